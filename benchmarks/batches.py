@@ -1,4 +1,4 @@
-"""A hundred small circuits as one job through IonQ's door, beside the same on the bare engine.
+"""A hundred small circuits as one job in IonQ's dialect, beside the same on the bare engine.
 
 From the submission to all probabilities, with a poll every 2 ms in between. The bare engine runs
 the same circuits with the same options in this process, in turns with the server, so that both see
@@ -47,17 +47,17 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
         with places.fresh(database) as place:
             secret, *_ = place.people()
             with server(place) as live:
-                door = _Door(live, secret, source)
-                yield from _beside(database, door, bare, rounds)
+                dialect = _Dialect(live, secret, source)
+                yield from _beside(database, dialect, bare, rounds)
 
 
 def _beside(
-    database: str, door: _Door, bare: tuple[str, bytes, bytes], rounds: int
+    database: str, dialect: _Dialect, bare: tuple[str, bytes, bytes], rounds: int
 ) -> Iterator[Figure]:
     alone: list[float] = []
     whole: list[float] = []
     for number in range(_WARM_UP + rounds):
-        floor, found = timed(lambda: engines.run_jobs([bare]), 1), timed(door.batch, 1)
+        floor, found = timed(lambda: engines.run_jobs([bare]), 1), timed(dialect.batch, 1)
         if number >= _WARM_UP:
             alone += floor
             whole += found
@@ -74,14 +74,14 @@ def _beside(
     yield Figure(
         "its status poll, body while it waits or runs",
         database,
-        f"{door.longest_poll} bytes",
+        f"{dialect.longest_poll} bytes",
         "",
         f"< {MOST_BYTES:,} bytes",
-        door.longest_poll < MOST_BYTES,
+        dialect.longest_poll < MOST_BYTES,
     )
 
 
-class _Door:
+class _Dialect:
     """Submits the batch and reads it back, on one connection."""
 
     def __init__(self, live: Live, secret: str, source: bytes) -> None:

@@ -40,7 +40,7 @@ class Memory(NamedTuple):
     """Bytes that processes have for themselves, and their share of what they have together."""
 
     server: int
-    readers: int
+    parsers: int
     workers: int
 
     @property
@@ -71,11 +71,11 @@ def server(place: Place) -> Iterator[Live]:
 
 
 def memory(pid: int) -> Memory:
-    """Return what a server takes now, with its readers and workers (spares included)."""
-    taken = {"server": _pss(pid), "readers": 0, "workers": 0}
+    """Return what a server takes now, with its parsers and workers (spares included)."""
+    taken = {"server": _pss(pid), "parsers": 0, "workers": 0}
     for child in _children(pid):
         words = Path(f"/proc/{child}/cmdline").read_bytes()
-        taken["readers" if b"qwicket.programs" in words else "workers"] += _pss(child)
+        taken["parsers" if b"qwicket.programs" in words else "workers"] += _pss(child)
     return Memory(**taken)
 
 

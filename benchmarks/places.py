@@ -32,7 +32,7 @@ _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 
 _JOBS: Final = """
 insert into job (
-    id, account, project, device, door, state, version, name, tags, shots, n_circuits, n_qubits,
+    id, account, project, device, dialect, state, version, name, tags, shots, n_circuits, n_qubits,
     n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, change, created_at, queued_at,
     started_at, ended_at
 )

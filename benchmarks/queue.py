@@ -212,7 +212,7 @@ def _idle_memory(database: str, live: Live) -> Iterator[Figure]:
         f"idle memory, server, reader, {WORKERS} workers and a spare",
         database,
         f"{found.all // _MIB} MiB",
-        f"reader {found.readers // _MIB}, workers {found.workers // _MIB}",
+        f"reader {found.parsers // _MIB}, workers {found.workers // _MIB}",
         "≤ 200 MB",
         found.all <= 200_000_000,
     )
@@ -277,7 +277,7 @@ async def _add(store: Store) -> None:
         account=account.id,
         project=project.id,
         device="simulator",
-        door="native",
+        dialect="native",
         name="",
         tags=(),
         shots=SHOTS,
@@ -293,7 +293,7 @@ async def _add(store: Store) -> None:
         circuits=work.circuits,
         options=work.options,
         reader_version=1,
-        wire=b"{}",
+        vendor_fields=b"{}",
         now=now,
     )
     await store.jobs.add(new, waiting_limit=_MIB)

@@ -1,4 +1,4 @@
-"""What other people's polls notice while 500 status streams are open on IBM's door.
+"""What other people's polls notice while 500 status streams are open on IBM's dialect.
 
 The streams watch a draft, so that nothing runs beside them: what is measured is what it costs to
 look at their tokens and their job every three seconds. Polls without them come first, in the same

@@ -273,7 +273,7 @@ def device_pages() -> Iterator[str]:
         yield f"{spec.description}\n"
         yield "| | |\n|---|---|"
         yield f"| family | {device.family} |"
-        yield f"| dialects | {' '.join(device.doors)} |"
+        yield f"| dialects | {' '.join(device.dialects)} |"
         yield f"| {_wires(device.family)} | {spec.qubits:,} |"
         yield f"| formats | {_words(spec.formats)} |"
         if spec.native_gates:

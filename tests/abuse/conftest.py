@@ -8,7 +8,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from abuse.doors import DOORS, NATIVE, Door
+from abuse.dialects import DIALECTS, NATIVE, Dialect
 from qwicket.gateway.admin import NewToken
 from support.server import LiveServer
 from support.waiting import until
@@ -64,15 +64,15 @@ def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
 
 @pytest.fixture(scope="session")
 def jobs(client: httpx.Client, tokens: Tokens) -> dict[str, str]:
-    """Return the id of a completed job of ada's for each door, by its prefix."""
-    return {door.prefix: run_bell(client, door, tokens.good) for door in DOORS}
+    """Return the id of a completed job of ada's for each dialect, by its prefix."""
+    return {dialect.prefix: run_bell(client, dialect, tokens.good) for dialect in DIALECTS}
 
 
-def run_bell(client: httpx.Client, door: Door, token: str) -> str:
-    """Run a Bell job through a door; return its id."""
-    sent = client.post(door.jobs, content=door.text(), headers=door.auth(token))
+def run_bell(client: httpx.Client, dialect: Dialect, token: str) -> str:
+    """Run a Bell job in a dialect; return its id."""
+    sent = client.post(dialect.jobs, content=dialect.text(), headers=dialect.auth(token))
     assert sent.status_code == 201, sent.text
-    job = door.job(sent)
+    job = dialect.job(sent)
     read = client.get(f"/v1/jobs/{job}?wait=60", headers=NATIVE.auth(token))
     assert read.json()["state"] == "completed", read.text
     return job

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 import httpx
 
-from abuse.doors import ACCESS, routes
+from abuse.dialects import ACCESS, routes
 from qwicket.dialects import REGISTRATIONS
 from qwicket.dialects.routing import Open
 from qwicket.model.accounts import Scope
@@ -18,7 +18,7 @@ from support.programs import BELL
 from support.server import LiveServer
 
 XANADU = ""
-IBM, RUNTIME = ibm.DOOR, runtime.DOOR
+IBM, RUNTIME = ibm.DIALECT, runtime.DIALECT
 QLUED = "/qlued"
 PREFIXES = (
     "/v1",

@@ -1,4 +1,4 @@
-"""Who may not get in does not, on any route of any door, and learns nothing by trying."""
+"""Who may not get in does not, on any route of any dialect, and learns nothing by trying."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from abuse.conftest import Tokens
-from abuse.doors import DOORS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Door, Way, harmless
+from abuse.dialects import DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from qwicket.model.ids import new_id, part_id
 from support.pairwise import pairs
 
@@ -40,16 +40,16 @@ WRONG_HEADERS = {
 
 
 def prefix(way: Way) -> str:
-    return way.door.prefix
+    return way.dialect.prefix
 
 
 CLOSED = [
     pair
-    for door in DOORS
+    for dialect in DIALECTS
     for pair in pairs(
-        [way for way in SIGNED if way.door is door],
+        [way for way in SIGNED if way.dialect is dialect],
         # Where there is no scheme, a token alone is right.
-        [wrong for wrong in WRONG_HEADERS if door.scheme or wrong != "token alone"],
+        [wrong for wrong in WRONG_HEADERS if dialect.scheme or wrong != "token alone"],
         always={"absent", "revoked"},
     )
 ]
@@ -59,16 +59,16 @@ CLOSED = [
 def test_without_a_valid_token_every_route_is_closed(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, wrong: str
 ) -> None:
-    form, url = WRONG_HEADERS[wrong], way.url(jobs[way.door.prefix])
+    form, url = WRONG_HEADERS[wrong], way.url(jobs[way.dialect.prefix])
     headers: dict[bytes, bytes] = {}
     if form is not None:
-        other = IONQ if way.door is NATIVE else NATIVE
-        value = form.format(scheme=way.door.scheme, other=other.scheme, **tokens._asdict())
-        headers[way.door.header.encode()] = value.strip().encode("latin-1")
+        other = IONQ if way.dialect is NATIVE else NATIVE
+        value = form.format(scheme=way.dialect.scheme, other=other.scheme, **tokens._asdict())
+        headers[way.dialect.header.encode()] = value.strip().encode("latin-1")
     if wrong == "in the query":
         url += f"?token={tokens.good}&access_token={tokens.good}&apiKey={tokens.good}"
     response = way.send(client, url, headers)
-    way.door.refused(response, 401)
+    way.dialect.refused(response, 401)
     assert response.headers["www-authenticate"]
 
 
@@ -84,38 +84,38 @@ def test_public_routes_need_no_token_and_mind_no_bad_one(
     assert response.status_code == 200
 
 
-by_door = pytest.mark.parametrize("door", DOORS, ids=repr)
+by_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 
 
-@by_door
+@by_dialect
 def test_a_token_without_the_scope_is_refused_by_name_of_the_scope(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], door: Door
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:
-    for way in (way for way in SIGNED if way.door is door and not way.needs_no_scope):
+    for way in (way for way in SIGNED if way.dialect is dialect and not way.needs_no_scope):
         token = tokens.good if way.is_an_agents else tokens.unscoped
-        answer = way.send(client, way.url(jobs[door.prefix]), door.auth(token))
-        assert "lacks the scope" in door.refused(answer, 403), way
+        answer = way.send(client, way.url(jobs[dialect.prefix]), dialect.auth(token))
+        assert "lacks the scope" in dialect.refused(answer, 403), way
 
 
-@by_door
+@by_dialect
 def test_without_the_scope_a_job_that_exists_looks_like_one_that_does_not(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], door: Door
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:
-    auth = door.auth(tokens.unscoped)
-    for way in (way for way in OF_A_JOB if way.door is door):
-        there = way.send(client, way.url(jobs[door.prefix]), auth)
+    auth = dialect.auth(tokens.unscoped)
+    for way in (way for way in OF_A_JOB if way.dialect is dialect):
+        there = way.send(client, way.url(jobs[dialect.prefix]), auth)
         absent = way.send(client, way.url(absent_id()), auth)
         assert there.content == absent.content, way
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_a_body_is_not_looked_at_before_the_token_and_its_scope(
-    client: httpx.Client, tokens: Tokens, door: Door
+    client: httpx.Client, tokens: Tokens, dialect: Dialect
 ) -> None:
-    for content in (b"no JSON", door.text(**{"unheard of": 1}), b" " * (17 << 20)):
-        door.refused(client.post(door.jobs, content=content), 401)
-        auth = door.auth(tokens.unscoped)
-        door.refused(client.post(door.jobs, content=content, headers=auth), 403)
+    for content in (b"no JSON", dialect.text(**{"unheard of": 1}), b" " * (17 << 20)):
+        dialect.refused(client.post(dialect.jobs, content=content), 401)
+        auth = dialect.auth(tokens.unscoped)
+        dialect.refused(client.post(dialect.jobs, content=content, headers=auth), 403)
 
 
 def absent_id() -> str:
@@ -128,15 +128,15 @@ def told(response: httpx.Response, job: str) -> tuple[object, ...]:
     return response.status_code, headers, response.text.replace(job, "ID")
 
 
-@by_door
+@by_dialect
 def test_anothers_job_looks_exactly_like_an_absent_one(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], door: Door
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:
-    auth, job = door.auth(tokens.stranger), jobs[door.prefix]
-    for way in (way for way in OF_A_JOB if way.door is door):
+    auth, job = dialect.auth(tokens.stranger), jobs[dialect.prefix]
+    for way in (way for way in OF_A_JOB if way.dialect is dialect):
         absent = absent_id()
         theirs = way.send(client, way.url(job), auth)
-        door.refused(theirs, 404)
+        dialect.refused(theirs, 404)
         assert told(theirs, job) == told(way.send(client, way.url(absent), auth), absent), way
 
 
@@ -159,16 +159,16 @@ def test_anothers_jobs_are_in_no_list(
     assert not set(jobs.values()) & listed(client, tokens.stranger)
 
 
-@pytest.mark.parametrize("door", [IONQ, IONQ_AT_ROOT], ids=repr)
-def test_a_job_of_another_door_looks_exactly_like_an_absent_one(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], door: Door
+@pytest.mark.parametrize("dialect", [IONQ, IONQ_AT_ROOT], ids=repr)
+def test_a_job_of_another_dialect_looks_exactly_like_an_absent_one(
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:
     job, absent = jobs[NATIVE.prefix], absent_id()
     for way in OF_A_JOB:
-        if way.door is door:
-            other = way.send(client, way.url(job), door.auth(tokens.good))
-            door.refused(other, 404)
-            nothing = way.send(client, way.url(absent), door.auth(tokens.good))
+        if way.dialect is dialect:
+            other = way.send(client, way.url(job), dialect.auth(tokens.good))
+            dialect.refused(other, 404)
+            nothing = way.send(client, way.url(absent), dialect.auth(tokens.good))
             assert told(other, job) == told(nothing, absent)
 
 
@@ -178,7 +178,7 @@ def test_a_refused_stranger_changes_nothing(
     url, auth = f"/v1/jobs/{jobs[NATIVE.prefix]}", NATIVE.auth(tokens.good)
     before = client.get(url, headers=auth).content
     for way in OF_A_JOB:
-        way.send(client, way.url(jobs[NATIVE.prefix]), way.door.auth(tokens.stranger))
+        way.send(client, way.url(jobs[NATIVE.prefix]), way.dialect.auth(tokens.stranger))
     assert client.get(url, headers=auth).content == before
 
 
@@ -224,8 +224,8 @@ MALFORMED = {
 def test_a_text_that_is_no_id_is_an_unknown_id(
     client: httpx.Client, tokens: Tokens, way: Way, text: str
 ) -> None:
-    response = way.send(client, way.url(MALFORMED[text]), way.door.auth(tokens.good))
-    way.door.refused(response, 404)
+    response = way.send(client, way.url(MALFORMED[text]), way.dialect.auth(tokens.good))
+    way.dialect.refused(response, 404)
     assert "x-evil" not in response.headers
 
 
@@ -242,13 +242,13 @@ def test_a_text_that_is_no_id_is_an_unknown_id(
 def test_a_text_beside_an_id_is_an_unknown_id(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, change: str
 ) -> None:
-    job = jobs[way.door.prefix]
+    job = jobs[way.dialect.prefix]
     changed = {
         "a NUL after it": f"{job}%00",
         "a space after it": f"{job}%20",
         "its first part": part_id(job, 0),
     }[change]
-    way.door.refused(way.send(client, way.url(changed), way.door.auth(tokens.good)), 404)
+    way.dialect.refused(way.send(client, way.url(changed), way.dialect.auth(tokens.good)), 404)
 
 
 @pytest.mark.parametrize(
@@ -262,9 +262,9 @@ def test_a_text_beside_an_id_is_an_unknown_id(
 def test_an_unknown_device_is_not_found(
     client: httpx.Client, tokens: Tokens, path: str, text: str
 ) -> None:
-    door = NATIVE if path.startswith("/v1") else IONQ
-    response = client.get(path + MALFORMED[text], headers=door.auth(tokens.good))
-    door.refused(response, 404)
+    dialect = NATIVE if path.startswith("/v1") else IONQ
+    response = client.get(path + MALFORMED[text], headers=dialect.auth(tokens.good))
+    dialect.refused(response, 404)
     assert len(response.content) < 2_000
 
 

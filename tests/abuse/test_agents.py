@@ -16,7 +16,7 @@ import httpx
 import msgspec
 import pytest
 
-from abuse.doors import NATIVE
+from abuse.dialects import NATIVE
 from abuse.test_access import MALFORMED, absent_id
 from qwicket.circuits.outcomes import Array, Outcome, encode
 from support.agents import ATOMS, BELL_QASM, Lab, serving_token
@@ -189,7 +189,7 @@ def test_a_renewal_under_a_foreign_nonce_is_told_that_the_lease_is_lost(
 ) -> None:
     """And it is another agent's word: what this one holds stays its own."""
     body = {"agent": "f" * 16, "held": [{**held, "nonce": "0" * 32}]}
-    orders = agent.post(f"/v1/leases/{held['id']}/renew", json=body).json()["orders"]
+    orders = agent.post(f"/v1/leases/{held['id']}/renew", json=body).json()["directives"]
     assert orders == {held["id"]: "lost"}
 
 
@@ -264,7 +264,7 @@ def test_no_token_serves_a_device_of_such_a_name(server: LiveServer, name: str) 
 
 def test_a_token_that_serves_can_do_nothing_else_and_names_its_devices(server: LiveServer) -> None:
     both = ("--scope", "devices:serve", "--scope", "jobs:read", "--device", "x")
-    for arguments, said in ((both, "stands alone"), (both[:2], "names its devices")):
+    for arguments, said in ((both, "cannot be combined"), (both[:2], "must name its devices")):
         with pytest.raises(AssertionError, match=said):
             server.admin("token", "create", "--user", "ada", *arguments)
 
@@ -337,15 +337,15 @@ def test_a_layout_that_is_none_is_refused(server: LiveServer, wrong: str) -> Non
         assert NATIVE.names(agent.put("/v1/agent/devices/chip", json=body), "photonic")
 
 
-def test_a_device_keeps_its_family_and_stands_at_doors_of_its_family(
+def test_a_device_keeps_its_family_and_stands_at_dialects_of_its_family(
     lab: Lab, agent: httpx.Client
 ) -> None:
     path = f"/v1/agent/devices/{lab.device}"
     atoms = {**SPEC, "formats": ["qlued.lab"], "outputs": ["samples"]}
     NATIVE.refused(agent.put(path, json={"family": "atoms", "spec": atoms}), 409)
-    for doors in (["qlued"], ["native", "x" * 4_000], ["\0"]):
-        body = {"family": "qubit", "spec": SPEC, "doors": doors}
-        assert NATIVE.names(agent.put(path, json=body), "doors")
+    for dialects in (["qlued"], ["native", "x" * 4_000], ["\0"]):
+        body = {"family": "qubit", "spec": SPEC, "dialects": dialects}
+        assert NATIVE.names(agent.put(path, json=body), "dialects")
 
 
 def test_no_lab_takes_over_a_device_of_the_server(server: LiveServer) -> None:

@@ -12,7 +12,7 @@ import msgspec
 import pytest
 
 from abuse.conftest import Tokens
-from abuse.doors import DOORS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Door, Way, harmless
+from abuse.dialects import DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from abuse.odd_values import DEEP, LATE, NO_JSON, ODD, matters
 from qwicket.dialects import mounts
 from support.pairwise import pairs
@@ -22,28 +22,28 @@ from support.programs import BELL
 class Field(NamedTuple):
     """A field of a submission: `in_body` makes the body in which it has the given JSON text."""
 
-    door: Door
+    dialect: Dialect
     name: str
     type: Any
     in_body: Callable[[bytes], bytes]
 
     def __repr__(self) -> str:
-        return f"{self.door.prefix} {self.name}"
+        return f"{self.dialect.prefix} {self.name}"
 
     @property
     def is_program(self) -> bool:
-        return self.name == self.door.program
+        return self.name == self.dialect.program
 
 
 def _fields() -> Iterator[Field]:
-    for door in (NATIVE, IONQ):  # the mount at the root is the same application
-        for field in msgspec.structs.fields(door.body):
+    for dialect in (NATIVE, IONQ):  # the mount at the root is the same application
+        for field in msgspec.structs.fields(dialect.body):
             name = field.encode_name
-            yield Field(door, name, field.type, _replaced(door, name))
+            yield Field(dialect, name, field.type, _replaced(dialect, name))
             for inner in _structs(field.type):
                 for part in msgspec.structs.fields(inner):
                     path = (name, part.encode_name)
-                    yield Field(door, ".".join(path), part.type, _replaced(door, *path))
+                    yield Field(dialect, ".".join(path), part.type, _replaced(dialect, *path))
 
 
 def _structs(of: Any) -> Iterator[type[msgspec.Struct]]:
@@ -52,26 +52,26 @@ def _structs(of: Any) -> Iterator[type[msgspec.Struct]]:
             yield each
 
 
-def _replaced(door: Door, name: str, part: str | None = None) -> Callable[[bytes], bytes]:
+def _replaced(dialect: Dialect, name: str, part: str | None = None) -> Callable[[bytes], bytes]:
     if part is None:
-        return lambda value: door.text(**{name: value})
-    return lambda value: door.text(**{name: b'{"%s":%s}' % (part.encode(), value)})
+        return lambda value: dialect.text(**{name: value})
+    return lambda value: dialect.text(**{name: b'{"%s":%s}' % (part.encode(), value)})
 
 
 FIELDS = tuple(_fields())
 
 
 def prefix(field: Field) -> str:
-    return field.door.prefix
+    return field.dialect.prefix
 
 
 def test_ionq_is_one_application_at_both_its_mounts() -> None:
-    doors = mounts(cast(Any, None))
-    assert doors[IONQ.prefix] is doors[IONQ_AT_ROOT.prefix]
+    dialects = mounts(cast(Any, None))
+    assert dialects[IONQ.prefix] is dialects[IONQ_AT_ROOT.prefix]
 
 
-def post(client: httpx.Client, door: Door, token: str, content: bytes) -> httpx.Response:
-    return client.post(door.jobs, content=content, headers=door.auth(token))
+def post(client: httpx.Client, dialect: Dialect, token: str, content: bytes) -> httpx.Response:
+    return client.post(dialect.jobs, content=content, headers=dialect.auth(token))
 
 
 @pytest.fixture
@@ -95,17 +95,17 @@ def token(tokens: Tokens) -> str:
 def test_a_field_that_is_no_json_is_refused(
     client: httpx.Client, token: str, field: Field, text: str
 ) -> None:
-    response = post(client, field.door, token, field.in_body(NO_JSON[text]))
-    said = field.door.refused(response, 400)
-    is_named = field.door.names(response, field.name.partition(".")[0])
+    response = post(client, field.dialect, token, field.in_body(NO_JSON[text]))
+    said = field.dialect.refused(response, 400)
+    is_named = field.dialect.names(response, field.name.partition(".")[0])
     assert is_named or "JSON" in said or "nested" in said or "UTF-8" in said
 
 
-@pytest.mark.parametrize(("door", "text"), pairs(DOORS, NO_JSON), ids=str)
+@pytest.mark.parametrize(("dialect", "text"), pairs(DIALECTS, NO_JSON), ids=str)
 def test_an_unknown_field_that_is_no_json_is_refused(
-    client: httpx.Client, token: str, door: Door, text: str
+    client: httpx.Client, token: str, dialect: Dialect, text: str
 ) -> None:
-    door.refused(post(client, door, token, door.text(unheard=NO_JSON[text])), 400)
+    dialect.refused(post(client, dialect, token, dialect.text(unheard=NO_JSON[text])), 400)
 
 
 @pytest.mark.parametrize(
@@ -116,14 +116,14 @@ def test_an_unknown_field_that_is_no_json_is_refused(
 def test_a_field_of_an_odd_value_is_taken_or_refused_by_name(
     client: httpx.Client, token: str, field: Field, text: str
 ) -> None:
-    response = post(client, field.door, token, field.in_body(ODD[text]))
+    response = post(client, field.dialect, token, field.in_body(ODD[text]))
     harmless(response)
     if fits(ODD[text], field.type) and response.status_code == 201:
         return
-    said = field.door.refused(response)
+    said = field.dialect.refused(response)
     assert len(response.content) < 5_000, "a refusal must not echo what it refuses"
     if not field.is_program:
-        assert field.door.names(response, field.name) or "device" in said
+        assert field.dialect.names(response, field.name) or "device" in said
 
 
 def fits(text: bytes, type_: Any) -> bool:
@@ -140,18 +140,20 @@ def test_a_nul_character_is_refused_by_the_field_that_has_it(
     client: httpx.Client, token: str, field: Field
 ) -> None:
     for text in (b'"a\\u0000"', b'"\\\\\\u0000"'):
-        response = post(client, field.door, token, field.in_body(text))
-        assert field.door.names(response, field.name.partition(".")[0])
+        response = post(client, field.dialect, token, field.in_body(text))
+        assert field.dialect.names(response, field.name.partition(".")[0])
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
-def test_an_absent_field_is_refused_by_name(client: httpx.Client, token: str, door: Door) -> None:
-    for field in msgspec.structs.fields(door.body):
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_an_absent_field_is_refused_by_name(
+    client: httpx.Client, token: str, dialect: Dialect
+) -> None:
+    for field in msgspec.structs.fields(dialect.body):
         if field.required:
             name = field.encode_name
-            valid = {key: item for key, item in door.valid.items() if key != name}
-            response = post(client, door, token, json.dumps(valid).encode())
-            assert door.names(response, name)
+            valid = {key: item for key, item in dialect.valid.items() if key != name}
+            response = post(client, dialect, token, json.dumps(valid).encode())
+            assert dialect.names(response, name)
 
 
 @pytest.mark.parametrize("text", ODD)
@@ -176,14 +178,14 @@ def test_ionq_ignores_an_unknown_field(client: httpx.Client, token: str, text: s
     assert response.status_code == 201
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_of_a_key_that_comes_twice_the_last_counts(
-    client: httpx.Client, token: str, door: Door
+    client: httpx.Client, token: str, dialect: Dialect
 ) -> None:
-    twice = door.text(shots=b'7,"shots":8')
-    sent = post(client, door, token, twice)
+    twice = dialect.text(shots=b'7,"shots":8')
+    sent = post(client, dialect, token, twice)
     assert sent.status_code == 201
-    job = client.get(f"/v1/jobs/{door.job(sent)}", headers=NATIVE.auth(token)).json()
+    job = client.get(f"/v1/jobs/{dialect.job(sent)}", headers=NATIVE.auth(token)).json()
     assert job["shots"] == 8
 
 
@@ -231,15 +233,17 @@ BODIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize(
-    ("door", "body"),
-    pairs(DOORS, BODIES, keep=lambda door, body: door != IONQ_AT_ROOT and "15 MB" not in body),
+    ("dialect", "body"),
+    pairs(
+        DIALECTS, BODIES, keep=lambda dialect, body: dialect != IONQ_AT_ROOT and "15 MB" not in body
+    ),
     ids=str,
 )
 def test_a_body_that_is_no_submission_is_refused(
-    client: httpx.Client, token: str, door: Door, body: str
+    client: httpx.Client, token: str, dialect: Dialect, body: str
 ) -> None:
-    response = post(client, door, token, BODIES[body](door.text()))
-    door.refused(response, 400)
+    response = post(client, dialect, token, BODIES[body](dialect.text()))
+    dialect.refused(response, 400)
     assert len(response.content) < 5_000
 
 
@@ -247,21 +251,21 @@ def test_a_body_that_is_no_submission_is_refused(
     "content_type",
     [None, "", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data", "x" * 999],
 )
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_a_body_is_json_whatever_its_content_type_says(
-    client: httpx.Client, token: str, door: Door, content_type: str | None
+    client: httpx.Client, token: str, dialect: Dialect, content_type: str | None
 ) -> None:
-    headers = door.auth(token)
+    headers = dialect.auth(token)
     if content_type is not None:
         headers["Content-Type"] = content_type
-    assert client.post(door.jobs, content=door.text(), headers=headers).status_code == 201
+    assert client.post(dialect.jobs, content=dialect.text(), headers=headers).status_code == 201
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
-def test_a_compressed_body_is_refused(client: httpx.Client, token: str, door: Door) -> None:
-    headers = {**door.auth(token), "Content-Encoding": "gzip"}
-    response = client.post(door.jobs, content=gzip.compress(door.text()), headers=headers)
-    door.refused(response, 400)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_a_compressed_body_is_refused(client: httpx.Client, token: str, dialect: Dialect) -> None:
+    headers = {**dialect.auth(token), "Content-Encoding": "gzip"}
+    response = client.post(dialect.jobs, content=gzip.compress(dialect.text()), headers=headers)
+    dialect.refused(response, 400)
 
 
 DOCUMENTS = {
@@ -378,11 +382,11 @@ def test_an_odd_value_in_a_program_is_taken_or_refused(
     client: httpx.Client, token: str, field: str, text: str
 ) -> None:
     source = program(field, NO_JSON.get(text, ODD.get(text, b"")))
-    door = NATIVE if len(text) % 2 else IONQ  # one reader stands behind both
-    response = post(client, door, token, door.text(**{door.program: source}))
+    dialect = NATIVE if len(text) % 2 else IONQ  # one reader stands behind both
+    response = post(client, dialect, token, dialect.text(**{dialect.program: source}))
     harmless(response)
     if text in NO_JSON or response.status_code != 201:
-        door.refused(response, 400)
+        dialect.refused(response, 400)
         assert len(response.content) < 5_000
 
 
@@ -451,14 +455,14 @@ def test_a_wait_that_is_no_time_is_refused(
 STRANGE_QUERIES = ("%ff%fe=%00", "a[]=1&a[]=2&a.b=c", "x" * 30_000, "&".join(["a=1"] * 5_000))
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_a_strange_query_harms_no_route(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], door: Door
+    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:
-    auth = door.auth(tokens.good)
-    for way in (way for way in WAYS if way.door is door):
+    auth = dialect.auth(tokens.good)
+    for way in (way for way in WAYS if way.dialect is dialect):
         for query in STRANGE_QUERIES:
-            harmless(way.send(client, f"{way.url(jobs[door.prefix])}?{query}", auth))
+            harmless(way.send(client, f"{way.url(jobs[dialect.prefix])}?{query}", auth))
 
 
 # --- headers --------------------------------------------------------------------------------------
@@ -484,14 +488,14 @@ STRANGE_HEADERS: dict[str, dict[str, str]] = {
     pairs(
         [way for way in WAYS if not way.is_endless],
         STRANGE_HEADERS,
-        per=lambda way: way.door.prefix,
+        per=lambda way: way.dialect.prefix,
     ),
     ids=str,
 )
 def test_strange_headers_harm_no_route(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, strange: str
 ) -> None:
-    url, auth = way.url(jobs[way.door.prefix]), way.door.auth(tokens.good)
+    url, auth = way.url(jobs[way.dialect.prefix]), way.dialect.auth(tokens.good)
     response = way.send(client, url, {**auth, **STRANGE_HEADERS[strange]})
     harmless(response)
     assert response.headers["x-request-id"] != "mine"

@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import httpx
 import pytest
 
-from abuse.doors import DOORS, Door
+from abuse.dialects import DIALECTS, Dialect
 from support import raw
 from support.server import LiveServer
 from support.waiting import until
@@ -146,23 +146,25 @@ def waits(client: httpx.Client) -> int:
 # --- behind a proxy -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_behind_a_proxy_the_forwarded_address_has_the_share(
-    proxied: LiveServer, door: Door
+    proxied: LiveServer, dialect: Dialect
 ) -> None:
     auth = f"Authorization: Bearer {proxied.token()}"
-    client = f"198.51.100.{DOORS.index(door)}"
+    client = f"198.51.100.{DIALECTS.index(dialect)}"
     with ExitStack() as stack:
         for _ in range(EACH):
             each = stack.enter_context(raw.connect(proxied.url))
             each.sendall(raw.head("GET /v1/events", auth, f"X-Forwarded-For: {client}"))
             assert each.recv(12) == b"HTTP/1.1 200"
-        headers = door.auth(proxied.token())
-        refused = httpx.get(proxied.url + door.jobs, headers={**headers, "X-Forwarded-For": client})
-        assert "connections_each" in door.refused(refused, 429)
+        headers = dialect.auth(proxied.token())
+        refused = httpx.get(
+            proxied.url + dialect.jobs, headers={**headers, "X-Forwarded-For": client}
+        )
+        assert "connections_each" in dialect.refused(refused, 429)
         for other in ("192.0.2.2", f"{client}, 192.0.2.3"):
             served = httpx.get(
-                proxied.url + door.jobs, headers={**headers, "X-Forwarded-For": other}
+                proxied.url + dialect.jobs, headers={**headers, "X-Forwarded-For": other}
             )
             assert served.status_code != 429, "only the address that the proxy itself saw counts"
 

@@ -11,7 +11,7 @@ import pytest
 from starlette.types import Scope
 
 from abuse.conftest import Tokens
-from abuse.doors import FILES, NATIVE, PAGES, docs_html, harmless
+from abuse.dialects import FILES, NATIVE, PAGES, docs_html, harmless
 from qwicket.dialects import mounts
 from qwicket.dialects.requests import ANSWER, PUBLIC_URL
 from qwicket.server.docs import HEADERS, docs
@@ -111,11 +111,11 @@ class Counted:
 
 
 def test_a_page_costs_the_loop_next_to_nothing() -> None:
-    """A page is bytes that are there: between request and answer the door waits for nothing.
+    """A page is bytes that are there: between request and answer the dialect waits for nothing.
 
     Only the very first request waits, until all pages are made.
     """
-    door = docs(mounts(cast(Any, None)))["/docs"]
+    dialect = docs(mounts(cast(Any, None)))["/docs"]
 
     async def ask() -> int:
         sent: list[Any] = []
@@ -125,7 +125,7 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
 
         scope: Scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
         scope.update({PUBLIC_URL: URL, ANSWER: answer()})
-        work = Counted(door(scope, cast(Any, None), send))
+        work = Counted(dialect(scope, cast(Any, None), send))
         await work
         assert sent[1]["body"] == FILES["/docs"].at(URL).content
         return work.steps

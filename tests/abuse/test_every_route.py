@@ -10,7 +10,7 @@ from typing import NamedTuple
 import httpx
 import pytest
 
-from abuse.doors import MOUNTS, harmless
+from abuse.dialects import MOUNTS, harmless
 from abuse.every_route import (
     ASKS,
     GROUPS,

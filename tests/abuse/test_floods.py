@@ -16,7 +16,7 @@ import pytest
 import requests
 
 from abuse.conftest import run_bell
-from abuse.doors import DOORS, IONQ, NATIVE, Door
+from abuse.dialects import DIALECTS, IONQ, NATIVE, Dialect
 from support import raw
 from support.scale import runs
 from support.server import LiveServer
@@ -37,8 +37,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(tmp_path_factory.mktemp("floods"), "--limit", "body_timeout_s=120")
     with live.client() as client:
         run_bell(client, NATIVE, live.token())
-        for door in DOORS:  # what the first large body leaves behind is no part of a flood
-            client.post(door.jobs, content=b" " * 16 * MB, headers=door.auth(live.token()))
+        for dialect in DIALECTS:  # what the first large body leaves behind is no part of a flood
+            client.post(dialect.jobs, content=b" " * 16 * MB, headers=dialect.auth(live.token()))
         yield live
         run_bell(client, NATIVE, live.token())
     assert live.stop() == 0
@@ -78,10 +78,10 @@ class Upload(NamedTuple):
     socket: socket.socket
 
     @classmethod
-    def begin(cls, live: LiveServer, door: Door, token: str, *headers: str) -> Upload:
+    def begin(cls, live: LiveServer, dialect: Dialect, token: str, *headers: str) -> Upload:
         connection = raw.connect(live.url)
-        lines = [f"POST {door.jobs} HTTP/1.1", "Host: x", *headers]
-        lines += [f"{name}: {value}" for name, value in door.auth(token).items()]
+        lines = [f"POST {dialect.jobs} HTTP/1.1", "Host: x", *headers]
+        lines += [f"{name}: {value}" for name, value in dialect.auth(token).items()]
         connection.sendall("\r\n".join([*lines, "", ""]).encode())
         return cls(connection)
 
@@ -111,14 +111,14 @@ FRAMINGS = {"declared": f"Content-Length: {GB}", "chunked": "Transfer-Encoding: 
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
 def test_a_gigabyte_is_refused_and_the_client_sees_why(
-    live: LiveServer, door: Door, framing: str
+    live: LiveServer, dialect: Dialect, framing: str
 ) -> None:
     peak = Peak(live)
-    upload = Upload.begin(live, door, live.token(), FRAMINGS[framing])
+    upload = Upload.begin(live, dialect, live.token(), FRAMINGS[framing])
     assert upload.send(GB, framing) < MOST_TAKEN
-    assert "body_bytes" in door.refused(upload.answer(), 413)
+    assert "body_bytes" in dialect.refused(upload.answer(), 413)
     assert peak.rise_bytes() < MOST_RISE
 
 
@@ -146,12 +146,14 @@ def test_ordinary_clients_get_the_answer_to_a_refused_body(
         assert sent.status_code in statuses
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
-def test_a_client_that_asks_before_it_sends_is_told_at_once(live: LiveServer, door: Door) -> None:
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
+def test_a_client_that_asks_before_it_sends_is_told_at_once(
+    live: LiveServer, dialect: Dialect
+) -> None:
     for token, status in ((live.token(), 413), ("wrong", 401)):
-        upload = Upload.begin(live, door, token, FRAMINGS["declared"], "Expect: 100-continue")
+        upload = Upload.begin(live, dialect, token, FRAMINGS["declared"], "Expect: 100-continue")
         upload.socket.shutdown(socket.SHUT_WR)
-        door.refused(upload.answer(), status)
+        dialect.refused(upload.answer(), status)
 
 
 @pytest.mark.parametrize("declared", ["9" * 19, "9" * 400])
@@ -164,15 +166,15 @@ def test_an_absurd_length_is_refused(live: LiveServer, declared: str) -> None:
     upload.socket.close()
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
 def test_a_connection_is_kept_after_a_small_body_that_nobody_read(
-    live: LiveServer, door: Door
+    live: LiveServer, dialect: Dialect
 ) -> None:
     host = live.url.removeprefix("http://")
     connection = http.client.HTTPConnection(host, timeout=60)
     opened = None
     for _ in range(3):
-        connection.request("POST", f"{door.prefix}/nothing", b"x" * 10_000)
+        connection.request("POST", f"{dialect.prefix}/nothing", b"x" * 10_000)
         answer = connection.getresponse()
         assert answer.status == 404
         answer.read()
@@ -212,23 +214,25 @@ def test_a_heavy_field_takes_little_more_than_its_bytes(
 
 
 @pytest.mark.parametrize("framing", ["Content-Length: 1000", "Transfer-Encoding: chunked"])
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
-def test_a_body_that_never_comes_is_given_up(hasty: LiveServer, door: Door, framing: str) -> None:
-    upload = Upload.begin(hasty, door, hasty.token(), framing)
-    assert "body_timeout_s" in door.refused(upload.answer(), 408)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
+def test_a_body_that_never_comes_is_given_up(
+    hasty: LiveServer, dialect: Dialect, framing: str
+) -> None:
+    upload = Upload.begin(hasty, dialect, hasty.token(), framing)
+    assert "body_timeout_s" in dialect.refused(upload.answer(), 408)
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
-def test_a_body_that_drips_is_given_up(hasty: LiveServer, door: Door) -> None:
-    upload = Upload.begin(hasty, door, hasty.token(), "Content-Length: 1000")
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
+def test_a_body_that_drips_is_given_up(hasty: LiveServer, dialect: Dialect) -> None:
+    upload = Upload.begin(hasty, dialect, hasty.token(), "Content-Length: 1000")
     drip_until_answered(upload)
-    door.refused(upload.answer(), 408)
+    dialect.refused(upload.answer(), 408)
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
-def test_a_refused_body_that_drips_on_is_given_up(hasty: LiveServer, door: Door) -> None:
-    upload = Upload.begin(hasty, door, "wrong", "Transfer-Encoding: chunked")
-    door.refused(upload.answer(), 401)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
+def test_a_refused_body_that_drips_on_is_given_up(hasty: LiveServer, dialect: Dialect) -> None:
+    upload = Upload.begin(hasty, dialect, "wrong", "Transfer-Encoding: chunked")
+    dialect.refused(upload.answer(), 401)
 
 
 def drip_until_answered(upload: Upload) -> None:

@@ -1,4 +1,4 @@
-"""Random submissions: whatever comes, the answer is a job or a refusal in the door's shape.
+"""Random submissions: whatever comes, the answer is a job or a refusal in the dialect's shape.
 
 In process and without runners, so that an accepted job costs nothing.
 """
@@ -16,9 +16,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from abuse.doors import FORMER_QBRAID, IONQ, NATIVE, QBRAID, Door, harmless
+from abuse.dialects import FORMER_QBRAID, IONQ, NATIVE, QBRAID, Dialect, harmless
 from qwicket import devices
-from qwicket.compute import Readers
+from qwicket.compute import ParserPool
 from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -27,7 +27,7 @@ from qwicket.server.router import Router
 from qwicket.store import open_sqlite
 from support.programs import BELL
 
-Post = Callable[[Door, bytes], httpx.Response]
+Post = Callable[[Dialect, bytes], httpx.Response]
 
 FUZZED = (NATIVE, IONQ, QBRAID, FORMER_QBRAID)
 
@@ -149,7 +149,7 @@ BODIES = {
 
 @pytest.fixture(scope="module")
 def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
-    """Send a body to all doors of a server without runners."""
+    """Send a body to all dialects of a server without runners."""
 
     def now_ms() -> int:
         return time.time_ns() // 1_000_000
@@ -163,57 +163,59 @@ def post(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Post]:
         runner.run(admin.add_account("ada", email=None, password=None))
         token = runner.run(admin.create_token("ada")).secret
         limits = Limits.from_names(memory_bytes=1 << 30, waiting_jobs=INT64_MAX)
-        readers = Readers(limits)
-        gateway = Gateway(store, readers, limits, now_ms)
+        parsers = ParserPool(limits)
+        gateway = Gateway(store, parsers, limits, now_ms)
         transport = httpx.ASGITransport(Router(mounts(gateway), limits))
         client = httpx.AsyncClient(transport=transport, base_url="http://qwicket", verify=False)
 
-        def post(door: Door, content: bytes) -> httpx.Response:
-            return runner.run(client.post(door.jobs, content=content, headers=door.auth(token)))
+        def post(dialect: Dialect, content: bytes) -> httpx.Response:
+            return runner.run(
+                client.post(dialect.jobs, content=content, headers=dialect.auth(token))
+            )
 
         yield post
         runner.run(client.aclose())
-        runner.run(readers.close())
+        runner.run(parsers.close())
         runner.run(store.close())
 
 
-def check(door: Door, response: httpx.Response) -> None:
+def check(dialect: Dialect, response: httpx.Response) -> None:
     harmless(response)
     if response.status_code == 201:
-        assert door.job(response)
+        assert dialect.job(response)
     else:
-        door.refused(response)
+        dialect.refused(response)
 
 
-@pytest.mark.parametrize("door", FUZZED, ids=repr)
-def test_any_json_is_taken_or_refused(post: Post, door: Door) -> None:
+@pytest.mark.parametrize("dialect", FUZZED, ids=repr)
+def test_any_json_is_taken_or_refused(post: Post, dialect: Dialect) -> None:
     @fuzz
     @given(ANY)
     def any_json(value: Any) -> None:
-        check(door, post(door, json.dumps(value).encode()))
+        check(dialect, post(dialect, json.dumps(value).encode()))
 
     any_json()
 
 
-@pytest.mark.parametrize("door", FUZZED, ids=repr)
-def test_anything_like_a_submission_is_taken_or_refused(post: Post, door: Door) -> None:
+@pytest.mark.parametrize("dialect", FUZZED, ids=repr)
+def test_anything_like_a_submission_is_taken_or_refused(post: Post, dialect: Dialect) -> None:
     taken = 0
 
     @fuzz
-    @given(BODIES[door.prefix], st.booleans())
+    @given(BODIES[dialect.prefix], st.booleans())
     def like_a_submission(body: Any, is_ascii: bool) -> None:
         nonlocal taken
-        response = post(door, json.dumps(body, ensure_ascii=is_ascii).encode())
-        check(door, response)
+        response = post(dialect, json.dumps(body, ensure_ascii=is_ascii).encode())
+        check(dialect, response)
         taken += response.status_code == 201
 
     like_a_submission()
     assert taken > 10, "bodies that nobody takes test half of the way only"
 
 
-@pytest.mark.parametrize("door", FUZZED, ids=repr)
-def test_a_submission_with_bytes_changed_is_taken_or_refused(post: Post, door: Door) -> None:
-    valid = door.text()
+@pytest.mark.parametrize("dialect", FUZZED, ids=repr)
+def test_a_submission_with_bytes_changed_is_taken_or_refused(post: Post, dialect: Dialect) -> None:
+    valid = dialect.text()
     change = st.tuples(st.integers(0, len(valid)), st.integers(0, 3), st.binary(max_size=3))
 
     @fuzz
@@ -222,6 +224,6 @@ def test_a_submission_with_bytes_changed_is_taken_or_refused(post: Post, door: D
         body = valid
         for at, cut, put in changes:
             body = body[:at] + put + body[at + cut :]
-        check(door, post(door, body))
+        check(dialect, post(dialect, body))
 
     changed()

@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from abuse.doors import DOORS, NATIVE, Door, qlued_json
+from abuse.dialects import DIALECTS, NATIVE, Dialect, qlued_json
 from qwicket.gateway.signin import new_secret
 from support.postgres import PostgresServer
 from support.server import LiveServer
@@ -36,26 +36,28 @@ def proxy(live: LiveServer) -> Iterator[httpx.Client]:
 
 
 def ask(
-    client: httpx.Client, token: str, address: str | None, door: Door = NATIVE
+    client: httpx.Client, token: str, address: str | None, dialect: Dialect = NATIVE
 ) -> httpx.Response:
-    headers = door.auth(token)
+    headers = dialect.auth(token)
     if address is not None:
         headers["X-Forwarded-For"] = address
-    return client.post(door.jobs, content=b"", headers=headers)
+    return client.post(dialect.jobs, content=b"", headers=headers)
 
 
-def guess_until_slowed(proxy: httpx.Client, address: str | None, door: Door = NATIVE) -> None:
+def guess_until_slowed(proxy: httpx.Client, address: str | None, dialect: Dialect = NATIVE) -> None:
     for _ in range(SIZE):
-        door.refused(ask(proxy, new_secret(), address, door), 401)
-    door.refused(ask(proxy, new_secret(), address, door), 429)
+        dialect.refused(ask(proxy, new_secret(), address, dialect), 401)
+    dialect.refused(ask(proxy, new_secret(), address, dialect), 429)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
-def test_guesses_are_slowed_in_the_shape_of_the_door(proxy: httpx.Client, door: Door) -> None:
-    address = f"192.0.2.{DOORS.index(door)}"
-    guess_until_slowed(proxy, address, door)
-    answer = ask(proxy, new_secret(), address, door)
-    assert "wrong_tokens" in door.refused(answer, 429)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_guesses_are_slowed_in_the_shape_of_the_dialect(
+    proxy: httpx.Client, dialect: Dialect
+) -> None:
+    address = f"192.0.2.{DIALECTS.index(dialect)}"
+    guess_until_slowed(proxy, address, dialect)
+    answer = ask(proxy, new_secret(), address, dialect)
+    assert "wrong_tokens" in dialect.refused(answer, 429)
     assert 1 <= int(answer.headers["retry-after"]) <= 60
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from abuse.doors import DOORS, Door
+from abuse.dialects import DIALECTS, Dialect
 from support import ibm, raw
 from support.server import LiveServer
 
@@ -62,20 +62,22 @@ def test_a_request_in_1_0_needs_no_host(connection: socket.socket) -> None:
     assert raw.answer(connection).status_code == 200
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 @pytest.mark.parametrize("token", ["right", "wrong"])
-def test_no_answer_of_a_door_is_kept_sniffed_or_referred_to(
-    server: LiveServer, door: Door, token: str
+def test_no_answer_of_a_dialect_is_kept_sniffed_or_referred_to(
+    server: LiveServer, dialect: Dialect, token: str
 ) -> None:
     secret = server.token() if token == "right" else "wrong"
-    for path in (door.jobs, f"{door.prefix}/nothing"):
-        check(httpx.get(server.url + path, headers=door.auth(secret)))
-    check(httpx.post(server.url + door.jobs, content=door.text(), headers=door.auth(secret)))
+    for path in (dialect.jobs, f"{dialect.prefix}/nothing"):
+        check(httpx.get(server.url + path, headers=dialect.auth(secret)))
+    check(
+        httpx.post(server.url + dialect.jobs, content=dialect.text(), headers=dialect.auth(secret))
+    )
 
 
 def test_an_access_token_is_not_kept(server: LiveServer) -> None:
     body = {"apiToken": server.token()}
-    answer = httpx.post(f"{server.url}{ibm.DOOR}/users/loginWithToken", json=body)
+    answer = httpx.post(f"{server.url}{ibm.DIALECT}/users/loginWithToken", json=body)
     assert answer.status_code == 200
     check(answer)
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from abuse.conftest import run_bell
-from abuse.doors import DOORS, Door
+from abuse.dialects import DIALECTS, Dialect
 from support import raw
 from support.loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
@@ -41,22 +41,22 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server that has done everything once: imports of the first request are no finding."""
     live = LiveServer(tmp_path_factory.mktemp("loop"), "--access-log", **MEASURED)
     with live.client() as client:
-        for door in DOORS:
-            run_bell(client, door, live.token())
-            client.post(door.jobs, content=b" " * MB, headers=door.auth(live.token()))
+        for dialect in DIALECTS:
+            run_bell(client, dialect, live.token())
+            client.post(dialect.jobs, content=b" " * MB, headers=dialect.auth(live.token()))
     yield live
     assert live.stop() == 0
     live.assert_calm()
 
 
 @pytest.mark.parametrize("body", BODIES)
-@pytest.mark.parametrize("door", DOORS, ids=repr)
-def test_no_body_keeps_the_loop(live: LiveServer, door: Door, body: str) -> None:
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_no_body_keeps_the_loop(live: LiveServer, dialect: Dialect, body: str) -> None:
     def send() -> None:
         with httpx.Client(timeout=60) as client:
             for token in (live.token(), "wrong"):
                 answer = client.post(
-                    live.url + door.jobs, content=BODIES[body], headers=door.auth(token)
+                    live.url + dialect.jobs, content=BODIES[body], headers=dialect.auth(token)
                 )
                 assert 400 <= answer.status_code < 500
 

@@ -11,8 +11,8 @@ from typing import Any
 import httpx
 import pytest
 
-from abuse.doors import DOORS, Door
-from abuse.test_untaken_answers import DOORS as LARGE_ANSWERS
+from abuse.dialects import DIALECTS, Dialect
+from abuse.test_untaken_answers import DIALECTS as LARGE_ANSWERS
 from abuse.test_untaken_answers import Make
 from support import ibm, runtime
 from support.loop import MEASURED, assert_loop_stays_free
@@ -55,16 +55,16 @@ def _fill(http: httpx.Client, token: str) -> None:
         "/qbraid/api": {"tags": OBJECT},
     }
 
-    def submit(asked: tuple[Door, dict[str, Any]]) -> None:
-        door, fields = asked
-        sent = http.post(door.jobs, content=door.text(**fields), headers=door.auth(token))
+    def submit(asked: tuple[Dialect, dict[str, Any]]) -> None:
+        dialect, fields = asked
+        sent = http.post(dialect.jobs, content=dialect.text(**fields), headers=dialect.auth(token))
         assert sent.is_success, sent.text
 
     # A thousand of the native ones, whose pages are that long; others' pages have a hundred.
     asked = [
-        (door, large[door.prefix])
-        for door in DOORS
-        for _ in range(PAGE if door.prefix == "/v1" else 100)
+        (dialect, large[dialect.prefix])
+        for dialect in DIALECTS
+        for _ in range(PAGE if dialect.prefix == "/v1" else 100)
     ]
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(submit, asked))
@@ -92,7 +92,7 @@ def lists(http: httpx.Client, token: str) -> dict[str, tuple[str, dict[str, str]
         "qbraid, former": ("/qbraid/api/quantum-jobs?maxResults=100", former),
         "ibm": ('/ibm/api/jobs?filter={"limit":1000}', access),
         "ibm, summaries": ('/ibm/api/jobs/status?filter={"limit":1000}', access),
-        "runtime": (f"{runtime.DOOR}/jobs?limit=200", access),
+        "runtime": (f"{runtime.DIALECT}/jobs?limit=200", access),
         "xanadu": ("/jobs?size=1000", xanadu),
     }
 
@@ -200,11 +200,11 @@ def test_no_error_that_quotes_keeps_the_loop(live: LiveServer) -> None:
     with httpx.Client(base_url=live.url, timeout=60) as http:
 
         def send() -> None:
-            for door in DOORS:
-                auth = door.auth(live.token())
-                for field in (*door.valid, "name", "tags", "unheard", "metadata"):
-                    text = door.text(**{field: value})
-                    assert http.post(door.jobs, content=text, headers=auth).status_code < 500
+            for dialect in DIALECTS:
+                auth = dialect.auth(live.token())
+                for field in (*dialect.valid, "name", "tags", "unheard", "metadata"):
+                    text = dialect.text(**{field: value})
+                    assert http.post(dialect.jobs, content=text, headers=auth).status_code < 500
             Caller(http, live.token()).post("name " + "a" * 1_000_000)
 
         assert_loop_stays_free(live, send)

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from abuse.doors import DOORS, problem_json
+from abuse.dialects import DIALECTS, problem_json
 from qwicket.gateway.signin import new_secret
 from support import raw
 from support.server import LiveServer
@@ -106,10 +106,10 @@ def test_other_methods_are_refused_and_name_those_that_are_not(live: LiveServer)
 def test_what_clients_write_becomes_no_label(live: LiveServer) -> None:
     agent = {"User-Agent": "forged-agent"}
     with httpx.Client(base_url=live.url, headers=agent) as http:
-        for door in DOORS:
+        for dialect in DIALECTS:
             for k in range(20):
-                http.get(f"{door.prefix}/forged-{k}", params={"q": "forged-query"})
-                http.request(f"FORGED{k}", f"{door.prefix}/jobs")
+                http.get(f"{dialect.prefix}/forged-{k}", params={"q": "forged-query"})
+                http.request(f"FORGED{k}", f"{dialect.prefix}/jobs")
         body = {"program": {}, "device": "forged-device", "shots": 1}
         headers = {"Authorization": f"Bearer {live.token()}"}
         assert http.post("/v1/jobs", json=body, headers=headers).status_code >= 400
@@ -117,5 +117,10 @@ def test_what_clients_write_becomes_no_label(live: LiveServer) -> None:
     assert "forged" not in text.lower()
     families = list(text_string_to_metric_families(text))
     (requests,) = (each for each in families if each.name == "qwicket_request_seconds")
-    mounts = {sample.labels["mount"] for sample in requests.samples}
-    assert mounts <= {door.prefix for door in DOORS} | {"/metrics", "/", "/livez", "/readyz"}
+    mounts = {sample.labels["dialect"] for sample in requests.samples}
+    assert mounts <= {dialect.prefix for dialect in DIALECTS} | {
+        "/metrics",
+        "/",
+        "/livez",
+        "/readyz",
+    }

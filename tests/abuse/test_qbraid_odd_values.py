@@ -1,4 +1,4 @@
-"""Odd values in every field, form and query of qBraid's door: its own 4xx, never a failure."""
+"""Odd values in every field, form and query of qBraid's dialect: its own 4xx, never a failure."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ import msgspec
 import pytest
 
 from abuse.conftest import Tokens
-from abuse.doors import FORMER_QBRAID, QBRAID, Door, harmless
+from abuse.dialects import FORMER_QBRAID, QBRAID, Dialect, harmless
 from abuse.odd_values import LATE, NO_JSON, ODD, matters
 from qwicket.dialects.qbraid import groups, submissions
 from support.pairwise import pairs
 
 OLD, NEW = FORMER_QBRAID.prefix, QBRAID.prefix
 FIELDS = {
-    (door.prefix, field.encode_name): field.type
-    for door in (QBRAID, FORMER_QBRAID)
-    for field in msgspec.structs.fields(door.body)
+    (dialect.prefix, field.encode_name): field.type
+    for dialect in (QBRAID, FORMER_QBRAID)
+    for field in msgspec.structs.fields(dialect.body)
 }
 READ_AS_JSON = {"program", "ionqCircuit", "tags", "runtimeOptions", "metadata"}
 """Fields of any JSON that are read. The others of that kind are refused, or left unread."""
@@ -58,14 +58,14 @@ FORM = (
 )
 
 
-def answered(door: Door, response: httpx.Response) -> None:
-    """Check that an answer is a success, or a refusal in the door's shape."""
+def answered(dialect: Dialect, response: httpx.Response) -> None:
+    """Check that an answer is a success, or a refusal in the dialect's shape."""
     if response.status_code == 501:
-        door.said(response)
+        dialect.said(response)
         return
     harmless(response)
     if not response.is_success:
-        door.refused(response)
+        dialect.refused(response)
 
 
 def is_read(name: str, of: Any) -> bool:
@@ -91,10 +91,10 @@ def is_read(name: str, of: Any) -> bool:
 def test_an_odd_field_of_a_submission_is_taken_or_refused(
     client: httpx.Client, tokens: Tokens, of: tuple[str, str], odd: str
 ) -> None:
-    door = QBRAID if of[0] == NEW else FORMER_QBRAID
+    dialect = QBRAID if of[0] == NEW else FORMER_QBRAID
     field = of[1]
-    content = door.text(**{field: {**ODD, **NO_JSON}[odd]})
-    answered(door, client.post(door.jobs, content=content, headers=door.auth(tokens.good)))
+    content = dialect.text(**{field: {**ODD, **NO_JSON}[odd]})
+    answered(dialect, client.post(dialect.jobs, content=content, headers=dialect.auth(tokens.good)))
 
 
 IN_PROGRAMS = [(key, is_batch) for key in ("format", "data") for is_batch in (False, True)]
@@ -172,9 +172,9 @@ def test_an_odd_query_is_answered_or_refused(
     client: httpx.Client, tokens: Tokens, name: str, text: str
 ) -> None:
     for path in READS:
-        door = QBRAID if path.startswith(NEW) else FORMER_QBRAID
+        dialect = QBRAID if path.startswith(NEW) else FORMER_QBRAID
         url = f"{path}?{quote(name)}={quote(TEXTS[text])}"
-        answered(door, client.get(url, headers=door.auth(tokens.good)))
+        answered(dialect, client.get(url, headers=dialect.auth(tokens.good)))
     url = f"{NEW}/jobs?qrns={quote(TEXTS[text])}"
     QBRAID.refused(client.delete(url, headers=QBRAID.auth(tokens.good)))
 

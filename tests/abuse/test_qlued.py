@@ -1,4 +1,4 @@
-"""The qlued door under odd texts: its own refusals, or jobs that end in an error, and no more."""
+"""Odd texts in qlued's dialect: it refuses them, or their jobs end in an error, and no more."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from abuse.conftest import Tokens
-from abuse.doors import harmless, qlued_json, routes
+from abuse.dialects import harmless, qlued_json, routes
 from abuse.odd_values import NO_JSON, ODD
 from abuse.test_access import MALFORMED, absent_id
 from abuse.test_bad_input import BODIES

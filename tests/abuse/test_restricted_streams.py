@@ -12,7 +12,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import ClientConnection, connect
 
-from abuse.doors import ibm_json
+from abuse.dialects import ibm_json
 from abuse.every_route import token
 from support import ibm
 from support.server import LiveServer
@@ -37,7 +37,7 @@ def there(owner: ibm.Client) -> Iterator[str]:
 
 
 def websocket(live: LiveServer, stack: ExitStack, job: str) -> ClientConnection:
-    url = f"{live.url.replace('http', 'ws')}{ibm.DOOR}/jobs/{job}/status"
+    url = f"{live.url.replace('http', 'ws')}{ibm.DIALECT}/jobs/{job}/status"
     return stack.enter_context(connect(url, proxy=None, close_timeout=1))
 
 

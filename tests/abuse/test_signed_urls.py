@@ -6,7 +6,7 @@ import json
 
 import httpx
 
-from abuse.doors import harmless, ibm_json
+from abuse.dialects import harmless, ibm_json
 from abuse.every_route import token
 from support import ibm
 from support.server import LiveServer

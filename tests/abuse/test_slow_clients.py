@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from abuse.doors import IONQ, NATIVE, Door
+from abuse.dialects import IONQ, NATIVE, Dialect
 from support import raw
 from support.server import LiveServer
 from support.waiting import until
@@ -57,8 +57,8 @@ def drip(connection: socket.socket, drop: bytes, pause_s: float = 0.05) -> None:
         connection.send(drop)
 
 
-def auth(live: LiveServer, door: Door = NATIVE) -> str:
-    ((name, value),) = door.auth(live.token()).items()
+def auth(live: LiveServer, dialect: Dialect = NATIVE) -> str:
+    ((name, value),) = dialect.auth(live.token()).items()
     return f"{name}: {value}"
 
 
@@ -141,12 +141,12 @@ def test_a_large_body_before_it_does_not_count_for_a_head(
 # --- bodies ---------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
 def test_a_body_that_is_slow_but_steady_is_taken(
-    hasty: LiveServer, connection: socket.socket, door: Door
+    hasty: LiveServer, connection: socket.socket, dialect: Dialect
 ) -> None:
-    body = door.text() + b" " * 60_000  # at 8,000 bytes a second it may take 8 s
-    head = raw.head(f"POST {door.jobs}", auth(hasty, door), f"Content-Length: {len(body)}")
+    body = dialect.text() + b" " * 60_000  # at 8,000 bytes a second it may take 8 s
+    head = raw.head(f"POST {dialect.jobs}", auth(hasty, dialect), f"Content-Length: {len(body)}")
     connection.sendall(head)
     began = time.monotonic()
     for start in range(0, len(body), 2_000):
@@ -156,47 +156,49 @@ def test_a_body_that_is_slow_but_steady_is_taken(
     assert raw.answer(connection).status_code == 201
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
 def test_a_body_that_drips_is_given_up_by_its_rate(
-    hasty: LiveServer, connection: socket.socket, door: Door
+    hasty: LiveServer, connection: socket.socket, dialect: Dialect
 ) -> None:
-    connection.sendall(raw.head(f"POST {door.jobs}", auth(hasty, door), "Content-Length: 100000"))
+    connection.sendall(
+        raw.head(f"POST {dialect.jobs}", auth(hasty, dialect), "Content-Length: 100000")
+    )
     drip(connection, b" " * 100)  # 2,000 bytes a second
     answer = raw.answer(connection)
-    assert "body_bytes_per_s" in door.refused(answer, 408)
+    assert "body_bytes_per_s" in dialect.refused(answer, 408)
 
 
 LAST_BYTES = 100_000
 
 
-def begin_upload(live: LiveServer, door: Door, size: int) -> socket.socket:
+def begin_upload(live: LiveServer, dialect: Dialect, size: int) -> socket.socket:
     made = raw.connect(live.url)
-    made.sendall(raw.head(f"POST {door.jobs}", auth(live, door), f"Content-Length: {size}"))
+    made.sendall(raw.head(f"POST {dialect.jobs}", auth(live, dialect), f"Content-Length: {size}"))
     made.sendall(b" " * (size - LAST_BYTES))
     return made
 
 
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
 def test_bodies_that_are_too_much_together_are_refused_for_now(
-    hasty: LiveServer, door: Door
+    hasty: LiveServer, dialect: Dialect
 ) -> None:
     size = 15 * MB
-    with begin_upload(hasty, door, size) as first, begin_upload(hasty, door, size) as second:
-        with begin_upload(hasty, door, size) as third:
+    with begin_upload(hasty, dialect, size) as first, begin_upload(hasty, dialect, size) as second:
+        with begin_upload(hasty, dialect, size) as third:
             with contextlib.suppress(ConnectionError):  # refused before it was all there
                 third.sendall(b" " * LAST_BYTES)
             answer = raw.answer(third)
             assert answer.status_code == 503
-            assert "bodies_bytes" in door.said(answer)
+            assert "bodies_bytes" in dialect.said(answer)
             assert answer.headers["retry-after"] == "1"
         small = httpx.post(
-            hasty.url + door.jobs, content=door.text(), headers=door.auth(hasty.token())
+            hasty.url + dialect.jobs, content=dialect.text(), headers=dialect.auth(hasty.token())
         )
         assert small.status_code == 201, "a small body always has room"
         for each in (first, second):
             each.sendall(b" " * LAST_BYTES)
             assert raw.answer(each).status_code == 400
-    with begin_upload(hasty, door, size) as again:
+    with begin_upload(hasty, dialect, size) as again:
         again.sendall(b" " * LAST_BYTES)
         assert raw.answer(again).status_code == 400, "there is room again"
 
@@ -258,10 +260,10 @@ def test_bodies_of_nobody_leave_the_others_their_room(hasty: LiveServer, path: s
         for _ in range(6):  # together more than all bodies may have
             nobody = stack.enter_context(raw.connect(hasty.url))
             nobody.sendall(raw.head(f"POST {path}", f"Content-Length: {15 * MB}"))
-        for door in (NATIVE, IONQ):
-            content = door.text() + b" " * (15 * MB)
+        for dialect in (NATIVE, IONQ):
+            content = dialect.text() + b" " * (15 * MB)
             answer = httpx.post(
-                hasty.url + door.jobs, content=content, headers=door.auth(hasty.token())
+                hasty.url + dialect.jobs, content=content, headers=dialect.auth(hasty.token())
             )
             assert answer.status_code == 201, answer.text
 

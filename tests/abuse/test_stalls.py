@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
-from abuse.doors import IONQ, NATIVE, Door
+from abuse.dialects import IONQ, NATIVE, Dialect
 from qwicket import devices
-from qwicket.compute import Readers
+from qwicket.compute import ParserPool
 from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -61,13 +61,13 @@ FIELDS = [
 
 
 class Server:
-    """All doors in process, without runners, and a task that ticks beside them."""
+    """All dialects in process, without runners, and a task that ticks beside them."""
 
     def __init__(self, folder: Path) -> None:
         self._loop = asyncio.Runner()
-        self._readers = Readers(LIMITS)
+        self._parsers = ParserPool(LIMITS)
         self._store = open_sqlite(folder)
-        self._router = Router(mounts(Gateway(self._store, self._readers, LIMITS, _now)), LIMITS)
+        self._router = Router(mounts(Gateway(self._store, self._parsers, LIMITS, _now)), LIMITS)
         self._token = self._loop.run(self._prepare())
 
     async def _prepare(self) -> str:
@@ -78,10 +78,10 @@ class Server:
 
     def close(self) -> None:
         self._loop.run(self._store.close())
-        self._loop.run(self._readers.close())
+        self._loop.run(self._parsers.close())
         self._loop.close()
 
-    def longest_gap_s(self, door: Door, body: bytes) -> tuple[int, float]:
+    def longest_gap_s(self, dialect: Dialect, body: bytes) -> tuple[int, float]:
         """Send a submission; return its status, and how long the loop was away at worst.
 
         In processor time of this process, all threads together: others' work does not count.
@@ -99,14 +99,14 @@ class Server:
 
             ticking = asyncio.create_task(tick())
             await asyncio.sleep(0)  # it ticks before, and once more after
-            status = await self._post(door, body)
+            status = await self._post(dialect, body)
             await asyncio.sleep(0)
             ticking.cancel()
             return status, gap_s
 
         return self._loop.run(send())
 
-    async def _post(self, door: Door, body: bytes) -> int:
+    async def _post(self, dialect: Dialect, body: bytes) -> int:
         status = 0
 
         async def receive() -> Message:
@@ -117,11 +117,11 @@ class Server:
             if message["type"] == "http.response.start":
                 status = int(str(message["status"]))
 
-        auth = [(k.lower().encode(), v.encode()) for k, v in door.auth(self._token).items()]
+        auth = [(k.lower().encode(), v.encode()) for k, v in dialect.auth(self._token).items()]
         scope = {
             "type": "http",
             "method": "POST",
-            "path": door.jobs,
+            "path": dialect.jobs,
             "scheme": "http",
             "query_string": b"",
             "headers": [*auth, (b"content-length", b"%d" % len(body))],
@@ -141,7 +141,7 @@ def unharmed() -> None:
 
 
 @pytest.fixture(scope="module")
-def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def dialects(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     server = Server(tmp_path_factory.mktemp("stalls"))
     yield server
     server.close()
@@ -154,9 +154,9 @@ def doors(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     ids=str,
 )
 def test_no_body_keeps_the_loop_from_others(
-    doors: Server, at: tuple[Door, str], heavy: str
+    dialects: Server, at: tuple[Dialect, str], heavy: str
 ) -> None:
-    door, field = at
-    status, gap_s = doors.longest_gap_s(door, door.text(**{field: HEAVY[heavy]}))
-    assert 400 <= status < 500 or (door is IONQ and status == 201)
+    dialect, field = at
+    status, gap_s = dialects.longest_gap_s(dialect, dialect.text(**{field: HEAVY[heavy]}))
+    assert 400 <= status < 500 or (dialect is IONQ and status == 201)
     assert gap_s < LONGEST_GAP_S

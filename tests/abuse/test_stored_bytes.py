@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from abuse.doors import harmless
+from abuse.dialects import harmless
 from abuse.every_route import PREFIXES, SUBMISSIONS, SUBMIT_PATHS, SignedIn, token
 from support.server import LiveServer
 

@@ -1,4 +1,4 @@
-"""Large answers that nobody takes: bounded in memory, whichever door they leave by."""
+"""Large answers that nobody takes: bounded in memory, whichever dialect they leave by."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import httpx
 import pytest
 from qiskit import QuantumCircuit
 
-from abuse.doors import ibm_json, ionq_json, problem_json, qbraid_json, qlued_json, xanadu_json
+from abuse.dialects import ibm_json, ionq_json, problem_json, qbraid_json, qlued_json, xanadu_json
 from support import ibm, pubs, raw, runtime
 from support.processes import resident_bytes
 from support.programs import BELL
@@ -152,7 +152,7 @@ def ibm_runtime(http: httpx.Client, token: str) -> Large:
     sent = client.call("POST", "/jobs", json=runtime.body(params=params))
     job = sent.json()["id"]
     done(http, token, job)
-    path = f"{runtime.DOOR}/jobs/{job}/results"
+    path = f"{runtime.DIALECT}/jobs/{job}/results"
     return Large(path, f"X-Access-Token: {client.token}", ibm_json, 503)
 
 
@@ -200,7 +200,7 @@ def xanadu(http: httpx.Client, token: str) -> Large:
     return Large(f"/jobs/{job}/result", f"Authorization: Bearer {held}", xanadu_json)
 
 
-DOORS: list[Make] = [
+DIALECTS: list[Make] = [
     *(native, native_archive, ionq, ibm_qx, ibm_job, ibm_runtime, qbraid, qlued, xanadu)
 ]
 
@@ -226,16 +226,16 @@ def status(connection: socket.socket) -> int:
     return int(connection.recv(12, socket.MSG_PEEK | socket.MSG_WAITALL).split()[1])
 
 
-SLOW_DOORS = {"native", "ionq", "qbraid"}
+SLOW_DIALECTS = {"native", "ionq", "qbraid"}
 """Their answers take one to two seconds of CPU to make."""
 
 
-@pytest.mark.parametrize("make", DOORS, ids=lambda make: make.__name__)
+@pytest.mark.parametrize("make", DIALECTS, ids=lambda make: make.__name__)
 def test_what_slow_readers_hold_is_bounded_and_all_of_it_given_back(
     request: pytest.FixtureRequest, make: Make
 ) -> None:
     narrow: LiveServer = request.getfixturevalue(
-        "narrow" if make.__name__ in SLOW_DOORS else "quick"
+        "narrow" if make.__name__ in SLOW_DIALECTS else "quick"
     )
     with httpx.Client(base_url=narrow.url, timeout=60) as http:
         bound_slow_readers(narrow, http, make)

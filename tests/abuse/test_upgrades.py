@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from abuse.doors import DOORS, IONQ, NATIVE, Door
+from abuse.dialects import DIALECTS, IONQ, NATIVE, Dialect
 from support import raw
 from support.server import LiveServer
 
@@ -30,8 +30,8 @@ def connection(server: LiveServer) -> Iterator[socket.socket]:
         yield connection
 
 
-def auth(door: Door, token: str) -> str:
-    ((name, value),) = door.auth(token).items()
+def auth(dialect: Dialect, token: str) -> str:
+    ((name, value),) = dialect.auth(token).items()
     return f"{name}: {value}"
 
 
@@ -44,12 +44,12 @@ def framed(framing: str, body: bytes) -> tuple[str, bytes]:
 
 
 @pytest.mark.parametrize("framing", ["declared", "chunked"])
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_a_submission_that_asks_for_h2c_is_taken(
-    server: LiveServer, connection: socket.socket, door: Door, framing: str
+    server: LiveServer, connection: socket.socket, dialect: Dialect, framing: str
 ) -> None:
-    length, body = framed(framing, door.text())
-    sent = raw.head(f"POST {door.jobs}", auth(door, server.token()), *H2C, length) + body
+    length, body = framed(framing, dialect.text())
+    sent = raw.head(f"POST {dialect.jobs}", auth(dialect, server.token()), *H2C, length) + body
     for _ in range(3):
         connection.sendall(sent)
         answer = raw.answer(connection)
@@ -70,12 +70,12 @@ def test_whatever_protocol_is_asked_for_this_one_answers(
 
 @pytest.mark.parametrize("framing", ["declared", "chunked"])
 @pytest.mark.parametrize("apart", [False, True])
-@pytest.mark.parametrize("door", [NATIVE, IONQ], ids=repr)
+@pytest.mark.parametrize("dialect", [NATIVE, IONQ], ids=repr)
 def test_a_request_in_the_body_of_an_upgrade_is_never_executed(
-    server: LiveServer, connection: socket.socket, door: Door, apart: bool, framing: str
+    server: LiveServer, connection: socket.socket, dialect: Dialect, apart: bool, framing: str
 ) -> None:
     length, body = framed(framing, SMUGGLED)
-    sent = raw.head(f"POST {door.prefix}/nothing", *H2C, length)
+    sent = raw.head(f"POST {dialect.prefix}/nothing", *H2C, length)
     last = raw.head("GET /readyz", "Connection: close")
     for piece in (sent, body, last) if apart else (sent + body + last,):
         connection.sendall(piece)

@@ -72,7 +72,7 @@ def test_the_worst_layouts_leave_the_loop_free(live: LiveServer, text: str) -> N
     assert_loop_stays_free(live, send)
 
 
-def test_blackbird_at_its_own_door_leaves_the_loop_free(live: LiveServer) -> None:
+def test_blackbird_at_its_own_dialect_leaves_the_loop_free(live: LiveServer) -> None:
     with httpx.Client(base_url=live.url, timeout=60) as http:
         caller = Caller(http, live.token())
         caller.post("the first pass")

@@ -1,4 +1,4 @@
-"""Xanadu's door in hostile hands: refused in its own shape, quickly, and harming nobody."""
+"""Xanadu's dialect in hostile hands: refused in its own shape, quickly, and harming nobody."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import msgspec
 import pytest
 
 from abuse.conftest import Tokens
-from abuse.doors import harmless, xanadu_json
+from abuse.dialects import harmless, xanadu_json
 from abuse.odd_values import DEEP, NO_JSON, ODD, matters
 from qwicket.dialects.xanadu import wire
 from qwicket.gateway.signin import new_secret

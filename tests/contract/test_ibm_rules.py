@@ -1,4 +1,4 @@
-"""What IBM's door promises beside its document: scopes, uploads, tickets, streams, limits."""
+"""What IBM's dialect promises beside its document: scopes, uploads, tickets, streams, limits."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from abuse.doors import ibm_json
+from abuse.dialects import ibm_json
 from support import raw
-from support.ibm import BELL, DOOR, SIMULATOR, TWIN, Client, H, experiment, measure, qobj, slow
+from support.ibm import BELL, DIALECT, SIMULATOR, TWIN, Client, H, experiment, measure, qobj, slow
 from support.server import LiveServer
 from support.waiting import until
 
@@ -48,9 +48,9 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(
         tmp_path_factory.mktemp("small"),
         *("--limit", "ibm_jobs=2", "--limit", "upload_bytes=1048576"),
-        *("--limit", "uploads_bytes=2097152", "--limit", "draft_s=3", "--upkeep-s", "1"),
+        *("--limit", "uploads_bytes=2097152", "--limit", "draft_s=3", "--maintenance-s", "1"),
         *("--limit", "sockets=2", "--limit", "sockets_each=1", "--limit", "head_timeout_s=1"),
-        *("--limit", "list_page=3", "--ibm-pass-s", "3600"),
+        *("--limit", "list_page=3", "--ibm-access-token-s", "3600"),
     )
     yield live
     assert live.stop() == 0
@@ -78,16 +78,16 @@ def test_the_access_token_is_taken_from_three_places(client: Client, way: str) -
         "query": {"params": {"access_token": token}},
         "body": {"json": {"access_token": token}},
     }
-    assert ask("GET", f"{DOOR}/jobs", **options[way]).status_code == 200
+    assert ask("GET", f"{DIALECT}/jobs", **options[way]).status_code == 200
     wrong = json.loads(json.dumps(options[way]).replace(token, token[:-3] + "abc"))
-    refused = ask("GET", f"{DOOR}/jobs", **wrong)
+    refused = ask("GET", f"{DIALECT}/jobs", **wrong)
     assert refused.status_code == 401
     ibm_json(refused)
 
 
 def test_a_token_is_no_access_token(server: LiveServer, http: httpx.Client) -> None:
     for secret in (server.token("rules"), ""):
-        refused = http.get(f"{DOOR}/users/me", headers={"X-Access-Token": secret})
+        refused = http.get(f"{DIALECT}/users/me", headers={"X-Access-Token": secret})
         assert refused.status_code == 401
         ibm_json(refused)
 
@@ -163,7 +163,7 @@ def test_another_accounts_job_is_as_an_absent_one(client: Client, other: Client)
         assert none.json()["error"]["code"] == 3250
 
 
-def test_jobs_of_other_doors_are_not_shown(server: LiveServer, client: Client) -> None:
+def test_jobs_of_other_dialects_are_not_shown(server: LiveServer, client: Client) -> None:
     with server.client(server.token("rules")) as native:
         made = native.post("/v1/jobs", json={"device": SIMULATOR, "program": BELL_3, "shots": 10})
         assert made.status_code == 201, made.text
@@ -433,7 +433,9 @@ def test_a_draft_that_nothing_comes_of_fails(bounded: Client) -> None:
 
 def stream(client: Client, job: str, path: str = "/status/v/1") -> ClientConnection:
     url = str(client.http.base_url).rstrip("/").replace("http", "ws", 1)
-    return connect(f"{url}{DOOR}/jobs/{job}{path}", proxy=None, compression=None, close_timeout=1)
+    return connect(
+        f"{url}{DIALECT}/jobs/{job}{path}", proxy=None, compression=None, close_timeout=1
+    )
 
 
 def sign(line: ClientConnection, token: str) -> None:
@@ -459,7 +461,7 @@ def test_a_request_for_a_websocket_is_upgraded_and_elsewhere_ignored(client: Cli
         "Sec-WebSocket-Key": "dGhlIHNhbXBsZSBub25jZQ==",
     }
     address = urlsplit(str(client.http.base_url))
-    path = f"{DOOR}/jobs/{ABSENT}/status"
+    path = f"{DIALECT}/jobs/{ABSENT}/status"
     with socket.create_connection((address.hostname, address.port), timeout=20) as line:
         head = [f"GET {path} HTTP/1.1", "Host: x", *(f"{k}: {v}" for k, v in wanted.items())]
         line.sendall("\r\n".join([*head, "", ""]).encode())
@@ -467,15 +469,15 @@ def test_a_request_for_a_websocket_is_upgraded_and_elsewhere_ignored(client: Cli
     assert answer.startswith("HTTP/1.1 101 ")
     assert "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=" in answer  # RFC 6455, section 1.3, for this key
     assert client.http.get("/livez", headers=wanted).json() == {"status": "alive"}
-    assert client.http.get(f"{DOOR}/jobs/{ABSENT}/nothing", headers=wanted).status_code == 403
+    assert client.http.get(f"{DIALECT}/jobs/{ABSENT}/nothing", headers=wanted).status_code == 403
 
 
 def test_no_stream_begins_before_an_earlier_request_is_answered(client: Client) -> None:
     upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13")
     key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="
-    path = f"{DOOR}/jobs/{ABSENT}/status"
+    path = f"{DIALECT}/jobs/{ABSENT}/status"
     with raw.connect(str(client.http.base_url)) as line:
-        line.sendall(raw.head(f"GET {DOOR}/version") + raw.head(f"GET {path}", *upgrade, key))
+        line.sendall(raw.head(f"GET {DIALECT}/version") + raw.head(f"GET {path}", *upgrade, key))
         assert raw.answer(line).json()["api-auth"] == "1.0"
         assert raw.answer(line).status_code == 401
 
@@ -611,7 +613,7 @@ def test_a_server_that_stops_closes_its_streams(tmp_path: Path) -> None:
 def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
     client: Client,
 ) -> None:
-    """The native door answers 429 from the 17th on; of a POST these clients never repeat that."""
+    """The native dialect answers 429 from the 17th on; these clients never repeat such a POST."""
     body = {"qObject": qobj(*[BELL] * 75), "backend": {"name": SIMULATOR}}
     with ThreadPoolExecutor(40) as pool:
         sent = [pool.submit(client.call, "POST", "/jobs", json=body) for _ in range(40)]

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.ibm import BELL, DOOR, SIMULATOR, TWIN, Client, qobj
+from support.ibm import BELL, DIALECT, SIMULATOR, TWIN, Client, qobj
 from support.server import LiveServer
 
 # What the document prints of each answer, key by key: a type, a list with what is in it, an object
@@ -216,7 +216,7 @@ def client(server: LiveServer, http: httpx.Client) -> Client:
 def by_body(client: Client, method: str, path: str, **fields: Any) -> Any:
     """Send the access token in a JSON body, as the document prints it."""
     body = {**fields, "access_token": client.token}
-    answer = client.http.request(method, DOOR + path, json=body)
+    answer = client.http.request(method, DIALECT + path, json=body)
     assert answer.status_code == 200, answer.text
     return answer.json()
 
@@ -226,7 +226,7 @@ def by_body(client: Client, method: str, path: str, **fields: Any) -> Any:
 
 def test_users_login_with_token(server: LiveServer, http: httpx.Client) -> None:
     token = server.token("seed")
-    answer = http.post(f"{DOOR}/users/loginWithToken", json={"apiToken": token})
+    answer = http.post(f"{DIALECT}/users/loginWithToken", json={"apiToken": token})
     assert answer.status_code == 200
     body = answer.json()
     assert misfits(body, LOGIN) == []
@@ -242,11 +242,11 @@ def test_users_login(server: LiveServer, http: httpx.Client) -> None:
         stdin="correct horse\n",
     )
     right = {"email": "pass@word.example", "password": "correct horse"}
-    answer = http.post(f"{DOOR}/users/login", json=right)
+    answer = http.post(f"{DIALECT}/users/login", json=right)
     assert answer.status_code == 200, answer.text
     headers = {"X-Access-Token": answer.json()["id"]}
-    assert http.get(f"{DOOR}/users/me", headers=headers).json()["username"] == "pass-word"
-    wrong = http.post(f"{DOOR}/users/login", json={**right, "password": "battery"})
+    assert http.get(f"{DIALECT}/users/me", headers=headers).json()["username"] == "pass-word"
+    wrong = http.post(f"{DIALECT}/users/login", json={**right, "password": "battery"})
     assert wrong.status_code == 401
     assert wrong.json()["error"]["name"] == "UNAUTHENTICATED"
 
@@ -256,7 +256,7 @@ def test_users_me(client: Client) -> None:
     assert misfits(me, ME) == []
     assert me["username"] == "seed"
     assert me["email"] == "seed@localhost"
-    assert me["urls"]["http"] == str(client.http.base_url).rstrip("/") + DOOR
+    assert me["urls"]["http"] == str(client.http.base_url).rstrip("/") + DIALECT
     assert me["urls"]["ws"].startswith("ws://127.0.0.1:")
 
 
@@ -299,7 +299,7 @@ def test_backend_defaults(client: Client) -> None:
 
 def test_backend_queue_status(http: httpx.Client, client: Client) -> None:
     """The body of this request alone is printed empty: it needs no token."""
-    answer = http.get(f"{DOOR}/backend/{TWIN}/queue/status")
+    answer = http.get(f"{DIALECT}/backend/{TWIN}/queue/status")
     assert answer.status_code == 200
     found = answer.json()
     assert misfits(found, QUEUE) == []
@@ -310,7 +310,7 @@ def test_backend_queue_status(http: httpx.Client, client: Client) -> None:
 
 def test_a_wrong_token_is_refused_also_where_none_is_needed(http: httpx.Client) -> None:
     wrong = {"X-Access-Token": "wrong"}
-    assert http.get(f"{DOOR}/backend/{TWIN}/queue/status", headers=wrong).status_code == 401
+    assert http.get(f"{DIALECT}/backend/{TWIN}/queue/status", headers=wrong).status_code == 401
 
 
 # --- jobs -----------------------------------------------------------------------------------------

@@ -121,7 +121,7 @@ def test_it_takes_less_than_70_megabytes(installed: Light) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", [*(f"clients.{each}" for each in CLIENTS), "agents", "agents.hand"]
+    "name", [*(f"clients.{each}" for each in CLIENTS), "agents", "agents.function_process"]
 )
 def test_a_client_or_an_agent_imports_nothing_of_the_server(installed: Light, name: str) -> None:
     listing = "import json, sys; print(json.dumps(sorted(sys.modules)))"
@@ -314,7 +314,7 @@ PLACE = ("--data-dir", "data")
         "user add ada",
         "user list",
         "token create --user ada",
-        "passes rotate",
+        "keys rotate",
         "project list",
         "project member list qec",
         "provider list",

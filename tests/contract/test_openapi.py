@@ -52,7 +52,7 @@ def answers(server: LiveServer) -> dict[str, int]:
         sample.labels["status"]: int(sample.value)
         for family in families
         for sample in family.samples
-        if sample.name == "qwicket_request_seconds_count" and sample.labels["mount"] == "/v1"
+        if sample.name == "qwicket_request_seconds_count" and sample.labels["dialect"] == "/v1"
     }
 
 

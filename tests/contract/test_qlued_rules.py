@@ -378,7 +378,7 @@ def test_any_text_is_at_most_an_unknown_id(client: Client, job: str) -> None:
         }
 
 
-def test_a_job_of_another_user_or_device_or_door_is_an_unknown_id(
+def test_a_job_of_another_user_or_device_or_dialect_is_an_unknown_id(
     client: Client, server: LiveServer, http: httpx.Client
 ) -> None:
     other = Client(client.http, server.token("stranger"))
@@ -439,7 +439,7 @@ def test_a_provider_that_is_off_takes_its_devices_along_but_no_job(
     assert client.ended("singlequdit", job)["results"][0]["data"]["memory"] == ["20"] * 3
 
 
-def test_a_refused_program_is_a_failed_job_to_the_native_door_too(
+def test_a_refused_program_is_a_failed_job_to_the_native_dialect_too(
     client: Client, http: httpx.Client
 ) -> None:
     job = client.submit("singlequdit", WRONG)

@@ -1,4 +1,4 @@
-"""What the classic Runtime door promises beside its document: scopes, limits, bombs."""
+"""What the classic Runtime dialect promises beside its document: scopes, limits, bombs."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ import numpy as np
 import pytest
 from qiskit import QuantumCircuit
 
-from abuse.doors import ibm_json
+from abuse.dialects import ibm_json
 from support import pubs
 from support.ibm import SIMULATOR, TWIN
-from support.runtime import DOOR, Client, body, sampler
+from support.runtime import DIALECT, Client, body, sampler
 from support.server import LiveServer
 from unit.programs.primitives.test_wire import NPY, PACKED, QPY
 
@@ -64,38 +64,38 @@ def count(client: Client) -> int:
     return int(client.get("/jobs")["count"])
 
 
-# --- two doors ------------------------------------------------------------------------------------
+# --- two dialects ---------------------------------------------------------------------------------
 
 
-def test_the_other_door_says_where_this_one_is(client: Client, server: LiveServer) -> None:
-    services = client.other_door.get("/users/me")["urls"]["services"]
-    assert services == {"runtime": server.url + DOOR}
+def test_the_other_dialect_says_where_this_one_is(client: Client, server: LiveServer) -> None:
+    services = client.other_dialect.get("/users/me")["urls"]["services"]
+    assert services == {"runtime": server.url + DIALECT}
 
 
-def test_jobs_of_the_two_doors_do_not_meet(client: Client) -> None:
-    mine, theirs = client.submit(), client.other_door.submit()
+def test_jobs_of_the_two_dialects_do_not_meet(client: Client) -> None:
+    mine, theirs = client.submit(), client.other_dialect.submit()
     assert mine in [job["id"] for job in client.get("/jobs", params={"limit": 1000})["jobs"]]
     assert theirs not in client.call("GET", "/jobs", params={"limit": 1000}).text
-    assert mine not in [job["id"] for job in client.other_door.listed(limit=1000)]
+    assert mine not in [job["id"] for job in client.other_dialect.listed(limit=1000)]
     assert client.call("GET", f"/jobs/{theirs}").status_code == 404
-    assert client.other_door.call("GET", f"/jobs/{mine}").status_code == 404
+    assert client.other_dialect.call("GET", f"/jobs/{mine}").status_code == 404
     for method, path in (("POST", "/cancel"), ("DELETE", "")):
         assert client.call(method, f"/jobs/{theirs}{path}").status_code == 404
 
 
-def test_a_job_is_seen_through_the_native_door(client: Client, server: LiveServer) -> None:
+def test_a_job_is_seen_through_the_native_dialect(client: Client, server: LiveServer) -> None:
     estimator = pubs.params([pubs.circuit(pubs.turned()), {"Z": 2.0}, pubs.array([[0.0], [np.pi]])])
     job = client.submit(program_id="estimator", params=estimator)
     client.ended(job)
     with server.client(server.token("runtime")) as native:
         found = native.get(f"/v1/jobs/{job}").json()
-        assert (found["door"], found["name"], found["shots"]) == ("runtime", "estimator", 4096)
+        assert (found["dialect"], found["name"], found["shots"]) == ("runtime", "estimator", 4096)
         parts = native.get(f"/v1/jobs/{job}/result").json()["parts"]
     assert [part["evs"] for part in parts] == [[2.0], [-2.0]]
     assert [part["stds"] for part in parts] == [[0.0], [0.0]]
 
 
-def test_the_native_door_takes_the_format_too(server: LiveServer) -> None:
+def test_the_native_dialect_takes_the_format_too(server: LiveServer) -> None:
     source = pubs.source("sampler", [pubs.circuit(pubs.bell()), None, 12]).decode()
     with server.client(server.token("runtime")) as native:
         fields = {"device": SIMULATOR, "format": "qiskit.primitives", "program": source}
@@ -131,7 +131,7 @@ def test_the_token_itself_is_no_access_token(server: LiveServer, http: httpx.Cli
         {"X-Access-Token": server.token("runtime")},
         {"Authorization": f"Bearer {server.token('runtime')}"},
     ):
-        answer = http.get(f"{DOOR}/jobs", headers=headers)
+        answer = http.get(f"{DIALECT}/jobs", headers=headers)
         assert answer.status_code == 401
         ibm_json(answer)
 
@@ -174,7 +174,7 @@ def test_what_is_not_there_is_no_404_but_a_program(client: Client) -> None:
     # the client takes 404 for a program that is not there
     assert "there are sampler and estimator" in refused(client, 404, program_id="noise-learner")
     assert "backend: " in refused(client, backend="nothing")
-    assert "backend: " in refused(client, backend="simulator")  # of another door
+    assert "backend: " in refused(client, backend="simulator")  # of another dialect
     assert "session_id: " in refused(client, session_id=ABSENT)
     assert "private: " in refused(client, private=True)
 
@@ -305,8 +305,8 @@ def test_pages_are_bounded_and_count_everything(small: Client) -> None:
     assert small.get("/jobs", params={**asked, "offset": 10**15 - 1})["jobs"] == []
 
 
-def test_a_filter_of_the_other_door_looks_at_so_many_jobs(small: Client) -> None:
-    ibm = small.other_door
+def test_a_filter_of_the_other_dialect_looks_at_so_many_jobs(small: Client) -> None:
+    ibm = small.other_dialect
     jobs = [ibm.submit(name=f"job {k}") for k in range(1)]
     ibm.ended(jobs[0])
     for k in range(3):
@@ -351,7 +351,7 @@ def test_who_ends_a_session_cancels_what_it_has(client: Client) -> None:
     assert client.call("POST", f"/jobs/{outside}/cancel").status_code == 204
 
 
-def test_a_group_of_another_door_is_no_session(client: Client, server: LiveServer) -> None:
+def test_a_group_of_another_dialect_is_no_session(client: Client, server: LiveServer) -> None:
     header = {"Authorization": f"Bearer {server.token('runtime')}"}
     opened = client.http.post("/v1/groups", json={"name": "g"}, headers=header)
     assert opened.status_code == 201, opened.text
@@ -398,7 +398,7 @@ HOSTILE: dict[str, list[Any]] = {
 
 @pytest.fixture(scope="module")
 def hurt(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Client, LiveServer]]:
-    """A server whose readers have read a circuit, so that Qiskit is loaded."""
+    """A server whose parsers have read a circuit, so that Qiskit is loaded."""
     live = LiveServer(tmp_path_factory.mktemp("hurt"))
     with httpx.Client(base_url=live.url, timeout=60) as http:
         client = Client(http, live.token())

@@ -1,6 +1,6 @@
 """Every vendor's unmodified client against a live server, in an environment of its own.
 
-A suite is a folder `tests/contract/<door>/<client>/` with a pinned `requirements.txt` and tests
+A suite is a folder `tests/contract/<dialect>/<client>/` with a pinned `requirements.txt` and tests
 that run inside that environment; they find the server in QWICKET_URL and QWICKET_TOKEN.
 """
 
@@ -25,7 +25,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
     It has no express slot: what is submitted behind long jobs waits.
     """
-    options = ("--pass-s", "2", "--express-slots", "0")
+    options = ("--access-token-s", "2", "--express-slots", "0")
     live = LiveServer(tmp_path_factory.mktemp("vendors"), *options)
     yield live
     assert live.stop() == 0

@@ -94,7 +94,7 @@ def test_a_token_is_no_pass(server: LiveServer, http: httpx.Client, path: str, s
     error(http.get(path, headers=headers), 401, "unauthorized")
 
 
-def test_a_pass_opens_the_door(caller: Caller) -> None:
+def test_a_pass_opens_the_dialect(caller: Caller) -> None:
     assert caller.call("GET", "/healthz").status_code == 200
     assert caller.call("GET", "/healthz", headers={"Accept-Version": "0.1.0"}).status_code == 200
 
@@ -136,7 +136,7 @@ def test_a_revoked_token_gives_no_pass_and_ends_those_it_gave(
 
 
 def test_a_pass_expires_and_can_be_renewed(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, "--pass-s", "1")
+    server = LiveServer(tmp_path, "--access-token-s", "1")
     try:
         with httpx.Client(base_url=server.url, timeout=60) as http:
             mine = Caller(http, server.token())
@@ -446,7 +446,7 @@ def test_other_peoples_jobs_are_not_there(
     assert job not in listed(stranger, "size=1000")
 
 
-def test_jobs_of_other_doors_are_not_there(server: LiveServer, caller: Caller) -> None:
+def test_jobs_of_other_dialects_are_not_there(server: LiveServer, caller: Caller) -> None:
     with server.client() as native:
         body = {"device": "simulon_gaussian", "format": "blackbird", "program": pair(), "shots": 3}
         job = native.post("/v1/jobs", json={**body, "outputs": ["samples"]}).json()["id"]

@@ -17,8 +17,8 @@ from typing import Any
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
-from qwicket.drivers import Desk, Died
+from qwicket.circuits.outcomes import Encoded, RunResult
+from qwicket.drivers import ForwardLog, ProcessDied
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Unavailable
 from qwicket.model.jobs import Assignment, Job, NewJob
@@ -73,11 +73,13 @@ class Echo:
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng
 
-    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
+    async def run(self, assignments: Sequence[Assignment], desk: ForwardLog) -> list[RunResult]:
         await asyncio.sleep(0)
         if self._rng.random() < 0.02:
-            raise Died("its worker died")
-        return [Ran((Encoded(each.lease.job.encode(), b"sha"),), 0.001) for each in assignments]
+            raise ProcessDied("its worker died")
+        return [
+            RunResult((Encoded(each.lease.job.encode(), b"sha"),), 0.001) for each in assignments
+        ]
 
 
 class Client:

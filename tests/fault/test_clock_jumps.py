@@ -10,7 +10,7 @@ from functools import partial
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.gateway.signin import SignIn, digest
 from qwicket.model.accounts import DEFAULT_SCOPES, Token
 from qwicket.model.errors import Unauthenticated
@@ -19,7 +19,7 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, JobQuery, Runner
 from qwicket.model.limits import SignInLimits
 from qwicket.model.states import JobState
-from qwicket.scheduling import Chores, Forecast, Lookout
+from qwicket.scheduling import Forecaster, LivenessMonitor, MaintenanceLoop
 from qwicket.store import Store
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
@@ -29,7 +29,7 @@ pytestmark = pytest.mark.anyio
 
 HOUR_MS = 3_600_000
 LEASE_S = 40.0
-DONE = Ran((Encoded(b"body", b"sha"),), 1.0)
+DONE = RunResult((Encoded(b"body", b"sha"),), 1.0)
 
 
 class WrongClock:
@@ -83,7 +83,9 @@ async def test_times_of_jobs_and_accounts_never_run_backwards(
     store: Store, ada: Token, clock: WrongClock
 ) -> None:
     group = await store.groups.open(
-        NewGroup(id=new_id(NOW), account=ada.account, project=ada.project, door="native", now=NOW)
+        NewGroup(
+            id=new_id(NOW), account=ada.account, project=ada.project, dialect="native", now=NOW
+        )
     )
     seen: list[Job] = []
     for hours in JUMPS * 3:
@@ -111,7 +113,7 @@ async def test_times_of_jobs_and_accounts_never_run_backwards(
 
 
 async def test_no_jump_takes_a_lease(store: Store, ada: Token, clock: WrongClock) -> None:
-    lookout = Lookout(store, "me", clock.now_ms, clock.monotonic, lease_s=LEASE_S)
+    monitor = LivenessMonitor(store, "me", clock.now_ms, clock.monotonic, lease_s=LEASE_S)
     await add_job(store, ada)
     job = await claim(store, clock)
     for hours in JUMPS * 3:
@@ -119,7 +121,7 @@ async def test_no_jump_takes_a_lease(store: Store, ada: Token, clock: WrongClock
         clock.seconds += 10
         beat = store.leases.beat(Runner("runner", "server", 0, 0), clock.now_ms())
         await asyncio.wrap_future(beat)
-        assert await lookout.look() == []
+        assert await monitor.check() == []
         assert await store.leases.void_orphans(clock.now_ms()) == []
     present = await store.jobs.get(job.id)
     assert present is not None
@@ -128,7 +130,7 @@ async def test_no_jump_takes_a_lease(store: Store, ada: Token, clock: WrongClock
     for hours in (1, 0, -1, 0, 1):  # and a runner that is really gone is noticed all the same
         clock.jump(hours)
         clock.seconds += 10
-        gone += await lookout.look()
+        gone += await monitor.check()
     assert gone == ["runner"]
 
 
@@ -140,11 +142,11 @@ async def test_no_jump_revives_a_token(store: Store, ada: Token, clock: WrongClo
     revoked = await add_token(store, REVOKED, expires_at=None)
     await store.accounts.revoke(revoked.id, clock.now_ms())
     sign_in = SignIn(store, SignInLimits(), clock.now_ms)
-    chores = Chores(store, "runner", clock.now_ms, keep_days=None)
+    maintenance = MaintenanceLoop(store, "runner", clock.now_ms, keep_days=None)
     await sign_in.by_token(EXPIRING, "127.0.0.1")
     for hours in (1, 0, -1, 0):
         clock.jump(hours)
-        assert await chores.do_round()
+        assert await maintenance.run_once()
         for secret in (EXPIRING, REVOKED):
             with pytest.raises(Unauthenticated):
                 await sign_in.by_token(secret, "127.0.0.1")
@@ -171,9 +173,9 @@ async def test_the_forecast_stays_with_what_jobs_are_estimated_to_take(
     await claim(store, clock)
     for hours in JUMPS:
         clock.jump(hours)
-        outlook = await Forecast(store, clock.now_ms).outlook("simulator")
-        assert outlook.start_in_s is not None
-        assert 0 <= outlook.start_in_s <= 5 * 2.0
+        forecast = await Forecaster(store, clock.now_ms).forecast("simulator")
+        assert forecast.start_in_s is not None
+        assert 0 <= forecast.start_in_s <= 5 * 2.0
 
 
 async def test_two_projects_go_on_sharing_evenly(
@@ -188,4 +190,4 @@ async def test_two_projects_go_on_sharing_evenly(
         started[(await claim(store, clock)).project] += 1
     # A second counts 2^(1/24) = 1.03 an hour later: over all of it some few jobs of difference.
     assert abs(started[ada.project] - started[bob.project]) <= 0.06 * 140
-    assert await store.upkeep.mend_shares(clock.now_ms()) == 0
+    assert await store.maintenance.mend_shares(clock.now_ms()) == 0

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
-from qwicket.drivers import Desk
+from qwicket.circuits.outcomes import Encoded, RunResult
+from qwicket.drivers import ForwardLog
 from qwicket.model.accounts import Token
 from qwicket.model.jobs import Assignment, Job, JobQuery
 from qwicket.scheduling import Dispatcher
@@ -78,11 +78,11 @@ class Recorder:
         self.may_go_on = asyncio.Event()
         self.pause_at = BEFORE
 
-    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
+    async def run(self, assignments: Sequence[Assignment], desk: ForwardLog) -> list[RunResult]:
         self.begun += [each.lease.job for each in assignments]
         if len(self.begun) >= self.pause_at:
             await self.may_go_on.wait()
-        return [Ran((Encoded(b"body", b"sha"),), 1.0) for _ in assignments]
+        return [RunResult((Encoded(b"body", b"sha"),), 1.0) for _ in assignments]
 
 
 @pytest.mark.parametrize("store", ["sqlite"], indirect=True)

@@ -1,4 +1,4 @@
-"""Damaged programs, ten thousand or more, in processes as small as the server's own readers.
+"""Damaged programs, ten thousand or more, in processes as small as the server's own parsers.
 
 Always the same ones, so that what fails here fails again. `make fault-long` reads other ones.
 """

@@ -78,7 +78,7 @@ def test_what_a_paused_server_finishes_after_its_lease_is_refused(
             until(lambda: books.number("select count(*) from runner") == 2, "it is back")
         books.assert_all_completed_uncounted(jobs)
         reasons = books.rows("select reason, count(*) from job_event group by reason")
-        assert reasons == [("its runner is gone", PAUSES)]
+        assert reasons == [("its runner is dead", PAUSES)]
 
 
 def holder(books: Ledger, job: str) -> str:

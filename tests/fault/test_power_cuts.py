@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
@@ -84,7 +84,7 @@ async def _end(
         await store.leases.release(lease, "a reason", NOW, blamed=False)
         return
     outcome = Encoded(rng.randbytes(rng.choice((10, 20_000))), b"sha")
-    await store.leases.finish(lease, Ran((outcome,), 0.1), NOW)
+    await store.leases.finish(lease, RunResult((outcome,), 0.1), NOW)
     promises.append(Promise(len(disk.deeds), lease.job, JobState.COMPLETED, (outcome,)))
 
 
@@ -156,8 +156,8 @@ async def goes_on(store: Store) -> None:
     await store.leases.add_runner("next", "server", NOW)
     while claimed := (await store.leases.claim("simulator", "next", NOW)).taken:
         for each in claimed:
-            await store.leases.finish(each.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
-    assert await store.upkeep.mend_shares(NOW) == 0
+            await store.leases.finish(each.lease, RunResult((Encoded(b"", b""),), 0.1), NOW)
+    assert await store.maintenance.mend_shares(NOW) == 0
 
 
 def integrity(tx: Tx) -> str:

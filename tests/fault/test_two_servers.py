@@ -27,7 +27,7 @@ LEASE_S = 2.0
 HEARD_S = 1.5
 """A notification takes milliseconds; without it the poll would last all its 30 s."""
 STOPPED_S = 5.0
-CHORES_S = 60.0
+MAINTENANCE_S = 60.0
 LONG = slow(24, 4000)
 OPTIONS = ("--lease-s", str(LEASE_S), "--express-slots", "0")
 
@@ -177,7 +177,7 @@ def kill_one(
     clients: tuple[httpx.Client, httpx.Client],
     books: Ledger,
 ) -> None:
-    (dead,) = until(lambda: duty_holders(books), "one of them does the chores")
+    (dead,) = until(lambda: duty_holders(books), "one of them has the duty")
     victim, survivor = server_of(dead, servers, books)
     jobs = {submit(clients[number % 2], slow(20, runs(200, long=500))) for number in range(HELD)}
     held = f"select count(*) from lease where runner = '{dead}'"
@@ -188,10 +188,14 @@ def kill_one(
     assert time.monotonic() - began < 1.5 * LEASE_S + 1
     books.await_end()
     books.assert_all_completed_uncounted(jobs)
-    assert books.rows("select reason, actor from job_event") == [("its runner is gone", dead)] * 2
+    assert books.rows("select reason, actor from job_event") == [("its runner is dead", dead)] * 2
     ((alive,),) = books.rows("select id from runner")
-    if IS_LONG:  # the next round of chores comes within a minute
-        until(lambda: duty_holders(books) == [alive], "it does the chores", timeout_s=2 * CHORES_S)
+    if IS_LONG:  # the next round of maintenance comes within a minute
+        until(
+            lambda: duty_holders(books) == [alive],
+            "it does the maintenance",
+            timeout_s=2 * MAINTENANCE_S,
+        )
     assert survivor.process.poll() is None
 
 

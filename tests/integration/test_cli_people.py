@@ -116,7 +116,7 @@ def doctor(*options: str, status: int = 0, **env: str) -> dict[str, dict[str, An
 def test_the_doctor_finds_a_sound_installation_sound_before_anything_is_made(folder: Path) -> None:
     found = doctor("--data-dir", str(folder / "data"))
     assert {each["status"] for each in found.values()} == {"ok"}
-    assert {"installed", "folder", "database", "compute", "readers", "server"} <= set(found)
+    assert {"installed", "folder", "database", "compute", "parsers", "server"} <= set(found)
     assert not (folder / "data").exists(), "it changes nothing"
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import qwicket
 from qwicket.clients.native import ApiError, Client, JobFailed, WaitTimeout
-from qwicket.gateway.recent import RECENT_S
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from support import pubs
 from support.programs import BELL, slow
 from support.server import LiveServer
@@ -285,7 +285,7 @@ def test_a_revoked_token_is_refused_and_not_quoted(server: LiveServer) -> None:
         client.devices()
         token_id = server.admin("token", "list", "--user", "carol").split()[0]
         server.admin("token", "revoke", token_id)
-        time.sleep(RECENT_S)
+        time.sleep(CACHE_TTL_S)
         with pytest.raises(ApiError, match="unauthenticated") as caught:
             client.devices()
     assert token not in str(caught.value)

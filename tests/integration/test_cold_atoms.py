@@ -1,4 +1,4 @@
-"""The four machines of cold atoms through the native door, against a live server."""
+"""The four machines of cold atoms in the native dialect, against a live server."""
 
 from __future__ import annotations
 

@@ -144,10 +144,10 @@ def test_an_announced_device_is_listed_where_its_lab_says_so(
         for device, dialects in wanted.items():
             family = device.partition("-")[0]
             spec = {"description": "A lab's device", "qubits": 2, **ANNOUNCED[family]}
-            body = {"family": family, "spec": spec, "doors": dialects}
+            body = {"family": family, "spec": spec, "dialects": dialects}
             answer = agent.put(f"/v1/agent/devices/{device}", json=body)
             assert answer.status_code == 200, answer.text
-            assert answer.json()["doors"] == ["native", *dialects]
+            assert answer.json()["dialects"] == ["native", *dialects]
     for name, listed in BUILT_IN.items():
         dialect = name.partition(" ")[0]
         added = {each for each, at in wanted.items() if dialect in ("native", *at)}
@@ -162,8 +162,8 @@ def test_a_lab_cannot_name_a_dialect_of_another_family(live: LiveServer, caller:
         for family, dialects in DIALECTS.items():
             spec = {"description": "A lab's device", "qubits": 2, **ANNOUNCED[family]}
             for other in everywhere - {"native", *dialects}:
-                body = {"family": family, "spec": spec, "doors": [other]}
+                body = {"family": family, "spec": spec, "dialects": [other]}
                 answer = agent.put("/v1/agent/devices/misplaced", json=body)
                 assert answer.status_code == 400
-                assert answer.json()["field"] == "doors"
+                assert answer.json()["field"] == "dialects"
     assert "misplaced" not in caller.names("native")

@@ -12,7 +12,7 @@ import httpx
 import msgspec
 import pytest
 
-from abuse.doors import docs_html
+from abuse.dialects import docs_html
 from qwicket import dialects
 from qwicket.dialects import REGISTRATIONS, descriptions, mounts
 from qwicket.dialects.ibm.paths import canonical

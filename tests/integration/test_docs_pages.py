@@ -13,7 +13,7 @@ from typing import Any, cast
 import httpx
 import pytest
 
-from abuse.doors import PAGES, docs_html
+from abuse.dialects import PAGES, docs_html
 from qwicket.dialects import descriptions, mounts, native
 from qwicket.model.states import JobState
 from qwicket.server.docs import HEADERS, files

@@ -109,7 +109,7 @@ def test_twenty_hostile_texts_at_once_are_refused_or_read_and_nobody_notices(
 def test_a_reader_that_is_killed_costs_one_request_a_refusal(live: LiveServer) -> None:
     with live.client() as ada, live.client(live.token("bob")) as bob:
         assert submit(ada, SMALL).status_code == 201
-        until(lambda: len(readers_of(live)) == 3, "all readers are there")
+        until(lambda: len(readers_of(live)) == 3, "all parsers are there")
         before = {reader: user_ticks(reader) for reader in readers_of(live)}
 
         def busy() -> int | None:

@@ -16,7 +16,7 @@ from qwicket.clients.ibm_qx import (
     IBMQXJobError,
     IBMQXTimeoutError,
 )
-from support.ibm import BELL, CX, DOOR, SIMULATOR, TWIN, H, experiment, measure, qobj, slow
+from support.ibm import BELL, CX, DIALECT, SIMULATOR, TWIN, H, experiment, measure, qobj, slow
 from support.server import LiveServer
 
 SCOPE = {"hub": "qwicket", "group": "open", "project": "client"}
@@ -25,7 +25,7 @@ SCOPE = {"hub": "qwicket", "group": "open", "project": "client"}
 @pytest.fixture(scope="module", params=[False, True], ids=["account", "project"])
 def client(server: LiveServer, request: pytest.FixtureRequest) -> Iterator[IBMQXClient]:
     scope = SCOPE if request.param else {}
-    with IBMQXClient(server.token("client"), url=server.url + DOOR, **scope) as made:
+    with IBMQXClient(server.token("client"), url=server.url + DIALECT, **scope) as made:
         yield made
 
 
@@ -140,7 +140,7 @@ def test_a_password_signs_in(server: LiveServer) -> None:
         *("user", "add", "mail", "--email", "mail@example.org", "--password-stdin"),
         stdin="correct horse\n",
     )
-    url = server.url + DOOR
+    url = server.url + DIALECT
     with IBMQXClient(email="mail@example.org", password="correct horse", url=url) as client:
         assert client.me().email == "mail@example.org"
         job = client.run_qobj(qobj(), SIMULATOR)
@@ -173,7 +173,7 @@ def test_refusals_are_told_in_the_servers_words(client: IBMQXClient, server: Liv
 
 
 def test_an_access_token_that_is_refused_is_renewed_once(server: LiveServer) -> None:
-    with IBMQXClient(server.token("client"), url=server.url + DOOR) as client:
+    with IBMQXClient(server.token("client"), url=server.url + DIALECT) as client:
         client.retry_policy = RetryPolicy(max_attempts=1)
         client._access_token = "not.a.token"
         assert client.me().username == "client"

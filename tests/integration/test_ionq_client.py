@@ -1,4 +1,4 @@
-"""The client of IonQ's API against a live server's door of v0.4."""
+"""The client of IonQ's API against a live server's dialect of v0.4."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_a_job_is_found_again_from_another_process(client: IonQClient, server: L
         assert other.wait(job_id, timeout=60)["status"] == "completed"
 
 
-def test_the_door_at_the_root_is_the_same(server: LiveServer) -> None:
+def test_the_dialect_at_the_root_is_the_same(server: LiveServer) -> None:
     with IonQClient(server.token(), f"{server.url}/v0.4") as client:
         assert set(probabilities(client, BELL)) == {"0", "3"}
 

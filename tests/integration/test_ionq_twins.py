@@ -1,4 +1,4 @@
-"""Twins through the IonQ door over HTTP: rows, characterizations, results, refusals."""
+"""Twins through the IonQ dialect over HTTP: rows, characterizations, results, refusals."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from support.server import LiveServer
 from support.waiting import until
 
-DOOR = "/ionq/v0.4"
+DIALECT = "/ionq/v0.4"
 BELL = [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}]
 
 
@@ -26,7 +26,7 @@ def bare(server: LiveServer) -> Any:
 
 
 def test_rows_of_twins_are_those_of_machines(bare: httpx.Client) -> None:
-    rows = {row["backend"]: row for row in bare.get(f"{DOOR}/backends").json()}
+    rows = {row["backend"]: row for row in bare.get(f"{DIALECT}/backends").json()}
     assert list(rows) == ["simulator", "qpu.aria-1", "qpu.forte-1"]
     for name, qubits, native in (
         ("qpu.aria-1", 25, ["gpi", "gpi2", "ms"]),
@@ -36,17 +36,17 @@ def test_rows_of_twins_are_those_of_machines(bare: httpx.Client) -> None:
         assert (row["qubits"], row["status"], row["has_access"]) == (qubits, "available", True)
         assert row["supported_native_gates"] == native
         assert "noise_models" not in row
-        assert bare.get(f"{DOOR}/backends/{name}").json()["qubits"] == qubits
+        assert bare.get(f"{DIALECT}/backends/{name}").json()["qubits"] == qubits
     assert "characterization_id" not in rows["simulator"]
     assert rows["simulator"]["noise_models"][0] == "ideal"
 
 
 def test_characterizations_have_ionqs_words(bare: httpx.Client, key: dict[str, str]) -> None:
-    path = f"{DOOR}/backends/qpu.forte-1/characterizations"
+    path = f"{DIALECT}/backends/qpu.forte-1/characterizations"
     answer = bare.get(path, params={"limit": 1}).json()
     (found,) = answer["characterizations"]
     assert answer["pages"] == 1
-    row = bare.get(f"{DOOR}/backends/qpu.forte-1").json()
+    row = bare.get(f"{DIALECT}/backends/qpu.forte-1").json()
     assert found["id"] == row["characterization_id"]
     assert (found["backend"], found["target"]) == ("qpu.forte-1", "qpu.forte-1")
     assert found["date"] == "2024-11-07T00:00:00.000Z"
@@ -62,19 +62,19 @@ def test_characterizations_have_ionqs_words(bare: httpx.Client, key: dict[str, s
     }
     assert bare.get(f"{path}/{found['id']}", headers=key).json() == found
     assert bare.get(f"{path}/{found['id']}").status_code == 401
-    other = f"{DOOR}/backends/qpu.aria-1/characterizations/{found['id']}"
+    other = f"{DIALECT}/backends/qpu.aria-1/characterizations/{found['id']}"
     assert bare.get(other, headers=key).status_code == 404
 
 
 def test_the_simulator_has_none_and_an_unknown_backend_is_unknown(bare: httpx.Client) -> None:
-    found = bare.get(f"{DOOR}/backends/simulator/characterizations").json()
+    found = bare.get(f"{DIALECT}/backends/simulator/characterizations").json()
     assert found == {"characterizations": [], "pages": 1}
-    assert bare.get(f"{DOOR}/backends/qpu.none/characterizations").status_code == 404
+    assert bare.get(f"{DIALECT}/backends/qpu.none/characterizations").status_code == 404
 
 
 @pytest.mark.parametrize("limit", ["0", "11", "x", "", "-1", "1" * 400])
 def test_a_wrong_limit_is_refused_by_name(bare: httpx.Client, limit: str) -> None:
-    answer = bare.get(f"{DOOR}/backends/qpu.aria-1/characterizations", params={"limit": limit})
+    answer = bare.get(f"{DIALECT}/backends/qpu.aria-1/characterizations", params={"limit": limit})
     assert answer.status_code == 400
     assert answer.json()["message"].startswith("limit")
 
@@ -88,10 +88,10 @@ def test_frequencies_of_a_twin_are_multiples_of_one_shot(
         "shots": 1000,
         "input": {"gateset": "qis", "qubits": 2, "circuit": BELL},
     }
-    job = bare.post(f"{DOOR}/jobs", json=body, headers=key).json()["id"]
+    job = bare.post(f"{DIALECT}/jobs", json=body, headers=key).json()["id"]
 
     def completed() -> Any:
-        found = bare.get(f"{DOOR}/jobs/{job}", headers=key).json()
+        found = bare.get(f"{DIALECT}/jobs/{job}", headers=key).json()
         return found if found["status"] == "completed" else None
 
     found = until(completed, "the job completes")
@@ -109,7 +109,7 @@ def test_noise_of_a_model_is_for_the_simulator_alone(
         "noise": {"model": "forte-1"},
         "input": {"gateset": "qis", "qubits": 2, "circuit": BELL},
     }
-    answer = bare.post(f"{DOOR}/jobs", json=body, headers=key)
+    answer = bare.post(f"{DIALECT}/jobs", json=body, headers=key)
     assert answer.status_code == 400
     assert "noise.model: qpu.aria-1 has no noise model 'forte-1'" in answer.json()["message"]
 
@@ -143,8 +143,8 @@ def test_a_noise_model_has_the_strength_that_is_published(
             "noise": {"model": model, "seed": 7},
             "input": {"qubits": qubits, "circuit": circuit},
         }
-        job = bare.post(f"{DOOR}/jobs", headers=key, json=body).json()["id"]
-        path = f"{DOOR}/jobs/{job}/results/probabilities"
+        job = bare.post(f"{DIALECT}/jobs", headers=key, json=body).json()["id"]
+        path = f"{DIALECT}/jobs/{job}/results/probabilities"
 
         def completed(path: str = path) -> httpx.Response | None:
             found = bare.get(path, headers=key)

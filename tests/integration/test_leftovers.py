@@ -75,7 +75,7 @@ def are_gone(pids: list[int]) -> bool:
 def test_nothing_outlives_a_test_process_that_is_killed(tmp_path: Path) -> None:
     run = Run(tmp_path, end=WAIT)
     (pids,) = run.started(1).values()
-    assert len(pids) > 8  # the four, and workers and readers below the server
+    assert len(pids) > 8  # the four, and workers and parsers below the server
     run.process.kill()
     run.process.wait(20)
     until(lambda: are_gone(pids), f"all of {pids} are gone", timeout_s=20)

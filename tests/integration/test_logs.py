@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
-from abuse.doors import DOORS
+from abuse.dialects import DIALECTS
 from qwicket.gateway.signin import new_secret
 from support import ibm, xanadu
 from support.programs import BELL
@@ -37,35 +37,35 @@ def live(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[LiveServer]
 
 def test_no_secret_of_a_whole_run_is_in_the_log(live: LiveServer) -> None:
     with httpx.Client(base_url=live.url, timeout=60) as http:
-        secrets = [PASSWORD, WRONG_PASSWORD, *use_all_doors(live, http)]
+        secrets = [PASSWORD, WRONG_PASSWORD, *use_all_dialects(live, http)]
     assert live.stop() == 0
     log = live.log.read_text()
     assert len(log.splitlines()) > 50, "every answer has a line"
     assert log.count("[secret]") > 10, "secrets in paths were blotted out"
-    assert len(secrets) == 2 + 3 + 1 + 3 + 1, "passwords, tokens, one made, passes, a ticket"
+    assert len(secrets) == 2 + 3 + 1 + 3 + 1, "passwords, tokens, access tokens, a signed URL"
     for secret in secrets:
         assert secret not in log
         assert secret[3:40] not in log, "nor the most of one"
     live.assert_calm()
 
 
-def use_all_doors(live: LiveServer, http: httpx.Client) -> Iterator[str]:
-    """Use right and wrong secrets in every way that a door knows; yield each."""
+def use_all_dialects(live: LiveServer, http: httpx.Client) -> Iterator[str]:
+    """Use right and wrong secrets in every way that a dialect knows; yield each."""
     live.admin("user", "add", "eve", "--password-stdin", stdin=PASSWORD)
     wrong, good = new_secret(), live.token()
     altered = good[:-1] + ("a" if good[-1] != "a" else "b")
     for token in (good, wrong, altered):
         yield token
-        for door in DOORS:
-            sent = http.post(door.jobs, content=door.text(), headers=door.auth(token))
+        for dialect in DIALECTS:
+            sent = http.post(dialect.jobs, content=dialect.text(), headers=dialect.auth(token))
             assert sent.status_code == (201 if token == good else 401)
-            http.get(door.jobs, headers=door.auth(token))
+            http.get(dialect.jobs, headers=dialect.auth(token))
         for path in ("/v1/jobs", "/ibm/api/jobs", "/qlued/api/v2/simulators", "/devices", "/none"):
             http.get(f"{path}/{token}")
             http.get(path, params={"token": token, "access_token": token, "apiToken": token})
             http.post(path, json={"token": token}, headers={token: token, "Cookie": token})
         http.get("/qlued/api/v2/singlequdit/get_job_status", params={"token": token})
-        http.post(f"{ibm.DOOR}/users/loginWithToken", json={"apiToken": token})
+        http.post(f"{ibm.DIALECT}/users/loginWithToken", json={"apiToken": token})
         http.post(xanadu.TOKEN_PATH, data={"refresh_token": token})
         for header in QBRAID_HEADERS:
             http.get("/qbraid/api/v1/jobs", headers={header: token})
@@ -83,24 +83,24 @@ def use_all_doors(live: LiveServer, http: httpx.Client) -> Iterator[str]:
     )
     yield made.json()["secret"]
     for password in (PASSWORD, WRONG_PASSWORD):
-        http.post(f"{ibm.DOOR}/users/login", json={"email": "eve", "password": password})
-    yield from use_passes(live, http)
+        http.post(f"{ibm.DIALECT}/users/login", json={"email": "eve", "password": password})
+    yield from use_access_tokens(live, http)
 
 
-def use_passes(live: LiveServer, http: httpx.Client) -> Iterator[str]:
+def use_access_tokens(live: LiveServer, http: httpx.Client) -> Iterator[str]:
     client = ibm.Client(http, live.token())
     forged = jwt.encode({"sub": "token x", "aud": "pass ibm", "exp": 2**32}, b"k" * 32, "HS256")
     for each in (client.token, forged, xanadu.fetch_pass(http, live.token())):
         yield each
         http.get("/jobs", headers={"Authorization": f"Bearer {each}"})
-        http.get(f"{ibm.DOOR}/jobs", params={"access_token": each})
-        http.get(f"{ibm.DOOR}/jobs/{each}")
+        http.get(f"{ibm.DIALECT}/jobs", params={"access_token": each})
+        http.get(f"{ibm.DIALECT}/jobs/{each}")
     url = client.draft()["objectStorageInfo"]["uploadUrl"]
     yield url.rpartition("/")[2]
     assert http.put(url, json=ibm.qobj()).status_code == 200
     http.get(url)
     done = client.done()["id"]
-    stream = live.url.replace("http", "ws") + f"{ibm.DOOR}/jobs/{done}/status/v/1"
+    stream = live.url.replace("http", "ws") + f"{ibm.DIALECT}/jobs/{done}/status/v/1"
     for each in (client.token, forged):
         with connect(stream) as socket, contextlib.suppress(ConnectionClosed):
             socket.send(json.dumps({"type": "authentication", "data": each}))

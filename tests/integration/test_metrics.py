@@ -183,7 +183,7 @@ def computing_child(pid: int) -> int:
     return until(found, "one worker computes", timeout_s=30)
 
 
-def test_requests_are_counted_by_mount_and_class_of_status(
+def test_requests_are_counted_by_dialect_and_class_of_status(
     live: LiveServer, http: httpx.Client
 ) -> None:
     before = look(live)
@@ -191,10 +191,10 @@ def test_requests_are_counted_by_mount_and_class_of_status(
         http.get(path)
     after = look(live)
 
-    def rise(mount: str, status: str) -> float:
+    def rise(prefix: str, status: str) -> float:
         name = "qwicket_request_seconds_count"
-        return after.value(name, mount=mount, status=status) - before.value(
-            name, mount=mount, status=status
+        return after.value(name, dialect=prefix, status=status) - before.value(
+            name, dialect=prefix, status=status
         )
 
     assert rise("/v1", "2xx") == 2
@@ -209,7 +209,7 @@ def test_long_polls_and_websockets_are_counted_while_they_are_open(
 ) -> None:
     client = ibm.Client(http, live.token())
     job = client.running()
-    url = live.url.replace("http", "ws") + f"{ibm.DOOR}/jobs/{job}/status/v/1"
+    url = live.url.replace("http", "ws") + f"{ibm.DIALECT}/jobs/{job}/status/v/1"
     with connect(url) as socket:
         socket.send(f'{{"type": "authentication", "data": "{client.token}"}}')
         socket.recv(timeout=10)
@@ -235,7 +235,7 @@ def test_invented_tokens_and_wrong_passwords_are_counted(live: LiveServer) -> No
         headers = {"Authorization": f"Bearer {new_secret()}"}
         assert httpx.get(f"{live.url}/v1/jobs", headers=headers).status_code == 401
     login = {"email": "eve", "password": "a wrong one"}
-    assert httpx.post(f"{live.url}{ibm.DOOR}/users/login", json=login).status_code == 401
+    assert httpx.post(f"{live.url}{ibm.DIALECT}/users/login", json=login).status_code == 401
     after = look(live)
     name = "qwicket_wrong_credentials_total"
     assert after.value(name, kind="token") - before.value(name, kind="token") == 3

@@ -1,4 +1,4 @@
-"""Every mount answers every kind of error in the shape of its own door, and redirects nobody."""
+"""Every mount answers every kind of error in the shape of its own dialect, and redirects nobody."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from abuse.doors import (
-    DOORS,
+from abuse.dialects import (
+    DIALECTS,
     PAGES,
     WAYS,
-    Door,
+    Dialect,
     Way,
     docs_html,
     ibm_json,
@@ -78,8 +78,8 @@ def http(server: LiveServer) -> Iterator[httpx.Client]:
         yield client
 
 
-def of_door(door: Door) -> list[Way]:
-    return [way for way in WAYS if way.door is door]
+def of_dialect(dialect: Dialect) -> list[Way]:
+    return [way for way in WAYS if way.dialect is dialect]
 
 
 def test_every_mount_is_in_the_table() -> None:
@@ -141,37 +141,41 @@ def test_an_unknown_version_errs_in_the_shape_of_ionq(http: httpx.Client, versio
 
 
 FAMILIES = ("/lab", "/projects", "/billing", "/users")
-"""Whole families of paths that qBraid's door refuses by name."""
+"""Whole families of paths that qBraid's dialect refuses by name."""
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
-def test_a_stray_slash_is_not_found_and_not_redirected(http: httpx.Client, door: Door) -> None:
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_a_stray_slash_is_not_found_and_not_redirected(
+    http: httpx.Client, dialect: Dialect
+) -> None:
     """Clients of qBraid's send a double slash where their base ends in one."""
-    is_qbraids = "qbraid" in door.prefix
-    for way in of_door(door):
+    is_qbraids = "qbraid" in dialect.prefix
+    for way in of_dialect(dialect):
         url = way.url("x")
-        between = f"{door.prefix}/{url.removeprefix(door.prefix)}"
+        between = f"{dialect.prefix}/{url.removeprefix(dialect.prefix)}"
         strayed = [] if is_qbraids and way.path.startswith(FAMILIES) else [f"{url}/"]
         for path in (*strayed, *([] if is_qbraids else [between])):
             response = way.send(http, path, {})
             assert response.status_code == 404, path
-            door.said(response)
+            dialect.said(response)
 
 
 # --- 405 ------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("method", METHODS)
-@pytest.mark.parametrize("door", DOORS, ids=repr)
-def test_a_wrong_method_is_told_all_right_ones(http: httpx.Client, door: Door, method: str) -> None:
-    for path, allowed in routes(door.prefix).items():
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_a_wrong_method_is_told_all_right_ones(
+    http: httpx.Client, dialect: Dialect, method: str
+) -> None:
+    for path, allowed in routes(dialect.prefix).items():
         if method in allowed:
             continue
-        url = Way(door, method, path).url("x")
+        url = Way(dialect, method, path).url("x")
         response = http.request(method, url)
         assert response.status_code == 405, url
         assert set(response.headers["allow"].split(", ")) == allowed
-        assert all(right in door.said(response) for right in allowed)
+        assert all(right in dialect.said(response) for right in allowed)
 
 
 @pytest.mark.parametrize(
@@ -189,9 +193,9 @@ def test_a_probe_or_page_takes_no_other_method(http: httpx.Client, path: str, me
     SHAPES["/docs" if path in PAGES else path](response)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
-def test_head_is_answered_as_get_without_a_body(http: httpx.Client, door: Door) -> None:
-    for way in (way for way in of_door(door) if way.method == "GET"):
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
+def test_head_is_answered_as_get_without_a_body(http: httpx.Client, dialect: Dialect) -> None:
+    for way in (way for way in of_dialect(dialect) if way.method == "GET"):
         url, auth = way.url("x"), {"Authorization": "none"}
         got, head = http.get(url, headers=auth), http.head(url, headers=auth)
         assert head.status_code == got.status_code, url
@@ -204,25 +208,25 @@ def test_head_is_answered_as_get_without_a_body(http: httpx.Client, door: Door) 
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"no JSON", b"[]"])
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_a_body_that_is_no_json_object_is_refused(
-    server: LiveServer, http: httpx.Client, door: Door, content: bytes
+    server: LiveServer, http: httpx.Client, dialect: Dialect, content: bytes
 ) -> None:
-    response = http.post(door.jobs, content=content, headers=door.auth(server.token()))
+    response = http.post(dialect.jobs, content=content, headers=dialect.auth(server.token()))
     assert response.status_code == 400
-    assert "body" in door.said(response)
+    assert "body" in dialect.said(response)
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_a_body_one_byte_too_large_is_refused(
-    server: LiveServer, http: httpx.Client, door: Door
+    server: LiveServer, http: httpx.Client, dialect: Dialect
 ) -> None:
-    auth = door.auth(server.token())
+    auth = dialect.auth(server.token())
     most = Limits().bodies.body_bytes
-    just = http.post(door.jobs, content=b" " * most, headers=auth)
-    over = http.post(door.jobs, content=b" " * (most + 1), headers=auth)
+    just = http.post(dialect.jobs, content=b" " * most, headers=auth)
+    over = http.post(dialect.jobs, content=b" " * (most + 1), headers=auth)
     assert (just.status_code, over.status_code) == (400, 413)
-    assert "body_bytes" in door.said(over)
+    assert "body_bytes" in dialect.said(over)
 
 
 @pytest.mark.parametrize("path", [*PROBES, "/ionq/x", "/v0.3/x", "/nothing", "/jobs"])
@@ -268,13 +272,13 @@ class Broken:
 
 
 def in_process(method: str, url: str) -> httpx.Response:
-    """Send a request to all doors in router of a gateway that fails."""
+    """Send a request to all dialects in router of a gateway that fails."""
 
     def is_ready() -> bool:
         raise RuntimeError(SECRET)
 
-    doors: dict[str, ASGIApp] = {**mounts(cast(Any, Broken())), **probes(is_ready, NEVER, NEVER)}
-    app = Router(doors, Limits())
+    dialects: dict[str, ASGIApp] = {**mounts(cast(Any, Broken())), **probes(is_ready, NEVER, NEVER)}
+    app = Router(dialects, Limits())
 
     async def send() -> httpx.Response:
         transport = httpx.ASGITransport(app)
@@ -302,13 +306,13 @@ CONSTANT = ("sdk-version", "openapi.json")
 """Answers that nothing can keep from coming."""
 
 
-@pytest.mark.parametrize("door", DOORS, ids=repr)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_a_failure_tells_its_id_and_nothing_else(
-    door: Door, caplog: pytest.LogCaptureFixture
+    dialect: Dialect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for way in (way for way in of_door(door) if not way.path.endswith(CONSTANT)):
+    for way in (way for way in of_dialect(dialect) if not way.path.endswith(CONSTANT)):
         caplog.clear()
-        check_failure(in_process(way.method, way.url("x")), door.said, caplog)
+        check_failure(in_process(way.method, way.url("x")), dialect.said, caplog)
 
 
 @pytest.mark.parametrize("path", [path for path in routes("/qlued") if "post" not in path])
@@ -366,7 +370,7 @@ def all_errors() -> list[errors.QwicketError]:
     ],
     ids=["native", "ionq", "ibm", "runtime", "qbraid", "xanadu"],
 )
-def test_every_door_can_say_every_error(
+def test_every_dialect_can_say_every_error(
     problem: Callable[[errors.QwicketError], bytes],
     said: Said,
     content_type: str,

@@ -42,8 +42,8 @@ def test_a_list_is_filtered_by_all_that_is_asked(server: LiveServer) -> None:
             ("name=two&device=clifford", [three["id"]]),
             (f"group={group}", [two["id"]]),
             (f"group={new_id(0)}", []),
-            ("door=native&tag=x", both),
-            ("door=ionq", []),
+            ("dialect=native&tag=x", both),
+            ("dialect=ionq", []),
             (f"created_to={two['created_at']}".replace("+", "%2B"), both),
             (f"created_from={three['created_at']}".replace("+", "%2B"), [three["id"]]),
         ]:

@@ -238,7 +238,7 @@ def test_groups_records_and_devices_are_there(old: Old) -> None:
 
 
 def test_what_projects_store_is_counted(old: Old) -> None:
-    """By the migration: upkeep counts again when a server starts, and says where it was wrong."""
+    """By the migration: maintenance recounts when a server starts, and logs what was wrong."""
     with old.client("bob") as http:
         projects = {each["name"]: each for each in http.get("/v1/projects").json()["projects"]}
     assert projects["bob"]["stored_bytes"] > 2 * old.expected["jobs"]["large"]["shots"]

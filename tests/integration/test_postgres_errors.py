@@ -62,13 +62,13 @@ def said(request: pytest.FixtureRequest, tmp_path: Path) -> Callable[[str], str]
 
 def test_no_server(said: Callable[[str], str], tmp_path: Path) -> None:
     text = said(f"host=127.0.0.1 port=1 user=ada dbname=q password={PASSWORD}")
-    assert "No PostgreSQL server answers at 127.0.0.1:1 (Connection refused)." in text
+    assert "No PostgreSQL server responds at 127.0.0.1:1 (Connection refused)." in text
     assert "--database-url" in text
 
 
 def test_no_database(said: Callable[[str], str], address: Callable[..., str]) -> None:
     text = said(address(dbname="nodb"))
-    assert "has no database nodb. Make it: createdb -h " in text
+    assert "has no database nodb. Create it: createdb -h " in text
     assert re.search(r"createdb -h \S+ .*\bnodb\b", text)
 
 
@@ -84,7 +84,7 @@ def test_no_password(said: Callable[[str], str], address: Callable[..., str]) ->
 
 def test_no_such_user(said: Callable[[str], str], address: Callable[..., str]) -> None:
     text = said(address(dbname="lodging", user="nobody"))
-    assert "has no user nobody. Make it: createuser" in text
+    assert "has no user nobody. Create it: createuser" in text
 
 
 def test_no_rights(said: Callable[[str], str], address: Callable[..., str]) -> None:

@@ -124,7 +124,7 @@ def test_the_registry_keeps_what_ran_elsewhere(session: QbraidSession) -> None:
         get_job_data("aws_sv_sim-ada-qjob-00000000000000000000")
 
 
-def test_a_batch_of_the_native_door_is_one_job_with_a_result_each(server: LiveServer) -> None:
+def test_a_batch_of_the_native_dialect_is_one_job_with_a_result_each(server: LiveServer) -> None:
     members = [{"format": "openqasm2", "source": BELL}] * 2
     body = {"device": "statevector", "program": members, "format": "batch", "shots": 10}
     with server.client() as http:

@@ -1,4 +1,4 @@
-"""Our client of qlued's API against our own door: what it builds runs, and what fails says why."""
+"""Our qlued client against our own dialect: what it builds runs, and what fails says why."""
 
 from __future__ import annotations
 

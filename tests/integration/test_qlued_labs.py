@@ -1,4 +1,4 @@
-"""A lab's device through the qlued door: announced and served with our sqooler storage."""
+"""A lab's device through the qlued dialect: announced and served with our sqooler storage."""
 
 from __future__ import annotations
 

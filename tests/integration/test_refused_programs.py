@@ -82,7 +82,7 @@ def test_an_estimator_needs_no_measurement(http: httpx.Client, server: LiveServe
     assert Client(http, server.token()).submit(**fields)
 
 
-def test_ionqs_door_says_it_in_its_own_shape(http: httpx.Client, server: LiveServer) -> None:
+def test_ionqs_dialect_says_it_in_its_own_shape(http: httpx.Client, server: LiveServer) -> None:
     order = {"type": "ionq.qasm3.v1", "backend": "simulator", "shots": 1, "input": {"data": BELL_3}}
     sent = http.post(
         "/v0.4/jobs", json=order, headers={"Authorization": f"apiKey {server.token()}"}
@@ -109,8 +109,8 @@ def test_ionqs_door_says_it_in_its_own_shape(http: httpx.Client, server: LiveSer
         ),
         ("simulator", None, BLACKBIRD, "; this is Blackbird"),
         ("simulator", "openqasm3", json.dumps(BELL), "the format is ionq.circuit.v1"),
-        ("simulator", "openqasm2", "hello world\n", "this is no OpenQASM program: line "),
-        ("simulator", None, "hello world\n", "this is no OpenQASM program: line "),
+        ("simulator", "openqasm2", "hello world\n", "this is not an OpenQASM program: line "),
+        ("simulator", None, "hello world\n", "this is not an OpenQASM program: line "),
         ("simulator", "warp", BELL_3, "; this is OpenQASM 3."),
     ],
 )
@@ -128,7 +128,7 @@ def test_what_is_wrong_with_a_program_of_the_right_format_is_said_as_before(
     assert submit(http, "OPENQASM 3.0; qubit q; warp q;").startswith("line 1, column 24: gate")
 
 
-def test_xanadus_door_says_it_in_its_own_shape(http: httpx.Client, server: LiveServer) -> None:
+def test_xanadus_dialect_says_it_in_its_own_shape(http: httpx.Client, server: LiveServer) -> None:
     caller = Caller(http, server.token())
     sent = caller.post(BELL_3, target="X8_01")
     assert sent.status_code == 400, sent.text

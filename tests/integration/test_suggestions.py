@@ -43,7 +43,10 @@ def env(server: LiveServer, tmp_path: Path) -> dict[str, str]:
         ({"noise": "aria1"}, "Did you mean 'aria-1'?"),
         ({"engine": "statevectr"}, "Did you mean 'statevector'?"),
         ({"format": "openqsm3"}, "Did you mean 'openqasm3'?"),
-        ({"device": "qpu.aria-1", "noise": "foo"}, "no noise model 'foo': it is noisy itself"),
+        (
+            {"device": "qpu.aria-1", "noise": "foo"},
+            "no noise model 'foo': its noise follows from its",
+        ),
         ({"shots": 0}, "shots must be a whole number of at least 1, not 0."),
     ],
 )

@@ -1,4 +1,4 @@
-"""The client of Xanadu Cloud's API against a live server's door."""
+"""The client of Xanadu Cloud's API against a live server's dialect."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def test_a_job_there_and_back(connection: Connection) -> None:
 
 
 def test_a_pass_that_expires_is_renewed(tmp_path: Path) -> None:
-    server = LiveServer(tmp_path, "--pass-s", "2")
+    server = LiveServer(tmp_path, "--access-token-s", "2")
     try:
         made = connect(server)
         assert made.ping().status_code == 200

@@ -1,15 +1,15 @@
-"""Answers of which room is kept count."""
+"""Reservations for tests that need one."""
 
 from __future__ import annotations
 
-from qwicket.gateway.answers import Answer, Answers
+from qwicket.gateway.response_budget import Reservation, ResponseBudget
 from qwicket.model.accounts import Actor
 from qwicket.model.limits import AnswerLimits
 
 
-def answer(account: str = "", room: Answers | None = None) -> Answer:
+def answer(account: str = "", room: ResponseBudget | None = None) -> Reservation:
     """Return the answer to a request of an account, or of nobody; by default there is room."""
-    made = Answer(room or Answers(AnswerLimits()))
+    made = Reservation(room or ResponseBudget(AnswerLimits()))
     if account:
         made.actor = Actor(
             account=account,

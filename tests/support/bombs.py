@@ -1,4 +1,4 @@
-"""Blackbird that hangs, or fills the memory of, other readers of it."""
+"""Blackbird that hangs, or fills the memory of, other parsers of it."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.devices import built_in
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
@@ -165,7 +165,7 @@ class Caller:
         return Call("jobs.refuse", (draft, Failure("bad_program", "No."), now)) if draft else None
 
     def expire(self, now: int) -> Call:
-        return Call("upkeep.expire_drafts", (now,))
+        return Call("maintenance.expire_drafts", (now,))
 
     def cancel(self, now: int) -> Call | None:
         job = self._some(self._world.jobs, [new_id(now)])
@@ -176,7 +176,7 @@ class Caller:
         return Call("jobs.delete", (job,)) if job else None
 
     def delete_old(self, now: int) -> Call:
-        return Call("upkeep.delete_ended", (now - 2 * HOUR_MS,))
+        return Call("maintenance.delete_ended", (now - 2 * HOUR_MS,))
 
     def claim(self, now: int) -> Call:
         most = self._rng.choice((1, 1, 8))
@@ -189,7 +189,7 @@ class Caller:
         body = Encoded(self._rng.randbytes(4), b"sha")
         bad = Failure("overflow", "Too much.")
         results = ((body,), (body, body), (body, bad), bad)
-        ran = Ran(self._rng.choice(results), self._rng.choice((0.0, 0.5, 40.0)))
+        ran = RunResult(self._rng.choice(results), self._rng.choice((0.0, 0.5, 40.0)))
         return self._under_lease("leases.finish", ran, now)
 
     def release(self, now: int) -> Call | None:
@@ -219,7 +219,7 @@ class Caller:
             id=new_id(now),
             account=token.account,
             project=token.project,
-            door="native",
+            dialect="native",
             now=now,
             device=self._rng.choice((None, None, *DEVICES)),
             jobs_limit=self._rng.choice((None, 1, 2)),
@@ -242,10 +242,10 @@ class Caller:
         return Call("devices.set_status", (self._device(), status, now))
 
     def mend(self, now: int) -> Call:
-        return Call("upkeep.mend_shares", (now,))
+        return Call("maintenance.mend_shares", (now,))
 
     def forget(self, now: int) -> Call:
-        return Call("upkeep.forget_keys", (now,))
+        return Call("maintenance.forget_keys", (now,))
 
     def look(self, now: int) -> Call | None:
         job = self._some(self._world.jobs, [new_id(now)])
@@ -255,7 +255,7 @@ class Caller:
         return Call("leases.held", (self._rng.choice(RUNNERS),))
 
     def line(self, now: int) -> Call:
-        return Call("jobs.line", (self._device(),))
+        return Call("jobs.queue_state", (self._device(),))
 
     def _device(self) -> str:
         return self._rng.choice(DEVICES)

@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.jobs import Lease, NewJob
@@ -29,7 +29,7 @@ from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Tx
 from support.stores import NOW, PLENTY, make_token, new_job, sqlite
 
-PARTS = ("program", "job_wire")
+PARTS = ("program", "job_vendor_fields")
 
 
 @contextmanager
@@ -74,12 +74,12 @@ async def _work(
     store: Store, ada: Token, lease: Lease, rng: random.Random, answers: Counter[str]
 ) -> None:
     new = [
-        new_job(ada, source=rng.randbytes(rng.choice((10, 9_000))), wire=b'{"a": 1}')
+        new_job(ada, source=rng.randbytes(rng.choice((10, 9_000))), vendor_fields=b'{"a": 1}')
         for _ in range(4)
     ]
     results = [Encoded(rng.randbytes(20_000), b"sha")]
     told = [await _told(answers, _add(store, each)) for each in new[:2]]
-    ran = Ran(tuple(results), 0.1)
+    ran = RunResult(tuple(results), 0.1)
     is_finished = await _told(answers, store.leases.finish(lease, ran, NOW))
     told += await asyncio.gather(*(_told(answers, _add(store, each)) for each in new[2:]))
     await _told(answers, store.jobs.cancel(new[0].id, actor="ada", now=NOW))
@@ -128,7 +128,7 @@ async def _go_on(store: Store, ada: Token) -> None:
     await store.jobs.add(new_job(ada), waiting_limit=PLENTY)
     await store.leases.void_runner("runner", NOW)
     for assignment in (await store.leases.claim("simulator", "runner", NOW, most=4)).taken:
-        await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
+        await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.1), NOW)
 
 
 def _count(tx: Tx, table: str, job: str) -> int:

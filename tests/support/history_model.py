@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from qwicket.circuits.outcomes import PartResult, Ran
+from qwicket.circuits.outcomes import PartResult, RunResult
 from qwicket.model.devices import DeviceStatus
 from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, NotFound, TooManyRequests
 from qwicket.model.failures import Failure
@@ -143,12 +143,12 @@ class Model:
             return _refused(answer, refusal)
         self._insert(new, _given(answer, Job).seq)
         if new.idempotency_key is not None:
-            key = (new.account, new.door, new.idempotency_key)
+            key = (new.account, new.dialect, new.idempotency_key)
             self._keys[key] = (new.digest, new.id, new.now)
         return self._same(answer, new.id)
 
     def _keyed(self, new: NewJob) -> tuple[bytes, str, int] | None:
-        found = self._keys.get((new.account, new.door, new.idempotency_key or ""))
+        found = self._keys.get((new.account, new.dialect, new.idempotency_key or ""))
         return found if found and found[2] >= new.now - DAY_MS else None
 
     def _group_refuses(self, new: NewJob) -> type[Exception] | None:
@@ -206,7 +206,7 @@ class Model:
         self._step(job, _S.FAILED, now)
         return self._same(answer, draft)
 
-    def upkeep_expire_drafts(self, answer: Any, now: int) -> None:
+    def maintenance_expire_drafts(self, answer: Any, now: int) -> None:
         late = self._late_drafts(now)
         expect({each.job for each in self._told}, late, "drafts that expired")
         for each in self._told:
@@ -250,7 +250,7 @@ class Model:
         del self.jobs[id_]
         return expect(answer, None, "the answer of delete")
 
-    def upkeep_delete_ended(self, answer: Any, before: int) -> None:
+    def maintenance_delete_ended(self, answer: Any, before: int) -> None:
         old = self._old_jobs(before)
         expect(answer, len(old), "jobs deleted for their age")
         for id_ in old:
@@ -259,7 +259,7 @@ class Model:
     def _old_jobs(self, before: int) -> list[str]:
         return [id_ for id_, job in self.jobs.items() if (job.ended_at or before) < before]
 
-    def upkeep_forget_keys(self, answer: Any, now: int) -> None:
+    def maintenance_forget_keys(self, answer: Any, now: int) -> None:
         old = self._old_keys(now)
         expect(answer, len(old), "keys forgotten")
         for key in old:
@@ -268,7 +268,7 @@ class Model:
     def _old_keys(self, now: int) -> list[tuple[str, str, str]]:
         return [key for key, (_, _, made_at) in self._keys.items() if made_at < now - DAY_MS]
 
-    def upkeep_mend_shares(self, answer: Any, now: int) -> None:
+    def maintenance_mend_shares(self, answer: Any, now: int) -> None:
         self._weight(now)
         expect(answer, 0, "projects about which fair share was wrong")
 
@@ -354,7 +354,7 @@ class Model:
         if oldest is not None:
             self._lend(oldest, answer, runner)
 
-    def leases_finish(self, answer: Any, lease: Lease, ran: Ran, now: int) -> None:
+    def leases_finish(self, answer: Any, lease: Lease, ran: RunResult, now: int) -> None:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)
@@ -448,13 +448,15 @@ class Model:
             "jobs.get": self._shows_job,
             "jobs.results": self._shows_results,
             "leases.held": self._shows_held,
-            "jobs.line": self._shows_line,
-            "upkeep.expire_drafts": lambda done, now: self._none_due(done, self._late_drafts(now)),
-            "upkeep.delete_ended": lambda done, before: self._none_due(
+            "jobs.queue_state": self._shows_line,
+            "maintenance.expire_drafts": lambda done, now: self._none_due(
+                done, self._late_drafts(now)
+            ),
+            "maintenance.delete_ended": lambda done, before: self._none_due(
                 done, self._old_jobs(before)
             ),
-            "upkeep.forget_keys": lambda done, now: self._none_due(done, self._old_keys(now)),
-            "upkeep.mend_shares": self._shows_epoch,
+            "maintenance.forget_keys": lambda done, now: self._none_due(done, self._old_keys(now)),
+            "maintenance.mend_shares": self._shows_epoch,
         }
         reads[name](answer, args[0])
 

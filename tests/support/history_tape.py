@@ -21,9 +21,10 @@ from qwicket.store.database import Database, Deferred, Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
 
-_READS = {"jobs.get", "jobs.results", "jobs.line", "leases.held"}
+_READS = {"jobs.get", "jobs.results", "jobs.queue_state", "leases.held"}
 _LOOK_FIRST = {
-    f"upkeep.{verb}" for verb in ("expire_drafts", "delete_ended", "forget_keys", "mend_shares")
+    f"maintenance.{verb}"
+    for verb in ("expire_drafts", "delete_ended", "forget_keys", "mend_shares")
 }
 """They write only what is due: when nothing is, they are reads."""
 
@@ -56,7 +57,7 @@ class Call:
             "jobs.cancel_group": lambda: store.jobs.cancel_group(
                 self.args[0], actor="somebody", now=self.args[1]
             ),
-            "jobs.line": lambda: store.jobs.line(self.args[0], 0, limit=1_000),
+            "jobs.queue_state": lambda: store.jobs.queue_state(self.args[0], 0, limit=1_000),
             "leases.claim": lambda: store.leases.claim(*self.args[:3], most=self.args[3]),
             "leases.release": lambda: store.leases.release(*self.args[:3], blamed=self.args[3]),
             "leases.beat": lambda: asyncio.wrap_future(store.leases.beat(*self.args)),

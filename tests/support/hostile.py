@@ -1,4 +1,4 @@
-"""Texts that crash, hang or fill the memory of other readers of OpenQASM."""
+"""Texts that crash, hang or fill the memory of other parsers of OpenQASM."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import httpx
 
 from support.waiting import until
 
-DOOR = "/ibm/api"
+DIALECT = "/ibm/api"
 SIMULATOR = "qwicket_simulator"
 TWIN = "qwicket_line5"
 FINAL = (
@@ -59,7 +59,7 @@ def slow() -> dict[str, Any]:
 class Client:
     """A client that was written from a document, with no library."""
 
-    def __init__(self, http: httpx.Client, token: str, prefix: str = DOOR) -> None:
+    def __init__(self, http: httpx.Client, token: str, prefix: str = DIALECT) -> None:
         self.http = http
         self.prefix = prefix
         signed_in = http.post(f"{prefix}/users/loginWithToken", json={"apiToken": token})

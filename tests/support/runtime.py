@@ -10,7 +10,7 @@ from support import ibm, pubs
 from support.ibm import SIMULATOR
 from support.waiting import until
 
-DOOR = "/ibm/runtime/classic"
+DIALECT = "/ibm/runtime/classic"
 FINAL = ("Completed", "Failed", "Cancelled")
 
 
@@ -24,16 +24,16 @@ def body(**fields: Any) -> dict[str, Any]:
 
 
 class Client:
-    """A client with no library; it signs in at the other door, as all do."""
+    """A client with no library; it signs in in the other dialect, as all do."""
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
-        self.other_door = ibm.Client(http, token)
-        self.token = self.other_door.token
+        self.other_dialect = ibm.Client(http, token)
+        self.token = self.other_dialect.token
 
     def call(self, method: str, path: str, **options: Any) -> httpx.Response:
         headers = {"X-Access-Token": self.token, **options.pop("headers", {})}
-        return self.http.request(method, DOOR + path, headers=headers, **options)
+        return self.http.request(method, DIALECT + path, headers=headers, **options)
 
     def get(self, path: str, **options: Any) -> Any:
         answer = self.call("GET", path, **options)

@@ -39,7 +39,7 @@ def new_job(token: Token, now: int = NOW, **changes: Any) -> NewJob:
         "account": token.account,
         "project": token.project,
         "device": "simulator",
-        "door": "native",
+        "dialect": "native",
         "name": "",
         "tags": (),
         "shots": 100,
@@ -55,7 +55,7 @@ def new_job(token: Token, now: int = NOW, **changes: Any) -> NewJob:
         "circuits": b"circuits",
         "options": b"options",
         "reader_version": 1,
-        "wire": b"{}",
+        "vendor_fields": b"{}",
         "now": now,
     }
     return NewJob(**{**values, **changes})

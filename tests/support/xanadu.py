@@ -1,4 +1,4 @@
-"""The Xanadu door over plain HTTP, and programs for it."""
+"""The Xanadu dialect over plain HTTP, and programs for it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A lab's side: pull the jobs of a device through the firewall and run them on the machine.
+"""A lab's agent: pulls the jobs of a device through the firewall and runs them on the machine.
 
 A lab writes one function, `run(program: Program) -> Sequence[Outcome]`, and starts `qwicket agent`.
-This room stands alone: it needs none of the server's.
+This package is independent of the server's.
 """
 
 from qwicket.agents.agent import Agent

@@ -2,6 +2,6 @@
 
 import sys
 
-from qwicket.agents.hand import main
+from qwicket.agents.function_process import main
 
 main(sys.argv[1:])

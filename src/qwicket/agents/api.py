@@ -1,4 +1,4 @@
-"""The server as an agent sees it: the four verbs, and what is announced."""
+"""Client of the server's agent API: announce, claim, renew, finish, release."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ T = TypeVar("T")
 _TIMEOUT_S: Final = 30.0
 _JOIN_S: Final = 2.0
 _SLOWEST_BYTES_PER_S: Final = 32 << 10
-"""At which a large outcome may travel, as the server allows it."""
+"""Minimum rate of a large result, as for the server."""
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _PAUSES: Final = RetryPolicy(first_pause_s=0.2, max_pause_s=15.0)
-"""Between tries while the server is away; an agent never gives up."""
+"""Longest pause between retries, which continue for ever."""
 _CHANCE: Final = random.SystemRandom()
 _PASSING: Final = frozenset({500, 507})
 
@@ -52,7 +52,7 @@ class Lease:
     fence: int
     nonce: str
     most_bytes: int | None = None
-    """What an outcome may have as JSON; a larger one would be cut off on its way."""
+    """Size limit of a result in JSON."""
 
     def __repr__(self) -> str:
         return f"<Lease of {self.job}>"
@@ -60,7 +60,7 @@ class Lease:
 
 @dataclass
 class Held:
-    """A lease in hand, and how far its job is."""
+    """A lease that the agent holds, and the progress of its job."""
 
     lease: Lease
     done: float | None = None
@@ -80,10 +80,10 @@ class AgentAPI:
         url: Address of the server.
         token: One that serves the device.
         device: Its name.
-        agent: What the agent calls itself; by default a fresh random name.
+        agent: Name of the agent; by default a random one.
 
     Raises:
-        ClientError: The address or the token cannot be one.
+        ClientError: The address or the token is invalid.
     """
 
     def __init__(self, url: str, token: str, device: str, *, agent: str | None = None) -> None:
@@ -97,15 +97,15 @@ class AgentAPI:
         return f"<AgentAPI of {self.device} at {self.url}>"
 
     def announce(self, document: Mapping[str, Any]) -> None:
-        """Say what the device is: `family`, `spec`, and if wished `doors`."""
+        """Announce the device: `family`, `spec` and optionally `dialects`."""
         self._send("PUT", self._path, msgspec.to_builtins(document))
 
     def calibrate(self, document: Mapping[str, Any]) -> None:
-        """Upload a calibration, worded as in its file."""
+        """Upload a calibration, with the fields of its file."""
         self._send("PUT", f"{self._path}/calibration", msgspec.to_builtins(document))
 
     def claim(self, held: Sequence[Held], wait_s: float) -> tuple[Lease, Program] | None:
-        """Return the next job, or None when none came in `wait_s` seconds."""
+        """Return the next job, or None after `wait_s` seconds."""
         path = f"/v1/devices/{quote(self.device, safe='')}/leases?wait={wait_s:.3f}"
         body = schema.agents.ClaimBody(agent=self.agent, held=_bodies(held))
         found = self._transport.send("POST", path, body, schema.agents.ClaimedBody, hold_s=wait_s)
@@ -117,18 +117,18 @@ class AgentAPI:
         return lease, _program(found, lease)
 
     def renew(self, held: Sequence[Held]) -> dict[str, str]:
-        """Say what is held; return what to do with each job: `go on`, `stop` or `lost`."""
+        """Report held leases; return a directive per job: `go on`, `stop` or `lost`."""
         path = f"{_path(held[0].lease)}/renew"
         body = schema.agents.RenewBody(agent=self.agent, held=_bodies(held))
-        found = self._transport.send("POST", path, body, schema.agents.OrdersBody)
+        found = self._transport.send("POST", path, body, schema.agents.DirectivesBody)
         self.renew_s = found.renew_s
-        return found.orders
+        return found.directives
 
     def finish(self, lease: Lease, parts: Sequence[Part | Failed], seconds: float) -> None:
-        """Deliver what came of a job, a part for each circuit.
+        """Deliver the result of a job, one part per circuit.
 
         Raises:
-            ApiError: It is refused, or too large to be sent at all.
+            ApiError: The server refuses it, or it is too large to be sent.
             ClientError: It did not arrive.
         """
         n_bytes = sum(len(each.body) for each in parts if isinstance(each, Part)) * 4 // 3
@@ -145,7 +145,7 @@ class AgentAPI:
         self._close(lease, "finish", body, hold_s=n_bytes / _SLOWEST_BYTES_PER_S)
 
     def fail(self, lease: Lease, failed: Failed, seconds: float) -> None:
-        """End a job that gave nothing at all."""
+        """Fail a job."""
         body = schema.agents.FinishBody(
             agent=self.agent,
             fence=lease.fence,
@@ -156,12 +156,12 @@ class AgentAPI:
         self._close(lease, "finish", body)
 
     def release(self, lease: Lease, reason: str, *, blamed: bool = False) -> None:
-        """Give a job back; one that was cancelled ends with this.
+        """Release a job, which ends a cancelled one.
 
         Args:
-            lease: The right to it.
-            reason: A few words.
-            blamed: Whether the lab's program died of it.
+            lease: The lease.
+            reason: A short reason.
+            blamed: Whether the lab's program died of the job.
         """
         body = schema.agents.ReleaseBody(
             agent=self.agent,
@@ -173,7 +173,7 @@ class AgentAPI:
         self._close(lease, "release", body)
 
     def leave(self) -> None:
-        """Say goodbye: the device is away at once."""
+        """Sign off, so that the device is offline at once."""
         self._send("DELETE", f"{self._path}/agents/{self.agent}", None)
 
     def close(self) -> None:
@@ -191,30 +191,30 @@ class AgentAPI:
 
 
 def is_passing(error: ClientError) -> bool:
-    """Say whether trying again later may help: the server is away, busy or has no room."""
+    """Return whether a retry may help: the server is unavailable, busy or full."""
     if isinstance(error, ApiError) and not isinstance(error, ServerBusy):
         return error.status in _PASSING
     return isinstance(error, ServerBusy | Unreachable | UnexpectedResponse)
 
 
 def is_stale(error: ClientError) -> bool:
-    """Say whether the lease is void: another runner has the job, or it has ended."""
+    """Return whether the lease is void, because another runner has the job or it has ended."""
     return isinstance(error, ApiError) and error.status in {404, 409}
 
 
 def pause_s(tried: int, error: ClientError) -> float:
-    """Return the seconds to pause after so many tries in vain, so that agents do not march."""
+    """Return the pause in seconds after failed tries, with jitter to spread the agents."""
     asked_s = error.retry_after_s if isinstance(error, ServerBusy) else 0.0
     return _PAUSES.pause_s(tried, asked_s, _CHANCE.random())
 
 
 def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str) -> bool:
-    """Send until it is taken or refused as stale; return whether it was taken.
+    """Send until accepted or refused as stale; return whether it was accepted.
 
     Args:
         send: Sends once.
-        pause: Waits so many seconds; returns False to give up.
-        what: For the log.
+        pause: Waits for some seconds; returns False to stop retrying.
+        what: Name for the log.
 
     Raises:
         ApiError: The server refuses it for another reason.
@@ -239,20 +239,20 @@ def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str)
             return False
 
 
-def keep(gate: AgentAPI, held: Held, ended: threading.Event) -> None:
-    """Renew a lease until its job was delivered, whatever the orders are; for a thread."""
-    while not ended.wait(gate.renew_s):
+def keep(api: AgentAPI, held: Held, ended: threading.Event) -> None:
+    """Renew a lease until its job was delivered, ignoring directives; for a thread."""
+    while not ended.wait(api.renew_s):
         try:
-            gate.renew([held])
+            api.renew([held])
         except ClientError as error:
             _log.warning("a lease was not renewed: %s", error)
 
 
 @contextmanager
-def kept(gate: AgentAPI, held: Held) -> Iterator[None]:
-    """Renew a lease beside what runs within: it may take long, and hears no orders."""
+def renewed(api: AgentAPI, held: Held) -> Iterator[None]:
+    """Renew a lease in a thread while the block runs, ignoring directives."""
     ended = threading.Event()
-    thread = threading.Thread(target=keep, args=(gate, held, ended), daemon=True)
+    thread = threading.Thread(target=keep, args=(api, held, ended), daemon=True)
     thread.start()
     try:
         yield
@@ -281,7 +281,7 @@ def _error(failed: Failed) -> schema.agents.ErrorPart:
 
 
 def _given(value: T | msgspec.UnsetType, default: T) -> T:
-    """Return a field of a claim, or a default where an older server does not send it."""
+    """Return a field of a claim, or the default if an older server does not send it."""
     return default if isinstance(value, msgspec.UnsetType) else value
 
 

@@ -1,4 +1,4 @@
-"""Circuits as a lab's function reads them: structs with named fields.
+"""Circuits for a lab's function, as structs with named fields.
 
 Fields keep their names and meanings. Later versions may add fields and kinds of operations, so
 these structs are not tuples and cannot be unpacked by position. docs/agents.md describes them.
@@ -211,7 +211,7 @@ Circuit = QubitCircuit | AtomCircuit | PhotonicCircuit
 
 
 class UnknownCircuit(Exception):
-    """The server sends something that this version cannot read; the text says what to do."""
+    """The server sent circuits that this version cannot decode; the text gives the remedy."""
 
 
 # Not strict: the value of a branch travels as decimal text, because it has no limit of width.
@@ -231,7 +231,7 @@ def unpack(family: str, packed: bytes, shots: int) -> Sequence[Circuit]:
         shots: Of the job, for circuits that have no number of their own.
 
     Raises:
-        UnknownCircuit: This version does not know such circuits.
+        UnknownCircuit: This version cannot decode the circuits.
     """
     try:
         circuits: Sequence[QubitCircuit | AtomCircuit | _PhotonicWire] = _DECODERS[family].decode(

@@ -1,6 +1,6 @@
-"""What a lab's function gave, in the form that the server keeps: packed, compressed, hashed.
+"""Encodes results of a lab's function for the server: packed, compressed, hashed.
 
-The form is that of docs/agents.md. What cannot be put into it is said in words for the user.
+docs/agents.md describes the format. `Misfit` explains why a result does not fit.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ _Array = tuple[str, tuple[int, ...], bytes]
 
 
 class Misfit(Exception):
-    """An outcome is not what was asked for; the text says why."""
+    """A result is not what the job requested; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Part:
-    """An outcome ready to travel.
+    """An encoded result.
 
     Attributes:
-        body: Packed.
-        sha256: Of the body.
+        body: Packed bytes.
+        sha256: Digest of the body.
     """
 
     body: bytes
@@ -43,15 +43,15 @@ class Part:
 def packed(
     outcomes: Outcome | Sequence[Outcome], program: Program, seconds: float
 ) -> list[Part | Failed]:
-    """Return what a lab's function gave, a part for each circuit.
+    """Encode the results of a lab's function, one part per circuit.
 
     Args:
-        outcomes: One for each circuit; of a single circuit it may stand alone.
-        program: What was asked for.
-        seconds: How long it ran.
+        outcomes: One per circuit; a single one need not be in a list.
+        program: The program.
+        seconds: Run time.
 
     Raises:
-        Misfit: There are too few or too many, or one is of the wrong kind.
+        Misfit: Their number or kind is wrong.
     """
     several = [outcomes] if isinstance(outcomes, Counts | Memory | Samples | Failed) else outcomes
     if not isinstance(several, list | tuple) or len(several) != len(program.circuits):
@@ -96,7 +96,7 @@ def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Pa
 
 
 def _bits(outcome: Counts | Memory, n_bits: int, outputs: Sequence[str]) -> dict[str, _Array]:
-    """Return the arrays that were asked for; counts follow from memory, never the reverse."""
+    """Return the requested arrays. Counts follow from memory, not the reverse."""
     arrays: dict[str, _Array] = {}
     if isinstance(outcome, Memory):
         counts: dict[str, int] = Counter(outcome.shots)

@@ -1,4 +1,4 @@
-"""What a lab's function gets and gives: a program, and an outcome for each of its circuits.
+"""Argument and results of a lab's function: a program, and one outcome per circuit.
 
 def run(program: Program) -> Sequence[Outcome]:
     return [Counts(machine.run(circuit, program.shots)) for circuit in program.circuits]
@@ -16,15 +16,15 @@ Number = int | float | complex
 
 
 class Stopped(Exception):
-    """Raised by a lab's function that stopped because it was asked to."""
+    """Raised by a lab's function to stop on request."""
 
 
 @dataclass(frozen=True)
 class Counts:
-    """How often each outcome came.
+    """Number of shots with each result.
 
     Attributes:
-        counts: Shots by bit text, the highest classical bit first, as OpenQASM's clients write it.
+        counts: Shots by bit string, the highest classical bit first, as in OpenQASM clients.
     """
 
     counts: Mapping[str, int]
@@ -32,10 +32,10 @@ class Counts:
 
 @dataclass(frozen=True)
 class Memory:
-    """What each shot gave, in the order of the shots.
+    """Result of each shot, in shot order.
 
     Attributes:
-        shots: A bit text for each, the highest classical bit first.
+        shots: One bit string per shot, the highest classical bit first.
     """
 
     shots: Sequence[str]
@@ -43,11 +43,11 @@ class Memory:
 
 @dataclass(frozen=True)
 class Samples:
-    """What each shot gave where outcomes are no bits: cold atoms, photons.
+    """Result of each shot of cold atoms or photons.
 
     Attributes:
-        shots: For each a number per reading, in the order of the program's measurements: integers
-            for atoms and photons, reals or complex numbers for quadratures.
+        shots: Per shot one number per measurement, in program order: integers for atoms and
+            photons, real or complex numbers for quadratures.
     """
 
     shots: Sequence[Sequence[Number]]
@@ -55,11 +55,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class Failed:
-    """Why a circuit gave nothing. Users read it: no path, no traceback.
+    """Cause of a failed circuit. Users see it, so it must not contain paths or tracebacks.
 
     Attributes:
         message: A sentence.
-        code: A stable word for programs, of a-z, 0-9 and "_".
+        code: A stable code of a-z, 0-9 and "_".
     """
 
     message: str
@@ -75,21 +75,21 @@ def _say_nothing(_done: float, _text: str) -> None:
 
 @dataclass(frozen=True)
 class Program:
-    """A job as a lab's function sees it.
+    """A job for a lab's function.
 
     Attributes:
         job: Its id.
-        device: The device that it is for.
+        device: Name of the device.
         family: `qubit`, `atoms` or `photonic`.
         format: The language of `source`.
-        source: The program as it was submitted.
-        inputs: Values of the inputs that it declares; angles in radians.
-        shots: Shots of each circuit; a cold-atom experiment says its own.
-        seed: For those who simulate.
-        outputs: What was asked for: `counts`, `memory`, `probabilities`, `samples`.
-        circuits: The program as it was read and checked, see docs/agents.md.
-        packed: The same as the server's engines take it.
-        attempts: How often the lab's program died of this job before.
+        source: The program as submitted.
+        inputs: Values of its declared inputs; angles in radians.
+        shots: Shots of each circuit; cold-atom experiments have their own.
+        seed: Random seed, for simulators.
+        outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
+        circuits: The parsed and validated program, see docs/agents.md.
+        packed: The same, packed for the server's engines.
+        attempts: How often the lab's program has died of this job.
     """
 
     job: str
@@ -108,19 +108,19 @@ class Program:
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def progress(self, done: float, text: str = "") -> None:
-        """Tell the user how far it is.
+        """Report progress to the user.
 
         Args:
-            done: From 0 to 1.
-            text: A few words, at most 200 characters.
+            done: Fraction from 0 to 1.
+            text: A short text of at most 200 characters.
         """
         self._tell(min(1.0, max(0.0, float(done))), text[:200])
 
     @property
     def stop_asked(self) -> bool:
-        """Whether the user cancelled the job, or the agent is to end: raise `Stopped` then."""
+        """Whether the user cancelled the job or the agent must end. Then raise `Stopped`."""
         return self._stop.is_set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait, as for a machine; return at once, and True, when a stop is asked for."""
+        """Wait, for example for a machine. Return True at once when a stop is requested."""
         return self._stop.wait(timeout_s)

@@ -1,4 +1,4 @@
-"""A lab that runs sqooler keeps its spooler: `Storage` is a storage provider that is this server.
+"""Storage provider for labs with sqooler: `Storage` connects their spooler to this server.
 
     from sqooler.utils import main, update_backends
     from qwicket.agents.sqooler import Storage
@@ -7,8 +7,8 @@
     update_backends(storage, {"mymachine": spooler})
     main(storage, {"mymachine": spooler})
 
-It has the six methods that sqooler's main loop calls, and needs no sqooler itself. While the
-spooler works on a job, a thread renews its lease.
+It has the six methods that sqooler's main loop calls, without importing sqooler. While the spooler
+works on a job, a thread renews its lease.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ _log = logging.getLogger(__name__)
 
 
 class NextJob(NamedTuple):
-    """What sqooler's main loop reads of a claim; the word "None" means that there is no job."""
+    """Fields of a claim for sqooler's main loop; the text "None" means that there is no job."""
 
     job_id: str = _NOTHING
     job_json_path: str = _NOTHING
 
 
 class _Work(NamedTuple):
-    gate: AgentAPI
+    api: AgentAPI
     lease: Lease
     program: Program
     ended: threading.Event
@@ -54,14 +54,14 @@ class Storage:
 
     Args:
         url: Address of the server.
-        token: One that serves all of the spoolers' devices.
-        wait_s: Seconds for which a look for jobs waits for one. With one spooler some seconds
-            spare the network; with several each waits for the others.
-        shot_s: Seconds that a shot takes, for estimates.
-        patience_s: Seconds for which a result is offered to a server that is away.
+        token: A token that serves all devices of the spoolers.
+        wait_s: Seconds for which a claim waits for a job. With one spooler some seconds save
+            requests; with several, each waits for the others.
+        shot_s: Time of one shot in seconds, for estimates.
+        patience_s: Seconds for which a result is retried while the server is unavailable.
 
     Raises:
-        ClientError: The address or the token cannot be one.
+        ClientError: The address or the token is invalid.
     """
 
     def __init__(
@@ -87,47 +87,47 @@ class Storage:
     # --- what sqooler's main loop calls -----------------------------------------------------------
 
     def update_config(self, config: Any, name: str, private_jwk: Any = None) -> None:
-        """Announce a spooler's device, or what has changed of it.
+        """Announce a spooler's device, or its changes.
 
         Raises:
-            ClientError: The server does not take it, or is away.
+            ClientError: The server refuses it or is unavailable.
         """
-        self._gate(name).announce(self._document(_plain(config)))
+        self._api(name).announce(self._document(_plain(config)))
 
     def upload_config(self, config: Any, name: str, private_jwk: Any = None) -> None:
-        """As `update_config`: the server makes no difference."""
+        """Do the same as `update_config`."""
         self.update_config(config, name)
 
     def upload_public_key(self, public_jwk: Any, name: str) -> None:
-        """Do nothing: whoever holds the device's token has signed."""
+        """Do nothing, because the device's token replaces signatures."""
 
     def get_next_job_in_queue(self, name: str, private_jwk: Any = None) -> NextJob:
-        """Claim a job for a device; while the server is away there is none.
+        """Claim a job for a device. Return no job while the server is unavailable.
 
         Raises:
             ApiError: The server refuses this agent.
         """
-        gate = self._gate(name)
+        api = self._api(name)
         try:
-            claimed = gate.claim((), self._wait_s)
+            claimed = api.claim((), self._wait_s)
         except ClientError as error:
             if not is_passing(error):
                 raise
-            _log.warning("no job can be had: %s", error)
+            _log.warning("no job could be claimed: %s", error)
             return NextJob()
         if claimed is None:
             return NextJob()
         lease, program = claimed
         circuits = unpack(program.family, program.packed, program.shots)
         work = _Work(
-            gate, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
+            api, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
         )
         self._works[lease.job] = work
-        threading.Thread(target=keep, args=(gate, Held(lease), work.ended), daemon=True).start()
+        threading.Thread(target=keep, args=(api, Held(lease), work.ended), daemon=True).start()
         return NextJob(lease.job, name)
 
     def get_job(self, storage_path: str, job_id: str) -> dict[str, Any]:
-        """Return a claimed job as sqooler has it, with all that its readers ask for."""
+        """Return a claimed job in sqooler's format."""
         job: dict[str, Any] = json.loads(self._works[job_id].program.source)
         for experiment in job.values():
             experiment.setdefault("wire_order", "sequential")
@@ -138,7 +138,7 @@ class Storage:
     def update_in_database(
         self, result: Any, status: Any, job_id: str, name: str, private_jwk: Any = None
     ) -> None:
-        """Deliver a result, or why there is none; what comes too late is dropped.
+        """Deliver a result or an error. Late ones are dropped.
 
         Raises:
             ApiError: The server refuses this agent.
@@ -146,22 +146,20 @@ class Storage:
         work = self._works.pop(job_id)
         seconds = time.monotonic() - work.began
         deadline = time.monotonic() + self._patience_s
-        told = _plain(status)
+        status = _plain(status)
         try:
-            if told["status"] != "DONE":
-                self._fail(work, _reason(told), seconds, deadline)
+            if status["status"] != "DONE":
+                self._fail(work, _reason(status), seconds, deadline)
                 return
             try:
                 parts = packed(_outcomes(_plain(result)), work.program, seconds)
             except Misfit as misfit:
                 self._fail(
-                    work, f"The result is not what was asked for: {misfit}.", seconds, deadline
+                    work, f"The spooler returned an unsuitable result: {misfit}.", seconds, deadline
                 )
                 return
             try:
-                self._deliver(
-                    lambda: work.gate.finish(work.lease, parts, seconds), job_id, deadline
-                )
+                self._deliver(lambda: work.api.finish(work.lease, parts, seconds), job_id, deadline)
             except ApiError as error:
                 if error.status in {401, 403}:
                     raise
@@ -172,15 +170,15 @@ class Storage:
 
     # --- within -----------------------------------------------------------------------------------
 
-    def _gate(self, name: str) -> AgentAPI:
-        """Return a device's gate; each is an agent of its own, because an agent serves one."""
+    def _api(self, name: str) -> AgentAPI:
+        """Return a device's agent API, one per device, because an agent serves one."""
         if name not in self._gates:
             self._gates[name] = self._make(name)
         return self._gates[name]
 
     def _fail(self, work: _Work, text: str, seconds: float, deadline: float) -> None:
         failed = Failed(text, _FAILED)
-        self._deliver(lambda: work.gate.fail(work.lease, failed, seconds), work.lease.job, deadline)
+        self._deliver(lambda: work.api.fail(work.lease, failed, seconds), work.lease.job, deadline)
 
     def _deliver(self, send: Callable[[], None], job: str, deadline: float) -> None:
         def pause(seconds: float) -> bool:
@@ -195,7 +193,7 @@ class Storage:
         others = [each for each in config["supported_instructions"] if each not in names]
         return {
             "family": "atoms",
-            "doors": ["native", "qlued"],
+            "dialects": ["native", "qlued"],
             "spec": {
                 "description": config["description"],
                 "qubits": config["num_wires"],
@@ -219,12 +217,12 @@ class Storage:
 
 
 def _plain(value: Any) -> dict[str, Any]:
-    """Return a model of pydantic, or what is a mapping already, as a mapping."""
+    """Return a pydantic model or a mapping as a mapping."""
     return dict(value.model_dump(mode="json") if hasattr(value, "model_dump") else value)
 
 
 def _gate_spec(gate: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a gate as it is advertised here; sqooler has several parameters in one text."""
+    """Convert a gate from sqooler, which has several parameters in one text."""
     names = [name.strip() for text in gate["parameters"] for name in text.split(",")]
     definition = gate.get("qasm_def", "")
     return {
@@ -241,16 +239,16 @@ def _outcomes(result: Mapping[str, Any]) -> list[Samples]:
 
 
 def _rows(memory: Sequence[str], shots: int) -> list[list[int]]:
-    """Return shots as numbers; a program that measures nothing gives no texts at all."""
+    """Return shots as numbers. Without measurements there are no texts."""
     if not memory:
         return [[] for _ in range(shots)]
     try:
         return [[int(number) for number in text.split()] for text in memory]
     except ValueError:
-        raise Misfit("a shot is no list of numbers") from None
+        raise Misfit("a shot is not a list of numbers") from None
 
 
 def _reason(status: Mapping[str, Any]) -> str:
-    """Return why a job failed, on one line."""
+    """Return the cause of a failure, on one line."""
     text = " ".join(str(status.get("error_message", "")).split())
     return text.removeprefix("None;").strip() or "The spooler failed."

@@ -1,4 +1,4 @@
-"""Circuits in flat form: what they cost, how noisy they are, what they give. No I/O.
+"""Circuits in flat form, with their costs, noise and results. No I/O.
 
-Formats end in them and engines start from them.
+Parsers of all formats produce them, and all engines run them.
 """

@@ -1,6 +1,6 @@
-"""What can be told of a circuit without running it: its summary, and which plans it allows.
+"""Static analysis of circuits: summary and possible methods of simulation.
 
-`summarise` tells admission, and the engines choose by the very same rules.
+Admission uses `summarise`, and engines choose their method by the same rules.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit
 from qwicket.circuits.summary import Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
-"""Gates that come in IonQ's native gateset alone."""
-# Operations are told apart by `type(op) is`: nothing inherits from them, and a negative answer of
-# `isinstance` takes five times as long on a struct, which is felt at each of a million operations.
+"""Gates that exist only in IonQ's native gateset."""
+# `type(op) is` is safe as nothing inherits from operations, and a negative `isinstance` takes five
+# times as long on a struct, which matters for a million operations.
 
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
-    """Count what admission needs of qubit circuits."""
+    """Summarise qubit circuits for admission."""
     runs = ops_1q = ops_2q = branches = extra_ops = splits = bits = bond_steps = terms = 0
     active = operands = 1
     clbits = 0
@@ -89,10 +89,10 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
 
 
 def tail_start(ops: Sequence[Op]) -> int:
-    """Return where the end of a circuit begins that is run once and then sampled.
+    """Return the index from which a circuit can be run once and then sampled.
 
-    From there on no qubit changes that was measured, nothing branches, and every way through the
-    circuit passes this place.
+    From there on no measured qubit changes, nothing branches, and every path through the circuit
+    passes this index.
     """
     entered = 0
     n_leading = next((k for k, op in enumerate(ops) if type(op) is not Gate), len(ops))
@@ -119,7 +119,7 @@ def tail_start(ops: Sequence[Op]) -> int:
 
 
 def _count_splits(ops: Sequence[Op]) -> int:
-    """Count what may split the shots; resets of a qubit that is still |0⟩ do not."""
+    """Count operations that may split the shots; resets of a qubit in |0⟩ do not."""
     end = tail_start(ops)
     used: set[int] = set()
     count = 0
@@ -151,7 +151,7 @@ CONTROLLED_CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
 
 _TOLERANCE: Final = 1e-9
 _LARGEST_ANGLE: Final = 1e6
-"""Beyond this the rounding of π alone comes near the tolerance."""
+"""Above this, rounding errors of π approach the tolerance."""
 _PAULI_STEPS: Final = {"x": 0, "y": 0, "z": 0, "id": 0, "rx": 2, "ry": 2, "rz": 2, "p": 2, "gpi": 2}
 
 
@@ -181,7 +181,7 @@ _Z_BITS: Final = str.maketrans("IXYZ", "0011")
 _CHEBYSHEV_ORDERS: Final = 20.0
 _MOST_ORDERS: Final = 1e5
 _STRING_GATES: Final = 25
-"""A Pauli string on its own takes as long as this many gates."""
+"""Cost of a single Pauli string, in gates."""
 
 
 def pauli_masks(letters: str) -> tuple[int, int]:
@@ -193,10 +193,10 @@ def pauli_masks(letters: str) -> tuple[int, int]:
 
 
 def all_commute(strings: Iterable[tuple[int, int]]) -> bool:
-    """Say whether every two Pauli strings, given as masks, commute.
+    """Return whether all Pauli strings, given as masks, commute with each other.
 
-    Commutation is bilinear in the masks, so that it is enough to compare a basis of them: at most
-    twice as many as there are qubits, however many strings there are.
+    Commutation is bilinear in the masks, so it is sufficient to compare a basis, which has at most
+    twice as many strings as qubits.
     """
     basis: list[tuple[int, int]] = []
     for x, z in strings:
@@ -215,7 +215,7 @@ COSTLY: Final = frozenset(("pauliexp", "unitary"))
 
 
 def extra_cost(gate: Gate) -> int:
-    """Return what a gate costs beyond one gate, in gates."""
+    """Return the cost of a gate above that of one gate, in gates."""
     if gate.name == "unitary":
         return 3 * (1 << len(gate.targets)) // 4  # measured with Qulacs on 1 to 9 qubits
     return _pauli_cost(gate) if gate.name == "pauliexp" else 0
@@ -229,9 +229,9 @@ def _pauli_cost(gate: Gate) -> int:
 
 
 def is_clifford(ops: Sequence[Op]) -> bool:
-    """Say whether a stabilizer simulator can run operations.
+    """Return whether a stabilizer simulator can run operations.
 
-    A branch must test a single bit and skip Pauli gates only; a jump never will do.
+    A branch must test a single bit and skip only Pauli gates; jumps are not supported.
     """
     for place, op in enumerate(ops):
         if type(op) is Gate:
@@ -246,7 +246,7 @@ def is_clifford(ops: Sequence[Op]) -> bool:
 
 
 def is_pauli(op: Op) -> bool:
-    """Say whether an operation is a Pauli gate, a phase apart."""
+    """Return whether an operation is a Pauli gate up to a phase."""
     if type(op) is not Gate or op.controls or op.name not in _PAULI_STEPS:
         return False
     steps = clifford_steps(op)

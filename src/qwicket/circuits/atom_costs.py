@@ -1,7 +1,7 @@
-"""What cold-atom circuits cost, told before anything is spent: limits, and sums for admission.
+"""Cost estimates of cold-atom circuits, for limits and admission.
 
-The engine chooses between its methods by the same rules. Work is counted in nanoseconds of one
-core, roughly.
+The engine chooses between its methods by the same rules. The unit of work is roughly a nanosecond
+of one core.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import Limits
 
 DENSE_DIMENSION: Final = 1_024
-"""Up to here a gate on all wires is diagonalised: 0.6 s at most."""
+"""Dimension up to which a gate on all wires is always diagonalised, in at most 0.6 s."""
 DENSEST_DIMENSION: Final = 4_096
-"""Up to here it is, where another way takes longer: 17 s on an idle core."""
+"""Dimension up to which it is diagonalised if that is faster: 17 s on an idle core."""
 
 Params = tuple[float, ...]
 
@@ -71,7 +71,7 @@ def _norms(atoms: tuple[int, ...]) -> tuple[float, float, float, float]:
 
 
 def is_dense(gate: AtomGate, atoms: tuple[int, ...]) -> bool:
-    """Say whether a gate on all wires is diagonalised rather than expanded."""
+    """Return whether a gate on all wires is diagonalised rather than expanded."""
     dimension = prod([n + 1 for n in atoms])
     if not DENSE_DIMENSION < dimension <= DENSEST_DIMENSION:
         return dimension <= DENSE_DIMENSION
@@ -79,7 +79,7 @@ def is_dense(gate: AtomGate, atoms: tuple[int, ...]) -> bool:
 
 
 def check(circuit: AtomCircuit, limits: Limits) -> None:
-    """Refuse a circuit that costs too much.
+    """Refuse a circuit whose cost exceeds the limits.
 
     Raises:
         LimitExceeded: The limit `hilbert_dimension` or `gate_work` is exceeded.
@@ -106,7 +106,7 @@ def check(circuit: AtomCircuit, limits: Limits) -> None:
 
 
 def summarise(circuits: tuple[AtomCircuit, ...]) -> Summary:
-    """Count what admission needs of cold-atom circuits."""
+    """Summarise cold-atom circuits for admission."""
     costs = [_cost(circuit) for circuit in circuits]
     n_gates = sum(len(circuit.gates) for circuit in circuits)
     n_single = sum(len(gate.wires) == 1 for circuit in circuits for gate in circuit.gates)
@@ -155,7 +155,7 @@ def _cost(circuit: AtomCircuit) -> _Cost:
 
 
 def _kind(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ...], Params]]:
-    """Return what tells gates apart that cost differently: of most of them no parameter does."""
+    """Return a key of gates with equal cost, which for most gates ignores parameters."""
     if circuit.dimension > DENSE_DIMENSION:
         return lambda gate: (
             gate.name,

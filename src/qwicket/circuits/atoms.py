@@ -1,7 +1,7 @@
 """Cold-atom circuits in the flat form that every format ends in and the engines start from.
 
-What a format says in its own way is resolved here: atoms are loaded before the first gate, gates on
-all wires name them all, barriers are gone, and what is read is a list of columns.
+Differences between formats are resolved: atoms are loaded before the first gate, gates on all wires
+name all of them, there are no barriers, and measurements are a list of columns.
 
 Spins: a wire with N atoms has levels k = 0..N with m = N/2 - k, and starts in k = 0. With
 L+ |k> = sqrt(k (N - k + 1)) |k-1>, L- its transpose and Lx = (L+ + L-)/2, each gate is exp(-iH):
@@ -46,15 +46,15 @@ class AtomGate(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class AtomCircuit(msgspec.Struct, frozen=True, array_like=True):
-    """Gates in time order, then a reading.
+    """Gates in time order, then one measurement.
 
     Attributes:
-        kind: Which physics.
+        kind: Kind of physics.
         atoms: Atoms on each wire of spins; empty for fermions.
         gates: In time order.
         measured: The wire that each column of the samples shows.
-        shots: Rows of the samples; 0 leaves them to the job.
-        seed: What the shots are drawn with; None leaves it to the job.
+        shots: Rows of the samples; 0 uses the job's.
+        seed: Random seed of the shots; None uses the job's.
     """
 
     kind: Literal["spins", "fermions"]

@@ -1,4 +1,4 @@
-"""How much a circuit can entangle: what a matrix product state of it needs at most.
+"""Bounds on the entanglement of circuits, and so on their matrix product states.
 
 Qubits stand in a row, in the order of their numbers. Cut the row in two: the rank of the state
 across the cut, its bond, grows at most by a factor for each gate that reaches over the cut. Gates
@@ -22,7 +22,7 @@ _RANK_TWO: Final = frozenset({"rxx", "ryy", "rzz", "zz", "ms"})
 
 
 class Bonds(NamedTuple):
-    """What a matrix product state needs at most.
+    """Bounds of a matrix product state.
 
     Attributes:
         bits: log2 of its largest bond.
@@ -71,7 +71,7 @@ def _exchanges(operands: Sequence[int]) -> list[tuple[int, int]]:
 
 
 def _has_rank_two(gate: Gate, n_operands: int) -> bool:
-    """Say whether a gate is a sum of two products, wherever it is cut."""
+    """Return whether a gate is a sum of two products across any cut."""
     if gate.controls:
         return len(gate.targets) < 2
     return n_operands == 2 and gate.name in _RANK_TWO

@@ -1,4 +1,4 @@
-"""What was measured of a device at some time: lifetimes, errors, durations, connectivity.
+"""Calibrations: measured lifetimes, errors, durations and connectivity of a device.
 
     valid_from = 2026-01-31T12:00:00Z
     source = "measured on the bench"
@@ -22,9 +22,9 @@
     error = 0.021
     duration_s = 380e-9
 
-`qubit`, `one_qubit` and `two_qubit` are the device's averages; they stand for every qubit and pair
-that has no figures of its own. All times are in seconds, all errors are average infidelities. How
-noise follows from this, `twins` says.
+`qubit`, `one_qubit` and `two_qubit` are the device's averages; they apply to all qubits and
+pairs without figures of their own. Times are in seconds, errors are average infidelities. `twins`
+derives noise from them.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class GateFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
     Attributes:
         error: Its average infidelity.
-        duration_s: How many seconds it takes.
+        duration_s: Its duration in seconds.
     """
 
     error: Probability
@@ -60,8 +60,8 @@ class QubitFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         t2_s: Lifetime of a superposition in seconds, at most twice T1.
         one_for_zero: Probability of recording 1 where the qubit was prepared in 0.
         zero_for_one: Probability of recording 0 where it was prepared in 1.
-        gate: Its gates; None is as the device's average.
-        frequency_hz: Where its transition lies.
+        gate: Its gates; None uses the device's average.
+        frequency_hz: Frequency of its transition.
     """
 
     t1_s: Lifetime
@@ -87,7 +87,7 @@ class PairFigures(GateFigures, frozen=True, kw_only=True, forbid_unknown_fields=
     Attributes:
         qubits: The pair, counted from 0.
         error: Its average infidelity.
-        duration_s: How many seconds it takes.
+        duration_s: Its duration in seconds.
     """
 
     qubits: Pair
@@ -100,17 +100,17 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     """One calibration.
 
     Attributes:
-        valid_from: From when on it holds.
-        source: Where the figures are from, in words.
+        valid_from: Time from which it is valid.
+        source: Origin of the figures, as text.
         qubit: The average qubit.
         one_qubit: The average gate on one qubit.
         two_qubit: The average gate on two qubits.
         qubits: Qubits with figures of their own.
         pairs: Pairs with figures of their own.
         connectivity: Pairs that a gate can act on; None is all.
-        readout_s: How long a measurement takes.
-        reset_s: How long it takes to prepare |0⟩.
-        relaxes_to: Where qubits end when they are left alone, as `noise.Relaxation` has it.
+        readout_s: Duration of a measurement.
+        reset_s: Duration of preparing |0⟩.
+        relaxes_to: State to which qubits relax, see `noise.Relaxation`.
     """
 
     valid_from: Annotated[datetime, msgspec.Meta(tz=True)]
@@ -134,10 +134,10 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         return round(self.valid_from.timestamp() * 1000)
 
     def check(self, n_qubits: int) -> None:
-        """Refuse figures of qubits that a device does not have.
+        """Validate the qubits against a device.
 
         Raises:
-            ValueError: There is such a qubit.
+            ValueError: It names a qubit that the device does not have.
         """
         named = {*self.qubits}
         for pair in (*(self.connectivity or ()), *(each.qubits for each in self.pairs)):
@@ -153,7 +153,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class Calibrated(msgspec.Struct, frozen=True):
-    """A calibration as it is kept: with an id that jobs refer to."""
+    """A stored calibration, with an id to which jobs refer."""
 
     id: str
     device: str

@@ -1,8 +1,7 @@
-"""Expectation values by measurement: which Paulis share a run, and what such a run looks like.
+"""Expectation values by measurement: groups of Paulis, and the circuits that measure them.
 
-Paulis that never ask for different bases of one qubit are measured together, greedily in the order
-in which they come. The turns into a basis are gates of superconducting machines, so that on a twin
-they are as noisy as there.
+Paulis with compatible bases on all qubits are measured together, grouped greedily in their order.
+Basis changes use gates of superconducting machines, so that on a twin they are as noisy as there.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ LETTERS: Final[Mapping[str, str]] = {
     **dict.fromkeys("X+-", "X"),
     **dict.fromkeys("Yrl", "Y"),
 }
-"""Every letter with the basis that it is measured in."""
+"""Measurement basis of each letter."""
 
 EXACT_QUBITS: Final = 16
-"""Qubits of one exact run: it lists the probability of each of their outcomes."""
+"""Limit on qubits of one exact run, which lists the probabilities of all outcomes."""
 
 _BASES: Final = {"X": (1, 0), "Z": (0, 1), "Y": (1, 1)}
 _TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
@@ -31,15 +30,15 @@ _TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
     "Y": (("sx", ()),),
     "Z": (),
 }
-"""Gates that turn a basis into that of Z, the eigenvalue 1 into |0⟩."""
+"""Gates that map a basis to that of Z, with eigenvalue 1 to |0⟩."""
 
 
 def grouped(
     paulis: Sequence[Pauli], most: int, *, is_exact: bool = False
 ) -> tuple[tuple[int, ...], ...]:
-    """Return groups of places in `paulis`; what is on no qubit is in none.
+    """Return groups of indices into `paulis`, without Paulis on no qubit.
 
-    Beyond `most` groups it gives up and returns one more.
+    Above `most` groups, stop and return one more.
     """
     groups: list[list[int]] = []
     masks: list[tuple[int, int]] = []
@@ -102,7 +101,7 @@ def _bases(estimation: Estimation, group: Iterable[int]) -> dict[int, str]:
 
 
 def widest(circuit: QubitCircuit) -> tuple[int, QubitCircuit]:
-    """Return how often a circuit runs for its estimation, and one run that stands for each."""
+    """Return the number of runs of an estimation, and one representative run."""
     if circuit.estimation is None:
         return 1, circuit
     groups = circuit.estimation.groups

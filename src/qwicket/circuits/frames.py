@@ -1,6 +1,6 @@
-"""What the outcome of each circuit must look like, told from packed circuits without reading them.
+"""Expected shape of each circuit's result, derived from packed circuits without decoding them.
 
-For outcomes that come from elsewhere: engines make theirs fit.
+Used to validate results of agents; engines produce fitting ones.
 """
 
 from __future__ import annotations
@@ -14,13 +14,13 @@ from qwicket.circuits.qubit import Register
 
 
 class Frame(msgspec.Struct, frozen=True, kw_only=True):
-    """One circuit's outcome.
+    """Expected shape of one circuit's result.
 
     Attributes:
-        registers: Of bits, least significant first; empty where outcomes are no bits.
-        columns: Most numbers of one shot, where outcomes are no bits.
-        dtypes: What these numbers may be, as NumPy says it.
-        shots: Rows, where the circuit says so itself.
+        registers: Registers of bits, least significant first; empty for samples.
+        columns: Limit on numbers of one shot, for samples.
+        dtypes: NumPy dtypes allowed for these numbers.
+        shots: Rows, if the circuit specifies them.
         is_binned: Whether the numbers of a shot are time bins of one mode: shots × 1 × bins.
     """
 
@@ -54,11 +54,11 @@ _atoms: Final = msgspec.msgpack.Decoder(tuple[_AtomHead, ...])
 
 
 def frames(family: str, circuits: bytes) -> tuple[Frame, ...]:
-    """Return the frame of each circuit's outcome, in their order.
+    """Return the frame of each circuit's result, in order.
 
     Args:
-        family: Of the device.
-        circuits: Packed.
+        family: Family of the device.
+        circuits: Packed circuits.
     """
     if family == "qubit":
         return tuple(Frame(registers=head.registers) for head in _qubits.decode(circuits))

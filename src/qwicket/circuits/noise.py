@@ -1,4 +1,4 @@
-"""How noisy a device is, as data that a TOML file can hold. The engines say how it is simulated.
+"""Noise models of devices, as data for TOML files. Engines implement their simulation.
 
     name = "aria-1"
     source = "IonQ, guide on simulation with noise models: r = 0.0005 and 0.0133"
@@ -40,7 +40,7 @@ Index = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Decay(NamedTuple):
-    """What becomes of a qubit in some time: flips of the bit, then damping (see `GateNoise`).
+    """Effect of relaxation on a qubit: bit flips, then damping (see `GateNoise`).
 
     Attributes:
         bit_flip: Probability that X or Y strikes, one as likely as the other.
@@ -62,7 +62,7 @@ class Decay(NamedTuple):
 class Relaxation(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """How a qubit forgets by itself.
+    """Relaxation of a qubit.
 
     After a time t, ⟨Z⟩ is exp(-t/T1) as far from its end as it was, and what is off the diagonal
     has shrunk by exp(-t/T2).
@@ -90,7 +90,7 @@ class Relaxation(
         return by_t1, duration_s / self.t2_s if self.t2_s else by_t1 / 2
 
     def during(self, duration_s: float) -> Decay:
-        """Return what becomes of a qubit in so many seconds."""
+        """Return the effect of relaxation for some seconds."""
         by_t1, by_t2 = self.exponents(duration_s)
         if self.towards == "zero":
             return Decay(0.0, -expm1(-by_t1), min(0.0, by_t1 / 2 - by_t2))
@@ -101,7 +101,7 @@ class Relaxation(
 class GateNoise(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """What follows one gate.
+    """Noise after one gate.
 
     Attributes:
         depolarizing: Total probability that a Pauli other than the identity strikes, each of the

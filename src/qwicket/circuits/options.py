@@ -9,21 +9,21 @@ from qwicket.model.limits import Limits, PhotonicLimits
 
 
 class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How a program is to be run; kept beside its circuits and read by the engine alone.
+    """Options of a run, stored with its circuits and read only by engines.
 
     Attributes:
         shots: Shots per circuit.
         seed: 0 ≤ seed < 2^63; drawn at submission when the user gave none, so that a job that
             runs twice gives the same numbers.
-        outputs: Which of `counts`, `memory`, `probabilities` are wanted.
-        noise: How noisy the simulated device is; None means ideal. A twin's is frozen here at
-            submission: a later calibration does not change the job.
-        engine: Which engine runs it; empty means the one that suits each circuit.
-        most_outcomes: Distinct outcomes kept for one circuit: the limit `outcomes`.
-        variants: Among how many symmetrised variants the shots are split; 1 is none.
-        alike: Qubits of the device that may stand for one another in a variant; 0 is none.
-        is_dry: Nothing is run: a part that would be gives an empty outcome.
-        photonic: Limits of the photonic engine; None are the usual ones.
+        outputs: Requested ones of `counts`, `memory`, `probabilities`.
+        noise: Noise model of the simulation; None is ideal. A twin's is fixed at submission, so
+            that a later calibration does not change the job.
+        engine: Name of the engine; empty chooses one per circuit.
+        most_outcomes: Limit on distinct outcomes of one circuit (limit `outcomes`).
+        variants: Number of symmetrised variants that share the shots; 1 is none.
+        alike: Number of equivalent qubits that variants may exchange; 0 is none.
+        dry_run: Whether to return empty results without running anything.
+        photonic: Limits of the photonic engine; None are the defaults.
     """
 
     shots: int
@@ -34,5 +34,5 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
     most_outcomes: int = Limits().jobs.outcomes
     variants: int = 1
     alike: int = 0
-    is_dry: bool = False
+    dry_run: bool = msgspec.field(default=False, name="is_dry")
     photonic: PhotonicLimits | None = None

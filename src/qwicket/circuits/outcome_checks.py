@@ -1,6 +1,6 @@
 """Outcomes that come from elsewhere, checked: whatever passes is read without care ever after.
 
-Compressed bytes may be made to swell, shapes to lie, numbers to be none; a door that words a
+Compressed bytes may be made to swell, shapes to lie, numbers to be none; a dialect that words a
 result must not meet them. Nothing here is quick with large outcomes: it belongs in a thread.
 """
 
@@ -110,7 +110,7 @@ def _check(outcome: Outcome, frame: Frame, options: RunOptions, where: str) -> N
 
 
 class _Unfit(Exception):
-    """In words, why an outcome does not fit."""
+    """Reason for which a result does not fit."""
 
 
 def _need(holds: bool, text: str) -> None:
@@ -139,7 +139,7 @@ def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:
 def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
     _need(outcome.registers == frame.registers, "its registers are not those of the circuit")
     arrays, width = outcome.arrays, key_width(outcome.n_bits)
-    # As of a noisy simulation: frequencies stand in for probabilities, and the note says so.
+    # As in a noisy simulation, frequencies replace probabilities, and the note says so.
     asked = {COUNTS if each == PROBABILITIES else each for each in options.outputs}
     if PROBABILITIES in options.outputs:
         _need(SAMPLED_ONLY in outcome.notes, f"it needs the note {SAMPLED_ONLY}")

@@ -1,4 +1,4 @@
-"""What one circuit gave, in the canonical form that workers encode and doors translate.
+"""Results of circuits, in the canonical form that workers encode and dialects translate.
 
 Bits: classical bit 0 is the first bit of the first register and the least significant bit of a
 key. A key is stored as ceil(n/8) bytes, little-endian, whatever the number of bits.
@@ -25,18 +25,18 @@ SAMPLES: Final = "samples"
 EVS: Final = "evs"
 STDS: Final = "stds"
 OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES, SAMPLES})
-"""What a submission may ask for."""
+"""Outputs that a submission may request."""
 
 SAMPLED_ONLY: Final = "sampled_only"
-"""Note: exact probabilities could not be had (noise, or too many outcomes or branches)."""
+"""Note: exact probabilities are not available (noise, or too many outcomes or branches)."""
 
 NOTHING_MEASURED: Final = "nothing_measured"
-"""Note: no qubit is measured, so that all classical bits are as they began: zeros."""
+"""Note: no qubit is measured, so all classical bits are 0."""
 
 MAX_OUTCOME_BYTES: Final = 1 << 30
 
 _PLAIN_BYTES: Final = 1 << 10
-"""Up to here compression costs more than it saves."""
+"""Size up to which compression costs more than it saves."""
 
 _ZLIB_MARK: Final = b"x"
 """First byte of zlib's stream; an outcome in msgpack is a map and never begins with it."""
@@ -51,7 +51,7 @@ _CASTS: Final[Mapping[str, Literal["h", "q", "d"]]] = {
     _FLOAT64: "d",
     _COMPLEX128: "d",
 }
-"""How the numbers of an array are read; complex ones are two each."""
+"""`struct` codes of array numbers; a complex number is two of them."""
 
 
 class Array(msgspec.Struct, frozen=True, array_like=True):
@@ -100,15 +100,15 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return _rows(self.arrays["keys"])
 
     def counts(self) -> dict[int, int]:
-        """Return shots per key, zeros left out; empty when counts were not asked for."""
+        """Return shots per key, zeros left out; empty if counts were not requested."""
         return dict(self.each_count())
 
     def probabilities(self) -> dict[int, float]:
-        """Return exact probabilities per key; empty when there are none."""
+        """Return exact probabilities per key; empty if not available."""
         return dict(self.each_probability())
 
     def memory(self) -> list[int]:
-        """Return one key per shot, in shot order; empty when memory was not asked for."""
+        """Return one key per shot, in shot order; empty if memory was not requested."""
         return list(self.each_shot())
 
     def samples(self) -> list[list[Any]]:
@@ -119,7 +119,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return list(self.each_sample())
 
     def evs(self) -> list[float]:
-        """Return expectation values; empty when none were estimated."""
+        """Return expectation values; empty without an estimation."""
         return self._floats(EVS)
 
     def stds(self) -> list[float]:
@@ -130,13 +130,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         return list(memoryview(self.arrays[name].data).cast("d")) if name in self.arrays else []
 
     def each_count(self) -> Iterator[tuple[int, int]]:
-        """Yield what `counts` returns, without holding all of it."""
+        """Yield the items of `counts` one by one."""
         if COUNTS in self.arrays:
             numbers = memoryview(self.arrays[COUNTS].data).cast("q")
             yield from ((key, n) for key, n in zip(self._each_key(), numbers, strict=True) if n)
 
     def each_probability(self) -> Iterator[tuple[int, float]]:
-        """Yield what `probabilities` returns, without holding all of it."""
+        """Yield the items of `probabilities` one by one."""
         return self._each_float(PROBABILITIES)
 
     def each_share(self) -> Iterator[tuple[int, float]]:
@@ -149,12 +149,12 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             yield from zip(self._each_key(), numbers, strict=True)
 
     def each_shot(self) -> Iterator[int]:
-        """Yield what `memory` returns, without holding all of it."""
+        """Yield the items of `memory` one by one."""
         if MEMORY in self.arrays:
             yield from _rows(self.arrays[MEMORY])
 
     def each_sample(self) -> Iterator[list[Any]]:
-        """Yield what `samples` returns, without holding all of it."""
+        """Yield the items of `samples` one by one."""
         if SAMPLES not in self.arrays:
             return
         array = self.arrays[SAMPLES]
@@ -171,7 +171,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Encoded(msgspec.Struct, frozen=True, array_like=True):
-    """An outcome as it travels and rests: msgpack, compressed unless small, and its sha256."""
+    """An encoded result: msgpack, compressed unless small, with its sha256."""
 
     body: bytes
     sha256: bytes
@@ -183,8 +183,8 @@ Completion = tuple[PartResult, ...]
 """One entry per circuit, in the order of submission."""
 
 
-class Ran(NamedTuple):
-    """What running one job gave, and the seconds of one core that it took."""
+class RunResult(NamedTuple):
+    """Results of one job, and its run time in seconds of one core."""
 
     result: Completion | Failure
     seconds: float
@@ -195,17 +195,17 @@ _decoder = msgspec.msgpack.Decoder(Outcome)
 
 
 def encode(outcome: Outcome) -> Encoded:
-    """Compress an outcome for travel. Runs in the worker, never on the server's loop."""
+    """Encode and compress a result. Runs in workers, never on the server's event loop."""
     raw = _encoder.encode(outcome)
     body = raw if len(raw) <= _PLAIN_BYTES else zlib.compress(raw, 1)
     return Encoded(body, hashlib.sha256(body).digest())
 
 
 def decode(encoded: Encoded) -> Outcome:
-    """Return the outcome.
+    """Decode a result.
 
     Raises:
-        ValueError: The bytes are not those that were stored.
+        ValueError: The bytes do not match their digest.
     """
     if hashlib.sha256(encoded.body).digest() != encoded.sha256:
         raise ValueError("outcome bytes do not match their sha256")
@@ -213,12 +213,12 @@ def decode(encoded: Encoded) -> Outcome:
 
 
 def is_compressed(body: bytes) -> bool:
-    """Say which of its two forms an encoded outcome has."""
+    """Return whether an encoded result is compressed."""
     return body[:1] == _ZLIB_MARK
 
 
 def is_longer(body: bytes, most_bytes: int) -> bool:
-    """Say whether an encoded outcome becomes more than so many bytes, without making more."""
+    """Return whether an encoded result decodes to more than `most` bytes, decoding no more."""
     if not is_compressed(body):
         return len(body) > most_bytes
     return len(zlib.decompressobj().decompress(body, most_bytes + 1)) > most_bytes

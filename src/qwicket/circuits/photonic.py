@@ -35,7 +35,7 @@ Kind = Literal["fock", "threshold", "homodyne", "heterodyne"]
 
 
 class Formula(msgspec.Struct, frozen=True, array_like=True, tag="f"):
-    """A number that hangs on measured quadratures, in postfix order.
+    """A parameter that depends on measured quadratures, in postfix order.
 
     Each item is a number (real and imaginary part), the name of an operator or function, or `q3`:
     what the homodyne measurement of mode 3 gave.
@@ -48,7 +48,7 @@ Parameter = float | Formula
 
 
 class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g"):
-    """A gate, channel or preparation. Formulas stand in `Dgate`, `Xgate` and `Zgate` alone."""
+    """A gate, channel or preparation. Only `Dgate`, `Xgate` and `Zgate` may have formulas."""
 
     name: str
     modes: tuple[int, ...]
@@ -59,9 +59,9 @@ class Measure(msgspec.Struct, frozen=True, array_like=True, tag="m"):
     """Measure modes, each once and for good.
 
     Attributes:
-        kind: How.
-        modes: Which.
-        angle: Of the homodyne quadrature x cos φ + p sin φ.
+        kind: Kind of measurement.
+        modes: Measured modes.
+        angle: Angle φ of the homodyne quadrature x cos φ + p sin φ.
         dark_counts: Mean of the Poisson noise on each mode's photon count; empty means none.
     """
 
@@ -104,7 +104,7 @@ def unpack(blob: bytes) -> tuple[PhotonicCircuit, ...]:
 
 
 def summarise(circuits: tuple[PhotonicCircuit, ...]) -> Summary:
-    """Count what admission needs: modes stand where others have qubits.
+    """Summarise photonic circuits for admission, with modes as qubits.
 
     `n_clbits` is the most modes whose photons one circuit counts, and `n_splits` the most that
     one circuit measures.

@@ -1,7 +1,7 @@
-"""Circuits in the flat form that every format ends in and every engine starts from.
+"""Qubit circuits in flat form, the result of all parsers and the input of all engines.
 
-A reader makes them, `pack` turns them into an opaque blob, and only the engine's worker unpacks
-it: nothing is parsed twice.
+A parser creates them, `pack` encodes them as an opaque blob, and only workers decode it, so that
+nothing is parsed twice.
 
 Gates of the flat form (angles in radians; a global phase is kept, because controls make it real):
 
@@ -47,7 +47,7 @@ class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g", gc=False):
 
 @final
 class Measure(msgspec.Struct, frozen=True, array_like=True, tag="m", gc=False):
-    """Read `qubit` in the computational basis into classical bit `clbit`."""
+    """Measure `qubit` in the computational basis into classical bit `clbit`."""
 
     qubit: int
     clbit: int
@@ -55,7 +55,7 @@ class Measure(msgspec.Struct, frozen=True, array_like=True, tag="m", gc=False):
 
 @final
 class Reset(msgspec.Struct, frozen=True, array_like=True, tag="r", gc=False):
-    """Put `qubit` into |0⟩."""
+    """Reset `qubit` to |0⟩."""
 
     qubit: int
 
@@ -65,9 +65,10 @@ Relation = Literal["==", "!=", "<", "<=", ">", ">="]
 
 @final
 class Branch(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
-    """Go on if the unsigned number in `clbits` (first bit lowest) stands in `relation` to `value`.
+    """Compare the unsigned number in `clbits` (first bit lowest) with `value` by `relation`.
 
-    Otherwise skip the next `skip` operations. `value` is decimal text, since it has no width limit.
+    If the comparison fails, skip the next `skip` operations. `value` is decimal text, since it has
+    no width limit.
     """
 
     clbits: tuple[int, ...]
@@ -105,13 +106,13 @@ class Pauli(msgspec.Struct, frozen=True, array_like=True, gc=False):
 
 
 class Estimation(msgspec.Struct, frozen=True, array_like=True):
-    """What is asked of a circuit in place of shots: expectation values in its final state.
+    """Requested expectation values in the final state of a circuit.
 
     Attributes:
-        paulis: What is measured; one on no qubits is the number 1.
-        groups: Which of them are measured together, each in one run of the circuit.
-        observables: Sums over `paulis`: pairs of a place there and a real coefficient.
-        is_exact: Whether no shots are drawn: only an ideal device can tell.
+        paulis: Measured Paulis; one on no qubits is the number 1.
+        groups: Groups of Paulis that one run of the circuit measures.
+        observables: Sums over `paulis`: pairs of an index and a real coefficient.
+        is_exact: Whether to compute exactly, without shots; only on ideal devices.
     """
 
     paulis: tuple[Pauli, ...]
@@ -123,7 +124,7 @@ class Estimation(msgspec.Struct, frozen=True, array_like=True):
 class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
     """Operations in time order on |0…0⟩. Classical bits start as 0 and are those of `registers`.
 
-    `shots` is 0 where there are as many as the job says; of an estimation it is those of each run.
+    `shots` is 0 for the job's number; in an estimation it is the number of each run.
     """
 
     n_qubits: int

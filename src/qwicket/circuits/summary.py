@@ -1,4 +1,4 @@
-"""What admission and lists know of a program that was read."""
+"""Summary of a parsed program, for admission and lists."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import msgspec
 
 
 class Summary(msgspec.Struct, frozen=True):
-    """What admission, lists and estimates need to know of a program without reading it.
+    """Properties of a program for admission, lists and estimates.
 
     Attributes:
-        family: Which engines can run it.
+        family: Family of engines that can run it.
         n_circuits: Number of circuits (parts).
         n_qubits: Widest circuit.
         n_ops_1q: Operations on one qubit, over all circuits.
@@ -61,7 +61,7 @@ class Summary(msgspec.Struct, frozen=True):
 
 
 class Checked(msgspec.Struct, frozen=True):
-    """A program that was read and found good: its summary and its packed circuits."""
+    """A parsed and valid program: its summary and packed circuits."""
 
     summary: Summary
     circuits: bytes

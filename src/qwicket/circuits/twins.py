@@ -1,6 +1,6 @@
-"""From a calibration to the noise of a twin: a simulated device with a real one's figures.
+"""Noise of a twin, a simulated device with the calibration of a real one.
 
-What a gate costs (docs/decisions/0010):
+Costs of gates (docs/decisions/0010):
 
 | gate | two-qubit gates | one-qubit gates, on each of its qubits |
 |---|---|---|
@@ -43,7 +43,7 @@ _ON_TWO: Final = ("cx", "cz", "ms", "zz", "rxx", "ryy", "rzz")
 
 
 class Cost(NamedTuple):
-    """What a gate costs: two-qubit gates, and one-qubit gates on each of its qubits."""
+    """Cost of a gate: two-qubit gates, and one-qubit gates on each of its qubits."""
 
     pairs: int
     ones: int
@@ -58,7 +58,7 @@ DRESSED: Final = Cost(1, 1)
 
 
 class OnPair(NamedTuple):
-    """What follows gates on a pair: the usual, exceptions by name, those on further qubits too."""
+    """Noise of gates on a pair: the default, and exceptions by name, also for more qubits."""
 
     usual: GateNoise
     gates: dict[str, GateNoise]
@@ -71,11 +71,11 @@ def noise(
     """Return the noise of a twin.
 
     Args:
-        calibration: What was measured.
-        n_qubits: How many qubits the device has.
-        native_gates: Gates that the machine does itself; of those on two qubits none named means
-            that the calibrated figure is that of any.
-        name: What to call the model.
+        calibration: The calibration.
+        n_qubits: Number of qubits of the device.
+        native_gates: Native gates of the machine. Without a two-qubit gate among them, the
+            calibrated error applies to any.
+        name: Name of the model.
     """
     rule = _Rule(calibration, [gate for gate in _ON_TWO if gate in native_gates])
     everywhere = rule.on_pair((calibration.qubit, calibration.qubit), calibration.two_qubit)
@@ -95,7 +95,7 @@ def noise(
 
 
 class _Rule:
-    """The rule, for one calibration and the two-qubit gates that its machine does itself."""
+    """Derivation of noise from one calibration and its machine's native two-qubit gates."""
 
     def __init__(self, calibration: Calibration, native: Sequence[str]) -> None:
         self._calibration = calibration
@@ -104,7 +104,7 @@ class _Rule:
         self._cx = NATIVE if "cx" in native or not native else DRESSED
 
     def sites(self, n_qubits: int) -> Iterator[SiteNoise]:
-        """Yield what differs from the average: qubits, and pairs of which anything does."""
+        """Yield qubits and pairs that differ from the average."""
         calibration, own = self._calibration, self._calibration.qubits
         for qubit, figures in own.items():
             yield SiteNoise(qubits=(qubit,), usual=self.on_one(figures))
@@ -136,15 +136,15 @@ class _Rule:
         return Relaxation(t1_s=qubit.t1_s, t2_s=qubit.t2_s, towards=towards)
 
     def _gate(self, ends: Sequence[QubitFigures], pair: GateFigures, cost: Cost) -> GateNoise:
-        """Return what follows a gate on one or two qubits that costs so much."""
+        """Return the noise of a gate on one or two qubits with this cost."""
         ones = [end.gate or self._calibration.one_qubit for end in ends]
-        kept = process_fidelity(pair.error, 4) ** cost.pairs
-        kept *= prod(process_fidelity(one.error, 2) for one in ones) ** cost.ones
+        target = process_fidelity(pair.error, 4) ** cost.pairs
+        target *= prod(process_fidelity(one.error, 2) for one in ones) ** cost.ones
         duration_s = cost.pairs * pair.duration_s
         duration_s += cost.ones * max(one.duration_s for one in ones)
         relaxed = prod(self._kept_by_relaxation(end, duration_s) for end in ends)
         return GateNoise(
-            depolarizing=_depolarizing(kept, relaxed, 2 ** len(ends)), duration_s=duration_s
+            depolarizing=_depolarizing(target, relaxed, 2 ** len(ends)), duration_s=duration_s
         )
 
     def _kept_by_relaxation(self, qubit: QubitFigures, duration_s: float) -> float:
@@ -157,16 +157,16 @@ def process_fidelity(error: float, dimension: int) -> float:
     return max(0.0, 1 - error * (dimension + 1) / dimension)
 
 
-def _depolarizing(kept: float, relaxed: float, dimension: int) -> float:
-    """Return the probability of a Pauli that turns process fidelity `relaxed` into `kept`.
+def _depolarizing(target: float, relaxed: float, dimension: int) -> float:
+    """Return the probability of a Pauli that reduces process fidelity `relaxed` to `target`.
 
-    An error that relaxation alone exceeds adds nothing; one that no noise reaches, all there is.
+    The result is 0 if relaxation alone exceeds the error, and at most 1.
     """
-    if kept >= relaxed:
+    if target >= relaxed:
         return 0.0
     squared = dimension**2
     gap = relaxed - 1 / squared
-    return min(1.0, (relaxed - kept) / gap * (squared - 1) / squared) if gap else 0.0
+    return min(1.0, (relaxed - target) / gap * (squared - 1) / squared) if gap else 0.0
 
 
 def _ascending(pair: Pair) -> Pair:

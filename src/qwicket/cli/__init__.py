@@ -19,7 +19,7 @@ __all__ = ["main"]
             "serve": "serve",
             "user": "accounts",
             "token": "accounts",
-            "passes": "passes",
+            "keys": "keys",
             "project": "projects",
             "provider": "providers",
             "device": "devices",
@@ -47,7 +47,7 @@ __all__ = ["main"]
     },
     needs_server=frozenset(
         {
-            *("serve", "user", "token", "passes", "project", "provider", "device"),
+            *("serve", "user", "token", "keys", "project", "provider", "device"),
             *("bench", "demo"),
         }
     ),

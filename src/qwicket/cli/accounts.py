@@ -32,7 +32,7 @@ def user() -> None:
     show_default=True,
     help="Role of the account; only an admin can have tokens with the scope admin.",
 )
-@click.option("--email", metavar="E", help="E-mail address, for doors that sign in with one.")
+@click.option("--email", metavar="E", help="E-mail address, for dialects that sign in with one.")
 @click.option(
     "--password-stdin", is_flag=True, help="Read a password from one line of standard input."
 )

@@ -127,7 +127,7 @@ def agent(
     if device is None or run is None:
         raise click.UsageError("--device and --run are required.")
     from qwicket.agents import Agent
-    from qwicket.agents.crew import CannotStart
+    from qwicket.agents.supervisor import CannotStart
 
     logging.basicConfig(
         level=logging.INFO,

@@ -111,7 +111,7 @@ def _device(text: str | None, limits: Limits) -> _Device:
         raise click.ClickException(f"{text}: name is missing.")
     try:
         body = agent_wire.announcement(msgspec.json.encode(document), limits)
-        check_announced(name, body.family, body.doors, body.spec, limits, shown_by(body.family))
+        check_announced(name, body.family, body.dialects, body.spec, limits, shown_by(body.family))
     except QwicketError as error:
         raise click.ClickException(f"{text}: {error.detail}") from None
     return _Device(name, body.family, body.spec)
@@ -177,26 +177,26 @@ def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> R
 
 def _run(run: str, program: Program) -> Sequence[Part | Failed]:
     """Run a lab's function in a process of its own, like an agent."""
-    from qwicket.agents import hand
-    from qwicket.agents.crew import CannotStart, Died, Hand
+    from qwicket.agents import function_process
+    from qwicket.agents.supervisor import CannotStart, ProcessDied, Supervisor
 
-    worker = Hand(run)
+    worker = Supervisor(run)
     try:
         worker.start()
         worker.begin(program)
         while True:
-            message = worker.hear(_TICK_S)
+            message = worker.receive(_TICK_S)
             if message is None:
                 continue
-            if message[0] == hand.PROGRESS:
+            if message[0] == function_process.PROGRESS:
                 click.echo(f"{message[1]:4.0%}  {message[2]}".rstrip(), err=True)
-            elif message[0] == hand.DONE:
+            elif message[0] == function_process.DONE:
                 return list(message[1])
             else:
                 return [_failure(message)]
     except CannotStart as error:
         raise click.ClickException(str(error)) from None
-    except Died as death:
+    except ProcessDied as death:
         raise click.ClickException(f"The function's process died: {death}.") from None
     except KeyboardInterrupt:
         raise click.Abort from None
@@ -205,9 +205,9 @@ def _run(run: str, program: Program) -> Sequence[Part | Failed]:
 
 
 def _failure(message: Sequence[Any]) -> Failed:
-    from qwicket.agents import Failed, hand
+    from qwicket.agents import Failed, function_process
 
-    if message[0] == hand.STOPPED:
+    if message[0] == function_process.STOPPED:
         return Failed("The function raised Stopped without a request to stop.")
     failed: Failed = message[1]
     return failed

@@ -44,7 +44,7 @@ def device() -> None:
 def list_devices(as_json: bool, location: options.DataLocation) -> None:
     """List all devices in the database. `qwicket devices` lists those of a running server."""
     devices = options.as_admin(location, lambda admin: admin.devices())
-    headings = ("name", "family", "size", "doors", "agents", "status")
+    headings = ("name", "family", "size", "dialects", "agents", "status")
     show([_row(*each) for each in devices], headings, as_json)
 
 
@@ -53,7 +53,7 @@ def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
         "name": of.name,
         "family": of.family,
         "qubits": of.spec.qubits,
-        "doors": of.doors,
+        "dialects": of.dialects,
         "provider": of.provider,
         "is_on": status.is_on,
         "reason": status.reason,
@@ -65,7 +65,7 @@ def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
         of.name,
         of.family,
         size(of.family, of.spec.qubits),
-        ",".join(of.doors),
+        ",".join(of.dialects),
         _served(presence),
         _off(status),
     )

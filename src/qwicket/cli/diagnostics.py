@@ -89,7 +89,7 @@ def all_findings(location: DataLocation, context: click.Context) -> Iterator[Fin
         ("disk", _disk),
         ("database", _database),
         ("compute", _compute),
-        ("readers", _readers),
+        ("parsers", _parsers),
     )
     checks = (
         ("installed", _installed),
@@ -361,7 +361,7 @@ def _is_live(token: Token, now_ms: int) -> bool:
     return token.revoked_at is None and (token.expires_at is None or token.expires_at > now_ms)
 
 
-# --- engines and readers -------------------------------------------------------------------------
+# --- engines and parsers -------------------------------------------------------------------------
 
 
 def _compute(_: DataLocation) -> Iterator[Finding]:
@@ -397,27 +397,27 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
         yield Finding("compute", "ok", f"{machine}; a worker started and ran in {took_s:.1f} s")
 
 
-def _readers(_: DataLocation) -> Iterator[Finding]:
-    from qwicket.compute import Readers
+def _parsers(_: DataLocation) -> Iterator[Finding]:
+    from qwicket.compute import ParserPool
     from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
 
     async def read() -> float:
-        readers = Readers(Limits())
+        parsers = ParserPool(Limits())
         began = time.perf_counter()
         try:
-            await readers.read("openqasm3", _BELL, account="doctor")
+            await parsers.read("openqasm3", _BELL, account="doctor")
             return time.perf_counter() - began
         finally:
-            await readers.close()
+            await parsers.close()
 
     try:
         took_s = asyncio.run(read())
     except QwicketError as error:
         remedy = "Is there memory left (limit read_memory_bytes)?"
-        yield Finding("readers", "wrong", f"a program could not be read: {error.detail}", remedy)
+        yield Finding("parsers", "wrong", f"a program could not be read: {error.detail}", remedy)
     else:
-        yield Finding("readers", "ok", f"one started and read a program in {took_s:.1f} s")
+        yield Finding("parsers", "ok", f"one started and read a program in {took_s:.1f} s")
 
 
 # --- a server that runs --------------------------------------------------------------------------

@@ -24,7 +24,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "token list": ("qwicket token list --user ada",),
     "token revoke": ("qwicket token revoke 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
-    "passes rotate": ("qwicket passes rotate",),
+    "keys rotate": ("qwicket keys rotate",),
     "project add": ("qwicket project add qec --shares 3",),
     "project list": ("qwicket project list",),
     "project shares": ("qwicket project shares qec 5",),

@@ -41,7 +41,7 @@ def facts(of: Job) -> Iterator[tuple[str, str]]:
     job = of.body
     yield "job", sanitized(job.id)
     yield "state", state_text(job)
-    for name in ("device", "door", "name", "group"):
+    for name in ("device", "dialect", "name", "group"):
         if text := sanitized(getattr(job, name)):
             yield name, text
     if job.tags:

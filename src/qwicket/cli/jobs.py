@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 @click.command(short_help="List your jobs, the newest first.")
 @click.option("--state", metavar="S", help="State, or several separated by commas.")
 @click.option("--device", metavar="D", shell_complete=completers.device, help="Name of the device.")
-@click.option("--door", metavar="DOOR", help="Submitted through this door, such as ionq.")
+@click.option("--dialect", metavar="DIALECT", help="Submitted in this dialect, such as ionq.")
 @click.option("--group", metavar="ID", help="Id of the group.")
 @click.option("--name", metavar="NAME", help="Name of the job.")
 @click.option("--tag", "tags", multiple=True, metavar="T", help="Tag of the job. Repeatable.")
@@ -40,7 +40,7 @@ def jobs(
     connect: Connect,
     state: str | None,
     device: str | None,
-    door: str | None,
+    dialect: str | None,
     group: str | None,
     name: str | None,
     tags: tuple[str, ...],
@@ -55,7 +55,7 @@ def jobs(
             limit,
             state=state,
             device=device,
-            door=door,
+            dialect=dialect,
             group=group,
             name=name,
             tag=tags,

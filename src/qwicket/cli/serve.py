@@ -182,7 +182,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="On SIGTERM, let running jobs go on for so long; then they are queued again.",
 )
 @setting(
-    "--upkeep-s",
+    "--maintenance-s",
     default=60.0,
     show_default=True,
     type=click.FloatRange(0.5, 3600),
@@ -191,7 +191,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Pause between two rounds of periodic work: expired drafts and tokens, old jobs.",
 )
 @setting(
-    "--pass-s",
+    "--access-token-s",
     default=300.0,
     show_default=True,
     type=click.FloatRange(1, 366 * 86_400),
@@ -200,7 +200,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Life of the access tokens that clients make from their token and renew.",
 )
 @setting(
-    "--ibm-pass-s",
+    "--ibm-access-token-s",
     default=14 * 86_400.0,
     show_default="14 days",
     type=click.FloatRange(1, 366 * 86_400),

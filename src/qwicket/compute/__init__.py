@@ -1,6 +1,6 @@
-"""Where engines run: processes that can be killed.
+"""Worker processes that run engines and parsers, and can be killed.
 
-Knows neither jobs nor the database. A piece of work ends with its result or one `WorkFailed`.
+Independent of jobs and the database. Each task ends with its result or one `WorkFailed`.
 """
 
 from qwicket.compute.failures import (
@@ -14,8 +14,8 @@ from qwicket.compute.failures import (
     WorkFailed,
 )
 from qwicket.compute.local import Compute, LocalCompute, Work
+from qwicket.compute.parser_pool import ParserPool
 from qwicket.compute.pool import Pool, Task
-from qwicket.compute.readers import Readers
 
 __all__ = [
     "BadAnswer",
@@ -24,8 +24,8 @@ __all__ = [
     "NotStarted",
     "OutOfMemory",
     "OutOfTime",
+    "ParserPool",
     "Pool",
-    "Readers",
     "Stopped",
     "Task",
     "Work",

@@ -1,7 +1,7 @@
-"""What workers write to standard error, as lines of the server's log.
+"""Standard error of workers, as lines of the server's log.
 
-Native code writes there without a time or an id, and a program may provoke it. So each line is
-logged under the id of its worker, escaped, cut and limited in number.
+Native libraries write there without a time or an id, and programs can provoke it. So each line is
+logged with the id of its worker, escaped, cut and limited in number.
 """
 
 from __future__ import annotations

@@ -1,15 +1,15 @@
-"""Why a piece of work gave no result.
+"""Errors of tasks without a result.
 
     WorkFailed
     ├── WorkError    the function raised, or a value could not be pickled
     ├── WorkerDied   its process ended without an answer: a crash, or a kill from outside
-    │   └── BadAnswer    what it sent is no answer, and it was killed
+    │   └── BadAnswer    its response is malformed, and it was killed
     ├── OutOfTime    it reached its time limit and was killed
     ├── OutOfMemory  it asked for more memory than a worker may use
     ├── Stopped      it was cancelled, or the pool closed
     └── NotStarted   no worker could be started: the work never began
 
-Each takes its facts as arguments and makes the sentence from them, so that it survives pickling.
+Each builds its message from its arguments, so that it survives pickling.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import ClassVar
 
 
 class WorkFailed(Exception):
-    """Root of the tree. `code` is stable, the text is one sentence without a traceback."""
+    """Base class. `code` is stable; the text is one sentence without a traceback."""
 
     code: ClassVar[str] = "work_failed"
 
@@ -30,7 +30,7 @@ class WorkError(WorkFailed):
     Args:
         type_name: Name of the exception's class.
         message: The exception's text.
-        trace: The worker's traceback: for the log, never for an answer.
+        trace: The worker's traceback, for the log and never for a response.
     """
 
     code = "work_error"
@@ -46,7 +46,7 @@ class WorkError(WorkFailed):
 
 
 class WorkerDied(WorkFailed):
-    """The process ended without an answer.
+    """The process ended without a response.
 
     Args:
         exitcode: Exit status, or the negative number of the signal that ended it.
@@ -65,14 +65,14 @@ class WorkerDied(WorkFailed):
 
 
 class BadAnswer(WorkerDied):
-    """The process sent what is no answer: work has taken it over, or damaged its memory.
+    """The process sent a malformed response: work took it over or damaged its memory.
 
     Args:
         exitcode: As for `WorkerDied`, of the kill that followed.
     """
 
     def __str__(self) -> str:
-        return "The worker process sent an answer that cannot be read."
+        return "The worker process sent a response that cannot be read."
 
 
 class OutOfTime(WorkFailed):
@@ -113,10 +113,10 @@ class Stopped(WorkFailed):
 
 
 class NotStarted(WorkFailed):
-    """No worker could be started, so that the work, which is not to blame, never began.
+    """No worker could be started, so the work never began and is not at fault.
 
     Args:
-        reason: What the last attempt ended with.
+        reason: How the last attempt ended.
     """
 
     code = "not_started"

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.compute.failures import BadAnswer
 from qwicket.compute.pool import Pool
 from qwicket.model.failures import Failure
@@ -18,7 +18,7 @@ _HASHED_AT_ONCE_BYTES: Final = 64 << 10
 
 
 class _Part(NamedTuple):
-    """What an `Encoded` looks like on its way: a union takes one struct only."""
+    """Transport form of `Encoded`, because a msgspec union may contain only one struct."""
 
     body: bytes
     sha256: bytes
@@ -31,7 +31,7 @@ class Work(NamedTuple):
     """One job as an engine sees it.
 
     Attributes:
-        family: Which engines: `qubit`, `photonic` or `atoms`.
+        family: Family of engines: `qubit`, `photonic` or `atoms`.
         circuits: Packed circuits, opaque here.
         options: Packed run options, opaque here.
     """
@@ -42,19 +42,19 @@ class Work(NamedTuple):
 
 
 class Compute(Protocol):
-    """Where engines run."""
+    """Runs engines."""
 
     @property
     def slots(self) -> int:
-        """How many jobs run at the same time."""
+        """Number of jobs that run at the same time."""
 
-    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[Ran]:
-        """Run jobs one after the other as one task; return what each gave, in their order.
+    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[RunResult]:
+        """Run jobs one after the other as one task; return their results in order.
 
-        Cancelling the await stops them. They may run for `timeout_s` once they have a process.
+        Cancelling the awaiting task stops them. `timeout_s` counts from when they have a process.
 
         Raises:
-            WorkFailed: No results; the class says why.
+            WorkFailed: There are no results; the class gives the reason.
         """
 
     async def close(self) -> None:
@@ -69,8 +69,8 @@ class LocalCompute:
         memory_bytes: Memory that one job may use; None sets no limit.
         spares: Warm processes kept beside the slots.
         niceness: How far the processes' CPU priority is below that of the server.
-        answer_bytes: Size of the largest answer that is taken.
-        engine: The function that does the work, as "module:function".
+        answer_bytes: Size limit of a response.
+        engine: The function to run, as "module:function".
         warm: The function that each new process calls first.
     """
 
@@ -105,15 +105,15 @@ class LocalCompute:
 
     @property
     def busy(self) -> int:
-        """How many slots are at work."""
+        """Number of busy slots."""
         return self._pool.busy
 
     @property
     def deaths(self) -> int:
-        """How many workers ended at work."""
+        """Number of workers that died while busy."""
         return self._pool.deaths
 
-    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[Ran]:
+    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[RunResult]:
         jobs = [tuple(work) for work in works]
         task = self._pool.submit(self._engine, jobs, timeout_s=timeout_s, returns=_Answer)
         try:
@@ -124,7 +124,7 @@ class LocalCompute:
                 return _checked(found)
             return await asyncio.to_thread(_checked, found)
         finally:
-            task.cancel()  # nothing happens to work that is over
+            task.cancel()  # no effect on ended work
 
     async def close(self) -> None:
         await asyncio.to_thread(self._pool.close)
@@ -134,16 +134,16 @@ def _size(ran: tuple[tuple[_Part | Failure, ...], float]) -> int:
     return sum(len(part.body) for part in ran[0] if isinstance(part, _Part))
 
 
-def _checked(answer: _Answer) -> list[Ran]:
-    """Return what each job gave.
+def _checked(answer: _Answer) -> list[RunResult]:
+    """Validate and return the result of each job.
 
-    Large bodies are stored under their digest, which equal ones share: a wrong one would take the
-    place of another job's.
+    Large bodies are stored under their digest, which equal bodies share, so a wrong digest would
+    replace another job's result.
 
     Raises:
         BadAnswer: A digest is not that of its body.
     """
-    return [Ran(tuple(map(_encoded, parts)), seconds) for parts, seconds in answer]
+    return [RunResult(tuple(map(_encoded, parts)), seconds) for parts, seconds in answer]
 
 
 def _encoded(part: _Part | Failure) -> Encoded | Failure:

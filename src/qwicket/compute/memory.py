@@ -1,4 +1,4 @@
-"""How much memory this machine gives us."""
+"""Memory available to this process."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A pool of killable processes: one process, one private socket and one thread per slot.
+"""Pool of killable processes: one process, one private socket and one thread per slot.
 
-Owns queueing, time limits, cancelling and what becomes of work whose process dies. Starting
-processes is `nursery.py`; what happens inside one is `worker.py`.
+Owns queueing, time limits, cancellation and the handling of dead processes. `worker_spawner.py`
+starts processes; `worker.py` is the code inside one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from qwicket.compute.failures import (
     WorkError,
     WorkFailed,
 )
-from qwicket.compute.nursery import Nursery, Setup, Undelivered, WorkerProcess
+from qwicket.compute.worker_spawner import Setup, Undelivered, WorkerProcess, WorkerSpawner
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -39,7 +39,7 @@ _log = logging.getLogger(__name__)
 
 
 class Task(Generic[T]):
-    """Work handed to a pool. `future` ends with the function's result or a `WorkFailed`."""
+    """A submitted task. `future` ends with the function's result or a `WorkFailed`."""
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Task(Generic[T]):
         returns: Any,
     ) -> None:
         self.future: Future[T] = Future()
-        # A running future refuses its own cancel(), which could not stop anything.
+        # A running future refuses its own cancel(), which could not kill the process.
         self.future.set_running_or_notify_cancel()
         self.timeout_s = timeout_s
         self._returns = returns
@@ -60,24 +60,24 @@ class Task(Generic[T]):
         self._is_over = False
 
     def cancel(self) -> None:
-        """Stop the work: if it waits it never begins, if it runs its process is killed.
+        """Stop the task. A waiting task never begins; the process of a running one is killed.
 
-        The future then fails with `Stopped`, for running work once the process is gone. Work that
-        is over stays as it is.
+        The future then fails with `Stopped`, for a running task once its process has ended. An
+        ended task is unaffected.
         """
         with self._lock:
             if self._is_over:
                 return
             self._is_cancelled = True
             if self._child is not None:
-                # Under the lock, or the kill could meet the next task of this process.
+                # Under the lock, because the kill could hit the next task of this process.
                 self._child.kill()
                 return
         self._end(Stopped())
 
     def _request(self) -> bytes:
         call = self._call
-        if call is None:  # it was cancelled while it waited
+        if call is None:  # cancelled while it waited
             raise Stopped
         try:
             return worker.pack(*call, self.timeout_s)
@@ -85,7 +85,7 @@ class Task(Generic[T]):
             raise WorkError(type(error).__name__, str(error)) from None
 
     def _hold(self, child: WorkerProcess | None) -> None:
-        """Have `cancel` kill this process from now on; with None, end the future itself."""
+        """Set the process that `cancel` kills; with None, `cancel` ends the future itself."""
         with self._lock:
             if self._is_cancelled:
                 raise Stopped
@@ -100,7 +100,7 @@ class Task(Generic[T]):
         if self._is_cancelled:
             outcome = Stopped()
         if isinstance(outcome, WorkFailed):
-            # Its frames hold the request, which may be large, in a cycle with the future.
+            # its frames refer to the request, which may be large, in a cycle with the future.
             outcome.__traceback__ = outcome.__context__ = None
             self.future.set_exception(outcome)
         else:
@@ -137,7 +137,7 @@ class Pool:
         self._lock = threading.Lock()
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
-        self._nursery = Nursery(Setup(warm, memory_bytes, niceness), spares=spares)
+        self._nursery = WorkerSpawner(Setup(warm, memory_bytes, niceness), spares=spares)
         self._slots = [
             _Slot(self._waiting, self._nursery, memory_bytes, answer_bytes) for _ in range(slots)
         ]
@@ -223,7 +223,7 @@ class _Slot:
     def __init__(
         self,
         waiting: SimpleQueue[Task[Any] | None],
-        nursery: Nursery,
+        nursery: WorkerSpawner,
         memory_bytes: int | None,
         answer_bytes: int,
     ) -> None:
@@ -318,7 +318,7 @@ class _Slot:
         raise OutOfMemory(self._memory_bytes)
 
     def _distrust(self, task: Task[Any], error: Exception) -> WorkFailed:
-        """Kill a process that sent what is no answer: that counts as its death."""
+        """Kill a process after a malformed response, which counts as its death."""
         status = self._drop()
         if task._is_cancelled:
             return Stopped()

@@ -62,7 +62,7 @@ _encoder: Final = msgspec.msgpack.Encoder()
 
 
 class BadMessage(Exception):
-    """The other side sent what is no message."""
+    """The other side sent a malformed message."""
 
 
 def pack(function: object, arguments: tuple[object, ...], limit_s: float) -> bytes:

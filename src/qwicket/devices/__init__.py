@@ -1,4 +1,4 @@
-"""The built-in devices, calibrations and noise models: one TOML file each, and no code."""
+"""The built-in devices, calibrations and noise models, one TOML file each."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ __all__ = ["DeviceFile", "built_in", "calibrations", "load", "noise_models", "pa
 
 
 class DeviceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device as a file declares it. A simulated one with a calibration is a twin.
+    """A device from a file. A simulated one with a calibration is a twin.
 
     Attributes:
-        dialects: The only dialects that show it beside the native one; by default all that show
-            its family and formats.
-        off: Why it takes no jobs until an administrator turns it on.
+        dialects: Dialects that show it, in addition to the native one; by default all that
+            support its family and formats.
+        off: Reason for which it is off until an administrator turns it on.
 
     The other fields are those of `Device`.
     """
@@ -48,16 +48,18 @@ class DeviceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
             self.calibration.check(self.spec.qubits)
 
     def device(self, shown_by: ShownBy) -> Device:
-        """Return the device alone: calibrations are kept apart, because they change."""
+        """Return the device without its calibration, which is stored separately as it changes."""
         shown = shown_by(self.family, self.spec.formats)
         if self.dialects is not None:
             shown = tuple(name for name in shown if name in ("native", *self.dialects))
-        others = {name: getattr(self, name) for name in Device.__struct_fields__ if name != "doors"}
-        return Device(doors=shown, **others)
+        others = {
+            name: getattr(self, name) for name in Device.__struct_fields__ if name != "dialects"
+        }
+        return Device(dialects=shown, **others)
 
 
 def built_in(shown_by: ShownBy = lambda *_: ("native",)) -> list[Device]:
-    """Return the devices that ship with the package, in listing order.
+    """Return the built-in devices in listing order.
 
     Args:
         shown_by: Returns the dialects that show a family and formats; by default the native one.
@@ -67,28 +69,28 @@ def built_in(shown_by: ShownBy = lambda *_: ("native",)) -> list[Device]:
 
 
 def calibrations() -> dict[str, Calibration]:
-    """Return the calibrations that ship with the package, by names of devices."""
+    """Return the built-in calibrations by device name."""
     return {file.name: file.calibration for file in _files() if file.calibration is not None}
 
 
 def parked() -> dict[str, str]:
-    """Return why devices are off that ship so, by their names."""
+    """Return the reasons of built-in devices that are off, by name."""
     return {file.name: file.off for file in _files() if file.off is not None}
 
 
 @cache
 def noise_models() -> Mapping[str, NoiseModel]:
-    """Return the noise models that a job may ask for by name, where its device lists them."""
+    """Return the noise models by name. Jobs may use those that their device lists."""
     files = (resources.files(__name__) / "noise").iterdir()
     models = [msgspec.toml.decode(file.read_bytes(), type=NoiseModel) for file in files]
     return MappingProxyType({model.name: model for model in models})
 
 
 def load(path: Path) -> DeviceFile:
-    """Read one device, and its calibration if it has one, from a TOML file.
+    """Read one device, with its calibration if any, from a TOML file.
 
     Raises:
-        msgspec.ValidationError: A key is unknown, missing or of the wrong type; it is named.
+        msgspec.ValidationError: A key is unknown, missing or of the wrong type.
     """
     return _decode(path.read_bytes())
 

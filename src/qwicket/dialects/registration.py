@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from qwicket.dialects.descriptions import Description
-from qwicket.model.accounts import LONG_PASS_S, PASS_S
+from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping
@@ -23,12 +23,12 @@ class DialectSettings:
     """Settings of single dialects.
 
     Attributes:
-        pass_s: Life of an access token for clients that renew it.
-        ibm_pass_s: Life of an access token for clients that do not.
+        access_token_s: Life of an access token for clients that renew it.
+        ibm_access_token_s: Life of an access token for clients that do not.
     """
 
-    pass_s: float = PASS_S
-    ibm_pass_s: float = LONG_PASS_S
+    access_token_s: float = ACCESS_TOKEN_S
+    ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from qwicket.model.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from qwicket.gateway.answers import Answer
+    from qwicket.gateway.response_budget import Reservation
 
 B = TypeVar("B")
 
@@ -40,9 +40,9 @@ class Request(starlette.requests.Request, Generic[B]):
     payload: B
 
     @property
-    def answer(self) -> Answer:
+    def answer(self) -> Reservation:
         """Return the memory that the answer takes, where it is large."""
-        answer: Answer = self.scope[ANSWER]
+        answer: Reservation = self.scope[ANSWER]
         return answer
 
     @property

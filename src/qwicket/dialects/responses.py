@@ -10,7 +10,7 @@ import msgspec
 from starlette.responses import Response
 
 from qwicket.dialects.streaming import ChunkedResponse, encode_in_chunks
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,7 +40,7 @@ async def json_in_thread(
     if is_small:
         return json(_as_raw(render()), status, **headers)
     chunks, size = await asyncio.to_thread(encode_in_chunks, lambda: _as_raw(render()))
-    if size <= SMALL_ANSWER_BYTES:
+    if size <= SMALL_RESPONSE_BYTES:
         return Response(b"".join(chunks), status, headers=headers, media_type=_JSON)
     return ChunkedResponse(chunks, size, status, headers=headers, media_type=_JSON)
 

@@ -22,7 +22,7 @@ from qwicket.dialects.bodies import decode
 from qwicket.dialects.requests import REFUSAL, REQUEST_ID, Request
 from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.dialects.validation import SMALL_BODY_BYTES, clipped
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     InternalError,
@@ -254,7 +254,7 @@ class Dialect:
         response = await _answer(handlers, route, request)
         if (
             isinstance(response, Response)
-            and len(response.body) > SMALL_ANSWER_BYTES
+            and len(response.body) > SMALL_RESPONSE_BYTES
             # A response that everyone may read is in memory only once, so it takes no room.
             and request.answer.account
         ):

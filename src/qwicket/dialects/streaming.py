@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from starlette.types import Receive, Scope, Send
 
-    from qwicket.gateway.answers import Answer
+    from qwicket.gateway.response_budget import Reservation
 
 _ITEMS: Final = 1_000
 """Items of a list or object that are encoded at once."""
@@ -186,7 +186,7 @@ class ChunkedResponse(Response):
         return made
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer: Answer | None = scope.get(ANSWER)
+        answer: Reservation | None = scope.get(ANSWER)
         if answer is not None:
             await answer.hold(self._size_bytes)
         await send(

@@ -1,4 +1,4 @@
-"""How a device's jobs get done: the seam between scheduling and whatever does the work."""
+"""Drivers: the interface between scheduling and the code that runs a device's jobs."""
 
 from __future__ import annotations
 
@@ -8,42 +8,50 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Sequence
 
-    from qwicket.circuits.outcomes import Ran
+    from qwicket.circuits.outcomes import RunResult
     from qwicket.model.jobs import Assignment, Forward
 
-__all__ = ["Desk", "Died", "Driver", "NotBegun", "Overran", "RunApart", "StoppedThere"]
+__all__ = [
+    "Driver",
+    "ExpressOverrun",
+    "ForwardLog",
+    "JobNotStarted",
+    "ProcessDied",
+    "RetrySeparately",
+    "StoppedRemotely",
+]
 
 
-class Died(Exception):
-    """The process that did the work died, and the job may be to blame."""
+class ProcessDied(Exception):
+    """The process that ran the job died, perhaps because of the job."""
 
 
-class NotBegun(Exception):
-    """The work never began, which is nobody's fault: the job is offered again."""
+class JobNotStarted(Exception):
+    """The job was not started and is queued again, uncounted."""
 
 
-class Overran(Exception):
-    """A short job took more time or memory than an express slot gives: a worker slot takes it."""
+class ExpressOverrun(Exception):
+    """A short job exceeded the time or memory of an express slot, and goes to a worker slot."""
 
 
-class RunApart(Exception):
-    """Jobs that travelled together failed together: each is offered again, to run alone."""
+class RetrySeparately(Exception):
+    """A batch of jobs failed together; each is queued again, to run alone."""
 
 
-class StoppedThere(Exception):
-    """The other cloud has surely stopped the job, or it never began there."""
+class StoppedRemotely(Exception):
+    """The other cloud has stopped the job, or never started it."""
 
 
-class Desk(Protocol):
-    """Where a driver that forwards a job to another cloud writes down how far it came.
+class ForwardLog(Protocol):
+    """Durable progress of forwarding a job to another cloud.
 
-    `intend` before the vendor is called, `sent` when its id is known: whatever dies in between, the
-    job is found again by its mark and never sent twice.
+    The driver calls `intend` before it calls the vendor, and `sent` when the vendor's id is known.
+    After a crash in between, the job is found by its marker, so that it is never sent twice.
     """
 
     @property
     def cancel_asked(self) -> asyncio.Event:
-        """Set when the user wants the job to stop; it goes on until the other side says so."""
+        """Set when the user cancels the job, which continues until its vendor reports its end."""
 
     async def intend(self, marker: str) -> Forward: ...
 
@@ -51,29 +59,31 @@ class Desk(Protocol):
 
 
 class Driver(Protocol):
-    """Does the jobs of one or more devices, at most `slots` tasks at a time."""
+    """Runs the jobs of one or more devices, at most `slots` tasks at a time."""
 
     @property
     def slots(self) -> int: ...
 
     @property
     def batch(self) -> int:
-        """How many tiny jobs may travel as one task."""
+        """Limit on tiny jobs in one task."""
 
     @property
     def forwards(self) -> bool:
-        """Whether jobs go to another cloud, where they live on when this process dies."""
+        """Whether jobs run at another cloud, where they survive this process."""
 
-    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
-        """Do one job, or some tiny ones together; return what each gave, in their order.
+    async def run(
+        self, assignments: Sequence[Assignment], forward_log: ForwardLog
+    ) -> list[RunResult]:
+        """Run one job or a batch of tiny ones; return their results in order.
 
-        Cancelling the awaiting task really stops work that is done here; work that was forwarded
-        goes on and is adopted later.
+        Cancelling the awaiting task stops local work. Forwarded work continues and is adopted
+        later.
 
         Raises:
-            Died: The work's process died; scheduling decides whether to try again.
-            NotBegun: No process could be had.
-            Overran: It was stopped in an express slot, whose bounds are narrower than the job's.
-            RunApart: One of several jobs failed in a way that took the others along.
-            StoppedThere: The job was cancelled where it was forwarded to.
+            ProcessDied: The process died; scheduling decides about a retry.
+            JobNotStarted: No process could be started.
+            ExpressOverrun: It exceeded the bounds of an express slot, not its own.
+            RetrySeparately: One job of a batch failed in a way that ended all of it.
+            StoppedRemotely: The vendor has cancelled the forwarded job.
         """

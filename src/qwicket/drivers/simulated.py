@@ -1,11 +1,11 @@
-"""Simulated devices: an engine of the device's family, on the compute."""
+"""Driver of simulated devices, which runs engines in worker processes."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING, Final
 
-from qwicket.circuits.outcomes import Ran
+from qwicket.circuits.outcomes import RunResult
 from qwicket.compute import (
     NotStarted,
     OutOfMemory,
@@ -16,14 +16,14 @@ from qwicket.compute import (
     WorkError,
     WorkFailed,
 )
-from qwicket.drivers import Died, NotBegun, Overran, RunApart
+from qwicket.drivers import ExpressOverrun, JobNotStarted, ProcessDied, RetrySeparately
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from qwicket.compute import Compute
-    from qwicket.drivers import Desk
+    from qwicket.drivers import ForwardLog
     from qwicket.model.devices import Family
     from qwicket.model.jobs import Assignment
 
@@ -36,11 +36,11 @@ class SimulatedDriver:
     """Runs every simulated device of this server on one compute.
 
     Args:
-        compute: Where engines run.
-        families: Which engines run each device's jobs.
-        run_time_s: Longest run of one job.
-        is_express: Whether the compute is for short jobs: what exceeds its time or memory is run
-            elsewhere, not failed.
+        compute: Runs engines.
+        families: Family of engines of each device.
+        run_time_s: Time limit of one job.
+        is_express: Whether the compute is for short jobs. Jobs that exceed its time or memory
+            are then retried in worker slots, not failed.
     """
 
     batch = _BATCH
@@ -63,47 +63,49 @@ class SimulatedDriver:
     def slots(self) -> int:
         return self._compute.slots
 
-    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
+    async def run(
+        self, assignments: Sequence[Assignment], forward_log: ForwardLog
+    ) -> list[RunResult]:
         works = [
             Work(self._families[each.device], each.circuits, each.options) for each in assignments
         ]
         try:
             return await self._compute.run(works, timeout_s=self._run_time_s)
         except (NotStarted, Stopped) as failure:
-            raise NotBegun(str(failure)) from failure
+            raise JobNotStarted(str(failure)) from failure
         except WorkFailed as failure:
             if len(assignments) > 1:
-                raise RunApart(str(failure)) from failure
+                raise RetrySeparately(str(failure)) from failure
             return [self._failed(assignments[0], failure)]
 
-    def _failed(self, assignment: Assignment, failure: WorkFailed) -> Ran:
-        """Return how one job failed.
+    def _failed(self, assignment: Assignment, failure: WorkFailed) -> RunResult:
+        """Return the failed result of one job.
 
         Raises:
-            Died: Its worker did.
-            Overran: It exceeded the bounds of an express slot.
+            ProcessDied: Its worker died.
+            ExpressOverrun: It exceeded the bounds of an express slot.
         """
         if isinstance(failure, WorkerDied):
-            raise Died(str(failure)) from failure
+            raise ProcessDied(str(failure)) from failure
         if self._is_express and isinstance(failure, OutOfTime | OutOfMemory):
-            raise Overran(str(failure)) from failure
+            raise ExpressOverrun(str(failure)) from failure
         if isinstance(failure, OutOfTime):
             text = (
                 f"The job was stopped after {failure.limit_s:g} s, the most that one job may run"
                 " (limit run_time_s)."
             )
-            return Ran(Failure("run_time_exceeded", text), failure.limit_s)
+            return RunResult(Failure("run_time_exceeded", text), failure.limit_s)
         if isinstance(failure, OutOfMemory):
             allowed = "all there is" if failure.limit_bytes is None else _mib(failure.limit_bytes)
             text = (
                 f"The job needed more memory than one job may use: {_mib(assignment.est_bytes)}"
                 f" were estimated, {allowed} is allowed (limit memory_bytes)."
             )
-            return Ran(Failure("out_of_memory", text), assignment.est_seconds)
+            return RunResult(Failure("out_of_memory", text), assignment.est_seconds)
         trace = failure.trace if isinstance(failure, WorkError) else str(failure)
         _log.error("engine failed: %s", trace, extra={"job": assignment.lease.job})
-        text = "The engine failed; the log has it under the job's id."
-        return Ran(Failure("engine_error", text), assignment.est_seconds)
+        text = "The engine failed; see the server's log under the job's id."
+        return RunResult(Failure("engine_error", text), assignment.est_seconds)
 
 
 def _mib(size: int) -> str:

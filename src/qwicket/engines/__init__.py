@@ -123,7 +123,7 @@ def _family(family: str) -> _EngineFamily:
 
 
 def _run_part(room: _EngineFamily, circuit: Any, options: RunOptions, part: int) -> PartResult:
-    if options.is_dry:
+    if options.dry_run:
         return encode(_nothing(options))
     try:
         return encode(room.run(circuit, options, part))

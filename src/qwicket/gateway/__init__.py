@@ -1,4 +1,4 @@
-"""The services behind every dialect, each on behalf of an actor. Nothing here knows a dialect."""
+"""Services for all dialects, each on behalf of an actor. They are independent of any dialect."""
 
 from __future__ import annotations
 
@@ -19,30 +19,30 @@ from qwicket.gateway.results import Results
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
-from qwicket.gateway.views import Awaited, DeviceView, JobPart, JobResults
-from qwicket.scheduling import Forecast
+from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
+from qwicket.scheduling import Forecaster
 from qwicket.store import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from qwicket.compute import Readers
+    from qwicket.compute import ParserPool
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
-__all__ = ["Awaited", "DeviceView", "Gateway", "JobPart", "JobResults", "Program", "SignedURL"]
+__all__ = ["DeviceView", "Gateway", "JobPart", "JobResults", "Program", "SignedURL", "WaitResult"]
 
 
 class Gateway:
-    """All services of a server; they share what they read and count.
+    """All services of a server, with shared caches and counters.
 
     Args:
-        store: Where everything is kept.
-        readers: Read programs that are not small, in a process of their own.
+        store: The database.
+        parsers: Parse larger programs in separate processes.
         limits: Bounds on all requests; `memory_bytes` must be set.
         now_ms: The clock, Unix milliseconds.
         lease_s: Lease time of runners.
-        first_poll_ms: The longest hold of a young job's status read; 0 holds none.
+        first_poll_ms: Longest hold of a young job's first status read; 0 disables it.
 
     Attributes:
         limits: As given.
@@ -58,7 +58,7 @@ class Gateway:
         queue: Positions and forecasts.
         first_polls: Holds the first status read of a young job.
         groups: Groups of jobs.
-        records: Jobs that only clients know of.
+        records: Documents that clients register.
         uploads: Jobs whose programs are uploaded.
         agents: Labs' agents.
     """
@@ -66,14 +66,14 @@ class Gateway:
     def __init__(
         self,
         store: Store,
-        readers: Readers,
+        parsers: ParserPool,
         limits: Limits,
         now_ms: Callable[[], int],
         *,
         lease_s: float = 45.0,
         first_poll_ms: int = HOLD_MS,
     ) -> None:
-        admission = Admission(store, readers, limits, now_ms)
+        admission = Admission(store, parsers, limits, now_ms)
         self.limits = limits
         self.auth = SignIn(store, limits.sign_in, now_ms)
         self.access_tokens = AccessTokens(store, self.auth, now_ms)
@@ -83,13 +83,13 @@ class Gateway:
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, limits, now_ms)
         self.jobs = Jobs(store, admission, self.groups, limits, now_ms)
-        self.bulk = Bulk(store, limits, now_ms, self.jobs.waiting)
+        self.bulk = Bulk(store, limits, now_ms, self.jobs.waiter)
         self.results = Results(store)
-        self.compilation = Compilation(store, readers)
-        forecast = Forecast(store, now_ms)
-        self.queue = Queue(store, admission, forecast)
+        self.compilation = Compilation(store, parsers)
+        forecaster = Forecaster(store, now_ms)
+        self.queue = Queue(store, admission, forecaster)
         self.first_polls = FirstPolls(
-            self.jobs.waiting, forecast, self.auth.confirm, now_ms, first_poll_ms
+            self.jobs.waiter, forecaster, self.auth.confirm, now_ms, first_poll_ms
         )
         self.uploads = Uploads(store, admission, limits, now_ms)
-        self.agents = Agents(store, readers, limits, now_ms, lease_s=lease_s)
+        self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)

@@ -1,8 +1,8 @@
-"""Access tokens and signed URLs: short-lived credentials made from a token and kept nowhere.
+"""Access tokens and signed URLs: short-lived credentials derived from a token, stored nowhere.
 
 An access token signs in at one dialect; a signed URL allows one kind of upload or download for one
-job. Both are JSON Web Tokens under a key that all servers of one database share. Each use reads the
-token that they were made from, so that they die with it.
+job. Both are JSON Web Tokens signed with a key that all servers of one database share. Each use
+reads the token that they derive from, so they become invalid with it.
 """
 
 from __future__ import annotations
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.gateway.recent import Recent
 from qwicket.gateway.signin import subject
+from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -28,26 +28,26 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _ALGORITHM: Final = "HS256"
-_KEY_NAME: Final = "passes"
+_KEY_NAME: Final = "access_tokens"
 _KEY_BYTES: Final = 32
 _MAX_CHARS: Final = 600
-"""Ours have 400. The head of a forged one is parsed before its signature is known to be wrong."""
+"""Ours have 400. The bound limits what is parsed before a forged signature is detected."""
 _OPTIONS: Final[jwt.types.Options] = {
     "require": ["sub", "aud", "exp"],
-    "verify_exp": False,  # by the gateway's own clock, below
-    "verify_iat": False,  # a clock that was set back makes no access token invalid
+    "verify_exp": False,  # checked below with the gateway's own clock
+    "verify_iat": False,  # a clock set back must not invalidate access tokens
 }
 
 
 class SignedURL(NamedTuple):
-    """Who may upload or download, and for which job."""
+    """Holder of a signed URL, and the job that it is for."""
 
     actor: Actor
     job: str
 
 
 class _Claims(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is signed. `aud` says what it is good for, so that no kind passes for another."""
+    """Signed content. `aud` names kind, dialect and purpose, to keep the kinds apart."""
 
     sub: str
     aud: str
@@ -64,48 +64,51 @@ class AccessTokens:
         self._store = store
         self._sign_in = sign_in
         self._now_ms = now_ms
-        self._keys = Recent(store.accounts.find_server_key)
+        self._keys = TTLCache(store.accounts.find_server_key)
         self._jwt: ModuleType | None = None
 
-    async def issue(self, actor: Actor, door: str, life_s: float) -> str:
+    async def issue(self, actor: Actor, dialect: str, life_s: float) -> str:
         """Return an access token with the rights of the token that `actor` signed in with.
 
-        It signs in at one dialect for `life_s` seconds, and dies with that token or the account.
+        It signs in at one dialect for `life_s` seconds, or until that token or the account is
+        revoked.
         """
-        return await self._sign(actor, f"pass {door}", life_s)
+        return await self._sign(actor, f"pass {dialect}", life_s)
 
-    async def actor(self, text: str | None, door: str, address: str) -> Actor:
-        """Return who holds this access token.
+    async def actor(self, text: str | None, dialect: str, address: str) -> Actor:
+        """Return the holder of this access token.
 
         Raises:
-            Unauthenticated: It is absent, of another dialect, or not valid any more.
-            TooManyRequests: It is forged, as were many others from this address.
+            Unauthenticated: It is missing, for another dialect, or no longer valid.
+            TooManyRequests: It is forged, and so were many others from this address.
         """
-        claims = await self._verify(text, f"pass {door}", address)
+        claims = await self._verify(text, f"pass {dialect}", address)
         return await self._sign_in.by_subject(claims.sub)
 
-    async def sign_url(self, actor: Actor, door: str, purpose: str, job: str, life_s: float) -> str:
+    async def sign_url(
+        self, actor: Actor, dialect: str, purpose: str, job: str, life_s: float
+    ) -> str:
         """Return a signed text, safe in a URL, that allows one purpose for one job.
 
         Args:
-            actor: On whose behalf; it dies with their token.
-            door: The dialect that verifies it.
-            purpose: A word of that dialect, such as `upload`.
+            actor: The holder; the URL becomes invalid with their token.
+            dialect: The dialect that verifies it.
+            purpose: The kind of use, such as `upload`.
             job: The job's id.
-            life_s: Seconds for which it is good.
+            life_s: Life in seconds.
         """
-        return await self._sign(actor, f"ticket {door} {purpose}", life_s, job)
+        return await self._sign(actor, f"ticket {dialect} {purpose}", life_s, job)
 
     async def verify_url(
-        self, text: str | None, door: str, purpose: str, address: str
+        self, text: str | None, dialect: str, purpose: str, address: str
     ) -> SignedURL:
-        """Return what a signed URL allows. It is good until it expires, not for one use alone.
+        """Verify a signed URL, which may be used repeatedly until it expires.
 
         Raises:
-            Unauthenticated: It is absent, for another purpose or dialect, or not valid any more.
-            TooManyRequests: It is forged, as were many others from this address.
+            Unauthenticated: It is missing, for another purpose or dialect, or no longer valid.
+            TooManyRequests: It is forged, and so were many others from this address.
         """
-        claims = await self._verify(text, f"ticket {door} {purpose}", address)
+        claims = await self._verify(text, f"ticket {dialect} {purpose}", address)
         return SignedURL(await self._sign_in.by_subject(claims.sub), claims.job)
 
     async def _sign(self, actor: Actor, audience: str, life_s: float, job: str = "") -> str:
@@ -115,7 +118,9 @@ class AccessTokens:
             sub=subject(actor),
             aud=audience,
             iat=now_ms // 1_000,
-            exp=-(-end_ms // 1_000),  # rounded up: no access token lives for less than it says
+            exp=-(
+                -end_ms // 1_000
+            ),  # rounded up, so that no access token expires before its stated time
             jti=secrets.token_hex(8),
             job=job,
         )
@@ -134,7 +139,7 @@ class AccessTokens:
         except (jwt.InvalidSignatureError, jwt.InvalidAlgorithmError):
             self._sign_in.count_wrong(address)
             raise Unauthenticated("The access token is not valid.") from None
-        except jwt.InvalidTokenError:  # malformed, or good for something else
+        except jwt.InvalidTokenError:  # malformed, or for another purpose
             raise Unauthenticated("The access token is not valid.") from None
         if claims.exp * 1000 <= self._now_ms():
             raise Unauthenticated("The access token has expired.")
@@ -145,27 +150,29 @@ class AccessTokens:
         try:
             return _decoded(text, key, audience)
         except _jwt().InvalidSignatureError:
-            self._keys.forget(_KEY_NAME)
+            self._keys.invalidate(_KEY_NAME)
             newest = await self._secret()
             if newest == key:
                 raise
-        return _decoded(text, newest, audience)  # another server signed it, just after a rotation
+        return _decoded(
+            text, newest, audience
+        )  # another server may have signed it just after a rotation
 
     async def _library(self) -> ModuleType:
-        """Return PyJWT, imported in a thread the first time: that takes 0.1 s of CPU."""
+        """Return PyJWT, imported in a thread the first time because that takes 0.1 s of CPU."""
         if self._jwt is None:
             self._jwt = await asyncio.to_thread(_jwt)
         return self._jwt
 
     async def _secret(self) -> bytes:
-        """Return the key; the first server that needs it makes it."""
+        """Return the key; the first server that needs it creates it."""
         return await self._keys.get(_KEY_NAME) or await self._store.accounts.server_key(
             _KEY_NAME, _fresh_key(), self._now_ms()
         )
 
 
 async def rotate(store: Store, now_ms: int) -> None:
-    """Sign with another key from now on: access tokens and URLs that are out become invalid."""
+    """Replace the key, which invalidates all access tokens and signed URLs."""
     await store.accounts.replace_server_key(_KEY_NAME, _fresh_key(), now_ms)
 
 
@@ -180,7 +187,7 @@ def _decoded(text: str, key: bytes, audience: str) -> _Claims:
 
 
 def _jwt() -> ModuleType:
-    """Import PyJWT when first needed: it brings all of cryptography along where that is there."""
+    """Import PyJWT when first needed, because it imports all of `cryptography` if installed."""
     import jwt
 
     return jwt

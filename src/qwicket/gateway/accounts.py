@@ -15,7 +15,7 @@ class Accounts:
     """Reads what belongs to an actor's account.
 
     Args:
-        store: Where accounts are kept.
+        store: Stores accounts.
     """
 
     def __init__(self, store: Store) -> None:
@@ -25,7 +25,7 @@ class Accounts:
         """Return the account of an actor.
 
         Raises:
-            NotFound: It is gone.
+            NotFound: It was deleted.
         """
         found = await self._store.by_id(actor.account)
         if found is None:
@@ -33,5 +33,5 @@ class Accounts:
         return found
 
     async def projects(self, actor: Actor) -> list[Project]:
-        """Return the projects of an actor's account; that of its token is one of them."""
+        """Return the projects of an actor's account, including that of its token."""
         return await self._store.projects_of(actor.account)

@@ -1,4 +1,4 @@
-"""What an administrator does: accounts, projects, tokens, providers, devices on and off."""
+"""Administration: accounts, projects, tokens, providers, status of devices."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _MAX_SHARES: Final = 1_000_000
 
 
 class NewToken(NamedTuple):
-    """A token and its secret, which is shown once and kept nowhere."""
+    """A token and its secret, which is shown once and never stored."""
 
     token: Token
     secret: str
@@ -38,7 +38,7 @@ class NewToken(NamedTuple):
 
 
 class Admin:
-    """Administration, by someone who has the data folder, the database or an admin token."""
+    """Administration with access to the data folder or the database, or with an admin token."""
 
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
         self._store = store
@@ -47,15 +47,15 @@ class Admin:
     async def add_account(
         self, name: str, role: Role = "member", *, email: str | None, password: str | None
     ) -> Account:
-        """Make an account with a project of its own.
+        """Create an account with a project of its own.
 
         Raises:
-            InvalidRequest: The name, address or password cannot be taken.
+            InvalidRequest: The name, address or password is invalid.
             Conflict: The name or address is in use.
         """
         check_name(name)
         if email is not None and (not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL_CHARS):
-            raise InvalidRequest("email is no e-mail address.", field="email")
+            raise InvalidRequest("email must be an e-mail address.", field="email")
         return await self._store.accounts.add(
             name,
             role,
@@ -68,7 +68,7 @@ class Admin:
         return await self._store.accounts.all()
 
     async def disable_account(self, name: str) -> Account:
-        """Bar an account; its tokens sign in no more.
+        """Disable an account, so that its tokens no longer sign in.
 
         Raises:
             NotFound: There is no such account.
@@ -76,10 +76,10 @@ class Admin:
         return await self._store.accounts.disable(name, self._now_ms())
 
     async def add_project(self, name: str, *, shares: int = 1) -> Project:
-        """Make a project without members.
+        """Create a project without members.
 
         Raises:
-            InvalidRequest: The name or the number of shares cannot be taken.
+            InvalidRequest: The name or the number of shares is invalid.
             Conflict: The name is in use.
         """
         check_name(name)
@@ -89,10 +89,10 @@ class Admin:
         return await self._store.accounts.projects()
 
     async def set_shares(self, project: str, shares: int) -> Project:
-        """Say how much of the devices a project gets beside the others.
+        """Set the number of shares of a project.
 
         Raises:
-            InvalidRequest: Not a number of shares.
+            InvalidRequest: The number is out of range.
             NotFound: There is no such project.
         """
         return await self._store.accounts.set_shares(project, _shares(shares))
@@ -106,7 +106,7 @@ class Admin:
         return await self._store.accounts.members(project)
 
     async def add_member(self, project: str, account: str) -> None:
-        """Let an account submit for a project and read its jobs.
+        """Add an account to a project, to submit for it and read its jobs.
 
         Raises:
             NotFound: No such account or project.
@@ -114,7 +114,7 @@ class Admin:
         await self._store.accounts.add_member(project, account)
 
     async def remove_member(self, project: str, account: str) -> None:
-        """Take an account out of a project; its tokens for that project are revoked.
+        """Remove an account from a project, and revoke its tokens for that project.
 
         Raises:
             NotFound: No such account, project or member.
@@ -123,7 +123,7 @@ class Admin:
         await self._store.accounts.remove_member(project, account, self._now_ms())
 
     async def devices(self) -> list[tuple[Device, DeviceStatus, Presence | None]]:
-        """Return all devices in listing order, whether they are on, and who serves them."""
+        """Return all devices in listing order, with their status and presence."""
         devices, agents = self._store.devices, self._store.agents
         return [
             (
@@ -135,7 +135,7 @@ class Admin:
         ]
 
     async def turn_on(self, device: str) -> None:
-        """Let a device take and run jobs again.
+        """Turn a device on.
 
         Raises:
             NotFound: There is no such device.
@@ -143,12 +143,12 @@ class Admin:
         await self._store.devices.set_status(device, DeviceStatus(), self._now_ms())
 
     async def turn_off(self, device: str, reason: str, *, until_at: int | None = None) -> None:
-        """Refuse a device's new jobs and keep those that wait; what runs goes on.
+        """Turn a device off. Waiting jobs stay queued and running ones continue.
 
         Args:
             device: Its name.
-            reason: A few words for users.
-            until_at: Unix milliseconds when it is on again by itself; None for never.
+            reason: A short reason for users.
+            until_at: Unix milliseconds when it turns on again; None is never.
 
         Raises:
             NotFound: There is no such device.
@@ -165,10 +165,10 @@ class Admin:
         await self._store.devices.set_status(device, status, now)
 
     async def add_provider(self, name: str) -> Provider:
-        """Make a provider of devices, active.
+        """Create an active provider of devices.
 
         Raises:
-            InvalidRequest: The name cannot be taken.
+            InvalidRequest: The name is invalid.
             Conflict: The name is in use.
         """
         return await self._store.devices.add_provider(check_name(name))
@@ -177,9 +177,9 @@ class Admin:
         return await self._store.devices.providers()
 
     async def set_active(self, provider: str, is_active: bool) -> None:
-        """Show the devices of a provider, or hide them and refuse their new jobs.
+        """Show the devices of a provider, or hide them and refuse new jobs.
 
-        Jobs that were taken are run all the same.
+        Accepted jobs are run all the same.
 
         Raises:
             NotFound: There is no such provider.
@@ -195,11 +195,11 @@ class Admin:
         devices: Sequence[str] = (),
         life_s: int | None = None,
     ) -> NewToken:
-        """Make a token.
+        """Create a token.
 
         Args:
             account: Name of the account.
-            project: Name of the project that its use counts against; by default its own.
+            project: Name of the project to which its usage counts; by default the account's own.
             scopes: By default the three that reading and submitting need.
             devices: Only these; by default all.
             life_s: Seconds until it expires; by default never.
@@ -249,18 +249,20 @@ class Admin:
         """
         return await self._store.accounts.revoke(token, self._now_ms())
 
-    async def rotate_passes(self) -> None:
-        """Void all passes and tickets at once: their holders sign in again, with their tokens."""
+    async def rotate_keys(self) -> None:
+        """Invalidate all access tokens and signed URLs; their holders must sign in again."""
         await access_tokens.rotate(self._store, self._now_ms())
 
 
 def check_serves(scopes: Sequence[str], devices: Sequence[str]) -> None:
-    """Refuse a token of a lab that could do more than serve; its devices need not be known yet."""
+    """Validate a lab's token, which may only serve devices. They need not exist yet."""
     if set(scopes) != {Scope.DEVICES_SERVE}:
-        raise InvalidRequest(f"The scope {Scope.DEVICES_SERVE} stands alone.", field="scope")
+        raise InvalidRequest(
+            f"The scope {Scope.DEVICES_SERVE} cannot be combined with others.", field="scope"
+        )
     if not devices:
         raise InvalidRequest(
-            f"A token with the scope {Scope.DEVICES_SERVE} names its devices.", field="device"
+            f"A token with the scope {Scope.DEVICES_SERVE} must name its devices.", field="device"
         )
     for device in devices:
         check_device_name(device)
@@ -289,5 +291,5 @@ def _scopes(owner: Account, wanted: Sequence[str]) -> tuple[Scope, ...]:
             wrong = f"There is no scope {scope!r}; there are {known}.{near}"
             raise InvalidRequest(wrong, field="scope")
     if Scope.ADMIN in wanted and owner.role != "admin":
-        raise InvalidRequest(f"{owner.name} is no admin.", field="scope")
+        raise InvalidRequest(f"{owner.name} is not an admin.", field="scope")
     return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES

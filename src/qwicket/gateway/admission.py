@@ -1,4 +1,4 @@
-"""From a submission to a job that may be stored: every check before anything is written."""
+"""Validation of submissions, before anything is stored."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from qwicket.circuits.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
 from qwicket.circuits.summary import Checked, Summary
 from qwicket.gateway.compilation import in_gates_of
 from qwicket.gateway.program_checks import check_format, check_program, in_its_format
-from qwicket.gateway.recent import Recent
 from qwicket.gateway.refusals import device_off, no_device, no_noise_model
+from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import Actor
 from qwicket.model.devices import MAX_EXPERIMENTS
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
@@ -34,62 +34,62 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.circuits.noise import NoiseModel
-    from qwicket.compute import Readers
+    from qwicket.compute import ParserPool
     from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
-    from qwicket.store import Standing, Store
+    from qwicket.store import DeviceSnapshot, Store
 
-_ROOMY: Final = "aer-mps"
-"""The engine whose memory grows with what a circuit entangles, not with its width."""
+_MPS_ENGINE: Final = "aer-mps"
+"""The engine whose memory depends on a circuit's entanglement, not on its width."""
 
 _ROW_BYTES: Final = 24
-"""What a row of a result takes in JSON beside its bits."""
+"""Bytes of a row of a result in JSON, without its bits."""
 
 _QUADRATURE_BYTES: Final = 44
-"""What two measured quadratures of a mode take in JSON; a photon count takes few."""
+"""Bytes of two measured quadratures of a mode in JSON; a photon count takes fewer."""
 
 _VARIANTS: Final = 20
-"""Of a symmetrised run: the fewest shots leave 25 to each. Even: they come in pairs."""
+"""Variants of a symmetrised run. The minimum of shots leaves 25 each; variants come in pairs."""
 
 _NOTHING: Final = Checked(Summary("", 0, 0, 0, 0), b"")
 _FREE: Final = engines.Estimate(0, 0.0, 0)
-"""What is known of a program that was refused."""
+"""Summary of a refused program."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
 
 class Admission:
-    """Checks device, numbers and program, in this order, and names what is wrong.
+    """Validates device, numbers and program, in this order.
 
     Args:
-        store: Knows devices and whether they are on.
-        readers: Read what is too large to be read here.
-        limits: Its `memory_bytes` must be set: the caller knows the machine.
+        store: Stores devices and their status.
+        parsers: Parse programs that are too large for this process.
+        limits: Bounds; `memory_bytes` must be set.
         now_ms: The clock.
     """
 
     def __init__(
-        self, store: Store, readers: Readers, limits: Limits, now_ms: Callable[[], int]
+        self, store: Store, parsers: ParserPool, limits: Limits, now_ms: Callable[[], int]
     ) -> None:
         if limits.jobs.memory_bytes is None:
-            raise ValueError("memory_bytes must be set before jobs are admitted")
+            raise ValueError("memory_bytes must be set before jobs are validated")
         self._store = store
-        self._readers = readers
+        self._parsers = parsers
         self._limits = limits
         self._memory_bytes = limits.jobs.memory_bytes
         self._now_ms = now_ms
-        self._standings: Recent[str, Standing] = Recent(
-            lambda name: store.devices.standing(name, now_ms())
+        self._snapshots: TTLCache[str, DeviceSnapshot] = TTLCache(
+            lambda name: store.devices.snapshot(name, now_ms())
         )
         self._twins: dict[str, NoiseModel] = {}
 
     async def admit(
         self, actor: Actor, submission: Submission, *, keep_refused: bool = False
     ) -> NewJob:
-        """Return the job to store; of a refused program one that has failed, if those are kept.
+        """Return the job to store, which is a failed one for an invalid program if requested.
 
         Raises:
-            QwicketError: The submission is refused; `field` and `detail` say why.
+            QwicketError: The submission is invalid; `field` and `detail` say why.
         """
         device, calibration = await self._device(actor, submission)
         self._check_numbers(submission, device)
@@ -112,7 +112,7 @@ class Admission:
         told = self._as_the_program_says(submission, device, checked.summary, noise)
         options, estimate = self._plan(told, device, checked.summary, noise, calibration)
         self._check_result(told, checked.summary, is_exact=noise is None)
-        # Only now: reading may have taken a second, in which the job was in no queue.
+        # Only now, because parsing may have taken a second in which the job was not queued.
         new = _new_job(actor, submission, checked, options, estimate, self._now_ms())
         return structs.replace(
             new,
@@ -122,15 +122,15 @@ class Admission:
         )
 
     def _is_short(self, estimate: engines.Estimate) -> bool:
-        """Say whether a job may run in the express slot."""
+        """Return whether a job may use an express slot."""
         limits = self._limits.jobs
         return estimate.seconds < limits.express_s and estimate.bytes <= limits.express_bytes
 
     async def draft(self, actor: Actor, submission: Submission) -> NewJob:
-        """Return a job to store whose program is still to come.
+        """Return a draft to store, whose program is uploaded later.
 
         Raises:
-            QwicketError: What is known of it is refused.
+            QwicketError: Device, name, tags or numbers are invalid.
         """
         now = self._now_ms()
         device, _ = await self._device(actor, submission)
@@ -140,7 +140,7 @@ class Admission:
             account=actor.account,
             project=actor.project,
             device=submission.device,
-            door=submission.door,
+            dialect=submission.dialect,
             group=submission.group,
             name=submission.name,
             tags=submission.tags,
@@ -157,38 +157,38 @@ class Admission:
             circuits=b"",
             options=b"",
             reader_version=0,
-            wire=submission.wire,
+            vendor_fields=submission.vendor_fields,
             now=now,
             state=JobState.DRAFT,
             expires_at=now + round(1000 * self._limits.quotas.draft_s),
         )
 
     def complete(self, submission: Submission) -> Submission:
-        """Tell the format from the source where none was named."""
+        """Detect the format of the source if none is named."""
         if submission.format:
             return submission
         return structs.replace(submission, format=programs.guess_format(submission.source))
 
     async def repeated(self, actor: Actor, submission: Submission) -> Job | None:
-        """Return the job that this very submission made within 24 h, if it did.
+        """Return the job that the same submission created within 24 h, or None.
 
         Raises:
-            KeyReused: Its idempotency key came with other content.
+            KeyReused: Its idempotency key was used with other content.
         """
         if submission.idempotency_key is None:
             return None
         return await self._store.jobs.repeated(
             account=actor.account,
-            door=submission.door,
+            dialect=submission.dialect,
             key=submission.idempotency_key,
             digest=_fingerprint(submission),
             now=self._now_ms(),
         )
 
     def widest(self, device: Device, is_twin: bool = False) -> int:
-        """Return the most qubits of a device that this machine can simulate all in use.
+        """Return the limit on qubits of a device on this machine.
 
-        A twin shows as many as its original: Clifford circuits may use them all, others some.
+        A twin has as many as its original: Clifford circuits may use all, others fewer.
         """
         if is_twin or device.driver == "agent":
             return self._most_qubits(device)
@@ -203,18 +203,18 @@ class Admission:
         return 0
 
     def most_shots(self, device: Device) -> int:
-        """Return the most shots that a job may ask a device for."""
+        """Return the limit on shots of one job on a device."""
         return min(device.spec.max_shots, self._limits.jobs.shots)
 
     def most_circuits(self, device: Device) -> int:
-        """Return the most circuits of one job on a device; of atoms they are called experiments."""
+        """Return the limit on circuits (on atoms: experiments) of one job on a device."""
         if device.family != "atoms":
             return self._limits.programs.circuits
         own = device.spec.atoms.max_experiments if device.spec.atoms else MAX_EXPERIMENTS
         return min(own, self._limits.programs.circuits)
 
     def offered(self, device: Device) -> tuple[str, ...]:
-        """Return the engines that a job may ask for on a device: offered and installed here."""
+        """Return the engines of a device that are installed on this machine."""
         if not device.spec.engines:
             return ()
         here = engines.installed(device.family)
@@ -228,11 +228,11 @@ class Admission:
         gates: tuple[int, int],
         shots: int,
     ) -> float:
-        """Return the seconds that a job would run of which only numbers are known."""
+        """Estimate the run time of a job in seconds from its numbers alone."""
         summary = Summary(device.family, 1, n_qubits, *gates)
         if device.driver == "agent":
             return device.spec.shot_s * shots
-        asked = Submission(door="", device=device.name, format="", source=b"", shots=shots)
+        asked = Submission(dialect="", device=device.name, format="", source=b"", shots=shots)
         noise = self._noise(asked, device, calibration)
         options = RunOptions(shots=shots, seed=0, outputs=asked.outputs, noise=noise)
         return engines.estimate(summary, options).seconds
@@ -240,14 +240,14 @@ class Admission:
     async def _device(
         self, actor: Actor, submission: Submission
     ) -> tuple[Device, Calibrated | None]:
-        standing = await self._standings.get(submission.device)
-        if standing is not None and not standing.status.is_on:
-            self._standings.forget(submission.device)  # nothing is refused from memory
-            standing = await self._standings.get(submission.device)
-        if standing is None or submission.door not in standing.device.doors:
+        snapshot = await self._snapshots.get(submission.device)
+        if snapshot is not None and not snapshot.status.is_on:
+            self._snapshots.invalidate(submission.device)  # never refuse because of a cached value
+            snapshot = await self._snapshots.get(submission.device)
+        if snapshot is None or submission.dialect not in snapshot.device.dialects:
             offered = await self._store.devices.offered()
-            raise no_device(submission.device, submission.door, offered)
-        device, status, calibration = standing
+            raise no_device(submission.device, submission.dialect, offered)
+        device, status, calibration = snapshot
         actor.require_device(device.name)
         if not status.is_on:
             raise device_off(device.name, status)
@@ -272,7 +272,7 @@ class Admission:
         self.check_names(submission.name, submission.tags)
         self._check_outputs(submission, device)
         if submission.dry_run and device.driver == "agent":
-            raise InvalidRequest(f"{device.name} is no simulator: it takes no dry runs.")
+            raise InvalidRequest(f"{device.name} is not a simulator, so it takes no dry runs.")
         if submission.noise is not None and submission.noise not in spec.noise_models:
             raise InvalidRequest(no_noise_model(device, submission.noise), field="noise")
         if submission.engine and submission.engine not in self.offered(device):
@@ -286,11 +286,11 @@ class Admission:
     def _as_the_program_says(
         self, submission: Submission, device: Device, summary: Summary, noise: NoiseModel | None
     ) -> Submission:
-        """Return the submission with the shots and outputs that its program asks for itself."""
+        """Return the submission with the shots and outputs that its program specifies."""
         if summary.is_exact:
             if noise is not None or device.driver != "simulated":
                 raise InvalidRequest(
-                    f"precision: {device.name} is no ideal simulator: it gives no exact values,"
+                    f"precision: {device.name} is not an ideal simulator and gives no exact values,"
                     f" and a precision takes 1/precision² shots, at most {self._limits.jobs.shots}"
                     " (limit shots).",
                     field="precision",
@@ -302,11 +302,11 @@ class Admission:
         return submission
 
     def check_names(self, name: str, tags: tuple[str, ...]) -> None:
-        """Refuse a name or tags that are too long.
+        """Validate a name and tags.
 
         Raises:
-            LimitExceeded: They are.
-            InvalidRequest: They have a character that no database keeps.
+            LimitExceeded: They are too long.
+            InvalidRequest: They contain NUL, which databases cannot store.
         """
         limits = self._limits.requests
         if len(name) > limits.name_chars:
@@ -352,11 +352,11 @@ class Admission:
             except InvalidProgram as error:
                 raise in_its_format(error, submission, device) from None
         check_program(checked.summary, submission, device, self.most_circuits(device))
-        return await in_gates_of(device, checked, self._readers, actor.account)
+        return await in_gates_of(device, checked, self._parsers, actor.account)
 
     async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
         spec = device.spec.photonic
-        answer = await self._readers.read(
+        answer = await self._parsers.read(
             submission.format,
             submission.source,
             submission.inputs,
@@ -375,7 +375,7 @@ class Admission:
         noise: NoiseModel | None,
         calibration: Calibrated | None,
     ) -> tuple[RunOptions, engines.Estimate]:
-        """Return how a job is run and what it needs: as `_ROOMY` does where nothing else fits."""
+        """Return options and estimate of a job; with `_MPS_ENGINE` if no other engine fits."""
         options = _options(submission, device, noise, calibration, self._limits)
         if device.driver == "agent":
             self._check_width(summary, device, options.engine)
@@ -383,8 +383,8 @@ class Admission:
         try:
             return options, self._needs(summary, options, device)
         except LimitExceeded:
-            roomy = structs.replace(options, engine=_ROOMY)
-            if not options.engine and _ROOMY in self.offered(device):
+            roomy = structs.replace(options, engine=_MPS_ENGINE)
+            if not options.engine and _MPS_ENGINE in self.offered(device):
                 with suppress(LimitExceeded, InvalidRequest):
                     return roomy, self._needs(summary, roomy, device)
             raise
@@ -401,9 +401,9 @@ class Admission:
         return estimate
 
     def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
-        """Refuse more qubits than a device has; what fewer of them cost is another matter."""
+        """Refuse more qubits than a device has. Estimates bound the cost of fewer."""
         unit = "modes" if device.family == "photonic" else "qubits"
-        is_roomy = engine == _ROOMY
+        is_roomy = engine == _MPS_ENGINE
         most = self._limits.jobs.mps_qubits if is_roomy else self._most_qubits(device)
         if summary.n_qubits > most:
             takes = f"{engine} takes {most} (limit mps_qubits)" if is_roomy else self._takes(device)
@@ -412,7 +412,7 @@ class Admission:
             )
 
     def _takes(self, device: Device) -> str:
-        """Return how many qubits a device takes, with the limits that say so."""
+        """Return a text with a device's limit on qubits and its reasons."""
         is_twin = bool(device.spec.native_gates) and device.driver == "simulated"
         most, widest = self._most_qubits(device), self.widest(device, is_twin)
         if device.family == "photonic":
@@ -451,9 +451,9 @@ class Admission:
             )
 
     def _check_result(self, submission: Submission, summary: Summary, *, is_exact: bool) -> None:
-        """Refuse a job whose result nobody could read: it is kept, sent and held in memory.
+        """Refuse a job whose result would be too large to store, send and hold in memory.
 
-        Of a noisy job there are only as many probabilities as shots.
+        A noisy job has at most as many probabilities as shots.
         """
         if summary.n_terms:
             return  # two numbers for each expectation value, which `pauli_terms` bounds
@@ -480,7 +480,7 @@ class Admission:
     def _noise(
         self, submission: Submission, device: Device, calibration: Calibrated | None
     ) -> NoiseModel | None:
-        """Return the noise asked for, or that of a twin: a twin is what it is."""
+        """Return the requested noise, or the fixed noise of a twin."""
         if calibration is None or device.driver != "simulated":
             return devices.noise_models()[submission.noise] if submission.noise else None
         if calibration.id not in self._twins:
@@ -498,7 +498,7 @@ def _options(
     calibration: Calibrated | None,
     limits: Limits,
 ) -> RunOptions:
-    """Return how the engine is to run it. Symmetrised runs are a twin's: they cost as much more."""
+    """Return the options for the engine. Only twins have symmetrised runs, one per variant."""
     is_twin = noise is not None and calibration is not None
     is_symmetrised = submission.debias and is_twin
     is_connected = calibration is not None and calibration.body.connectivity is None
@@ -511,19 +511,19 @@ def _options(
         most_outcomes=limits.jobs.outcomes,
         variants=_VARIANTS if is_symmetrised else 1,
         alike=device.spec.qubits if is_symmetrised and is_connected else 0,
-        is_dry=submission.dry_run,
+        dry_run=submission.dry_run,
         photonic=limits.photonic if device.family == "photonic" else None,
     )
 
 
 def _lab_estimate(summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
-    """Return what a job needs of a lab: time alone. Measured times correct it in forecasts."""
+    """Estimate a lab's job: only its time, which forecasts correct by measured times."""
     seconds = device.spec.shot_s * options.shots * summary.n_circuits
     return engines.Estimate(0, seconds, 0)
 
 
 def _estimate(summary: Summary, options: RunOptions) -> engines.Estimate:
-    """Return what a job needs; of a symmetrised one, each variant is run by itself."""
+    """Estimate a job. Each variant of a symmetrised one is a run of its own."""
     shots = max(1, options.shots // options.variants)
     one = engines.estimate(summary, structs.replace(options, shots=shots))
     return structs.replace(one, seconds=one.seconds * options.variants)
@@ -544,7 +544,7 @@ def _new_job(
         account=actor.account,
         project=actor.project,
         device=submission.device,
-        door=submission.door,
+        dialect=submission.dialect,
         group=submission.group,
         name=submission.name,
         tags=submission.tags,
@@ -554,7 +554,7 @@ def _new_job(
         n_ops_1q=summary.n_ops_1q,
         n_ops_2q=summary.n_ops_2q,
         est_bytes=estimate.bytes,
-        est_seconds=0.0 if options.is_dry else estimate.seconds,
+        est_seconds=0.0 if options.dry_run else estimate.seconds,
         priority=submission.priority,
         format=submission.format,
         source=submission.source,
@@ -562,7 +562,7 @@ def _new_job(
         circuits=checked.circuits,
         options=_encode(options),
         reader_version=known.version if known else 0,
-        wire=submission.wire,
+        vendor_fields=submission.vendor_fields,
         now=now,
         idempotency_key=submission.idempotency_key,
         digest=_fingerprint(submission) if submission.idempotency_key else b"",
@@ -572,16 +572,15 @@ def _new_job(
 def _refused(
     actor: Actor, submission: Submission, refusal: InvalidRequest | LimitExceeded, now: int
 ) -> NewJob:
-    """Return a job that has failed because of a refusal: nothing of it can ever be run."""
+    """Return a failed job for an invalid program, which can never run."""
     options = RunOptions(shots=submission.shots, seed=0, outputs=())
     new = _new_job(actor, submission, _NOTHING, options, _FREE, now)
     return structs.replace(new, error=Failure(refusal.code, refusal.detail))
 
 
 def _fingerprint(submission: Submission) -> bytes:
-    """Return what tells this submission from another one under the same key.
+    """Return a digest that distinguishes submissions with the same idempotency key.
 
-    Order does not count, nor do fields at their defaults, so that a field that a later version adds
-    does not make yesterday's submission another one.
+    It ignores order and default values, so that a field of a later version does not change it.
     """
     return hashlib.sha256(msgspec.msgpack.encode(submission, order="sorted")).digest()

@@ -1,7 +1,7 @@
-"""What a lab's agent may do: announce its device, pull jobs, bring back what came of them.
+"""Operations for a lab's agent: announce its device, claim jobs, report results.
 
-Its token serves named devices and does nothing else. Whatever an agent sends is a stranger's: an
-outcome is taken whole or refused.
+Its token only allows to serve named devices. Results are untrusted, so they are validated, and
+accepted as a whole or refused.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import msgspec
 from qwicket.circuits import outcome_checks
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.gateway.announcements import check_announced
 from qwicket.model.accounts import Scope
 from qwicket.model.devices import Device
@@ -22,35 +22,35 @@ from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, NotFound
 from qwicket.model.failures import Failure
 from qwicket.model.ids import parse_id
 from qwicket.model.jobs import Lease, Runner
-from qwicket.scheduling import AgentDesk
+from qwicket.scheduling import AgentScheduler
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
     from qwicket.circuits.calibrations import Calibration
-    from qwicket.compute import Readers
+    from qwicket.compute import ParserPool
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import DeviceSpec, Family
-    from qwicket.model.jobs import Assignment, Job, Order, Progress
+    from qwicket.model.jobs import Assignment, Directive, Job, Progress
     from qwicket.model.limits import Limits
     from qwicket.store import Handout, Store
 
 _POSITION: Final = 1_000
 """Labs' devices are listed after the server's own."""
 _CHECKS_AT_ONCE: Final = 1
-"""Outcomes that are unpacked at the same time: each may take `result_bytes` of memory."""
+"""Results validated at the same time, each of which may take `result_bytes` of memory."""
 
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
 
 class Pulled(NamedTuple):
-    """A job in an agent's hands.
+    """A job claimed by an agent.
 
     Attributes:
         assignment: The lease, and the circuits.
-        handout: The program as it was submitted.
-        options: How it is to be run.
-        family: Of the device.
+        handout: The program as submitted.
+        options: Options of the run.
+        family: Family of the device.
     """
 
     assignment: Assignment
@@ -60,11 +60,11 @@ class Pulled(NamedTuple):
 
 
 class Agents:
-    """Serving devices, on behalf of an actor whose token is for that.
+    """Serves devices on behalf of an actor whose token allows it.
 
     Args:
-        store: What is kept.
-        readers: Read layouts.
+        store: The database.
+        parsers: Parse layouts.
         limits: Bounds on all requests.
         now_ms: The clock.
         lease_s: Lease time of runners.
@@ -73,27 +73,29 @@ class Agents:
     def __init__(
         self,
         store: Store,
-        readers: Readers,
+        parsers: ParserPool,
         limits: Limits,
         now_ms: Callable[[], int],
         *,
         lease_s: float,
     ) -> None:
         self._store = store
-        self._readers = readers
+        self._parsers = parsers
         self._limits = limits
         self._now_ms = now_ms
-        self._desk = AgentDesk(store, now_ms, lease_s=lease_s, most=limits.agents.device_agents)
+        self._desk = AgentScheduler(
+            store, now_ms, lease_s=lease_s, most=limits.agents.device_agents
+        )
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
 
     @property
     def renew_s(self) -> float:
-        """Seconds between two renewals of an agent."""
+        """Seconds between renewals of an agent."""
         return self._desk.renew_s
 
     @property
     def stale_results(self) -> int:
-        """How often something came under a lease that was not the newest."""
+        """Number of reports under stale leases."""
         return self._desk.stale_results
 
     async def announce(
@@ -101,29 +103,29 @@ class Agents:
         actor: Actor,
         name: str,
         family: Family,
-        doors: Sequence[str],
+        dialects: Sequence[str],
         spec: DeviceSpec,
         *,
         shown_by: Collection[str] = (),
     ) -> Device:
-        """Write what a lab says of its device; it is shown under the account's name.
+        """Store a lab's device; its provider is the account.
 
         Args:
             actor: Its token names the device.
-            name: Of the device.
-            family: Of its programs; once chosen it stays.
-            doors: Where it appears; the native door always is one.
-            spec: What it can do.
+            name: Name of the device.
+            family: Family of its programs, which cannot change later.
+            dialects: Dialects that show it, in addition to the native one.
+            spec: Its specification.
             shown_by: The dialects that show devices of its family.
 
         Raises:
             Forbidden: The token does not serve this device.
-            Conflict: The name is taken, or the family another than it was.
-            InvalidRequest: A field makes no sense; it is named.
-            LimitExceeded: A number is out of range; the limit is named.
+            Conflict: The name is taken, or the family has changed.
+            InvalidRequest: A field is invalid; the detail names it.
+            LimitExceeded: A number is out of range; the detail names the limit.
         """
         _require(actor, name)
-        check_announced(name, family, doors, spec, self._limits, shown_by)
+        check_announced(name, family, dialects, spec, self._limits, shown_by)
         if spec.photonic is not None:
             await self._check_layout(actor, spec.photonic.layout)
         device = Device(
@@ -131,7 +133,7 @@ class Agents:
             family=family,
             provider=actor.account_name,
             driver="agent",
-            doors=tuple(dict.fromkeys(("native", *doors))),
+            dialects=tuple(dict.fromkeys(("native", *dialects))),
             position=_POSITION,
             spec=spec,
         )
@@ -139,24 +141,24 @@ class Agents:
         return device
 
     async def _check_layout(self, actor: Actor, layout: str) -> None:
-        """Have a layout read in a process of its own: it is a program from outside too."""
-        refusal = await self._readers.check_layout(layout, account=actor.account)
+        """Parse a layout in a parser process, because it is an untrusted program."""
+        refusal = await self._parsers.check_layout(layout, account=actor.account)
         if refusal is not None:
             raise InvalidRequest(f"layout: {refusal.detail}.", field="photonic")
 
     async def calibrate(self, actor: Actor, name: str, calibration: Calibration) -> None:
-        """Add a calibration to the history of a device, unless it is the last one again.
+        """Add a calibration to the history of a device, unless it equals the last one.
 
         Raises:
             Forbidden: The token does not serve this device.
-            NotFound: It was not announced.
-            InvalidRequest: The figures are not of such a device.
+            NotFound: The device was not announced.
+            InvalidRequest: The calibration does not fit the device.
         """
         device = await self._served(actor, name)
         if device.family != "qubit":
             raise InvalidRequest(
-                "Calibrations are of devices of the family qubit; a photonic one has a certificate"
-                " in its spec.",
+                "Only devices of the family qubit have calibrations; a photonic one has a"
+                " certificate in its spec.",
                 field="family",
             )
         try:
@@ -174,20 +176,20 @@ class Agents:
         wait_s: float,
         is_gone: Callable[[], Awaitable[bool]],
     ) -> Pulled | None:
-        """Return the next job of a device, or None when none came in time.
+        """Return the next job of a device, or None after `wait_s`.
 
         Args:
             actor: Its token names the device.
             device: Its name.
-            agent: What the agent calls itself; unique among those of the account.
-            known: Leases that it believes to hold; others are offered again.
+            agent: Name of the agent, unique within the account.
+            known: Leases that it reports to hold; others are released.
             wait_s: Seconds to wait for a job.
-            is_gone: Whether nobody waits for the answer any more.
+            is_gone: Returns whether the client has disconnected.
 
         Raises:
             Forbidden: The token does not serve this device.
-            NotFound: It was not announced.
-            Unavailable: The server stops.
+            NotFound: The device was not announced.
+            Unavailable: The server is stopping.
         """
         served = await self._served(actor, device)
         runner = Runner(_runner(actor, device, agent), "agent", 0, 1, device)
@@ -206,19 +208,19 @@ class Agents:
         id_text: str,
         known: Sequence[Lease],
         progress: Mapping[str, Progress],
-    ) -> dict[str, Order]:
-        """Prove that an agent lives; return an order for each job it believes to hold.
+    ) -> dict[str, Directive]:
+        """Record a heartbeat; return a directive for each job that the agent reports to hold.
 
         Args:
             actor: Its token names the device.
-            agent: What the agent calls itself.
-            id_text: One of the jobs: whose device it serves.
-            known: Leases that it believes to hold, that job's among them.
-            progress: How far it is, by job.
+            agent: Name of the agent.
+            id_text: One of the jobs, which determines the device.
+            known: Leases that it reports to hold, including that job's.
+            progress: Progress by job.
 
         Raises:
             NotFound: No such job, or the token does not serve its device.
-            InvalidRequest: The job is not among those that it believes to hold.
+            InvalidRequest: The job is not in the list.
         """
         job = await self._job(actor, id_text)
         if job.id not in {each.job for each in known}:
@@ -237,12 +239,12 @@ class Agents:
         result: Sequence[Encoded | Failure] | Failure,
         seconds: float,
     ) -> Job:
-        """End a job with what the lab's device gave, whole or not at all.
+        """End a job with the result of the lab's device, as a whole.
 
         Raises:
             NotFound: No such job, or the token does not serve its device.
             StaleLease: Another runner has the job, or it has ended.
-            InvalidRequest: The outcome is damaged, or not what was asked for.
+            InvalidRequest: The result is malformed, or not what the job requested.
             LimitExceeded: It is too large.
         """
         job = await self._job(actor, id_text)
@@ -250,9 +252,9 @@ class Agents:
         lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         await self._desk.require(lease)
         if isinstance(result, Failure):
-            return await self._desk.finish(lease, Ran(result, seconds))
+            return await self._desk.finish(lease, RunResult(result, seconds))
         await self._check(job, result)
-        return await self._desk.finish(lease, Ran(tuple(result), seconds))
+        return await self._desk.finish(lease, RunResult(tuple(result), seconds))
 
     async def _check(self, job: Job, result: Sequence[Encoded | Failure]) -> None:
         if len(result) != job.n_circuits:
@@ -283,16 +285,16 @@ class Agents:
         *,
         blamed: bool,
     ) -> Job:
-        """Offer a job again; cancel it where that was asked for.
+        """Queue a job again, or cancel it if that was requested.
 
         Args:
             actor: Its token names the device.
-            agent: What the agent calls itself.
+            agent: Name of the agent.
             id_text: The job.
-            fence: Of the lease.
-            nonce: Of the lease.
-            reason: A few words; the job's events have them.
-            blamed: Whether the lab's program died of it; the third time fails it.
+            fence: Fencing token of the lease.
+            nonce: Nonce of the lease.
+            reason: A short reason for the job's events.
+            blamed: Whether the lab's program died of the job; the third time fails it.
 
         Raises:
             NotFound: No such job, or the token does not serve its device.
@@ -305,11 +307,11 @@ class Agents:
         return await self._desk.release(lease, reason, blamed=blamed)
 
     async def leave(self, actor: Actor, device: str, agent: str) -> None:
-        """Forget an agent that says goodbye; what it holds is offered again.
+        """Delete an agent that leaves, and queue its jobs again.
 
         Raises:
             Forbidden: The token does not serve this device.
-            NotFound: It was not announced.
+            NotFound: The device was not announced.
         """
         await self._served(actor, device)
         await self._desk.leave(_runner(actor, device, agent))
@@ -324,7 +326,7 @@ class Agents:
         return device
 
     async def _job(self, actor: Actor, id_text: str) -> Job:
-        """Return the job of a lease; one of a device that is not served looks like none."""
+        """Return the job of a lease; a lease for another device counts as unknown."""
         actor.require(Scope.DEVICES_SERVE)
         ref = parse_id(id_text)
         job = await self._store.jobs.get(ref.job) if ref and ref.part is None else None
@@ -340,5 +342,5 @@ def _require(actor: Actor, device: str) -> None:
 
 
 def _runner(actor: Actor, device: str, agent: str) -> str:
-    """Return an agent's runner: none of another account, or for another device, passes for it."""
+    """Return an agent's runner, whose id includes account and device, so that others differ."""
     return f"{actor.account}/{device}/{agent}"

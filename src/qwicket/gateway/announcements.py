@@ -1,4 +1,4 @@
-"""What a lab may announce of its device; each refusal names the field, its value and the limit."""
+"""Validation of a lab's device; each error names the field, its value and the limit."""
 
 from __future__ import annotations
 
@@ -31,34 +31,34 @@ _FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
 def check_announced(
     name: str,
     family: Family,
-    doors: Sequence[str],
+    dialects: Sequence[str],
     spec: DeviceSpec,
     limits: Limits,
     shown_by: Collection[str],
 ) -> None:
-    """Refuse a device that cannot be one; a photonic layout is read elsewhere.
+    """Validate a device, except a photonic layout.
 
     Args:
-        name: Of the device.
-        family: Of its programs.
-        doors: The dialects that are to show it.
-        spec: What it can do.
+        name: Name of the device.
+        family: Family of its programs.
+        dialects: The dialects that are to show it.
+        spec: Its specification.
         limits: Bounds on its numbers.
         shown_by: The dialects that show devices of its family.
 
     Raises:
-        InvalidRequest: A field makes no sense; it is named.
-        LimitExceeded: A number is out of range; the limit is named.
+        InvalidRequest: A field is invalid; the detail names it.
+        LimitExceeded: A number is out of range; the detail names the limit.
     """
     check_device_name(name)
     _check_spec(family, spec, limits)
-    foreign = sorted(set(doors).difference(shown_by))
+    foreign = sorted(set(dialects).difference(shown_by))
     if foreign:
         known = ", ".join(sorted(shown_by))
         raise InvalidRequest(
-            f"doors: a device of the family {family} may stand at {known}, not at"
+            f"dialects: a device of the family {family} may have {known}, not"
             f" {foreign[0][:100]!r}.",
-            field="doors",
+            field="dialects",
         )
 
 
@@ -81,9 +81,9 @@ def _check_spec(family: Family, spec: DeviceSpec, limits: Limits) -> None:
     _check_names("outputs", spec.outputs, sorted(_OUTPUTS[family]))
     for field in ("noise_models", "engines", "exact"):
         if getattr(spec, field):
-            raise InvalidRequest(f"{field} is for simulators alone; leave it out.", field=field)
+            raise InvalidRequest(f"{field} is only for simulators; leave it out.", field=field)
     if spec.atoms is not None and family != "atoms":
-        raise InvalidRequest("atoms: this is no device of the family atoms.", field="atoms")
+        raise InvalidRequest("atoms: only for devices of the family atoms.", field="atoms")
     if spec.photonic is not None:
         _check_photonic(family, spec.photonic, limits)
     _check_texts(spec, limits)
@@ -91,9 +91,7 @@ def _check_spec(family: Family, spec: DeviceSpec, limits: Limits) -> None:
 
 def _check_photonic(family: Family, spec: PhotonicSpec, limits: Limits) -> None:
     if family != "photonic":
-        raise InvalidRequest(
-            "photonic: this is no device of the family photonic.", field="photonic"
-        )
+        raise InvalidRequest("photonic: only for devices of the family photonic.", field="photonic")
     most = limits.agents.layout_bytes
     if len(spec.layout) > most:
         raise LimitExceeded(

@@ -1,4 +1,4 @@
-"""Many jobs at once on behalf of an actor: one look-up, one write, all of them or none."""
+"""Bulk operations on behalf of an actor: one look-up and one atomic write."""
 
 from __future__ import annotations
 
@@ -12,70 +12,70 @@ from qwicket.model.ids import parse_id
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qwicket.gateway.waiting import Waiting
+    from qwicket.gateway.job_waiter import JobWaiter
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
 
 class Bulk:
-    """Cancels and deletes jobs, at most `list_page` at a time.
+    """Cancels and deletes up to `list_page` jobs at a time.
 
     Args:
-        store: What is kept.
-        limits: `list_page` counts here.
+        store: Stores jobs.
+        limits: Contains `list_page`.
         now_ms: The clock.
-        waiting: Waits for jobs to end.
+        waiter: Waits for jobs to end.
     """
 
     def __init__(
-        self, store: Store, limits: Limits, now_ms: Callable[[], int], waiting: Waiting
+        self, store: Store, limits: Limits, now_ms: Callable[[], int], waiter: JobWaiter
     ) -> None:
         self._store = store
         self._limits = limits
         self._now_ms = now_ms
-        self._waiting = waiting
+        self._waiter = waiter
 
     async def cancel(
-        self, actor: Actor, ids: Sequence[str], *, door: str, wait_s: float = 0.0
+        self, actor: Actor, ids: Sequence[str], *, dialect: str, wait_s: float = 0.0
     ) -> list[str]:
-        """Cancel those that wait, ask those that run to stop, leave those that have ended.
+        """Cancel waiting jobs, stop running ones, leave ended ones unchanged.
 
         Args:
-            actor: Who asks.
+            actor: Owner of the jobs.
             ids: The jobs.
-            door: Only jobs of this door are there.
+            dialect: Jobs of other dialects count as unknown.
             wait_s: Seconds to wait for running jobs to end.
 
         Returns:
             The ids of the jobs, each once.
 
         Raises:
-            NotFound: One of them is not there; none was cancelled.
-            Forbidden: One of them is readable but another account's; none was cancelled.
-            LimitExceeded: They are too many.
+            NotFound: One of them is unknown; none was cancelled.
+            Forbidden: One of them belongs to another account; none was cancelled.
+            LimitExceeded: There are too many.
         """
-        jobs = await self._own(actor, ids, door, "cancel")
+        jobs = await self._own(actor, ids, dialect, "cancel")
         after = await self._store.jobs.cancel_all(jobs, actor=actor.account, now=self._now_ms())
         ending = [job.id for job in after if not job.state.is_final]
         if wait_s:
             await asyncio.gather(
-                *(self._waiting.for_end(actor, job, wait_s, door) for job in ending)
+                *(self._waiter.wait_for_end(actor, job, wait_s, dialect) for job in ending)
             )
         return jobs
 
-    async def delete(self, actor: Actor, ids: Sequence[str], *, door: str) -> None:
-        """Forget ended jobs, their programs and their results: all of them or none.
+    async def delete(self, actor: Actor, ids: Sequence[str], *, dialect: str) -> None:
+        """Delete ended jobs with their programs and results: all or none.
 
         Raises:
-            NotFound: One of them is not there.
-            Forbidden: One of them is readable but another account's.
+            NotFound: One of them is unknown.
+            Forbidden: One of them belongs to another account.
             Conflict: One of them has not ended.
-            LimitExceeded: They are too many.
+            LimitExceeded: There are too many.
         """
-        await self._store.jobs.delete_all(await self._own(actor, ids, door, "delete"))
+        await self._store.jobs.delete_all(await self._own(actor, ids, dialect, "delete"))
 
-    async def _own(self, actor: Actor, ids: Sequence[str], door: str, verb: str) -> list[str]:
+    async def _own(self, actor: Actor, ids: Sequence[str], dialect: str, verb: str) -> list[str]:
         """Return the ids of jobs that this actor may change, each once."""
         actor.require(Scope.JOBS_WRITE)
         most = self._limits.requests.list_page
@@ -86,7 +86,7 @@ class Bulk:
         visible = await self._store.jobs.visible_all(jobs, actor.account)
         found = [job for job in visible if actor.sees(job.device)]
         are_whole = all(ref is not None and ref.part is None for ref in refs)
-        if not are_whole or len(found) < len(jobs) or any(job.door != door for job in found):
+        if not are_whole or len(found) < len(jobs) or any(job.dialect != dialect for job in found):
             raise NotFound("There is no such job.")
         if any(job.account != actor.account for job in found):
             raise Forbidden(f"Only the account that submitted a job may {verb} it.")

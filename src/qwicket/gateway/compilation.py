@@ -1,77 +1,79 @@
-"""Compiled circuits of jobs: in IonQ's native gates, or as a lab's device got them."""
+"""Compiled circuits of jobs: in IonQ's native gates, or as a lab's device received them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.errors import NotFound
 from qwicket.programs import Refusal
 
 if TYPE_CHECKING:
     from qwicket.circuits.summary import Checked
-    from qwicket.compute import Readers
-    from qwicket.gateway.answers import Answer
+    from qwicket.compute import ParserPool
+    from qwicket.gateway.response_budget import Reservation
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job
     from qwicket.programs import Entangler
     from qwicket.store import Store
 
 
-async def in_gates_of(device: Device, checked: Checked, readers: Readers, account: str) -> Checked:
-    """Return a program in the gates that its device announces: a lab's; simulations take any gate.
+async def in_gates_of(
+    device: Device, checked: Checked, parsers: ParserPool, account: str
+) -> Checked:
+    """Compile a program to the gates of a lab's device. Simulators take any gate.
 
     Raises:
-        InvalidProgram: A gate cannot be made of those; it is named.
-        LimitExceeded: It becomes too many operations, or takes too long.
+        InvalidProgram: A gate cannot be expressed in them; the detail names it.
+        LimitExceeded: The result has too many operations, or compiling takes too long.
     """
     if device.driver != "agent" or device.family != "qubit" or not device.spec.gates:
         return checked
     gates = (*device.spec.gates, *device.spec.native_gates)
-    answer = await readers.compile_to_basis(checked.circuits, gates, device.name, account=account)
+    answer = await parsers.compile_to_basis(checked.circuits, gates, device.name, account=account)
     if isinstance(answer, Refusal):
         raise answer.error()
     return answer
 
 
 class Compilation:
-    """Reads circuits of jobs that an actor was given just now.
+    """Compiles circuits of jobs that an actor has just read.
 
     Args:
-        store: Has the circuits.
-        readers: Compile and write them.
+        store: Stores the circuits.
+        parsers: Compile and render them.
     """
 
-    def __init__(self, store: Store, readers: Readers) -> None:
+    def __init__(self, store: Store, parsers: ParserPool) -> None:
         self._store = store
-        self._readers = readers
+        self._parsers = parsers
 
     async def native(self, job: Job, number: int, entangler: Entangler) -> bytes:
         """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.
 
         Raises:
-            InvalidProgram: There is no exact way to compile it.
-            LimitExceeded: It becomes too many gates, or takes too long.
+            InvalidProgram: It cannot be compiled exactly.
+            LimitExceeded: The result has too many gates, or compiling takes too long.
         """
         circuits = await self._store.jobs.circuits(job.id)
-        answer = await self._readers.compile(circuits, number, entangler, account=job.account)
+        answer = await self._parsers.compile(circuits, number, entangler, account=job.account)
         if isinstance(answer, Refusal):
             raise answer.error()
         return answer
 
-    async def openqasm(self, job: Job, number: int, answer: Answer) -> str:
-        """Return one circuit of a job as its lab's device gets it, in OpenQASM 3.
+    async def openqasm(self, job: Job, number: int, answer: Reservation) -> str:
+        """Return one circuit of a job as its lab's device receives it, in OpenQASM 3.
 
         Args:
             job: The job.
-            number: The circuit's.
-            answer: What it is for: a large one waits until there is room for it.
+            number: Index of the circuit.
+            answer: Memory reservation of the response; a large circuit waits until it is granted.
 
         Raises:
-            NotFound: The device compiles nothing, or the job was deleted since it was read.
-            InvalidProgram: The language has no words for the circuit.
-            TooManyRequests: The account has too many large answers.
-            Unavailable: All accounts together have.
+            NotFound: Nothing is compiled for the device, or the job has been deleted meanwhile.
+            InvalidProgram: OpenQASM 3 cannot express the circuit.
+            TooManyRequests: The account has too many large responses.
+            Unavailable: All accounts together have too many.
         """
         device = await self._store.devices.get(job.device)
         if device is None or device.driver != "agent" or device.family != "qubit":
@@ -80,9 +82,9 @@ class Compilation:
                 " Circuits are compiled for labs' devices that announce their gates."
             )
         circuits = await self._store.jobs.circuits(job.id)
-        if len(circuits) > SMALL_ANSWER_BYTES:
+        if len(circuits) > SMALL_RESPONSE_BYTES:
             await answer.begin()
-        found = await self._readers.write(circuits, number, account=job.account)
+        found = await self._parsers.write(circuits, number, account=job.account)
         if isinstance(found, Refusal):
             raise found.error()
         return found

@@ -1,4 +1,4 @@
-"""What devices doors show, how they stand, and what was measured of them."""
+"""Devices for dialects, with their status and calibrations."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 class Devices:
-    """The devices as doors show them.
+    """Reads devices for dialects.
 
     Args:
-        store: What is kept.
-        admission: Knows what runs on this machine.
+        store: Stores devices.
+        admission: Computes limits on this machine.
         now_ms: The clock.
     """
 
@@ -31,62 +31,64 @@ class Devices:
         self._admission = admission
         self._now_ms = now_ms
 
-    async def of(self, door: str) -> list[DeviceView]:
-        """Return the devices that this door shows, in listing order: those of active providers."""
-        shown = [device for device in await self._store.devices.offered() if door in device.doors]
+    async def of(self, dialect: str) -> list[DeviceView]:
+        """Return the devices of active providers that this dialect shows, in listing order."""
+        shown = [
+            device for device in await self._store.devices.offered() if dialect in device.dialects
+        ]
         return [await self._view(device) for device in shown]
 
-    async def get(self, name: str, door: str) -> DeviceView:
-        """Return one device of this door.
+    async def get(self, name: str, dialect: str) -> DeviceView:
+        """Return one device of this dialect.
 
         Raises:
-            NotFound: The door does not show such a device.
+            NotFound: The dialect does not show such a device.
         """
-        return await self._view(await self._shown(name, door))
+        return await self._view(await self._shown(name, dialect))
 
-    async def calibration(self, name: str, door: str, at: int | None = None) -> Calibrated:
-        """Return the calibration of a device that is in force, or was.
+    async def calibration(self, name: str, dialect: str, at: int | None = None) -> Calibrated:
+        """Return the calibration of a device at a time.
 
         Args:
             name: The device.
-            door: Which door shows it.
+            dialect: The dialect.
             at: Unix milliseconds; None is now.
 
         Raises:
-            NotFound: The door shows no such device, or nothing was measured of it by then.
+            NotFound: The dialect shows no such device, or it had no calibration then.
         """
-        await self._shown(name, door)
+        await self._shown(name, dialect)
         at = self._now_ms() if at is None else at
         found = await self._store.calibrations.at(name, at)
         if found is None:
             raise NotFound(f"The device {name} has no calibration, or had none by then.")
         return found
 
-    async def calibrations(self, name: str, door: str, limit: int) -> list[Calibrated]:
-        """Return the last calibrations of a device, the one in force first.
+    async def calibrations(self, name: str, dialect: str, limit: int) -> list[Calibrated]:
+        """Return the last calibrations of a device, the present one first.
 
         Raises:
-            NotFound: The door shows no such device.
+            NotFound: The dialect shows no such device.
         """
-        await self._shown(name, door)
+        await self._shown(name, dialect)
         return await self._store.calibrations.history(name, self._now_ms(), limit)
 
-    async def calibration_by_id(self, name: str, door: str, calibration: str) -> Calibrated:
-        """Return a calibration that some job was run by.
+    async def calibration_by_id(self, name: str, dialect: str, calibration: str) -> Calibrated:
+        """Return a calibration by id, as jobs refer to it.
 
         Raises:
-            NotFound: The door shows no such device, or it has no such calibration.
+            NotFound: The dialect shows no such device, or it has no such calibration.
         """
-        await self._shown(name, door)
+        await self._shown(name, dialect)
         found = await self._store.calibrations.get(calibration)
         if found is None or found.device != name:
             raise NotFound(f"The device {name} has no such calibration.")
         return found
 
-    async def _shown(self, name: str, door: str) -> Device:
+    async def _shown(self, name: str, dialect: str) -> Device:
         device = await self._store.devices.find(name)
-        if device is None or door not in device.doors:
-            raise no_device(name, door, await self._store.devices.offered(), field=None)
+        if device is None or dialect not in device.dialects:
+            raise no_device(name, dialect, await self._store.devices.offered(), field=None)
         return device
 
     async def _view(self, device: Device) -> DeviceView:

@@ -1,7 +1,7 @@
 """Holds the first status read of a young job until the job ends.
 
-Vendors' clients read a job's status a millisecond after they submitted it, and then sleep for 1 to
-5 s. A job that runs in a few milliseconds is nearly always a read too late for them.
+Vendors' clients read a job's status a millisecond after its submission, then sleep for 1 to 5 s. A
+job that runs for a few milliseconds would almost always end just after the first read.
 """
 
 from __future__ import annotations
@@ -16,43 +16,43 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
 
-    from qwicket.gateway.waiting import Waiting
+    from qwicket.gateway.job_waiter import JobWaiter
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
-    from qwicket.scheduling import Forecast
+    from qwicket.scheduling import Forecaster
 
 HOLD_MS: Final = 250
 _YOUNG_MS: Final = 1_000
 _HELD_EACH: Final = 32
-"""Reads of one account that are held at the same time."""
+"""Limit on held reads of one account."""
 
 
 class FirstPolls:
-    """Status reads that are held.
+    """Holds status reads.
 
     Args:
-        waiting: Waits for the end of a job.
-        forecast: Says when a job is expected to end.
+        waiter: Waits for the end of a job.
+        forecaster: Estimates when a job ends.
         confirm: Refuses an actor whose token was revoked while a read was held.
         now_ms: The clock.
         hold_ms: The longest hold in milliseconds; 0 holds nothing.
 
     Attributes:
-        held: How many reads were held, by what ended the hold: `ended` (the job did), `late` (it
-            did not), `left` (the client did).
-        full: How many were answered at once because the job or the account had its share.
+        held: Number of held reads, by what ended the hold: `ended` (the job ended), `late` (it did
+            not), `left` (the client disconnected).
+        full: Number of reads answered at once because of the limit per job or account.
     """
 
     def __init__(
         self,
-        waiting: Waiting,
-        forecast: Forecast,
+        waiter: JobWaiter,
+        forecaster: Forecaster,
         confirm: Callable[[Actor], Awaitable[None]],
         now_ms: Callable[[], int],
         hold_ms: int,
     ) -> None:
-        self._waiting = waiting
-        self._forecast = forecast
+        self._waiter = waiter
+        self._forecaster = forecaster
         self._confirm = confirm
         self._now_ms = now_ms
         self._hold_s = hold_ms / 1000
@@ -62,12 +62,12 @@ class FirstPolls:
         self.full = 0
 
     async def settled(self, actor: Actor, job: Job, leaves: Callable[[], Awaitable[None]]) -> Job:
-        """Return a job as it is; if it is young and ends soon, as it is after its end.
+        """Return a job as it is, or after its end if it is young and ends soon.
 
         Args:
-            actor: Who reads.
-            job: What they were given just now.
-            leaves: Returns when the client has left. Called only for a read that is held.
+            actor: The reader.
+            job: The job as just read.
+            leaves: Returns when the client has disconnected. Called only for held reads.
 
         Raises:
             NotFound: The job was deleted during the hold.
@@ -89,7 +89,7 @@ class FirstPolls:
         return self._hold_s > 0 and self._now_ms() - job.queued_at < _YOUNG_MS
 
     async def _ends_soon(self, job: Job) -> bool:
-        end_in_s = await self._forecast.end_in_s(job)
+        end_in_s = await self._forecaster.end_in_s(job)
         return end_in_s is not None and end_in_s <= self._hold_s
 
     @contextmanager
@@ -105,7 +105,9 @@ class FirstPolls:
                 del self._accounts[account]
 
     async def _hold(self, actor: Actor, job: Job, leaves: Callable[[], Awaitable[None]]) -> Job:
-        end = asyncio.ensure_future(self._waiting.for_end(actor, job.id, self._hold_s, job.door))
+        end = asyncio.ensure_future(
+            self._waiter.wait_for_end(actor, job.id, self._hold_s, job.dialect)
+        )
         left = asyncio.ensure_future(leaves())
         try:
             await asyncio.wait({end, left}, return_when=asyncio.FIRST_COMPLETED)

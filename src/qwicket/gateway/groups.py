@@ -1,11 +1,11 @@
-"""Groups and records on behalf of an actor: jobs sent together, documents merely registered."""
+"""Groups of jobs, and registered documents, on behalf of an actor."""
 
 from __future__ import annotations
 
 from functools import partial
 from typing import TYPE_CHECKING
 
-from qwicket.gateway.insistence import insist
+from qwicket.gateway.retries import retry_until_known
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 class Groups:
     """Open, read, close and cancel groups.
 
-    Another account's group looks like an absent one, as does one for a device that the actor's
-    token is not for. A group for any device belongs to all tokens of the account; of its jobs a
-    token sees and cancels those on its own devices.
+    Another account's group counts as unknown, and so does one for a device outside the actor's
+    token. All tokens of the account may use a group for any device; a token sees and cancels only
+    jobs on its own devices.
     """
 
     def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
@@ -37,7 +37,7 @@ class Groups:
     async def open(
         self,
         actor: Actor,
-        door: str,
+        dialect: str,
         *,
         device: str | None = None,
         name: str = "",
@@ -48,24 +48,24 @@ class Groups:
         """Open a group.
 
         Args:
-            actor: Whose it is.
-            door: Which dialect opens it.
+            actor: Its owner.
+            dialect: Its dialect.
             device: The only device of its jobs; by default any.
-            name: What people call it.
-            jobs_limit: Most jobs it takes.
-            life_s: Seconds after which it takes no more.
-            body: What only the vendor needs back, opaque.
+            name: A name for people.
+            jobs_limit: Limit on its jobs.
+            life_s: Seconds after which it accepts no more jobs.
+            body: Opaque vendor fields.
 
         Raises:
-            NotFound: The door does not show such a device.
+            NotFound: The dialect does not show such a device.
             LimitExceeded: The name is too long, or the account has too many open groups.
-            InvalidRequest: A limit is below 1, or the name no text.
-            Conflict: Whether it was opened is not known.
+            InvalidRequest: A limit is below 1, or the name is invalid.
+            Conflict: It is unknown whether the group was opened.
         """
         actor.require(Scope.JOBS_WRITE)
         if device is not None:
             found = await self._store.devices.get(device)
-            if found is None or door not in found.doors:
+            if found is None or dialect not in found.dialects:
                 raise NotFound(f"There is no device {device}.", field="device")
             actor.require_device(device)
         self._check(name, jobs_limit, life_s)
@@ -74,7 +74,7 @@ class Groups:
             id=new_id(now),
             account=actor.account,
             project=actor.project,
-            door=door,
+            dialect=dialect,
             now=now,
             device=device,
             name=name,
@@ -83,7 +83,7 @@ class Groups:
             body=body,
         )
         groups = self._store.groups
-        return await insist(
+        return await retry_until_known(
             partial(groups.open, new, most=self._limits.quotas.groups), partial(groups.get, new.id)
         )
 
@@ -105,99 +105,106 @@ class Groups:
                 field="life_s",
             )
 
-    async def get(self, actor: Actor, id_text: str, *, door: str | None = None) -> Group:
+    async def get(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Group:
         """Return a group that this actor may read.
 
         Raises:
-            NotFound: Absent, another account's or another door's.
+            NotFound: Unknown, another account's or another dialect's.
         """
         actor.require(Scope.JOBS_READ)
-        return await self._find(actor, id_text, door)
+        return await self._find(actor, id_text, dialect)
 
     async def page(
-        self, actor: Actor, door: str, *, before: int | None = None, limit: int = 50
+        self, actor: Actor, dialect: str, *, before: int | None = None, limit: int = 50
     ) -> list[Group]:
-        """Return the actor's own groups of a door, newest first."""
+        """Return the actor's own groups of a dialect, newest first."""
         actor.require(Scope.JOBS_READ)
         return await self._store.groups.page(
-            actor.account, door, before=before, limit=limit, devices=actor.devices
+            actor.account, dialect, before=before, limit=limit, devices=actor.devices
         )
 
     async def use(self, actor: Actor, group: Group) -> GroupUse:
-        """Return what those of the group's jobs came to that the actor sees."""
+        """Return the totals of the group's jobs that the actor sees."""
         return await self._store.groups.use(group.id, actor.devices)
 
     async def tally(self, actor: Actor, group: Group) -> dict[JobState, int]:
-        """Return how many of these jobs are in each state, as doors show states."""
+        """Return the number of these jobs in each displayed state."""
         return await self._store.groups.tally(group.id, actor.devices)
 
     async def check_joins(self, actor: Actor, group: str | None) -> None:
-        """Refuse a submission to a group for a device that the actor's token is not for.
+        """Refuse a submission to a group for a device outside the actor's token.
 
         Raises:
-            NotFound: As for one that is absent.
+            NotFound: As for an unknown group.
         """
         if group is None or not actor.devices:
-            return  # the operation that stores the job checks everything else
+            return  # the operation that stores the job checks the rest
         try:
             await self._find(actor, group, None)
         except NotFound as absent:
             absent.field = "group"
             raise
 
-    async def close(self, actor: Actor, id_text: str, *, door: str | None = None) -> Group:
-        """Take no more jobs; those it has go on.
+    async def close(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Group:
+        """Close a group, which then accepts no more jobs. Its jobs continue.
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: It is readable but another account's.
+            Forbidden: It is readable, but belongs to another account.
         """
-        group = await self._own(actor, id_text, door)
+        group = await self._own(actor, id_text, dialect)
         return await self._store.groups.close(group.id, self._now_ms())
 
     async def annotate(self, actor: Actor, group: Group, body: bytes) -> Group:
-        """Replace what only the door's vendor needs of a group that this actor was given.
+        """Replace the vendor fields of a group that this actor has just read.
 
         Raises:
-            NotFound: It is gone.
-            Forbidden: It is another account's.
+            NotFound: It was deleted.
+            Forbidden: It belongs to another account.
         """
-        await self._own(actor, group.id, group.door)
+        await self._own(actor, group.id, group.dialect)
         return await self._store.groups.annotate(group.id, body)
 
-    async def delete(self, actor: Actor, id_text: str, *, door: str | None = None) -> None:
-        """Forget a group; its jobs stay as they are.
+    async def delete(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> None:
+        """Delete a group but not its jobs.
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: It is readable but another account's.
+            Forbidden: It is readable, but belongs to another account.
         """
-        group = await self._own(actor, id_text, door)
+        group = await self._own(actor, id_text, dialect)
         await self._store.groups.delete(group.id)
 
-    async def cancel_all(self, actor: Actor, id_text: str, *, door: str | None = None) -> list[str]:
-        """Cancel what has not ended of a group and the actor sees; return the ids of those jobs.
+    async def cancel_all(
+        self, actor: Actor, id_text: str, *, dialect: str | None = None
+    ) -> list[str]:
+        """Cancel a group's unfinished jobs that the actor sees; return their ids.
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: It is readable but another account's.
+            Forbidden: It is readable, but belongs to another account.
         """
-        group = await self._own(actor, id_text, door)
+        group = await self._own(actor, id_text, dialect)
         return await self._store.jobs.cancel_group(
             group.id, actor=actor.account, now=self._now_ms(), devices=actor.devices
         )
 
-    async def _own(self, actor: Actor, id_text: str, door: str | None) -> Group:
+    async def _own(self, actor: Actor, id_text: str, dialect: str | None) -> Group:
         actor.require(Scope.JOBS_WRITE)
-        group = await self._find(actor, id_text, door)
+        group = await self._find(actor, id_text, dialect)
         if group.account != actor.account:
             raise Forbidden("Only the account that opened a group may do that.")
         return group
 
-    async def _find(self, actor: Actor, id_text: str, door: str | None) -> Group:
+    async def _find(self, actor: Actor, id_text: str, dialect: str | None) -> Group:
         ref = parse_id(id_text)
         group = await self._store.groups.visible(ref.job, actor.account) if ref else None
-        if group is None or ref is None or ref.part is not None or door not in (None, group.door):
+        if (
+            group is None
+            or ref is None
+            or ref.part is not None
+            or dialect not in (None, group.dialect)
+        ):
             raise NotFound("There is no such group.")
         if group.device is not None and not actor.sees(group.device):
             raise NotFound("There is no such group.")
@@ -205,55 +212,57 @@ class Groups:
 
 
 class Records:
-    """Documents that a client registers under a natural key of its own."""
+    """Documents that a client registers under a key of its own."""
 
     def __init__(self, store: Store, limits: Limits, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._limits = limits
         self._now_ms = now_ms
 
-    async def register(self, actor: Actor, door: str, key: str, body: bytes) -> Record:
-        """Keep a document; one that has this key already stays as it is."""
+    async def register(self, actor: Actor, dialect: str, key: str, body: bytes) -> Record:
+        """Store a document, unless its key exists already."""
         actor.require(Scope.JOBS_WRITE)
         now, most = self._now_ms(), self._limits.quotas.records
         return await self._store.records.register(
-            actor.account, door, key, body, record=new_id(now), now=now, most=most
+            actor.account, dialect, key, body, record=new_id(now), now=now, most=most
         )
 
-    async def get(self, actor: Actor, door: str, key: str) -> Record:
-        """Return a document of the actor's.
+    async def get(self, actor: Actor, dialect: str, key: str) -> Record:
+        """Return a document of the actor.
 
         Raises:
-            NotFound: There is none under this key.
+            NotFound: The account has no document with this key.
         """
         actor.require(Scope.JOBS_READ)
-        record = await self._store.records.get(actor.account, door, key)
+        record = await self._store.records.get(actor.account, dialect, key)
         if record is None:
             raise NotFound("There is no such record.")
         return record
 
-    async def update(self, actor: Actor, door: str, key: str, body: bytes) -> Record:
+    async def update(self, actor: Actor, dialect: str, key: str, body: bytes) -> Record:
         """Replace a document.
 
         Raises:
-            NotFound: There is none under this key.
+            NotFound: The account has no document with this key.
         """
         actor.require(Scope.JOBS_WRITE)
-        return await self._store.records.update(actor.account, door, key, body, now=self._now_ms())
+        return await self._store.records.update(
+            actor.account, dialect, key, body, now=self._now_ms()
+        )
 
     async def page(
-        self, actor: Actor, door: str, *, before: int | None = None, limit: int = 50
+        self, actor: Actor, dialect: str, *, before: int | None = None, limit: int = 50
     ) -> list[Record]:
-        """Return the actor's documents of a door, newest first."""
+        """Return the actor's documents of a dialect, newest first."""
         actor.require(Scope.JOBS_READ)
-        return await self._store.records.page(actor.account, door, before=before, limit=limit)
+        return await self._store.records.page(actor.account, dialect, before=before, limit=limit)
 
-    async def delete(self, actor: Actor, door: str, key: str) -> None:
-        """Forget a document.
+    async def delete(self, actor: Actor, dialect: str, key: str) -> None:
+        """Delete a document.
 
         Raises:
-            NotFound: There is none under this key.
+            NotFound: The account has no document with this key.
         """
         actor.require(Scope.JOBS_WRITE)
-        if not await self._store.records.delete(actor.account, door, key):
+        if not await self._store.records.delete(actor.account, dialect, key):
             raise NotFound("There is no such record.")

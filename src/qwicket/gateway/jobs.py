@@ -1,4 +1,4 @@
-"""Jobs on behalf of an actor: submit, read, wait, list, cancel, delete."""
+"""Job operations on behalf of an actor: submit, read, wait, list, cancel, delete."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from qwicket.circuits.outcomes import Encoded
-from qwicket.gateway.insistence import insist, patiently
-from qwicket.gateway.views import Awaited, JobPart
-from qwicket.gateway.waiting import LongPolls, Waiting
+from qwicket.gateway.job_waiter import JobWaiter, LongPolls
+from qwicket.gateway.retries import retry_until_known, wait_for_capacity
+from qwicket.gateway.views import JobPart, WaitResult
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, Forbidden, NotFound
 from qwicket.model.failures import Failure
@@ -33,17 +33,17 @@ _NOTHING_KEPT: Final = b"{}"
 
 
 class Jobs:
-    """The jobs of a server.
+    """Job operations of a server.
 
     Args:
-        store: Where jobs are kept.
+        store: Stores jobs.
         admission: Checks submissions.
-        groups: Says whether a job may join its group.
+        groups: Checks whether a job may join its group.
         limits: Bounds on jobs.
         now_ms: The clock, Unix milliseconds.
 
     Attributes:
-        waiting: Waits for changes of jobs.
+        waiter: Waits for changes of jobs.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Jobs:
         self._limits = limits
         self._now_ms = now_ms
         self._long_polls = LongPolls(limits.requests.polls_each)
-        self.waiting = Waiting(store.changes, self._find)
+        self.waiter = JobWaiter(store.changes, self._find)
 
     async def submit(
         self,
@@ -72,32 +72,32 @@ class Jobs:
         is_once: bool = False,
         unfinished_limit: int | None = None,
     ) -> Job:
-        """Check a submission and store it; it is on disk when this returns.
+        """Validate and store a submission. The job is on disk when this returns.
 
         Args:
-            actor: Whose job it is.
+            actor: Owner of the job.
             submission: What to run.
-            keep_refused: Whether a refused program makes a job that has failed, because the
-                dialect demands a 2xx for it.
-            is_once: Whether clients of this door repeat a POST that failed, without a key, and give
-                up where they might wait: then readers are waited for, and nothing fails of which
-                something may be stored but with a Conflict.
-            unfinished_limit: Most jobs of the project on this device that have not ended.
+            keep_refused: Whether an invalid program is stored as a failed job, because the dialect
+                requires a 2xx response for it.
+            is_once: Whether clients of this dialect repeat a failed POST without a key, and fail
+                on 429. If so, this waits for parser capacity, and an unknown outcome is always
+                reported as a Conflict.
+            unfinished_limit: Limit on the project's unfinished jobs on this device.
 
         Raises:
-            QwicketError: It is refused; nothing is stored.
-            Conflict: Whether it is stored is not known (with `is_once`).
+            QwicketError: The submission is invalid; nothing is stored.
+            Conflict: It is unknown whether the job was stored (with `is_once`).
         """
         actor.require(Scope.JOBS_WRITE)
         submission = self._admission.complete(submission)
-        # First: a repeated submit is the same job although the device went off meanwhile.
+        # Before all checks: a repeated submission returns its job even if the device is off now.
         earlier = await self._admission.repeated(actor, submission)
         if earlier is not None:
             actor.require_device(earlier.device)
             return earlier
         await self._groups.check_joins(actor, submission.group)
         admit = partial(self._admission.admit, actor, submission, keep_refused=keep_refused)
-        new = await (patiently(admit) if is_once else admit())
+        new = await (wait_for_capacity(admit) if is_once else admit())
         add = partial(
             self._store.add,
             new,
@@ -105,35 +105,37 @@ class Jobs:
             unfinished_limit=unfinished_limit,
             stored_limit=self._limits.quotas.stored_bytes,
         )
-        return await (insist(add, partial(self._store.get, new.id)) if is_once else add())
+        return await (
+            retry_until_known(add, partial(self._store.get, new.id)) if is_once else add()
+        )
 
-    async def get(self, actor: Actor, id_text: str, *, door: str | None = None) -> Job:
+    async def get(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> Job:
         """Return a job that this actor may read.
 
         Args:
-            actor: Who asks.
-            id_text: Any text; one that is no id of ours is an unknown id.
-            door: Only jobs of this door exist for a vendor's door.
+            actor: The reader.
+            id_text: Any text; a malformed id is an unknown id.
+            dialect: Restricts a vendor's dialect to its own jobs; None allows any.
 
         Raises:
-            NotFound: Absent, another account's or another door's: all look alike.
+            NotFound: Unknown, another account's or another dialect's, without distinction.
         """
         actor.require(Scope.JOBS_READ)
-        return await self._find(actor, id_text, door)
+        return await self._find(actor, id_text, dialect)
 
     async def get_with_vendor_fields(
-        self, actor: Actor, id_text: str, *, door: str
+        self, actor: Actor, id_text: str, *, dialect: str
     ) -> tuple[Job, bytes]:
-        """Return a job as `get` does, and the vendor's opaque document of it, by one read.
+        """Return a job as `get` does, with its opaque vendor fields, in one read.
 
         Raises:
             NotFound: As for `get`.
         """
         actor.require(Scope.JOBS_READ)
-        return await self._find_kept(actor, _whole(id_text), door)
+        return await self._find_kept(actor, _whole(id_text), dialect)
 
-    async def part(self, actor: Actor, id_text: str, *, door: str) -> tuple[JobPart, bytes]:
-        """Return the same of a job or of one of its parts.
+    async def part(self, actor: Actor, id_text: str, *, dialect: str) -> tuple[JobPart, bytes]:
+        """Return a job or one of its parts.
 
         Raises:
             NotFound: As for `get`.
@@ -141,27 +143,27 @@ class Jobs:
         actor.require(Scope.JOBS_READ)
         ref = parse_id(id_text)
         if ref is None or ref.part is None:
-            job, document = await self._find_kept(actor, _whole(id_text), door)
+            job, document = await self._find_kept(actor, _whole(id_text), dialect)
             return JobPart.whole(job), document
-        job, document = await self._find_kept(actor, ref.job, door)
+        job, document = await self._find_kept(actor, ref.job, dialect)
         if ref.part >= job.n_circuits:
             raise no_job()
         return await self.part_of(job, ref.part), document
 
-    async def _find(self, actor: Actor, id_text: str, door: str | None) -> Job:
+    async def _find(self, actor: Actor, id_text: str, dialect: str | None) -> Job:
         job = await self._store.visible(_whole(id_text), actor.account)
-        if job is None or not actor.sees(job.device) or door not in (None, job.door):
+        if job is None or not actor.sees(job.device) or dialect not in (None, job.dialect):
             raise no_job()
         return job
 
-    async def _find_kept(self, actor: Actor, job: str, door: str) -> tuple[Job, bytes]:
+    async def _find_kept(self, actor: Actor, job: str, dialect: str) -> tuple[Job, bytes]:
         found = await self._store.visible_kept(job, actor.account)
-        if found is None or not actor.sees(found[0].device) or found[0].door != door:
+        if found is None or not actor.sees(found[0].device) or found[0].dialect != dialect:
             raise no_job()
         return found
 
     async def part_of(self, job: Job, number: int) -> JobPart:
-        """Return a part of a job that this actor was given just now."""
+        """Return a part of a job that this actor has just read."""
         if job.state is not JobState.FAILED:
             return JobPart(job, number, job.state, None)
         for result in await self._store.results(job.id, number):
@@ -172,33 +174,33 @@ class Jobs:
         return JobPart(job, number, JobState.FAILED, failure)
 
     async def wait(
-        self, actor: Actor, id_text: str, timeout_s: float, *, door: str | None = None
-    ) -> Awaited:
+        self, actor: Actor, id_text: str, timeout_s: float, *, dialect: str | None = None
+    ) -> WaitResult:
         """Return the job when it has ended, or as it is after `timeout_s` seconds.
 
-        While the account waits for `polls_each` already, the job is returned at once.
+        An account with `polls_each` waiting requests gets the job at once.
 
         Raises:
             NotFound: As for `get`.
         """
         actor.require(Scope.JOBS_READ)
         if timeout_s <= 0:
-            return await self.waiting.for_end(actor, id_text, 0.0, door)
+            return await self.waiter.wait_for_end(actor, id_text, 0.0, dialect)
         with self._long_polls.counted(actor.account) as may_wait:
             timeout_s = timeout_s if may_wait else 0.0
-            return await self.waiting.for_end(actor, id_text, timeout_s, door)
+            return await self.waiter.wait_for_end(actor, id_text, timeout_s, dialect)
 
     async def wait_for_change(self, actor: Actor, job: Job, timeout_s: float) -> Job:
-        """Return a job when it is not as it was, after `timeout_s` seconds, or at the server's end.
+        """Return a job when it changes, after `timeout_s` seconds, or when the server stops.
 
         Raises:
-            NotFound: It is gone, or the actor may not read it.
+            NotFound: It was deleted, or the actor may not read it.
         """
-        return await self.waiting.for_news(actor, job, timeout_s)
+        return await self.waiter.wait_for_change(actor, job, timeout_s)
 
     @contextmanager
     def watch(self, actor: Actor) -> Iterator[Watch]:
-        """Watch all jobs of an actor's account; begin before reading any."""
+        """Watch all jobs of an actor's account. Begin before reading any, to miss no change."""
         actor.require(Scope.JOBS_READ)
         with self._changes.watch_account(actor.account) as watch:
             yield watch
@@ -213,7 +215,7 @@ class Jobs:
 
     @property
     def is_stopping(self) -> bool:
-        """Whether the server stops: whoever waits should go."""
+        """Whether the server is stopping, so that waiting requests should end."""
         return self._changes.is_closed
 
     async def page(self, actor: Actor, query: JobQuery) -> list[Job]:
@@ -228,124 +230,124 @@ class Jobs:
         """Return for how long the actor's own ended jobs that a search finds ran, in ms."""
         return await self._store.run_ms(_own_of(actor, query))
 
-    async def by_prefix(self, actor: Actor, prefix: str, *, door: str) -> Job:
-        """Return the actor's own job by the first hexadecimal digits of its id.
+    async def by_prefix(self, actor: Actor, prefix: str, *, dialect: str) -> Job:
+        """Return the actor's own job by a prefix of its id in hexadecimal digits.
 
         Raises:
-            NotFound: None or several begin so, or it is another door's.
+            NotFound: No job or several jobs match, or the job is another dialect's.
         """
         actor.require(Scope.JOBS_READ)
         low, high = (str(uuid.UUID(prefix.ljust(32, end))) for end in "0f")
         job = await self._store.starting(actor.account, low, high, actor.devices)
-        if job is None or job.door != door:
+        if job is None or job.dialect != dialect:
             raise no_job()
         return job
 
     async def unfinished(self, actor: Actor, project: str, device: str) -> int:
-        """Return how many jobs of a project on a device have not ended, as seen by actor."""
+        """Return the number of unfinished jobs of a project on a device that the actor sees."""
         return await self._store.unfinished(project, device) if actor.sees(device) else 0
 
     async def cancel(
-        self, actor: Actor, id_text: str, *, door: str | None = None, wait_s: float = 0.0
+        self, actor: Actor, id_text: str, *, dialect: str | None = None, wait_s: float = 0.0
     ) -> Job:
-        """Cancel a waiting job at once, ask a running one to stop, leave an ended one as it is.
+        """Cancel a waiting job at once, stop a running one, leave an ended one unchanged.
 
         Args:
-            actor: Who asks.
+            actor: Owner of the job.
             id_text: The job.
-            door: As for `get`.
+            dialect: As for `get`.
             wait_s: Seconds to wait for a running job to end.
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: The job is readable but another account's.
+            Forbidden: The job is readable, but belongs to another account.
             Conflict: It is a part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._own(actor, id_text, door, "cancel")
+        job = await self._own(actor, id_text, dialect, "cancel")
         await self._store.cancel(job.id, actor=actor.account, now=self._now_ms())
-        return (await self.waiting.for_end(actor, job.id, wait_s, door)).job
+        return (await self.waiter.wait_for_end(actor, job.id, wait_s, dialect)).job
 
     async def rename(
         self,
         actor: Actor,
         id_text: str,
         *,
-        door: str | None = None,
+        dialect: str | None = None,
         name: str | None = None,
         tags: tuple[str, ...] | None = None,
     ) -> Job:
-        """Give a job another name, or other tags.
+        """Change the name or the tags of a job.
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: The job is readable but another account's.
+            Forbidden: The job is readable, but belongs to another account.
             LimitExceeded: The name, a tag or their number is too long.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._own(actor, id_text, door, "change")
+        job = await self._own(actor, id_text, dialect, "change")
         self._admission.check_names(name or "", tags or ())
         return await self._store.rename(job.id, name, tags, self._now_ms())
 
-    async def delete(self, actor: Actor, id_text: str, *, door: str | None = None) -> None:
-        """Forget an ended job, its program and its results.
+    async def delete(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> None:
+        """Delete an ended job with its program and results.
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: The job is readable but another account's.
+            Forbidden: The job is readable, but belongs to another account.
             Conflict: It has not ended, or is a part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._own(actor, id_text, door, "delete")
+        job = await self._own(actor, id_text, dialect, "delete")
         await self._store.delete(job.id)
 
-    async def _own(self, actor: Actor, id_text: str, door: str | None, verb: str) -> Job:
-        """Return a job that this actor may change: parts are read-only."""
+    async def _own(self, actor: Actor, id_text: str, dialect: str | None, verb: str) -> Job:
+        """Return a job that this actor may change. Parts are read-only."""
         ref = parse_id(id_text)
         if ref is not None and ref.part is not None:
-            job = await self._find(actor, ref.job, door)
+            job = await self._find(actor, ref.job, dialect)
             if job.n_circuits == 1 or ref.part >= job.n_circuits:
                 raise no_job()
             raise Conflict(f"This is part of the job {job.id}: {verb} that one.")
-        job = await self._find(actor, id_text, door)
+        job = await self._find(actor, id_text, dialect)
         if job.account != actor.account:
             raise Forbidden(f"Only the account that submitted a job may {verb} it.")
         return job
 
     async def events(
-        self, actor: Actor, id_text: str, *, door: str | None = None
+        self, actor: Actor, id_text: str, *, dialect: str | None = None
     ) -> list[JobEvent]:
-        """Return what happened to a job beside the happy path.
+        """Return the events of a job: releases, cancellations, failures.
 
         Raises:
             NotFound: As for `get`.
         """
-        job = await self.get(actor, id_text, door=door)
+        job = await self.get(actor, id_text, dialect=dialect)
         return await self._store.events(job.id)
 
     async def vendor_fields(self, job: Job) -> bytes:
-        """Return the vendor's opaque document of a job.
+        """Return the opaque vendor fields of a job.
 
         Raises:
             NotFound: The job was deleted since it was read.
         """
-        found = await self._store.wire(job.id)
+        found = await self._store.vendor_fields(job.id)
         if found == _NOTHING_KEPT and await self._store.get(job.id) is None:
             raise no_job()
         return found
 
 
 def _own_of(actor: Actor, query: JobQuery) -> JobQuery:
-    """Return a search among the actor's own jobs, on the devices that their token is for."""
+    """Restrict a search to the actor's own jobs on the devices of their token."""
     actor.require(Scope.JOBS_READ)
     return structs.replace(query, account=actor.account, devices=actor.devices)
 
 
 def _whole(id_text: str) -> str:
-    """Return the id of a job from any text.
+    """Return the id of a job from text.
 
     Raises:
-        NotFound: The text is none: it is that of a part, or of nothing.
+        NotFound: The text is the id of a part, or malformed.
     """
     ref = parse_id(id_text)
     if ref is None or ref.part is not None:
@@ -354,5 +356,5 @@ def _whole(id_text: str) -> str:
 
 
 def no_job() -> NotFound:
-    """Return the error for a job that is absent, or looks absent to the actor."""
+    """Return the error for a job that does not exist for the actor."""
     return NotFound("There is no such job.")

@@ -1,8 +1,8 @@
-"""Comparing passwords: at what pace, and what a wrong one is answered.
+"""Password verification with rate limits.
 
-A right password is never refused for the wrong ones before it. Beyond the limits a try is compared
-only after a pause, so that guessing stays slow, and a wrong one is answered 429. Each server counts
-for itself, also where several share a database.
+A right password is never refused because of earlier wrong ones. Above the limits, a password is
+compared only after a pause, which slows guessing down, and a wrong one receives 429. Each server
+counts separately, even on a shared database.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import argon2
 
-from qwicket.compute.turns import Turns
+from qwicket.compute.fair_slots import FairSlots
 from qwicket.gateway.throttle import Bucket, Tries, network
 from qwicket.model.errors import TooManyRequests, Unauthenticated
 
@@ -27,11 +27,11 @@ if TYPE_CHECKING:
 
 _HASHES_AT_ONCE: Final = 2
 NAME_PAUSE_S: Final = 2.0
-"""Pause before a comparison for a name that had too many wrong ones from the same address."""
+"""Pause before a comparison for a name with too many wrong passwords from one address."""
 ADDRESS_PAUSE_S: Final = 0.25
-"""The same for an address that had too many, whatever the names. `passwords_waiting` of them are
-through in 16 s: before the client of somebody with the right password gives up."""
-_MAX_LOGIN_CHARS: Final = 254  # of the longest e-mail address; longer texts are nobody's
+"""The same for an address with too many for all names. `passwords_waiting` of them take 16 s, which
+is less than the timeout of clients with the right password."""
+_MAX_LOGIN_CHARS: Final = 254  # length of the longest e-mail address
 _ANY: Final = 1 << 30
 
 _hasher = argon2.PasswordHasher()
@@ -42,20 +42,20 @@ def hash_password(password: str) -> str:
 
 
 class _Beyond(NamedTuple):
-    """Seconds until another wrong one is allowed: for the name, and for the address."""
+    """Seconds until another wrong password is allowed, for the name and for the address."""
 
     name_s: float
     address_s: float
 
 
 class Passwords:
-    """Compares passwords of all addresses, those of one address one after the other.
+    """Compares passwords, one at a time per address.
 
     Args:
         limits: Bounds on wrong and waiting passwords.
 
     Attributes:
-        wrong: How many were wrong so far.
+        wrong: Number of wrong passwords so far.
     """
 
     def __init__(self, limits: SignInLimits) -> None:
@@ -63,22 +63,22 @@ class Passwords:
         self.wrong = 0
         self._tries = Tries(limits.password_tries)
         self._bucket = Bucket(limits.wrong_passwords)
-        self._waiting: Counter[str] = Counter()
-        self._hashing = Turns(_HASHES_AT_ONCE)
-        self._pauses = Turns(_ANY)
+        self._waiter: Counter[str] = Counter()
+        self._hashing = FairSlots(_HASHES_AT_ONCE)
+        self._pauses = FairSlots(_ANY)
 
     async def check(self, login: str, stored: str | None, password: str, address: str) -> None:
-        """Return if the password is right.
+        """Verify a password.
 
         Args:
-            login: The name or e-mail address, as given.
-            stored: Its hash; None where nobody has the name.
-            password: As given.
-            address: The client's.
+            login: The name or e-mail address.
+            stored: Its hash; None if no account has the name.
+            password: The password.
+            address: Address of the client.
 
         Raises:
             Unauthenticated: It is wrong.
-            TooManyRequests: It is wrong, as were many before it, or too many of this address wait.
+            TooManyRequests: It is wrong, and so were many before; or too many of this address wait.
         """
         login = login[:_MAX_LOGIN_CHARS]
         async with self._counted(network(address)):
@@ -96,31 +96,31 @@ class Passwords:
         self, login: str, stored: str | None, password: str, where: str, beyond: _Beyond
     ) -> bool:
         if beyond.name_s:
-            async with self._pauses.turn(f"{where} {login}"):
+            async with self._pauses.slot(f"{where} {login}"):
                 await asyncio.sleep(NAME_PAUSE_S)
         if beyond.address_s:
-            async with self._pauses.turn(where):
+            async with self._pauses.slot(where):
                 await asyncio.sleep(ADDRESS_PAUSE_S)
-        async with self._hashing.turn(where):
+        async with self._hashing.slot(where):
             return await asyncio.to_thread(_matches, stored, password)
 
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
         most = self._limits.passwords_waiting
-        if self._waiting[where] > most:
+        if self._waiter[where] > most:
             raise TooManyRequests(
                 f"Over {most} passwords from one address wait (limit passwords_waiting).",
                 retry_after_s=1.0,
                 limit="passwords_waiting",
                 quota=most,
             )
-        self._waiting[where] += 1
+        self._waiter[where] += 1
         try:
             yield
         finally:
-            self._waiting[where] -= 1
-            if not self._waiting[where]:
-                del self._waiting[where]
+            self._waiter[where] -= 1
+            if not self._waiter[where]:
+                del self._waiter[where]
 
     def _refuse(self, beyond: _Beyond) -> None:
         if not any(beyond):
@@ -143,7 +143,7 @@ def _decoy() -> str:
 
 
 def _matches(stored: str | None, password: str) -> bool:
-    """Compare; without a stored hash against a decoy, so that the time tells nobody who exists."""
+    """Compare, without a stored hash with a decoy, so that the time does not reveal accounts."""
     try:
         _hasher.verify(stored or _decoy(), password)
     except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):

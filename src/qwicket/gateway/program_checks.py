@@ -1,4 +1,4 @@
-"""Checks of a program's format and measurements, and the errors that say what is wrong."""
+"""Validation of a program's format, gates and measurements, and the errors."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ if TYPE_CHECKING:
 
 
 def check_format(submission: Submission, device: Device) -> None:
-    """Refuse a format that a device does not take.
+    """Refuse a format that a device does not accept.
 
     Raises:
-        InvalidRequest: It does not; the detail says what the program is.
+        InvalidRequest: The device does not accept it; the detail names the detected format.
     """
     known = submission.format in programs.FORMATS
     if submission.format not in device.spec.formats or not known:
@@ -32,7 +32,7 @@ def check_format(submission: Submission, device: Device) -> None:
 
 
 def in_its_format(error: InvalidProgram, submission: Submission, device: Device) -> InvalidProgram:
-    """Return what is wrong with a program: first of all its format, if that is another."""
+    """Return the error of a program, which names the detected format if that differs."""
     named, found = submission.format, programs.recognise_format(submission.source)
     if named == "batch" or programs.may_be_meant(found, named):
         return error
@@ -44,18 +44,18 @@ def in_its_format(error: InvalidProgram, submission: Submission, device: Device)
         detail = f"{device.name} takes {formats}; this is {programs.format_title(found)}"
         return InvalidProgram(detail, field="program")
     if named.startswith("openqasm"):
-        return InvalidProgram(f"this is no OpenQASM program: {error.detail}", field=error.field)
+        return InvalidProgram(f"this is not an OpenQASM program: {error.detail}", field=error.field)
     return error
 
 
 def check_program(
     summary: Summary, submission: Submission, device: Device, most_circuits: int
 ) -> None:
-    """Refuse a program with gates or experiments that a device has not, or without measurements.
+    """Refuse a program with unsupported gates or too many experiments, or without measurements.
 
     Raises:
-        InvalidProgram: It has foreign native gates, or measures nothing in a format that can.
-        LimitExceeded: It has more experiments on atoms than the device takes in one job.
+        InvalidProgram: It has native gates of other machines, or measures nothing.
+        LimitExceeded: It has more experiments on atoms than the device allows in one job.
     """
     _check_gates(summary, device)
     _check_experiments(summary, device, most_circuits)
@@ -72,7 +72,7 @@ def _check_gates(summary: Summary, device: Device) -> None:
         )
     if device.spec.clifford_only and not summary.is_clifford:
         raise InvalidProgram(
-            f"{device.name} runs Clifford circuits alone, and this is none.", field="program"
+            f"{device.name} runs only Clifford circuits, and this is not one.", field="program"
         )
 
 

@@ -10,44 +10,44 @@ if TYPE_CHECKING:
     from qwicket.gateway.admission import Admission
     from qwicket.gateway.views import DeviceView
     from qwicket.model.jobs import Job, Progress
-    from qwicket.scheduling import Forecast, Outlook, Place
+    from qwicket.scheduling import Forecast, Forecaster, QueuePosition
     from qwicket.store import Store
 
 
 class Queue:
-    """When jobs are expected to start and to end.
+    """Positions, forecasts and progress of jobs.
 
     Args:
-        store: Where jobs are kept.
+        store: Stores jobs.
         admission: Estimates run times.
-        forecast: Foretells the queues of devices.
+        forecaster: Forecasts the queues of devices.
     """
 
-    def __init__(self, store: Store, admission: Admission, forecast: Forecast) -> None:
+    def __init__(self, store: Store, admission: Admission, forecaster: Forecaster) -> None:
         self._store = store
         self._admission = admission
-        self._forecast = forecast
+        self._forecaster = forecaster
 
-    async def position(self, job: Job) -> Place | None:
-        """Return where a waiting job is expected to stand; None when it does not wait."""
+    async def position(self, job: Job) -> QueuePosition | None:
+        """Return the position of a waiting job; None if it does not wait."""
         if job.state is not JobState.QUEUED:
             return None
-        return await self._forecast.place(job.device, job.id)
+        return await self._forecaster.position(job.device, job.id)
 
     async def progress(self, job: Job) -> Progress | None:
-        """Return how far an agent says that it is with a running job; None where nobody says."""
+        """Return the progress that an agent reported for a running job; None without a report."""
         if job.state not in (JobState.RUNNING, JobState.CANCELLING):
             return None
         return await self._store.leases.progress(job.id)
 
-    async def forecast(self, device: str) -> Outlook:
+    async def forecast(self, device: str) -> Forecast:
         """Return the forecast of a device's queue, at most a second old."""
-        return await self._forecast.outlook(device)
+        return await self._forecaster.forecast(device)
 
     def run_time(
         self, view: DeviceView, n_qubits: int, gates: tuple[int, int], shots: int
     ) -> float:
-        """Return the seconds that a job would run, as far as numbers can tell.
+        """Estimate the run time of a job in seconds from its numbers alone.
 
         Args:
             view: The device.

@@ -1,4 +1,4 @@
-"""Refusals that several operations share: what is wrong, and the right name where one is near."""
+"""Errors that several operations share, with a suggestion where a name is nearly right."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ if TYPE_CHECKING:
 
 
 def no_device(
-    name: str, door: str, devices: Iterable[Device], field: str | None = "device"
+    name: str, dialect: str, devices: Iterable[Device], field: str | None = "device"
 ) -> NotFound:
-    """Return the refusal of a device that a dialect does not show.
+    """Return the error for a device that a dialect does not show.
 
     Args:
-        name: What was asked for.
-        door: The dialect.
-        devices: Those that users may see.
-        field: The field that names it; None where the path does.
+        name: The requested name.
+        dialect: The dialect.
+        devices: Devices that users may see.
+        field: The field with the name; None if it is in the path.
     """
-    shown = [device.name for device in devices if door in device.doors]
+    shown = [device.name for device in devices if dialect in device.dialects]
     return NotFound(f"There is no device {name}.{closest(name, shown)}", field=field)
 
 
 def device_off(name: str, status: DeviceStatus) -> DeviceOff:
-    """Return the refusal of a device that is off."""
+    """Return the error for a device that is off."""
     until = ""
     if status.until_at is not None:
         until = f" until {datetime.fromtimestamp(status.until_at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
@@ -39,11 +39,11 @@ def device_off(name: str, status: DeviceStatus) -> DeviceOff:
 
 
 def no_noise_model(device: Device, name: str) -> str:
-    """Return why a device has no noise model of this name."""
+    """Return the message for a noise model that a device does not have."""
     models = device.spec.noise_models
     if not models and device.spec.native_gates:
         return (
-            f"noise: {device.name} has no noise model {name!r}: it is noisy itself, by its"
+            f"noise: {device.name} has no noise model {name!r}: its noise follows from its"
             " calibration. Leave noise out."
         )
     known = ", ".join(models) or "none"

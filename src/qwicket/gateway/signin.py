@@ -9,8 +9,8 @@ import string
 from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.passwords import Passwords
-from qwicket.gateway.recent import Recent
 from qwicket.gateway.throttle import WrongTokens
+from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import DEFAULT_SCOPES, Actor
 from qwicket.model.errors import Unauthenticated
 
@@ -28,50 +28,50 @@ _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{_SECRET_CHARS}}}")
 
 
 def new_secret() -> str:
-    """Return a fresh token of 256 random bits.
+    """Return a new token of 256 random bits.
 
-    Letters and digits after `qw_`: it passes unchanged through headers, URLs, shells and the
-    clients that read their settings as Python literals.
+    It has only letters and digits after `qw_`, which headers, URLs, shells and Python literals
+    leave unchanged.
     """
     return PREFIX + "".join(secrets.choice(_ALPHABET) for _ in range(_SECRET_CHARS))
 
 
 def digest(secret: str) -> bytes:
-    """Return what is stored of a token. Random 256 bits need no slow hash."""
+    """Return the stored digest of a token. 256 random bits need no slow hash."""
     return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def subject(actor: Actor) -> str:
-    """Return what a pass says of whom it was made for."""
+    """Return the subject of an access token for an actor."""
     return f"token {actor.token}" if actor.token else f"account {actor.account}"
 
 
 class SignIn:
-    """Checks credentials. A token's row is read again after a moment, so revocations count then."""
+    """Verifies credentials. Tokens are cached for `CACHE_TTL_S`, which delays revocations."""
 
     def __init__(self, store: Store, limits: SignInLimits, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._owners = Recent(store.accounts.token_owner)
+        self._owners = TTLCache(store.accounts.token_owner)
         self._passwords = Passwords(limits)
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
         self.wrong_tokens = 0
 
     @property
     def wrong_passwords(self) -> int:
-        """How many passwords were refused."""
+        """Number of refused passwords."""
         return self._passwords.wrong
 
     async def by_token(self, secret: str | None, address: str) -> Actor:
-        """Return who holds this token.
+        """Return the holder of this token.
 
-        It is looked up before its address is counted: refused unread, a right token would be shut
-        out by whoever guesses from the same address. Only what looks like a token, but is none, is
-        counted: the client that lost its settings or missed an expiry is no guesser.
+        The token is looked up before its address is counted, so that guesses from one address do
+        not lock out its valid tokens. Only unknown well-formed tokens count as guesses; missing and
+        expired ones do not.
 
         Raises:
-            Unauthenticated: It is absent, unknown, expired or revoked, or its account disabled.
-            TooManyRequests: It is unknown, as were many others from this address.
+            Unauthenticated: It is missing, unknown, expired or revoked, or its account is disabled.
+            TooManyRequests: It is unknown, and so were many others from this address.
         """
         if not secret:
             raise Unauthenticated
@@ -85,24 +85,24 @@ class SignIn:
         try:
             return self._actor(owner)
         except Unauthenticated:
-            self._owners.forget(key)  # upkeep will revoke it: no clock set back may revive it
+            self._owners.invalidate(key)  # maintenance revokes it, so that no clock revives it
             raise
 
     def forget(self, tokens: Collection[str]) -> None:
-        """Look these tokens up again the next time: they were revoked."""
-        self._owners.forget_where(lambda owner: owner.token.id in tokens)
+        """Remove revoked tokens from the cache."""
+        self._owners.invalidate_where(lambda owner: owner.token.id in tokens)
 
     def count_wrong(self, address: str) -> None:
-        """Count a secret that somebody invented.
+        """Count a guessed secret.
 
         Raises:
-            TooManyRequests: There were many others from this address.
+            TooManyRequests: This address has sent many others.
         """
         self.wrong_tokens += 1
         self._wrong_tokens.count(address)
 
     async def confirm(self, actor: Actor) -> None:
-        """Refuse an actor who may not be here any more.
+        """Refuse an actor whose rights have been withdrawn.
 
         Raises:
             Unauthenticated: The token was revoked or has expired, or the account is disabled.
@@ -110,7 +110,7 @@ class SignIn:
         await self.by_subject(subject(actor))
 
     async def by_subject(self, subject: str) -> Actor:
-        """Return who an actor is now, by `subject`: never from memory.
+        """Return the present actor of a `subject`, never from the cache.
 
         Raises:
             Unauthenticated: The token was revoked or has expired, or the account is disabled.
@@ -119,7 +119,7 @@ class SignIn:
         if kind == "token":
             owner = await self._store.accounts.owner_of_token(id_text)
             if owner is None:
-                raise Unauthenticated("The token is gone.")
+                raise Unauthenticated("The token does not exist any more.")
             return self._actor(owner)
         account = await self._store.accounts.by_id(id_text)
         if account is None or account.disabled_at:
@@ -127,22 +127,22 @@ class SignIn:
         return await self._member(account)
 
     async def by_password(self, login: str, password: str, address: str) -> Actor:
-        """Return who has this name (or e-mail address) and password, with the default scopes.
+        """Return the account with this name (or e-mail address) and password, with default scopes.
 
         Raises:
-            Unauthenticated: They do not match; which of them is wrong is not said.
-            TooManyRequests: They do not match, as did many before from this address or for this
-                name, or too many of this address wait: they are compared one at a time.
+            Unauthenticated: Name or password is wrong, without distinction.
+            TooManyRequests: They are wrong, and so were many before from this address or for this
+                name; or too many from this address wait to be compared one at a time.
         """
         found = await self._store.accounts.for_password(login)
         usable = found if found and not found.account.disabled_at else None
         stored = usable.password_hash if usable else None
         await self._passwords.check(login, stored, password, address)
-        assert usable is not None  # nobody's password is right
+        assert usable is not None  # without an account no password is accepted
         return await self._member(usable.account)
 
     async def _member(self, account: Account) -> Actor:
-        """Return an account as it acts without a token: default scopes, its own project."""
+        """Return the actor of an account without a token: default scopes, its own project."""
         project = await self._store.accounts.project(account.name)
         return Actor(
             account=account.id,
@@ -158,7 +158,7 @@ class SignIn:
         token = owner.token
         if token.expires_at is not None and token.expires_at <= self._now_ms():
             raise Unauthenticated("The token has expired.")
-        if token.revoked_at is not None:  # upkeep revokes what has expired
+        if token.revoked_at is not None:  # maintenance revokes what has expired
             raise Unauthenticated("The token was revoked.")
         if owner.is_disabled:
             raise Unauthenticated("The account is disabled.")

@@ -1,6 +1,6 @@
-"""How often one address may be wrong: tokens and passwords per minute, passwords by a bucket too.
+"""Rate limits on wrong tokens and passwords per address.
 
-Kept in memory and bounded; the addresses that were longest silent are forgotten.
+Counts are in memory and bounded; the longest inactive addresses are dropped.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ _MAX_ADDRESS_CHARS: Final = 64
 
 
 class Tries:
-    """Wrong tries of the last minute, per address and name.
+    """Wrong attempts of the last minute, per address and name.
 
-    A try counts from when it begins, so that many at once count as well, until it proves right.
+    An attempt counts from its beginning until it succeeds, so that concurrent ones count, too.
     """
 
     def __init__(self, limit: int) -> None:
@@ -29,7 +29,7 @@ class Tries:
         self._recent: OrderedDict[tuple[str, str], deque[float]] = OrderedDict()
 
     def take(self, address: str, login: str) -> float:
-        """Count a try; return 0, or the seconds until one more is allowed: it is not counted."""
+        """Count an attempt and return 0, or return the seconds until one more is allowed."""
         now = time.monotonic()
         key = network(address), login
         recent = self._recent.setdefault(key, deque())
@@ -44,22 +44,22 @@ class Tries:
         return 0.0
 
     def give_back(self, address: str, login: str) -> None:
-        """Do not count the last try: it was right."""
+        """Discount the last attempt, which was right."""
         recent = self._recent.get((network(address), login))
         if recent:
             recent.pop()
 
 
 class Bucket:
-    """A bucket per address: each take empties it by one, each second gives one back."""
+    """Token bucket per address, refilled by one per second."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._full_at: OrderedDict[str, float] = OrderedDict()
-        """When each bucket is full again; one that is full need not be kept."""
+        """Time at which each bucket is full again; full ones are dropped."""
 
     def take(self, address: str) -> float:
-        """Take one; return 0, or the seconds until there is one: then nothing is taken."""
+        """Take one and return 0, or return the seconds until one is available."""
         now = time.monotonic()
         key = network(address)
         full_at = max(now, self._full_at.get(key, now)) + 1 / _REFILL_PER_S
@@ -73,7 +73,7 @@ class Bucket:
         return 0.0
 
     def give_back(self, address: str) -> None:
-        """Put one back that was taken."""
+        """Return one to the bucket."""
         key = network(address)
         if key in self._full_at:
             self._full_at[key] -= 1 / _REFILL_PER_S
@@ -90,7 +90,7 @@ class WrongTokens:
         """Count a wrong token.
 
         Raises:
-            TooManyRequests: The address had its share of this minute.
+            TooManyRequests: The address has reached its limit for this minute.
         """
         wait_s = self._tries.take(address, "")
         if wait_s:
@@ -104,9 +104,9 @@ class WrongTokens:
 
 
 def network(address: str) -> str:
-    """Return what counts as one client: an IPv4 address, or the /64 that one customer is given.
+    """Return the network of one client: an IPv4 address, or a /64, which one customer receives.
 
-    What is no address, as a proxy may write it, counts as it stands.
+    Other texts, which a proxy may send, are returned unchanged.
     """
     try:
         ip = ipaddress.ip_address(address)

@@ -1,6 +1,6 @@
-"""What an account does with its own tokens. No token makes or revokes one that may do more.
+"""An account's own tokens. No token creates or revokes one with more rights.
 
-A token is made with another one, its parent, and is revoked together with it.
+A token is created with another one, its parent, and is revoked together with it.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ class Tokens:
         """Return the token that the actor signed in with.
 
         Raises:
-            Unauthenticated: It is gone, was revoked, or the actor signed in without one.
+            Unauthenticated: It was deleted or revoked, or the actor signed in without one.
         """
         found = await self._store.accounts.token(actor.account, actor.token)
         if found is None or found.revoked_at is not None:
-            raise Unauthenticated("The token is gone.")
+            raise Unauthenticated("The token does not exist any more.")
         return found
 
     async def live(self, actor: Actor) -> list[Token]:
-        """Return the account's tokens that still sign in, the oldest first."""
+        """Return the account's valid tokens, the oldest first."""
         accounts, most = self._store.accounts, self._limits.quotas.tokens
         return await accounts.live_tokens(actor.account, self._now_ms(), most)
 
@@ -58,19 +58,19 @@ class Tokens:
         project: str | None = None,
         life_s: int | None = None,
     ) -> NewToken:
-        """Make a token of the account; what is not said is as that of the actor's own.
+        """Create a token of the account. Omitted values are those of the actor's own token.
 
         Args:
-            actor: Who asks.
-            scopes: Some of the actor's.
-            devices: Names; of those that the actor's token is for, if it is for some only.
-            project: The name of the actor's project; with the scope `admin` of any of the account.
-            life_s: Seconds until it expires, not beyond the actor's own token.
+            actor: The creator.
+            scopes: A subset of the actor's.
+            devices: Names; a subset of those of the actor's token, if it is restricted.
+            project: Name of the actor's project; with the scope `admin`, of any of the account.
+            life_s: Seconds until it expires, at most until the actor's own token does.
 
         Raises:
-            Forbidden: The actor may make none, or it would be allowed more than the actor.
+            Forbidden: The actor may not create tokens, or the token would have more rights.
             NotFound: There is no such device or project.
-            LimitExceeded: The account has as many tokens as it may.
+            LimitExceeded: The account has its maximum of tokens.
         """
         actor.require(Scope.TOKENS_WRITE)
         own, now = await self.own(actor), self._now_ms()
@@ -97,17 +97,17 @@ class Tokens:
         return NewToken(stored, secret)
 
     async def revoke(self, actor: Actor, token: str) -> None:
-        """Revoke a token of the account and all that were made from it.
+        """Revoke a token of the account and all tokens made from it.
 
-        This server refuses them from now on. A token may always revoke itself.
+        This server refuses them at once. A token may always revoke itself.
 
         Raises:
             NotFound: The account has no such token.
-            Forbidden: The actor may revoke none but its own, or it may do more than the actor.
+            Forbidden: The actor may revoke only its own token, or the token has more rights.
         """
         if token != actor.token:
             actor.require(Scope.TOKENS_WRITE)
-        is_id = parse_id(token) is not None  # PostgreSQL takes no NUL
+        is_id = parse_id(token) is not None  # PostgreSQL cannot store NUL
         found = await self._store.accounts.token(actor.account, token) if is_id else None
         if found is None or found.revoked_at is not None:
             raise NotFound("There is no such token.")
@@ -133,18 +133,18 @@ class Tokens:
         if Scope.ADMIN not in actor.scopes:
             raise Forbidden(f"This token is for the project {own}.", field="project")
         if wished not in [each.name for each in mine]:
-            raise NotFound("You are no member of such a project.", field="project")
+            raise NotFound("You are not a member of such a project.", field="project")
         return str(wished)
 
 
 def _require_within(other: Token, own: Token) -> None:
-    """Refuse what has more rights than `own`: scopes, devices or time."""
+    """Refuse a token with more rights than `own`: scopes, devices or time."""
     for scope in other.scopes:
         if scope not in own.scopes:
             raise Forbidden(f"This token lacks the scope {scope}.", field="scopes")
     if own.devices and not set(own.devices).issuperset(other.devices or ("",)):
         few = ", ".join(own.devices)
-        raise Forbidden(f"This token is for the devices {few} alone.", field="devices")
+        raise Forbidden(f"This token is only for the devices {few}.", field="devices")
     if own.expires_at is not None and not other.expires_at:
         raise Forbidden("This token expires, the other does not.", field="life_s")
     if own.expires_at is not None and (other.expires_at or 0) > own.expires_at:

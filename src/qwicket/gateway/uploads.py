@@ -1,6 +1,6 @@
-"""Jobs whose program comes later: a draft, an upload in pieces, and then the checks.
+"""Jobs whose program is uploaded later: a draft, an upload in chunks, then validation.
 
-An upload that breaks off leaves the draft as it was, however far it came; it can be sent again.
+An interrupted upload leaves the draft unchanged and can be repeated.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from qwicket.compute.turns import Turns
-from qwicket.gateway.insistence import insist, patiently
+from qwicket.compute.fair_slots import FairSlots
+from qwicket.gateway.retries import retry_until_known, wait_for_capacity
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Conflict,
@@ -38,16 +38,15 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 2
-"""Uploads that are made into jobs at the same time, one of each account: all of it is in memory
-then, several times over."""
+"""Uploads that are validated at the same time, one per account: each is in memory several times."""
 
 
 class Uploads:
-    """Makes drafts, takes their programs, and queues them.
+    """Creates drafts, stores their programs, validates and queues them.
 
     Args:
-        store: What is kept.
-        admission: Checks what was uploaded.
+        store: Stores drafts and uploads.
+        admission: Validates uploaded programs.
         limits: Bounds on uploads.
         now_ms: The clock.
     """
@@ -59,16 +58,16 @@ class Uploads:
         self._admission = admission
         self._limits = limits
         self._now_ms = now_ms
-        self._turns = Turns(_AT_ONCE)
+        self._slots = FairSlots(_AT_ONCE)
 
     async def draft(
         self, actor: Actor, submission: Submission, *, unfinished_limit: int | None = None
     ) -> Job:
-        """Store a job whose program is still to come; its time to come is limited.
+        """Store a draft, whose program must arrive within a limited time.
 
         Raises:
-            QwicketError: Device, name or tags are refused; nothing is stored.
-            Conflict: Whether it is stored is not known.
+            QwicketError: Device, name or tags are invalid; nothing is stored.
+            Conflict: It is unknown whether the draft was stored.
         """
         actor.require(Scope.JOBS_WRITE)
         new = await self._admission.draft(actor, submission)
@@ -78,15 +77,15 @@ class Uploads:
             waiting_limit=self._limits.quotas.waiting_jobs,
             unfinished_limit=unfinished_limit,
         )
-        return await insist(add, partial(self._store.jobs.get, new.id))
+        return await retry_until_known(add, partial(self._store.jobs.get, new.id))
 
     async def take(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
-        """Keep a program as it comes in; it counts when all of it is on disk. Return its bytes.
+        """Store a program as it arrives, and return its size. It is valid once complete on disk.
 
         Raises:
-            Forbidden: The job is another account's.
-            Conflict: The job takes no upload any more, or another upload of it began meanwhile.
-            LimitExceeded: It is larger than an upload may be, or leaves others no room.
+            Forbidden: The job belongs to another account.
+            Conflict: The job no longer accepts uploads, or another upload of it has begun.
+            LimitExceeded: It exceeds the limit of one upload, or of all uploads together.
         """
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:
@@ -112,43 +111,47 @@ class Uploads:
             raise
         return size
 
-    async def submit(self, actor: Actor, job: Job, worded: Callable[[bytes], Submission]) -> Job:
-        """Check what was uploaded for a draft, and queue or fail the job; another is left as it is.
+    async def submit(
+        self, actor: Actor, job: Job, to_submission: Callable[[bytes], Submission]
+    ) -> Job:
+        """Validate a draft's upload, and queue or fail the job. Other jobs stay unchanged.
 
         Args:
-            actor: Who asks.
+            actor: Owner of the job.
             job: The draft.
-            worded: Makes a submission of the program's text; it is called beside the loop.
+            to_submission: Makes a submission of the program's text; called in a thread.
 
         Raises:
-            Conflict: Nothing was uploaded, or not all of it.
-            Forbidden: The job is another account's.
-            NotFound: The job is gone.
-            Unavailable: It cannot be checked now; the draft stays.
-            TooManyRequests: Likewise, for a long time.
+            Conflict: The upload is missing or incomplete.
+            Forbidden: The job belongs to another account.
+            NotFound: The job was deleted.
+            Unavailable: It cannot be validated now; the draft stays.
+            TooManyRequests: No parser became free for a long time; the draft stays.
         """
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:
             raise Forbidden("Only the account that submitted a job may send its program.")
-        async with self._turns.turn(actor.account):
+        async with self._slots.slot(actor.account):
             now = await self._present(job)
             if now.state is not JobState.DRAFT:
                 return now
             source = await self._store.uploads.read(job.id)
             if source is None:
-                raise Conflict("The program of this job was not uploaded, or not to its end.")
+                raise Conflict(
+                    "The program of this job was not uploaded completely. Upload it again."
+                )
             try:
-                return await self._admitted(actor, now, source, worded)
-            except Conflict:  # somebody asked twice at once
+                return await self._admitted(actor, now, source, to_submission)
+            except Conflict:  # a concurrent request has validated it
                 return await self._present(job)
 
     async def _admitted(
-        self, actor: Actor, job: Job, source: bytes, worded: Callable[[bytes], Submission]
+        self, actor: Actor, job: Job, source: bytes, to_submission: Callable[[bytes], Submission]
     ) -> Job:
         try:
-            submission = await asyncio.to_thread(worded, source)
+            submission = await asyncio.to_thread(to_submission, source)
             uploaded = structs.replace(submission, is_uploaded=True)
-            ready = await patiently(lambda: self._admission.admit(actor, uploaded))
+            ready = await wait_for_capacity(lambda: self._admission.admit(actor, uploaded))
         except (InvalidRequest, LimitExceeded, NotFound, Forbidden) as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())
@@ -163,7 +166,7 @@ class Uploads:
 
 
 async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
-    """Yield what comes in as numbered pieces of one size, the last one apart."""
+    """Yield the incoming bytes as numbered chunks of equal size except the last."""
     held, number = bytearray(), 0
     async for chunk in chunks:
         held += chunk

@@ -1,4 +1,4 @@
-"""What doors are shown: a device, a job or one circuit of it, and what circuits gave."""
+"""Values that dialects render: devices, jobs, single circuits of jobs, results."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ _SHORT_BYTES: Final = 16 << 10
 
 
 class DeviceView(NamedTuple):
-    """A device as a door may show it.
+    """A device with its status and limits on this machine.
 
     Attributes:
         device: The device.
         status: Whether it takes jobs.
-        qubits: What a program may have on this machine; modes of a photonic device.
-        max_shots: Most shots of one job.
-        max_circuits: Most circuits, or experiments on atoms, of one job.
-        calibration: The one in force, if it has any.
-        engines: Those of its engines that are installed on this machine.
-        presence: Who serves it, of a device whose jobs agents pull.
+        qubits: Limit on qubits on this machine; on modes for a photonic device.
+        max_shots: Limit on shots of one job.
+        max_circuits: Limit on circuits, or experiments on atoms, of one job.
+        calibration: The calibration in force, if any.
+        engines: Its engines that are installed on this machine.
+        presence: Agents that serve it; None if no agents do.
     """
 
     device: Device
@@ -47,7 +47,7 @@ class DeviceView(NamedTuple):
 
     @property
     def is_online(self) -> bool:
-        """Whether it is on, and somebody is there to run its jobs."""
+        """Whether it is on and can run jobs now."""
         return self.status.is_on and (self.presence is None or self.presence.agents > 0)
 
 
@@ -56,9 +56,9 @@ class JobPart(NamedTuple):
 
     Attributes:
         job: The job.
-        number: Which circuit, from 0; None is the whole job.
-        state: That of the circuit: of a failed job's circuits some may be completed.
-        failure: Why it failed, if it did.
+        number: Index of the circuit, from 0; None is the whole job.
+        state: State of the circuit. Some circuits of a failed job may be completed.
+        failure: The cause of a failure, if any.
     """
 
     job: Job
@@ -72,12 +72,12 @@ class JobPart(NamedTuple):
         return cls(job, None, job.state, failure)
 
 
-class Awaited(NamedTuple):
-    """A job that was waited for.
+class WaitResult(NamedTuple):
+    """Result of waiting for a job.
 
     Attributes:
-        job: How it stands.
-        results: What its circuits gave, if this was told with its end; None when it must be read.
+        job: The job after the wait.
+        results: Its results if the notification contained them; None if they must be read.
     """
 
     job: Job
@@ -85,21 +85,21 @@ class Awaited(NamedTuple):
 
 
 class JobResults(NamedTuple):
-    """An ended job and what its circuits gave."""
+    """An ended job and the results of its circuits."""
 
     job: Job
     parts: list[Outcome | Failure]
 
     @property
     def is_small(self) -> bool:
-        """Whether a door words it in about a millisecond; else it does so beside the loop."""
+        """Whether rendering takes about a millisecond; otherwise a dialect renders in a thread."""
         outcomes = [part for part in self.parts if isinstance(part, Outcome)]
         size = sum(len(array.data) for part in outcomes for array in part.arrays.values())
         return is_quick(self.job) and size <= _SMALL_BYTES
 
 
 def are_short(parts: Sequence[PartResult]) -> bool:
-    """Say whether results are a few kilobytes once decoded: no wording makes much of them."""
+    """Return whether decoded results are a few kilobytes, so that any rendering stays small."""
     bodies = [part.body for part in parts if isinstance(part, Encoded)]
     return sum(map(len, bodies)) <= _SHORT_BYTES and not any(
         is_longer(body, _SHORT_BYTES // len(bodies)) for body in bodies
@@ -107,5 +107,5 @@ def are_short(parts: Sequence[PartResult]) -> bool:
 
 
 def is_quick(job: Job) -> bool:
-    """Say whether a job's result is decoded in well under a millisecond."""
+    """Return whether a job's result is decoded in well under a millisecond."""
     return job.n_qubits <= _SMALL_QUBITS and job.shots * job.n_circuits <= _SMALL_SHOTS

@@ -1,1 +1,1 @@
-"""Frozen values: accounts, devices, jobs and their states, groups, limits, errors. No I/O."""
+"""Immutable values: accounts, devices, jobs and their states, groups, limits, errors. No I/O."""

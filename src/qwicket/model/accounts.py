@@ -1,4 +1,4 @@
-"""Accounts, projects, tokens, and the actor that a sign-in yields."""
+"""Accounts, projects, tokens, and the actor that a sign-in returns."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ Role = Literal["admin", "member"]
 
 NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
-PASS_S: Final = 300.0
-"""Life of a pass for clients that fetch a new one when it is refused."""
-LONG_PASS_S: Final = 14 * 86_400.0
-"""Life of a pass for clients that sign in once and never again."""
+ACCESS_TOKEN_S: Final = 300.0
+"""Life of an access token for clients that renew it."""
+LONG_ACCESS_TOKEN_S: Final = 14 * 86_400.0
+"""Life of an access token for clients that sign in once and never again."""
 
 
 class Scope(StrEnum):
     """What a token may do."""
 
     JOBS_READ = "jobs:read"
-    """Read one's own and one's projects' jobs, results, groups and events."""
+    """Read jobs, results, groups and events of the account and of its projects."""
     JOBS_WRITE = "jobs:write"
     """Submit, cancel and delete jobs; open and close groups."""
     DEVICES_READ = "devices:read"
     """Read devices, their queues and calibrations."""
     DEVICES_SERVE = "devices:serve"
-    """Serve a device as a lab's agent: announce it, take its jobs, bring results."""
+    """Serve a device as a lab's agent: announce it, claim its jobs, report results."""
     TOKENS_WRITE = "tokens:write"
-    """Make tokens that may do no more than this one, and revoke tokens of the account."""
+    """Create tokens with at most the rights of this one, and revoke tokens of the account."""
     ADMIN = "admin"
-    """Read `/metrics` from other machines; with `tokens:write`, make and revoke tokens of any
+    """Read `/metrics` from other machines; with `tokens:write`, create and revoke tokens of any
     project of the account. Only accounts of the role `admin` may have it."""
 
 
@@ -51,7 +51,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """What use is counted against. `stored_bytes` are those of its jobs' programs and results."""
+    """A project, to which usage counts. `stored_bytes` is the size of its programs and results."""
 
     id: str
     name: str
@@ -61,9 +61,9 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):
-    """A token without its secret: only the sha256 of the secret is kept. Times are Unix ms.
+    """A token without its secret, of which only the sha256 is stored. Times are Unix ms.
 
-    `parent` is the token that it was made with; it is revoked together with that one.
+    `parent` is the token that created it; revoking the parent revokes it, too.
     """
 
     id: str
@@ -78,7 +78,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is asking, with what rights: the answer of every sign-in."""
+    """The caller and its rights, as returned by every sign-in."""
 
     account: str
     account_name: str
@@ -89,33 +89,33 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
     devices: frozenset[str]
 
     def require(self, scope: Scope) -> None:
-        """Refuse unless the token holds `scope`.
+        """Require a scope of the token.
 
         Raises:
-            Forbidden: It does not.
+            Forbidden: The token lacks it.
         """
         if scope not in self.scopes:
             raise Forbidden(f"This token lacks the scope {scope}.")
 
     def sees(self, device: str) -> bool:
-        """Return whether jobs and groups of a device exist for this token."""
+        """Return whether the token may see jobs and groups of a device."""
         return not self.devices or device in self.devices
 
     def require_device(self, name: str) -> None:
-        """Refuse unless the token is for all devices or for this one.
+        """Require that the token is for all devices or for this one.
 
         Raises:
-            Forbidden: It is not.
+            Forbidden: The token is for other devices.
         """
         if not self.sees(name):
             raise Forbidden(f"This token is not for the device {name}.", field="device")
 
 
 def check_name(name: str, what: str = "name") -> str:
-    """Return `name` if an account, project or provider may bear it.
+    """Validate the name of an account, project or provider, and return it.
 
     Raises:
-        InvalidRequest: It may not.
+        InvalidRequest: The name is invalid.
     """
     if not NAME_PATTERN.fullmatch(name):
         raise InvalidRequest(

@@ -1,4 +1,4 @@
-"""Devices: things that run programs of one family, and whether they are on."""
+"""Devices, their specifications and status."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class AtomGateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """A gate on cold atoms as a device advertises it.
 
     Attributes:
-        name: What a program calls it.
+        name: Its name in programs.
         description: One sentence for people.
         parameters: Names of its parameters; energies times time in radians.
-        wires: Every list of wires that it can be sent on.
-        definition: What it is in OpenQASM; by default a gate with an empty body.
+        wires: All lists of wires on which it can act.
+        definition: Its definition in OpenQASM; by default a gate with an empty body.
     """
 
     name: str
@@ -33,21 +33,21 @@ class AtomGateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 MAX_EXPERIMENTS: Final = 1_000
-"""Most experiments of one job on a device of cold atoms that does not say."""
+"""Default limit on experiments of one job on a device of cold atoms."""
 
 
 class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a device of cold atoms tells its clients beside the rest of its spec.
+    """Additional specification of a device of cold atoms.
 
     Attributes:
-        version: Of the device, as `X.Y` or `X.Y.Z`.
-        kind: What its atoms are.
+        version: Version of the device, as `X.Y` or `X.Y.Z`.
+        kind: Kind of its atoms.
         species: Number of species.
-        wire_order: How the wires of several species follow each other.
-        gates: What programs may apply.
-        instructions: What else they may say, such as `load` and `measure`.
-        max_experiments: Most experiments of one job.
-        is_simulator: Whether there are no atoms.
+        wire_order: Order of the wires of several species.
+        gates: Gates for programs.
+        instructions: Other instructions, such as `load` and `measure`.
+        max_experiments: Limit on experiments of one job.
+        is_simulator: Whether it is a simulator.
     """
 
     version: str
@@ -61,17 +61,17 @@ class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 
 class PhotonicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What programs for a photonic device are compiled against, in the words of those who compile.
+    """Additional specification of a photonic device, for compilers.
 
     Attributes:
-        modes: Most modes of a program; or by kind the most that are measured (`pnr_max`,
-            `homodyne_max`, `heterodyne_max`), or of time-domain programs the most of each
+        modes: Limit on modes of a program; or limits on measured modes by kind (`pnr_max`,
+            `homodyne_max`, `heterodyne_max`); or limits of time-domain programs
             (`temporal_max`, `concurrent`, `spatial`).
-        layout: Blackbird template of the one circuit that the device has; empty means any.
-        compilers: Strawberry Fields' names of its compilers, the usual one first.
-        gate_parameters: What the layout's parameters may be: values, and ranges [low, high].
-        certificate: What is known of the machine.
-        since: When it was set up.
+        layout: Blackbird template of the device's fixed circuit; empty means any circuit.
+        compilers: Strawberry Fields' names of its compilers, the default one first.
+        gate_parameters: Allowed values, and ranges [low, high], of the layout's parameters.
+        certificate: Measured properties of the machine.
+        since: Time of its setup.
     """
 
     modes: int | dict[str, int | dict[str, int]]
@@ -83,24 +83,25 @@ class PhotonicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a device can do, as its TOML or its agent says.
+    """Specification of a device, from its TOML file or its agent.
 
     Attributes:
         description: One sentence for people.
-        qubits: Widest circuit it takes; the engine `aer-mps` has a limit of its own.
-        formats: Formats it reads, the preferred one first.
-        gates: Names of the gates it takes, in the format's own words.
-        native_gates: Those of its machine; none means that it takes any machine's.
-        max_shots: Most shots of one job.
-        outputs: What a job may ask for: `counts`, `memory`, `probabilities`.
+        qubits: Limit on qubits of a circuit; the engine `aer-mps` has another limit.
+        formats: Accepted formats, the preferred one first.
+        gates: Names of the accepted gates, as the format spells them.
+        native_gates: Native gates of its machine; empty accepts those of any machine.
+        max_shots: Limit on shots of one job.
+        outputs: Available outputs: `counts`, `memory`, `probabilities`.
         noise_models: Names of the noise models that a job may ask for.
         engines: Names of the engines that a job may ask for, where they are installed.
-        clifford_only: Whether it runs Clifford circuits alone.
+        clifford_only: Whether it runs only Clifford circuits.
         exact: Whether probabilities are exact (an ideal simulator) rather than frequencies.
-        shot_s: Seconds that a shot takes where an agent serves the device; estimates are made of
-            it. Simulations are estimated by their engine.
-        atoms: What a device of the family `atoms` advertises further.
-        photonic: More of a photonic device; its `qubits` are modes, time bins unrolled.
+        shot_s: Time of one shot in seconds, for estimates of devices that agents serve. Engines
+            estimate their simulations themselves.
+        atoms: Specification of a device of the family `atoms`.
+        photonic: Specification of a photonic device; `qubits` counts its modes, with time bins
+            unrolled.
     """
 
     description: str
@@ -120,23 +121,23 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One device. `doors` lists the dialects that show it; any other door does not know it."""
+    """One device. Only the listed `dialects` show it."""
 
     name: str
     family: Family
     provider: str
     driver: DriverKind
-    doors: tuple[str, ...]
+    dialects: tuple[str, ...]
     position: int
     spec: DeviceSpec
 
 
 class Presence(NamedTuple):
-    """Who serves a device that has no driver.
+    """Presence of the agents that serve a device.
 
     Attributes:
-        agents: Agents whose beat moves.
-        seen_at: When one was last heard of, Unix ms; None is never.
+        agents: Number of live agents.
+        seen_at: Last contact with an agent, Unix ms; None is never.
     """
 
     agents: int
@@ -144,14 +145,14 @@ class Presence(NamedTuple):
 
 
 class Provider(NamedTuple):
-    """To whom devices belong; if it is not active, they are hidden and take no new jobs."""
+    """Owner of devices. If it is inactive, they are hidden and accept no new jobs."""
 
     name: str
     is_active: bool
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a device takes and runs jobs; off, what waits is kept. `until_at` is Unix ms."""
+    """Whether a device accepts and runs jobs. Waiting jobs stay queued. `until_at` is Unix ms."""
 
     is_on: bool = True
     reason: str = ""
@@ -162,15 +163,15 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 
 
 def check_device_name(name: str) -> str:
-    """Return `name` if a lab's device may bear it.
+    """Validate the name of a lab's device, and return it.
 
     Raises:
-        InvalidRequest: It may not.
+        InvalidRequest: The name is invalid.
     """
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
             "A device's name has 1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', and begins with a"
-            f" letter or digit; {name[:100]!r} is none.",
+            f" letter or digit; not {name[:100]!r}.",
             field="device",
         )
     return name

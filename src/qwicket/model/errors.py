@@ -1,4 +1,4 @@
-"""Every refusal and failure that may leave the server, as one tree.
+"""All errors that the server may return, as one tree.
 
     QwicketError
     ├── InvalidRequest      400  the request is malformed, or a field of it is
@@ -7,24 +7,24 @@
     │   └── BodyTooLarge    413
     ├── Unauthenticated     401  no token, or one that is not valid
     ├── Forbidden           403  the token or account may not do this
-    ├── NotFound            404  absent, or not yours: the two look alike
+    ├── NotFound            404  unknown, or not yours, without distinction
     ├── MethodNotAllowed    405
     ├── RequestTimeout      408  the request did not arrive in time
-    ├── Conflict            409  the thing's present state does not allow it
+    ├── Conflict            409  the present state does not allow it
     │   ├── NotFinished     409  the job has not ended yet
     │   ├── NoResult        409  the job ended without a result
     │   └── StaleLease      409  another runner has the job, or it has ended
     ├── KeyReused           422  an idempotency key came with other content
     ├── TooManyRequests     429
-    ├── InternalError       500  unknown; known to the operator by its id
-    ├── NotOffered          501  known by name, and not done here
+    ├── InternalError       500  unexpected; logged under an id
+    ├── NotOffered          501  known, but not implemented here
     ├── Unavailable         503  queue full, server stopping
     │   └── DeviceOff       503  an administrator or the lab turned the device off
     └── StorageFull         507
 
-Each class carries an HTTP status, a stable code, a sentence that says what it means, what usually
-causes it, and a sentence for the remedy. Dialects map the code to their vendor's body; nobody else
-builds error bodies. `codes` is the table that pages are made from.
+Each class has an HTTP status, a stable code, and sentences for meaning, usual cause and remedy.
+Dialects map the code to their vendor's body; no other code builds error bodies. The documentation
+is generated from `codes`.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ from typing import ClassVar
 
 
 class QwicketError(Exception):
-    """Root of the tree.
+    """Base class.
 
     Args:
-        detail: One sentence for the person who sent the request. Never a path, SQL or traceback.
-        field: Name of the field at fault, if one is.
-        retry_after_s: Seconds after which a retry makes sense, if it does.
+        detail: One sentence for the user. It never contains a path, SQL or a traceback.
+        field: Name of the invalid field, if any.
+        retry_after_s: Seconds after which a retry is useful, if it is.
     """
 
     status: ClassVar[int] = 500
@@ -62,7 +62,7 @@ class InvalidRequest(QwicketError):
     title = "The request is malformed."
     cause = (
         "The JSON does not parse, a field is missing, unknown, of the wrong type or out of"
-        " its range, or a query parameter is none that the path knows."
+        " its range, or the path has no such query parameter."
     )
     remedy = "Correct the field that the detail names and send the request again."
 
@@ -71,8 +71,8 @@ class InvalidProgram(InvalidRequest):
     code = "invalid_program"
     title = "The program was refused."
     cause = (
-        "The text is no program of its format, or says something that the format's reader"
-        " does not take. The detail has the line, or the place in the JSON."
+        "The text is not a program of its format, or uses something that its parser does not"
+        " support. The detail gives the line, or the path in the JSON."
     )
     remedy = "Correct the program where the detail points and submit it again."
 
@@ -100,9 +100,7 @@ class Unauthenticated(QwicketError):
     status = 401
     code = "unauthenticated"
     title = "A valid token is needed."
-    cause = (
-        "No token came, or it is misspelt, expired, revoked, or of an account that was disabled."
-    )
+    cause = "The token is missing, misspelt, expired or revoked, or its account is disabled."
     remedy = "Send a token made by `qwicket token create` that is neither expired nor revoked."
 
 
@@ -111,7 +109,7 @@ class Forbidden(QwicketError):
     code = "forbidden"
     title = "This token may not do that."
     cause = (
-        "The token lacks a scope, is not for this device or project, or the thing belongs to"
+        "The token lacks a scope, is not for this device or project, or the object belongs to"
         " another account of your project."
     )
     remedy = "Use a token with the scope or device that the detail names."
@@ -120,10 +118,10 @@ class Forbidden(QwicketError):
 class NotFound(QwicketError):
     status = 404
     code = "not_found"
-    title = "There is no such thing here."
+    title = "The object does not exist."
     cause = (
-        "The id or name is wrong, the thing was deleted, or it belongs to somebody else: the"
-        " answer is the same, so that nobody learns what others have."
+        "The id or name is wrong, the object was deleted, or it belongs to another account. The"
+        " response is the same, so that ids of other accounts cannot be guessed."
     )
     remedy = "Check the id or name, and that the token belongs to the account that owns it."
 
@@ -131,9 +129,9 @@ class NotFound(QwicketError):
 class MethodNotAllowed(QwicketError):
     status = 405
     code = "method_not_allowed"
-    title = "This path does not take that method."
-    cause = "The path exists, for other methods."
-    remedy = "Use a method that the Allow header lists."
+    title = "This path does not support that method."
+    cause = "The path supports other methods."
+    remedy = "Use a method from the Allow header."
 
     def __init__(self, method: str, allowed: tuple[str, ...]) -> None:
         self.allowed = allowed
@@ -153,17 +151,17 @@ class Conflict(QwicketError):
     code = "conflict"
     title = "The present state does not allow that."
     cause = (
-        "The thing is not in a state for that: a job that has not ended is deleted, a part is"
-        " cancelled without its job, a group is closed, a name is taken."
+        "The object's state does not allow this: deleting a job that has not ended, cancelling a"
+        " part without its job, using a closed group, taking a used name."
     )
-    remedy = "Read the thing's state and decide anew."
+    remedy = "Read the object's state, then decide."
 
 
 class NotFinished(Conflict):
     code = "not_finished"
     title = "The job has not ended yet."
     cause = "A result was asked for while the job waits or runs."
-    remedy = "Wait for the job, for example with `?wait=30`, and ask again."
+    remedy = "Wait for the job, for example with `?wait=30`, and repeat the request."
 
 
 class NoResult(Conflict):
@@ -174,13 +172,13 @@ class NoResult(Conflict):
 
 
 class StaleLease(Conflict):
-    """The lease is no longer the newest: what its holder says about the job counts for nothing."""
+    """The lease is no longer the newest, so its holder may not report on the job."""
 
     code = "stale_lease"
     title = "This lease is no longer valid."
     cause = (
-        "The agent was silent for longer than the lease time, the job was cancelled or ended, or it"
-        " was offered again."
+        "The agent sent nothing for longer than the lease time, or the job was cancelled, ended or"
+        " queued again."
     )
     remedy = "Stop working on the job: another runner has it, or it has ended."
 
@@ -190,8 +188,8 @@ class KeyReused(QwicketError):
     code = "idempotency_key_reused"
     title = "This idempotency key was used with other content."
     cause = (
-        "Two submits bear the same `Idempotency-Key` and differ in what they ask for. A key"
-        " counts for 24 hours."
+        "Two submissions have the same `Idempotency-Key` and different content. A key is valid"
+        " for 24 hours."
     )
     remedy = "Use a new key for new content."
 
@@ -216,14 +214,14 @@ class TooManyRequests(QwicketError):
         limit: str = "",
         quota: int | None = None,
     ) -> None:
-        """Say which limit was reached.
+        """Create the error.
 
         Args:
-            detail: As everywhere.
-            field: As everywhere.
-            retry_after_s: As everywhere.
+            detail: As for `QwicketError`.
+            field: As for `QwicketError`.
+            retry_after_s: As for `QwicketError`.
             limit: Name of the limit.
-            quota: How much it allows.
+            quota: Value of the limit.
         """
         self.limit = limit
         self.quota = quota
@@ -233,20 +231,20 @@ class TooManyRequests(QwicketError):
 class InternalError(QwicketError):
     status = 500
     code = "internal_error"
-    title = "Something unexpected went wrong."
+    title = "An unexpected error occurred."
     cause = (
-        "A defect of this server, or of a library in it. Nothing that was answered with 2xx"
-        " is lost by it."
+        "A defect of this server or of one of its libraries. Requests with a 2xx response are not"
+        " affected."
     )
-    remedy = "Tell the administrator the id in the detail: the log has the cause under it."
+    remedy = "Give the administrator the id in the detail; the log has the cause under it."
 
 
 class NotOffered(QwicketError):
     status = 501
     code = "not_offered"
     title = "This server does not offer that."
-    cause = "The vendor's own service has it, and this server knows it by name alone."
-    remedy = "Do without it: no setting of this server switches it on."
+    cause = "The vendor's own service offers it; this server does not implement it."
+    remedy = "Do without it. No setting of this server enables it."
 
 
 class Unavailable(QwicketError):
@@ -275,7 +273,7 @@ class StorageFull(QwicketError):
     code = "storage_full"
     title = "The server has no room to store this."
     cause = "The disk of the server, or of its database, is full. Nothing was half stored."
-    remedy = "Tell the administrator that the server's disk is full."
+    remedy = "Inform the administrator that the server's disk is full."
 
 
 def codes() -> dict[str, type[QwicketError]]:

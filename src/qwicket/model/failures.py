@@ -1,6 +1,6 @@
-"""Why a job, or a circuit of it, gave no outcome: the codes beside those of `errors`.
+"""Error codes of jobs and circuits without a result, in addition to those of `errors`.
 
-They stand in a job's `error` and in that of a part. A lab's agent may send codes of its own.
+The `error` of a job or part contains them. A lab's agent may send other codes.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """Why a circuit, or a whole job, gave no outcome. `code` is stable, `message` is for people."""
+    """Cause of a missing result. `code` is stable, `message` is for people."""
 
     code: str
     message: str
 
 
 class FailureKind(NamedTuple):
-    """One code: what it means, what usually causes it, what helps."""
+    """One code: meaning, usual cause, remedy."""
 
     title: str
     cause: str
@@ -32,40 +32,40 @@ class FailureKind(NamedTuple):
 FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
     {
         "bad_outcome": FailureKind(
-            "A lab's machine gave something else than was asked for.",
+            "A lab's machine returned something other than requested.",
             "The lab's own program returned too few outcomes, too many, or of another kind. The"
             " message says which.",
             "Ask the lab that serves the device, with the job's id.",
         ),
         "device_failed": FailureKind(
             "A lab's machine could not run the job.",
-            "The lab's own program gave up and named no code of its own. The message is the lab's.",
+            "The lab's own program failed without a code of its own. The message is the lab's.",
             "Ask the lab that serves the device, with the job's id.",
         ),
         "draft_expired": FailureKind(
             "The program was not sent in time.",
-            "A job was announced and its program was not uploaded within `draft_s`.",
-            "Submit again, and send the program at once.",
+            "The program of a draft was not uploaded within `draft_s`.",
+            "Submit again, and upload the program at once.",
         ),
         "driver_error": FailureKind(
-            "The job could not be handed to its device.",
+            "The job could not be passed to its device.",
             "A defect of this server; its log has it under the job's id.",
-            "Tell the administrator the job's id; submit again.",
+            "Give the administrator the job's id; submit again.",
         ),
         "engine_error": FailureKind(
             "The process that ran the job failed.",
             "A defect of this server or of a simulator in it, outside of any one circuit.",
-            "Tell the administrator the job's id; submit again.",
+            "Give the administrator the job's id; submit again.",
         ),
         "failed": FailureKind(
-            "The job failed, and nobody said why.",
-            "The vendor or agent that ran it gave no code.",
-            "Read the message, and ask who serves the device.",
+            "The job failed for an unknown reason.",
+            "The vendor or agent that ran it reported no code.",
+            "Read the message, and contact the provider of the device.",
         ),
         "internal_error": FailureKind(
-            "An engine went wrong on this circuit.",
+            "An engine failed on this circuit.",
             "A defect of this server or of a simulator in it. Other circuits of the job were run.",
-            "Tell the administrator the id in the message: the log has the cause under it.",
+            "Give the administrator the id in the message; the log has the cause under it.",
         ),
         "invalid_circuit": FailureKind(
             "The circuit cannot be run as it is.",
@@ -84,14 +84,14 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
             "Measure fewer qubits, or take fewer shots.",
         ),
         "outcome_refused": FailureKind(
-            "What a lab's machine gave was refused by the server.",
-            "It is too large, or not what the job asked for. The message says which.",
+            "The server refused the result of a lab's machine.",
+            "It is too large, or not what the job requested. The message says which.",
             "Ask for fewer shots or circuits, or ask the lab that serves the device.",
         ),
         "result_not_stored": FailureKind(
             "The job ran, and its result could not be stored.",
-            "The database refused it as it is, which a full disk is not: that one is waited for.",
-            "Tell the administrator the job's id; ask for a smaller result.",
+            "The database rejected the result. A full disk is not the cause: it is waited for.",
+            "Give the administrator the job's id; request a smaller result.",
         ),
         "run_time_exceeded": FailureKind(
             "The job ran longer than it may.",
@@ -102,14 +102,14 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
             "No engine here runs this circuit.",
             "It is too wide for a state vector and no Clifford circuit, names an engine that is not"
             " installed or does not take it, or has too many photons to count.",
-            "The message says what stands in the way. Other circuits of the job were run.",
+            "The message names the obstacle. Other circuits of the job were run.",
         ),
         "worker_died": FailureKind(
             "The process that ran the job died three times.",
             "A crash of a simulator, or a kill from outside, such as by a system that is out of"
             " memory. Only deaths that the job can be blamed for count.",
-            "Submit a smaller job; tell the administrator the job's id.",
+            "Submit a smaller job; give the administrator the job's id.",
         ),
     }
 )
-"""By code, in the order of the alphabet."""
+"""Explanations by code, in alphabetical order."""

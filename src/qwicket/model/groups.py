@@ -1,4 +1,4 @@
-"""Groups: jobs sent together. A group may limit number and time; it gives no exclusive device.
+"""Groups of jobs. A group may limit number and time; it does not reserve a device.
 
 Times are Unix milliseconds in UTC.
 """
@@ -17,16 +17,16 @@ class Group(msgspec.Struct, frozen=True):
 
     Attributes:
         device: The only device of its jobs, or None for any.
-        jobs_limit: Most jobs that it takes, None for any number.
-        expires_at: When it takes no more jobs, None for never.
-        body: What only its door's vendor needs, opaque.
+        jobs_limit: Limit on its jobs; None is no limit.
+        expires_at: Time after which it accepts no jobs; None is never.
+        body: Opaque vendor fields.
     """
 
     id: str
     seq: int
     account: str
     project: str
-    door: str
+    dialect: str
     device: str | None
     name: str
     state: GroupState
@@ -41,12 +41,12 @@ class Group(msgspec.Struct, frozen=True):
 
 
 class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
-    """A group about to be opened."""
+    """A new group."""
 
     id: str
     account: str
     project: str
-    door: str
+    dialect: str
     now: int
     device: str | None = None
     name: str = ""
@@ -56,9 +56,9 @@ class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupUse(NamedTuple):
-    """What the jobs of a group came to: their number, those not ended, their run time.
+    """Totals of a group's jobs: their number, unfinished ones, run time.
 
-    `started_at` is when the first of them began, None as long as none has.
+    `started_at` is the start of the first one; None before.
     """
 
     jobs: int

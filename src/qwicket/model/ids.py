@@ -18,7 +18,7 @@ _TEXT_LENGTH: Final = 36
 
 
 class JobRef(NamedTuple):
-    """What an id text points at: a job, or one of its parts (counted from 0)."""
+    """Target of an id: a job, or one of its parts (counted from 0)."""
 
     job: str
     part: int | None
@@ -44,7 +44,7 @@ def part_id(job: str, part: int) -> str:
 
 
 def parse_id(text: str) -> JobRef | None:
-    """Return what `text` points at, or None when it cannot be an id of ours."""
+    """Return the target of an id, or None if `text` is not a valid id."""
     if len(text) != _TEXT_LENGTH:
         return None
     try:

@@ -1,4 +1,4 @@
-"""Jobs: submissions, the row that every door reads, and the right to run one.
+"""Jobs: submissions, stored rows, queries, leases and runners.
 
 All times are Unix milliseconds in UTC.
 """
@@ -16,18 +16,17 @@ from qwicket.model.states import JobState
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One request to run a program, in the gateway's words.
+    """One request to run a program, independent of dialects.
 
-    An empty `format` is told from the source. `noise` names one of the device's noise models;
-    None is none, and on a twin that of its calibration. `engine` names one of the device's engines;
-    empty leaves the choice to us. `priority` orders the jobs of one project; it puts none before
-    another project's. `debias` asks a twin for symmetrised runs; a dry run is checked like any
-    other and then not run.
-    A program that was uploaded, not sent in a body, may be larger.
-    `wire` is opaque: what only this door's vendor needs back byte for byte.
+    An empty `format` is detected from the source. `noise` names one of the device's noise models;
+    None is ideal, or on a twin the noise of its calibration. `engine` names one of the device's
+    engines; if empty, the server chooses. `priority` orders the jobs within one project. `debias`
+    requests symmetrised runs of a twin. A dry run is validated but not run. Uploaded programs may
+    be larger than those in a body. `vendor_fields` is opaque and returned byte for byte to the
+    vendor's client.
     """
 
-    door: str
+    dialect: str
     device: str
     format: str
     source: bytes
@@ -45,18 +44,18 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     debias: bool = False
     dry_run: bool = False
     is_uploaded: bool = False
-    wire: bytes = b"{}"
+    vendor_fields: bytes = b"{}"
 
 
 class Job(msgspec.Struct, frozen=True):
-    """The narrow row: all that a status poll, a claim or a list touches."""
+    """The row of a job: all that status reads, claims and lists need."""
 
     id: str
     seq: int
     account: str
     project: str
     device: str
-    door: str
+    dialect: str
     group: str | None
     state: JobState
     version: int
@@ -83,18 +82,18 @@ class Job(msgspec.Struct, frozen=True):
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
-    """A job about to be stored.
+    """A job to be stored.
 
-    It is queued when it passed every check; a draft (`expires_at` set) when its program is still to
-    come, see `Ready`; failed (`error` set) where a dialect demands a 2xx for what is refused.
-    It is `express` when it is so short and small that it may start beside the worker slots.
+    It is queued if it passed all checks; a draft (`expires_at` set) if its program is uploaded
+    later; failed (`error` set) if its dialect requires a 2xx for invalid programs. It is `express`
+    if it is short and small enough for an express slot.
     """
 
     id: str
     account: str
     project: str
     device: str
-    door: str
+    dialect: str
     name: str
     tags: tuple[str, ...]
     shots: int
@@ -112,7 +111,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     circuits: bytes
     options: bytes
     reader_version: int
-    wire: bytes
+    vendor_fields: bytes
     now: int
     calibration: str | None = None
     group: str | None = None
@@ -124,18 +123,17 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """Which jobs a list shows, newest first.
+    """Filter and position of a list of jobs, newest first.
 
-    `account` and `devices`, those that the token is for, are filled in by the gateway; `before`
-    is the `seq` to continue below, and `after` that to continue above. A job must bear all the
-    `tags`; times of creation are Unix ms, both ends included. Of a door's list the order may be
-    turned. With an `offset` it is a search of one door, without `before` and `after`, also for
-    `text` in a job's name, device or tags; it tells states as doors show them: a job that waits
-    to run again is running.
+    The gateway sets `account`, and `devices` from the token. `before` is the `seq` to continue
+    below, `after` the one to continue above. A job must have all `tags`. Creation times are Unix
+    ms, both ends included. `oldest_first` needs a `dialect`. An `offset` makes it a search of one
+    dialect, without `before` and `after`, also for `text` in a job's name, device or tags. A search
+    uses displayed states, in which a job that is queued again is running.
     """
 
     account: str = ""
-    door: str | None = None
+    dialect: str | None = None
     device: str | None = None
     group: str | None = None
     states: tuple[JobState, ...] = ()
@@ -154,7 +152,7 @@ class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Lease(msgspec.Struct, frozen=True, kw_only=True):
-    """The right of one runner to run one job; worthless once a higher fence exists."""
+    """The right of one runner to run one job, void once a lease with a higher fence exists."""
 
     job: str
     fence: int
@@ -163,17 +161,17 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forward(NamedTuple):
-    """A job's way to another cloud: the mark it bears there, and its id once that is known."""
+    """A job forwarded to another cloud: its marker there, and its id once known."""
 
     marker: str
     vendor_job_id: str | None
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
-    """A lease with all that a driver needs to do the job.
+    """A lease with all that a driver needs to run the job.
 
-    `state` is `running`; `uncertain` when it must first be found out what became of the job at its
-    vendor; `cancelling` when only its end is to be brought about.
+    `state` is `running`; `uncertain` if the driver must first find out the job's state at its
+    vendor; `cancelling` if the driver must only end it.
     """
 
     lease: Lease
@@ -188,10 +186,10 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Runner(msgspec.Struct, frozen=True):
-    """A process that claims jobs. It lives while its beat rises.
+    """A process that claims jobs. It is alive while its heartbeat rises.
 
-    An agent serves one `device`; a server all that need none. A server has `express_slots` for
-    short jobs beside its `slots`.
+    An agent serves one `device`; a server serves all devices without agents. A server has
+    `express_slots` for short jobs in addition to its `slots`.
     """
 
     id: str
@@ -203,17 +201,17 @@ class Runner(msgspec.Struct, frozen=True):
 
 
 class Progress(msgspec.Struct, frozen=True):
-    """How far the holder of a lease says that it is: a share from 0 to 1, and a few words."""
+    """Progress reported by the holder of a lease: a fraction from 0 to 1, and a short text."""
 
     done: float
     text: str = ""
 
 
-class Order(StrEnum):
-    """What an agent is told about a job that it believes to hold."""
+class Directive(StrEnum):
+    """Instruction to an agent about a job that it reports to hold."""
 
     GO_ON = "go on"
     STOP = "stop"
-    """The user wants it to end: answer with a release, or with the result if that is faster."""
+    """The user has cancelled it: release it, or finish it if that is faster."""
     LOST = "lost"
-    """The lease is void: whatever comes of it is refused."""
+    """The lease is void, so its result would be refused."""

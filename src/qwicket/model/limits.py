@@ -1,4 +1,4 @@
-"""Every limit of the server, by group. Each refusal names its limit by the field's name.
+"""All limits of the server, by group. Each error names its limit by the field's name.
 
 Names are unique over all groups: `--limit` and the settings file name no group.
 """
@@ -22,78 +22,77 @@ class BodyLimits(msgspec.Struct, frozen=True, kw_only=True):
     body_bytes: int = 16 << 20
     """Body of a request."""
     upload_bytes: int = 64 << 20
-    """A program that is uploaded."""
+    """An uploaded program."""
     outcome_bytes: int = 64 << 20
-    """JSON in which a lab's agent brings what a job gave: 20 million numbers of atoms fit in."""
+    """JSON with which a lab's agent reports a result; 20 million numbers of atoms fit in."""
     body_timeout_s: float = 30.0
-    """Time for a body, beside what its bytes may take."""
+    """Time for a body, plus the time that its bytes may take."""
     body_bytes_per_s: int = 32 << 10
-    """Least rate of a body: its time grows by what has arrived at this rate."""
+    """Minimum rate of a body: arriving bytes extend its time at this rate."""
     bodies_bytes: int = 256 << 20
-    """Bodies over 64 KiB that are held at the same time, of everyone together: as much of them as
-    has arrived."""
+    """Bytes of all bodies over 64 KiB in memory, as far as they have arrived."""
     bodies_bytes_each: int = 128 << 20
     """The same of one account."""
     unsigned_bodies_bytes: int = 64 << 20
-    """The same where the token may be in the body: nobody takes room from who has signed in."""
+    """The same for routes with the token in the body, so that strangers cannot block users."""
     unsigned_bodies_bytes_each: int = 32 << 20
     """The same of one address."""
 
 
 class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Connections, and how fast clients send requests and take answers."""
+    """Connections, and the rates at which clients send requests and read responses."""
 
     connections: int = 4_096
-    """Open connections; fewer where the process may not open so many files. Above, an idle one is
-    closed for each new one: of the address that has most."""
+    """Open connections; fewer if the process may not open so many files. Above it, an idle one of
+    the address with most connections is closed for each new one."""
     connections_each: int = 2_048
-    """Open connections of one address, or requests that are served for one behind a trusted proxy.
-    Above, an idle one of the same address is closed for each new one."""
+    """Open connections of one address, or concurrent requests of one behind a trusted proxy. Above
+    it, an idle one of the same address is closed for each new one."""
     half_closed: int = 512
-    """Connections whose clients closed their side before their answer was there, or are gone, which
-    looks the same; above, the one that waited longest is ended. None takes a place from others."""
+    """Connections whose clients closed their side before the response, or disconnected, which
+    cannot be distinguished. Above it, the longest waiting one is closed."""
     pipelined: int = 1_000
-    """Requests of one connection that wait for the answers to earlier ones; one more ends it."""
+    """Pipelined requests of one connection; one more closes it."""
     head_bytes: int = 128 << 10
     """Request line and headers together."""
     head_timeout_s: float = 20.0
-    """Time for a request's head, and for a new connection's silence or handshake."""
+    """Time for a request's headers, and for the first byte or handshake of a connection."""
     keep_alive_s: float = 75.0
     """Pause between two requests of a connection."""
     answer_timeout_s: float = 30.0
-    """Time in which a client must take some of an answer."""
+    """Time in which a client must read some bytes of a response."""
     answer_bytes_per_s: int = 4 << 10
-    """Least rate at which a client takes an answer, measured over `answer_timeout_s`."""
+    """Minimum rate at which a client reads a response, measured over `answer_timeout_s`."""
 
 
 class AnswerLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Memory for large answers."""
+    """Memory for large responses."""
 
     answers_bytes: int = 256 << 20
-    """Answers over 64 KiB that their clients have not taken yet, of everyone together: while there
-    are more, no other one is made. Two are made at a time, one of each account."""
+    """Bytes of all responses over 64 KiB that clients have not read yet; above it, no other one
+    begins. Two are prepared at a time, one per account."""
     answers_bytes_each: int = 64 << 20
     """The same of one account."""
     answers_waiting_each: int = 64
-    """Large answers of one account that wait to be made."""
+    """Waiting large responses of one account."""
     answers_wait_s: float = 10.0
-    """Time for which a large answer waits for room: less than the 30 s after which the least
-    patient of clients give up."""
+    """Time for which a large response waits for memory, less than the shortest timeout of vendors'
+    clients, 30 s."""
 
 
 class SignInLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Attempts to sign in."""
+    """Sign-in attempts."""
 
     password_tries: int = 10
-    """Wrong passwords per minute, address and name. Beyond, each is compared after 2 s; a right one
-    signs in, a wrong one gets a 429."""
+    """Wrong passwords per minute, address and name. Above it, each is compared after 2 s; a right
+    one signs in, a wrong one receives 429."""
     wrong_passwords: int = 100
-    """Wrong passwords at once from one address, whatever the names; each second one more. Beyond,
-    one is compared every 0.25 s; a right one signs in, a wrong one gets a 429."""
+    """Wrong passwords at once from one address, for all names; one more per second. Above it, one
+    is compared every 0.25 s; a right one signs in, a wrong one receives 429."""
     passwords_waiting: int = 64
-    """Passwords from one address that wait to be compared, which is slow on purpose."""
+    """Passwords from one address that wait for the comparison, which is slow on purpose."""
     wrong_tokens: int = 10
-    """Unknown tokens from one address in a minute; one more gets a 429."""
+    """Unknown tokens from one address in a minute; one more receives 429."""
 
 
 class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -114,8 +113,7 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     wait_s: float = 60.0
     """Longest long poll."""
     polls_each: int = 1_000
-    """Long polls of one account at the same time; one more is answered at once with the job as it
-    is."""
+    """Concurrent long polls of one account; one more returns the job at once."""
     streams: int = 2_000
     """Open streams of events."""
     streams_each: int = 200
@@ -123,60 +121,60 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Stored things of one account or project."""
+    """Stored objects of one account or project."""
 
     waiting_jobs: int = 10_000
     """Waiting jobs of one project."""
     stored_bytes: int = 10 << 30
-    """Programs, as sent and as read, and results of one project's jobs. Above, its submissions are
-    refused; results of jobs that were taken are kept all the same."""
+    """Bytes of one project's programs, as sent and as parsed, and results. Above it, submissions
+    are refused; results of accepted jobs are stored all the same."""
     uploads_bytes: int = 1 << 30
-    """Uploads of one account that no job was made of yet; one under way counts as a full one."""
+    """Bytes of one account's uploads without a job; an unfinished one counts in full."""
     draft_s: float = 3600.0
     """Time in which the program of a job must be uploaded."""
     tokens: int = 1_000
-    """Tokens of one account that are neither revoked nor expired, where the account makes one."""
+    """Valid tokens of one account, when the account creates one itself."""
     token_devices: int = 64
-    """Devices that a token names, where an account makes one."""
+    """Devices of a token that an account creates itself."""
     groups: int = 10_000
-    """Groups of one account at one door; above, the oldest that takes no more jobs is forgotten."""
+    """Groups of one account in one dialect; above it, the oldest closed group is deleted."""
     group_life_s: float = 30 * 86_400.0
-    """Longest time for which a group may be opened, where it is limited at all."""
+    """Longest time for which a group with a time limit may be open."""
     records: int = 10_000
-    """Registered documents of one account at one door; above, the oldest is forgotten."""
+    """Registered documents of one account in one dialect; above it, the oldest is deleted."""
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Devices of labs and their agents."""
 
     device_agents: int = 256
-    """Agents of one device; one that was killed counts until its lease time is over."""
+    """Agents of one device; a killed one counts until its lease time is over."""
     device_gates: int = 256
-    """Gates that a lab names of its device."""
+    """Gates of a lab's device."""
     held_leases: int = 64
-    """Jobs that a lab's agent may say to hold at once."""
+    """Jobs that a lab's agent may report to hold."""
     layout_bytes: int = 64 << 10
     """Layout of a lab's photonic device."""
 
 
 class ParsingLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Processes that read programs."""
+    """Parser processes."""
 
     read_time_s: float = 15.0
-    """Time to read one program. Every text that the other limits allow is read in a second on one
-    core; the rest is for slow and busy machines, and delays nobody but the text's own account."""
+    """Time to parse one program. Any text within the other limits takes a second on one core; the
+    rest is a margin for slow and busy machines, and delays only the account itself."""
     short_read_s: float = 1.0
-    """Time that one program may hold the process for short ones, used while others are taken."""
+    """Time that one program may use the process for short programs."""
     reads_waiting: int = 64
-    """Programs that wait to be read, of everyone together; an account's first always may."""
+    """All programs that wait for a parser; the first one of an account always may."""
     reads_waiting_each: int = 16
-    """Programs of one account that wait to be read."""
+    """Programs of one account that wait for a parser."""
     read_memory_bytes: int = 512 << 20
-    """Memory that reading one program may take."""
+    """Memory for parsing one program."""
 
 
 class ProgramLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Programs and their circuits, whatever their format."""
+    """Programs and their circuits, in all formats."""
 
     program_text_bytes: int = 1 << 20
     """Text of a program."""
@@ -187,7 +185,7 @@ class ProgramLimits(msgspec.Struct, frozen=True, kw_only=True):
     operations: int = 1_000_000
     """Operations of all circuits of one job, after expansion."""
     clifford_qubits: int = 5_000
-    """Widest register of any program: only Clifford circuits are simulated at that width."""
+    """Qubits of any program; only Clifford circuits are simulated at that width."""
     clbits: int = 10_000
     """Classical bits of one circuit."""
     matrix_qubits: int = 8
@@ -200,14 +198,14 @@ class AtomLimits(msgspec.Struct, frozen=True, kw_only=True):
     hilbert_dimension: int = 8_192
     """Joint levels of all wires of one cold-atom circuit."""
     gate_work: int = 1_000_000_000
-    """Energies of one gate on all wires of cold atoms, in radians, times the dimension, where that
-    is above 4,096: half a minute."""
+    """Energies of one gate on all wires of cold atoms, in radians, times the dimension, if that
+    exceeds 4,096; the limit takes half a minute."""
     samples: int = 20_000_000
     """Numbers of one job's shots on cold atoms: shots times measured wires, over all circuits."""
 
 
 class PhotonicLimits(msgspec.Struct, frozen=True, array_like=True):
-    """Photonic circuits; these limits travel with the job to the engine."""
+    """Photonic circuits; the job passes these limits to the engine."""
 
     squeezing: float = 2.5
     """Squeezing parameter |r| of one gate."""
@@ -222,7 +220,7 @@ class PhotonicLimits(msgspec.Struct, frozen=True, array_like=True):
     pair_photons: float = 60.0
     """Mean photons of the counted modes of a pure pair state."""
     amplitudes: int = 1 << 22
-    """Amplitudes that are held at once for one shot of photon counting."""
+    """Amplitudes in memory for one shot of photon counting."""
     modes: int = 100
     """Modes of one photonic circuit, time bins unrolled."""
     time_bins: int = 100
@@ -235,7 +233,7 @@ class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
     shots: int = 1_000_000
     """Shots of one job."""
     debias_shots: int = 500
-    """Fewest shots of a symmetrised run: each variant needs some."""
+    """Minimum shots of a symmetrised run, because each variant needs some."""
     qubits: int = 29
     """Qubits of a state vector; memory may allow fewer."""
     mps_qubits: int = 256
@@ -245,19 +243,19 @@ class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
     run_time_s: float = 300.0
     """Time that one job may run; an estimate above it is refused at submission."""
     express_s: float = 2.0
-    """Estimate below which a job may run in the express slot, and the time that it has there."""
+    """Estimate below which a job may use an express slot, and its time limit there."""
     express_bytes: int = 128 << 20
-    """Memory up to which a job may run in the express slot, and the memory that it has there."""
+    """Memory estimate up to which a job may use an express slot, and its memory limit there."""
     express_pause_s: float = 60.0
-    """Time for which an account has no express slot after a job of its own took too long there."""
+    """Time for which an account is barred from express slots after one of its jobs overran."""
     outcomes: int = 1 << 20
-    """Distinct outcomes kept for one circuit."""
+    """Distinct outcomes stored for one circuit."""
     result_bytes: int = 256 << 20
     """One job's result as JSON, estimated."""
 
 
 class Limits(msgspec.Struct, frozen=True, kw_only=True):
-    """Bounds on what one request, program, job or project may ask for.
+    """Bounds on requests, programs, jobs and projects.
 
     Sizes are in bytes, times in seconds.
     """
@@ -275,18 +273,18 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     photonic: PhotonicLimits = PhotonicLimits()
     jobs: JobLimits = JobLimits()
     own: tuple[msgspec.Struct, ...] = ()
-    """Groups that single formats and dialects declare beside their code, where they are set."""
+    """Groups declared by single formats and dialects in their own code."""
 
     def of(self, group: type[L]) -> L:
-        """Return a group that a format or dialect declares."""
+        """Return a group declared by a format or dialect."""
         return next((each for each in self.own if isinstance(each, group)), None) or group()
 
     @classmethod
     def from_names(cls, *own: type[msgspec.Struct], **values: float | None) -> Limits:
-        """Return limits of which some are set by name.
+        """Return limits with some of them set by name.
 
         Args:
-            own: Groups that formats and dialects declare.
+            own: Groups declared by formats and dialects.
             values: Limits by name; all others have their default.
 
         Raises:
@@ -310,4 +308,4 @@ SHARED: Final[Mapping[str, type[msgspec.Struct]]] = {
 """Types of the groups that `Limits` has itself, by field."""
 
 INT64_MAX = (1 << 63) - 1
-"""Largest integer that every store can keep; wire structs bound their integers by it."""
+"""Largest integer that all databases can store, and so the bound of integers in JSON."""

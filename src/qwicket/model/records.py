@@ -1,4 +1,4 @@
-"""Records: documents that a client merely registers. They never enter the queue."""
+"""Records: documents that clients register. They never enter the queue."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import msgspec
 
 
 class Record(msgspec.Struct, frozen=True):
-    """One document. `key` is its natural key within account and door; times are Unix ms."""
+    """One document. `key` is its natural key within account and dialect; times are Unix ms."""
 
     id: str
     seq: int
     account: str
-    door: str
+    dialect: str
     key: str
     body: bytes
     created_at: int

@@ -1,7 +1,7 @@
-"""The life of a job, as one table.
+"""The states of a job and their transitions, as one table.
 
-The diagram in the docs, the guards in the SQL and the tests of both are made from `STEPS`: no
-other place knows which state may follow which.
+The diagram in the docs, the guards in the SQL and their tests are generated from `STEPS`; no other
+code knows the transitions.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 
 
 class JobState(StrEnum):
-    """Where a job stands; `completed`, `failed` and `cancelled` are its ends."""
+    """State of a job; `completed`, `failed` and `cancelled` are final."""
 
     DRAFT = "draft"
     QUEUED = "queued"
@@ -28,7 +28,7 @@ class JobState(StrEnum):
 
 
 class Step(NamedTuple):
-    """One verb of a job's life: from which states it leads where, and for what reason."""
+    """One transition: its verb, former states, next state and reason."""
 
     verb: str
     before: tuple[JobState, ...]
@@ -39,7 +39,7 @@ class Step(NamedTuple):
 FINAL: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
 INITIAL: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.FAILED})
-"""A job is inserted in one of these; as failed where a dialect demands a 2xx for a refusal."""
+"""Initial states; failed if a dialect requires a 2xx for an invalid program."""
 
 _S = JobState
 STEPS: Final = (
@@ -60,7 +60,7 @@ STEP: Final = {step.verb: step for step in STEPS}
 
 
 def allows(before: JobState, after: JobState) -> bool:
-    """Say whether any step leads from `before` to `after`."""
+    """Return whether any step leads from `before` to `after`."""
     return any(before in step.before and after is step.after for step in STEPS)
 
 

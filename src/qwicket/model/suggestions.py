@@ -1,4 +1,4 @@
-"""The nearest right name for a wrong one."""
+"""Suggestion of a valid name that resembles an invalid one."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 _MOST_CHARS: Final = 64
-"""Comparing takes time that grows with the product of both lengths."""
+"""Bound on lengths, because the time to compare grows with their product."""
 _MOST_NAMES: Final = 1_000
 
 
 def closest(name: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?`, to follow a sentence; "" where nothing is near.
+    """Return ` Did you mean 'x'?`, to follow a sentence; "" if no name is similar.
 
     Args:
-        name: What somebody wrote, of any length.
-        known: Names that this user may see; the first thousand count.
+        name: The invalid name, of any length.
+        known: Names that this user may see; only the first thousand are compared.
     """
     by_letters = {each.casefold(): each for each in list(known)[:_MOST_NAMES]}
     found = get_close_matches(name[:_MOST_CHARS].casefold(), by_letters, n=1)

@@ -1,20 +1,20 @@
-"""Who runs what, and when: claims, leases, and what happens when a runner dies."""
+"""Scheduling: claims, leases, heartbeats, forecasts, and recovery from dead runners."""
 
-from qwicket.scheduling.agents import AgentDesk
-from qwicket.scheduling.chores import Chores
+from qwicket.scheduling.agents import AgentScheduler
 from qwicket.scheduling.dispatcher import Dispatcher, Express
-from qwicket.scheduling.forecast import Forecast, Outlook, Place
+from qwicket.scheduling.forecast import Forecast, Forecaster, QueuePosition
 from qwicket.scheduling.heartbeat import Heartbeat
-from qwicket.scheduling.lookout import Lookout
+from qwicket.scheduling.liveness import LivenessMonitor
+from qwicket.scheduling.maintenance import MaintenanceLoop
 
 __all__ = [
-    "AgentDesk",
-    "Chores",
+    "AgentScheduler",
     "Dispatcher",
     "Express",
     "Forecast",
+    "Forecaster",
     "Heartbeat",
-    "Lookout",
-    "Outlook",
-    "Place",
+    "LivenessMonitor",
+    "MaintenanceLoop",
+    "QueuePosition",
 ]

@@ -1,7 +1,7 @@
-"""Runners elsewhere: labs' agents pull jobs with the four verbs that the dispatcher uses.
+"""Scheduling for labs' agents, which claim, renew, finish and release jobs as the dispatcher does.
 
-A claim that waits is the agent's proof of life, and so is each renewal: its beat rises with both,
-and whoever keeps watch here notices when it does not.
+A waiting claim and each renewal count as heartbeats of the agent. The liveness monitor voids the
+leases of an agent that sends neither.
 """
 
 from __future__ import annotations
@@ -12,32 +12,32 @@ import time
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.errors import QwicketError, Unavailable
-from qwicket.model.jobs import Order
+from qwicket.model.jobs import Directive
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
-    from qwicket.circuits.outcomes import Ran
+    from qwicket.circuits.outcomes import RunResult
     from qwicket.model.jobs import Assignment, Job, Lease, Progress, Runner
     from qwicket.store import Changed, Held, Store, Watch
 
 _LONGEST_PAUSE_S: Final = 2.0
-"""Between two renewals: so long may an order to stop take to arrive."""
-_UNHEARD: Final = "its agent was gone before it heard of the claim"
+"""Longest pause between renewals, and so the longest delay of a cancellation."""
+_UNDELIVERED: Final = "its agent disconnected before it received the claim"
 
 _log = logging.getLogger(__name__)
 
 
-class AgentDesk:
-    """Hands jobs out to agents and takes back what came of them.
+class AgentScheduler:
+    """Gives jobs to agents and stores their results.
 
     Args:
         store: The queue.
         now_ms: The clock.
         lease_s: Lease time of runners.
-        most: Agents that one device may have.
+        most: Limit on the agents of one device.
     """
 
     def __init__(
@@ -57,22 +57,22 @@ class AgentDesk:
         wait_s: float,
         is_gone: Callable[[], Awaitable[bool]],
     ) -> Assignment | None:
-        """Return the next job of the agent's device, or None when none came in time.
+        """Return the next job of the agent's device, or None after `wait_s`.
 
         Args:
-            agent: Who asks, and for which device.
-            known: Leases that it believes to hold.
+            agent: The agent and its device.
+            known: Leases that the agent reports to hold.
             wait_s: Seconds to wait for a job.
-            is_gone: Whether nobody waits for the answer any more.
+            is_gone: Returns whether the client has disconnected.
 
         Raises:
-            Unavailable: The server stops.
+            Unavailable: The server is stopping.
         """
         assert agent.device is not None
         mark = self._newest[agent.id] = object()
 
         async def is_idle() -> bool:
-            # An agent claims once at a time: an older claim of it is one whose connection broke.
+            # An agent claims once at a time, so an older claim belongs to a broken connection.
             return self._newest.get(agent.id) is not mark or await is_gone()
 
         try:
@@ -91,17 +91,17 @@ class AgentDesk:
         watch: Watch,
         is_idle: Callable[[], Awaitable[bool]],
     ) -> Assignment | None:
-        def hear(change: Changed) -> None:
+        def on_change(change: Changed) -> None:
             if change.state is JobState.QUEUED and change.device == device:
                 watch.wake()
 
         changes = self._store.changes
-        stop_listening = changes.listen(hear)
+        stop_listening = changes.listen(on_change)
         deadline = time.monotonic() + wait_s
         try:
             while not await is_idle():
                 if changes.is_closed:
-                    raise Unavailable("The server stops.", retry_after_s=1.0)
+                    raise Unavailable("The server is stopping.", retry_after_s=1.0)
                 await self._store.leases.renew(agent, known, self._now_ms(), most=self._most)
                 found = await self._take(agent, device, is_idle)
                 left_s = deadline - time.monotonic()
@@ -121,7 +121,7 @@ class AgentDesk:
         try:
             found = (await asyncio.shield(claim)).taken
         except asyncio.CancelledError:
-            # The claim may have been committed: nobody is there to hear of it.
+            # The claim may have been committed, and its receiver is gone.
             await self._give_back((await claim).taken)
             raise
         if found and await is_idle():
@@ -132,30 +132,32 @@ class AgentDesk:
     async def _give_back(self, claimed: Sequence[Assignment]) -> None:
         for each in claimed:
             try:
-                await self._store.leases.release(each.lease, _UNHEARD, self._now_ms(), blamed=False)
+                await self._store.leases.release(
+                    each.lease, _UNDELIVERED, self._now_ms(), blamed=False
+                )
             except QwicketError as error:  # the next renewal finds it
-                _log.warning("a claim that nobody heard of was not given back: %s", error)
+                _log.warning("an undelivered claim was not released: %s", error)
 
     async def renew(
         self, agent: Runner, known: Sequence[Lease], progress: Mapping[str, Progress]
-    ) -> dict[str, Order]:
-        """Prove that an agent lives; return what it is to do with each job it believes to hold."""
+    ) -> dict[str, Directive]:
+        """Record a heartbeat; return a directive for each job that the agent reports to hold."""
         held = await self._store.leases.renew(
             agent, known, self._now_ms(), progress, most=self._most
         )
-        orders = {each.lease.job: _order(each) for each in held}
-        return {lease.job: orders.get(lease.job, Order.LOST) for lease in known}
+        directives = {each.lease.job: _directive(each) for each in held}
+        return {lease.job: directives.get(lease.job, Directive.LOST) for lease in known}
 
-    async def finish(self, lease: Lease, ran: Ran) -> Job:
-        """End a job with what the agent brings.
+    async def finish(self, lease: Lease, result: RunResult) -> Job:
+        """End a job with the agent's result.
 
         Raises:
             StaleLease: Another runner has the job, or it has ended.
         """
-        return await self._counted(self._store.leases.finish(lease, ran, self._now_ms()))
+        return await self._counted(self._store.leases.finish(lease, result, self._now_ms()))
 
     async def release(self, lease: Lease, reason: str, *, blamed: bool) -> Job:
-        """Offer the job again; cancel it where that was asked for.
+        """Queue the job again, or cancel it if that was requested.
 
         Raises:
             StaleLease: As for `finish`.
@@ -164,17 +166,17 @@ class AgentDesk:
         return await self._counted(release)
 
     async def require(self, lease: Lease) -> None:
-        """Refuse a lease that is not the newest, or another agent's, before its result is read.
+        """Refuse a lease that is not the newest, or another agent's, before its result is parsed.
 
         Raises:
-            StaleLease: It is not.
+            StaleLease: The lease is stale.
         """
         if not await self._store.leases.holds(lease):
             self._count()
             raise StaleLease
 
     async def leave(self, agent: str) -> list[Job]:
-        """Offer again what an agent that says goodbye holds, and forget it."""
+        """Queue the jobs of an agent that leaves again, and delete the agent."""
         return await self._store.leases.void_runner(agent, self._now_ms())
 
     async def _counted(self, write: Awaitable[Job]) -> Job:
@@ -189,5 +191,5 @@ class AgentDesk:
         _log.info("a result under a stale lease was refused")
 
 
-def _order(held: Held) -> Order:
-    return Order.STOP if held.state is JobState.CANCELLING else Order.GO_ON
+def _directive(held: Held) -> Directive:
+    return Directive.STOP if held.state is JobState.CANCELLING else Directive.GO_ON

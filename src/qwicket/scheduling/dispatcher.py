@@ -13,8 +13,14 @@ import logging
 import time
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.circuits.outcomes import Ran
-from qwicket.drivers import Died, NotBegun, Overran, RunApart, StoppedThere
+from qwicket.circuits.outcomes import RunResult
+from qwicket.drivers import (
+    ExpressOverrun,
+    JobNotStarted,
+    ProcessDied,
+    RetrySeparately,
+    StoppedRemotely,
+)
 from qwicket.model.errors import QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
@@ -33,8 +39,8 @@ _NOT_BEGUN_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 _BUSY_S: Final = 0.02
-"""How long no slot must have ended before a short job goes to an express slot. A batch of tiny jobs
-takes as long: while those come and go, slots serve a short job as soon, and with fewer commits."""
+"""Time without a free slot before a short job goes to an express slot. A batch of tiny jobs takes
+as long, and while batches come and go, worker slots serve short jobs with fewer commits."""
 
 _log = logging.getLogger(__name__)
 
@@ -42,8 +48,8 @@ Key = tuple[str, int]
 """A job and the fence of its lease."""
 
 
-class _Desk:
-    """Writes down, under a lease, how far a job came on its way to another cloud."""
+class _ForwardLog:
+    """Record, under a lease, how far the forwarding of a job to another cloud has progressed."""
 
     def __init__(self, store: Store, lease: Lease, now_ms: Callable[[], int]) -> None:
         self._store = store
@@ -62,9 +68,9 @@ class Express(NamedTuple):
     """Slots for short jobs beside the driver's own.
 
     Attributes:
-        driver: Does these jobs, and raises `Overran` for one that took too long.
-        longest_s: Longest estimate of such a job.
-        pause_s: How long an account has no turn there after a job of its own overran.
+        driver: Runs these jobs, and raises `ExpressOverrun` when one exceeds its time or memory.
+        longest_s: Longest estimated run time of an express job.
+        pause_s: Time for which an account is barred after one of its jobs overran.
     """
 
     driver: Driver
@@ -73,16 +79,16 @@ class Express(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """A task of the driver: one job, or some tiny ones that travel together."""
+    """A task of the driver: one job, or a batch of tiny ones."""
 
-    task: asyncio.Task[list[Ran]]
-    desk: _Desk
+    task: asyncio.Task[list[RunResult]]
+    forward_log: _ForwardLog
     forwards: bool
     is_express: bool = False
 
     def stop(self) -> None:
-        """The user wants it to end: here at once, elsewhere when the other side says so."""
-        self.desk.cancel_asked.set()
+        """Cancel on behalf of the user: local work at once, forwarded work through its vendor."""
+        self.forward_log.cancel_asked.set()
         if not self.forwards:
             self.task.cancel()
 
@@ -95,12 +101,12 @@ class Dispatcher:
 
     Args:
         store: The queue.
-        driver: Does the jobs.
+        driver: Runs the jobs.
         devices: Names of the devices it serves.
-        runner: This runner's id, already known to the store.
+        runner: This runner's id, already registered in the store.
         now_ms: The clock.
-        express: Slots for short jobs, if there are any.
-        slow_poll_s: Pause between two looks for what was not announced.
+        express: Slots for short jobs, if any.
+        slow_poll_s: Interval of the poll for jobs without a notification.
     """
 
     def __init__(
@@ -141,7 +147,7 @@ class Dispatcher:
 
     def start(self) -> None:
         changes = self._store.changes
-        self._stop_listening = [changes.listen(self._hear), changes.on_resync(self._look_again)]
+        self._stop_listening = [changes.listen(self._on_change), changes.on_resync(self._resync)]
         self._tasks = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
         self._tasks.append(asyncio.create_task(self._renew_always()))
         self._tasks.append(asyncio.create_task(self._poll_slowly()))
@@ -150,47 +156,47 @@ class Dispatcher:
         self._renewal.set()
 
     def stop_claiming(self) -> None:
-        """Claim no more; what runs goes on."""
+        """Stop claiming. Running jobs continue."""
         if self._is_stopping:
-            return  # a second cancel would interrupt a claimer that gives its claim back
+            return  # a second cancel would interrupt a task that is releasing its claim
         self._is_stopping = True
         for task in self._tasks:
             task.cancel()
 
-    def hurry(self) -> None:
-        """Give back now what still runs: whoever asked to stop asks again."""
+    def release_running(self) -> None:
+        """Cancel and release the jobs that still run, for a second request to stop."""
         for run in self._runs.values():
             run.task.cancel()
 
     async def stop(self, grace_s: float) -> None:
-        """Claim no more; let what runs finish for `grace_s`, then give the rest back uncounted."""
+        """Stop claiming, wait `grace_s` for running jobs, then release the rest uncounted."""
         self.stop_claiming()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._works:
             await asyncio.wait(self._works, timeout=grace_s)
-        self.hurry()
+        self.release_running()
         await asyncio.gather(*self._works, return_exceptions=True)
         for stop in self._stop_listening:
             stop()
 
-    def _hear(self, change: Changed) -> None:
+    def _on_change(self, change: Changed) -> None:
         if change.state is JobState.QUEUED and change.device in self._wakes:
             self._wakes[change.device].set()
             if self._may_be_short(change):
                 self._express_wake.set()
         elif change.state is JobState.CANCELLING:
             if not self._claims.is_quiet:
-                self._cancelled_early.add(change.job)  # it may just have been claimed
+                self._cancelled_early.add(change.job)  # a claim in flight may include this job
             for (job, _fence), run in self._runs.items():
                 if job == change.job:
                     run.stop()
 
     def _may_be_short(self, change: Changed) -> bool:
-        """Say whether a job that was queued may wait for an express slot."""
+        """Return whether a queued job may be short enough for an express slot."""
         express, job = self._express, change.row
         return express is not None and (job is None or job.est_seconds < express.longest_s)
 
-    def _look_again(self) -> None:
+    def _resync(self) -> None:
         for wake in self._wakes.values():
             wake.set()
         self._express_wake.set()
@@ -223,7 +229,7 @@ class Dispatcher:
             try:
                 devices = await self._devices_to_claim()
             except QwicketError as error:
-                _tell("the queue could not be read", error)
+                _log_failure("the queue could not be read", error)
                 devices = set()
             for device in devices & self._wakes.keys():
                 self._wakes[device].set()
@@ -238,14 +244,14 @@ class Dispatcher:
         return devices | await leases.unattended_devices() if self._driver.forwards else devices
 
     async def _claim_for_express(self, express: Express) -> None:
-        """Have a short job begin while all slots are busy with jobs that last."""
+        """Claim short jobs while all worker slots are busy with longer ones."""
         wake = self._express_wake
         while True:
             await wake.wait()
             wake.clear()
             await self._express_slots.acquire()
             if not await self._slots_stay_busy():
-                self._express_slots.release()  # what waits gets a slot
+                self._express_slots.release()  # a worker slot takes the waiting jobs
                 continue
             taking = self._store.leases.claim_express(
                 self._wakes.keys(), self._runner, self._now_ms()
@@ -259,7 +265,7 @@ class Dispatcher:
                 self._express_slots.release()
 
     async def _slots_stay_busy(self) -> bool:
-        """Say whether all slots are busy, and were for a moment; wait for that moment."""
+        """Return whether all slots have been busy for `_BUSY_S`, waiting for that time."""
         while self._n_busy >= self._driver.slots:
             left_s = self._slot_ended_at + _BUSY_S - time.monotonic()
             if left_s <= 0:
@@ -277,17 +283,17 @@ class Dispatcher:
                 self._held.update(_key(each) for each in claimed.taken)
                 return claimed
         except asyncio.CancelledError:
-            # The claim may have been committed: its jobs must not stay with a runner that stops.
+            # The claim may have been committed. Its jobs must not stay with a runner that stops.
             for each in (await claim).taken:
                 await self._give_back(each, _STOPS, blamed=False)
             raise
         except Exception as error:
-            # Whatever it is, this task must live: without it the device would stand still. A claim
-            # that was made although the store said otherwise is found by the next renewal.
-            _tell(f"a claim for {what} failed", error)
+            # This task must survive any error, because without it nothing claims for the device. If
+            # the claim was committed despite the error, the next renewal finds and releases it.
+            _log_failure(f"a claim for {what} failed", error)
             self._renewal.set()
             await asyncio.sleep(_CLAIM_PAUSE_S)
-            wake.set()  # what waits does not wait for the slow poll
+            wake.set()  # else waiting jobs would wait for the slow poll
             return Claim([], is_last=True)
 
     async def _next(self, device: str) -> Claim:
@@ -301,9 +307,9 @@ class Dispatcher:
     def _begin(
         self, assignments: list[Assignment], driver: Driver, *, is_express: bool = False
     ) -> None:
-        desk = _Desk(self._store, assignments[0].lease, self._now_ms)
-        task = asyncio.ensure_future(driver.run(assignments, desk))
-        run = _Run(task, desk, driver.forwards, is_express)
+        forward_log = _ForwardLog(self._store, assignments[0].lease, self._now_ms)
+        task = asyncio.ensure_future(driver.run(assignments, forward_log))
+        run = _Run(task, forward_log, driver.forwards, is_express)
         self._runs.update((_key(each), run) for each in assignments)
         work = asyncio.create_task(self._work(assignments, run))
         if not self._cancelled_early.isdisjoint(each.lease.job for each in assignments):
@@ -312,11 +318,11 @@ class Dispatcher:
         work.add_done_callback(self._works.discard)
 
     async def _work(self, assignments: Sequence[Assignment], run: _Run) -> None:
-        """See a task through, from its claim to the end or release of each of its jobs."""
+        """Wait for a run, free its slot, and end or release each of its jobs."""
         try:
             await asyncio.wait([run.task])
-            if run.fault(NotBegun):
-                await asyncio.sleep(_NOT_BEGUN_PAUSE_S)  # the slot cannot work just now either
+            if run.fault(JobNotStarted):
+                await asyncio.sleep(_NOT_BEGUN_PAUSE_S)  # a retry at once would fail the same way
         finally:
             for each in assignments:
                 del self._runs[_key(each)]
@@ -329,7 +335,7 @@ class Dispatcher:
                 *(self._close(each, run, number) for number, each in enumerate(assignments))
             )
         finally:
-            if run.is_express:  # only now: an account whose job overran must not get in before
+            if run.is_express:  # only now, after the account of an overrun job is barred
                 self._express_slots.release()
 
     async def _close(self, assignment: Assignment, run: _Run, number: int) -> None:
@@ -341,43 +347,44 @@ class Dispatcher:
     async def _end_or_give_back(self, assignment: Assignment, run: _Run, number: int) -> None:
         task, lease = run.task, assignment.lease
         if task.cancelled():
-            # The release tells by the job's state whether it was this one that was to stop.
+            # Cancelling one job of a batch cancels all. The store ends the job whose state is
+            # `cancelling` and queues the others again.
             beside = "stopped together with another job"
             reason = _STOPS if self._is_stopping else beside
             await self._give_back(assignment, reason, blamed=False)
-        elif run.fault(StoppedThere):
-            await self._insist(lambda: self._store.leases.stopped(lease, self._now_ms()))
-        elif run.fault(Overran):
+        elif run.fault(StoppedRemotely):
+            await self._retry_write(lambda: self._store.leases.stopped(lease, self._now_ms()))
+        elif run.fault(ExpressOverrun):
             await self._end_overrun(lease, str(task.exception()))
-        elif run.fault(Died):
+        elif run.fault(ProcessDied):
             await self._give_back(assignment, str(task.exception()), blamed=True)
-        elif run.fault(NotBegun) or run.fault(RunApart):
+        elif run.fault(JobNotStarted) or run.fault(RetrySeparately):
             await self._give_back(assignment, str(task.exception()), blamed=False)
         elif task.exception() is not None:
-            _log.error("driver failed", exc_info=task.exception(), extra={"job": lease.job})
-            text = "The driver failed; the server's log has the cause under the job's id."
-            await self._end(assignment, Ran(Failure("driver_error", text), 0.0))
+            _log.error("the driver failed", exc_info=task.exception(), extra={"job": lease.job})
+            text = "The driver reported an error; see the server's log under the job's id."
+            await self._end(assignment, RunResult(Failure("driver_error", text), 0.0))
         else:
             await self._end(assignment, task.result()[number])
 
-    async def _end(self, assignment: Assignment, ran: Ran) -> None:
+    async def _end(self, assignment: Assignment, result: RunResult) -> None:
         lease, leases = assignment.lease, self._store.leases
         try:
-            await self._insist(lambda: leases.finish(lease, ran, self._now_ms()))
+            await self._retry_write(lambda: leases.finish(lease, result, self._now_ms()))
         except Exception:
             _log.exception("a result cannot be stored", extra={"job": lease.job})
             failure = Failure("result_not_stored", "The result could not be stored.")
-            failed = Ran(failure, ran.seconds)
-            await self._insist(lambda: leases.finish(lease, failed, self._now_ms()))
+            failed = RunResult(failure, result.seconds)
+            await self._retry_write(lambda: leases.finish(lease, failed, self._now_ms()))
 
     async def _give_back(self, assignment: Assignment, reason: str, *, blamed: bool) -> None:
         lease = assignment.lease
-        await self._insist(
+        await self._retry_write(
             lambda: self._store.leases.release(lease, reason, self._now_ms(), blamed=blamed)
         )
 
     async def _end_overrun(self, lease: Lease, reason: str) -> None:
-        """Queue a job for the slots, and keep its account from the express slot for a while."""
+        """Queue a job for a worker slot, and bar its account from the express slots for a while."""
         assert self._express is not None
         self.express_overruns += 1
         pause_ms = int(1000 * self._express.pause_s)
@@ -387,13 +394,13 @@ class Dispatcher:
             now = self._now_ms()
             return await overran(lease, reason, now, barred_until=now + pause_ms)
 
-        await self._insist(write)
+        await self._retry_write(write)
 
-    async def _insist(self, write: Callable[[], Awaitable[Job]]) -> None:
-        """Write until the store takes it: a result in hand is not thrown away for a full disk.
+    async def _retry_write(self, write: Callable[[], Awaitable[Job]]) -> None:
+        """Retry a write until the store accepts it, so that a full disk loses no result.
 
-        A stale lease ends it, too: then the word about this job is another runner's, or this
-        very write was done although the store said otherwise.
+        A stale lease also ends the retries: another runner has the job, or an earlier attempt was
+        committed although its response was lost.
         """
         tries = 0
         while True:
@@ -404,7 +411,7 @@ class Dispatcher:
                 _log.info("a result under a stale lease was refused")
                 return
             except QwicketError as error:
-                _tell("the store refused a write about a job; trying again", error)
+                _log_failure("a write about a job failed and is retried", error)
                 if self._is_stopping and tries >= len(_RETRY_S):
                     return
                 await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
@@ -419,12 +426,12 @@ class Dispatcher:
             try:
                 await self._renew()
             except Exception as error:
-                _tell("what this server holds could not be compared with the store", error)
+                _log_failure("the leases held here could not be compared with the store", error)
                 self._renewal.set()
                 await asyncio.sleep(_RETRY_S[-1])
 
     async def _renew(self) -> None:
-        """Stop what is to stop or was lost; give back what this runner holds without knowing."""
+        """Stop cancelled and lost runs; release leases in the store that are unknown here."""
         was_quiet, claims = self._claims.is_quiet, self._claims.number
         runs, known = tuple(self._runs.items()), set(self._held)
         stored = await self._store.leases.held(self._runner)
@@ -432,22 +439,23 @@ class Dispatcher:
         for key, run in runs:
             present = found.get(key)
             if present is None:
-                run.task.cancel()  # lost: whatever it gives is refused
+                run.task.cancel()  # lease lost, so the store would refuse the result
             elif present.state is JobState.CANCELLING:
                 run.stop()
+        # Leases of a claim that began meanwhile are in the store before they are known here.
         if was_quiet and claims == self._claims.number:
             for key in found.keys() - known:
-                await self._release_unheard(found[key].lease)
+                await self._release_unknown_claim(found[key].lease)
 
-    async def _release_unheard(self, lease: Lease) -> None:
-        reason = "its claim was made, but the store said otherwise"
-        await self._insist(
+    async def _release_unknown_claim(self, lease: Lease) -> None:
+        reason = "its claim was committed, but the response was lost"
+        await self._retry_write(
             lambda: self._store.leases.release(lease, reason, self._now_ms(), blamed=False)
         )
 
 
 class _Claims:
-    """Whether a claim is under way: its jobs are in the store before they are known here."""
+    """Count claims in flight: their jobs are in the store before they are known here."""
 
     def __init__(self) -> None:
         self._pending = 0
@@ -466,14 +474,14 @@ class _Claims:
 
     @property
     def number(self) -> int:
-        """How many have begun so far."""
+        """Number of claims begun so far."""
         return self._begun
 
 
-def _tell(what: str, error: Exception) -> None:
-    """Log a failure; with its traceback if nobody foresaw it. An outage makes very many."""
-    is_foreseen = isinstance(error, QwicketError)
-    _log.error("%s: %s", what, error, exc_info=None if is_foreseen else error)
+def _log_failure(what: str, error: Exception) -> None:
+    """Log a failure, with a traceback only if it is unexpected: an outage causes very many."""
+    is_expected = isinstance(error, QwicketError)
+    _log.error("%s: %s", what, error, exc_info=None if is_expected else error)
 
 
 def _key(assignment: Assignment) -> Key:

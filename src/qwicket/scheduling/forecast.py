@@ -1,8 +1,7 @@
-"""When will my job run? An estimate from who waits, what runs, and how long jobs really took.
+"""Forecasts of start times, from waiting and running jobs and measured run times.
 
-It plays fair share and the turns of the express slots forward from one look at the queue, at most
-once a second for each device. It cannot know who will still come, nor what other devices take of
-the same workers: it is an estimate.
+A forecast simulates fair share and the express slots from one snapshot of the queue, at most once a
+second per device. It ignores future submissions and the load of other devices on the same workers.
 """
 
 from __future__ import annotations
@@ -20,42 +19,42 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
     from qwicket.model.jobs import Job
-    from qwicket.store import Line, Store, WaitingJob
+    from qwicket.store import QueueState, Store, WaitingJob
 
 _FRESH_S: Final = 1.0
 _FRESHER_S: Final = 0.05
 _MOST_JOBS: Final = 5_000
-"""Further back no place is told."""
+"""Jobs beyond this position have no forecast."""
 _RATIOS: Final = (0.01, 100.0)
-"""Bounds of what measured run times are believed to say about estimates."""
+"""Bounds of the ratio of measured to estimated run times, against outliers."""
 
 
-class Place(NamedTuple):
-    """Where a job stands: jobs before it, and the seconds until it is expected to start.
+class QueuePosition(NamedTuple):
+    """Number of jobs ahead, and the expected seconds until the start.
 
-    Nobody knows when, where no agent is there that would run it.
+    The start is None while no agent serves the device.
     """
 
     ahead: int
     start_in_s: float | None
 
 
-class Outlook(NamedTuple):
-    """A look at one device's queue.
+class Forecast(NamedTuple):
+    """Forecast of one device's queue.
 
     Attributes:
-        places: Of the jobs that wait, as far back as is looked.
-        start_in_s: When a job that comes now would be expected to start in a worker slot; None as
-            for a place.
-        ratio: Measured run time over estimates, of late.
+        positions: Positions of the first `_MOST_JOBS` waiting jobs, by id.
+        start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
+            no agent serves the device.
+        ratio: Measured over estimated run time of recent jobs.
     """
 
-    places: dict[str, Place]
+    positions: dict[str, QueuePosition]
     start_in_s: float | None
     ratio: float
 
 
-class Forecast:
+class Forecaster:
     """Forecasts for all devices.
 
     Args:
@@ -66,10 +65,10 @@ class Forecast:
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._looks: dict[str, tuple[float, asyncio.Task[Outlook]]] = {}
+        self._looks: dict[str, tuple[float, asyncio.Task[Forecast]]] = {}
 
-    async def outlook(self, device: str, fresh_s: float = _FRESH_S) -> Outlook:
-        """Return a look at a device's queue that is at most `fresh_s` seconds old."""
+    async def forecast(self, device: str, fresh_s: float = _FRESH_S) -> Forecast:
+        """Return a forecast of a device's queue that is at most `fresh_s` seconds old."""
         made_at, task = self._looks.get(device, (-_FRESH_S, None))
         now = time.monotonic()
         if task is None or now - made_at >= fresh_s:
@@ -81,36 +80,40 @@ class Forecast:
             self._looks.pop(device, None)
             raise
 
-    async def place(self, device: str, job: str) -> Place | None:
-        """Return where a waiting job stands; None when it does not wait, or too far back."""
-        return (await self.outlook(device)).places.get(job)
+    async def position(self, device: str, job: str) -> QueuePosition | None:
+        """Return the position of a waiting job; None if it does not wait or is too far back."""
+        return (await self.forecast(device)).positions.get(job)
 
     async def end_in_s(self, job: Job) -> float | None:
-        """Return the seconds until a job that waits or runs is expected to end, if that is known.
+        """Return the expected seconds until a waiting or running job ends, if known.
 
-        For a job that waits and came after the last look, the queue is looked at again if slots are
-        busy: it may be one for an express slot.
+        A waiting job that is newer than the forecast gets a fresh one if all slots are busy,
+        because it may go to an express slot.
         """
-        outlook = await self.outlook(job.device)
-        if job.state is JobState.QUEUED and job.id not in outlook.places and outlook.start_in_s:
-            outlook = await self.outlook(job.device, _FRESHER_S)
+        forecast = await self.forecast(job.device)
+        if (
+            job.state is JobState.QUEUED
+            and job.id not in forecast.positions
+            and forecast.start_in_s
+        ):
+            forecast = await self.forecast(job.device, _FRESHER_S)
         if job.started_at is not None and job.state is JobState.RUNNING:
             start_in_s: float | None = (job.started_at - self._now_ms()) / 1000
         else:
-            place = outlook.places.get(job.id)
-            start_in_s = place.start_in_s if place else outlook.start_in_s
+            position = forecast.positions.get(job.id)
+            start_in_s = position.start_in_s if position else forecast.start_in_s
             if start_in_s is not None:
                 looked_at, _ = self._looks[job.device]
                 start_in_s = max(0.0, start_in_s - (time.monotonic() - looked_at))
-        return None if start_in_s is None else start_in_s + job.est_seconds * outlook.ratio
+        return None if start_in_s is None else start_in_s + job.est_seconds * forecast.ratio
 
-    async def _look(self, device: str) -> Outlook:
-        line = await self._store.jobs.line(device, self._now_ms(), limit=_MOST_JOBS)
+    async def _look(self, device: str) -> Forecast:
+        state = await self._store.jobs.queue_state(device, self._now_ms(), limit=_MOST_JOBS)
         slots, express = await self._slots(device)
-        return await asyncio.to_thread(foresee, line, slots, self._now_ms(), express)
+        return await asyncio.to_thread(simulate_queue, state, slots, self._now_ms(), express)
 
     async def _slots(self, name: str) -> tuple[int, int]:
-        """Return how many jobs of a device run at the same time: in slots, and in express slots."""
+        """Return the numbers of worker slots and of express slots that serve a device."""
         runners = await self._store.leases.runners()
         device = await self._store.devices.get(name)
         if device is not None and device.driver == "agent":
@@ -120,40 +123,42 @@ class Forecast:
         return slots, sum(runner.express_slots for runner in servers)
 
 
-def foresee(line: Line, slots: int, now_ms: int, express_slots: int = 0) -> Outlook:
-    """Play the queue forward.
+def simulate_queue(state: QueueState, slots: int, now_ms: int, express_slots: int = 0) -> Forecast:
+    """Simulate the queue until every waiting job has started.
 
     Args:
-        line: Who waits and what runs.
-        slots: Tasks that run at the same time; 0 where nobody is there.
+        state: Waiting and running jobs.
+        slots: Number of worker slots; 0 while no agent serves the device.
         now_ms: Unix time.
-        express_slots: Short jobs that run beside them while all of those are busy.
+        express_slots: Additional slots for short jobs while all worker slots are busy.
     """
-    ratio = _ratio(line)
+    ratio = _ratio(state)
     busy = [
-        # A clock that was set back since makes no job longer.
+        # max: after the clock was set back, a job must not seem longer than its estimate.
         max(0.0, job.est_seconds * ratio - max(0, now_ms - job.started_at) / 1000)
-        for job in line.running
+        for job in state.running
     ]
-    in_turn = _in_turn(line, weight(now_ms, line.epoch))
+    in_turn = _in_turn(state, weight(now_ms, state.epoch))
     if not slots:
-        return Outlook({job.id: Place(k, None) for k, job in enumerate(in_turn)}, None, ratio)
+        return Forecast(
+            {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}, None, ratio
+        )
     busy.sort()
     free_in = _free_in(busy[-slots:], slots)
-    # The express slots have what is left: the shortest of what runs.
+    # Express slots run the shortest jobs, so what does not fit into worker slots is in them.
     express_in = _free_in(busy[:-slots][-express_slots:] if express_slots else [], express_slots)
-    in_express = _in_express(line)
-    places: dict[str, Place] = {}
+    in_express = _in_express(state)
+    positions: dict[str, QueuePosition] = {}
     while True:
         is_express = bool(express_in) and express_in[0] < free_in[0]
-        job = _first_left(in_express if is_express else in_turn, places)
+        job = _first_left(in_express if is_express else in_turn, positions)
         if is_express and job is None:
             express_in = []
             continue
         if job is None:
-            return Outlook(places, free_in[0], ratio)
+            return Forecast(positions, free_in[0], ratio)
         slot_in = express_in if is_express else free_in
-        places[job.id] = Place(len(places), slot_in[0])
+        positions[job.id] = QueuePosition(len(positions), slot_in[0])
         heapq.heapreplace(slot_in, slot_in[0] + job.est_seconds * ratio)
 
 
@@ -168,11 +173,11 @@ def _first_left(jobs: Iterator[WaitingJob], begun: Container[str]) -> WaitingJob
     return next((job for job in jobs if job.id not in begun), None)
 
 
-def _in_express(line: Line) -> Iterator[WaitingJob]:
-    """Yield short jobs in the order in which the express slots would claim them: by turns."""
+def _in_express(state: QueueState) -> Iterator[WaitingJob]:
+    """Yield short jobs in the order in which the express slots claim them: accounts in turn."""
     waiting: dict[str, deque[WaitingJob]] = {}
     turns = []
-    for job in line.waiting:
+    for job in state.waiting:
         if job.express_turn is None:
             continue
         if job.account not in waiting:
@@ -187,18 +192,18 @@ def _in_express(line: Line) -> Iterator[WaitingJob]:
             accounts.append(account)
 
 
-def _in_turn(line: Line, second: float) -> Iterator[WaitingJob]:
-    """Yield the jobs in the order in which fair share would claim them.
+def _in_turn(state: QueueState, second: float) -> Iterator[WaitingJob]:
+    """Yield waiting jobs in the order in which fair share claims them.
 
     Args:
-        line: Who waits.
-        second: What a second of use counts now.
+        state: Waiting jobs.
+        second: Present weight of one second of use.
     """
     waiting: dict[str, deque[WaitingJob]] = {}
-    for job in line.waiting:
+    for job in state.waiting:
         waiting.setdefault(job.project, deque()).append(job)
-    shares = {share.project: share.shares for share in line.shares}
-    turns = [(share.vtime, share.project) for share in line.shares if share.project in waiting]
+    shares = {share.project: share.shares for share in state.shares}
+    turns = [(share.vtime, share.project) for share in state.shares if share.project in waiting]
     heapq.heapify(turns)
     while turns:
         vtime, project = turns[0]
@@ -211,10 +216,10 @@ def _in_turn(line: Line, second: float) -> Iterator[WaitingJob]:
             heapq.heappop(turns)
 
 
-def _ratio(line: Line) -> float:
-    estimated = sum(cost(job.est_seconds) for job in line.recent)
+def _ratio(state: QueueState) -> float:
+    estimated = sum(cost(job.est_seconds) for job in state.recent)
     if not estimated:
         return 1.0
-    ran = sum(job.ended_at - job.started_at for job in line.recent) / 1000
+    ran = sum(job.ended_at - job.started_at for job in state.recent) / 1000
     least, most = _RATIOS
     return min(most, max(least, ran / estimated))

@@ -1,4 +1,4 @@
-"""A runner's proof of life, from a plain thread: event loops stall, and beats must not."""
+"""A runner's heartbeat, sent from its own thread because a stalled event loop must not stop it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Heartbeat:
-    """Raises the beat of one runner several times per lease time until stopped."""
+    """Increments the heartbeat of one runner four times per lease time until stopped."""
 
     def __init__(
         self, leases: Leases, runner: Runner, now_ms: Callable[[], int], *, lease_s: float

@@ -172,15 +172,15 @@ class ClaimedBody(Answer, frozen=True, kw_only=True):
     outcome_bytes: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class OrdersBody(Answer, frozen=True, kw_only=True):
+class DirectivesBody(Answer, frozen=True, kw_only=True):
     """What an agent is to do with what it holds.
 
     Attributes:
-        orders: By job: `go on`, `stop` or `lost`.
+        directives: By job: `go on`, `stop` or `lost`.
         renew_s: Time in seconds within which the agent must send its next request.
     """
 
-    orders: dict[str, Directive]
+    directives: dict[str, Directive]
     renew_s: float
 
 

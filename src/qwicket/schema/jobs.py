@@ -90,7 +90,7 @@ class JobBody(Record, frozen=True, kw_only=True):
         state: Its state.
         version: Rises with each change.
         device: Name of its device.
-        door: Dialect of its submission.
+        dialect: Dialect of its submission.
         group: Id of its group.
         name: As submitted.
         tags: As submitted.
@@ -113,7 +113,7 @@ class JobBody(Record, frozen=True, kw_only=True):
     state: State
     version: int = 0
     device: str = ""
-    door: str = ""
+    dialect: str = ""
     group: str | None = None
     name: str = ""
     tags: tuple[str, ...] = ()

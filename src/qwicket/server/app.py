@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from qwicket import devices
-from qwicket.compute import LocalCompute, Readers
+from qwicket.compute import LocalCompute, ParserPool
 from qwicket.compute.memory import available_bytes
 from qwicket.dialects import DialectSettings, mounts, shown_by
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
-from qwicket.gateway.answers import Answers
+from qwicket.gateway.response_budget import ResponseBudget
 from qwicket.model.errors import QwicketError
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
 from qwicket.model.limits import INT64_MAX
-from qwicket.scheduling import Chores, Dispatcher, Express, Heartbeat, Lookout
+from qwicket.scheduling import Dispatcher, Express, Heartbeat, LivenessMonitor, MaintenanceLoop
 from qwicket.server.docs import docs, with_browser_redirect
 from qwicket.server.logs import AccessLog
 from qwicket.server.metrics import Metrics, MetricSources
@@ -83,7 +83,7 @@ class App:
 
     def release_running(self) -> None:
         """Return running jobs to the queue at once, after a second signal."""
-        self._dispatcher.hurry()
+        self._dispatcher.release_running()
 
     async def start(self) -> None:
         """Open the store, start the workers, and queue again what a former server held.
@@ -108,7 +108,7 @@ class App:
             spares=0,
             answer_bytes=answer_bytes,
         )
-        self._readers = Readers(self._limits)
+        self._parsers = ParserPool(self._limits)
         await store.devices.seed(devices.built_in(shown_by), "builtin")
         await store.devices.park(devices.parked(), now_ms())
         await store.calibrations.seed(devices.calibrations(), now_ms())
@@ -140,12 +140,16 @@ class App:
         )
         self._heartbeat = Heartbeat(store.leases, runner, now_ms, lease_s=settings.lease_s)
         self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms, express)
-        lookout = Lookout(store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s)
-        chores = Chores(
-            *(store, runner.id, now_ms), keep_days=settings.keep_days, every_s=settings.upkeep_s
+        liveness = LivenessMonitor(
+            store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s
+        )
+        maintenance = MaintenanceLoop(
+            *(store, runner.id, now_ms),
+            keep_days=settings.keep_days,
+            every_s=settings.maintenance_s,
         )
         gateway = Gateway(
-            *(store, self._readers, self._limits, now_ms),
+            *(store, self._parsers, self._limits, now_ms),
             lease_s=settings.lease_s,
             first_poll_ms=settings.first_poll_ms,
         )
@@ -153,18 +157,18 @@ class App:
         metrics = Metrics()
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
-        answers = Answers(self._limits.answers, gateway.auth.confirm)
+        answers = ResponseBudget(self._limits.answers, gateway.auth.confirm)
         sources = MetricSources(
-            *(store, gateway, answers, self._dispatcher, lookout),
-            *(self._compute, self._express, self._readers, access),
+            *(store, gateway, answers, self._dispatcher, liveness),
+            *(self._compute, self._express, self._parsers, access),
         )
         public_url = (settings.public_url or "").rstrip("/")
         dialects = mounts(
             gateway,
-            DialectSettings(settings.pass_s, settings.ibm_pass_s),
+            DialectSettings(settings.access_token_s, settings.ibm_access_token_s),
             public_url=public_url,
         )
-        doors: dict[str, ASGIApp] = {
+        apps: dict[str, ASGIApp] = {
             **dialects,
             "": with_browser_redirect(dialects[""]),
             **docs(dialects),
@@ -175,13 +179,13 @@ class App:
             ),
         }
         self._router = Router(
-            *(doors, self._limits, public_url), answers=answers, metrics=metrics, access=access
+            *(apps, self._limits, public_url), answers=answers, metrics=metrics, access=access
         )
         self._heartbeat.start()
         self._dispatcher.start()
         self._tasks = [
-            asyncio.create_task(lookout.keep_watch()),
-            asyncio.create_task(chores.keep_house()),
+            asyncio.create_task(liveness.run()),
+            asyncio.create_task(maintenance.run()),
         ]
         self._is_ready = True
         n_devices = len(await store.devices.all())
@@ -198,7 +202,7 @@ class App:
         self._heartbeat.stop()
         await self._compute.close()
         await self._express.close()
-        await self._readers.close()
+        await self._parsers.close()
         if self._store is not None:
             # If this fails, other servers notice that the heartbeat has stopped.
             with contextlib.suppress(QwicketError):

@@ -34,12 +34,12 @@ if TYPE_CHECKING:
 
     from prometheus_client.core import Metric
 
-    from qwicket.compute import LocalCompute, Readers
+    from qwicket.compute import LocalCompute, ParserPool
     from qwicket.gateway import Gateway
-    from qwicket.gateway.answers import Answers
-    from qwicket.scheduling import Dispatcher, Lookout
+    from qwicket.gateway.response_budget import ResponseBudget
+    from qwicket.scheduling import Dispatcher, LivenessMonitor
     from qwicket.server.logs import AccessLog
-    from qwicket.store import Changed, Depth, Store
+    from qwicket.store import Changed, QueueDepth, Store
 
 _REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _COMMIT_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -52,12 +52,12 @@ class MetricSources(NamedTuple):
 
     store: Store
     gateway: Gateway
-    answers: Answers
+    answers: ResponseBudget
     dispatcher: Dispatcher
-    lookout: Lookout
+    liveness: LivenessMonitor
     compute: LocalCompute
     express: LocalCompute
-    readers: Readers
+    parsers: ParserPool
     access: AccessLog | None
 
 
@@ -177,7 +177,7 @@ class _Requests(Collector):
         family = HistogramMetricFamily(
             "qwicket_request_seconds",
             "Time from a request's head to the end of its answer",
-            labels=("mount", "status"),
+            labels=("dialect", "status"),
         )
         bounds = [*map(floatToGoString, _REQUEST_S), "+Inf"]
         for (mount, status_class), times in list(self._times.items()):
@@ -199,7 +199,7 @@ def _seconds(since_ms: int, until_ms: int) -> float:
     return max(0, until_ms - since_ms) / 1000
 
 
-def _queue(depths: Mapping[str, Depth], waits: Mapping[str, float | None]) -> Iterator[Metric]:
+def _queue(depths: Mapping[str, QueueDepth], waits: Mapping[str, float | None]) -> Iterator[Metric]:
     waiting = GaugeMetricFamily(
         "qwicket_jobs_waiting", "Jobs that wait for a device", labels=("device",)
     )
@@ -221,14 +221,14 @@ def _queue(depths: Mapping[str, Depth], waits: Mapping[str, float | None]) -> It
 
 
 def _of_components(sources: MetricSources) -> Iterator[Metric]:
-    gateway, compute, readers = sources.gateway, sources.compute, sources.readers
+    gateway, compute, parsers = sources.gateway, sources.compute, sources.parsers
     yield _gauge("qwicket_worker_slots", "Jobs that can run here at the same time", compute.slots)
     yield _gauge("qwicket_worker_slots_busy", "Slots that are at work", compute.busy)
     yield _counters(
         "qwicket_worker_deaths",
         "Processes that ended at work: a crash, too little memory, or a kill from outside",
         "pool",
-        {"jobs": compute.deaths, "express": sources.express.deaths, "readers": readers.deaths},
+        {"jobs": compute.deaths, "express": sources.express.deaths, "parsers": parsers.deaths},
     )
     yield _counter(
         "qwicket_express_runs",
@@ -240,11 +240,11 @@ def _of_components(sources: MetricSources) -> Iterator[Metric]:
         "Jobs that exceeded the time or memory of the express slot and were queued for a worker",
         sources.dispatcher.express_overruns,
     )
-    yield _gauge("qwicket_reader_queue", "Programs that wait to be read", readers.waiting)
+    yield _gauge("qwicket_parser_queue", "Programs that wait to be read", parsers.waiting)
     yield _counter(
         "qwicket_reader_refusals",
         "Programs refused because too many wait (limits reads_waiting, reads_waiting_each)",
-        readers.refusals,
+        parsers.refusals,
     )
     yield _gauge(
         "qwicket_answers_held_bytes",
@@ -260,7 +260,7 @@ def _of_components(sources: MetricSources) -> Iterator[Metric]:
     yield _counter(
         "qwicket_leases_lost",
         "Leases voided here because their runner was gone",
-        sources.lookout.leases_lost,
+        sources.liveness.leases_lost,
     )
     yield _counter(
         "qwicket_stale_results",
@@ -285,7 +285,7 @@ def _of_components(sources: MetricSources) -> Iterator[Metric]:
     )
     yield _counters(
         "qwicket_wrong_credentials",
-        "Invented tokens, passes and tickets, and wrong passwords, all refused",
+        "Refused credentials: wrong tokens, access tokens, signed URLs and passwords",
         "kind",
         {"token": gateway.auth.wrong_tokens, "password": gateway.auth.wrong_passwords},
     )

@@ -19,7 +19,7 @@ from qwicket.dialects.requests import (
     STREAM_BODY,
     UNSIGNED_BODY,
 )
-from qwicket.gateway.answers import Answer, Answers
+from qwicket.gateway.response_budget import Reservation, ResponseBudget
 from qwicket.gateway.throttle import network
 from qwicket.model.errors import TooManyRequests
 from qwicket.server.bodies import Body, BodyBudget
@@ -60,7 +60,7 @@ class Router:
         limits: Limits,
         public_url: str = "",
         *,
-        answers: Answers | None = None,
+        answers: ResponseBudget | None = None,
         metrics: Metrics | None = None,
         access: AccessLog | None = None,
     ) -> None:
@@ -70,7 +70,7 @@ class Router:
         self._unsigned_bodies = BodyBudget(
             "unsigned_bodies_bytes", "unsigned_bodies_bytes_each", limits.bodies
         )
-        self._answers = Answers(limits.answers) if answers is None else answers
+        self._answers = ResponseBudget(limits.answers) if answers is None else answers
         self._run = secrets.token_hex(4)
         self._numbers = count()
         self._metrics = metrics
@@ -134,7 +134,7 @@ class Router:
     ) -> None:
         request_id = inner[REQUEST_ID]
         began, status = time.perf_counter(), 0
-        inner[ANSWER] = answer = Answer(self._answers)
+        inner[ANSWER] = answer = Reservation(self._answers)
         owner = partial(_owner, answer, address)
         body = Body(inner, receive, self._limits.bodies, self._bodies, owner)
 
@@ -189,7 +189,7 @@ def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     return [header for header in _USUAL_HEADERS if header[0] not in names]
 
 
-def _owner(answer: Answer, address: str) -> str:
+def _owner(answer: Reservation, address: str) -> str:
     """Return for whom a body is held: an account, or an address before anybody has signed in."""
     return answer.account or f"address {address}"
 

@@ -11,7 +11,7 @@ import msgspec
 
 from qwicket.folders import default_data_dir
 from qwicket.gateway.first_polls import HOLD_MS
-from qwicket.model.accounts import LONG_PASS_S, PASS_S
+from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S
 from qwicket.model.limits import Limits
 
 
@@ -52,9 +52,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         public_url: Address that answers name; by default that of the connection's own socket.
         lease_s: Lease time of runners in seconds; a server proves life four times in it.
         stop_grace_s: Seconds that running jobs may go on when the server is to stop.
-        upkeep_s: Seconds between two rounds of periodic work.
-        pass_s: Life of a pass in seconds, for clients that fetch a new one when it is refused.
-        ibm_pass_s: Life of a pass of IBM's clients, which sign in once and never again.
+        maintenance_s: Seconds between two rounds of periodic work.
+        access_token_s: Life in seconds of an access token, for clients that renew it.
+        ibm_access_token_s: The same for IBM's clients, which never renew theirs.
         first_poll_ms: The longest time for which the first status read of a young job is held.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: How lines of the log look.
@@ -74,9 +74,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     lease_s: float = 45.0
     stop_grace_s: float = 20.0
-    upkeep_s: float = 60.0
-    pass_s: float = PASS_S
-    ibm_pass_s: float = LONG_PASS_S
+    maintenance_s: float = 60.0
+    access_token_s: float = ACCESS_TOKEN_S
+    ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
     first_poll_ms: int = HOLD_MS
     keep_days: float | None = None
     log_format: LogFormat = "text"

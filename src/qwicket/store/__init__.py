@@ -1,4 +1,4 @@
-"""The store: what is kept, and how it changes. Nothing here knows doors or engines."""
+"""The store: all persistent state and its operations, independent of dialects and engines."""
 
 from __future__ import annotations
 
@@ -14,14 +14,21 @@ from qwicket.store.agents import Agents, Handout
 from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
-from qwicket.store.devices import Devices, Standing
+from qwicket.store.devices import Devices, DeviceSnapshot
 from qwicket.store.groups import Groups
 from qwicket.store.jobs import JobEvent, Jobs, Program, Sizes
 from qwicket.store.leases import Claim, Held, Leases
+from qwicket.store.maintenance import Maintenance
+from qwicket.store.queue_state import (
+    EndedJob,
+    ProjectShare,
+    QueueDepth,
+    QueueState,
+    RunningJob,
+    WaitingJob,
+)
 from qwicket.store.records import Records
 from qwicket.store.sqlite import SQLite
-from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
-from qwicket.store.upkeep import Upkeep
 from qwicket.store.uploads import Uploads
 
 if TYPE_CHECKING:
@@ -33,19 +40,19 @@ __all__ = [
     "Changed",
     "Changes",
     "Claim",
-    "Depth",
+    "DeviceSnapshot",
     "EndedJob",
     "Handout",
     "Held",
     "JobEvent",
     "Leases",
-    "Line",
     "Program",
     "ProjectShare",
+    "QueueDepth",
+    "QueueState",
     "RunningJob",
     "Sizes",
     "StaleLease",
-    "Standing",
     "Store",
     "TokenOwner",
     "WaitingJob",
@@ -57,7 +64,7 @@ __all__ = [
 
 
 class Store:
-    """All operations, grouped by what they are about, over one database."""
+    """All operations over one database, grouped by subject."""
 
     def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
@@ -70,16 +77,16 @@ class Store:
         self.jobs = Jobs(database)
         self.leases = Leases(database)
         self.records = Records(database)
-        self.upkeep = Upkeep(database)
+        self.maintenance = Maintenance(database)
         self.uploads = Uploads(database)
 
     @property
     def is_alive(self) -> bool:
-        """Whether writes can still be done."""
+        """Whether the writer thread is alive."""
         return self._database.is_alive
 
     def on_commit(self, committed: Committed) -> None:
-        """Call `committed` (quick, in another thread) after every group of writes."""
+        """Call `committed` (quick, in another thread) after every batch of writes."""
         self._database.on_commit(committed)
 
     async def close(self) -> None:
@@ -88,23 +95,23 @@ class Store:
 
 
 def open_sqlite(folder: Path) -> Store:
-    """Open (or make) the embedded store in `folder`; readable by this user alone."""
+    """Open or create the embedded store in `folder`, readable by this user alone."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "qwicket.db"
     path.touch(mode=0o600)
-    with contextlib.suppress(PermissionError):  # another's file: its owner decides
+    with contextlib.suppress(PermissionError):  # another user owns the file and decides its mode
         path.chmod(0o600)
     changes = Changes()
     return Store(SQLite(path, changes.publish), changes)
 
 
 def open_postgres(url: str) -> Store:
-    """Open the store on a PostgreSQL server, making its tables where there are none.
+    """Open the store on a PostgreSQL server, creating its tables if there are none.
 
-    Call it on the event loop to hear what other servers change.
+    Call it on the event loop to receive the changes of other servers.
 
     Raises:
-        Unavailable: No server answers there, or the extra `postgres` is not installed.
+        Unavailable: The database does not respond, or the extra `postgres` is not installed.
     """
     try:
         from qwicket.store.postgres import Postgres
@@ -115,7 +122,7 @@ def open_postgres(url: str) -> Store:
 
 
 def lock_folder(folder: Path) -> int:
-    """Take the lock that lets one server run on a folder; it falls with the process.
+    """Take the lock that allows one server per folder. The system releases it with the process.
 
     Returns:
         The descriptor to keep open.
@@ -130,6 +137,6 @@ def lock_folder(folder: Path) -> int:
     except BlockingIOError:
         os.close(lock)
         raise Unavailable(
-            f"Another server runs on {folder}: stop it, or name another --data-dir."
+            f"Another server runs on {folder}: stop it, or choose another --data-dir."
         ) from None
     return lock

@@ -1,4 +1,4 @@
-"""Operations on accounts, projects and tokens. No secret enters here: digests and hashes only."""
+"""Operations on accounts, projects and tokens. They see digests and hashes, never secrets."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 class TokenOwner(NamedTuple):
-    """A token beside what sign-in needs of its account."""
+    """A token and the columns of its account that sign-in needs."""
 
     token: Token
     account_name: str
@@ -34,7 +34,7 @@ class Accounts(Operations):
     def add(
         tx: Tx, name: str, role: Role, *, email: str | None, password_hash: str | None, now: int
     ) -> Account:
-        """Make an account and the project of its own that every account starts with.
+        """Create an account and its own project.
 
         Raises:
             Conflict: The name or e-mail address is taken.
@@ -62,7 +62,7 @@ class Accounts(Operations):
 
     @write
     def disable(tx: Tx, name: str, now: int) -> Account:
-        """Bar an account: none of its tokens signs in any more.
+        """Disable an account, so that none of its tokens signs in.
 
         Raises:
             NotFound: There is no such account.
@@ -93,12 +93,12 @@ class Accounts(Operations):
 
     @read
     def projects_of(tx: Tx, account: str) -> list[Project]:
-        """Return the projects that an account, by its id, is a member of."""
+        """Return the projects of which an account, given by id, is a member."""
         return [rows.project(row) for row in tx.all("project_of_account", account=account)]
 
     @read
     def project(tx: Tx, name: str) -> Project:
-        """Return the project of this name; an account's own has the account's name.
+        """Return the project of this name. An account's own project has the account's name.
 
         Raises:
             NotFound: There is none.
@@ -108,7 +108,7 @@ class Accounts(Operations):
 
     @write
     def add_project(tx: Tx, name: str, shares: int, now: int) -> Project:
-        """Make a project without members.
+        """Create a project without members.
 
         Raises:
             Conflict: The name is taken.
@@ -123,7 +123,7 @@ class Accounts(Operations):
 
     @write
     def set_shares(tx: Tx, project: str, shares: int) -> Project:
-        """Say how much of the devices a project gets beside others.
+        """Set the number of shares of a project.
 
         Raises:
             NotFound: There is no such project.
@@ -143,7 +143,7 @@ class Accounts(Operations):
 
     @write
     def add_member(tx: Tx, project: str, account: str) -> None:
-        """Let an account submit on a project's account and read its jobs.
+        """Add an account to a project, to submit for it and read its jobs.
 
         Raises:
             NotFound: No such account or project.
@@ -152,7 +152,7 @@ class Accounts(Operations):
 
     @write
     def remove_member(tx: Tx, project: str, account: str, now: int) -> None:
-        """Take an account out of a project; its tokens for the project are revoked as by `revoke`.
+        """Remove an account from a project, and revoke its tokens for the project as by `revoke`.
 
         Raises:
             NotFound: No such account, project or member.
@@ -162,7 +162,7 @@ class Accounts(Operations):
         if project == account:
             raise Conflict(f"{project} is the account's own project.")
         if not tx.count("member_remove", **member):
-            raise NotFound(f"{account} is no member of {project}.")
+            raise NotFound(f"{account} is not a member of {project}.")
         tx.run("token_revoke_member", **member, now=now)
 
     @write
@@ -180,12 +180,12 @@ class Accounts(Operations):
         Raises:
             NotFound: No such account, or no such project of this account.
             Conflict: The account is disabled.
-            LimitExceeded: The account has `most` tokens that sign in.
+            LimitExceeded: The account has `most` valid tokens.
             Unauthenticated: The token's parent was revoked or has expired.
         """
         owner = Accounts.by_name(tx, account)
         if owner.disabled_at is not None:
-            raise Conflict(f"The account {account} is disabled: no token of it would sign in.")
+            raise Conflict(f"The account {account} is disabled, so its tokens cannot sign in.")
         if token.parent is not None:
             _require_live(tx, token.parent, owner, token.created_at)
         if most is not None:
@@ -211,7 +211,7 @@ class Accounts(Operations):
 
     @scan
     def live_tokens(tx: Tx, account: str, now: int, most: int) -> list[Token]:
-        """Return the tokens of an account, by its id, that still sign in, the oldest first."""
+        """Return the valid tokens of an account, given by id, the oldest first."""
         found = tx.all("token_live_list", account=account, now=now, limit=most)
         return [rows.token(row) for row in found]
 
@@ -227,10 +227,10 @@ class Accounts(Operations):
 
     @write
     def revoke(tx: Tx, token: str, now: int) -> list[Token]:
-        """Revoke a token and all that were made from it, in one operation.
+        """Revoke a token and all tokens made from it, in one operation.
 
         Returns:
-            All of these tokens, also those that were revoked before.
+            All of these tokens, including those revoked before.
 
         Raises:
             NotFound: There is no such token.
@@ -251,18 +251,18 @@ class Accounts(Operations):
 
     @read
     def find_server_key(tx: Tx, name: str) -> bytes | None:
-        """Return a key that all servers of this database share, if there is one yet."""
+        """Return a key that all servers of this database share, or None."""
         row = tx.one("server_key_get", name=name)
         return bytes(row[0]) if row else None
 
     @write
     def replace_server_key(tx: Tx, name: str, fresh: bytes, now: int) -> None:
-        """Let a key be another one from now on."""
+        """Replace a key."""
         tx.run("server_key_put", name=name, secret=fresh, now=now)
 
     @write
     def server_key(tx: Tx, name: str, fresh: bytes, now: int) -> bytes:
-        """Return a key that all servers of this database share; `fresh` where there is none yet."""
+        """Return a key that all servers of this database share; by default store `fresh`."""
         tx.run("server_key_add", name=name, secret=fresh, now=now)
         row = tx.one("server_key_get", name=name)
         assert row is not None
@@ -289,14 +289,14 @@ def _member(tx: Tx, project: str, account: str) -> dict[str, str]:
 
 
 def _require_live(tx: Tx, parent: str, owner: Account, now: int) -> None:
-    """Refuse a parent that signs in no more: its tree was revoked, and nothing may grow from it."""
+    """Refuse a parent token that was revoked or has expired, with all tokens made from it."""
     found = Accounts.token(tx, owner.id, parent)
     if found is None or found.revoked_at is not None or (found.expires_at or now + 1) <= now:
-        raise Unauthenticated("The token is gone.")
+        raise Unauthenticated("The token does not exist any more.")
 
 
 def _project_of(tx: Tx, account: Account, name: str) -> Project:
     project = Accounts.project(tx, name)
     if tx.one("member_get", account=account.id, project=project.id) is None:
-        raise NotFound(f"{account.name} is no member of a project {name}.")
+        raise NotFound(f"{account.name} is not a member of a project {name}.")
     return project

@@ -1,4 +1,4 @@
-"""Operations on devices that agents serve: announcing them, who is there, what is handed out."""
+"""Operations on devices that agents serve: announcements, presence, programs for agents."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORIGIN = "agent"
 
 
 class Handout(NamedTuple):
-    """What an agent gets to do a job: the program as it was submitted, and as it was read.
+    """A job's program for an agent, as submitted and as parsed.
 
     Attributes:
         format: The program's language.
@@ -37,10 +37,10 @@ class Handout(NamedTuple):
 class Agents(Operations):
     @write
     def announce(tx: Tx, device: Device) -> None:
-        """Write a device that an agent serves; a former spec of it is replaced.
+        """Store a device that an agent serves, replacing its previous specification.
 
         Raises:
-            Conflict: The name is that of a device of another kind, provider or family.
+            Conflict: The name belongs to a device of another kind, provider or family.
         """
         row = tx.one("device_origin", name=device.name)
         if row is not None:
@@ -49,16 +49,16 @@ class Agents(Operations):
 
     @read
     def presence(tx: Tx, device: str) -> Presence:
-        """Return who serves a device."""
+        """Return the presence of agents that serve a device."""
         row = tx.one("device_presence", name=device)
         return Presence(*row) if row else Presence(0, None)
 
     @scan
     def handout(tx: Tx, job: str) -> Handout:
-        """Return what an agent gets of a job.
+        """Return a job's program for its agent.
 
         Raises:
-            NotFound: The job is gone.
+            NotFound: The job was deleted.
         """
         return Handout(*existing(tx.one("program_handout", job=job), "There is no such job."))
 
@@ -70,5 +70,6 @@ def _check_same(origin: str, present: Device, device: Device) -> None:
         raise Conflict(f"{device.name} belongs to another account.", field="name")
     if present.family != device.family:
         raise Conflict(
-            f"{device.name} is of the family {present.family}: jobs of it may wait.", field="family"
+            f"{device.name} has the family {present.family}, which cannot change: jobs may wait.",
+            field="family",
         )

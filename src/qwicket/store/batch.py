@@ -1,4 +1,4 @@
-"""A batch of operations that are committed together, and how it is tried again."""
+"""Batches of operations that are committed together, and their retries."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NeedsSavepoints(Exception):
 
 
 class NeedsOneByOne(Exception):
-    """One of several statements that were sent together failed, or their connection broke."""
+    """One of several pipelined statements failed, or the connection broke."""
 
 
 class Mode(Enum):
@@ -38,7 +38,7 @@ class Mode(Enum):
 
 
 class Session(Tx):
-    """A connection inside a transaction: the `Tx` that operations see, and what runs it."""
+    """A transaction on one connection: the `Tx` that operations see, plus its control."""
 
     def __init__(self) -> None:
         self.changes: list[Changed] = []
@@ -70,14 +70,14 @@ class Session(Tx):
 
     @abstractmethod
     def command(self, *texts: str) -> None:
-        """Run statements that have neither name nor rows."""
+        """Run statements without a name or rows."""
 
     def settle(self) -> None:
-        """Wait for everything that was sent."""
+        """Run and wait for all pipelined statements."""
 
 
 class Request(Generic[T]):
-    """One operation on its way through the writer, and the future that awaits it."""
+    """An operation queued for the writer, and the future of its result."""
 
     __slots__ = ("durable", "error", "future", "operation", "result")
 
@@ -94,7 +94,7 @@ class Request(Generic[T]):
         self.error: BaseException | None = None
 
     def refuse(self, error: Exception) -> None:
-        """Keep an error; a refusal without its frames, which hold this request in turn."""
+        """Store an error. A refusal loses its frames, which would refer back to this request."""
         expected = isinstance(error, QwicketError)
         self.error = error.with_traceback(None) if expected else error
 
@@ -121,19 +121,19 @@ class Batch:
 
     - OPTIMISTIC: no savepoints, and rows that only decide about a refusal are read late. A
       refusal ends the transaction.
-    - SAVEPOINTS: a savepoint before each operation, so that a refusal harms no neighbour.
-    - ONE_BY_ONE: also, each statement waits for the one before, so that an error is known to be
-      its own. Only for databases to which several statements go in one round trip.
+    - SAVEPOINTS: a savepoint before each operation, so that a refusal affects no other operation.
+    - ONE_BY_ONE: also, each statement waits for the previous one, so that an error belongs to
+      its own statement. Only for databases with several statements per round trip.
 
     It ends in one of three ways:
 
     - committed: each request has its result or its refusal;
     - failed: nothing of it is stored, and each request has the error;
     - outcome unknown: the connection broke during the commit. Each request has the error and may
-      be stored, so the batch is not tried again.
+      be stored, so the batch is not retried.
 
     Attributes:
-        requests: The operations, in their order.
+        requests: The operations in order.
         mode: The present mode. A batch begins in `OPTIMISTIC` or `SAVEPOINTS`.
         was_refused: Whether a refusal ended the optimistic mode.
     """
@@ -154,7 +154,7 @@ class Batch:
         return self.mode is Mode.OPTIMISTIC
 
     def commit(self) -> list[Changed]:
-        """Leave a result or an error in each request; return what was changed."""
+        """Set a result or an error in each request; return the changes."""
         database = self._database
         while True:
             try:
@@ -166,7 +166,7 @@ class Batch:
             except NeedsOneByOne as error:
                 database.abandon(error)
                 self.mode = Mode.ONE_BY_ONE
-            except Exception as error:  # failed, or outcome unknown
+            except Exception as error:  # failed, or outcome unknown: a retry could write twice
                 database.abandon(error)
                 shown = database.translate(error)
                 for request in self.requests:
@@ -178,8 +178,9 @@ class Batch:
 
         Raises:
             NeedsSavepoints: One is refused in optimistic mode.
-            Exception: What ended the transaction; nothing of the batch is stored.
+            Exception: The transaction failed; nothing of the batch is stored.
         """
+        # A batch may run again in another mode, so nothing of an earlier attempt may remain.
         session.changes = []
         session.memo.clear()
         for number, request in enumerate(self.requests):
@@ -200,16 +201,16 @@ class Batch:
                 raise NeedsSavepoints from error
             session.command("rollback to savepoint operation")
             del session.changes[n_changes:]
-            session.memo.clear()
+            session.memo.clear()  # it may hold values that were rolled back
             request.refuse(self._database.translate(error))
 
     def _read_deferred(self, session: Session) -> None:
-        """Put the values of deferred results in their place."""
+        """Replace deferred results by their values."""
         if not any(isinstance(request.result, Deferred) for request in self.requests):
             return
         session.settle()
         for request in self.requests:
             if isinstance(request.result, Deferred):
                 request.result = request.result.value()
-        # The changes of one job in their order: some were added only now.
+        # Deferred results add changes late, but those of one job must stay in order.
         session.changes.sort(key=lambda change: change.version)

@@ -1,4 +1,4 @@
-"""Operations on calibrations: what was measured of devices, and when."""
+"""Operations on calibrations of devices."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _decoder = msgspec.json.Decoder(Calibration)
 
 
 class Calibrations(Operations):
-    """Rows are never changed; the last one added that is valid by then is in force."""
+    """The calibration in force is the last one added that is valid. Rows never change."""
 
     @write
     def seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:
-        """Add calibrations, by names of devices, that differ from the device's last one."""
+        """Add calibrations by device name, unless equal to the device's last one."""
         for device, calibration in calibrations.items():
             body = msgspec.json.encode(calibration).decode()
             number, last = tx.one("calibration_last", device=device) or (0, None)
@@ -39,7 +39,7 @@ class Calibrations(Operations):
 
     @read
     def at(tx: Tx, device: str, at: int) -> Calibrated | None:
-        """Return what is in force at a time in Unix milliseconds."""
+        """Return the calibration in force at a time in Unix milliseconds."""
         row = tx.one("calibration_at", device=device, at=at)
         return calibrated(row) if row else None
 
@@ -50,7 +50,7 @@ class Calibrations(Operations):
 
     @scan
     def history(tx: Tx, device: str, at: int, limit: int) -> list[Calibrated]:
-        """Return what was in force up to a time, that of the time first."""
+        """Return the calibrations up to a time, the latest first."""
         found = tx.all("calibration_list", device=device, at=at, limit=limit)
         return [calibrated(row) for row in found]
 

@@ -1,4 +1,4 @@
-"""What changed, told after each commit to all who wait: long polls, the dispatcher, streams.
+"""Publishes changes after each commit to all waiters: long polls, the dispatcher, streams.
 
 Everything here runs on the server's event loop; the store calls `publish` there.
 """
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 _REMEMBERED: Final = 1_024
 _REMEMBERED_S: Final = 0.1
-"""Who submits a job asks for it at once."""
+"""Clients read a job at once after its submission."""
 
 
 class Changed(NamedTuple):
@@ -35,13 +35,13 @@ class Changed(NamedTuple):
     row: Job | None = None
     """The job as it was written, if this server wrote it."""
     is_renamed: bool = False
-    """Whether the job only got another name or tags."""
+    """Whether only the name or tags changed."""
     results: Sequence[PartResult] | None = None
-    """What its circuits gave, if it ended by this and that is small."""
+    """Results of the job, if this change ended it and they are small."""
 
 
 class Changes:
-    """The hub: `publish` on one side, `watch` a job or `listen` to all on the other."""
+    """Publish and subscribe hub: `publish` changes, `watch` one job, or `listen` to all."""
 
     def __init__(self) -> None:
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
@@ -52,7 +52,7 @@ class Changes:
         self._is_closed = False
 
     def publish(self, changes: Iterable[Changed]) -> None:
-        """Wake everyone whom these changes concern."""
+        """Wake all watches and listeners that these changes concern."""
         for change in changes:
             self._remember(change)
             for watch in self._watches.get(change.job, ()):
@@ -63,7 +63,7 @@ class Changes:
                 listener(change)
 
     def _remember(self, change: Changed) -> None:
-        """Keep an unfinished job as it was written, for whoever is about to wait for its end."""
+        """Remember an unfinished job as written, for requests about to wait for its end."""
         if change.row is None or change.state.is_final:
             self._remembered.pop(change.job, None)
             return
@@ -76,18 +76,18 @@ class Changes:
         return change if time.monotonic() - at < _REMEMBERED_S else None
 
     def _concerned(self, change: Changed) -> Iterable[Watch]:
-        """Return who watches the account of a change: everyone, where it is not known whose."""
+        """Return the watches of the account of a change; all watches if the account is unknown."""
         if change.row is not None:
             return self._account_watches.get(change.row.account, ())
         return chain.from_iterable(self._account_watches.values())
 
     def listen(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
-        """Call `listener` (quick, on the loop) for every change; returns how to stop it."""
+        """Call `listener` (quick, on the loop) for every change; return a function to stop."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
 
     def resync(self) -> None:
-        """Make everyone look again: changes that other servers made may have been missed."""
+        """Make all waiters read again, because changes of other servers may have been missed."""
         self._remembered.clear()
         self._wake_all()
         for listener in tuple(self._resync_listeners):
@@ -99,7 +99,7 @@ class Changes:
                 watch.wake()
 
     def on_resync(self, listener: Callable[[], None]) -> Callable[[], None]:
-        """Call `listener` (quick, on the loop) at each `resync`; returns how to stop it."""
+        """Call `listener` (quick, on the loop) at each `resync`; return a function to stop."""
         self._resync_listeners.add(listener)
         return lambda: self._resync_listeners.discard(listener)
 
@@ -112,7 +112,7 @@ class Changes:
 
     @contextmanager
     def watch_account(self, account: str) -> Iterator[Watch]:
-        """As `watch`, for all jobs of an account; it may also wake for those of others."""
+        """Watch all jobs of an account. It may also wake for jobs of other accounts."""
         with self._watched(self._account_watches, account) as watch:
             yield watch
 
@@ -129,11 +129,11 @@ class Changes:
 
     @property
     def watches(self) -> int:
-        """How many wait: long polls, streams, agents that ask for work."""
+        """Number of watches: long polls, streams, agents that wait for a job."""
         return sum(map(len, chain(self._watches.values(), self._account_watches.values())))
 
     def close(self) -> None:
-        """Wake every watch for good: the server stops and long polls answer what they have."""
+        """Wake every watch for good, so that long polls respond while the server stops."""
         self._is_closed = True
         self._wake_all()
 
@@ -146,7 +146,7 @@ class Watch:
     """One waiter's view of one job.
 
     Attributes:
-        latest: The last change, with the job as it left it; None when that must be read.
+        latest: The last change that contains its job; None if the job must be read.
     """
 
     def __init__(self, hub: Changes) -> None:

@@ -1,7 +1,7 @@
-"""The seam between operations and databases.
+"""The interface between operations and databases.
 
-An operation is a plain function of a `Tx`; it never knows which database runs it. A database runs
-operations all or nothing, tells what they changed after the commit, and does nothing else.
+An operation is a plain function of a `Tx`, independent of the database that runs it. A database
+runs operations atomically and publishes their changes after the commit.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
     from qwicket.store.changes import Changed
 
     Committed = Callable[[int, int, float], None]
-    """Called after each batch: its operations, how many the database failed, and the seconds."""
+    """Called after each batch: number of operations, number of failures, seconds."""
 
 T = TypeVar("T")
 Row = tuple[Any, ...]
 
 
 class Deferred(Generic[T]):
-    """The result of an operation that is known only when all of its batch was sent."""
+    """Result of an operation that is available only after all statements of its batch were sent."""
 
     __slots__ = ("value",)
 
@@ -31,7 +31,7 @@ class Deferred(Generic[T]):
 
 
 class Tx(Protocol):
-    """Inside one operation: run statements by name. Parameters bind to `:name` in the SQL."""
+    """Run named statements inside one operation. Parameters bind to `:name` in the SQL."""
 
     def one(self, name: str, /, **params: Any) -> Row | None:
         """Return the first row, or None."""
@@ -40,31 +40,31 @@ class Tx(Protocol):
         """Return all rows."""
 
     def run(self, name: str, /, **params: Any) -> None:
-        """Write; an error may be raised by a later statement of the operation's batch."""
+        """Write. A later statement of the batch may raise the error."""
 
     def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        """As `run`, of an `insert … values`, once for each of some parameters."""
+        """Run an `insert … values` once for each set of parameters."""
 
     def later(self, name: str, /, **params: Any) -> Callable[[], Row | None]:
-        """As `one`, for a row on which nothing in the operation depends.
+        """Read a row late, when nothing in the operation depends on it.
 
         Returns:
-            How to read the row, from within a `Deferred` or once rows were asked for after it.
+            A function that returns the row; call it in a `Deferred` or after a later read.
         """
 
     def require(
         self, name: str, refusal: Callable[[], Exception], /, **params: Any
     ) -> Callable[[], Row]:
-        """As `later`, for a row without which the operation is refused with `refusal()`."""
+        """Read a row late, and refuse the operation with `refusal()` if it is missing."""
 
     def count(self, name: str, /, **params: Any) -> int:
         """Write, and return the number of rows written."""
 
     memo: dict[str, Any]
-    """What the operations of this batch share of slow reads: empty after a refusal."""
+    """Cache of slow reads for the operations of this batch; cleared after a refusal."""
 
     def changed(self, change: Changed) -> None:
-        """Tell this after the commit."""
+        """Publish this change after the commit."""
 
 
 class Database(Protocol):
@@ -81,13 +81,13 @@ class Database(Protocol):
         """As `write`, for threads that have no event loop."""
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
-        """A quick look-up by key."""
+        """Run a quick look-up by key."""
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
-        """A list or a large value, as of one moment: not on the loop, and with a deadline."""
+        """Read a list or a large value in a thread, as one snapshot and with a deadline."""
 
     @property
     def is_alive(self) -> bool:
-        """Whether writes can still be done."""
+        """Whether the writer thread is alive."""
 
     async def close(self) -> None: ...

@@ -1,4 +1,4 @@
-"""Operations on devices, their status, and the providers to whom they belong."""
+"""Operations on devices, their status and their providers."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 decoder = msgspec.json.Decoder(Device)
 
 
-class Standing(NamedTuple):
-    """A device as it stands at a time: its status then, and the calibration in force."""
+class DeviceSnapshot(NamedTuple):
+    """A device with its status and calibration at a time."""
 
     device: Device
     status: DeviceStatus
@@ -32,7 +32,7 @@ class Standing(NamedTuple):
 class Devices(Operations):
     @write
     def seed(tx: Tx, devices: Iterable[Device], origin: str) -> None:
-        """Write devices that come from files; what came from elsewhere is left alone."""
+        """Store devices from files, except those whose name another origin has."""
         for device in devices:
             put_device(tx, device, origin)
 
@@ -64,17 +64,17 @@ class Devices(Operations):
         return _status(row, at) if row else DeviceStatus()
 
     @read
-    def standing(tx: Tx, name: str, at: int) -> Standing | None:
-        """Return a device with all that a submission to it depends on, in one look-up.
+    def snapshot(tx: Tx, name: str, at: int) -> DeviceSnapshot | None:
+        """Return all that a submission to a device depends on, in one look-up.
 
-        None if there is none, or its provider is not active.
+        Return None if the device does not exist or its provider is not active.
         """
-        row = tx.one("device_standing", name=name, at=at)
-        return _standing(row, at) if row else None
+        row = tx.one("device_snapshot", name=name, at=at)
+        return _snapshot(row, at) if row else None
 
     @write
     def park(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
-        """Turn off, each for its reason, devices of which nobody has said whether they are on."""
+        """Turn devices off, each for its reason, unless they have a status already."""
         for device, reason in reasons.items():
             tx.run("device_park", device=device, reason=reason, now=now)
 
@@ -90,7 +90,7 @@ class Devices(Operations):
 
     @write
     def add_provider(tx: Tx, name: str) -> Provider:
-        """Make a provider, active.
+        """Create an active provider.
 
         Raises:
             Conflict: The name is taken.
@@ -106,7 +106,7 @@ class Devices(Operations):
 
     @write
     def set_active(tx: Tx, provider: str, is_active: bool) -> None:
-        """Show the devices of a provider, or hide them and refuse their new jobs.
+        """Show the devices of a provider, or hide them and refuse new jobs.
 
         Raises:
             NotFound: There is no such provider.
@@ -115,15 +115,15 @@ class Devices(Operations):
             raise NotFound(f"There is no provider {provider}.")
 
 
-def _standing(row: Row, at: int) -> Standing:
+def _snapshot(row: Row, at: int) -> DeviceSnapshot:
     body, *state = row[:4]
     status = _status(tuple(state), at) if state[0] is not None else DeviceStatus()
     calibration = calibrations.calibrated(row[4:]) if row[4] is not None else None
-    return Standing(decoder.decode(body), status, calibration)
+    return DeviceSnapshot(decoder.decode(body), status, calibration)
 
 
 def _status(row: Row, at: int) -> DeviceStatus:
-    """Return how a device stands; a time that `until_at` names ends an `off`."""
+    """Return the status of a device, which is on again after `until_at`."""
     is_on, reason, until_at = row
     if not is_on and until_at is not None and until_at <= at:
         return DeviceStatus()
@@ -131,7 +131,7 @@ def _status(row: Row, at: int) -> DeviceStatus:
 
 
 def put_device(tx: Tx, device: Device, origin: str) -> None:
-    """Write a device and its provider; one that came from elsewhere is left alone."""
+    """Store a device and its provider, unless another origin has the name."""
     tx.run("provider_add", name=device.provider)
     tx.run(
         "device_put",

@@ -23,13 +23,15 @@ if TYPE_CHECKING:
 class Groups(Operations):
     @write
     def open(tx: Tx, new: NewGroup, *, most: int = INT64_MAX) -> Group:
-        """Open a group; of `most` that the account has at this door, the oldest closed one goes.
+        """Open a group. Above `most` per account and dialect, delete the oldest closed one.
 
         Raises:
             LimitExceeded: All of them are open.
         """
-        if tx.one("group_beyond", account=new.account, door=new.door, most=most - 1):
-            oldest = tx.one("group_oldest_closed", account=new.account, door=new.door, now=new.now)
+        if tx.one("group_beyond", account=new.account, dialect=new.dialect, most=most - 1):
+            oldest = tx.one(
+                "group_oldest_closed", account=new.account, dialect=new.dialect, now=new.now
+            )
             if oldest is None:
                 raise LimitExceeded(f"You have {most} open groups (limit groups): close some.")
             tx.run("group_delete", id=oldest[0])
@@ -52,20 +54,20 @@ class Groups(Operations):
     def page(
         tx: Tx,
         account: str,
-        door: str,
+        dialect: str,
         *,
         before: int | None = None,
         limit: int = 50,
         devices: Collection[str] = (),
     ) -> list[Group]:
-        """Return an account's groups of one door, newest first.
+        """Return an account's groups of one dialect, newest first.
 
         With `devices`, only those for one of them or for any device.
         """
         found = tx.all(
             "group_list",
             account=account,
-            door=door,
+            dialect=dialect,
             before=INT64_MAX if before is None else before,
             limit=limit,
             devices=rows.choice(devices),
@@ -74,7 +76,7 @@ class Groups(Operations):
 
     @write
     def close(tx: Tx, group: str, now: int) -> Group:
-        """Take no more jobs; those it has go on. A closed group stays as it is.
+        """Close a group, which then accepts no more jobs. Its jobs continue.
 
         Raises:
             NotFound: There is no such group.
@@ -84,7 +86,7 @@ class Groups(Operations):
 
     @write
     def annotate(tx: Tx, group: str, body: bytes) -> Group:
-        """Replace what only the door's vendor needs of a group.
+        """Replace the vendor fields of a group.
 
         Raises:
             NotFound: There is no such group.
@@ -94,30 +96,30 @@ class Groups(Operations):
 
     @write
     def delete(tx: Tx, group: str) -> None:
-        """Forget a group; its jobs stay."""
+        """Delete a group but not its jobs."""
         tx.run("group_delete", id=group)
 
     @scan
     def tally(tx: Tx, group: str, devices: Collection[str] = ()) -> dict[JobState, int]:
-        """Return how many of a group's jobs (on these devices) are in each state, as shown."""
+        """Return the number of a group's jobs (on these devices) in each displayed state."""
         found = tx.all("group_tally", id=group, devices=rows.choice(devices))
         return {JobState(state): number for state, number in found}
 
     @scan
     def use(tx: Tx, group: str, devices: Collection[str] = ()) -> GroupUse:
-        """Return what a group's jobs (on these devices) came to."""
+        """Return the totals of a group's jobs (on these devices)."""
         row = tx.one("group_use", id=group, devices=rows.choice(devices))
         assert row is not None
         return GroupUse(row[0], row[1], int(row[2]), row[3])
 
 
 def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
-    """Check that a group takes one more job of this account and device.
+    """Validate that a group accepts one more job of this account and device.
 
     Raises:
         NotFound: The account has no such group.
         Conflict: It is closed, or was opened for another device.
-        LimitExceeded: It has as many jobs as it takes.
+        LimitExceeded: It has its maximum number of jobs.
     """
     found = Groups.get(tx, group)
     if found is None or found.account != account:
@@ -130,5 +132,5 @@ def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
         count = tx.one("group_job_count", id=group, limit=found.jobs_limit)
         if count and count[0] >= found.jobs_limit:
             raise LimitExceeded(
-                f"The group takes {found.jobs_limit} jobs and has them.", field="group"
+                f"The group is full: it takes at most {found.jobs_limit} jobs.", field="group"
             )

@@ -15,8 +15,15 @@ from qwicket.store import groups, outcomes, rows, search, shares
 from qwicket.store.changes import Changed
 from qwicket.store.database import Deferred
 from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.queue_state import (
+    EndedJob,
+    ProjectShare,
+    QueueDepth,
+    QueueState,
+    RunningJob,
+    WaitingJob,
+)
 from qwicket.store.rows import existing
-from qwicket.store.standing import Depth, EndedJob, Line, ProjectShare, RunningJob, WaitingJob
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
@@ -26,12 +33,12 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
-"""How long an idempotency key counts."""
+"""Life of an idempotency key."""
 
 _RECENT: Final = 30
 _CANCELLED_AT_ONCE: Final = 200
-"""Jobs of a group in one operation: others write in between."""
-_NO_WIRE: Final = b"{}"
+"""Jobs of a group per operation, so that others write in between."""
+_NO_VENDOR_FIELDS: Final = b"{}"
 
 
 class JobEvent(NamedTuple):
@@ -51,14 +58,14 @@ class Program(NamedTuple):
 
 
 class Sizes(NamedTuple):
-    """Bytes of a job's program, and of its results as they are kept."""
+    """Bytes of a job's program and of its stored results."""
 
     program: int
     results: int
 
 
 class Jobs(Operations):
-    """Everything about jobs but running them (see `leases`)."""
+    """Operations on jobs, except running them (see `leases`)."""
 
     @write
     def add(
@@ -69,9 +76,9 @@ class Jobs(Operations):
         unfinished_limit: int | None = None,
         stored_limit: int = INT64_MAX,
     ) -> Job | Deferred[Job]:
-        """Store a job with its program and wire document; on disk when this returns.
+        """Store a job with its program and vendor fields; on disk when this returns.
 
-        With an idempotency key seen within 24 h, returns the job that it made then.
+        An idempotency key used within 24 h returns the job that it created.
 
         Raises:
             KeyReused: The key came with other content.
@@ -79,14 +86,14 @@ class Jobs(Operations):
                 this device that have not ended.
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
-            LimitExceeded: The group has as many jobs as it takes, or the project would have over
+            LimitExceeded: The group is full, or the project would have over
                 `stored_limit` bytes of programs and results.
         """
         if new.idempotency_key is not None:
             earlier = Jobs.repeated(
                 tx,
                 account=new.account,
-                door=new.door,
+                dialect=new.dialect,
                 key=new.idempotency_key,
                 digest=new.digest,
                 now=new.now,
@@ -104,8 +111,8 @@ class Jobs(Operations):
             _store_bytes(tx, new.project, new, stored_limit)
             tx.run("program_add", **columns)
             shares.enter(tx, new, new.now)
-        if new.wire != _NO_WIRE:
-            tx.run("wire_add", **columns)
+        if new.vendor_fields != _NO_VENDOR_FIELDS:
+            tx.run("vendor_fields_add", **columns)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
         return Deferred(lambda: record(tx, added()))
@@ -114,30 +121,30 @@ class Jobs(Operations):
     def admit(
         tx: Tx, draft: str, ready: NewJob, *, stored_limit: int = INT64_MAX
     ) -> Job | Deferred[Job]:
-        """Queue a draft whose program has come and passed every check.
+        """Queue a draft whose program has passed all checks.
 
-        Its wire document takes the place of the draft's; its upload is not needed any more.
+        The vendor fields replace those of the draft; the upload is deleted.
 
         Args:
             tx: The transaction.
             draft: The job.
-            ready: The program and its numbers; who and where were settled with the draft.
+            ready: The program and its numbers. Account and device are those of the draft.
             stored_limit: Bytes of programs and results that its project may have.
 
         Raises:
-            Conflict: The job is no draft any more.
+            Conflict: The job is no longer a draft.
             LimitExceeded: The project would have over `stored_limit`; the draft stays.
         """
         columns = _columns(ready, draft)
         row = tx.one("job_admit", **columns)
         if row is None:
-            raise Conflict("The job is no draft any more.")
+            raise Conflict("The job is no longer a draft.")
         job = record(tx, row)
         tx.run("program_add", **columns)
         _store_bytes(tx, job.project, ready, stored_limit)
         tx.run("upload_forget", job=draft)
-        if ready.wire != _NO_WIRE:
-            tx.run("wire_put", **columns)
+        if ready.vendor_fields != _NO_VENDOR_FIELDS:
+            tx.run("vendor_fields_put", **columns)
         shares.enter(tx, job, ready.now)
         return job
 
@@ -146,21 +153,21 @@ class Jobs(Operations):
         """Fail a draft whose program was refused.
 
         Raises:
-            Conflict: The job is no draft any more.
+            Conflict: The job is no longer a draft.
         """
         row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **rows.words(failure))
         if row is None:
-            raise Conflict("The job is no draft any more.")
+            raise Conflict("The job is no longer a draft.")
         tx.run("upload_forget", job=draft)
         return record(tx, row)
 
     @write
     def delete(tx: Tx, job: str) -> None:
-        """Forget an ended job and all that belongs to it, bytes that no other result has too.
+        """Delete an ended job with all its rows, and bytes that no other result shares.
 
         Raises:
             Conflict: It has not ended.
-            NotFound: It is gone.
+            NotFound: It was deleted.
         """
         large = tx.all("outcome_blobs", job=job)
         tx.run("account_outlive", job=job)
@@ -173,20 +180,20 @@ class Jobs(Operations):
 
     @write
     def delete_all(tx: Tx, jobs: Sequence[str]) -> None:
-        """As `delete`, of several in one write: all of them or none.
+        """Delete several ended jobs in one write, all or none.
 
         Raises:
             Conflict: One of them has not ended.
-            NotFound: One of them is gone.
+            NotFound: One of them was deleted.
         """
         for job in jobs:
             Jobs.delete(tx, job)
 
     @scan
-    def line(tx: Tx, device: str, now: int, *, limit: int) -> Line:
-        """Return who waits for a device, at most `limit` jobs, and what runs on it."""
+    def queue_state(tx: Tx, device: str, now: int, *, limit: int) -> QueueState:
+        """Return up to `limit` waiting jobs of a device, and its running jobs."""
         waiting = tx.all("job_waiting_list", device=device, now=now, limit=limit)
-        return Line(
+        return QueueState(
             [WaitingJob(*row) for row in waiting],
             [RunningJob(*row) for row in tx.all("job_running_list", device=device)],
             [ProjectShare(*row) for row in tx.all("share_list", device=device)],
@@ -196,14 +203,14 @@ class Jobs(Operations):
 
     @read
     def repeated(
-        tx: Tx, *, account: str, door: str, key: str, digest: bytes, now: int
+        tx: Tx, *, account: str, dialect: str, key: str, digest: bytes, now: int
     ) -> Job | None:
-        """Return the job that this idempotency key made within 24 h.
+        """Return the job that this idempotency key created within 24 h.
 
         Raises:
             KeyReused: The key came with other content.
         """
-        row = tx.one("idempotency_get", account=account, door=door, key=key)
+        row = tx.one("idempotency_get", account=account, dialect=dialect, key=key)
         if row is None or row[2] < now - KEY_LIFE_MS:
             return None
         if row[0] != digest:
@@ -223,13 +230,13 @@ class Jobs(Operations):
 
     @read
     def visible_kept(tx: Tx, job: str, account: str) -> tuple[Job, bytes] | None:
-        """Return the same and the vendor's opaque document of the job, `{}` when it has none."""
-        row = tx.one("job_visible_kept", id=job, account=account)
-        return (rows.job(row[:-1]), row[-1] or _NO_WIRE) if row else None
+        """Return a readable job and its vendor fields (`{}` by default)."""
+        row = tx.one("job_visible_with_vendor_fields", id=job, account=account)
+        return (rows.job(row[:-1]), row[-1] or _NO_VENDOR_FIELDS) if row else None
 
     @scan
     def visible_all(tx: Tx, jobs: Sequence[str], account: str) -> list[Job]:
-        """Return those of these jobs that this account may read."""
+        """Return the jobs among these that this account may read."""
         found = [Jobs.visible(tx, job, account) for job in jobs]
         return [job for job in found if job]
 
@@ -258,13 +265,13 @@ class Jobs(Operations):
 
     @scan
     def tally(tx: Tx, query: JobQuery) -> dict[JobState, int]:
-        """Return how many jobs a search finds in each state, as doors show states."""
+        """Return the number of jobs that a search finds in each displayed state."""
         found = tx.all("job_tally", **search.sought(query))
         return {JobState(state): number for state, number in found}
 
     @scan
     def run_ms(tx: Tx, query: JobQuery) -> int:
-        """Return for how long the ended jobs that a search finds ran, in milliseconds."""
+        """Return the total run time of the ended jobs that a search finds, in milliseconds."""
         row = tx.one("job_run_ms", **search.sought(query))
         return int(row[0]) if row else 0
 
@@ -272,23 +279,23 @@ class Jobs(Operations):
     def starting(
         tx: Tx, account: str, low: str, high: str, devices: Collection[str] = ()
     ) -> Job | None:
-        """Return the account's one job (on these devices) whose id is within bounds."""
+        """Return the account's only job (on these devices) with an id within bounds, or None."""
         asked = {"account": account, "low": low, "high": high, "devices": rows.choice(devices)}
         found = tx.all("job_by_prefix", **asked)
         return rows.job(found[0]) if len(found) == 1 else None
 
     @read
-    def wire(tx: Tx, job: str) -> bytes:
-        """Return the vendor's opaque document of a job, `{}` when it has none."""
-        row = tx.one("wire_get", id=job)
-        return row[0] if row else _NO_WIRE
+    def vendor_fields(tx: Tx, job: str) -> bytes:
+        """Return the vendor fields of a job (`{}` by default)."""
+        row = tx.one("vendor_fields_get", id=job)
+        return row[0] if row else _NO_VENDOR_FIELDS
 
     @scan
     def program(tx: Tx, job: str) -> Program:
         """Return the program of a job.
 
         Raises:
-            NotFound: It has none: it was refused, or its program is still to come.
+            NotFound: It has none, because it was refused or is a draft.
         """
         return Program(*existing(tx.one("program_get", id=job), "The job has no program."))
 
@@ -305,24 +312,24 @@ class Jobs(Operations):
     async def results(
         self, job: str, part: int | None = None, *, is_quick: bool = False
     ) -> list[PartResult]:
-        """Return what the parts gave (or one part), in order; empty before the job has ended.
+        """Return the results of the parts (or of one), in order; empty before the job has ended.
 
         Args:
             job: The job.
-            part: Which part alone.
-            is_quick: They are few and small, and no deletion that comes between harms.
+            part: Index of a single part; None is all.
+            is_quick: Whether they are few and small, so that a snapshot is not needed.
         """
         read = self._database.read if is_quick else self._database.scan
         return await read(lambda tx: outcomes.read(tx, job, part))
 
     @scan
     def events(tx: Tx, job: str) -> list[JobEvent]:
-        """Return what happened to a job beside the happy path."""
+        """Return the events of a job: releases, cancellations, failures."""
         return [JobEvent(*row) for row in tx.all("event_list", id=job)]
 
     @write
     def rename(tx: Tx, job: str, name: str | None, tags: tuple[str, ...] | None, now: int) -> Job:
-        """Give a job another name, other tags or both; None leaves them.
+        """Change the name or tags of a job; None leaves them.
 
         Raises:
             NotFound: There is no such job.
@@ -338,19 +345,19 @@ class Jobs(Operations):
 
     @scan
     def unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
-        """Return how many jobs of a project on a device have not ended; count to `limit`."""
+        """Return the number of unfinished jobs of a project on a device, at most `limit`."""
         row = tx.one("job_unfinished", project=project, device=device, limit=limit)
         return int(row[0]) if row else 0
 
     @scan
-    def depths(tx: Tx, devices: Sequence[str]) -> dict[str, Depth]:
-        """Return how many jobs wait and run on each of these devices."""
+    def depths(tx: Tx, devices: Sequence[str]) -> dict[str, QueueDepth]:
+        """Return the numbers of waiting and running jobs of each of these devices."""
         found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}
-        return {name: Depth(*map(int, row)) for name, row in found.items()}
+        return {name: QueueDepth(*map(int, row)) for name, row in found.items()}
 
     @write
     def cancel(tx: Tx, job: str, *, actor: str, now: int) -> Job | None:
-        """Cancel a waiting job at once, ask a running one to stop, leave an ended one alone."""
+        """Cancel a waiting job at once, stop a running one, leave an ended one unchanged."""
         before = Jobs.get(tx, job)
         for step in ("job_withdraw", "job_ask_cancel"):
             row = tx.one(step, job=job, now=now, now_us=now * 1000)
@@ -364,14 +371,14 @@ class Jobs(Operations):
 
     @write
     def cancel_all(tx: Tx, jobs: Sequence[str], *, actor: str, now: int) -> list[Job]:
-        """As `cancel`, of several in one write; what is gone is left out."""
+        """Cancel several jobs in one write. Deleted jobs are left out of the result."""
         found = [Jobs.cancel(tx, job, actor=actor, now=now) for job in jobs]
         return [job for job in found if job is not None]
 
     async def cancel_group(
         self, group: str, *, actor: str, now: int, devices: Collection[str] = ()
     ) -> list[str]:
-        """Cancel a group's unfinished jobs (on these devices), some at a time; return the ids."""
+        """Cancel a group's unfinished jobs (on these devices) in batches; return the ids."""
         cancelled: list[str] = []
         after = 0
         while True:
@@ -385,7 +392,7 @@ class Jobs(Operations):
     def _cancel_some(
         tx: Tx, group: str, devices: Collection[str], after: int, *, actor: str, now: int
     ) -> list[Row]:
-        """Cancel a group's unfinished jobs that come after a `seq`; return ids and `seq`."""
+        """Cancel a batch of a group's unfinished jobs after a `seq`; return ids and last `seq`."""
         asked = {"id": group, "devices": rows.choice(devices), "after": after}
         jobs = tx.all("group_unfinished", **asked, limit=_CANCELLED_AT_ONCE)
         for job, _ in jobs:
@@ -396,14 +403,14 @@ class Jobs(Operations):
 def record(
     tx: Tx, row: Row, *, is_renamed: bool = False, results: Sequence[PartResult] | None = None
 ) -> Job:
-    """Return a written row as a job; tell that it changed, and what it gave if that is small."""
+    """Return a written row as a job, and publish the change with small results."""
     job = rows.job(row)
     tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed, results))
     return job
 
 
 def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) -> None:
-    """Keep an event of a job that left the happy path."""
+    """Store an event of a job."""
     tx.run(
         "event_add",
         job=job.id,
@@ -455,9 +462,9 @@ def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[],
 
 
 def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> None:
-    """Count a program for its project.
+    """Count a program's bytes for its project.
 
-    Clients take the refusal for final: they repeat a 429 or 507, which helps nobody here.
+    The error is one that clients treat as final, because a retry of a 429 or 507 would not help.
     """
 
     def full() -> LimitExceeded:

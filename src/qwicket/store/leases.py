@@ -1,4 +1,4 @@
-"""Operations that run jobs: claim, renew, finish, release, and the runners that hold leases."""
+"""Operations of runners on their leases: claim, renew, finish, release, heartbeat."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
 
 import msgspec
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Runner
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
 MAX_ATTEMPTS: Final = 3
 
 _TINY_S: Final = 0.005
-"""Jobs estimated at no more than this travel together: handing one over costs as much."""
+"""Estimate up to which jobs are batched, because passing one to a worker costs as much."""
 
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
 
 _EXPRESS_LANES: Final = 100
-"""Short jobs to try: the first may be another runner's by now, or of a device that is not ours."""
+"""Short jobs to try: another runner may take the first, or its device may not be ours."""
 
 _BATCH_S: Final = 0.02
-"""How long jobs that travel together may take: the first waits for the last."""
+"""Total estimate of a batch, whose first result waits for the last."""
 
 
 class Held(NamedTuple):
-    """A lease as its runner or the store knows it, and how the job stands."""
+    """A lease, and the state of its job."""
 
     lease: Lease
     state: JobState
 
 
 class Claim(NamedTuple):
-    """What a claim took.
+    """Result of a claim.
 
     Attributes:
-        taken: Jobs that travel together, each with its lease.
-        is_last: Whether it is known that nothing more waits for the device.
+        taken: Jobs of one batch, each with its lease.
+        is_last: Whether no more jobs are known to wait for the device.
     """
 
     taken: list[Assignment]
@@ -64,7 +64,7 @@ _NOTHING: Final = Claim([], is_last=True)
 
 
 class Leases(Operations):
-    """Claim, renew, finish, release: for the server's dispatcher and for agents alike."""
+    """Lease operations, for the server's dispatcher and for agents."""
 
     @write
     def add_runner(
@@ -79,9 +79,9 @@ class Leases(Operations):
         _add_runner(tx, Runner(runner, kind, 0, slots, express_slots=express_slots), now)
 
     def beat(self, runner: Runner, now: int) -> Future[None]:
-        """Raise a runner's beat, from a plain thread: loops stall, and beats must not.
+        """Increment a runner's heartbeat, from a thread because an event loop may stall.
 
-        A runner that was given up while it stood still is entered again; what it held it has lost.
+        A runner that was declared dead is registered again, without its former leases.
         """
         return self._database.submit(lambda tx: _beat(tx, runner, now))
 
@@ -91,15 +91,15 @@ class Leases(Operations):
 
     @write
     def void_runner(tx: Tx, runner: str, now: int) -> list[Job]:
-        """Offer again, uncounted, all that a runner holds, and forget the runner."""
+        """Queue all jobs of a runner again, uncounted, and delete the runner."""
         released = []
         for lease, _ in Leases.held(tx, runner):
-            released.append(Leases.release(tx, lease, "its runner is gone", now, blamed=False))
+            released.append(Leases.release(tx, lease, "its runner is dead", now, blamed=False))
         tx.run("runner_remove", id=runner)
         return released
 
     async def void_orphans(self, now: int) -> list[Job]:
-        """Offer again what is held by those who are no runners any more."""
+        """Queue the jobs again whose runners no longer exist."""
         return await self._void_orphans(now) if await self._has_orphans() else []
 
     @scan
@@ -114,10 +114,10 @@ class Leases(Operations):
     async def claim(
         self, device: str, runner: str, now: int, *, most: int = 1, durable: bool = False
     ) -> Claim:
-        """Take the next jobs of a device: one, or up to `most` tiny ones that travel together.
+        """Claim the next job of a device, or a batch of up to `most` tiny ones.
 
-        Not flushed unless it is asked for: a claim lost to a power cut re-queues, which nobody
-        notices of a simulation here and a lab does.
+        By default the claim is not flushed to disk. A power cut then queues the jobs again, which
+        is harmless for simulations but not for a lab (`durable`).
         """
         return await self._database.write(
             lambda tx: _claim(tx, device, runner, now, most), durable=durable
@@ -134,9 +134,9 @@ class Leases(Operations):
         return {device for (device,) in tx.all("job_unattended_devices")}
 
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
-        """Take the next short job of some devices; the database is written only if there is one.
+        """Claim the next short job of some devices, writing only if there is one.
 
-        Accounts take turns: the one goes first whose turn was longest ago.
+        Accounts take turns, the least recently served first.
         """
         for job, device in await self._express_jobs(now):
             if device in devices and (claimed := await self._claim_express(job, runner, now)).taken:
@@ -151,7 +151,7 @@ class Leases(Operations):
     def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Claim | Deferred[Claim]:
         shares.expect(tx)
         row = tx.one("job_claim_express", job=job, now=now, now_us=now * 1000)
-        if row is None:  # another runner was faster, or its user
+        if row is None:  # another runner claimed it, or its user cancelled it
             return _NOTHING
         claimed = record(tx, row)
         shares.charge(tx, claimed, now)
@@ -161,10 +161,10 @@ class Leases(Operations):
 
     @write
     def overran(tx: Tx, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
-        """Offer again, for worker slots alone, a job that took too long in the express slot.
+        """Queue an overrun express job for the worker slots alone.
 
-        Its account has no turn there until `barred_until`. The job is not blamed, and its project
-        gets back what the claim counted.
+        Its account is barred from express slots until `barred_until`. The attempt is not counted,
+        and its project's usage is refunded.
 
         Raises:
             StaleLease: As for `finish`.
@@ -184,24 +184,24 @@ class Leases(Operations):
         *,
         most: int | None = None,
     ) -> list[Held]:
-        """Raise an agent's beat, and compare what it believes to hold with what is stored.
+        """Increment an agent's heartbeat, and compare its list of leases with the stored ones.
 
-        What it holds without knowing, because the answer to its claim was lost, is offered again.
-        One that was given up while it stood still is entered again; what it held it has lost.
+        Stored leases that the agent does not know, because the response to its claim was lost, are
+        released. An agent that was declared dead is registered again, without its former leases.
 
         Args:
             tx: The transaction.
-            agent: Who asks, and which device it serves.
-            known: Leases that it believes to hold.
+            agent: The agent and its device.
+            known: Leases that it reports to hold.
             now: Unix milliseconds.
-            progress: How far it is with some jobs.
-            most: Agents that its device may have; None is any number.
+            progress: Reported progress of jobs.
+            most: Limit on the agents of its device; None is no limit.
 
         Returns:
-            Those of the leases that it does hold, and how each job stands.
+            The valid leases among them, with the state of each job.
 
         Raises:
-            LimitExceeded: It is new, and one too many.
+            LimitExceeded: The agent is new and the device has `most` already.
         """
         if not tx.count("runner_beat", id=agent.id):
             _check_room(tx, agent, most)
@@ -222,20 +222,20 @@ class Leases(Operations):
 
     @read
     def holds(tx: Tx, lease: Lease) -> bool:
-        """Say whether a lease is the newest, and its runner the one that claimed it."""
+        """Return whether a lease is the newest and its runner the one that claimed it."""
         return tx.one("lease_of_runner", **_key(lease), runner=lease.runner) is not None
 
     @read
     def progress(tx: Tx, job: str) -> Progress | None:
-        """Return what the holder of a job's lease last said of how far it is."""
+        """Return the progress that the holder of a job's lease last reported."""
         row = tx.one("lease_progress_get", job=job)
         return _progress.decode(row[0]) if row else None
 
     async def claim_unattended(self, device: str, runner: str) -> Assignment | None:
-        """Look after a job that went to another cloud and whose runner is gone.
+        """Adopt a job that was forwarded to another cloud and whose runner is dead.
 
-        It is `uncertain`, `cancelling` or, when its vendor's id is known, `running`, and stays so
-        until it is found out what became of it: it is adopted, never sent again. The database is
+        It is `uncertain`, `cancelling` or, if its vendor's id is known, `running`, until its vendor
+        reports its state. It is never sent again. The database is
         written only if there is such a job.
         """
         if not await self._has_unattended(device):
@@ -255,33 +255,33 @@ class Leases(Operations):
 
     @scan
     def held(tx: Tx, runner: str) -> list[Held]:
-        """Return what the store believes that a runner holds, and how it stands."""
+        """Return the stored leases of a runner, with the states of their jobs."""
         return [
             Held(Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state))
             for job, fence, nonce, state in tx.all("lease_states", runner=runner)
         ]
 
-    async def finish(self, lease: Lease, ran: Ran, now: int) -> Job:
-        """End a job with what its circuits gave, or why they gave nothing, in one operation.
+    async def finish(self, lease: Lease, result: RunResult, now: int) -> Job:
+        """End a job with its results or its failure, in one operation.
 
-        What is large is written piece by piece before, so that others write in between.
+        Large results are written in chunks before, so that others write in between.
 
         Raises:
             StaleLease: Another runner has the job, or it has ended.
         """
-        await self._write_large(ran)
+        await self._write_large(result)
         try:
-            return await self._finish(lease, ran, now)
+            return await self._finish(lease, result, now)
         except StaleLease:
-            with suppress(QwicketError):  # a server that starts sweeps up what is left
-                for result in _large(ran):
-                    await self._drop_pieces(result.sha256)
+            with suppress(QwicketError):  # a starting server deletes leftovers
+                for body in _large(result):
+                    await self._drop_pieces(body.sha256)
             raise
 
-    async def _write_large(self, ran: Ran) -> None:
-        for result in _large(ran):
-            for number, piece in enumerate(outcomes.pieces(result)):
-                await self._add_piece(result.sha256, number, piece)
+    async def _write_large(self, result: RunResult) -> None:
+        for body in _large(result):
+            for number, piece in enumerate(outcomes.pieces(body)):
+                await self._add_piece(body.sha256, number, piece)
 
     @write_unflushed
     def _add_piece(tx: Tx, sha256: bytes, number: int, piece: bytes) -> None:
@@ -289,32 +289,34 @@ class Leases(Operations):
 
     @write_unflushed
     def _drop_pieces(tx: Tx, sha256: bytes) -> None:
-        """Forget pieces that no result has come to need."""
+        """Delete chunks that no stored result refers to."""
         tx.run("blob_drop", sha256=sha256)
 
     @write
-    def _finish(tx: Tx, lease: Lease, ran: Ran, now: int) -> Job:
-        if isinstance(ran.result, Failure):
-            return _fail(tx, lease, ran.result, ran.seconds, now)
-        failure = next((part for part in ran.result if isinstance(part, Failure)), None)
+    def _finish(tx: Tx, lease: Lease, result: RunResult, now: int) -> Job:
+        if isinstance(result.result, Failure):
+            return _fail(tx, lease, result.result, result.seconds, now)
+        failure = next((part for part in result.result if isinstance(part, Failure)), None)
         shares.expect(tx)
         if failure is None:
-            job = _step(tx, "job_complete", lease, now, outcomes.told(ran.result))
+            job = _step(tx, "job_complete", lease, now, outcomes.told(result.result))
         else:
             job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
-        outcomes.add(tx, job.id, ran.result)
-        stored = sum(len(each.body) for each in ran.result if isinstance(each, Encoded))
-        tx.run("project_add_bytes", project=job.project, bytes=stored)  # no limit: the work is done
-        _end(tx, job, ran.seconds, now)
+        outcomes.add(tx, job.id, result.result)
+        stored = sum(len(each.body) for each in result.result if isinstance(each, Encoded))
+        tx.run(
+            "project_add_bytes", project=job.project, bytes=stored
+        )  # no limit, because the work is done
+        _end(tx, job, result.seconds, now)
         return job
 
     @write
     def release(tx: Tx, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
-        """Offer the job again; the third death that it is blamed for fails it.
+        """Queue the job again; after the third death that counts against it, fail it.
 
-        A job that was asked to stop is cancelled instead: nobody works on it any more. One that
-        went to another cloud lives on there and waits for a runner that looks after it; when it is
-        not known whether it arrived it becomes `uncertain`.
+        A `cancelling` job is cancelled instead, because nobody works on it any more. A forwarded
+        job continues at its vendor and waits to be adopted; if it is unknown whether it arrived
+        there, it becomes `uncertain`.
 
         Raises:
             StaleLease: As for `finish`.
@@ -336,7 +338,7 @@ class Leases(Operations):
 
     @write
     def stopped(tx: Tx, lease: Lease, now: int) -> Job:
-        """Cancel a job that another cloud has surely stopped, or never began.
+        """Cancel a job that another cloud has stopped, or never started.
 
         Raises:
             StaleLease: As for `finish`.
@@ -349,10 +351,10 @@ class Leases(Operations):
 
     @write
     def intend(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
-        """Write down, on disk, that the job is about to go to another cloud under this mark.
+        """Record durably that the job is about to be forwarded to another cloud under this marker.
 
         Returns:
-            What is written; of an earlier try, if there was one.
+            The stored record, which is that of an earlier attempt if there was one.
 
         Raises:
             StaleLease: As for `finish`.
@@ -365,7 +367,7 @@ class Leases(Operations):
 
     @write
     def sent(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
-        """Write down what the other cloud calls the job; an uncertain job runs again.
+        """Record the job's id at its vendor. An uncertain job is running again.
 
         Raises:
             StaleLease: As for `finish`.
@@ -379,9 +381,9 @@ class Leases(Operations):
         return job
 
 
-def _large(ran: Ran) -> list[Encoded]:
-    """Return the results that are stored in pieces."""
-    parts = () if isinstance(ran.result, Failure) else ran.result
+def _large(result: RunResult) -> list[Encoded]:
+    """Return the results that are stored in chunks."""
+    parts = () if isinstance(result.result, Failure) else result.result
     return [each for each in parts if isinstance(each, Encoded) and outcomes.pieces(each)]
 
 
@@ -398,8 +400,8 @@ def _check_room(tx: Tx, agent: Runner, most: int | None) -> None:
     row = tx.one("device_presence", name=agent.device)
     if most is not None and row is not None and int(row[0]) >= most:
         raise LimitExceeded(
-            f"{agent.device} has {most} agents (limit device_agents); those that are gone make room"
-            " when their lease time is over.",
+            f"{agent.device} has {most} agents (limit device_agents). Dead agents are removed after"
+            " their lease time.",
             field="agent",
         )
 
@@ -419,7 +421,7 @@ def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Def
         taken.append(_assign(tx, job, runner))
         seconds += job.est_seconds
         if job.est_seconds > _TINY_S or n_leases:
-            break  # one that ran before runs alone: it may kill
+            break  # a job that ran before runs alone, because it may kill its worker
     if not taken:
         return _NOTHING
     more = tx.later("share_waits", device=device)
@@ -453,7 +455,7 @@ def _key(lease: Lease) -> dict[str, Any]:
 
 
 def _held(tx: Tx, lease: Lease) -> Job:
-    """Return the job of a lease that is the newest, or refuse."""
+    """Return the job of a lease; raise `StaleLease` if a newer one exists."""
     row = tx.one("job_of_lease", **_key(lease))
     if row is None:
         raise StaleLease
@@ -469,7 +471,7 @@ def _step(
     /,
     **params: object,
 ) -> Job:
-    """Take one step of a job's life under its lease, or refuse."""
+    """Change a job's state under its lease; raise `StaleLease` if that fails."""
     row = tx.one(name, **_key(lease), now=now, now_us=now * 1000, **params)
     if row is None:
         raise StaleLease
@@ -492,7 +494,7 @@ def _end(tx: Tx, job: Job, seconds: float, now: int) -> None:
 
 
 def _leave_there(tx: Tx, lease: Lease, job: Job, forward: Forward, reason: str, now: int) -> Job:
-    """Give up a job that lives, or may live, at another cloud: another runner looks after it."""
+    """Release a job that runs, or may run, at another cloud, for another runner to adopt."""
     if job.state is JobState.RUNNING and not forward.vendor_job_id:
         job = _step(tx, "job_doubt", lease, now)
         note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)

@@ -1,8 +1,8 @@
-"""Notifications between servers on one PostgreSQL after their commits, by NOTIFY.
+"""Notifications between the servers on one PostgreSQL database after their commits, by NOTIFY.
 
-A notification is a hint to look, never the truth: it may be lost with a connection, so that after
-each reconnect everybody looks again, and slow polls run beneath. It is sent by its own thread and
-connection, many changes in one, because a NOTIFY inside the commits would serialise them.
+A notification may be lost with a connection. So all waiters read again after each reconnect, and
+slow polls find the rest. A separate thread and connection send many changes in one notification,
+because a NOTIFY inside the commits would serialise them.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ if TYPE_CHECKING:
 
 _CHANNEL: Final = "qwicket_changes"
 _MOST_CHANGES: Final = 40
-"""Of one notification, which must stay below 8,000 bytes."""
+"""Changes per notification, which must stay below PostgreSQL's 8,000 bytes."""
 _GATHER_S: Final = 0.005
-"""Pause between two sendings: a busy server's commits go together, an idle one's at once."""
+"""Pause after sending: a busy server's changes are bundled, an idle one's are sent at once."""
 _RETRY_S: Final = 0.5
 
 _log = logging.getLogger(__name__)
 
 
 class _Notification(msgspec.Struct, array_like=True):
-    """One notification: who sends it, and what changed."""
+    """One notification: sender and changes."""
 
     sender: str
     changes: list[tuple[str, int, JobState, str]]
@@ -51,12 +51,12 @@ _decoder = msgspec.json.Decoder(_Notification)
 
 
 class Notifier:
-    """Sends what this server changed, and publishes here what others send.
+    """Sends the changes of this server, and publishes those of other servers here.
 
     Args:
-        connect: Makes a connection that commits each statement by itself.
+        connect: Opens a connection in autocommit mode.
         changes: This server's hub. Without a running event loop nothing is received, because
-            nothing waits for it.
+            there are no waiters.
     """
 
     def __init__(self, connect: Callable[[], Connection], changes: Changes) -> None:
@@ -106,7 +106,7 @@ class Notifier:
             connection.close()
 
     def _bundles(self) -> Iterator[list[Changed]]:
-        """Yield what there is to send, as much at once as one notification takes."""
+        """Yield queued changes, as many at once as fit into one notification."""
         is_open = True
         while is_open:
             waiting: list[Changed] = []
@@ -145,7 +145,7 @@ class Notifier:
         try:
             notification = _decoder.decode(payload)
         except msgspec.DecodeError:
-            _log.warning("a notification on %s is not ours", _CHANNEL)
+            _log.warning("a notification on %s is not of this format", _CHANNEL)
             return
         if notification.sender != self._sender:
             self._on_loop(self._changes.publish, [Changed(*each) for each in notification.changes])

@@ -1,4 +1,4 @@
-"""How a function of a transaction becomes a method of the store.
+"""Decorators that turn a function of a transaction into a method of the store.
 
     class Jobs(Operations):
         @write
@@ -7,7 +7,7 @@
     await store.jobs.delete(job)  # in a transaction of its own
     Jobs.delete(tx, job)          # as a part of the transaction `tx`
 
-An operation may run several times before it is committed: it changes nothing but the database.
+An operation may run several times before it is committed, so it must change only the database.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ R_co = TypeVar("R_co", covariant=True)
 
 
 class Operations:
-    """Operations about one thing, over one database."""
+    """Operations on one subject, over one database."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -61,25 +61,25 @@ class Operation(Generic[P, R_co]):
         def start(*args: P.args, **kwargs: P.kwargs) -> Coroutine[Any, Any, Any]:
             return run(database, lambda tx: function(tx, *args, **kwargs))
 
-        instance.__dict__[self._name] = start  # found there from now on, before this descriptor
+        instance.__dict__[self._name] = start  # later look-ups find it before this descriptor
         return start
 
 
 def write(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
-    """Make an operation that is on disk when it returns."""
+    """Declare a write that is on disk when it returns."""
     return Operation(function, lambda database, operation: database.write(operation))
 
 
 def write_unflushed(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
-    """Make an operation whose loss to a power cut does no harm."""
+    """Declare a write that a power cut may lose without harm."""
     return Operation(function, lambda database, operation: database.write(operation, durable=False))
 
 
 def read(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
-    """Make a quick look-up by key."""
+    """Declare a quick look-up by key."""
     return Operation(function, lambda database, operation: database.read(operation))
 
 
 def scan(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
-    """Make a read of a list or a large value, as of one moment."""
+    """Declare a read of a list or a large value in one snapshot."""
     return Operation(function, lambda database, operation: database.scan(operation))

@@ -1,4 +1,4 @@
-"""What the parts of jobs gave: small bodies in their rows, large ones in pieces."""
+"""Results of the parts of jobs: small ones in rows, large ones in chunks."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES: Final = 1 << 20
 _TOLD_BYTES: Final = 32 << 10
-"""Up to so much is told to whoever waits for a result, who need not read it again."""
+"""Size of results up to which a notification contains them."""
 
 
 def pieces(result: PartResult) -> list[bytes]:
-    """Return what of a result is kept in pieces: nothing of a small one."""
+    """Return the chunks of a large result; none of a small one."""
     body = b"" if isinstance(result, Failure) else result.body
     if len(body) <= _CHUNK_BYTES:
         return []
@@ -28,7 +28,7 @@ def pieces(result: PartResult) -> list[bytes]:
 
 
 def add(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
-    """Keep what the parts gave; large bodies go to `blob` in pieces."""
+    """Store the results of the parts, large ones in chunks in `blob`."""
     tx.run_each(
         "outcome_add",
         [{"job": job, "part": part, **_kept(tx, each)} for part, each in enumerate(results)],
@@ -47,7 +47,7 @@ def _kept(tx: Tx, result: PartResult) -> dict[str, object]:
 
 
 def read(tx: Tx, job: str, part: int | None) -> list[PartResult]:
-    """Return what the parts gave, or one of them, in order."""
+    """Return the results of the parts, or of one of them, in order."""
     if part is None:
         found = tx.all("outcome_list", id=job)
     else:
@@ -65,6 +65,6 @@ def _result(tx: Tx, row: Row) -> PartResult:
 
 
 def told(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
-    """Return small results, for whoever waits for them."""
+    """Return small results, for requests that wait for them."""
     size = sum(len(each.body) for each in results if isinstance(each, Encoded))
     return results if size <= _TOLD_BYTES else None

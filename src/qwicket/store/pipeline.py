@@ -1,8 +1,7 @@
-"""Statements on one PostgreSQL connection, many in one round trip.
+"""Pipelined statements on one PostgreSQL connection, many in one round trip.
 
-They are held back until rows are wanted, and go out together with one sync. So the server never
-waits for the second half of what was begun: a connection whose process stands still is idle, and
-its time limits count.
+Statements are queued until rows are needed, and sent together with one sync. So the server never
+waits within a pipeline. The connection of a stalled process is idle, and its timeouts apply.
 """
 
 from __future__ import annotations
@@ -36,14 +35,14 @@ _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
 class Statement(NamedTuple):
-    """SQL whose parameters are `$1`, `$2`, …; and what they are called."""
+    """SQL with parameters `$1`, `$2`, …, and their names."""
 
     text: bytes
     parameters: tuple[str, ...]
 
 
 def statement(text: str) -> Statement:
-    """Read SQL whose parameters are `:name`."""
+    """Convert SQL with parameters `:name`."""
     numbers: dict[str, int] = {}
 
     def numbered(found: re.Match[str]) -> str:
@@ -67,11 +66,11 @@ def of_rows(one: Statement, number: int) -> Statement:
 
 
 class MissingRow(Exception):
-    """A statement that must give a row gave none."""
+    """A statement that must return a row returned none."""
 
 
 class Answer:
-    """The result of a statement, once the pipeline was settled."""
+    """Result of a statement, available once the pipeline is settled."""
 
     __slots__ = ("is_required", "result")
 
@@ -83,11 +82,11 @@ class Answer:
 class Pipeline:
     """One connection, used by one thread at a time.
 
-    Statements are prepared when first used, for each set of types that their parameters have.
+    Statements are prepared at their first use, once per set of parameter types.
 
     Attributes:
-        has_failed: Whether a statement did: not necessarily the last that was asked for.
-        has_answered: Whether the server did, since the transaction began.
+        has_failed: Whether a statement failed, not necessarily the last one.
+        has_answered: Whether the server has responded since the transaction began.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
@@ -105,11 +104,11 @@ class Pipeline:
 
     @property
     def holds_required(self) -> bool:
-        """Whether a statement that must give a row is held back."""
+        """Whether a statement that must return a row is queued."""
         return any(answer.is_required for _, _, answer in self._held)
 
     def begin(self) -> None:
-        """Forget what was held back and what failed."""
+        """Discard queued statements and failures."""
         self._held.clear()
         self._held_bytes = 0
         self.has_failed = self.has_answered = False
@@ -117,12 +116,12 @@ class Pipeline:
     def put(
         self, statement: Statement, params: Mapping[str, Any], *, is_required: bool = False
     ) -> Answer:
-        """Hold a statement back until the next `ask` or `settle`, or until much is held.
+        """Queue a statement until the next `ask` or `settle`, or until much is queued.
 
         Args:
             statement: The statement.
             params: Its parameters.
-            is_required: Whether it must give a row.
+            is_required: Whether it must return a row.
 
         Raises:
             psycopg.DataError: A text has a NUL.
@@ -138,11 +137,11 @@ class Pipeline:
         return answer
 
     def ask(self, statement: Statement, params: Mapping[str, Any]) -> PGresult:
-        """Run a statement after all that was held back.
+        """Run the queued statements, then this one, and return its result.
 
         Raises:
-            psycopg.Error: The first that failed of them all; what came after it was not run.
-            MissingRow: A statement before that gave no row, and must give one.
+            psycopg.Error: The error of the first statement that failed; later ones were not run.
+            MissingRow: A required row is missing.
         """
         answer = self.put(statement, params)
         self.settle()
@@ -150,7 +149,7 @@ class Pipeline:
         return answer.result
 
     def settle(self) -> None:
-        """Run what was held back.
+        """Run the queued statements.
 
         Raises:
             psycopg.Error: As for `ask`.
@@ -158,12 +157,12 @@ class Pipeline:
         """
         if not self._held:
             return
-        self.has_failed = True  # until it is known that none has
+        self.has_failed = True  # until all have succeeded
         held, self._held, self._held_bytes = self._held, [], 0
         is_missing = False
         for answer, result in self._exchange(held):
             if result.status in _FAILED:
-                # What refers to a missing row fails, too: the cause counts.
+                # Statements that refer to a missing row fail, too, so the missing row is the cause.
                 raise MissingRow if is_missing else errors.error_from_result(result)
             answer.result = result
             if answer.is_required and result.status == ExecStatus.TUPLES_OK and not result.ntuples:
@@ -175,7 +174,7 @@ class Pipeline:
         self.has_answered = True
 
     def _exchange(self, held: Sequence[_Held]) -> Iterable[tuple[Answer, PGresult]]:
-        """Return the results of all statements, of their preparation too, in order."""
+        """Return the results of all statements and preparations, in order."""
         self._fresh = {}
         server = self._server
         if server.status != ConnStatus.OK:
@@ -190,7 +189,7 @@ class Pipeline:
         return zip(answers, results, strict=True)
 
     def _send(self, statement: Statement, dumped: list[_Dumped]) -> int:
-        """Send a statement, prepared when first used; return how many results there will be."""
+        """Send a statement, preparing it at its first use; return its number of results."""
         key = statement.text, tuple([each[0] for each in dumped])
         name = self._prepared.get(key) or self._fresh.get(key)
         is_new = name is None
@@ -216,7 +215,7 @@ class Pipeline:
                 found.append(result)
 
     def _await(self) -> None:
-        """Send and receive until a result is there."""
+        """Send and receive until a result is available."""
         server = self._server
         if not server.is_busy():
             return
@@ -278,4 +277,4 @@ _LOADS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     _FLOAT8: _unpack(">d"),
     1043: bytes.decode,
 }
-"""How values look by the type's number in PostgreSQL's catalogue, in binary form."""
+"""Decoders of binary values, by the type's number in PostgreSQL's catalogue."""

@@ -1,8 +1,8 @@
-"""PostgreSQL: the queue of record of one or several servers.
+"""PostgreSQL: the database of one or several servers.
 
-Writes of all servers follow each other: each batch of operations holds one advisory lock, so that
-every operation sees what the one before it did, as on SQLite (docs/decisions/0011). Reads run in
-threads on connections of a pool. What other servers commit arrives by `notifier`.
+Writes of all servers are serialised. Each batch of operations holds one advisory lock, so that
+every operation sees the previous one, as on SQLite (docs/decisions/0011). Reads run in threads on
+pooled connections. `notifier` receives the commits of other servers.
 """
 
 from __future__ import annotations
@@ -48,18 +48,18 @@ WORDS: Final = {
 }
 
 _BATCH: Final = 48
-"""Fewer than 64 savepoints: above, PostgreSQL keeps them where every snapshot must look."""
+"""Below 64 savepoints. PostgreSQL stores more in shared memory, which slows every snapshot down."""
 _ROWS_AT_ONCE: Final = (32, 8, 1)
 _WRITE_LOCK: Final = 0x71776B74
 _READERS: Final = 8
 _POOL_WAIT_S: Final = 2.0
 _POOL_RETRY_S: Final = 1.0
-"""The pool tries to connect for so long, then again when somebody reads: its pauses double, and
-after a long outage the last of them would outlive it by as much again."""
+"""Time for which the pool retries a connection; later reads start anew. Its pauses double, so a
+longer time would delay the recovery from a long outage by as much again."""
 _POOL_REST_S: Final = 0.5
 _CONNECT_S: Final = 5
 _SILENCE_S: Final = 10
-"""A database that accepts nothing for this time is gone, even if the connection is open."""
+"""TCP user timeout: a database that acknowledges nothing for this time counts as lost."""
 _STATEMENT_MS: Final = 5_000
 _LOCK_MS: Final = 10_000
 _IDLE_MS: Final = 3_000
@@ -70,7 +70,9 @@ _WRITING: Final = (
     f" -c idle_in_transaction_session_timeout={_IDLE_MS}"
 )
 _READING: Final = f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on"
-_TELLING: Final = "-c synchronous_commit=off"  # what it is about is on disk already
+_TELLING: Final = (
+    "-c synchronous_commit=off"  # notifications follow a commit that is on disk already
+)
 
 _GONE: Final = (
     psycopg.OperationalError,
@@ -93,7 +95,7 @@ class OutcomeUnknown(Exception):
 class _Connection(psycopg.Connection[tuple[Any, ...]]):
     @cached_property
     def pipelined(self) -> Pipeline:
-        """Its pipeline, which lives as long: what was prepared stays prepared."""
+        """The connection's pipeline, which keeps its prepared statements."""
         return Pipeline(self)
 
 
@@ -103,8 +105,8 @@ class PostgresTx(Session):
     Args:
         connection: The connection.
         sql: The statements.
-        mode: Of the batch; see `Batch`. Unless one by one, an error may be that of an earlier
-            statement, and ends the transaction.
+        mode: Mode of the batch. Except in ONE_BY_ONE, an error may belong to an earlier statement,
+            and ends the transaction.
     """
 
     def __init__(
@@ -141,7 +143,7 @@ class PostgresTx(Session):
     ) -> Callable[[], Row]:
         if self._mode is not Mode.OPTIMISTIC:
             return super().require(name, refusal, **params)
-        # A missing row ends this attempt, and the next raises the refusal.
+        # A missing row ends this attempt; the next mode raises the refusal.
         answer = self._put(self._sql[name], params, is_required=True)
         return lambda: _rows(answer)[0]
 
@@ -161,13 +163,14 @@ class PostgresTx(Session):
         self._pipeline.settle()
 
     def commit(self) -> None:
-        """Commit in one round trip with what is held back.
+        """Commit in one round trip with the queued statements.
 
-        Not on a connection that has not answered yet: one that broke while it lay idle shows it
-        before the outcome is unknown. Nor with a required row, which may be missing.
+        A connection that has not responded in this transaction is tested first, because it may have
+        broken while idle, and a failed commit would have an unknown outcome. A required row is also
+        awaited first, because it may be missing.
 
         Raises:
-            OutcomeUnknown: The connection broke before the answer came.
+            OutcomeUnknown: The connection broke before the response arrived.
         """
         if self._pipeline.holds_required or not self._pipeline.has_answered:
             self.settle()
@@ -197,12 +200,12 @@ class Postgres(Writer):
     """A database on a server.
 
     Args:
-        url: `postgresql://…` or any libpq connection string. It holds a password, and so appears
-            in no message.
-        changes: Told what each commit changed, here or by another server.
+        url: `postgresql://…` or any libpq connection string. It may contain a password, so no
+            message shows it.
+        changes: Receives the changes of each commit, of this and of other servers.
 
     Raises:
-        Unavailable: The database cannot be opened; the detail says why and what to do.
+        Unavailable: The database cannot be opened; the detail gives cause and remedy.
     """
 
     def __init__(self, url: str, changes: Changes) -> None:
@@ -248,7 +251,7 @@ class Postgres(Writer):
         return super().is_alive and self._is_reachable
 
     async def close(self) -> None:
-        """Finish what is queued, then close every connection."""
+        """Commit the queued operations, then close all connections."""
         await super().close()
         await asyncio.to_thread(self._close)
 
@@ -259,7 +262,7 @@ class Postgres(Writer):
         self._hang_up()
 
     def _read(self, operation: Callable[[PostgresTx], T]) -> T:
-        """Read; once more if the connection was found broken, instead of asking it before each."""
+        """Read, and repeat once if the connection is broken. A test before each read costs more."""
         if time.monotonic() < self._no_reads_before:
             raise _no_answer()
         for may_try_again in (True, False):
@@ -272,16 +275,16 @@ class Postgres(Writer):
                     return found
             except (psycopg.Error, PoolTimeout, PoolClosed) as error:
                 if isinstance(error, PoolTimeout):
-                    # Whoever queues for these threads must not wait in vain one after the other.
+                    # Reads queue for these threads, so they must not time out one after the other.
                     self._no_reads_before = time.monotonic() + _POOL_REST_S
                 if not (may_try_again and connection and connection.closed):
                     raise self.translate(error) from error
-            self._pool.check()  # the others that lay idle are as broken
+            self._pool.check()  # the other idle connections are probably broken, too
         raise AssertionError
 
     def _scan(self, operation: Callable[[Tx], T]) -> T:
         def of_one_moment(tx: PostgresTx) -> T:
-            tx.command("begin isolation level repeatable read")  # the pool ends it
+            tx.command("begin isolation level repeatable read")  # the pool rolls it back
             return operation(tx)
 
         return self._read(of_one_moment)
@@ -312,7 +315,7 @@ class Postgres(Writer):
         return session
 
     def abandon(self, error: Exception) -> None:
-        """Roll back after a refusal; after anything else, hang up."""
+        """Roll back after a refusal; after other errors, close the connection."""
         match error:
             case NeedsSavepoints():
                 self._roll_back()
@@ -350,16 +353,18 @@ class Postgres(Writer):
 
 
 class _Address:
-    """Where the server is and how to sign in. It holds a password and shows none."""
+    """Connection settings of the server. Their representation hides the password."""
 
     def __init__(self, url: str) -> None:
         try:
             self._settings: dict[str, Any] = conninfo.conninfo_to_dict(url)
         except psycopg.Error:
-            raise Unavailable("database-url is no address of a PostgreSQL server.") from None
+            raise Unavailable(
+                "database-url must be the address of a PostgreSQL server, postgresql://…"
+            ) from None
 
     def settings(self, options: str = "") -> dict[str, Any]:
-        """Return what `psycopg.connect` takes, with session options beside the user's own."""
+        """Return parameters for `psycopg.connect`, with session options added to the user's own."""
         given = self._settings
         return {
             "connect_timeout": _CONNECT_S,
@@ -376,9 +381,9 @@ class _Address:
 
 
 def _check_durability(connection: _Connection) -> None:
-    """Say so when a power cut could take what was promised to be on disk.
+    """Log a warning if a power cut could lose committed data.
 
-    `synchronous_commit` is a session's own choice and ours is `on`; `fsync` is the server's.
+    Sessions here set `synchronous_commit = on`, but `fsync` is a setting of the server.
     """
     row = connection.execute("show fsync").fetchone()
     if row and row[0] == "off":
@@ -386,7 +391,7 @@ def _check_durability(connection: _Connection) -> None:
 
 
 def _migrate(connection: _Connection) -> None:
-    """Bring the schema up to date; servers that start together do it one after the other."""
+    """Apply missing migrations. A lock serialises servers that start together."""
     migrations = statements.migrations(WORDS)
     with connection.transaction():
         connection.execute(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
@@ -402,4 +407,4 @@ def _migrate(connection: _Connection) -> None:
 
 
 def _no_answer() -> Unavailable:
-    return Unavailable("The database did not answer.", retry_after_s=1.0)
+    return Unavailable("The database did not respond.", retry_after_s=1.0)

@@ -1,7 +1,7 @@
-"""Why a PostgreSQL database cannot be opened, and what an operator can do. Shows no password.
+"""Messages for a PostgreSQL database that cannot be opened, with the remedy. None shows a password.
 
-libpq gives no code for an error before a session begins, so its text decides. A server whose
-messages are in another language gets the last, general sentence, with its own words in it.
+libpq has no error codes before a session begins, so its English text is matched. Messages in other
+languages are quoted in a general sentence.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import psycopg
 
 OLDEST: Final = 140000
-"""The oldest version that its own project still mends, in libpq's way of counting."""
+"""The oldest version that the PostgreSQL project still supports, as libpq numbers it."""
 _NO_SERVER: Final = (
     *("Connection refused", "No such file or directory", "timeout expired", "timed out"),
     *("No route to host", "Network is unreachable", "could not translate host name"),
@@ -29,24 +29,24 @@ _MOST_CHARS: Final = 300
 
 
 def explained(error: Exception, settings: Mapping[str, Any]) -> str:
-    """Return why a database could not be opened, and what to do.
+    """Return why a database could not be opened, and the remedy.
 
     Args:
-        error: What psycopg raised.
-        settings: What it was given, a password among it perhaps.
+        error: The exception of psycopg.
+        settings: Its connection settings, perhaps with a password.
     """
     text = str(error)
     where, user, name = _where(settings), _user(settings), _database(settings)
     if "database" in text and "does not exist" in text:
         command = shlex.join(["createdb", *_options(settings), name])
-        return f"PostgreSQL at {where} has no database {name}. Make it: {command}"
+        return f"PostgreSQL at {where} has no database {name}. Create it: {command}"
     if "password" in text and ("authentication failed" in text or "no password supplied" in text):
         wrong = "asks for a password of" if "no password supplied" in text else "does not accept"
         what = f"user {user}" if "no password supplied" in text else f"the password of user {user}"
         return f"PostgreSQL at {where} {wrong} {what}. Set the right one in {_SETTING}."
     if "role" in text and "does not exist" in text:
         command = shlex.join(["createuser", *_options(settings, with_user=False), user])
-        return f"PostgreSQL at {where} has no user {user}. Make it: {command} --pwprompt"
+        return f"PostgreSQL at {where} has no user {user}. Create it: {command} --pwprompt"
     if "no pg_hba.conf entry" in text:
         return (
             f"PostgreSQL at {where} does not let user {user} sign in to the database {name} from"
@@ -60,14 +60,14 @@ def explained(error: Exception, settings: Mapping[str, Any]) -> str:
         )
     if any(sign in text for sign in _NO_SERVER):
         return (
-            f"No PostgreSQL server answers at {where} ({_cause(text, settings)})."
+            f"No PostgreSQL server responds at {where} ({_cause(text, settings)})."
             f" Start it, or change {_SETTING}."
         )
     return f"The database {name} at {where} cannot be opened: {_short(text, settings)}."
 
 
 def too_old(connection: psycopg.Connection[Any], settings: Mapping[str, Any]) -> str:
-    """Return why the version of a server cannot be used; "" if it can."""
+    """Return why the version of a server is not supported; "" if it is."""
     version = connection.info.server_version
     if version >= OLDEST:
         return ""
@@ -104,7 +104,7 @@ def _options(settings: Mapping[str, Any], *, with_user: bool = True) -> list[str
 
 
 def _cause(text: str, settings: Mapping[str, Any]) -> str:
-    """Return what follows the last colon of libpq's first line: the system's own words."""
+    """Return the system's message, which follows the last colon of libpq's first line."""
     return _short(text.strip().splitlines()[0].rpartition(": ")[2], settings)
 
 

@@ -18,7 +18,7 @@ class Records(Operations):
     def register(
         tx: Tx,
         account: str,
-        door: str,
+        dialect: str,
         key: str,
         body: bytes,
         *,
@@ -26,44 +26,46 @@ class Records(Operations):
         now: int,
         most: int = INT64_MAX,
     ) -> Record:
-        """Keep a document under the id `record`; one that has this key already stays as it is.
+        """Store a document under the id `record`, unless its key exists already.
 
-        Of the account's documents of this door the last `most` are kept.
+        Above `most` documents per account and dialect, the oldest are deleted.
         """
-        present = Records.get(tx, account, door, key)
+        present = Records.get(tx, account, dialect, key)
         if present is not None:
             return present
-        tx.run("record_put", id=record, account=account, door=door, key=key, body=body, now=now)
-        added = Records.get(tx, account, door, key)
+        tx.run(
+            "record_put", id=record, account=account, dialect=dialect, key=key, body=body, now=now
+        )
+        added = Records.get(tx, account, dialect, key)
         assert added is not None
-        tx.run("record_forget", account=account, door=door, most=most)
+        tx.run("record_forget", account=account, dialect=dialect, most=most)
         return added
 
     @read
-    def get(tx: Tx, account: str, door: str, key: str) -> Record | None:
-        row = tx.one("record_by_key", account=account, door=door, key=key)
+    def get(tx: Tx, account: str, dialect: str, key: str) -> Record | None:
+        row = tx.one("record_by_key", account=account, dialect=dialect, key=key)
         return Record(*row) if row else None
 
     @write
-    def update(tx: Tx, account: str, door: str, key: str, body: bytes, *, now: int) -> Record:
+    def update(tx: Tx, account: str, dialect: str, key: str, body: bytes, *, now: int) -> Record:
         """Replace a document.
 
         Raises:
-            NotFound: There is none under this key.
+            NotFound: The account has no document with this key.
         """
-        row = tx.one("record_update", account=account, door=door, key=key, body=body, now=now)
+        row = tx.one("record_update", account=account, dialect=dialect, key=key, body=body, now=now)
         return Record(*existing(row, "There is no such record."))
 
     @scan
     def page(
-        tx: Tx, account: str, door: str, *, before: int | None = None, limit: int = 50
+        tx: Tx, account: str, dialect: str, *, before: int | None = None, limit: int = 50
     ) -> list[Record]:
-        """Return an account's documents of one door, newest first."""
+        """Return an account's documents of one dialect, newest first."""
         before = INT64_MAX if before is None else before
-        found = tx.all("record_list", account=account, door=door, before=before, limit=limit)
+        found = tx.all("record_list", account=account, dialect=dialect, before=before, limit=limit)
         return [Record(*row) for row in found]
 
     @write
-    def delete(tx: Tx, account: str, door: str, key: str) -> bool:
-        """Forget a document; say whether there was one."""
-        return tx.count("record_delete", account=account, door=door, key=key) > 0
+    def delete(tx: Tx, account: str, dialect: str, key: str) -> bool:
+        """Delete a document; return whether it existed."""
+        return tx.count("record_delete", account=account, dialect=dialect, key=key) > 0

@@ -1,4 +1,4 @@
-"""Rows to values and back: the only place that knows how a column is written."""
+"""Conversion between rows and values. No other module knows the encoding of columns."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def choice(names: Collection[str]) -> str | None:
 
 
 def words(failure: Failure | None) -> dict[str, str | None]:
-    """Return the columns of a failure. PostgreSQL keeps no NUL, which a program's text may have."""
+    """Return the columns of a failure, without NUL, which PostgreSQL cannot store."""
     if failure is None:
         return {"error_code": None, "error_text": None}
     text = failure.message.replace("\0", "\N{REPLACEMENT CHARACTER}")

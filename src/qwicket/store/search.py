@@ -1,4 +1,4 @@
-"""Lists of jobs: which statement finds what is asked for, and with which parameters."""
+"""Lists of jobs: the statement and the parameters for a query."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def page(tx: Tx, query: JobQuery) -> list[Job]:
         name = "job_search_rising" if query.oldest_first else "job_search"
         return [rows.job(row) for row in tx.all(name, **sought(query))]
     after, before = query.after, INT64_MAX if query.before is None else query.before
-    if query.door is None:
+    if query.dialect is None:
         after = max(after, _before_time(tx, query.account, query.created_from))
         before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
     found = tx.all(_statement(query), **sought(query) | {"before": before, "after": after})
@@ -39,15 +39,15 @@ def sought(query: JobQuery) -> dict[str, Any]:
 
 
 def _statement(query: JobQuery) -> str:
-    if query.door is not None:
-        return "job_list_of_door_rising" if query.oldest_first else "job_list_of_door"
+    if query.dialect is not None:
+        return "job_list_of_dialect_rising" if query.oldest_first else "job_list_of_dialect"
     return "job_list" if query.group is None else "job_list_of_group"
 
 
 def _before_time(tx: Tx, account: str, at: int) -> int:
-    """Return the last `seq` of what an account made before a time.
+    """Return the last `seq` that an account created before a time.
 
-    Times of creation rise with `seq`, so that halving finds it: there is no index by time.
+    Creation times rise with `seq`, so a binary search finds it without an index by time.
     """
     if at <= 0:
         return 0

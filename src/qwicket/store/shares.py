@@ -17,45 +17,45 @@ _ASKED: Final = "epoch, asked for"
 
 
 def enter(tx: Tx, job: Job | NewJob, now: int) -> None:
-    """A job begins to wait."""
+    """Record that a job waits."""
     credit = CREDIT_S * weight(now, _epoch(tx, now))
     tx.run("share_open", device=job.device, project=job.project, credit=credit)
 
 
 def expect(tx: Tx) -> None:
-    """Ask for what counting needs, to come with the rows that are asked for next."""
+    """Queue the reads for counting, so that they share the round trip of the next read."""
     if _EPOCH not in tx.memo:
         tx.memo[_ASKED] = tx.later("epoch_get")
 
 
 def charge(tx: Tx, job: Job, now: int) -> None:
-    """A job begins to run: count what it is estimated to take."""
+    """Count the estimate of a job that starts."""
     _count(tx, job, cost(job.est_seconds), now)
 
 
 def refund(tx: Tx, job: Job, now: int) -> None:
-    """A job that began waits again: take back what was counted."""
+    """Refund the estimate of a job that is queued again."""
     _count(tx, job, -cost(job.est_seconds), now)
 
 
 def settle(tx: Tx, job: Job, seconds: float, now: int) -> None:
-    """A job ended: count what it really took in place of the estimate."""
+    """Replace the estimate of an ended job by its measured time."""
     _count(tx, job, cost(seconds) - cost(job.est_seconds), now)
 
 
 def leave(tx: Tx, job: Job, now: int) -> None:
-    """A job that waited never will run."""
+    """Record that a waiting job will not run."""
     _count(tx, job, 0.0, now)
 
 
 def is_rebase_due(tx: Tx, now: int) -> bool:
-    """Return whether numbers have grown so large that they should be made small, or none count."""
+    """Return whether the usage numbers must be rescaled."""
     row = tx.one("epoch_get")
     return row is None or _is_old(row[0], now)
 
 
 def rebase(tx: Tx, now: int) -> bool:
-    """Make the numbers small again where they have grown; say whether they had."""
+    """Rescale the usage numbers if they have grown; return whether they had."""
     epoch = _epoch(tx, now)
     if not _is_old(epoch, now):
         return False

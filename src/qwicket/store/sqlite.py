@@ -1,6 +1,6 @@
-"""SQLite: one file, one writer that commits in batches, and readers beside it.
+"""SQLite: one file, one writer that commits in batches, and concurrent readers.
 
-Look-ups by key run directly on the loop (microseconds); lists run in two reader threads with a
+Look-ups by key run on the event loop, as they take microseconds. Lists run in two threads with a
 deadline.
 """
 
@@ -81,7 +81,7 @@ class SQLiteTx(Session):
             self._connection.execute(text)
 
     def expire_when(self, is_over: Callable[[], bool]) -> None:
-        """End a statement that still runs when `is_over` says so."""
+        """Interrupt the running statement when `is_over` returns True."""
         self._connection.set_progress_handler(is_over, _STEPS_PER_CHECK)
 
 
@@ -89,8 +89,8 @@ class SQLite(Writer):
     """A database in one file.
 
     Args:
-        path: The file; made when absent.
-        publish: Called on the event loop with what each commit changed.
+        path: The file; created if missing.
+        publish: Called on the event loop with the changes of each commit.
     """
 
     def __init__(self, path: Path, publish: Publish) -> None:
@@ -117,7 +117,7 @@ class SQLite(Writer):
         )
 
     async def close(self) -> None:
-        """Finish what is queued, then close every connection."""
+        """Commit the queued operations, then close all connections."""
         await super().close()
         self._scanners.shutdown()
         opened = (self._writing._connection, self._by_key._connection, *self._scan_connections)
@@ -125,7 +125,7 @@ class SQLite(Writer):
             connection.close()
 
     def _open(self) -> tuple[sqlite3.Connection, sqlite3.Connection]:
-        """Return the writer's and the loop's connection to a database that is up to date."""
+        """Apply missing migrations; return the connections of the writer and of the event loop."""
         with contextlib.ExitStack() as opened:
             try:
                 writer = opened.enter_context(contextlib.closing(self._connect()))
@@ -160,7 +160,7 @@ class SQLite(Writer):
         try:
             tx = self._scanner()
             tx.expire_when(lambda: time.monotonic() > deadline)
-            tx.command("begin")  # all statements see the same moment
+            tx.command("begin")  # one snapshot for all statements
             try:
                 return operation(tx)
             finally:
@@ -170,7 +170,7 @@ class SQLite(Writer):
             raise self.translate(error) from error
 
     def _scanner(self) -> SQLiteTx:
-        """Return this thread's own reader."""
+        """Return this thread's own connection for reads."""
         tx: SQLiteTx | None = getattr(self._local, "tx", None)
         if tx is None:
             connection = self._connect(readonly=True)
@@ -198,10 +198,10 @@ class SQLite(Writer):
         code = getattr(error, "sqlite_errorcode", None)
         if code == sqlite3.SQLITE_FULL:
             return StorageFull()
-        return Unavailable("The database did not answer.", retry_after_s=1.0)
+        return Unavailable("The database did not respond.", retry_after_s=1.0)
 
     def _flush_if(self, durable: bool) -> None:
-        """Say whether the next commit waits for the disk."""
+        """Set whether the next commit waits for the disk."""
         if durable is not self._is_flushing:
             # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
             self._writing.command(f"pragma synchronous = {'full' if durable else 'normal'}")
@@ -209,7 +209,7 @@ class SQLite(Writer):
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Bring the schema up to date; each migration is one transaction, counted in user_version."""
+    """Apply missing migrations, one transaction each, numbered in `user_version`."""
     migrations = statements.migrations(WORDS)
     (present,) = connection.execute("pragma user_version").fetchone()
     if present > migrations[-1][0]:

@@ -1,7 +1,7 @@
 """Named SQL statements, read once from `sql/*.sql` and completed from the model.
 
-A statement begins with `-- name: …`. What stands in braces is filled in here: column lists from
-the model's structs, states from the table of steps, and the few words in which databases differ.
+A statement begins with `-- name: …`. Placeholders in braces are filled in here: column lists from
+the model's structs, states from the transition table, and the few words in which databases differ.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def load(words: Mapping[str, str]) -> dict[str, str]:
     """Return every named statement for one database.
 
     Args:
-        words: The words in which this database differs: `blob`, `serial`, `autoincrement`,
+        words: Words that depend on the database: `blob`, `serial`, `autoincrement`,
             `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list),
             `each_tag` (of a job), `only_postgres` (at the beginning of a line).
     """
@@ -84,28 +84,28 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         " from job as other where other.account = job.account),"
         " (select last_change + 1 from account where account.id = job.account))"
     )
-    # A clock that was set back, or `created_at` ahead of it, makes no job end before it began.
+    # A job must not end before it began, even if the clock was set back.
     fills["end"] = words["greatest"] + "(:now, coalesce(started_at, queued_at, created_at))"
-    # What ran once is shown as running until it ends, also while it waits to run again.
+    # A job that ran once is displayed as running until it ends, even while it is queued again.
     fills["shown_state"] = (
         "case when job.state = 'queued' and started_at is not null then 'running'"
         " else job.state end"
     )
-    # Devices that a token is for; names have no `|` (see model/devices.py).
+    # Devices of a token. Names cannot contain `|` (see model/devices.py).
     fills["allowed"] = (
         "(cast(:devices as text) is null"
         " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
     ).format(**words)
     fills["wished"] = f"{_chosen('state')} and {fills['allowed']}".format(**words)
     fills["sought"] = (
-        "account = :account and door = :door"
+        "account = :account and dialect = :dialect"
         " and created_at >= :since and created_at <= :until"
         f" and {_chosen(fills['shown_state'])}"
         " and (cast(:text as text) = '' or {position}("
         "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
         f" and {fills['allowed']}"
     ).format(**words)
-    # What a job counts for in its project's sum. Lengths are read without the bytes themselves.
+    # Bytes of a job in its project's sum. `length` does not read the bytes themselves.
     fills["job_bytes"] = (
         "coalesce((select length(source) + length(circuits) from program"
         " where program.job = job.id), 0)"

@@ -1,7 +1,7 @@
-"""Operations on uploads: a draft's program as it comes in, piece by piece.
+"""Operations on uploads: a draft's program, stored chunk by chunk as it arrives.
 
-An upload counts when it is whole. One that was cut leaves pieces that nobody reads; the next upload
-of its job, or upkeep, removes them.
+An upload is valid once complete. An interrupted one leaves chunks that nothing reads. The next
+upload of its job, or maintenance, deletes them.
 """
 
 from __future__ import annotations
@@ -20,60 +20,60 @@ class Uploads(Operations):
     def begin(
         tx: Tx, upload: str, job: str, account: str, *, most_bytes: int, held_limit: int
     ) -> None:
-        """Begin an upload; one of the same job that is under way counts no more.
+        """Begin an upload, which replaces an unfinished one of the same job.
 
         Args:
             tx: The transaction.
             upload: Its id.
             job: A draft.
-            account: Whose it is.
-            most_bytes: What one upload may have.
-            held_limit: What all of the account's uploads may have.
+            account: Its owner.
+            most_bytes: Limit on one upload.
+            held_limit: Limit on all uploads of the account.
 
         Raises:
-            Conflict: The job is no draft.
-            LimitExceeded: The account's other uploads leave no room.
+            Conflict: The job is not a draft.
+            LimitExceeded: The account's uploads would exceed `held_limit`.
         """
         tx.run("upload_drop_unfinished", job=job)
         row = tx.one("upload_held", account=account, most=most_bytes)
         held = int(row[0]) if row else 0
         if held + most_bytes > held_limit:
             raise LimitExceeded(
-                f"Your uploads that no job was made of have {held >> 20} MiB; with this one they"
+                f"Your unfinished uploads have {held >> 20} MiB; with this one they"
                 f" may have {held_limit >> 20} MiB (limit uploads_bytes)."
             )
         if not tx.count("upload_begin", id=upload, job=job):
-            raise Conflict("The job takes no upload any more.")
+            raise Conflict("The job no longer accepts uploads.")
 
     @write_unflushed
     def add(tx: Tx, upload: str, part: int, piece: bytes) -> None:
-        """Keep a piece.
+        """Store a chunk.
 
         Raises:
-            Conflict: Another upload of the job began, or the job is gone.
+            Conflict: Another upload of the job has begun, or the job was deleted.
         """
         if not tx.count("upload_add", id=upload, part=part, bytes=piece):
-            raise Conflict("Another upload of this job began.")
+            raise Conflict("Another upload of this job has begun.")
 
     @write
     def finish(tx: Tx, upload: str, size: int) -> None:
-        """Let an upload count, in place of any other of its job; on disk when this returns.
+        """Complete an upload, which replaces any other of its job; on disk when this returns.
 
         Raises:
-            Conflict: Another upload of the job began, or the job is no draft any more.
+            Conflict: Another upload of the job has begun, or the job is no longer a draft.
         """
         if not tx.count("upload_finish", id=upload, size=size):
-            raise Conflict("Another upload of this job began, or it takes none any more.")
+            raise Conflict("Another upload of this job has begun, or it no longer accepts uploads.")
         tx.run("upload_drop_others", id=upload)
 
     @write_unflushed
     def drop(tx: Tx, upload: str) -> None:
-        """Forget an upload that was cut."""
+        """Delete an interrupted upload."""
         tx.run("upload_drop", id=upload)
 
     @scan
     def read(tx: Tx, job: str) -> bytes | None:
-        """Return what was uploaded for a job, if it is whole."""
+        """Return the upload of a job, or None unless it is complete."""
         row = tx.one("upload_whole", job=job)
         if row is None:
             return None

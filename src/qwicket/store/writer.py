@@ -1,4 +1,4 @@
-"""The one writer of a database: a thread that commits operations in batches, one flush for each."""
+"""The writer of a database: one thread that commits operations in batches, one flush per batch."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _DATABASE_ERRORS: Final = (StorageFull, Unavailable)
 _SAVEPOINTS_S: Final = 1.0
-"""How long batches begin with savepoints after a refusal. Refusals come in floods, of a project
-with too many jobs; then savepoints cost less than doing a batch again."""
+"""Time after a refusal in which batches begin with savepoints. Refusals come in floods, such as
+from a project with too many jobs; then savepoints cost less than repeating batches."""
 
 
 class Writer(ABC):
-    """The half of a database that writes; a subclass supplies the transactions.
+    """Base class of databases: the writer thread. Subclasses implement the transactions.
 
     Args:
-        publish: Called on the event loop with what each commit changed.
-        most: Operations of one batch at most.
+        publish: Called on the event loop with the changes of each commit.
+        most: Limit on operations of one batch.
     """
 
     def __init__(self, publish: Publish, *, most: int) -> None:
@@ -50,11 +50,11 @@ class Writer(ABC):
 
     @abstractmethod
     def attempt(self, batch: Batch) -> list[Changed]:
-        """Run and commit a batch in its mode; return what was changed.
+        """Run and commit a batch in its mode; return the changes.
 
         Raises:
             NeedsSavepoints: As for `Batch.run`.
-            NeedsOneByOne: It is not known which operation failed.
+            NeedsOneByOne: It is unknown which operation failed.
             Exception: The batch failed, or its outcome is unknown.
         """
 
@@ -64,10 +64,10 @@ class Writer(ABC):
 
     @abstractmethod
     def translate(self, error: Exception) -> Exception:
-        """Return what a caller may know of an error; what the database says goes to the log.
+        """Return an error for callers, and log the database's own message.
 
-        What trying again cannot mend (a broken rule, a value that does not fit) stays as it is: it
-        is a fault of ours, and its caller treats it as one.
+        Errors that a retry cannot fix (a violated constraint, an invalid value) are returned
+        unchanged, because they are defects of this program and callers treat them so.
         """
 
     @property
@@ -84,7 +84,7 @@ class Writer(ABC):
         Raises:
             StorageFull: The disk is full; nothing of the operation is stored.
             Unavailable: The database cannot be written now; or the connection broke during the
-                commit, and whether the operation is stored is not known.
+                commit, and it is unknown whether the operation is stored.
         """
         return await self._queued(operation, durable=durable)
 
@@ -93,8 +93,8 @@ class Writer(ABC):
     ) -> asyncio.Future[T]:
         """Return the future of an operation.
 
-        Who awaits it must not name it: an error's frames would hold the future, which holds the
-        error, and only a garbage collection would free both.
+        Callers must await it without a local name: an error's frames would refer to the future,
+        which refers to the error, and only the garbage collector would free both.
         """
         self._loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = self._loop.create_future()
@@ -102,13 +102,13 @@ class Writer(ABC):
         return future
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
-        """As `write`, not flushed, for threads that have no event loop."""
+        """Write without a flush, for threads without an event loop."""
         future: Future[T] = Future()
         self._enqueue(Request(operation, False, future))
         return future
 
     async def close(self) -> None:
-        """Finish what is queued."""
+        """Commit the queued operations and stop the thread."""
         self._is_closed = True
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
@@ -125,6 +125,7 @@ class Writer(ABC):
             request = self._queue.get()
             while request is not None:
                 requests.append(request)
+                # No waiting for more: while a batch commits, the next one gathers in the queue.
                 if len(requests) == self._most or self._queue.empty():
                     break
                 request = self._queue.get()
@@ -134,6 +135,7 @@ class Writer(ABC):
 
     def _commit(self, requests: list[Request[Any]]) -> list[Changed]:
         began = time.perf_counter()
+        # A flood is detected by the mode that the last batches ended in, see `_SAVEPOINTS_S`.
         is_flood = time.monotonic() < self._savepoints_until
         batch = Batch(requests, Mode.SAVEPOINTS if is_flood else Mode.OPTIMISTIC, self)
         changes = batch.commit()
@@ -145,15 +147,17 @@ class Writer(ABC):
         return changes
 
     def _settle(self, requests: list[Request[Any]], changes: list[Changed]) -> None:
+        # Futures of threads first: a heartbeat must not depend on a stalled event loop.
         for request in requests:
             if isinstance(request.future, Future):
                 request.settle()
         if self._loop is not None:
-            with contextlib.suppress(RuntimeError):  # the loop has closed: nobody waits any more
+            with contextlib.suppress(RuntimeError):  # the loop has closed, and with it all waiters
                 self._loop.call_soon_threadsafe(self._deliver, requests, changes)
 
     def _deliver(self, requests: list[Request[Any]], changes: list[Changed]) -> None:
         for request in requests:
             request.settle()
+        # After the results, so that a submitter sees its own job before others are notified.
         if changes:
             self._publish(changes)

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import httpx
 
 from abuse.attacks.bystander import Bystander, Latencies
-from abuse.doors import LEAKS, NATIVE
+from abuse.dialects import LEAKS, NATIVE
 from support.server import LiveServer
 
 TEMPORARY = (501, 503, 507)

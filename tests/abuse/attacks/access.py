@@ -12,7 +12,7 @@ import httpx
 
 from abuse.attacks import Outcome, Target
 from abuse.conftest import run_bell
-from abuse.doors import DOORS, NATIVE, WAYS, Way, routes
+from abuse.dialects import DIALECTS, NATIVE, WAYS, Way, routes
 from abuse.test_access import absent_id
 from abuse.test_agents import outcome, part, right
 from qwicket.gateway.signin import new_secret
@@ -80,7 +80,7 @@ def revoked_token(target: Target) -> Outcome:
     )
     waited_s = time.monotonic() - began
     for way in SIGNED_IN:
-        answer = way.send(target.http, way.url(absent_id()), way.door.auth(secret))
+        answer = way.send(target.http, way.url(absent_id()), way.dialect.auth(secret))
         assert answer.status_code == 401, (way, answer.status_code)
     return Outcome(
         f"a revoked token on {len(SIGNED_IN)} routes", f"refused after {1000 * waited_s:.0f} ms"
@@ -111,11 +111,11 @@ class Seen(NamedTuple):
 
 
 def _pairs(target: Target) -> Iterator[tuple[str, Seen, Seen]]:
-    for door in DOORS:
-        job = run_bell(target.http, door, target.victim)
+    for dialect in DIALECTS:
+        job = run_bell(target.http, dialect, target.victim)
         for way in OF_A_JOB:
-            if way.door is door:
-                send = partial(_send, target, way, door.auth(target.attacker))
+            if way.dialect is dialect:
+                send = partial(_send, target, way, dialect.auth(target.attacker))
                 yield f"{way}", send(job), send(absent_id())
     for route, call, job in _signed_routes(target):
         method, path = route.split(" ")
@@ -142,8 +142,8 @@ def _signed_routes(target: Target) -> Iterator[tuple[str, Callable[..., httpx.Re
     qx, classic = IBMClient(http, target.attacker), RuntimeClient(http, target.attacker)
     photonic = Xanadu(http, target.attacker)
     jobs = {
-        ibm.DOOR: (IBMClient(http, target.victim).submit(), qx.call),
-        runtime.DOOR: (RuntimeClient(http, target.victim).submit(), classic.call),
+        ibm.DIALECT: (IBMClient(http, target.victim).submit(), qx.call),
+        runtime.DIALECT: (RuntimeClient(http, target.victim).submit(), classic.call),
         "": (Xanadu(http, target.victim).submit(pair()), photonic.call),
     }
     for prefix, (job, call) in jobs.items():
@@ -160,7 +160,7 @@ def scope_escape(target: Target) -> Outcome:
     job = run_bell(target.http, NATIVE, target.attacker)
     n_refused = 0
     for way in MUTATING:
-        answer = way.send(target.http, way.url(job), way.door.auth(weak))
+        answer = way.send(target.http, way.url(job), way.dialect.auth(weak))
         assert answer.status_code in (403, 404), (way, answer.status_code, answer.text)
         n_refused += answer.status_code == 403
     after = target.http.get(f"/v1/jobs/{job}", headers=target.as_attacker())

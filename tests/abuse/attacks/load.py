@@ -10,7 +10,7 @@ from typing import Any
 from abuse.attacks import Outcome, Target, idle_latencies
 from abuse.attacks.backlog import Backlog
 from abuse.attacks.bystander import Bystander, Latencies
-from abuse.doors import NATIVE
+from abuse.dialects import NATIVE
 from support import raw
 from support.programs import BELL, slow
 from support.waiting import until

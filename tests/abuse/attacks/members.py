@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from abuse.attacks import Outcome, Target
 from abuse.attacks.bystander import Bystander, Latencies
 from abuse.attacks.load import ATTACKER_ADDRESS, assert_unharmed
-from abuse.doors import NATIVE
+from abuse.dialects import NATIVE
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.limits import Limits
 from support import ibm, raw
@@ -86,7 +86,7 @@ def _websocket(member: ibm.Client, stack: ExitStack, url: str, job: str) -> sock
     text = json.dumps({"type": "authentication", "data": member.token}).encode()
     frame = struct.pack("!BBH4x", 0x81, 0x80 | 126, len(text)) + text  # the mask is zero
     head = raw.head(
-        f"GET {ibm.DOOR}/jobs/{job}/status", "Upgrade: websocket", "Connection: Upgrade",
+        f"GET {ibm.DIALECT}/jobs/{job}/status", "Upgrade: websocket", "Connection: Upgrade",
         "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
     )  # fmt: skip
     opened = _ask(stack, url, head)

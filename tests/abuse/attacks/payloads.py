@@ -17,7 +17,7 @@ import numpy as np
 from abuse.attacks import Outcome, Target
 from abuse.attacks.bystander import Bystander
 from abuse.attacks.canary import Canary
-from abuse.doors import DOORS, NATIVE, WAYS, Door
+from abuse.dialects import DIALECTS, NATIVE, WAYS, Dialect
 from abuse.test_access import absent_id
 from abuse.test_floods import FRAMINGS, PIECE, Peak, Upload
 from support import pubs, raw, runtime
@@ -95,19 +95,19 @@ def odd_json(target: Target) -> Outcome:
     slowest_s = 0.0
     bystander = Bystander(target.live.url)
     with bystander.watching():
-        for door in DOORS:
+        for dialect in DIALECTS:
             for name, text in ODD_JSON.items():
-                body = door.text(**{door.program: text})
+                body = dialect.text(**{dialect.program: text})
                 began = time.perf_counter()
                 answer = target.http.post(
-                    door.jobs, content=body, headers=door.auth(target.attacker)
+                    dialect.jobs, content=body, headers=dialect.auth(target.attacker)
                 )
                 slowest_s = max(slowest_s, time.perf_counter() - began)
-                assert 400 <= answer.status_code < 500, (door, name, answer.status_code)
+                assert 400 <= answer.status_code < 500, (dialect, name, answer.status_code)
     seen = bystander.latencies
     assert not seen.n_failed
     return Outcome(
-        f"{len(ODD_JSON)} documents to {len(DOORS)} dialects",
+        f"{len(ODD_JSON)} documents to {len(DIALECTS)} dialects",
         f"slowest refusal {slowest_s:.2f} s; others: {seen}",
     )
 
@@ -120,13 +120,13 @@ def odd_numbers(target: Target) -> Outcome:
     """Put odd numbers into every field of a submission, and into a gate's angle."""
     n_sent = n_taken = 0
     before = _n_jobs(target)
-    for door in DOORS:
-        for field in door.valid | {"shots": 1, "seed": 1, "priority": 1}:
+    for dialect in DIALECTS:
+        for field in dialect.valid | {"shots": 1, "seed": 1, "priority": 1}:
             for number in NUMBERS:
                 answer = target.http.post(
-                    door.jobs,
-                    content=door.text(**{field: number}),
-                    headers=door.auth(target.attacker),
+                    dialect.jobs,
+                    content=dialect.text(**{field: number}),
+                    headers=dialect.auth(target.attacker),
                 )
                 assert answer.status_code == 201 or 400 <= answer.status_code < 500
                 n_taken += answer.status_code == 201
@@ -205,15 +205,17 @@ def _traverse_paths(target: Target, canary: Canary) -> int:
             for text in chosen:
                 path = way.path.replace(parameter, text)
                 path = re.sub(r"{[^}]+}", "x", path)
-                _assert_refused(target, canary, f"{way.method} {way.door.prefix}{path}", way.door)
+                _assert_refused(
+                    target, canary, f"{way.method} {way.dialect.prefix}{path}", way.dialect
+                )
             n_sent += len(chosen)
     for text in texts:
         _assert_refused(target, canary, f"GET /docs/{text}", NATIVE)
     return n_sent + len(texts)
 
 
-def _assert_refused(target: Target, canary: Canary, line: str, door: Door) -> None:
-    headers = [f"{name}: {value}" for name, value in door.auth(target.attacker).items()]
+def _assert_refused(target: Target, canary: Canary, line: str, dialect: Dialect) -> None:
+    headers = [f"{name}: {value}" for name, value in dialect.auth(target.attacker).items()]
     with raw.connect(target.live.url) as connection:
         connection.sendall(raw.head(line, *headers, "Content-Length: 0"))
         answer = raw.answer(connection)
@@ -224,12 +226,12 @@ def _assert_refused(target: Target, canary: Canary, line: str, door: Door) -> No
 def _traverse_bodies(target: Target, canary: Canary) -> int:
     """Submit jobs whose names of things are paths."""
     n_sent = 0
-    for door in DOORS:
+    for dialect in DIALECTS:
         for field in ("device", "backend", "target", "format", "group", "session_id", "name"):
             for text in canary.texts():
                 answer = target.http.post(
-                    door.jobs, content=door.text(**{field: json.dumps(text).encode()}),
-                    headers=door.auth(target.attacker),
+                    dialect.jobs, content=dialect.text(**{field: json.dumps(text).encode()}),
+                    headers=dialect.auth(target.attacker),
                 )  # fmt: skip
                 assert answer.status_code == 201 or 400 <= answer.status_code < 500, answer.text
                 assert canary.SECRET not in answer.text

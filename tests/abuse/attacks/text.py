@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abuse.attacks import Outcome, Target
-from abuse.doors import LEAKS, NATIVE, PAGES
+from abuse.dialects import LEAKS, NATIVE, PAGES
 from support import raw
 
 MARKUP = [

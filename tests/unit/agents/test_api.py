@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from qwicket.agents import AgentAPI, Failed
-from qwicket.agents.api import Held, Lease, deliver, is_passing, is_stale, kept, pause_s
+from qwicket.agents.api import Held, Lease, deliver, is_passing, is_stale, pause_s, renewed
 from qwicket.agents.outcomes import Part
 from qwicket.clients.native import (
     ApiError,
@@ -123,7 +123,7 @@ def test_a_lease_is_kept_while_its_outcome_travels() -> None:
 
     gate = Counting("http://127.0.0.1:1", TOKEN, "lab5")
     gate.renew_s = 0.01
-    with kept(gate, Held(Lease("job", 1, "secret"))):
+    with renewed(gate, Held(Lease("job", 1, "secret"))):
         until(lambda: gate.renewed >= 4, "it is renewed again and again, whatever happens")
     told = gate.renewed
     time.sleep(0.05)

@@ -87,7 +87,7 @@ def test_the_parts_of_a_job_share_what_is_allowed(made: tuple[Encoded, Frame]) -
 def test_bytes_that_are_changed_anywhere_are_refused_or_still_an_outcome(
     made: tuple[Encoded, Frame], data: st.DataObject
 ) -> None:
-    """Whatever passes can be read to its end: nothing raises later, in a door."""
+    """Whatever passes can be read to its end: nothing raises later, in a dialect."""
     raw = bytearray(zlib.decompress(made[0].body))
     for _ in range(data.draw(st.integers(1, 4))):
         raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))

@@ -133,10 +133,10 @@ def test_a_revoked_token_is_listed_as_such(folder: Folder) -> None:
         ("token create --user nobody", "nobody"),
         ("token create --user ada --project other", "other"),
         ("token create --user ada --device nowhere", "There is no device nowhere."),
-        ("token create --user ada --scope admin", "ada is no admin."),
+        ("token create --user ada --scope admin", "ada is not an admin."),
         ("token list --user nobody", "nobody"),
         ("token revoke 5", "token"),
-        ("user add eve --email nonsense", "email is no e-mail address."),
+        ("user add eve --email nonsense", "email must be an e-mail address."),
     ],
 )
 def test_a_refusal_is_one_line_and_status_1(folder: Folder, arguments: str, said: str) -> None:
@@ -193,7 +193,7 @@ def test_who_leaves_a_project_loses_its_tokens_for_it(folder: Folder) -> None:
     listed = folder.out("token", "list", "--user", "ada").splitlines()
     assert ["revoked" in line for line in listed] == [True, False]
     said = folder.refusal("token", "create", "--user", "ada", "--project", "lab")
-    assert "ada is no member of a project lab" in said
+    assert "ada is not a member of a project lab" in said
 
 
 @pytest.mark.parametrize(
@@ -243,9 +243,9 @@ def test_a_time_that_is_none_is_refused(folder: Folder, until: str) -> None:
     assert until in result.stderr
 
 
-def test_rotating_passes_replaces_the_key_and_says_nothing(folder: Folder) -> None:
-    assert folder.out("passes", "rotate") == ""
-    assert folder.out("passes", "rotate") == ""
+def test_rotating_keys_replaces_the_key_and_says_nothing(folder: Folder) -> None:
+    assert folder.out("keys", "rotate") == ""
+    assert folder.out("keys", "rotate") == ""
 
 
 def test_providers_are_made_listed_and_turned_off_and_on(folder: Folder) -> None:

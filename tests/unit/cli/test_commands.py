@@ -30,9 +30,9 @@ CONTRACT: Final = {
         "--tls-key",
         "--lease-s",
         "--stop-grace-s",
-        "--upkeep-s",
-        "--pass-s",
-        "--ibm-pass-s",
+        "--maintenance-s",
+        "--access-token-s",
+        "--ibm-access-token-s",
         "--first-poll-ms",
         "--keep-days",
         "--log-format",
@@ -45,7 +45,7 @@ CONTRACT: Final = {
     "token create": DATA | {"--user", "--project", "--scope", "--device", "--expires"},
     "token list": DATA | {"--user", "--json"},
     "token revoke": DATA,
-    "passes rotate": DATA,
+    "keys rotate": DATA,
     "project add": DATA | {"--shares"},
     "project list": DATA | {"--json"},
     "project shares": DATA,
@@ -63,7 +63,7 @@ CONTRACT: Final = {
     | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
     | {"--key", "--name", "--tag", "--wait", "--json"},
     "jobs": REMOTE
-    | {"--state", "--device", "--door", "--group", "--name", "--tag", "--since"}
+    | {"--state", "--device", "--dialect", "--group", "--name", "--tag", "--since"}
     | {"--limit", "--json"},
     "job": REMOTE | {"--compiled", "--json", "--part"},
     "result": REMOTE | {"--json"},
@@ -112,7 +112,7 @@ ARGUMENTS: Final = {
 }
 
 
-GROUPS: Final = ("user", "token", "passes", "project", "project member", "provider", "device")
+GROUPS: Final = ("user", "token", "keys", "project", "project member", "provider", "device")
 
 
 def commands() -> dict[str, click.Command]:

@@ -28,8 +28,8 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "LIMIT",
         "CONFIG",
         "LEASE_S",
-        "PASS_S",
-        "IBM_PASS_S",
+        "ACCESS_TOKEN_S",
+        "IBM_ACCESS_TOKEN_S",
         "FIRST_POLL_MS",
     ):
         monkeypatch.delenv(f"QWICKET_{name}", raising=False)
@@ -96,15 +96,15 @@ def test_the_flag_comes_before_the_environment(
     assert serve("serve", "--port", "3").port == 3
 
 
-def test_the_lives_of_passes_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    write("pass_s = 1\nibm_pass_s = 2\n")
+def test_access_token_lives_can_be_set(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    write("access_token_s = 1\nibm_access_token_s = 2\n")
     settings = serve("serve")
-    assert (settings.pass_s, settings.ibm_pass_s) == (1, 2)
-    monkeypatch.setenv("QWICKET_PASS_S", "3")
-    monkeypatch.setenv("QWICKET_IBM_PASS_S", "4")
-    settings = serve("serve", "--ibm-pass-s", "5")
-    assert (settings.pass_s, settings.ibm_pass_s) == (3, 5)
-    for flag in ("--pass-s", "--ibm-pass-s"):
+    assert (settings.access_token_s, settings.ibm_access_token_s) == (1, 2)
+    monkeypatch.setenv("QWICKET_ACCESS_TOKEN_S", "3")
+    monkeypatch.setenv("QWICKET_IBM_ACCESS_TOKEN_S", "4")
+    settings = serve("serve", "--ibm-access-token-s", "5")
+    assert (settings.access_token_s, settings.ibm_access_token_s) == (3, 5)
+    for flag in ("--access-token-s", "--ibm-access-token-s"):
         assert flag in refusal("serve", flag, "0.5")
         assert flag in refusal("serve", flag, "nan")
 
@@ -189,7 +189,7 @@ def test_the_database_of_the_file_counts_for_every_command() -> None:
     write('database_url = "postgresql://nobody:hush@127.0.0.1:1/none"\n')
     said = CliRunner().invoke(main, ["project", "member", "list", "ada"])
     assert said.exit_code == 1
-    assert "No PostgreSQL server answers at" in said.stderr
+    assert "No PostgreSQL server responds at" in said.stderr
     assert "hush" not in said.output
 
 

@@ -19,7 +19,7 @@ JOB = {
     "state": "queued",
     "version": 1,
     "device": "simulator",
-    "door": "native",
+    "dialect": "native",
     "name": "bell",
     "tags": ["a", "b"],
     "shots": 1000,

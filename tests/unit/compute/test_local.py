@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import qwicket.compute
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.compute import (
     BadAnswer,
     Compute,
@@ -45,7 +45,7 @@ def with_compute(
     asyncio.run(main())
 
 
-def run(compute: Compute, *works: Work, timeout_s: float = 30.0) -> Awaitable[list[Ran]]:
+def run(compute: Compute, *works: Work, timeout_s: float = 30.0) -> Awaitable[list[RunResult]]:
     return compute.run(works, timeout_s=timeout_s)
 
 
@@ -57,7 +57,7 @@ def test_work_reaches_the_engine_and_its_completion_comes_back() -> None:
     async def use(compute: Compute) -> None:
         other = Work("atoms", b"more", b"")
         assert await run(compute, WORK, other) == [
-            Ran((Encoded(body, hashlib.sha256(body).digest()),), 0.5)
+            RunResult((Encoded(body, hashlib.sha256(body).digest()),), 0.5)
             for body in (WORK.circuits, b"more")
         ]
 

@@ -470,7 +470,7 @@ def test_warm_up_that_hangs_fails_tasks_instead_of_holding_them(
     open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The limit is a minute, and nobody should have to set it.
-    monkeypatch.setattr("qwicket.compute.nursery._START_LIMIT_S", 0.2)
+    monkeypatch.setattr("qwicket.compute.worker_spawner._START_LIMIT_S", 0.2)
     pool = open_pool(warm="support.pool_tasks:warm_for_ever")
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)

@@ -31,7 +31,7 @@ def test_twins_have_their_originals_qubits_and_gates(
 ) -> None:
     (twin,) = (device for device in devices.built_in(shown_by) if device.name == name)
     assert (twin.spec.qubits, twin.spec.native_gates) == (qubits, native)
-    assert twin.doors == ("native", "ionq", "qbraid")
+    assert twin.dialects == ("native", "ionq", "qbraid")
     assert not twin.spec.exact
     assert devices.calibrations()[name].source
 
@@ -59,14 +59,14 @@ def test_a_file_with_a_wrong_calibration_is_refused(tmp_path: Path, text: str, w
         devices.load(path)
 
 
-def test_the_page_lists_every_device_with_its_doors_and_qubits() -> None:
+def test_the_page_lists_every_device_with_its_dialects_and_qubits() -> None:
     rows = {}
     for line in DOCS.read_text().splitlines():
         if re.match(r"\| `[^`]+` \|", line):
-            name, doors, qubits, *_ = (cell.strip(" `") for cell in line.strip("|").split("|"))
-            rows[name] = (doors, qubits.replace(",", ""))
+            name, dialects, qubits, *_ = (cell.strip(" `") for cell in line.strip("|").split("|"))
+            rows[name] = (dialects, qubits.replace(",", ""))
     expected = {
-        device.name: (" ".join(device.doors), str(device.spec.qubits))
+        device.name: (" ".join(device.dialects), str(device.spec.qubits))
         for device in devices.built_in(shown_by)
     }
     assert rows == expected
@@ -89,7 +89,7 @@ def test_one_device_ships_off_and_says_why() -> None:
 def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
     ionq, qbraid, ibm = ("native", "ionq"), ("native", "qbraid"), ("native", "ibm", "runtime")
     ions, atoms, photonic = (*ionq, "qbraid"), ("native", "qlued"), ("native", "xanadu")
-    assert {device.name: device.doors for device in devices.built_in(shown_by)} == {
+    assert {device.name: device.dialects for device in devices.built_in(shown_by)} == {
         "simulator": ionq,
         "qpu.aria-1": ions,
         "qpu.forte-1": ions,
@@ -102,7 +102,7 @@ def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
         **dict.fromkeys(("X8_01", "simulon_gaussian", "tdm_small"), photonic),
     }
     text = TWIN.replace("[spec]", 'dialects = ["qbraid"]\n\n[spec]', 1)
-    assert msgspec.toml.decode(text, type=devices.DeviceFile).device(shown_by).doors == qbraid
+    assert msgspec.toml.decode(text, type=devices.DeviceFile).device(shown_by).dialects == qbraid
 
 
 def test_a_file_names_only_dialects_that_show_its_family_and_formats() -> None:

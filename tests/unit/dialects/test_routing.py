@@ -13,7 +13,7 @@ from starlette.responses import Response
 from qwicket.dialects.requests import ANSWER, Request
 from qwicket.dialects.responses import json
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES, Answer
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES, Reservation
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import Conflict, NotFound, QwicketError, Unauthenticated, Unavailable
 from qwicket.model.limits import Limits
@@ -149,7 +149,7 @@ def test_a_route_may_answer_an_error_itself() -> None:
     assert (refused.status_code, refused.text) == (404, "not_found")
 
 
-async def answered(error_or_body: QwicketError | bytes, held: Answer) -> list[Any]:
+async def answered(error_or_body: QwicketError | bytes, held: Reservation) -> list[Any]:
     """Return what is sent by a dialect whose one route raises or answers this."""
 
     async def receive() -> Any:
@@ -158,7 +158,7 @@ async def answered(error_or_body: QwicketError | bytes, held: Answer) -> list[An
     messages: list[Any] = []
 
     async def send(message: Any) -> None:
-        messages.append((message, held._room.held_bytes))
+        messages.append((message, held._budget.held_bytes))
 
     async def handler(_: Handlers, request: Request[None]) -> Response:
         if isinstance(error_or_body, QwicketError):
@@ -176,9 +176,9 @@ async def answered(error_or_body: QwicketError | bytes, held: Answer) -> list[An
 @pytest.mark.parametrize(
     ("size", "account", "held_bytes"),
     [
-        (SMALL_ANSWER_BYTES, "ada", 0),
-        (SMALL_ANSWER_BYTES + 1, "ada", SMALL_ANSWER_BYTES + 1),
-        (SMALL_ANSWER_BYTES + 1, "", 0),
+        (SMALL_RESPONSE_BYTES, "ada", 0),
+        (SMALL_RESPONSE_BYTES + 1, "ada", SMALL_RESPONSE_BYTES + 1),
+        (SMALL_RESPONSE_BYTES + 1, "", 0),
     ],
 )
 async def test_a_large_answer_made_whole_is_counted_until_it_was_taken(

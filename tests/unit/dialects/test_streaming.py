@@ -21,7 +21,7 @@ from qwicket.dialects.streaming import (
     raw_list,
     raw_object,
 )
-from qwicket.gateway.answers import Answer
+from qwicket.gateway.response_budget import Reservation
 from support.answers import answer
 
 KB = 1 << 10
@@ -107,7 +107,9 @@ def test_outside_of_an_answer_they_are_whole() -> None:
     )
 
 
-async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], bytes, list[int]]:
+async def sent(
+    response: Response, held: Reservation
+) -> tuple[list[dict[str, Any]], bytes, list[int]]:
     """Return what is sent, the whole of its body, and what was held before each message."""
     messages: list[dict[str, Any]] = []
     before: list[int] = []
@@ -117,7 +119,7 @@ async def sent(response: Response, held: Answer) -> tuple[list[dict[str, Any]], 
 
     async def send(message: Any) -> None:
         messages.append(message)
-        before.append(held._room.held_bytes)
+        before.append(held._budget.held_bytes)
 
     await response({"type": "http", ANSWER: held}, receive, send)
     return messages, b"".join(each.get("body", b"") for each in messages), before
@@ -140,7 +142,7 @@ async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
     assert not messages[-1].get("more_body", False)
     assert set(before) == {len(body)}, "until its end it is there"
     await held.close()
-    assert held._room.held_bytes == 0
+    assert held._budget.held_bytes == 0
 
 
 @pytest.mark.anyio
@@ -153,7 +155,7 @@ async def test_pieces_that_were_sent_are_held_no_more() -> None:
     assert len(text) == size
     left = [size, *(size - done for done in accumulate(lengths))]
     assert before == [size, *left]
-    assert held._room.held_bytes == 0
+    assert held._budget.held_bytes == 0
 
 
 @pytest.mark.anyio

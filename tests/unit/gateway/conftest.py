@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from qwicket import devices
-from qwicket.compute import Readers
+from qwicket.compute import ParserPool
 from qwicket.dialects import shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -52,9 +52,9 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
 
 @pytest.fixture
 async def gateway(store: Store, clock: Clock) -> AsyncIterator[Gateway]:
-    readers = Readers(LIMITS)
-    yield Gateway(store, readers, LIMITS, clock)
-    await readers.close()
+    parsers = ParserPool(LIMITS)
+    yield Gateway(store, parsers, LIMITS, clock)
+    await parsers.close()
 
 
 @pytest.fixture

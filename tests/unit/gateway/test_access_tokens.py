@@ -8,12 +8,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from qwicket.compute import Readers
+from qwicket.compute import ParserPool
 from qwicket.gateway import Gateway
 from qwicket.gateway.access_tokens import AccessTokens
 from qwicket.gateway.admin import Admin
-from qwicket.gateway.recent import RECENT_S
 from qwicket.gateway.signin import SignIn
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import Forbidden, TooManyRequests, Unauthenticated
 from qwicket.model.limits import Limits, SignInLimits
@@ -23,7 +23,7 @@ from unit.gateway.conftest import Clock
 pytestmark = pytest.mark.anyio
 
 HERE = "127.0.0.1"
-DOOR = "xanadu"
+DIALECT = "xanadu"
 KEY = b"not the key of this server at all"
 
 
@@ -37,29 +37,29 @@ async def test_a_pass_signs_in_with_what_its_token_may_do(admin: Admin, gateway:
     await admin.add_account("ada", email=None, password=None)
     made = await admin.create_token("ada", scopes=["jobs:read"], devices=["simulator"])
     actor = await gateway.auth.by_token(made.secret, HERE)
-    text = await gateway.access_tokens.issue(actor, DOOR, 60)
-    assert await gateway.access_tokens.actor(text, DOOR, HERE) == actor
+    text = await gateway.access_tokens.issue(actor, DIALECT, 60)
+    assert await gateway.access_tokens.actor(text, DIALECT, HERE) == actor
     with pytest.raises(Forbidden):
         actor.require_device("clifford")
 
 
 async def test_a_pass_of_a_password_signs_in_as_the_account(gateway: Gateway, ada: Actor) -> None:
     by_password = await gateway.auth.by_password("ada@lab.org", "correct horse", HERE)
-    text = await gateway.access_tokens.issue(by_password, DOOR, 60)
-    assert await gateway.access_tokens.actor(text, DOOR, HERE) == by_password
+    text = await gateway.access_tokens.issue(by_password, DIALECT, 60)
+    assert await gateway.access_tokens.actor(text, DIALECT, HERE) == by_password
 
 
 async def test_two_passes_are_never_the_same_text(gateway: Gateway, ada: Actor) -> None:
-    assert len({await gateway.access_tokens.issue(ada, DOOR, 60) for _ in range(10)}) == 10
+    assert len({await gateway.access_tokens.issue(ada, DIALECT, 60) for _ in range(10)}) == 10
 
 
 async def test_a_pass_ends_with_its_life(gateway: Gateway, ada: Actor, clock: Clock) -> None:
-    text = await gateway.access_tokens.issue(ada, DOOR, 60)
+    text = await gateway.access_tokens.issue(ada, DIALECT, 60)
     clock.ms += 59_000
-    await gateway.access_tokens.actor(text, DOOR, HERE)
+    await gateway.access_tokens.actor(text, DIALECT, HERE)
     clock.ms += 1_000
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.access_tokens.actor(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
 @pytest.mark.parametrize("within_second_ms", [0, 1, 999])
@@ -68,20 +68,20 @@ async def test_a_pass_lives_for_no_less_than_it_says(
 ) -> None:
     """Whatever the part of the second in which it was made: its times have no smaller unit."""
     clock.ms += within_second_ms - clock.ms % 1_000
-    text = await gateway.access_tokens.issue(ada, DOOR, 1)
+    text = await gateway.access_tokens.issue(ada, DIALECT, 1)
     clock.ms += 999
-    await gateway.access_tokens.actor(text, DOOR, HERE)
+    await gateway.access_tokens.actor(text, DIALECT, HERE)
     clock.ms += 1_001
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.access_tokens.actor(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
 async def test_a_pass_dies_with_its_token(gateway: Gateway, admin: Admin, ada: Actor) -> None:
-    text = await gateway.access_tokens.issue(ada, DOOR, 14 * 86_400)
-    await gateway.access_tokens.actor(text, DOOR, HERE)
+    text = await gateway.access_tokens.issue(ada, DIALECT, 14 * 86_400)
+    await gateway.access_tokens.actor(text, DIALECT, HERE)
     await admin.revoke_token(ada.token)
     with pytest.raises(Unauthenticated, match="revoked"):
-        await gateway.access_tokens.actor(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
 async def test_a_pass_outlives_its_token_by_nothing(
@@ -89,10 +89,10 @@ async def test_a_pass_outlives_its_token_by_nothing(
 ) -> None:
     await admin.add_account("ada", email=None, password=None)
     actor = await gateway.auth.by_token((await admin.create_token("ada", life_s=30)).secret, HERE)
-    text = await gateway.access_tokens.issue(actor, DOOR, 3_600)
+    text = await gateway.access_tokens.issue(actor, DIALECT, 3_600)
     clock.ms += 30_000
     with pytest.raises(Unauthenticated, match="expired"):
-        await gateway.access_tokens.actor(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
 @pytest.mark.parametrize("by_password", [False, True])
@@ -102,24 +102,24 @@ async def test_a_pass_dies_with_its_account(
     actor = ada
     if by_password:
         actor = await gateway.auth.by_password("ada", "correct horse", HERE)
-    text = await gateway.access_tokens.issue(actor, DOOR, 3_600)
+    text = await gateway.access_tokens.issue(actor, DIALECT, 3_600)
     await admin.disable_account("ada")
     with pytest.raises(Unauthenticated, match="disabled"):
-        await gateway.access_tokens.actor(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
-async def test_a_pass_is_good_at_its_own_door_alone(gateway: Gateway, ada: Actor) -> None:
+async def test_a_pass_is_good_at_its_own_dialect_alone(gateway: Gateway, ada: Actor) -> None:
     text = await gateway.access_tokens.issue(ada, "ibm", 60)
     with pytest.raises(Unauthenticated):
-        await gateway.access_tokens.actor(text, DOOR, HERE)
+        await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
 async def test_a_token_is_no_pass_and_a_pass_no_token(gateway: Gateway, admin: Admin) -> None:
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
-    text = await gateway.access_tokens.issue(await gateway.auth.by_token(secret, HERE), DOOR, 60)
+    text = await gateway.access_tokens.issue(await gateway.auth.by_token(secret, HERE), DIALECT, 60)
     with pytest.raises(Unauthenticated):
-        await gateway.access_tokens.actor(secret, DOOR, HERE)
+        await gateway.access_tokens.actor(secret, DIALECT, HERE)
     with pytest.raises(Unauthenticated):
         await gateway.auth.by_token(text, HERE)
 
@@ -127,9 +127,9 @@ async def test_a_token_is_no_pass_and_a_pass_no_token(gateway: Gateway, admin: A
 async def test_a_ticket_is_for_one_purpose_and_job(gateway: Gateway, ada: Actor) -> None:
     text = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
     assert await gateway.access_tokens.verify_url(text, "ibm", "upload", HERE) == (ada, "a job")
-    for door, purpose in (("ibm", "download"), ("runtime", "upload")):
+    for dialect, purpose in (("ibm", "download"), ("runtime", "upload")):
         with pytest.raises(Unauthenticated):
-            await gateway.access_tokens.verify_url(text, door, purpose, HERE)
+            await gateway.access_tokens.verify_url(text, dialect, purpose, HERE)
     with pytest.raises(Unauthenticated):
         await gateway.access_tokens.actor(text, "ibm", HERE)
     one = await gateway.access_tokens.issue(ada, "ibm", 60)
@@ -167,21 +167,21 @@ def forgeries(genuine: str) -> list[str]:
 async def test_a_forged_pass_counts_as_a_wrong_token(
     store: Store, gateway: Gateway, ada: Actor, clock: Clock, number: int
 ) -> None:
-    genuine = await gateway.access_tokens.issue(ada, DOOR, 60)
+    genuine = await gateway.access_tokens.issue(ada, DIALECT, 60)
     forged = forgeries(genuine)[number]
     passes = AccessTokens(store, SignIn(store, SignInLimits(wrong_tokens=2), clock), clock)
     for _ in range(2):
         with pytest.raises(Unauthenticated):
-            await passes.actor(forged, DOOR, HERE)
+            await passes.actor(forged, DIALECT, HERE)
     with pytest.raises(TooManyRequests):
-        await passes.actor(forged, DOOR, HERE)
-    assert await passes.actor(genuine, DOOR, HERE) == ada
+        await passes.actor(forged, DIALECT, HERE)
+    assert await passes.actor(genuine, DIALECT, HERE) == ada
 
 
-async def test_what_is_malformed_or_expired_or_for_another_door_does_not_count(
+async def test_what_is_malformed_or_expired_or_for_another_dialect_does_not_count(
     gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
-    expired = await gateway.access_tokens.issue(ada, DOOR, 1)
+    expired = await gateway.access_tokens.issue(ada, DIALECT, 1)
     elsewhere = await gateway.access_tokens.issue(ada, "ibm", 3_600)
     clock.ms += 1_000
     forged = jwt.encode({"sub": "token 1", "aud": "pass xanadu", "exp": 1}, KEY, "HS256")
@@ -189,33 +189,34 @@ async def test_what_is_malformed_or_expired_or_for_another_door_does_not_count(
     for _ in range(gateway.limits.sign_in.wrong_tokens):
         for text in (*texts, None):
             with pytest.raises(Unauthenticated):
-                await gateway.access_tokens.actor(text, DOOR, HERE)
+                await gateway.access_tokens.actor(text, DIALECT, HERE)
     with pytest.raises(Unauthenticated):
-        await gateway.access_tokens.actor(forged, DOOR, HERE)
+        await gateway.access_tokens.actor(forged, DIALECT, HERE)
 
 
 @settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(parts=st.lists(st.text('eyJ0{["-_=.', max_size=200), max_size=4))
 async def test_no_text_is_more_than_refused(gateway: Gateway, parts: list[str]) -> None:
     with pytest.raises((Unauthenticated, TooManyRequests)):
-        await gateway.access_tokens.actor(".".join(parts), DOOR, HERE)
+        await gateway.access_tokens.actor(".".join(parts), DIALECT, HERE)
 
 
 async def test_all_servers_of_a_database_sign_with_one_key(
     tmp_path: Path, gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
     other = open_sqlite(tmp_path)
-    readers = Readers(Limits())
+    parsers = ParserPool(Limits())
     try:
-        neighbour = Gateway(other, readers, gateway.limits, clock)
+        neighbour = Gateway(other, parsers, gateway.limits, clock)
         made = await asyncio.gather(
-            gateway.access_tokens.issue(ada, DOOR, 60), neighbour.access_tokens.issue(ada, DOOR, 60)
+            gateway.access_tokens.issue(ada, DIALECT, 60),
+            neighbour.access_tokens.issue(ada, DIALECT, 60),
         )
         for text in made:
-            assert await gateway.access_tokens.actor(text, DOOR, HERE) == ada
-            assert await neighbour.access_tokens.actor(text, DOOR, HERE) == ada
+            assert await gateway.access_tokens.actor(text, DIALECT, HERE) == ada
+            assert await neighbour.access_tokens.actor(text, DIALECT, HERE) == ada
     finally:
-        await readers.close()
+        await parsers.close()
         await other.close()
 
 
@@ -223,24 +224,24 @@ async def test_a_rotated_key_voids_all_passes_and_tickets_on_every_server_at_onc
     tmp_path: Path, gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
 ) -> None:
     other = open_sqlite(tmp_path)
-    readers = Readers(Limits())
+    parsers = ParserPool(Limits())
     try:
-        neighbour = Gateway(other, readers, gateway.limits, clock)
-        old = await gateway.access_tokens.issue(ada, DOOR, 60)
+        neighbour = Gateway(other, parsers, gateway.limits, clock)
+        old = await gateway.access_tokens.issue(ada, DIALECT, 60)
         ticket = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
-        assert await neighbour.access_tokens.actor(old, DOOR, HERE) == ada
-        await admin.rotate_passes()
+        assert await neighbour.access_tokens.actor(old, DIALECT, HERE) == ada
+        await admin.rotate_keys()
         for each in (gateway, neighbour):
-            await asyncio.sleep(RECENT_S)  # so long may it go by the former key
+            await asyncio.sleep(CACHE_TTL_S)  # so long may it go by the former key
             with pytest.raises(Unauthenticated):
-                await each.access_tokens.actor(old, DOOR, HERE)
+                await each.access_tokens.actor(old, DIALECT, HERE)
             with pytest.raises(Unauthenticated):
                 await each.access_tokens.verify_url(ticket, "ibm", "upload", HERE)
-        new = await gateway.access_tokens.issue(ada, DOOR, 60)
-        assert await gateway.access_tokens.actor(new, DOOR, HERE) == ada
-        assert await neighbour.access_tokens.actor(new, DOOR, HERE) == ada
+        new = await gateway.access_tokens.issue(ada, DIALECT, 60)
+        assert await gateway.access_tokens.actor(new, DIALECT, HERE) == ada
+        assert await neighbour.access_tokens.actor(new, DIALECT, HERE) == ada
     finally:
-        await readers.close()
+        await parsers.close()
         await other.close()
 
 
@@ -249,24 +250,24 @@ async def test_a_server_that_has_not_heard_of_a_new_key_takes_what_its_neighbour
 ) -> None:
     """A client that just renewed would be told that its new pass is wrong, and give up."""
     other = open_sqlite(tmp_path)
-    readers = Readers(Limits())
+    parsers = ParserPool(Limits())
     try:
-        neighbour = Gateway(other, readers, gateway.limits, clock)
-        await admin.rotate_passes()
-        await gateway.access_tokens.issue(ada, DOOR, 60)  # remembers the key for a moment
-        await admin.rotate_passes()
-        new = await neighbour.access_tokens.issue(ada, DOOR, 60)
-        assert await gateway.access_tokens.actor(new, DOOR, HERE) == ada
+        neighbour = Gateway(other, parsers, gateway.limits, clock)
+        await admin.rotate_keys()
+        await gateway.access_tokens.issue(ada, DIALECT, 60)  # remembers the key for a moment
+        await admin.rotate_keys()
+        new = await neighbour.access_tokens.issue(ada, DIALECT, 60)
+        assert await gateway.access_tokens.actor(new, DIALECT, HERE) == ada
         assert gateway.auth.wrong_tokens == 0
     finally:
-        await readers.close()
+        await parsers.close()
         await other.close()
 
 
 async def test_a_clock_set_back_makes_no_pass_invalid(
     store: Store, gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
-    text = await gateway.access_tokens.issue(ada, DOOR, 60)
+    text = await gateway.access_tokens.issue(ada, DIALECT, 60)
     clock.ms -= 3_600_000
     earlier = AccessTokens(store, SignIn(store, gateway.limits.sign_in, clock), clock)
-    assert await earlier.actor(text, DOOR, HERE) == ada
+    assert await earlier.actor(text, DIALECT, HERE) == ada

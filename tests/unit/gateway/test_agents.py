@@ -18,7 +18,7 @@ from qwicket.model.accounts import Actor
 from qwicket.model.devices import DeviceSpec
 from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFound, Unavailable
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Order, Submission
+from qwicket.model.jobs import Directive, Submission
 from qwicket.store import StaleLease, Store
 from support.answers import answer
 from support.stores import NOW
@@ -55,7 +55,7 @@ async def ada(admin: Admin, gateway: Gateway) -> Actor:
 
 def submission(n_qubits: int = 1, **changes: Any) -> Submission:
     values: dict[str, Any] = {
-        "door": "native",
+        "dialect": "native",
         "device": "lab5",
         "format": "openqasm3",
         "source": QASM.format(n=n_qubits).encode(),
@@ -127,7 +127,7 @@ async def test_a_job_travels_from_submit_to_result(
     assert (lease.job, pulled.family, pulled.options.seed) == (job.id, "qubit", 9)
     assert pulled.handout.source == submission().source
     orders = await gateway.agents.renew(lab, AGENT, job.id, [lease], {})
-    assert orders == {job.id: Order.GO_ON}
+    assert orders == {job.id: Directive.GO_ON}
     bad = structs.replace(zeros(10), sha256=b"0" * 32)
     with pytest.raises(InvalidRequest, match="sha256"):
         await gateway.agents.finish(lab, AGENT, job.id, lease.fence, lease.nonce, [bad], 0.1)
@@ -153,7 +153,7 @@ async def test_an_accounts_token_for_another_device_takes_nothing_from_the_agent
     assert await gateway.agents.claim(other, "lab6", AGENT, (), 0, is_there) is None
     await gateway.agents.leave(other, "lab6", AGENT)
     orders = await gateway.agents.renew(lab, AGENT, job.id, [pulled.assignment.lease], {})
-    assert orders == {job.id: Order.GO_ON}
+    assert orders == {job.id: Directive.GO_ON}
 
 
 async def test_a_result_is_taken_once(gateway: Gateway, lab: Actor, ada: Actor) -> None:

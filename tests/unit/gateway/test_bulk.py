@@ -35,9 +35,9 @@ def commits(store: Store) -> list[int]:
     return seen
 
 
-async def submitted(gateway: Gateway, actor: Actor, count: int, door: str = "ionq") -> list[str]:
+async def submitted(gateway: Gateway, actor: Actor, count: int, dialect: str = "ionq") -> list[str]:
     new = Submission(
-        door=door, device="simulator", format="ionq.circuit.v1", source=PROGRAM, shots=10
+        dialect=dialect, device="simulator", format="ionq.circuit.v1", source=PROGRAM, shots=10
     )
     return [(await gateway.jobs.submit(actor, new)).id for _ in range(count)]
 
@@ -51,10 +51,10 @@ async def test_a_hundred_jobs_are_cancelled_in_one_write_and_deleted_in_another(
 ) -> None:
     jobs = await submitted(gateway, ada, 100)
     commits.clear()
-    assert await gateway.bulk.cancel(ada, [*jobs, jobs[0].upper()], door="ionq") == jobs
+    assert await gateway.bulk.cancel(ada, [*jobs, jobs[0].upper()], dialect="ionq") == jobs
     assert commits == [1]
     assert {job.state.value for job in await left(gateway, ada)} == {"cancelled"}
-    await gateway.bulk.delete(ada, jobs, door="ionq")
+    await gateway.bulk.delete(ada, jobs, dialect="ionq")
     assert commits == [1, 1]
     assert await left(gateway, ada) == []
 
@@ -63,9 +63,9 @@ async def test_one_that_has_not_ended_keeps_all_from_being_deleted(
     gateway: Gateway, ada: Actor
 ) -> None:
     jobs = await submitted(gateway, ada, 3)
-    await gateway.bulk.cancel(ada, jobs[:2], door="ionq")
+    await gateway.bulk.cancel(ada, jobs[:2], dialect="ionq")
     with pytest.raises(Conflict):
-        await gateway.bulk.delete(ada, jobs, door="ionq")
+        await gateway.bulk.delete(ada, jobs, dialect="ionq")
     assert len(await left(gateway, ada)) == 3
 
 
@@ -73,8 +73,8 @@ async def test_of_two_who_delete_at_once_one_is_told_that_the_jobs_are_gone(
     gateway: Gateway, ada: Actor
 ) -> None:
     jobs = await submitted(gateway, ada, 3)
-    await gateway.bulk.cancel(ada, jobs, door="ionq")
-    both = [gateway.bulk.delete(ada, each, door="ionq") for each in (jobs, jobs[::-1])]
+    await gateway.bulk.cancel(ada, jobs, dialect="ionq")
+    both = [gateway.bulk.delete(ada, each, dialect="ionq") for each in (jobs, jobs[::-1])]
     told = await asyncio.gather(*both, return_exceptions=True)
     assert sorted(type(each).__name__ for each in told) == ["NoneType", "NotFound"]
     assert await left(gateway, ada) == []
@@ -86,7 +86,7 @@ async def test_of_two_who_delete_at_once_one_is_told_that_the_jobs_are_gone(
     assert sorted(type(each).__name__ for each in told) == ["NoneType", "NotFound"]
 
 
-@pytest.mark.parametrize("odd", ["absent", "part", "text", "other door"])
+@pytest.mark.parametrize("odd", ["absent", "part", "text", "other dialect"])
 async def test_one_that_is_not_there_keeps_all_as_they_are(
     gateway: Gateway, ada: Actor, odd: str
 ) -> None:
@@ -95,11 +95,11 @@ async def test_one_that_is_not_there_keeps_all_as_they_are(
         "absent": new_id(NOW),
         "part": part_id(jobs[0], 0),
         "text": "☃",
-        "other door": (await submitted(gateway, ada, 1, "native"))[0],
+        "other dialect": (await submitted(gateway, ada, 1, "native"))[0],
     }[odd]
     for change in (gateway.bulk.cancel, gateway.bulk.delete):
         with pytest.raises(NotFound):
-            await change(ada, [*jobs, strange], door="ionq")
+            await change(ada, [*jobs, strange], dialect="ionq")
     assert {job.state.value for job in await left(gateway, ada)} == {"queued"}
 
 
@@ -110,17 +110,17 @@ async def test_anothers_job_is_not_there_and_a_project_mates_is_forbidden(
     bob = await gateway.auth.by_token((await admin.create_token("bob")).secret, "127.0.0.1")
     jobs = await submitted(gateway, ada, 2)
     with pytest.raises(NotFound):
-        await gateway.bulk.cancel(bob, jobs, door="ionq")
+        await gateway.bulk.cancel(bob, jobs, dialect="ionq")
     await admin.add_member("ada", "bob")
     with pytest.raises(Forbidden):
-        await gateway.bulk.cancel(bob, jobs, door="ionq")
+        await gateway.bulk.cancel(bob, jobs, dialect="ionq")
     assert {job.state.value for job in await left(gateway, ada)} == {"queued"}
 
 
 async def test_too_many_at_once_are_refused(gateway: Gateway, ada: Actor) -> None:
     most = gateway.limits.requests.list_page
     with pytest.raises(LimitExceeded, match="list_page"):
-        await gateway.bulk.delete(ada, [new_id(NOW)] * (most + 1), door="ionq")
+        await gateway.bulk.delete(ada, [new_id(NOW)] * (most + 1), dialect="ionq")
 
 
 async def test_a_token_that_only_reads_changes_nothing(
@@ -131,7 +131,7 @@ async def test_a_token_that_only_reads_changes_nothing(
     reader = await gateway.auth.by_token(token.secret, "127.0.0.1")
     for change in (gateway.bulk.cancel, gateway.bulk.delete):
         with pytest.raises(Forbidden, match="jobs:write"):
-            await change(reader, jobs, door="ionq")
+            await change(reader, jobs, dialect="ionq")
     assert {job.state.value for job in await left(gateway, ada)} == {"queued"}
 
 
@@ -141,7 +141,7 @@ async def test_who_cancels_may_wait_for_running_jobs_to_end(
     (job,) = await submitted(gateway, ada, 1)
     await store.leases.add_runner("runner", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
-    asked = asyncio.create_task(gateway.bulk.cancel(ada, [job], door="ionq", wait_s=60))
+    asked = asyncio.create_task(gateway.bulk.cancel(ada, [job], dialect="ionq", wait_s=60))
     while (await gateway.jobs.get(ada, job)).state is not JobState.CANCELLING:
         await asyncio.sleep(0)
     done, _ = await asyncio.wait({asked}, timeout=0.1)

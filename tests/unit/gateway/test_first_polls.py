@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from qwicket.compute import Readers
+from qwicket.compute import ParserPool
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import Actor
@@ -34,9 +34,9 @@ LONG = (
 @pytest.fixture
 async def gateway(store: Store, clock: Clock) -> AsyncIterator[Gateway]:
     """A gateway that holds reads for a second; no worker runs, so no job ends by itself."""
-    readers = Readers(LIMITS)
-    yield Gateway(store, readers, LIMITS, clock, first_poll_ms=1_000)
-    await readers.close()
+    parsers = ParserPool(LIMITS)
+    yield Gateway(store, parsers, LIMITS, clock, first_poll_ms=1_000)
+    await parsers.close()
 
 
 async def _actor(gateway: Gateway, admin: Admin, name: str) -> Actor:
@@ -56,7 +56,7 @@ async def bob(gateway: Gateway, admin: Admin) -> Actor:
 
 async def submitted(gateway: Gateway, actor: Actor, source: bytes = PROGRAM) -> Job:
     new = Submission(
-        door="ionq", device="simulator", format="ionq.circuit.v1", source=source, shots=10
+        dialect="ionq", device="simulator", format="ionq.circuit.v1", source=source, shots=10
     )
     return await gateway.jobs.submit(actor, new)
 
@@ -157,7 +157,7 @@ async def test_32_reads_of_an_account_are_held_and_those_of_others_beside_them(
     assert gateway.first_polls.full == 1
     others = await submitted(gateway, bob)
     reads.append(await held(gateway, bob, others))
-    await gateway.bulk.cancel(ada, [job.id for job in jobs], door="ionq")
+    await gateway.bulk.cancel(ada, [job.id for job in jobs], dialect="ionq")
     await gateway.jobs.cancel(bob, others.id)
     await asyncio.gather(*reads)
     assert gateway.first_polls.held["ended"] == 33
@@ -215,10 +215,10 @@ async def test_a_token_revoked_during_the_hold_reads_nothing(
 async def test_nothing_is_held_where_the_setting_is_0(
     store: Store, clock: Clock, admin: Admin
 ) -> None:
-    readers = Readers(LIMITS)
-    off = Gateway(store, readers, LIMITS, clock, first_poll_ms=0)
+    parsers = ParserPool(LIMITS)
+    off = Gateway(store, parsers, LIMITS, clock, first_poll_ms=0)
     actor = await _actor(off, admin, "eve")
     job = await submitted(off, actor)
     assert (await polled(off, actor, job))[0] is job
     assert sum(off.first_polls.held.values()) + off.first_polls.full == 0
-    await readers.close()
+    await parsers.close()

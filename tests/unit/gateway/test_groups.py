@@ -86,14 +86,14 @@ async def test_a_token_that_only_reads_changes_no_group(
     assert await gateway.groups.get(ada, group.id) == group
 
 
-async def test_a_group_is_found_by_its_own_id_at_its_own_door(
+async def test_a_group_is_found_by_its_own_id_at_its_own_dialect(
     gateway: Gateway, ada: Actor, group: Group
 ) -> None:
-    assert await gateway.groups.get(ada, group.id.upper(), door="ionq") == group
+    assert await gateway.groups.get(ada, group.id.upper(), dialect="ionq") == group
     odd = (("qbraid", group.id), *((None, id_) for id_ in (new_id(NOW), part_id(group.id, 0), "x")))
-    for door, id_text in odd:
+    for dialect, id_text in odd:
         with pytest.raises(NotFound):
-            await gateway.groups.get(ada, id_text, door=door)
+            await gateway.groups.get(ada, id_text, dialect=dialect)
 
 
 async def test_what_no_group_may_be_is_refused(gateway: Gateway, ada: Actor) -> None:
@@ -121,7 +121,7 @@ async def test_a_group_ends_with_its_time_and_its_jobs_are_cancelled_together(
 ) -> None:
     group = await gateway.groups.open(ada, "ionq", jobs_limit=3)
     new = Submission(
-        door="ionq",
+        dialect="ionq",
         device="simulator",
         format="ionq.circuit.v1",
         source=b'{"qubits": 1, "circuit": []}',
@@ -129,7 +129,7 @@ async def test_a_group_ends_with_its_time_and_its_jobs_are_cancelled_together(
         group=group.id,
     )
     jobs = [(await gateway.jobs.submit(ada, new)).id for _ in range(3)]
-    with pytest.raises(LimitExceeded, match="takes 3 jobs"):
+    with pytest.raises(LimitExceeded, match="takes at most 3 jobs"):
         await gateway.jobs.submit(ada, new)
     assert await gateway.groups.cancel_all(ada, group.id) == jobs
     assert await gateway.groups.tally(ada, group) == {JobState.CANCELLED: 3}

@@ -11,7 +11,7 @@ import pytest
 
 from qwicket import engines
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import Outcome, Ran
+from qwicket.circuits.outcomes import Outcome, RunResult
 from qwicket.dialects import mounts
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -50,18 +50,18 @@ async def failed_in_part(gateway: Gateway, store: Store, actor: Actor) -> Job:
     job = await gateway.jobs.submit(
         actor,
         Submission(
-            door="ionq",
+            dialect="ionq",
             device="simulator",
             format="ionq.circuit.v1",
             source=json.dumps(program).encode(),
             shots=10,
-            wire=json.dumps(kept).encode(),
+            vendor_fields=json.dumps(kept).encode(),
         ),
     )
     await store.leases.add_runner("r", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     good = engines.run("qubit", assignment.circuits, assignment.options)
-    await store.leases.finish(assignment.lease, Ran((good[0], LOST, good[2]), 0.1), NOW + 100)
+    await store.leases.finish(assignment.lease, RunResult((good[0], LOST, good[2]), 0.1), NOW + 100)
     return job
 
 
@@ -69,7 +69,7 @@ async def test_a_failed_part_leaves_the_others_readable(
     gateway: Gateway, store: Store, ada: Actor
 ) -> None:
     job = await failed_in_part(gateway, store, ada)
-    found = [await gateway.jobs.part(ada, part_id(job.id, n), door="ionq") for n in range(3)]
+    found = [await gateway.jobs.part(ada, part_id(job.id, n), dialect="ionq") for n in range(3)]
     parts = [part for part, _ in found]
     assert [json.loads(document)["type"] for _, document in found] == ["ionq.multi-circuit.v1"] * 3
     assert [part.state for part in parts] == [
@@ -85,7 +85,7 @@ async def test_a_failed_part_leaves_the_others_readable(
     with pytest.raises(NoResult):
         await gateway.results.of(parts[1].job, answer(), 1)
     with pytest.raises(NotFound):
-        await gateway.jobs.part(ada, part_id(job.id, 3), door="ionq")
+        await gateway.jobs.part(ada, part_id(job.id, 3), dialect="ionq")
 
 
 async def test_a_part_is_read_only(gateway: Gateway, store: Store, ada: Actor) -> None:
@@ -97,7 +97,7 @@ async def test_a_part_is_read_only(gateway: Gateway, store: Store, ada: Actor) -
             await verb(ada, part_id(job.id, 3))
 
 
-async def test_ionqs_door_shows_them_in_both_versions(
+async def test_ionqs_dialect_shows_them_in_both_versions(
     gateway: Gateway, store: Store, ada: Actor, secret: str
 ) -> None:
     job = await failed_in_part(gateway, store, ada)
@@ -133,7 +133,7 @@ async def options(store: Store) -> RunOptions:
 
 def on_twin(**changes: Any) -> Submission:
     source = json.dumps({"qubits": 1, "circuit": X}).encode()
-    values = {"door": "ionq", "device": "qpu.aria-1", "format": "ionq.circuit.v1", "shots": 500}
+    values = {"dialect": "ionq", "device": "qpu.aria-1", "format": "ionq.circuit.v1", "shots": 500}
     return Submission(**{**values, "source": source, **changes})
 
 
@@ -161,7 +161,7 @@ async def test_a_dry_run_is_checked_and_gives_nothing(
     await store.leases.add_runner("r", "server", NOW)
     (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     parts = engines.run("qubit", assignment.circuits, assignment.options)
-    await store.leases.finish(assignment.lease, Ran(parts, 0.0), NOW)
+    await store.leases.finish(assignment.lease, RunResult(parts, 0.0), NOW)
     (outcome,) = (await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())).parts
     assert isinstance(outcome, Outcome)
     assert (outcome.arrays, outcome.engine) == ({}, "none")

@@ -11,9 +11,9 @@ import msgspec
 import pytest
 
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import Outcome, Ran, encode
-from qwicket.compute import Readers
-from qwicket.gateway import Gateway, recent
+from qwicket.circuits.outcomes import Outcome, RunResult, encode
+from qwicket.compute import ParserPool
+from qwicket.gateway import Gateway, ttl_cache
 from qwicket.gateway.admin import Admin, NewToken
 from qwicket.model.accounts import Actor
 from qwicket.model.devices import DeviceStatus
@@ -60,7 +60,7 @@ async def bob(admin: Admin, gateway: Gateway) -> Actor:
 
 def submission(**changes: Any) -> Submission:
     values: dict[str, Any] = {
-        "door": "native",
+        "dialect": "native",
         "device": "simulator",
         "format": "ionq.circuit.v1",
         "source": json.dumps(BELL).encode(),
@@ -101,7 +101,7 @@ async def test_a_seed_is_drawn_when_none_is_given(
 
 REFUSALS: dict[str, tuple[dict[str, Any], type[QwicketError], str]] = {
     "device": ({"device": "nowhere"}, NotFound, "device"),
-    "device of no such door": ({"door": "xanadu"}, NotFound, "device"),
+    "device of no such dialect": ({"dialect": "xanadu"}, NotFound, "device"),
     "format": ({"format": "qasm9"}, InvalidRequest, "format"),
     "no shots": ({"shots": 0}, LimitExceeded, "shots"),
     "negative shots": ({"shots": -1}, LimitExceeded, "shots"),
@@ -177,9 +177,9 @@ async def test_the_engine_travels_to_the_worker(
 async def roomy(store: Store, clock: Callable[[], int]) -> AsyncIterator[Gateway]:
     """A server with memory enough for Aer, not for 28 qubits, and few qubits for both."""
     limits = Limits.from_names(memory_bytes=4 << 30, qubits=26, mps_qubits=80, outcomes=9)
-    readers = Readers(limits)
-    yield Gateway(store, readers, limits, clock)
-    await readers.close()
+    parsers = ParserPool(limits)
+    yield Gateway(store, parsers, limits, clock)
+    await parsers.close()
 
 
 @pytest.mark.usefixtures("everything_installed")
@@ -270,7 +270,7 @@ async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_o
     ada: Actor,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(recent, "RECENT_S", 0.0)
+    monkeypatch.setattr(ttl_cache, "CACHE_TTL_S", 0.0)
     job = await gateway.jobs.submit(ada, submission())
     await admin.set_active("qwicket", False)
     assert await gateway.devices.of("native") == []
@@ -379,20 +379,22 @@ async def test_anothers_job_looks_like_an_absent_one(
     for id_text in (job.id, new_id(NOW), part_id(job.id, 0), "x", ""):
         for ask in (jobs.get, jobs.cancel, jobs.get_with_vendor_fields, jobs.part):
             with pytest.raises(NotFound) as refused:
-                await ask(bob, id_text, door=job.door)
+                await ask(bob, id_text, dialect=job.dialect)
             texts.append(refused.value.detail)
     assert len(set(texts)) == 1
     assert await jobs.page(bob, JobQuery(account=ada.account)) == []
 
 
-async def test_a_job_of_another_door_is_unknown_to_a_vendors(gateway: Gateway, ada: Actor) -> None:
+async def test_a_job_of_another_dialect_is_unknown_to_a_vendors(
+    gateway: Gateway, ada: Actor
+) -> None:
     jobs = gateway.jobs
     job = await jobs.submit(ada, submission())
     assert await jobs.get(ada, job.id) == job
-    assert await jobs.get_with_vendor_fields(ada, job.id, door=job.door) == (job, b"{}")
+    assert await jobs.get_with_vendor_fields(ada, job.id, dialect=job.dialect) == (job, b"{}")
     for ask in (jobs.get, jobs.get_with_vendor_fields, jobs.part):
         with pytest.raises(NotFound):
-            await ask(ada, job.id, door="ionq")
+            await ask(ada, job.id, dialect="ionq")
 
 
 async def test_a_project_mate_reads_but_does_not_cancel(
@@ -401,7 +403,7 @@ async def test_a_project_mate_reads_but_does_not_cancel(
     shared = msgspec.structs.replace(ada, project=bob.project)
     job = await gateway.jobs.submit(shared, submission())
     assert await gateway.jobs.get(bob, job.id) == job
-    assert (await gateway.jobs.get_with_vendor_fields(bob, job.id, door=job.door))[0] == job
+    assert (await gateway.jobs.get_with_vendor_fields(bob, job.id, dialect=job.dialect))[0] == job
     with pytest.raises(Forbidden):
         await gateway.jobs.cancel(bob, job.id)
 
@@ -427,22 +429,22 @@ async def test_who_waits_is_given_the_results_with_the_end(
     await asyncio.sleep(0)
     await store.leases.add_runner("runner", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "runner", NOW)).taken
-    await store.leases.finish(assignment.lease, Ran((given,), 0.001), NOW)
+    await store.leases.finish(assignment.lease, RunResult((given,), 0.001), NOW)
     async with asyncio.timeout(10):
         awaited = await asyncio.gather(*waiting)
     read = await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
     monkeypatch.setattr(store.jobs, "results", None)  # nothing more is read
     for ended, told in awaited:
         assert ended == read.job
-        assert await gateway.results.of(ended, answer(), told=told) == read
-        assert (await gateway.results.of(ended, answer(), 0, told=told)).parts == read.parts
+        assert await gateway.results.of(ended, answer(), known=told) == read
+        assert (await gateway.results.of(ended, answer(), 0, known=told)).parts == read.parts
 
 
 async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_it(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
     job = await gateway.jobs.submit(ada, submission())
-    for actor, id_text, door in (
+    for actor, id_text, dialect in (
         (bob, job.id, None),
         (ada, part_id(job.id, 0), None),
         (ada, job.id, "ionq"),
@@ -450,7 +452,7 @@ async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_i
     ):
         async with asyncio.timeout(10):  # at once: they learn nothing by how long it takes
             with pytest.raises(NotFound):
-                await gateway.jobs.wait(actor, id_text, 60, door=door)
+                await gateway.jobs.wait(actor, id_text, 60, dialect=dialect)
 
 
 async def test_who_waited_in_vain_is_told_what_is_stored(
@@ -505,12 +507,12 @@ async def test_a_failed_job_says_why_there_is_no_result(
     await store.leases.add_runner("r", "server", NOW)
     (assignment,) = (await store.leases.claim("simulator", "r", NOW)).taken
     failure = Failure("out_of_memory", "too big for us")
-    await store.leases.finish(assignment.lease, Ran(failure, 0.1), NOW)
+    await store.leases.finish(assignment.lease, RunResult(failure, 0.1), NOW)
     with pytest.raises(NoResult, match="too big for us"):
         await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
 
 
-async def test_a_door_shows_its_own_devices_alone(gateway: Gateway) -> None:
+async def test_a_dialect_shows_its_own_devices_alone(gateway: Gateway) -> None:
     names = [view.device.name for view in await gateway.devices.of("ionq")]
     assert names == ["simulator", "qpu.aria-1", "qpu.forte-1"]
     names = [view.device.name for view in await gateway.devices.of("xanadu")]

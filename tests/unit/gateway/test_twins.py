@@ -15,7 +15,7 @@ from qwicket.circuits import twins
 from qwicket.circuits.calibrations import Calibration, GateFigures
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, decode
-from qwicket.gateway import Gateway, recent
+from qwicket.gateway import Gateway, ttl_cache
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, NotFound
@@ -46,7 +46,7 @@ def submission(
 ) -> Submission:
     source = json.dumps({"gateset": gateset, "qubits": qubits, "circuit": gates}).encode()
     values: dict[str, Any] = {
-        "door": "native",
+        "dialect": "native",
         "device": device,
         "format": "ionq.circuit.v1",
         "source": source,
@@ -102,7 +102,7 @@ async def test_a_job_has_the_noise_of_the_calibration_in_force(
 async def test_a_new_calibration_changes_no_job_that_waits(
     gateway: Gateway, ada: Actor, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recent, "RECENT_S", 0.0)
+    monkeypatch.setattr(ttl_cache, "CACHE_TTL_S", 0.0)
 
     async def submit() -> Job:
         return await gateway.jobs.submit(ada, submission(ARIA, *ghz(2), seed=7))
@@ -141,10 +141,10 @@ async def test_a_calibration_takes_effect_at_its_time(
         await gateway.devices.calibration(ARIA, "native", 0)
 
 
-async def test_only_a_device_of_the_door_has_a_calibration(gateway: Gateway) -> None:
-    for name, door in ((ARIA, "xanadu"), ("nothing", "native"), ("simulator", "native")):
+async def test_only_a_device_of_the_dialect_has_a_calibration(gateway: Gateway) -> None:
+    for name, dialect in ((ARIA, "xanadu"), ("nothing", "native"), ("simulator", "native")):
         with pytest.raises(NotFound):
-            await gateway.devices.calibration(name, door)
+            await gateway.devices.calibration(name, dialect)
     with pytest.raises(NotFound):
         await gateway.devices.calibration_by_id(ARIA, "ionq", await in_force(gateway, FORTE))
 

@@ -36,7 +36,7 @@ async def ada(gateway: Gateway, admin: Admin) -> Actor:
 
 
 def known(**changes: object) -> Submission:
-    usual = Submission(door="ibm", device=SIMULATOR, format="qobj", source=b"", shots=10)
+    usual = Submission(dialect="ibm", device=SIMULATOR, format="qobj", source=b"", shots=10)
     return replace(usual, **changes)
 
 

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from qwicket.circuits.outcomes import Ran
+from qwicket.circuits.outcomes import RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Unavailable
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Assignment, Lease, Order, Progress, Runner
+from qwicket.model.jobs import Assignment, Directive, Lease, Progress, Runner
 from qwicket.model.states import JobState
-from qwicket.scheduling import AgentDesk
+from qwicket.scheduling import AgentScheduler
 from qwicket.store import StaleLease, Store, open_sqlite
 from support.stores import NOW, add_job, make_token
 
@@ -38,8 +38,8 @@ async def ada(store: Store) -> Token:
 
 
 @pytest.fixture
-def desk(store: Store) -> AgentDesk:
-    return AgentDesk(store, lambda: NOW, lease_s=40)
+def desk(store: Store) -> AgentScheduler:
+    return AgentScheduler(store, lambda: NOW, lease_s=40)
 
 
 async def is_there() -> bool:
@@ -47,13 +47,13 @@ async def is_there() -> bool:
 
 
 async def claim(
-    desk: AgentDesk, *known: Lease, agent: Runner = AGENT, wait_s: float = 0
+    desk: AgentScheduler, *known: Lease, agent: Runner = AGENT, wait_s: float = 0
 ) -> Assignment | None:
     async with asyncio.timeout(10):
         return await desk.claim(agent, known, wait_s, is_there)
 
 
-async def taken(desk: AgentDesk, *known: Lease, agent: Runner = AGENT) -> Lease:
+async def taken(desk: AgentScheduler, *known: Lease, agent: Runner = AGENT) -> Lease:
     found = await claim(desk, *known, agent=agent)
     assert found is not None
     return found.lease
@@ -66,7 +66,7 @@ async def state(store: Store, job: str) -> JobState:
 
 
 async def test_a_claim_takes_a_job_of_its_device_alone(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     await add_job(store, ada)
     job = await add_job(store, ada, device="lab5")
@@ -74,7 +74,9 @@ async def test_a_claim_takes_a_job_of_its_device_alone(
     assert await claim(desk, agent=OTHER) is None
 
 
-async def test_a_submit_wakes_a_claim_that_waits(store: Store, ada: Token, desk: AgentDesk) -> None:
+async def test_a_submit_wakes_a_claim_that_waits(
+    store: Store, ada: Token, desk: AgentScheduler
+) -> None:
     waiting = asyncio.create_task(claim(desk, wait_s=30))
     while not await store.leases.runners():
         await asyncio.sleep(0)
@@ -85,7 +87,9 @@ async def test_a_submit_wakes_a_claim_that_waits(store: Store, ada: Token, desk:
     assert found.lease.job == job.id
 
 
-async def test_a_claim_proves_life_and_so_does_a_renewal(store: Store, desk: AgentDesk) -> None:
+async def test_a_claim_proves_life_and_so_does_a_renewal(
+    store: Store, desk: AgentScheduler
+) -> None:
     async def beat() -> int:
         (runner,) = await store.leases.runners()
         assert (runner.kind, runner.device, runner.slots) == ("agent", "lab5", 1)
@@ -98,7 +102,7 @@ async def test_a_claim_proves_life_and_so_does_a_renewal(store: Store, desk: Age
 
 
 async def test_what_an_agent_never_heard_of_is_offered_again_at_its_next_claim(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     job = await add_job(store, ada, device="lab5")
     lost = await taken(desk)
@@ -108,12 +112,12 @@ async def test_what_an_agent_never_heard_of_is_offered_again_at_its_next_claim(
     assert found is not None
     assert found.attempts == 0, "nobody is to blame"
     with pytest.raises(StaleLease):
-        await desk.finish(lost, Ran(Failure("x", "y"), 0.1))
+        await desk.finish(lost, RunResult(Failure("x", "y"), 0.1))
     assert desk.stale_results == 1
 
 
 async def test_what_an_agent_knows_of_stays_its_own_at_its_next_claim(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     await add_job(store, ada, device="lab5")
     lease = await taken(desk)
@@ -121,7 +125,9 @@ async def test_what_an_agent_knows_of_stays_its_own_at_its_next_claim(
     await desk.require(lease)
 
 
-async def test_what_others_hold_is_left_alone(store: Store, ada: Token, desk: AgentDesk) -> None:
+async def test_what_others_hold_is_left_alone(
+    store: Store, ada: Token, desk: AgentScheduler
+) -> None:
     await add_job(store, ada, device="lab5")
     lease = await taken(desk)
     assert await claim(desk, agent=OTHER) is None
@@ -129,7 +135,7 @@ async def test_what_others_hold_is_left_alone(store: Store, ada: Token, desk: Ag
 
 
 async def test_a_claim_whose_agent_is_gone_takes_nothing(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     job = await add_job(store, ada, device="lab5")
 
@@ -141,7 +147,7 @@ async def test_a_claim_whose_agent_is_gone_takes_nothing(
 
 
 async def test_a_claim_whose_agent_goes_meanwhile_gives_its_job_back(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     job = await add_job(store, ada, device="lab5")
     answers = chain([False], repeat(True))
@@ -155,7 +161,7 @@ async def test_a_claim_whose_agent_goes_meanwhile_gives_its_job_back(
 
 
 async def test_of_two_claims_of_one_agent_the_newer_counts(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     older = asyncio.create_task(claim(desk, wait_s=30))
     while not await store.leases.runners():
@@ -171,7 +177,7 @@ async def test_of_two_claims_of_one_agent_the_newer_counts(
 
 
 async def test_a_claim_that_is_broken_off_gives_back_what_it_took(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     job = await add_job(store, ada, device="lab5")
     for ticks in range(12):
@@ -186,7 +192,9 @@ async def test_a_claim_that_is_broken_off_gives_back_what_it_took(
             assert await state(store, job.id) is JobState.QUEUED
 
 
-async def test_a_server_that_stops_sends_its_agents_away(store: Store, desk: AgentDesk) -> None:
+async def test_a_server_that_stops_sends_its_agents_away(
+    store: Store, desk: AgentScheduler
+) -> None:
     waiting = asyncio.create_task(claim(desk, wait_s=30))
     while not await store.leases.runners():
         await asyncio.sleep(0)
@@ -196,22 +204,22 @@ async def test_a_server_that_stops_sends_its_agents_away(store: Store, desk: Age
 
 
 async def test_orders_are_to_go_on_to_stop_or_that_it_is_lost(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     jobs = [await add_job(store, ada, device="lab5") for _ in range(2)]
     first = await taken(desk)
     second = await taken(desk, first)
     assert await desk.renew(AGENT, [first, second], {}) == dict.fromkeys(
-        [job.id for job in jobs], Order.GO_ON
+        [job.id for job in jobs], Directive.GO_ON
     )
     await store.jobs.cancel(first.job, actor="ada", now=NOW)
-    await desk.finish(second, Ran(Failure("x", "y"), 0.1))
+    await desk.finish(second, RunResult(Failure("x", "y"), 0.1))
     orders = await desk.renew(AGENT, [first, second], {})
-    assert orders == {first.job: Order.STOP, second.job: Order.LOST}
+    assert orders == {first.job: Directive.STOP, second.job: Directive.LOST}
 
 
 async def test_the_release_of_a_cancelled_job_is_its_end(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     job = await add_job(store, ada, device="lab5")
     lease = await taken(desk)
@@ -220,7 +228,7 @@ async def test_the_release_of_a_cancelled_job_is_its_end(
 
 
 async def test_progress_lives_as_long_as_the_lease(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     job = await add_job(store, ada, device="lab5")
     lease = await taken(desk)
@@ -235,7 +243,7 @@ async def test_progress_lives_as_long_as_the_lease(
 
 
 async def test_a_goodbye_offers_again_what_the_agent_holds(
-    store: Store, ada: Token, desk: AgentDesk
+    store: Store, ada: Token, desk: AgentScheduler
 ) -> None:
     job = await add_job(store, ada, device="lab5")
     await taken(desk)

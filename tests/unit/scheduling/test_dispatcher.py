@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from qwicket import devices
-from qwicket.circuits.outcomes import Encoded, Ran
-from qwicket.drivers import Desk, Died, NotBegun, Overran, RunApart
+from qwicket.circuits.outcomes import Encoded, RunResult
+from qwicket.drivers import ExpressOverrun, ForwardLog, JobNotStarted, ProcessDied, RetrySeparately
 from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.failures import Failure
@@ -23,7 +23,7 @@ from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
 
-DONE = Ran((Encoded(b"body", b"sha"),), 0.001)
+DONE = RunResult((Encoded(b"body", b"sha"),), 0.001)
 
 
 class HandDriver:
@@ -35,10 +35,10 @@ class HandDriver:
         self.slots = slots
         self.batch = batch
         self.begun: asyncio.Queue[str] = asyncio.Queue()
-        self.ends: dict[str, asyncio.Future[Ran]] = {}
+        self.ends: dict[str, asyncio.Future[RunResult]] = {}
         self.stopped: list[str] = []
 
-    async def run(self, assignments: Sequence[Assignment], desk: Desk) -> list[Ran]:
+    async def run(self, assignments: Sequence[Assignment], desk: ForwardLog) -> list[RunResult]:
         jobs = [each.lease.job for each in assignments]
         loop = asyncio.get_running_loop()
         self.ends.update((job, loop.create_future()) for job in jobs)
@@ -140,7 +140,7 @@ async def test_a_failure_fails_the_job_with_its_words(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
     job = await add_job(store, ada)
-    driver.ends[await begun(driver)].set_result(Ran(Failure("out_of_memory", "too big"), 0.1))
+    driver.ends[await begun(driver)].set_result(RunResult(Failure("out_of_memory", "too big"), 0.1))
     ended = await reach(store, job, JobState.FAILED)
     assert (ended.error_code, ended.error_text) == ("out_of_memory", "too big")
 
@@ -150,7 +150,7 @@ async def test_a_death_is_tried_again_and_the_third_fails_the_job(
 ) -> None:
     job = await add_job(store, ada)
     for _ in range(3):
-        driver.ends[await begun(driver)].set_exception(Died("the worker was killed"))
+        driver.ends[await begun(driver)].set_exception(ProcessDied("the worker was killed"))
     ended = await reach(store, job, JobState.FAILED)
     assert (ended.attempts, ended.error_code) == (3, "worker_died")
 
@@ -159,7 +159,7 @@ async def test_work_that_never_began_is_offered_again_uncounted(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
     job = await add_job(store, ada)
-    driver.ends[await begun(driver)].set_exception(NotBegun("no process could be started"))
+    driver.ends[await begun(driver)].set_exception(JobNotStarted("no process could be started"))
     driver.ends[await begun(driver)].set_result(DONE)
     assert (await reach(store, job, JobState.COMPLETED)).attempts == 0
 
@@ -258,7 +258,7 @@ async def test_a_result_waits_for_a_store_that_refuses_and_each_refusal_is_told_
     driver.ends[await begun(driver)].set_result(DONE)
     await reach(store, job, JobState.COMPLETED)
     assert not refusals
-    assert caplog.text.count("trying again: ") == 3
+    assert caplog.text.count("is retried: ") == 3
     assert "Traceback" not in caplog.text
 
 
@@ -317,7 +317,7 @@ async def test_a_result_that_can_never_be_stored_fails_its_job(
 ) -> None:
     finish = store.leases.finish
 
-    async def broken(lease: Lease, ran: Ran, now: int) -> Job:
+    async def broken(lease: Lease, ran: RunResult, now: int) -> Job:
         if isinstance(ran.result, Failure):
             return await finish(lease, ran, now)
         raise ValueError("does not fit")
@@ -366,7 +366,7 @@ async def test_hurrying_gives_back_at_once_what_still_runs(
     await begun(driver)
     stopping = asyncio.create_task(dispatcher.stop(60))
     await asyncio.sleep(0)
-    dispatcher.hurry()
+    dispatcher.release_running()
     async with asyncio.timeout(10):
         await stopping
     present = await store.jobs.get(job.id)
@@ -427,7 +427,7 @@ async def test_a_stale_result_is_refused_and_counted(
     end = driver.ends[await begun(driver)]
     await store.leases.void_runner("server", NOW)
     again = await begun(driver)
-    end.set_result(Ran((Encoded(b"stale", b""),), 0.1))
+    end.set_result(RunResult((Encoded(b"stale", b""),), 0.1))
     driver.ends[again].set_result(DONE)
     await reach(store, job, JobState.COMPLETED)
     async with asyncio.timeout(10):
@@ -454,7 +454,7 @@ async def test_tiny_jobs_travel_together_and_end_each_for_itself(
 ) -> None:
     jobs = [await begun(coach) for _ in range(3)]
     coach.ends[jobs[0]].set_result(DONE)
-    coach.ends[jobs[1]].set_result(Ran(Failure("x", "y"), 0.1))
+    coach.ends[jobs[1]].set_result(RunResult(Failure("x", "y"), 0.1))
     coach.ends[jobs[2]].set_result(DONE)
     for job, state in zip(jobs, ("completed", "failed", "completed"), strict=True):
         present = await store.jobs.get(job)
@@ -462,7 +462,7 @@ async def test_tiny_jobs_travel_together_and_end_each_for_itself(
         await reach(store, present, JobState(state))
 
 
-@pytest.mark.parametrize("end", [RunApart("a mate died"), None])
+@pytest.mark.parametrize("end", [RetrySeparately("a mate died"), None])
 async def test_jobs_whose_batch_broke_run_alone_and_uncounted(
     store: Store, ada: Token, coach: HandDriver, end: Exception | None
 ) -> None:
@@ -563,7 +563,7 @@ async def test_an_overrun_runs_in_a_slot_and_its_account_waits_while_another_doe
 ) -> None:
     bob = await make_token(store, "bob")
     slow = await short(store, ada)
-    quick.ends[await begun(quick)].set_exception(Overran("took more than 2 s"))
+    quick.ends[await begun(quick)].set_exception(ExpressOverrun("took more than 2 s"))
     await reach(store, slow, JobState.QUEUED)
     next_of_ada, of_bob = await short(store, ada), await short(store, bob)
     assert await begun(quick) == of_bob.id
@@ -583,7 +583,7 @@ async def test_a_death_in_the_express_slot_is_counted_and_tried_again(
 ) -> None:
     job = await short(store, ada)
     for _ in range(3):
-        quick.ends[await begun(quick)].set_exception(Died("the worker was killed"))
+        quick.ends[await begun(quick)].set_exception(ProcessDied("the worker was killed"))
     ended = await reach(store, job, JobState.FAILED)
     assert (ended.attempts, ended.error_code) == (3, "worker_died")
 

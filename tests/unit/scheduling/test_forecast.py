@@ -9,9 +9,9 @@ import pytest
 from qwicket.model.devices import Device, DeviceSpec
 from qwicket.model.jobs import Runner
 from qwicket.model.shares import HALF_LIFE_S
-from qwicket.scheduling import Forecast, Place, forecast
-from qwicket.scheduling.forecast import Outlook, foresee
-from qwicket.store import EndedJob, Line, ProjectShare, RunningJob, WaitingJob, open_sqlite
+from qwicket.scheduling import Forecaster, QueuePosition, forecast
+from qwicket.scheduling.forecast import Forecast, simulate_queue
+from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob, open_sqlite
 from support.stores import NOW, add_job, make_token
 
 ADA, BOB = ProjectShare("ada", 0.0, 1), ProjectShare("bob", 0.0, 1)
@@ -22,73 +22,73 @@ def line(
     running: list[RunningJob] | None = None,
     shares: list[ProjectShare] | None = None,
     recent: list[EndedJob] | None = None,
-) -> Line:
-    return Line(waiting or [], running or [], shares or [ADA, BOB], recent or [], NOW)
+) -> QueueState:
+    return QueueState(waiting or [], running or [], shares or [ADA, BOB], recent or [], NOW)
 
 
 def jobs(project: str, number: int, est_seconds: float = 1.0) -> list[WaitingJob]:
     return [WaitingJob(f"{project}{n}", project, est_seconds) for n in range(number)]
 
 
-def order(places: dict[str, Place]) -> list[str]:
-    return sorted(places, key=lambda job: places[job].ahead)
+def order(positions: dict[str, QueuePosition]) -> list[str]:
+    return sorted(positions, key=lambda job: positions[job].ahead)
 
 
 def test_an_empty_queue_starts_a_job_now() -> None:
-    assert foresee(line(), 2, NOW) == ({}, 0.0, 1.0)
+    assert simulate_queue(line(), 2, NOW) == ({}, 0.0, 1.0)
 
 
 def test_jobs_of_one_project_start_one_after_the_other() -> None:
-    places = foresee(line(jobs("ada", 4, 3.0)), 1, NOW).places
-    assert [places[f"ada{n}"] for n in range(4)] == [Place(n, 3.0 * n) for n in range(4)]
+    positions = simulate_queue(line(jobs("ada", 4, 3.0)), 1, NOW).positions
+    assert [positions[f"ada{n}"] for n in range(4)] == [QueuePosition(n, 3.0 * n) for n in range(4)]
 
 
 def test_slots_run_side_by_side() -> None:
-    outlook = foresee(line(jobs("ada", 4, 3.0)), 2, NOW)
-    assert [place.start_in_s for place in outlook.places.values()] == [0.0, 0.0, 3.0, 3.0]
-    assert outlook.start_in_s == 6.0
+    forecast = simulate_queue(line(jobs("ada", 4, 3.0)), 2, NOW)
+    assert [position.start_in_s for position in forecast.positions.values()] == [0.0, 0.0, 3.0, 3.0]
+    assert forecast.start_in_s == 6.0
 
 
 def test_projects_take_turns_whoever_came_first() -> None:
-    places = foresee(line(jobs("ada", 3) + jobs("bob", 3)), 1, NOW).places
-    assert order(places) == ["ada0", "bob0", "ada1", "bob1", "ada2", "bob2"]
+    positions = simulate_queue(line(jobs("ada", 3) + jobs("bob", 3)), 1, NOW).positions
+    assert order(positions) == ["ada0", "bob0", "ada1", "bob1", "ada2", "bob2"]
 
 
 def test_who_used_more_waits_longer_and_shares_weigh() -> None:
     used = [ProjectShare("ada", 2.5, 1), BOB]
-    places = foresee(line(jobs("ada", 1) + jobs("bob", 4), shares=used), 1, NOW).places
-    assert order(places) == ["bob0", "bob1", "bob2", "ada0", "bob3"]
+    positions = simulate_queue(line(jobs("ada", 1) + jobs("bob", 4), shares=used), 1, NOW).positions
+    assert order(positions) == ["bob0", "bob1", "bob2", "ada0", "bob3"]
     rich = [ProjectShare("ada", 0.5, 1), ProjectShare("bob", 0.0, 4)]
-    places = foresee(line(jobs("ada", 1) + jobs("bob", 4), shares=rich), 1, NOW).places
-    assert order(places) == ["bob0", "bob1", "ada0", "bob2", "bob3"]
+    positions = simulate_queue(line(jobs("ada", 1) + jobs("bob", 4), shares=rich), 1, NOW).positions
+    assert order(positions) == ["bob0", "bob1", "ada0", "bob2", "bob3"]
 
 
 def test_what_runs_is_waited_for() -> None:
     running = [RunningJob("r", 10.0, NOW - 4_000), RunningJob("late", 1.0, NOW - 9_000)]
-    places = foresee(line(jobs("ada", 3), running), 2, NOW).places
-    assert [place.start_in_s for place in places.values()] == [0.0, 1.0, 2.0]
-    places = foresee(line(jobs("ada", 2), running[:1]), 1, NOW).places
-    assert [place.start_in_s for place in places.values()] == [6.0, 7.0]
+    positions = simulate_queue(line(jobs("ada", 3), running), 2, NOW).positions
+    assert [position.start_in_s for position in positions.values()] == [0.0, 1.0, 2.0]
+    positions = simulate_queue(line(jobs("ada", 2), running[:1]), 1, NOW).positions
+    assert [position.start_in_s for position in positions.values()] == [6.0, 7.0]
 
 
 def test_a_clock_set_back_makes_no_running_job_longer() -> None:
-    outlook = foresee(line([], running=[RunningJob("r", 3.0, NOW + 3_600_000)]), 1, NOW)
-    assert outlook.start_in_s == pytest.approx(3.0)
+    forecast = simulate_queue(line([], running=[RunningJob("r", 3.0, NOW + 3_600_000)]), 1, NOW)
+    assert forecast.start_in_s == pytest.approx(3.0)
 
 
 def test_measured_run_times_correct_the_estimates() -> None:
     recent = [EndedJob(1.0, NOW, NOW + 2_500)] * 4
-    outlook = foresee(line(jobs("ada", 2), recent=recent), 1, NOW)
-    assert outlook.ratio == pytest.approx(2.5)
-    assert outlook.places["ada1"].start_in_s == pytest.approx(2.5)
+    forecast = simulate_queue(line(jobs("ada", 2), recent=recent), 1, NOW)
+    assert forecast.ratio == pytest.approx(2.5)
+    assert forecast.positions["ada1"].start_in_s == pytest.approx(2.5)
 
 
 @pytest.mark.parametrize(("ran_s", "ratio"), [(0.0, 0.01), (1e6, 100.0)])
 def test_measured_run_times_are_believed_within_bounds(ran_s: float, ratio: float) -> None:
     recent = [EndedJob(1.0, NOW, NOW + int(1000 * ran_s))] * 4
-    outlook = foresee(line(jobs("ada", 2), recent=recent), 1, NOW)
-    assert outlook.ratio == ratio
-    assert outlook.places["ada1"].start_in_s == ratio
+    forecast = simulate_queue(line(jobs("ada", 2), recent=recent), 1, NOW)
+    assert forecast.ratio == ratio
+    assert forecast.positions["ada1"].start_in_s == ratio
 
 
 @pytest.mark.anyio
@@ -99,10 +99,10 @@ async def test_a_device_is_looked_at_once_a_second_however_many_ask(
     await add_job(store, await make_token(store))
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(forecast, "time", SimpleNamespace(monotonic=lambda: clock.now))
-    made = Forecast(store, lambda: NOW)
-    looks: list[Outlook] = []
+    made = Forecaster(store, lambda: NOW)
+    looks: list[Forecast] = []
     for clock.now in (1_000.0, 1_000.99, 1_001.01, 1_002.0):
-        first, *others = await asyncio.gather(*(made.outlook("simulator") for _ in range(20)))
+        first, *others = await asyncio.gather(*(made.forecast("simulator") for _ in range(20)))
         assert all(each is first for each in others)
         looks.append(first)
     assert [looks[0] is looks[1], looks[1] is looks[2], looks[2] is looks[3]] == [True, False, True]
@@ -125,13 +125,13 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
             )
             await add_job(store, token, later, priority=-1)
         await store.leases.claim("simulator", "r", later)
-    places = (await Forecast(store, lambda: later).outlook("simulator")).places
+    positions = (await Forecaster(store, lambda: later).forecast("simulator")).positions
     claimed = [
         assignment.lease.job
-        for _ in range(len(places))
+        for _ in range(len(positions))
         for assignment in (await store.leases.claim("simulator", "r", later)).taken
     ]
-    assert claimed == order(places)
+    assert claimed == order(positions)
     assert len(claimed) == 39
     await store.close()
 
@@ -140,16 +140,16 @@ async def test_the_forecast_is_the_order_in_which_jobs_are_claimed(tmp_path: Pat
 async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     store = open_sqlite(tmp_path)
     job = await add_job(store, await make_token(store))
-    made = Forecast(store, lambda: NOW)
-    assert await made.place("simulator", job.id) == Place(0, 0.0)
-    assert await made.place("clifford", job.id) is None
+    made = Forecaster(store, lambda: NOW)
+    assert await made.position("simulator", job.id) == QueuePosition(0, 0.0)
+    assert await made.position("clifford", job.id) is None
     await store.close()
 
 
 def test_where_nobody_is_there_a_job_has_its_turn_but_no_time() -> None:
-    outlook = foresee(line(jobs("ada", 2)), 0, NOW)
-    assert outlook.places == {"ada0": Place(0, None), "ada1": Place(1, None)}
-    assert outlook.start_in_s is None
+    forecast = simulate_queue(line(jobs("ada", 2)), 0, NOW)
+    assert forecast.positions == {"ada0": QueuePosition(0, None), "ada1": QueuePosition(1, None)}
+    assert forecast.start_in_s is None
 
 
 @pytest.mark.anyio
@@ -162,7 +162,7 @@ async def test_a_labs_device_is_as_fast_as_it_has_agents(tmp_path: Path) -> None
         family="qubit",
         provider="ada",
         driver="agent",
-        doors=("native",),
+        dialects=("native",),
         position=1,
         spec=spec,
     )
@@ -172,8 +172,10 @@ async def test_a_labs_device_is_as_fast_as_it_has_agents(tmp_path: Path) -> None
         await add_job(store, ada, device="lab5", est_seconds=3.0)
 
     async def starts() -> list[float | None]:
-        places = (await Forecast(store, lambda: NOW).outlook("lab5")).places
-        return sorted((place.start_in_s for place in places.values()), key=lambda s: s or 0.0)
+        positions = (await Forecaster(store, lambda: NOW).forecast("lab5")).positions
+        return sorted(
+            (position.start_in_s for position in positions.values()), key=lambda s: s or 0.0
+        )
 
     assert await starts() == [None] * 4, "the server's own slots are not the lab's"
     for number in (1, 2):
@@ -195,32 +197,37 @@ LONG = [RunningJob("long1", 100.0, NOW), RunningJob("long2", 200.0, NOW)]
 
 def test_a_short_job_starts_now_while_all_slots_have_long_ones() -> None:
     queue = line(jobs("ada", 3, 50.0) + short("bob", 2), LONG)
-    places = foresee(queue, 2, NOW, express_slots=1).places
-    assert [places[f"bob-short{n}"] for n in range(2)] == [Place(0, 0.0), Place(1, 1.0)]
-    assert places["ada0"] == Place(2, 100.0)
+    positions = simulate_queue(queue, 2, NOW, express_slots=1).positions
+    assert [positions[f"bob-short{n}"] for n in range(2)] == [
+        QueuePosition(0, 0.0),
+        QueuePosition(1, 1.0),
+    ]
+    assert positions["ada0"] == QueuePosition(2, 100.0)
 
 
 def test_without_an_express_slot_it_waits_for_a_slot() -> None:
-    places = foresee(line(short("bob", 1), LONG), 2, NOW).places
-    assert places["bob-short0"] == Place(0, 100.0)
+    positions = simulate_queue(line(short("bob", 1), LONG), 2, NOW).positions
+    assert positions["bob-short0"] == QueuePosition(0, 100.0)
 
 
 def test_accounts_take_turns_in_the_express_slot_by_when_they_had_one() -> None:
     queue = line(short("ada", 3, turn=7) + short("bob", 2, turn=3), LONG)
-    places = foresee(queue, 2, NOW, express_slots=1).places
+    positions = simulate_queue(queue, 2, NOW, express_slots=1).positions
     names = ["bob-short0", "ada-short0", "bob-short1", "ada-short1", "ada-short2"]
-    assert order(places) == names
-    assert [places[name].start_in_s for name in names] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert order(positions) == names
+    assert [positions[name].start_in_s for name in names] == [0.0, 1.0, 2.0, 3.0, 4.0]
 
 
 def test_a_short_job_waits_for_the_one_in_the_express_slot() -> None:
     queue = line(short("bob", 1), [*LONG, RunningJob("other", 1.5, NOW)])
-    assert foresee(queue, 2, NOW, express_slots=1).places["bob-short0"] == Place(0, 1.5)
+    assert simulate_queue(queue, 2, NOW, express_slots=1).positions["bob-short0"] == QueuePosition(
+        0, 1.5
+    )
 
 
 def test_a_slot_that_is_free_takes_short_jobs_and_each_job_starts_once() -> None:
     queue = line(short("bob", 4, est_seconds=1.0), LONG[:1])
-    places = foresee(queue, 2, NOW, express_slots=1).places
+    positions = simulate_queue(queue, 2, NOW, express_slots=1).positions
     # The free slot takes one; then both have something to do, and the express slot helps.
-    assert [place.start_in_s for place in places.values()] == [0.0, 0.0, 1.0, 1.0]
-    assert sorted(place.ahead for place in places.values()) == [0, 1, 2, 3]
+    assert [position.start_in_s for position in positions.values()] == [0.0, 0.0, 1.0, 1.0]
+    assert sorted(position.ahead for position in positions.values()) == [0, 1, 2, 3]

@@ -229,18 +229,18 @@ async def test_a_body_that_never_ends_ends_with_its_connection(
 async def test_of_those_that_closed_their_side_the_ones_that_waited_longest_give_way(
     connect: Connect, application: Application
 ) -> None:
-    readers = []
+    parsers = []
     for _ in range(LIMITS.half_closed + 2):
         reader, writer = await connect()
         writer.write(GET % b"slow" + b"\r\n")
         writer.write_eof()
-        readers.append(reader)
-    for reader in readers[:2]:
+        parsers.append(reader)
+    for reader in parsers[:2]:
         with contextlib.suppress(ConnectionResetError):
             assert await reader.read() == b""
-    assert await is_silent(*readers[2:])
+    assert await is_silent(*parsers[2:])
     application.may_answer.set()
-    for reader in readers[2:]:
+    for reader in parsers[2:]:
         assert (await reader.read()).endswith(b"\r\n\r\n/slow")
     again, writer = await connect()
     writer.write(GET % b"slow" + b"\r\n")
@@ -248,9 +248,9 @@ async def test_of_those_that_closed_their_side_the_ones_that_waited_longest_give
     assert (await again.read()).endswith(b"\r\n\r\n/slow"), "there is room again"
 
 
-async def is_silent(*readers: asyncio.StreamReader) -> bool:
+async def is_silent(*parsers: asyncio.StreamReader) -> bool:
     """Say whether nothing is heard of connections, nor their end, while others come and go."""
-    for reader in readers:
+    for reader in parsers:
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(0.05):
                 await reader.read(1)

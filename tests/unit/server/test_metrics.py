@@ -13,7 +13,7 @@ from qwicket.store import Changed
 
 JOB = msgspec.convert(
     dict.fromkeys(Job.__struct_fields__)
-    | {"id": "j", "account": "a", "project": "p", "device": "simulator", "door": "native"}
+    | {"id": "j", "account": "a", "project": "p", "device": "simulator", "dialect": "native"}
     | {"name": "", "tags": (), "state": "completed", "est_seconds": 1.0}
     | dict.fromkeys(("seq", "version", "shots", "n_circuits", "n_qubits", "n_ops_1q"), 1)
     | dict.fromkeys(("n_ops_2q", "est_bytes", "priority", "attempts", "change", "created_at"), 1)
@@ -69,19 +69,19 @@ def test_a_clock_that_was_set_back_makes_no_time_negative(metrics: Metrics) -> N
 
 
 @pytest.mark.parametrize(
-    ("mount", "status", "labels"),
+    ("prefix", "status", "labels"),
     [
-        ("/v1", 204, 'mount="/v1",status="2xx"'),
-        ("/v1", 503, 'mount="/v1",status="5xx"'),
-        ("", 404, 'mount="/",status="4xx"'),
-        ("/v1", 0, 'mount="/v1",status="none"'),
+        ("/v1", 204, 'dialect="/v1",status="2xx"'),
+        ("/v1", 503, 'dialect="/v1",status="5xx"'),
+        ("", 404, 'dialect="/",status="4xx"'),
+        ("/v1", 0, 'dialect="/v1",status="none"'),
     ],
 )
-def test_requests_are_counted_by_mount_and_class(
-    metrics: Metrics, mount: str, status: int, labels: str
+def test_requests_are_counted_by_dialect_and_class(
+    metrics: Metrics, prefix: str, status: int, labels: str
 ) -> None:
     for _ in range(2):
-        metrics.answered(mount, status, 0.25)
+        metrics.answered(prefix, status, 0.25)
     seen = text(metrics)
     assert f"qwicket_request_seconds_count{{{labels}}} 2.0" in seen
     assert f"qwicket_request_seconds_sum{{{labels}}} 0.5" in seen

@@ -25,7 +25,7 @@ LIMITS = Limits.from_names(
 
 
 class Client:
-    """A client of a door that reads the body, and then waits to be let go."""
+    """A client of a dialect that reads the body, and then waits to be let go."""
 
     def __init__(self) -> None:
         self.pieces: asyncio.Queue[tuple[bytes, bool]] = asyncio.Queue()
@@ -40,7 +40,7 @@ class Client:
         return {"type": "http.request", "body": body, "more_body": more}
 
 
-async def door(scope: Scope, receive: Receive, send: Send) -> None:
+async def dialect(scope: Scope, receive: Receive, send: Send) -> None:
     client: Client = scope["client_object"]
     received = 0
     try:
@@ -60,7 +60,7 @@ Begin = Callable[..., Client]
 
 @pytest.fixture
 async def begin() -> AsyncIterator[Begin]:
-    router = Router({"": door}, LIMITS)
+    router = Router({"": dialect}, LIMITS)
     clients: list[Client] = []
     tasks: list[asyncio.Task[None]] = []
 

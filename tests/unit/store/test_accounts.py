@@ -87,7 +87,7 @@ async def test_the_owner_of_a_token_is_found_by_its_id(store: Store) -> None:
 
 async def test_the_first_key_of_a_name_stays(store: Store) -> None:
     made = await asyncio.gather(
-        *(store.accounts.server_key("passes", bytes([n]) * 32, NOW) for n in range(5))
+        *(store.accounts.server_key("access_tokens", bytes([n]) * 32, NOW) for n in range(5))
     )
     assert set(made) == {made[0]}
     assert await store.accounts.server_key("other", b"\0\xff", NOW) == b"\0\xff"

@@ -20,7 +20,7 @@ LAB = Device(
     family="qubit",
     provider="ada",
     driver="agent",
-    doors=("native",),
+    dialects=("native",),
     position=1_000,
     spec=DeviceSpec(description="A bench", qubits=5, formats=("openqasm3",)),
 )
@@ -36,7 +36,7 @@ async def test_an_announced_device_is_listed_and_its_spec_can_be_replaced(store:
 
 @pytest.mark.parametrize(
     ("change", "said"),
-    [({"provider": "bob"}, "another account"), ({"family": "atoms"}, "jobs of it may wait")],
+    [({"provider": "bob"}, "another account"), ({"family": "atoms"}, "jobs may wait")],
 )
 async def test_a_device_keeps_its_provider_and_family(
     store: Store, change: dict[str, str], said: str

@@ -55,7 +55,7 @@ async def test_devices_of_a_provider_that_is_not_active_are_not_offered(store: S
     await store.devices.seed([lab], "builtin")  # as every start of a server does
     assert await store.devices.offered() == [own]
     assert await store.devices.find("lab_sodium") is None
-    assert await store.devices.standing("lab_sodium", NOW) is None
+    assert await store.devices.snapshot("lab_sodium", NOW) is None
     assert await store.devices.all() == [own, lab]
     await store.devices.set_active("lab", True)
     assert await store.devices.find("lab_sodium") == lab

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Forward
@@ -14,7 +14,7 @@ from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
 
-DONE = Ran((Encoded(b"body", b"sha"),), 1.0)
+DONE = RunResult((Encoded(b"body", b"sha"),), 1.0)
 
 
 @pytest.fixture
@@ -80,10 +80,10 @@ async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
 
 @pytest.mark.parametrize(
     ("result", "after"),
-    [(DONE, JobState.COMPLETED), (Ran(Failure("lost", "not found"), 0.0), JobState.FAILED)],
+    [(DONE, JobState.COMPLETED), (RunResult(Failure("lost", "not found"), 0.0), JobState.FAILED)],
 )
 async def test_an_uncertain_job_may_turn_out_to_have_ended(
-    store: Store, claimed: Assignment, result: Ran, after: JobState
+    store: Store, claimed: Assignment, result: RunResult, after: JobState
 ) -> None:
     await store.leases.intend(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound
 from qwicket.model.groups import Group, GroupUse, NewGroup
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 async def opened(store: Store, token: Token, **changes: Any) -> Group:
     new = NewGroup(
-        id=new_id(NOW), account=token.account, project=token.project, door="ionq", now=NOW
+        id=new_id(NOW), account=token.account, project=token.project, dialect="ionq", now=NOW
     )
     return await store.groups.open(_replace(new, **changes))
 
@@ -64,7 +64,7 @@ async def test_a_group_takes_as_many_jobs_as_it_says(store: Store, ada: Token) -
     group = await opened(store, ada, jobs_limit=2)
     for _ in range(2):
         await add_job(store, ada, group=group.id)
-    with pytest.raises(LimitExceeded, match="takes 2 jobs"):
+    with pytest.raises(LimitExceeded, match="takes at most 2 jobs"):
         await add_job(store, ada, group=group.id)
     assert len(await store.jobs.page(JobQuery(account=ada.account))) == 2
 
@@ -98,7 +98,7 @@ async def test_all_jobs_of_a_group_are_cancelled_at_once(
     ended, running, waiting = [await add_job(store, ada, group=group.id) for _ in range(3)]
     other = await add_job(store, ada)
     first = ((await store.leases.claim("simulator", runner, NOW)).taken)[0].lease
-    await store.leases.finish(first, Ran((Encoded(b"", b""),), 0.1), NOW)
+    await store.leases.finish(first, RunResult((Encoded(b"", b""),), 0.1), NOW)
     await store.leases.claim("simulator", runner, NOW)
     cancelled = await store.jobs.cancel_group(group.id, actor="ada", now=NOW)
     assert cancelled == [running.id, waiting.id]
@@ -117,7 +117,7 @@ async def test_a_group_says_what_its_jobs_came_to(store: Store, ada: Token, runn
     for _ in range(2):
         await add_job(store, ada, group=group.id)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW + 250)
+    await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.1), NOW + 250)
     assert await store.groups.use(group.id) == GroupUse(2, 1, 250, NOW)
 
 
@@ -125,8 +125,8 @@ async def test_jobs_are_listed_by_group_and_groups_newest_first(store: Store, ad
     groups = [await opened(store, ada) for _ in range(3)]
     job = await add_job(store, ada, group=groups[1].id)
     await add_job(store, ada, group=groups[2].id)
-    for door in (None, "native"):
-        query = JobQuery(account=ada.account, door=door, group=groups[1].id)
+    for dialect in (None, "native"):
+        query = JobQuery(account=ada.account, dialect=dialect, group=groups[1].id)
         assert [each.id for each in await store.jobs.page(query)] == [job.id]
     assert await store.groups.page(ada.account, "ionq") == groups[::-1]
     below = await store.groups.page(ada.account, "ionq", before=groups[2].seq, limit=1)
@@ -169,10 +169,10 @@ async def test_of_too_many_groups_the_oldest_closed_one_is_forgotten(
     made = [await opened(store, ada) for _ in range(3)]
     await store.groups.close(made[1].id, NOW)
     new = NewGroup(
-        id=new_id(NOW), account=ada.account, project=ada.project, door=made[0].door, now=NOW
+        id=new_id(NOW), account=ada.account, project=ada.project, dialect=made[0].dialect, now=NOW
     )
     newest = await store.groups.open(new, most=3)
-    left = await store.groups.page(ada.account, newest.door)
+    left = await store.groups.page(ada.account, newest.dialect)
     assert [group.id for group in left] == [newest.id, made[2].id, made[0].id]
     with pytest.raises(LimitExceeded, match="limit groups"):
         await store.groups.open(_replace(new, id=new_id(NOW)), most=3)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, KeyReused, NotFound, TooManyRequests
 from qwicket.model.failures import Failure
@@ -24,16 +24,16 @@ DAY_MS = 24 * 3600 * 1000
 
 
 async def test_a_submitted_job_is_queued_and_readable(store: Store, ada: Token) -> None:
-    job = await add_job(store, ada, name="bell", tags=("a", "ü"), wire=b'{"x": 1}')
+    job = await add_job(store, ada, name="bell", tags=("a", "ü"), vendor_fields=b'{"x": 1}')
     assert job.state is JobState.QUEUED
     assert (job.version, job.name, job.tags) == (1, "bell", ("a", "ü"))
     assert await store.jobs.get(job.id) == job
-    assert await store.jobs.wire(job.id) == b'{"x": 1}'
+    assert await store.jobs.vendor_fields(job.id) == b'{"x": 1}'
 
 
 async def test_an_unknown_job_is_none(store: Store) -> None:
     assert await store.jobs.get(new_id(NOW)) is None
-    assert await store.jobs.wire(new_id(NOW)) == b"{}"
+    assert await store.jobs.vendor_fields(new_id(NOW)) == b"{}"
 
 
 async def test_creation_times_of_one_account_are_unique_and_rise(store: Store, ada: Token) -> None:
@@ -55,7 +55,7 @@ async def test_the_change_number_rises_with_every_write_of_an_account(
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     claimed = await store.jobs.get(one.id)
     cancelled = await store.jobs.cancel(two.id, actor="ada", now=NOW)
-    ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.0), NOW)
+    ended = await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.0), NOW)
     assert claimed is not None
     assert cancelled is not None
     numbers = [one.change, two.change, claimed.change, cancelled.change, ended.change]
@@ -101,7 +101,7 @@ async def test_the_times_of_a_job_follow_each_other(
     ended = []
     for _ in range(19):
         (assignment,) = (await store.leases.claim("simulator", runner, later)).taken
-        result = Ran((Encoded(b"", b""),), 0.0)
+        result = RunResult((Encoded(b"", b""),), 0.0)
         ended.append(await store.leases.finish(assignment.lease, result, later))
     (left,) = await store.jobs.page(JobQuery(account=ada.account, states=(JobState.QUEUED,)))
     cancelled = await store.jobs.cancel(left.id, actor="ada", now=later)
@@ -165,12 +165,12 @@ async def test_a_key_is_forgotten_after_24_hours(store: Store, ada: Token) -> No
     assert later.id != first.id
 
 
-async def test_keys_of_other_accounts_and_doors_are_other_keys(store: Store, ada: Token) -> None:
+async def test_keys_of_other_accounts_and_dialects_are_other_keys(store: Store, ada: Token) -> None:
     bob = await make_token(store, "bob")
     ids = {
         (await add_job(store, ada, idempotency_key="k", digest=b"d")).id,
         (await add_job(store, bob, idempotency_key="k", digest=b"d")).id,
-        (await add_job(store, ada, idempotency_key="k", digest=b"d", door="ionq")).id,
+        (await add_job(store, ada, idempotency_key="k", digest=b"d", dialect="ionq")).id,
     }
     assert len(ids) == 3
 
@@ -216,11 +216,11 @@ async def test_lists_are_newest_first_and_page_by_seq(store: Store, ada: Token) 
     assert [job.id for job in first + rest] == [job.id for job in reversed(made)]
 
 
-async def test_lists_filter_by_account_door_device_and_state(store: Store, ada: Token) -> None:
+async def test_lists_filter_by_account_dialect_device_and_state(store: Store, ada: Token) -> None:
     bob = await make_token(store, "bob")
     await add_job(store, bob)
     native = await add_job(store, ada)
-    ionq = await add_job(store, ada, door="ionq")
+    ionq = await add_job(store, ada, dialect="ionq")
     other = await add_job(store, ada, device="clifford")
     await store.jobs.cancel(native.id, actor="ada", now=NOW)
 
@@ -229,11 +229,11 @@ async def test_lists_filter_by_account_door_device_and_state(store: Store, ada: 
         return {job.id for job in page}
 
     assert await ids() == {native.id, ionq.id, other.id}
-    assert await ids(door="ionq") == {ionq.id}
+    assert await ids(dialect="ionq") == {ionq.id}
     assert await ids(device="clifford") == {other.id}
     assert await ids(states=(JobState.CANCELLED,)) == {native.id}
     assert await ids(states=(JobState.CANCELLED, JobState.QUEUED)) == {native.id, ionq.id, other.id}
-    assert await ids(door="ionq", states=(JobState.CANCELLED,)) == set()
+    assert await ids(dialect="ionq", states=(JobState.CANCELLED,)) == set()
 
 
 async def test_a_waiting_job_is_cancelled_at_once(store: Store, ada: Token) -> None:
@@ -266,7 +266,7 @@ async def test_cancelling_an_ended_job_changes_nothing(
 ) -> None:
     await add_job(store, ada)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.0), NOW)
+    ended = await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.0), NOW)
     assert await store.jobs.cancel(ended.id, actor="ada", now=NOW) == ended
 
 
@@ -281,7 +281,7 @@ async def test_results_come_back_part_by_part_whatever_their_size(
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     large = bytes(range(256)) * 4096 * 3 + b"tail"
     given = (Encoded(b"small", b"1"), Encoded(large, b"2"), Failure("code", "text"))
-    await store.leases.finish(assignment.lease, Ran(given, 0.1), NOW)
+    await store.leases.finish(assignment.lease, RunResult(given, 0.1), NOW)
     assert tuple(await store.jobs.results(job.id)) == given
     assert await store.jobs.results(job.id, 1) == [given[1]]
     assert await store.jobs.results(job.id, 9) == []
@@ -294,13 +294,13 @@ async def test_the_limit_of_waiting_jobs_counts_no_other_project(store: Store, a
 
 
 async def test_a_search_finds_jobs_by_all_their_tags_and_text(store: Store, ada: Token) -> None:
-    door = "ionq"
-    one = await add_job(store, ada, door=door, name="Bell pair", tags=("run=a", "k=1"))
-    two = await add_job(store, ada, door=door, name='50% "off"', tags=("run=a", "k=12"))
-    await add_job(store, ada, door="native", tags=("run=a",))
+    dialect = "ionq"
+    one = await add_job(store, ada, dialect=dialect, name="Bell pair", tags=("run=a", "k=1"))
+    two = await add_job(store, ada, dialect=dialect, name='50% "off"', tags=("run=a", "k=12"))
+    await add_job(store, ada, dialect="native", tags=("run=a",))
 
     async def found(**asked: Any) -> list[str]:
-        query = JobQuery(account=ada.account, door=door, **{"offset": 0, **asked})
+        query = JobQuery(account=ada.account, dialect=dialect, **{"offset": 0, **asked})
         page = await store.jobs.page(query)
         if query.offset == 0:
             assert sum((await store.jobs.tally(query)).values()) == len(page)
@@ -328,7 +328,7 @@ async def test_a_search_knows_names_projects_times_and_the_other_order(
     three = await add_job(store, ada, name="sampler")
 
     async def found(**asked: Any) -> list[str]:
-        query = JobQuery(account=ada.account, door=one.door, **{"offset": 0, **asked})
+        query = JobQuery(account=ada.account, dialect=one.dialect, **{"offset": 0, **asked})
         page = [job.id for job in await store.jobs.page(query)]
         counted = sum((await store.jobs.tally(query)).values())
         assert counted == len(page) or asked.get("offset")
@@ -345,21 +345,23 @@ async def test_a_search_knows_names_projects_times_and_the_other_order(
 
 async def test_the_time_that_jobs_ran_adds_up(store: Store, ada: Token, runner: str) -> None:
     job = await add_job(store, ada)
-    query = JobQuery(account=ada.account, door=job.door, offset=0)
+    query = JobQuery(account=ada.account, dialect=job.dialect, offset=0)
     assert await store.jobs.run_ms(query) == 0
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     assert await store.jobs.run_ms(query) == 0
-    ended = await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.07), NOW + 70)
+    ended = await store.leases.finish(
+        assignment.lease, RunResult((Encoded(b"", b""),), 0.07), NOW + 70
+    )
     assert ended.started_at is not None
     assert await store.jobs.run_ms(query) == NOW + 70 - ended.started_at > 0
-    assert await store.jobs.run_ms(JobQuery(account="another", door=job.door, offset=0)) == 0
+    assert await store.jobs.run_ms(JobQuery(account="another", dialect=job.dialect, offset=0)) == 0
 
 
 async def test_a_tally_counts_a_job_that_waits_again_as_running(
     store: Store, ada: Token, runner: str
 ) -> None:
     job, _ = await add_job(store, ada), await add_job(store, ada)
-    query = JobQuery(account=ada.account, door=job.door, offset=0)
+    query = JobQuery(account=ada.account, dialect=job.dialect, offset=0)
     assert await store.jobs.tally(query) == {JobState.QUEUED: 2}
     (assignment, *_) = (await store.leases.claim("simulator", runner, NOW)).taken
     assert await store.jobs.tally(query) == {JobState.QUEUED: 1, JobState.RUNNING: 1}
@@ -368,7 +370,9 @@ async def test_a_tally_counts_a_job_that_waits_again_as_running(
     assert waiting is not None
     assert waiting.state is JobState.QUEUED
     assert await store.jobs.tally(query) == {JobState.QUEUED: 1, JobState.RUNNING: 1}
-    running = JobQuery(account=ada.account, door=job.door, offset=0, states=(JobState.RUNNING,))
+    running = JobQuery(
+        account=ada.account, dialect=job.dialect, offset=0, states=(JobState.RUNNING,)
+    )
     assert [each.id for each in await store.jobs.page(running)] == [job.id]
 
 
@@ -416,8 +420,8 @@ async def test_a_list_is_of_jobs_with_a_name_and_all_tags(store: Store, ada: Tok
         ({"tags": ("ü", "\\")}, [odd.id]),
     ]
     for wish, found in wishes:
-        for door in (None, "native"):
-            query = replace(JobQuery(account=ada.account, door=door), **wish)
+        for dialect in (None, "native"):
+            query = replace(JobQuery(account=ada.account, dialect=dialect), **wish)
             assert [job.id for job in await store.jobs.page(query)] == found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, PartResult, Ran
+from qwicket.circuits.outcomes import Encoded, PartResult, RunResult
 from qwicket.devices import built_in
 from qwicket.model.accounts import Token
 from qwicket.model.devices import DeviceStatus
@@ -20,8 +20,8 @@ from support.stores import NOW, add_job, execute
 
 pytestmark = pytest.mark.anyio
 
-DONE = Ran((Encoded(b"body", b"sha"),), 0.001)
-FAILED = Ran(Failure("x", "y"), 0.001)
+DONE = RunResult((Encoded(b"body", b"sha"),), 0.001)
+FAILED = RunResult(Failure("x", "y"), 0.001)
 
 
 async def claim(store: Store, runner: str, device: str = "simulator") -> Assignment:
@@ -87,7 +87,7 @@ async def test_a_failed_part_fails_the_job_and_keeps_the_good_ones(
     await add_job(store, ada, n_circuits=2)
     assignment = await claim(store, runner)
     completion = (Encoded(b"body", b"sha"), Failure("out_of_memory", "too big"))
-    job = await store.leases.finish(assignment.lease, Ran(completion, 0.001), NOW)
+    job = await store.leases.finish(assignment.lease, RunResult(completion, 0.001), NOW)
     assert (job.state, job.error_code, job.error_text) == ("failed", "out_of_memory", "too big")
     assert tuple(await store.jobs.results(job.id)) == completion
 
@@ -127,12 +127,12 @@ async def test_a_large_result_that_comes_too_late_leaves_nothing(
     await store.leases.release(assignment.lease, "test", NOW, blamed=False)
     large = Encoded(bytes(3 << 20), b"large")
     with pytest.raises(StaleLease):
-        await store.leases.finish(assignment.lease, Ran((large,), 0.1), NOW)
+        await store.leases.finish(assignment.lease, RunResult((large,), 0.1), NOW)
     assert await kept() == []
     again = await claim(store, runner)
-    await store.leases.finish(again.lease, Ran((large,), 0.1), NOW)
+    await store.leases.finish(again.lease, RunResult((large,), 0.1), NOW)
     with pytest.raises(StaleLease):
-        await store.leases.finish(again.lease, Ran((large,), 0.1), NOW)
+        await store.leases.finish(again.lease, RunResult((large,), 0.1), NOW)
     assert tuple(await store.jobs.results(again.lease.job)) == (large,), "one in use stays"
 
 
@@ -401,7 +401,7 @@ async def test_small_results_are_told_with_the_end_of_a_job(
     for given in ((small, small), (small, large), (small, failure)):
         await add_job(store, ada)
         (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-        await store.leases.finish(assignment.lease, Ran(given, 0.001), NOW)
+        await store.leases.finish(assignment.lease, RunResult(given, 0.001), NOW)
         expected = given if given == (small, small) else None
         assert told[-1].results == expected
         stored = await store.jobs.results(assignment.lease.job)
@@ -416,6 +416,6 @@ async def test_however_many_results_a_job_has_each_is_kept(
     odd: dict[int, PartResult] = {3: failure, 20: large, 40: failure}
     given = tuple(odd.get(part, Encoded(b"%d" % part, b"sha")) for part in range(number))
     await add_job(store, ada)
-    await store.leases.finish((await claim(store, runner)).lease, Ran(given, 0.001), NOW)
+    await store.leases.finish((await claim(store, runner)).lease, RunResult(given, 0.001), NOW)
     (job,) = await store.jobs.page(JobQuery(account=ada.account))
     assert tuple(await store.jobs.results(job.id)) == given

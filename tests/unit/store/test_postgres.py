@@ -258,7 +258,7 @@ async def test_a_network_that_breaks_before_the_commit_is_not_noticed(url: str) 
         async with opened(way.url) as store:
             ada = await make_token(store)
             way.break_at(b'{"mark": 1}', "to the server")
-            job = await add_job(store, ada, wire=b'{"mark": 1}')
+            job = await add_job(store, ada, vendor_fields=b'{"mark": 1}')
             assert way.has_broken.is_set()
             assert await store.jobs.page(JobQuery(account=ada.account)) == [job]
 

@@ -36,10 +36,12 @@ async def test_a_record_is_updated_and_deleted_by_its_key(store: Store, ada: Tok
         await store.records.update(ada.account, "qbraid", "key", b"3", now=NOW)
 
 
-async def test_records_of_other_accounts_and_doors_are_others(store: Store, ada: Token) -> None:
+async def test_records_of_other_accounts_and_dialects_are_others(store: Store, ada: Token) -> None:
     bob = await make_token(store, "bob")
-    for account, door in ((ada, "qbraid"), (bob, "qbraid"), (ada, "ionq")):
-        await store.records.register(account.account, door, "key", b"", record=new_id(NOW), now=NOW)
+    for account, dialect in ((ada, "qbraid"), (bob, "qbraid"), (ada, "ionq")):
+        await store.records.register(
+            account.account, dialect, "key", b"", record=new_id(NOW), now=NOW
+        )
     assert len(await store.records.page(ada.account, "qbraid")) == 1
     await store.records.delete(ada.account, "qbraid", "key")
     assert await store.records.get(bob.account, "qbraid", "key") is not None
@@ -57,20 +59,22 @@ async def test_records_are_listed_newest_first_and_page_by_seq(store: Store, ada
     assert await store.records.page(ada.account, "qbraid", before=page[-1].seq) == made[1::-1]
 
 
-async def test_the_last_so_many_records_of_an_account_and_door_are_kept(
+async def test_the_last_so_many_records_of_an_account_and_dialect_are_kept(
     store: Store, ada: Token
 ) -> None:
     bob = await make_token(store, "bob")
 
-    async def register(account: str, door: str, key: str) -> None:
-        await store.records.register(account, door, key, b"", record=new_id(NOW), now=NOW, most=3)
+    async def register(account: str, dialect: str, key: str) -> None:
+        await store.records.register(
+            account, dialect, key, b"", record=new_id(NOW), now=NOW, most=3
+        )
 
-    for account, door in ((bob.account, "qbraid"), (ada.account, "ionq")):
-        await register(account, door, "other")
+    for account, dialect in ((bob.account, "qbraid"), (ada.account, "ionq")):
+        await register(account, dialect, "other")
     for n in range(5):
         await register(ada.account, "qbraid", str(n))
         await register(ada.account, "qbraid", str(n))  # is one record
     kept = await store.records.page(ada.account, "qbraid")
     assert [record.key for record in kept] == ["4", "3", "2"]
-    for account, door in ((bob.account, "qbraid"), (ada.account, "ionq")):
-        assert len(await store.records.page(account, door)) == 1
+    for account, dialect in ((bob.account, "qbraid"), (ada.account, "ionq")):
+        assert len(await store.records.page(account, dialect)) == 1

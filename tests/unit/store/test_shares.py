@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.jobs import Job
 from qwicket.model.shares import HALF_LIFE_S, REBASE_AFTER
@@ -81,7 +81,7 @@ async def test_jobs_that_were_estimated_too_low_are_paid_for_when_they_end(
         project = await project_of(store, assignment.lease.job)
         started[project] += 1
         seconds = 5.0 if project == ada.project else 1.0
-        await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), seconds), NOW)
+        await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), seconds), NOW)
     assert started == {ada.project: 2, bob.project: 10}
 
 
@@ -103,7 +103,7 @@ async def test_what_was_given_back_is_not_paid_for(
         (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         if await project_of(store, assignment.lease.job) == ada.project:
             await store.leases.release(assignment.lease, "test", NOW, blamed=False)
-    line = await store.jobs.line("simulator", NOW, limit=100)
+    line = await store.jobs.queue_state("simulator", NOW, limit=100)
     vtimes = {share.project: share.vtime for share in line.shares}
     assert vtimes[ada.project] == pytest.approx(0.0)
 
@@ -139,9 +139,9 @@ async def test_numbers_are_made_small_again_and_the_order_stays(
     await take(store)
     later = NOW + int(1.5 * REBASE_AFTER * HALF_LIFE_MS)
     await take(store, later)
-    before = (await store.jobs.line("simulator", NOW, limit=100)).shares
-    assert await store.upkeep.mend_shares(later) == 0
-    after = (await store.jobs.line("simulator", NOW, limit=100)).shares
+    before = (await store.jobs.queue_state("simulator", NOW, limit=100)).shares
+    assert await store.maintenance.mend_shares(later) == 0
+    after = (await store.jobs.queue_state("simulator", NOW, limit=100)).shares
     assert [share.project for share in after] == [share.project for share in before]
     assert max(share.vtime for share in after) < 1.0 < max(share.vtime for share in before)
     await take(store, later + 1)
@@ -166,12 +166,12 @@ async def test_cancelled_jobs_leave_no_place_in_the_line(
 ) -> None:
     job = await add_job(store, ada)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    assert (await store.jobs.line("simulator", NOW, limit=10)).shares == []
+    assert (await store.jobs.queue_state("simulator", NOW, limit=10)).shares == []
     await add_job(store, bob)
     assert await take(store) == bob.project
 
 
-async def test_upkeep_finds_nothing_to_mend_after_a_jobs_life(
+async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     store: Store, ada: Token, runner: str
 ) -> None:
     jobs = await many(store, ada, 4)
@@ -179,9 +179,9 @@ async def test_upkeep_finds_nothing_to_mend_after_a_jobs_life(
         ((await store.leases.claim("simulator", runner, NOW)).taken)[0].lease for _ in range(3)
     ]
     await store.leases.release(leases[0], "test", NOW, blamed=False)
-    await store.leases.finish(leases[1], Ran((Encoded(b"", b""),), 0.1), NOW)
+    await store.leases.finish(leases[1], RunResult((Encoded(b"", b""),), 0.1), NOW)
     await store.jobs.cancel(jobs[3].id, actor="ada", now=NOW)
-    assert await store.upkeep.mend_shares(NOW) == 0
+    assert await store.maintenance.mend_shares(NOW) == 0
     await store._database.write(lambda tx: execute(tx, "update share set has_work = 0"))
-    assert await store.upkeep.mend_shares(NOW) == 1
+    assert await store.maintenance.mend_shares(NOW) == 1
     assert await take(store) == ada.project

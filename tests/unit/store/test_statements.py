@@ -34,7 +34,7 @@ def schema() -> Iterator[sqlite3.Connection]:
 
 
 def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
-    # Lists of all there is, all small; and upkeep.
+    # Lists of all there is, all small; and maintenance.
     whole = {
         *("account_list", "device_list", "project_list", "runner_list"),
         *("device_offered_list", "provider_list"),

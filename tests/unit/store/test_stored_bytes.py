@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import LimitExceeded
 from qwicket.model.failures import Failure
@@ -28,7 +28,7 @@ async def stored(store: Store) -> int:
 
 async def finished(store: Store, runner: str, *results: Encoded | Failure) -> Job:
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    return await store.leases.finish(assignment.lease, Ran(results, 1.0), NOW)
+    return await store.leases.finish(assignment.lease, RunResult(results, 1.0), NOW)
 
 
 async def test_programs_and_results_count_until_their_job_is_deleted(
@@ -41,7 +41,7 @@ async def test_programs_and_results_count_until_their_job_is_deleted(
     first = await finished(store, runner, SMALL, Failure("lost", "It was lost."))
     second = await finished(store, runner, SMALL, LARGE)
     assert await stored(store) == 2 * PROGRAM + 2 * 1_000 + 3_000_000
-    assert await store.upkeep.mend_stored_bytes() == 0, "the sum is what a count gives"
+    assert await store.maintenance.mend_stored_bytes() == 0, "the sum is what a count gives"
     await store.jobs.delete(second.id)
     assert await stored(store) == PROGRAM + 1_000
     await store.jobs.delete(first.id)
@@ -73,11 +73,11 @@ async def test_results_of_jobs_that_were_taken_are_kept_whatever_the_limit(
         await store.jobs.add(new_job(ada), waiting_limit=PLENTY, stored_limit=PROGRAM)
 
 
-async def test_upkeep_mends_a_wrong_sum(store: Store, ada: Token) -> None:
+async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
     await add_job(store, ada)
     await store._database.write(
         lambda tx: tx.run("project_store_bytes", project=ada.project, bytes=77, most=1 << 40)
     )
-    assert await store.upkeep.mend_stored_bytes() == 1
+    assert await store.maintenance.mend_stored_bytes() == 1
     assert await stored(store) == PROGRAM
-    assert await store.upkeep.mend_stored_bytes() == 0
+    assert await store.maintenance.mend_stored_bytes() == 0

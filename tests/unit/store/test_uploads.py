@@ -21,7 +21,12 @@ MOST = 100
 
 async def draft(store: Store, ada: Token) -> Job:
     return await add_job(
-        store, ada, state=JobState.DRAFT, expires_at=NOW + 1000, source=b"", wire=b'{"a":1}'
+        store,
+        ada,
+        state=JobState.DRAFT,
+        expires_at=NOW + 1000,
+        source=b"",
+        vendor_fields=b'{"a":1}',
     )
 
 
@@ -99,20 +104,20 @@ async def test_an_admitted_draft_keeps_program_and_document_and_no_upload(
 ) -> None:
     job = await draft(store, ada)
     await upload(store, job, b"a", b"b")
-    ready = new_job(ada, source=b"ab", wire=b'{"b":2}')
+    ready = new_job(ada, source=b"ab", vendor_fields=b'{"b":2}')
     admitted = await store.jobs.admit(job.id, ready)
     assert admitted.state is JobState.QUEUED
     assert (await store.jobs.program(job.id)).source == b"ab"
-    assert await store.jobs.wire(job.id) == b'{"b":2}'
+    assert await store.jobs.vendor_fields(job.id) == b'{"b":2}'
     assert await store.uploads.read(job.id) is None
 
 
-async def test_upkeep_forgets_what_no_draft_waits_for(store: Store, ada: Token) -> None:
+async def test_maintenance_forgets_what_no_draft_waits_for(store: Store, ada: Token) -> None:
     kept, gone = await draft(store, ada), await draft(store, ada)
     for job in (kept, gone):
         await upload(store, job, b"x")
     await store.jobs.cancel(gone.id, actor=ada.account, now=NOW)
-    assert await store.upkeep.drop_uploads() == 1
+    assert await store.maintenance.drop_uploads() == 1
     assert await store.uploads.read(kept.id) == b"x"
     assert await store.uploads.read(gone.id) is None
 
@@ -133,11 +138,11 @@ async def test_unfinished_jobs_are_bounded_for_project_and_device(store: Store, 
 
 
 async def test_a_list_is_bounded_by_project_and_time_and_may_rise(store: Store, ada: Token) -> None:
-    made = [await add_job(store, ada, NOW + n, door="ibm") for n in range(5)]
+    made = [await add_job(store, ada, NOW + n, dialect="ibm") for n in range(5)]
     ids = [job.id for job in made]
 
     async def found(**asked: object) -> list[str]:
-        query = replace(JobQuery(account=ada.account, door="ibm"), **asked)
+        query = replace(JobQuery(account=ada.account, dialect="ibm"), **asked)
         return [job.id for job in await store.jobs.page(query)]
 
     times = [job.created_at for job in made]

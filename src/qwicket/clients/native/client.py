@@ -45,7 +45,7 @@ class Filters(TypedDict, total=False):
     name: str | None
     tag: str | Sequence[str] | None
     group: str | None
-    door: str | None
+    dialect: str | None
     created_from: str | None
     created_to: str | None
 
@@ -232,7 +232,7 @@ class Client:
         Args:
             limit: Most jobs to return.
             filters: `state` (one or several, separated by commas), `device`, `name`, `tag` (one or
-                a list; a job must have all of them), `group`, `door`, `created_from`,
+                a list; a job must have all of them), `group`, `dialect`, `created_from`,
                 `created_to`.
 
         Raises:

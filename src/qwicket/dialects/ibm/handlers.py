@@ -15,14 +15,14 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, statuses, wire
 from qwicket.dialects.ibm.jobs import Position, Shown
 from qwicket.dialects.ibm.limits import IBMLimits
-from qwicket.dialects.ibm.names import DIRECT, DOOR, RUNTIME_PREFIX
+from qwicket.dialects.ibm.names import DIALECT, DIRECT, RUNTIME_PREFIX
 from qwicket.dialects.ibm.paths import canonical
 from qwicket.dialects.ibm.sockets import Sockets
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw, raw_list
 from qwicket.dialects.times import format_time
 from qwicket.dialects.validation import SMALL_BODY_BYTES
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
     Forbidden,
@@ -35,7 +35,7 @@ from qwicket.model.errors import (
 )
 from qwicket.model.states import JobState
 from qwicket.programs import qobj
-from qwicket.scheduling import Place as QueuePlace
+from qwicket.scheduling import QueuePosition
 
 if TYPE_CHECKING:
     from starlette.types import Receive, Send
@@ -65,12 +65,12 @@ class Handlers:
 
     Args:
         gateway: Does the work.
-        pass_s: Life of an access token.
+        access_token_s: Life of an access token.
     """
 
-    def __init__(self, gateway: Gateway, pass_s: float) -> None:
+    def __init__(self, gateway: Gateway, access_token_s: float) -> None:
         self._gateway = gateway
-        self._pass_s = pass_s
+        self._access_token_s = access_token_s
         self._sockets = Sockets(gateway)
         self._devices: set[str] = set()
 
@@ -79,7 +79,9 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.access_tokens.actor(await _token(request), DOOR, request.address)
+        return await self._gateway.access_tokens.actor(
+            await _token(request), DIALECT, request.address
+        )
 
     # --- accounts ---------------------------------------------------------------------------------
 
@@ -102,8 +104,8 @@ class Handlers:
         account = await self._gateway.accounts.of(actor)
         return json(
             {
-                "id": await self._gateway.access_tokens.issue(actor, DOOR, self._pass_s),
-                "ttl": round(self._pass_s),
+                "id": await self._gateway.access_tokens.issue(actor, DIALECT, self._access_token_s),
+                "ttl": round(self._access_token_s),
                 "created": format_time(account.created_at),
                 "userId": account.id,
             }
@@ -118,7 +120,7 @@ class Handlers:
 
     async def read_network(self, actor: Actor, request: Request[None]) -> Response:
         """Read the hub, group and projects of the account, with their devices."""
-        views = await self._gateway.devices.of(DOOR)
+        views = await self._gateway.devices.of(DIALECT)
         own = await self._gateway.accounts.projects(actor)
         return json(catalogue.network(own, actor.project, views))
 
@@ -127,15 +129,15 @@ class Handlers:
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the configurations of all devices."""
         await self._project(actor, request)
-        views = await self._gateway.devices.of(DOOR)
+        views = await self._gateway.devices.of(DIALECT)
         return json([catalogue.configuration(view) for view in views])
 
     async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
         """Read the properties of a device: its calibration."""
-        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
+        view = await self._gateway.devices.get(request.path_params["device"], DIALECT)
         before = filters.before(request.query_params.get("filter"))
         try:
-            found = await self._gateway.devices.calibration(view.device.name, DOOR, before)
+            found = await self._gateway.devices.calibration(view.device.name, DIALECT, before)
         except NotFound:
             return json({})
         return json(catalogue.properties(view, found))
@@ -144,7 +146,7 @@ class Handlers:
         """Read the defaults of a device: always an empty object."""
         name = request.path_params["device"]
         if name not in self._devices:  # clients ask many times for each circuit
-            self._devices.add((await self._gateway.devices.get(name, DOOR)).device.name)
+            self._devices.add((await self._gateway.devices.get(name, DIALECT)).device.name)
         return json({})
 
     async def read_queue(self, request: Request[None]) -> Response:
@@ -153,14 +155,14 @@ class Handlers:
             actor = await self.sign_in(request)
             actor.require(Scope.DEVICES_READ)
             request.answer.actor = actor
-        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
-        outlook = await self._gateway.queue.forecast(view.device.name)
-        return json(catalogue.queue(view, len(outlook.places)))
+        view = await self._gateway.devices.get(request.path_params["device"], DIALECT)
+        forecast = await self._gateway.queue.forecast(view.device.name)
+        return json(catalogue.queue(view, len(forecast.positions)))
 
     async def read_jobs_limit(self, actor: Actor, request: Request[None]) -> Response:
         """Read how many jobs may wait or run, and how many do."""
         project = await self._project(actor, request)
-        view = await self._gateway.devices.get(request.path_params["device"], DOOR)
+        view = await self._gateway.devices.get(request.path_params["device"], DIALECT)
         running = await self._gateway.jobs.unfinished(
             actor, project or actor.project, view.device.name
         )
@@ -169,7 +171,7 @@ class Handlers:
     async def list_bookings(self, actor: Actor, request: Request[None]) -> Response:
         """List reservations of devices: always an empty list."""
         if "device" in request.path_params:
-            await self._gateway.devices.get(request.path_params["device"], DOOR)
+            await self._gateway.devices.get(request.path_params["device"], DIALECT)
         return json([])
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -186,7 +188,7 @@ class Handlers:
         names = await projects.names(self._gateway, actor)
         job = await self._store(actor, submission, has_program=body.has_program)
         # Nothing below may fail: clients would submit the job again.
-        row = Shown(job, wire.kept(submission.wire), names.get(job.project, job.project))
+        row = Shown(job, wire.kept(submission.vendor_fields), names.get(job.project, job.project))
         position = await self._last(job)
         shown = jobs.body(row, position, root=request.dialect_url, is_for_old=_is_old(request))
         shown["qasms"] = jobs.entries(job)
@@ -267,7 +269,7 @@ class Handlers:
             if left <= 0:
                 del body["qasms"]
             bodies.append(asked.select(body))
-            if _LIST_BYTES - left > SMALL_ANSWER_BYTES:
+            if _LIST_BYTES - left > SMALL_RESPONSE_BYTES:
                 await request.answer.begin()
         return await json_in_thread(lambda: raw_list(bodies))
 
@@ -312,15 +314,17 @@ class Handlers:
         job = await self._job(actor, request)
         if job.calibration is None:
             return json({})
-        view = await self._gateway.devices.get(job.device, DOOR)
-        found = await self._gateway.devices.calibration_by_id(job.device, DOOR, job.calibration)
+        view = await self._gateway.devices.get(job.device, DIALECT)
+        found = await self._gateway.devices.calibration_by_id(job.device, DIALECT, job.calibration)
         return json(catalogue.properties(view, found))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
         job = await self._job(actor, request)
         if not job.state.is_final:
-            job = await self._gateway.jobs.cancel(actor, job.id, door=DOOR, wait_s=_CANCEL_WAIT_S)
+            job = await self._gateway.jobs.cancel(
+                actor, job.id, dialect=DIALECT, wait_s=_CANCEL_WAIT_S
+            )
             if job.state is JobState.CANCELLED or not job.state.is_final:
                 return json({"cancelled": True})
         message = f"The job is {statuses.status(job)}: it cannot be cancelled any more."
@@ -334,14 +338,14 @@ class Handlers:
         if (body.name is None) == (body.tags is None):
             raise InvalidRequest("Either name or tags must be given.", field="name")
         job = await self._gateway.jobs.rename(
-            actor, job.id, door=DOOR, name=body.name, tags=body.tags
+            actor, job.id, dialect=DIALECT, name=body.name, tags=body.tags
         )
         return json({"name": job.name} if body.tags is None else {"tags": job.tags})
 
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job that has ended."""
         job = await self._job(actor, request)
-        await self._gateway.jobs.delete(actor, job.id, door=DOOR)
+        await self._gateway.jobs.delete(actor, job.id, dialect=DIALECT)
         return Response(status_code=204)
 
     # --- object storage ---------------------------------------------------------------------------
@@ -367,7 +371,9 @@ class Handlers:
         return json({"url": await self._ticket_url(actor, request, job, purpose)})
 
     async def _ticket_url(self, actor: Actor, request: Request[Any], job: Job, purpose: str) -> str:
-        ticket = await self._gateway.access_tokens.sign_url(actor, DOOR, purpose, job.id, _TICKET_S)
+        ticket = await self._gateway.access_tokens.sign_url(
+            actor, DIALECT, purpose, job.id, _TICKET_S
+        )
         return f"{request.dialect_url}/storage/{job.id}/{purpose}/{quote(ticket)}"
 
     async def _ticket(self, request: Request[None], purpose: str) -> tuple[Actor, Job]:
@@ -375,7 +381,7 @@ class Handlers:
         text, id_text = request.path_params["ticket"], request.path_params["id"]
         try:
             ticket = await self._gateway.access_tokens.verify_url(
-                text, DOOR, purpose, request.address
+                text, DIALECT, purpose, request.address
             )
         except Unauthenticated as error:
             raise Forbidden(
@@ -384,7 +390,7 @@ class Handlers:
         if ticket.job != id_text:
             raise Forbidden("This address is for another job.")
         request.answer.actor = ticket.actor
-        return ticket.actor, await self._gateway.jobs.get(ticket.actor, ticket.job, door=DOOR)
+        return ticket.actor, await self._gateway.jobs.get(ticket.actor, ticket.job, dialect=DIALECT)
 
     async def upload(self, request: Request[None]) -> Response:
         """Upload the program of a job."""
@@ -427,7 +433,7 @@ class Handlers:
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
         try:
-            job = await self._gateway.jobs.get(actor, request.path_params["id"], door=DOOR)
+            job = await self._gateway.jobs.get(actor, request.path_params["id"], dialect=DIALECT)
         except NotFound as error:
             raise wire.JobNotFound(error.detail) from None
         await self._check_project(actor, request, job)
@@ -438,7 +444,7 @@ class Handlers:
         id_text = request.path_params["id"]
         try:
             job, document = await self._gateway.jobs.get_with_vendor_fields(
-                actor, id_text, door=DOOR
+                actor, id_text, dialect=DIALECT
             )
         except NotFound as error:
             raise wire.JobNotFound(error.detail) from None
@@ -468,8 +474,8 @@ class Handlers:
             return None
         place = await self._gateway.queue.position(job)
         if place is None:
-            outlook = await self._gateway.queue.forecast(job.device)
-            place = QueuePlace(len(outlook.places), outlook.start_in_s)
+            forecast = await self._gateway.queue.forecast(job.device)
+            place = QueuePosition(len(forecast.positions), forecast.start_in_s)
         return Position(place, time.time_ns() // 1_000_000)
 
     async def _last(self, job: Job) -> Position | None:

@@ -18,7 +18,7 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from qwicket.dialects.ibm.wire import Kept
     from qwicket.model.jobs import Job
-    from qwicket.scheduling import Place
+    from qwicket.scheduling import QueuePosition
     from qwicket.store import Sizes
 
 _PRIORITY: Final = 1
@@ -41,7 +41,7 @@ class Shown(NamedTuple):
 class Position(NamedTuple):
     """Queue position of a waiting job, and the time of reading it."""
 
-    place: Place
+    place: QueuePosition
     now_ms: int
 
 
@@ -90,7 +90,7 @@ def body(
         shown: The job.
         position: Queue position, if it waits.
         sizes: Of program and results, once it has ended.
-        root: Where this door is, for addresses.
+        root: Where this dialect is, for addresses.
         is_for_old: As for `status`.
     """
     job, kept = shown.job, shown.kept

@@ -9,7 +9,7 @@ class IBMLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of both dialects of IBM: jobs, filters of lists, and websockets."""
 
     ibm_jobs: int = -1
-    """Jobs of one project on one device of IBM's doors that have not ended; -1 is any number."""
+    """Jobs of one project on one device of IBM's dialects that have not ended; -1 is any number."""
     filter_clauses: int = 100
     """Comparisons, and values in their lists, of one list's filter."""
     filter_jobs: int = 100_000

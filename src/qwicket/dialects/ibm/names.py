@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-DOOR: Final = "ibm"
+DIALECT: Final = "ibm"
 RUNTIME: Final = "runtime"
 """The dialect of Qiskit Runtime's classic channel. Its clients sign in at the other dialect."""
 

@@ -70,7 +70,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
     """Return the dialect. Its clients sign in once and never renew their access tokens."""
-    return _WithSockets(Handlers(gateway, settings.ibm_pass_s))
+    return _WithSockets(Handlers(gateway, settings.ibm_access_token_s))
 
 
 class _WithSockets(Dialect):

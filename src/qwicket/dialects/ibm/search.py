@@ -11,7 +11,7 @@ from msgspec import structs
 from qwicket.dialects.ibm import projects, wire
 from qwicket.dialects.ibm.jobs import Shown
 from qwicket.dialects.ibm.limits import IBMLimits
-from qwicket.dialects.ibm.names import DOOR
+from qwicket.dialects.ibm.names import DIALECT
 from qwicket.model.errors import LimitExceeded, NotFound
 from qwicket.model.jobs import JobQuery
 
@@ -36,7 +36,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
     """
     limits = gateway.limits
     names = await projects.names(gateway, actor)
-    query = asked.narrow(JobQuery(door=DOOR, project=project))
+    query = asked.narrow(JobQuery(dialect=DIALECT, project=project))
     wanted = min(asked.limit or limits.requests.list_page, limits.requests.list_page)
     found: list[Shown] = []
     left, size, n_looked = asked.skip, max(_SCAN, wanted + asked.skip), 0

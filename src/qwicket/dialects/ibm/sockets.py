@@ -17,7 +17,7 @@ import msgspec
 from starlette.websockets import WebSocketDisconnect
 
 from qwicket.dialects.ibm.limits import IBMLimits
-from qwicket.dialects.ibm.names import DOOR
+from qwicket.dialects.ibm.names import DIALECT
 from qwicket.dialects.requests import REQUEST_ID
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import NotFound, QwicketError, TooManyRequests, Unavailable
@@ -196,7 +196,7 @@ class _Stream:
     async def run(self, actor: Actor, id_text: str) -> None:
         """Send each change of a job until it ends."""
         await self.socket.send_bytes(_AUTHENTICATED)
-        job = await self._gateway.jobs.get(actor, id_text, door=DOOR)
+        job = await self._gateway.jobs.get(actor, id_text, dialect=DIALECT)
         client_message = asyncio.create_task(self.message())
         try:
             await self._send_changes(actor, job, client_message)
@@ -230,7 +230,7 @@ class _Stream:
 
     async def _actor(self) -> Actor:
         """Return the actor of the token, which may have been revoked."""
-        actor = await self._gateway.access_tokens.actor(self._token, DOOR, self._address)
+        actor = await self._gateway.access_tokens.actor(self._token, DIALECT, self._address)
         actor.require(Scope.JOBS_READ)
         return actor
 

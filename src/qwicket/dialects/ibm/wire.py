@@ -1,4 +1,4 @@
-"""What comes in through IBM's door, what is kept of it, and error bodies."""
+"""What arrives in IBM's dialect, what is kept of it, and error bodies."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.ibm.names import DIRECT, DOOR, STORED
+from qwicket.dialects.ibm.names import DIALECT, DIRECT, STORED
 from qwicket.model.errors import (
     InvalidRequest,
     LimitExceeded,
@@ -144,28 +144,28 @@ def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
                 field=name,
             )
     return Submission(
-        door=DOOR,
+        dialect=DIALECT,
         device=body.backend.name,
         format="qobj",
         source=b"",
         shots=_DEFAULT_SHOTS if body.shots is None else body.shots,
         name=body.name or "",
         tags=body.tags or (),
-        wire=msgspec.json.encode(_kept(STORED, body, headers)),
+        vendor_fields=msgspec.json.encode(_kept(STORED, body, headers)),
     )
 
 
 def known(job: Job, document: bytes) -> Submission:
     """Return the submission of a job that is stored as a draft."""
     return Submission(
-        door=DOOR,
+        dialect=DIALECT,
         device=job.device,
         format="qobj",
         source=b"",
         shots=job.shots,
         name=job.name,
         tags=job.tags,
-        wire=document,
+        vendor_fields=document,
     )
 
 
@@ -202,7 +202,7 @@ def submission(source: bytes, known: Submission, kind: str = STORED) -> Submissi
         )
     memory = any(each.memory for each in settings.experiments)
     kept_now = msgspec.structs.replace(
-        kept(known.wire),
+        kept(known.vendor_fields),
         kind=kind,
         n_qubits=settings.n_qubits,
         memory_slots=settings.memory_slots,
@@ -215,7 +215,7 @@ def submission(source: bytes, known: Submission, kind: str = STORED) -> Submissi
         seed=settings.seed,
         engine=_METHODS[settings.method],
         outputs=(COUNTS, MEMORY) if memory else (COUNTS,),
-        wire=msgspec.json.encode(kept_now),
+        vendor_fields=msgspec.json.encode(kept_now),
     )
 
 
@@ -315,7 +315,7 @@ def number(code: str | None) -> int:
 
 
 def problem(error: QwicketError, field_names: Mapping[str, str] = _FIELD_NAMES) -> bytes:
-    """Return the body of a refusal or failure; fields are called by the field_names of the door."""
+    """Return the body of an error, with fields named as in the dialect."""
     shown: dict[str, Any] = {
         "status": error.status,
         "message": _with_field_name(error, field_names),

@@ -15,7 +15,7 @@ from qwicket.dialects.ionq.params import cursor, instant, integer
 from qwicket.dialects.ionq.statuses import V03, V04, Version, has_status, states
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.gateway import JobPart
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.gateway.views import is_quick
 from qwicket.model.errors import NotFound
 from qwicket.model.jobs import JobQuery
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway, JobResults
-    from qwicket.gateway.answers import Answer
+    from qwicket.gateway.response_budget import Reservation
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job, Submission
@@ -66,14 +66,14 @@ class Handlers:
 
     async def list_backends(self, request: Request[None]) -> Response:
         """List the backends."""
-        views = await self._gateway.devices.of(wire.DOOR)
+        views = await self._gateway.devices.of(wire.DIALECT)
         return json(
             [catalogue.backend(view, _now(), await self._queue_s(view.device)) for view in views]
         )
 
     async def read_backend(self, request: Request[None]) -> Response:
         """Read a backend."""
-        view = await self._gateway.devices.get(_backend(request), wire.DOOR)
+        view = await self._gateway.devices.get(_backend(request), wire.DIALECT)
         return json(catalogue.backend(view, _now(), await self._queue_s(view.device)))
 
     async def list_characterizations(self, request: Request[None]) -> Response:
@@ -85,8 +85,8 @@ class Handlers:
     async def read_characterization(self, actor: Actor, request: Request[None]) -> Response:
         """Read a characterization."""
         backend, id_text = _backend(request), request.path_params["uuid"]
-        view = await self._gateway.devices.get(backend, wire.DOOR)
-        found = await self._gateway.devices.calibration_by_id(backend, wire.DOOR, id_text)
+        view = await self._gateway.devices.get(backend, wire.DIALECT)
+        found = await self._gateway.devices.calibration_by_id(backend, wire.DIALECT, id_text)
         return json(catalogue.characterization(self._version, view.device, found))
 
     async def current_characterization(self, actor: Actor, request: Request[None]) -> Response:
@@ -98,8 +98,8 @@ class Handlers:
         return await self._current(wire.DEFAULT_QPU)
 
     async def _current(self, backend: str) -> Response:
-        view = await self._gateway.devices.get(backend, wire.DOOR)
-        found = await self._gateway.devices.calibration(backend, wire.DOOR)
+        view = await self._gateway.devices.get(backend, wire.DIALECT)
+        found = await self._gateway.devices.calibration(backend, wire.DIALECT)
         return json(catalogue.characterization(self._version, view.device, found))
 
     async def list_calibrations(self, actor: Actor, request: Request[None]) -> Response:
@@ -114,9 +114,9 @@ class Handlers:
         """Return a device and its calibrations between `start` and `end`."""
         start = instant(request.query_params, "start", 0)
         end = instant(request.query_params, "end", INT64_MAX)
-        view = await self._gateway.devices.get(backend, wire.DOOR)
+        view = await self._gateway.devices.get(backend, wire.DIALECT)
         most = self.limits.requests.list_page
-        found = await self._gateway.devices.calibrations(backend, wire.DOOR, most)
+        found = await self._gateway.devices.calibrations(backend, wire.DIALECT, most)
         return view.device, [each for each in found if start <= each.valid_from <= end]
 
     async def _queue_s(self, device: Device) -> float:
@@ -130,7 +130,7 @@ class Handlers:
 
     async def clone_job(self, actor: Actor, request: Request[wire.CloneBody]) -> Response:
         """Submit a job again, with changes."""
-        job = await self._gateway.jobs.get(actor, request.path_params["id"], door=wire.DOOR)
+        job = await self._gateway.jobs.get(actor, request.path_params["id"], dialect=wire.DIALECT)
         kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
         program = await self._gateway.results.program(job, request.answer)
         await request.answer.close()  # the answer itself is short
@@ -181,13 +181,13 @@ class Handlers:
             return _answer_page(request, (), None)
         session = query.get("session_id")
         if session is not None:
-            session = (await self._gateway.groups.get(actor, session, door=wire.DOOR)).id
+            session = (await self._gateway.groups.get(actor, session, dialect=wire.DIALECT)).id
         return await self._list(request, actor, session)
 
     async def list_session_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List the jobs of a session, newest first."""
         id_text = request.path_params["id"]
-        session = await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+        session = await self._gateway.groups.get(actor, id_text, dialect=wire.DIALECT)
         return await self._list(request, actor, session.id)
 
     async def _list(self, request: Request[Any], actor: Actor, session: str | None) -> Response:
@@ -195,7 +195,7 @@ class Handlers:
         word = query.get("status")
         targets = [wire.device_name(word) for word in query.get("target", "").split(",") if word]
         asked = JobQuery(
-            door=wire.DOOR,
+            dialect=wire.DIALECT,
             device=targets[0] if len(targets) == 1 else None,
             group=session,
             states=states(word),
@@ -263,32 +263,32 @@ class Handlers:
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job; one that has not ended is cancelled first."""
         job = await self._cancel(actor, request.path_params["id"])
-        await self._gateway.jobs.delete(actor, job.id, door=wire.DOOR)
+        await self._gateway.jobs.delete(actor, job.id, dialect=wire.DIALECT)
         return json({"id": job.id, "status": "deleted"})
 
     async def _cancel(self, actor: Actor, id_text: str) -> Job:
         return await self._gateway.jobs.cancel(
-            actor, id_text, door=wire.DOOR, wait_s=_CANCEL_WAIT_S
+            actor, id_text, dialect=wire.DIALECT, wait_s=_CANCEL_WAIT_S
         )
 
     async def cancel_jobs(self, actor: Actor, request: Request[list[str]]) -> Response:
         """Cancel several jobs, or none if one does not exist."""
         ids = request.payload
-        await self._gateway.bulk.cancel(actor, ids, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
+        await self._gateway.bulk.cancel(actor, ids, dialect=wire.DIALECT, wait_s=_CANCEL_WAIT_S)
         return json({"ids": ids, "status": "canceled"})
 
     async def delete_jobs(self, actor: Actor, request: Request[list[str]]) -> Response:
         """Delete several jobs, or none if one does not exist."""
         ids = request.payload
-        await self._gateway.bulk.cancel(actor, ids, door=wire.DOOR, wait_s=_CANCEL_WAIT_S)
-        await self._gateway.bulk.delete(actor, ids, door=wire.DOOR)
+        await self._gateway.bulk.cancel(actor, ids, dialect=wire.DIALECT, wait_s=_CANCEL_WAIT_S)
+        await self._gateway.bulk.delete(actor, ids, dialect=wire.DIALECT)
         return json({"ids": ids, "status": "deleted"})
 
     async def estimate_job(self, actor: Actor, request: Request[None]) -> Response:
         """Estimate the time of a job."""
         asked = catalogue.asked(request.query_params, self.limits.jobs.shots)
         name = wire.device_name(asked["backend"])
-        view = await self._gateway.devices.get(name, wire.DOOR)
+        view = await self._gateway.devices.get(name, wire.DIALECT)
         run_s = self._gateway.queue.run_time(
             view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
         )
@@ -353,7 +353,7 @@ class Handlers:
         """Return a circuit in native gates, compiled now: few are ever read."""
         if not jobs.is_compiled(part, kept):
             raise NotFound("The job has no compiled circuit.")
-        view = await self._gateway.devices.get(part.job.device, wire.DOOR)
+        view = await self._gateway.devices.get(part.job.device, wire.DIALECT)
         entangler = jobs.entangler(view.device, kept)
         text = await self._gateway.compilation.native(part.job, part.number or 0, entangler)
         return json(msgspec.Raw(text))
@@ -385,7 +385,7 @@ class Handlers:
         minutes = settings.duration_limit_min
         group = await self._gateway.groups.open(
             actor,
-            wire.DOOR,
+            wire.DIALECT,
             device=wire.device_name(body.backend),
             jobs_limit=settings.job_count_limit,
             life_s=None if minutes is None else 60 * minutes,
@@ -398,7 +398,7 @@ class Handlers:
         query = request.query_params
         found = await self._gateway.groups.page(
             actor,
-            wire.DOOR,
+            wire.DIALECT,
             before=cursor(query),
             limit=integer(query, "limit", _PAGE, 1, self.limits.requests.list_page),
         )
@@ -411,14 +411,14 @@ class Handlers:
     async def read_session(self, actor: Actor, request: Request[None]) -> Response:
         """Read a session."""
         id_text = request.path_params["id"]
-        group = await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+        group = await self._gateway.groups.get(actor, id_text, dialect=wire.DIALECT)
         use = await self._gateway.groups.use(actor, group)
         return json(sessions.session(group, use, _now()))
 
     async def end_session(self, actor: Actor, request: Request[None]) -> Response:
         """End a session."""
         id_text = request.path_params["id"]
-        group = await self._gateway.groups.close(actor, id_text, door=wire.DOOR)
+        group = await self._gateway.groups.close(actor, id_text, dialect=wire.DIALECT)
         use = await self._gateway.groups.use(actor, group)
         return json(sessions.session(group, use, _now()))
 
@@ -435,7 +435,7 @@ class Handlers:
         return await self._find(actor, request.path_params["id"])
 
     async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.Kept]:
-        part, document = await self._gateway.jobs.part(actor, id_text, door=wire.DOOR)
+        part, document = await self._gateway.jobs.part(actor, id_text, dialect=wire.DIALECT)
         kept = wire.kept(document)
         if part.number is not None and not kept.is_multi:
             raise NotFound("There is no such job.")
@@ -461,7 +461,7 @@ class V03Handlers(Handlers):
 class _Page:
     """Jobs of one page. They may be many or have long metadata: other requests run in between."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Reservation) -> None:
         self.rows: list[msgspec.Raw] = []
         self._answer = answer
         self._size = self._n_looked_at = 0
@@ -477,7 +477,7 @@ class _Page:
 
     async def pause(self) -> None:
         """Let other requests run now and then: each job takes a look-up or two."""
-        if self._size > SMALL_ANSWER_BYTES:
+        if self._size > SMALL_RESPONSE_BYTES:
             await self._answer.begin()
         self._n_looked_at += 1
         if self._n_looked_at % _ROWS_PER_TURN == 0:

@@ -1,4 +1,4 @@
-"""What comes in through IonQ's doors: both versions' submissions, and the words of errors.
+"""What arrives in IonQ's dialects: both versions' submissions, and the words of errors.
 
 A job is stored in one form for both versions, so that either can read it.
 """
@@ -29,7 +29,7 @@ from qwicket.model.limits import INT64_MAX, Limits
 if TYPE_CHECKING:
     from qwicket.gateway import Program
 
-DOOR: Final = "ionq"
+DIALECT: Final = "ionq"
 CIRCUIT: Final = "ionq.circuit.v1"
 MULTI: Final = "ionq.multi-circuit.v1"
 QASM3: Final = "ionq.qasm3.v1"
@@ -177,7 +177,7 @@ class _CommonSubmission(NamedTuple):
     def to_submission(self) -> Submission:
         noise = self.kept.noise
         return Submission(
-            door=DOOR,
+            dialect=DIALECT,
             device=device_name(self.device),
             format="openqasm3" if self.kept.type == QASM3 else CIRCUIT,
             source=self.source,
@@ -189,7 +189,7 @@ class _CommonSubmission(NamedTuple):
             group=self.session,
             debias=self.kept.is_debiased,
             dry_run=self.kept.is_dry,
-            wire=msgspec.json.encode(self.kept),
+            vendor_fields=msgspec.json.encode(self.kept),
         )
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.agents import Pulled
     from qwicket.model.devices import Device
-    from qwicket.model.jobs import Job, Order
+    from qwicket.model.jobs import Directive, Job
     from qwicket.model.limits import Limits
 
 
@@ -31,12 +31,12 @@ class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         family: What programs it runs.
         spec: What it can do.
-        doors: Which dialects show it; the native one always does.
+        dialects: Which dialects show it; the native one always does.
     """
 
     family: Family
     spec: DeviceSpec
-    doors: tuple[str, ...] = ()
+    dialects: tuple[str, ...] = ()
 
 
 class AnnouncedBody(schema.base.Answer, frozen=True, kw_only=True):
@@ -46,14 +46,14 @@ class AnnouncedBody(schema.base.Answer, frozen=True, kw_only=True):
         name: What submissions call it.
         family: What programs it runs.
         provider: To whom it belongs: the account that announced it first.
-        doors: Which dialects show it.
+        dialects: Which dialects show it.
         spec: What it can do.
     """
 
     name: str
     family: Family
     provider: str
-    doors: tuple[str, ...]
+    dialects: tuple[str, ...]
     spec: DeviceSpec
 
 
@@ -191,7 +191,7 @@ def device(of: Device) -> AnnouncedBody:
         name=of.name,
         family=of.family,
         provider=of.provider,
-        doors=of.doors,
+        dialects=of.dialects,
         spec=of.spec,
     )
 
@@ -219,8 +219,8 @@ def pulled(of: Pulled | None, renew_s: float, limits: Limits) -> schema.agents.C
     )
 
 
-def orders(of: Mapping[str, Order], renew_s: float) -> schema.agents.OrdersBody:
-    return schema.agents.OrdersBody(orders={**of}, renew_s=renew_s)
+def directives(of: Mapping[str, Directive], renew_s: float) -> schema.agents.DirectivesBody:
+    return schema.agents.DirectivesBody(directives={**of}, renew_s=renew_s)
 
 
 def end(of: Job) -> schema.agents.JobEnd:

@@ -48,7 +48,7 @@ class AgentHandlers:
         """Announce a device."""
         body, name = request.payload, request.path_params["name"]
         device = await self._gateway.agents.announce(
-            *(actor, name, body.family, body.doors, body.spec),
+            *(actor, name, body.family, body.dialects, body.spec),
             shown_by=self._shown_by(body.family),
         )
         return json(wire.device(device))
@@ -91,8 +91,8 @@ class AgentHandlers:
         body = request.payload
         held, progress = wire.leases(body.held), wire.progress(body.held)
         id_text = request.path_params["id"]
-        orders = await self._gateway.agents.renew(actor, body.agent, id_text, held, progress)
-        return json(wire.orders(orders, self._gateway.agents.renew_s))
+        directives = await self._gateway.agents.renew(actor, body.agent, id_text, held, progress)
+        return json(wire.directives(directives, self._gateway.agents.renew_s))
 
     async def finish_job(
         self, actor: Actor, request: Request[schema.agents.FinishBody]

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
     from qwicket.dialects.requests import Request
-    from qwicket.gateway import Awaited, Gateway
+    from qwicket.gateway import Gateway, WaitResult
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Family
     from qwicket.model.jobs import Job, Submission
@@ -74,19 +74,21 @@ class Handlers(AgentHandlers):
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the devices."""
-        views = await self._gateway.devices.of(wire.DOOR)
+        views = await self._gateway.devices.of(wire.DIALECT)
         return json(schema.devices.DeviceList(devices=tuple(wire.device(view) for view in views)))
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
-        view = await self._gateway.devices.get(request.path_params["name"], wire.DOOR)
+        view = await self._gateway.devices.get(request.path_params["name"], wire.DIALECT)
         return json(wire.device(view, await self._gateway.queue.forecast(view.device.name)))
 
     async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the calibration of a device: in force now, or at `?at=`."""
         at = params.instant(request.query_params, "at")
         name = request.path_params["name"]
-        return json(wire.calibration(await self._gateway.devices.calibration(name, wire.DOOR, at)))
+        return json(
+            wire.calibration(await self._gateway.devices.calibration(name, wire.DIALECT, at))
+        )
 
     async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
         """Submit a job."""
@@ -136,7 +138,7 @@ class Handlers(AgentHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job, told = await self._wait(actor, request)
-        results = await self._gateway.results.of(job, request.answer, told=told)
+        results = await self._gateway.results.of(job, request.answer, known=told)
         return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
@@ -144,7 +146,7 @@ class Handlers(AgentHandlers):
         is_archive = arrays.are_requested(request.headers.get("accept", ""), request.query_params)
         job, told = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results.of(job, request.answer, number, told=told)
+        results = await self._gateway.results.of(job, request.answer, number, known=told)
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
@@ -160,7 +162,7 @@ class Handlers(AgentHandlers):
         text = await self._gateway.compilation.openqasm(job, number, request.answer)
         return Response(text, media_type=OPENQASM_TYPE)
 
-    async def _wait(self, actor: Actor, request: Request[Any]) -> Awaited:
+    async def _wait(self, actor: Actor, request: Request[Any]) -> WaitResult:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         wait_s = params.seconds(request.query_params, "wait", self.limits.requests.wait_s)
         awaited = await self._gateway.jobs.wait(actor, request.path_params["id"], wait_s)
@@ -173,7 +175,7 @@ class Handlers(AgentHandlers):
         body = request.payload
         group = await self._gateway.groups.open(
             actor,
-            wire.DOOR,
+            wire.DIALECT,
             device=body.device,
             name=body.name,
             jobs_limit=body.jobs_limit,
@@ -185,7 +187,7 @@ class Handlers(AgentHandlers):
     async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
         """List groups, newest first."""
         before, limit = params.page(request.query_params, self.limits.requests.list_page)
-        groups = await self._gateway.groups.page(actor, wire.DOOR, before=before, limit=limit)
+        groups = await self._gateway.groups.page(actor, wire.DIALECT, before=before, limit=limit)
         return json(wire.group_list(groups, limit))
 
     async def read_group(self, actor: Actor, request: Request[None]) -> Response:

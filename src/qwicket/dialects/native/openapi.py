@@ -29,7 +29,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "created_from": ("Not created before.", {"type": "string", "format": "date-time"}),
     "created_to": ("Not created after.", {"type": "string", "format": "date-time"}),
     "device": ("Of this device.", _TEXT),
-    "door": ("Submitted through this door.", _TEXT),
+    "dialect": ("Submitted in this dialect.", _TEXT),
     "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
     "group": ("Of this group.", _TEXT),
     "limit": (

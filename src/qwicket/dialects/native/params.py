@@ -25,7 +25,7 @@ _SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3}
 """A number that is not negative, as JSON has it."""
 
 _KNOWN: Final = {
-    *("before", "created_from", "created_to", "device", "door"),
+    *("before", "created_from", "created_to", "device", "dialect"),
     *("group", "limit", "name", "state", "tag"),
 }
 
@@ -43,7 +43,7 @@ def query(params: QueryParams, limits: Limits) -> JobQuery:
     if len(tags) > limits.requests.tags:
         raise LimitExceeded(f"tag: at most {limits.requests.tags} (limit tags).", field="tag")
     return JobQuery(
-        door=params.get("door"),
+        dialect=params.get("dialect"),
         device=params.get("device"),
         group=params.get("group"),
         name=params.get("name"),

@@ -28,7 +28,16 @@ if TYPE_CHECKING:
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE
 _PAGE: Final = ("limit", "before")
-_SEARCH: Final = ("created_from", "created_to", "device", "door", "group", "name", "state", "tag")
+_SEARCH: Final = (
+    "created_from",
+    "created_to",
+    "device",
+    "dialect",
+    "group",
+    "name",
+    "state",
+    "tag",
+)
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
 _GROUP: Final = json_body(schema.groups.GroupBody)
@@ -139,7 +148,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("POST", "/leases/{id}/renew", _DO.renew_lease, _S, _RENEWAL),
-        answers=(schema.agents.OrdersBody,),
+        answers=(schema.agents.DirectivesBody,),
     ),
     Route(
         *("POST", "/leases/{id}/finish", _DO.finish_job, _S, _FINISH),

@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     from qwicket.gateway import DeviceView
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
-    from qwicket.scheduling import Outlook, Place
+    from qwicket.scheduling import Forecast, QueuePosition
     from qwicket.store import JobEvent
 
-DOOR: Final = "native"
+DIALECT: Final = "native"
 _MOST_PAUSE_S: Final = 30.0
 PROBLEM_TYPE: Final = "application/problem+json"
 
@@ -62,7 +62,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     for field in ("inputs", "outputs", "tags"):
         check_document(bytes(getattr(body, field)), field, limits)
     return Submission(
-        door=DOOR,
+        dialect=DIALECT,
         device=body.device,
         format=body.format or "",
         source=_source(body.program),
@@ -88,7 +88,7 @@ def _source(program: msgspec.Raw) -> bytes:
 
 
 def job(
-    job: Job, place: Place | None = None, progress: Progress | None = None
+    job: Job, place: QueuePosition | None = None, progress: Progress | None = None
 ) -> schema.jobs.JobBody:
     """Return a job, with its place in the queue, or its progress, where that was looked up."""
     error, queue = None, None
@@ -101,7 +101,7 @@ def job(
         state=job.state,
         version=job.version,
         device=job.device,
-        door=job.door,
+        dialect=job.dialect,
         group=job.group,
         name=job.name,
         tags=job.tags,
@@ -121,7 +121,7 @@ def job(
     )
 
 
-def pause(of: Job, place: Place | None) -> int | None:
+def pause(of: Job, place: QueuePosition | None) -> int | None:
     """Return the seconds until the next useful poll of a job; None when it has ended."""
     if of.state.is_final:
         return None
@@ -176,13 +176,13 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def device(view: DeviceView, outlook: Outlook | None = None) -> schema.devices.DeviceBody:
+def device(view: DeviceView, forecast: Forecast | None = None) -> schema.devices.DeviceBody:
     """Return a device, with how long its queue is where that was looked up."""
     device, spec, status, presence = view.device, view.device.spec, view.status, view.presence
     queue: schema.devices.DeviceQueue | UnsetType = UNSET
-    if outlook:
-        starts_in_s = _rounded(outlook.start_in_s)
-        queue = schema.devices.DeviceQueue(length=len(outlook.places), starts_in_s=starts_in_s)
+    if forecast:
+        starts_in_s = _rounded(forecast.start_in_s)
+        queue = schema.devices.DeviceQueue(length=len(forecast.positions), starts_in_s=starts_in_s)
     return schema.devices.DeviceBody(
         name=device.name,
         family=device.family,

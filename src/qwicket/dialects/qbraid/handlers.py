@@ -7,9 +7,9 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qwicket.dialects.qbraid import ids, statuses
-from qwicket.dialects.qbraid.wire import DOOR, Kept, kept
+from qwicket.dialects.qbraid.wire import DIALECT, Kept, kept
 from qwicket.dialects.routing import Route
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound, NotOffered
 from qwicket.model.jobs import JobQuery
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.qbraid.submissions import ParsedJob
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView, Gateway
-    from qwicket.gateway.answers import Answer
+    from qwicket.gateway.response_budget import Reservation
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
@@ -77,15 +77,15 @@ class CommonHandlers:
         """
         bare = name.rpartition(":")[2] if ":" in name else name.removeprefix("qbraid_")
         with contextlib.suppress(NotFound):
-            view = await self._gateway.devices.get(bare, DOOR)
+            view = await self._gateway.devices.get(bare, DIALECT)
             if name in (ids.qrn(view.device), ids.v0_device_id(bare)):
                 return view
         raise NotFound(f"There is no device {name[:100]}.", field="device")
 
     async def _depth(self, view: DeviceView) -> tuple[int, float]:
         """Return how many jobs wait for a device, and the seconds a new one would, if known."""
-        outlook = await self._gateway.queue.forecast(view.device.name)
-        return len(outlook.places), outlook.start_in_s or 0.0
+        forecast = await self._gateway.queue.forecast(view.device.name)
+        return len(forecast.positions), forecast.start_in_s or 0.0
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -110,7 +110,7 @@ class CommonHandlers:
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
             return None
-        group = await self._gateway.groups.get(actor, ids.id_of(name), door=DOOR)
+        group = await self._gateway.groups.get(actor, ids.id_of(name), dialect=DIALECT)
         return group.id
 
     async def _find(self, actor: Actor, name: str) -> Job:
@@ -120,8 +120,8 @@ class CommonHandlers:
             NotFound: Absent, or another account's.
         """
         if ids.is_object_id(name):
-            return await self._gateway.jobs.by_prefix(actor, name, door=DOOR)
-        return await self._gateway.jobs.get(actor, ids.id_of(name) or name, door=DOOR)
+            return await self._gateway.jobs.by_prefix(actor, name, dialect=DIALECT)
+        return await self._gateway.jobs.get(actor, ids.id_of(name) or name, dialect=DIALECT)
 
     async def _show(self, job: Job) -> Shown:
         place = await self._gateway.queue.position(job)
@@ -131,7 +131,7 @@ class CommonHandlers:
     async def _search(
         self,
         actor: Actor,
-        answer: Answer,
+        answer: Reservation,
         *,
         states: tuple[JobState, ...],
         page: int,
@@ -149,7 +149,7 @@ class CommonHandlers:
         if any("\0" in each for each in (*tags, text, device or "")):
             raise InvalidRequest("A search contains a NUL character.")
         asked = JobQuery(
-            door=DOOR,
+            dialect=DIALECT,
             device=device,
             group=group,
             states=states,
@@ -169,7 +169,7 @@ class CommonHandlers:
             size += row.kept.size_bytes
             if size > _PAGE_BYTES:
                 break
-            if size > SMALL_ANSWER_BYTES:
+            if size > SMALL_RESPONSE_BYTES:
                 await answer.begin()
             if number % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)  # each takes a look-up or two
@@ -183,10 +183,10 @@ class CommonHandlers:
         """
         if job.state.is_final:
             raise Conflict(f"The job is {statuses.status(job)}: it cannot be cancelled.")
-        return await self._gateway.jobs.cancel(actor, job.id, door=DOOR)
+        return await self._gateway.jobs.cancel(actor, job.id, dialect=DIALECT)
 
     async def _delete(self, actor: Actor, job: Job) -> None:
-        await self._gateway.jobs.delete(actor, job.id, door=DOOR)
+        await self._gateway.jobs.delete(actor, job.id, dialect=DIALECT)
 
 
 def only(query: Mapping[str, str], name: str, *accepted: str) -> bool:

@@ -12,7 +12,7 @@ import msgspec
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.qbraid import ids, statuses
 from qwicket.dialects.qbraid.limits import QBraidLimits
-from qwicket.dialects.qbraid.wire import DOOR
+from qwicket.dialects.qbraid.wire import DIALECT
 from qwicket.dialects.times import format_time
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
@@ -107,7 +107,7 @@ class Registry:
         if len(body) > most:
             detail = f"The document has {len(body)} bytes, {most} are allowed"
             raise LimitExceeded(f"{detail} (limit options_bytes).")
-        record = await self._gateway.records.register(actor, DOOR, key, body)
+        record = await self._gateway.records.register(actor, DIALECT, key, body)
         kept: str = _decoder.decode(record.body)["qbraidJobId"]
         return kept
 
@@ -127,7 +127,7 @@ class Registry:
             # Checked before the read, so that the error does not reveal which records exist.
             actor.require(Scope.JOBS_WRITE)
         key = texts.get("qbraidJobId", "").rpartition("-")[2]
-        record = await self._gateway.records.get(actor, DOOR, key)
+        record = await self._gateway.records.get(actor, DIALECT, key)
         document = _decoder.decode(record.body)
         if document["qbraidJobId"] != texts["qbraidJobId"] or not _sees(actor, document):
             raise NotFound("There is no such job.")
@@ -135,7 +135,7 @@ class Registry:
             document["status"] = texts["status"]
             document["qbraidStatus"] = _checked(texts["qbraidStatus"])
             body = msgspec.json.encode(document)
-            record = await self._gateway.records.update(actor, DOOR, key, body)
+            record = await self._gateway.records.update(actor, DIALECT, key, body)
         return _shown(record, actor, email)
 
     async def search(
@@ -146,7 +146,7 @@ class Registry:
         before: int | None = None
         left = _MOST_BYTES
         while len(found) < most and left > 0:
-            page = await self._gateway.records.page(actor, DOOR, before=before, limit=_PAGE)
+            page = await self._gateway.records.page(actor, DIALECT, before=before, limit=_PAGE)
             matching, size = await asyncio.to_thread(
                 _found, page, actor, email, query, most - len(found), left
             )

@@ -10,7 +10,7 @@ from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
 from qwicket.dialects.qbraid import ids
 from qwicket.dialects.qbraid.limits import QBraidLimits
-from qwicket.dialects.qbraid.wire import DOOR, EMPTY, Kept
+from qwicket.dialects.qbraid.wire import DIALECT, EMPTY, Kept
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
 from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
@@ -144,7 +144,7 @@ class ParsedJob(NamedTuple):
         """
         formats = [_FORMATS[program.format] for program in self.programs]
         return Submission(
-            door=DOOR,
+            dialect=DIALECT,
             device=self.device,
             format="batch" if self.kept.is_batch else formats[0],
             source=self._joined(formats),
@@ -156,7 +156,7 @@ class ParsedJob(NamedTuple):
             tags=flat_tags(self.kept.tags),
             group=group,
             idempotency_key=key,
-            wire=msgspec.json.encode(self.kept),
+            vendor_fields=msgspec.json.encode(self.kept),
         )
 
     def _joined(self, formats: list[str]) -> bytes:

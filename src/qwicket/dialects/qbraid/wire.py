@@ -1,4 +1,4 @@
-"""qBraid's errors, and what is kept with a job of this door."""
+"""qBraid's errors, and what is kept with a job of this dialect."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qwicket.model.errors import (
     Unavailable,
 )
 
-DOOR: Final = "qbraid"
+DIALECT: Final = "qbraid"
 EMPTY: Final = msgspec.Raw(b"{}")
 
 

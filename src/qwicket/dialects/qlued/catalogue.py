@@ -74,7 +74,7 @@ def config(view: DeviceView, base_url: str) -> dict[str, Any]:
 
     Args:
         view: The device.
-        base_url: Where this door is.
+        base_url: Where this dialect is.
     """
     device, spec = view.device, atoms(view.device)
     gates = [gate.name for gate in spec.gates]

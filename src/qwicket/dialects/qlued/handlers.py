@@ -12,7 +12,7 @@ from starlette.responses import Response
 from qwicket.dialects.qlued import catalogue, results, wire
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.validation import quoted
-from qwicket.gateway.recent import Recent
+from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, NotFound, QwicketError, Unauthenticated
 from qwicket.model.states import JobState
@@ -40,7 +40,7 @@ class Handlers:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._listed = Recent(self._list_once)
+        self._listed = TTLCache(self._list_once)
         self._listing: dict[str, asyncio.Task[bytes]] = {}
 
     @property
@@ -69,7 +69,7 @@ class Handlers:
 
     async def _list(self, base_url: str) -> bytes:
         shown = []
-        for view in await self._gateway.devices.of(wire.DOOR):
+        for view in await self._gateway.devices.of(wire.DIALECT):
             if catalogue.is_listed(view.device):
                 shown.append(msgspec.json.encode(catalogue.config(view, base_url)))
                 await asyncio.sleep(0)  # a lab's device may have hundreds of gates
@@ -82,8 +82,8 @@ class Handlers:
     async def get_backend_status(self, request: Request[None]) -> Response:
         """Read whether a device works, and how many jobs wait."""
         view = await self._device(request)
-        outlook = await self._gateway.queue.forecast(view.device.name)
-        return json(catalogue.status(view, len(outlook.places)))
+        forecast = await self._gateway.queue.forecast(view.device.name)
+        return json(catalogue.status(view, len(forecast.positions)))
 
     # --- jobs -----------------------------------------------------------------------------------
 
@@ -127,7 +127,7 @@ class Handlers:
         name = catalogue.name(text)
         for device in name.devices if name else ():
             with suppress(NotFound):
-                view = await self._gateway.devices.get(device, wire.DOOR)
+                view = await self._gateway.devices.get(device, wire.DIALECT)
                 if name and name.fits(view.device):
                     return view
         detail = (
@@ -141,7 +141,7 @@ class Handlers:
         """Return the device that the path names, and the job if it is one of that device."""
         view = await self._device(request)
         try:
-            job, _ = await self._gateway.jobs.wait(actor, id_text, wait_s, door=wire.DOOR)
+            job, _ = await self._gateway.jobs.wait(actor, id_text, wait_s, dialect=wire.DIALECT)
         except NotFound:
             return view, None
         if wait_s:  # the token may have been revoked meanwhile

@@ -1,4 +1,4 @@
-"""What comes in through qlued's door, and its one shape of answers about jobs: the StatusMsg.
+"""What arrives in qlued's dialect, and its one shape of answers about jobs: the StatusMsg.
 
 Every field of a StatusMsg is a text; the word `None` stands for nothing.
 """
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-DOOR: Final = "qlued"
+DIALECT: Final = "qlued"
 UNKNOWN_DEVICE: Final = "Unknown back-end!"
 
 Status = Literal["INITIALIZING", "QUEUED", "DONE", "ERROR"]
@@ -221,7 +221,7 @@ def submission(device: Device, job: bytes, limits: Limits) -> Submission:
     """
     _check_object(job)
     return Submission(
-        door=DOOR,
+        dialect=DIALECT,
         device=device.name,
         format=device.spec.formats[0],
         source=job,

@@ -31,12 +31,12 @@ class Handlers:
 
     Args:
         gateway: Does the work.
-        pass_s: Life of an access token in seconds.
+        access_token_s: Life of an access token in seconds.
     """
 
-    def __init__(self, gateway: Gateway, pass_s: float) -> None:
+    def __init__(self, gateway: Gateway, access_token_s: float) -> None:
         self._gateway = gateway
-        self._pass_s = pass_s
+        self._access_token_s = access_token_s
 
     @property
     def limits(self) -> Limits:
@@ -45,7 +45,7 @@ class Handlers:
     async def sign_in(self, request: Request[Any]) -> Actor:
         """Return who holds the request's access token. A token of an account is refused."""
         held = request.token("bearer")
-        return await self._gateway.access_tokens.actor(held, wire.DOOR, request.address)
+        return await self._gateway.access_tokens.actor(held, wire.DIALECT, request.address)
 
     async def give_pass(self, request: Request[wire.Grant]) -> Response:
         """Exchange a token for an access token."""
@@ -58,8 +58,8 @@ class Handlers:
             actor = await self._gateway.auth.by_token(asked.token, request.address)
         except Unauthenticated:
             return _refused("invalid_grant", "Invalid refresh token")
-        text = await self._gateway.access_tokens.issue(actor, wire.DOOR, self._pass_s)
-        answer = json(wire.access(text, asked.token, self._pass_s))
+        text = await self._gateway.access_tokens.issue(actor, wire.DIALECT, self._access_token_s)
+        answer = json(wire.access(text, asked.token, self._access_token_s))
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
@@ -71,7 +71,7 @@ class Handlers:
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the devices."""
-        shown = [catalogue.overview(view) for view in await self._gateway.devices.of(wire.DOOR)]
+        shown = [catalogue.overview(view) for view in await self._gateway.devices.of(wire.DIALECT)]
         wanted = request.query_params.get("status")
         return json({"data": [each for each in shown if wanted in (None, each["status"])]})
 
@@ -88,7 +88,7 @@ class Handlers:
         return json(catalogue.certificate((await self._device(request)).device))
 
     async def _device(self, request: Request[Any]) -> DeviceView:
-        return await self._gateway.devices.get(request.path_params["target"], wire.DOOR)
+        return await self._gateway.devices.get(request.path_params["target"], wire.DIALECT)
 
     # --- jobs -------------------------------------------------------------------------------------
 
@@ -99,14 +99,14 @@ class Handlers:
             job = await self._gateway.jobs.submit(actor, submission, is_once=True)
         except (InvalidRequest, LimitExceeded, NotFound) as error:
             raise wire.in_circuit(error) from None
-        return json(wire.job(job, wire.kept(submission.wire), wire.OPEN), 201)
+        return json(wire.job(job, wire.kept(submission.vendor_fields), wire.OPEN), 201)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's own jobs, newest first, without those that do not exist."""
         query, most = request.query_params, self.limits.requests.list_page
         size, states = _size(query.get("size"), most), wire.states(query.get("status"))
         if "id" not in query:
-            asked = JobQuery(door=wire.DOOR, states=states, limit=size)
+            asked = JobQuery(dialect=wire.DIALECT, states=states, limit=size)
             found = await self._gateway.jobs.page(actor, asked)
         else:
             named = await self._named(actor, query.getlist("id"))
@@ -124,7 +124,7 @@ class Handlers:
         found: dict[str, Job] = {}
         for id_text in ids:
             try:
-                job = await self._gateway.jobs.get(actor, id_text, door=wire.DOOR)
+                job = await self._gateway.jobs.get(actor, id_text, dialect=wire.DIALECT)
             except NotFound:
                 continue
             if job.account == actor.account:
@@ -135,14 +135,14 @@ class Handlers:
         """Read a job."""
         id_text = request.path_params["id"]
         job, document = await self._gateway.jobs.get_with_vendor_fields(
-            actor, id_text, door=wire.DOOR
+            actor, id_text, dialect=wire.DIALECT
         )
         job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
         return json(wire.job(job, wire.kept(document)))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job; one that has ended stays as it is."""
-        await self._gateway.jobs.cancel(actor, request.path_params["id"], door=wire.DOOR)
+        await self._gateway.jobs.cancel(actor, request.path_params["id"], dialect=wire.DIALECT)
         return Response(status_code=204)
 
     async def read_circuit(self, actor: Actor, request: Request[None]) -> Response:
@@ -166,7 +166,7 @@ class Handlers:
         return Response(body, media_type=media_type)
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
-        return await self._gateway.jobs.get(actor, request.path_params["id"], door=wire.DOOR)
+        return await self._gateway.jobs.get(actor, request.path_params["id"], dialect=wire.DIALECT)
 
     async def _body(self, job: Job) -> dict[str, Any]:
         return wire.job(job, wire.kept(await self._gateway.jobs.vendor_fields(job)))

@@ -46,7 +46,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
     """Return the dialect at the root, whose clients renew their access tokens."""
     return Dialect(
-        Handlers(gateway, settings.pass_s),
+        Handlers(gateway, settings.access_token_s),
         ROUTES,
         wire.problem,
         recast=wire.recast,

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
 
-DOOR: Final = "xanadu"
+DIALECT: Final = "xanadu"
 OPEN: Final = "open"
 CANCELLED: Final = "cancelled"
 
@@ -59,7 +59,7 @@ class PatchBody(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What only this door's clients need back; stored with the job, opaque to everyone else."""
+    """What only this dialect's clients need back; stored with the job, opaque to everyone else."""
 
     name: str | None = None
     language: str = _USUAL_LANGUAGE
@@ -111,14 +111,14 @@ def submission(text: bytes, limits: Limits) -> Submission:
     except (InvalidRequest, LimitExceeded) as error:
         raise in_circuit(error) from None
     return Submission(
-        door=DOOR,
+        dialect=DIALECT,
         device=_target(body.target, header.target),
         format="blackbird",
         source=source,
         shots=header.shots,
         outputs=(SAMPLES,),
         name=body.name or "",
-        wire=msgspec.json.encode(Kept(body.name, body.language)),
+        vendor_fields=msgspec.json.encode(Kept(body.name, body.language)),
     )
 
 

@@ -1,4 +1,4 @@
-"""What a document says of the job around its circuits: for doors, which make submissions of it.
+"""What a document says of the job around its circuits: for dialects, which make submissions of it.
 
 Instructions are passed over, so that this is quick also where reading is not. A job here has one
 number of shots, one seed and one method: experiments that differ in them are refused.

@@ -16,7 +16,7 @@ select device.body from device
 join provider on provider.name = device.provider and provider.is_active = 1
 where device.name = :name;
 
--- name: device_standing
+-- name: device_snapshot
 -- A device whose provider is active, with its state and the calibration in force; keys only.
 select
     device.body, device_state.is_on, device_state.reason, device_state.until_at,

@@ -2,10 +2,10 @@
 
 -- name: group_add
 insert into "group" (
-    id, account, project, door, device, name, state, jobs_limit, created_at, expires_at, body
+    id, account, project, dialect, device, name, state, jobs_limit, created_at, expires_at, body
 )
 values (
-    :id, :account, :project, :door, :device, :name, 'open', :jobs_limit, :now, :expires_at, :body
+    :id, :account, :project, :dialect, :device, :name, 'open', :jobs_limit, :now, :expires_at, :body
 )
 returning {group};
 
@@ -24,19 +24,19 @@ where id = :id
 -- name: group_list
 -- Newest first below a `seq`; index group_by_account.
 select {group} from "group"
-where account = :account and door = :door and seq < :before and (device is null or {allowed})
+where account = :account and dialect = :dialect and seq < :before and (device is null or {allowed})
 order by seq desc
 limit :limit;
 
 -- name: group_beyond
--- Whether an account has more than so many groups of a door; index group_by_account.
-select 1 from "group" where account = :account and door = :door
+-- Whether an account has more than so many groups of a dialect; index group_by_account.
+select 1 from "group" where account = :account and dialect = :dialect
 order by seq desc limit 1 offset :most;
 
 -- name: group_oldest_closed
 -- Index group_by_account.
 select id from "group"
-where account = :account and door = :door and (state = 'closed' or expires_at <= :now)
+where account = :account and dialect = :dialect and (state = 'closed' or expires_at <= :now)
 order by seq
 limit 1;
 

@@ -5,12 +5,12 @@
 -- Nothing while the project has as many jobs waiting as it may, unless the job has failed already.
 -- Times of one account rise. Indexes job_by_account, job_by_change and job_waiting.
 insert into job (
-    id, account, project, device, door, "group", state, version, name, tags, shots, n_circuits,
+    id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
     created_at, queued_at, ended_at, expires_at, error_code, error_text, express
 )
 select
-    :id, :account, :project, :device, :door, :group, :state, 1, :name, :tags, :shots, :n_circuits,
+    :id, :account, :project, :device, :dialect, :group, :state, 1, :name, :tags, :shots, :n_circuits,
     :n_qubits, :n_ops_1q, :n_ops_2q, :est_bytes, :est_seconds, :priority, 0,
     :calibration, made.change, made.at,
     case when cast(:state as text) = 'queued' then made.at end,
@@ -63,8 +63,8 @@ select format, source from program where job = :id;
 -- name: program_circuits
 select circuits from program where job = :id;
 
--- name: wire_add
-insert into job_wire (job, body) values (:id, :wire);
+-- name: vendor_fields_add
+insert into job_vendor_fields (job, body) values (:id, :vendor_fields);
 
 -- name: job_get
 select {job} from job where id = :id;
@@ -78,9 +78,9 @@ where id = :id
         or project in (select project from member where member.account = :account)
     );
 
--- name: job_visible_kept
--- The same, and what a vendor's door keeps of it.
-select {job}, (select body from job_wire where job_wire.job = job.id) from job
+-- name: job_visible_with_vendor_fields
+-- The same, and what a vendor's dialect keeps of it.
+select {job}, (select body from job_vendor_fields where job_vendor_fields.job = job.id) from job
 where id = :id
     and (
         account = :account
@@ -146,18 +146,18 @@ select max(seq) from job where account = :account;
 -- When an account's first job above a `seq` was made; index job_by_account.
 select seq, created_at from job where account = :account and seq > :seq order by seq limit 1;
 
--- name: job_list_of_door
--- As job_list, for a vendor's door; index job_by_door.
+-- name: job_list_of_dialect
+-- As job_list, for a vendor's dialect; index job_by_dialect.
 select {job} from job
-where account = :account and door = :door and seq > :after and seq < :before
+where account = :account and dialect = :dialect and seq > :after and seq < :before
     and {wished} and created_at >= :since and created_at <= :until
 order by seq desc
 limit :limit;
 
--- name: job_list_of_door_rising
--- As job_list_of_door, the oldest first above a `seq`; index job_by_door.
+-- name: job_list_of_dialect_rising
+-- As job_list_of_dialect, the oldest first above a `seq`; index job_by_dialect.
 select {job} from job
-where account = :account and door = :door and seq > :after
+where account = :account and dialect = :dialect and seq > :after
     and {wished} and created_at >= :since and created_at <= :until
 order by seq
 limit :limit;
@@ -204,25 +204,25 @@ select (
     where device = :device and state in ('running', 'cancelling', 'uncertain')
 );
 
--- name: wire_put
-insert into job_wire (job, body) values (:id, :wire)
+-- name: vendor_fields_put
+insert into job_vendor_fields (job, body) values (:id, :vendor_fields)
 on conflict (job) do update set body = excluded.body;
 
 -- name: job_search
--- Newest first, some skipped; index job_by_door.
+-- Newest first, some skipped; index job_by_dialect.
 select {job} from job where {sought} order by seq desc limit :limit offset :offset;
 
 -- name: job_search_rising
--- As job_search, the oldest first; index job_by_door.
+-- As job_search, the oldest first; index job_by_dialect.
 select {job} from job where {sought} order by seq limit :limit offset :offset;
 
 -- name: job_run_ms
--- How long the ended jobs that a search finds ran; index job_by_door.
+-- How long the ended jobs that a search finds ran; index job_by_dialect.
 select cast(coalesce(sum(ended_at - started_at), 0) as bigint) from job
 where {sought} and started_at is not null and ended_at is not null;
 
 -- name: job_tally
--- How many jobs a search finds in each state; index job_by_door.
+-- How many jobs a search finds in each state; index job_by_dialect.
 select {shown_state}, count(*) from job where {sought} group by 1;
 
 -- name: job_by_prefix
@@ -231,8 +231,8 @@ select {job} from job
 where id >= :low and id <= :high and account = :account and {allowed}
 limit 2;
 
--- name: wire_get
-select body from job_wire where job = :id;
+-- name: vendor_fields_get
+select body from job_vendor_fields where job = :id;
 
 -- name: outcome_list
 select part, body, sha256, error_code, error_text from outcome where job = :id order by part;
@@ -273,10 +273,10 @@ returning {job};
 
 -- name: idempotency_get
 select digest, job, made_at from idempotency
-where account = :account and door = :door and key = :key;
+where account = :account and dialect = :dialect and key = :key;
 
 -- name: idempotency_put
-insert into idempotency (account, door, key, digest, job, made_at)
-values (:account, :door, :key, :digest, :job, :now)
-on conflict (account, door, key) do update
+insert into idempotency (account, dialect, key, digest, job, made_at)
+values (:account, :dialect, :key, :digest, :job, :now)
+on conflict (account, dialect, key) do update
 set digest = excluded.digest, job = excluded.job, made_at = excluded.made_at;

@@ -160,7 +160,7 @@ def test_a_job_that_fails_in_the_machine_fails_with_its_reason(storage, backends
 
 
 def test_users_of_qlued_find_the_machine_under_its_labs_name(storage, backends):
-    """The whole way: a plain client of qlued's API, its door, the main loop, and back."""
+    """The whole way: a plain client of qlued's API, its dialect, the main loop, and back."""
     base = f"/qlued/api/v2/vendor_{DEVICE}_simulator"
     shown = call("GET", f"{base}/get_config")
     assert (shown["n_qubits"], shown["basis_gates"]) == (3, ["kick"])

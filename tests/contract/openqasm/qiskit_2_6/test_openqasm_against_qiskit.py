@@ -1,4 +1,4 @@
-"""Our readers against Qiskit's own, in an environment of Qiskit's.
+"""Our parsers against Qiskit's own, in an environment of Qiskit's.
 
 What is left out on purpose: controlled `U`, `u2` and `u3` in OpenQASM 3. There Qiskit departs from
 the specification by a phase, and the unit tests hold us to the specification's own formulas.

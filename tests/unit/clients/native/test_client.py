@@ -187,7 +187,9 @@ def test_no_client_imports_any_of_the_server(name: str) -> None:
 
 
 def test_a_labs_agent_imports_none_of_the_server() -> None:
-    found = imported("import qwicket.agents, qwicket.agents.hand, qwicket.agents.crew")
+    found = imported(
+        "import qwicket.agents, qwicket.agents.function_process, qwicket.agents.supervisor"
+    )
     assert not found & SERVER
     ours = {each for each in found if each.startswith("qwicket.")}
     assert ours == {"qwicket.agents", "qwicket.clients", "qwicket.schema"}

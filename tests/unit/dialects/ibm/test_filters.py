@@ -41,7 +41,7 @@ def job(**changes: Any) -> Job:
         account="account",
         project="p0",
         device=DEVICES[0],
-        door="ibm",
+        dialect="ibm",
         group=None,
         state=JobState.COMPLETED,
         version=1,
@@ -238,7 +238,7 @@ JOBS = [(shown, body_of(shown)) for shown in some_jobs(400)]
 def test_a_filter_holds_of_what_the_reference_says(where: dict[str, Any], first: int) -> None:
     """400 filters, each on 25 jobs."""
     asked = filters.parse(json.dumps({"where": where}), LIMITS)
-    query = asked.narrow(JobQuery(door="ibm"))
+    query = asked.narrow(JobQuery(dialect="ibm"))
     for shown, body in JOBS[first : first + 25]:
         assert asked.where.holds(shown) is holds(where, body), body
         if asked.where.holds(shown):
@@ -267,7 +267,7 @@ def test_a_query_is_narrowed_by_what_must_hold() -> None:
         "or": [{"backend.name": "qwicket_simulator"}, {"id": "x"}],
     }
     found = filters.parse(json.dumps({"where": where, "order": "creationDate ASC"}), LIMITS)
-    query = found.narrow(JobQuery(door="ibm"))
+    query = found.narrow(JobQuery(dialect="ibm"))
     assert query.device == "qwicket_line5"
     assert (query.name, query.tags) == ("bell", ("a",))
     assert set(query.states) == {JobState.COMPLETED, JobState.QUEUED}

@@ -1,4 +1,4 @@
-"""The door in process: circuits that fail, what needs no database, addresses that grow old."""
+"""The dialect in process: circuits that fail, what needs no database, addresses that grow old."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import httpx
 import pytest
 
 from qwicket import devices, engines
-from qwicket.circuits.outcomes import Ran
-from qwicket.compute import Readers
+from qwicket.circuits.outcomes import RunResult
+from qwicket.compute import ParserPool
 from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -21,7 +21,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
 from qwicket.store import Store, open_sqlite
-from support.ibm import BELL, DOOR, SIMULATOR, experiment, measure, qobj
+from support.ibm import BELL, DIALECT, SIMULATOR, experiment, measure, qobj
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -59,14 +59,14 @@ async def http(store: Store, clock: Clock) -> AsyncIterator[httpx.AsyncClient]:
     admin = Admin(store, clock)
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
-    readers = Readers(LIMITS)
-    router = Router(mounts(Gateway(store, readers, LIMITS, clock)), LIMITS)
+    parsers = ParserPool(LIMITS)
+    router = Router(mounts(Gateway(store, parsers, LIMITS, clock)), LIMITS)
     transport = httpx.ASGITransport(router)
-    async with httpx.AsyncClient(transport=transport, base_url="http://q" + DOOR) as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://q" + DIALECT) as client:
         signed_in = await client.post("/users/loginWithToken", json={"apiToken": secret})
         client.headers["X-Access-Token"] = signed_in.json()["id"]
         yield client
-    await readers.close()
+    await parsers.close()
 
 
 async def failed_in_part(http: httpx.AsyncClient, store: Store) -> str:
@@ -78,7 +78,7 @@ async def failed_in_part(http: httpx.AsyncClient, store: Store) -> str:
     await store.leases.add_runner("r", "server", NOW)
     (assignment,) = (await store.leases.claim(SIMULATOR, "r", NOW)).taken
     good = engines.run("qubit", assignment.circuits, assignment.options)
-    await store.leases.finish(assignment.lease, Ran((good[0], LOST, good[2]), 0.1), NOW + 100)
+    await store.leases.finish(assignment.lease, RunResult((good[0], LOST, good[2]), 0.1), NOW + 100)
     return str(sent.json()["id"])
 
 

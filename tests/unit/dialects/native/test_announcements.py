@@ -19,11 +19,11 @@ SPEC: dict[str, Any] = {"description": "A bench", "qubits": 5, "formats": ["open
 
 def announce(document: object, name: str = "lab5") -> None:
     body = agent_wire.announcement(msgspec.json.encode(document), LIMITS)
-    check_announced(name, body.family, body.doors, body.spec, LIMITS, shown_by(body.family))
+    check_announced(name, body.family, body.dialects, body.spec, LIMITS, shown_by(body.family))
 
 
-def of(family: str = "qubit", doors: object = (), **spec: object) -> dict[str, object]:
-    return {"family": family, "doors": doors, "spec": {**SPEC, **spec}}
+def of(family: str = "qubit", dialects: object = (), **spec: object) -> dict[str, object]:
+    return {"family": family, "dialects": dialects, "spec": {**SPEC, **spec}}
 
 
 ATOMS = {"version": "1", "kind": "spin", "gates": []}
@@ -44,7 +44,7 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
         (of(gates=["rz", 3]), "spec.gates[1]", "spec.gates[1] must be a text, not 3."),
         (of(gats=["rz"]), "spec.gats", "There is no field spec.gats. Did you mean gates?"),
         ({"family": "qubit", "spec": {}}, "spec.description", "spec.description is missing."),
-        (of(doors=3), "doors", "doors must be a list, not 3."),
+        (of(dialects=3), "dialects", "dialects must be a list, not 3."),
         (
             of("atoms", atoms={**ATOMS, "kind": "spinn"}),
             "spec.atoms.kind",
@@ -68,12 +68,12 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
             "outputs: each may be one of counts, memory, probabilities, once; not 'samples'.",
         ),
         (
-            of(doors=["xanadu"]),
-            "doors",
-            "doors: a device of the family qubit may stand at ibm, ionq, native, qbraid, runtime,"
-            " not at 'xanadu'.",
+            of(dialects=["xanadu"]),
+            "dialects",
+            "dialects: a device of the family qubit may have ibm, ionq, native, qbraid, runtime,"
+            " not 'xanadu'.",
         ),
-        (of(exact=True), "exact", "exact is for simulators alone; leave it out."),
+        (of(exact=True), "exact", "exact is only for simulators; leave it out."),
         (
             of(gates=["g" * 300]),
             "gates",
@@ -96,7 +96,7 @@ def test_a_wrong_field_is_named_with_its_value_and_what_it_may_be(
 
 
 def test_a_name_that_cannot_be_one_is_shown() -> None:
-    with pytest.raises(InvalidRequest, match="begins with a letter or digit; '-lab' is none"):
+    with pytest.raises(InvalidRequest, match="begins with a letter or digit; not '-lab'"):
         announce(of(), "-lab")
 
 

@@ -15,7 +15,7 @@ from qwicket.model.devices import AtomGateSpec, Device
 from qwicket.model.limits import Limits
 from qwicket.programs.cold_atom_gates import MACHINES
 
-DEVICES = {device.name: device for device in built_in(shown_by) if "qlued" in device.doors}
+DEVICES = {device.name: device for device in built_in(shown_by) if "qlued" in device.dialects}
 
 
 def test_a_device_bears_its_short_and_its_full_name_and_no_other() -> None:

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from qwicket.dialects.ibm import catalogue, projects
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.limits import IBMLimits
-from qwicket.dialects.ibm.names import DOOR, GROUP, HUB, RUNTIME
+from qwicket.dialects.ibm.names import DIALECT, GROUP, HUB, RUNTIME
 from qwicket.dialects.ibm.runtime import jobs, results, wire
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw, raw_list
@@ -51,7 +51,7 @@ class Handlers:
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         token = request.headers.get("x-access-token")
-        return await self._gateway.access_tokens.actor(token, DOOR, request.address)
+        return await self._gateway.access_tokens.actor(token, DIALECT, request.address)
 
     # --- devices ----------------------------------------------------------------------------------
 
@@ -89,8 +89,8 @@ class Handlers:
     async def read_status(self, actor: Actor, request: Request[None]) -> Response:
         """Read whether a device is up, and the length of its queue."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
-        outlook = await self._gateway.queue.forecast(view.device.name)
-        shown = catalogue.queue(view, len(outlook.places))
+        forecast = await self._gateway.queue.forecast(view.device.name)
+        shown = catalogue.queue(view, len(forecast.positions))
         return json({**shown, "length_queue": shown.pop("lengthQueue")})
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -151,7 +151,7 @@ class Handlers:
         job = await self._job(actor, request)
         if not job.state.is_final:
             job = await self._gateway.jobs.cancel(
-                actor, job.id, door=RUNTIME, wait_s=_CANCEL_WAIT_S
+                actor, job.id, dialect=RUNTIME, wait_s=_CANCEL_WAIT_S
             )
             if job.state is JobState.CANCELLED or not job.state.is_final:
                 return Response(status_code=204)
@@ -160,13 +160,13 @@ class Handlers:
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job that has ended."""
         job = await self._job(actor, request)
-        await self._gateway.jobs.delete(actor, job.id, door=RUNTIME)
+        await self._gateway.jobs.delete(actor, job.id, dialect=RUNTIME)
         return Response(status_code=204)
 
     async def read_logs(self, actor: Actor, request: Request[None]) -> Response:
         """Read what happened to a job, a line each."""
         job = await self._job(actor, request)
-        events = await self._gateway.jobs.events(actor, job.id, door=RUNTIME)
+        events = await self._gateway.jobs.events(actor, job.id, dialect=RUNTIME)
         return Response(jobs.logs(job, events), media_type="text/plain")
 
     async def read_metrics(self, actor: Actor, request: Request[None]) -> Response:
@@ -177,7 +177,7 @@ class Handlers:
     async def change_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
         """Change the tags of a job."""
         job = await self._job(actor, request)
-        await self._gateway.jobs.rename(actor, job.id, door=RUNTIME, tags=request.payload.tags)
+        await self._gateway.jobs.rename(actor, job.id, dialect=RUNTIME, tags=request.payload.tags)
         return Response(status_code=204)
 
     # --- sessions ---------------------------------------------------------------------------------
@@ -205,24 +205,24 @@ class Handlers:
         """Take no more jobs into a session."""
         if request.payload.accepting_jobs:
             raise InvalidRequest("accepting_jobs: a session is never opened again.")
-        await self._gateway.groups.close(actor, request.path_params["id"], door=RUNTIME)
+        await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
         return Response(status_code=204)
 
     async def end_session(self, actor: Actor, request: Request[None]) -> Response:
         """Close a session, and cancel its jobs that have not ended."""
-        group = await self._gateway.groups.close(actor, request.path_params["id"], door=RUNTIME)
-        await self._gateway.groups.cancel_all(actor, group.id, door=RUNTIME)
+        group = await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
+        await self._gateway.groups.cancel_all(actor, group.id, dialect=RUNTIME)
         return Response(status_code=204)
 
     async def _session(self, actor: Actor, id_text: str) -> None:
         """Refuse a session that is not the actor's to use here."""
         try:
-            await self._gateway.groups.get(actor, id_text, door=RUNTIME)
+            await self._gateway.groups.get(actor, id_text, dialect=RUNTIME)
         except NotFound:
             raise NotFound("There is no such session.", field="group") from None
 
     async def _shown_session(self, actor: Actor, id_text: str) -> dict[str, Any]:
-        group = await self._gateway.groups.get(actor, id_text, door=RUNTIME)
+        group = await self._gateway.groups.get(actor, id_text, dialect=RUNTIME)
         use = await self._gateway.groups.use(actor, group)
         return jobs.session(group, use, time.time_ns() // 1_000_000)
 
@@ -235,8 +235,8 @@ class Handlers:
         since = round(1000 * month.timestamp())
         rows = []
         for project in await self._gateway.accounts.projects(actor):
-            query = JobQuery(door=RUNTIME, project=project.id, created_from=since)
-            pending = JobQuery(door=RUNTIME, project=project.id, states=wire.PENDING)
+            query = JobQuery(dialect=RUNTIME, project=project.id, created_from=since)
+            pending = JobQuery(dialect=RUNTIME, project=project.id, states=wire.PENDING)
             rows.append(
                 {
                     "instance": f"{HUB}/{GROUP}/{project.name}",
@@ -252,7 +252,7 @@ class Handlers:
 
     async def _job(self, actor: Actor, request: Request[Any]) -> Job:
         try:
-            return await self._gateway.jobs.get(actor, request.path_params["id"], door=RUNTIME)
+            return await self._gateway.jobs.get(actor, request.path_params["id"], dialect=RUNTIME)
         except NotFound as error:
             raise ibm.JobNotFound(error.detail) from None
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.ibm.runtime.wire import Kept
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.jobs import Job
-    from qwicket.scheduling import Place
+    from qwicket.scheduling import QueuePosition
     from qwicket.store import JobEvent
 
 _STATUSES: Final = {
@@ -71,7 +71,7 @@ def reason(job: Job) -> str:
     return job.error_text or "The job failed."
 
 
-def metrics(job: Job, place: Place | None) -> dict[str, Any]:
+def metrics(job: Job, place: QueuePosition | None) -> dict[str, Any]:
     """Return the times and the usage of a job, and its queue position if it waits."""
     seconds = run_s(job)
     shown: dict[str, Any] = {

@@ -1,4 +1,4 @@
-"""What comes in through the Runtime door, and what is kept of it."""
+"""What arrives in the Runtime dialect, and what is kept of it."""
 
 from __future__ import annotations
 
@@ -150,7 +150,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         cost=body.cost,
     )
     return Submission(
-        door=RUNTIME,
+        dialect=RUNTIME,
         device=body.backend,
         format=FORMAT,
         source=source,
@@ -160,7 +160,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         name=body.program_id,
         tags=body.tags or (),
         group=body.session_id,
-        wire=msgspec.json.encode(kept),
+        vendor_fields=msgspec.json.encode(kept),
     )
 
 
@@ -201,7 +201,7 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
     if order not in ("ASC", "DESC"):
         raise invalid("sort must be ASC or DESC", query["sort"], "sort")
     found = JobQuery(
-        door=RUNTIME,
+        dialect=RUNTIME,
         device=query.get("backend"),
         name=query.get("program"),
         group=query.get("session_id"),
@@ -265,7 +265,7 @@ _FIELD_NAMES: Final[Mapping[str, str]] = {
 
 
 def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure, in the shape of the other door."""
+    """Return the body of a refusal or failure, in the shape of the other dialect."""
     return wire.problem(error, _FIELD_NAMES)
 
 

@@ -111,7 +111,7 @@ class Handlers(CommonHandlers):
 
     async def _devices(self) -> list[dict[str, Any]]:
         now = time.time_ns() // 1_000_000
-        views = await self._gateway.devices.of(wire.DOOR)
+        views = await self._gateway.devices.of(wire.DIALECT)
         return [catalogue.v0_device(view, (await self._depth(view))[0], now) for view in views]
 
     def _filtered(

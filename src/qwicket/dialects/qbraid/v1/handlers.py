@@ -23,7 +23,7 @@ from qwicket.dialects.qbraid import (
 from qwicket.dialects.qbraid.handlers import CommonHandlers, only
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw_list
-from qwicket.gateway.answers import SMALL_ANSWER_BYTES
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
@@ -86,7 +86,7 @@ class Handlers(CommonHandlers):
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List all devices; none is ever retired."""
-        views = await self._gateway.devices.of(wire.DOOR)
+        views = await self._gateway.devices.of(wire.DIALECT)
         return _success([catalogue.v1_device(view, *await self._depth(view)) for view in views])
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
@@ -102,7 +102,7 @@ class Handlers(CommonHandlers):
 
     async def list_providers(self, actor: Actor, request: Request[None]) -> Response:
         """List the providers of devices: one."""
-        views = await self._gateway.devices.of(wire.DOOR)
+        views = await self._gateway.devices.of(wire.DIALECT)
         return _success({"providers": [catalogue.provider(views)]})
 
     # --- jobs -------------------------------------------------------------------------------------
@@ -144,12 +144,12 @@ class Handlers(CommonHandlers):
             lambda: _page_of(
                 raw_list(jobs.v1_document(shown) for shown in found), page, limit, total
             ),
-            is_small=sum(shown.kept.size_bytes for shown in found) <= SMALL_ANSWER_BYTES,
+            is_small=sum(shown.kept.size_bytes for shown in found) <= SMALL_RESPONSE_BYTES,
         )
 
     async def count_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """Count jobs by status."""
-        tally = await self._gateway.jobs.tally(actor, JobQuery(door=wire.DOOR))
+        tally = await self._gateway.jobs.tally(actor, JobQuery(dialect=wire.DIALECT))
         counts = dict.fromkeys(statuses.STATUSES, 0)
         for state, number in tally.items():
             counts[statuses.of_state(state)] += number
@@ -211,7 +211,7 @@ class Handlers(CommonHandlers):
             NotFound: It is no twin of a machine with gates of its own.
         """
         with suppress(NotFound):  # the administrator may have taken the device away
-            device = (await self._gateway.devices.get(job.device, wire.DOOR)).device
+            device = (await self._gateway.devices.get(job.device, wire.DIALECT)).device
             if job.calibration is not None and device.driver == "simulated":
                 for gate in _ENTANGLERS:
                     if gate in device.spec.native_gates:
@@ -249,7 +249,7 @@ class Handlers(CommonHandlers):
             raise Forbidden("Only the account that submitted a job may delete it.")
         if running := [job for job in found if not job.state.is_final]:
             raise Conflict(f"{len(running)} of the jobs have not ended: none was deleted.")
-        await self._gateway.bulk.delete(actor, [job.id for job in found], door=wire.DOOR)
+        await self._gateway.bulk.delete(actor, [job.id for job in found], dialect=wire.DIALECT)
         return _success({"message": f"{len(names)} jobs deleted"})
 
     async def _named(self, actor: Actor, request: Request[None]) -> Job:
@@ -262,7 +262,7 @@ class Handlers(CommonHandlers):
         """Open a group."""
         asked = request.payload
         group = await self._gateway.groups.open(
-            actor, wire.DOOR, name=asked.name, life_s=asked.life_s, body=asked.body
+            actor, wire.DIALECT, name=asked.name, life_s=asked.life_s, body=asked.body
         )
         return _success(groups.shown(group, {}, _now()), 201)
 
@@ -280,7 +280,7 @@ class Handlers(CommonHandlers):
         page, limit = self._page(request)
         most = self.limits.requests.list_page
         await request.answer.begin()  # a thousand groups are read, whatever they bear
-        found = await self._gateway.groups.page(actor, wire.DOOR, limit=most)
+        found = await self._gateway.groups.page(actor, wire.DIALECT, limit=most)
         if word is not None:
             found = [each for each in found if await self._group_status(actor, each) == word]
         shown = [
@@ -295,21 +295,21 @@ class Handlers(CommonHandlers):
     async def close_group(self, actor: Actor, request: Request[None]) -> Response:
         """Take no more jobs into a group."""
         group = await self._group_named(actor, request)
-        closed = await self._gateway.groups.close(actor, group.id, door=wire.DOOR)
+        closed = await self._gateway.groups.close(actor, group.id, dialect=wire.DIALECT)
         return await self._group_shown(actor, closed)
 
     async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
         """Close a group, and cancel its jobs that have not ended."""
         group = await self._group_named(actor, request)
-        await self._gateway.groups.close(actor, group.id, door=wire.DOOR)
-        await self._gateway.groups.cancel_all(actor, group.id, door=wire.DOOR)
+        await self._gateway.groups.close(actor, group.id, dialect=wire.DIALECT)
+        await self._gateway.groups.cancel_all(actor, group.id, dialect=wire.DIALECT)
         group = await self._gateway.groups.annotate(actor, group, groups.cancelled(group))
         return await self._group_shown(actor, group)
 
     async def delete_group(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a group."""
         group = await self._group_named(actor, request)
-        await self._gateway.groups.delete(actor, group.id, door=wire.DOOR)
+        await self._gateway.groups.delete(actor, group.id, dialect=wire.DIALECT)
         return _success({"message": "Group deleted"})
 
     async def list_group_jobs(self, actor: Actor, request: Request[None]) -> Response:
@@ -329,7 +329,7 @@ class Handlers(CommonHandlers):
     async def _group_named(self, actor: Actor, request: Request[None]) -> Group:
         """Return the group that the path names."""
         id_text = ids.id_of(request.path_params["group"])
-        return await self._gateway.groups.get(actor, id_text, door=wire.DOOR)
+        return await self._gateway.groups.get(actor, id_text, dialect=wire.DIALECT)
 
     async def _group_shown(self, actor: Actor, group: Group) -> Response:
         return _success(groups.shown(group, await self._gateway.groups.tally(actor, group), _now()))

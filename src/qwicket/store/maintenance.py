@@ -1,7 +1,7 @@
-"""Periodic operations, and duties: which server does them for all servers.
+"""Periodic operations, and the duty that makes one server do them for all.
 
-Each reads first, and opens a write transaction only if something is due: transactions of an idle
-server would hold up the other servers on its database.
+Each reads first, and writes only if something is due: write transactions of an idle server would
+delay the other servers on its database.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ if TYPE_CHECKING:
     from qwicket.store.database import Tx
 
 _BATCH: Final = 200
-"""Jobs touched by one operation: others write in between."""
+"""Jobs per operation, so that others write in between."""
 
 
-class Upkeep(Operations):
+class Maintenance(Operations):
     async def take_duty(self, name: str, runner: str) -> bool:
-        """Take on periodic work unless a living runner does it; say whether it is ours."""
+        """Take a duty unless a live runner has it; return whether this runner has it now."""
         holder = await self._duty_holder(name) or await self._take_duty(name, runner)
         return holder == runner
 
@@ -34,10 +34,10 @@ class Upkeep(Operations):
     @write
     def _take_duty(tx: Tx, name: str, runner: str) -> str | None:
         tx.run("duty_take", name=name, runner=runner)
-        return Upkeep._duty_holder(tx, name)
+        return Maintenance._duty_holder(tx, name)
 
     async def expire_drafts(self, now: int) -> int:
-        """Fail drafts whose program never came; return how many, at most some hundred."""
+        """Fail drafts whose program did not arrive; return their number, at most `_BATCH`."""
         is_due = await self._is_due("draft_expired", now=now, limit=1)
         return await self._expire_drafts(now) if is_due else 0
 
@@ -50,17 +50,17 @@ class Upkeep(Operations):
         return len(expired)
 
     async def forget_keys(self, now: int) -> int:
-        """Forget idempotency keys that count no more."""
+        """Delete expired idempotency keys."""
         return await self._run_if_due(
             "idempotency_due", "idempotency_purge", before=now - KEY_LIFE_MS
         )
 
     async def end_tokens(self, now: int) -> int:
-        """Revoke what has expired, so that no clock set back revives it; return how many."""
+        """Revoke expired tokens, so that a clock set back revives none; return their number."""
         return await self._run_if_due("token_due", "token_expire", now=now)
 
     async def delete_ended(self, before: int) -> int:
-        """Delete jobs that ended before a time; return how many, at most some hundred."""
+        """Delete jobs that ended before a time; return their number, at most `_BATCH`."""
         is_due = await self._is_due("job_old", before=before, limit=1)
         return await self._delete_ended(before) if is_due else 0
 
@@ -72,7 +72,7 @@ class Upkeep(Operations):
         return len(old)
 
     async def drop_orphans(self) -> int:
-        """Forget pieces of results that were never finished; return of how many results."""
+        """Delete chunks of results that were never finished; return the number of results."""
         return await self._drop_orphans() if await self._is_due("blob_orphans") else 0
 
     @write
@@ -83,11 +83,11 @@ class Upkeep(Operations):
         return len(orphans)
 
     async def drop_uploads(self) -> int:
-        """Forget uploads whose jobs are no drafts any more; return how many."""
+        """Delete uploads whose jobs are no longer drafts; return their number."""
         return await self._run_if_due("upload_due", "upload_purge")
 
     async def mend_shares(self, now: int) -> int:
-        """Set right what fair share believes of waiting work; return how many were wrong."""
+        """Correct fair share's records of waiting work; return the number of corrections."""
         return 0 if await self._are_shares_right(now) else await self._mend_shares(now)
 
     @scan
@@ -100,10 +100,10 @@ class Upkeep(Operations):
         return tx.count("share_repair")
 
     async def mend_stored_bytes(self) -> int:
-        """Set right what is believed of projects' stored bytes; return how many were wrong.
+        """Correct the sums of projects' stored bytes; return the number of corrections.
 
-        This looks at the lengths of everything that is stored, and writes only if a sum is wrong:
-        meanwhile nobody else writes.
+        This reads the lengths of all stored bytes, and writes only if a sum is wrong, because the
+        write blocks all others.
         """
         return await self._run_if_due("project_wrong_bytes", "project_repair_bytes")
 

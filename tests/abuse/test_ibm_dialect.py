@@ -1,4 +1,4 @@
-"""IBM's door under fire: whatever comes, the answer is a job, a page or a refusal in its shape."""
+"""Hostile requests in IBM's dialect: the response is a job, a page or an error in its shape."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import httpx
 import msgspec
 import pytest
 
-from abuse.doors import harmless, ibm_json
+from abuse.dialects import harmless, ibm_json
 from abuse.odd_values import NO_JSON, ODD, matters
 from qwicket.dialects.ibm import wire
 from qwicket.dialects.ibm.routes import ROUTES
-from support.ibm import DOOR, SIMULATOR, Client, qobj
+from support.ibm import DIALECT, SIMULATOR, Client, qobj
 from support.pairwise import pairs
 from support.server import LiveServer
 
@@ -52,7 +52,7 @@ PUBLIC = {"/version", "/users/login", "/users/loginwithtoken"}
 
 @pytest.mark.parametrize(("method", "path"), routes())
 def test_every_route_wants_a_sign_in(ibm: Client, method: str, path: str) -> None:
-    url = DOOR + path.format(id=ABSENT, device=SIMULATOR, ticket="x.y.z")
+    url = DIALECT + path.format(id=ABSENT, device=SIMULATOR, ticket="x.y.z")
     for headers in ({}, {"X-Access-Token": "x.y.z"}, {"Authorization": "Bearer x"}):
         answer = ibm.http.request(method, url, headers=headers)
         is_queue = path.endswith("/queue/status")  # public, but a wrong token is refused
@@ -96,7 +96,7 @@ def test_what_is_no_json_is_refused_wherever_a_body_is_read(ibm: Client, text: b
     assert answer.is_client_error
     ibm_json(answer)
     for path in ("/users/login", "/users/loginWithToken"):
-        answer = ibm.http.post(DOOR + path, content=text)
+        answer = ibm.http.post(DIALECT + path, content=text)
         assert answer.status_code == 400
         ibm_json(answer)
 

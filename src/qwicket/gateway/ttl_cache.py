@@ -1,4 +1,4 @@
-"""What was read a moment ago, so that a busy client's requests do not each read it again."""
+"""A read cache of 0.1 s, so that a busy client's requests do not each read the same row."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ if TYPE_CHECKING:
 K = TypeVar("K")
 V = TypeVar("V")
 
-RECENT_S: Final = 0.1
-"""How old an answer may be: a revoked token, or a device that was turned off, counts after it.
-Who would refuse by an answer forgets it first, and reads again."""
+CACHE_TTL_S: Final = 0.1
+"""Age limit of cached values, and so the delay until a revocation or a device's status counts.
+Callers that would refuse because of a cached value invalidate it and read again first."""
 _MOST: Final = 4_096
 
 
-class _GivenUp(Exception):
-    """Whoever read was cancelled."""
+class _ReadCancelled(Exception):
+    """The request that was reading for others was cancelled."""
 
 
-class Recent(Generic[K, V]):
-    """Values by key, none older than `RECENT_S`.
+class TTLCache(Generic[K, V]):
+    """Values by key, none older than `CACHE_TTL_S`.
 
     Args:
-        read: Reads a value; None when there is none, which is not remembered.
+        read: Reads a value; None if there is none, which is not cached.
     """
 
     def __init__(self, read: Callable[[K], Awaitable[V | None]]) -> None:
@@ -36,27 +36,27 @@ class Recent(Generic[K, V]):
         self._reads: dict[K, asyncio.Future[V | None]] = {}
 
     async def get(self, key: K) -> V | None:
-        """Return the value, read now or a moment ago, or by another who asks for it just now."""
+        """Return the value from the cache, from a concurrent read, or by reading it."""
         while True:
             now = time.monotonic()
             found = self._known.get(key)
-            if found is not None and now - found[0] < RECENT_S:
+            if found is not None and now - found[0] < CACHE_TTL_S:
                 return found[1]
             read = self._reads.get(key)
             if read is None:
                 return await self._read_for_all(key, now)
-            with suppress(_GivenUp):
+            with suppress(_ReadCancelled):
                 return await asyncio.shield(read)
 
     async def _read_for_all(self, key: K, began: float) -> V | None:
-        """Read as part of this request: where a read waits for nothing, it does not either."""
+        """Read within this request, not in a task, so that a read without waiting stays so."""
         read = self._reads[key] = asyncio.get_running_loop().create_future()
         try:
             value = await self._read(key)
         except BaseException as error:
             self._is_newest(key, read)
-            read.set_exception(error if isinstance(error, Exception) else _GivenUp())
-            read.exception()  # asked for: nobody may wait for it
+            read.set_exception(error if isinstance(error, Exception) else _ReadCancelled())
+            read.exception()  # marks it as retrieved, since there may be no waiter
             raise
         if self._is_newest(key, read):
             self._keep(key, value, began)
@@ -64,7 +64,7 @@ class Recent(Generic[K, V]):
         return value
 
     def _is_newest(self, key: K, read: asyncio.Future[V | None]) -> bool:
-        """End a read; say whether nothing was forgotten meanwhile."""
+        """End a read; return whether the key was not invalidated meanwhile."""
         if self._reads.get(key) is not read:
             return False
         del self._reads[key]
@@ -78,13 +78,13 @@ class Recent(Generic[K, V]):
             self._known.clear()
         self._known[key] = (began, value)
 
-    def forget(self, key: K) -> None:
-        """Read it again the next time."""
+    def invalidate(self, key: K) -> None:
+        """Drop the value of a key."""
         self._known.pop(key, None)
         self._reads.pop(key, None)
 
-    def forget_where(self, is_stale: Callable[[V], bool]) -> None:
-        """Read again the next time every value of which `is_stale` says so."""
+    def invalidate_where(self, is_stale: Callable[[V], bool]) -> None:
+        """Drop all values for which `is_stale` returns True."""
         self._reads.clear()
         for key in [key for key, (_, value) in self._known.items() if is_stale(value)]:
             del self._known[key]

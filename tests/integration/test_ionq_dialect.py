@@ -1,4 +1,4 @@
-"""The IonQ door over HTTP, where no client of its own looks: fields, limits, lists, artifacts."""
+"""The IonQ dialect over HTTP, beyond what its clients read: fields, limits, lists, artifacts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ NOISY = [{"gate": "x", "target": 0}, {"gate": "h", "target": 1}] * 10
 
 @pytest.fixture(scope="module")
 def http(server: LiveServer) -> Iterator[httpx.Client]:
-    headers = {"Authorization": f"apiKey {server.token('door')}"}
+    headers = {"Authorization": f"apiKey {server.token('dialect')}"}
     with httpx.Client(base_url=server.url, timeout=60, verify=False, headers=headers) as client:
         yield client
 
@@ -327,7 +327,7 @@ def test_a_clone_under_a_key_is_made_once(http: httpx.Client) -> None:
 def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
     http: httpx.Client,
 ) -> None:
-    """The native door answers 429 from the 17th on; after that these clients give up or repeat."""
+    """The native dialect answers 429 from the 17th on; these clients then give up or repeat."""
     gates = [{"gate": "rx", "target": 0, "rotation": 0.1}] * 2_000
     body = {**TYPE[NEW], "input": {"qubits": 1, "circuit": gates}}
     with ThreadPoolExecutor(40) as pool:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from qwicket.circuits.summary import Checked
-from qwicket.compute import Pool, Readers
+from qwicket.compute import ParserPool, Pool
 from qwicket.model.errors import (
     InvalidProgram,
     LimitExceeded,
@@ -44,8 +44,8 @@ ADA, BOB, EVE = "ada", "bob", "eve"
 
 
 @pytest.fixture
-async def readers() -> AsyncIterator[Readers]:
-    made = Readers(LIMITS)
+async def parsers() -> AsyncIterator[ParserPool]:
+    made = ParserPool(LIMITS)
     yield made
     await made.close()
 
@@ -55,32 +55,32 @@ def large(gates: int) -> bytes:
     return json.dumps({"gateset": "qis", "qubits": 1, "circuit": [gate] * gates}).encode()
 
 
-async def test_a_reader_reads_as_the_server_would(readers: Readers) -> None:
-    assert await readers.read(FORMAT, SOURCE, account=ADA) == read(FORMAT, SOURCE, LIMITS)
+async def test_a_reader_reads_as_the_server_would(parsers: ParserPool) -> None:
+    assert await parsers.read(FORMAT, SOURCE, account=ADA) == read(FORMAT, SOURCE, LIMITS)
 
 
-async def test_a_circuit_is_compiled_as_the_server_would(readers: Readers) -> None:
+async def test_a_circuit_is_compiled_as_the_server_would(parsers: ParserPool) -> None:
     circuits = read(FORMAT, SOURCE, LIMITS).circuits
-    found = await readers.compile(circuits, 0, "zz", account=ADA)
+    found = await parsers.compile(circuits, 0, "zz", account=ADA)
     assert found == compile_in_worker(circuits, 0, LIMITS, "zz")
     assert isinstance(found, bytes)
     assert [gate["gate"] for gate in json.loads(found)["circuit"]].count("zz") == 1
 
 
-async def test_what_is_not_compiled_comes_back_as_a_refusal(readers: Readers) -> None:
+async def test_what_is_not_compiled_comes_back_as_a_refusal(parsers: ParserPool) -> None:
     source = b"qubit q; reset q; bit c; c = measure q; U(0, 0, 0) q;"
-    checked = await readers.read("openqasm3", source, account=ADA)
+    checked = await parsers.read("openqasm3", source, account=ADA)
     assert isinstance(checked, Checked)
-    answer = await readers.compile(checked.circuits, 0, "ms", account=ADA)
+    answer = await parsers.compile(checked.circuits, 0, "ms", account=ADA)
     assert isinstance(answer, Refusal)
     assert "measures on its way" in str(answer.error())
 
 
-async def test_a_refusal_comes_back_whole(readers: Readers) -> None:
+async def test_a_refusal_comes_back_whole(parsers: ParserPool) -> None:
     bad = SOURCE.replace(b"cnot", b"warp")
     with pytest.raises(InvalidProgram) as here:
         read(FORMAT, bad, LIMITS)
-    answer = await readers.read(FORMAT, bad, account=ADA)
+    answer = await parsers.read(FORMAT, bad, account=ADA)
     assert isinstance(answer, Refusal)
     error = answer.error()
     assert type(error) is InvalidProgram
@@ -88,107 +88,107 @@ async def test_a_refusal_comes_back_whole(readers: Readers) -> None:
 
 
 async def test_a_limit_that_is_exceeded_comes_back_as_one() -> None:
-    readers = Readers(limited(operations=10))
-    answer = await readers.read(FORMAT, large(1_000), account=ADA)
+    parsers = ParserPool(limited(operations=10))
+    answer = await parsers.read(FORMAT, large(1_000), account=ADA)
     assert isinstance(answer, Refusal)
     assert isinstance(answer.error(), LimitExceeded)
-    await readers.close()
+    await parsers.close()
 
 
 async def test_a_text_that_takes_too_long_is_refused_and_the_next_is_read() -> None:
-    readers = Readers(limited(read_time_s=0.1))
-    await readers.read(FORMAT, SOURCE, account=ADA)
+    parsers = ParserPool(limited(read_time_s=0.1))
+    await parsers.read(FORMAT, SOURCE, account=ADA)
     with pytest.raises(LimitExceeded, match="read_time_s"):
-        await readers.read(FORMAT, large(200_000), account=ADA)
-    assert isinstance(await readers.read(FORMAT, SOURCE, account=ADA), Checked)
-    await readers.close()
+        await parsers.read(FORMAT, large(200_000), account=ADA)
+    assert isinstance(await parsers.read(FORMAT, SOURCE, account=ADA), Checked)
+    await parsers.close()
 
 
-async def read_many(readers: Readers, accounts: str) -> list[str]:
+async def read_many(parsers: ParserPool, accounts: str) -> list[str]:
     """Submit a text for each letter at once; return the kinds of the answers."""
     answers = await asyncio.gather(
-        *(readers.read(FORMAT, SOURCE, account=account) for account in accounts),
+        *(parsers.read(FORMAT, SOURCE, account=account) for account in accounts),
         return_exceptions=True,
     )
     return [getattr(answer, "detail", type(answer).__name__) for answer in answers]
 
 
 async def test_only_so_many_texts_of_one_account_wait() -> None:
-    readers = Readers(limited(reads_waiting_each=3))
-    *read, first, second = await read_many(readers, "aaabaa")
+    parsers = ParserPool(limited(reads_waiting_each=3))
+    *read, first, second = await read_many(parsers, "aaabaa")
     assert read == ["Checked"] * 4
     assert first == second == "3 programs of yours wait to be read (limit reads_waiting_each)."
-    assert (readers.refusals, readers.waiting) == (2, 0)
-    assert isinstance(await readers.read(FORMAT, SOURCE, account="a"), Checked)
-    await readers.close()
+    assert (parsers.refusals, parsers.waiting) == (2, 0)
+    assert isinstance(await parsers.read(FORMAT, SOURCE, account="a"), Checked)
+    await parsers.close()
 
 
 async def test_only_so_many_texts_wait_but_everyones_first_may() -> None:
-    readers = Readers(limited(reads_waiting=3))
-    answers = await read_many(readers, "aaaabcb")
+    parsers = ParserPool(limited(reads_waiting=3))
+    answers = await read_many(parsers, "aaaabcb")
     full = "programs wait to be read (limit reads_waiting)."
     assert answers == ["Checked"] * 3 + [f"3 {full}"] + ["Checked"] * 2 + [f"5 {full}"]
-    await readers.close()
+    await parsers.close()
 
 
 async def test_too_many_texts_are_told_to_come_again() -> None:
-    readers = Readers(limited(reads_waiting_each=1))
-    reading = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
+    parsers = ParserPool(limited(reads_waiting_each=1))
+    reading = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=ADA))
     await asyncio.sleep(0)
     with pytest.raises(TooManyRequests) as refusal:
-        await readers.read(FORMAT, SOURCE, account=ADA)
+        await parsers.read(FORMAT, SOURCE, account=ADA)
     assert refusal.value.retry_after_s == 1.0
     await reading
-    await readers.close()
+    await parsers.close()
 
 
 async def test_an_account_whose_texts_take_all_their_time_delays_nobody() -> None:
-    readers = Readers(limited(read_time_s=100))
-    await are_ready(readers._pool)
-    reading = [asyncio.create_task(begin_reading(readers, EVE)) for _ in range(3)]
-    os.kill(await busy_reader(readers), signal.SIGSTOP)
+    parsers = ParserPool(limited(read_time_s=100))
+    await are_ready(parsers._pool)
+    reading = [asyncio.create_task(begin_reading(parsers, EVE)) for _ in range(3)]
+    os.kill(await busy_reader(parsers), signal.SIGSTOP)
     for account in (ADA, BOB, ADA):
-        assert isinstance(await readers.read(FORMAT, SOURCE, account=account), Checked)
+        assert isinstance(await parsers.read(FORMAT, SOURCE, account=account), Checked)
     assert not any(task.done() for task in reading)
-    await readers.close()
+    await parsers.close()
     assert {type(error) for error in await asyncio.gather(*reading)} == {Unavailable}
 
 
 async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read() -> None:
-    readers = Readers(limited(read_memory_bytes=16 << 20))
+    parsers = ParserPool(limited(read_memory_bytes=16 << 20))
     with pytest.raises(LimitExceeded, match="read_memory_bytes"):
-        await readers.read(FORMAT, large(150_000), account=ADA)
-    assert isinstance(await readers.read(FORMAT, SOURCE, account=ADA), Checked)
-    await readers.close()
+        await parsers.read(FORMAT, large(150_000), account=ADA)
+    assert isinstance(await parsers.read(FORMAT, SOURCE, account=ADA), Checked)
+    await parsers.close()
 
 
-async def test_a_reader_that_dies_costs_its_one_request_a_refusal(readers: Readers) -> None:
-    await are_ready(readers._pool)
-    reading = asyncio.create_task(begin_reading(readers, ADA))
-    pid = await busy_reader(readers)
-    waiting = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
+async def test_a_reader_that_dies_costs_its_one_request_a_refusal(parsers: ParserPool) -> None:
+    await are_ready(parsers._pool)
+    reading = asyncio.create_task(begin_reading(parsers, ADA))
+    pid = await busy_reader(parsers)
+    waiting = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=ADA))
     os.kill(pid, signal.SIGKILL)
     error = await reading
     assert isinstance(error, InvalidProgram)
     assert error.status == 400
     assert "could not be read" in error.detail
     assert isinstance(await waiting, Checked)
-    await asyncio.to_thread(until, lambda: len(readers._pool.pids()) == 2, "it is replaced")
-    assert pid not in readers._pool.pids()
+    await asyncio.to_thread(until, lambda: len(parsers._pool.pids()) == 2, "it is replaced")
+    assert pid not in parsers._pool.pids()
 
 
-async def begin_reading(readers: Readers, account: str) -> Exception | None:
+async def begin_reading(parsers: ParserPool, account: str) -> Exception | None:
     """Read a text that takes about a second; return what it was refused with."""
     try:
-        await readers.read(FORMAT, large(200_000), account=account)
+        await parsers.read(FORMAT, large(200_000), account=account)
     except QwicketError as error:
         return error
     return None
 
 
-async def busy_reader(readers: Readers) -> int:
+async def busy_reader(parsers: ParserPool) -> int:
     """Return the process that reads a long text; a new one that only warms up does not."""
-    before = {pid: user_ticks(pid) for pid in readers._pool.pids()}
+    before = {pid: user_ticks(pid) for pid in parsers._pool.pids()}
 
     def found() -> int | None:
         return next((pid for pid in before if user_ticks(pid) > before[pid] + 20), None)
@@ -218,15 +218,15 @@ class Clock:
 
 
 @asynccontextmanager
-async def held(readers: Readers, *accounts: str) -> AsyncIterator[list[int]]:
+async def held(parsers: ParserPool, *accounts: str) -> AsyncIterator[list[int]]:
     """Have accounts hold all ordinary processes, which stand still meanwhile."""
-    pids = await are_ready(readers._pool)
-    await are_ready(readers._short_pool)
-    reading = [asyncio.create_task(begin_reading(readers, each)) for each in accounts]
+    pids = await are_ready(parsers._pool)
+    await are_ready(parsers._short_pool)
+    reading = [asyncio.create_task(begin_reading(parsers, each)) for each in accounts]
     await asyncio.sleep(0)
     for pid in pids:
         os.kill(pid, signal.SIGSTOP)
-    assert not readers._turns.has_free_place
+    assert not parsers._slots.has_free_slot
     try:
         yield pids
     finally:
@@ -235,8 +235,8 @@ async def held(readers: Readers, *accounts: str) -> AsyncIterator[list[int]]:
         await asyncio.gather(*reading)
 
 
-async def is_read(readers: Readers, account: str, within_s: float) -> bool:
-    reading = asyncio.create_task(readers.read(FORMAT, SOURCE, account=account))
+async def is_read(parsers: ParserPool, account: str, within_s: float) -> bool:
+    reading = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=account))
     done, _ = await asyncio.wait([reading], timeout=within_s)
     if not done:
         reading.cancel()
@@ -244,23 +244,23 @@ async def is_read(readers: Readers, account: str, within_s: float) -> bool:
 
 
 async def test_short_programs_are_read_while_two_accounts_hold_every_process(
-    readers: Readers,
+    parsers: ParserPool,
 ) -> None:
-    async with held(readers, EVE, "mallory"):
+    async with held(parsers, EVE, "mallory"):
         for account in (ADA, BOB, ADA):
-            assert isinstance(await readers.read(FORMAT, SOURCE, account=account), Checked)
-        assert (readers.overruns, readers.waiting) == (0, 0)
+            assert isinstance(await parsers.read(FORMAT, SOURCE, account=account), Checked)
+        assert (parsers.overruns, parsers.waiting) == (0, 0)
 
 
 async def test_long_programs_and_accounts_that_hold_a_process_get_no_short_lane(
-    readers: Readers,
+    parsers: ParserPool,
 ) -> None:
-    async with held(readers, EVE, "mallory"):
-        assert not await is_read(readers, EVE, within_s=0.5)
-        bob = asyncio.create_task(begin_reading(readers, BOB))
+    async with held(parsers, EVE, "mallory"):
+        assert not await is_read(parsers, EVE, within_s=0.5)
+        bob = asyncio.create_task(begin_reading(parsers, BOB))
         done, _ = await asyncio.wait([bob], timeout=0.5)
         assert not done
-        assert readers.waiting == 1
+        assert parsers.waiting == 1
     assert await bob is None
 
 
@@ -268,24 +268,24 @@ async def test_a_program_that_overruns_the_short_lane_is_read_after_all_and_bars
     None
 ):
     clock = Clock()
-    readers = Readers(LIMITS, clock)
-    async with held(readers, EVE, "mallory"):
-        (short,) = readers._short_pool.pids()
+    parsers = ParserPool(LIMITS, clock)
+    async with held(parsers, EVE, "mallory"):
+        (short,) = parsers._short_pool.pids()
         os.kill(short, signal.SIGSTOP)
-        reading = asyncio.create_task(readers.read(FORMAT, SOURCE, account=ADA))
-        await asyncio.to_thread(until, lambda: readers.overruns, "it is stopped")
-        assert not await is_read(readers, ADA, within_s=0.1)
-        await are_ready(readers._short_pool)
-        assert short not in readers._short_pool.pids()
-        assert await is_read(readers, BOB, within_s=30)
+        reading = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=ADA))
+        await asyncio.to_thread(until, lambda: parsers.overruns, "it is stopped")
+        assert not await is_read(parsers, ADA, within_s=0.1)
+        await are_ready(parsers._short_pool)
+        assert short not in parsers._short_pool.pids()
+        assert await is_read(parsers, BOB, within_s=30)
     assert isinstance(await reading, Checked)
-    async with held(readers, EVE, "mallory"):
+    async with held(parsers, EVE, "mallory"):
         clock.now += 59
-        assert not await is_read(readers, ADA, within_s=0.5)
+        assert not await is_read(parsers, ADA, within_s=0.5)
         clock.now += 2
-        assert await is_read(readers, ADA, within_s=30)
-    assert (readers.overruns, readers.refusals, readers.deaths) == (1, 0, 0)
-    await readers.close()
+        assert await is_read(parsers, ADA, within_s=30)
+    assert (parsers.overruns, parsers.refusals, parsers.deaths) == (1, 0, 0)
+    await parsers.close()
 
 
 def has_loaded_qiskit(pid: int) -> bool:
@@ -293,24 +293,24 @@ def has_loaded_qiskit(pid: int) -> bool:
 
 
 async def test_the_short_lane_reads_qpy_with_qiskit_loaded_once_there_was_some(
-    readers: Readers,
+    parsers: ParserPool,
 ) -> None:
     source = pubs.source("sampler", [pubs.circuit(pubs.bell()), None, 10])
-    before = await are_ready(readers._short_pool)
-    assert isinstance(await readers.read("qiskit.primitives", source, account=ADA), Checked)
-    (after,) = await are_ready(readers._short_pool)
+    before = await are_ready(parsers._short_pool)
+    assert isinstance(await parsers.read("qiskit.primitives", source, account=ADA), Checked)
+    (after,) = await are_ready(parsers._short_pool)
     assert after not in before
     assert has_loaded_qiskit(after)
-    async with held(readers, EVE, "mallory"):
-        assert isinstance(await readers.read("qiskit.primitives", source, account=ADA), Checked)
-    assert readers.overruns == 0
+    async with held(parsers, EVE, "mallory"):
+        assert isinstance(await parsers.read("qiskit.primitives", source, account=ADA), Checked)
+    assert parsers.overruns == 0
 
 
 # Layouts of photonic devices
 
 
-async def test_a_layout_is_checked_apart(readers: Readers) -> None:
-    assert await readers.check_layout("Sgate({r}) | 0\nMeasureFock() | 0", account=ADA) is None
-    refusal = await readers.check_layout("warp | 0", account=ADA)
+async def test_a_layout_is_checked_apart(parsers: ParserPool) -> None:
+    assert await parsers.check_layout("Sgate({r}) | 0\nMeasureFock() | 0", account=ADA) is None
+    refusal = await parsers.check_layout("warp | 0", account=ADA)
     assert isinstance(refusal, Refusal)
     assert "the operation 'warp' is not known" in refusal.detail

@@ -168,7 +168,7 @@ class WorkerProcess:
         return status
 
 
-class Nursery:
+class WorkerSpawner:
     """Starts workers and keeps some warm.
 
     The kernel's orphan guard kills a child when the thread that started it ends. So one thread,

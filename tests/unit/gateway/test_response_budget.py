@@ -6,8 +6,8 @@ import asyncio
 
 import pytest
 
-from qwicket.gateway.answers import Answer, Answers
-from qwicket.gateway.recent import RECENT_S
+from qwicket.gateway.response_budget import Reservation, ResponseBudget
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated, Unavailable
 from qwicket.model.limits import AnswerLimits
@@ -21,24 +21,26 @@ LIMITS = AnswerLimits(
 
 
 @pytest.fixture
-def room() -> Answers:
-    return Answers(LIMITS)
+def room() -> ResponseBudget:
+    return ResponseBudget(LIMITS)
 
 
-async def taken_slowly(room: Answers, account: str, size: int) -> Answer:
+async def taken_slowly(room: ResponseBudget, account: str, size: int) -> Reservation:
     made = answer(account, room)
     await made.begin()
     await made.hold(size)
     return made
 
 
-async def refusal(made: Answer) -> QwicketError:
+async def refusal(made: Reservation) -> QwicketError:
     with pytest.raises(QwicketError) as refused:
         await made.begin()
     return refused.value
 
 
-async def test_an_account_with_too_much_untaken_is_refused_and_no_other(room: Answers) -> None:
+async def test_an_account_with_too_much_untaken_is_refused_and_no_other(
+    room: ResponseBudget,
+) -> None:
     first = await taken_slowly(room, "ada", 30)
     second = await taken_slowly(room, "ada", 30)  # the last that finds room may go beyond it
     error = await refusal(answer("ada", room))
@@ -52,7 +54,7 @@ async def test_an_account_with_too_much_untaken_is_refused_and_no_other(room: An
     assert room.held_bytes == 0
 
 
-async def test_everyone_together_has_a_bound(room: Answers) -> None:
+async def test_everyone_together_has_a_bound(room: ResponseBudget) -> None:
     made = [await taken_slowly(room, name, 35) for name in ("ada", "bob", "eve")]
     error = await refusal(answer("mallory", room))
     assert isinstance(error, Unavailable)
@@ -61,13 +63,13 @@ async def test_everyone_together_has_a_bound(room: Answers) -> None:
     await (await taken_slowly(room, "mallory", 35)).close()
 
 
-async def test_an_answer_larger_than_the_room_can_still_be_had(room: Answers) -> None:
+async def test_an_answer_larger_than_the_room_can_still_be_had(room: ResponseBudget) -> None:
     whole = await taken_slowly(room, "ada", 1_000)
     await whole.close()
     assert room.held_bytes == 0
 
 
-async def test_room_that_comes_free_in_time_goes_to_who_waits(room: Answers) -> None:
+async def test_room_that_comes_free_in_time_goes_to_who_waits(room: ResponseBudget) -> None:
     first = await taken_slowly(room, "ada", 50)
     second = asyncio.create_task(taken_slowly(room, "ada", 50))
     await asyncio.sleep(0)
@@ -76,7 +78,9 @@ async def test_room_that_comes_free_in_time_goes_to_who_waits(room: Answers) -> 
     assert (room.held_bytes, room.refusals) == (0, 0)
 
 
-async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(room: Answers) -> None:
+async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(
+    room: ResponseBudget,
+) -> None:
     ada, bob = answer("ada", room), answer("bob", room)
     await ada.begin()
     again = asyncio.create_task(answer("ada", room).begin())
@@ -91,7 +95,7 @@ async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(room: Ans
         await each.close()
 
 
-async def test_who_has_no_room_is_told_so_though_no_turn_came(room: Answers) -> None:
+async def test_who_has_no_room_is_told_so_though_no_turn_came(room: ResponseBudget) -> None:
     held = await taken_slowly(room, "ada", 50)
     others = [answer(name, room) for name in ("bob", "eve")]
     for each in others:
@@ -103,7 +107,7 @@ async def test_who_has_no_room_is_told_so_though_no_turn_came(room: Answers) -> 
         await each.close()
 
 
-async def test_few_of_one_account_wait(room: Answers) -> None:
+async def test_few_of_one_account_wait(room: ResponseBudget) -> None:
     ada = answer("ada", room)
     await ada.begin()
     waiting = [asyncio.create_task(answer("ada", room).begin()) for _ in range(3)]
@@ -116,7 +120,7 @@ async def test_few_of_one_account_wait(room: Answers) -> None:
     await ada.close()
 
 
-async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: Answers) -> None:
+async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: ResponseBudget) -> None:
     ada = answer("ada", room)
     await ada.begin()
     waiting = asyncio.create_task(answer("ada", room).begin())
@@ -130,7 +134,7 @@ async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: Answer
     assert not room._n_waiting
 
 
-async def test_what_did_not_wait_is_refused_where_there_is_no_room(room: Answers) -> None:
+async def test_what_did_not_wait_is_refused_where_there_is_no_room(room: ResponseBudget) -> None:
     first = await taken_slowly(room, "ada", 50)
     with pytest.raises(TooManyRequests):
         await answer("ada", room).hold(5)
@@ -138,7 +142,7 @@ async def test_what_did_not_wait_is_refused_where_there_is_no_room(room: Answers
     await first.close()
 
 
-async def test_closing_twice_gives_back_once(room: Answers) -> None:
+async def test_closing_twice_gives_back_once(room: ResponseBudget) -> None:
     made = await taken_slowly(room, "ada", 50)
     made.taken(20)
     await made.close()
@@ -147,7 +151,7 @@ async def test_closing_twice_gives_back_once(room: Answers) -> None:
     assert room.held_bytes == 0
 
 
-async def test_what_nobody_signed_in_for_is_not_counted(room: Answers) -> None:
+async def test_what_nobody_signed_in_for_is_not_counted(room: ResponseBudget) -> None:
     made = answer("", room)
     await made.hold(1_000)
     assert room.held_bytes == 0
@@ -163,11 +167,11 @@ async def test_who_waited_must_still_be_welcome_and_who_did_not_need_not_be() ->
         asked.append(actor.account)
         raise Unauthenticated("The token was revoked.")
 
-    room = Answers(LIMITS, confirm)
+    room = ResponseBudget(LIMITS, confirm)
     first = await taken_slowly(room, "ada", 50)
     waits = answer("ada", room)
     waiting = asyncio.create_task(waits.begin())
-    await asyncio.sleep(2 * RECENT_S)
+    await asyncio.sleep(2 * CACHE_TTL_S)
     await first.close()
     assert not asked
     with pytest.raises(Unauthenticated):

@@ -1,4 +1,4 @@
-"""The classic Runtime door under fire: the answer is a job, a page or a refusal in its shape."""
+"""The classic Runtime dialect under fire: the answer is a job, a page or a refusal in its shape."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ import httpx
 import msgspec
 import pytest
 
-from abuse.doors import harmless, ibm_json, routes
+from abuse.dialects import harmless, ibm_json, routes
 from abuse.odd_values import NO_JSON, ODD, matters
-from abuse.test_ibm_door import ABSENT, IDS
+from abuse.test_ibm_dialect import ABSENT, IDS
 from qwicket.dialects.ibm.runtime import wire
 from support import pubs
 from support.ibm import SIMULATOR, TWIN
 from support.pairwise import pairs
-from support.runtime import DOOR, Client, body
+from support.runtime import DIALECT, Client, body
 from support.server import LiveServer
 
 WAYS = [
     (method, path)
-    for path, methods in routes(DOOR).items()
+    for path, methods in routes(DIALECT).items()
     for method in sorted(methods - {"HEAD"})
 ]
 
@@ -35,7 +35,7 @@ def runtime(server: LiveServer) -> Iterator[Client]:
 
 @pytest.mark.parametrize(("method", "path"), WAYS)
 def test_every_route_wants_a_sign_in(runtime: Client, method: str, path: str) -> None:
-    url = DOOR + path.format(id=ABSENT, device=SIMULATOR)
+    url = DIALECT + path.format(id=ABSENT, device=SIMULATOR)
     for headers in ({}, {"X-Access-Token": "x.y.z"}, {"Authorization": "Bearer x"}):
         answer = runtime.http.request(method, url, headers=headers)
         assert answer.status_code == 401, answer.text

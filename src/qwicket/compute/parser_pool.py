@@ -1,7 +1,7 @@
-"""Processes that read programs: always local, never a job's slot, limited in time and memory.
+"""Parser processes for programs, separate from worker slots, limited in time and memory.
 
-Text from outside is read here, and circuits are compiled to other gates, so that none of it can
-stall the server's loop or end its process.
+They parse untrusted text and compile circuits, so that neither can stall the server's event loop or
+crash its process.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ from qwicket.compute.failures import (
     WorkError,
     WorkFailed,
 )
+from qwicket.compute.fair_slots import FairSlots
 from qwicket.compute.pool import Pool
-from qwicket.compute.turns import Turns
 from qwicket.model.errors import InvalidProgram, LimitExceeded, TooManyRequests, Unavailable
 from qwicket.programs import Refusal
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 _PROCESSES: Final = 2
 _SHORT_BYTES: Final = 64 << 10
-"""Programs up to this size are expected to be read in 0.1 s, Blackbird being the slowest."""
+"""Programs up to this size are parsed in about 0.1 s, Blackbird being the slowest format."""
 _BAR_S: Final = 60.0
 _READ: Final = "qwicket.programs:read_in_worker"
 _COMPILE: Final = "qwicket.programs:compile_in_worker"
@@ -60,24 +60,24 @@ class _Call(NamedTuple):
     is_qpy: bool = False
 
 
-class Readers:
-    """Reads programs in processes of their own; one that dies is replaced.
+class ParserPool:
+    """Parses programs in separate processes, which are replaced when they die.
 
-    An account has one program read at a time, and accounts take turns. A short program that meets
-    only taken processes is read in one more, the short lane, which others can hold for a second at
-    most: what takes longer there is stopped and waits for an ordinary process, and its account has
-    no short lane for a minute.
+    One program per account is parsed at a time, and accounts take turns. A short program that finds
+    all processes busy goes to an additional one, the short lane, for a second at most. A program
+    that takes longer there is stopped and waits for an ordinary process, and its account is barred
+    from the short lane for a minute.
 
     Args:
-        limits: Those of parsing count here, the others inside.
-        clock: Seconds.
+        limits: Bounds on parsing and programs.
+        clock: Returns seconds.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
         self._limits = limits
         self._clock = clock
-        self._turns = Turns(_PROCESSES)
-        self._short_turns = Turns(1)
+        self._slots = FairSlots(_PROCESSES)
+        self._short_slots = FairSlots(1)
         self._barred_until: dict[str, float] = {}
         self.refusals = 0
         self.overruns = 0
@@ -99,19 +99,19 @@ class Readers:
         account: str,
         layout: Layout | None = None,
     ) -> Checked | Refusal:
-        """Read a program of an account, or say why it is refused.
+        """Parse a program of an account.
 
         Args:
             format_name: One of `programs.FORMATS`.
             source: The program's text.
             inputs: A value for each input that the program declares.
-            account: Whose program it is.
-            layout: The one circuit that a photonic device runs, if it is such a device.
+            account: Owner of the program.
+            layout: The fixed circuit of a photonic device; empty for other devices.
 
         Raises:
-            LimitExceeded: Reading took more time or memory than it may.
-            InvalidProgram: The process ended over it.
-            Unavailable: No process could be had.
+            LimitExceeded: Parsing exceeds its time or memory limit.
+            InvalidProgram: The parser process crashed.
+            Unavailable: No process could be started.
             TooManyRequests: Too many programs wait.
         """
         arguments = (format_name, source, self._limits, dict(inputs or {}), layout)
@@ -130,7 +130,7 @@ class Readers:
         return cast("bytes | Refusal", await self._do(call, account))
 
     async def check_layout(self, layout: str, *, account: str) -> Refusal | None:
-        """Return why a text is no layout of a photonic device, or None if it is one.
+        """Return why a text is not a layout of a photonic device, or None if it is one.
 
         Raises:
             QwicketError: As for `read`.
@@ -162,16 +162,16 @@ class Readers:
     async def _do(self, call: _Call, account: str) -> object:
         self._check_room(account)
         if self._is_short(call, account):
-            async with self._short_turns.turn(account):
+            async with self._short_slots.slot(account):
                 try:
                     most_s = self._limits.parsing.short_read_s
                     return await self._run(self._short_pool, call, most_s)
                 except OutOfTime:
                     self.overruns += 1
                     self._barred_until[account] = self._clock() + _BAR_S
-                except Stopped:  # its process made room for one that reads QPY
+                except Stopped:  # its process was replaced by one that parses QPY
                     pass
-        async with self._turns.turn(account):
+        async with self._slots.slot(account):
             try:
                 return await self._run(self._pool, call, self._limits.parsing.read_time_s)
             except OutOfTime:
@@ -184,19 +184,19 @@ class Readers:
                 raise Unavailable("The server is stopping.") from None
 
     def _is_short(self, call: _Call, account: str) -> bool:
-        """Tell whether to use the short lane: all else is taken, and the account takes none."""
+        """Return whether to use the short lane: all slots are busy, none with this account."""
         knows = self._learn_qpy() if call.is_qpy else True
-        if self._turns.has_free_place or self._turns.count(account) or call.size > _SHORT_BYTES:
+        if self._slots.has_free_slot or self._slots.count(account) or call.size > _SHORT_BYTES:
             return False
         now = self._clock()
         self._barred_until = {k: until for k, until in self._barred_until.items() if until > now}
         return knows and account not in self._barred_until
 
     def _learn_qpy(self) -> bool:
-        """Replace the short lane's process by one that has loaded Qiskit, once QPY is read here.
+        """Replace the short lane's process by one with Qiskit loaded, at the first QPY program.
 
-        Loading takes longer than the lane gives, and memory that a server without QPY can spare.
-        Returns whether this was done before.
+        Loading takes longer than the lane allows, and memory that servers without QPY can save.
+        Return whether this was done before.
         """
         knew, self._knows_qpy = self._knows_qpy, True
         if not knew:
@@ -205,8 +205,8 @@ class Readers:
         return knew
 
     def _check_room(self, account: str) -> None:
-        """Refuse one program too many; the first one of an account always finds room."""
-        limits, lanes = self._limits.parsing, (self._turns, self._short_turns)
+        """Refuse a program above the limits, except the first one of an account."""
+        limits, lanes = self._limits.parsing, (self._slots, self._short_slots)
         n_own = sum(lane.count(account) for lane in lanes)
         n_all = sum(lane.count_all() for lane in lanes)
         if n_own >= limits.reads_waiting_each:
@@ -242,9 +242,9 @@ class Readers:
                 field="program",
             ) from None
         except (WorkerDied, WorkError) as failure:
-            _log.error("a reader failed: %s %s", failure, getattr(failure, "trace", ""))
+            _log.error("a parser failed: %s %s", failure, getattr(failure, "trace", ""))
             raise InvalidProgram(
-                "The program could not be read: the reader ended over it.", field="program"
+                "The program could not be read: its parser crashed.", field="program"
             ) from None
         except WorkFailed:
             raise Unavailable("The program could not be read now.", retry_after_s=1.0) from None
@@ -253,12 +253,12 @@ class Readers:
 
     @property
     def waiting(self) -> int:
-        """How many programs wait for a reader."""
-        return self._turns.count_waiting() + self._short_turns.count_waiting()
+        """Number of programs that wait for a parser."""
+        return self._slots.count_waiting() + self._short_slots.count_waiting()
 
     @property
     def deaths(self) -> int:
-        """How many readers ended at work."""
+        """Number of parsers that died while busy."""
         return self._pool.deaths + self._short_pool.deaths
 
     async def close(self) -> None:

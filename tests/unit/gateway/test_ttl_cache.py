@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from qwicket.gateway import recent
-from qwicket.gateway.recent import Recent
+from qwicket.gateway import ttl_cache
+from qwicket.gateway.ttl_cache import TTLCache
 
 pytestmark = pytest.mark.anyio
 
@@ -26,27 +26,27 @@ class Shelf:
 
 async def test_what_was_just_read_is_not_read_again() -> None:
     shelf = Shelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     assert [await known.get("a"), await known.get("a")] == [1, 1]
     assert shelf.reads == 1
 
 
 async def test_after_a_moment_it_is_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
     shelf = Shelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     assert await known.get("a") == 1
     shelf.values["a"] = 2
     assert await known.get("a") == 1
-    monkeypatch.setattr(recent, "RECENT_S", 0.0)
+    monkeypatch.setattr(ttl_cache, "CACHE_TTL_S", 0.0)
     assert await known.get("a") == 2
 
 
 async def test_a_moment_is_a_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
     """As SECURITY.md promises of revoked tokens."""
     clock = SimpleNamespace(now=0.0)
-    monkeypatch.setattr(recent, "time", SimpleNamespace(monotonic=lambda: clock.now))
+    monkeypatch.setattr(ttl_cache, "time", SimpleNamespace(monotonic=lambda: clock.now))
     shelf = Shelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     for clock.now, reads in ((1_000.0, 1), (1_000.09, 1), (1_000.11, 2)):
         await known.get("a")
         assert shelf.reads == reads
@@ -54,7 +54,7 @@ async def test_a_moment_is_a_tenth_of_a_second(monkeypatch: pytest.MonkeyPatch) 
 
 async def test_what_is_not_there_is_looked_for_each_time() -> None:
     shelf = Shelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     assert await known.get("b") is None
     shelf.values["b"] = 3
     assert await known.get("b") == 3
@@ -62,19 +62,19 @@ async def test_what_is_not_there_is_looked_for_each_time() -> None:
 
 async def test_what_is_forgotten_is_read_again() -> None:
     shelf = Shelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     await known.get("a")
-    known.forget("a")
-    known.forget("never known")
+    known.invalidate("a")
+    known.invalidate("never known")
     await known.get("a")
     assert shelf.reads == 2
 
 
 async def test_it_holds_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recent, "_MOST", 10)
+    monkeypatch.setattr(ttl_cache, "_MOST", 10)
     shelf = Shelf()
     shelf.values = {str(k): k for k in range(100)}
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     for key in shelf.values:
         await known.get(key)
     assert len(known._known) <= 10
@@ -83,24 +83,24 @@ async def test_it_holds_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> Non
 async def test_what_is_forgotten_by_its_value_is_read_again() -> None:
     shelf = Shelf()
     shelf.values["b"] = 2
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     assert [await known.get("a"), await known.get("b")] == [1, 2]
-    known.forget_where(lambda value: value == 2)
+    known.invalidate_where(lambda value: value == 2)
     assert [await known.get("a"), await known.get("b")] == [1, 2]
     assert shelf.reads == 3
 
 
 async def test_what_was_read_before_it_was_forgotten_is_not_remembered() -> None:
     shelf = Shelf()
-    known: Recent[str, int]
+    known: TTLCache[str, int]
 
     async def slow_read(key: str) -> int | None:
         value = await shelf.read(key)
         if shelf.reads == 1:
-            known.forget(key)  # while the read is under way
+            known.invalidate(key)  # while the read is under way
         return value
 
-    known = Recent(slow_read)
+    known = TTLCache(slow_read)
     await known.get("a")
     await known.get("a")
     assert shelf.reads == 2
@@ -123,7 +123,7 @@ class SlowShelf(Shelf):
 
 async def test_many_who_ask_at_once_make_one_read() -> None:
     shelf = SlowShelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     asked = [asyncio.create_task(known.get("a")) for _ in range(20)]
     await asyncio.sleep(0)
     asked[7].cancel()
@@ -136,7 +136,7 @@ async def test_many_who_ask_at_once_make_one_read() -> None:
 
 async def test_when_who_reads_gives_up_another_reads_for_all() -> None:
     shelf = SlowShelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     asked = [asyncio.create_task(known.get("a")) for _ in range(20)]
     await asyncio.sleep(0)
     asked[0].cancel()
@@ -150,7 +150,7 @@ async def test_when_who_reads_gives_up_another_reads_for_all() -> None:
 
 async def test_a_read_that_waits_for_nothing_keeps_nobody_waiting() -> None:
     """A client may close its side right after its request: what is answered at once arrives."""
-    step = Recent(Shelf().read).get("a")
+    step = TTLCache(Shelf().read).get("a")
     with pytest.raises(StopIteration) as ended:
         step.send(None)
     assert ended.value.value == 1
@@ -159,7 +159,7 @@ async def test_a_read_that_waits_for_nothing_keeps_nobody_waiting() -> None:
 async def test_a_read_that_failed_fails_for_all_who_asked_and_is_not_remembered() -> None:
     shelf = SlowShelf()
     shelf.values["a"] = 0
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     asked = [asyncio.create_task(known.get("a")) for _ in range(3)]
     await asyncio.sleep(0)
     shelf.may_end.set()
@@ -171,10 +171,10 @@ async def test_a_read_that_failed_fails_for_all_who_asked_and_is_not_remembered(
 
 async def test_who_asks_after_it_was_forgotten_does_not_get_what_was_being_read() -> None:
     shelf = SlowShelf()
-    known = Recent(shelf.read)
+    known = TTLCache(shelf.read)
     ways: list[Callable[[], None]] = [
-        lambda: known.forget("a"),
-        lambda: known.forget_where(lambda _: False),
+        lambda: known.invalidate("a"),
+        lambda: known.invalidate_where(lambda _: False),
     ]
     for forget in ways:
         shelf.may_end.clear()
@@ -189,4 +189,4 @@ async def test_who_asks_after_it_was_forgotten_does_not_get_what_was_being_read(
         shelf.may_end.set()
         assert (await early, await late) == (before, before + 1)
         assert await known.get("a") == before + 1
-        known.forget("a")
+        known.invalidate("a")

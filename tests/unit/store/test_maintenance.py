@@ -5,7 +5,7 @@ import asyncio
 import msgspec
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict
 from qwicket.model.failures import Failure
@@ -24,28 +24,28 @@ LARGE = Encoded(bytes(3 << 20), b"large")
 async def ended(store: Store, token: Token, result: Encoded, now: int = NOW) -> Job:
     await add_job(store, token, now)
     (assignment,) = (await store.leases.claim("simulator", "runner", now)).taken
-    return await store.leases.finish(assignment.lease, Ran((result,), 0.1), now)
+    return await store.leases.finish(assignment.lease, RunResult((result,), 0.1), now)
 
 
 async def test_a_duty_has_one_holder_until_it_is_gone(store: Store, runner: str) -> None:
     await store.leases.add_runner("other", "server", NOW)
     took = await asyncio.gather(
-        *(store.upkeep.take_duty("upkeep", who) for who in (runner, "other", runner))
+        *(store.maintenance.take_duty("maintenance", who) for who in (runner, "other", runner))
     )
     assert sorted(took) in ([False, True, True], [False, False, True])
     holder, waiting = (runner, "other") if took[0] else ("other", runner)
-    assert await store.upkeep.take_duty("upkeep", holder)
-    assert not await store.upkeep.take_duty("upkeep", waiting)
-    assert await store.upkeep.take_duty("another", waiting)
+    assert await store.maintenance.take_duty("maintenance", holder)
+    assert not await store.maintenance.take_duty("maintenance", waiting)
+    assert await store.maintenance.take_duty("another", waiting)
     await store.leases.void_runner(holder, NOW)
-    assert await store.upkeep.take_duty("upkeep", waiting)
-    assert not await store.upkeep.take_duty("upkeep", holder)
+    assert await store.maintenance.take_duty("maintenance", waiting)
+    assert not await store.maintenance.take_duty("maintenance", holder)
 
 
 async def test_drafts_expire(store: Store, ada: Token) -> None:
     late = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 10)
     early = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 20)
-    assert await store.upkeep.expire_drafts(NOW + 10) == 1
+    assert await store.maintenance.expire_drafts(NOW + 10) == 1
     one, two = await store.jobs.get(late.id), await store.jobs.get(early.id)
     assert one is not None
     assert two is not None
@@ -99,16 +99,16 @@ async def test_a_reason_that_quotes_a_nul_is_kept(
         await add_job(store, ada)
         (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         result = failure if way == "finish" else (failure,)
-        job = await store.leases.finish(assignment.lease, Ran(result, 0.1), NOW)
+        job = await store.leases.finish(assignment.lease, RunResult(result, 0.1), NOW)
     assert (job.state, job.error_text) == ("failed", "unexpected '\ufffd'")
 
 
 async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> None:
     await add_job(store, ada, idempotency_key="old", digest=b"1")
     await add_job(store, ada, NOW + 1000, idempotency_key="new", digest=b"1")
-    assert await store.upkeep.forget_keys(NOW + DAY_MS + 1) == 1
+    assert await store.maintenance.forget_keys(NOW + DAY_MS + 1) == 1
     again = await store.jobs.repeated(
-        account=ada.account, door="native", key="new", digest=b"1", now=NOW + DAY_MS
+        account=ada.account, dialect="native", key="new", digest=b"1", now=NOW + DAY_MS
     )
     assert again is not None
 
@@ -119,7 +119,7 @@ async def test_ended_jobs_are_deleted_after_their_time_and_no_others(
     old = await ended(store, ada, Encoded(b"1", b"a"))
     new = await ended(store, ada, Encoded(b"2", b"b"), NOW + 1000)
     waiting = await add_job(store, ada)
-    assert await store.upkeep.delete_ended(NOW + 1000) == 1
+    assert await store.maintenance.delete_ended(NOW + 1000) == 1
     assert await store.jobs.get(old.id) is None
     assert await store.jobs.results(old.id) == []
     assert await store.jobs.results(new.id) == [Encoded(b"2", b"b")]
@@ -140,9 +140,9 @@ async def test_bytes_that_two_results_share_go_with_the_last(
 async def test_pieces_of_a_result_that_was_never_finished_are_swept(
     store: Store, ada: Token
 ) -> None:
-    await store.leases._write_large(Ran((LARGE,), 0.1))  # and here the server died
+    await store.leases._write_large(RunResult((LARGE,), 0.1))  # and here the server died
     kept = await ended(store, ada, Encoded(bytes(2 << 20), b"other"))
-    assert await store.upkeep.drop_orphans() == 1
+    assert await store.maintenance.drop_orphans() == 1
     assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []
     assert (await store.jobs.results(kept.id))[0] == Encoded(bytes(2 << 20), b"other")
 
@@ -154,9 +154,9 @@ async def test_pieces_of_a_result_that_is_refused_are_dropped_at_once(
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     await store.leases.release(assignment.lease, "test", NOW, blamed=False)
     with pytest.raises(StaleLease):
-        await store.leases.finish(assignment.lease, Ran((LARGE,), 0.1), NOW)
+        await store.leases.finish(assignment.lease, RunResult((LARGE,), 0.1), NOW)
     assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []
-    assert await store.upkeep.drop_orphans() == 0
+    assert await store.maintenance.drop_orphans() == 0
 
 
 async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
@@ -164,9 +164,9 @@ async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
 ) -> None:
     job = await add_job(store, ada)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    ran = Ran((LARGE,), 0.1)
+    ran = RunResult((LARGE,), 0.1)
     await store.leases._write_large(ran)
-    assert await store.upkeep.drop_orphans() == 1
+    assert await store.maintenance.drop_orphans() == 1
     await store.leases._finish(assignment.lease, ran, NOW)
     assert await store.jobs.results(job.id) == [LARGE]
 
@@ -174,9 +174,9 @@ async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
 async def test_tokens_that_have_expired_are_ended_for_good(store: Store, ada: Token) -> None:
     blank = msgspec.structs.replace(ada, id=new_id(NOW), expires_at=NOW + 10)
     made = await store.accounts.add_token(blank, account="ada", project=None, digest=b"other")
-    assert await store.upkeep.end_tokens(NOW + 9) == 0
-    assert await store.upkeep.end_tokens(NOW + 10) == 1
-    assert await store.upkeep.end_tokens(NOW + 10) == 0
+    assert await store.maintenance.end_tokens(NOW + 9) == 0
+    assert await store.maintenance.end_tokens(NOW + 10) == 1
+    assert await store.maintenance.end_tokens(NOW + 10) == 0
     revoked = {token.id: token.revoked_at for token in await store.accounts.tokens(ada.account)}
     assert revoked == {ada.id: None, made.id: NOW + 10}
 

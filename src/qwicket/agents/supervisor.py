@@ -1,4 +1,4 @@
-"""The agent's side of the process in which the lab's function runs."""
+"""Supervisor of the process that runs the lab's function."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import time
 from multiprocessing.connection import Connection
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.agents import hand
+from qwicket.agents import function_process
 
 if TYPE_CHECKING:
     from qwicket.agents.program import Program
@@ -25,16 +25,16 @@ _FIELDS: Final = (
 _log = logging.getLogger(__name__)
 
 
-class Died(Exception):
-    """The process is gone; the text says how it ended."""
+class ProcessDied(Exception):
+    """The process has ended; the text says how."""
 
 
 class CannotStart(Exception):
-    """The lab's function cannot be loaded; the text says why."""
+    """The lab's function cannot be loaded; the text gives the reason."""
 
 
-class Hand:
-    """One process, started again when it died.
+class Supervisor:
+    """Starts the process, and restarts it after its death.
 
     Args:
         reference: The lab's function, "module:function".
@@ -46,10 +46,10 @@ class Hand:
         self._channel: Connection | None = None
 
     def start(self) -> None:
-        """Start the process unless it lives; return when the lab's module is loaded.
+        """Start the process unless it is alive; return when the lab's module is loaded.
 
         Raises:
-            CannotStart: It cannot be loaded.
+            CannotStart: The module cannot be loaded.
         """
         if self._process is not None and self._process.poll() is None:
             return
@@ -67,29 +67,29 @@ class Hand:
         try:
             kind, *rest = self._channel.recv()
         except (EOFError, OSError):
-            kind, rest = hand.FAILED, [f"its process ended ({self._status()})"]
-        if kind != hand.READY:
+            kind, rest = function_process.FAILED, [f"its process ended ({self._status()})"]
+        if kind != function_process.READY:
             self.kill()
             text = f"{self._reference} cannot be loaded: {rest[0]}"
             raise CannotStart(text if text.endswith("?") else f"{text}.")
 
     def begin(self, program: Program) -> None:
-        """Have a program run.
+        """Start a program.
 
         Raises:
-            Died: The process is gone; the program never began.
+            ProcessDied: The process has ended; the program never began.
         """
-        self._send((hand.RUN, {name: getattr(program, name) for name in _FIELDS}))
+        self._send((function_process.RUN, {name: getattr(program, name) for name in _FIELDS}))
 
     def ask_to_stop(self) -> None:
-        """Let the lab's function know that it is to end."""
-        self._send((hand.STOP,))
+        """Ask the lab's function to stop."""
+        self._send((function_process.STOP,))
 
-    def hear(self, timeout_s: float) -> tuple[Any, ...] | None:
-        """Return what the process says next, or None when it says nothing in time.
+    def receive(self, timeout_s: float) -> tuple[Any, ...] | None:
+        """Return the next message of the process, or None after the timeout.
 
         Raises:
-            Died: It is gone.
+            ProcessDied: The process has ended.
         """
         assert self._channel is not None
         try:
@@ -97,11 +97,11 @@ class Hand:
                 return None
             message: tuple[Any, ...] = self._channel.recv()
         except (EOFError, OSError):
-            raise Died(self._status()) from None
+            raise ProcessDied(self._status()) from None
         return message
 
     def kill(self) -> None:
-        """End the process, whatever it does."""
+        """Kill the process."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -111,7 +111,7 @@ class Hand:
             self._process = None
 
     def end(self) -> None:
-        """Let the process end by itself, for a while: the lab's module may clean up at its exit."""
+        """Close the channel and wait a while for the process to end, so that it can clean up."""
         if self._channel is not None:
             self._channel.close()
             self._channel = None
@@ -127,7 +127,7 @@ class Hand:
         try:
             self._channel.send(message)
         except OSError:
-            raise Died(self._status()) from None
+            raise ProcessDied(self._status()) from None
 
     def _status(self) -> str:
         assert self._process is not None

@@ -11,7 +11,7 @@ import pytest
 from qwicket.model.accounts import Token
 from qwicket.model.jobs import Runner
 from qwicket.model.states import JobState
-from qwicket.scheduling import Lookout
+from qwicket.scheduling import LivenessMonitor
 from qwicket.store import Store, open_sqlite
 from support.stores import NOW, add_job, make_token
 
@@ -48,32 +48,32 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def lookout(store: Store, clock: Clock) -> Lookout:
-    return Lookout(store, "me", lambda: NOW, clock, lease_s=LEASE_S)
+def monitor(store: Store, clock: Clock) -> LivenessMonitor:
+    return LivenessMonitor(store, "me", lambda: NOW, clock, lease_s=LEASE_S)
 
 
 async def beat(store: Store, runner: str) -> None:
     await asyncio.wrap_future(store.leases.beat(Runner(runner, "server", 0, 0), NOW))
 
 
-async def look_for(lookout: Lookout, clock: Clock, seconds: float) -> list[str]:
+async def look_for(monitor: LivenessMonitor, clock: Clock, seconds: float) -> list[str]:
     """Look every ten seconds; return who was found gone."""
-    gone = await lookout.look()
+    gone = await monitor.check()
     for _ in range(int(seconds / 10)):
         clock.now += 10
-        gone += await lookout.look()
+        gone += await monitor.check()
     return gone
 
 
 async def test_a_beat_that_stands_still_for_the_lease_time_voids_its_runner(
-    store: Store, ada: Token, lookout: Lookout, clock: Clock
+    store: Store, ada: Token, monitor: LivenessMonitor, clock: Clock
 ) -> None:
     job = await add_job(store, ada)
     await store.leases.claim("simulator", "other", NOW)
-    assert await look_for(lookout, clock, LEASE_S - 10) == []
-    assert lookout.leases_lost == 0
-    assert await look_for(lookout, clock, 10) == ["other"]
-    assert lookout.leases_lost == 1
+    assert await look_for(monitor, clock, LEASE_S - 10) == []
+    assert monitor.leases_lost == 0
+    assert await look_for(monitor, clock, 10) == ["other"]
+    assert monitor.leases_lost == 1
     present = await store.jobs.get(job.id)
     assert present is not None
     assert (present.state, present.attempts) == (JobState.QUEUED, 0)
@@ -81,30 +81,30 @@ async def test_a_beat_that_stands_still_for_the_lease_time_voids_its_runner(
 
 
 async def test_a_runner_that_beats_keeps_what_it_holds(
-    store: Store, lookout: Lookout, clock: Clock
+    store: Store, monitor: LivenessMonitor, clock: Clock
 ) -> None:
     for _ in range(10):
-        assert await look_for(lookout, clock, LEASE_S - 10) == []
+        assert await look_for(monitor, clock, LEASE_S - 10) == []
         await beat(store, "other")
 
 
-async def test_no_runner_voids_itself(store: Store, lookout: Lookout, clock: Clock) -> None:
-    assert await look_for(lookout, clock, 3 * LEASE_S) == ["other"]
+async def test_no_runner_voids_itself(store: Store, monitor: LivenessMonitor, clock: Clock) -> None:
+    assert await look_for(monitor, clock, 3 * LEASE_S) == ["other"]
 
 
 async def test_a_watcher_that_slept_has_seen_no_stillness(
-    store: Store, lookout: Lookout, clock: Clock
+    store: Store, monitor: LivenessMonitor, clock: Clock
 ) -> None:
-    await look_for(lookout, clock, LEASE_S - 10)
+    await look_for(monitor, clock, LEASE_S - 10)
     clock.now += 100 * LEASE_S
-    assert await look_for(lookout, clock, LEASE_S - 10) == []
-    assert await look_for(lookout, clock, 10) == ["other"]
+    assert await look_for(monitor, clock, LEASE_S - 10) == []
+    assert await look_for(monitor, clock, 10) == ["other"]
 
 
 async def test_a_runner_that_comes_back_is_watched_anew(
-    store: Store, lookout: Lookout, clock: Clock
+    store: Store, monitor: LivenessMonitor, clock: Clock
 ) -> None:
-    assert await look_for(lookout, clock, LEASE_S) == ["other"]
+    assert await look_for(monitor, clock, LEASE_S) == ["other"]
     await beat(store, "other")
-    assert await look_for(lookout, clock, LEASE_S - 10) == []
-    assert await look_for(lookout, clock, 10) == ["other"]
+    assert await look_for(monitor, clock, LEASE_S - 10) == []
+    assert await look_for(monitor, clock, 10) == ["other"]

@@ -7,10 +7,10 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from qwicket.circuits.outcomes import Encoded, Ran
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.ids import new_id
 from qwicket.model.states import JobState
-from qwicket.scheduling import Chores
+from qwicket.scheduling import MaintenanceLoop
 from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Tx
 from support.stores import NOW, add_job, make_token, sqlite
@@ -29,13 +29,13 @@ async def store(tmp_path: Path) -> AsyncIterator[Store]:
     await opened.close()
 
 
-async def test_one_server_does_the_chores_of_all(store: Store) -> None:
-    mine = Chores(store, "me", lambda: NOW, keep_days=None)
-    others = Chores(store, "other", lambda: NOW, keep_days=None)
-    assert await mine.do_round()
-    assert not await others.do_round()
+async def test_one_server_does_the_maintenance_of_all(store: Store) -> None:
+    mine = MaintenanceLoop(store, "me", lambda: NOW, keep_days=None)
+    others = MaintenanceLoop(store, "other", lambda: NOW, keep_days=None)
+    assert await mine.run_once()
+    assert not await others.run_once()
     await store.leases.void_runner("me", NOW)
-    assert await others.do_round()
+    assert await others.run_once()
 
 
 @pytest.mark.parametrize(("keep_days", "is_kept"), [(None, True), (31.0, True), (30.0, False)])
@@ -45,22 +45,22 @@ async def test_ended_jobs_are_kept_as_long_as_the_operator_says(
     ada = await make_token(store)
     jobs = [await add_job(store, ada) for _ in range(250)]
     for assignment in (await store.leases.claim("simulator", "me", NOW)).taken:
-        await store.leases.finish(assignment.lease, Ran((Encoded(b"", b""),), 0.1), NOW)
+        await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.1), NOW)
     for job in jobs[1:]:
         await store.jobs.cancel(job.id, actor="ada", now=NOW)
     later = NOW + 30 * DAY_MS + len(jobs)  # each was created a millisecond after the one before
-    await Chores(store, "me", lambda: later, keep_days=keep_days).do_round()
+    await MaintenanceLoop(store, "me", lambda: later, keep_days=keep_days).run_once()
     assert [await store.jobs.get(job.id) is not None for job in jobs] == [is_kept] * len(jobs)
 
 
 async def test_a_round_with_nothing_to_do_opens_no_write_transaction(store: Store) -> None:
     ada = await make_token(store)
     await add_job(store, ada)
-    mine = Chores(store, "me", lambda: NOW, keep_days=30.0)
-    assert await mine.do_round()
+    mine = MaintenanceLoop(store, "me", lambda: NOW, keep_days=30.0)
+    assert await mine.run_once()
     commits: list[int] = []
     store.on_commit(lambda operations, _failed, _seconds: commits.append(operations))
-    assert await mine.do_round()
+    assert await mine.run_once()
     assert commits == []
 
 
@@ -69,7 +69,7 @@ async def test_drafts_expire_and_orphans_are_offered_again(store: Store) -> None
     draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW)
     orphan = await add_job(store, ada)
     await store.leases.claim("simulator", "nobody", NOW)
-    await Chores(store, "me", lambda: NOW, keep_days=None).do_round()
+    await MaintenanceLoop(store, "me", lambda: NOW, keep_days=None).run_once()
     present = [await store.jobs.get(job.id) for job in (draft, orphan)]
     assert [job.state for job in present if job] == ["failed", "queued"]
 
@@ -87,10 +87,10 @@ async def test_a_round_forgets_what_counts_no_more_and_mends_what_is_wrong(
     await store.uploads.add(upload, 0, b"text")
     await store.uploads.finish(upload, 4)
     await store.jobs.cancel(draft.id, actor="ada", now=NOW)
-    await store.leases._write_large(Ran((Encoded(bytes(2 << 20), b"large"),), 0.1))
+    await store.leases._write_large(RunResult((Encoded(bytes(2 << 20), b"large"),), 0.1))
     await store._database.write(lambda tx: sqlite(tx).execute("update share set has_work = 0"))
 
-    await Chores(store, "me", lambda: NOW + DAY_MS + 1, keep_days=None).do_round()
+    await MaintenanceLoop(store, "me", lambda: NOW + DAY_MS + 1, keep_days=None).run_once()
 
     left = {
         table: (await store._database.read(partial(_count, table=table)))
@@ -100,7 +100,7 @@ async def test_a_round_forgets_what_counts_no_more_and_mends_what_is_wrong(
     tokens = {each.id: each.revoked_at for each in await store.accounts.tokens(ada.account)}
     assert tokens == {ada.id: None, expiring.id: NOW + 1}
     assert len((await store.leases.claim("simulator", "me", NOW)).taken) == 1
-    assert "wrong about 1 project" in caplog.text
+    assert "fair share of 1 project" in caplog.text
 
 
 def _count(tx: Tx, table: str) -> int:

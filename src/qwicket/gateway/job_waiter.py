@@ -1,4 +1,4 @@
-"""Waiting for a job's end, or for anything new of it, without reading what was told anyway."""
+"""Waits for a job's change or end, without reading rows that the notification contained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections import Counter
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from qwicket.gateway.views import Awaited
+from qwicket.gateway.views import WaitResult
 from qwicket.model.ids import parse_id
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ class LongPolls:
     """Requests that wait for the end of a job, counted by account.
 
     Args:
-        most: Bound on those of one account.
+        most: Limit per account.
     """
 
     def __init__(self, most: int) -> None:
@@ -34,7 +34,7 @@ class LongPolls:
 
     @contextmanager
     def counted(self, account: str) -> Iterator[bool]:
-        """Count one while it waits; yield whether it may."""
+        """Count a request while it waits; yield whether it is within the limit."""
         self._of_account[account] += 1
         try:
             yield self._of_account[account] <= self._most
@@ -44,22 +44,21 @@ class LongPolls:
                 del self._of_account[account]
 
 
-class Waiting:
+class JobWaiter:
     """Waits for changes of jobs.
 
     Args:
-        changes: Tells them.
-        find: Reads a job that an actor may read: by its id in text, and by its door if one is
-            given. Raises NotFound.
+        changes: Notifies of changes.
+        find: Reads a job that an actor may read, by id and dialect (None is any). Raises NotFound.
     """
 
     def __init__(self, changes: Changes, find: Find) -> None:
         self._changes = changes
         self._find = find
 
-    async def for_end(
-        self, actor: Actor, id_text: str, timeout_s: float, door: str | None
-    ) -> Awaited:
+    async def wait_for_end(
+        self, actor: Actor, id_text: str, timeout_s: float, dialect: str | None
+    ) -> WaitResult:
         """Return the job when it has ended, or as it is after `timeout_s` seconds.
 
         Raises:
@@ -68,38 +67,44 @@ class Waiting:
         deadline = time.monotonic() + timeout_s
         ref = parse_id(id_text)
         with self._changes.watch(ref.job if ref else "") as watch:
-            job = _just_written(watch, actor, ref, door) if timeout_s > 0 else None
+            job = _just_written(watch, actor, ref, dialect) if timeout_s > 0 else None
             is_read = job is None
-            job = job or await self._find(actor, id_text, door)
+            job = job or await self._find(actor, id_text, dialect)
             results = None
             while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
                 latest = watch.latest
                 found = latest.row if latest else None
-                found = found or await self._find(actor, id_text, door)
-                if found.version >= job.version:  # it may have been read ahead of its news
+                found = found or await self._find(actor, id_text, dialect)
+                if (
+                    found.version >= job.version
+                ):  # a read may have been newer than this notification
                     job, results = found, latest.results if latest else None
         if not (job.state.is_final or is_read):
-            job = await self._find(actor, id_text, door)
-        return Awaited(job, results)
+            job = await self._find(actor, id_text, dialect)
+        return WaitResult(job, results)
 
-    async def for_news(self, actor: Actor, job: Job, timeout_s: float) -> Job:
-        """Return a job when it is not as it was, after `timeout_s` seconds, or at the server's end.
+    async def wait_for_change(self, actor: Actor, job: Job, timeout_s: float) -> Job:
+        """Return a job when it changes, after `timeout_s` seconds, or when the server stops.
 
         Raises:
-            NotFound: It is gone, or the actor may not read it.
+            NotFound: It was deleted, or the actor may not read it.
         """
         deadline = time.monotonic() + timeout_s
         with self._changes.watch(job.id) as watch:
-            found = await self._find(actor, job.id, job.door)
+            found = await self._find(actor, job.id, job.dialect)
             while found.version == job.version and await watch.changed(deadline - time.monotonic()):
-                found = await self._find(actor, job.id, job.door)
+                found = await self._find(actor, job.id, job.dialect)
         return found
 
 
-def _just_written(watch: Watch, actor: Actor, ref: JobRef | None, door: str | None) -> Job | None:
-    """Return a job that this server wrote a moment ago, if it is the actor's own."""
+def _just_written(
+    watch: Watch, actor: Actor, ref: JobRef | None, dialect: str | None
+) -> Job | None:
+    """Return a job that this server has just written, if it is the actor's own."""
     job = watch.latest.row if watch.latest else None
     if job is None or ref is None or ref.part is not None:
         return None
-    is_own = job.account == actor.account and actor.sees(job.device) and door in (None, job.door)
+    is_own = (
+        job.account == actor.account and actor.sees(job.device) and dialect in (None, job.dialect)
+    )
     return job if is_own else None

@@ -1,4 +1,4 @@
-"""Turns: one place an account, in rounds, whatever is cancelled on the way."""
+"""One slot per account, in rounds, whatever is cancelled on the way."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from qwicket.compute.turns import Turns
+from qwicket.compute.fair_slots import FairSlots
 
 pytestmark = pytest.mark.anyio
 
@@ -16,7 +16,7 @@ class Stage:
     """People who come, take their place, and stay until they are sent home."""
 
     def __init__(self, places: int) -> None:
-        self.turns = Turns(places)
+        self.turns = FairSlots(places)
         self.came: list[str] = []
         self._home: dict[str, asyncio.Event] = {}
         self.tasks: dict[str, asyncio.Task[None]] = {}
@@ -35,7 +35,7 @@ class Stage:
         await settle()
 
     async def _visit(self, name: str) -> None:
-        async with self.turns.turn(name[0]):
+        async with self.turns.slot(name[0]):
             self.came.append(name)
             await self._home[name].wait()
 
@@ -92,7 +92,7 @@ async def test_a_place_is_free_again_when_its_owner_is_cancelled_or_fails() -> N
     assert stage.came == ["a1", "b1"]
     await stage.leave("b1")
     with pytest.raises(ZeroDivisionError):
-        async with stage.turns.turn("a"):
+        async with stage.turns.slot("a"):
             raise ZeroDivisionError
     await stage.arrive("c1")
     assert stage.came[-1] == "c1"
@@ -100,11 +100,11 @@ async def test_a_place_is_free_again_when_its_owner_is_cancelled_or_fails() -> N
 
 
 async def test_a_place_that_was_given_to_somebody_just_cancelled_goes_on() -> None:
-    turns = Turns(1)
+    turns = FairSlots(1)
     order: list[str] = []
 
     async def visit(name: str, then: Callable[[], object] = lambda: None) -> None:
-        async with turns.turn(name):
+        async with turns.slot(name):
             order.append(name)
             await settle()
             then()

@@ -1,4 +1,4 @@
-"""Stores whose answers get lost, seen through the doors whose clients repeat what fails.
+"""Stores whose answers get lost, seen in the dialects whose clients repeat what fails.
 
 Each of these clients sends a POST again after a 503, and none of them gives it a key. So whatever
 the store says or does not say, there is one job, or none and a 503; never an answer that makes a
@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from qwicket import devices
-from qwicket.compute import Readers
+from qwicket.compute import ParserPool
 from qwicket.dialects import mounts, shown_by
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
@@ -72,7 +72,7 @@ class Ask(NamedTuple):
 
 
 class Http(httpx.AsyncClient):
-    """A client that signs in at each door as its own clients do."""
+    """A client that signs in in each dialect as its own clients do."""
 
     auths: dict[str, str]
 
@@ -228,8 +228,8 @@ def database(store: Store) -> Brittle:
 
 @pytest.fixture
 async def http(store: Store, database: Brittle) -> AsyncIterator[Http]:
-    readers = Readers(LIMITS)
-    gateway = Gateway(Store(database, store.changes), readers, LIMITS, now_ms)
+    parsers = ParserPool(LIMITS)
+    gateway = Gateway(Store(database, store.changes), parsers, LIMITS, now_ms)
     admin = Admin(store, now_ms)
     await admin.add_account("ada", email=None, password=None)
     secret = (await admin.create_token("ada")).secret
@@ -250,7 +250,7 @@ async def http(store: Store, database: Brittle) -> AsyncIterator[Http]:
             }
         )
         yield client
-    await readers.close()
+    await parsers.close()
 
 
 async def stored(http: Http, ask: Ask) -> int:
@@ -277,7 +277,7 @@ async def test_one_that_stays_away_is_told_so_that_no_client_repeats_it(
     database.lost, database.dies = 1, True
     answer = await http.ask(ask)
     assert answer.status_code in NO_REPEAT, answer.text
-    assert "not known" in answer.text
+    assert "unknown whether" in answer.text
     database.dies = database.is_gone = False
     assert await stored(http, ask) == 1
 
@@ -330,6 +330,6 @@ async def test_a_job_that_is_deleted_while_it_is_listed_is_left_out(
     answer = await http.get(ask.listed, headers=headers)
     assert answer.status_code == 200, answer.text
     assert deleted.is_set()
-    if name != "qlued":  # its jobs are listed at the native door, from one look-up
+    if name != "qlued":  # its jobs are listed in the native dialect, from one look-up
         assert gone not in answer.text
     assert await stored(http, ask) == 2

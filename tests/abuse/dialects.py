@@ -1,4 +1,4 @@
-"""What hostile tests know of a door: its routes, how one signs in, the shape of its errors."""
+"""What hostile tests know of a dialect: its routes, how one signs in, the shape of its errors."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import httpx
 import msgspec
 
 from qwicket.dialects import descriptions, mounts
-from qwicket.dialects import native as native_door
+from qwicket.dialects import native as native_dialect
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.qbraid import submissions as qbraid
 from qwicket.dialects.routing import ANY_TOKEN, Access, Open
@@ -104,7 +104,7 @@ def _body(response: httpx.Response, content_type: str) -> dict[str, Any]:
     return body
 
 
-class Door(NamedTuple):
+class Dialect(NamedTuple):
     """A mount where jobs are submitted.
 
     Attributes:
@@ -185,11 +185,11 @@ def harmless(response: httpx.Response) -> None:
 _NATIVE: dict[str, Any] = {"device": "simulator", "program": BELL, "shots": 10}
 _IONQ: dict[str, Any] = {"type": "ionq.circuit.v1", "backend": "simulator", "input": BELL}
 
-NATIVE = Door("/v1", "Bearer", problem_json, SubmitBody, _NATIVE, "program")
-IONQ = Door("/ionq/v0.4", "apiKey", ionq_json, ionq.V04Body, _IONQ, "input")
+NATIVE = Dialect("/v1", "Bearer", problem_json, SubmitBody, _NATIVE, "program")
+IONQ = Dialect("/ionq/v0.4", "apiKey", ionq_json, ionq.V04Body, _IONQ, "input")
 _PROGRAM = {"format": "ionq.circuit.v0", "data": BELL}
 _QBRAID: dict[str, Any] = {"deviceQrn": "qbraid:qbraid:sim:statevector", "program": _PROGRAM}
-QBRAID = Door(
+QBRAID = Dialect(
     *("/qbraid/api/v1", "", qbraid_json, qbraid.V1Body, _QBRAID, "program"),
     header="X-API-Key",
     ids=("data", "jobVrn"),
@@ -203,22 +203,22 @@ FORMER_QBRAID = QBRAID._replace(
     ids=("vendorJobId",),
 )
 IONQ_AT_ROOT = IONQ._replace(prefix="/v0.4")
-DOORS = (NATIVE, IONQ, IONQ_AT_ROOT, QBRAID, FORMER_QBRAID)
+DIALECTS = (NATIVE, IONQ, IONQ_AT_ROOT, QBRAID, FORMER_QBRAID)
 
 
 class Way(NamedTuple):
-    """A method of a route of a door."""
+    """A method of a route of a dialect."""
 
-    door: Door
+    dialect: Dialect
     method: str
     path: str
 
     def __repr__(self) -> str:
-        return f"{self.method} {self.door.prefix}{self.path}"
+        return f"{self.method} {self.dialect.prefix}{self.path}"
 
     @property
     def access(self) -> Access:
-        return ACCESS[self.door.prefix, self.method, self.path]
+        return ACCESS[self.dialect.prefix, self.method, self.path]
 
     @property
     def is_public(self) -> bool:
@@ -237,18 +237,18 @@ class Way(NamedTuple):
     @property
     def is_endless(self) -> bool:
         """Whether its answer ends with the connection alone."""
-        return self.door is NATIVE and self.path == "/events"
+        return self.dialect is NATIVE and self.path == "/events"
 
     def url(self, job: str) -> str:
         names = {"name": "simulator", "backend": "simulator", "agent": "0123456789abcdef"}
         names |= {"group": job, "device": "x", "rest": "", "part": "0"}
         path = self.path.replace(":path", "").format(id=job, uuid=job, **names)
-        return self.door.prefix + path
+        return self.dialect.prefix + path
 
     def send(
         self, client: httpx.Client, url: str, headers: dict[str, str] | dict[bytes, bytes]
     ) -> httpx.Response:
-        content = self.door.text() if self.method == "POST" else None
+        content = self.dialect.text() if self.method == "POST" else None
         return client.request(self.method, url, headers=headers, content=content)
 
 
@@ -270,15 +270,15 @@ def routes(prefix: str) -> dict[str, set[str]]:
 
 
 def _ways() -> Iterator[Way]:
-    for door in DOORS:
-        for path, methods in routes(door.prefix).items():
+    for dialect in DIALECTS:
+        for path, methods in routes(dialect.prefix).items():
             if "{rest" in path and path[:4] not in ("/lab", "/pro"):
                 continue  # one family of what is refused stands for all
             for method in sorted(methods - {"HEAD"}):
-                yield Way(door, method, path)
+                yield Way(dialect, method, path)
 
 
 WAYS = tuple(_ways())
-FILES = files(native_door.description(), descriptions(MOUNTS))
+FILES = files(native_dialect.description(), descriptions(MOUNTS))
 PAGES = tuple(FILES)
 """Paths for people, which need no token."""

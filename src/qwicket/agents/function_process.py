@@ -1,7 +1,7 @@
-"""The process in which a lab's function runs: it may crash, hang or hold the interpreter's lock.
+"""Child process that runs a lab's function, which may crash, hang or hold the GIL.
 
-The agent starts it and tells it over a socket what to do; it keeps the lab's module, and with it
-the connection to the machine, from job to job.
+The agent starts it and controls it over a socket. The lab's module, and with it the connection to
+the machine, stays loaded between jobs.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _log = logging.getLogger("qwicket.agent")
 
 
 class CannotLoad(Exception):
-    """There is no such module or function; the text says which."""
+    """The module or function does not exist; the text says which."""
 
 
 def main(arguments: list[str]) -> NoReturn:
@@ -54,8 +54,8 @@ def main(arguments: list[str]) -> NoReturn:
     descriptor, owner, reference = arguments
     _die_with(int(owner))
     for each in (signal.SIGINT, signal.SIGTERM):
-        # The agent decides when this process ends. Ignored signals would stay so in what the lab's
-        # function starts; handlers do not.
+        # The agent decides when this process ends. Children of the lab's function would inherit
+        # ignored signals, but not handlers.
         signal.signal(each, lambda _number, _frame: None)
     channel = Connection(int(descriptor))
     logging.basicConfig(
@@ -69,7 +69,7 @@ def main(arguments: list[str]) -> NoReturn:
         channel.send((FAILED, str(error)))
         os._exit(1)
     except Exception as error:
-        _log.exception("%s cannot be loaded", reference)  # an error within the lab's own module
+        _log.exception("%s cannot be loaded", reference)  # an error in the lab's own module
         channel.send((FAILED, f"{type(error).__name__}: {error}"))
         os._exit(1)
     channel.send((READY,))
@@ -77,10 +77,10 @@ def main(arguments: list[str]) -> NoReturn:
 
 
 def load(reference: str) -> Run:
-    """Return the function that "module:function" names; the working folder is searched first.
+    """Load "module:function", searching the working folder first.
 
     Raises:
-        CannotLoad: There is no such module or function.
+        CannotLoad: The module or function does not exist.
     """
     module, _, name = reference.partition(":")
     if not module or not name:
@@ -91,7 +91,7 @@ def load(reference: str) -> Run:
         loaded = importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # what the lab's module itself imports is missing
+            raise  # an import of the lab's module itself is missing
         raise CannotLoad(
             f"there is no module {error.name} in the working folder or on Python's path"
         ) from None
@@ -111,14 +111,14 @@ def _serve(channel: Connection, run: Run) -> NoReturn:
     sending = threading.Lock()
 
     def send(*message: Any) -> None:
-        with sending:  # a lab's function may tell its progress from threads of its own
+        with sending:  # a lab's function may report progress from several threads
             channel.send(message)
 
     while (program := inbox.get()) is not None:
         stop.clear()
         told = replace(program, _tell=lambda done, text: send(PROGRESS, done, text), _stop=stop)
         send(*_answer(run, told))
-    sys.exit(0)  # not at once: the lab's module may have something to put in order
+    sys.exit(0)  # not `os._exit`, because the lab's module may clean up
 
 
 def _listen(
@@ -150,20 +150,20 @@ def _answer(run: Run, program: Program) -> tuple[Any, ...]:
         return (STOPPED,)
     except Misfit as misfit:
         _log.error("job %s: %s", program.job, misfit)
-        failed = Failed(f"The device's outcome is not what was asked for: {misfit}.", "bad_outcome")
+        failed = Failed(f"The device returned an unsuitable result: {misfit}.", "bad_outcome")
     except UnknownCircuit as error:
         _log.error("job %s: %s", program.job, error)
         failed = Failed("The device cannot read this program; see the lab's log.", "device_failed")
     except Exception:
-        # Its text may hold paths and more; the lab reads it here, the user does not.
+        # Its text may contain paths, so only the log shows it, not the user.
         _log.exception("job %s failed", program.job)
         failed = Failed("The device reported an error; see its agent's log.", "device_failed")
     return FAILED, failed, time.monotonic() - began
 
 
 def _die_with(owner: int) -> None:
-    """Arrange that nothing drives the machine when the agent is gone, however it went."""
+    """End with the agent, however it ends, so that nothing controls the machine unattended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
-    if os.getppid() != owner:  # it died before the guard stood
+    if os.getppid() != owner:  # the agent died before the guard was set
         os._exit(0)

@@ -1,7 +1,7 @@
-"""Room for large answers: from when one is read from the store until its client has taken it.
+"""Memory budget for large responses, from the read in the store until the client has received them.
 
-Few are in the making at once, one of each account; those that clients have not taken are counted.
-Small ones are neither: every connection may hold one anyway.
+Few large responses are prepared at once, one per account. Bytes that clients have not received yet
+count against the budget. Small responses are exempt, as every connection may hold one anyway.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections import Counter
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING, Final
 
-from qwicket.compute.turns import Turns
-from qwicket.gateway.recent import RECENT_S
+from qwicket.compute.fair_slots import FairSlots
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.errors import QwicketError, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import AnswerLimits
 
-SMALL_ANSWER_BYTES: Final = 64 << 10
-"""What an answer may have without being counted."""
+SMALL_RESPONSE_BYTES: Final = 64 << 10
+"""Size up to which a response does not count."""
 _AT_ONCE: Final = 2
-"""Answers in the making at the same time: results are in memory then, several times over."""
+"""Responses prepared at the same time; meanwhile results are in memory several times."""
 _PAUSE_S: Final = 0.05
 _RETRY_S: Final = 2.0
 
 
-class Answers:
-    """The room of one server.
+class ResponseBudget:
+    """Memory budget of one server.
 
     Args:
-        limits: Bounds on large answers.
-        confirm: Refuses an actor whose token was revoked; asked for those who waited.
+        limits: Bounds on large responses.
+        confirm: Refuses an actor whose token was revoked while they waited.
 
     Attributes:
-        held_bytes: How much is held now.
-        refusals: How many answers were refused for want of room.
+        held_bytes: Bytes held now.
+        refusals: Number of responses refused for lack of memory.
     """
 
     def __init__(
@@ -47,25 +47,24 @@ class Answers:
     ) -> None:
         self._limits = limits
         self.confirm = confirm
-        self._turns = Turns(_AT_ONCE)
+        self._slots = FairSlots(_AT_ONCE)
         self._n_waiting: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
         self.held_bytes = 0
         self.refusals = 0
 
     async def enter(self, account: str, turn: AsyncExitStack) -> None:
-        """Wait for room and then for a turn, which lasts until the stack is closed.
+        """Wait for free memory and a slot, which is held until the stack is closed.
 
         Raises:
-            TooManyRequests: The account has too many answers that wait, or were not taken.
-            Unavailable: All accounts together have, or those in the making take long.
+            TooManyRequests: The account has too many waiting or unreceived responses.
+            Unavailable: All accounts together have too many, or no slot became free in time.
         """
         most = self._limits.answers_waiting_each
         if self._n_waiting[account] >= most:
             raise self._refused(
                 TooManyRequests(
-                    f"You have {most} large answers waiting to be made"
-                    " (limit answers_waiting_each).",
+                    f"You have {most} large responses waiting (limit answers_waiting_each).",
                     retry_after_s=_RETRY_S,
                     limit="answers_waiting_each",
                     quota=most,
@@ -84,10 +83,12 @@ class Answers:
         while True:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    await turn.enter_async_context(self._turns.turn(account))
+                    await turn.enter_async_context(self._slots.slot(account))
             except TimeoutError:
                 most_s = self._limits.answers_wait_s
-                detail = f"Other large answers took over {most_s:g} s (limit answers_wait_s)."
+                detail = (
+                    f"No large response could begin within {most_s:g} s (limit answers_wait_s)."
+                )
                 slow = Unavailable(detail, retry_after_s=_RETRY_S)
                 raise self._refused(self._full(account) or slow) from None
             full = self._full(account)
@@ -99,12 +100,12 @@ class Answers:
             await asyncio.sleep(_PAUSE_S)
 
     def hold(self, account: str, size_bytes: int) -> None:
-        """Count an answer that was made."""
+        """Count a prepared response."""
         self._held[account] += size_bytes
         self.held_bytes += size_bytes
 
     def check(self, account: str) -> None:
-        """Refuse an answer that was made without having waited, if there is no room.
+        """Refuse a response that was prepared without waiting, if the budget is used up.
 
         Raises:
             TooManyRequests: As for `enter`.
@@ -114,18 +115,18 @@ class Answers:
             raise self._refused(full)
 
     def give_back(self, account: str, size_bytes: int) -> None:
-        """Count out what a client has taken, or will never take."""
+        """Release bytes that a client has received or will never receive."""
         self.held_bytes -= size_bytes
         self._held[account] -= size_bytes
         if not self._held[account]:
             del self._held[account]
 
     def _full(self, account: str) -> QwicketError | None:
-        """Return the refusal of one more answer: the last that finds room may go beyond it."""
+        """Return the error for one more response, or None. The last one may exceed the budget."""
         limits = self._limits
         if self._held[account] >= limits.answers_bytes_each:
             return TooManyRequests(
-                f"You have not taken answers of over {limits.answers_bytes_each} bytes together"
+                f"You have not read responses of over {limits.answers_bytes_each} bytes"
                 " (limit answers_bytes_each).",
                 retry_after_s=_RETRY_S,
                 limit="answers_bytes_each",
@@ -133,7 +134,7 @@ class Answers:
             )
         if self.held_bytes >= limits.answers_bytes:
             return Unavailable(
-                f"Answers of over {limits.answers_bytes} bytes together are being taken"
+                f"Responses of over {limits.answers_bytes} bytes are being sent"
                 " (limit answers_bytes).",
                 retry_after_s=_RETRY_S,
             )
@@ -144,64 +145,64 @@ class Answers:
         return error
 
 
-class Answer:
-    """The answer to one request, as far as it takes room.
+class Reservation:
+    """Memory that the response to one request holds.
 
     Attributes:
-        actor: On whose behalf. What nobody has to sign in for tells of devices alone.
+        actor: Whose request it is; None before sign-in and for public responses, which are small.
     """
 
-    __slots__ = ("_held", "_room", "_turn", "actor")
+    __slots__ = ("_budget", "_held", "_turn", "actor")
 
-    def __init__(self, room: Answers) -> None:
-        self._room = room
+    def __init__(self, budget: ResponseBudget) -> None:
+        self._budget = budget
         self._turn: AsyncExitStack | None = None
         self._held = 0
         self.actor: Actor | None = None
 
     @property
     def account(self) -> str:
-        """The account that it counts for; of what nobody signed in for, none."""
+        """The account that it counts against; empty without an actor."""
         return self.actor.account if self.actor is not None else ""
 
     async def begin(self) -> None:
-        """Wait until a large answer may be made. Again, it does nothing.
+        """Wait until a large response may be prepared. A second call does nothing.
 
         Raises:
-            TooManyRequests: The account has too many that wait, or were not taken.
-            Unavailable: All accounts together have, or those in the making take long.
-            Unauthenticated: The token was revoked, or has expired, meanwhile.
+            TooManyRequests: The account has too many waiting or unreceived responses.
+            Unavailable: All accounts together have too many, or no slot became free in time.
+            Unauthenticated: The token was revoked or expired while waiting.
         """
         if self._turn is None and not self._held:
             turn, began = AsyncExitStack(), time.monotonic()
-            await self._room.enter(self.account, turn)
+            await self._budget.enter(self.account, turn)
             self._turn = turn
-            confirm = self._room.confirm
-            if confirm and self.actor and time.monotonic() - began > RECENT_S:
+            confirm = self._budget.confirm
+            if confirm and self.actor and time.monotonic() - began > CACHE_TTL_S:
                 await confirm(self.actor)
 
     async def hold(self, size_bytes: int) -> None:
-        """Let others be made: this one is, and has this size. Nobody's is not counted.
+        """Count the prepared response and free its slot. Without an actor nothing is counted.
 
         Raises:
-            TooManyRequests: It never waited for room, and the account has none.
-            Unavailable: It never waited for room, and there is none.
+            TooManyRequests: It did not wait, and the account's budget is used up.
+            Unavailable: It did not wait, and the whole budget is used up.
         """
         if self.account:
             if self._turn is None:
-                self._room.check(self.account)
-            self._room.hold(self.account, size_bytes)
+                self._budget.check(self.account)
+            self._budget.hold(self.account, size_bytes)
             self._held += size_bytes
         await self._end_turn()
 
     def taken(self, size_bytes: int) -> None:
-        """Count out what the client has taken."""
+        """Release bytes that the client has received."""
         if self._held:
-            self._room.give_back(self.account, size_bytes)
+            self._budget.give_back(self.account, size_bytes)
             self._held -= size_bytes
 
     async def close(self) -> None:
-        """Give all back: the request is over, whatever became of it."""
+        """Release everything at the end of the request."""
         if self._held:
             self.taken(self._held)
         await self._end_turn()

@@ -1,4 +1,4 @@
-"""The qBraid door over plain HTTP: what no client asks for by itself."""
+"""The qBraid dialect over plain HTTP: what no client asks for by itself."""
 
 from __future__ import annotations
 
@@ -372,7 +372,7 @@ def test_a_refusal_names_its_field_or_limit(
 def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
     call: Caller,
 ) -> None:
-    """The native door answers 429 from the 17th on; of a POST these clients never repeat that."""
+    """The native dialect answers 429 from the 17th on; these clients never repeat such a POST."""
     with ThreadPoolExecutor(40) as pool:
         body = {"deviceQrn": DEVICE, "shots": 1, "program": {"format": "qasm3", "data": BELL}}
         sent = [pool.submit(call, "POST", f"{NEW}/jobs", json=body) for _ in range(40)]

@@ -1,7 +1,7 @@
-"""Notices runners that are gone: their beat stands still for the lease time.
+"""Detects dead runners: those whose heartbeat has not changed for the lease time.
 
-Time is measured on this server's own monotonic clock alone, so that no clock that jumps, here or
-elsewhere, takes a lease from anybody.
+Time is measured on this server's monotonic clock alone, so a clock that jumps, here or on another
+machine, never voids a lease.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 
 
-class Lookout:
-    """Watches the beats of all runners but one's own, and voids those that stand still.
+class LivenessMonitor:
+    """Watches the heartbeats of all other runners, and voids the leases of dead ones.
 
     Args:
-        store: Where beats are.
-        runner: Its own runner, which others watch.
-        now_ms: The clock for what is written.
-        monotonic: The clock for what is measured, in seconds.
-        lease_s: How long a beat may stand still.
+        store: Holds the heartbeats.
+        runner: This server's own runner, which others watch.
+        now_ms: The clock for stored times.
+        monotonic: The clock for measured times, in seconds.
+        lease_s: Longest time without a heartbeat.
     """
 
     def __init__(
@@ -49,21 +49,21 @@ class Lookout:
         self._looked_at = monotonic()
         self.leases_lost = 0
 
-    async def keep_watch(self) -> None:
-        """Look four times per lease time, for ever."""
+    async def run(self) -> None:
+        """Check four times per lease time, for ever."""
         while True:
             await asyncio.sleep(self._lease_s / 4)
             try:
-                await self.look()
+                await self.check()
             except QwicketError:
-                _log.warning("the beats of runners could not be read")
+                _log.warning("the heartbeats of runners could not be read")
 
-    async def look(self) -> list[str]:
-        """Void the runners whose beat has stood still for the lease time; return their ids."""
+    async def check(self) -> list[str]:
+        """Void the runners without a heartbeat for the lease time; return their ids."""
         runners = [each for each in await self._store.leases.runners() if each.id != self._runner]
         now = self._monotonic()
         if now - self._looked_at > self._lease_s / 2:
-            # Whoever slept, or could not reach the database, has seen no stillness.
+            # This server slept or lost the database, so it missed heartbeats and must start over.
             self._seen.clear()
         self._looked_at = now
         present = {each.id: each.beat for each in runners}
@@ -75,6 +75,6 @@ class Lookout:
         for name in gone:
             jobs = await self._store.leases.void_runner(name, self._now_ms())
             self.leases_lost += len(jobs)
-            _log.warning("runner %s is gone; %d jobs were offered again", name, len(jobs))
+            _log.warning("runner %s is dead; its %d jobs were queued again", name, len(jobs))
             del self._seen[name]
         return gone

@@ -1,0 +1,62 @@
+"""Retries on behalf of clients that ignore `Retry-After`.
+
+Such clients fail on 429, where waiting would help, and repeat requests that may have been done.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import TYPE_CHECKING, Final, TypeVar
+
+from qwicket.model.errors import Conflict, TooManyRequests, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+T = TypeVar("T")
+
+_READERS_WAIT_S: Final = 20.0
+"""Less than the shortest timeout of such clients, 30 s."""
+_READERS_PAUSE_S: Final = 0.1
+
+
+async def wait_for_capacity(read: Callable[[], Awaitable[T]]) -> T:
+    """Call `read` until a parser is free, and return its result.
+
+    Raises:
+        TooManyRequests: No parser became free in time, or another limit is exceeded.
+    """
+    deadline = time.monotonic() + _READERS_WAIT_S
+    while True:
+        try:
+            return await read()
+        except TooManyRequests as crowd:
+            if crowd.field != "program" or time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(_READERS_PAUSE_S)
+
+
+async def retry_until_known(
+    write: Callable[[], Awaitable[T]], find: Callable[[], Awaitable[T | None]]
+) -> T:
+    """Write, and if the outcome is unknown, look for the row and write again if it is missing.
+
+    Args:
+        write: Stores a row under an id chosen beforehand.
+        find: Returns the row, or None if it is missing.
+
+    Raises:
+        Conflict: The outcome stays unknown. Clients would repeat a 503, and so store the same
+            content under another id.
+    """
+    try:
+        return await write()
+    except Unavailable:
+        pass
+    try:
+        found = await find()
+        return await write() if found is None else found
+    except Unavailable as error:
+        detail = f"It is unknown whether this was stored: {error.detail}"
+        raise Conflict(f"{detail} Check before you send it again.") from None

@@ -1,0 +1,87 @@
+"""Periodic maintenance that one server does for all: expiry, retention, repair."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.errors import QwicketError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from qwicket.store import Store
+
+_DUTY: Final = "maintenance"
+_DAY_MS: Final = 24 * 3600 * 1000
+
+_log = logging.getLogger(__name__)
+
+
+class MaintenanceLoop:
+    """Runs maintenance while this server holds the duty.
+
+    Args:
+        store: The database to maintain.
+        runner: This server's runner.
+        now_ms: The clock.
+        keep_days: Days after which ended jobs are deleted; None keeps them.
+        every_s: Seconds between rounds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner: str,
+        now_ms: Callable[[], int],
+        *,
+        keep_days: float | None,
+        every_s: float = 60.0,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._now_ms = now_ms
+        self._keep_days = keep_days
+        self._every_s = every_s
+        self._has_swept = False
+
+    async def run(self) -> None:
+        """Run a round every `every_s` seconds, for ever."""
+        while True:
+            try:
+                await self.run_once()
+            except QwicketError:
+                _log.warning("maintenance failed and is retried")
+            await asyncio.sleep(self._every_s)
+
+    async def run_once(self) -> bool:
+        """Do the work that is due; return False when another server has the duty."""
+        maintenance = self._store.maintenance
+        if not await maintenance.take_duty(_DUTY, self._runner):
+            return False
+        await _until_done(lambda: maintenance.expire_drafts(self._now_ms()))
+        await maintenance.drop_uploads()
+        await maintenance.forget_keys(self._now_ms())
+        await maintenance.end_tokens(self._now_ms())
+        if self._keep_days is not None:
+            before = self._now_ms() - int(self._keep_days * _DAY_MS)
+            await _until_done(lambda: maintenance.delete_ended(before))
+        await self._store.leases.void_orphans(self._now_ms())
+        if not self._has_swept:  # only a crash leaves orphans
+            await maintenance.drop_orphans()
+            self._has_swept = (
+                True  # set first, so that a count that times out is not retried each minute
+            )
+            if wrong := await maintenance.mend_stored_bytes():
+                _log.warning("corrected the stored bytes of %d projects", wrong)
+        mended = await maintenance.mend_shares(self._now_ms())
+        if mended:
+            _log.warning("corrected the fair share of %d projects", mended)
+        return True
+
+
+async def _until_done(some: Callable[[], Awaitable[int]]) -> None:
+    """Repeat until nothing is left. The batches are small, so that others write in between."""
+    while await some():
+        pass

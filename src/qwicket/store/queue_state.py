@@ -1,0 +1,62 @@
+"""State of a device's queue, for forecasts and operators."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class WaitingJob(NamedTuple):
+    """A waiting job.
+
+    `express_turn` orders the accounts of express jobs, the least first; None for other jobs.
+    """
+
+    id: str
+    project: str
+    est_seconds: float
+    account: str = ""
+    express_turn: int | None = None
+
+
+class RunningJob(NamedTuple):
+    """A running job."""
+
+    id: str
+    est_seconds: float
+    started_at: int
+
+
+class QueueDepth(NamedTuple):
+    """Numbers of waiting jobs, and of claimed jobs that have not ended."""
+
+    waiting: int
+    running: int
+
+
+class EndedJob(NamedTuple):
+    """An ended job: its estimate and its measured times."""
+
+    est_seconds: float
+    started_at: int
+    ended_at: int
+
+
+class ProjectShare(NamedTuple):
+    """Usage and shares of a project with waiting jobs on a device."""
+
+    project: str
+    vtime: float
+    shares: int
+
+
+class QueueState(NamedTuple):
+    """State of a device's queue.
+
+    `recent` are the last completed jobs; `epoch` is the origin of fair share's decay, in Unix ms.
+    """
+
+    waiting: list[WaitingJob]
+    running: list[RunningJob]
+    shares: list[ProjectShare]
+    recent: list[EndedJob]
+    epoch: int
