@@ -71,7 +71,7 @@ BROKEN = {
         lambda: toml("worker = 3\n"), "no setting worker. Did you mean 'workers'"
     ),
     "bad-toml": Broken(lambda: toml("port = \n"), "is not valid TOML"),
-    "list": Broken(lambda: toml("port = [1]\n"), "port must be one text or number"),
+    "list": Broken(lambda: toml("port = [1]\n"), "port must be a text or a number"),
     "port": Broken(lambda: env(PORT="abc"), "'abc' is not a whole number"),
     "port-range": Broken(lambda: env(PORT="65536"), "--port"),
     "taken": Broken(taken, "another program listens on"),

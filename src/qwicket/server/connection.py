@@ -5,6 +5,7 @@ Errors here occur before routing, so their bodies are plain text. `router.py` li
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import socket
 import string
@@ -23,7 +24,6 @@ from qwicket.server.websocket import handshake_error
 from qwicket.server.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable, Iterator, Sequence
 
     import uvicorn
@@ -145,10 +145,15 @@ class Connection(HttpToolsProtocol):
         self._running = cycle
         self._connections.begin_request(self)
         cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
-        super()._start_asgi_task(cycle, self._with_eof_as_disconnect(app))
+        super()._start_asgi_task(cycle, self._bound(app))
 
-    def _with_eof_as_disconnect(self, app: ASGI3Application) -> ASGI3Application:
-        """Return an app that receives a disconnect after the body when the client half-closes."""
+    def _bound(self, app: ASGI3Application) -> ASGI3Application:
+        """Return an app that ends with its connection, and the connection with it.
+
+        The app receives a disconnect after the body when the client half-closes. A server that
+        stops cancels requests that outlast its grace time. Their connections are aborted: uvicorn
+        would log a traceback and respond 500, although the request may have taken effect.
+        """
 
         async def serve(scope: Scope, receive: ASGIReceiveCallable, send: ASGISendCallable) -> None:
             is_read = False
@@ -162,7 +167,10 @@ class Connection(HttpToolsProtocol):
                         return message
                 return {"type": "http.disconnect"}
 
-            await app(scope, receive_or_disconnect, send)
+            try:
+                await app(scope, receive_or_disconnect, send)
+            except asyncio.CancelledError:
+                self._abort()
 
         return serve
 

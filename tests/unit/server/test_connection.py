@@ -73,10 +73,14 @@ async def application() -> Application:
 
 
 @pytest.fixture
-async def connect(application: Application) -> AsyncIterator[Connect]:
+async def state() -> ServerState:
+    return ServerState()
+
+
+@pytest.fixture
+async def connect(application: Application, state: ServerState) -> AsyncIterator[Connect]:
     config = uvicorn.Config(application, ws=Echo, lifespan="off", access_log=False)
     config.load()
-    state = ServerState()
     half_closed: dict[Connection, None] = {}
     connections = Connections(100, 100)
     server = await asyncio.get_running_loop().create_server(
@@ -133,6 +137,22 @@ async def test_what_follows_a_request_badly_ends_the_connection_after_its_answer
     await application.has_begun.wait()
     application.may_answer.set()
     assert (await reader.read()).endswith(b"\r\n\r\n/slow")
+
+
+async def test_a_request_that_a_stopping_server_cancels_ends_its_connection_and_logs_nothing(
+    connect: Connect,
+    application: Application,
+    state: ServerState,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    reader, writer = await connect()
+    writer.write(GET % b"slow" + b"\r\n")
+    await application.has_begun.wait()
+    for task in state.tasks:
+        task.cancel()
+    with contextlib.suppress(ConnectionResetError):
+        assert await reader.read() == b""
+    assert not caplog.records
 
 
 async def test_a_body_that_breaks_off_badly_is_told_so_once(
