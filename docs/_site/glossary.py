@@ -83,6 +83,19 @@ GONE = {
     "why_not_listening": "listen_failure",
     "give_up_untaken": "abort_if_stalled",
     "in_pieces": "encode_in_chunks",
+    "AgentDesk": "AgentScheduler",
+    "Awaited": "WaitResult",
+    "Lookout": "LivenessMonitor",
+    "Nursery": "WorkerSpawner",
+    "NotBegun": "JobNotStarted",
+    "Outlook": "Forecast",
+    "RECENT_S": "CACHE_TTL_S",
+    "RunApart": "RetrySeparately",
+    "SMALL_ANSWER_BYTES": "SMALL_RESPONSE_BYTES",
+    "StoppedThere": "StoppedRemotely",
+    "Upkeep": "Maintenance",
+    "is_hopeful": "optimistic",
+    "patiently": "wait_for_capacity",
 }
 """Names of code that were replaced, and by what."""
 
