@@ -40,7 +40,7 @@ def readers_of(live: LiveServer) -> list[int]:
     for child in children_of(live.process.pid):
         with suppress(OSError):
             command = Path(f"/proc/{child}/cmdline").read_bytes()
-            found += [child] * (b"qwicket.programs:warm" in command)
+            found += [child] * (b"qwicket.programs:" in command)
     return found
 
 
