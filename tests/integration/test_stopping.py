@@ -70,7 +70,8 @@ def test_a_long_job_is_released_and_runs_again(live: LiveServer) -> None:
         until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
         began = time.monotonic()
         assert live.stop() == 0
-        assert GRACE_S < time.monotonic() - began < GRACE_S + 10
+        took_s = time.monotonic() - began
+        assert GRACE_S < took_s < GRACE_S + 40, "the job itself takes minutes"
     live.start()
     with live.client() as http:
         until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs again")
