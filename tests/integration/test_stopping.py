@@ -71,7 +71,7 @@ def test_a_long_job_is_released_and_runs_again(live: LiveServer) -> None:
         began = time.monotonic()
         assert live.stop() == 0
         took_s = time.monotonic() - began
-        assert GRACE_S < took_s < GRACE_S + 40, "the job itself takes minutes"
+        assert GRACE_S < took_s < GRACE_S + 10, live.log.read_text()[-2000:]
     live.start()
     with live.client() as http:
         until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs again")
