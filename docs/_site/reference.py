@@ -318,7 +318,7 @@ def states() -> str:
 
 
 def attribute_texts(of: type) -> dict[str, str]:
-    """Return the texts that stand below the attributes of a class, by their names."""
+    """Return the docstrings of a class's attributes, by the attributes' names."""
     (body,) = ast.parse(textwrap.dedent(inspect.getsource(of))).body
     assert isinstance(body, ast.ClassDef)
     found: dict[str, str] = {}

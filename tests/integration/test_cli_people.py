@@ -124,7 +124,7 @@ def test_the_doctor_looks_at_a_server_that_runs(server: LiveServer) -> None:
     data = str(server.folder / "data")
     secret = server.token()
     found = doctor("--data-dir", data, QWICKET_URL=server.url, QWICKET_TOKEN=secret)
-    assert found["server"]["found"] == f"{server.url} takes work"
+    assert found["server"]["found"] == f"{server.url} is ready"
     assert found["token"]["found"].startswith("QWICKET_TOKEN is one of ada: jobs:read")
     assert found["clock"]["status"] == found["database"]["status"] == "ok"
     done = run_cli(
@@ -132,7 +132,7 @@ def test_the_doctor_looks_at_a_server_that_runs(server: LiveServer) -> None:
         env={"QWICKET_URL": server.url, "QWICKET_TOKEN": secret, "QWICKET_PORT": "0"},
     )
     assert (done.returncode, done.stderr) == (0, "")
-    assert "✓ server    one runs on the folder" in done.stdout
+    assert "✓ server    a server runs on the folder" in done.stdout
     assert secret not in done.stdout
 
 

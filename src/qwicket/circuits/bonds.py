@@ -1,8 +1,8 @@
 """Bounds on the entanglement of circuits, and so on their matrix product states.
 
-Qubits stand in a row, in the order of their numbers. Cut the row in two: the rank of the state
-across the cut, its bond, grows at most by a factor for each gate that reaches over the cut. Gates
-on qubits that are no neighbours are done by exchanging neighbours there and back.
+Qubits form a row, in the order of their numbers. Cut the row in two: the rank of the state
+across the cut, its bond dimension, grows at most by a factor for each gate that acts across the
+cut. A gate on qubits that are not adjacent is counted with the swaps that make them adjacent.
 """
 
 from __future__ import annotations

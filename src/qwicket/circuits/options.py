@@ -20,10 +20,10 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
             that a later calibration does not change the job.
         engine: Name of the engine; empty chooses one per circuit.
         most_outcomes: Limit on distinct outcomes of one circuit (limit `outcomes`).
-        variants: Number of symmetrised variants that share the shots; 1 is none.
-        alike: Number of equivalent qubits that variants may exchange; 0 is none.
+        variants: Number of symmetrised variants that share the shots; 1 turns debiasing off.
+        alike: Number of equivalent qubits that variants may exchange; 0 allows no exchange.
         dry_run: Whether to return empty results without running anything.
-        photonic: Limits of the photonic engine; None are the defaults.
+        photonic: Limits of the photonic engine; None stands for the defaults.
     """
 
     shots: int

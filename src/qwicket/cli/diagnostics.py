@@ -51,7 +51,7 @@ _TOO_QUICK_S: Final = 20e-6
 with a battery. What is quicker did not go there."""
 _SLOW_S: Final = 0.05
 _TRIAL_S: Final = 60.0
-_LOOK_S: Final = 5.0
+_TIMEOUT_S: Final = 5.0
 _DRIFT_S: Final = 2.0
 _SOON_MS: Final = 7 * 86_400_000
 _BELL: Final = (
@@ -261,7 +261,7 @@ def _flush_s(folder: Path) -> float:
 
 
 def _file_system(folder: Path) -> str:
-    """Return the kind of file system of a folder, or "" where the system does not tell."""
+    """Return the kind of file system of a folder, or "" where the system does not report it."""
     best, kind = "", ""
     try:
         lines = Path("/proc/mounts").read_text().splitlines()
@@ -286,7 +286,7 @@ def _database(location: DataLocation) -> Iterator[Finding]:
     else:
         path = location.data_dir / "qwicket.db"
         if not path.exists():
-            yield Finding("database", "ok", "There is none yet: qwicket serve makes it.")
+            yield Finding("database", "ok", "No database yet: qwicket serve creates it.")
             return
         name = f"SQLite, {path.stat().st_size / 1e6:,.1f} MB"
         if said := _corruption(path):
@@ -302,7 +302,9 @@ def _database(location: DataLocation) -> Iterator[Finding]:
 def _corruption(path: Path) -> str:
     """Return what SQLite itself finds broken in a database; "" if nothing is."""
     try:
-        with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_LOOK_S)) as found:
+        with closing(
+            sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_TIMEOUT_S)
+        ) as found:
             deadline = time.monotonic() + _TRIAL_S
             found.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
             (said,) = found.execute("pragma quick_check(1)").fetchone()
@@ -429,21 +431,21 @@ def _server(location: DataLocation) -> Iterator[Finding]:
     named, token = os.environ.get("QWICKET_URL"), os.environ.get("QWICKET_TOKEN")
     is_running = _has_server() and _is_running(location)
     if is_running:
-        yield Finding("server", "ok", "one runs on the folder")
+        yield Finding("server", "ok", "a server runs on the folder")
     if not named and not is_running:
-        yield Finding("server", "ok", "none runs on the folder, and QWICKET_URL names none")
+        yield Finding("server", "ok", "no server runs on the folder, and QWICKET_URL is not set")
         return
     url = named or "http://127.0.0.1:8000"
     try:
-        drift_s = _asked(url)
+        drift_s = _clock_offset_s(url)
     except ClientError as error:
         remedy = "Start it with qwicket serve, or put its address into QWICKET_URL."
         yield Finding("server", "wrong" if named else "warning", str(error), remedy)
         return
-    yield Finding("server", "ok", f"{url} takes work")
+    yield Finding("server", "ok", f"{url} is ready")
     if abs(drift_s) > _DRIFT_S:
-        said = f"the server's is {drift_s:+,.0f} s beside this machine's"
-        yield Finding("clock", "warning", said, "Let NTP keep both.")
+        said = f"the server's clock differs from this machine's by {drift_s:+,.0f} s"
+        yield Finding("clock", "warning", said, "Synchronise both with NTP.")
     if not token:
         remedy = "export QWICKET_TOKEN=$(qwicket token create --user NAME)"
         yield Finding("token", "warning", "QWICKET_TOKEN is not set", remedy)
@@ -463,29 +465,30 @@ def _is_running(location: DataLocation) -> bool:
     return not location.database_url and is_served(location.data_dir)
 
 
-def _asked(url: str) -> float:
+def _clock_offset_s(url: str) -> float:
     """Return by how many seconds a server's clock is ahead of ours.
 
     Raises:
-        ClientError: There is none, or it takes no work.
+        ClientError: No server answers there, or it is not ready.
     """
     from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
     from qwicket.clients.native import ClientError, UnexpectedResponse, Unreachable
 
-    line = HTTPClient(url, ClientError)
+    client = HTTPClient(url, ClientError)
     try:
-        answer = line.exchange(Request("GET", "/readyz", limit_s=_LOOK_S))
+        response = client.exchange(Request("GET", "/readyz", limit_s=_TIMEOUT_S))
     except NoResponse as error:
         raise Unreachable(str(error)) from None
     except InvalidResponse as error:
         raise UnexpectedResponse(str(error)) from None
     finally:
-        line.close()
-    if answer.status != 200:
-        raise Unreachable(f"{url} takes no work: it answers {answer.status} at /readyz.")
-    told = parsedate_to_datetime(answer.headers.get("Date", "")).timestamp()
-    ahead_s = told - time.time()
-    return ahead_s + 1 if ahead_s < -1 else max(0.0, ahead_s)  # it is told in whole seconds
+        client.close()
+    if response.status != 200:
+        raise Unreachable(f"{url} is not ready: /readyz returns {response.status}.")
+    server_time = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
+    ahead_s = server_time - time.time()
+    # `Date` has whole seconds, so that a correct clock seems up to a second late.
+    return ahead_s + 1 if ahead_s < -1 else max(0.0, ahead_s)
 
 
 def _signed_in(url: str, token: str) -> str:
@@ -493,7 +496,7 @@ def _signed_in(url: str, token: str) -> str:
     from qwicket.clients.native.transport import Transport
     from qwicket.schema.accounts import AccountBody
 
-    transport = Transport(url, token, _LOOK_S, RetryPolicy(max_attempts=1))
+    transport = Transport(url, token, _TIMEOUT_S, RetryPolicy(max_attempts=1))
     try:
         account = transport.get("/v1/account", AccountBody)
     finally:

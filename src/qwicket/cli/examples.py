@@ -75,5 +75,5 @@ def epilog(command: str) -> str | None:
     if not lines:
         return None
     heading = "Examples:" if len(lines) > 1 else "Example:"
-    # \b tells click not to wrap these lines.
+    # Without \b click would wrap these lines.
     return "\n".join(["\b", heading, *(f"  {line}" for line in lines)])

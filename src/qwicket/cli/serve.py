@@ -89,7 +89,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     """Return the value of one limit.
 
     Raises:
-        ValueError: There is none of this name, or the value cannot be one.
+        ValueError: No limit has this name, or the value is not allowed.
     """
     import msgspec
 
@@ -137,7 +137,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     show_default=True,
     type=click.IntRange(0, 64),
     metavar="N",
-    help="Short jobs that run beside the workers while all of those are busy; 0 is none.",
+    help="Short jobs that run beside the workers while all workers are busy; 0 turns this off.",
 )
 @setting(
     "--public-url",
@@ -221,7 +221,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(0.001, 36_500),
     callback=_finite,
     metavar="DAYS",
-    help="Delete jobs so long after they ended; by default they are kept.",
+    help="Delete jobs this many days after they ended; by default they are never deleted.",
 )
 @setting(
     "--log-format",
@@ -266,7 +266,7 @@ def checked(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
             option.handle_parse_result(of_serve, {}, [])
         except click.UsageError as error:
             refused.append(error)
-    # click marks what nobody set by a member of an enumeration of its own.
+    # click marks a parameter without a value by a member of its own enumeration.
     there = {name: value for name, value in of_serve.params.items() if not isinstance(value, Enum)}
     return Settings(**there), refused
 
@@ -280,7 +280,7 @@ def _hint(settings: Settings) -> str:
     where = "" if folder == default_data_dir() else f" --data-dir {shlex.quote(str(folder))}"
     lines = [
         "",
-        "Nobody has an account yet. In another terminal:",
+        "There is no account yet. In another terminal:",
         "",
         f"    qwicket user add ada{where}",
         f"    export QWICKET_TOKEN=$(qwicket token create --user ada{where})",

@@ -40,7 +40,7 @@ _SECONDS: Final = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (8640
     "--format",
     "format_name",
     metavar="F",
-    help="Format of the program; by default told from the file's extension or text.",
+    help="Format of the program; by default recognised by the file's extension or text.",
 )
 @options.inputs
 def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, float], ...]) -> None:
@@ -58,7 +58,7 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     name = str(getattr(file, "name", "<stdin>"))
     try:
         source = file.read(limits.programs.program_json_bytes + 1).removeprefix(codecs.BOM_UTF8)
-        known = format_name or _told(Path(name).suffix.lower(), programs.guess_format(source))
+        known = format_name or _format_of(Path(name).suffix.lower(), programs.guess_format(source))
         checked = programs.read(known, source, limits, dict(inputs))
     except OSError as error:
         raise click.ClickException(f"{name}: {error.strerror}.") from None
@@ -74,8 +74,8 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     _print(_fact("format", known), _fact("estimate", f"{estimate} for {_SHOTS:,} shots"))
 
 
-def _told(extension: str, guessed: str) -> str:
-    """Return the format that the text tells, or the first in JSON if the extension says JSON."""
+def _format_of(extension: str, guessed: str) -> str:
+    """Return the guessed format, or the first JSON format for a `.json` file of another one."""
     if extension == ".json" and guessed not in _JSON_FORMATS:
         return _JSON_FORMATS[0]
     return guessed

@@ -95,7 +95,7 @@ def text(name: str, url: str) -> str:
     """Return a snippet for the server at `url`; one in Python begins with a name for its file.
 
     Raises:
-        click.UsageError: That is no address.
+        click.UsageError: `url` is not an address.
     """
     from qwicket.clients.http.text import validated_address
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.client import Options
 
 _BY_EXTENSION: Final = {".xbb": "blackbird"}
-"""Formats that a text does not tell by how it begins."""
+"""Formats that the beginning of a text does not identify."""
 
 
 @click.command(short_help="Submit a program and print the job's id.")
@@ -43,7 +43,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     "--format",
     "format_name",
     metavar="F",
-    help="Format of the program; by default told from the file's extension or text.",
+    help="Format of the program; by default recognised by the file's extension or text.",
 )
 @inputs
 @click.option(

@@ -1,6 +1,6 @@
-"""What commands draw on a terminal: tables that fit its width, lines that are rewritten in place.
+"""Terminal output of commands: tables that fit its width, lines that are rewritten in place.
 
-Own code because a light installation must stay small: rich with pygments is 7 MB.
+The code is our own because a light installation must stay small: rich with pygments is 7 MB.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 _GAP: Final = "  "
 _CLEAR_BELOW: Final = "\x1b[J"
 _MIN_COLUMNS: Final = 8
-"""Narrower columns are not readable: on such a terminal the lines are longer than it is wide."""
+"""Narrower columns are unreadable, so a very narrow terminal wraps the lines instead."""
 
 
 def can_rewrite(stream: TextIO) -> bool:
@@ -47,8 +47,8 @@ def grid(rows: Iterable[Sequence[str]], headings: Sequence[str], width: int) -> 
     return [*lines[0], rule, *(line for row in lines[1:] for line in row)]
 
 
-class Rewritten:
-    """Lines that each `show` writes over those of the last one.
+class RewrittenLines:
+    """Lines on a terminal; each `show` overwrites the lines of the last one.
 
     Args:
         stream: Terminal that can move its cursor.
@@ -68,12 +68,12 @@ class Rewritten:
 
 
 def cut(text: str, width: int) -> str:
-    """Return the beginning of a text that fits so many columns."""
+    """Return the longest beginning of a text that fits `width` columns."""
     return next(_folded(_printable(text), width))
 
 
 def _fitted(natural: Sequence[int], width: int) -> list[int]:
-    """Return the widths of columns: all but the first are bounded, so that together they fit."""
+    """Return the widths of columns; all but the first are narrowed until they fit together."""
     first, *others = natural
     bound = max(others, default=0)
     while bound > _MIN_COLUMNS and first + sum(min(each, bound) for each in others) > width:

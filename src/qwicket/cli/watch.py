@@ -1,4 +1,4 @@
-"""`qwicket watch`: where a job stands, or all jobs, as it changes."""
+"""`qwicket watch`: follow the state of one job, or of all jobs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qwicket.cli import completers, results
 from qwicket.cli.job_view import HEADINGS, cells, state_text
 from qwicket.cli.listing import is_terminal, json_flag, one_line
 from qwicket.cli.options import server
-from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
+from qwicket.cli.terminal import RewrittenLines, can_rewrite, cut, grid
 from qwicket.clients.http import sanitized
 
 if TYPE_CHECKING:
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     ChangeQueue = queue.Queue[Change | Exception]
 
 _UNFINISHED: Final = "draft,queued,running,cancelling,uncertain"
-_LOOK_S: Final = 1.0
-"""How often the place of a waiting job is asked for: forecasts are made once a second."""
+_POLL_S: Final = 1.0
+"""Seconds between requests for queue positions: the server forecasts once a second."""
 _MAX_JOBS: Final = 500
 _MARGIN: Final = 4
 """Lines of a terminal that a table needs beside its rows, and the prompt."""
@@ -65,7 +65,7 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
 
 def show_wait(job: Job) -> None:
     """Show the state of a job on one line of a terminal until it ends; then remove the line."""
-    line = Rewritten(sys.stderr)
+    line = RewrittenLines(sys.stderr)
 
     def show(job: JobView) -> None:
         line.show([cut(state_text(job.body), shutil.get_terminal_size().columns)])
@@ -81,21 +81,21 @@ def show_wait(job: Job) -> None:
 
 
 def _print_changes(job: Job, as_json: bool) -> None:
-    said: object = None
+    printed: object = None
 
-    def say(job: Job) -> None:
-        nonlocal said
-        says = job.info if as_json else state_text(job.body)
-        if says != said:
-            said = says
+    def print_if_new(job: Job) -> None:
+        nonlocal printed
+        shown = job.info if as_json else state_text(job.body)
+        if shown != printed:
+            printed = shown
             _print_change(job, as_json)
 
-    say(job)
-    job.wait(None, progress=say)
+    print_if_new(job)
+    job.wait(None, progress=print_if_new)
 
 
 def _watch_all(client: Client, as_json: bool) -> NoReturn:
-    since = client.account()["change"]  # what changes after it is told
+    since = client.account()["change"]  # read first, so that no change in between is missed
     waiting = client.jobs(_MAX_JOBS, state=_UNFINISHED)
     if can_rewrite(sys.stdout) and not as_json:
         _show_all(client, {each.id: each.body for each in reversed(waiting)}, since)
@@ -113,50 +113,50 @@ def _print_change(of: Job | Change, as_json: bool) -> None:
 
 
 def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
-    """Keep a table of the jobs that changed last, as long as the terminal is high."""
-    news: ChangeQueue = queue.Queue(_MAX_JOBS)
-    threading.Thread(target=_receive, args=(client, since, news), daemon=True).start()
-    table = Rewritten(sys.stdout)
+    """Show the jobs that changed last, as many as the terminal has lines for."""
+    changes: ChangeQueue = queue.Queue(_MAX_JOBS)
+    threading.Thread(target=_receive, args=(client, since, changes), daemon=True).start()
+    table = RewrittenLines(sys.stdout)
     while True:
         width, height = shutil.get_terminal_size()
         shown = [*jobs.values()][-max(1, height - _MARGIN) :]
         lines = grid([cells(job) for job in reversed(shown)], HEADINGS, width)
         table.show([cut(line, width) for line in lines[: height - 1]])
-        for change in _received(news):
-            jobs.pop(change.job, None)  # what changed last stands last
+        for change in _received(changes):
+            jobs.pop(change.job, None)  # so that the last change is the last item
             jobs[change.job] = change.body
         for job in shown:
             if jobs[job.id].state == "queued":
-                jobs[job.id] = _asked(client, job.id) or jobs[job.id]
+                jobs[job.id] = _read_job(client, job.id) or jobs[job.id]
         for old in list(jobs)[: max(0, len(jobs) - _MAX_JOBS)]:
             del jobs[old]
 
 
-def _receive(client: Client, since: int, news: ChangeQueue) -> None:
+def _receive(client: Client, since: int, changes: ChangeQueue) -> None:
     try:
         for change in client.events(since):
-            news.put(change)
+            changes.put(change)
     except Exception as error:
-        news.put(error)
+        changes.put(error)
 
 
-def _received(news: ChangeQueue) -> Iterator[Change]:
-    """Yield what changed, waiting for it a moment at most.
+def _received(changes: ChangeQueue) -> Iterator[Change]:
+    """Yield the received changes, waiting at most `_POLL_S` for the first.
 
     Raises:
         ClientError: The server refuses, or was away for too long.
     """
     with suppress(queue.Empty):
-        told = news.get(timeout=_LOOK_S)
+        received = changes.get(timeout=_POLL_S)
         while True:
-            if isinstance(told, Exception):
-                raise told
-            yield told
-            told = news.get_nowait()
+            if isinstance(received, Exception):
+                raise received
+            yield received
+            received = changes.get_nowait()
 
 
-def _asked(client: Client, job: str) -> JobBody | None:
-    """Return a job; None while the server is away: the stream tells when that is for too long."""
+def _read_job(client: Client, job: str) -> JobBody | None:
+    """Return a job, or None while the server is away: the stream raises if it stays away."""
     from qwicket.clients.native import ServerBusy, Unreachable
 
     try:

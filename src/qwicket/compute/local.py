@@ -67,7 +67,7 @@ class LocalCompute:
     Args:
         slots: Jobs that run at the same time.
         memory_bytes: Memory that one job may use; None sets no limit.
-        spares: Warm processes kept beside the slots.
+        spares: Number of started processes that replace killed ones at once.
         niceness: How far the processes' CPU priority is below that of the server.
         answer_bytes: Size limit of a response.
         engine: The function to run, as "module:function".

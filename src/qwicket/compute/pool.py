@@ -115,7 +115,7 @@ class Pool:
 
     Args:
         slots: Tasks that run at the same time.
-        spares: Warm processes kept beside them.
+        spares: Number of started processes that replace killed ones at once.
         warm: "module:function", called without arguments in each new process.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
         niceness: How far the processes' CPU priority is below that of their owner.

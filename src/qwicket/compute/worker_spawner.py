@@ -132,7 +132,7 @@ class WorkerProcess:
         """Send a request and return the answer, of `most_bytes` at most.
 
         Raises:
-            BadMessage: The child sent what is no answer.
+            BadMessage: The child sent something other than a response.
             Undelivered: The child died before it had read the request.
             EOFError: The child died after that.
             TimeoutError: Sending, running and receiving took longer than `limit_s`.

@@ -27,7 +27,7 @@ class TTLCache(Generic[K, V]):
     """Values by key, none older than `CACHE_TTL_S`.
 
     Args:
-        read: Reads a value; None if there is none, which is not cached.
+        read: Function that reads a value. It returns None for a missing one, which is not cached.
     """
 
     def __init__(self, read: Callable[[K], Awaitable[V | None]]) -> None:

@@ -81,7 +81,7 @@ class Accounts(Operations):
         """Return the account.
 
         Raises:
-            NotFound: There is none.
+            NotFound: There is no such account.
         """
         row = tx.one("account_by_name", name=name)
         return rows.account(existing(row, f"There is no account {name}."))
@@ -101,7 +101,7 @@ class Accounts(Operations):
         """Return the project of this name. An account's own project has the account's name.
 
         Raises:
-            NotFound: There is none.
+            NotFound: There is no such project.
         """
         row = tx.one("project_by_name", name=name)
         return rows.project(existing(row, f"There is no project {name}."))

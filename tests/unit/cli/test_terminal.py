@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from qwicket.cli.terminal import Rewritten, can_rewrite, cut, grid
+from qwicket.cli.terminal import RewrittenLines, can_rewrite, cut, grid
 
 ID = "01a1fad7-82a5-7a62-a892-190d52960000"
 HEADINGS = ("id", "device", "state", "name", "created (UTC)")
@@ -78,7 +78,7 @@ class Terminal(io.StringIO):
 
 def test_lines_are_written_over_those_before() -> None:
     stream = Terminal()
-    lines = Rewritten(stream)
+    lines = RewrittenLines(stream)
     lines.show(["one", "two"])
     lines.show(["three"])
     lines.show([])

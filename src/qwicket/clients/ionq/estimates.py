@@ -9,7 +9,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class JobEstimate:
-    """The server's estimate. Fields that the response lacks are None.
+    """The server's estimate. A field that the response lacks is None.
 
     Attributes:
         backend: Name of the backend in the request.

@@ -1,4 +1,4 @@
-"""What arrives in IBM's dialect, what is kept of it, and error bodies."""
+"""Request bodies of IBM's dialect, the vendor fields stored with jobs, and error bodies."""
 
 from __future__ import annotations
 

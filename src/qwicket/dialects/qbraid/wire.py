@@ -1,4 +1,4 @@
-"""qBraid's errors, and what is kept with a job of this dialect."""
+"""qBraid's errors, and the vendor fields that are stored with a job of this dialect."""
 
 from __future__ import annotations
 

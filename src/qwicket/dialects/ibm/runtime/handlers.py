@@ -116,14 +116,14 @@ class Handlers:
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first, without their parameters, which can be many megabytes each."""
-        asked = wire.asked(request.query_params, self.limits)
-        project = await projects.find(self._gateway, actor, asked.place)
-        query = structs.replace(asked.query, project=project)
+        listed = wire.list_request(request.query_params, self.limits)
+        project = await projects.find(self._gateway, actor, listed.place)
+        query = structs.replace(listed.query, project=project)
         count = sum((await self._gateway.jobs.tally(actor, query)).values())
         found = await self._gateway.jobs.page(actor, query) if query.limit else []
         names = await projects.names(self._gateway, actor)
         shown = [await self._body(job, names) for job in found]
-        page = {"count": count, "limit": query.limit, "offset": asked.offset}
+        page = {"count": count, "limit": query.limit, "offset": listed.offset}
         return await json_in_thread(lambda: {"jobs": raw_list(shown), **page})
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:

@@ -1,4 +1,4 @@
-"""What arrives in the Runtime dialect, and what is kept of it."""
+"""Request bodies of the Runtime dialect, and the vendor fields that are stored with jobs."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ class TagsBody(msgspec.Struct, frozen=True):
 
 
 class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What only Runtime's clients need back; stored with the job, opaque to everyone else."""
+    """Fields for Runtime's clients alone; stored with the job, and read by this dialect only."""
 
     program: str = ""
     client: str = ""
@@ -94,13 +94,13 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class KeptSession(msgspec.Struct, frozen=True):
-    """What is kept of a session beside its group."""
+    """Fields of a session that are stored with its group."""
 
     mode: str
 
 
-class Asked(NamedTuple):
-    """A list that is asked for: what is in it, of which page, in which project."""
+class ListRequest(NamedTuple):
+    """Request for a page of jobs: its filters, and the project if one is named."""
 
     query: JobQuery
     place: Place | None
@@ -178,7 +178,7 @@ def place(text: str | None, field: str) -> Place | None:
     return parts[0], parts[1], parts[2]
 
 
-def asked(query: QueryParams, limits: Limits) -> Asked:
+def list_request(query: QueryParams, limits: Limits) -> ListRequest:
     """Return the query of a list of jobs.
 
     Raises:
@@ -217,7 +217,7 @@ def asked(query: QueryParams, limits: Limits) -> Asked:
         if text and ("\0" in text or len(text) > limits.requests.name_chars):
             detail = f"A filter is too long, or has the character NUL: {quoted(text)}."
             raise InvalidRequest(detail)
-    return Asked(found, place(query.get("provider"), "provider"))
+    return ListRequest(found, place(query.get("provider"), "provider"))
 
 
 def _number(query: QueryParams, name: str, default: int) -> int:
