@@ -7,7 +7,6 @@ module, because importing httpcore takes time.
 from __future__ import annotations
 
 import asyncio
-import socket
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -20,13 +19,12 @@ from qwicket.clients.http import deadlines, failures
 from qwicket.clients.http.client import (
     CONNECT_S,
     MAX_BYTES,
-    InvalidResponse,
-    NoResponse,
     Request,
     Response,
     validated,
 )
 from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S, proxy_of
+from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.text import validated_address
 
 if TYPE_CHECKING:
@@ -42,11 +40,14 @@ _BROKEN: Final = (
     TimeoutError,
     OSError,
 )
-_NEVER_SENT: Final = (
-    (httpcore.ProxyError, "the proxy cannot connect"),
-    (httpcore.ConnectTimeout, "no connection was made in time"),
-    (httpcore.PoolTimeout, "no connection became free in time"),
-    (httpcore.ConnectError, "there is no connection"),
+_KINDS: Final = failures.Kinds(
+    never_sent=(
+        (httpcore.ProxyError, failures.PROXY_FAILED),
+        (httpcore.ConnectTimeout, failures.CONNECT_TIMEOUT),
+        (httpcore.PoolTimeout, "no connection became free in time"),
+        (httpcore.ConnectError, failures.NO_CONNECTION),
+    ),
+    late=(httpcore.TimeoutException, TimeoutError),
 )
 
 
@@ -157,24 +158,13 @@ class AsyncHTTPClient:
         return Response(response.status, urllib3.HTTPHeaderDict(headers), bytes(content))
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
-        for cause in failures.chain(error):
-            if isinstance(cause, ssl.SSLError):
-                return InvalidResponse(failures.tls_failure(self.url, cause))
-            if isinstance(cause, socket.gaierror):
-                why = "the name is not known"
-                return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=False)
-        if failures.is_refused(error) and failures.is_this_machine(self.url):
-            is_absent = not self._has_answered
-            text = failures.not_connected(
-                self.url, is_absent=is_absent, url_source=self._url_source
-            )
-            return NoResponse(text, was_sent=False, is_absent=is_absent)
-        for kind, why in _NEVER_SENT:
-            if isinstance(error, kind):
-                return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=False)
-        is_late = isinstance(error, httpcore.TimeoutException | TimeoutError)
-        why = "no answer came in time" if is_late else "the connection broke"
-        return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=True)
+        return failures.described(
+            self.url,
+            error,
+            _KINDS,
+            has_answered=self._has_answered,
+            url_source=self._url_source,
+        )
 
 
 def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:

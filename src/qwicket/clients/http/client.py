@@ -15,6 +15,7 @@ import urllib3
 from urllib3 import exceptions as broken
 
 from qwicket.clients.http import deadline_connections, deadlines, failures
+from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.text import redacted, validated_address, without_credentials
 
 if TYPE_CHECKING:
@@ -24,40 +25,14 @@ CONNECT_S: Final = 10.0
 MAX_BYTES: Final = 512 << 20
 _CHUNK_BYTES: Final = 64 << 10
 
-_NEVER_SENT: Final = (
-    (broken.ProxyError, "the proxy cannot connect"),
-    (broken.NameResolutionError, "the name is not known"),
-    (broken.NewConnectionError, "there is no connection"),
-    (broken.ConnectTimeoutError, "no connection was made in time"),
+_KINDS: Final = failures.Kinds(
+    never_sent=(
+        (broken.ProxyError, failures.PROXY_FAILED),
+        (broken.NewConnectionError, failures.NO_CONNECTION),
+        (broken.ConnectTimeoutError, failures.CONNECT_TIMEOUT),
+    ),
+    late=(broken.TimeoutError, TimeoutError),
 )
-
-
-class NoResponse(Exception):
-    """No complete response arrived; repeating the request may help.
-
-    Attributes:
-        was_sent: Whether the request may have arrived.
-        is_absent: Whether no server listens at an address of this machine that has never
-            answered. A restarting server has answered before, so this one was not started, and
-            repeating the request does not help.
-    """
-
-    def __init__(self, text: str, *, was_sent: bool, is_absent: bool = False) -> None:
-        self.was_sent = was_sent
-        self.is_absent = is_absent
-        super().__init__(text)
-
-
-class InvalidResponse(Exception):
-    """The response is not one of the expected server; repeating the request does not help.
-
-    Attributes:
-        status: HTTP status of a response with unexpected content; None otherwise.
-    """
-
-    def __init__(self, text: str, status: int | None = None) -> None:
-        self.status = status
-        super().__init__(text)
 
 
 @dataclass(frozen=True)
@@ -242,17 +217,10 @@ class HTTPClient:
         return bytes(content)
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:
-        if isinstance(error, broken.SSLError):
-            return InvalidResponse(failures.tls_failure(self.url, error))
-        if failures.is_refused(error) and failures.is_this_machine(self.url):
-            is_absent = not self._has_answered
-            text = failures.not_connected(
-                self.url, is_absent=is_absent, url_source=self._url_source
-            )
-            return NoResponse(text, was_sent=False, is_absent=is_absent)
-        for kind, why in _NEVER_SENT:
-            if isinstance(error, kind):
-                return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=False)
-        is_late = isinstance(error, broken.TimeoutError | TimeoutError)
-        why = "no answer came in time" if is_late else "the connection broke"
-        return NoResponse(f"{self.url} cannot be reached: {why}.", was_sent=True)
+        return failures.described(
+            self.url,
+            error,
+            _KINDS,
+            has_answered=self._has_answered,
+            url_source=self._url_source,
+        )

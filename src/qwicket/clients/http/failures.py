@@ -1,8 +1,10 @@
-"""Error texts for failed connections: the cause, and the remedy if known."""
+"""Errors of requests that got no valid response: the cause, and the remedy if known."""
 
 from __future__ import annotations
 
+import socket
 import ssl
+from dataclasses import dataclass
 from ipaddress import ip_address
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
@@ -14,6 +16,79 @@ if TYPE_CHECKING:
 
 URL_SOURCE: Final = "QWICKET_URL"
 """Default source of an address."""
+PROXY_FAILED: Final = "the proxy cannot connect"
+NO_CONNECTION: Final = "there is no connection"
+CONNECT_TIMEOUT: Final = "no connection was made in time"
+
+
+class NoResponse(Exception):
+    """No complete response arrived; repeating the request may help.
+
+    Attributes:
+        was_sent: Whether the request may have arrived.
+        is_absent: Whether no server listens at an address of this machine that has never
+            answered. A restarting server has answered before, so this one was not started, and
+            repeating the request does not help.
+    """
+
+    def __init__(self, text: str, *, was_sent: bool, is_absent: bool = False) -> None:
+        self.was_sent = was_sent
+        self.is_absent = is_absent
+        super().__init__(text)
+
+
+class InvalidResponse(Exception):
+    """The response is not one of the expected server; repeating the request does not help.
+
+    Attributes:
+        status: HTTP status of a response with unexpected content; None otherwise.
+    """
+
+    def __init__(self, text: str, status: int | None = None) -> None:
+        self.status = status
+        super().__init__(text)
+
+
+@dataclass(frozen=True)
+class Kinds:
+    """What the exceptions of an HTTP library mean.
+
+    Attributes:
+        never_sent: Exceptions before a request is sent, each with its cause; the first that
+            applies counts.
+        late: Exceptions of a timeout.
+    """
+
+    never_sent: tuple[tuple[type[Exception], str], ...]
+    late: tuple[type[Exception], ...]
+
+
+def described(
+    url: str, error: Exception, kinds: Kinds, *, has_answered: bool, url_source: str
+) -> NoResponse | InvalidResponse:
+    """Return the error for an exception of an HTTP library.
+
+    Args:
+        url: Address of the server.
+        error: The library's exception.
+        kinds: What its exceptions mean.
+        has_answered: Whether the server is known to run.
+        url_source: Where the address comes from.
+    """
+    causes = [*chain(error)]
+    if any(isinstance(each, ssl.SSLError) for each in causes):
+        return InvalidResponse(tls_failure(url, error))
+    if is_refused(error) and is_this_machine(url):
+        text = not_connected(url, is_absent=not has_answered, url_source=url_source)
+        return NoResponse(text, was_sent=False, is_absent=not has_answered)
+    # Only the exception itself tells what was sent: its causes may be of an earlier attempt.
+    for kind, why in kinds.never_sent:
+        if isinstance(error, kind):
+            if why is NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):
+                why = "the name is not known"
+            return NoResponse(f"{url} cannot be reached: {why}.", was_sent=False)
+    why = "no answer came in time" if isinstance(error, kinds.late) else "the connection broke"
+    return NoResponse(f"{url} cannot be reached: {why}.", was_sent=True)
 
 
 def tls_failure(url: str, error: Exception) -> str:

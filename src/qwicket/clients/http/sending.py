@@ -15,8 +15,9 @@ import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
-from qwicket.clients.http.client import HTTPClient, InvalidResponse, NoResponse
+from qwicket.clients.http.client import HTTPClient
 from qwicket.clients.http.errors import RetriableError
+from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.retries import GRACE_S, RetryPolicy, retry, retry_after_s
 
 if TYPE_CHECKING:

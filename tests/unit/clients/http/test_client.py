@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import ssl
+from collections.abc import Callable
+from pathlib import Path
+
 import pytest
 
 from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
+from qwicket.clients.http.async_client import AsyncHTTPClient
 from support.bad_server import BadServer, Step, answer, cut, drop, kept, reset, silent
 from support.bad_server import Request as Received
+from support.certificates import certificate
 
 SECRET = "ThisMustNeverBeSeen"
 
@@ -23,6 +30,34 @@ def test_a_request_without_a_connection_was_surely_not_sent(url: str) -> None:
 def test_a_request_on_a_connection_may_have_been_sent(trouble: Step) -> None:
     with BadServer(trouble) as server, pytest.raises(NoResponse) as caught:
         HTTPClient(server.url, ValueError).exchange(Request("POST", "/x", limit_s=0.5))
+    assert caught.value.was_sent
+
+
+def exchange(url: str, request: Request) -> None:
+    HTTPClient(url, ValueError).exchange(request)
+
+
+def exchange_async(url: str, request: Request) -> None:
+    async def run() -> None:
+        client = AsyncHTTPClient(url, ValueError, 1)
+        try:
+            await client.exchange(request)
+        finally:
+            await client.close()
+
+    asyncio.run(run())
+
+
+@pytest.mark.parametrize("send", [exchange, exchange_async])
+def test_a_tls_connection_that_breaks_within_a_response_may_be_tried_again(
+    send: Callable[[str, Request], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = certificate(tmp_path)
+    monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(made.chain, made.key)
+    with BadServer(cut(40, {}), tls=tls) as server, pytest.raises(NoResponse) as caught:
+        send(server.url, Request("GET", "/x", limit_s=5.0))
     assert caught.value.was_sent
 
 
