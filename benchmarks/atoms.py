@@ -35,9 +35,9 @@ from qwicket.engines.atoms import engine
 
 _OPTIONS: Final = RunOptions(shots=1, seed=1, outputs=(SAMPLES,))
 _PATIENCE_S: Final = 60.0
-_MOST_RATIO: Final = 1.1
+_MAX_RATIO: Final = 1.1
 _ROUND_S: Final = 1.0
-_LEAST_ROUNDS: Final = 3
+_MIN_ROUNDS: Final = 3
 _LONG_S: Final = 5.0
 _MODES: Final = 8
 
@@ -71,7 +71,7 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     def is_within(self) -> bool | None:
         if self.original_ms is None:
             return True if self.is_cut else None
-        return self.ours_ms <= _MOST_RATIO * self.original_ms
+        return self.ours_ms <= _MAX_RATIO * self.original_ms
 
 
 def cases() -> Iterator[Case]:
@@ -227,13 +227,13 @@ def _cost(case: Case) -> Cost:
 
 def _best_ms(run: Callable[[], object]) -> float:
     """Return the least CPU time of one run, over about a second of them; long runs run once."""
-    least, spent, n_rounds = float("inf"), 0.0, 0
-    while spent < _ROUND_S or (n_rounds < _LEAST_ROUNDS and spent < _LONG_S):
+    minimum, spent, n_rounds = float("inf"), 0.0, 0
+    while spent < _ROUND_S or (n_rounds < _MIN_ROUNDS and spent < _LONG_S):
         began = time.process_time()
         run()
         took = time.process_time() - began
-        least, spent, n_rounds = min(least, took), spent + took, n_rounds + 1
-    return 1_000 * least
+        minimum, spent, n_rounds = min(minimum, took), spent + took, n_rounds + 1
+    return 1_000 * minimum
 
 
 if __name__ == "__main__":

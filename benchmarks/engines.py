@@ -46,10 +46,10 @@ DAMPING: Final = NoiseModel(
     one_qubit=GateNoise(amplitude_damping=0.0005),
     two_qubit=GateNoise(amplitude_damping=0.005),
 )
-_LEAST_ROUNDS: Final = 3
+_MIN_ROUNDS: Final = 3
 _ROUND_S: Final = 1.0
 _LONG_S: Final = 5.0
-_MOST_RATIO: Final = 1.1
+_MAX_RATIO: Final = 1.1
 _STATE: Final = "statevector"
 _DENSITY: Final = "density_matrix"
 COLUMNS: Final = (
@@ -69,16 +69,16 @@ class Case(msgspec.Struct, frozen=True):
         circuits: The circuits of one job.
         aer: Aer's method; empty where Aer is not asked.
         noise: The noise.
-        least_aer: How many times as long Aer must take; by default it may not be much faster.
-        most_ms: A bar for our own time.
+        min_aer_ratio: How many times as long Aer must take; by default it may not be much faster.
+        max_ms: A bar for our own time.
     """
 
     name: str
     circuits: tuple[QubitCircuit, ...]
     aer: str = ""
     noise: NoiseModel | None = None
-    least_aer: float | None = None
-    most_ms: float | None = None
+    min_aer_ratio: float | None = None
+    max_ms: float | None = None
 
     @property
     def is_for_qsim(self) -> bool:
@@ -105,9 +105,9 @@ def cases() -> list[Case]:
     many = "100 circuits of 5 qubits, 28 gates, in one job"
     aria, relaxing = twin("qpu.aria-1"), twin("qpu.aria-1", "zero")
     return [
-        Case("Bell", (ghz(2),), _STATE, least_aer=5, most_ms=0.1),
-        Case(many, variational, _STATE, least_aer=5),
-        Case("10 qubits, 150 gates", (turning(10, 150),), _STATE, least_aer=5),
+        Case("Bell", (ghz(2),), _STATE, min_aer_ratio=5, max_ms=0.1),
+        Case(many, variational, _STATE, min_aer_ratio=5),
+        Case("10 qubits, 150 gates", (turning(10, 150),), _STATE, min_aer_ratio=5),
         Case("16 qubits, 240 gates", (turning(16, 240),), _STATE),
         Case("20 qubits, 300 gates", (turning(20, 300),), _STATE),
         Case("24 qubits, 180 gates", (turning(24, 180),), _STATE),
@@ -166,11 +166,11 @@ def _cost(case: Case) -> Cost:
 def _is_within(
     case: Case, ours_ms: float, aer_ms: float | None, qsim_ms: float | None
 ) -> bool | None:
-    bars = [_MOST_RATIO * peer_ms for peer_ms in (aer_ms, qsim_ms) if peer_ms is not None]
-    if case.most_ms is not None:
-        bars.append(case.most_ms)
-    if aer_ms is not None and case.least_aer is not None:
-        bars.append(aer_ms / case.least_aer)
+    bars = [_MAX_RATIO * peer_ms for peer_ms in (aer_ms, qsim_ms) if peer_ms is not None]
+    if case.max_ms is not None:
+        bars.append(case.max_ms)
+    if aer_ms is not None and case.min_aer_ratio is not None:
+        bars.append(aer_ms / case.min_aer_ratio)
     return ours_ms <= min(bars) if bars else None
 
 
@@ -182,13 +182,13 @@ def _run(circuits: Sequence[QubitCircuit], options: RunOptions) -> str:
 
 def _best_ms(run: Callable[[], object]) -> float:
     """Return the least CPU time of one run, over about a second of them; long runs run once."""
-    least, spent, n_rounds = float("inf"), 0.0, 0
-    while spent < _ROUND_S or (n_rounds < _LEAST_ROUNDS and spent < _LONG_S):
+    minimum, spent, n_rounds = float("inf"), 0.0, 0
+    while spent < _ROUND_S or (n_rounds < _MIN_ROUNDS and spent < _LONG_S):
         began = time.process_time()
         run()
         took = time.process_time() - began
-        least, spent, n_rounds = min(least, took), spent + took, n_rounds + 1
-    return 1_000 * least
+        minimum, spent, n_rounds = min(minimum, took), spent + took, n_rounds + 1
+    return 1_000 * minimum
 
 
 if __name__ == "__main__":

@@ -191,13 +191,13 @@ def _walrus_ms(case: Case) -> float:
 
 def _shot_ms(run: Callable[[], object], shots: int) -> float:
     """Return the least CPU time of a shot, over about a second. Ours draw the same every time."""
-    least, spent = float("inf"), 0.0
+    minimum, spent = float("inf"), 0.0
     while spent < _ROUND_S:
         began = time.process_time()
         run()
         took = time.process_time() - began
-        least, spent = min(least, took), spent + took
-    return 1_000 * least / shots
+        minimum, spent = min(minimum, took), spent + took
+    return 1_000 * minimum / shots
 
 
 def _mean_shot_ms(run: Callable[[], object], shots: int) -> float:

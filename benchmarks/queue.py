@@ -139,7 +139,7 @@ def _polls(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
 def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure]:
     work = bell()
     floor = p50(timed(lambda: engines.run_jobs([("qubit", work.circuits, work.options)]), 200))
-    least = {"SQLite": 1_000, "PostgreSQL": 500}[database]
+    minimum = {"SQLite": 1_000, "PostgreSQL": 500}[database]
     for connections in (1, 16, 64):
         jobs = size.jobs if connections > 1 else size.rounds
         before = cpu(live.pid)
@@ -150,8 +150,8 @@ def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure
             database,
             f"{found.jobs_per_s:,.0f}/s; {both(found.wholes)}",
             f"{ms(floor)} (engine alone)",
-            f"≥ {least:,}/s" if connections == 64 else "",
-            found.jobs_per_s >= least if connections == 64 else None,
+            f"≥ {minimum:,}/s" if connections == 64 else "",
+            found.jobs_per_s >= minimum if connections == 64 else None,
         )
         yield Figure(
             f"CPU of one job, {connections} connections, server + workers",
@@ -348,15 +348,15 @@ def _crash(place: Place) -> Iterator[Figure]:
         yield _ready(what, place.database, live, 3.0)
 
 
-def _ready(what: str, database: str, live: Live, most_s: float | None = None) -> Figure:
+def _ready(what: str, database: str, live: Live, max_s: float | None = None) -> Figure:
     bare = p50(timed(_bare_start, 5))
     return Figure(
         f"start to /readyz, {what}",
         database,
         f"{live.ready_s:.2f} s",
         f"{bare:.2f} s (import starlette, uvicorn, msgspec)",
-        f"≤ {most_s:.1f} s" if most_s else "",
-        live.ready_s <= most_s if most_s else None,
+        f"≤ {max_s:.1f} s" if max_s else "",
+        live.ready_s <= max_s if max_s else None,
     )
 
 

@@ -104,12 +104,12 @@ _WRITERS: Final[Mapping[str, Callable[[Sequence[Drawn]], str]]] = {
 
 
 def _reading(name: str, source: bytes) -> Reading:
-    limits, least = Limits(), float("inf")
+    limits, minimum = Limits(), float("inf")
     for _ in range(_ROUNDS):
         began = time.process_time()
         programs.read(name, source, limits)
-        least = min(least, time.process_time() - began)
-    found = Reading(name, len(source), 1_000 * least)
+        minimum = min(minimum, time.process_time() - began)
+    found = Reading(name, len(source), 1_000 * minimum)
     print(f"{found.format:17} {found.size_bytes:10,} bytes {found.cpu_ms:10.1f} ms", flush=True)
     return found
 

@@ -46,7 +46,7 @@ class Watched(NamedTuple):
     Attributes:
         jobs: How many jobs were submitted.
         missed: Ends of jobs that some stream was never told, over all streams.
-        least: Events of the stream that was told fewest.
+        minimum: Events of the stream that was told fewest.
         events: Events of all streams.
         lags: For each event that tells an end: how long after it, in seconds; a sample of them.
         worst_lag: The longest.
@@ -54,7 +54,7 @@ class Watched(NamedTuple):
 
     jobs: int
     missed: int
-    least: int
+    minimum: int
     events: int
     lags: list[float]
     worst_lag: float
@@ -135,7 +135,7 @@ async def _watch(url: str, tokens: list[str], streams_each: int, seconds: float)
     return Watched(
         jobs=sum(map(len, made)),
         missed=sum(len(jobs - stream.ended) for stream, jobs in streams),
-        least=min((stream.events for stream, _ in streams), default=0),
+        minimum=min((stream.events for stream, _ in streams), default=0),
         events=sum(stream.events for stream, _ in streams),
         lags=[round(lag, 5) for lag in lags[:: max(1, len(lags) // 1_000)]],
         worst_lag=lags[-1] if lags else 0.0,

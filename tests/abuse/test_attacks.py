@@ -25,7 +25,7 @@ machine, so that the widest programs are of 25 qubits everywhere."""
 SHORT = ("--limit", "head_timeout_s=3", "--limit", "body_timeout_s=3", "--limit", "keep_alive_s=6")
 """The short form does not wait for the deadlines that users have."""
 DATABASES = ("sqlite", "postgres") if IS_LONG else ("sqlite",)
-MOST_GROWTH = 1.1
+MAX_GROWTH = 1.1
 SETTLED_S = 12.0
 """Every 10 s the server gives back the memory that it no longer needs."""
 
@@ -86,7 +86,7 @@ def test_the_server_holds_against_the_abuse_list_twice(
         with capsys.disabled():
             _show(f"after round {attempt}: {memory[-1] >> 20} MiB resident\n")
     assert not broken, "\n".join(broken)
-    assert memory[1] <= MOST_GROWTH * memory[0]
+    assert memory[1] <= MAX_GROWTH * memory[0]
 
 
 def test_every_number_of_the_list_is_there() -> None:

@@ -21,7 +21,9 @@ ALL, EACH, POLLS = 40, 20, 10
 @pytest.fixture(scope="module")
 def narrow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     limits = {"connections": ALL, "connections_each": EACH, "polls_each": POLLS}
-    options = [each for name, most in limits.items() for each in ("--limit", f"{name}={most}")]
+    options = [
+        each for name, maximum in limits.items() for each in ("--limit", f"{name}={maximum}")
+    ]
     live = LiveServer(tmp_path_factory.mktemp("connections"), *options)
     live.token()
     yield live

@@ -24,10 +24,10 @@ from support.server import LiveServer
 GB = 1 << 30
 MB = 1 << 20
 PIECE = b"x" * MB
-MOST_RISE = 32 * MB
+MAX_RISE = 32 * MB
 UPLOADS = runs(30, long=100)
 """At once, with room for four."""
-MOST_TAKEN = 64 * MB
+MAX_TAKEN = 64 * MB
 """Of a refused body: `body_bytes` and 4 MB, and what kernels hold of a connection on both sides."""
 
 
@@ -117,16 +117,16 @@ def test_a_gigabyte_is_refused_and_the_client_sees_why(
 ) -> None:
     peak = Peak(live)
     upload = Upload.begin(live, dialect, live.token(), FRAMINGS[framing])
-    assert upload.send(GB, framing) < MOST_TAKEN
+    assert upload.send(GB, framing) < MAX_TAKEN
     assert "body_bytes" in dialect.refused(upload.answer(), 413)
-    assert peak.rise_bytes() < MOST_RISE
+    assert peak.rise_bytes() < MAX_RISE
 
 
 @pytest.mark.parametrize("framing", FRAMINGS)
 def test_a_gigabyte_without_a_token_is_refused_unread(live: LiveServer, framing: str) -> None:
     peak = Peak(live)
     upload = Upload.begin(live, NATIVE, "wrong", FRAMINGS[framing])
-    assert upload.send(GB, framing) < MOST_TAKEN
+    assert upload.send(GB, framing) < MAX_TAKEN
     NATIVE.refused(upload.answer(), 401)
     assert peak.rise_bytes() < 4 * MB
 

@@ -21,7 +21,7 @@ from support.processes import resident_bytes
 from support.programs import BELL
 from support.scale import runs
 from support.server import LiveServer, running_server
-from support.waiting import MOST_ATTEMPTS, until
+from support.waiting import MAX_ATTEMPTS, until
 from support.xanadu import Caller, fetch_pass
 
 MB = 1 << 20
@@ -261,14 +261,14 @@ def bound_slow_readers(narrow: LiveServer, http: httpx.Client, make: Make) -> No
         return held[-1] > 0
 
     held: list[int] = []
-    for attempt in range(MOST_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         with ExitStack() as stack:
             readers = ask(stack, narrow, large, MANY)
             until(polls_on, "answers are held")
             statuses = [status(each) for each in readers]
             refused = raw.answer(readers[[code != 200 for code in statuses].index(True)])
             # On a busy machine the first may take longer to make than the others wait.
-            is_last = attempt == MOST_ATTEMPTS - 1
+            is_last = attempt == MAX_ATTEMPTS - 1
             was_quick = set(statuses) == {200, large.full} and WAITED not in large.said(refused)
             if was_quick or is_last:
                 assert_bounded(large, statuses, refused, len(whole.content))

@@ -93,7 +93,9 @@ async def test_times_of_jobs_and_accounts_never_run_backwards(
         clock.seconds += 0.001
         seen += [await add_job(store, ada, clock.now_ms(), group=group.id) for _ in range(4)]
         clock.jump(random.Random(len(seen)).choice(JUMPS))
-        for each in (await store.leases.claim("simulator", "runner", clock.now_ms(), most=3)).taken:
+        for each in (
+            await store.leases.claim("simulator", "runner", clock.now_ms(), maximum=3)
+        ).taken:
             clock.jump(random.Random(len(seen)).choice(JUMPS))
             await store.leases.finish(each.lease, DONE, clock.now_ms())
         if len(seen) % 8 == 0:

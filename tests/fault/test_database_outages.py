@@ -81,9 +81,10 @@ def test_jobs_end_uncounted_while_the_database_comes_and_goes(
 
 
 def submitters(server: LiveServer, token: str) -> list[Submitter]:
-    most = JOBS // CLIENTS
+    maximum = JOBS // CLIENTS
     return [
-        Submitter(server, token, with_keys=True, program=PLENTY, most=most) for _ in range(CLIENTS)
+        Submitter(server, token, with_keys=True, program=PLENTY, maximum=maximum)
+        for _ in range(CLIENTS)
     ]
 
 

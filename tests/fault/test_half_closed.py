@@ -23,7 +23,7 @@ from support.scale import databases
 from support.server import LiveServer, server_on
 from support.waiting import until
 
-MOST = 3
+MAX_HALF_CLOSED = 3
 
 
 @pytest.fixture(scope="module", params=databases("sqlite"))
@@ -31,7 +31,7 @@ def live(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     folder = tmp_path_factory.mktemp("half-closed")
-    with server_on(request, folder, "--limit", f"half_closed={MOST}") as live:
+    with server_on(request, folder, "--limit", f"half_closed={MAX_HALF_CLOSED}") as live:
         yield live
 
 
@@ -166,7 +166,7 @@ def test_those_that_are_gone_keep_no_more_than_a_few_places_and_none_for_long(
         ask(live, f"GET /v1/jobs/{running}?wait=60").close()
     with ask(live, f"GET /v1/jobs/{running}?wait=60") as asked:
         until(
-            lambda: n_open(live) == before + MOST,
+            lambda: n_open(live) == before + MAX_HALF_CLOSED,
             "those that waited longest were given up",
         )
         http.post(f"/v1/jobs/{running}/cancel")

@@ -18,7 +18,7 @@ from unit.programs.openqasm.mutation import Tally, fuzz
 LIMITS = Limits()
 PROGRAMS = runs(10_000, long=100_000)
 CHUNK = 5_000
-MOST_S = 1.0
+MAX_S = 1.0
 
 
 @pytest.fixture
@@ -39,4 +39,4 @@ def test_damaged_programs_are_read_or_refused_in_time(pool: Pool, first: int) ->
     assert tally.n_read + tally.n_refused == CHUNK
     assert min(tally.n_read, tally.n_refused) > CHUNK // 10, "the damage is too small or too great"
     seconds, *which = tally.slowest[0]
-    assert seconds < MOST_S, which
+    assert seconds < MAX_S, which

@@ -73,7 +73,7 @@ async def _round(
     source = rng.randbytes(rng.choice((10, 3_000, 40_000)))
     job = await add_job(store, ada, source=source)
     promises.append(Promise(len(disk.deeds), job.id, JobState.QUEUED))
-    for assignment in (await store.leases.claim("simulator", "runner", NOW, most=2)).taken:
+    for assignment in (await store.leases.claim("simulator", "runner", NOW, maximum=2)).taken:
         await _end(store, assignment.lease, disk, promises, rng)
 
 

@@ -96,7 +96,7 @@ def test_jobs_sent_to_both_are_claimed_once_and_end_once(
 ) -> None:
     token = servers[0].token()
     members = [
-        Submitter(server, token, with_keys=True, most=JOBS // (2 * CLIENTS))
+        Submitter(server, token, with_keys=True, maximum=JOBS // (2 * CLIENTS))
         for server in servers
         for _ in range(CLIENTS)
     ]

@@ -28,7 +28,7 @@ BEGUN_NS = 2_000_000
 RUNNING = "select count(*) from job where state = 'running'"
 LEASE = ("--lease-s", "2")
 WARM_TICKS = 30
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 
 def kill(pid: int) -> None:
@@ -77,7 +77,7 @@ def releases_and_deaths(books: Ledger) -> int:
 def assert_blamed_fairly(books: Ledger) -> None:
     """Only a job's own deaths fail it, and only the third."""
     for state, attempts in books.rows("select state, attempts from job"):
-        assert (state == "failed") == (attempts == MOST_ATTEMPTS)
+        assert (state == "failed") == (attempts == MAX_ATTEMPTS)
     assert books.rows("select distinct error_code from job where state = 'failed'") in (
         [],
         [("worker_died",)],

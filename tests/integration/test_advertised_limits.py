@@ -26,7 +26,9 @@ ATOMS = "rydberg"
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    options = [word for name, most in LIMITS.items() for word in ("--limit", f"{name}={most}")]
+    options = [
+        word for name, maximum in LIMITS.items() for word in ("--limit", f"{name}={maximum}")
+    ]
     live = LiveServer(tmp_path_factory.mktemp("limits"), *options)
     yield live
     assert live.stop() == 0

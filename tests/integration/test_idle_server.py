@@ -25,7 +25,7 @@ WINDOWS = 3
 suffices: a server that looks for work does so in all of them."""
 SETTLE_S = 0.5
 """The request that reads the metrics has threads of its own."""
-MOST_WAKE_UPS = 8.0
+MAX_WAKE_UPS = 8.0
 """A second, of all threads. One that looks ten times a second whether there is work is above it; a
 server on SQLite needs 2, one on PostgreSQL 5, each some 50 µs of a processor."""
 
@@ -39,7 +39,7 @@ class Spent(NamedTuple):
 
     @property
     def is_little(self) -> bool:
-        return self.commits <= 1 and self.wake_ups <= MOST_WAKE_UPS * (WINDOW_S - SETTLE_S)
+        return self.commits <= 1 and self.wake_ups <= MAX_WAKE_UPS * (WINDOW_S - SETTLE_S)
 
 
 @pytest.fixture(scope="module")
@@ -101,5 +101,5 @@ def test_an_idle_server_commits_at_most_its_heartbeat(spent: list[Spent]) -> Non
 
 
 def test_an_idle_server_waits_for_events(spent: list[Spent]) -> None:
-    assert max(each.wake_ups for each in spent) <= MOST_WAKE_UPS * (WINDOW_S - SETTLE_S), spent
+    assert max(each.wake_ups for each in spent) <= MAX_WAKE_UPS * (WINDOW_S - SETTLE_S), spent
     assert min(each.wake_ups for each in spent) > 0, "wake-ups are counted"

@@ -240,7 +240,7 @@ def listed(http: httpx.Client, **query: str) -> tuple[list[str], list[int]]:
         further = {"next": answer.json()["next"]}
 
 
-MOST_PAGE_BYTES = 6 << 20
+MAX_PAGE_BYTES = 6 << 20
 """A page ends with the job that takes it above 4 MB; one job shows two documents of 1 MB."""
 
 
@@ -250,7 +250,7 @@ def test_jobs_listed_by_their_ids_come_in_pages_of_bounded_bytes(http: httpx.Cli
     ids, sizes = listed(http, ids=",".join(jobs))
     assert ids == jobs
     assert len(sizes) == 2
-    assert max(sizes) < MOST_PAGE_BYTES
+    assert max(sizes) < MAX_PAGE_BYTES
     assert listed(http, ids=",".join(jobs[:3]), limit="2")[0] == jobs[:3]
     for job in jobs:
         http.delete(f"{NEW}/jobs/{job}")
@@ -267,7 +267,7 @@ def test_children_of_a_job_come_in_pages_of_bounded_bytes(http: httpx.Client) ->
     )
     ids, sizes = listed(http, parent_job_id=found["id"])
     assert ids == found["child_job_ids"]
-    assert max(sizes) < MOST_PAGE_BYTES
+    assert max(sizes) < MAX_PAGE_BYTES
     first = http.get(f"{NEW}/jobs", params={"parent_job_id": found["id"], "limit": "3"}).json()
     assert [each["id"] for each in first["jobs"]] == ids[:3]
 

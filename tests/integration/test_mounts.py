@@ -222,9 +222,9 @@ def test_a_body_one_byte_too_large_is_refused(
     server: LiveServer, http: httpx.Client, dialect: Dialect
 ) -> None:
     auth = dialect.auth(server.token())
-    most = Limits().bodies.body_bytes
-    just = http.post(dialect.jobs, content=b" " * most, headers=auth)
-    over = http.post(dialect.jobs, content=b" " * (most + 1), headers=auth)
+    maximum = Limits().bodies.body_bytes
+    just = http.post(dialect.jobs, content=b" " * maximum, headers=auth)
+    over = http.post(dialect.jobs, content=b" " * (maximum + 1), headers=auth)
     assert (just.status_code, over.status_code) == (400, 413)
     assert "body_bytes" in dialect.said(over)
 

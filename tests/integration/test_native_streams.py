@@ -153,13 +153,13 @@ def test_all_accounts_together_have_so_many_streams_and_no_more(tmp_path: Path) 
 def test_streams_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
     server = LiveServer(tmp_path)
     with server.client() as http:
-        most = 200
+        maximum = 200
         opened = [http.send(http.build_request("GET", "/v1/events"), stream=True)]
         limits = httpx.Limits(max_connections=None)
         with httpx.Client(
             base_url=server.url, headers=http.headers, timeout=60, limits=limits
         ) as many:
-            while len(opened) < most:
+            while len(opened) < maximum:
                 opened.append(many.send(many.build_request("GET", "/v1/events"), stream=True))
             assert {answer.status_code for answer in opened} == {200}
             refused = many.get("/v1/events")

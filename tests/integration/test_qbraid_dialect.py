@@ -240,10 +240,10 @@ def test_lists_of_jobs_with_long_options_are_bounded_in_bytes(call: Caller) -> N
     options = {"note": "x" * 65_000}
     for n in range(280):
         call.submit(TINY, groupJobQrn=group, runtimeOptions=options, tags={"k": f"{n}"})
-    most = 18 << 20
+    maximum = 18 << 20
     answer = call("GET", f"{NEW}/jobs/group/{group}/jobs")
     jobs = answer.json()["data"]
-    assert len(answer.content) < most
+    assert len(answer.content) < maximum
     assert [job["tags"]["k"] for job in jobs] == [str(n) for n in range(279, 279 - len(jobs), -1)]
     assert len(jobs) > 200
     page = call("GET", f"{NEW}/jobs", params={"limit": "100"}).json()

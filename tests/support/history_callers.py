@@ -179,8 +179,8 @@ class Caller:
         return Call("maintenance.delete_ended", (now - 2 * HOUR_MS,))
 
     def claim(self, now: int) -> Call:
-        most = self._rng.choice((1, 1, 8))
-        return Call("leases.claim", (self._device(), self._rng.choice(RUNNERS), now, most))
+        maximum = self._rng.choice((1, 1, 8))
+        return Call("leases.claim", (self._device(), self._rng.choice(RUNNERS), now, maximum))
 
     def claim_unattended(self, now: int) -> Call:
         return Call("leases.claim_unattended", (self._device(), self._rng.choice(RUNNERS)))

@@ -127,7 +127,7 @@ async def _go_on(store: Store, ada: Token) -> None:
     assert store.is_alive
     await store.jobs.add(new_job(ada), waiting_limit=PLENTY)
     await store.leases.void_runner("runner", NOW)
-    for assignment in (await store.leases.claim("simulator", "runner", NOW, most=4)).taken:
+    for assignment in (await store.leases.claim("simulator", "runner", NOW, maximum=4)).taken:
         await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.1), NOW)
 
 

@@ -24,7 +24,7 @@ from qwicket.store import Changed, Claim, Held, StaleLease
 DAY_MS = 24 * 3600 * 1000
 HALF_LIFE_MS = DAY_MS
 CREDIT_S = 60.0
-LEAST_COST_S = 0.001
+MIN_COST_S = 0.001
 TINY_S = 0.005
 BATCH_S = 0.02
 DEATHS = 3
@@ -298,7 +298,7 @@ class Model:
 
     # --- leases
 
-    def leases_claim(self, answer: Any, device: str, runner: str, now: int, most: int) -> None:
+    def leases_claim(self, answer: Any, device: str, runner: str, now: int, maximum: int) -> None:
         seconds, was_tiny = 0.0, True
         taken = _given(answer, Claim).taken
         for number, each in enumerate(taken):
@@ -310,11 +310,11 @@ class Model:
             if job.started_at is None:
                 job.started_at = max(now, job.queued_at or 0)
             self._step(job, _S.RUNNING, now)
-            self._count(job, max(job.est_seconds, LEAST_COST_S), now)
+            self._count(job, max(job.est_seconds, MIN_COST_S), now)
             self._lend(job, each, runner)
             seconds += job.est_seconds
         expect(answer.is_last, not self._due(device, now), "whether more waits")
-        if len(taken) < most and seconds < BATCH_S and was_tiny:
+        if len(taken) < maximum and seconds < BATCH_S and was_tiny:
             left = [self.jobs[id_] for id_ in self._due(device, now)]
             is_fit = [job.est_seconds <= TINY_S and job.started_at is None for job in left]
             expect(bool(left) and (not taken or all(is_fit)), False, "a job was left that is due")
@@ -328,8 +328,8 @@ class Model:
             if job.state is _S.QUEUED and job.new.device == device:
                 waiting.setdefault(job.new.project, []).append(job)
         used = {project: self._used[device, project] for project in waiting}
-        least = min(used.values(), default=0.0)
-        first = [name for name, use in used.items() if use <= least + ALIKE * (abs(least) + 1)]
+        minimum = min(used.values(), default=0.0)
+        first = [name for name, use in used.items() if use <= minimum + ALIKE * (abs(minimum) + 1)]
         heads = (min(waiting[name], key=lambda j: (-j.new.priority, j.seq)) for name in first)
         return {job.new.id for job in heads}
 
@@ -363,7 +363,7 @@ class Model:
         job.outcomes = parts
         job.error_code = bad[0].code if bad else None
         self._end(job, _S.FAILED if bad else _S.COMPLETED, now)
-        spent = max(ran.seconds, LEAST_COST_S) - max(job.est_seconds, LEAST_COST_S)
+        spent = max(ran.seconds, MIN_COST_S) - max(job.est_seconds, MIN_COST_S)
         self._count(job, spent, now)
         return self._same(answer, lease.job)
 
@@ -390,7 +390,7 @@ class Model:
             job.attempts += blamed
             job.runner = job.nonce = None
             self._step(job, _S.QUEUED, now)
-            self._count(job, -max(job.est_seconds, LEAST_COST_S), now)
+            self._count(job, -max(job.est_seconds, MIN_COST_S), now)
 
     def leases_stopped(self, answer: Any, lease: Lease, now: int) -> None:
         job = self._held(lease)
@@ -528,8 +528,8 @@ class Model:
         }
         if project in waiting:
             return
-        least = min((self._used[device, name] for name in waiting), default=0.0)
-        floor = max(0.0, least - credit) if waiting else 0.0
+        minimum = min((self._used[device, name] for name in waiting), default=0.0)
+        floor = max(0.0, minimum - credit) if waiting else 0.0
         self._used[job.line] = max(self._used.get(job.line, 0.0), floor)
 
     def _count(self, job: ModelJob, seconds: float, now: int) -> None:

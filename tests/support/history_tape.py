@@ -58,7 +58,7 @@ class Call:
                 self.args[0], actor="somebody", now=self.args[1]
             ),
             "jobs.queue_state": lambda: store.jobs.queue_state(self.args[0], 0, limit=1_000),
-            "leases.claim": lambda: store.leases.claim(*self.args[:3], most=self.args[3]),
+            "leases.claim": lambda: store.leases.claim(*self.args[:3], maximum=self.args[3]),
             "leases.release": lambda: store.leases.release(*self.args[:3], blamed=self.args[3]),
             "leases.beat": lambda: asyncio.wrap_future(store.leases.beat(*self.args)),
         }

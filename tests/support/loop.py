@@ -18,16 +18,16 @@ from collections.abc import Callable
 from support.server import LiveServer
 
 MEASURED = {"QWICKET_MEASURE_LOOP": "1"}
-MOST_MS = 20.0
+MAX_MS = 20.0
 """Bar for anything that a client sends."""
-MOST_ATTEMPTS = 5
+MAX_ATTEMPTS = 5
 _PAUSE_S = 2.0
 
 _LINE = re.compile(r"qwicket\.loop (\d+\.\d) ms of CPU in (.*)")
 
 
 def assert_loop_stays_free(live: LiveServer, send: Callable[[], object]) -> list[float]:
-    """Check that nothing that is sent keeps the loop for over `MOST_MS`.
+    """Check that nothing that is sent keeps the loop for over `MAX_MS`.
 
     A virtual machine's CPU time counts some of what its host took, which the machine cannot tell: a
     loop of 2 ms measured up to 22 ms of CPU, a callback of 13 ms up to 98. Such noise only adds,
@@ -39,17 +39,17 @@ def assert_loop_stays_free(live: LiveServer, send: Callable[[], object]) -> list
         within the bar.
 
     Raises:
-        AssertionError: Each of `MOST_ATTEMPTS` attempts kept the loop.
+        AssertionError: Each of `MAX_ATTEMPTS` attempts kept the loop.
     """
     longest_ms: list[float] = []
-    for attempt in range(MOST_ATTEMPTS):
+    for attempt in range(MAX_ATTEMPTS):
         time.sleep(_PAUSE_S if attempt else 0)
         mark = live.log.stat().st_size
         send()
         text = live.log.read_bytes()[mark:].decode()
         callbacks = [(float(found[1]), found[2]) for found in _LINE.finditer(text)]
         longest_ms.append(max((took_ms for took_ms, _ in callbacks), default=0.0))
-        if longest_ms[-1] <= MOST_MS:
+        if longest_ms[-1] <= MAX_MS:
             return longest_ms
     slowest = "\n".join(f"{ms} ms: {name}" for ms, name in sorted(callbacks, reverse=True)[:5])
     raise AssertionError(f"The event loop was kept {longest_ms} ms. The last time:\n{slowest}")

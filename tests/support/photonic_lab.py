@@ -104,15 +104,15 @@ def loop_hafnian(a: NDArray[np.complex128], loops: NDArray[np.complex128]) -> co
     return rest((1 << len(a)) - 1)
 
 
-def p_value(drawn: NDArray[np.generic], cov: Floats, means: Floats, most: int) -> float:
-    """Return the χ² test's p of counts against exact probabilities of up to `most` photons."""
+def p_value(drawn: NDArray[np.generic], cov: Floats, means: Floats, maximum: int) -> float:
+    """Return the χ² test's p of counts against exact probabilities of up to `maximum` photons."""
     shots, n = drawn.shape
     seen: dict[tuple[int, ...], int] = {}
     for row in drawn.tolist():
         seen[tuple(row)] = seen.get(tuple(row), 0) + 1
     statistic, bins, rest, rest_seen = 0.0, 0, 1.0, shots
-    for pattern in product(range(most + 1), repeat=n):
-        if sum(pattern) > most:
+    for pattern in product(range(maximum + 1), repeat=n):
+        if sum(pattern) > maximum:
             continue
         expected = shots * probability(cov, means, pattern)
         if expected < 8:

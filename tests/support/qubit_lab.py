@@ -197,7 +197,7 @@ def run(
     noise: NoiseModel | None = None,
     part: int = 0,
     engine: str = "",
-    most_outcomes: int = Limits().jobs.outcomes,
+    max_outcomes: int = Limits().jobs.outcomes,
 ) -> Outcome:
     """Run a circuit on the engine named, or the one that suits it."""
     options = RunOptions(
@@ -206,7 +206,7 @@ def run(
         outputs=tuple(outputs),
         noise=noise,
         engine=engine,
-        most_outcomes=most_outcomes,
+        max_outcomes=max_outcomes,
     )
     return engines.run(circuit, options, part)
 

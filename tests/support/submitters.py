@@ -33,12 +33,12 @@ class Submitter(threading.Thread):
         *,
         with_keys: bool,
         program: dict[str, Any] = BELL,
-        most: int = 1_000_000,
+        maximum: int = 1_000_000,
     ) -> None:
         super().__init__(daemon=True)
         self._server, self._token, self._with_keys = server, token, with_keys
         self._body = {"program": program, "device": "simulator", "shots": 10}
-        self._most = most
+        self._maximum = maximum
         self.acknowledged: list[str] = []
         self.keys: dict[str, set[str]] = {}
         self.refusals: list[httpx.Response] = []
@@ -47,7 +47,7 @@ class Submitter(threading.Thread):
 
     def run(self) -> None:
         with self._server.client(self._token) as client:
-            while not self.stopping.is_set() and len(self.acknowledged) < self._most:
+            while not self.stopping.is_set() and len(self.acknowledged) < self._maximum:
                 self._submit(client, str(uuid.uuid4()))
 
     def _submit(self, client: httpx.Client, key: str) -> None:

@@ -8,7 +8,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-MOST_ATTEMPTS = 3
+MAX_ATTEMPTS = 3
 
 
 def until(condition: Callable[[], T | None], what: str, *, timeout_s: float = 30) -> T:
@@ -25,13 +25,13 @@ def until(condition: Callable[[], T | None], what: str, *, timeout_s: float = 30
         time.sleep(0.005)
 
 
-def assert_takes_at_most(most_s: float, measure: Callable[[], float]) -> None:
+def assert_takes_at_most(max_s: float, measure: Callable[[], float]) -> None:
     """Check that something takes at most so many seconds.
 
     Other work on the machine only adds time. So what took longer is measured again, and fails if
     it takes longer each time.
     """
     taken_s: list[float] = []
-    while not taken_s or taken_s[-1] > most_s:
-        assert len(taken_s) < MOST_ATTEMPTS, f"{taken_s} s, over {most_s} s each time"
+    while not taken_s or taken_s[-1] > max_s:
+        assert len(taken_s) < MAX_ATTEMPTS, f"{taken_s} s, over {max_s} s each time"
         taken_s.append(measure())

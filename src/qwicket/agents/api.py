@@ -51,7 +51,7 @@ class Lease:
     job: str
     fence: int
     nonce: str
-    most_bytes: int | None = None
+    max_bytes: int | None = None
     """Size limit of a result in JSON."""
 
     def __repr__(self) -> str:
@@ -112,8 +112,8 @@ class AgentAPI:
         self.renew_s = found.renew_s
         if found.lease is None:
             return None
-        right, most_bytes = found.lease, _given(found.outcome_bytes, None)
-        lease = Lease(right.id, right.fence, right.nonce, most_bytes)
+        right, max_bytes = found.lease, _given(found.outcome_bytes, None)
+        lease = Lease(right.id, right.fence, right.nonce, max_bytes)
         return lease, _program(found, lease)
 
     def renew(self, held: Sequence[Held]) -> dict[str, str]:
@@ -132,8 +132,8 @@ class AgentAPI:
             ClientError: It did not arrive.
         """
         n_bytes = sum(len(each.body) for each in parts if isinstance(each, Part)) * 4 // 3
-        if lease.most_bytes is not None and n_bytes > lease.most_bytes:
-            text = f"It has {n_bytes:,} bytes; the limit outcome_bytes is {lease.most_bytes:,}."
+        if lease.max_bytes is not None and n_bytes > lease.max_bytes:
+            text = f"It has {n_bytes:,} bytes; the limit outcome_bytes is {lease.max_bytes:,}."
             raise ApiError(413, {"code": "body_too_large", "detail": text})
         body = schema.agents.FinishBody(
             agent=self.agent,

@@ -179,7 +179,7 @@ def clifford_steps(gate: Gate) -> tuple[int, ...] | None:
 _X_BITS: Final = str.maketrans("IXYZ", "0110")
 _Z_BITS: Final = str.maketrans("IXYZ", "0011")
 _CHEBYSHEV_ORDERS: Final = 20.0
-_MOST_ORDERS: Final = 1e5
+_MAX_ORDERS: Final = 1e5
 _STRING_GATES: Final = 25
 """Cost of a single Pauli string, in gates."""
 
@@ -224,7 +224,7 @@ def extra_cost(gate: Gate) -> int:
 def _pauli_cost(gate: Gate) -> int:
     if all_commute(map(pauli_masks, gate.terms)):
         return len(gate.terms) * (_STRING_GATES if gate.controls else 1)
-    orders = min(_MOST_ORDERS, _CHEBYSHEV_ORDERS + sum(map(abs, gate.params)))
+    orders = min(_MAX_ORDERS, _CHEBYSHEV_ORDERS + sum(map(abs, gate.params)))
     return int(len(gate.terms) * orders * _STRING_GATES)
 
 

@@ -130,7 +130,7 @@ class _Cost(NamedTuple):
 def _cost(circuit: AtomCircuit) -> _Cost:
     if circuit.kind == "fermions":
         return _Cost(len(circuit.gates) * _FERMION_NS, 0)
-    work, kept, most = 0.0, 0, 0
+    work, kept, maximum = 0.0, 0, 0
     solved: set[tuple[int, ...]] = set()
     for (name, wires, params), times in Counter(map(_kind(circuit), circuit.gates)).items():
         gate = AtomGate(name, wires, params)
@@ -145,13 +145,13 @@ def _cost(circuit: AtomCircuit) -> _Cost:
             each += _CHEBYSHEV_NS * size * spectrum(gate, atoms).n_terms
         elif is_solved or name == "sq_full":
             each += _CUBE_NS * size**3
-            most = max(most, _DENSE_COPIES * _FLOAT_BYTES * size**2)
+            maximum = max(maximum, _DENSE_COPIES * _FLOAT_BYTES * size**2)
         elif width and atoms not in solved:
             solved.add(atoms)
             work += _CUBE_NS * size * width**2 + _SOLVED_BLOCK_NS * n_blocks
             kept += _FLOAT_BYTES * size * width
         work += times * each
-    return _Cost(int(work), kept + most)
+    return _Cost(int(work), kept + maximum)
 
 
 def _kind(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ...], Params]]:

@@ -34,11 +34,11 @@ _TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
 
 
 def grouped(
-    paulis: Sequence[Pauli], most: int, *, is_exact: bool = False
+    paulis: Sequence[Pauli], maximum: int, *, is_exact: bool = False
 ) -> tuple[tuple[int, ...], ...]:
     """Return groups of indices into `paulis`, without Paulis on no qubit.
 
-    Above `most` groups, stop and return one more.
+    Above `maximum` groups, stop and return one more.
     """
     groups: list[list[int]] = []
     masks: list[tuple[int, int]] = []
@@ -57,7 +57,7 @@ def grouped(
         else:
             groups.append([place])
             masks.append((x, z))
-            if len(groups) > most:
+            if len(groups) > maximum:
                 break
     return tuple(map(tuple, groups))
 

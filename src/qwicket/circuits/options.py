@@ -19,19 +19,20 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         noise: Noise model of the simulation; None is ideal. A twin's is fixed at submission, so
             that a later calibration does not change the job.
         engine: Name of the engine; empty chooses one per circuit.
-        most_outcomes: Limit on distinct outcomes of one circuit (limit `outcomes`).
+        max_outcomes: Limit on distinct outcomes of one circuit (limit `outcomes`).
         variants: Number of symmetrised variants that share the shots; 1 turns debiasing off.
         alike: Number of equivalent qubits that variants may exchange; 0 allows no exchange.
         dry_run: Whether to return empty results without running anything.
         photonic: Limits of the photonic engine; None stands for the defaults.
     """
 
+    # The JSON names `most_outcomes` and `is_dry` stay: jobs of older servers are stored with them.
     shots: int
     seed: int
     outputs: tuple[str, ...]
     noise: NoiseModel | None = None
     engine: str = ""
-    most_outcomes: int = Limits().jobs.outcomes
+    max_outcomes: int = msgspec.field(default=Limits().jobs.outcomes, name="most_outcomes")
     variants: int = 1
     alike: int = 0
     dry_run: bool = msgspec.field(default=False, name="is_dry")

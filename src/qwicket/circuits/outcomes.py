@@ -217,11 +217,11 @@ def is_compressed(body: bytes) -> bool:
     return body[:1] == _ZLIB_MARK
 
 
-def is_longer(body: bytes, most_bytes: int) -> bool:
-    """Return whether an encoded result decodes to more than `most` bytes, decoding no more."""
+def is_longer(body: bytes, max_bytes: int) -> bool:
+    """Return whether an encoded result decodes to more than `maximum` bytes, decoding no more."""
     if not is_compressed(body):
-        return len(body) > most_bytes
-    return len(zlib.decompressobj().decompress(body, most_bytes + 1)) > most_bytes
+        return len(body) > max_bytes
+    return len(zlib.decompressobj().decompress(body, max_bytes + 1)) > max_bytes
 
 
 def _inflate(body: bytes) -> bytes:

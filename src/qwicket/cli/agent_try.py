@@ -168,9 +168,9 @@ def _options(device: _Device, checked: Checked, shots: int, limits: Limits) -> R
     from qwicket.model.errors import LimitExceeded
 
     spec = device.spec
-    most = min(spec.max_shots, limits.jobs.shots) if spec is not None else limits.jobs.shots
-    if not 1 <= shots <= most:
-        raise LimitExceeded(f"shots must be 1 to {most}, not {shots}.", field="shots")
+    maximum = min(spec.max_shots, limits.jobs.shots) if spec is not None else limits.jobs.shots
+    if not 1 <= shots <= maximum:
+        raise LimitExceeded(f"shots must be 1 to {maximum}, not {shots}.", field="shots")
     outputs = spec.outputs if spec is not None else _OUTPUTS[checked.summary.family]
     return RunOptions(shots=shots, seed=secrets.randbits(63), outputs=outputs)
 

@@ -87,8 +87,8 @@ class ParserPool:
         self._closing: list[asyncio.Task[None]] = []
 
     def _open(self, n_processes: int, warm: str) -> Pool:
-        most = self._limits.parsing.read_memory_bytes
-        return Pool(n_processes, spares=0, warm=warm, memory_bytes=most)
+        maximum = self._limits.parsing.read_memory_bytes
+        return Pool(n_processes, spares=0, warm=warm, memory_bytes=maximum)
 
     async def read(
         self,
@@ -164,8 +164,8 @@ class ParserPool:
         if self._is_short(call, account):
             async with self._short_slots.slot(account):
                 try:
-                    most_s = self._limits.parsing.short_read_s
-                    return await self._run(self._short_pool, call, most_s)
+                    max_s = self._limits.parsing.short_read_s
+                    return await self._run(self._short_pool, call, max_s)
                 except OutOfTime:
                     self.overruns += 1
                     self._barred_until[account] = self._clock() + _BAR_S

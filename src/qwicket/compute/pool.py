@@ -309,8 +309,10 @@ class _Slot:
                     return msgspec.msgpack.decode(content, type=returns)
                 if kind == worker.ERROR:
                     name, said, trace = _texts.decode(content)
-                    most = worker.MAX_MESSAGE_CHARS
-                    raise WorkError(name[:most], said[:most], trace[-worker.MAX_TRACE_CHARS :])
+                    maximum = worker.MAX_MESSAGE_CHARS
+                    raise WorkError(
+                        name[:maximum], said[:maximum], trace[-worker.MAX_TRACE_CHARS :]
+                    )
                 if kind != worker.NO_MEMORY or content:
                     raise msgspec.DecodeError("no answer begins like this")
         # Its address space may be too fragmented to give the next task its full allowance.

@@ -86,14 +86,14 @@ def send(channel: socket.socket, body: bytes | bytearray) -> None:
 
 
 def receive(
-    channel: socket.socket, deadline: float | None = None, most_bytes: int | None = None
+    channel: socket.socket, deadline: float | None = None, max_bytes: int | None = None
 ) -> bytearray:
     """Return the next message.
 
     Args:
         channel: The socket.
         deadline: On the monotonic clock, for the message as a whole; None waits for ever.
-        most_bytes: Size of the largest message to take; None is any.
+        max_bytes: Size of the largest message to take; None is any.
 
     Raises:
         TimeoutError: The deadline passed before a message began.
@@ -102,7 +102,7 @@ def receive(
         ConnectionError: The other side died with something left unread.
     """
     (size,) = _LENGTH.unpack(_receive_exactly(channel, _LENGTH.size, deadline))
-    if most_bytes is not None and size > most_bytes:
+    if max_bytes is not None and size > max_bytes:
         raise BadMessage(f"a message of {size} bytes was announced")
     return _receive_exactly(channel, size, deadline, has_begun=True)
 

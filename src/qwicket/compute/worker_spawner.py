@@ -28,7 +28,7 @@ _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PY
 _START_LIMIT_S: Final = 60.0
 _START_PAUSE_S: Final = 0.2
 _START_TRIES: Final = 3
-_MOST_KILLED: Final = 20
+_MAX_KILLED: Final = 20
 _EXIT_GRACE_S: Final = 0.5
 _EXIT_POLL_S: Final = 0.001
 _LOOK: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
@@ -128,8 +128,8 @@ class WorkerProcess:
             self._is_ready = True
         return self.is_alive
 
-    def ask(self, request: bytes, limit_s: float, most_bytes: int) -> bytearray:
-        """Send a request and return the answer, of `most_bytes` at most.
+    def ask(self, request: bytes, limit_s: float, max_bytes: int) -> bytearray:
+        """Send a request and return the answer, of `max_bytes` at most.
 
         Raises:
             BadMessage: The child sent something other than a response.
@@ -141,7 +141,7 @@ class WorkerProcess:
         try:
             worker.set_deadline(self._channel, deadline)
             worker.send(self._channel, request)
-            return worker.receive(self._channel, deadline, most_bytes)
+            return worker.receive(self._channel, deadline, max_bytes)
         except ConnectionError as error:
             # Linux resets a Unix socket whose owner died with something unread, and only then.
             raise Undelivered from error
@@ -178,7 +178,7 @@ class WorkerSpawner:
     def __init__(self, setup: Setup, *, spares: int) -> None:
         self._setup = setup
         self._errors = ErrorLog()
-        self._most_found_dead = spares + _MOST_KILLED
+        self._max_found_dead = spares + _MAX_KILLED
         self._lock = threading.Lock()
         self._workers: set[WorkerProcess] = set()
         self._closing = threading.Event()
@@ -209,7 +209,7 @@ class WorkerSpawner:
             Stopped: The nursery is closed.
         """
         n_failed = 0
-        for _ in range(self._most_found_dead):
+        for _ in range(self._max_found_dead):
             try:
                 return self._take_ready()
             except NotStarted as failure:

@@ -18,8 +18,8 @@ from qwicket.model.errors import InvalidRequest
 SMALL_BODY_BYTES: Final = 64 << 10
 """Up to this size a body is parsed on the event loop."""
 _QUOTED_CHARS: Final = 100
-_MOST_FIELDS: Final = 16
-_MOST_VALUES: Final = 32
+_MAX_FIELDS: Final = 16
+_MAX_VALUES: Final = 32
 _SECRET: Final = re.compile("token|password|secret|key", re.IGNORECASE)
 """Fields whose values are never shown."""
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
@@ -97,16 +97,16 @@ def quoted(value: object) -> str:
     return clipped(text, _QUOTED_CHARS)
 
 
-def clipped(text: str, most: int) -> str:
-    """Return a text cut to `most` characters."""
-    return text if len(text) <= most else text[: most - 1] + "…"
+def clipped(text: str, maximum: int) -> str:
+    """Return a text cut to `maximum` characters."""
+    return text if len(text) <= maximum else text[: maximum - 1] + "…"
 
 
 def _allowed(reason: str, expected: Any) -> str:
     """Return what a field may be, from msgspec's sentence and the type of the field."""
     if isinstance(expected, msgspec.inspect.LiteralType | msgspec.inspect.EnumType):
         values = _values(expected)
-        if reason.startswith("Invalid enum value") and len(values) <= _MOST_VALUES:
+        if reason.startswith("Invalid enum value") and len(values) <= _MAX_VALUES:
             return f"one of {', '.join(map(str, values))}"
     if "RFC3339" in reason or "timezone" in reason:
         return _KINDS["datetime"]
@@ -139,7 +139,7 @@ def _unknown_field(name: str, path: str, struct: Any) -> InvalidRequest:
     near = get_close_matches(name[:_QUOTED_CHARS], known, 1)
     hint = f" Did you mean {near[0]}?" if near else ""
     if not near and known:
-        hint = f" There are {', '.join(known[:_MOST_FIELDS])}."
+        hint = f" There are {', '.join(known[:_MAX_FIELDS])}."
     return InvalidRequest(f"There is no field {full}.{hint}", field=full)
 
 

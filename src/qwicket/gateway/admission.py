@@ -191,22 +191,22 @@ class Admission:
         A twin has as many as its original: Clifford circuits may use all, others fewer.
         """
         if is_twin or device.driver == "agent":
-            return self._most_qubits(device)
-        for n_qubits in range(self._most_qubits(device), 0, -1):
+            return self._max_qubits(device)
+        for n_qubits in range(self._max_qubits(device), 0, -1):
             summary = Summary(
                 device.family, 1, n_qubits, 0, 0, is_clifford=device.spec.clifford_only
             )
             needed = engines.estimate(summary, RunOptions(shots=1, seed=0, outputs=(COUNTS,)))
-            most = self._limits.jobs.qubits
-            if needed.bytes <= self._memory_bytes and needed.state_qubits <= most:
+            maximum = self._limits.jobs.qubits
+            if needed.bytes <= self._memory_bytes and needed.state_qubits <= maximum:
                 return n_qubits
         return 0
 
-    def most_shots(self, device: Device) -> int:
+    def shots_limit(self, device: Device) -> int:
         """Return the limit on shots of one job on a device."""
         return min(device.spec.max_shots, self._limits.jobs.shots)
 
-    def most_circuits(self, device: Device) -> int:
+    def circuits_limit(self, device: Device) -> int:
         """Return the limit on circuits (on atoms: experiments) of one job on a device."""
         if device.family != "atoms":
             return self._limits.programs.circuits
@@ -255,10 +255,10 @@ class Admission:
 
     def _check_numbers(self, submission: Submission, device: Device) -> None:
         spec, limits = device.spec, self._limits
-        most_shots = self.most_shots(device)
-        if not 1 <= submission.shots <= most_shots:
+        shots_limit = self.shots_limit(device)
+        if not 1 <= submission.shots <= shots_limit:
             raise LimitExceeded(
-                f"shots must be 1 to {most_shots} (limit shots), not {submission.shots}.",
+                f"shots must be 1 to {shots_limit} (limit shots), not {submission.shots}.",
                 field="shots",
             )
         if submission.debias and submission.shots < limits.jobs.debias_shots:
@@ -336,11 +336,11 @@ class Admission:
 
     async def _read(self, actor: Actor, submission: Submission, device: Device) -> Checked:
         check_format(submission, device)
-        most = self._limits.programs.program_json_bytes
-        if not submission.is_uploaded and len(submission.source) > most:
+        maximum = self._limits.programs.program_json_bytes
+        if not submission.is_uploaded and len(submission.source) > maximum:
             raise LimitExceeded(
                 f"The program has {len(submission.source)} bytes,"
-                f" {most} are allowed (limit program_json_bytes).",
+                f" {maximum} are allowed (limit program_json_bytes).",
                 field="program",
             )
         checked = programs.read_small(
@@ -351,7 +351,7 @@ class Admission:
                 checked = await self._read_apart(actor, submission, device)
             except InvalidProgram as error:
                 raise in_its_format(error, submission, device) from None
-        check_program(checked.summary, submission, device, self.most_circuits(device))
+        check_program(checked.summary, submission, device, self.circuits_limit(device))
         return await in_gates_of(device, checked, self._parsers, actor.account)
 
     async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
@@ -404,9 +404,11 @@ class Admission:
         """Refuse more qubits than a device has. Estimates bound the cost of fewer."""
         unit = "modes" if device.family == "photonic" else "qubits"
         is_roomy = engine == _MPS_ENGINE
-        most = self._limits.jobs.mps_qubits if is_roomy else self._most_qubits(device)
-        if summary.n_qubits > most:
-            takes = f"{engine} takes {most} (limit mps_qubits)" if is_roomy else self._takes(device)
+        maximum = self._limits.jobs.mps_qubits if is_roomy else self._max_qubits(device)
+        if summary.n_qubits > maximum:
+            takes = (
+                f"{engine} takes {maximum} (limit mps_qubits)" if is_roomy else self._takes(device)
+            )
             raise LimitExceeded(
                 f"The program has {summary.n_qubits} {unit}, {takes}.", field="qubits"
             )
@@ -414,17 +416,17 @@ class Admission:
     def _takes(self, device: Device) -> str:
         """Return a text with a device's limit on qubits and its reasons."""
         is_twin = bool(device.spec.native_gates) and device.driver == "simulated"
-        most, widest = self._most_qubits(device), self.widest(device, is_twin)
+        maximum, widest = self._max_qubits(device), self.widest(device, is_twin)
         if device.family == "photonic":
-            return f"{device.name} takes {most} (its modes, and limit modes)"
-        if widest < most:
+            return f"{device.name} takes {maximum} (its modes, and limit modes)"
+        if widest < maximum:
             return (
-                f"{device.name} takes {widest} (limits qubits and memory_bytes), or {most} where"
+                f"{device.name} takes {widest} (limits qubits and memory_bytes), or {maximum} where"
                 " all gates are Clifford gates"
             )
-        return f"{device.name} takes {most} (its qubits, and limit clifford_qubits)"
+        return f"{device.name} takes {maximum} (its qubits, and limit clifford_qubits)"
 
-    def _most_qubits(self, device: Device) -> int:
+    def _max_qubits(self, device: Device) -> int:
         if device.family == "photonic":
             return min(device.spec.qubits, self._limits.photonic.modes)
         return min(device.spec.qubits, self._limits.programs.clifford_qubits)
@@ -457,22 +459,22 @@ class Admission:
         """
         if summary.n_terms:
             return  # two numbers for each expectation value, which `pauli_terms` bounds
-        most = min(self._limits.jobs.outcomes, 1 << min(summary.n_clbits, 62))
-        drawn = min(submission.shots, most)
+        maximum = min(self._limits.jobs.outcomes, 1 << min(summary.n_clbits, 62))
+        drawn = min(submission.shots, maximum)
         rows = submission.shots if MEMORY in submission.outputs else 0
         rows += drawn if COUNTS in submission.outputs else 0
         if PROBABILITIES in submission.outputs:
-            rows += most if is_exact else drawn
+            rows += maximum if is_exact else drawn
         size = summary.n_circuits * rows * (summary.n_clbits + _ROW_BYTES)
         if summary.family == "photonic":  # `n_splits` are measured, of which `n_clbits` counted
             a_shot = 8 * summary.n_clbits + _QUADRATURE_BYTES * (
                 summary.n_splits - summary.n_clbits
             )
             size = summary.n_circuits * submission.shots * a_shot
-        most_bytes = self._limits.jobs.result_bytes
-        if size > most_bytes:
+        max_bytes = self._limits.jobs.result_bytes
+        if size > max_bytes:
             raise LimitExceeded(
-                f"The result may have {size >> 20} MiB, {most_bytes >> 20} MiB are"
+                f"The result may have {size >> 20} MiB, {max_bytes >> 20} MiB are"
                 " allowed (limit result_bytes).",
                 field="outputs",
             )
@@ -508,7 +510,7 @@ def _options(
         outputs=submission.outputs,
         noise=noise,
         engine=submission.engine,
-        most_outcomes=limits.jobs.outcomes,
+        max_outcomes=limits.jobs.outcomes,
         variants=_VARIANTS if is_symmetrised else 1,
         alike=device.spec.qubits if is_symmetrised and is_connected else 0,
         dry_run=submission.dry_run,

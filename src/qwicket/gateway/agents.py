@@ -84,7 +84,7 @@ class Agents:
         self._limits = limits
         self._now_ms = now_ms
         self._desk = AgentScheduler(
-            store, now_ms, lease_s=lease_s, most=limits.agents.device_agents
+            store, now_ms, lease_s=lease_s, maximum=limits.agents.device_agents
         )
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
 

@@ -63,18 +63,18 @@ def check_announced(
 
 
 def _check_spec(family: Family, spec: DeviceSpec, limits: Limits) -> None:
-    for field, value, most, limit in (
+    for field, value, maximum, limit in (
         ("qubits", spec.qubits, limits.programs.clifford_qubits, "clifford_qubits"),
         ("max_shots", spec.max_shots, limits.jobs.shots, "shots"),
     ):
-        if not 1 <= value <= most:
+        if not 1 <= value <= maximum:
             raise LimitExceeded(
-                f"{field} must be 1 to {most} (limit {limit}), not {value}.", field=field
+                f"{field} must be 1 to {maximum} (limit {limit}), not {value}.", field=field
             )
-    most_s = limits.jobs.run_time_s
-    if not 0 <= spec.shot_s <= most_s:
+    max_s = limits.jobs.run_time_s
+    if not 0 <= spec.shot_s <= max_s:
         raise LimitExceeded(
-            f"shot_s must be 0 to {most_s:g} (limit run_time_s), not {spec.shot_s:g}.",
+            f"shot_s must be 0 to {max_s:g} (limit run_time_s), not {spec.shot_s:g}.",
             field="shot_s",
         )
     _check_names("formats", spec.formats, _FORMATS[family])
@@ -92,10 +92,10 @@ def _check_spec(family: Family, spec: DeviceSpec, limits: Limits) -> None:
 def _check_photonic(family: Family, spec: PhotonicSpec, limits: Limits) -> None:
     if family != "photonic":
         raise InvalidRequest("photonic: only for devices of the family photonic.", field="photonic")
-    most = limits.agents.layout_bytes
-    if len(spec.layout) > most:
+    maximum = limits.agents.layout_bytes
+    if len(spec.layout) > maximum:
         raise LimitExceeded(
-            f"layout has {len(spec.layout)} characters, {most} are allowed (limit layout_bytes).",
+            f"layout has {len(spec.layout)} characters, {maximum} allowed (limit layout_bytes).",
             field="photonic",
         )
 

@@ -78,9 +78,9 @@ class Bulk:
     async def _own(self, actor: Actor, ids: Sequence[str], dialect: str, verb: str) -> list[str]:
         """Return the ids of jobs that this actor may change, each once."""
         actor.require(Scope.JOBS_WRITE)
-        most = self._limits.requests.list_page
-        if len(ids) > most:
-            raise LimitExceeded(f"At most {most} jobs at once (limit list_page).", field="ids")
+        maximum = self._limits.requests.list_page
+        if len(ids) > maximum:
+            raise LimitExceeded(f"At most {maximum} jobs at once (limit list_page).", field="ids")
         refs = [parse_id(text) for text in ids]
         jobs = list(dict.fromkeys(ref.job for ref in refs if ref and ref.part is None))
         visible = await self._store.jobs.visible_all(jobs, actor.account)

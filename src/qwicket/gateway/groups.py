@@ -84,7 +84,8 @@ class Groups:
         )
         groups = self._store.groups
         return await retry_until_known(
-            partial(groups.open, new, most=self._limits.quotas.groups), partial(groups.get, new.id)
+            partial(groups.open, new, maximum=self._limits.quotas.groups),
+            partial(groups.get, new.id),
         )
 
     def _check(self, name: str, jobs_limit: int | None, life_s: float | None) -> None:
@@ -98,10 +99,10 @@ class Groups:
             raise InvalidRequest("name must not contain the character NUL.", field="name")
         if jobs_limit is not None and jobs_limit < 1:
             raise InvalidRequest("jobs_limit must be at least 1.", field="jobs_limit")
-        most_s = self._limits.quotas.group_life_s
-        if life_s is not None and not 0 < life_s <= most_s:
+        max_s = self._limits.quotas.group_life_s
+        if life_s is not None and not 0 < life_s <= max_s:
             raise LimitExceeded(
-                f"A group lives at most {most_s:g} s (limit group_life_s).",
+                f"A group lives at most {max_s:g} s (limit group_life_s).",
                 field="life_s",
             )
 
@@ -222,9 +223,9 @@ class Records:
     async def register(self, actor: Actor, dialect: str, key: str, body: bytes) -> Record:
         """Store a document, unless its key exists already."""
         actor.require(Scope.JOBS_WRITE)
-        now, most = self._now_ms(), self._limits.quotas.records
+        now, maximum = self._now_ms(), self._limits.quotas.records
         return await self._store.records.register(
-            actor.account, dialect, key, body, record=new_id(now), now=now, most=most
+            actor.account, dialect, key, body, record=new_id(now), now=now, maximum=maximum
         )
 
     async def get(self, actor: Actor, dialect: str, key: str) -> Record:

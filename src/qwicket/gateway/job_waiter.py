@@ -25,11 +25,11 @@ class LongPolls:
     """Requests that wait for the end of a job, counted by account.
 
     Args:
-        most: Limit per account.
+        maximum: Limit per account.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
         self._of_account: Counter[str] = Counter()
 
     @contextmanager
@@ -37,7 +37,7 @@ class LongPolls:
         """Count a request while it waits; yield whether it is within the limit."""
         self._of_account[account] += 1
         try:
-            yield self._of_account[account] <= self._most
+            yield self._of_account[account] <= self._maximum
         finally:
             self._of_account[account] -= 1
             if not self._of_account[account]:

@@ -106,13 +106,13 @@ class Passwords:
 
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
-        most = self._limits.passwords_waiting
-        if self._waiter[where] > most:
+        maximum = self._limits.passwords_waiting
+        if self._waiter[where] > maximum:
             raise TooManyRequests(
-                f"Over {most} passwords from one address wait (limit passwords_waiting).",
+                f"Over {maximum} passwords from one address wait (limit passwords_waiting).",
                 retry_after_s=1.0,
                 limit="passwords_waiting",
-                quota=most,
+                quota=maximum,
             )
         self._waiter[where] += 1
         try:
@@ -126,14 +126,18 @@ class Passwords:
         if not any(beyond):
             raise Unauthenticated("The name or the password is wrong.")
         limits = self._limits
-        name, most, what = "wrong_passwords", limits.wrong_passwords, "from one address"
+        name, maximum, what = "wrong_passwords", limits.wrong_passwords, "from one address"
         if beyond.name_s:
-            name, most, what = "password_tries", limits.password_tries, "for one name in a minute"
+            name, maximum, what = (
+                "password_tries",
+                limits.password_tries,
+                "for one name in a minute",
+            )
         raise TooManyRequests(
-            f"Over {most} wrong passwords {what} (limit {name}).",
+            f"Over {maximum} wrong passwords {what} (limit {name}).",
             retry_after_s=max(beyond),
             limit=name,
-            quota=most,
+            quota=maximum,
         )
 
 

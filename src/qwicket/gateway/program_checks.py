@@ -49,7 +49,7 @@ def in_its_format(error: InvalidProgram, submission: Submission, device: Device)
 
 
 def check_program(
-    summary: Summary, submission: Submission, device: Device, most_circuits: int
+    summary: Summary, submission: Submission, device: Device, circuits_limit: int
 ) -> None:
     """Refuse a program with unsupported gates or too many experiments, or without measurements.
 
@@ -58,7 +58,7 @@ def check_program(
         LimitExceeded: It has more experiments on atoms than the device allows in one job.
     """
     _check_gates(summary, device)
-    _check_experiments(summary, device, most_circuits)
+    _check_experiments(summary, device, circuits_limit)
     _check_measured(summary, submission.format)
 
 
@@ -76,10 +76,10 @@ def _check_gates(summary: Summary, device: Device) -> None:
         )
 
 
-def _check_experiments(summary: Summary, device: Device, most: int) -> None:
-    if device.family == "atoms" and summary.n_circuits > most:
+def _check_experiments(summary: Summary, device: Device, maximum: int) -> None:
+    if device.family == "atoms" and summary.n_circuits > maximum:
         raise LimitExceeded(
-            f"The job has {summary.n_circuits} experiments, {device.name} takes {most}.",
+            f"The job has {summary.n_circuits} experiments, {device.name} takes {maximum}.",
             field="program",
         )
 

@@ -60,14 +60,14 @@ class ResponseBudget:
             TooManyRequests: The account has too many waiting or unreceived responses.
             Unavailable: All accounts together have too many, or no slot became free in time.
         """
-        most = self._limits.answers_waiting_each
-        if self._n_waiting[account] >= most:
+        maximum = self._limits.answers_waiting_each
+        if self._n_waiting[account] >= maximum:
             raise self._refused(
                 TooManyRequests(
-                    f"You have {most} large responses waiting (limit answers_waiting_each).",
+                    f"You have {maximum} large responses waiting (limit answers_waiting_each).",
                     retry_after_s=_RETRY_S,
                     limit="answers_waiting_each",
-                    quota=most,
+                    quota=maximum,
                 )
             )
         self._n_waiting[account] += 1
@@ -85,10 +85,8 @@ class ResponseBudget:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     await turn.enter_async_context(self._slots.slot(account))
             except TimeoutError:
-                most_s = self._limits.answers_wait_s
-                detail = (
-                    f"No large response could begin within {most_s:g} s (limit answers_wait_s)."
-                )
+                max_s = self._limits.answers_wait_s
+                detail = f"No large response could begin within {max_s:g} s (limit answers_wait_s)."
                 slow = Unavailable(detail, retry_after_s=_RETRY_S)
                 raise self._refused(self._full(account) or slow) from None
             full = self._full(account)

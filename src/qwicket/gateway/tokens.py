@@ -46,8 +46,8 @@ class Tokens:
 
     async def live(self, actor: Actor) -> list[Token]:
         """Return the account's valid tokens, the oldest first."""
-        accounts, most = self._store.accounts, self._limits.quotas.tokens
-        return await accounts.live_tokens(actor.account, self._now_ms(), most)
+        accounts, maximum = self._store.accounts, self._limits.quotas.tokens
+        return await accounts.live_tokens(actor.account, self._now_ms(), maximum)
 
     async def make(
         self,
@@ -92,7 +92,7 @@ class Tokens:
             account=actor.account_name,
             project=await self._project(actor, project),
             digest=digest(secret),
-            most=self._limits.quotas.tokens,
+            maximum=self._limits.quotas.tokens,
         )
         return NewToken(stored, secret)
 

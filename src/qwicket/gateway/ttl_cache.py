@@ -16,7 +16,7 @@ V = TypeVar("V")
 CACHE_TTL_S: Final = 0.1
 """Age limit of cached values, and so the delay until a revocation or a device's status counts.
 Callers that would refuse because of a cached value invalidate it and read again first."""
-_MOST: Final = 4_096
+_MAX_ENTRIES: Final = 4_096
 
 
 class _ReadCancelled(Exception):
@@ -74,7 +74,7 @@ class TTLCache(Generic[K, V]):
         if value is None:
             self._known.pop(key, None)
             return
-        if len(self._known) >= _MOST:
+        if len(self._known) >= _MAX_ENTRIES:
             self._known.clear()
         self._known[key] = (began, value)
 

@@ -96,7 +96,7 @@ class Uploads:
             upload,
             job.id,
             job.account,
-            most_bytes=limits.bodies.upload_bytes,
+            max_bytes=limits.bodies.upload_bytes,
             held_limit=limits.quotas.uploads_bytes,
         )
         try:
@@ -155,8 +155,8 @@ class Uploads:
         except (InvalidRequest, LimitExceeded, NotFound, Forbidden) as error:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())
-        most = self._limits.quotas.stored_bytes
-        return await self._store.jobs.admit(job.id, ready, stored_limit=most)
+        maximum = self._limits.quotas.stored_bytes
+        return await self._store.jobs.admit(job.id, ready, stored_limit=maximum)
 
     async def _present(self, job: Job) -> Job:
         found = await self._store.jobs.get(job.id)

@@ -18,7 +18,7 @@ CREDIT_S: Final = 60.0
 REBASE_AFTER: Final = 100.0
 """Half-lives after which numbers are rescaled; doubles overflow after about 1,000."""
 
-_LEAST_COST_S: Final = 0.001
+_MIN_COST_S: Final = 0.001
 """Minimum cost of a job. Without it, projects with tiny estimates would always go first."""
 
 
@@ -34,4 +34,4 @@ def weight(now_ms: int, epoch_ms: int) -> float:
 
 def cost(seconds: float) -> float:
     """Return the cost of a job in seconds, at least a minimum."""
-    return max(seconds, _LEAST_COST_S)
+    return max(seconds, _MIN_COST_S)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Final
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-_MOST_CHARS: Final = 64
+_MAX_CHARS: Final = 64
 """Bound on lengths, because the time to compare grows with their product."""
-_MOST_NAMES: Final = 1_000
+_MAX_NAMES: Final = 1_000
 
 
 def closest(name: str, known: Iterable[str]) -> str:
@@ -20,6 +20,6 @@ def closest(name: str, known: Iterable[str]) -> str:
         name: The invalid name, of any length.
         known: Names that this user may see; only the first thousand are compared.
     """
-    by_letters = {each.casefold(): each for each in list(known)[:_MOST_NAMES]}
-    found = get_close_matches(name[:_MOST_CHARS].casefold(), by_letters, n=1)
+    by_letters = {each.casefold(): each for each in list(known)[:_MAX_NAMES]}
+    found = get_close_matches(name[:_MAX_CHARS].casefold(), by_letters, n=1)
     return f" Did you mean {by_letters[found[0]]!r}?" if found else ""

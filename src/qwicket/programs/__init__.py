@@ -337,7 +337,7 @@ def read_small(
     if len(source) > FORMATS[format_name].inline_bytes:
         return None
     programs = limits.programs
-    small = {name: min(getattr(programs, name), most) for name, most in _SMALL.items()}
+    small = {name: min(getattr(programs, name), maximum) for name, maximum in _SMALL.items()}
     limits = msgspec.structs.replace(limits, programs=msgspec.structs.replace(programs, **small))
     try:
         return read(format_name, source, limits, inputs)

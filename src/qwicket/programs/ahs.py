@@ -33,11 +33,11 @@ VERSION: Final = 1
 C6: Final = 5.42e-24
 """Of rubidium in 70S½, rad m⁶/s. Amazon Braket, "Hello AHS"; Wurtz et al., arXiv:2306.11727."""
 
-_MOST_ATOMS: Final = 5
+_MAX_ATOMS: Final = 5
 _STEP_ERROR: Final = 0.02
 """Bound on what all steps together turn the state away; what they do is far less: fields that
 oscillate average it out (tests compare with an integrator)."""
-_MOST_TURN: Final = 5e6 * pi
+_MAX_TURN: Final = 5e6 * pi
 """Energy times time of one gate, as on the other machines of cold atoms."""
 _EVENLY: Final = 1e-6
 _FAR: Final = 2.04
@@ -141,8 +141,8 @@ def _chain(register: _Register) -> tuple[int, float]:
         tuple([_real(x, f"register.sites[{k}]") for x in site])
         for k, site in enumerate(register.sites)
     ]
-    if not 1 <= len(places) <= _MOST_ATOMS or any(len(place) != 2 for place in places):
-        raise _refusal("register.sites", f"must be 1 to {_MOST_ATOMS} places in the plane")
+    if not 1 <= len(places) <= _MAX_ATOMS or any(len(place) != 2 for place in places):
+        raise _refusal("register.sites", f"must be 1 to {_MAX_ATOMS} places in the plane")
     if register.filling is not None and register.filling != (1,) * len(places):
         raise _refusal("register.filling", "must be 1 for every site: each holds an atom here")
     if len(places) == 1:
@@ -204,7 +204,7 @@ def _gates(
         for k in range(n_steps):
             middle = (k + 0.5) / n_steps
             params = ((a + (b - a) * middle) * dt, (c + (d - c) * middle) * dt, blockade * dt)
-            if max(map(abs, params)) > _MOST_TURN:
+            if max(map(abs, params)) > _MAX_TURN:
                 text = "has energies times time above 5,000,000 pi"
                 raise _refusal("hamiltonian.drivingFields[0]", text)
             yield AtomGate("rydberg_full", wires, params)

@@ -75,7 +75,7 @@ RESET: Final = "reset"
 CONDITIONS: Final = ("if", "if_else")
 """What a device announces that resets qubits, and one whose gates may hang on bits."""
 
-_MOST_SEQUENCES: Final = 1_000
+_MAX_SEQUENCES: Final = 1_000
 _DIGITS: Final = 12
 _CLIFFORD_DIGITS: Final = 9
 """As `circuits.analysis` has it: an angle in a text may have ten digits."""
@@ -306,7 +306,7 @@ def _shortest_sequences(
     known: dict[tuple[complex, ...], GateSequence] = {_UNIT_KEY: ()}
     edge: list[tuple[Matrix, GateSequence]] = [(UNIT, ())]
     letters = [(on_one(gate), gate) for (gate,) in fixed.values()]
-    while edge and len(known) < _MOST_SEQUENCES:
+    while edge and len(known) < _MAX_SEQUENCES:
         grown = []
         for matrix, sequence in edge:
             for letter, gate in letters:
@@ -336,11 +336,11 @@ def _normalised(sequence: GateSequence) -> Iterator[Gate]:
 class _Compiler(Synthesis):
     """Makes one circuit."""
 
-    def __init__(self, circuit: QubitCircuit, gates: tuple[str, ...], most: int) -> None:
+    def __init__(self, circuit: QubitCircuit, gates: tuple[str, ...], maximum: int) -> None:
         super().__init__(circuit.n_qubits)
         self._circuit = circuit
         self._basis = _basis(gates)
-        self._most = most
+        self._maximum = maximum
         self._ops: list[Op] = []
         self._unflushed: set[int] = set()
         self._label = ""
@@ -428,7 +428,7 @@ class _Compiler(Synthesis):
             self.flush(qubit)
 
     def _emit(self, op: Op) -> None:
-        if len(self._ops) >= self._most:
+        if len(self._ops) >= self._maximum:
             raise _TooManyOperations
         self._ops.append(op)
 

@@ -15,7 +15,7 @@ from qwicket.circuits.atoms import FERMION_WIRES, AtomGate
 from qwicket.model.limits import INT64_MAX
 from qwicket.programs.json_text import Fault, quoted
 
-MOST_ATOMS: Final = 500
+MAX_ATOMS: Final = 500
 
 _TURN: Final = 2 * pi
 _TWIST: Final = 20 * pi
@@ -87,9 +87,9 @@ class Gates:
         if len(params) != len(action.mosts):
             count = f"{len(params)} parameters are given, it takes {len(action.mosts)}"
             raise Fault(f"{name}: {count}", "params")
-        for place, most in enumerate(action.mosts):
-            if not 0 <= params[place] <= most:
-                asked = f"{action.params[place]} must be 0 to {most:.10g}, not {params[place]:g}"
+        for place, maximum in enumerate(action.mosts):
+            if not 0 <= params[place] <= maximum:
+                asked = f"{action.params[place]} must be 0 to {maximum:.10g}, not {params[place]:g}"
                 raise Fault(f"{name}: {asked}", "params")
         if name == "load" and params:
             _check_atoms(params[0])
@@ -120,7 +120,7 @@ def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int)
     if rule.is_repeated:
         n_sites = len(named) // 2
         bounds *= n_sites if bounds[0][0] == "mu" else n_sites - 1
-    params, mosts = tuple([each for each, _ in bounds]), tuple([most for _, most in bounds])
+    params, mosts = tuple([each for each, _ in bounds]), tuple([maximum for _, maximum in bounds])
     return _Action(_ALIASES.get(name, name), meant, params, mosts)
 
 
@@ -149,7 +149,7 @@ def _check_atoms(number: float) -> None:
     if number != int(number):
         raise Fault(f"load: params: {number:g} is not a whole number", "params")
     if number < 1:
-        raise Fault(f"load: N must be 1 to {MOST_ATOMS}, not 0", "params")
+        raise Fault(f"load: N must be 1 to {MAX_ATOMS}, not 0", "params")
 
 
 # --- wires ----------------------------------------------------------------------------------------
@@ -225,7 +225,7 @@ def _bonds(wires: _Wires, n_wires: int) -> _Wires:
 
 # --- machines -------------------------------------------------------------------------------------
 
-_LOADED: Final = (("N", float(MOST_ATOMS)),)
+_LOADED: Final = (("N", float(MAX_ATOMS)),)
 _OMEGA: Final = ("omega", _TURN)
 _DELTA: Final = ("delta", _TURN)
 _CHI: Final = ("chi", _TWIST)

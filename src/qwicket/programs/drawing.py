@@ -20,7 +20,7 @@ _MAX_QUBITS: Final = 40
 _MAX_COLUMNS: Final = 200
 
 _LABEL_CHARS: Final = 32
-_MOST_PARAMETERS: Final = 3
+_MAX_PARAMETERS: Final = 3
 _NO_QUBIT: Final = -1
 _SYMBOLS: Final = {"id": "I", "sdg": "S†", "tdg": "T†", "sx": "√X", "sxdg": "√X†", "swap": "✕"}
 _ALIKE: Final = frozenset(("swap", "rxx", "ryy", "rzz", "zz"))
@@ -99,8 +99,8 @@ class _Page:
         return True
 
     def _short(self, text: str) -> str:
-        text, most = text.translate(self._words), min(_LABEL_CHARS, self._width - 2)
-        return text if len(text) <= most else text[: most - 9] + "…" + text[-8:]
+        text, maximum = text.translate(self._words), min(_LABEL_CHARS, self._width - 2)
+        return text if len(text) <= maximum else text[: maximum - 9] + "…" + text[-8:]
 
     def lines(self) -> Iterator[str]:
         """Return blocks of columns, an empty line between them."""
@@ -181,10 +181,10 @@ def _marks(op: Op, bits: Names) -> Iterator[tuple[int, str]]:
 def _parameters(gate: Gate) -> str:
     if gate.name == "unitary":
         return ""
-    texts = [_angle(parameter) for parameter in gate.params[:_MOST_PARAMETERS]]
+    texts = [_angle(parameter) for parameter in gate.params[:_MAX_PARAMETERS]]
     if gate.terms:
         texts = [f"{text}·{term}" for text, term in zip(texts, gate.terms, strict=False)]
-    rest = "…" if len(gate.params) > _MOST_PARAMETERS else ""
+    rest = "…" if len(gate.params) > _MAX_PARAMETERS else ""
     return f"({','.join(texts)}{rest})" if texts else ""
 
 

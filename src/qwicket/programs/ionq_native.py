@@ -85,11 +85,11 @@ def _compile(circuit: QubitCircuit, work: _Compiler) -> None:
 
 
 class _Compiler(Synthesis):
-    def __init__(self, n_qubits: int, entangler: Entangler, most: int) -> None:
+    def __init__(self, n_qubits: int, entangler: Entangler, maximum: int) -> None:
         super().__init__(n_qubits)
         self.gates: list[NativeGate] = []
         self._entangler = entangler
-        self._most = most
+        self._maximum = maximum
 
     def end(self, qubit: int, *, is_measured: bool) -> None:
         """Do what a qubit has yet to undergo; a last rotation about Z is nothing to its reading."""
@@ -142,7 +142,7 @@ class _Compiler(Synthesis):
 
     def _emit(self, gate: NativeGate) -> None:
         self.gates.append(gate)
-        check_limit("ionq_gates", len(self.gates), self._most, " or more")
+        check_limit("ionq_gates", len(self.gates), self._maximum, " or more")
 
 
 def _turns(angle: float) -> float:

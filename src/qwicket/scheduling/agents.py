@@ -37,15 +37,15 @@ class AgentScheduler:
         store: The queue.
         now_ms: The clock.
         lease_s: Lease time of runners.
-        most: Limit on the agents of one device.
+        maximum: Limit on the agents of one device.
     """
 
     def __init__(
-        self, store: Store, now_ms: Callable[[], int], *, lease_s: float, most: int | None = None
+        self, store: Store, now_ms: Callable[[], int], *, lease_s: float, maximum: int | None = None
     ) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._most = most
+        self._maximum = maximum
         self._newest: dict[str, object] = {}
         self.renew_s = min(lease_s / 4, _LONGEST_PAUSE_S)
         self.stale_results = 0
@@ -102,7 +102,7 @@ class AgentScheduler:
             while not await is_idle():
                 if changes.is_closed:
                     raise Unavailable("The server is stopping.", retry_after_s=1.0)
-                await self._store.leases.renew(agent, known, self._now_ms(), most=self._most)
+                await self._store.leases.renew(agent, known, self._now_ms(), maximum=self._maximum)
                 found = await self._take(agent, device, is_idle)
                 left_s = deadline - time.monotonic()
                 if found is not None or left_s <= 0:
@@ -143,7 +143,7 @@ class AgentScheduler:
     ) -> dict[str, Directive]:
         """Record a heartbeat; return a directive for each job that the agent reports to hold."""
         held = await self._store.leases.renew(
-            agent, known, self._now_ms(), progress, most=self._most
+            agent, known, self._now_ms(), progress, maximum=self._maximum
         )
         directives = {each.lease.job: _directive(each) for each in held}
         return {lease.job: directives.get(lease.job, Directive.LOST) for lease in known}

@@ -302,7 +302,7 @@ class Dispatcher:
             found = await leases.claim_unattended(device, self._runner)
             if found is not None:
                 return Claim([found], is_last=False)
-        return await leases.claim(device, self._runner, self._now_ms(), most=driver.batch)
+        return await leases.claim(device, self._runner, self._now_ms(), maximum=driver.batch)
 
     def _begin(
         self, assignments: list[Assignment], driver: Driver, *, is_express: bool = False

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _FRESH_S: Final = 1.0
 _FRESHER_S: Final = 0.05
-_MOST_JOBS: Final = 5_000
+_MAX_JOBS: Final = 5_000
 """Jobs beyond this position have no forecast."""
 _RATIOS: Final = (0.01, 100.0)
 """Bounds of the ratio of measured to estimated run times, against outliers."""
@@ -43,7 +43,7 @@ class Forecast(NamedTuple):
     """Forecast of one device's queue.
 
     Attributes:
-        positions: Positions of the first `_MOST_JOBS` waiting jobs, by id.
+        positions: Positions of the first `_MAX_JOBS` waiting jobs, by id.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
             no agent serves the device.
         ratio: Measured over estimated run time of recent jobs.
@@ -108,7 +108,7 @@ class Forecaster:
         return None if start_in_s is None else start_in_s + job.est_seconds * forecast.ratio
 
     async def _look(self, device: str) -> Forecast:
-        state = await self._store.jobs.queue_state(device, self._now_ms(), limit=_MOST_JOBS)
+        state = await self._store.jobs.queue_state(device, self._now_ms(), limit=_MAX_JOBS)
         slots, express = await self._slots(device)
         return await asyncio.to_thread(simulate_queue, state, slots, self._now_ms(), express)
 
@@ -221,5 +221,5 @@ def _ratio(state: QueueState) -> float:
     if not estimated:
         return 1.0
     ran = sum(job.ended_at - job.started_at for job in state.recent) / 1000
-    least, most = _RATIOS
-    return min(most, max(least, ran / estimated))
+    minimum, maximum = _RATIOS
+    return min(maximum, max(minimum, ran / estimated))

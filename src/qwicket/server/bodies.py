@@ -41,8 +41,8 @@ class BodyBudget:
 
     def __init__(self, limit: str, limit_each: str, limits: BodyLimits) -> None:
         self._limit, self._limit_each = limit, limit_each
-        self._most_bytes = self._free_bytes = getattr(limits, limit)
-        self._most_bytes_each = getattr(limits, limit_each)
+        self._max_bytes = self._free_bytes = getattr(limits, limit)
+        self._max_bytes_each = getattr(limits, limit_each)
         self._owners: dict[str, _Owner] = {}
 
     def take(self, body: Body, size_bytes: int) -> None:
@@ -54,19 +54,19 @@ class BodyBudget:
         """
         owner = self._owners.get(body.owner) or _Owner()
         # A single body is always allowed, because operators can set `body_bytes` above the share.
-        while owner.has_others(body) and owner.held_bytes + size_bytes > self._most_bytes_each:
+        while owner.has_others(body) and owner.held_bytes + size_bytes > self._max_bytes_each:
             if not self._evict(owner, body):
                 raise TooManyRequests(
-                    f"You are sending bodies of over {self._most_bytes_each} bytes together"
+                    f"You are sending bodies of over {self._max_bytes_each} bytes together"
                     f" (limit {self._limit_each}).",
                     retry_after_s=1.0,
                     limit=self._limit_each,
-                    quota=self._most_bytes_each,
+                    quota=self._max_bytes_each,
                 )
         while size_bytes > self._free_bytes:
             if not any(self._evict(each, body) for each in self._by_size()):
                 raise Unavailable(
-                    f"The server is receiving bodies of over {self._most_bytes} bytes together"
+                    f"The server is receiving bodies of over {self._max_bytes} bytes together"
                     f" (limit {self._limit}).",
                     retry_after_s=1.0,
                 )
@@ -151,7 +151,7 @@ class Body:
         self._declared = int(declared[:20]) if declared.isdigit() else 0
         self._receive = receive
         self._limits = limits
-        self._limit, self._most = "body_bytes", limits.body_bytes
+        self._limit, self._maximum = "body_bytes", limits.body_bytes
         self._is_streamed = False
         self._budget = budget
         self._find_owner = owner
@@ -181,7 +181,7 @@ class Body:
 
     def bound(self, limit: str) -> None:
         """Use another limit on the size."""
-        self._limit, self._most = limit, getattr(self._limits, limit)
+        self._limit, self._maximum = limit, getattr(self._limits, limit)
 
     def stream(self, limit: str) -> None:
         """Use another limit on the size, and no memory budget, because chunks are not held."""
@@ -259,8 +259,8 @@ class Body:
             ) from None
 
     def _check(self, size: int) -> None:
-        if size > self._most:
-            raise BodyTooLarge(f"The body is over {self._most} bytes (limit {self._limit}).")
+        if size > self._maximum:
+            raise BodyTooLarge(f"The body is over {self._maximum} bytes (limit {self._limit}).")
 
     def _hold(self, size: int) -> None:
         if size > max(self._held, _SMALL_BYTES) and not self._is_streamed:

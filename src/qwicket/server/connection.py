@@ -243,8 +243,8 @@ class Connection(HttpToolsProtocol):
                 self._await_head()
                 return
         if self._head_bytes > self._limits.head_bytes:
-            most = self._limits.head_bytes
-            self._refuse(431, f"The request head is over {most} bytes (limit head_bytes).")
+            maximum = self._limits.head_bytes
+            self._refuse(431, f"The request head is over {maximum} bytes (limit head_bytes).")
         else:
             self._refuse(*self._head_error or (400, "This is not an HTTP/1.1 request."))
 

@@ -25,16 +25,16 @@ class Connections:
     server/router.py limits the requests of each client address instead.
 
     Args:
-        most: Limit on all connections.
-        most_per_address: Limit on the connections of one address.
+        maximum: Limit on all connections.
+        max_per_address: Limit on the connections of one address.
         trusted_proxies: Networks, comma-separated.
     """
 
     def __init__(
-        self, most: int, most_per_address: int, trusted_proxies: str | None = None
+        self, maximum: int, max_per_address: int, trusted_proxies: str | None = None
     ) -> None:
-        self._most = most
-        self._most_per_address = most_per_address
+        self._maximum = maximum
+        self._max_per_address = max_per_address
         proxies = trusted_proxies.split(",") if trusted_proxies else []
         self._proxies = [ipaddress.ip_network(each) for each in proxies]
         self._addresses: dict[str, _Address] = {}
@@ -50,15 +50,15 @@ class Connections:
         of the address with most connections for the total.
         """
         address = self._addresses.get(network(host)) or _Address(network(host))
-        is_over = address.n_open >= self._most_per_address and not self._is_proxy(host)
+        is_over = address.n_open >= self._max_per_address and not self._is_proxy(host)
         if is_over and not self._end_idle(address):
             return (
                 429,
-                f"{self._most_per_address} connections of your address are open"
+                f"{self._max_per_address} connections of your address are open"
                 " (limit connections_each).",
             )
-        if len(self._open) >= self._most and not self._end_idle(self._fullest()):
-            return 503, f"Over {self._most} connections are open (limit connections)."
+        if len(self._open) >= self._maximum and not self._end_idle(self._fullest()):
+            return 503, f"Over {self._maximum} connections are open (limit connections)."
         self._addresses[address.name] = address
         self._open[connection] = address
         address.n_open += 1

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 REQUEST: Final[ContextVar[str]] = ContextVar("request", default="")
 """Id of the current request."""
-_MOST_ENTRIES: Final = 10_000
+_MAX_ENTRIES: Final = 10_000
 _PAUSE_S: Final = 0.1
 _PATH_CHARS: Final = 200
 _PATH_SAFE: Final = "/:@!$&'()*+,;=~"
@@ -172,7 +172,7 @@ class AccessLog:
 
     def add(self, scope: Scope, request: str, status: int, seconds: float) -> None:
         """Queue a line for the writer thread; never blocks."""
-        if len(self._entries) < _MOST_ENTRIES:
+        if len(self._entries) < _MAX_ENTRIES:
             self._entries.append(_Entry(scope, request, status, seconds))
         else:
             self.dropped += 1

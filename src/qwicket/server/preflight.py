@@ -151,21 +151,21 @@ def _memory(settings: Settings) -> Iterator[Problem]:
         remedy = f"Set at most {available // workers:,}, or fewer --workers."
         yield Problem("--limit", detail, remedy, "warning")
     if limits.qubits > Limits().jobs.qubits:
-        most = _widest(limits.memory_bytes or available // workers, limits.qubits)
-        if most < limits.qubits:
-            detail = f"qubits = {limits.qubits}, but the memory of a worker holds {most} qubits"
-            remedy = f"Set at most {most}, or fewer --workers: programs with more are refused."
+        maximum = _widest(limits.memory_bytes or available // workers, limits.qubits)
+        if maximum < limits.qubits:
+            detail = f"qubits = {limits.qubits}, but the memory of a worker holds {maximum} qubits"
+            remedy = f"Set at most {maximum}, or fewer --workers: programs with more are refused."
             yield Problem("--limit", detail, remedy, "warning")
 
 
-def _widest(memory_bytes: int, most: int) -> int:
+def _widest(memory_bytes: int, maximum: int) -> int:
     """Return the most qubits whose state fits into memory."""
     from qwicket import engines
     from qwicket.circuits.options import RunOptions
     from qwicket.circuits.summary import Summary
 
     options = RunOptions(shots=1, seed=0, outputs=("counts",))
-    for n_qubits in range(most, 0, -1):
+    for n_qubits in range(maximum, 0, -1):
         if engines.estimate(Summary("qubit", 1, n_qubits, 0, 0), options).bytes <= memory_bytes:
             return n_qubits
     return 0

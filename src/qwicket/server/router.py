@@ -107,14 +107,14 @@ class Router:
         One connection serves one request at a time. So this is reached behind a proxy alone, where
         the address is what the proxy forwards.
         """
-        most = self._limits.connections.connections_each
+        maximum = self._limits.connections.connections_each
         self._serving[address] += 1
-        if self._serving[address] > most:
+        if self._serving[address] > maximum:
             inner[REFUSAL] = TooManyRequests(
-                f"{most} requests of your address are being served (limit connections_each).",
+                f"{maximum} requests of your address are being served (limit connections_each).",
                 retry_after_s=1.0,
                 limit="connections_each",
-                quota=most,
+                quota=maximum,
             )
         try:
             yield

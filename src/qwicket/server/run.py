@@ -144,8 +144,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen with `Connection`, which limits connections and handshakes; uvicorn does not."""
         settings, limits = self._settings, self._settings.limits.connections
-        most = _raise_file_limit(limits.connections)
-        connections = Connections(most, limits.connections_each, settings.trusted_proxy)
+        maximum = _raise_file_limit(limits.connections)
+        connections = Connections(maximum, limits.connections_each, settings.trusted_proxy)
         half_closed: dict[Connection, None] = {}
         try:
             listener = await asyncio.get_running_loop().create_server(
@@ -242,9 +242,9 @@ def _raise_file_limit(connections: int) -> int:
     """Raise the limit of open files if needed; return how many connections it allows."""
     others = len([*Path("/proc/self/fd").iterdir()]) + _SPARE_FILES
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    most = others + connections
+    maximum = others + connections
     if hard != resource.RLIM_INFINITY:
-        most = min(most, hard)
-    if soft != resource.RLIM_INFINITY and soft < most:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
-    return max(1, min(connections, most - others))
+        maximum = min(maximum, hard)
+    if soft != resource.RLIM_INFINITY and soft < maximum:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (maximum, hard))
+    return max(1, min(connections, maximum - others))

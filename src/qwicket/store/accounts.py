@@ -173,14 +173,14 @@ class Accounts(Operations):
         account: str,
         project: str | None,
         digest: bytes,
-        most: int | None = None,
+        maximum: int | None = None,
     ) -> Token:
         """Store a token's digest for an account, bound to one of its projects.
 
         Raises:
             NotFound: No such account, or no such project of this account.
             Conflict: The account is disabled.
-            LimitExceeded: The account has `most` valid tokens.
+            LimitExceeded: The account has `maximum` valid tokens.
             Unauthenticated: The token's parent was revoked or has expired.
         """
         owner = Accounts.by_name(tx, account)
@@ -188,10 +188,10 @@ class Accounts(Operations):
             raise Conflict(f"The account {account} is disabled, so its tokens cannot sign in.")
         if token.parent is not None:
             _require_live(tx, token.parent, owner, token.created_at)
-        if most is not None:
-            live = tx.all("token_live_list", account=owner.id, now=token.created_at, limit=most)
-            if len(live) >= most:
-                raise LimitExceeded(f"You have {most} tokens (limit tokens).")
+        if maximum is not None:
+            live = tx.all("token_live_list", account=owner.id, now=token.created_at, limit=maximum)
+            if len(live) >= maximum:
+                raise LimitExceeded(f"You have {maximum} tokens (limit tokens).")
         bound = _project_of(tx, owner, project or account)
         tx.run(
             "token_add",
@@ -210,9 +210,9 @@ class Accounts(Operations):
         return added
 
     @scan
-    def live_tokens(tx: Tx, account: str, now: int, most: int) -> list[Token]:
+    def live_tokens(tx: Tx, account: str, now: int, maximum: int) -> list[Token]:
         """Return the valid tokens of an account, given by id, the oldest first."""
-        found = tx.all("token_live_list", account=account, now=now, limit=most)
+        found = tx.all("token_live_list", account=account, now=now, limit=maximum)
         return [rows.token(row) for row in found]
 
     @read

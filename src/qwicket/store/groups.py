@@ -22,18 +22,18 @@ if TYPE_CHECKING:
 
 class Groups(Operations):
     @write
-    def open(tx: Tx, new: NewGroup, *, most: int = INT64_MAX) -> Group:
-        """Open a group. Above `most` per account and dialect, delete the oldest closed one.
+    def open(tx: Tx, new: NewGroup, *, maximum: int = INT64_MAX) -> Group:
+        """Open a group. Above `maximum` per account and dialect, delete the oldest closed one.
 
         Raises:
             LimitExceeded: All of them are open.
         """
-        if tx.one("group_beyond", account=new.account, dialect=new.dialect, most=most - 1):
+        if tx.one("group_beyond", account=new.account, dialect=new.dialect, maximum=maximum - 1):
             oldest = tx.one(
                 "group_oldest_closed", account=new.account, dialect=new.dialect, now=new.now
             )
             if oldest is None:
-                raise LimitExceeded(f"You have {most} open groups (limit groups): close some.")
+                raise LimitExceeded(f"You have {maximum} open groups (limit groups): close some.")
             tx.run("group_delete", id=oldest[0])
         row = tx.one("group_add", **structs.asdict(new))
         assert row is not None

@@ -461,7 +461,7 @@ def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[],
     return tx.require("job_add", full, **columns, waiting_limit=waiting_limit)
 
 
-def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> None:
+def _store_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
     """Count a program's bytes for its project.
 
     The error is one that clients treat as final, because a retry of a 429 or 507 would not help.
@@ -469,10 +469,10 @@ def _store_bytes(tx: Tx, project: str, new: NewJob, most: int) -> None:
 
     def full() -> LimitExceeded:
         return LimitExceeded(
-            f"The project would have over {most} bytes of programs and results (limit"
+            f"The project would have over {maximum} bytes of programs and results (limit"
             " stored_bytes): delete some jobs.",
             field="program",
         )
 
     size = len(new.source) + len(new.circuits)
-    tx.require("project_store_bytes", full, project=project, bytes=size, most=most)
+    tx.require("project_store_bytes", full, project=project, bytes=size, maximum=maximum)

@@ -112,15 +112,15 @@ class Leases(Operations):
         return [job for (runner,) in orphans for job in Leases.void_runner(tx, runner, now)]
 
     async def claim(
-        self, device: str, runner: str, now: int, *, most: int = 1, durable: bool = False
+        self, device: str, runner: str, now: int, *, maximum: int = 1, durable: bool = False
     ) -> Claim:
-        """Claim the next job of a device, or a batch of up to `most` tiny ones.
+        """Claim the next job of a device, or a batch of up to `maximum` tiny ones.
 
         By default the claim is not flushed to disk. A power cut then queues the jobs again, which
         is harmless for simulations but not for a lab (`durable`).
         """
         return await self._database.write(
-            lambda tx: _claim(tx, device, runner, now, most), durable=durable
+            lambda tx: _claim(tx, device, runner, now, maximum), durable=durable
         )
 
     @read
@@ -182,7 +182,7 @@ class Leases(Operations):
         now: int,
         progress: Mapping[str, Progress] = _NO_PROGRESS,
         *,
-        most: int | None = None,
+        maximum: int | None = None,
     ) -> list[Held]:
         """Increment an agent's heartbeat, and compare its list of leases with the stored ones.
 
@@ -195,16 +195,16 @@ class Leases(Operations):
             known: Leases that it reports to hold.
             now: Unix milliseconds.
             progress: Reported progress of jobs.
-            most: Limit on the agents of its device; None is no limit.
+            maximum: Limit on the agents of its device; None is no limit.
 
         Returns:
             The valid leases among them, with the state of each job.
 
         Raises:
-            LimitExceeded: The agent is new and the device has `most` already.
+            LimitExceeded: The agent is new and the device has `maximum` already.
         """
         if not tx.count("runner_beat", id=agent.id):
-            _check_room(tx, agent, most)
+            _check_room(tx, agent, maximum)
             _add_runner(tx, agent, now)
         tx.run("device_seen", name=agent.device, now=now)
         held = []
@@ -396,21 +396,21 @@ def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
     tx.run("runner_add", now=now, **msgspec.structs.asdict(runner))
 
 
-def _check_room(tx: Tx, agent: Runner, most: int | None) -> None:
+def _check_room(tx: Tx, agent: Runner, maximum: int | None) -> None:
     row = tx.one("device_presence", name=agent.device)
-    if most is not None and row is not None and int(row[0]) >= most:
+    if maximum is not None and row is not None and int(row[0]) >= maximum:
         raise LimitExceeded(
-            f"{agent.device} has {most} agents (limit device_agents). Dead agents are removed after"
-            " their lease time.",
+            f"{agent.device} has {maximum} agents (limit device_agents). Dead agents are removed"
+            " after their lease time.",
             field="agent",
         )
 
 
-def _claim(tx: Tx, device: str, runner: str, now: int, most: int) -> Claim | Deferred[Claim]:
+def _claim(tx: Tx, device: str, runner: str, now: int, maximum: int) -> Claim | Deferred[Claim]:
     taken: list[Callable[[], Assignment]] = []
     seconds = 0.0
     shares.expect(tx)
-    while len(taken) < most and seconds < _BATCH_S:
+    while len(taken) < maximum and seconds < _BATCH_S:
         longest = _TINY_S if taken else None
         row = tx.one("job_claim", device=device, now=now, now_us=now * 1000, longest=longest)
         if row is None:

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Connection = psycopg.Connection[tuple[Any, ...]]
 
 _CHANNEL: Final = "qwicket_changes"
-_MOST_CHANGES: Final = 40
+_MAX_CHANGES: Final = 40
 """Changes per notification, which must stay below PostgreSQL's 8,000 bytes."""
 _GATHER_S: Final = 0.005
 """Pause after sending: a busy server's changes are bundled, an idle one's are sent at once."""
@@ -117,8 +117,8 @@ class Notifier:
                     break
                 changes = self._outbox.get()
             is_open = changes is not None
-            for start in range(0, len(waiting), _MOST_CHANGES):
-                yield waiting[start : start + _MOST_CHANGES]
+            for start in range(0, len(waiting), _MAX_CHANGES):
+                yield waiting[start : start + _MAX_CHANGES]
             self._is_closed.wait(_GATHER_S)
 
     def _listen(self) -> None:

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 _NUMBER: Final = re.compile(rb"\$(\d+)")
-_MOST_HELD_BYTES: Final = 1 << 20
+_MAX_HELD_BYTES: Final = 1 << 20
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
@@ -132,7 +132,7 @@ class Pipeline:
         dumped = [_dump(params[name]) for name in statement.parameters]
         self._held.append((statement, dumped, answer))
         self._held_bytes += sum([len(each[1]) for each in dumped if each[1]])
-        if self._held_bytes > _MOST_HELD_BYTES:
+        if self._held_bytes > _MAX_HELD_BYTES:
             self.settle()
         return answer
 

@@ -234,7 +234,7 @@ class Postgres(Writer):
             open=True,
         )
         self._notifier = Notifier(lambda: self._address.connect(_TELLING), changes)
-        super().__init__(changes.publish, most=_BATCH)
+        super().__init__(changes.publish, maximum=_BATCH)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(

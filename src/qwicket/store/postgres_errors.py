@@ -25,7 +25,7 @@ _NO_SERVER: Final = (
     *("server closed the connection unexpectedly", "Temporary failure in name resolution"),
 )
 _SETTING: Final = "--database-url (QWICKET_DATABASE_URL)"
-_MOST_CHARS: Final = 300
+_MAX_CHARS: Final = 300
 
 
 def explained(error: Exception, settings: Mapping[str, Any]) -> str:
@@ -113,4 +113,4 @@ def _short(text: str, settings: Mapping[str, Any]) -> str:
     line = text.strip().splitlines()[0] if text.strip() else "no reason given"
     if password := settings.get("password"):
         line = line.replace(str(password), "…")
-    return line[:_MOST_CHARS].rstrip(".")
+    return line[:_MAX_CHARS].rstrip(".")

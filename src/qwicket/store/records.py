@@ -24,11 +24,11 @@ class Records(Operations):
         *,
         record: str,
         now: int,
-        most: int = INT64_MAX,
+        maximum: int = INT64_MAX,
     ) -> Record:
         """Store a document under the id `record`, unless its key exists already.
 
-        Above `most` documents per account and dialect, the oldest are deleted.
+        Above `maximum` documents per account and dialect, the oldest are deleted.
         """
         present = Records.get(tx, account, dialect, key)
         if present is not None:
@@ -38,7 +38,7 @@ class Records(Operations):
         )
         added = Records.get(tx, account, dialect, key)
         assert added is not None
-        tx.run("record_forget", account=account, dialect=dialect, most=most)
+        tx.run("record_forget", account=account, dialect=dialect, maximum=maximum)
         return added
 
     @read

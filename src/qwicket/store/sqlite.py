@@ -103,7 +103,7 @@ class SQLite(Writer):
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
-        super().__init__(publish, most=_BATCH)
+        super().__init__(publish, maximum=_BATCH)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         try:

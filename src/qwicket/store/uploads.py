@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 class Uploads(Operations):
     @write
     def begin(
-        tx: Tx, upload: str, job: str, account: str, *, most_bytes: int, held_limit: int
+        tx: Tx, upload: str, job: str, account: str, *, max_bytes: int, held_limit: int
     ) -> None:
         """Begin an upload, which replaces an unfinished one of the same job.
 
@@ -27,7 +27,7 @@ class Uploads(Operations):
             upload: Its id.
             job: A draft.
             account: Its owner.
-            most_bytes: Limit on one upload.
+            max_bytes: Limit on one upload.
             held_limit: Limit on all uploads of the account.
 
         Raises:
@@ -35,9 +35,9 @@ class Uploads(Operations):
             LimitExceeded: The account's uploads would exceed `held_limit`.
         """
         tx.run("upload_drop_unfinished", job=job)
-        row = tx.one("upload_held", account=account, most=most_bytes)
+        row = tx.one("upload_held", account=account, maximum=max_bytes)
         held = int(row[0]) if row else 0
-        if held + most_bytes > held_limit:
+        if held + max_bytes > held_limit:
             raise LimitExceeded(
                 f"Your unfinished uploads have {held >> 20} MiB; with this one they"
                 f" may have {held_limit >> 20} MiB (limit uploads_bytes)."

@@ -34,12 +34,12 @@ class Writer(ABC):
 
     Args:
         publish: Called on the event loop with the changes of each commit.
-        most: Limit on operations of one batch.
+        maximum: Limit on operations of one batch.
     """
 
-    def __init__(self, publish: Publish, *, most: int) -> None:
+    def __init__(self, publish: Publish, *, maximum: int) -> None:
         self._publish = publish
-        self._most = most
+        self._maximum = maximum
         self._committed: Committed | None = None
         self._savepoints_until = 0.0
         self._queue: queue.SimpleQueue[Request[Any] | None] = queue.SimpleQueue()
@@ -126,7 +126,7 @@ class Writer(ABC):
             while request is not None:
                 requests.append(request)
                 # No waiting for more: while a batch commits, the next one gathers in the queue.
-                if len(requests) == self._most or self._queue.empty():
+                if len(requests) == self._maximum or self._queue.empty():
                     break
                 request = self._queue.get()
             is_open = request is not None

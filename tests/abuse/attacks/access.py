@@ -37,7 +37,7 @@ MUTATING = [
 ]
 
 
-MOST_PER_MINUTE = 10
+MAX_PER_MINUTE = 10
 """Unknown tokens of one address that are answered normally."""
 BODIES = {
     "PATCH /sessions/{id}": {"accepting_jobs": False},
@@ -58,7 +58,7 @@ def wrong_tokens(target: Target) -> Outcome:
             assert right.status_code == 200, right.text
     assert set(statuses) <= {401, 429}
     minutes = 1 + (time.monotonic() - began) // 60
-    assert statuses.count(401) <= MOST_PER_MINUTE * minutes
+    assert statuses.count(401) <= MAX_PER_MINUTE * minutes
     assert statuses[-1] == 429
     return Outcome(
         f"{len(statuses)} unknown tokens from one address",

@@ -45,9 +45,9 @@ def streams_and_uploads(target: Target) -> Outcome:
             until(lambda: all(map(_status, uploads)), "each upload has its end", timeout_s=60)
         refused = [status for stream in streams if (status := _status(stream)) != 200]
         assert refused == MORE * [429], refused
-        most = IBMLimits().sockets_each
+        maximum = IBMLimits().sockets_each
         n_open = sum(_is_signed_in(each) for each in sockets)
-        assert n_open == min(n_sockets, most), f"{n_open} of {n_sockets} websockets are open"
+        assert n_open == min(n_sockets, maximum), f"{n_open} of {n_sockets} websockets are open"
         ends = sorted(map(_status, uploads))
         assert ends == MORE * [400] + UPLOADS * [408], ends
     _assert_shares_are_free(target, member, drafts[-1])

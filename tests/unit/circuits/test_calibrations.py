@@ -10,7 +10,7 @@ import pytest
 from qwicket.circuits import calibrations
 from qwicket.circuits.calibrations import Calibration
 
-LEAST = """
+MINIMAL = """
 valid_from = 2026-01-01T00:00:00Z
 source = "a test"
 qubit = { t1_s = 1.0, t2_s = 1.0, one_for_zero = 0.01, zero_for_one = 0.03 }
@@ -36,7 +36,7 @@ def test_example_in_the_docstring_is_a_calibration() -> None:
 
 
 def test_without_connectivity_every_pair_is_connected() -> None:
-    found = read(LEAST)
+    found = read(MINIMAL)
     assert found.connected(3) == ((0, 1), (0, 2), (1, 2))
     assert found.qubit.spam_error == pytest.approx(0.02)
 
@@ -44,15 +44,15 @@ def test_without_connectivity_every_pair_is_connected() -> None:
 @pytest.mark.parametrize(
     ("text", "why"),
     [
-        (LEAST.replace("t2_s = 1.0", "t2_s = 2.1"), "more than twice"),
-        (LEAST.replace("t1_s = 1.0", "t1_s = 0.0"), ">= 1e-12"),
-        (LEAST.replace("error = 0.001", "error = 1.5"), "<= 1"),
-        (LEAST.replace("1e-6", "-1.0"), ">= 0"),
-        (LEAST.replace("00Z", "00"), "timezone"),
-        (LEAST + "connectivity = [[1, 1]]", "two qubits"),
-        (LEAST + "pairs = [{ qubits = [2, 2], error = 0, duration_s = 0 }]", "two qubits"),
-        (LEAST + "temperature_k = 0.02", "unknown field"),
-        (LEAST + 'relaxes_to = "one"', "Invalid enum value"),
+        (MINIMAL.replace("t2_s = 1.0", "t2_s = 2.1"), "more than twice"),
+        (MINIMAL.replace("t1_s = 1.0", "t1_s = 0.0"), ">= 1e-12"),
+        (MINIMAL.replace("error = 0.001", "error = 1.5"), "<= 1"),
+        (MINIMAL.replace("1e-6", "-1.0"), ">= 0"),
+        (MINIMAL.replace("00Z", "00"), "timezone"),
+        (MINIMAL + "connectivity = [[1, 1]]", "two qubits"),
+        (MINIMAL + "pairs = [{ qubits = [2, 2], error = 0, duration_s = 0 }]", "two qubits"),
+        (MINIMAL + "temperature_k = 0.02", "unknown field"),
+        (MINIMAL + 'relaxes_to = "one"', "Invalid enum value"),
     ],
 )
 def test_what_cannot_be_is_refused(text: str, why: str) -> None:
@@ -71,4 +71,4 @@ def test_what_cannot_be_is_refused(text: str, why: str) -> None:
 )
 def test_figures_of_qubits_that_a_device_has_not_are_refused(more: str) -> None:
     with pytest.raises(ValueError, match=r"outside 0\.\.2"):
-        read(LEAST + more).check(3)
+        read(MINIMAL + more).check(3)

@@ -76,11 +76,11 @@ def test_a_bomb_is_refused_after_the_bytes_that_are_allowed(made: tuple[Encoded,
 def test_the_parts_of_a_job_share_what_is_allowed(made: tuple[Encoded, Frame]) -> None:
     outcome, frame = made
     size = len(zlib.decompress(outcome.body))
-    most = LIMITS.jobs.result_bytes // size
-    fitting = [(k, outcome) for k in range(most)]
-    outcome_checks.check(fitting, [frame] * most, OPTIONS, LIMITS)
+    maximum = LIMITS.jobs.result_bytes // size
+    fitting = [(k, outcome) for k in range(maximum)]
+    outcome_checks.check(fitting, [frame] * maximum, OPTIONS, LIMITS)
     with pytest.raises(LimitExceeded):
-        outcome_checks.check([*fitting, (0, outcome)], [frame] * most, OPTIONS, LIMITS)
+        outcome_checks.check([*fitting, (0, outcome)], [frame] * maximum, OPTIONS, LIMITS)
 
 
 @given(st.data())

@@ -118,9 +118,9 @@ async def test_anothers_job_is_not_there_and_a_project_mates_is_forbidden(
 
 
 async def test_too_many_at_once_are_refused(gateway: Gateway, ada: Actor) -> None:
-    most = gateway.limits.requests.list_page
+    maximum = gateway.limits.requests.list_page
     with pytest.raises(LimitExceeded, match="list_page"):
-        await gateway.bulk.delete(ada, [new_id(NOW)] * (most + 1), dialect="ionq")
+        await gateway.bulk.delete(ada, [new_id(NOW)] * (maximum + 1), dialect="ionq")
 
 
 async def test_a_token_that_only_reads_changes_nothing(

@@ -302,10 +302,10 @@ async def test_who_tries_many_names_keeps_no_other_address_waiting(
         return compare(stored, password)
 
     monkeypatch.setattr(passwords, "_matches", slowly)  # a comparison that lasts as long as we like
-    most = gateway.limits.sign_in.passwords_waiting
+    maximum = gateway.limits.sign_in.passwords_waiting
     tries = [
         asyncio.create_task(gateway.auth.by_password(f"name{k}", "guess", "192.0.2.1"))
-        for k in range(most + 30)
+        for k in range(maximum + 30)
     ]
     actor = await gateway.auth.by_password("ada", "a good password", "192.0.2.2")
     assert actor.account_name == "ada"
@@ -314,7 +314,7 @@ async def test_who_tries_many_names_keeps_no_other_address_waiting(
     crowd = [each for each in refused if isinstance(each, TooManyRequests)]
     assert len(crowd) == 29
     assert {each.limit for each in crowd} == {"passwords_waiting"}
-    assert sum(isinstance(each, Unauthenticated) for each in refused) == most + 1
+    assert sum(isinstance(each, Unauthenticated) for each in refused) == maximum + 1
 
 
 async def test_a_name_that_nobody_has_costs_as_much_as_a_wrong_password(

@@ -226,7 +226,7 @@ async def test_the_limit_on_outcomes_travels_to_the_worker(
     roomy: Gateway, ada: Actor, store: Store
 ) -> None:
     await roomy.jobs.submit(ada, submission())
-    assert (await claim_options(store)).most_outcomes == 9
+    assert (await claim_options(store)).max_outcomes == 9
 
 
 @pytest.mark.parametrize("case", list(REFUSALS))

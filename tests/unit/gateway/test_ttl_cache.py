@@ -71,7 +71,7 @@ async def test_what_is_forgotten_is_read_again() -> None:
 
 
 async def test_it_holds_a_bounded_number(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(ttl_cache, "_MOST", 10)
+    monkeypatch.setattr(ttl_cache, "_MAX_ENTRIES", 10)
     shelf = Shelf()
     shelf.values = {str(k): k for k in range(100)}
     known = TTLCache(shelf.read)

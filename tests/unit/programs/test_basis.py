@@ -332,5 +332,5 @@ def test_a_jump_to_the_end_stays_one() -> None:
 def test_every_name_of_a_gate_is_one_that_readers_make() -> None:
     known = {name for name, _, _ in qubit_lab.EXAMPLES} | {"gphase"}
     assert {flat for flat, _ in NAMES.values()} <= known
-    sizes = reduce(lambda most, name: max(most, name[1]), NAMES.values(), 0)
+    sizes = reduce(lambda maximum, name: max(maximum, name[1]), NAMES.values(), 0)
     assert sizes == 4

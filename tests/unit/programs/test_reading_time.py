@@ -27,7 +27,7 @@ LIMITS = Limits.from_names(memory_bytes=1 << 30)
 SMALL, FACTOR = 8_000, 4
 WORTH_A_LOOK_S = 0.01
 """Quicker ones are not compared: at quadratic growth, a text of 1 MB would take 10 s."""
-MOST_GROWTH = 10.0
+MAX_GROWTH = 10.0
 """Over four times the text: 4 is linear, 16 quadratic; between them is what caches make of it."""
 
 TOKENS = (
@@ -262,10 +262,10 @@ def assert_grows_slowly(
 
     for (title, few), (_, many) in zip(small, large, strict=True):
         many_s = cpu_s(many)
-        if many_s < WORTH_A_LOOK_S or many_s < MOST_GROWTH * cpu_s(few):
+        if many_s < WORTH_A_LOOK_S or many_s < MAX_GROWTH * cpu_s(few):
             continue
         few_s, many_s = (min(cpu_s(text) for _ in range(3)) for text in (few, many))
-        assert many_s < MOST_GROWTH * few_s, f"{title}: {few_s:.3f} s, then {many_s:.3f} s"
+        assert many_s < MAX_GROWTH * few_s, f"{title}: {few_s:.3f} s, then {many_s:.3f} s"
 
 
 @pytest.mark.parametrize("name", programs.FORMATS)

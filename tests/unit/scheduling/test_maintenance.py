@@ -83,7 +83,7 @@ async def test_a_round_forgets_what_counts_no_more_and_mends_what_is_wrong(
     await add_job(store, ada, idempotency_key="old", digest=b"1")
     draft = await add_job(store, ada, state=JobState.DRAFT, expires_at=NOW + 9 * DAY_MS)
     upload = new_id(NOW)
-    await store.uploads.begin(upload, draft.id, ada.account, most_bytes=10, held_limit=10)
+    await store.uploads.begin(upload, draft.id, ada.account, max_bytes=10, held_limit=10)
     await store.uploads.add(upload, 0, b"text")
     await store.uploads.finish(upload, 4)
     await store.jobs.cancel(draft.id, actor="ada", now=NOW)

@@ -21,7 +21,7 @@ STRUCTS = [
 ]
 SCHEMAS = json.loads(msgspec.json.encode(description()))["components"]["schemas"]
 SECRET = "do-not-show-me"
-LEAST: dict[type[msgspec.Struct], dict[str, Any]] = {
+REQUIRED_FIELDS: dict[type[msgspec.Struct], dict[str, Any]] = {
     schema.accounts.AccountBody: {"name": "ada", "token": {"id": "t1"}},
     schema.devices.DeviceBody: {"name": "simulator"},
     schema.jobs.JobBody: {"id": "j1", "state": "queued"},
@@ -58,10 +58,10 @@ def test_no_secret_is_shown(name: str) -> None:
     assert SECRET not in repr(claimed)
 
 
-@pytest.mark.parametrize("struct", LEAST, ids=lambda struct: struct.__name__)
+@pytest.mark.parametrize("struct", REQUIRED_FIELDS, ids=lambda struct: struct.__name__)
 def test_a_client_reads_an_older_and_a_newer_servers_answer(struct: type[msgspec.Struct]) -> None:
-    older = msgspec.convert(LEAST[struct], struct)
-    newer = msgspec.convert({**LEAST[struct], "of_a_later_version": [1]}, struct)
+    older = msgspec.convert(REQUIRED_FIELDS[struct], struct)
+    newer = msgspec.convert({**REQUIRED_FIELDS[struct], "of_a_later_version": [1]}, struct)
     assert newer == older
 
 

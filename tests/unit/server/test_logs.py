@@ -190,7 +190,7 @@ def test_an_answer_is_noted_without_its_query(caplog: pytest.LogCaptureFixture) 
 def test_when_the_log_is_read_too_slowly_lines_are_dropped_and_counted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("qwicket.server.logs._MOST_ENTRIES", 0)
+    monkeypatch.setattr("qwicket.server.logs._MAX_ENTRIES", 0)
     access = AccessLog()
     access.add({"path": "/"}, "4f2a", 200, 0.0)
     access.close()

@@ -75,14 +75,14 @@ async def test_a_device_has_so_many_agents_and_no_more(store: Store) -> None:
     await store.agents.announce(LAB)
     first, second, third = (Runner(f"ada/{n}", "agent", 0, 1, "lab5") for n in range(3))
     for each in (first, second, first):
-        await store.leases.renew(each, (), NOW, most=2)
+        await store.leases.renew(each, (), NOW, maximum=2)
     with pytest.raises(LimitExceeded, match=r"lab5 has 2 agents \(limit device_agents\)"):
-        await store.leases.renew(third, (), NOW, most=2)
+        await store.leases.renew(third, (), NOW, maximum=2)
     other = Runner("ada/lab6", "agent", 0, 1, "lab6")
     await store.agents.announce(structs.replace(LAB, name="lab6"))
-    await store.leases.renew(other, (), NOW, most=2)
+    await store.leases.renew(other, (), NOW, maximum=2)
     await store.leases.void_runner(first.id, NOW)
-    await store.leases.renew(third, (), NOW, most=2)
+    await store.leases.renew(third, (), NOW, maximum=2)
 
 
 async def test_a_handout_is_the_program_as_it_was_submitted_and_read(

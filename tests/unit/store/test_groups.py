@@ -171,11 +171,11 @@ async def test_of_too_many_groups_the_oldest_closed_one_is_forgotten(
     new = NewGroup(
         id=new_id(NOW), account=ada.account, project=ada.project, dialect=made[0].dialect, now=NOW
     )
-    newest = await store.groups.open(new, most=3)
+    newest = await store.groups.open(new, maximum=3)
     left = await store.groups.page(ada.account, newest.dialect)
     assert [group.id for group in left] == [newest.id, made[2].id, made[0].id]
     with pytest.raises(LimitExceeded, match="limit groups"):
-        await store.groups.open(_replace(new, id=new_id(NOW)), most=3)
+        await store.groups.open(_replace(new, id=new_id(NOW)), maximum=3)
 
 
 async def test_a_large_group_is_cancelled_some_jobs_at_a_time(
@@ -183,19 +183,19 @@ async def test_a_large_group_is_cancelled_some_jobs_at_a_time(
 ) -> None:
     group = await opened(store, ada)
     jobs = [(await add_job(store, ada, group=group.id)).id for _ in range(450)]
-    most = 0
+    maximum = 0
     write = store._database.write
 
     async def counted(operation: Any, *, durable: bool = True) -> Any:
-        nonlocal most
+        nonlocal maximum
         answer = await write(operation, durable=durable)
-        most = max(most, len(answer))
+        maximum = max(maximum, len(answer))
         return answer
 
     with monkeypatch.context() as patched:
         patched.setattr(store._database, "write", counted)
         assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == jobs
-    assert most == 200
+    assert maximum == 200
     assert await store.groups.tally(group.id) == {JobState.CANCELLED: 450}
     assert await store.jobs.cancel_group(group.id, actor="ada", now=NOW) == []
 

@@ -286,7 +286,7 @@ async def test_the_store_says_what_a_runner_holds(store: Store, ada: Token, runn
 
 async def test_tiny_jobs_are_claimed_together(store: Store, ada: Token, runner: str) -> None:
     jobs = [await add_job(store, ada, est_seconds=0.001) for _ in range(5)]
-    batch = (await store.leases.claim("simulator", runner, NOW, most=4)).taken
+    batch = (await store.leases.claim("simulator", runner, NOW, maximum=4)).taken
     assert [each.lease.job for each in batch] == [job.id for job in jobs[:4]]
     assert len({each.lease.nonce for each in batch}) == 4
     for each in batch:
@@ -296,12 +296,14 @@ async def test_tiny_jobs_are_claimed_together(store: Store, ada: Token, runner: 
 async def test_a_batch_takes_no_longer_than_a_blink(store: Store, ada: Token, runner: str) -> None:
     for _ in range(10):
         await add_job(store, ada, est_seconds=0.005)
-    assert len((await store.leases.claim("simulator", runner, NOW, most=16)).taken) == 4
+    assert len((await store.leases.claim("simulator", runner, NOW, maximum=16)).taken) == 4
 
 
 async def test_a_job_that_is_not_tiny_runs_alone(store: Store, ada: Token, runner: str) -> None:
     tiny, big, last = [await add_job(store, ada, est_seconds=s) for s in (0.001, 1.0, 0.001)]
-    claims = [(await store.leases.claim("simulator", runner, NOW, most=16)).taken for _ in range(3)]
+    claims = [
+        (await store.leases.claim("simulator", runner, NOW, maximum=16)).taken for _ in range(3)
+    ]
     assert [[each.lease.job for each in one] for one in claims] == [[tiny.id], [big.id], [last.id]]
 
 
@@ -309,8 +311,8 @@ async def test_a_job_that_ran_before_runs_alone(store: Store, ada: Token, runner
     back = await add_job(store, ada)
     await _release(store, (await claim(store, runner)).lease)
     others = [await add_job(store, ada) for _ in range(2)]
-    first = (await store.leases.claim("simulator", runner, NOW, most=16)).taken
-    second = (await store.leases.claim("simulator", runner, NOW, most=16)).taken
+    first = (await store.leases.claim("simulator", runner, NOW, maximum=16)).taken
+    second = (await store.leases.claim("simulator", runner, NOW, maximum=16)).taken
     assert [each.lease.job for each in first] == [back.id]
     assert [each.lease.job for each in second] == [job.id for job in others]
 

@@ -66,7 +66,7 @@ async def test_the_last_so_many_records_of_an_account_and_dialect_are_kept(
 
     async def register(account: str, dialect: str, key: str) -> None:
         await store.records.register(
-            account, dialect, key, b"", record=new_id(NOW), now=NOW, most=3
+            account, dialect, key, b"", record=new_id(NOW), now=NOW, maximum=3
         )
 
     for account, dialect in ((bob.account, "qbraid"), (ada.account, "ionq")):

@@ -76,7 +76,7 @@ async def test_results_of_jobs_that_were_taken_are_kept_whatever_the_limit(
 async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
     await add_job(store, ada)
     await store._database.write(
-        lambda tx: tx.run("project_store_bytes", project=ada.project, bytes=77, most=1 << 40)
+        lambda tx: tx.run("project_store_bytes", project=ada.project, bytes=77, maximum=1 << 40)
     )
     assert await store.maintenance.mend_stored_bytes() == 1
     assert await stored(store) == PROGRAM

@@ -16,7 +16,7 @@ from support.stores import NOW, add_job, new_job
 
 pytestmark = pytest.mark.anyio
 
-MOST = 100
+MAX_UPLOAD_BYTES = 100
 
 
 async def draft(store: Store, ada: Token) -> Job:
@@ -30,9 +30,11 @@ async def draft(store: Store, ada: Token) -> Job:
     )
 
 
-async def begin(store: Store, job: Job, held_limit: int = 10 * MOST) -> str:
+async def begin(store: Store, job: Job, held_limit: int = 10 * MAX_UPLOAD_BYTES) -> str:
     upload = new_id(NOW)
-    await store.uploads.begin(upload, job.id, job.account, most_bytes=MOST, held_limit=held_limit)
+    await store.uploads.begin(
+        upload, job.id, job.account, max_bytes=MAX_UPLOAD_BYTES, held_limit=held_limit
+    )
     return upload
 
 
@@ -80,10 +82,10 @@ async def test_one_that_began_later_ends_one_under_way(store: Store, ada: Token)
 
 async def test_what_an_account_holds_is_bounded(store: Store, ada: Token) -> None:
     """One under way counts as a full one."""
-    await begin(store, await draft(store, ada), 2 * MOST)
-    await begin(store, await draft(store, ada), 2 * MOST)
+    await begin(store, await draft(store, ada), 2 * MAX_UPLOAD_BYTES)
+    await begin(store, await draft(store, ada), 2 * MAX_UPLOAD_BYTES)
     with pytest.raises(LimitExceeded, match="uploads_bytes"):
-        await begin(store, await draft(store, ada), 2 * MOST)
+        await begin(store, await draft(store, ada), 2 * MAX_UPLOAD_BYTES)
 
 
 async def test_only_a_draft_takes_uploads(store: Store, ada: Token) -> None:

@@ -73,7 +73,7 @@ class AsyncHTTPClient:
     ) -> None:
         self._url_source = url_source
         self.url = validated_address(url, error_class)
-        self._most_bytes = MAX_BYTES if max_bytes is None else max_bytes
+        self._max_bytes = MAX_BYTES if max_bytes is None else max_bytes
         self._has_answered = False
         try:
             self._pool = _pool(self.url, connections)
@@ -149,8 +149,8 @@ class AsyncHTTPClient:
         content = bytearray()
         async for chunk in response.aiter_stream():
             content += chunk
-            if len(content) > self._most_bytes:
-                raise InvalidResponse(f"{self.url} sends more than {self._most_bytes} bytes.")
+            if len(content) > self._max_bytes:
+                raise InvalidResponse(f"{self.url} sends more than {self._max_bytes} bytes.")
             clock.reschedule((clock.when() or 0.0) + len(chunk) * s_per_byte)
         headers = (
             (name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers

@@ -124,7 +124,7 @@ class HTTPClient:
         url_source: str = failures.URL_SOURCE,
     ) -> None:
         self.url = validated_address(url, error_class)
-        self._most_bytes = MAX_BYTES if max_bytes is None else max_bytes
+        self._max_bytes = MAX_BYTES if max_bytes is None else max_bytes
         self._has_answered = has_answered
         self._url_source = url_source
         try:
@@ -212,8 +212,8 @@ class HTTPClient:
         content = bytearray()
         for chunk in response.stream(_CHUNK_BYTES):
             content += chunk
-            if len(content) > self._most_bytes:
-                raise InvalidResponse(f"{self.url} sends more than {self._most_bytes} bytes.")
+            if len(content) > self._max_bytes:
+                raise InvalidResponse(f"{self.url} sends more than {self._max_bytes} bytes.")
         return bytes(content)
 
     def _failed(self, error: Exception) -> NoResponse | InvalidResponse:

@@ -36,12 +36,12 @@ def grid(headings: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
 
 def bars(rows: Sequence[tuple[str, float]], left_out: int) -> str:
     """Return a bar chart; the longest bar fills its column."""
-    most = max((height for _, height in rows), default=1) or 1
+    maximum = max((height for _, height in rows), default=1) or 1
     lines = [
         f"<tr><td style='text-align:left'><code>{escape(label)}</code></td>"
         f"<td style='text-align:right'>{height:g}</td>"
         "<td style='width:16em'><div style='height:.8em;background:#4c72b0;"
-        f"width:{100 * height / most:.1f}%'></div></td></tr>"
+        f"width:{100 * height / maximum:.1f}%'></div></td></tr>"
         for label, height in rows
     ]
     if left_out:

@@ -27,13 +27,13 @@ def heights(part: Part) -> dict[str, float]:
 
 
 def highest(
-    of: Mapping[str, float], most: int, sort: Sort = "key"
+    of: Mapping[str, float], maximum: int, sort: Sort = "key"
 ) -> tuple[list[tuple[str, float]], int]:
     """Return the highest entries and the number of omitted ones.
 
     Args:
         of: Heights by label.
-        most: Most entries to return.
+        maximum: Most entries to return.
         sort: `key` keeps the order of the labels, `height` puts the highest first.
 
     Raises:
@@ -42,7 +42,7 @@ def highest(
     if sort not in ("key", "height"):
         raise ValueError(f"sort must be 'key' or 'height', not {str(sort)[:100]!r}.")
     there = [(label, height) for label, height in of.items() if height]
-    falling = sorted(there, key=lambda entry: -entry[1])[:most]
+    falling = sorted(there, key=lambda entry: -entry[1])[:maximum]
     if sort == "height":
         return falling, len(there) - len(falling)
     chosen = {label for label, _ in falling}
@@ -52,10 +52,10 @@ def highest(
 def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
     """Return a bar chart as text."""
     rows = list(rows)
-    most = max((height for _, height in rows), default=1) or 1
+    maximum = max((height for _, height in rows), default=1) or 1
     label_width = max((len(label) for label, _ in rows), default=0)
     lines = [
-        f"{label:<{label_width}}  {height:>8g}  {_bar(height / most)}" for label, height in rows
+        f"{label:<{label_width}}  {height:>8g}  {_bar(height / maximum)}" for label, height in rows
     ]
     if left_out:
         lines.append(f"… and {left_out} more outcomes")
@@ -87,12 +87,12 @@ def values(evs: Sequence[float], stds: Sequence[float]) -> list[tuple[str, str]]
     ]
 
 
-def values_text(evs: Sequence[float], stds: Sequence[float], most: int) -> str:
+def values_text(evs: Sequence[float], stds: Sequence[float], maximum: int) -> str:
     """Return the first expectation values as text."""
-    rows = values(evs[:most], stds)
+    rows = values(evs[:maximum], stds)
     lines = [f"{number:>{len(rows[-1][0])}}  {value}" for number, value in rows]
-    if len(evs) > most:
-        lines.append(f"… and {len(evs) - most} more values")
+    if len(evs) > maximum:
+        lines.append(f"… and {len(evs) - maximum} more values")
     return "\n".join(lines)
 
 

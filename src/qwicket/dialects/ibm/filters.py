@@ -297,7 +297,7 @@ class _Reader:
     """Parses conditions, and counts them."""
 
     def __init__(self, limits: Limits) -> None:
-        self._limits, self._most_clauses = limits, limits.of(IBMLimits).filter_clauses
+        self._limits, self._max_clauses = limits, limits.of(IBMLimits).filter_clauses
         self._count = 0
         self.needs_kept = False
 
@@ -372,9 +372,9 @@ class _Reader:
 
     def _add(self, number: int) -> None:
         self._count += number
-        if self._count > self._most_clauses:
+        if self._count > self._max_clauses:
             raise LimitExceeded(
-                f"filter: has more than {self._most_clauses} comparisons and values"
+                f"filter: has more than {self._max_clauses} comparisons and values"
                 " (limit filter_clauses).",
                 field="filter",
             )

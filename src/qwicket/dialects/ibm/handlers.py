@@ -201,12 +201,12 @@ class Handlers:
 
     async def _store(self, actor: Actor, submission: Submission, *, has_program: bool) -> Job:
         limit = self.limits.of(IBMLimits).ibm_jobs
-        most = None if limit < 0 else limit
+        maximum = None if limit < 0 else limit
         if has_program:
             return await self._gateway.jobs.submit(
-                actor, submission, is_once=True, unfinished_limit=most
+                actor, submission, is_once=True, unfinished_limit=maximum
             )
-        return await self._gateway.uploads.draft(actor, submission, unfinished_limit=most)
+        return await self._gateway.uploads.draft(actor, submission, unfinished_limit=maximum)
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job with its program and results."""

@@ -101,9 +101,9 @@ class Sockets:
             return
 
     def _check_room(self) -> None:
-        most = self._gateway.limits.of(IBMLimits).sockets
-        if self._n_open >= most:
-            raise Unavailable(f"{most} websockets are open (limit sockets).", retry_after_s=5.0)
+        maximum = self._gateway.limits.of(IBMLimits).sockets
+        if self._n_open >= maximum:
+            raise Unavailable(f"{maximum} websockets are open (limit sockets).", retry_after_s=5.0)
 
     async def _watched(self, stream: _Stream, id_text: str) -> None:
         """Run a stream, then close it with the code of its end."""
@@ -159,9 +159,9 @@ class Sockets:
     @contextlib.contextmanager
     def _counted(self, actor: Actor) -> Iterator[None]:
         self._check_room()
-        most, counts = self._gateway.limits.of(IBMLimits).sockets_each, self._n_of_account
-        if counts[actor.account] >= most:
-            raise Unavailable(f"You have {most} websockets open (limit sockets_each).")
+        maximum, counts = self._gateway.limits.of(IBMLimits).sockets_each, self._n_of_account
+        if counts[actor.account] >= maximum:
+            raise Unavailable(f"You have {maximum} websockets open (limit sockets_each).")
         counts[actor.account] += 1
         self._n_open += 1
         try:

@@ -177,10 +177,10 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
         LimitExceeded: It is too large.
     """
     source = bytes(body.q_object)
-    most = limits.programs.program_json_bytes
-    if len(source) > most:
+    maximum = limits.programs.program_json_bytes
+    if len(source) > maximum:
         raise LimitExceeded(
-            f"qObject has {len(source)} bytes, {most} are allowed in a body"
+            f"qObject has {len(source)} bytes, {maximum} are allowed in a body"
             " (limit program_json_bytes); upload it instead.",
             field="qObject",
         )

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device
 
 _PAGE: Final = 10
-_MOST: Final = 1_000_000_000
+_MAX_NUMBER: Final = 1_000_000_000
 _DEBIASING: Final = "debiasing"
 
 
@@ -49,7 +49,7 @@ def page(query: Mapping[str, str]) -> tuple[int, int]:
     Raises:
         InvalidRequest: One of them is out of range.
     """
-    return integer(query, "page", 1, 1, _MOST), integer(query, "limit", _PAGE, 1, _PAGE)
+    return integer(query, "page", 1, 1, _MAX_NUMBER), integer(query, "limit", _PAGE, 1, _PAGE)
 
 
 def characterizations(
@@ -105,7 +105,7 @@ def _fidelity(error: float) -> dict[str, float]:
     return {"median": fidelity, "mean": fidelity}
 
 
-def asked(query: Mapping[str, str], most_shots: int) -> dict[str, Any]:
+def asked(query: Mapping[str, str], shots_limit: int) -> dict[str, Any]:
     """Return what an estimate is asked for.
 
     Raises:
@@ -117,9 +117,9 @@ def asked(query: Mapping[str, str], most_shots: int) -> dict[str, Any]:
         "backend": query["backend"],
         "type": query.get("type", CIRCUIT)[:64],
         "qubits": integer(query, "qubits", 25, 1, 5_000),
-        "shots": integer(query, "shots", 1_000, 1, most_shots),
-        "1q_gates": integer(query, "1q_gates", 0, 0, _MOST),
-        "2q_gates": integer(query, "2q_gates", 0, 0, _MOST),
+        "shots": integer(query, "shots", 1_000, 1, shots_limit),
+        "1q_gates": integer(query, "1q_gates", 0, 0, _MAX_NUMBER),
+        "2q_gates": integer(query, "2q_gates", 0, 0, _MAX_NUMBER),
         "error_mitigation": boolean(query, "error_mitigation"),
         "session": boolean(query, "session"),
     }

@@ -115,8 +115,8 @@ class Handlers:
         start = instant(request.query_params, "start", 0)
         end = instant(request.query_params, "end", INT64_MAX)
         view = await self._gateway.devices.get(backend, wire.DIALECT)
-        most = self.limits.requests.list_page
-        found = await self._gateway.devices.calibrations(backend, wire.DIALECT, most)
+        maximum = self.limits.requests.list_page
+        found = await self._gateway.devices.calibrations(backend, wire.DIALECT, maximum)
         return view.device, [each for each in found if start <= each.valid_from <= end]
 
     async def _queue_s(self, device: Device) -> float:
@@ -243,9 +243,9 @@ class Handlers:
         read_body: Callable[[int], Awaitable[dict[str, Any] | None]],
     ) -> Response:
         """Return a page of bodies, each read by its number."""
-        query, most = request.query_params, self.limits.requests.list_page
+        query, maximum = request.query_params, self.limits.requests.list_page
         start = cursor(query) or 0
-        end = min(length, start + integer(query, "limit", most, 1, most))
+        end = min(length, start + integer(query, "limit", maximum, 1, maximum))
         page, at = _Page(request.answer), start
         while at < end and not page.is_full:
             body = await read_body(at)

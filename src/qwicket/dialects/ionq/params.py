@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def integer(query: Mapping[str, str], name: str, default: int, least: int, most: int) -> int:
+def integer(query: Mapping[str, str], name: str, default: int, minimum: int, maximum: int) -> int:
     """Return a whole number of a query.
 
     Raises:
@@ -22,8 +22,8 @@ def integer(query: Mapping[str, str], name: str, default: int, least: int, most:
     if text is None:
         return default
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
-    if not least <= value <= most:
-        raise invalid(f"{name} must be {least} to {most}", text, name)
+    if not minimum <= value <= maximum:
+        raise invalid(f"{name} must be {minimum} to {maximum}", text, name)
     return value
 
 

@@ -294,9 +294,9 @@ def parse_ids(text: bytes, limits: Limits) -> list[str]:
         LimitExceeded: They are more than a list shows.
     """
     found = decode(text, _ids_decoder).ids
-    most = limits.requests.list_page
-    if len(found) > most:
-        raise LimitExceeded(f"ids has more than {most} (limit list_page).", field="ids")
+    maximum = limits.requests.list_page
+    if len(found) > maximum:
+        raise LimitExceeded(f"ids has more than {maximum} (limit list_page).", field="ids")
     return list(dict.fromkeys(found))
 
 
@@ -335,11 +335,11 @@ def _members(outline: _Outline, limits: Limits) -> tuple[Member, ...]:
         )
         for each in outline.circuits or ()
     )
-    most = limits.requests.document_bytes
-    if sum(len(each.name) + len(bytes(each.registers)) for each in found) > most:
+    maximum = limits.requests.document_bytes
+    if sum(len(each.name) + len(bytes(each.registers)) for each in found) > maximum:
         raise LimitExceeded(
             "input.circuits: names and registers are together over"
-            f" {most} bytes (limit document_bytes).",
+            f" {maximum} bytes (limit document_bytes).",
             field="input.circuits",
         )
     return found if any(each != Member() for each in found) else ()

@@ -51,9 +51,9 @@ def token_request(text: bytes, limits: Limits) -> TokenRequest:
     """
     check_document(text, "body", limits)
     body = decode(text, _token_decoder)
-    most = limits.quotas.token_devices
-    if len(body.devices) > most:
-        raise LimitExceeded(f"devices: at most {most} (limit token_devices).", field="devices")
+    maximum = limits.quotas.token_devices
+    if len(body.devices) > maximum:
+        raise LimitExceeded(f"devices: at most {maximum} (limit token_devices).", field="devices")
     return body
 
 

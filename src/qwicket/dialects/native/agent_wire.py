@@ -136,9 +136,11 @@ def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
     body = decode(text, _finish)
     if (body.parts is None) == (body.error is None):
         raise InvalidRequest("There must be parts, or an error, and not both.", field="parts")
-    most = limits.programs.circuits
-    if len(body.parts or ()) > most:
-        raise LimitExceeded(f"parts: at most {most} are allowed (limit circuits).", field="parts")
+    maximum = limits.programs.circuits
+    if len(body.parts or ()) > maximum:
+        raise LimitExceeded(
+            f"parts: at most {maximum} are allowed (limit circuits).", field="parts"
+        )
     return body
 
 
@@ -180,9 +182,11 @@ def progress(held: Sequence[schema.agents.HeldBody]) -> dict[str, Progress]:
 
 
 def _check_held(held: Sequence[schema.agents.HeldBody], limits: Limits) -> None:
-    most = limits.agents.held_leases
-    if len(held) > most:
-        raise LimitExceeded(f"held: at most {most} are allowed (limit held_leases).", field="held")
+    maximum = limits.agents.held_leases
+    if len(held) > maximum:
+        raise LimitExceeded(
+            f"held: at most {maximum} are allowed (limit held_leases).", field="held"
+        )
 
 
 def device(of: Device) -> AnnouncedBody:

@@ -77,7 +77,7 @@ def _states(text: str | None) -> tuple[JobState, ...]:
 
 
 def integer(
-    params: Mapping[str, str], name: str, least: int, most: int, default: int | None
+    params: Mapping[str, str], name: str, minimum: int, maximum: int, default: int | None
 ) -> int | None:
     """Return a query parameter as an integer.
 
@@ -87,13 +87,15 @@ def integer(
     text = params.get(name)
     if text is None:
         return default
-    if not (text.isascii() and text.isdigit() and len(text) < 20 and least <= int(text) <= most):
-        raise invalid(f"{name} must be an integer from {least} to {most}", text, name)
+    if not (
+        text.isascii() and text.isdigit() and len(text) < 20 and minimum <= int(text) <= maximum
+    ):
+        raise invalid(f"{name} must be an integer from {minimum} to {maximum}", text, name)
     return int(text)
 
 
-def seconds(params: Mapping[str, str], name: str, most: float) -> float:
-    """Return a query parameter as seconds: 0 when absent, `most` when it asks for more.
+def seconds(params: Mapping[str, str], name: str, maximum: float) -> float:
+    """Return a query parameter as seconds: 0 when absent, `maximum` when it asks for more.
 
     Raises:
         InvalidRequest: The text is not a number.
@@ -102,7 +104,7 @@ def seconds(params: Mapping[str, str], name: str, most: float) -> float:
     asked = float(text) if _SECONDS.fullmatch(text) else inf
     if asked == inf:
         raise invalid(f"{name} must be a number of seconds", text, name)
-    return min(asked, most)
+    return min(asked, maximum)
 
 
 def instant(params: Mapping[str, str], name: str) -> int | None:
@@ -124,11 +126,11 @@ def instant(params: Mapping[str, str], name: str) -> int | None:
         raise invalid(f"{name} must be a time such as {example}", text, name) from None
 
 
-def page(params: Mapping[str, str], most: int) -> tuple[int | None, int]:
+def page(params: Mapping[str, str], maximum: int) -> tuple[int | None, int]:
     """Return `before` and `limit` of a list.
 
     Raises:
         InvalidRequest: A parameter is malformed.
     """
     before = integer(params, "before", 1, INT64_MAX, None)
-    return before, integer(params, "limit", 1, most, min(50, most)) or 1
+    return before, integer(params, "limit", 1, maximum, min(50, maximum)) or 1

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from qwicket.store import JobEvent
 
 DIALECT: Final = "native"
-_MOST_PAUSE_S: Final = 30.0
+_MAX_PAUSE_S: Final = 30.0
 PROBLEM_TYPE: Final = "application/problem+json"
 
 _Outputs = Annotated[tuple[str, ...], msgspec.Meta(max_length=len(OUTPUTS))]
@@ -126,7 +126,7 @@ def pause(of: Job, place: QueuePosition | None) -> int | None:
     if of.state.is_final:
         return None
     wait_s = place.start_in_s if place and place.start_in_s else 1.0
-    return round(min(max(wait_s, 1.0), _MOST_PAUSE_S))
+    return round(min(max(wait_s, 1.0), _MAX_PAUSE_S))
 
 
 def job_list(jobs: list[Job], limit: int) -> schema.jobs.JobList:

@@ -142,9 +142,9 @@ class CommonHandlers:
         group: str | None = None,
     ) -> tuple[list[Shown], int]:
         """Return one page of the actor's jobs, newest first, and how many there are in all."""
-        most = self.limits.requests.tags
-        if len(tags) > most:
-            detail = f"A search is for at most {most} tags (limit tags), not {len(tags)}."
+        maximum = self.limits.requests.tags
+        if len(tags) > maximum:
+            detail = f"A search is for at most {maximum} tags (limit tags), not {len(tags)}."
             raise LimitExceeded(detail, field="tags")
         if any("\0" in each for each in (*tags, text, device or "")):
             raise InvalidRequest("A search contains a NUL character.")

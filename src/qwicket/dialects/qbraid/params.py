@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def integer(query: Mapping[str, str], name: str, default: int, most: int) -> int:
+def integer(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
     """Return a whole number of a query, from 1.
 
     Raises:
@@ -20,6 +20,6 @@ def integer(query: Mapping[str, str], name: str, default: int, most: int) -> int
     if text is None:
         return default
     value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-    if not 1 <= value <= most:
-        raise invalid(f"{name} must be 1 to {most}", text, name)
+    if not 1 <= value <= maximum:
+        raise invalid(f"{name} must be 1 to {maximum}", text, name)
     return value

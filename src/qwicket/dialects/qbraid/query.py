@@ -18,8 +18,8 @@ from qwicket.model.errors import InvalidRequest, LimitExceeded
 if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
-MOST_PATTERN_CHARS: Final = 200
-MOST_CONDITIONS: Final = 100
+MAX_PATTERN_CHARS: Final = 200
+MAX_CONDITIONS: Final = 100
 _ABSENT: Final = object()
 _SPECIAL: Final = frozenset(r".^$*+?{}[]\|()")
 
@@ -78,8 +78,8 @@ def parse(fields: Mapping[str, Any]) -> Query:
             found += [Condition(path, _test(name, key, asked)) for key, asked in value.items()]
         else:
             found.append(Condition(path, _equals(value)))
-    if len(found) > MOST_CONDITIONS:
-        detail = f"A query has at most {MOST_CONDITIONS} conditions, this one has {len(found)}."
+    if len(found) > MAX_CONDITIONS:
+        detail = f"A query has at most {MAX_CONDITIONS} conditions, this one has {len(found)}."
         raise LimitExceeded(detail)
     return Query(tuple(found))
 
@@ -139,8 +139,8 @@ def _compares(compare: Callable[[Any, Any], bool], asked: Any) -> Test:
 
 
 def _matches(name: str, pattern: Any) -> Test:
-    if not isinstance(pattern, str) or len(pattern) > MOST_PATTERN_CHARS:
-        detail = f"{name}: $regex takes a text of at most {MOST_PATTERN_CHARS} characters."
+    if not isinstance(pattern, str) or len(pattern) > MAX_PATTERN_CHARS:
+        detail = f"{name}: $regex takes a text of at most {MAX_PATTERN_CHARS} characters."
         raise InvalidRequest(detail, field=name)
     begins, ends = pattern.startswith("^"), pattern.endswith("$")
     programs = pattern.removeprefix("^").removesuffix("$").split(".*")

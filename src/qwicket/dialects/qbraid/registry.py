@@ -28,9 +28,9 @@ _NUMBERS: Final = ("shots", "circuitNumQubits", "circuitDepth")
 _LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
 _REQUIRED: Final = ("vendorJobId", "qbraidDeviceId")
 _PAGE: Final = 100
-_MOST_BYTES: Final = 4 << 20
+_MAX_BYTES: Final = 4 << 20
 """A search ends with the document that makes its answer larger."""
-_MOST_DIGITS: Final = 18
+_MAX_DIGITS: Final = 18
 _BITS: Final = 103
 """What fits into 20 letters and digits."""
 
@@ -45,18 +45,18 @@ def form(body: bytes, limits: Limits) -> Form:
         InvalidRequest: It is no form.
         LimitExceeded: It has too many fields, or one is too long.
     """
-    most, most_chars = 2 * limits.programs.circuits + 32, limits.requests.name_chars
+    maximum, max_chars = 2 * limits.programs.circuits + 32, limits.requests.name_chars
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=most)
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=maximum)
     except UnicodeDecodeError:
         raise InvalidRequest("The body is no form in UTF-8.") from None
     except ValueError:
-        detail = f"The form has more than {most} fields (limit circuits)."
+        detail = f"The form has more than {maximum} fields (limit circuits)."
         raise LimitExceeded(detail) from None
     found: Form = {}
     for name, value in pairs:
-        if len(value) > most_chars:
-            detail = f"{name[:64]} has {len(value)} characters, {most_chars} are allowed"
+        if len(value) > max_chars:
+            detail = f"{name[:64]} has {len(value)} characters, {max_chars} are allowed"
             raise LimitExceeded(f"{detail} (limit name_chars).", field=name)
         if "\0" in value or "\0" in name:
             raise InvalidRequest(f"{name[:64]} contains a NUL character.", field=name)
@@ -103,9 +103,9 @@ class Registry:
             if name in fields:
                 document[name] = [_number(name, text) for text in fields[name]]
         body = msgspec.json.encode(document)
-        most = self._gateway.limits.of(QBraidLimits).options_bytes
-        if len(body) > most:
-            detail = f"The document has {len(body)} bytes, {most} are allowed"
+        maximum = self._gateway.limits.of(QBraidLimits).options_bytes
+        if len(body) > maximum:
+            detail = f"The document has {len(body)} bytes, {maximum} are allowed"
             raise LimitExceeded(f"{detail} (limit options_bytes).")
         record = await self._gateway.records.register(actor, DIALECT, key, body)
         kept: str = _decoder.decode(record.body)["qbraidJobId"]
@@ -139,16 +139,16 @@ class Registry:
         return _shown(record, actor, email)
 
     async def search(
-        self, actor: Actor, email: str, query: Query, most: int
+        self, actor: Actor, email: str, query: Query, maximum: int
     ) -> list[dict[str, Any]]:
         """Return the user's documents that a query finds, newest first, and stop at some bytes."""
         found: list[dict[str, Any]] = []
         before: int | None = None
-        left = _MOST_BYTES
-        while len(found) < most and left > 0:
+        left = _MAX_BYTES
+        while len(found) < maximum and left > 0:
             page = await self._gateway.records.page(actor, DIALECT, before=before, limit=_PAGE)
             matching, size = await asyncio.to_thread(
-                _found, page, actor, email, query, most - len(found), left
+                _found, page, actor, email, query, maximum - len(found), left
             )
             found += matching
             left -= size
@@ -159,7 +159,7 @@ class Registry:
 
 
 def _found(
-    page: list[Record], actor: Actor, email: str, query: Query, most: int, most_bytes: int
+    page: list[Record], actor: Actor, email: str, query: Query, maximum: int, max_bytes: int
 ) -> tuple[list[dict[str, Any]], int]:
     """Return what of a page is found, and its bytes: it ends with what makes it too large."""
     found: list[dict[str, Any]] = []
@@ -169,7 +169,7 @@ def _found(
         if _sees(actor, document) and query.finds(document):
             found.append(document)
             size += len(record.body)
-            if len(found) == most or size >= most_bytes:
+            if len(found) == maximum or size >= max_bytes:
                 break
     return found, size
 
@@ -208,6 +208,6 @@ def _checked(status: str) -> str:
 
 
 def _number(name: str, text: str) -> int:
-    if not (text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS):
+    if not (text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS):
         raise invalid(f"{name} must be a whole number", text, name)
     return int(text)

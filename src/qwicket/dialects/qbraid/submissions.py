@@ -316,9 +316,9 @@ def document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
         InvalidRequest: It is no object.
         LimitExceeded: It is too large for a page of a hundred jobs to show it, or too deep.
     """
-    most = limits.of(QBraidLimits).options_bytes
-    if len(bytes(raw)) > most:
-        detail = f"{field} is over {most} bytes (limit options_bytes)."
+    maximum = limits.of(QBraidLimits).options_bytes
+    if len(bytes(raw)) > maximum:
+        detail = f"{field} is over {maximum} bytes (limit options_bytes)."
         raise LimitExceeded(detail, field=field)
     check_document(bytes(raw), field, limits)
     if bytes(raw) == b"null":

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import JobResults
     from qwicket.model.devices import Device
 
-_MOST_CODES: Final = 1 << 62
+_MAX_CODES: Final = 1 << 62
 
 
 class _Echo(msgspec.Struct, frozen=True):
@@ -116,10 +116,10 @@ def _codes(shots: NDArray[np.int16]) -> NDArray[np.int64]:
     """Return one number for each shot, the same for equal shots."""
     codes, n_codes = np.zeros(len(shots), np.int64), 1
     for column in shots.T:
-        least = int(column.min())
-        size = int(column.max()) - least + 1
-        if n_codes * size > _MOST_CODES:
+        minimum = int(column.min())
+        size = int(column.max()) - minimum + 1
+        if n_codes * size > _MAX_CODES:
             known, codes = np.unique(codes, return_inverse=True)
             n_codes = len(known)
-        codes, n_codes = codes * size + (column.astype(np.int64) - least), n_codes * size
+        codes, n_codes = codes * size + (column.astype(np.int64) - minimum), n_codes * size
     return codes

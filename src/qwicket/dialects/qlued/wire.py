@@ -51,7 +51,7 @@ _RUN: Final = f"{_RECEIVED}; Passed json sanity check; Compilation done. Shots s
 _NO_CREDENTIALS: Final = "Invalid credentials!"
 _REQUIRED: Final = "Field required"
 _NO_JSON: Final = "The encoding of your json seems not work out!"
-_MOST_FIELDS: Final = 16
+_MAX_FIELDS: Final = 16
 """Of a form: clients send three."""
 _KEYS_EACH: Final = 10
 """An experiment has five keys or six."""
@@ -125,9 +125,9 @@ def posted(body: bytes, limits: Limits) -> Posted:
         fields = _fields(body)
         token = fields.token if bytes(fields.token) else fields.password
         return Posted(_text(token, "token"), _text(fields.job, "job").encode())
-    most = limits.programs.program_text_bytes
-    if len(body) > most:
-        text = f"A form has at most {most} bytes (limit program_text_bytes)."
+    maximum = limits.programs.program_text_bytes
+    if len(body) > maximum:
+        text = f"A form has at most {maximum} bytes (limit program_text_bytes)."
         raise Unprocessable(text, field="body")
     form = _form(body)
     for name, known in (("job", ("json", "job")), ("token", ("password", "token"))):
@@ -203,7 +203,7 @@ def _text(raw: msgspec.Raw, name: str) -> str:
 
 def _form(body: bytes) -> Mapping[str, str]:
     try:
-        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MOST_FIELDS)
+        pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS)
     except ValueError:
         raise Unprocessable("The body is neither JSON nor a form.", field="body") from None
     return dict(pairs)
@@ -250,19 +250,19 @@ def _is_object_to_python(job: bytes) -> bool:
         return False
 
 
-def _shots(job: bytes, most: int, most_experiments: int) -> int:
+def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
     """Return the most shots of an experiment: each has its own, the job's are for people.
 
     Of a text that has too many keys, or none that make sense, the reader says what is wrong.
     """
-    if job.count(b":") > _KEYS_EACH * most_experiments:
-        return most
+    if job.count(b":") > _KEYS_EACH * max_experiments:
+        return maximum
     found = 1
     with suppress(msgspec.DecodeError, RecursionError):
         for text in _job_decoder.decode(job).values():
             with suppress(msgspec.DecodeError, RecursionError):
                 found = max(found, _shots_decoder.decode(text).shots)
-    return min(found, most)
+    return min(found, maximum)
 
 
 # --- what goes out --------------------------------------------------------------------------------

@@ -40,11 +40,11 @@ def specification(view: DeviceView) -> dict[str, Any]:
     }
 
 
-def _bounded(modes: _Modes, most: int) -> _Modes:
+def _bounded(modes: _Modes, maximum: int) -> _Modes:
     """Return numbers of modes, by kind where it has them, none above what the server takes."""
     if isinstance(modes, Mapping):
-        return {kind: _bounded(each, most) for kind, each in modes.items()}
-    return min(modes, most)
+        return {kind: _bounded(each, maximum) for kind, each in modes.items()}
+    return min(modes, maximum)
 
 
 def certificate(device: Device) -> dict[str, Any]:

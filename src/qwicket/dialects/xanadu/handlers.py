@@ -103,8 +103,8 @@ class Handlers:
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's own jobs, newest first, without those that do not exist."""
-        query, most = request.query_params, self.limits.requests.list_page
-        size, states = _size(query.get("size"), most), wire.states(query.get("status"))
+        query, maximum = request.query_params, self.limits.requests.list_page
+        size, states = _size(query.get("size"), maximum), wire.states(query.get("status"))
         if "id" not in query:
             asked = JobQuery(dialect=wire.DIALECT, states=states, limit=size)
             found = await self._gateway.jobs.page(actor, asked)
@@ -118,9 +118,9 @@ class Handlers:
         return json({"data": bodies})
 
     async def _named(self, actor: Actor, ids: list[str]) -> list[Job]:
-        most = self.limits.requests.list_page
-        if len(ids) > most:
-            raise LimitExceeded(f"id is given over {most} times (limit list_page).", field="id")
+        maximum = self.limits.requests.list_page
+        if len(ids) > maximum:
+            raise LimitExceeded(f"id is given over {maximum} times (limit list_page).", field="id")
         found: dict[str, Job] = {}
         for id_text in ids:
             try:
@@ -176,9 +176,9 @@ def _refused(code: str, description: str) -> Response:
     return json(wire.refused_grant(code, description), 400)
 
 
-def _size(text: str | None, most: int) -> int:
+def _size(text: str | None, maximum: int) -> int:
     if text is None:
-        return min(_PAGE, most)
-    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= most:
-        raise invalid(f"size must be 1 to {most} (limit list_page)", text, "size")
+        return min(_PAGE, maximum)
+    if not (text.isascii() and text.isdigit()) or len(text) > 9 or not 1 <= int(text) <= maximum:
+        raise invalid(f"size must be 1 to {maximum} (limit list_page)", text, "size")
     return int(text)

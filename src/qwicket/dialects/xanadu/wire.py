@@ -87,8 +87,8 @@ def grant(body: bytes, limits: Limits) -> Grant:
         LimitExceeded: It is far larger than a token.
     """
     if len(body) > limits.requests.document_bytes or body.count(b"&") > _MAX_FORM_FIELDS:
-        most = f"{limits.requests.document_bytes} bytes (limit document_bytes)"
-        raise LimitExceeded(f"The form is over {most} or {_MAX_FORM_FIELDS} fields.")
+        maximum = f"{limits.requests.document_bytes} bytes (limit document_bytes)"
+        raise LimitExceeded(f"The form is over {maximum} or {_MAX_FORM_FIELDS} fields.")
     fields = dict(parse_qsl(body.decode("latin-1")))
     return Grant(fields.get("grant_type", ""), fields.get("refresh_token", ""))
 

@@ -172,8 +172,8 @@ def _preparation(
     return cov, means
 
 
-def _coherent(r: float, phi: float, most: float) -> Real:
-    _check_displacement(abs(r), most)
+def _coherent(r: float, phi: float, maximum: float) -> Real:
+    _check_displacement(abs(r), maximum)
     return np.array([2 * r * cos(phi), 2 * r * sin(phi)])
 
 

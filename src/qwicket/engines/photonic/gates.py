@@ -23,20 +23,20 @@ def bogoliubov(u: Complex | Real, v: Complex | None = None) -> Real:
     return np.block([[plus.real, -minus.imag], [plus.imag, minus.real]])
 
 
-def _bounded(r: float, most: float) -> float:
-    if abs(r) > most:
-        text = f"squeezing by {r:g} is too strong; the limit 'squeezing' is {most:g}"
+def _bounded(r: float, maximum: float) -> float:
+    if abs(r) > maximum:
+        text = f"squeezing by {r:g} is too strong; the limit 'squeezing' is {maximum:g}"
         raise CannotRun("unsupported", text)
     return r
 
 
-def squeezing(r: float, phi: float, most: float) -> Real:
-    u = np.array([[cosh(_bounded(r, most))]], complex)
+def squeezing(r: float, phi: float, maximum: float) -> Real:
+    u = np.array([[cosh(_bounded(r, maximum))]], complex)
     return bogoliubov(u, np.array([[-np.exp(1j * phi) * sinh(r)]]))
 
 
-def _pair_squeezing(r: float, phi: float, most: float) -> Real:
-    u = np.eye(2, dtype=complex) * cosh(_bounded(r, most))
+def _pair_squeezing(r: float, phi: float, maximum: float) -> Real:
+    u = np.eye(2, dtype=complex) * cosh(_bounded(r, maximum))
     return bogoliubov(u, np.array([[0, 1], [1, 0]]) * np.exp(1j * phi) * sinh(r))
 
 
@@ -60,11 +60,11 @@ def _symmetric_mach_zehnder(phi_in: float, phi_ex: float) -> Real:
     return half @ bogoliubov(np.diag(phases)) @ half
 
 
-def _shears(entries: Mapping[tuple[int, int], float], n_modes: int, most: float) -> Real:
+def _shears(entries: Mapping[tuple[int, int], float], n_modes: int, maximum: float) -> Real:
     made = np.eye(2 * n_modes)
     for place, value in entries.items():
         # A shear by s squeezes by arsinh(s/2).
-        _bounded(float(np.arcsinh(value / 2)), most)
+        _bounded(float(np.arcsinh(value / 2)), maximum)
         made[place] = value
     return made
 
@@ -79,15 +79,15 @@ _PASSIVE: Final[Mapping[str, Callable[..., Real]]] = {
 _ACTIVE: Final[Mapping[str, Callable[..., Real]]] = {
     "Sgate": squeezing,
     "S2gate": _pair_squeezing,
-    "Pgate": lambda s, most: _shears({(1, 0): s}, 1, most),
-    "CXgate": lambda s, most: _shears({(1, 0): s, (2, 3): -s}, 2, most),
-    "CZgate": lambda s, most: _shears({(2, 1): s, (3, 0): s}, 2, most),
+    "Pgate": lambda s, maximum: _shears({(1, 0): s}, 1, maximum),
+    "CXgate": lambda s, maximum: _shears({(1, 0): s, (2, 3): -s}, 2, maximum),
+    "CZgate": lambda s, maximum: _shears({(2, 1): s, (3, 0): s}, 2, maximum),
 }
 """They squeeze, and take as their last argument by how much at most."""
 
 
-def symplectic(name: str, params: Sequence[float], n_modes: int, most: float) -> Real | None:
-    """Return a gate's matrix, which squeezes by `most` at most; None if the name is no gate's.
+def symplectic(name: str, params: Sequence[float], n_modes: int, maximum: float) -> Real | None:
+    """Return a gate's matrix, which squeezes by `maximum` at most; None if the name is no gate's.
 
     Raises:
         CannotRun: It squeezes too much, or its matrix is neither unitary nor symplectic.
@@ -95,9 +95,9 @@ def symplectic(name: str, params: Sequence[float], n_modes: int, most: float) ->
     if name == "Interferometer":
         return _interferometer(params, n_modes)
     if name == "GaussianTransform":
-        return _transform(params, n_modes, most)
+        return _transform(params, n_modes, maximum)
     if name in _ACTIVE:
-        return _ACTIVE[name](*params, most)
+        return _ACTIVE[name](*params, maximum)
     return _PASSIVE[name](*params) if name in _PASSIVE else None
 
 
@@ -114,11 +114,11 @@ def _interferometer(params: Sequence[float], n_modes: int) -> Real:
     return bogoliubov(unitary)
 
 
-def _transform(params: Sequence[float], n_modes: int, most: float) -> Real:
+def _transform(params: Sequence[float], n_modes: int, maximum: float) -> Real:
     matrix = np.array(params).reshape(2 * n_modes, 2 * n_modes)
     form = omega(n_modes)
     with np.errstate(all="ignore"):
         if not np.allclose(matrix @ form @ matrix.T, form, rtol=0, atol=_TOLERANCE):
             raise CannotRun("invalid_circuit", "GaussianTransform: the matrix is not symplectic")
-    _bounded(float(np.log(np.linalg.norm(matrix, 2))), most)
+    _bounded(float(np.log(np.linalg.norm(matrix, 2))), maximum)
     return matrix

@@ -33,7 +33,7 @@ _TAIL: Final = 4
 
 
 def draw(
-    cov: Real, means: Real, order: list[int], shots: int, rng: Generator, most: int
+    cov: Real, means: Real, order: list[int], shots: int, rng: Generator, maximum: int
 ) -> NDArray[np.int64]:
     """Draw counts, shots × modes.
 
@@ -43,7 +43,7 @@ def draw(
         order: All modes, those first whose counts are small.
         shots: Number of shots.
         rng: Source of randomness.
-        most: Amplitudes that may be held at once.
+        maximum: Amplitudes that may be held at once.
     """
     n = len(cov) // 2
     pure = purest(cov)
@@ -56,7 +56,7 @@ def draw(
     counts = np.zeros((shots, n), np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         for shot in range(shots):
-            counts[shot, order] = _counts(b, linear[shot], beta[shot].conj(), rng, most)
+            counts[shot, order] = _counts(b, linear[shot], beta[shot].conj(), rng, maximum)
     return counts
 
 
@@ -73,9 +73,11 @@ def purest(cov: Real) -> Real:
     return squeezed
 
 
-def _counts(b: Complex, linear: Complex, outcomes: Complex, rng: Generator, most: int) -> list[int]:
+def _counts(
+    b: Complex, linear: Complex, outcomes: Complex, rng: Generator, maximum: int
+) -> list[int]:
     """Draw the counts of one shot; `linear` is γ while every mode is measured by heterodyne."""
-    lattice = _Lattice(b, most)
+    lattice = _Lattice(b, maximum)
     gamma = linear.copy()
     counts = []
     for mode in range(len(b)):
@@ -88,9 +90,9 @@ def _counts(b: Complex, linear: Complex, outcomes: Complex, rng: Generator, most
 class _Lattice:
     """Amplitudes of all patterns below the counts so far; modes without photons take no room."""
 
-    def __init__(self, b: Complex, most: int) -> None:
+    def __init__(self, b: Complex, maximum: int) -> None:
         self._b = b
-        self._most = most
+        self._maximum = maximum
         self._modes: list[int] = []
         self._counts: list[int] = []
         self._strides: list[int] = []
@@ -173,6 +175,6 @@ class _Lattice:
         self._size *= count + 1
 
     def _check(self, layers: int) -> None:
-        if self._size * layers > self._most:
+        if self._size * layers > self._maximum:
             text = f"too many photons: {self._size * layers:,} amplitudes"
-            raise CannotRun("unsupported", f"{text}; the limit 'amplitudes' is {self._most:,}")
+            raise CannotRun("unsupported", f"{text}; the limit 'amplitudes' is {self._maximum:,}")

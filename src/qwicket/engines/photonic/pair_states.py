@@ -42,14 +42,14 @@ def split(cov: Real) -> tuple[list[int], list[int]] | None:
     return (first, second) if len(second) <= MAX_PAIR_MODES else None
 
 
-def _colour(start: int, within: Complex, across: Complex, side: list[int], least: float) -> bool:
+def _colour(start: int, within: Complex, across: Complex, side: list[int], minimum: float) -> bool:
     """Assign all modes coupled to one to their sides; return whether that is consistent."""
     side[start] = 0
     waiting = [start]
     while waiting:
         mode = waiting.pop()
         for others, turn in ((within, 0), (across, 1)):
-            for other in np.flatnonzero(np.abs(others[mode]) > least).tolist():
+            for other in np.flatnonzero(np.abs(others[mode]) > minimum).tolist():
                 wanted = side[mode] ^ turn
                 if side[other] < 0:
                     side[other] = wanted
@@ -60,7 +60,7 @@ def _colour(start: int, within: Complex, across: Complex, side: list[int], least
 
 
 def draw(
-    cov: Real, halves: tuple[list[int], list[int]], shots: int, rng: Generator, most: int
+    cov: Real, halves: tuple[list[int], list[int]], shots: int, rng: Generator, maximum: int
 ) -> Counts:
     """Draw counts of a pure pair state, shots × modes, holding at most so many amplitudes."""
     first, second = halves
@@ -76,21 +76,23 @@ def draw(
     order = np.argsort(of_shot.ravel(), kind="stable")
     ends = np.cumsum(np.bincount(of_shot.ravel()))
     for pattern, rows in zip(patterns, np.split(order, ends[:-1]), strict=True):
-        found[rows[:, None], second] = _second_half_counts(coupling, pattern, len(rows), rng, most)
+        found[rows[:, None], second] = _second_half_counts(
+            coupling, pattern, len(rows), rng, maximum
+        )
     return found
 
 
 def _second_half_counts(
-    coupling: Complex, pattern: Counts, shots: int, rng: Generator, most: int
+    coupling: Complex, pattern: Counts, shots: int, rng: Generator, maximum: int
 ) -> Counts:
     """Draw the second half's counts, given the first's."""
     total, n = int(pattern.sum()), coupling.shape[1]
     if n == 1:
         return np.full((shots, 1), total)
     size = (total + 1) ** (n - 1)
-    if size > most:
+    if size > maximum:
         text = f"{total} photons in {n} modes need {size:,} amplitudes; the limit 'amplitudes' is "
-        raise CannotRun("unsupported", f"{text}{most:,}")
+        raise CannotRun("unsupported", f"{text}{maximum:,}")
     logs = np.array([lgamma(k + 1) for k in range(total + 1)])
     # The last exponent is what the others leave of the total.
     factorials, others = np.zeros(()), np.zeros((), np.int64)

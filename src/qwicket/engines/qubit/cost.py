@@ -77,7 +77,7 @@ _STEP_S: Final = 50e-6
 _BOND_CUBED_S: Final = 4e-8
 _BOND_BYTES: Final = 96
 """For each qubit times the bond squared: two matrices, and copies while shots are drawn."""
-_MOST_BOND_BITS: Final = 20
+_MAX_BOND_BITS: Final = 20
 _DRAWN_S: Final = 1e-6
 _DRAWN_BOND_S: Final = 3e-9
 """For each shot and qubit, and that times the bond squared."""
@@ -85,7 +85,7 @@ _DRAWN_BOND_S: Final = 3e-9
 _EXACT_LEAVES: Final = 1 << 12
 _EXACT_S: Final = 5.0
 
-_MOST_STRIKES: Final = 30
+_MAX_STRIKES: Final = 30
 _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
 """Gates that are on two qubits or more without a control."""
 
@@ -114,7 +114,7 @@ class Job(NamedTuple):
     outputs: Collection[str]
     noise: NoiseModel | None
     engine: str
-    most_outcomes: int
+    max_outcomes: int
 
     @property
     def n_qubits(self) -> int:
@@ -152,7 +152,7 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
         options.outputs,
         options.noise,
         options.engine,
-        options.most_outcomes,
+        options.max_outcomes,
     )
     engine = _engine(job)
     match engine:
@@ -238,7 +238,7 @@ def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:
 
 def product_bytes(n_qubits: int, bond_bits: int) -> int:
     """Return the memory of a matrix product state and of its copies."""
-    return n_qubits * _BOND_BYTES << 2 * min(bond_bits, _MOST_BOND_BITS)
+    return n_qubits * _BOND_BYTES << 2 * min(bond_bits, _MAX_BOND_BITS)
 
 
 def max_saved_states(n_qubits: int) -> int:
@@ -266,9 +266,9 @@ def _walk_s(size: int, n_gates: float) -> float:
     return n_gates * _gate_s(size) + size * _VECTOR_S + _LEAF_S
 
 
-def most_listed(n_bits: int, most_outcomes: int) -> int:
+def max_listed(n_bits: int, max_outcomes: int) -> int:
     """Return how many outcomes of a stabilizer state are listed: keys of at most 64 MiB."""
-    return min(most_outcomes, _LISTED_BYTES // key_width(n_bits))
+    return min(max_outcomes, _LISTED_BYTES // key_width(n_bits))
 
 
 def _gate_s(size: int) -> float:
@@ -298,7 +298,7 @@ def _straight_cost(job: Job) -> tuple[float, float]:
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
     whole = job.exact or n_qubits <= SAMPLER_QUBITS
-    rows = min(size, job.most_outcomes if job.exact else job.shots)
+    rows = min(size, job.max_outcomes if job.exact else job.shots)
     drawn = job.shots if MEMORY in job.outputs or size > 4 * job.shots else 0
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
     in_order = drawn if n_qubits < _QSIM_QUBITS else job.shots  # qsim draws one by one
@@ -365,7 +365,7 @@ def _patterns(job: Job, strikes: float) -> float:
     kinds = (3 * job.summary.n_ops_1q + 15 * job.summary.n_ops_2q) / n_circuits
     total, likelihood, possible = 0.0, exp(-strikes), 1.0
     left = 1 - likelihood
-    for k in range(1, _MOST_STRIKES):
+    for k in range(1, _MAX_STRIKES):
         likelihood *= strikes / k
         possible = min(possible * kinds / k, 1e18)
         total += min(job.shots * likelihood, possible)
@@ -377,7 +377,7 @@ def _keys_cost(job: Job, possible: int) -> tuple[float, float]:
     """Return what it costs to gather outcomes by key, and to put shots in order."""
     n_bits = job.summary.n_clbits or 64
     possible = min(possible, 1 << min(n_bits, 60))
-    listed = min(possible, most_listed(n_bits, job.most_outcomes)) if job.exact else 0
+    listed = min(possible, max_listed(n_bits, job.max_outcomes)) if job.exact else 0
     rows = max(listed, min(possible, job.shots))
     width = key_width(n_bits)
     ordered = job.shots if MEMORY in job.outputs else 0
@@ -452,7 +452,7 @@ def _stabilizer_cost(job: Job) -> tuple[float, float]:
 def _product_cost(job: Job) -> tuple[float, float]:
     """Every bond is taken to be as large as the largest may be."""
     n_qubits, n_circuits = job.n_qubits, max(1, job.summary.n_circuits)
-    bond = 1 << min(job.summary.n_bond_bits, _MOST_BOND_BITS)
+    bond = 1 << min(job.summary.n_bond_bits, _MAX_BOND_BITS)
     drawn = job._replace(outputs=set(job.outputs) - {PROBABILITIES})
     key_bytes, key_s = _keys_cost(drawn, 1 << 60)
     n_bytes = _AER_BYTES + product_bytes(n_qubits, job.summary.n_bond_bits)

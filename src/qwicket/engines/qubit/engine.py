@@ -81,7 +81,7 @@ def _run(
         SeedSequence(options.seed, spawn_key=spawn_key),
         options.outputs,
         options.engine,
-        options.most_outcomes,
+        options.max_outcomes,
     )
     engine = choose(task)
     try:

@@ -50,8 +50,8 @@ _STATE_BYTES: Final = 9
 """For each amplitude: 8, and something for what is around."""
 
 _DENSE_QUBITS: Final = 2
-_MOST_TARGETS: Final = 5
-_MOST_CONTROLLED: Final = 4
+_MAX_TARGETS: Final = 5
+_MAX_CONTROLLED: Final = 4
 """Targets of a gate that is given as a matrix. Under controls qsim silently skips wider ones."""
 _WIDE_QUBITS: Final = 16
 _TEST_SHOTS: Final = 4_000
@@ -95,9 +95,9 @@ class QsimEngine:
     def takes(self, program: Program) -> bool:
         """Say whether qsim has a way to run each gate."""
         gates = program.gates()
-        if max([len(gate.targets) for gate in gates], default=0) <= _MOST_CONTROLLED:
+        if max([len(gate.targets) for gate in gates], default=0) <= _MAX_CONTROLLED:
             return True
-        return all(len(gate.targets) <= _most_targets(gate) for gate in gates)
+        return all(len(gate.targets) <= _max_targets(gate) for gate in gates)
 
     def run(self, task: Task) -> EngineResult:
         """Run one circuit.
@@ -159,10 +159,10 @@ class QsimEngine:
         return circuit
 
     def _add_other(self, gate: Gate, place: int, circuit: Any) -> None:
-        most = _most_targets(gate)
-        if len(gate.targets) > most:
+        maximum = _max_targets(gate)
+        if len(gate.targets) > maximum:
             kind = f"{gate.name} under controls" if gate.controls else gate.name
-            raise CannotRun("unsupported", f"qsim runs {kind} on at most {most} qubits")
+            raise CannotRun("unsupported", f"qsim runs {kind} on at most {maximum} qubits")
         if gate.name in ("gphase", "id") and not (gate.controls and gate.params):
             return
         if gate.controls and len(gate.targets + gate.controls) > _DENSE_QUBITS:
@@ -206,8 +206,8 @@ class QsimEngine:
         return {"x": self._qsim.kCX, "z": self._qsim.kCZ}
 
 
-def _most_targets(gate: Gate) -> int:
-    return _MOST_CONTROLLED if gate.controls else _MOST_TARGETS
+def _max_targets(gate: Gate) -> int:
+    return _MAX_CONTROLLED if gate.controls else _MAX_TARGETS
 
 
 def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Final
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit.patterns import Strike
 from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.states import MOST_PREPARED, Prepared, Simulator, State, evolve
+from qwicket.engines.qubit.states import MAX_PREPARED, Prepared, Simulator, State, evolve
 
 _GAP: Final = Gate("id", (0,))
 _place: Final = attrgetter("place")
@@ -28,7 +28,7 @@ class Row:
         self._simulator = simulator
         self._program = program
         self._ready: Prepared | None = None
-        if len(program.ops) <= MOST_PREPARED:
+        if len(program.ops) <= MAX_PREPARED:
             gates = [op if isinstance(op, Gate) else _GAP for op in program.ops]
             self._ready = simulator.prepare(program.n_qubits, gates)
 

@@ -94,7 +94,7 @@ def arrays(
     shots: int,
     rng: Generator,
     outputs: Collection[str],
-    most_outcomes: int = Limits().jobs.outcomes,
+    max_outcomes: int = Limits().jobs.outcomes,
 ) -> tuple[dict[str, Array], tuple[str, ...]]:
     """Return the arrays of an outcome and its notes.
 
@@ -104,7 +104,7 @@ def arrays(
         shots: Number of shots.
         rng: Draws them.
         outputs: What is wanted.
-        most_outcomes: If more are likely, probabilities are left out and shots are counted.
+        max_outcomes: If more are likely, probabilities are left out and shots are counted.
 
     Raises:
         CannotRun: The arrays would be larger than any outcome may be.
@@ -114,7 +114,7 @@ def arrays(
         return _arrays(sampled(state, reads, shots, rng, ordered), None, reads, outputs), ()
     p = exact(state, reads)
     likely = p >= SMALLEST_PROBABILITY
-    if np.count_nonzero(likely) > most_outcomes:
+    if np.count_nonzero(likely) > max_outcomes:
         drawn = draw(p, shots, rng, ordered)
         return _arrays(drawn, None, reads, {COUNTS, *outputs}), (SAMPLED_ONLY,)
     drawn = draw(p, shots, rng, ordered) if ordered or COUNTS in outputs else _nothing()

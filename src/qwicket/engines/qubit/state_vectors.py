@@ -54,7 +54,7 @@ class StateVectorEngine:
             state = self._evolved(task.program)
             reads = task.program.reads()
             return EngineResult(
-                *sampling.arrays(state, reads, task.shots, rng, task.outputs, task.most_outcomes)
+                *sampling.arrays(state, reads, task.shots, rng, task.outputs, task.max_outcomes)
             )
         return self._run_branches(task, rng)
 
@@ -66,24 +66,24 @@ class StateVectorEngine:
     def _run_branches(self, task: Task, rng: Generator) -> EngineResult:
         p = None
         if PROBABILITIES in task.outputs and task.noise is None:
-            p = self._probabilities(task.program, task.most_outcomes)
+            p = self._probabilities(task.program, task.max_outcomes)
         is_counted = p is None or {COUNTS, MEMORY}.intersection(task.outputs)
         counts = self._counts(task, rng) if is_counted else Counter()
         return found_of(counts, p, task.program.n_bits, task.outputs, rng)
 
-    def _probabilities(self, program: Program, most_outcomes: int) -> Mapping[bytes, float] | None:
+    def _probabilities(self, program: Program, max_outcomes: int) -> Mapping[bytes, float] | None:
         """Return exact probabilities, or None where they are too many or take too long."""
         tally = Tally(program)
-        most = exact_leaves(program.n_qubits, gate_equivalents(program.ops))
+        maximum = exact_leaves(program.n_qubits, gate_equivalents(program.ops))
         p: defaultdict[bytes, float] = defaultdict(float)
         walk = Walk(self._simulator, program, steps(program), by_weight)
         for number, leaf in enumerate(walk.leaves(1.0)):
-            if number == most:
+            if number == maximum:
                 return None
             for key, weight in tally.weigh(leaf):
                 p[key] += weight
             del leaf
-            if len(p) > most_outcomes:
+            if len(p) > max_outcomes:
                 return None
         return p
 

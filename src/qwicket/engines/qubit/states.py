@@ -20,7 +20,7 @@ Prepared = Callable[[Any, int, int], object]
 """Gates in a row, made ready by one simulator for its own states: applies those from a place on,
 before another. To apply them again costs less."""
 
-MOST_PREPARED: Final = 20_000
+MAX_PREPARED: Final = 20_000
 """Longer rows are prepared in pieces: a gate takes some hundred bytes."""
 
 
@@ -77,6 +77,6 @@ class Simulator(Protocol):
 
 def evolve(simulator: Simulator, state: State, gates: Sequence[Gate]) -> None:
     """Apply gates once."""
-    for start in range(0, len(gates), MOST_PREPARED):
-        piece = gates[start : start + MOST_PREPARED]
+    for start in range(0, len(gates), MAX_PREPARED):
+        piece = gates[start : start + MAX_PREPARED]
         state.apply(simulator.prepare(state.n_qubits, piece), 0, len(piece))

@@ -26,7 +26,7 @@ from qwicket.engines.qubit.tally import Rows, arrays, split
 from qwicket.engines.qubit.tasks import EngineResult, Task
 
 _CHUNK_BYTES: Final = 1 << 25
-_LEAST_SHOTS: Final = 1_024
+_MIN_SHOTS: Final = 1_024
 """Shots are drawn in chunks that unpack into so many bytes. Stim draws no fewer than this."""
 
 
@@ -74,7 +74,7 @@ class StimEngine:
         rng = default_rng(flip_seed)
         found = [] if task.noise is None else flips(task.program, self._plan.written, task.noise)
         n_bits, n_records = task.program.n_bits, self._plan.n_records
-        chunk = max(_LEAST_SHOTS, _CHUNK_BYTES // (n_bits + n_records + 1))
+        chunk = max(_MIN_SHOTS, _CHUNK_BYTES // (n_bits + n_records + 1))
         for start in range(0, task.shots, chunk):
             shots = min(chunk, task.shots - start)
             rows = self._gathered(sampler.sample(shots, bit_packed=True), n_bits)
@@ -100,7 +100,7 @@ class StimEngine:
         if task.noise is not None or not task.program.is_straight:
             return None
         n_bits = task.program.n_bits
-        keys = support(self._plan, n_bits, task.most_outcomes)
+        keys = support(self._plan, n_bits, task.max_outcomes)
         if keys is None:
             return None
         width = key_width(n_bits)

@@ -14,27 +14,27 @@ import numpy as np
 import stim
 
 from qwicket.engines.qubit.clifford import Stabilizers
-from qwicket.engines.qubit.cost import most_listed
+from qwicket.engines.qubit.cost import max_listed
 
 
-def support(plan: Stabilizers, n_bits: int, most_outcomes: int) -> list[int] | None:
+def support(plan: Stabilizers, n_bits: int, max_outcomes: int) -> list[int] | None:
     """Return the outcomes that can happen, ascending, or None where they are too many.
 
     Args:
         plan: A circuit of gates and then measurements, without noise.
         n_bits: Classical bits.
-        most_outcomes: Limit on distinct outcomes.
+        max_outcomes: Limit on distinct outcomes.
     """
     reference = stim.Circuit(plan.text).reference_sample()
     one = sum(1 << bit for bit, record in plan.record_of.items() if reference[record])
-    basis = reduced(_x_parts(plan, n_bits), most_listed(n_bits, most_outcomes).bit_length() - 1)
+    basis = reduced(_x_parts(plan, n_bits), max_listed(n_bits, max_outcomes).bit_length() - 1)
     return None if basis is None else span(one, basis)
 
 
-def reduced(vectors: Iterable[int], most: int) -> list[int] | None:
+def reduced(vectors: Iterable[int], maximum: int) -> list[int] | None:
     """Return a basis, ascending, in which no vector has the top bit of another.
 
-    None where it would have more than `most` vectors.
+    None where it would have more than `maximum` vectors.
     """
     basis: list[int] = []
     for vector in vectors:
@@ -42,7 +42,7 @@ def reduced(vectors: Iterable[int], most: int) -> list[int] | None:
             vector = min(vector, vector ^ known)
         if not vector:
             continue
-        if len(basis) == most:
+        if len(basis) == maximum:
             return None
         top = vector.bit_length() - 1
         basis = [known ^ vector if known >> top & 1 else known for known in basis]

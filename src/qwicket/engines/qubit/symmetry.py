@@ -141,8 +141,8 @@ def plurality(votes: Sequence[Mapping[bytes, int]]) -> dict[bytes, float]:
     """Return the share of each outcome when each variant votes for its most frequent ones."""
     shares: dict[bytes, float] = {}
     for vote in votes:
-        most = max(vote.values())
-        first = [key for key, n in vote.items() if n == most]
+        maximum = max(vote.values())
+        first = [key for key, n in vote.items() if n == maximum]
         for key in first:
             shares[key] = shares.get(key, 0.0) + 1 / (len(first) * len(votes))
     return shares

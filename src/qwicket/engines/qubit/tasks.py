@@ -23,7 +23,7 @@ class Task(NamedTuple):
         seed: Equal seeds give equal numbers.
         outputs: Which of `counts`, `memory` and `probabilities` are wanted.
         engine: Which engine is to run it; empty for the one that suits it.
-        most_outcomes: Limit on distinct outcomes.
+        max_outcomes: Limit on distinct outcomes.
     """
 
     program: Program
@@ -32,7 +32,7 @@ class Task(NamedTuple):
     seed: SeedSequence
     outputs: Collection[str]
     engine: str = ""
-    most_outcomes: int = Limits().jobs.outcomes
+    max_outcomes: int = Limits().jobs.outcomes
 
 
 class EngineResult(NamedTuple):

@@ -26,8 +26,8 @@ Allowed = Mapping[str, Sequence[float | tuple[float, float]]]
 _FREE: Final = re.compile(r"\{\s*([A-Za-z_][A-Za-z_0-9]*)\s*\}")
 # Not \s: it matches line ends too, and then each empty line is a start for all that follow.
 _BINNED: Final = re.compile(r"^[ \t]*+type[ \t]++tdm\b", re.MULTILINE)
-_MOST_FREE: Final = 1_000
-_MOST_GATES: Final = 5_000
+_MAX_FREE: Final = 1_000
+_MAX_GATES: Final = 5_000
 _TOLERANCE: Final = 1e-6
 
 
@@ -54,12 +54,12 @@ def read_layout(text: str) -> Layout | None:
     if not text.strip() or _is_binned(text):
         return None
     free = dict.fromkeys(_FREE.findall(text))
-    if len(free) > _MOST_FREE:
-        raise InvalidProgram(f"a layout has at most {_MOST_FREE} free parameters")
+    if len(free) > _MAX_FREE:
+        raise InvalidProgram(f"a layout has at most {_MAX_FREE} free parameters")
     # While the layout is read, each parameter is a number that no layout would contain.
     numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free)}
     written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
-    own = BlackbirdLimits(blackbird_operations=_MOST_GATES)
+    own = BlackbirdLimits(blackbird_operations=_MAX_GATES)
     circuit = Reader(lines(written, own.program_lines), Limits(own=(own,))).program().circuit
     if any(isinstance(value, Formula) for op in circuit.ops for value in _params(op)):
         raise InvalidProgram("a layout's arguments are numbers and free parameters")

@@ -155,14 +155,14 @@ class Reader:
         options: dict[str, Value],
         key: str,
         default: int,
-        most: int,
+        maximum: int,
         limit: str = "",
     ) -> int:
         found = options.get(key, default)
         if isinstance(found, bool) or not isinstance(found, int) or found < min(1, default):
             raise line.refuse(f"{key} must be a positive integer")
-        if found > most:
-            raise line.exceed(f"{key} is {found:,}", most, limit)
+        if found > maximum:
+            raise line.exceed(f"{key} is {found:,}", maximum, limit)
         return found
 
     def _read_statements(self) -> None:
@@ -231,9 +231,9 @@ class Reader:
 
     def _count_elements(self, line: Line, n: int) -> None:
         self._n_elements += n
-        most = self._own.array_elements
-        if self._n_elements > most:
-            raise line.exceed("there are too many array elements", most, "array_elements")
+        maximum = self._own.array_elements
+        if self._n_elements > maximum:
+            raise line.exceed("there are too many array elements", maximum, "array_elements")
 
     def _bind(self, line: Line, name: str, value: Value) -> None:
         if not (name.isidentifier() and name.isascii()) or name in _RESERVED:
@@ -269,9 +269,9 @@ class Reader:
     def _count_turns(self, line: Line, n_turns: int, body: list[Line]) -> None:
         self._n_turns += n_turns * len(body)
         self._n_steps += n_turns * sum(len(word) + 1 for each in body for word in each.tokens)
-        most = self._own.blackbird_operations
-        if self._n_turns > most:
-            raise line.exceed(f"{n_turns:,} turns are too many", most, "blackbird_operations")
+        maximum = self._own.blackbird_operations
+        if self._n_turns > maximum:
+            raise line.exceed(f"{n_turns:,} turns are too many", maximum, "blackbird_operations")
         if self._n_steps > bounds.MAX_STEPS:
             raise line.exceed("repeated statements are too long", bounds.MAX_STEPS)
 
@@ -313,9 +313,9 @@ class Reader:
         if len(lengths) != 1:
             raise where.refuse("the arrays p0, p1, … need as many columns as there are time bins")
         (self._bins,) = lengths
-        most = self._limits.photonic.time_bins
-        if self._bins > most:
-            raise where.exceed(f"{self._bins:,} time bins are too many", most, "time_bins")
+        maximum = self._limits.photonic.time_bins
+        if self._bins > maximum:
+            raise where.exceed(f"{self._bins:,} time bins are too many", maximum, "time_bins")
         # Counted before the time bins are unrolled.
         self._count_turns(where, self._bins, body)
         for time in range(self._bins):
@@ -336,9 +336,9 @@ class Reader:
         if signature.n_modes and len(modes) != signature.n_modes:
             raise line.refuse(f"{name} acts on {signature.n_modes} modes, not {len(modes)}")
         shifted = tuple([mode + time for mode in modes])
-        most = self._limits.photonic.modes
-        if max(shifted) >= most:
-            raise line.exceed(f"mode {max(shifted)} is too high", most, "modes")
+        maximum = self._limits.photonic.modes
+        if max(shifted) >= maximum:
+            raise line.exceed(f"mode {max(shifted)} is too high", maximum, "modes")
         made = operation(line, name, shifted, arguments)
         if isinstance(made, Gate):
             check_strength(line, made, self._limits)
@@ -348,9 +348,9 @@ class Reader:
         self._n_numbers += _n_numbers(made)
         if self._n_numbers > bounds.MAX_NUMBERS:
             raise line.exceed("the operations hold too many numbers", bounds.MAX_NUMBERS)
-        most = self._own.blackbird_operations
-        if len(self._ops) > most:
-            raise line.exceed("there are too many operations", most, "blackbird_operations")
+        maximum = self._own.blackbird_operations
+        if len(self._ops) > maximum:
+            raise line.exceed("there are too many operations", maximum, "blackbird_operations")
 
     def _arguments(self, reader: Expressions, name: str) -> dict[str, Argument]:
         line, defaults = reader.line, SIGNATURES[name].defaults

@@ -49,18 +49,18 @@ class Line(NamedTuple):
         return LimitExceeded(f"line {self.number}: {text}; {limit_name} is {limit:,}")
 
 
-def lines(text: str, most: int, *, is_header: bool = False) -> Iterator[Line]:
+def lines(text: str, maximum: int, *, is_header: bool = False) -> Iterator[Line]:
     """Yield the lines of a program that are neither blank nor a comment alone.
 
     Args:
         text: The program.
-        most: The limit `program_lines`.
+        maximum: The limit `program_lines`.
         is_header: Stop at the first line that is not of the header.
     """
     parts = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
-    if len(parts) > most:
+    if len(parts) > maximum:
         text = f"the text has {len(parts):,} lines"
-        raise LimitExceeded(f"{text}; the limit 'program_lines' is {most:,}")
+        raise LimitExceeded(f"{text}; the limit 'program_lines' is {maximum:,}")
     for number, part in enumerate(parts, 1):
         stripped = part.strip()
         if not stripped or stripped[0] == "#":

@@ -90,10 +90,10 @@ class Reader:
         Most of most programs is such gates: `cx q[0], q[1];` costs five tokens, no node and no
         scope. Whatever is unusual, errors included, is left to the parser.
         """
-        texts, ops, most = self._tokens.texts, self._interpreter.ops, self._max_operations
+        texts, ops, maximum = self._tokens.texts, self._interpreter.ops, self._max_operations
         find_gate, find_qubit = self._interpreter.plain.get, self._interpreter.elements.get
         params: tuple[float, ...]
-        while len(ops) < most and (gate := find_gate(texts[at])) is not None:
+        while len(ops) < maximum and (gate := find_gate(texts[at])) is not None:
             place, params = at + 1, ()
             if texts[place] == "(":
                 known = self._plain_parameters(place + 1)

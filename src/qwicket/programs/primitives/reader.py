@@ -80,8 +80,8 @@ class _Reader:
         layout = broadcast(pub.shape, self._limits)
         n_terms = [len(each) for each in pub.observables]
         self._n_terms += sum(n_terms[place] for place in layout.observables)
-        most = self._limits.of(PrimitiveLimits).pauli_terms
-        check_limit("pauli_terms", self._n_terms, most)
+        maximum = self._limits.of(PrimitiveLimits).pauli_terms
+        check_limit("pauli_terms", self._n_terms, maximum)
         for observable in pub.observables:
             if any(pauli.qubits[-1:] >= (n_qubits,) for pauli, _ in observable):
                 raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
@@ -106,7 +106,7 @@ class _Reader:
             ]
         )
         paulis = tuple(places)
-        most = self._limits.programs.circuits
-        groups = grouped(paulis, most, is_exact=is_exact)
-        check_limit("circuits", len(groups), most, " or more")
+        maximum = self._limits.programs.circuits
+        groups = grouped(paulis, maximum, is_exact=is_exact)
+        check_limit("circuits", len(groups), maximum, " or more")
         return Estimation(paulis, groups, sums, is_exact)

@@ -30,7 +30,7 @@ DEFAULT_PRECISION: Final = 0.015625
 SAMPLER: Final = "sampler"
 ESTIMATOR: Final = "estimator"
 _VERSION: Final = 2
-_MOST_AXES: Final = 32
+_MAX_AXES: Final = 32
 _KINDS: Final = "fiub"
 """Of NumPy's types: real numbers."""
 
@@ -321,8 +321,8 @@ class _Unpacker:
         inner = found
         while isinstance(inner, list):
             shape.append(len(inner))
-            if len(shape) > _MOST_AXES:
-                raise InvalidProgram(f"{place}: has more than {_MOST_AXES} axes", field=place)
+            if len(shape) > _MAX_AXES:
+                raise InvalidProgram(f"{place}: has more than {_MAX_AXES} axes", field=place)
             if not inner:
                 raise InvalidProgram(f"{place}: is empty", field=place)
             inner = inner[0]
@@ -384,7 +384,7 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
         raise InvalidProgram(f"{place}: is no array in NumPy's format", field=place) from None
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
         raise InvalidProgram(f"{place}: must hold real numbers", field=place)
-    if len(shape) > _MOST_AXES or not shape or any(each < 0 for each in shape):
+    if len(shape) > _MAX_AXES or not shape or any(each < 0 for each in shape):
         raise InvalidProgram(f"{place}: has no shape of values", field=place)
     check_limit("circuits", math.prod(shape[:-1]), limits.programs.circuits)
     check_limit("parameters", shape[-1], limits.of(PrimitiveLimits).parameters)

@@ -112,20 +112,20 @@ class _Reader:
         registers = _registers(self._experiment.header, self._n_slots, self._limits)
         return QubitCircuit(self._width, tuple(self._ops), registers)
 
-    def _size(self, name: str, least: int) -> int:
+    def _size(self, name: str, minimum: int) -> int:
         """Return a number that is configured, else as large as the instructions need it."""
         for at, config in self._configs:
             size: int | None = getattr(config, name)
             if size is not None:
-                if size < least:
-                    text = f"{at}.{name} must be at least {least}, not {size}"
+                if size < minimum:
+                    text = f"{at}.{name} must be at least {minimum}, not {size}"
                     raise InvalidProgram(text, field=f"{at}.{name}")
                 return size
         used = [-1]
         for instruction in self._experiment.instructions:
             found = instruction.qubits if name == "n_qubits" else instruction.memory
             used += found if isinstance(found, tuple) else ()
-        return max(least, 1 + max(used))
+        return max(minimum, 1 + max(used))
 
     # --- instructions -----------------------------------------------------------------------------
 
@@ -245,8 +245,8 @@ def _registers(header: Header | None, n_slots: int, limits: Limits) -> tuple[Reg
         sizes = _sizes_decoder.decode(header.creg_sizes if header else b"null") or ()
     except (msgspec.MsgspecError, RecursionError):
         sizes = ()
-    most = limits.requests.name_chars
-    names = {name for name, size in sizes if 0 < len(name) <= most and size > 0}
+    maximum = limits.requests.name_chars
+    names = {name for name, size in sizes if 0 < len(name) <= maximum and size > 0}
     if len(names) == len(sizes) > 0 and sum(size for _, size in sizes) == n_slots:
         return tuple([Register(*each) for each in sizes])
     return (Register(REGISTER, n_slots),) if n_slots else ()

@@ -46,11 +46,11 @@ class Registers:
     """Follows one experiment. Places are numbers of instructions, which rise.
 
     Args:
-        most: Most bits that one test may read, the limit `clbits`.
+        maximum: Most bits that one test may read, the limit `clbits`.
     """
 
-    def __init__(self, most: int) -> None:
-        self._most = most
+    def __init__(self, maximum: int) -> None:
+        self._maximum = maximum
         self._written: dict[int, int] = {}
         self._known: dict[int, _Known | None] = {}
 
@@ -83,7 +83,7 @@ class Registers:
         if relation not in ("==", "!="):
             raise Fault("relation must be == or !=", "relation")
         ones, wanted = _bits(mask, "mask"), _bits(val, "val")
-        check_limit("clbits", ones.count("1"), self._most)
+        check_limit("clbits", ones.count("1"), self._maximum)
         slots: list[int] = []
         values: list[bool] = []
         for number in [found.start() for found in re.finditer("1", ones)]:

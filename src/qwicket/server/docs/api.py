@@ -230,19 +230,19 @@ def _pattern(pattern: str) -> Html:
 
 def _bounds(schema: Mapping[str, Any], of: str, unit: str) -> str:
     """Return what `min…` and `max…` say: ` 1…10 items`."""
-    least, most = schema.get(f"min{of}"), schema.get(f"max{of}")
+    minimum, maximum = schema.get(f"min{of}"), schema.get(f"max{of}")
     above = schema.get("exclusiveMinimum") if of == "imum" else None
     if above is not None:
         return f" above {above:g}"
-    if most == _LARGEST:  # the largest integer that databases keep says nothing to people
-        most = None
-    if least is None and most is None:
+    if maximum == _LARGEST:  # the largest integer that databases keep says nothing to people
+        maximum = None
+    if minimum is None and maximum is None:
         return ""
-    if most is None:
-        return f" from {least:,.12g}{unit}"
-    if least is None:
-        return f" up to {most:,.12g}{unit}"
-    return f" {least:,.12g} to {most:,.12g}{unit}"
+    if maximum is None:
+        return f" from {minimum:,.12g}{unit}"
+    if minimum is None:
+        return f" up to {maximum:,.12g}{unit}"
+    return f" {minimum:,.12g} to {maximum:,.12g}{unit}"
 
 
 def _method(method: str) -> Html:

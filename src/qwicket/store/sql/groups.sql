@@ -31,7 +31,7 @@ limit :limit;
 -- name: group_beyond
 -- Whether an account has more than so many groups of a dialect; index group_by_account.
 select 1 from "group" where account = :account and dialect = :dialect
-order by seq desc limit 1 offset :most;
+order by seq desc limit 1 offset :maximum;
 
 -- name: group_oldest_closed
 -- Index group_by_account.

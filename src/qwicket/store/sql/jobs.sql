@@ -37,7 +37,7 @@ returning {job};
 -- name: project_store_bytes
 -- Nothing where the project would have more than it may.
 update project set stored_bytes = stored_bytes + :bytes
-where id = :project and stored_bytes + :bytes <= :most
+where id = :project and stored_bytes + :bytes <= :maximum
 returning stored_bytes;
 
 -- name: project_add_bytes

@@ -29,5 +29,5 @@ delete from record where account = :account and dialect = :dialect and key = :ke
 delete from record
 where account = :account and dialect = :dialect and seq <= (
     select seq from record where account = :account and dialect = :dialect
-    order by seq desc limit 1 offset :most
+    order by seq desc limit 1 offset :maximum
 );

@@ -2,7 +2,7 @@
 
 -- name: upload_held
 -- Bytes of an account's uploads; one under way counts as a full one. Index upload_by_account.
-select cast(coalesce(sum(coalesce(size, :most)), 0) as bigint) from upload where account = :account;
+select cast(coalesce(sum(coalesce(size, :maximum)), 0) as bigint) from upload where account = :account;
 
 -- name: upload_begin
 insert into upload (id, job, account)

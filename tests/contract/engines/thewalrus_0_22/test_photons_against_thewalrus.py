@@ -20,7 +20,7 @@ from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
 
 SHOTS = 10_000
-MOST = PhotonicLimits().amplitudes
+MAX_AMPLITUDES = PhotonicLimits().amplitudes
 DISPLACED = lab.entangled(3, np.random.default_rng(21))
 PURE = [op for op in DISPLACED if op.name != "Dgate"]
 LOSSES = [
@@ -74,7 +74,9 @@ def test_the_probabilities_of_our_tests_are_those_of_thewalrus(ops):
 @states
 def test_counts_of_the_lattice_follow_hafnians(ops):
     cov, means = state(ops, 3)
-    drawn = lattice.draw(cov, means[None], [2, 0, 1], SHOTS, np.random.default_rng(31), MOST)
+    drawn = lattice.draw(
+        cov, means[None], [2, 0, 1], SHOTS, np.random.default_rng(31), MAX_AMPLITUDES
+    )
     assert p_value(drawn, lambda pattern: exact(cov, means, pattern), 6) > 1e-3
 
 
@@ -85,7 +87,7 @@ def test_counts_by_halves_follow_hafnians():
     cov, means = state(ops, 4)
     found = pair_states.split(cov)
     assert found is not None
-    drawn = pair_states.draw(cov, found, SHOTS, np.random.default_rng(32), MOST)
+    drawn = pair_states.draw(cov, found, SHOTS, np.random.default_rng(32), MAX_AMPLITUDES)
     assert p_value(drawn, lambda pattern: exact(cov, means, pattern), 4) > 1e-3
 
 

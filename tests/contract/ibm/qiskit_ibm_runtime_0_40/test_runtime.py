@@ -290,12 +290,12 @@ def test_stabilisers_of_a_ghz_state_are_one(simulator, twin):
     words += ["YYXXX", "Z" + "I" * (n - 1)]
     exact = np.array([1.0] * n + [-1.0, 0.0])
     operators = [SparsePauliOp(word) for word in words]
-    for backend, least in ((simulator, 1.0), (twin, 0.55)):
+    for backend, minimum in ((simulator, 1.0), (twin, 0.55)):
         isa, *wide = fitted(ghz(n), backend, *operators)
         data = estimate(backend, (isa, wide, None, 0.02))[0].data
         assert data.evs.shape == (n + 2,)
         sharp = data.evs[:-1] * exact[:-1]
-        assert (sharp >= least - 1e-12).all(), sharp
+        assert (sharp >= minimum - 1e-12).all(), sharp
         assert (sharp < 1).all() == (backend is twin)
         assert abs(data.evs[-1]) < 0.2
         assert (data.stds[:-1] == 0).all() == (backend is simulator)

@@ -182,12 +182,12 @@ def body(state: str) -> dict[str, Any]:
 
 
 def test_waits_share_connections_and_keep_no_other_request_from_its_own() -> None:
-    most = 0
+    maximum = 0
     lock = threading.Lock()
     held = 0
 
     def holding(connection: Connection) -> None:
-        nonlocal held, most
+        nonlocal held, maximum
         request = connection.read()
         assert request
         if "wait=" not in request.path:
@@ -195,7 +195,7 @@ def test_waits_share_connections_and_keep_no_other_request_from_its_own() -> Non
             return
         with lock:
             held += 1
-            most = max(most, held)
+            maximum = max(maximum, held)
         connection.is_over.wait(0.3)
         with lock:
             held -= 1
@@ -211,7 +211,7 @@ def test_waits_share_connections_and_keep_no_other_request_from_its_own() -> Non
 
     with BadServer(holding) as server:
         assert with_transport(server.url, many, timeout_s=30.0) == ["completed"] * 200
-        assert most <= WAITING
+        assert maximum <= WAITING
         holds = {request.path.partition("wait=")[2] for request in server.requests} - {""}
         assert float(max(holds)) < 30.0  # turns are shorter when many wait
 

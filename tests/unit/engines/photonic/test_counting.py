@@ -15,7 +15,7 @@ from qwicket.model.limits import PhotonicLimits
 from support import photonic_lab as lab
 
 SHOTS = 6_000
-MOST = PhotonicLimits().amplitudes
+MAX_AMPLITUDES = PhotonicLimits().amplitudes
 
 
 def made(ops: list[Op], n: int) -> tuple[np.ndarray, np.ndarray]:
@@ -50,7 +50,7 @@ CLASSICAL: list[Op] = [
 @pytest.mark.parametrize("ops", [PURE, LOSSY], ids=["pure", "lossy"])
 def test_lattice_counts_follow_exact_probabilities(ops: list[Op]) -> None:
     cov, means = made(ops, 3)
-    drawn = lattice.draw(cov, means, [1, 0, 2], SHOTS, np.random.default_rng(11), MOST)
+    drawn = lattice.draw(cov, means, [1, 0, 2], SHOTS, np.random.default_rng(11), MAX_AMPLITUDES)
     assert lab.p_value(drawn, cov, means[0], 5) > 1e-3
 
 
@@ -59,7 +59,7 @@ def test_classical_counts_follow_exact_probabilities() -> None:
     assert is_classical(cov)
     drawn = counting.draw(cov, means, SHOTS, np.random.default_rng(12), PhotonicLimits())
     assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
-    by_lattice = lattice.draw(cov, means, [0, 1], SHOTS, np.random.default_rng(13), MOST)
+    by_lattice = lattice.draw(cov, means, [0, 1], SHOTS, np.random.default_rng(13), MAX_AMPLITUDES)
     assert lab.p_value(by_lattice, cov, means[0], 6) > 1e-3
 
 
@@ -68,7 +68,7 @@ def test_counts_by_halves_follow_exact_probabilities(r: tuple[float, ...]) -> No
     cov, means = made(pairs(r, 5), 2 * len(r))
     found = pair_states.split(cov)
     assert found is not None
-    drawn = pair_states.draw(cov, found, SHOTS, np.random.default_rng(14), MOST)
+    drawn = pair_states.draw(cov, found, SHOTS, np.random.default_rng(14), MAX_AMPLITUDES)
     assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
 
 
@@ -77,8 +77,10 @@ def test_both_methods_draw_pairs_alike() -> None:
     cov, means = made(pairs((0.6, 0.5, 0.4), 6), 6)
     found = pair_states.split(cov)
     assert found is not None
-    one = pair_states.draw(cov, found, SHOTS, np.random.default_rng(15), MOST)
-    other = lattice.draw(cov, means, list(range(6)), SHOTS // 2, np.random.default_rng(16), MOST)
+    one = pair_states.draw(cov, found, SHOTS, np.random.default_rng(15), MAX_AMPLITUDES)
+    other = lattice.draw(
+        cov, means, list(range(6)), SHOTS // 2, np.random.default_rng(16), MAX_AMPLITUDES
+    )
     assert np.array_equal(other[:, :3].sum(axis=1), other[:, 3:].sum(axis=1))
     keys, where = np.unique(np.vstack([one, other]), axis=0, return_inverse=True)
     table = np.array(

@@ -347,7 +347,7 @@ class Counting(NumpySimulator):
 
     def __init__(self) -> None:
         self.live = 0
-        self.most = 0
+        self.maximum = 0
 
     def zero(self, n_qubits: int) -> CountedState:
         return CountedState(super().zero(n_qubits)._tensor, self)
@@ -358,7 +358,7 @@ class CountedState(NumpyState):
         super().__init__(tensor)
         self.owner = owner
         owner.live += 1
-        owner.most = max(owner.most, owner.live)
+        owner.maximum = max(owner.maximum, owner.live)
 
     def copy(self) -> CountedState:
         return CountedState(self._tensor.copy(), self.owner)
@@ -379,7 +379,7 @@ def test_live_states_are_at_most_the_logarithm_of_the_shots() -> None:
     outcome = qubit_lab.run_on(simulator, flips(60), 512, 1, ("counts",))
     assert sum(outcome.counts().values()) == 512
     assert simulator.live == 0
-    assert 4 < simulator.most <= 9 + 2
+    assert 4 < simulator.maximum <= 9 + 2
 
 
 def test_live_states_keep_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -387,7 +387,7 @@ def test_live_states_keep_within_their_bound(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(cost, "SAVED_STATES_BYTES", 3 * (16 << 2))
     simulator = Counting()
     qubit_lab.run_on(simulator, flips(30), 512, 1, ("counts",))
-    assert simulator.most <= 3 + 2
+    assert simulator.maximum <= 3 + 2
 
 
 def test_forty_measured_bits_with_every_branch_populated() -> None:
@@ -441,5 +441,5 @@ def test_branches_that_take_too_long_are_sampled_only(monkeypatch: pytest.Monkey
 
 
 def test_too_many_outcomes_are_sampled_only() -> None:
-    assert qubit_lab.run(flips(3), 10, most_outcomes=7).notes == ("sampled_only",)
-    assert qubit_lab.run(flips(2), 10, most_outcomes=7).notes == ()
+    assert qubit_lab.run(flips(3), 10, max_outcomes=7).notes == ("sampled_only",)
+    assert qubit_lab.run(flips(2), 10, max_outcomes=7).notes == ()

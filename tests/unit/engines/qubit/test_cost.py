@@ -336,10 +336,12 @@ def test_qsim_is_counted_as_qulacs() -> None:
 
 def test_matrix_product_states_grow_with_the_bond() -> None:
     """Two matrices of bond² complex numbers for each qubit, and the cube of the bond in time."""
-    few, more, most = (cost(product(bits), 1, ("counts",), engine="aer-mps") for bits in (1, 7, 10))
+    few, more, maximum = (
+        cost(product(bits), 1, ("counts",), engine="aer-mps") for bits in (1, 7, 10)
+    )
     assert few[0] < 1.6 * GIB
-    assert most[0] - few[0] >= 60 * 2 * 16 * 4**10
-    assert (most[1] - few[1]) / (more[1] - few[1]) == pytest.approx(8**3, rel=0.02)
+    assert maximum[0] - few[0] >= 60 * 2 * 16 * 4**10
+    assert (maximum[1] - few[1]) / (more[1] - few[1]) == pytest.approx(8**3, rel=0.02)
     assert few[1] < 5
 
 
@@ -397,8 +399,8 @@ def test_exact_noise_costs_by_the_size_of_the_matrix_and_by_the_gate() -> None:
     more = seconds(10, 400) - seconds(10, 200)
     assert seconds(10, 600) - seconds(10, 400) == pytest.approx(more)
     fewer = seconds(9, 400) - seconds(9, 200)
-    least = seconds(8, 400) - seconds(8, 200)
-    assert (more - fewer) / (fewer - least) == pytest.approx(4)
+    minimum = seconds(8, 400) - seconds(8, 200)
+    assert (more - fewer) / (fewer - minimum) == pytest.approx(4)
     assert 3 * more < seconds(10, 400, 3) - seconds(10, 200, 3) < 6 * more
 
 

@@ -45,10 +45,10 @@ def drawn(
     shots: int,
     outputs: tuple[str, ...] = ALL,
     seed: int = 5,
-    most: int = 1 << 20,
+    maximum: int = 1 << 20,
 ) -> Outcome:
     reads = sampling.readout(written, n_bits)
-    arrays, notes = sampling.arrays(state, reads, shots, default_rng(seed), outputs, most)
+    arrays, notes = sampling.arrays(state, reads, shots, default_rng(seed), outputs, maximum)
     registers = (Register("c", n_bits),)
     return Outcome(
         registers=registers,
@@ -208,11 +208,11 @@ def test_what_was_drawn_is_a_key_however_unlikely() -> None:
 
 def test_too_many_outcomes_are_sampled_only() -> None:
     flat = [1 / 16] * 16
-    outcome = drawn(Given(flat), straight(4), 4, 100, ("probabilities",), most=8)
+    outcome = drawn(Given(flat), straight(4), 4, 100, ("probabilities",), maximum=8)
     assert outcome.notes == ("sampled_only",)
     assert outcome.probabilities() == {}
     assert sum(outcome.counts().values()) == 100
-    whole = drawn(Given(flat[:8]), straight(3), 3, 100, ("probabilities",), most=8)
+    whole = drawn(Given(flat[:8]), straight(3), 3, 100, ("probabilities",), maximum=8)
     assert whole.notes == ()
     assert len(whole.probabilities()) == 8
 

@@ -258,7 +258,7 @@ def test_row_of_gates_is_applied_from_a_place_before_another(
 def test_long_rows_are_prepared_in_pieces(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(states, "MOST_PREPARED", 4)
+    monkeypatch.setattr(states, "MAX_PREPARED", 4)
     gates = qubit_lab.scrambling(3)
     assert len(gates) == 9
     state = qubit_lab.evolved(simulator, 3, gates)

@@ -254,8 +254,8 @@ def test_probabilities_that_are_not_known_are_left_out(noise: NoiseModel | None)
 
 def test_too_many_outcomes_are_sampled_only() -> None:
     circuit = qubit_lab.measured(3, [Gate("h", (qubit,)) for qubit in range(3)])
-    for most, notes in ((7, ("sampled_only",)), (8, ())):
-        found = qubit_lab.run(circuit, engine="clifford", most_outcomes=most)
+    for maximum, notes in ((7, ("sampled_only",)), (8, ())):
+        found = qubit_lab.run(circuit, engine="clifford", max_outcomes=maximum)
         assert (found.engine, found.notes) == ("stim", notes)
 
 

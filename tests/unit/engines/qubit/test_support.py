@@ -11,14 +11,14 @@ from numpy.random import Generator, default_rng
 
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit.clifford import stabilizers
-from qwicket.engines.qubit.cost import most_listed
+from qwicket.engines.qubit.cost import max_listed
 from qwicket.engines.qubit.support import reduced, span, support
 from support import qubit_lab
 
 
-def outcomes(circuit: QubitCircuit, most: int = 1 << 20) -> list[int] | None:
+def outcomes(circuit: QubitCircuit, maximum: int = 1 << 20) -> list[int] | None:
     task = qubit_lab.task(circuit)
-    return support(stabilizers(task.program, None), circuit.n_clbits, most)
+    return support(stabilizers(task.program, None), circuit.n_clbits, maximum)
 
 
 def random_cliffords(n_qubits: int, n_gates: int, rng: Generator) -> list[Gate]:
@@ -79,10 +79,10 @@ def test_too_many_outcomes_are_none() -> None:
 
 def test_wide_outcomes_are_fewer() -> None:
     """2^20 of one byte, but not of 625."""
-    assert most_listed(8, 1 << 20) == 1 << 20
-    assert most_listed(8, 7) == 7
-    assert most_listed(5_000, 1 << 20) * 625 <= 64 << 20
-    assert most_listed(5_000, 1 << 20) >= 1 << 16
+    assert max_listed(8, 1 << 20) == 1 << 20
+    assert max_listed(8, 7) == 7
+    assert max_listed(5_000, 1 << 20) * 625 <= 64 << 20
+    assert max_listed(5_000, 1 << 20) >= 1 << 16
     gates = [Gate("h", (qubit,)) for qubit in range(18)]
     assert outcomes(qubit_lab.measured(5_000, gates)) is None
     assert outcomes(qubit_lab.measured(18, gates)) == list(range(1 << 18))

@@ -109,9 +109,9 @@ class Handlers:
         if body.session_id is not None:
             await self._session(actor, body.session_id)
         submission = await asyncio.to_thread(wire.submission, body, request.headers)
-        most = self.limits.of(IBMLimits).ibm_jobs
+        maximum = self.limits.of(IBMLimits).ibm_jobs
         return await self._gateway.jobs.submit(
-            actor, submission, is_once=True, unfinished_limit=None if most < 0 else most
+            actor, submission, is_once=True, unfinished_limit=None if maximum < 0 else maximum
         )
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:

@@ -191,10 +191,10 @@ def list_request(query: QueryParams, limits: Limits) -> ListRequest:
     if pending is not None:
         states = PENDING if _TRUTHS[pending.lower()] else _ENDED
     tags = tuple(query.getlist("tags"))
-    most = limits.of(IBMLimits).filter_clauses
-    if len(tags) > most:
+    maximum = limits.of(IBMLimits).filter_clauses
+    if len(tags) > maximum:
         raise InvalidRequest(
-            f"tags: {len(tags)} are above the limit of {most} (limit filter_clauses).",
+            f"tags: {len(tags)} are above the limit of {maximum} (limit filter_clauses).",
             field="tags",
         )
     order = query.get("sort", "DESC").upper()

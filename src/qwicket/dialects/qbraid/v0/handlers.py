@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 _SDK_VERSION: Final = "0.4.5"
 """Version of the registry's clients, which compare it with their own."""
 _PAGE: Final = 10
-_MOST_PAGES: Final = 1_000_000_000
+_MAX_PAGES: Final = 1_000_000_000
 _OPENQASM: Final = ("qasm2", "qasm3")
 _TEXT_BYTES: Final = 1 << 20
 """Longest OpenQASM that a job's document shows."""
@@ -79,15 +79,15 @@ class Handlers(CommonHandlers):
     async def search_records(self, actor: Actor, request: Request[dict[str, Any]]) -> Response:
         """Search registered jobs."""
         fields = request.payload
-        most = fields.pop("numResults", _PAGE)
+        maximum = fields.pop("numResults", _PAGE)
         limit = self.limits.requests.list_page
-        if not isinstance(most, int) or isinstance(most, bool) or not 1 <= most <= limit:
+        if not isinstance(maximum, int) or isinstance(maximum, bool) or not 1 <= maximum <= limit:
             detail = f"numResults must be 1 to {limit} (limit list_page)."
             raise InvalidRequest(detail, field="numResults")
         # A list of a megabyte takes a tenth of a second to become a set.
         sought = await asyncio.to_thread(query.parse, fields)
         await request.answer.begin()
-        found = await self._registry.search(actor, await self._email(actor), sought, most)
+        found = await self._registry.search(actor, await self._email(actor), sought, maximum)
         return await json_in_thread(lambda: raw_list(found))
 
     # --- devices ----------------------------------------------------------------------------------
@@ -147,7 +147,7 @@ class Handlers(CommonHandlers):
         found, _ = await self._search(
             *(actor, request.answer),
             states=states,
-            page=params.integer(asked, "page", 1, _MOST_PAGES),
+            page=params.integer(asked, "page", 1, _MAX_PAGES),
             limit=params.integer(asked, "resultsPerPage", _PAGE, self.limits.requests.list_page),
             tags=_tags(asked),
             device=_bare(asked.get("qbraidDeviceId")),

@@ -39,10 +39,10 @@ if TYPE_CHECKING:
 
 _PAGE: Final = 50
 _LONGEST_PAGE: Final = 100
-_MOST_PAGES: Final = 1_000_000_000
-_MOST_SEARCH_CHARS: Final = 255
+_MAX_PAGES: Final = 1_000_000_000
+_MAX_SEARCH_CHARS: Final = 255
 _NAMES_AT_ONCE: Final = 20
-_MOST_COMPILED: Final = 100
+_MAX_COMPILED: Final = 100
 """Programs of a batch that are compiled for one answer."""
 _ENTANGLERS: Final[tuple[Entangler, ...]] = ("zz", "ms")
 _names_decoder: Final = msgspec.json.Decoder(tuple[str, ...])
@@ -126,8 +126,8 @@ class Handlers(CommonHandlers):
             asked, "provider", "all", "qbraid"
         )
         text = asked.get("search", "")
-        if len(text) > _MOST_SEARCH_CHARS:
-            detail = f"search has at most {_MOST_SEARCH_CHARS} characters."
+        if len(text) > _MAX_SEARCH_CHARS:
+            detail = f"search has at most {_MAX_SEARCH_CHARS} characters."
             raise LimitExceeded(detail, field="search")
         tags = submissions.read_tags(asked["tags"]) if "tags" in asked else ()
         if not states or not is_ours:
@@ -192,8 +192,8 @@ class Handlers(CommonHandlers):
         gate = await self._entangler(job)
         if job.state is not JobState.COMPLETED:
             raise NotFound("The job has no compiled program: it is not completed.")
-        if job.n_circuits > _MOST_COMPILED:
-            detail = f"Batches of at most {_MOST_COMPILED} programs are compiled"
+        if job.n_circuits > _MAX_COMPILED:
+            detail = f"Batches of at most {_MAX_COMPILED} programs are compiled"
             raise NotFound(f"{detail}, this has {job.n_circuits}.")
         kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
         compile_ = self._gateway.compilation.native
@@ -278,9 +278,9 @@ class Handlers(CommonHandlers):
             detail = f"status must be one of {', '.join(groups.STATUSES)}."
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
-        most = self.limits.requests.list_page
+        maximum = self.limits.requests.list_page
         await request.answer.begin()  # a thousand groups are read, whatever they bear
-        found = await self._gateway.groups.page(actor, wire.DIALECT, limit=most)
+        found = await self._gateway.groups.page(actor, wire.DIALECT, limit=maximum)
         if word is not None:
             found = [each for each in found if await self._group_status(actor, each) == word]
         shown = [
@@ -338,7 +338,7 @@ class Handlers(CommonHandlers):
         """Return number and length of the page that is asked for."""
         asked = request.query_params
         return (
-            params.integer(asked, "page", 1, _MOST_PAGES),
+            params.integer(asked, "page", 1, _MAX_PAGES),
             params.integer(asked, "limit", _PAGE, _LONGEST_PAGE),
         )
 
@@ -365,14 +365,14 @@ def _page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
     return {"success": True, "data": data, "pagination": pagination}
 
 
-def _names(text: str, most: int) -> tuple[str, ...]:
+def _names(text: str, maximum: int) -> tuple[str, ...]:
     """Return the ids of a bulk operation, from the JSON text of a list."""
     try:
         names = _names_decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise invalid("qrns must be a JSON list of ids", text, "qrns") from None
-    if not 1 <= len(names) <= most:
-        raise LimitExceeded(f"qrns names 1 to {most} jobs (limit list_page).", field="qrns")
+    if not 1 <= len(names) <= maximum:
+        raise LimitExceeded(f"qrns names 1 to {maximum} jobs (limit list_page).", field="qrns")
     return names
 
 
