@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.store import JobEvent, Store, Watch
 
-_NOTHING_KEPT: Final = b"{}"
+_NO_VENDOR_FIELDS: Final = b"{}"
 
 
 class Jobs:
@@ -132,7 +132,7 @@ class Jobs:
             NotFound: As for `get`.
         """
         actor.require(Scope.JOBS_READ)
-        return await self._find_kept(actor, _whole(id_text), dialect)
+        return await self._find_with_vendor_fields(actor, _whole(id_text), dialect)
 
     async def part(self, actor: Actor, id_text: str, *, dialect: str) -> tuple[JobPart, bytes]:
         """Return a job or one of its parts.
@@ -143,9 +143,9 @@ class Jobs:
         actor.require(Scope.JOBS_READ)
         ref = parse_id(id_text)
         if ref is None or ref.part is None:
-            job, document = await self._find_kept(actor, _whole(id_text), dialect)
+            job, document = await self._find_with_vendor_fields(actor, _whole(id_text), dialect)
             return JobPart.whole(job), document
-        job, document = await self._find_kept(actor, ref.job, dialect)
+        job, document = await self._find_with_vendor_fields(actor, ref.job, dialect)
         if ref.part >= job.n_circuits:
             raise no_job()
         return await self.part_of(job, ref.part), document
@@ -156,8 +156,10 @@ class Jobs:
             raise no_job()
         return job
 
-    async def _find_kept(self, actor: Actor, job: str, dialect: str) -> tuple[Job, bytes]:
-        found = await self._store.visible_kept(job, actor.account)
+    async def _find_with_vendor_fields(
+        self, actor: Actor, job: str, dialect: str
+    ) -> tuple[Job, bytes]:
+        found = await self._store.visible_with_vendor_fields(job, actor.account)
         if found is None or not actor.sees(found[0].device) or found[0].dialect != dialect:
             raise no_job()
         return found
@@ -332,7 +334,7 @@ class Jobs:
             NotFound: The job was deleted since it was read.
         """
         found = await self._store.vendor_fields(job.id)
-        if found == _NOTHING_KEPT and await self._store.get(job.id) is None:
+        if found == _NO_VENDOR_FIELDS and await self._store.get(job.id) is None:
             raise no_job()
         return found
 

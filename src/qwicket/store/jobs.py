@@ -229,7 +229,7 @@ class Jobs(Operations):
         return rows.job(row) if row else None
 
     @read
-    def visible_kept(tx: Tx, job: str, account: str) -> tuple[Job, bytes] | None:
+    def visible_with_vendor_fields(tx: Tx, job: str, account: str) -> tuple[Job, bytes] | None:
         """Return a readable job and its vendor fields (`{}` by default)."""
         row = tx.one("job_visible_with_vendor_fields", id=job, account=account)
         return (rows.job(row[:-1]), row[-1] or _NO_VENDOR_FIELDS) if row else None

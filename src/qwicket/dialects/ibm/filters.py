@@ -51,12 +51,12 @@ class Field(NamedTuple):
     Attributes:
         kind: What its values are.
         get: Returns the value of a job; None when it has none.
-        is_kept: Whether the value is in the vendor fields instead of the job's row.
+        is_vendor_field: Whether the value is in the vendor fields instead of the job's row.
     """
 
     kind: str
     get: Callable[[Shown], Any]
-    is_kept: bool = False
+    is_vendor_field: bool = False
 
 
 _TEXT: Final = "text"
@@ -68,7 +68,7 @@ _TRUTH: Final = "true or false"
 FIELDS: Final[Mapping[str, Field]] = {
     "id": Field(_TEXT, lambda it: it.job.id),
     "userId": Field(_TEXT, lambda it: it.job.account),
-    "kind": Field(_TEXT, lambda it: it.kept.kind, is_kept=True),
+    "kind": Field(_TEXT, lambda it: it.vendor_fields.kind, is_vendor_field=True),
     "status": Field(_TEXT, lambda it: statuses.status(it.job)),
     _CREATED: Field(_DATE, lambda it: it.job.created_at),
     "endDate": Field(_DATE, lambda it: it.job.ended_at),
@@ -84,17 +84,19 @@ FIELDS: Final[Mapping[str, Field]] = {
     "hubInfo.project.name": Field(_TEXT, lambda it: it.project),
     "clientInfo.name": Field(
         _TEXT,
-        lambda it: it.kept.client_info()["name"] if it.kept.client else None,
-        is_kept=True,
+        lambda it: it.vendor_fields.client_info()["name"] if it.vendor_fields.client else None,
+        is_vendor_field=True,
     ),
     "clientInfo.version": Field(
         _TEXT,
-        lambda it: it.kept.client_info()["version"] if it.kept.client else None,
-        is_kept=True,
+        lambda it: it.vendor_fields.client_info()["version"] if it.vendor_fields.client else None,
+        is_vendor_field=True,
     ),
-    "experimentTag": Field(_TEXT, lambda it: it.kept.experiment or None, is_kept=True),
-    "shareLevel": Field(_TEXT, lambda it: it.kept.share or None, is_kept=True),
-    "liveDataEnabled": Field(_TRUTH, lambda it: it.kept.is_live, is_kept=True),
+    "experimentTag": Field(
+        _TEXT, lambda it: it.vendor_fields.experiment or None, is_vendor_field=True
+    ),
+    "shareLevel": Field(_TEXT, lambda it: it.vendor_fields.share or None, is_vendor_field=True),
+    "liveDataEnabled": Field(_TRUTH, lambda it: it.vendor_fields.is_live, is_vendor_field=True),
 }
 """Every field that a filter may name, by its path in a job's body."""
 
@@ -177,7 +179,7 @@ class Filter(NamedTuple):
         limit: Most jobs; None for the limit of lists.
         skip: Number of jobs to leave out at the beginning.
         shown: Fields to include (true) or leave out (false); empty for all.
-        needs_kept: Whether the vendor fields must be read.
+        needs_vendor_fields: Whether the vendor fields must be read.
     """
 
     where: All = All(())
@@ -185,7 +187,7 @@ class Filter(NamedTuple):
     limit: int | None = None
     skip: int = 0
     shown: Mapping[str, bool] = MappingProxyType({})
-    needs_kept: bool = False
+    needs_vendor_fields: bool = False
 
     def narrow(self, query: JobQuery) -> JobQuery:
         """Return a query that finds all jobs that match the filter, and few others."""
@@ -256,7 +258,7 @@ def parse(text: str | None, limits: Limits) -> Filter:
         limit=limit or None,
         skip=_count(asked, "skip"),
         shown=_fields(_or(asked.get("fields"), {})),
-        needs_kept=reader.needs_kept,
+        needs_vendor_fields=reader.needs_vendor_fields,
     )
 
 
@@ -299,7 +301,7 @@ class _Reader:
     def __init__(self, limits: Limits) -> None:
         self._limits, self._max_clauses = limits, limits.of(IBMLimits).filter_clauses
         self._count = 0
-        self.needs_kept = False
+        self.needs_vendor_fields = False
 
     def where(self, asked: Any, depth: int) -> All:
         if not isinstance(asked, dict):
@@ -334,7 +336,7 @@ class _Reader:
             raise _wrong(
                 f"filter: there is no field {quoted(name)}; there are {', '.join(FIELDS)}."
             )
-        self.needs_kept |= field.is_kept
+        self.needs_vendor_fields |= field.is_vendor_field
         asked = value if isinstance(value, dict) else {"eq": value}
         if not asked or not asked.keys() <= {"eq", *_OPERATORS}:
             raise _wrong(f"filter: {name} takes {', '.join(sorted(_OPERATORS))}.")

@@ -188,7 +188,9 @@ class Handlers:
         names = await projects.names(self._gateway, actor)
         job = await self._store(actor, submission, has_program=body.has_program)
         # Nothing below may fail: clients would submit the job again.
-        row = Shown(job, wire.kept(submission.vendor_fields), names.get(job.project, job.project))
+        row = Shown(
+            job, wire.vendor_fields(submission.vendor_fields), names.get(job.project, job.project)
+        )
         position = await self._last(job)
         shown = jobs.body(row, position, root=request.dialect_url, is_for_old=_is_old(request))
         shown["qasms"] = jobs.entries(job)
@@ -214,7 +216,7 @@ class Handlers:
         job = found.job
         shown = await self._long(request, found)
         shown["qasms"] = jobs.entries(job)
-        is_direct = found.kept.kind == DIRECT
+        is_direct = found.vendor_fields.kind == DIRECT
         if not is_direct and not _is_small(shown):
             return json(shown)
         source, outcomes = await self._whole(request, job)
@@ -255,7 +257,7 @@ class Handlers:
         async for each in search.in_turns(found):
             body = await self._long(request, each)
             body["qasms"] = jobs.entries(each.job)
-            is_shown = each.kept.kind == DIRECT or _is_small(body)
+            is_shown = each.vendor_fields.kind == DIRECT or _is_small(body)
             if is_shown and left > 0:
                 try:
                     source, outcomes = await self._whole(request, each.job)
@@ -466,7 +468,7 @@ class Handlers:
 
     async def _with_name(self, actor: Actor, job: Job, document: bytes) -> Shown:
         names = await projects.names(self._gateway, actor)
-        return Shown(job, wire.kept(document), names.get(job.project, job.project))
+        return Shown(job, wire.vendor_fields(document), names.get(job.project, job.project))
 
     async def _position(self, job: Job) -> Position | None:
         """Return the queue position of a waiting job; a new job is last."""

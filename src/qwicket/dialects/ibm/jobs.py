@@ -16,7 +16,7 @@ from qwicket.model.ids import part_id
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from qwicket.dialects.ibm.wire import Kept
+    from qwicket.dialects.ibm.wire import VendorFields
     from qwicket.model.jobs import Job
     from qwicket.scheduling import QueuePosition
     from qwicket.store import Sizes
@@ -34,7 +34,7 @@ class Shown(NamedTuple):
     """A job with its vendor fields and the name of its project."""
 
     job: Job
-    kept: Kept
+    vendor_fields: VendorFields
     project: str
 
 
@@ -58,7 +58,7 @@ def status(
     """
     job = shown.job
     body: dict[str, Any] = {
-        "kind": shown.kept.kind,
+        "kind": shown.vendor_fields.kind,
         "backend": {"id": job.device, "name": job.device},
         "status": statuses.RUNNING if is_for_old and position else statuses.status(job),
         "creationDate": format_time(job.created_at),
@@ -93,7 +93,7 @@ def body(
         root: Where this dialect is, for addresses.
         is_for_old: As for `status`.
     """
-    job, kept = shown.job, shown.kept
+    job, vendor_fields = shown.job, shown.vendor_fields
     long: dict[str, Any] = {
         **status(shown, position, is_for_old=is_for_old),
         "shots": job.shots,
@@ -104,14 +104,14 @@ def body(
         "codeId": "",
         "ip": dict.fromkeys(("ip", "city", "country", "continent"), ""),  # not stored, for privacy
         "objectStorageInfo": storage(job, root),
-        "liveDataEnabled": kept.is_live,
+        "liveDataEnabled": vendor_fields.is_live,
     }
-    if kept.client:
-        long["clientInfo"] = kept.client_info()
-    if kept.experiment:
-        long["experimentTag"] = kept.experiment
-    if kept.share:
-        long["shareLevel"] = kept.share
+    if vendor_fields.client:
+        long["clientInfo"] = vendor_fields.client_info()
+    if vendor_fields.experiment:
+        long["experimentTag"] = vendor_fields.experiment
+    if vendor_fields.share:
+        long["shareLevel"] = vendor_fields.share
     if sizes is not None:
         long["summaryData"] = _summary(shown, sizes)
     return long
@@ -183,7 +183,7 @@ def _steps(job: Job) -> dict[str, str | None]:
 
 
 def _summary(shown: Shown, sizes: Sizes) -> dict[str, Any]:
-    job, kept = shown.job, shown.kept
+    job, vendor_fields = shown.job, shown.vendor_fields
     return {
         "size": {"input": sizes.program, "output": sizes.results},
         "success": job.state is JobState.COMPLETED,
@@ -191,10 +191,12 @@ def _summary(shown: Shown, sizes: Sizes) -> dict[str, Any]:
             "max_qubits_used": job.n_qubits,
             "gates_executed": job.n_ops_1q + job.n_ops_2q,
             "qobj_config": {
-                "n_qubits": job.n_qubits if kept.n_qubits is None else kept.n_qubits,
+                "n_qubits": job.n_qubits
+                if vendor_fields.n_qubits is None
+                else vendor_fields.n_qubits,
                 "max_credits": 0,
-                "memory_slots": kept.memory_slots or 0,
-                "memory": kept.memory,
+                "memory_slots": vendor_fields.memory_slots or 0,
+                "memory": vendor_fields.memory,
                 "shots": job.shots,
                 "type": "QASM",
             },

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _ROWS_PER_TURN: Final = 20
 _SCAN: Final = 200
 """Jobs that are matched on the event loop; more are matched in a thread."""
-_NOTHING: Final = wire.Kept(kind="")
+_NOTHING: Final = wire.VendorFields(kind="")
 
 
 async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | None) -> list[Shown]:
@@ -51,15 +51,15 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
         page = await gateway.jobs.page(actor, structs.replace(query, limit=size))
         n_looked += len(page)
         rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
-        if asked.needs_kept:
-            rows = await _all_kept(gateway, rows)
+        if asked.needs_vendor_fields:
+            rows = await _with_vendor_fields(gateway, rows)
         matching = await _matching(asked, rows)
         found += matching[left : left + wanted - len(found)]
         left = max(0, left - len(matching))
         if len(page) < size:
             break
         query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)
-    return found if asked.needs_kept else await _all_kept(gateway, found)
+    return found if asked.needs_vendor_fields else await _with_vendor_fields(gateway, found)
 
 
 async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
@@ -70,14 +70,14 @@ async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
         yield row
 
 
-async def _all_kept(gateway: Gateway, rows: list[Shown]) -> list[Shown]:
+async def _with_vendor_fields(gateway: Gateway, rows: list[Shown]) -> list[Shown]:
     """Return rows with vendor fields, without jobs that were deleted meanwhile."""
-    kept = []
+    found = []
     async for row in in_turns(rows):
         with suppress(NotFound):
             document = await gateway.jobs.vendor_fields(row.job)
-            kept.append(row._replace(kept=wire.kept(document)))
-    return kept
+            found.append(row._replace(vendor_fields=wire.vendor_fields(document)))
+    return found
 
 
 async def _matching(asked: Filter, rows: list[Shown]) -> list[Shown]:

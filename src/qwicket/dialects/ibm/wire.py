@@ -89,7 +89,7 @@ class _Signed(msgspec.Struct, frozen=True):
     access_token: str | None = None
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What only IBM's clients need back; stored with the job, opaque to everyone else."""
 
     kind: str
@@ -109,7 +109,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 _job_decoder: Final = msgspec.json.Decoder(JobBody)
 _signed_decoder: Final = msgspec.json.Decoder(_Signed)
-_kept_decoder: Final = msgspec.json.Decoder(Kept)
+_vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 _pairs_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -151,7 +151,7 @@ def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
         shots=_DEFAULT_SHOTS if body.shots is None else body.shots,
         name=body.name or "",
         tags=body.tags or (),
-        vendor_fields=msgspec.json.encode(_kept(STORED, body, headers)),
+        vendor_fields=msgspec.json.encode(_vendor_fields(STORED, body, headers)),
     )
 
 
@@ -201,8 +201,8 @@ def submission(source: bytes, known: Submission, kind: str = STORED) -> Submissi
             field="config.method",
         )
     memory = any(each.memory for each in settings.experiments)
-    kept_now = msgspec.structs.replace(
-        kept(known.vendor_fields),
+    stored_fields = msgspec.structs.replace(
+        vendor_fields(known.vendor_fields),
         kind=kind,
         n_qubits=settings.n_qubits,
         memory_slots=settings.memory_slots,
@@ -215,17 +215,17 @@ def submission(source: bytes, known: Submission, kind: str = STORED) -> Submissi
         seed=settings.seed,
         engine=_METHODS[settings.method],
         outputs=(COUNTS, MEMORY) if memory else (COUNTS,),
-        vendor_fields=msgspec.json.encode(kept_now),
+        vendor_fields=msgspec.json.encode(stored_fields),
     )
 
 
-def kept(document: bytes) -> Kept:
+def vendor_fields(document: bytes) -> VendorFields:
     """Return the vendor fields of a job."""
-    return _kept_decoder.decode(document)
+    return _vendor_fields_decoder.decode(document)
 
 
-def _kept(kind: str, body: JobBody, headers: Headers) -> Kept:
-    return Kept(
+def _vendor_fields(kind: str, body: JobBody, headers: Headers) -> VendorFields:
+    return VendorFields(
         kind=kind,
         client=headers.get(CLIENT, "")[:CLIENT_CHARS],
         experiment=body.experiment_tag or "",

@@ -131,10 +131,10 @@ class Handlers:
     async def clone_job(self, actor: Actor, request: Request[wire.CloneBody]) -> Response:
         """Submit a job again, with changes."""
         job = await self._gateway.jobs.get(actor, request.path_params["id"], dialect=wire.DIALECT)
-        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+        vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
         program = await self._gateway.results.program(job, request.answer)
         await request.answer.close()  # the answer itself is short
-        submission = wire.clone(request.payload, job, kept, program, self.limits)
+        submission = wire.clone(request.payload, job, vendor_fields, program, self.limits)
         return await self._submit(actor, request, submission)
 
     async def _submit(
@@ -148,17 +148,17 @@ class Handlers:
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job."""
-        part, kept = await self._part(actor, request)
+        part, vendor_fields = await self._part(actor, request)
         job = await self._gateway.first_polls.settled(actor, part.job, request.disconnected)
         if job is not part.job:
             if part.number is None:
                 part = JobPart.whole(job)
             else:
                 part = await self._gateway.jobs.part_of(job, part.number)
-        return json(await self._body(part, kept))
+        return json(await self._body(part, vendor_fields))
 
-    async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
-        return jobs.v04_body(part, kept, await self._wait_ms(part.job))
+    async def _body(self, part: JobPart, vendor_fields: wire.VendorFields) -> dict[str, Any]:
+        return jobs.v04_body(part, vendor_fields, await self._wait_ms(part.job))
 
     async def _wait_ms(self, job: Job) -> int | None:
         """Return in how many ms a queued job starts: that of a new job if it has no place yet."""
@@ -208,10 +208,10 @@ class Handlers:
             last = job
             if has_status(job, word) and (not targets or job.device in targets):
                 try:
-                    kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+                    vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
                 except NotFound:  # it was deleted meanwhile
                     continue
-                page.add(await self._body(JobPart.whole(job), kept))
+                page.add(await self._body(JobPart.whole(job), vendor_fields))
                 if page.is_full:
                     break
                 await page.pause()
@@ -220,12 +220,14 @@ class Handlers:
         return _answer_page(request, page.rows, following)
 
     async def _children(self, request: Request[Any], actor: Actor, id_text: str) -> Response:
-        part, kept = await self._find(actor, id_text)
-        if part.number is not None or not kept.is_multi:
+        part, vendor_fields = await self._find(actor, id_text)
+        if part.number is not None or not vendor_fields.is_multi:
             return _answer_page(request, (), None)
 
         async def child(number: int) -> dict[str, Any]:
-            return await self._body(await self._gateway.jobs.part_of(part.job, number), kept)
+            return await self._body(
+                await self._gateway.jobs.part_of(part.job, number), vendor_fields
+            )
 
         return await self._numbered(request, part.job.n_circuits, child)
 
@@ -297,24 +299,24 @@ class Handlers:
 
     async def read_cost(self, actor: Actor, request: Request[None]) -> Response:
         """Read the cost of a job."""
-        part, kept = await self._part(actor, request)
-        return json(jobs.cost(part.job, kept))
+        part, vendor_fields = await self._part(actor, request)
+        return json(jobs.cost(part.job, vendor_fields))
 
     # --- results ----------------------------------------------------------------------------------
 
     async def read_probabilities(self, actor: Actor, request: Request[None]) -> Response:
         """Read the probabilities of a job, by child job where it has several circuits."""
-        part, kept = await self._part(actor, request)
-        found = await self._results(request, part, kept)
-        sharpen = results.is_sharpened(request.query_params, kept.is_debiased)
-        if self._is_nested(part, kept):
+        part, vendor_fields = await self._part(actor, request)
+        found = await self._results(request, part, vendor_fields)
+        sharpen = results.is_sharpened(request.query_params, vendor_fields.is_debiased)
+        if self._is_nested(part, vendor_fields):
             return await _answer(found, lambda: results.nested(found, sharpen=sharpen))
         outcome, shots = results.only(found), part.job.shots
         return await _answer(found, lambda: results.probabilities(outcome, shots, sharpen=sharpen))
 
-    def _is_nested(self, part: JobPart, kept: wire.Kept) -> bool:
+    def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:
         """Return whether probabilities are by child job."""
-        return kept.is_multi and part.number is None
+        return vendor_fields.is_multi and part.number is None
 
     async def read_histogram(self, actor: Actor, request: Request[None]) -> Response:
         """Read the counts of a job."""
@@ -331,30 +333,30 @@ class Handlers:
 
     async def read_artifact(self, actor: Actor, request: Request[None]) -> Response:
         """Read a result in one of its formats."""
-        part, kept = await self._part(actor, request)
+        part, vendor_fields = await self._part(actor, request)
         id_text = request.path_params["uuid"]
         ids = {jobs.artifact_id(jobs.id_of(part), form): form for form in jobs.ARTIFACTS}
         form = ids.get(id_text)
-        is_nested = kept.is_multi and part.number is None
+        is_nested = vendor_fields.is_multi and part.number is None
         if form is None or (form == jobs.AGGREGATE_V1) != is_nested:
             raise NotFound("The job has no such artifact.")
         if form == jobs.NATIVE_V1:
-            return await self._compiled(part, kept)
-        found = await self._results(request, part, kept)
+            return await self._compiled(part, vendor_fields)
+        found = await self._results(request, part, vendor_fields)
         if not is_quick(part.job):
             await request.answer.begin()
         if is_nested:
             return await _answer(found, lambda: results.nested(found, sharpen=False))
-        is_named, number = kept.type == wire.QASM3, part.number or 0
+        is_named, number = vendor_fields.type == wire.QASM3, part.number or 0
         render = partial(results.artifact, form, found, number, is_named=is_named)
         return await _answer(found, render)
 
-    async def _compiled(self, part: JobPart, kept: wire.Kept) -> Response:
+    async def _compiled(self, part: JobPart, vendor_fields: wire.VendorFields) -> Response:
         """Return a circuit in native gates, compiled now: few are ever read."""
-        if not jobs.is_compiled(part, kept):
+        if not jobs.is_compiled(part, vendor_fields):
             raise NotFound("The job has no compiled circuit.")
         view = await self._gateway.devices.get(part.job.device, wire.DIALECT)
-        entangler = jobs.entangler(view.device, kept)
+        entangler = jobs.entangler(view.device, vendor_fields)
         text = await self._gateway.compilation.native(part.job, part.number or 0, entangler)
         return json(msgspec.Raw(text))
 
@@ -366,13 +368,15 @@ class Handlers:
         Raises:
             NotFound: The job has several circuits: each of their child jobs has this.
         """
-        part, kept = await self._part(actor, request)
-        if kept.is_multi and part.number is None:
+        part, vendor_fields = await self._part(actor, request)
+        if vendor_fields.is_multi and part.number is None:
             raise NotFound("The job is of several circuits: read this of its child jobs.")
-        return part, await self._results(request, part, kept)
+        return part, await self._results(request, part, vendor_fields)
 
-    async def _results(self, request: Request[Any], part: JobPart, kept: wire.Kept) -> JobResults:
-        if kept.is_dry:
+    async def _results(
+        self, request: Request[Any], part: JobPart, vendor_fields: wire.VendorFields
+    ) -> JobResults:
+        if vendor_fields.is_dry:
             raise NotFound("A dry run has no results.")
         return await self._gateway.results.of(part.job, request.answer, part.number)
 
@@ -389,7 +393,7 @@ class Handlers:
             device=wire.device_name(body.backend),
             jobs_limit=settings.job_count_limit,
             life_s=None if minutes is None else 60 * minutes,
-            body=sessions.kept(settings),
+            body=sessions.encoded_settings(settings),
         )
         return json(sessions.session(group, sessions.UNUSED, _now()), 201)
 
@@ -430,16 +434,16 @@ class Handlers:
 
     # --- what several need ------------------------------------------------------------------------
 
-    async def _part(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, wire.Kept]:
+    async def _part(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, wire.VendorFields]:
         """Return the job that the path names, or one circuit's, with its stored fields."""
         return await self._find(actor, request.path_params["id"])
 
-    async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.Kept]:
+    async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.VendorFields]:
         part, document = await self._gateway.jobs.part(actor, id_text, dialect=wire.DIALECT)
-        kept = wire.kept(document)
-        if part.number is not None and not kept.is_multi:
+        vendor_fields = wire.vendor_fields(document)
+        if part.number is not None and not vendor_fields.is_multi:
             raise NotFound("There is no such job.")
-        return part, kept
+        return part, vendor_fields
 
 
 class V03Handlers(Handlers):
@@ -451,11 +455,11 @@ class V03Handlers(Handlers):
         # Clients of this version take 201 for an error.
         return json(jobs.short(self._version, job) | {"request": job.created_at // 1000})
 
-    async def _body(self, part: JobPart, kept: wire.Kept) -> dict[str, Any]:
-        return jobs.v03_body(part, kept)
+    async def _body(self, part: JobPart, vendor_fields: wire.VendorFields) -> dict[str, Any]:
+        return jobs.v03_body(part, vendor_fields)
 
-    def _is_nested(self, part: JobPart, kept: wire.Kept) -> bool:
-        return super()._is_nested(part, kept) and part.job.n_circuits > 1
+    def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:
+        return super()._is_nested(part, vendor_fields) and part.job.n_circuits > 1
 
 
 class _Page:

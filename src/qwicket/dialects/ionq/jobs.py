@@ -9,7 +9,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.ionq.statuses import V03, V04, Version
-from qwicket.dialects.ionq.wire import CIRCUIT, MULTI, QASM3, Kept, Member, warnings
+from qwicket.dialects.ionq.wire import CIRCUIT, MULTI, QASM3, Member, VendorFields, warnings
 from qwicket.dialects.times import format_time
 from qwicket.model.ids import part_id
 from qwicket.model.states import JobState
@@ -62,12 +62,12 @@ def children(job: Job) -> list[str]:
     return [part_id(job.id, number) for number in range(job.n_circuits)]
 
 
-def v04_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
+def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) -> dict[str, Any]:
     """Return the body of a job, or of one of its circuits, in version 0.4.
 
     Args:
         part: What to show.
-        kept: The vendor's fields that are stored with the job.
+        vendor_fields: The vendor's fields that are stored with the job.
         wait_ms: When it is expected to start.
     """
     job, is_child = part.job, part.number is not None
@@ -81,17 +81,17 @@ def v04_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": id_of(part),
         "status": V04.status(job, part.state),
-        "type": CIRCUIT if is_child else kept.type,
+        "type": CIRCUIT if is_child else vendor_fields.type,
         "backend": job.device,
-        "dry_run": kept.is_dry,
-        "name": _member(part, kept).name if is_child else job.name,
+        "dry_run": vendor_fields.is_dry,
+        "name": _member(part, vendor_fields).name if is_child else job.name,
         "shots": job.shots,
-        "settings": kept.settings,
-        "metadata": {} if is_child else kept.metadata,
+        "settings": vendor_fields.settings,
+        "metadata": {} if is_child else vendor_fields.metadata,
         "failure": _failure(part.failure),
         "stats": stats,
         "parent_job_id": job.id if is_child else None,
-        "child_job_ids": _shown_children(part, kept),
+        "child_job_ids": _shown_children(part, vendor_fields),
         "session_id": job.group,
         "project_id": job.project,
         "submitter_id": job.account,
@@ -101,19 +101,19 @@ def v04_body(part: JobPart, kept: Kept, wait_ms: int | None) -> dict[str, Any]:
         "predicted_wait_time_ms": wait_ms,
         "predicted_execution_duration_ms": round(1000 * job.est_seconds),
         "execution_duration_ms": _duration(job) if is_completed else None,
-        "output": _output(part, kept),
+        "output": _output(part, vendor_fields),
         "results": None,
     }
-    if is_completed and not kept.is_dry:
-        shown["results"] = _results(id_of(part), CIRCUIT if is_child else kept.type)
+    if is_completed and not vendor_fields.is_dry:
+        shown["results"] = _results(id_of(part), CIRCUIT if is_child else vendor_fields.type)
     if not job.calibration:  # a twin's noise is that of its calibration, not of a named model
-        shown["noise"] = kept.noise
-    if messages := warnings(job, kept):
+        shown["noise"] = vendor_fields.noise
+    if messages := warnings(job, vendor_fields):
         shown["warning"] = {"messages": messages}
     return shown
 
 
-def v03_body(part: JobPart, kept: Kept) -> dict[str, Any]:
+def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
     """Return the body of a job, or of one of its circuits, in version 0.3."""
     job, is_child = part.job, part.number is not None
     is_completed = part.state is JobState.COMPLETED
@@ -122,24 +122,26 @@ def v03_body(part: JobPart, kept: Kept) -> dict[str, Any]:
         "status": V03.status(job, part.state),
         "type": "circuit",
         "target": job.device,
-        "name": _member(part, kept).name if is_child else job.name,
+        "name": _member(part, vendor_fields).name if is_child else job.name,
         "shots": job.shots,
         "qubits": job.n_qubits,
         "circuits": 1 if is_child else job.n_circuits,
-        "registers": _member(part, kept).registers if is_child else kept.registers,
-        "metadata": {} if is_child else kept.metadata,
-        "settings": kept.settings,
+        "registers": _member(part, vendor_fields).registers
+        if is_child
+        else vendor_fields.registers,
+        "metadata": {} if is_child else vendor_fields.metadata,
+        "settings": vendor_fields.settings,
         "gate_counts": {} if is_child else {"1q": job.n_ops_1q, "2q": job.n_ops_2q},
         "request": job.created_at // 1000,
         "predicted_execution_time": round(1000 * job.est_seconds),
         "session_id": job.group,
-        "dry_run": kept.is_dry,
+        "dry_run": vendor_fields.is_dry,
     }
     if not job.calibration:
-        shown["noise"] = kept.noise
-    if kept.is_debiased:
+        shown["noise"] = vendor_fields.noise
+    if vendor_fields.is_debiased:
         shown["error_mitigation"] = {"debias": True}
-    if ids := _shown_children(part, kept):
+    if ids := _shown_children(part, vendor_fields):
         shown["children"] = ids
     if is_child:
         shown["parent"] = job.id
@@ -151,53 +153,53 @@ def v03_body(part: JobPart, kept: Kept) -> dict[str, Any]:
         shown["failure"] = _failure(part.failure)
     if is_completed:
         shown["execution_time"] = _duration(job)
-        if not kept.is_dry:
+        if not vendor_fields.is_dry:
             shown["results_url"] = f"/v0.3/jobs/{id_of(part)}/results"
-    if messages := warnings(job, kept):
+    if messages := warnings(job, vendor_fields):
         shown["warning"] = {"messages": messages}
     return shown
 
 
-def cost(job: Job, kept: Kept) -> dict[str, Any]:
+def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
     """Return what a job costs: nothing, in a currency, because the shape asks for one."""
     nothing = {"value": 0.0, "unit": "usd"}
-    shown: dict[str, Any] = {"dry_run": kept.is_dry, "estimated_cost": nothing}
+    shown: dict[str, Any] = {"dry_run": vendor_fields.is_dry, "estimated_cost": nothing}
     return {**shown, "cost": nothing} if job.state.is_final else shown
 
 
-def is_compiled(part: JobPart, kept: Kept) -> bool:
+def is_compiled(part: JobPart, vendor_fields: VendorFields) -> bool:
     """Return whether a job has a compiled circuit; OpenQASM 3 has none."""
-    is_one = kept.type == CIRCUIT or part.number is not None
+    is_one = vendor_fields.type == CIRCUIT or part.number is not None
     return is_one and part.state is JobState.COMPLETED
 
 
-def entangler(device: Device, kept: Kept) -> Entangler:
+def entangler(device: Device, vendor_fields: VendorFields) -> Entangler:
     """Return a machine's two-qubit gate; on the simulator, that of its noise model."""
-    has_zz = "zz" in device.spec.native_gates or kept.noise.model.startswith("forte")
+    has_zz = "zz" in device.spec.native_gates or vendor_fields.noise.model.startswith("forte")
     return "zz" if has_zz else "ms"
 
 
-def _output(part: JobPart, kept: Kept) -> dict[str, Any]:
+def _output(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
     shown: dict[str, Any] = {}
-    if is_compiled(part, kept):
+    if is_compiled(part, vendor_fields):
         circuits = {NATIVE_V1: _descriptor(id_of(part), NATIVE_V1)}
         shown["compilation"] = {"compiled_circuits": circuits}
-    if kept.is_debiased and part.job.calibration:
+    if vendor_fields.is_debiased and part.job.calibration:
         shown["error_mitigation"] = {"debiasing": True}
     return shown
 
 
-def _shown_children(part: JobPart, kept: Kept) -> list[str] | None:
+def _shown_children(part: JobPart, vendor_fields: VendorFields) -> list[str] | None:
     """Return the ids of a job's children when it has ended, else None.
 
     Until then it is polled, and there may be thousands of them.
     """
-    is_whole = kept.is_multi and part.number is None
+    is_whole = vendor_fields.is_multi and part.number is None
     return children(part.job) if is_whole and part.job.state.is_final else None
 
 
-def _member(part: JobPart, kept: Kept) -> Member:
-    return kept.members[part.number or 0] if kept.members else Member()
+def _member(part: JobPart, vendor_fields: VendorFields) -> Member:
+    return vendor_fields.members[part.number or 0] if vendor_fields.members else Member()
 
 
 def _failure(failure: Failure | None) -> dict[str, str]:

@@ -47,7 +47,7 @@ def opening(text: bytes, _: Limits) -> OpenBody:
     return decode(text, _open_decoder)
 
 
-def kept(settings: Settings) -> bytes:
+def encoded_settings(settings: Settings) -> bytes:
     """Return the vendor fields of a session."""
     return msgspec.json.encode(settings)
 

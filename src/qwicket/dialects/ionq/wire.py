@@ -118,7 +118,7 @@ class Member(msgspec.Struct, frozen=True, omit_defaults=True):
     registers: msgspec.Raw = _EMPTY
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What only IonQ's clients need back; stored with the job, opaque to everyone else."""
 
     type: str
@@ -159,7 +159,7 @@ class _Outline(msgspec.Struct, frozen=True):
 _v04_decoder: Final = msgspec.json.Decoder(V04Body)
 _v03_decoder: Final = msgspec.json.Decoder(V03Body)
 _ids_decoder: Final = msgspec.json.Decoder(IdsBody)
-_kept_decoder: Final = msgspec.json.Decoder(Kept)
+_vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 _settings_decoder: Final = msgspec.json.Decoder(_Settings)
 _outline_decoder: Final = msgspec.json.Decoder(_Outline)
 
@@ -167,7 +167,7 @@ _outline_decoder: Final = msgspec.json.Decoder(_Outline)
 class _CommonSubmission(NamedTuple):
     """A submission of either version."""
 
-    kept: Kept
+    vendor_fields: VendorFields
     device: str
     source: bytes
     shots: int | str
@@ -175,11 +175,11 @@ class _CommonSubmission(NamedTuple):
     session: str | None
 
     def to_submission(self) -> Submission:
-        noise = self.kept.noise
+        noise = self.vendor_fields.noise
         return Submission(
             dialect=DIALECT,
             device=device_name(self.device),
-            format="openqasm3" if self.kept.type == QASM3 else CIRCUIT,
+            format="openqasm3" if self.vendor_fields.type == QASM3 else CIRCUIT,
             source=self.source,
             shots=_shots(self.shots),
             outputs=(COUNTS, PROBABILITIES),
@@ -187,9 +187,9 @@ class _CommonSubmission(NamedTuple):
             noise=None if noise.model == IDEAL else _SAME_NOISE.get(noise.model, noise.model),
             name=self.name or "",
             group=self.session,
-            debias=self.kept.is_debiased,
-            dry_run=self.kept.is_dry,
-            vendor_fields=msgspec.json.encode(self.kept),
+            debias=self.vendor_fields.is_debiased,
+            dry_run=self.vendor_fields.is_dry,
+            vendor_fields=msgspec.json.encode(self.vendor_fields),
         )
 
 
@@ -218,7 +218,7 @@ def v04_submission(body: V04Body, limits: Limits) -> Submission:
     if body.type == MULTI and outline.circuits is None:
         raise InvalidRequest("input.circuits is missing.", field="input.circuits")
     settings = _document(body.settings, "settings", limits)
-    kept = Kept(
+    vendor_fields = VendorFields(
         type=_type(body.type, outline),
         metadata=_document(body.metadata, "metadata", limits),
         noise=body.noise or Noise(),
@@ -229,7 +229,7 @@ def v04_submission(body: V04Body, limits: Limits) -> Submission:
     )
     source = _text(outline) if body.type == QASM3 else bytes(body.input)
     return _CommonSubmission(
-        kept, body.backend, source, body.shots, body.name, body.session_id
+        vendor_fields, body.backend, source, body.shots, body.name, body.session_id
     ).to_submission()
 
 
@@ -245,7 +245,7 @@ def v03_submission(body: V03Body, limits: Limits) -> Submission:
         raise InvalidRequest("input is missing.", field="input")
     outline = _outline(program)
     mitigation = body.error_mitigation or V03Mitigation()
-    kept = Kept(
+    vendor_fields = VendorFields(
         type=_type(CIRCUIT, outline),
         metadata=_document(body.metadata, "metadata", limits),
         noise=body.noise or Noise(),
@@ -256,11 +256,13 @@ def v03_submission(body: V03Body, limits: Limits) -> Submission:
         is_dry=bool(body.dry_run),
     )
     return _CommonSubmission(
-        kept, body.target, bytes(program), body.shots, body.name, body.session_id
+        vendor_fields, body.target, bytes(program), body.shots, body.name, body.session_id
     ).to_submission()
 
 
-def clone(body: CloneBody, job: Job, kept: Kept, program: Program, limits: Limits) -> Submission:
+def clone(
+    body: CloneBody, job: Job, vendor_fields: VendorFields, program: Program, limits: Limits
+) -> Submission:
     """Return the submission of a job's clone.
 
     Raises:
@@ -278,7 +280,7 @@ def clone(body: CloneBody, job: Job, kept: Kept, program: Program, limits: Limit
     if body.dry_run is not None:
         changes["is_dry"] = body.dry_run
     return _CommonSubmission(
-        msgspec.structs.replace(kept, **changes),
+        msgspec.structs.replace(vendor_fields, **changes),
         job.device if body.backend is None else body.backend,
         program.source,
         job.shots if body.shots is None else body.shots,
@@ -300,17 +302,17 @@ def parse_ids(text: bytes, limits: Limits) -> list[str]:
     return list(dict.fromkeys(found))
 
 
-def kept(document: bytes) -> Kept:
+def vendor_fields(document: bytes) -> VendorFields:
     """Return the vendor fields of a job."""
-    return _kept_decoder.decode(document)
+    return _vendor_fields_decoder.decode(document)
 
 
-def warnings(job: Job, kept: Kept) -> list[str]:
+def warnings(job: Job, vendor_fields: VendorFields) -> list[str]:
     """Return warnings about options that had no effect."""
     found = []
-    if kept.is_debiased and job.calibration is None:
+    if vendor_fields.is_debiased and job.calibration is None:
         found.append("Debiasing is for QPUs: the simulator was run without.")
-    mitigation = _mitigation(kept.settings)
+    mitigation = _mitigation(vendor_fields.settings)
     if mitigation.symmetry_verification:
         found.append("Symmetry verification is not available: the job was run without.")
     return found

@@ -33,7 +33,7 @@ class OpenBody(msgspec.Struct, frozen=True, kw_only=True):
     life_s: _LifeS | None = msgspec.field(default=None, name="maxTTL")
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class GroupFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What only qBraid's clients need back of a group."""
 
     tags: msgspec.Raw = EMPTY
@@ -51,7 +51,7 @@ class Opening(msgspec.Struct, frozen=True):
 
 
 _decoder: Final = msgspec.json.Decoder(OpenBody)
-_kept_decoder: Final = msgspec.json.Decoder(Kept)
+_group_fields_decoder: Final = msgspec.json.Decoder(GroupFields)
 
 
 def opening(text: bytes, limits: Limits) -> Opening:
@@ -62,22 +62,22 @@ def opening(text: bytes, limits: Limits) -> Opening:
         LimitExceeded: A document is too large.
     """
     body = decode(text or b"{}", _decoder)
-    kept = Kept(
+    fields = GroupFields(
         tags=document(body.tags, "tags", limits),
         metadata=document(body.metadata, "metadata", limits),
         life_s=body.life_s or _DEFAULT_LIFE_S,
     )
-    return Opening(body.name or "", kept.life_s, msgspec.json.encode(kept))
+    return Opening(body.name or "", fields.life_s, msgspec.json.encode(fields))
 
 
 def cancelled(group: Group) -> bytes:
     """Return the vendor fields of a group that its user has cancelled."""
-    return msgspec.json.encode(msgspec.structs.replace(_kept(group), is_cancelled=True))
+    return msgspec.json.encode(msgspec.structs.replace(_group_fields(group), is_cancelled=True))
 
 
 def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
     """Return the status of a group: CLOSED takes no more jobs but has unfinished ones."""
-    if _kept(group).is_cancelled:
+    if _group_fields(group).is_cancelled:
         return "CANCELLED"
     if group.is_open(now):
         return "OPEN"
@@ -90,7 +90,7 @@ def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
 
 def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, Any]:
     """Return a group's document."""
-    kept = _kept(group)
+    fields = _group_fields(group)
     return {
         "groupJobQrn": ids.group_qrn(group.id),
         "name": group.name or None,
@@ -106,9 +106,9 @@ def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, An
             "endedAt": format_time(_closed_at(group, now)),
             "executionDuration": None,
         },
-        "maxTTL": kept.life_s,
-        "tags": kept.tags,
-        "metadata": kept.metadata,
+        "maxTTL": fields.life_s,
+        "tags": fields.tags,
+        "metadata": fields.metadata,
     }
 
 
@@ -119,5 +119,5 @@ def _closed_at(group: Group, now: int) -> int | None:
     return None if group.is_open(now) else group.expires_at
 
 
-def _kept(group: Group) -> Kept:
-    return _kept_decoder.decode(group.body)
+def _group_fields(group: Group) -> GroupFields:
+    return _group_fields_decoder.decode(group.body)

@@ -7,7 +7,7 @@ import contextlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qwicket.dialects.qbraid import ids, statuses
-from qwicket.dialects.qbraid.wire import DIALECT, Kept, kept
+from qwicket.dialects.qbraid.wire import DIALECT, VendorFields, vendor_fields
 from qwicket.dialects.routing import Route
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
@@ -39,7 +39,7 @@ class Shown(NamedTuple):
     """A job with all that its document is made from."""
 
     job: Job
-    kept: Kept
+    vendor_fields: VendorFields
     ahead: int | None
 
 
@@ -100,12 +100,12 @@ class CommonHandlers:
         parsed = request.payload.for_device(view.device)
         group = await self._group(actor, parsed.group)
         key = request.idempotency_key
-        if parsed.kept.is_batch:  # encoding a long batch would block the event loop
+        if parsed.vendor_fields.is_batch:  # encoding a long batch would block the event loop
             submission = await asyncio.to_thread(parsed.to_submission, group, key)
         else:
             submission = parsed.to_submission(group, key)
         job = await self._gateway.jobs.submit(actor, submission, is_once=True)
-        return Shown(job, parsed.kept, None)
+        return Shown(job, parsed.vendor_fields, None)
 
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
@@ -125,7 +125,7 @@ class CommonHandlers:
 
     async def _show(self, job: Job) -> Shown:
         place = await self._gateway.queue.position(job)
-        found = kept(await self._gateway.jobs.vendor_fields(job))
+        found = vendor_fields(await self._gateway.jobs.vendor_fields(job))
         return Shown(job, found, place.ahead if place else None)
 
     async def _search(
@@ -166,7 +166,7 @@ class CommonHandlers:
                 shown.append(row := await self._show(job))
             except NotFound:  # it was deleted meanwhile
                 continue
-            size += row.kept.size_bytes
+            size += row.vendor_fields.size_bytes
             if size > _PAGE_BYTES:
                 break
             if size > SMALL_RESPONSE_BYTES:

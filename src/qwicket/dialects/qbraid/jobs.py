@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwicket.dialects.qbraid.handlers import Shown
-    from qwicket.dialects.qbraid.wire import Kept
+    from qwicket.dialects.qbraid.wire import VendorFields
     from qwicket.gateway import JobResults, Program
     from qwicket.model.jobs import Job
 
@@ -32,23 +32,23 @@ _WITH_VERSION: Final = re.compile(r"\s*OPENQASM\s+[23](\.\d+)?;")
 
 def v1_document(shown: Shown) -> dict[str, Any]:
     """Return a job for v1."""
-    job, kept = shown.job, shown.kept
+    job, vendor_fields = shown.job, shown.vendor_fields
     is_final = job.state.is_final
     return {
-        "jobQrn": ids.v1_job_id(job, kept.device),
+        "jobQrn": ids.v1_job_id(job, vendor_fields.device),
         "jobVrn": job.id,
         "name": job.name or None,
-        "deviceQrn": kept.device,
+        "deviceQrn": vendor_fields.device,
         "vendor": "qbraid",
         "provider": "qbraid",
         "status": statuses.status(job),
         "statusMsg": job.error_text,
-        "experimentType": "analog" if _is_analog(kept) else "gate_model",
+        "experimentType": "analog" if _is_analog(vendor_fields) else "gate_model",
         "shots": job.shots,
         "numCircuits": job.n_circuits,
         "queuePosition": _position(shown),
-        "tags": kept.tags,
-        "runtimeOptions": kept.options,
+        "tags": vendor_fields.tags,
+        "runtimeOptions": vendor_fields.options,
         "metadata": {},
         "groupJobQrn": ids.group_qrn(job.group) if job.group else None,
         "estimatedCost": 0,
@@ -63,7 +63,7 @@ def v1_document(shown: Shown) -> dict[str, Any]:
 
 def v0_document(shown: Shown, owner: str, email: str) -> dict[str, Any]:
     """Return a job for v0, without `metadata`, which its clients reject."""
-    job, kept = shown.job, shown.kept
+    job, vendor_fields = shown.job, shown.vendor_fields
     return {
         "_id": object_id(job.id),
         "qbraidJobId": ids.v0_job_id(job, owner),
@@ -74,13 +74,15 @@ def v0_document(shown: Shown, owner: str, email: str) -> dict[str, Any]:
         "status": statuses.status(job),
         "qbraidStatus": statuses.status(job),
         "statusText": job.error_text,
-        "experimentType": "ahs" if _is_analog(kept) else "gate_model",
+        "experimentType": "ahs" if _is_analog(vendor_fields) else "gate_model",
         "shots": job.shots,
         "queuePosition": _position(shown),
         "queueDepth": None,
-        "circuitNumQubits": job.n_qubits if kept.n_qubits is None else kept.n_qubits,
-        "circuitDepth": kept.depth,
-        "tags": kept.tags,
+        "circuitNumQubits": job.n_qubits
+        if vendor_fields.n_qubits is None
+        else vendor_fields.n_qubits,
+        "circuitDepth": vendor_fields.depth,
+        "tags": vendor_fields.tags,
         "preflight": False,
         "cost": 0 if job.state.is_final else None,
         "escrow": 0,
@@ -107,16 +109,16 @@ def times(job: Job) -> dict[str, Any]:
     }
 
 
-def program(found: Program, kept: Kept) -> Any:
+def program(found: Program, vendor_fields: VendorFields) -> Any:
     """Return the program as it was submitted, a list of a batch."""
     sources = [found.source.decode()]
-    if kept.is_batch:
+    if vendor_fields.is_batch:
         sources = [member.source for member in batch.members(found.source)]
     programs = [
-        {"format": name, "data": raw(text.encode()) if number in kept.objects else text}
-        for number, (name, text) in enumerate(zip(kept.formats, sources, strict=True))
+        {"format": name, "data": raw(text.encode()) if number in vendor_fields.objects else text}
+        for number, (name, text) in enumerate(zip(vendor_fields.formats, sources, strict=True))
     ]
-    return programs if kept.is_batch else programs[0]
+    return programs if vendor_fields.is_batch else programs[0]
 
 
 def compiled(circuit: bytes) -> dict[str, str]:
@@ -130,8 +132,8 @@ def compiled(circuit: bytes) -> dict[str, str]:
     return {"format": "ionq.circuit.v0", "data": data}
 
 
-def _is_analog(kept: Kept) -> bool:
-    return kept.formats[0] == "analog"
+def _is_analog(vendor_fields: VendorFields) -> bool:
+    return vendor_fields.formats[0] == "analog"
 
 
 def _position(shown: Shown) -> int | None:
@@ -141,11 +143,11 @@ def _position(shown: Shown) -> int | None:
 # --- results --------------------------------------------------------------------------------------
 
 
-def v1_result(found: JobResults, kept: Kept) -> dict[str, Any]:
+def v1_result(found: JobResults, vendor_fields: VendorFields) -> dict[str, Any]:
     """Return a result for v1; the result of a batch has one entry per program."""
     job, parts = found.job, found.parts
     frame = {"cost": 0, "timeStamps": times(job)}
-    if not kept.is_batch and job.n_circuits == 1:
+    if not vendor_fields.is_batch and job.n_circuits == 1:
         return {"status": statuses.status(job), **frame, "resultData": _data(parts[0])}
     results = [{"status": _status(part), **frame, "resultData": _data(part)} for part in parts]
     return {"status": statuses.status(job), **frame, "results": results}

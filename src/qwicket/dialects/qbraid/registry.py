@@ -108,8 +108,8 @@ class Registry:
             detail = f"The document has {len(body)} bytes, {maximum} are allowed"
             raise LimitExceeded(f"{detail} (limit options_bytes).")
         record = await self._gateway.records.register(actor, DIALECT, key, body)
-        kept: str = _decoder.decode(record.body)["qbraidJobId"]
-        return kept
+        vendor_fields: str = _decoder.decode(record.body)["qbraidJobId"]
+        return vendor_fields
 
     async def update(
         self, actor: Actor, email: str, fields: dict[str, list[str]]

@@ -10,7 +10,7 @@ from qwicket.circuits.outcomes import COUNTS, MEMORY, SAMPLES
 from qwicket.dialects.bodies import check_document, decode, decode_field, invalid
 from qwicket.dialects.qbraid import ids
 from qwicket.dialects.qbraid.limits import QBraidLimits
-from qwicket.dialects.qbraid.wire import DIALECT, EMPTY, Kept
+from qwicket.dialects.qbraid.wire import DIALECT, EMPTY, VendorFields
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotOffered
 from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
@@ -112,7 +112,7 @@ class ParsedJob(NamedTuple):
 
     device: str
     programs: tuple[ProgramText, ...]
-    kept: Kept
+    vendor_fields: VendorFields
     shots: int | None
     options: _Options
     name: str = ""
@@ -129,11 +129,11 @@ class ParsedJob(NamedTuple):
             if program.format not in taken:
                 detail = f"The device {device.name} takes programs in {', '.join(taken)}"
                 raise InvalidRequest(f"{detail}, not in {program.format}.", field="program.format")
-        if self.kept.is_batch and "batch" not in device.spec.formats:
+        if self.vendor_fields.is_batch and "batch" not in device.spec.formats:
             detail = f"The device {device.name} takes no batches: send one program a job."
             raise InvalidRequest(detail, field="program")
-        kept = msgspec.structs.replace(self.kept, device=ids.qrn(device))
-        return self._replace(device=device.name, kept=kept)
+        vendor_fields = msgspec.structs.replace(self.vendor_fields, device=ids.qrn(device))
+        return self._replace(device=device.name, vendor_fields=vendor_fields)
 
     def to_submission(self, group: str | None, key: str | None) -> Submission:
         """Return what the gateway takes.
@@ -146,21 +146,21 @@ class ParsedJob(NamedTuple):
         return Submission(
             dialect=DIALECT,
             device=self.device,
-            format="batch" if self.kept.is_batch else formats[0],
+            format="batch" if self.vendor_fields.is_batch else formats[0],
             source=self._joined(formats),
             shots=DEFAULT_SHOTS if self.shots is None else self.shots,
             outputs=self._outputs(formats[0]),
             seed=self.options.seed,
             noise=self.options.noise_model or None,
             name=self.name,
-            tags=flat_tags(self.kept.tags),
+            tags=flat_tags(self.vendor_fields.tags),
             group=group,
             idempotency_key=key,
-            vendor_fields=msgspec.json.encode(self.kept),
+            vendor_fields=msgspec.json.encode(self.vendor_fields),
         )
 
     def _joined(self, formats: list[str]) -> bytes:
-        if not self.kept.is_batch:
+        if not self.vendor_fields.is_batch:
             return self.programs[0].source.encode()
         pairs = zip(formats, self.programs, strict=True)
         return batch.write(tuple([batch.Member(name, program.source) for name, program in pairs]))
@@ -186,7 +186,7 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
         raise InvalidRequest("program must not be an empty list.", field="program")
     programs = tuple([_program_text(member) for member in members])
     options = document(body.runtime_options, "runtimeOptions", limits)
-    kept = Kept(
+    vendor_fields = VendorFields(
         formats=tuple([program.format for program in programs]),
         is_batch=is_batch,
         objects=tuple([number for number, program in enumerate(programs) if program.is_object]),
@@ -195,7 +195,9 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
     )
     asked = decode_field(options, _options_decoder, "runtimeOptions")
     group = body.group_job_qrn or None
-    return ParsedJob(body.device_qrn, programs, kept, body.shots, asked, body.name or "", group)
+    return ParsedJob(
+        body.device_qrn, programs, vendor_fields, body.shots, asked, body.name or "", group
+    )
 
 
 def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
@@ -215,7 +217,7 @@ def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
     program = _v0_program_text(body)
     options = document(_unwrapped(body.runtime_options), "runtimeOptions", limits)
     further = decode_field(options, _options_decoder, "runtimeOptions")
-    kept = Kept(
+    vendor_fields = VendorFields(
         formats=(program.format,),
         objects=(0,) if program.is_object else (),
         tags=_tags(_unwrapped(body.tags), limits),
@@ -228,7 +230,7 @@ def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
         further.seed if body.seed is None else body.seed,
         further.memory if body.memory is None else body.memory,
     )
-    return ParsedJob(body.qbraid_device_id, (program,), kept, body.shots, asked)
+    return ParsedJob(body.qbraid_device_id, (program,), vendor_fields, body.shots, asked)
 
 
 def flat_tags(raw: msgspec.Raw) -> tuple[str, ...]:

@@ -25,7 +25,7 @@ DIALECT: Final = "qbraid"
 EMPTY: Final = msgspec.Raw(b"{}")
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What only qBraid's clients need back; stored with the job, opaque to everyone else.
 
     Attributes:
@@ -54,12 +54,12 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return len(bytes(self.tags)) + len(bytes(self.options))
 
 
-_kept_decoder: Final = msgspec.json.Decoder(Kept)
+_vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 
 
-def kept(document: bytes) -> Kept:
+def vendor_fields(document: bytes) -> VendorFields:
     """Return the vendor fields of a job."""
-    return _kept_decoder.decode(document)
+    return _vendor_fields_decoder.decode(document)
 
 
 # --- errors ---------------------------------------------------------------------------------------

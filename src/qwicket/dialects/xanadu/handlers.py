@@ -99,7 +99,7 @@ class Handlers:
             job = await self._gateway.jobs.submit(actor, submission, is_once=True)
         except (InvalidRequest, LimitExceeded, NotFound) as error:
             raise wire.in_circuit(error) from None
-        return json(wire.job(job, wire.kept(submission.vendor_fields), wire.OPEN), 201)
+        return json(wire.job(job, wire.vendor_fields(submission.vendor_fields), wire.OPEN), 201)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's own jobs, newest first, without those that do not exist."""
@@ -138,7 +138,7 @@ class Handlers:
             actor, id_text, dialect=wire.DIALECT
         )
         job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
-        return json(wire.job(job, wire.kept(document)))
+        return json(wire.job(job, wire.vendor_fields(document)))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job; one that has ended stays as it is."""
@@ -169,7 +169,7 @@ class Handlers:
         return await self._gateway.jobs.get(actor, request.path_params["id"], dialect=wire.DIALECT)
 
     async def _body(self, job: Job) -> dict[str, Any]:
-        return wire.job(job, wire.kept(await self._gateway.jobs.vendor_fields(job)))
+        return wire.job(job, wire.vendor_fields(await self._gateway.jobs.vendor_fields(job)))
 
 
 def _refused(code: str, description: str) -> Response:

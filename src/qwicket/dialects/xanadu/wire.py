@@ -58,7 +58,7 @@ class PatchBody(msgspec.Struct, frozen=True):
     status: str
 
 
-class Kept(msgspec.Struct, frozen=True, omit_defaults=True):
+class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
     """What only this dialect's clients need back; stored with the job, opaque to everyone else."""
 
     name: str | None = None
@@ -74,7 +74,7 @@ class Grant(NamedTuple):
 
 _submit_decoder: Final = msgspec.json.Decoder(SubmitBody)
 _patch_decoder: Final = msgspec.json.Decoder(PatchBody)
-_kept_decoder: Final = msgspec.json.Decoder(Kept)
+_vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 
 
 # --- in -------------------------------------------------------------------------------------------
@@ -118,7 +118,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
         shots=header.shots,
         outputs=(SAMPLES,),
         name=body.name or "",
-        vendor_fields=msgspec.json.encode(Kept(body.name, body.language)),
+        vendor_fields=msgspec.json.encode(VendorFields(body.name, body.language)),
     )
 
 
@@ -183,25 +183,25 @@ def access(text: str, token: str, life_s: float) -> dict[str, Any]:
     }
 
 
-def kept(document: bytes) -> Kept:
+def vendor_fields(document: bytes) -> VendorFields:
     """Return the vendor fields of a job."""
-    return _kept_decoder.decode(document)
+    return _vendor_fields_decoder.decode(document)
 
 
-def job(job: Job, kept: Kept, status: str | None = None) -> dict[str, Any]:
+def job(job: Job, vendor_fields: VendorFields, status: str | None = None) -> dict[str, Any]:
     """Return a job's body. Every key must be there: clients look all of them up.
 
     Args:
         job: The job.
-        kept: Its vendor fields.
+        vendor_fields: Its vendor fields.
         status: Status to return in place of the job's own.
     """
     return {
         "id": job.id,
-        "name": kept.name,
+        "name": vendor_fields.name,
         "status": status or _STATUSES[job.state],
         "target": job.device,
-        "language": kept.language,
+        "language": vendor_fields.language,
         "created_at": _time(job.created_at),
         "started_at": _time(job.started_at),
         "finished_at": _time(job.ended_at),

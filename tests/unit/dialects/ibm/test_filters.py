@@ -79,7 +79,7 @@ def some_job(draw: random.Random, number: int) -> Shown:
     def at(*others: None) -> Any:
         return draw.choice([*others, *(T0 + 1000 * n for n in range(6))])
 
-    kept = wire.Kept(
+    vendor_fields = wire.VendorFields(
         kind=draw.choice(["q-object", "q-object-external-storage"]),
         client=draw.choice(["", "qiskit-ibmq-provider/0.20.2"]),
         experiment=draw.choice(["", "bell", "exp"]),
@@ -99,7 +99,7 @@ def some_job(draw: random.Random, number: int) -> Shown:
         ended_at=at(None, None),
         error_code=draw.choice([None, "draft_expired", "out_of_memory"]),
     )
-    return Shown(made, kept, "ada")
+    return Shown(made, vendor_fields, "ada")
 
 
 times = st.integers(0, 5).map(lambda n: T0 + 1000 * n)
@@ -334,7 +334,7 @@ def test_a_hostile_filter_is_refused_at_once(text: str) -> None:
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*)*x", "(x+x+)+y"])
 def test_a_pattern_that_explodes_elsewhere_takes_no_time_here(pattern: str) -> None:
     asked = filters.parse(json.dumps({"where": {"name": {"regexp": pattern}}}), LIMITS)
-    long = Shown(job(name="a" * 250 + "!"), wire.Kept(kind=""), "ada")
+    long = Shown(job(name="a" * 250 + "!"), wire.VendorFields(kind=""), "ada")
     began = time.perf_counter()
     for _ in range(100):
         asked.where.holds(long)

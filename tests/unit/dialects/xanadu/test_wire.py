@@ -28,10 +28,10 @@ def test_shots_and_target_come_from_the_circuit() -> None:
     found = submission(circuit=CIRCUIT)
     assert (found.device, found.shots, found.name) == ("X8_01", 7, "")
     assert found.source == CIRCUIT.encode()
-    assert wire.kept(found.vendor_fields) == wire.Kept(None, "blackbird:1.0")
+    assert wire.vendor_fields(found.vendor_fields) == wire.VendorFields(None, "blackbird:1.0")
     named = submission(circuit="MeasureFock() | 0", target="X8_01", name="", language="blackbird:1")
     assert (named.device, named.shots) == ("X8_01", 1)
-    assert wire.kept(named.vendor_fields) == wire.Kept("", "blackbird:1")
+    assert wire.vendor_fields(named.vendor_fields) == wire.VendorFields("", "blackbird:1")
 
 
 def test_only_the_header_is_read_here() -> None:

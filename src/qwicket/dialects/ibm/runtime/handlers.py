@@ -193,7 +193,7 @@ class Handlers:
             RUNTIME,
             device=body.backend,
             life_s=life_s,
-            body=msgspec.json.encode(wire.KeptSession(body.mode)),
+            body=msgspec.json.encode(wire.SessionFields(body.mode)),
         )
         return json(await self._shown_session(actor, group.id))
 
@@ -257,9 +257,11 @@ class Handlers:
             raise ibm.JobNotFound(error.detail) from None
 
     async def _body(self, job: Job, names: dict[str, str]) -> dict[str, Any]:
-        kept = wire.kept_decoder.decode(await self._gateway.jobs.vendor_fields(job))
+        vendor_fields = wire.vendor_fields_decoder.decode(
+            await self._gateway.jobs.vendor_fields(job)
+        )
         await asyncio.sleep(0)  # a list has many of them, and each takes a look-up
-        return jobs.body(job, kept, names.get(job.project, job.project))
+        return jobs.body(job, vendor_fields, names.get(job.project, job.project))
 
 
 def _with_params(shown: dict[str, Any], source: bytes) -> dict[str, Any]:

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.ibm import statuses
 from qwicket.dialects.ibm.names import GROUP, HUB
-from qwicket.dialects.ibm.runtime.wire import kept_session_decoder
+from qwicket.dialects.ibm.runtime.wire import session_fields_decoder
 from qwicket.dialects.ibm.wire import number
 from qwicket.dialects.times import format_time
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from qwicket.dialects.ibm.runtime.wire import Kept
+    from qwicket.dialects.ibm.runtime.wire import VendorFields
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.jobs import Job
     from qwicket.scheduling import QueuePosition
@@ -32,12 +32,12 @@ def status(job: Job) -> str:
     return _STATUSES.get(statuses.status(job), "Failed")
 
 
-def body(job: Job, kept: Kept, project: str) -> dict[str, Any]:
+def body(job: Job, vendor_fields: VendorFields, project: str) -> dict[str, Any]:
     """Return a job.
 
     Args:
         job: The job.
-        kept: Its vendor fields.
+        vendor_fields: Its vendor fields.
         project: The name of its project.
     """
     state: dict[str, Any] = {"status": status(job)}
@@ -46,7 +46,7 @@ def body(job: Job, kept: Kept, project: str) -> dict[str, Any]:
     shown: dict[str, Any] = {
         "id": job.id,
         "backend": job.device,
-        "program": {"id": kept.program},
+        "program": {"id": vendor_fields.program},
         "state": state,
         "status": state["status"],
         "created": format_time(job.created_at),
@@ -61,8 +61,8 @@ def body(job: Job, kept: Kept, project: str) -> dict[str, Any]:
         shown["ended"] = format_time(job.ended_at)
     if job.group is not None:
         shown["session_id"] = job.group
-    if kept.cost is not None:
-        shown["cost"] = kept.cost
+    if vendor_fields.cost is not None:
+        shown["cost"] = vendor_fields.cost
     return shown
 
 
@@ -123,7 +123,7 @@ def session(group: Group, use: GroupUse, now_ms: int) -> dict[str, Any]:
     return {
         "id": group.id,
         "backend_name": group.device,
-        "mode": kept_session_decoder.decode(group.body).mode,
+        "mode": session_fields_decoder.decode(group.body).mode,
         "state": "active" if is_active else "open" if is_open else "closed",
         "accepting_jobs": is_open,
         "max_ttl": max_s,

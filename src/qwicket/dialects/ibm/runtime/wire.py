@@ -85,7 +85,7 @@ class TagsBody(msgspec.Struct, frozen=True):
     tags: tuple[str, ...]
 
 
-class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """Fields for Runtime's clients alone; stored with the job, and read by this dialect only."""
 
     program: str = ""
@@ -93,7 +93,7 @@ class Kept(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     cost: int | None = None
 
 
-class KeptSession(msgspec.Struct, frozen=True):
+class SessionFields(msgspec.Struct, frozen=True):
     """Fields of a session that are stored with its group."""
 
     mode: str
@@ -111,8 +111,8 @@ class ListRequest(NamedTuple):
 
 
 _run_decoder: Final = msgspec.json.Decoder(RunBody)
-kept_decoder: Final = msgspec.json.Decoder(Kept)
-kept_session_decoder: Final = msgspec.json.Decoder(KeptSession)
+vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
+session_fields_decoder: Final = msgspec.json.Decoder(SessionFields)
 
 
 def read_run(text: bytes, _: Limits) -> RunBody:
@@ -144,7 +144,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
     """
     source = primitives.write(body.program_id, bytes(body.params))
     settings = primitives.settings(source)
-    kept = Kept(
+    vendor_fields = VendorFields(
         program=body.program_id,
         client=headers.get(wire.CLIENT, "")[: wire.CLIENT_CHARS],
         cost=body.cost,
@@ -160,7 +160,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         name=body.program_id,
         tags=body.tags or (),
         group=body.session_id,
-        vendor_fields=msgspec.json.encode(kept),
+        vendor_fields=msgspec.json.encode(vendor_fields),
     )
 
 

@@ -182,10 +182,10 @@ class Handlers(CommonHandlers):
 
         Clients read the text themselves where its depth was not given, and fail if they cannot.
         """
-        job, kept = shown.job, shown.kept
-        if not job.state.is_final or kept.is_batch or kept.depth is None:
+        job, vendor_fields = shown.job, shown.vendor_fields
+        if not job.state.is_final or vendor_fields.is_batch or vendor_fields.depth is None:
             return False
-        is_text = kept.formats[0] in _OPENQASM
+        is_text = vendor_fields.formats[0] in _OPENQASM
         return is_text and (await self._gateway.results.sizes(job)).program <= _TEXT_BYTES
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:

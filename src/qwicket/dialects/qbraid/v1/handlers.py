@@ -144,7 +144,7 @@ class Handlers(CommonHandlers):
             lambda: _page_of(
                 raw_list(jobs.v1_document(shown) for shown in found), page, limit, total
             ),
-            is_small=sum(shown.kept.size_bytes for shown in found) <= SMALL_RESPONSE_BYTES,
+            is_small=sum(shown.vendor_fields.size_bytes for shown in found) <= SMALL_RESPONSE_BYTES,
         )
 
     async def count_jobs(self, actor: Actor, request: Request[None]) -> Response:
@@ -173,18 +173,18 @@ class Handlers(CommonHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job; of a failed batch, that of the programs that succeeded."""
         job = await self._named(actor, request)
-        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+        vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
         found = await self._gateway.results.of(job, request.answer)
         return await json_in_thread(
-            lambda: _successful(jobs.v1_result(found, kept)), is_small=found.is_small
+            lambda: _successful(jobs.v1_result(found, vendor_fields)), is_small=found.is_small
         )
 
     async def read_program(self, actor: Actor, request: Request[None]) -> Response:
         """Read the program of a job."""
         job = await self._named(actor, request)
-        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+        vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
         found = await self._gateway.results.program(job, request.answer)
-        return await json_in_thread(lambda: _successful(jobs.program(found, kept)))
+        return await json_in_thread(lambda: _successful(jobs.program(found, vendor_fields)))
 
     async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
         """Compile a job's program for the machine whose twin ran it; 404 if none did."""
@@ -195,14 +195,14 @@ class Handlers(CommonHandlers):
         if job.n_circuits > _MAX_COMPILED:
             detail = f"Batches of at most {_MAX_COMPILED} programs are compiled"
             raise NotFound(f"{detail}, this has {job.n_circuits}.")
-        kept = wire.kept(await self._gateway.jobs.vendor_fields(job))
+        vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
         compile_ = self._gateway.compilation.native
         try:
             found = [await compile_(job, number, gate) for number in range(job.n_circuits)]
         except (InvalidRequest, LimitExceeded) as refusal:
             raise NotFound(refusal.detail) from None
         programs = [jobs.compiled(circuit) for circuit in found]
-        return _success(programs if kept.is_batch or len(programs) > 1 else programs[0])
+        return _success(programs if vendor_fields.is_batch or len(programs) > 1 else programs[0])
 
     async def _entangler(self, job: Job) -> Entangler:
         """Return the gate on two qubits of the machine whose twin ran a job.
