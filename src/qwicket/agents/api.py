@@ -66,9 +66,9 @@ class Held:
     done: float | None = None
     text: str = ""
 
-    def body(self) -> schema.agents.HeldBody:
+    def body(self) -> schema.agents.HeldLeaseBody:
         lease, text = self.lease, "" if self.done is None else self.text
-        return schema.agents.HeldBody(
+        return schema.agents.HeldLeaseBody(
             id=lease.job, fence=lease.fence, nonce=lease.nonce, done=self.done, text=text
         )
 
@@ -265,19 +265,19 @@ def _path(lease: Lease) -> str:
     return f"/v1/leases/{quote(lease.job, safe='')}"
 
 
-def _bodies(held: Sequence[Held]) -> tuple[schema.agents.HeldBody, ...]:
+def _bodies(held: Sequence[Held]) -> tuple[schema.agents.HeldLeaseBody, ...]:
     return tuple(each.body() for each in held)
 
 
-def _part(part: Part | Failed) -> schema.agents.PartBody:
+def _part(part: Part | Failed) -> schema.agents.PartReportBody:
     if isinstance(part, Failed):
-        return schema.agents.PartBody(error=_error(part))
-    return schema.agents.PartBody(outcome=part.body, sha256=part.sha256)
+        return schema.agents.PartReportBody(error=_error(part))
+    return schema.agents.PartReportBody(outcome=part.body, sha256=part.sha256)
 
 
-def _error(failed: Failed) -> schema.agents.ErrorPart:
+def _error(failed: Failed) -> schema.agents.RunErrorBody:
     message = failed.message[:1_000].replace("\0", "")
-    return schema.agents.ErrorPart(code=failed.code, message=message)
+    return schema.agents.RunErrorBody(code=failed.code, message=message)
 
 
 def _given(value: T | msgspec.UnsetType, default: T) -> T:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, Union
 
 import msgspec
 
-from qwicket.schema.base import Answer, Record
+from qwicket.schema.base import ResponseBody, ResponsePart
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -82,7 +82,7 @@ class Schemas:
             if default is msgspec.NODEFAULT:
                 default = msgspec.field(default_factory=each.default_factory)
             fields.append((each.name, kind, default))
-        forbids = struct.__struct_config__.forbid_unknown_fields or issubclass(struct, Answer)
+        forbids = struct.__struct_config__.forbid_unknown_fields or issubclass(struct, ResponseBody)
         made = msgspec.defstruct(
             struct.__name__.removeprefix("_"),
             fields,
@@ -121,7 +121,7 @@ def _spell_patterns(of: Any) -> None:
 
 
 def _is_always_sent(struct: type[msgspec.Struct], field: msgspec.structs.FieldInfo) -> bool:
-    if not issubclass(struct, Record) or field.default is msgspec.UNSET:
+    if not issubclass(struct, ResponsePart) or field.default is msgspec.UNSET:
         return False
     return not struct.__struct_config__.omit_defaults or field.name in struct.always
 

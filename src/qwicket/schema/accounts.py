@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from qwicket.schema.base import Answer, Record, Role, Scope, Secretive
+from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, Scope
 
 
-class TokenBody(Record, frozen=True, kw_only=True):
+class TokenBody(ResponsePart, frozen=True, kw_only=True):
     """A token without its secret.
 
     Attributes:
-        id: Of the token; no secret.
+        id: Id of the token, which is not secret.
         project: Name of the project that its jobs count against.
-        scopes: What it may do.
-        devices: For which devices alone; none are all of them.
-        created_at: When it was made.
-        expires_at: When it expires; null is never.
-        parent: Id of the token that it was made with; null where an administrator made it.
+        scopes: Rights of the token.
+        devices: The only devices that it may use; empty allows all.
+        created_at: Time of its creation.
+        expires_at: Time of its expiry; null if it never expires.
+        parent: Id of the token that created it; null if an administrator did.
     """
 
     id: str
@@ -27,19 +27,19 @@ class TokenBody(Record, frozen=True, kw_only=True):
     parent: str | None = None
 
 
-class NewTokenBody(TokenBody, Secretive, frozen=True, kw_only=True):
-    """A token that was made just now.
+class NewTokenBody(TokenBody, RedactedRepr, frozen=True, kw_only=True):
+    """A new token with its secret.
 
     Attributes:
-        parent: Id of the token that it was made with.
-        secret: The token itself; no other answer contains it.
+        parent: Id of the token that created it.
+        secret: The token itself; no other response contains it.
     """
 
     secret: str
 
 
-class TokenList(Answer, frozen=True, kw_only=True):
-    """The tokens of an account that still sign in.
+class TokenList(ResponseBody, frozen=True, kw_only=True):
+    """The valid tokens of an account.
 
     Attributes:
         tokens: All of them.
@@ -48,15 +48,15 @@ class TokenList(Answer, frozen=True, kw_only=True):
     tokens: tuple[TokenBody, ...]
 
 
-class ProjectBody(Record, frozen=True, kw_only=True):
-    """A project that jobs may count against.
+class ProjectBody(ResponsePart, frozen=True, kw_only=True):
+    """A project of the account. Each job counts against one project.
 
     Attributes:
-        id: Of the project.
+        id: Id of the project.
         name: Name that tokens and submissions use.
-        shares: Its share of each device, beside those of others.
-        created_at: When it was made.
-        stored_bytes: Of its jobs' programs and results; limit `stored_bytes`.
+        shares: Its weight in the queue of each device.
+        created_at: Time of its creation.
+        stored_bytes: Size of its jobs' programs and results; limit `stored_bytes`.
     """
 
     id: str
@@ -66,7 +66,7 @@ class ProjectBody(Record, frozen=True, kw_only=True):
     stored_bytes: int
 
 
-class ProjectList(Answer, frozen=True, kw_only=True):
+class ProjectList(ResponseBody, frozen=True, kw_only=True):
     """The projects of an account.
 
     Attributes:
@@ -76,16 +76,17 @@ class ProjectList(Answer, frozen=True, kw_only=True):
     projects: tuple[ProjectBody, ...]
 
 
-class AccountBody(Record, frozen=True, kw_only=True):
+class AccountBody(ResponsePart, frozen=True, kw_only=True):
     """The account and the token of the request.
 
     Attributes:
-        id: Of the account.
-        name: Of the account.
+        id: Id of the account.
+        name: Name of the account.
         role: `admin` or `member`.
-        email: Its address; `NAME@localhost` where it has none.
-        created_at: When it was made.
-        change: Number of the last change of its jobs: `Last-Event-ID` for what comes after.
+        email: E-mail address; `NAME@localhost` if the account has none.
+        created_at: Time of its creation.
+        change: Number of the last change of its jobs; a stream with this `Last-Event-ID` starts
+            there.
         token: The token of the request.
     """
 

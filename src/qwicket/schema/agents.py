@@ -1,4 +1,4 @@
-"""Labs' agents: leases, claimed jobs, and what agents report."""
+"""Bodies of the API for labs' agents: leases, claimed jobs, reports."""
 
 from __future__ import annotations
 
@@ -6,28 +6,37 @@ from typing import Annotated
 
 import msgspec
 
-from qwicket.schema.base import Answer, Directive, Family, Fence, Id, Secretive, State, Word
+from qwicket.schema.base import (
+    Directive,
+    Family,
+    Fence,
+    Id,
+    RedactedRepr,
+    ResponseBody,
+    ShortText,
+    State,
+)
 
 AgentName = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9]{8,32}\Z")]
 Base64 = Annotated[bytes, msgspec.Meta(title="base64")]
 
 
-class HeldBody(
-    Secretive, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+class HeldLeaseBody(
+    RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """A lease as its holder knows it, and how far it is with the job.
+    """A lease that an agent reports to hold, with the progress of its job.
 
     Attributes:
-        id: Of the job.
-        fence: Of the lease: a number that only rises.
-        nonce: Of the lease: a random text.
-        done: How far the job is, from 0 to 1.
-        text: The same in words.
+        id: Id of the job.
+        fence: Fencing token of the lease: a number that only rises.
+        nonce: Random text of the lease.
+        done: Progress of the job, from 0 to 1.
+        text: Progress in words.
     """
 
-    id: Word
+    id: ShortText
     fence: Fence
-    nonce: Word
+    nonce: ShortText
     done: Annotated[float, msgspec.Meta(ge=0, le=1)] | None = None
     text: Annotated[str, msgspec.Meta(max_length=200)] = ""
 
@@ -36,101 +45,101 @@ class ClaimBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`POST /v1/devices/{name}/leases`.
 
     Attributes:
-        agent: What the agent calls itself, fresh at each start.
-        held: The leases that it believes to hold.
+        agent: Name of the agent, which it draws at each start.
+        held: Leases that the agent believes to hold.
     """
 
     agent: AgentName
-    held: tuple[HeldBody, ...] = ()
+    held: tuple[HeldLeaseBody, ...] = ()
 
 
 class RenewBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/leases/{id}/renew`.
 
     Attributes:
-        agent: What the agent calls itself.
-        held: The leases that it believes to hold.
+        agent: Name of the agent.
+        held: Leases that the agent believes to hold.
     """
 
     agent: AgentName
-    held: tuple[HeldBody, ...]
+    held: tuple[HeldLeaseBody, ...]
 
 
-class ErrorPart(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Why there is no outcome.
+class RunErrorBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Reason why a circuit or a job has no outcome.
 
     Attributes:
-        code: Stable, of the lab's own choice.
-        message: For people.
+        code: Stable code, chosen by the lab.
+        message: Text for users.
     """
 
     code: Annotated[str, msgspec.Meta(pattern=r"^[a-z][a-z0-9_]{0,63}\Z")]
     message: Annotated[str, msgspec.Meta(max_length=1_000)]
 
 
-class PartBody(
+class PartReportBody(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """What one circuit gave: an outcome, or an error.
+    """Report on one circuit: an outcome or an error.
 
     Attributes:
-        outcome: Base64 of its msgpack, as docs/agents.md has it.
-        sha256: Of these bytes, in hexadecimal.
+        outcome: Base64 of its msgpack encoding (docs/agents.md).
+        sha256: SHA-256 of these bytes, in hexadecimal.
         error: Reason why there is no outcome.
     """
 
     outcome: bytes | None = None
     sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
-    error: ErrorPart | None = None
+    error: RunErrorBody | None = None
 
 
 class FinishBody(
-    Secretive, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+    RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
     """`POST /v1/leases/{id}/finish`: a part for each circuit, or one error for the job.
 
     Attributes:
-        agent: What the agent calls itself.
-        fence: Of the lease.
-        nonce: Of the lease.
-        seconds: That the machine took.
-        parts: One for each circuit, in their order.
-        error: Why the whole job has no outcome.
+        agent: Name of the agent.
+        fence: Fencing token of the lease.
+        nonce: Random text of the lease.
+        seconds: Time in seconds that the machine took.
+        parts: A report on each circuit, in their order.
+        error: Reason why the whole job has no outcome.
     """
 
     agent: AgentName
     fence: Fence
-    nonce: Word
+    nonce: ShortText
     seconds: Annotated[float, msgspec.Meta(ge=0, le=1e7)] = 0.0
-    parts: tuple[PartBody, ...] | None = None
-    error: ErrorPart | None = None
+    parts: tuple[PartReportBody, ...] | None = None
+    error: RunErrorBody | None = None
 
 
-class ReleaseBody(Secretive, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class ReleaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/leases/{id}/release`.
 
     Attributes:
-        agent: What the agent calls itself.
-        fence: Of the lease.
-        nonce: Of the lease.
-        reason: Why, for the events of the job.
-        blamed: Whether it counts as one of the three attempts of the job.
+        agent: Name of the agent.
+        fence: Fencing token of the lease.
+        nonce: Random text of the lease.
+        reason: Reason, which is shown in the job's events.
+        blamed: Whether this counts as one of the job's three attempts.
     """
 
     agent: AgentName
     fence: Fence
-    nonce: Word
+    nonce: ShortText
     reason: Annotated[str, msgspec.Meta(max_length=200)] = "released by its agent"
     blamed: bool = False
 
 
-class LeaseBody(Answer, Secretive, frozen=True, kw_only=True):
+class LeaseBody(ResponseBody, RedactedRepr, frozen=True, kw_only=True):
     """The right to run a job.
 
     Attributes:
-        id: Of the job.
-        fence: A number that only rises.
-        nonce: A random text.
+        id: Id of the job.
+        fence: Fencing token: a number that only rises.
+        nonce: Random text.
     """
 
     id: str
@@ -138,23 +147,23 @@ class LeaseBody(Answer, Secretive, frozen=True, kw_only=True):
     nonce: str
 
 
-class ClaimedBody(Answer, frozen=True, kw_only=True):
+class ClaimedBody(ResponseBody, frozen=True, kw_only=True):
     """A job to run, or none.
 
     Attributes:
-        lease: The right to run it; null when no job came.
+        lease: Right to run the job; null if there was no job.
         renew_s: Time in seconds within which the agent must send its next request.
         device: Name of the device.
-        family: What kind of circuits these are.
-        format: Of the source.
+        family: Family of the circuits.
+        format: Format of the source.
         source: The program as it was submitted.
         inputs: Values of its inputs; angles in radians.
-        shots: Of each circuit.
-        seed: Of random numbers, if the device takes one.
-        outputs: What is wanted.
-        circuits: The same read and checked: base64 of msgpack, as docs/agents.md has it.
-        attempts: How often the job's worker died of it before.
-        outcome_bytes: Size of the largest body that brings its results.
+        shots: Shots per circuit.
+        seed: Seed of random numbers, if the device takes one.
+        outputs: Requested outputs.
+        circuits: The parsed and checked program: base64 of msgpack (docs/agents.md).
+        attempts: How often the job has ended its worker before.
+        outcome_bytes: Size limit of the body that reports its results.
     """
 
     lease: LeaseBody | None = None
@@ -172,11 +181,11 @@ class ClaimedBody(Answer, frozen=True, kw_only=True):
     outcome_bytes: int | msgspec.UnsetType = msgspec.UNSET
 
 
-class DirectivesBody(Answer, frozen=True, kw_only=True):
-    """What an agent is to do with what it holds.
+class DirectivesBody(ResponseBody, frozen=True, kw_only=True):
+    """Directives to an agent about the leases that it holds.
 
     Attributes:
-        directives: By job: `go on`, `stop` or `lost`.
+        directives: `go on`, `stop` or `lost`, by id of the job.
         renew_s: Time in seconds within which the agent must send its next request.
     """
 
@@ -184,11 +193,11 @@ class DirectivesBody(Answer, frozen=True, kw_only=True):
     renew_s: float
 
 
-class JobEnd(Answer, frozen=True, kw_only=True):
+class JobStateBody(ResponseBody, frozen=True, kw_only=True):
     """State of a job after a report of its agent.
 
     Attributes:
-        id: Of the job.
+        id: Id of the job.
         state: Its state.
     """
 

@@ -9,7 +9,7 @@ import msgspec
 INT64_MAX: Final = 2**63 - 1
 
 # Clients read text where the server has an enumeration: a newer server may have more members.
-# The titles make the aliases different: OpenAPI replaces each by what the server knows of it.
+# The titles make the aliases different, so that OpenAPI can replace each by its enumeration.
 Directive = Annotated[str, msgspec.Meta(title="directive to an agent")]
 DeviceState = Annotated[str, msgspec.Meta(title="state of a device")]
 Family = Annotated[str, msgspec.Meta(title="family of devices")]
@@ -19,10 +19,10 @@ Scope = Annotated[str, msgspec.Meta(title="scope of a token")]
 State = Annotated[str, msgspec.Meta(title="state of a job", pattern=r"^[a-z_]{1,32}\Z")]
 
 Fence = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
-Word = Annotated[str, msgspec.Meta(max_length=64)]
+ShortText = Annotated[str, msgspec.Meta(max_length=64)]
 
 
-class Record(msgspec.Struct, frozen=True, kw_only=True):
+class ResponsePart(msgspec.Struct, frozen=True, kw_only=True):
     """Part of a response.
 
     The server sends every field, unless its type allows `UNSET` or the struct omits defaults.
@@ -33,15 +33,15 @@ class Record(msgspec.Struct, frozen=True, kw_only=True):
     """Fields that the server sends although the struct omits defaults."""
 
 
-class Answer(Record, frozen=True, kw_only=True):
-    """An answer with nothing to say beside its status.
+class ResponseBody(ResponsePart, frozen=True, kw_only=True):
+    """An empty response body, and the base of other bodies.
 
-    Responses that derive from it have no other fields than those that are described.
+    A body has no other fields than those that its struct describes.
     """
 
 
-class Secretive(msgspec.Struct, frozen=True, kw_only=True):
-    """A struct with a secret: its `repr` shows only its id, where it has one."""
+class RedactedRepr(msgspec.Struct, frozen=True, kw_only=True):
+    """A struct with a secret. Its `repr` shows only its id, so that no log contains the secret."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {getattr(self, 'id', '')}>"

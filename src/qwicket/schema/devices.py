@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import msgspec
 
-from qwicket.schema.base import Answer, DeviceState, Family
+from qwicket.schema.base import DeviceState, Family, ResponseBody
 
 
-class DeviceQueue(Answer, frozen=True, kw_only=True):
-    """How long the queue of a device is: an estimate, made at most once a second.
+class DeviceQueue(ResponseBody, frozen=True, kw_only=True):
+    """Estimated length of a device's queue, renewed at most once a second.
 
     Attributes:
-        length: How many jobs wait.
+        length: Number of waiting jobs.
         starts_in_s: Seconds until a job submitted now would start; null while no agent serves.
     """
 
@@ -19,30 +19,30 @@ class DeviceQueue(Answer, frozen=True, kw_only=True):
     starts_in_s: float | None = None
 
 
-class DeviceBody(Answer, frozen=True, kw_only=True):
+class DeviceBody(ResponseBody, frozen=True, kw_only=True):
     """A device and its present status.
 
     Attributes:
-        name: What submissions call it.
-        family: What programs it runs.
-        provider: Its owner.
-        description: One sentence.
-        status: Whether it runs jobs; `away` while no agent is there to run them.
-        reason: Why it is off.
-        until: When it is to be on again.
-        qubits: Widest circuit that it takes here.
-        max_shots: Most shots of one job.
-        formats: Formats that it reads, the preferred one first.
-        gates: Gates that it takes; none are those of the format.
-        native_gates: Gates of its machine.
-        outputs: What a job may ask for.
-        noise_models: Names of noise models that a job may ask for.
-        engines: Names of engines that a job may ask for.
+        name: Name of the device in submissions.
+        family: Family of the programs that it runs.
+        provider: Owner of the device.
+        description: Description in one sentence.
+        status: Whether it runs jobs; `away` while no agent serves it.
+        reason: Reason why it is off.
+        until: Time when it will be on again.
+        qubits: Limit on the qubits of a circuit.
+        max_shots: Limit on the shots of a job.
+        formats: Accepted formats, the preferred one first.
+        gates: Accepted gates; empty accepts all gates of the format.
+        native_gates: Native gates of the machine.
+        outputs: Outputs that a job may request.
+        noise_models: Names of noise models that a job may request.
+        engines: Names of engines that a job may request.
         exact: Whether probabilities are exact rather than frequencies.
         calibration: Id of the calibration in force.
-        agents: How many agents serve it, where agents do.
-        last_seen_at: Time of an agent's last request, where agents serve it.
-        queue: Its queue, where one device was asked for.
+        agents: Number of agents that serve it; absent for simulators.
+        last_seen_at: Time of the last request of an agent; absent for simulators.
+        queue: Queue of the device; absent in lists.
     """
 
     name: str
@@ -67,11 +67,11 @@ class DeviceBody(Answer, frozen=True, kw_only=True):
     queue: DeviceQueue | msgspec.UnsetType = msgspec.UNSET
 
 
-class DeviceList(Answer, frozen=True, kw_only=True):
+class DeviceList(ResponseBody, frozen=True, kw_only=True):
     """The devices of this server, in their order.
 
     Attributes:
-        devices: All of them.
+        devices: All devices.
     """
 
     devices: tuple[DeviceBody, ...]

@@ -6,17 +6,17 @@ from typing import Annotated
 
 import msgspec
 
-from qwicket.schema.base import INT64_MAX, Answer
+from qwicket.schema.base import INT64_MAX, ResponseBody
 
 
-class GroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OpenGroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/groups`: jobs that belong together.
 
     Attributes:
-        name: For people.
-        device: If given, the only device of its jobs.
-        jobs_limit: How many jobs it may have.
-        life_s: After how many seconds it takes no more jobs.
+        name: Name for users.
+        device: The only device that its jobs may use, if given.
+        jobs_limit: Limit on the number of its jobs.
+        life_s: Time in seconds after which it accepts no more jobs.
     """
 
     name: str = ""
@@ -25,21 +25,21 @@ class GroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     life_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
 
 
-class GroupAnswer(Answer, frozen=True, kw_only=True):
+class GroupBody(ResponseBody, frozen=True, kw_only=True):
     """A group of jobs.
 
     Attributes:
-        id: What submissions name it by.
-        name: As it was opened.
-        state: Whether it takes jobs.
-        device: The only device of its jobs, if it was opened for one.
-        jobs_limit: How many jobs it may have.
-        created_at: When it was opened.
-        expires_at: When it takes no more jobs by itself.
-        closed_at: When it was closed.
-        jobs: How many it has, where one group was asked for.
-        unfinished: How many of them have not ended.
-        run_seconds: How long they ran.
+        id: Id of the group, for submissions.
+        name: Name for users.
+        state: Whether it accepts jobs.
+        device: The only device that its jobs may use, if there is one.
+        jobs_limit: Limit on the number of its jobs.
+        created_at: Time of its creation.
+        expires_at: Time after which it accepts no more jobs.
+        closed_at: Time when it was closed.
+        jobs: Number of its jobs; absent in lists.
+        unfinished: Number of its jobs that have not ended; absent in lists.
+        run_seconds: Total run time of its jobs in seconds; absent in lists.
     """
 
     id: str
@@ -55,23 +55,23 @@ class GroupAnswer(Answer, frozen=True, kw_only=True):
     run_seconds: float | msgspec.UnsetType = msgspec.UNSET
 
 
-class GroupList(Answer, frozen=True, kw_only=True):
+class GroupList(ResponseBody, frozen=True, kw_only=True):
     """A page of groups, the newest first.
 
     Attributes:
-        groups: Those of this page.
-        next: What `before` the following page is asked for with; null on the last.
+        groups: Groups of this page.
+        next: Value of `before` that requests the next page; null on the last page.
     """
 
-    groups: tuple[GroupAnswer, ...]
+    groups: tuple[GroupBody, ...]
     next: int | None
 
 
-class CancelledBody(Answer, frozen=True, kw_only=True):
-    """What was cancelled of a group.
+class CancelledBody(ResponseBody, frozen=True, kw_only=True):
+    """Cancelled jobs of a group.
 
     Attributes:
-        cancelled: Ids of its jobs.
+        cancelled: Ids of the cancelled jobs.
     """
 
     cancelled: tuple[str, ...]

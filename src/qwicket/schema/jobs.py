@@ -6,29 +6,29 @@ from typing import Annotated
 
 import msgspec
 
-from qwicket.schema.base import INT64_MAX, Answer, Id, Record, State
+from qwicket.schema.base import INT64_MAX, Id, ResponseBody, ResponsePart, State
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/jobs`: a program for a device.
 
-    What may have any number of items stays raw until its size is known: items are made at a
-    million a second, and nothing else runs meanwhile.
+    Fields that may have any number of items stay raw until their size is known: decoding blocks
+    the event loop, at a million items a second.
 
     Attributes:
         device: Name of the device.
-        program: Its text, or for JSON formats the object itself.
-        format: Its format; by default detected from the program.
-        shots: How often each circuit is run.
-        seed: Of the random numbers: equal seeds give equal results. Drawn where absent.
-        noise: Name of a noise model of the device's.
-        engine: Name of the engine that must run it; by default the server chooses.
+        program: Text of the program; for JSON formats the object itself.
+        format: Format of the program; by default detected from it.
+        shots: Shots per circuit.
+        seed: Seed of the random numbers: equal seeds give equal results. By default drawn.
+        noise: Name of one of the device's noise models.
+        engine: Name of the engine; by default the server chooses one.
         inputs: Values of the inputs that the program declares; angles in radians.
-        outputs: What is wanted: `counts`, `memory`, `probabilities`, `samples`.
-        name: For people and filters.
-        tags: For people and filters.
-        priority: Among the jobs of one's own project; a higher one goes first.
-        group: Id of a group that it belongs to.
+        outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
+        name: Name for users and filters.
+        tags: Tags for users and filters.
+        priority: Priority among the jobs of the same project; higher ones run first.
+        group: Id of the group that the job joins.
     """
 
     device: str
@@ -46,67 +46,67 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     group: str | None = None
 
 
-class ErrorBody(Record, frozen=True):
-    """Why a job, or a part of it, has no outcome.
+class ErrorBody(ResponsePart, frozen=True):
+    """Reason why a job, or a part of it, has no outcome.
 
     Attributes:
-        code: Stable; `/docs/errors/<code>` says more.
-        message: For people.
+        code: Stable code; `/docs/errors/<code>` explains it.
+        message: Text for users.
     """
 
     code: str
     message: str
 
 
-class QueueBody(Record, frozen=True):
+class QueueBody(ResponsePart, frozen=True):
     """Position and expected start of a waiting job, estimated at most once a second.
 
     Attributes:
-        position: In the queue, from 1.
-        starts_in_s: Seconds until it starts; null while no agent serves the device.
+        position: Position in the queue, from 1.
+        starts_in_s: Time in seconds until it starts; null while no agent serves the device.
     """
 
     position: int
     starts_in_s: float | None = None
 
 
-class ProgressBody(Record, frozen=True):
-    """How far a lab's agent says that it is.
+class ProgressBody(ResponsePart, frozen=True):
+    """Progress of a running job as its lab's agent reports it.
 
     Attributes:
-        done: From 0 to 1.
-        text: In words.
+        done: Progress from 0 to 1.
+        text: Progress in words.
     """
 
     done: float
     text: str = ""
 
 
-class JobBody(Record, frozen=True, kw_only=True):
+class JobBody(ResponsePart, frozen=True, kw_only=True):
     """One job. Times are ISO 8601 in UTC, or null.
 
     Attributes:
-        id: Of the job; `client.job(id)` finds it again.
-        state: Its state.
-        version: Rises with each change.
-        device: Name of its device.
-        dialect: Dialect of its submission.
-        group: Id of its group.
-        name: As submitted.
-        tags: As submitted.
-        shots: Of each circuit.
-        circuits: How many circuits it has.
-        qubits: Of its widest circuit.
-        priority: As submitted.
-        attempts: Deaths of its worker that it was blamed for; the third fails it.
-        calibration: Id of the device's calibration that it runs by.
-        created_at: When it was submitted.
-        queued_at: When it began to wait.
-        started_at: When it began to run, the last time.
-        ended_at: When it ended.
-        error: Why it failed.
-        queue: Its place, while it waits.
-        progress: A lab's word on it, while it runs.
+        id: Id of the job; `client.job(id)` finds it again.
+        state: State of the job.
+        version: Number that rises with each change.
+        device: Name of the device.
+        dialect: Dialect of the submission.
+        group: Id of the group.
+        name: Name as submitted.
+        tags: Tags as submitted.
+        shots: Shots per circuit.
+        circuits: Number of circuits.
+        qubits: Number of qubits of the widest circuit.
+        priority: Priority as submitted.
+        attempts: How often the job has ended its worker; the third time it fails.
+        calibration: Id of the calibration under which it was submitted.
+        created_at: Time of the submission.
+        queued_at: Time when it entered the queue.
+        started_at: Time of its last start.
+        ended_at: Time of its end.
+        error: Reason of its failure.
+        queue: Position in the queue, while it waits.
+        progress: Progress that a lab's agent reports, while it runs.
     """
 
     id: Id
@@ -132,27 +132,27 @@ class JobBody(Record, frozen=True, kw_only=True):
     progress: ProgressBody | None = None
 
 
-class JobList(Answer, frozen=True, kw_only=True):
+class JobList(ResponseBody, frozen=True, kw_only=True):
     """A page of jobs, the newest first.
 
     Attributes:
-        jobs: Those of this page.
-        next: What `before` the following page is asked for with; null on the last.
+        jobs: Jobs of this page.
+        next: Value of `before` that requests the next page; null on the last page.
     """
 
     jobs: tuple[JobBody, ...]
     next: int | None = None
 
 
-class EventBody(Answer, frozen=True, kw_only=True):
-    """One step of a job that was not the usual one.
+class EventBody(ResponseBody, frozen=True, kw_only=True):
+    """A state transition of a job outside the usual path.
 
     Attributes:
-        version: Of the job after it.
-        at: When it was.
-        from: The state before.
-        to: The state after.
-        reason: Why.
+        version: Version of the job after the transition.
+        at: Time of the transition.
+        from: State before.
+        to: State after.
+        reason: Reason of the transition.
     """
 
     version: int
@@ -162,11 +162,11 @@ class EventBody(Answer, frozen=True, kw_only=True):
     reason: str = ""
 
 
-class EventList(Answer, frozen=True, kw_only=True):
-    """What happened to a job.
+class EventList(ResponseBody, frozen=True, kw_only=True):
+    """Events of a job.
 
     Attributes:
-        events: In their order.
+        events: Events in their order.
     """
 
     events: tuple[EventBody, ...]

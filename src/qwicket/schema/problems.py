@@ -1,21 +1,21 @@
-"""Refusals and failures."""
+"""Error bodies."""
 
 from __future__ import annotations
 
-from qwicket.schema.base import Record
+from qwicket.schema.base import ResponsePart
 
 
-class Problem(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """A refusal or failure (RFC 9457): what is wrong, and what helps.
+class Problem(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
+    """An error (RFC 9457): its cause and a remedy.
 
     Attributes:
-        type: Where its code is explained.
-        title: What the code means.
-        status: That of the answer.
-        code: Stable.
-        detail: What is wrong this time.
-        remedy: What helps.
-        field: Where the request is wrong, if one field is.
+        type: Address of the page that explains the code.
+        title: Meaning of the code.
+        status: HTTP status of the response.
+        code: Stable code.
+        detail: Cause of this error.
+        remedy: What to do about it.
+        field: Name of the wrong field, if one field is wrong.
     """
 
     type: str

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import ClassVar
 
-from qwicket.schema.base import Answer, Id, Record, State
+from qwicket.schema.base import Id, ResponseBody, ResponsePart, State
 from qwicket.schema.jobs import ErrorBody
 
 Sample = int | float | tuple[float, float]
@@ -12,27 +12,27 @@ Sample = int | float | tuple[float, float]
 Samples = list[list[Sample]]
 
 
-class OutcomeBody(Record, frozen=True, kw_only=True, omit_defaults=True):
-    """What one circuit gave. Keys are bit texts, the highest classical bit first.
+class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
+    """Outcome of one circuit. Keys are bit strings, the highest classical bit first.
 
-    `samples` are numbers where outcomes are no bits: a list per shot, a column per measurement,
-    a complex number as its real and imaginary part.
+    `samples` are numbers, for devices whose outcomes are not bits: a list per shot, a column per
+    measurement, a complex number as its real and imaginary part.
 
     Attributes:
-        part: Which circuit, from 0.
-        error: Why there is no outcome.
+        part: Index of the circuit, from 0.
+        error: Reason why there is no outcome.
         registers: Names and sizes of the classical registers.
-        counts: How often each key was read.
-        probabilities: Of each key: exact where the device is, else frequencies.
-        memory: The key of each shot, in their order.
-        samples: The numbers of each shot.
-        evs: Expectation values, where a program asks for those.
-        stds: The standard error of each.
-        engine: What ran it.
-        engine_version: Of which version.
-        seed: Of its random numbers.
-        seconds: That it took.
-        notes: What is to be known of it, such as `sampled_only`.
+        counts: Number of shots by key.
+        probabilities: Probability by key: exact for exact devices, else a frequency.
+        memory: Key of each shot, in their order.
+        samples: Numbers of each shot.
+        evs: Expectation values, if the program requests them.
+        stds: Standard errors of the expectation values.
+        engine: Name of the engine that ran it.
+        engine_version: Version of the engine.
+        seed: Seed of its random numbers.
+        seconds: Run time in seconds.
+        notes: Remarks such as `sampled_only`.
     """
 
     always: ClassVar[tuple[str, ...]] = ("part",)
@@ -53,14 +53,14 @@ class OutcomeBody(Record, frozen=True, kw_only=True, omit_defaults=True):
     notes: tuple[str, ...] = ()
 
 
-class ResultBody(Answer, frozen=True, kw_only=True):
-    """What a job gave.
+class ResultBody(ResponseBody, frozen=True, kw_only=True):
+    """Results of a job.
 
     Attributes:
-        id: Of the job.
-        state: Its end.
-        shots: Of each circuit.
-        parts: What each circuit gave, in their order.
+        id: Id of the job.
+        state: Final state of the job.
+        shots: Shots per circuit.
+        parts: Outcome of each circuit, in their order.
     """
 
     id: Id = ""
@@ -69,13 +69,13 @@ class ResultBody(Answer, frozen=True, kw_only=True):
     parts: tuple[OutcomeBody, ...]
 
 
-class PartAnswer(OutcomeBody, frozen=True, kw_only=True):
-    """What one circuit gave. Keys are bit texts, the highest classical bit first.
+class PartResultBody(OutcomeBody, frozen=True, kw_only=True):
+    """Outcome of one circuit. Keys are bit strings, the highest classical bit first.
 
     Attributes:
-        id: Of the part.
-        job: Of its job.
-        shots: Of each circuit of the job.
+        id: Id of the part.
+        job: Id of the job.
+        shots: Shots per circuit of the job.
     """
 
     id: str

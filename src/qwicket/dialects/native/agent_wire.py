@@ -39,7 +39,7 @@ class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     dialects: tuple[str, ...] = ()
 
 
-class AnnouncedBody(schema.base.Answer, frozen=True, kw_only=True):
+class AnnouncedBody(schema.base.ResponseBody, frozen=True, kw_only=True):
     """A lab's device as it was announced.
 
     Attributes:
@@ -69,7 +69,7 @@ class CalibrationBody(Calibration, frozen=True, kw_only=True):
     device: str
 
 
-class CalibratedBody(schema.base.Answer, frozen=True, kw_only=True):
+class CalibratedBody(schema.base.ResponseBody, frozen=True, kw_only=True):
     """A calibration that was taken.
 
     Attributes:
@@ -160,7 +160,7 @@ def result(body: schema.agents.FinishBody) -> list[Encoded | Failure] | Failure:
     return [_part(number, part) for number, part in enumerate(body.parts or ())]
 
 
-def _part(number: int, part: schema.agents.PartBody) -> Encoded | Failure:
+def _part(number: int, part: schema.agents.PartReportBody) -> Encoded | Failure:
     if part.error is not None and part.outcome is None and part.sha256 is None:
         return _failure(part.error)
     if part.outcome is None or part.sha256 is None or part.error is not None:
@@ -169,19 +169,19 @@ def _part(number: int, part: schema.agents.PartBody) -> Encoded | Failure:
     return Encoded(part.outcome, bytes.fromhex(part.sha256))
 
 
-def _failure(error: schema.agents.ErrorPart) -> Failure:
+def _failure(error: schema.agents.RunErrorBody) -> Failure:
     return Failure(error.code, error.message)
 
 
-def leases(held: Sequence[schema.agents.HeldBody]) -> list[Lease]:
+def leases(held: Sequence[schema.agents.HeldLeaseBody]) -> list[Lease]:
     return [Lease(job=each.id, fence=each.fence, nonce=each.nonce, runner="") for each in held]
 
 
-def progress(held: Sequence[schema.agents.HeldBody]) -> dict[str, Progress]:
+def progress(held: Sequence[schema.agents.HeldLeaseBody]) -> dict[str, Progress]:
     return {each.id: Progress(each.done, each.text) for each in held if each.done is not None}
 
 
-def _check_held(held: Sequence[schema.agents.HeldBody], limits: Limits) -> None:
+def _check_held(held: Sequence[schema.agents.HeldLeaseBody], limits: Limits) -> None:
     maximum = limits.agents.held_leases
     if len(held) > maximum:
         raise LimitExceeded(
@@ -227,5 +227,5 @@ def directives(of: Mapping[str, Directive], renew_s: float) -> schema.agents.Dir
     return schema.agents.DirectivesBody(directives={**of}, renew_s=renew_s)
 
 
-def end(of: Job) -> schema.agents.JobEnd:
-    return schema.agents.JobEnd(id=of.id, state=of.state)
+def end(of: Job) -> schema.agents.JobStateBody:
+    return schema.agents.JobStateBody(id=of.id, state=of.state)

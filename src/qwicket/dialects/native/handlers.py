@@ -170,7 +170,9 @@ class Handlers(AgentHandlers):
             await self.sign_in(request)  # the token may have been revoked meanwhile
         return awaited
 
-    async def open_group(self, actor: Actor, request: Request[schema.groups.GroupBody]) -> Response:
+    async def open_group(
+        self, actor: Actor, request: Request[schema.groups.OpenGroupBody]
+    ) -> Response:
         """Open a group."""
         body = request.payload
         group = await self._gateway.groups.open(

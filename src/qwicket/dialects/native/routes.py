@@ -40,7 +40,7 @@ _SEARCH: Final = (
 )
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
-_GROUP: Final = json_body(schema.groups.GroupBody)
+_GROUP: Final = json_body(schema.groups.OpenGroupBody)
 _ANNOUNCEMENT: Final = Body(agent_wire.announcement, agent_wire.AnnounceBody)
 _CALIBRATION: Final = Body(agent_wire.calibration, Calibration)
 _CLAIM: Final = Body(agent_wire.claim, schema.agents.ClaimBody)
@@ -111,7 +111,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("GET", "/jobs/{id}/parts/{part}", _DO.read_part, _R),
         query=("wait", "format"),
-        answers=(schema.results.PartAnswer,),
+        answers=(schema.results.PartResultBody,),
         media_type=NPZ_TYPE,
     ),
     Route(
@@ -121,11 +121,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, answers=(schema.groups.GroupList,)),
     Route(
         *("POST", "/groups", _DO.open_group, _W, _GROUP),
-        answers=(schema.groups.GroupAnswer,),
+        answers=(schema.groups.GroupBody,),
         status=201,
     ),
-    Route("GET", "/groups/{id}", _DO.read_group, _R, answers=(schema.groups.GroupAnswer,)),
-    Route("POST", "/groups/{id}/close", _DO.close_group, _W, answers=(schema.groups.GroupAnswer,)),
+    Route("GET", "/groups/{id}", _DO.read_group, _R, answers=(schema.groups.GroupBody,)),
+    Route("POST", "/groups/{id}/close", _DO.close_group, _W, answers=(schema.groups.GroupBody,)),
     Route(
         "POST", "/groups/{id}/cancel", _DO.cancel_group, _W, answers=(schema.groups.CancelledBody,)
     ),
@@ -139,7 +139,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("DELETE", "/agent/devices/{name}/agents/{agent}", _DO.leave_device, _S),
-        answers=(schema.base.Answer,),
+        answers=(schema.base.ResponseBody,),
     ),
     Route(
         *("POST", "/devices/{name}/leases", _DO.claim_job, _S, _CLAIM),
@@ -152,11 +152,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("POST", "/leases/{id}/finish", _DO.finish_job, _S, _FINISH),
-        answers=(schema.agents.JobEnd,),
+        answers=(schema.agents.JobStateBody,),
     ),
     Route(
         *("POST", "/leases/{id}/release", _DO.release_job, _S, _RELEASE),
-        answers=(schema.agents.JobEnd,),
+        answers=(schema.agents.JobStateBody,),
     ),
 )
 

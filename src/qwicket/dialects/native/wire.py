@@ -150,9 +150,9 @@ def events(of: list[JobEvent]) -> schema.jobs.EventList:
     )
 
 
-def group(group: Group, use: GroupUse | None = None) -> schema.groups.GroupAnswer:
+def group(group: Group, use: GroupUse | None = None) -> schema.groups.GroupBody:
     """Return a group, with what its jobs came to where that was counted."""
-    return schema.groups.GroupAnswer(
+    return schema.groups.GroupBody(
         id=group.id,
         name=group.name,
         state=group.state,

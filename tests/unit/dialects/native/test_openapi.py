@@ -53,7 +53,7 @@ def test_every_struct_that_decodes_a_body_is_in_it() -> None:
     [
         schema.jobs.SubmitBody,
         account_wire.TokenRequest,
-        schema.groups.GroupBody,
+        schema.groups.OpenGroupBody,
         schema.agents.FinishBody,
     ],
 )
