@@ -138,7 +138,7 @@ def twin(name: str, relaxes_to: Literal["zero", "mixed"] = "mixed") -> NoiseMode
 
 def measure() -> Iterator[Cost]:
     """Yield what each case costs, as it is known."""
-    qubit.warm()
+    qubit.warm_up()
     for case in cases():
         yield _cost(case)
 

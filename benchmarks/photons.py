@@ -98,7 +98,7 @@ CASES: Final = (
 
 def measure() -> Iterator[Cost]:
     """Yield what each case costs, as it is known."""
-    photonic.warm()
+    photonic.warm_up()
     for case in CASES:
         yield Cost(
             name=case.name,

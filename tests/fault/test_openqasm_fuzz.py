@@ -26,7 +26,10 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     """One process with a reader's limits."""
     monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
     made = Pool(
-        1, spares=0, warm="qwicket.programs:warm", memory_bytes=LIMITS.parsing.read_memory_bytes
+        1,
+        spares=0,
+        warm_up="qwicket.programs:warm_up",
+        memory_bytes=LIMITS.parsing.read_memory_bytes,
     )
     yield made
     made.close()

@@ -52,7 +52,7 @@ def readers_of(live: LiveServer) -> list[int]:
     return [
         child
         for child in children_of(live.process.pid)
-        if b"qwicket.programs:warm" in Path(f"/proc/{child}/cmdline").read_bytes()
+        if b"qwicket.programs:warm_up" in Path(f"/proc/{child}/cmdline").read_bytes()
     ]
 
 

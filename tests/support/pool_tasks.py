@@ -237,7 +237,7 @@ def surroundings() -> dict[str, object]:
 _warmed: list[int] = []
 
 
-def warm() -> None:
+def warm_up() -> None:
     _warmed.append(os.getpid())
 
 

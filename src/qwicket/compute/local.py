@@ -71,7 +71,7 @@ class LocalCompute:
         niceness: How far the processes' CPU priority is below that of the server.
         answer_bytes: Size limit of a response.
         engine: The function to run, as "module:function".
-        warm: The function that each new process calls first.
+        warm_up: The function that each new process calls first.
     """
 
     def __init__(
@@ -83,13 +83,13 @@ class LocalCompute:
         niceness: int = 0,
         answer_bytes: int = 1 << 30,
         engine: str = "qwicket.engines:run_jobs",
-        warm: str | None = "qwicket.engines:warm",
+        warm_up: str | None = "qwicket.engines:warm_up",
     ) -> None:
         self._engine = engine
         self._pool = Pool(
             slots,
             spares=spares,
-            warm=warm,
+            warm_up=warm_up,
             memory_bytes=memory_bytes,
             niceness=niceness,
             answer_bytes=answer_bytes,

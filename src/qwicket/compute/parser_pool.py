@@ -48,8 +48,8 @@ _RETURNS: Final = {
     _COMPILE_TO_BASIS: Checked | Refusal,
     _WRITE: str | Refusal,
 }
-_WARM: Final = "qwicket.programs:warm"
-_WARM_QPY: Final = "qwicket.programs:preload_qiskit"
+_WARM_UP: Final = "qwicket.programs:warm_up"
+_WARM_UP_QPY: Final = "qwicket.programs:preload_qiskit"
 _log = logging.getLogger(__name__)
 
 
@@ -81,14 +81,14 @@ class ParserPool:
         self._barred_until: dict[str, float] = {}
         self.refusals = 0
         self.overruns = 0
-        self._pool = self._open(_PROCESSES, _WARM)
-        self._short_pool = self._open(1, _WARM)
+        self._pool = self._open(_PROCESSES, _WARM_UP)
+        self._short_pool = self._open(1, _WARM_UP)
         self._knows_qpy = False
         self._closing: list[asyncio.Task[None]] = []
 
-    def _open(self, n_processes: int, warm: str) -> Pool:
+    def _open(self, n_processes: int, warm_up: str) -> Pool:
         maximum = self._limits.parsing.read_memory_bytes
-        return Pool(n_processes, spares=0, warm=warm, memory_bytes=maximum)
+        return Pool(n_processes, spares=0, warm_up=warm_up, memory_bytes=maximum)
 
     async def read(
         self,
@@ -200,7 +200,7 @@ class ParserPool:
         """
         knew, self._knows_qpy = self._knows_qpy, True
         if not knew:
-            old, self._short_pool = self._short_pool, self._open(1, _WARM_QPY)
+            old, self._short_pool = self._short_pool, self._open(1, _WARM_UP_QPY)
             self._closing.append(asyncio.create_task(asyncio.to_thread(old.close)))
         return knew
 

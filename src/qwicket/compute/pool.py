@@ -116,7 +116,7 @@ class Pool:
     Args:
         slots: Tasks that run at the same time.
         spares: Number of started processes that replace killed ones at once.
-        warm: "module:function", called without arguments in each new process.
+        warm_up: "module:function", called without arguments in each new process.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
         niceness: How far the processes' CPU priority is below that of their owner.
         answer_bytes: Size of the largest answer that is taken.
@@ -127,7 +127,7 @@ class Pool:
         slots: int,
         *,
         spares: int = 1,
-        warm: str | None = None,
+        warm_up: str | None = None,
         memory_bytes: int | None = None,
         niceness: int = 0,
         answer_bytes: int = _ANSWER_BYTES,
@@ -137,7 +137,7 @@ class Pool:
         self._lock = threading.Lock()
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
-        self._nursery = WorkerSpawner(Setup(warm, memory_bytes, niceness), spares=spares)
+        self._nursery = WorkerSpawner(Setup(warm_up, memory_bytes, niceness), spares=spares)
         self._slots = [
             _Slot(self._waiting, self._nursery, memory_bytes, answer_bytes) for _ in range(slots)
         ]

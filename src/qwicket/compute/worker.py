@@ -147,7 +147,7 @@ def main(arguments: list[str]) -> NoReturn:
             work may add to what the warm worker uses (0: no limit), how much to lower its
             priority, "module:function" to call before the first request ("": none).
     """
-    descriptor, owner, memory_bytes, niceness, warm = arguments
+    descriptor, owner, memory_bytes, niceness, warm_up = arguments
     _die_with(int(owner))
     _set_signals()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
@@ -156,8 +156,8 @@ def main(arguments: list[str]) -> NoReturn:
     channel.set_inheritable(False)
     # A child that outlives this process would hide its end from the owner.
     os.register_at_fork(after_in_child=channel.close)
-    if warm:
-        _resolve(warm)()
+    if warm_up:
+        _resolve(warm_up)()
     _give_up_rights()
     if int(memory_bytes):
         _limit_memory(int(memory_bytes))

@@ -54,12 +54,12 @@ class Setup(NamedTuple):
     """What every process of a pool is given.
 
     Attributes:
-        warm: "module:function" that it calls first; None is nothing.
+        warm_up: "module:function" that it calls first; None is nothing.
         memory_bytes: Address space that work may add to what it has then; None is any.
         niceness: How far its CPU priority is below that of the server.
     """
 
-    warm: str | None
+    warm_up: str | None
     memory_bytes: int | None
     niceness: int
 
@@ -79,7 +79,7 @@ class WorkerProcess:
         # -P: else this room's modules would come before all others in the child.
         command = [sys.executable, "-P", worker.__file__]
         command += [str(fd), str(os.getpid()), str(setup.memory_bytes or 0)]
-        command += [str(setup.niceness), setup.warm or ""]
+        command += [str(setup.niceness), setup.warm_up or ""]
         try:
             self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
                 command,

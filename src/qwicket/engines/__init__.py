@@ -1,6 +1,6 @@
 """Engines: packed circuits in, encoded outcomes out. Independent of jobs, database and network.
 
-`run` and `warm` belong in a worker process, as engines hold the interpreter lock; the others are
+`run` and `warm_up` belong in a worker process, as engines hold the interpreter lock; the others are
 for the server and import neither NumPy nor a simulator.
 """
 
@@ -22,7 +22,7 @@ from qwicket.engines.estimates import Estimate
 from qwicket.engines.failures import CannotRun
 from qwicket.model.failures import Failure
 
-__all__ = ["Estimate", "estimate", "installed", "run", "run_jobs", "unsupported_reason", "warm"]
+__all__ = ["Estimate", "estimate", "installed", "run", "run_jobs", "unsupported_reason", "warm_up"]
 
 _ROOMS: Final[Mapping[str, str]] = {
     "qubit": "qwicket.engines.qubit",
@@ -48,7 +48,7 @@ class _EngineFamily(Protocol):
 
     def unsupported_reason(self, summary: Summary, options: RunOptions, /) -> str | None: ...
 
-    def warm(self) -> None: ...
+    def warm_up(self) -> None: ...
 
 
 def run_jobs(
@@ -112,10 +112,10 @@ def _nothing(options: RunOptions) -> Outcome:
     )
 
 
-def warm() -> None:
+def warm_up() -> None:
     """Import the engines that are light and run something tiny, so that first jobs start warm."""
     for family in _ROOMS:
-        _family(family).warm()
+        _family(family).warm_up()
 
 
 def _family(family: str) -> _EngineFamily:

@@ -59,7 +59,7 @@ __all__ = [
     "read_small",
     "recognise_format",
     "requires_measurement",
-    "warm",
+    "warm_up",
     "write_in_worker",
 ]
 
@@ -387,7 +387,7 @@ def write_in_worker(circuits: bytes, number: int) -> str | Refusal:
         return Refusal(InvalidProgram.code, text, "part")
 
 
-def warm() -> None:
+def warm_up() -> None:
     """Do nothing: the import of this module has loaded every reader."""
 
 

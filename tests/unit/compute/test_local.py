@@ -36,7 +36,7 @@ def with_compute(
     use: Callable[[LocalCompute], Awaitable[None]], engine: str = "support.pool_tasks:engine"
 ) -> None:
     async def main() -> None:
-        compute = LocalCompute(1, memory_bytes=None, spares=0, engine=engine, warm=None)
+        compute = LocalCompute(1, memory_bytes=None, spares=0, engine=engine, warm_up=None)
         try:
             await use(compute)
         finally:
@@ -146,7 +146,7 @@ def test_engines_are_reached_unless_another_function_is_named() -> None:
 
 def test_compute_says_its_slots_and_memory() -> None:
     async def main() -> None:
-        compute = LocalCompute(2, memory_bytes=1 << 30, warm=None)
+        compute = LocalCompute(2, memory_bytes=1 << 30, warm_up=None)
         assert (compute.slots, compute.memory_bytes) == (2, 1 << 30)
         await compute.close()
 

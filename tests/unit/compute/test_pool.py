@@ -42,7 +42,7 @@ OpenPool = Callable[..., Pool]
 
 class Options(TypedDict, total=False):
     spares: int
-    warm: str
+    warm_up: str
     memory_bytes: int
     answer_bytes: int
 
@@ -121,7 +121,7 @@ def test_messages_of_every_size_class_arrive_whole(pool: Pool, size: int) -> Non
 
 
 def test_warm_up_is_called_once_in_each_process(open_pool: OpenPool) -> None:
-    pool = open_pool(warm="support.pool_tasks:warm")
+    pool = open_pool(warm_up="support.pool_tasks:warm_up")
     first, second = call(pool, pool_tasks.warmed), call(pool, pool_tasks.warmed)
     assert first == second == [call(pool, pool_tasks.pid)]
 
@@ -438,11 +438,11 @@ def test_all_idle_workers_and_spares_may_die_at_once(open_pool: OpenPool) -> Non
 def test_spare_takes_over_at_once(
     open_pool: OpenPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    warm = tmp_path / "warm"
-    warm.mkdir()
-    monkeypatch.setenv(pool_tasks.WARM_FOLDER, str(warm))
-    pool = open_pool(spares=1, warm="support.pool_tasks:warm_slowly")
-    eventually(lambda: len(list(warm.iterdir())) == 2)
+    warm_up = tmp_path / "warm"
+    warm_up.mkdir()
+    monkeypatch.setenv(pool_tasks.WARM_FOLDER, str(warm_up))
+    pool = open_pool(spares=1, warm_up="support.pool_tasks:warm_slowly")
+    eventually(lambda: len(list(warm_up.iterdir())) == 2)
     (spare,) = set(pool.pids()) - {call(pool, pool_tasks.pid)}
     task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
     announced(tmp_path / "spin")
@@ -460,7 +460,7 @@ def test_lost_worker_is_replaced_before_there_is_work(open_pool: OpenPool) -> No
 
 
 def test_warm_up_that_fails_fails_tasks_instead_of_holding_them(open_pool: OpenPool) -> None:
-    pool = open_pool(warm="support.pool_tasks:warm_badly")
+    pool = open_pool(warm_up="support.pool_tasks:warm_badly")
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)
     assert "status 1" in str(error)
@@ -471,7 +471,7 @@ def test_warm_up_that_hangs_fails_tasks_instead_of_holding_them(
 ) -> None:
     # The limit is a minute, and nobody should have to set it.
     monkeypatch.setattr("qwicket.compute.worker_spawner._START_LIMIT_S", 0.2)
-    pool = open_pool(warm="support.pool_tasks:warm_for_ever")
+    pool = open_pool(warm_up="support.pool_tasks:warm_for_ever")
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)
     assert "not ready after 0.2 s" in str(error)
@@ -613,7 +613,7 @@ def test_task_cancelled_while_its_dead_worker_is_being_replaced_never_runs(
     gate = tmp_path / "gate"
     monkeypatch.setenv(pool_tasks.GATE, str(gate))
     gate.touch()
-    pool = open_pool(warm="support.pool_tasks:warm_when_let")
+    pool = open_pool(warm_up="support.pool_tasks:warm_when_let")
     idle = call(pool, pool_tasks.pid)
     assert isinstance(idle, int)
     gate.unlink()

@@ -140,8 +140,8 @@ def test_unknown_family_is_an_error_of_ours() -> None:
 
 
 def test_warm_is_quiet_and_can_be_repeated() -> None:
-    engines.warm()
-    engines.warm()
+    engines.warm_up()
+    engines.warm_up()
 
 
 def test_warm_worker_has_imported_every_engine() -> None:

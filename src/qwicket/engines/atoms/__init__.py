@@ -8,7 +8,7 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.summary import Summary
 from qwicket.engines.atoms.cost import estimate
 
-__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm"]
+__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm_up"]
 
 
 def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
@@ -37,5 +37,5 @@ def unsupported_reason(_summary: Summary, _options: RunOptions) -> str | None:
     return None
 
 
-def warm() -> None:
+def warm_up() -> None:
     """Import nothing: SciPy's 0.35 s and 24 MiB are for the workers that run large circuits."""

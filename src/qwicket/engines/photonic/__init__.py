@@ -11,7 +11,7 @@ from qwicket.circuits.summary import Summary
 from qwicket.engines.estimates import Estimate
 from qwicket.model.limits import PhotonicLimits
 
-__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm"]
+__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm_up"]
 
 _BASE_BYTES: Final = 64 << 20
 _AMPLITUDE_BYTES: Final = 64
@@ -62,7 +62,7 @@ def unsupported_reason(_summary: Summary, options: RunOptions) -> str | None:
     return "its noise is part of the program, as loss" if options.noise is not None else None
 
 
-def warm() -> None:
+def warm_up() -> None:
     """Import what running needs, and count a squeezed photon pair."""
     ops = (Gate("S2gate", (0, 1), (0.5, 0.0)), Measure("fock", (0, 1)))
     run(PhotonicCircuit(2, ops), RunOptions(shots=1, seed=0, outputs=()), 0)

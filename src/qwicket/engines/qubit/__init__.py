@@ -9,7 +9,7 @@ from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, unpack
 from qwicket.engines.qubit.cost import estimate
 from qwicket.engines.qubit.names import installed, unsupported_reason
 
-__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm"]
+__all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm_up"]
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
@@ -29,7 +29,7 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
     return engine.run(circuit, options, part)
 
 
-def warm() -> None:
+def warm_up() -> None:
     """Import what running needs and run a pair of qubits on each engine but the heavy ones."""
     from qwicket.engines.qubit import engine
 

@@ -19,12 +19,19 @@ from numpy.random import Generator
 
 from qwicket.circuits.qubit import Gate, Measure, Reset
 from qwicket.engines.qubit.cost import max_saved_states
-from qwicket.engines.qubit.patterns import Strike
+from qwicket.engines.qubit.patterns import SampledError
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import SMALLEST_PROBABILITY
 from qwicket.engines.qubit.states import Simulator, State, evolve
-from qwicket.engines.qubit.steps import Damp, Go, If, Misread, Run, Step
+from qwicket.engines.qubit.steps import (
+    AmplitudeDamping,
+    GateRange,
+    JumpTo,
+    JumpUnless,
+    ReadoutFlip,
+    Step,
+)
 
 Divide = Callable[[float, float], tuple[float, float]]
 """From an amount and the probability of the second of two branches to the amounts of both."""
@@ -38,7 +45,7 @@ class Leaf(NamedTuple):
     state: State
 
 
-class _Mark(NamedTuple):
+class _Checkpoint(NamedTuple):
     """A place in a branch to go on from."""
 
     step: int
@@ -48,16 +55,16 @@ class _Mark(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Waiting:
+class _PendingBranch:
     """A branch not yet walked: it takes `choice` where the walked one has `n_choices` behind it."""
 
     amount: float
     n_choices: int
     choice: int
-    mark: _Mark | None
+    checkpoint: _Checkpoint | None
 
 
-def by_shots(rng: Generator) -> Divide:
+def divide_shots(rng: Generator) -> Divide:
     """Return how whole shots part: at random."""
 
     def divide(shots: float, p: float) -> tuple[float, float]:
@@ -69,7 +76,7 @@ def by_shots(rng: Generator) -> Divide:
     return divide
 
 
-def by_weight(weight: float, p: float) -> tuple[float, float]:
+def divide_weight(weight: float, p: float) -> tuple[float, float]:
     """Part a probability; what is next to nothing is given to the other."""
     second = weight * p
     if second < SMALLEST_PROBABILITY:
@@ -79,7 +86,7 @@ def by_weight(weight: float, p: float) -> tuple[float, float]:
     return weight - second, second
 
 
-class Walk:
+class BranchTraversal:
     """Walks all branches of a program.
 
     Args:
@@ -100,15 +107,15 @@ class Walk:
         self._steps = steps
         self._divide = divide
         self.row = Row(simulator, program)
-        self._kept = max_saved_states(program.n_qubits)
-        self._waiting: list[_Waiting] = []
+        self._max_checkpoints = max_saved_states(program.n_qubits)
+        self._pending: list[_PendingBranch] = []
         self._choices: list[int] = []
-        self._strikes: Sequence[Strike] = ()
+        self._errors: Sequence[SampledError] = ()
 
     def leaves(
         self,
         amount: float,
-        strikes: Sequence[Strike] = (),
+        errors: Sequence[SampledError] = (),
         begun: State | None = None,
         done: int = 0,
     ) -> Iterator[Leaf]:
@@ -116,19 +123,19 @@ class Walk:
 
         Args:
             amount: Shots, or weight, of all branches together.
-            strikes: Pauli errors that occur during the walk.
+            errors: Pauli errors that occur during the walk.
             begun: A state to begin with, which is changed.
             done: How many operations, all gates of the first step, it has behind it.
         """
-        self._strikes = strikes
+        self._errors = errors
         self._amount = amount
         self._choices.clear()
-        self._waiting.clear()
+        self._pending.clear()
         self._start(begun, done)
         del begun  # this frame would keep it alive until the last leaf
         yield self._to_the_end()
-        while self._waiting:
-            self._resume(self._waiting.pop())
+        while self._pending:
+            self._resume(self._pending.pop())
             yield self._to_the_end()
 
     def _start(self, state: State | None = None, done: int = 0) -> None:
@@ -136,13 +143,13 @@ class Walk:
         self._done = done
         self._step = self._n_choices = self._bits = 0
 
-    def _resume(self, waiting: _Waiting) -> None:
-        self._amount = waiting.amount
-        self._choices[waiting.n_choices :] = [waiting.choice]
-        if waiting.mark is None:
+    def _resume(self, pending: _PendingBranch) -> None:
+        self._amount = pending.amount
+        self._choices[pending.n_choices :] = [pending.choice]
+        if pending.checkpoint is None:
             self._start()
         else:
-            self._step, self._n_choices, self._bits, self._state = waiting.mark
+            self._step, self._n_choices, self._bits, self._state = pending.checkpoint
 
     def _to_the_end(self) -> Leaf:
         while self._step < len(self._steps):
@@ -154,23 +161,23 @@ class Walk:
 
     def _take(self, step: Step) -> None:
         match step:
-            case Run(start, stop):
-                self.row.apply(self._state, max(start, self._done), stop, self._strikes)
+            case GateRange(start, stop):
+                self.row.apply(self._state, max(start, self._done), stop, self._errors)
             case Measure(qubit, bit):
                 read = self._measure(qubit) if qubit >= 0 else 0
                 self._bits = self._bits & ~(1 << bit) | read << bit
             case Reset(qubit):
                 if self._measure(qubit):
                     self._flip(qubit)
-            case Damp(qubit, gamma):
+            case AmplitudeDamping(qubit, gamma):
                 self._damp(qubit, gamma)
-            case Misread(bit, one_for_zero, zero_for_one):
+            case ReadoutFlip(bit, one_for_zero, zero_for_one):
                 wrong = zero_for_one if self._bits >> bit & 1 else one_for_zero
                 self._bits ^= self._choose(wrong) << bit
-            case If(number, holds, value, target):
+            case JumpUnless(number, holds, value, target):
                 if not holds(number(self._bits), value):
                     self._step = target - 1
-            case Go(target):
+            case JumpTo(target):
                 self._step = target - 1
 
     def _measure(self, qubit: int) -> int:
@@ -202,18 +209,18 @@ class Walk:
             first, second = self._divide(self._amount, p)
             choice = int(not first or 0 < second < first)
             if first and second:
-                self._wait(1 - choice, first if choice else second)
+                self._postpone(1 - choice, first if choice else second)
             self._amount = second if choice else first
             self._choices.append(choice)
         choice = self._choices[self._n_choices]
         self._n_choices += 1
         return choice
 
-    def _wait(self, choice: int, amount: float) -> None:
+    def _postpone(self, choice: int, amount: float) -> None:
         n_choices = len(self._choices)
-        mark = None
-        if self._kept:
-            if len(self._waiting) >= self._kept:
-                self._waiting[-self._kept].mark = None
-            mark = _Mark(self._step, n_choices, self._bits, self._state.copy())
-        self._waiting.append(_Waiting(amount, n_choices, choice, mark))
+        checkpoint = None
+        if self._max_checkpoints:
+            if len(self._pending) >= self._max_checkpoints:
+                self._pending[-self._max_checkpoints].checkpoint = None
+            checkpoint = _Checkpoint(self._step, n_choices, self._bits, self._state.copy())
+        self._pending.append(_PendingBranch(amount, n_choices, choice, checkpoint))

@@ -57,9 +57,9 @@ def transfers(unitaries: Matrix) -> Floats:
 def following(after: GateErrors, width: int) -> Floats:
     """Return what follows a gate as a matrix; `after` numbers its qubits from 0."""
     factors = np.ones((4,) * width)
-    for error in after.blows:
+    for error in after.pauli_errors:
         factors = factors * _factors(error, width)
-    gammas = dict(after.damped)
+    gammas = dict(after.damping)
     return kron([_damping(gammas.get(qubit, 0.0)) for qubit in range(width)]) * factors.reshape(-1)
 
 

@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 from qwicket.circuits.analysis import clifford_steps, is_pauli
 from qwicket.circuits.qubit import Branch, Gate, Measure, Op, Reset
-from qwicket.engines.qubit.noise import EXACT, QUIET, GateErrors, Noise
+from qwicket.engines.qubit.noise import EXACT, NO_ERRORS, GateErrors, Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.steps import RELATIONS
 
@@ -95,9 +95,9 @@ class _Writer:
             self._add_noise(self._noise.after(gate))
 
     def _add_noise(self, found: GateErrors) -> None:
-        if found.damped:
+        if found.damping:
             raise NotClifford("its noise has amplitude damping")
-        for error in found.blows:
+        for error in found.pauli_errors:
             p, operands = error.probability, " ".join(map(str, error.qubits))
             if error.is_depolarizing:
                 self._lines.append(f"DEPOLARIZE{len(error.qubits)}({p!r}) {operands}")
@@ -127,7 +127,7 @@ class _Writer:
         """Refuse errors that depend on a bit, and bits that may be recorded wrong."""
         if self._noise is None:
             return
-        if any(self._noise.after(gate) != QUIET for gate in gates):
+        if any(self._noise.after(gate) != NO_ERRORS for gate in gates):
             raise NotClifford("a gate with a condition is noisy")
         if bit in self._written:
             qubit = self._program.original(self._written[bit])

@@ -41,7 +41,7 @@ _KEY_BYTES: Final = 200
 """One distinct outcome of many branches, beside the bits of its key."""
 _SHOT_BYTES: Final = 64
 """One shot in order: a Python integer at first, then two indices and a key."""
-_STRIKE_BYTES: Final = 64
+_ERROR_BYTES: Final = 64
 _PATTERN_BYTES: Final = 160
 _TABLEAU_BYTES: Final = 1
 _SUPPORT_BYTES: Final = 8
@@ -85,7 +85,7 @@ _DRAWN_BOND_S: Final = 3e-9
 _EXACT_LEAVES: Final = 1 << 12
 _EXACT_S: Final = 5.0
 
-_MAX_STRIKES: Final = 30
+_MAX_ERRORS: Final = 30
 _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
 """Gates that are on two qubits or more without a control."""
 
@@ -289,8 +289,8 @@ def _runs_on_density(job: Job) -> bool:
     n_operands = job.summary.n_operands
     if job.engine or not (job.is_straight and n_operands):
         return False
-    strikes, decays, _ = _events(job)
-    events = strikes + decays
+    errors, decays, _ = _events(job)
+    events = errors + decays
     return suits_density(job.n_qubits, job.n_ops, job.n_joint, n_operands, job.shots, events)
 
 
@@ -325,23 +325,23 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     """A branch, or pattern of noise, walks its own way from where it left another."""
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
-    strikes, decays, choices = _events(job)
-    patterns = 1 + _patterns(job, strikes)
+    errors, decays, choices = _events(job)
+    patterns = 1 + _patterns(job, errors)
     n_gates = _gates(job) + _CHOICE_GATES * choices
     walk_s = _walk_s(size, n_gates)
     ways, mean_ways = _ways(job, decays)
     leaves, walks = min(job.shots, patterns * ways), min(job.shots, patterns * mean_ways)
-    shared = exp(-strikes) / 2 if job.is_straight else 0
+    shared = exp(-errors) / 2 if job.is_straight else 0
     seconds = _CIRCUIT_S + leaves * _walk_s(size, 0)
     seconds += walks * (1 - shared) * n_gates * _gate_s(size)
     if job.exact:
         seconds += min(ways, exact_leaves(n_qubits, n_gates)) * walk_s
     waiting = min(choices, job.shots.bit_length(), max_saved_states(n_qubits))
     whole = job.exact or n_qubits <= SAMPLER_QUBITS
-    n_states = waiting + (strikes > 0)
+    n_states = waiting + (errors > 0)
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
     n_bytes += int(n_states * size * _STATE_BYTES)
-    drawn = job.shots * strikes * _STRIKE_BYTES + patterns * _PATTERN_BYTES
+    drawn = job.shots * errors * _ERROR_BYTES + patterns * _PATTERN_BYTES
     key_bytes, key_s = _keys_cost(job, int(min(size * ways, 1 << 60)))
     return n_bytes + drawn + key_bytes, seconds + key_s
 
@@ -359,14 +359,14 @@ def _ways(job: Job, decays: float) -> tuple[float, float]:
     return ways * decayed, min(ways, mean) * decayed
 
 
-def _patterns(job: Job, strikes: float) -> float:
+def _patterns(job: Job, errors: float) -> float:
     """Return how many distinct patterns of Paulis strike: k strikes have few ways if k is small."""
     n_circuits = max(1, job.summary.n_circuits)
     kinds = (3 * job.summary.n_ops_1q + 15 * job.summary.n_ops_2q) / n_circuits
-    total, likelihood, possible = 0.0, exp(-strikes), 1.0
+    total, likelihood, possible = 0.0, exp(-errors), 1.0
     left = 1 - likelihood
-    for k in range(1, _MAX_STRIKES):
-        likelihood *= strikes / k
+    for k in range(1, _MAX_ERRORS):
+        likelihood *= errors / k
         possible = min(possible * kinds / k, 1e18)
         total += min(job.shots * likelihood, possible)
         left -= likelihood
@@ -392,11 +392,11 @@ def _events(job: Job) -> tuple[float, float, float]:
         return 0, 0, n_splits
     n_circuits = max(1, job.summary.n_circuits)
     once, twice = job.summary.n_ops_1q / n_circuits, job.summary.n_ops_2q / n_circuits
-    (strikes_1, gamma_1), (strikes_2, gamma_2) = _worst(job.noise, 1), _worst(job.noise, 2)
-    strikes = once * strikes_1 + twice * strikes_2
+    (errors_1, gamma_1), (errors_2, gamma_2) = _worst(job.noise, 1), _worst(job.noise, 2)
+    errors = once * errors_1 + twice * errors_2
     decays = once * gamma_1 + 2 * twice * gamma_2
     looks = once * (gamma_1 > 0) + 2 * twice * (gamma_2 > 0)
-    return strikes, decays, n_splits + looks
+    return errors, decays, n_splits + looks
 
 
 def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
@@ -412,11 +412,11 @@ def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
     relaxations = (noise.relaxation, *noise.relaxation_of.values())
     decays = [relaxation.during(longest) for relaxation in relaxations]
     flips = max(each.phase_damping for each in found) + max(each.phase_damping for each in decays)
-    strikes = max(each.depolarizing for each in found)
-    strikes += n_qubits * flip_probability(log_coherence(min(1.0, flips)))
-    strikes += n_qubits * max(each.bit_flip for each in decays)
+    errors = max(each.depolarizing for each in found)
+    errors += n_qubits * flip_probability(log_coherence(min(1.0, flips)))
+    errors += n_qubits * max(each.bit_flip for each in decays)
     gamma = max(each.amplitude_damping for each in found)
-    return strikes, min(1.0, gamma + max(each.amplitude_damping for each in decays))
+    return errors, min(1.0, gamma + max(each.amplitude_damping for each in decays))
 
 
 def _all_noise(noise: NoiseModel, n_qubits: int) -> Iterator[GateNoise]:

@@ -59,29 +59,31 @@ class PauliError(NamedTuple):
 class GateErrors(NamedTuple):
     """What follows one gate: Paulis, then amplitude damping with probability γ on some qubits."""
 
-    blows: tuple[PauliError, ...]
-    damped: tuple[tuple[int, float], ...]
+    pauli_errors: tuple[PauliError, ...]
+    damping: tuple[tuple[int, float], ...]
 
     @property
     def events(self) -> float:
         """How many Paulis strike and how many qubits decay, on average and at most."""
         events = 0.0
-        for error in self.blows:
+        for error in self.pauli_errors:
             events += error.probability
-        for _, gamma in self.damped:
+        for _, gamma in self.damping:
             events += gamma
         return events
 
     def on(self, operands: Sequence[int]) -> GateErrors:
         """Return the same on other qubits: what is said of 0 becomes true of operands[0]."""
-        blows = [
+        pauli_errors = [
             error._replace(qubits=tuple([operands[place] for place in error.qubits]))
-            for error in self.blows
+            for error in self.pauli_errors
         ]
-        return GateErrors(tuple(blows), tuple([(operands[place], g) for place, g in self.damped]))
+        return GateErrors(
+            tuple(pauli_errors), tuple([(operands[place], g) for place, g in self.damping])
+        )
 
 
-QUIET: Final = GateErrors((), ())
+NO_ERRORS: Final = GateErrors((), ())
 
 
 class Noise:
@@ -120,14 +122,14 @@ class Noise:
         places = range(len(operands))
         pairs: list[tuple[int, ...]] = list(combinations(places, 2))
         groups = pairs or [(place,) for place in places]
-        blows, flips = [], []
+        pauli_errors, flips = [], []
         amplitude: defaultdict[int, float] = defaultdict(float)
         coherence: defaultdict[int, float] = defaultdict(float)
         for group in groups:
             on = [operands[place] for place in group]
             found = self._found(name, on, is_one_of_several=len(groups) > 1)
             if found.depolarizing:
-                blows.append(PauliError(group, found.depolarizing, _ANY, 4 ** len(group)))
+                pauli_errors.append(PauliError(group, found.depolarizing, _ANY, 4 ** len(group)))
             for place in group:
                 decay = self._decay(operands[place], found.duration_s)
                 if decay.bit_flip:
@@ -135,13 +137,15 @@ class Noise:
                 coherence[place] += log_coherence(found.phase_damping) + decay.log_coherence
                 for part in (found.amplitude_damping, decay.amplitude_damping):
                     amplitude[place] += part - amplitude[place] * part
-        blows += flips
-        blows += [
+        pauli_errors += flips
+        pauli_errors += [
             PauliError((place,), flip_probability(coherence[place]), *_Z)
             for place in places
             if coherence[place]
         ]
-        return GateErrors(tuple(blows), tuple((p, amplitude[p]) for p in places if amplitude[p]))
+        return GateErrors(
+            tuple(pauli_errors), tuple((p, amplitude[p]) for p in places if amplitude[p])
+        )
 
     def _found(self, name: str, group: Sequence[int], is_one_of_several: bool) -> GateNoise:
         """Return what the model has for a gate, the most special first."""
@@ -180,6 +184,6 @@ def noise_of(model: NoiseModel | None, program: Program) -> Noise | None:
     measured += program.written.values()
     if any(noise.readout(program.original(qubit)) != EXACT for qubit in measured):
         return noise
-    if any(noise.after(op) != QUIET for op in program.ops if isinstance(op, Gate)):
+    if any(noise.after(op) != NO_ERRORS for op in program.ops if isinstance(op, Gate)):
         return noise
     return None

@@ -24,21 +24,21 @@ _CODE_BITS: Final = 4
 """An event is a site and, in its low bits, a Pauli for each of at most two qubits."""
 
 
-class Strike(NamedTuple):
+class SampledError(NamedTuple):
     """Paulis that follow operation `place`."""
 
     place: int
     gates: tuple[Gate, ...]
 
 
-class Pattern(NamedTuple):
+class ErrorPattern(NamedTuple):
     """Shots that are struck alike; strikes are in the order of their places."""
 
-    strikes: tuple[Strike, ...]
+    errors: tuple[SampledError, ...]
     shots: int
 
 
-class Sites:
+class ErrorSites:
     """Where Paulis may strike a program.
 
     Args:
@@ -49,23 +49,23 @@ class Sites:
     def __init__(self, program: Program, noise: Noise) -> None:
         self._sites: list[tuple[int, tuple[int, ...]]] = []
         self._alike: dict[tuple[float, int, int], list[int]] = {}
-        self._strikes: dict[int, Strike] = {}
+        self._errors: dict[int, SampledError] = {}
         for place, op in enumerate(program.ops):
             if isinstance(op, Gate):
                 self._add_gate(place, op, noise)
 
-    def patterns(self, shots: int, rng: Generator) -> Iterator[Pattern]:
+    def patterns(self, shots: int, rng: Generator) -> Iterator[ErrorPattern]:
         """Draw the pattern of every shot; ordered by the first strike, the undisturbed last."""
-        struck = self._draw(shots, rng)
-        for events in sorted(struck):
+        disturbed = self._draw(shots, rng)
+        for events in sorted(disturbed):
             numbers = np.frombuffer(events, dtype=">i8").tolist()
-            yield Pattern(tuple(map(self._strike, numbers)), struck[events])
-        undisturbed = shots - struck.total()
+            yield ErrorPattern(tuple(map(self._error, numbers)), disturbed[events])
+        undisturbed = shots - disturbed.total()
         if undisturbed:
-            yield Pattern((), undisturbed)
+            yield ErrorPattern((), undisturbed)
 
     def _add_gate(self, place: int, gate: Gate, noise: Noise) -> None:
-        for error in noise.after(gate).blows:
+        for error in noise.after(gate).pauli_errors:
             self._alike.setdefault(error.kind, []).append(len(self._sites))
             self._sites.append((place, error.qubits))
 
@@ -79,16 +79,16 @@ class Sites:
             event_parts.append(np.array(sites)[cells % len(sites)] << _CODE_BITS | codes)
         if not shot_parts:
             return Counter()
-        struck = np.concatenate(shot_parts)
+        disturbed = np.concatenate(shot_parts)
         events = np.concatenate(event_parts)
-        order = np.lexsort((events, struck))
-        struck, data = struck[order], events[order].astype(">i8").tobytes()
-        ends = np.flatnonzero(np.diff(struck, append=-1)) + 1
+        order = np.lexsort((events, disturbed))
+        disturbed, data = disturbed[order], events[order].astype(">i8").tobytes()
+        ends = np.flatnonzero(np.diff(disturbed, append=-1)) + 1
         bounds = pairwise([0, *(8 * ends).tolist()])
         return Counter([data[start:stop] for start, stop in bounds])
 
-    def _strike(self, event: int) -> Strike:
-        if event not in self._strikes:
+    def _error(self, event: int) -> SampledError:
+        if event not in self._errors:
             place, qubits = self._sites[event >> _CODE_BITS]
             letters = (event & 3, event >> 2 & 3)
             gates = [
@@ -96,8 +96,8 @@ class Sites:
                 for letter, qubit in zip(letters, qubits, strict=False)
                 if letter
             ]
-            self._strikes[event] = Strike(place, tuple(gates))
-        return self._strikes[event]
+            self._errors[event] = SampledError(place, tuple(gates))
+        return self._errors[event]
 
 
 def hits(n_cells: int, probability: float, rng: Generator) -> Integers:

@@ -8,7 +8,7 @@ from operator import attrgetter
 from typing import Final
 
 from qwicket.circuits.qubit import Gate
-from qwicket.engines.qubit.patterns import Strike
+from qwicket.engines.qubit.patterns import SampledError
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.states import MAX_PREPARED, Prepared, Simulator, State, evolve
 
@@ -32,14 +32,16 @@ class Row:
             gates = [op if isinstance(op, Gate) else _GAP for op in program.ops]
             self._ready = simulator.prepare(program.n_qubits, gates)
 
-    def apply(self, state: State, start: int, stop: int, strikes: Sequence[Strike] = ()) -> None:
+    def apply(
+        self, state: State, start: int, stop: int, errors: Sequence[SampledError] = ()
+    ) -> None:
         """Apply the gates from `start` on, before `stop`, and what strikes after any of them."""
-        for strike in strikes[bisect_left(strikes, start, key=_place) :]:
-            if strike.place >= stop:
+        for error in errors[bisect_left(errors, start, key=_place) :]:
+            if error.place >= stop:
                 break
-            self._apply(state, start, strike.place + 1)
-            evolve(self._simulator, state, strike.gates)
-            start = strike.place + 1
+            self._apply(state, start, error.place + 1)
+            evolve(self._simulator, state, error.gates)
+            start = error.place + 1
         self._apply(state, start, stop)
 
     def _apply(self, state: State, start: int, stop: int) -> None:

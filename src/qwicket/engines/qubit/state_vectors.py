@@ -14,16 +14,16 @@ from numpy.random import Generator, default_rng
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES
 from qwicket.engines.qubit import sampling
-from qwicket.engines.qubit.branching import Leaf, Walk, by_shots, by_weight
+from qwicket.engines.qubit.branching import BranchTraversal, Leaf, divide_shots, divide_weight
 from qwicket.engines.qubit.cost import MAX_QUBITS, exact_leaves, gate_equivalents
 from qwicket.engines.qubit.noise import Noise
-from qwicket.engines.qubit.patterns import Sites
+from qwicket.engines.qubit.patterns import ErrorSites
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.readout_errors import flips, misread
 from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import Integers
 from qwicket.engines.qubit.states import Simulator, State, evolve
-from qwicket.engines.qubit.steps import Run, Step, has_no_choices, steps
+from qwicket.engines.qubit.steps import GateRange, Step, has_no_choices, steps
 from qwicket.engines.qubit.tally import Tally, counted, found_of
 from qwicket.engines.qubit.tasks import EngineResult, Task
 
@@ -76,8 +76,8 @@ class StateVectorEngine:
         tally = Tally(program)
         maximum = exact_leaves(program.n_qubits, gate_equivalents(program.ops))
         p: defaultdict[bytes, float] = defaultdict(float)
-        walk = Walk(self._simulator, program, steps(program), by_weight)
-        for number, leaf in enumerate(walk.leaves(1.0)):
+        traversal = BranchTraversal(self._simulator, program, steps(program), divide_weight)
+        for number, leaf in enumerate(traversal.leaves(1.0)):
             if number == maximum:
                 return None
             for key, weight in tally.weigh(leaf):
@@ -103,13 +103,13 @@ class StateVectorEngine:
         program, reads = task.program, task.program.reads()
         row, stop = Row(self._simulator, program), len(program.ops)
         shared, done = self._simulator.zero(program.n_qubits), 0
-        for strikes, shots in Sites(program, noise).patterns(task.shots, rng):
+        for errors, shots in ErrorSites(program, noise).patterns(task.shots, rng):
             state = shared
-            if strikes:
-                reached = strikes[0].place
+            if errors:
+                reached = errors[0].place
                 row.apply(shared, done, reached)
                 state, done = shared.copy(), reached
-            row.apply(state, done, stop, strikes)
+            row.apply(state, done, stop, errors)
             yield sampling.samples(state, reads, shots, rng)
 
     def _count_leaves(self, task: Task, made: Sequence[Step], rng: Generator) -> Counter[bytes]:
@@ -123,18 +123,18 @@ class StateVectorEngine:
 
     def _leaves(self, task: Task, made: Sequence[Step], rng: Generator) -> Iterator[Leaf]:
         program, noise = task.program, task.noise
-        walk = Walk(self._simulator, program, made, by_shots(rng))
+        traversal = BranchTraversal(self._simulator, program, made, divide_shots(rng))
         if noise is None:
-            yield from walk.leaves(task.shots)
+            yield from traversal.leaves(task.shots)
             return
         shared = self._simulator.zero(program.n_qubits)
         done = 0
-        last = made[0].stop if made and isinstance(made[0], Run) else 0
-        for strikes, shots in Sites(program, noise).patterns(task.shots, rng):
-            if strikes:
-                reached = min(strikes[0].place, last)
-                walk.row.apply(shared, done, reached)
+        last = made[0].stop if made and isinstance(made[0], GateRange) else 0
+        for errors, shots in ErrorSites(program, noise).patterns(task.shots, rng):
+            if errors:
+                reached = min(errors[0].place, last)
+                traversal.row.apply(shared, done, reached)
                 done = reached
-                yield from walk.leaves(shots, strikes, shared.copy(), done)
+                yield from traversal.leaves(shots, errors, shared.copy(), done)
             else:
-                yield from walk.leaves(shots, (), shared, done)
+                yield from traversal.leaves(shots, (), shared, done)

@@ -11,21 +11,21 @@ from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
 
 
-class Run(NamedTuple):
+class GateRange(NamedTuple):
     """Gates in a row: those of the program from `start` on, before `stop`."""
 
     start: int
     stop: int
 
 
-class Damp(NamedTuple):
+class AmplitudeDamping(NamedTuple):
     """Amplitude damping: |1⟩ decays with probability `gamma`."""
 
     qubit: int
     gamma: float
 
 
-class Misread(NamedTuple):
+class ReadoutFlip(NamedTuple):
     """A bit just recorded may be wrong."""
 
     bit: int
@@ -33,7 +33,7 @@ class Misread(NamedTuple):
     zero_for_one: float
 
 
-class If(NamedTuple):
+class JumpUnless(NamedTuple):
     """Continue if a comparison of bits with `value` holds, else go to `target`."""
 
     number: Callable[[int], int]
@@ -42,13 +42,13 @@ class If(NamedTuple):
     target: int
 
 
-class Go(NamedTuple):
+class JumpTo(NamedTuple):
     """Go to step `target`."""
 
     target: int
 
 
-Step = Run | Measure | Reset | Damp | Misread | If | Go
+Step = GateRange | Measure | Reset | AmplitudeDamping | ReadoutFlip | JumpUnless | JumpTo
 
 RELATIONS: Final[Mapping[Relation, Callable[[int, int], bool]]] = {
     "==": operator.eq,
@@ -70,7 +70,7 @@ def steps(program: Program, noise: Noise | None = None) -> list[Step]:
 
 def has_no_choices(made: Sequence[Step]) -> bool:
     """Say whether gates in a row are all there is."""
-    return all(isinstance(step, Run) for step in made)
+    return all(isinstance(step, GateRange) for step in made)
 
 
 class _Writer:
@@ -98,13 +98,13 @@ class _Writer:
             return
         self._end_run(place)
         if isinstance(op, Measure):
-            self._made += [op, *_misreads(op, self._program, self._noise)]
+            self._made += [op, *_readout_flips(op, self._program, self._noise)]
         elif isinstance(op, Branch):
             target = place + 1 + op.skip
             holds = RELATIONS[op.relation]
-            self._made.append(If(_number(op.clbits), holds, int(op.value), target))
+            self._made.append(JumpUnless(_number(op.clbits), holds, int(op.value), target))
         elif isinstance(op, Jump):
-            self._made.append(Go(place + 1 + op.skip))
+            self._made.append(JumpTo(place + 1 + op.skip))
         elif op.qubit >= 0:
             self._made.append(op)
 
@@ -114,21 +114,23 @@ class _Writer:
         self._end_run(end)
         self._step_at[end] = len(self._made)
         return [
-            step._replace(target=self._step_at[step.target]) if isinstance(step, If | Go) else step
+            step._replace(target=self._step_at[step.target])
+            if isinstance(step, JumpUnless | JumpTo)
+            else step
             for step in self._made
         ]
 
     def _add_gate(self, place: int, gate: Gate) -> None:
         if self._start is None:
             self._start = place
-        damped = self._noise.after(gate).damped if self._noise else ()
-        if damped:
+        damping = self._noise.after(gate).damping if self._noise else ()
+        if damping:
             self._end_run(place + 1)
-            self._made += [Damp(qubit, gamma) for qubit, gamma in damped]
+            self._made += [AmplitudeDamping(qubit, gamma) for qubit, gamma in damping]
 
     def _end_run(self, place: int) -> None:
         if self._start is not None:
-            self._made.append(Run(self._start, place))
+            self._made.append(GateRange(self._start, place))
             self._start = None
 
 
@@ -143,10 +145,10 @@ def _number(clbits: tuple[int, ...]) -> Callable[[int], int]:
     return lambda bits: sum((bits >> bit & 1) << i for i, bit in enumerate(clbits))
 
 
-def _misreads(op: Measure, program: Program, noise: Noise | None) -> Sequence[Misread]:
+def _readout_flips(op: Measure, program: Program, noise: Noise | None) -> Sequence[ReadoutFlip]:
     if noise is None:
         return ()
     error = noise.readout(program.original(op.qubit))
     if not (error.one_for_zero or error.zero_for_one):
         return ()
-    return (Misread(op.clbit, error.one_for_zero, error.zero_for_one),)
+    return (ReadoutFlip(op.clbit, error.one_for_zero, error.zero_for_one),)

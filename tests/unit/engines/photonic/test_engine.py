@@ -269,4 +269,4 @@ def test_random_programs_end_in_finite_samples_or_a_refusal() -> None:
 
 
 def test_warming_runs_something() -> None:
-    photonic.warm()
+    photonic.warm_up()

@@ -12,7 +12,7 @@ from qwicket.circuits.noise import GateNoise
 from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.channels import channels, following, transfers
-from qwicket.engines.qubit.noise import QUIET, GateErrors, Noise, PauliError
+from qwicket.engines.qubit.noise import NO_ERRORS, GateErrors, Noise, PauliError
 from support import qubit_lab
 from support.noise_lab import cx, model
 
@@ -74,8 +74,8 @@ def test_a_sequence_of_gates_is_a_product_of_matrices() -> None:
 @pytest.mark.parametrize("width", [1, 2])
 @pytest.mark.parametrize("p", [0.0, 0.3, 1.0])
 def test_depolarizing_is_its_kraus_sum(width: int, p: float) -> None:
-    blow = PauliError(tuple(range(width)), p, 1, 4**width)
-    found = following(GateErrors((blow,), ()), width)
+    error = PauliError(tuple(range(width)), p, 1, 4**width)
+    found = following(GateErrors((error,), ()), width)
     assert abs(found - on_means(width, qubit_lab.depolarizing(p, width))).max() < 1e-15
 
 
@@ -88,12 +88,12 @@ def test_paulis_on_one_of_two_qubits_are_their_kraus_sum(low: int, high: int, le
 
 
 def test_damping_comes_after_what_strikes() -> None:
-    strikes = [0.7**0.5 * qubit_lab.PAULI["I"], *(0.15**0.5 * qubit_lab.PAULI[s] for s in "XY")]
+    errors = [0.7**0.5 * qubit_lab.PAULI["I"], *(0.15**0.5 * qubit_lab.PAULI[s] for s in "XY")]
     damps = qubit_lab.damping_of_amplitude(GateNoise(amplitude_damping=0.4))
-    kraus = [damp @ strike for strike in strikes for damp in damps]
+    kraus = [damp @ error for error in errors for damp in damps]
     found = following(GateErrors((PauliError((0,), 0.3, 1, 3),), ((0, 0.4),)), 1)
     assert abs(found - on_means(1, kraus)).max() < 1e-15
 
 
 def test_nothing_follows_where_all_is_quiet() -> None:
-    assert (following(QUIET, 2) == np.eye(16)).all()
+    assert (following(NO_ERRORS, 2) == np.eye(16)).all()

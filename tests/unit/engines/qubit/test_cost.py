@@ -170,8 +170,8 @@ def test_noise_costs_a_run_for_each_shot_that_is_struck() -> None:
     summary = Summary("qubit", 1, 16, 0, 200)
     _, quiet = cost(summary, 1_000, ("counts",))
     _, noisy = cost(summary, 1_000, ("counts",), noise(0.005))
-    struck = 1_000 * (1 - exp(-200 * 0.005))
-    assert 0.4 * struck < noisy / quiet < 1.2 * struck
+    disturbed = 1_000 * (1 - exp(-200 * 0.005))
+    assert 0.4 * disturbed < noisy / quiet < 1.2 * disturbed
 
 
 def test_noise_needs_one_more_state() -> None:
@@ -183,8 +183,8 @@ def test_noise_needs_one_more_state() -> None:
 def test_damping_looks_at_the_state_after_every_gate() -> None:
     summary = Summary("qubit", 1, 16, 0, 200)
     _, paulis = cost(summary, 1_000, ("counts",), noise(0.005))
-    _, damped = cost(summary, 1_000, ("counts",), noise(gamma=0.005))
-    assert damped > 5 * paulis
+    _, damping = cost(summary, 1_000, ("counts",), noise(gamma=0.005))
+    assert damping > 5 * paulis
 
 
 @pytest.mark.parametrize(
@@ -195,11 +195,11 @@ def test_the_worst_gate_counts_for_those_on_as_many_qubits(
     name: str, n_once: int, n_twice: int
 ) -> None:
     bad = NoiseModel(name="", source="", gates={name: GateNoise(depolarizing=0.1)})
-    struck, spared = (
+    disturbed, spared = (
         cost(Summary("qubit", 1, 10, *numbers), 1_000, ("counts",), bad)[1]
         for numbers in ((n_once, n_twice), (n_twice, n_once))
     )
-    assert struck > 2 * spared
+    assert disturbed > 2 * spared
 
 
 def test_one_qubit_gates_have_rates_of_their_own() -> None:
@@ -233,11 +233,11 @@ def test_gates_that_count_as_several_do_not_stand_for_all() -> None:
 def test_the_worst_qubit_or_pair_counts(qubits: tuple[int, ...], numbers: tuple[int, int]) -> None:
     site = SiteNoise(qubits=qubits, usual=GateNoise(depolarizing=0.1))
     bad = NoiseModel(name="", source="", sites=(site,))
-    struck, spared = (
+    disturbed, spared = (
         cost(Summary("qubit", 1, 10, *each), 1_000, ("counts",), bad)[1]
         for each in (numbers, numbers[::-1])
     )
-    assert struck > 2 * spared
+    assert disturbed > 2 * spared
 
 
 def test_relaxation_counts_as_the_strikes_or_looks_that_it_is() -> None:
@@ -262,7 +262,7 @@ def test_relaxation_counts_as_the_strikes_or_looks_that_it_is() -> None:
 
 
 def test_only_state_vectors_have_qubits_of_one() -> None:
-    paulis, damped = noise(0.01), noise(gamma=0.01)
+    paulis, damping = noise(0.01), noise(gamma=0.01)
     wide = Summary("qubit", 1, 36, 40, 40, n_active=30, is_clifford=True)
     turned = msgspec.structs.replace(wide, is_clifford=False)
 
@@ -270,7 +270,7 @@ def test_only_state_vectors_have_qubits_of_one() -> None:
         return estimate(summary, options(10, ("counts",), model, engine)).state_qubits
 
     assert found(wide, paulis) == found(wide) == found(wide, engine="clifford") == 0
-    assert found(wide, damped) == found(turned, paulis) == found(turned) == 30
+    assert found(wide, damping) == found(turned, paulis) == found(turned) == 30
     assert found(wide, engine="statevector") == found(wide, engine="qsim") == 30
     assert found(turned, engine="aer-mps") == 0
 

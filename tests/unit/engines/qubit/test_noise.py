@@ -188,11 +188,13 @@ def test_exceptions_go_by_name_and_controls() -> None:
     controlled = qubit_lab.task(qubit_lab.measured(2, [cx(0, 1)]), noise=noise)
     assert controlled.noise is not None
     flip = (1 - 0.9**0.5) / 2
-    flips = [(blow.qubits, blow.probability) for blow in controlled.noise.after(cx(0, 1)).blows]
+    flips = [
+        (error.qubits, error.probability) for error in controlled.noise.after(cx(0, 1)).pauli_errors
+    ]
     assert [qubits for qubits, _ in flips] == [(1,), (0,)]
     assert [p for _, p in flips] == pytest.approx([flip, flip])
-    (blow,) = controlled.noise.after(Gate("z", (0,))).blows
-    assert (blow.probability, blow.is_depolarizing) == (0.9, True)
+    (error,) = controlled.noise.after(Gate("z", (0,))).pauli_errors
+    assert (error.probability, error.is_depolarizing) == (0.9, True)
 
 
 def test_global_phase_touches_no_qubit() -> None:

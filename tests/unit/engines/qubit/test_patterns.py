@@ -14,7 +14,7 @@ from qwicket.circuits.noise import GateNoise, NoiseModel
 from qwicket.circuits.qubit import Gate, QubitCircuit
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.noise import Noise
-from qwicket.engines.qubit.patterns import Pattern, Sites, Strike, hits
+from qwicket.engines.qubit.patterns import ErrorPattern, ErrorSites, SampledError, hits
 
 CX = Gate("x", (1,), (), (0,))
 CCX = Gate("x", (2,), (), (0, 1))
@@ -27,17 +27,17 @@ def patterns(
     seed: int = 1,
     one_qubit: GateNoise = CLEAN,
     two_qubit: GateNoise = CLEAN,
-) -> list[Pattern]:
+) -> list[ErrorPattern]:
     model = NoiseModel(name="", source="", one_qubit=one_qubit, two_qubit=two_qubit)
     read = program.read(QubitCircuit(3, gates, ()))
-    return list(Sites(read, Noise(model, read)).patterns(shots, default_rng(seed)))
+    return list(ErrorSites(read, Noise(model, read)).patterns(shots, default_rng(seed)))
 
 
-def by_strike(found: list[Pattern]) -> Counter[Strike | None]:
+def by_error(found: list[ErrorPattern]) -> Counter[SampledError | None]:
     """Shots by what strikes first; None where nothing does."""
-    counted: Counter[Strike | None] = Counter()
-    for strikes, shots in found:
-        counted[strikes[0] if strikes else None] += shots
+    counted: Counter[SampledError | None] = Counter()
+    for errors, shots in found:
+        counted[errors[0] if errors else None] += shots
     return counted
 
 
@@ -46,55 +46,55 @@ def close(count: int, p: float, shots: int = 100_000) -> bool:
 
 
 def test_one_qubit_has_three_paulis() -> None:
-    found = by_strike(patterns(Gate("h", (2,)), one_qubit=GateNoise(depolarizing=0.3)))
-    gates = [strike.gates for strike in found if strike]
+    found = by_error(patterns(Gate("h", (2,)), one_qubit=GateNoise(depolarizing=0.3)))
+    gates = [error.gates for error in found if error]
     assert sorted(gate.name for (gate,) in gates) == ["x", "y", "z"]
     assert {gate.targets for (gate,) in gates} == {(0,)}
-    assert all(close(n, 0.1 if strike else 0.7) for strike, n in found.items())
+    assert all(close(n, 0.1 if error else 0.7) for error, n in found.items())
 
 
 def test_two_qubits_have_fifteen_paulis() -> None:
-    found = by_strike(patterns(CX, two_qubit=GateNoise(depolarizing=0.6)))
+    found = by_error(patterns(CX, two_qubit=GateNoise(depolarizing=0.6)))
     assert len(found) == 16
-    assert all(close(n, 0.04 if strike else 0.4) for strike, n in found.items())
-    pairs = {tuple((g.name, g.targets) for g in strike.gates) for strike in found if strike}
+    assert all(close(n, 0.04 if error else 0.4) for error, n in found.items())
+    pairs = {tuple((g.name, g.targets) for g in error.gates) for error in found if error}
     assert len(pairs) == 15
 
 
 def test_three_qubits_are_three_pairs() -> None:
     """Nothing strikes with probability (1-p)³."""
-    found = by_strike(patterns(CCX, two_qubit=GateNoise(depolarizing=0.2)))
+    found = by_error(patterns(CCX, two_qubit=GateNoise(depolarizing=0.2)))
     assert close(found[None], 0.8**3)
     touched = {
-        frozenset(qubit for gate in strike.gates for qubit in gate.targets)
-        for strike in found
-        if strike is not None and len(strike.gates) == 2
+        frozenset(qubit for gate in error.gates for qubit in gate.targets)
+        for error in found
+        if error is not None and len(error.gates) == 2
     }
     assert touched == {frozenset({0, 1}), frozenset({0, 2}), frozenset({1, 2})}
 
 
 def test_phase_damping_is_a_z_now_and_then() -> None:
     """(1 - √(1-λ))/2 = 0.1 for λ = 0.36."""
-    found = by_strike(patterns(Gate("h", (0,)), one_qubit=GateNoise(phase_damping=0.36)))
+    found = by_error(patterns(Gate("h", (0,)), one_qubit=GateNoise(phase_damping=0.36)))
     assert close(found[None], 0.9)
-    assert [strike.gates for strike in found if strike] == [(Gate("z", (0,)),)]
+    assert [error.gates for error in found if error] == [(Gate("z", (0,)),)]
 
 
 def test_patterns_are_distinct_and_hold_all_shots() -> None:
     noise = GateNoise(depolarizing=0.1)
     found = patterns(*[Gate("h", (0,)), CX] * 6, one_qubit=noise, two_qubit=noise)
-    assert len({strikes for strikes, _ in found}) == len(found)
+    assert len({errors for errors, _ in found}) == len(found)
     assert sum(shots for _, shots in found) == 100_000
 
 
 def test_patterns_come_by_their_first_strike_and_the_undisturbed_last() -> None:
     noise = GateNoise(depolarizing=0.05)
     found = patterns(*[Gate("h", (0,)), CX] * 6, shots=500, one_qubit=noise, two_qubit=noise)
-    firsts = [strikes[0].place for strikes, _ in found[:-1]]
+    firsts = [errors[0].place for errors, _ in found[:-1]]
     assert firsts == sorted(firsts)
-    assert found[-1].strikes == ()
-    for strikes, _ in found:
-        places = [strike.place for strike in strikes]
+    assert found[-1].errors == ()
+    for errors, _ in found:
+        places = [error.place for error in errors]
         assert places == sorted(places)
 
 
@@ -104,13 +104,13 @@ def test_mean_number_of_strikes_is_that_of_the_rates() -> None:
         one_qubit=GateNoise(depolarizing=0.01),
         two_qubit=GateNoise(depolarizing=0.03),
     )
-    total = sum(len(strikes) * shots for strikes, shots in found)
+    total = sum(len(errors) * shots for errors, shots in found)
     variance = 20 * (0.01 * 0.99 + 0.03 * 0.97) * 100_000
     assert abs(total - 20 * 0.04 * 100_000) < 6.5 * sqrt(variance)
 
 
 def test_no_sites_leave_all_shots_undisturbed() -> None:
-    assert patterns(Gate("h", (0,)), shots=7) == [Pattern((), 7)]
+    assert patterns(Gate("h", (0,)), shots=7) == [ErrorPattern((), 7)]
 
 
 @pytest.mark.parametrize("p", [1e-300, 1e-18, 1e-9, 1e-3, 0.5, 0.97, 1.0])
