@@ -43,7 +43,7 @@ class Decay(NamedTuple):
     """Effect of relaxation on a qubit: bit flips, then damping (see `GateNoise`).
 
     Attributes:
-        bit_flip: Probability that X or Y strikes, one as likely as the other.
+        bit_flip: Probability that X or Y occurs, both equally likely.
         amplitude_damping: γ.
         log_coherence: Logarithm of √(1-λ). Near λ = 1 it is exact where λ itself is rounded: after
             32 T2 coherences would be wrong by a thousandth.
@@ -104,7 +104,7 @@ class GateNoise(
     """Noise after one gate.
 
     Attributes:
-        depolarizing: Total probability that a Pauli other than the identity strikes, each of the
+        depolarizing: Total probability that a Pauli other than the identity occurs, each of the
             3 on one qubit, or 15 on two, being as likely. A channel ρ → (1-r)ρ + r·1/d, which is
             how IonQ and Qiskit Aer write it, has 3r/4 on one qubit and 15r/16 on two.
         amplitude_damping: γ, the probability that |1⟩ decays to |0⟩, for each qubit of the gate.

@@ -111,7 +111,7 @@ class Pool:
     """Runs functions in processes of their own, each of which can be killed alone.
 
     Whatever a task does to its process (crash, hang, eat memory) fails that task only: the process
-    is replaced by a warm spare. A process that died while idle fails no task.
+    is replaced by a started spare. A process that died while idle fails no task.
 
     Args:
         slots: Tasks that run at the same time.
@@ -137,9 +137,9 @@ class Pool:
         self._lock = threading.Lock()
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
-        self._nursery = WorkerSpawner(Setup(warm_up, memory_bytes, niceness), spares=spares)
+        self._spawner = WorkerSpawner(Setup(warm_up, memory_bytes, niceness), spares=spares)
         self._slots = [
-            _Slot(self._waiting, self._nursery, memory_bytes, answer_bytes) for _ in range(slots)
+            _Slot(self._waiting, self._spawner, memory_bytes, answer_bytes) for _ in range(slots)
         ]
         self._threads = [
             threading.Thread(target=slot.serve, name=f"slot-{k}", daemon=True)
@@ -196,19 +196,19 @@ class Pool:
 
     def pids(self) -> list[int]:
         """Return the ids of all living processes, spares included."""
-        return self._nursery.pids()
+        return self._spawner.pids()
 
     def close(self) -> None:
         """Kill all processes and wait for them. Every task that is not over fails: `Stopped`."""
         with self._lock:
             self._is_closed = True
-        self._nursery.close()
+        self._spawner.close()
         while (task := self._next_waiting()) is not None:
             task.cancel()
         self._waiting.put(None)
         for thread in self._threads:
             thread.join()
-        self._nursery.join()
+        self._spawner.join()
 
     def _next_waiting(self) -> Task[Any] | None:
         try:
@@ -228,7 +228,7 @@ class _Slot:
         answer_bytes: int,
     ) -> None:
         self._waiting = waiting
-        self._nursery = nursery
+        self._spawner = nursery
         self._memory_bytes = memory_bytes
         self._answer_bytes = answer_bytes
         self._child: WorkerProcess | None = None
@@ -250,7 +250,7 @@ class _Slot:
         """Replace a lost process before there is work for it; failing that, try again with it."""
         if self._child is None:
             try:
-                self._child = self._nursery.hire(tries=1)
+                self._child = self._spawner.hire(tries=1)
             except (NotStarted, Stopped):
                 return
 
@@ -293,7 +293,7 @@ class _Slot:
         if self._child is not None and not self._child.is_alive:
             self._drop()
         if self._child is None:
-            self._child = self._nursery.hire()
+            self._child = self._spawner.hire()
         return self._child
 
     def _read(self, answer: bytearray, returns: Any) -> Any:
@@ -329,7 +329,7 @@ class _Slot:
         return BadAnswer(status)
 
     def _death(self, task: Task[Any], status: int) -> WorkFailed:
-        if self._nursery.is_closed or task._is_cancelled:
+        if self._spawner.is_closed or task._is_cancelled:
             return Stopped()
         self.deaths += 1
         _log.warning("a worker ended at work with status %d", status)
@@ -339,4 +339,4 @@ class _Slot:
 
     def _drop(self, *, is_ending: bool = False) -> int:
         child, self._child = self._child, None
-        return self._nursery.retire(child, is_ending=is_ending) if child is not None else 0
+        return self._spawner.retire(child, is_ending=is_ending) if child is not None else 0

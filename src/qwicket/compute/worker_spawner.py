@@ -54,7 +54,7 @@ class Setup(NamedTuple):
     """What every process of a pool is given.
 
     Attributes:
-        warm_up: "module:function" that it calls first; None is nothing.
+        warm_up: "module:function" that it calls first, or None.
         memory_bytes: Address space that work may add to what it has then; None is any.
         niceness: How far its CPU priority is below that of the server.
     """
@@ -114,10 +114,10 @@ class WorkerProcess:
             return False
 
     def await_ready(self) -> bool:
-        """Wait until the child is warm. Returns False if it is dead.
+        """Wait until the child has warmed up. Return False if it is dead.
 
         Raises:
-            TimeoutError: It hangs in its warm-up.
+            TimeoutError: Its warm-up takes too long.
         """
         if not self._is_ready:
             try:

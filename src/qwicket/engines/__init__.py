@@ -113,7 +113,7 @@ def _nothing(options: RunOptions) -> Outcome:
 
 
 def warm_up() -> None:
-    """Import the engines that are light and run something tiny, so that first jobs start warm."""
+    """Import the light engines and run a tiny circuit, so that the first jobs start quickly."""
     for family in _ROOMS:
         _family(family).warm_up()
 

@@ -1,12 +1,12 @@
-"""Mid-circuit measurements: at each one the shots of a branch are divided between two branches.
+"""Mid-circuit measurements: each one divides the shots of a branch between two branches.
 
 A branch has one state and definite classical bits, so a condition only moves its position in the
-program. Branches are walked depth first, the one with fewer shots first: each waiting branch has at
-most half the shots of the one before, so at most log2(shots) branches wait at any time.
+program. The traversal is depth first, the branch with fewer shots first: each pending branch has at
+most half the shots of the one before, so at most log2(shots) branches are pending at any time.
 
-A waiting branch keeps a copy of its state while `SAVED_STATES_BYTES` suffices. Beyond that the
-oldest branch loses its copy and is walked again from the start along the outcomes it took, which
-gives the same state to the last bit.
+A pending branch has a copy of its state while `SAVED_STATES_BYTES` suffices. Beyond that the
+oldest branch loses its copy. It is then computed again from the start along the outcomes that it
+took, which gives the same state to the last bit.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ from qwicket.engines.qubit.steps import (
 )
 
 Divide = Callable[[float, float], tuple[float, float]]
-"""From an amount and the probability of the second of two branches to the amounts of both."""
+"""Function of an amount and the probability of the second branch; it returns both amounts."""
 
 
 class Leaf(NamedTuple):
-    """The end of a branch: bits are definite but for those that are measured last."""
+    """The end of a branch. All bits are definite, except those that are measured last."""
 
     bits: int
     amount: float
@@ -46,7 +46,7 @@ class Leaf(NamedTuple):
 
 
 class _Checkpoint(NamedTuple):
-    """A place in a branch to go on from."""
+    """A position in a branch from which to continue."""
 
     step: int
     n_choices: int
@@ -56,7 +56,7 @@ class _Checkpoint(NamedTuple):
 
 @dataclass(slots=True)
 class _PendingBranch:
-    """A branch not yet walked: it takes `choice` where the walked one has `n_choices` behind it."""
+    """A branch that is not yet computed: after `n_choices` choices it takes `choice`."""
 
     amount: float
     n_choices: int
@@ -65,7 +65,7 @@ class _PendingBranch:
 
 
 def divide_shots(rng: Generator) -> Divide:
-    """Return how whole shots part: at random."""
+    """Return a function that divides whole shots at random."""
 
     def divide(shots: float, p: float) -> tuple[float, float]:
         if not p:
@@ -77,7 +77,7 @@ def divide_shots(rng: Generator) -> Divide:
 
 
 def divide_weight(weight: float, p: float) -> tuple[float, float]:
-    """Part a probability; what is next to nothing is given to the other."""
+    """Divide a probability. A negligible share is added to the other branch."""
     second = weight * p
     if second < SMALLEST_PROBABILITY:
         return weight, 0
@@ -87,13 +87,13 @@ def divide_weight(weight: float, p: float) -> tuple[float, float]:
 
 
 class BranchTraversal:
-    """Walks all branches of a program.
+    """Depth-first traversal of all branches of a program.
 
     Args:
-        simulator: What evolves states.
-        program: What runs.
-        steps: The same as steps.
-        divide: How a branch parts in two.
+        simulator: Simulator that evolves the states.
+        program: The program.
+        steps: The steps of the program.
+        divide: Function that divides the amount of a branch.
 
     Attributes:
         row: The gates of the program.
@@ -123,7 +123,7 @@ class BranchTraversal:
 
         Args:
             amount: Shots, or weight, of all branches together.
-            errors: Pauli errors that occur during the walk.
+            errors: Pauli errors that occur on the way.
             begun: A state to begin with, which is changed.
             done: How many operations, all gates of the first step, it has behind it.
         """
@@ -156,7 +156,7 @@ class BranchTraversal:
             self._take(self._steps[self._step])
             self._step += 1
         state = self._state
-        del self._state  # or it would live on beside the next one
+        del self._state  # Otherwise two states would be in memory when the next branch starts.
         return Leaf(self._bits, self._amount, state)
 
     def _take(self, step: Step) -> None:
@@ -204,7 +204,7 @@ class BranchTraversal:
         evolve(self._simulator, self._state, (Gate("x", (qubit,)),))
 
     def _choose(self, p: float) -> int:
-        """Return which of two branches to go on with; the other one waits if it has anything."""
+        """Return which of two branches to continue; the other one is pending if it has a share."""
         if self._n_choices == len(self._choices):
             first, second = self._divide(self._amount, p)
             choice = int(not first or 0 < second < first)

@@ -103,9 +103,9 @@ def _strings(size: int) -> Matrix:
 
 
 def _factors(error: PauliError, width: int) -> Floats:
-    """Return by what Paulis that strike shrink each mean: those that anticommute change its sign.
+    """Return the factors by which Pauli errors shrink each mean; anticommuting ones flip its sign.
 
-    One axis for each qubit, of length 1 where no Pauli strikes.
+    The array has one axis for each qubit, of length 1 if no Pauli error occurs there.
     """
     codes = np.arange(error.low, error.high)
     is_odd = np.zeros((codes.size, *(1,) * width), dtype=np.int64)

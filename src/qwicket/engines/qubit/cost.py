@@ -211,7 +211,7 @@ def suits_density(
         n_joint: Those on several qubits.
         n_operands: Most qubits of one gate.
         shots: Shots.
-        events: Paulis that strike and qubits that decay, in one shot on average.
+        events: Expected number of Pauli errors and decays in one shot.
     """
     if n_qubits > _DENSITY_QUBITS or n_operands > _DENSITY_OPERANDS:
         return False
@@ -360,7 +360,7 @@ def _ways(job: Job, decays: float) -> tuple[float, float]:
 
 
 def _patterns(job: Job, errors: float) -> float:
-    """Return how many distinct patterns of Paulis strike: k strikes have few ways if k is small."""
+    """Return the expected number of distinct error patterns; few errors have few patterns."""
     n_circuits = max(1, job.summary.n_circuits)
     kinds = (3 * job.summary.n_ops_1q + 15 * job.summary.n_ops_2q) / n_circuits
     total, likelihood, possible = 0.0, exp(-errors), 1.0
@@ -405,7 +405,7 @@ def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
     Gates that count as several are left out: they are rare, and jobs would look thrice as long.
 
     Returns:
-        Paulis that strike after one gate, and γ on each of its qubits.
+        Expected Pauli errors after one gate, and γ on each of its qubits.
     """
     found = list(_all_noise(noise, n_qubits))
     longest = max(each.duration_s for each in found)

@@ -1,4 +1,4 @@
-"""What a noise model means for each gate and qubit of a program."""
+"""Errors of each gate and qubit of a program under a noise model."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ class PauliError(NamedTuple):
     """Pauli errors that may occur together.
 
     Attributes:
-        qubits: One or two.
-        probability: That one strikes.
-        low: The first of those that may strike, each as likely.
-        high: The number after the last.
+        qubits: One or two qubits.
+        probability: Probability that one of the Paulis occurs.
+        low: Number of the first Pauli that may occur; all are equally likely.
+        high: Number after the last Pauli that may occur.
     """
 
     qubits: tuple[int, ...]
@@ -48,7 +48,7 @@ class PauliError(NamedTuple):
 
     @property
     def is_depolarizing(self) -> bool:
-        """Whether every Pauli but the identity may strike."""
+        """Whether every Pauli except the identity may occur."""
         return self.low == _ANY and self.high == 4 ** len(self.qubits)
 
     @property
@@ -57,14 +57,14 @@ class PauliError(NamedTuple):
 
 
 class GateErrors(NamedTuple):
-    """What follows one gate: Paulis, then amplitude damping with probability γ on some qubits."""
+    """Errors after one gate: Paulis, then amplitude damping with probability γ on some qubits."""
 
     pauli_errors: tuple[PauliError, ...]
     damping: tuple[tuple[int, float], ...]
 
     @property
     def events(self) -> float:
-        """How many Paulis strike and how many qubits decay, on average and at most."""
+        """Expected number of Pauli errors and decays, an upper bound."""
         events = 0.0
         for error in self.pauli_errors:
             events += error.probability
@@ -73,7 +73,7 @@ class GateErrors(NamedTuple):
         return events
 
     def on(self, operands: Sequence[int]) -> GateErrors:
-        """Return the same on other qubits: what is said of 0 becomes true of operands[0]."""
+        """Return the same errors on other qubits: qubit k becomes operands[k]."""
         pauli_errors = [
             error._replace(qubits=tuple([operands[place] for place in error.qubits]))
             for error in self.pauli_errors
@@ -102,11 +102,11 @@ class Noise:
         self._known: dict[tuple[str, int, int | tuple[int, ...]], GateErrors] = {}
 
     def after(self, gate: Gate) -> GateErrors:
-        """Return what follows a gate."""
+        """Return the errors after a gate."""
         return self.following(gate).on(gate.targets + gate.controls)
 
     def following(self, gate: Gate) -> GateErrors:
-        """Return what follows a gate, whose targets and then controls are numbered from 0."""
+        """Return the errors after a gate, with its targets and then its controls as 0, 1, …"""
         operands = gate.targets + gate.controls
         key = (gate.name, len(gate.controls), len(operands) if self._is_alike else operands)
         if key not in self._known:
@@ -148,7 +148,7 @@ class Noise:
         )
 
     def _found(self, name: str, group: Sequence[int], is_one_of_several: bool) -> GateNoise:
-        """Return what the model has for a gate, the most special first."""
+        """Return the most specific noise that the model has for a gate."""
         model = self._model
         site = None
         if self._sites:
@@ -176,7 +176,7 @@ class Noise:
 
 
 def noise_of(model: NoiseModel | None, program: Program) -> Noise | None:
-    """Return the noise of a program, or None where it changes nothing."""
+    """Return the noise of a program, or None if it changes nothing."""
     if model is None:
         return None
     noise = Noise(model, program)

@@ -1,6 +1,6 @@
-"""Which Paulis strike which shots. Drawn before anything is simulated, as no state decides it.
+"""Sampling of Pauli errors, before the simulation, because they do not depend on the state.
 
-Shots that are struck alike are simulated once and sampled together.
+Shots with the same errors are simulated once and sampled together.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ _CODE_BITS: Final = 4
 
 
 class SampledError(NamedTuple):
-    """Paulis that follow operation `place`."""
+    """Pauli errors after operation `place`."""
 
     place: int
     gates: tuple[Gate, ...]
 
 
 class ErrorPattern(NamedTuple):
-    """Shots that are struck alike; strikes are in the order of their places."""
+    """Shots with the same errors, which are in the order of their places."""
 
     errors: tuple[SampledError, ...]
     shots: int
 
 
 class ErrorSites:
-    """Where Paulis may strike a program.
+    """Sites of a program at which Pauli errors may occur.
 
     Args:
-        program: What runs.
-        noise: What disturbs it; amplitude damping is no Pauli and is left out.
+        program: The program.
+        noise: Its noise; amplitude damping is not a Pauli error and is left out.
     """
 
     def __init__(self, program: Program, noise: Noise) -> None:
@@ -55,7 +55,7 @@ class ErrorSites:
                 self._add_gate(place, op, noise)
 
     def patterns(self, shots: int, rng: Generator) -> Iterator[ErrorPattern]:
-        """Draw the pattern of every shot; ordered by the first strike, the undisturbed last."""
+        """Draw the errors of all shots; patterns are ordered by the first error, none last."""
         disturbed = self._draw(shots, rng)
         for events in sorted(disturbed):
             numbers = np.frombuffer(events, dtype=">i8").tolist()
@@ -70,7 +70,7 @@ class ErrorSites:
             self._sites.append((place, error.qubits))
 
     def _draw(self, shots: int, rng: Generator) -> Counter[bytes]:
-        """Count the shots of every pattern but the empty one; its events are big-endian bytes."""
+        """Count the shots of each pattern except the empty one; keys are big-endian events."""
         shot_parts, event_parts = [], []
         for (probability, low, high), sites in self._alike.items():
             cells = hits(shots * len(sites), probability, rng)
@@ -101,7 +101,10 @@ class ErrorSites:
 
 
 def hits(n_cells: int, probability: float, rng: Generator) -> Integers:
-    """Return which of many trials succeed, ascending, by drawing the gaps between successes."""
+    """Return which of many trials succeed, ascending.
+
+    Drawing the gaps between successes costs time by success, not by trial.
+    """
     parts = [np.zeros(0, dtype=np.int64)]
     last = -1
     while last < n_cells:

@@ -35,7 +35,7 @@ class Row:
     def apply(
         self, state: State, start: int, stop: int, errors: Sequence[SampledError] = ()
     ) -> None:
-        """Apply the gates from `start` on, before `stop`, and what strikes after any of them."""
+        """Apply operations `start` to `stop` - 1, and the errors after any of them."""
         for error in errors[bisect_left(errors, start, key=_place) :]:
             if error.place >= stop:
                 break

@@ -1,4 +1,4 @@
-"""Program as a list of steps: jumps have targets, noise is a step of its own."""
+"""Programs as lists of steps, in which jumps have targets and noise is a step of its own."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from qwicket.engines.qubit.program import Program
 
 
 class GateRange(NamedTuple):
-    """Gates in a row: those of the program from `start` on, before `stop`."""
+    """Consecutive gates: operations `start` to `stop` - 1 of the program."""
 
     start: int
     stop: int
@@ -26,7 +26,7 @@ class AmplitudeDamping(NamedTuple):
 
 
 class ReadoutFlip(NamedTuple):
-    """A bit just recorded may be wrong."""
+    """Readout error: a bit that was just recorded flips with a probability."""
 
     bit: int
     one_for_zero: float
@@ -34,7 +34,7 @@ class ReadoutFlip(NamedTuple):
 
 
 class JumpUnless(NamedTuple):
-    """Continue if a comparison of bits with `value` holds, else go to `target`."""
+    """Go to step `target` unless a comparison of bits with `value` holds."""
 
     number: Callable[[int], int]
     holds: Callable[[int, int], bool]
@@ -61,7 +61,7 @@ RELATIONS: Final[Mapping[Relation, Callable[[int, int], bool]]] = {
 
 
 def steps(program: Program, noise: Noise | None = None) -> list[Step]:
-    """Return the steps of a program; those that change nothing are left out."""
+    """Return the steps of a program, without steps that change nothing."""
     writer = _Writer(program, noise)
     for place in range(len(program.ops)):
         writer.add(place)
@@ -69,12 +69,12 @@ def steps(program: Program, noise: Noise | None = None) -> list[Step]:
 
 
 def has_no_choices(made: Sequence[Step]) -> bool:
-    """Say whether gates in a row are all there is."""
+    """Return whether all steps are gates, so that each shot takes the same path."""
     return all(isinstance(step, GateRange) for step in made)
 
 
 class _Writer:
-    """Writes steps one by one; gates gather until something else comes."""
+    """Writes steps one by one, and merges consecutive gates into one step."""
 
     def __init__(self, program: Program, noise: Noise | None) -> None:
         self._program = program
@@ -135,7 +135,7 @@ class _Writer:
 
 
 def _number(clbits: tuple[int, ...]) -> Callable[[int], int]:
-    """Return what reads the number in some bits, the first of which is the lowest."""
+    """Return a function that reads the number in some bits, the lowest bit first."""
     if not clbits:
         return lambda _: 0
     low, size = clbits[0], len(clbits)
