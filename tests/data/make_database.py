@@ -218,7 +218,7 @@ async def _unreachable(folder: Path, url: str | None, expected: dict[str, Any]) 
         upload = new_id(now)
         account = (await store.jobs.get(jobs["draft"]["id"])).account  # type: ignore[union-attr]
         await store.uploads.begin(
-            upload, jobs["draft"]["id"], account, max_bytes=1 << 20, held_limit=1 << 40
+            upload, jobs["draft"]["id"], account, most_bytes=1 << 20, held_limit=1 << 40
         )
         await store.uploads.add(upload, 0, b"a piece of an upload that was cut")
     finally:

@@ -121,10 +121,10 @@ async def test_no_jump_takes_a_lease(store: Store, ada: Token, clock: WrongClock
     for hours in JUMPS * 3:
         clock.jump(hours)
         clock.seconds += 10
-        beat = store.leases.beat(Runner("runner", "server", 0, 0), clock.now_ms())
+        beat = store.leases.record_heartbeat(Runner("runner", "server", 0, 0), clock.now_ms())
         await asyncio.wrap_future(beat)
         assert await monitor.check() == []
-        assert await store.leases.void_orphans(clock.now_ms()) == []
+        assert await store.leases.void_orphaned_leases(clock.now_ms()) == []
     present = await store.jobs.get(job.id)
     assert present is not None
     assert present.state is JobState.RUNNING
@@ -192,4 +192,4 @@ async def test_two_projects_go_on_sharing_evenly(
         started[(await claim(store, clock)).project] += 1
     # A second counts 2^(1/24) = 1.03 an hour later: over all of it some few jobs of difference.
     assert abs(started[ada.project] - started[bob.project]) <= 0.06 * 140
-    assert await store.maintenance.mend_shares(clock.now_ms()) == 0
+    assert await store.maintenance.repair_shares(clock.now_ms()) == 0

@@ -15,7 +15,7 @@ import psycopg
 import pytest
 
 from qwicket.store import statements
-from qwicket.store.sqlite import WORDS
+from qwicket.store.sqlite import SQL_FRAGMENTS
 from support.ibm import Client as IBMClient
 from support.postgres import PostgresServer
 from support.server import LiveServer
@@ -115,7 +115,7 @@ def _postgres(
 
 
 def test_every_migration_has_run(old: Old) -> None:
-    (*_, (newest, _)) = statements.migrations(WORDS)
+    (*_, (newest, _)) = statements.migrations(SQL_FRAGMENTS)
     assert old.version() == newest
 
 

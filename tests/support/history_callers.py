@@ -196,22 +196,28 @@ class Caller:
         return self._under_lease("leases.release", "a reason", now, self._rng.random() < 0.5)
 
     def stopped(self, now: int) -> Call | None:
-        return self._under_lease("leases.stopped", now)
+        return self._under_lease("leases.cancel_stopped", now)
 
     def intend(self, now: int) -> Call | None:
-        return self._under_lease("leases.intend", f"mark{self._rng.randrange(100)}", now)
+        return self._under_lease(
+            "leases.record_forward_intent", f"mark{self._rng.randrange(100)}", now
+        )
 
     def sent(self, now: int) -> Call | None:
-        return self._under_lease("leases.sent", f"theirs{self._rng.randrange(100)}", now)
+        return self._under_lease(
+            "leases.record_forwarded", f"theirs{self._rng.randrange(100)}", now
+        )
 
     def void_runner(self, now: int) -> Call:
         return Call("leases.void_runner", (self._rng.choice(RUNNERS), now))
 
-    def void_orphans(self, now: int) -> Call:
-        return Call("leases.void_orphans", (now,))
+    def void_orphaned_leases(self, now: int) -> Call:
+        return Call("leases.void_orphaned_leases", (now,))
 
     def beat(self, now: int) -> Call:
-        return Call("leases.beat", (Runner(self._rng.choice(RUNNERS), "server", 0, 0), now))
+        return Call(
+            "leases.record_heartbeat", (Runner(self._rng.choice(RUNNERS), "server", 0, 0), now)
+        )
 
     def open_group(self, now: int) -> Call:
         token = self._rng.choice(self._world.tokens)
@@ -242,10 +248,10 @@ class Caller:
         return Call("devices.set_status", (self._device(), status, now))
 
     def mend(self, now: int) -> Call:
-        return Call("maintenance.mend_shares", (now,))
+        return Call("maintenance.repair_shares", (now,))
 
     def forget(self, now: int) -> Call:
-        return Call("maintenance.forget_keys", (now,))
+        return Call("maintenance.delete_expired_keys", (now,))
 
     def look(self, now: int) -> Call | None:
         job = self._some(self._world.jobs, [new_id(now)])
@@ -297,7 +303,7 @@ _CHOICES: dict[Callable[[Caller, int], Call | None], int] = {
     Caller.intend: 5,
     Caller.sent: 3,
     Caller.void_runner: 3,
-    Caller.void_orphans: 2,
+    Caller.void_orphaned_leases: 2,
     Caller.beat: 2,
     Caller.open_group: 4,
     Caller.close_group: 1,

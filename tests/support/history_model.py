@@ -19,7 +19,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.groups import Group, NewGroup
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, NewJob, Runner
 from qwicket.model.states import INITIAL, JobState, allows
-from qwicket.store import Changed, Claim, Held, StaleLease
+from qwicket.store import Changed, Claim, HeldLease, StaleLease
 
 DAY_MS = 24 * 3600 * 1000
 HALF_LIFE_MS = DAY_MS
@@ -259,7 +259,7 @@ class Model:
     def _old_jobs(self, before: int) -> list[str]:
         return [id_ for id_, job in self.jobs.items() if (job.ended_at or before) < before]
 
-    def maintenance_forget_keys(self, answer: Any, now: int) -> None:
+    def maintenance_delete_expired_keys(self, answer: Any, now: int) -> None:
         old = self._old_keys(now)
         expect(answer, len(old), "keys forgotten")
         for key in old:
@@ -268,7 +268,7 @@ class Model:
     def _old_keys(self, now: int) -> list[tuple[str, str, str]]:
         return [key for key, (_, _, made_at) in self._keys.items() if made_at < now - DAY_MS]
 
-    def maintenance_mend_shares(self, answer: Any, now: int) -> None:
+    def maintenance_repair_shares(self, answer: Any, now: int) -> None:
         self._weight(now)
         expect(answer, 0, "projects about which fair share was wrong")
 
@@ -392,21 +392,25 @@ class Model:
             self._step(job, _S.QUEUED, now)
             self._count(job, -max(job.est_seconds, MIN_COST_S), now)
 
-    def leases_stopped(self, answer: Any, lease: Lease, now: int) -> None:
+    def leases_cancel_stopped(self, answer: Any, lease: Lease, now: int) -> None:
         job = self._held(lease)
         if job is None or job.state is _S.RUNNING:
             return _refused(answer, StaleLease)
         self._end(job, _S.CANCELLED, now)
         return self._same(answer, lease.job)
 
-    def leases_intend(self, answer: Any, lease: Lease, marker: str, now: int) -> None:
+    def leases_record_forward_intent(
+        self, answer: Any, lease: Lease, marker: str, now: int
+    ) -> None:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)
         job.forward = job.forward or Forward(marker, None)
         return expect(answer, job.forward, f"the intent of {lease.job}")
 
-    def leases_sent(self, answer: Any, lease: Lease, vendor_job_id: str, now: int) -> None:
+    def leases_record_forwarded(
+        self, answer: Any, lease: Lease, vendor_job_id: str, now: int
+    ) -> None:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)
@@ -419,7 +423,7 @@ class Model:
     def leases_void_runner(self, answer: Any, runner: str, now: int) -> None:
         self._void(answer, {runner}, now)
 
-    def leases_void_orphans(self, answer: Any, now: int) -> None:
+    def leases_void_orphaned_leases(self, answer: Any, now: int) -> None:
         holders = {job.runner for job in self.jobs.values() if job.runner is not None}
         self._void(answer, holders - self._runners, now)
 
@@ -432,7 +436,7 @@ class Model:
             self._same(job, job.id)
         self._runners -= runners
 
-    def leases_beat(self, answer: Any, runner: Runner, now: int) -> None:
+    def leases_record_heartbeat(self, answer: Any, runner: Runner, now: int) -> None:
         expect(answer, None, "the answer of a beat")
         self._runners.add(runner.id)
 
@@ -455,8 +459,10 @@ class Model:
             "maintenance.delete_ended": lambda done, before: self._none_due(
                 done, self._old_jobs(before)
             ),
-            "maintenance.forget_keys": lambda done, now: self._none_due(done, self._old_keys(now)),
-            "maintenance.mend_shares": self._shows_epoch,
+            "maintenance.delete_expired_keys": lambda done, now: self._none_due(
+                done, self._old_keys(now)
+            ),
+            "maintenance.repair_shares": self._shows_epoch,
         }
         reads[name](answer, args[0])
 
@@ -475,7 +481,9 @@ class Model:
 
     def _shows_held(self, answer: Any, runner: str) -> None:
         held = {
-            Held(Lease(job=id_, fence=job.fence, nonce=job.nonce or "", runner=runner), job.state)
+            HeldLease(
+                Lease(job=id_, fence=job.fence, nonce=job.nonce or "", runner=runner), job.state
+            )
             for id_, job in self.jobs.items()
             if job.runner == runner
         }

@@ -223,12 +223,12 @@ class _Slot:
     def __init__(
         self,
         waiting: SimpleQueue[Task[Any] | None],
-        nursery: WorkerSpawner,
+        spawner: WorkerSpawner,
         memory_bytes: int | None,
         answer_bytes: int,
     ) -> None:
         self._waiting = waiting
-        self._spawner = nursery
+        self._spawner = spawner
         self._memory_bytes = memory_bytes
         self._answer_bytes = answer_bytes
         self._child: WorkerProcess | None = None

@@ -186,7 +186,9 @@ class WorkerSpawner:
         self._stock: SimpleQueue[WorkerProcess | NotStarted | None] = SimpleQueue()
         for _ in range(spares):
             self._orders.put(True)
-        self._thread = threading.Thread(target=self._start_workers, name="nursery", daemon=True)
+        self._thread = threading.Thread(
+            target=self._start_workers, name="worker-spawner", daemon=True
+        )
         self._thread.start()
 
     @property
@@ -206,7 +208,7 @@ class WorkerSpawner:
 
         Raises:
             NotStarted: No worker became ready.
-            Stopped: The nursery is closed.
+            Stopped: The spawner is closed.
         """
         n_failed = 0
         for _ in range(self._max_found_dead):

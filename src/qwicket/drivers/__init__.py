@@ -45,17 +45,18 @@ class StoppedRemotely(Exception):
 class ForwardLog(Protocol):
     """Durable progress of forwarding a job to another cloud.
 
-    The driver calls `intend` before it calls the vendor, and `sent` when the vendor's id is known.
-    After a crash in between, the job is found by its marker, so that it is never sent twice.
+    The driver calls `record_intent` before it calls the vendor, and `record_sent` when the vendor's
+    id is known. After a crash in between, the job is found by its marker, so that it is never sent
+    twice.
     """
 
     @property
     def cancel_asked(self) -> asyncio.Event:
         """Set when the user cancels the job, which continues until its vendor reports its end."""
 
-    async def intend(self, marker: str) -> Forward: ...
+    async def record_intent(self, marker: str) -> Forward: ...
 
-    async def sent(self, vendor_job_id: str) -> None: ...
+    async def record_sent(self, vendor_job_id: str) -> None: ...
 
 
 class Driver(Protocol):

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import RunResult
     from qwicket.model.jobs import Assignment, Job, Lease, Progress, Runner
-    from qwicket.store import Changed, Held, Store, Watch
+    from qwicket.store import Changed, HeldLease, Store, Watch
 
 _LONGEST_PAUSE_S: Final = 2.0
 """Longest pause between renewals, and so the longest delay of a cancellation."""
@@ -191,5 +191,5 @@ class AgentScheduler:
         _log.info("a result under a stale lease was refused")
 
 
-def _directive(held: Held) -> Directive:
+def _directive(held: HeldLease) -> Directive:
     return Directive.STOP if held.state is JobState.CANCELLING else Directive.GO_ON

@@ -57,11 +57,11 @@ class _ForwardLog:
         self._now_ms = now_ms
         self.cancel_asked = asyncio.Event()
 
-    async def intend(self, marker: str) -> Forward:
-        return await self._store.leases.intend(self._lease, marker, self._now_ms())
+    async def record_intent(self, marker: str) -> Forward:
+        return await self._store.leases.record_forward_intent(self._lease, marker, self._now_ms())
 
-    async def sent(self, vendor_job_id: str) -> None:
-        await self._store.leases.sent(self._lease, vendor_job_id, self._now_ms())
+    async def record_sent(self, vendor_job_id: str) -> None:
+        await self._store.leases.record_forwarded(self._lease, vendor_job_id, self._now_ms())
 
 
 class Express(NamedTuple):
@@ -353,7 +353,9 @@ class Dispatcher:
             reason = _STOPS if self._is_stopping else beside
             await self._give_back(assignment, reason, blamed=False)
         elif run.fault(StoppedRemotely):
-            await self._retry_write(lambda: self._store.leases.stopped(lease, self._now_ms()))
+            await self._retry_write(
+                lambda: self._store.leases.cancel_stopped(lease, self._now_ms())
+            )
         elif run.fault(ExpressOverrun):
             await self._end_overrun(lease, str(task.exception()))
         elif run.fault(ProcessDied):
@@ -388,11 +390,11 @@ class Dispatcher:
         assert self._express is not None
         self.express_overruns += 1
         pause_ms = int(1000 * self._express.pause_s)
-        overran = self._store.leases.overran
+        requeue_overrun = self._store.leases.requeue_overrun
 
         async def write() -> Job:
             now = self._now_ms()
-            return await overran(lease, reason, now, barred_until=now + pause_ms)
+            return await requeue_overrun(lease, reason, now, barred_until=now + pause_ms)
 
         await self._retry_write(write)
 

@@ -40,6 +40,6 @@ class Heartbeat:
     def _run(self) -> None:
         while not self._stopped.wait(self._interval_s):
             try:
-                self._leases.beat(self._runner, self._now_ms()).result(self._interval_s)
+                self._leases.record_heartbeat(self._runner, self._now_ms()).result(self._interval_s)
             except (QwicketError, TimeoutError):
                 _log.warning("a heartbeat was not stored")

@@ -61,21 +61,21 @@ class MaintenanceLoop:
         if not await maintenance.take_duty(_DUTY, self._runner):
             return False
         await _until_done(lambda: maintenance.expire_drafts(self._now_ms()))
-        await maintenance.drop_uploads()
-        await maintenance.forget_keys(self._now_ms())
-        await maintenance.end_tokens(self._now_ms())
+        await maintenance.delete_orphaned_uploads()
+        await maintenance.delete_expired_keys(self._now_ms())
+        await maintenance.revoke_expired_tokens(self._now_ms())
         if self._keep_days is not None:
             before = self._now_ms() - int(self._keep_days * _DAY_MS)
             await _until_done(lambda: maintenance.delete_ended(before))
-        await self._store.leases.void_orphans(self._now_ms())
+        await self._store.leases.void_orphaned_leases(self._now_ms())
         if not self._has_swept:  # only a crash leaves orphans
-            await maintenance.drop_orphans()
+            await maintenance.delete_orphaned_results()
             self._has_swept = (
                 True  # set first, so that a count that times out is not retried each minute
             )
-            if wrong := await maintenance.mend_stored_bytes():
+            if wrong := await maintenance.repair_stored_bytes():
                 _log.warning("corrected the stored bytes of %d projects", wrong)
-        mended = await maintenance.mend_shares(self._now_ms())
+        mended = await maintenance.repair_shares(self._now_ms())
         if mended:
             _log.warning("corrected the fair share of %d projects", mended)
         return True

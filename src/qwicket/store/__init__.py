@@ -17,7 +17,7 @@ from qwicket.store.database import Database
 from qwicket.store.devices import Devices, DeviceSnapshot
 from qwicket.store.groups import Groups
 from qwicket.store.jobs import JobEvent, Jobs, Program, Sizes
-from qwicket.store.leases import Claim, Held, Leases
+from qwicket.store.leases import Claim, HeldLease, Leases
 from qwicket.store.maintenance import Maintenance
 from qwicket.store.queue_state import (
     EndedJob,
@@ -43,7 +43,7 @@ __all__ = [
     "DeviceSnapshot",
     "EndedJob",
     "Handout",
-    "Held",
+    "HeldLease",
     "JobEvent",
     "Leases",
     "Program",

@@ -70,7 +70,7 @@ class Groups(Operations):
             dialect=dialect,
             before=INT64_MAX if before is None else before,
             limit=limit,
-            devices=rows.choice(devices),
+            devices=rows.filter_text(devices),
         )
         return [Group(*row) for row in found]
 
@@ -102,13 +102,13 @@ class Groups(Operations):
     @scan
     def tally(tx: Tx, group: str, devices: Collection[str] = ()) -> dict[JobState, int]:
         """Return the number of a group's jobs (on these devices) in each displayed state."""
-        found = tx.all("group_tally", id=group, devices=rows.choice(devices))
+        found = tx.all("group_tally", id=group, devices=rows.filter_text(devices))
         return {JobState(state): number for state, number in found}
 
     @scan
     def use(tx: Tx, group: str, devices: Collection[str] = ()) -> GroupUse:
         """Return the totals of a group's jobs (on these devices)."""
-        row = tx.one("group_use", id=group, devices=rows.choice(devices))
+        row = tx.one("group_use", id=group, devices=rows.filter_text(devices))
         assert row is not None
         return GroupUse(row[0], row[1], int(row[2]), row[3])
 

@@ -155,7 +155,9 @@ class Jobs(Operations):
         Raises:
             Conflict: The job is no longer a draft.
         """
-        row = tx.one("job_refuse", job=draft, now=now, now_us=now * 1000, **rows.words(failure))
+        row = tx.one(
+            "job_refuse", job=draft, now=now, now_us=now * 1000, **rows.failure_columns(failure)
+        )
         if row is None:
             raise Conflict("The job is no longer a draft.")
         tx.run("upload_forget", job=draft)
@@ -251,13 +253,13 @@ class Jobs(Operations):
     ) -> list[Job]:
         """Return an account's jobs (on these devices) that changed after a `change`, in order."""
         asked = {"account": account, "change": change, "limit": limit}
-        found = tx.all("job_changed_list", **asked, devices=rows.choice(devices))
+        found = tx.all("job_changed_list", **asked, devices=rows.filter_text(devices))
         return [rows.job(row) for row in found]
 
     async def last_change(self, account: str, devices: Collection[str] = ()) -> int:
         """Return the number of the last change of an account's jobs (on these devices), or 0."""
         database = self._database
-        only = rows.choice(devices)
+        only = rows.filter_text(devices)
         row = await (database.scan if devices else database.read)(
             lambda tx: tx.one("job_last_change", account=account, devices=only)
         )
@@ -266,13 +268,13 @@ class Jobs(Operations):
     @scan
     def tally(tx: Tx, query: JobQuery) -> dict[JobState, int]:
         """Return the number of jobs that a search finds in each displayed state."""
-        found = tx.all("job_tally", **search.sought(query))
+        found = tx.all("job_tally", **search.parameters(query))
         return {JobState(state): number for state, number in found}
 
     @scan
     def run_ms(tx: Tx, query: JobQuery) -> int:
         """Return the total run time of the ended jobs that a search finds, in milliseconds."""
-        row = tx.one("job_run_ms", **search.sought(query))
+        row = tx.one("job_run_ms", **search.parameters(query))
         return int(row[0]) if row else 0
 
     @read
@@ -280,7 +282,7 @@ class Jobs(Operations):
         tx: Tx, account: str, low: str, high: str, devices: Collection[str] = ()
     ) -> Job | None:
         """Return the account's only job (on these devices) with an id within bounds, or None."""
-        asked = {"account": account, "low": low, "high": high, "devices": rows.choice(devices)}
+        asked = {"account": account, "low": low, "high": high, "devices": rows.filter_text(devices)}
         found = tx.all("job_by_prefix", **asked)
         return rows.job(found[0]) if len(found) == 1 else None
 
@@ -393,7 +395,7 @@ class Jobs(Operations):
         tx: Tx, group: str, devices: Collection[str], after: int, *, actor: str, now: int
     ) -> list[Row]:
         """Cancel a batch of a group's unfinished jobs after a `seq`; return ids and last `seq`."""
-        asked = {"id": group, "devices": rows.choice(devices), "after": after}
+        asked = {"id": group, "devices": rows.filter_text(devices), "after": after}
         jobs = tx.all("group_unfinished", **asked, limit=_CANCELLED_AT_ONCE)
         for job, _ in jobs:
             Jobs.cancel(tx, job, actor=actor, now=now)
@@ -445,7 +447,7 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
         "express": f"{new.device}/{new.account}" if new.express else None,
         "key": new.idempotency_key,
         "now_us": new.now * 1000,
-        **rows.words(new.error),
+        **rows.failure_columns(new.error),
     }
 
 

@@ -1,4 +1,4 @@
-"""Operations of runners on their leases: claim, renew, finish, release, heartbeat."""
+"""Operations of runners on leases: claim, renew, finish, release; and runners' heartbeats."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ _TINY_S: Final = 0.005
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
 
-_EXPRESS_LANES: Final = 100
-"""Short jobs to try: another runner may take the first, or its device may not be ours."""
+_EXPRESS_CANDIDATES: Final = 100
+"""Limit on jobs to try: another runner may take the first, or its device may not be ours."""
 
 _BATCH_S: Final = 0.02
 """Total estimate of a batch, whose first result waits for the last."""
 
 
-class Held(NamedTuple):
+class HeldLease(NamedTuple):
     """A lease, and the state of its job."""
 
     lease: Lease
@@ -78,7 +78,7 @@ class Leases(Operations):
     ) -> None:
         _add_runner(tx, Runner(runner, kind, 0, slots, express_slots=express_slots), now)
 
-    def beat(self, runner: Runner, now: int) -> Future[None]:
+    def record_heartbeat(self, runner: Runner, now: int) -> Future[None]:
         """Increment a runner's heartbeat, from a thread because an event loop may stall.
 
         A runner that was declared dead is registered again, without its former leases.
@@ -98,16 +98,16 @@ class Leases(Operations):
         tx.run("runner_remove", id=runner)
         return released
 
-    async def void_orphans(self, now: int) -> list[Job]:
+    async def void_orphaned_leases(self, now: int) -> list[Job]:
         """Queue the jobs again whose runners no longer exist."""
-        return await self._void_orphans(now) if await self._has_orphans() else []
+        return await self._void_orphaned_leases(now) if await self._has_orphaned_leases() else []
 
     @scan
-    def _has_orphans(tx: Tx) -> bool:
+    def _has_orphaned_leases(tx: Tx) -> bool:
         return tx.one("lease_orphans") is not None
 
     @write
-    def _void_orphans(tx: Tx, now: int) -> list[Job]:
+    def _void_orphaned_leases(tx: Tx, now: int) -> list[Job]:
         orphans = tx.all("lease_orphans")
         return [job for (runner,) in orphans for job in Leases.void_runner(tx, runner, now)]
 
@@ -145,7 +145,7 @@ class Leases(Operations):
 
     @scan
     def _express_jobs(tx: Tx, now: int) -> list[Row]:
-        return tx.all("express_next", now=now, limit=_EXPRESS_LANES)
+        return tx.all("express_next", now=now, limit=_EXPRESS_CANDIDATES)
 
     @write_unflushed
     def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Claim | Deferred[Claim]:
@@ -160,7 +160,7 @@ class Leases(Operations):
         return Deferred(lambda: Claim([assigned()], is_last=False))
 
     @write
-    def overran(tx: Tx, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
+    def requeue_overrun(tx: Tx, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
         """Queue an overrun express job for the worker slots alone.
 
         Its account is barred from express slots until `barred_until`. The attempt is not counted,
@@ -183,7 +183,7 @@ class Leases(Operations):
         progress: Mapping[str, Progress] = _NO_PROGRESS,
         *,
         maximum: int | None = None,
-    ) -> list[Held]:
+    ) -> list[HeldLease]:
         """Increment an agent's heartbeat, and compare its list of leases with the stored ones.
 
         Stored leases that the agent does not know, because the response to its claim was lost, are
@@ -195,7 +195,7 @@ class Leases(Operations):
             known: Leases that it reports to hold.
             now: Unix milliseconds.
             progress: Reported progress of jobs.
-            maximum: Limit on the agents of its device; None is no limit.
+            maximum: Limit on the agents of its device; None sets no limit.
 
         Returns:
             The valid leases among them, with the state of each job.
@@ -204,7 +204,7 @@ class Leases(Operations):
             LimitExceeded: The agent is new and the device has `maximum` already.
         """
         if not tx.count("runner_beat", id=agent.id):
-            _check_room(tx, agent, maximum)
+            _check_agent_limit(tx, agent, maximum)
             _add_runner(tx, agent, now)
         tx.run("device_seen", name=agent.device, now=now)
         held = []
@@ -222,7 +222,7 @@ class Leases(Operations):
 
     @read
     def holds(tx: Tx, lease: Lease) -> bool:
-        """Return whether a lease is the newest and its runner the one that claimed it."""
+        """Return whether a lease is the newest and belongs to the runner that claimed it."""
         return tx.one("lease_of_runner", **_key(lease), runner=lease.runner) is not None
 
     @read
@@ -254,10 +254,10 @@ class Leases(Operations):
         return Deferred(_assign(tx, rows.job(row), runner)) if row else None
 
     @scan
-    def held(tx: Tx, runner: str) -> list[Held]:
+    def held(tx: Tx, runner: str) -> list[HeldLease]:
         """Return the stored leases of a runner, with the states of their jobs."""
         return [
-            Held(Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state))
+            HeldLease(Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state))
             for job, fence, nonce, state in tx.all("lease_states", runner=runner)
         ]
 
@@ -275,20 +275,20 @@ class Leases(Operations):
         except StaleLease:
             with suppress(QwicketError):  # a starting server deletes leftovers
                 for body in _large(result):
-                    await self._drop_pieces(body.sha256)
+                    await self._drop_chunks(body.sha256)
             raise
 
     async def _write_large(self, result: RunResult) -> None:
         for body in _large(result):
-            for number, piece in enumerate(outcomes.pieces(body)):
-                await self._add_piece(body.sha256, number, piece)
+            for number, chunk in enumerate(outcomes.chunks(body)):
+                await self._add_chunk(body.sha256, number, chunk)
 
     @write_unflushed
-    def _add_piece(tx: Tx, sha256: bytes, number: int, piece: bytes) -> None:
-        tx.run("blob_add", sha256=sha256, part=number, bytes=piece)
+    def _add_chunk(tx: Tx, sha256: bytes, number: int, chunk: bytes) -> None:
+        tx.run("blob_add", sha256=sha256, part=number, bytes=chunk)
 
     @write_unflushed
-    def _drop_pieces(tx: Tx, sha256: bytes) -> None:
+    def _drop_chunks(tx: Tx, sha256: bytes) -> None:
         """Delete chunks that no stored result refers to."""
         tx.run("blob_drop", sha256=sha256)
 
@@ -299,9 +299,9 @@ class Leases(Operations):
         failure = next((part for part in result.result if isinstance(part, Failure)), None)
         shares.expect(tx)
         if failure is None:
-            job = _step(tx, "job_complete", lease, now, outcomes.told(result.result))
+            job = _step(tx, "job_complete", lease, now, outcomes.if_small(result.result))
         else:
-            job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=0)
+            job = _step(tx, "job_fail", lease, now, **rows.failure_columns(failure), blamed=0)
         outcomes.add(tx, job.id, result.result)
         stored = sum(len(each.body) for each in result.result if isinstance(each, Encoded))
         tx.run(
@@ -314,7 +314,7 @@ class Leases(Operations):
     def release(tx: Tx, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
         """Queue the job again; after the third death that counts against it, fail it.
 
-        A `cancelling` job is cancelled instead, because nobody works on it any more. A forwarded
+        A `cancelling` job is cancelled instead, because no runner works on it any more. A forwarded
         job continues at its vendor and waits to be adopted; if it is unknown whether it arrived
         there, it becomes `uncertain`.
 
@@ -324,9 +324,9 @@ class Leases(Operations):
         job = _held(tx, lease)
         forward = _forward(tx, job.id)
         if forward is not None:
-            return _leave_there(tx, lease, job, forward, reason, now)
+            return _release_forwarded(tx, lease, job, forward, reason, now)
         if job.state is JobState.CANCELLING:
-            return Leases.stopped(tx, lease, now)
+            return Leases.cancel_stopped(tx, lease, now)
         if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
             text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason.rstrip('.')}."
             return _fail(tx, lease, Failure("worker_died", text), job.est_seconds, now, blamed=1)
@@ -337,7 +337,7 @@ class Leases(Operations):
         return job
 
     @write
-    def stopped(tx: Tx, lease: Lease, now: int) -> Job:
+    def cancel_stopped(tx: Tx, lease: Lease, now: int) -> Job:
         """Cancel a job that another cloud has stopped, or never started.
 
         Raises:
@@ -350,7 +350,7 @@ class Leases(Operations):
         return job
 
     @write
-    def intend(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
+    def record_forward_intent(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
         """Record durably that the job is about to be forwarded to another cloud under this marker.
 
         Returns:
@@ -366,7 +366,7 @@ class Leases(Operations):
         return forward
 
     @write
-    def sent(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
+    def record_forwarded(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
         """Record the job's id at its vendor. An uncertain job is running again.
 
         Raises:
@@ -384,7 +384,7 @@ class Leases(Operations):
 def _large(result: RunResult) -> list[Encoded]:
     """Return the results that are stored in chunks."""
     parts = () if isinstance(result.result, Failure) else result.result
-    return [each for each in parts if isinstance(each, Encoded) and outcomes.pieces(each)]
+    return [each for each in parts if isinstance(each, Encoded) and outcomes.chunks(each)]
 
 
 def _beat(tx: Tx, runner: Runner, now: int) -> None:
@@ -396,7 +396,7 @@ def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
     tx.run("runner_add", now=now, **msgspec.structs.asdict(runner))
 
 
-def _check_room(tx: Tx, agent: Runner, maximum: int | None) -> None:
+def _check_agent_limit(tx: Tx, agent: Runner, maximum: int | None) -> None:
     row = tx.one("device_presence", name=agent.device)
     if maximum is not None and row is not None and int(row[0]) >= maximum:
         raise LimitExceeded(
@@ -482,7 +482,7 @@ def _fail(
     tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, blamed: int = 0
 ) -> Job:
     before = _held(tx, lease).state
-    job = _step(tx, "job_fail", lease, now, **rows.words(failure), blamed=blamed)
+    job = _step(tx, "job_fail", lease, now, **rows.failure_columns(failure), blamed=blamed)
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
     _end(tx, job, seconds, now)
     return job
@@ -493,7 +493,9 @@ def _end(tx: Tx, job: Job, seconds: float, now: int) -> None:
     shares.settle(tx, job, seconds, now)
 
 
-def _leave_there(tx: Tx, lease: Lease, job: Job, forward: Forward, reason: str, now: int) -> Job:
+def _release_forwarded(
+    tx: Tx, lease: Lease, job: Job, forward: Forward, reason: str, now: int
+) -> Job:
     """Release a job that runs, or may run, at another cloud, for another runner to adopt."""
     if job.state is JobState.RUNNING and not forward.vendor_job_id:
         job = _step(tx, "job_doubt", lease, now)

@@ -49,13 +49,13 @@ class Maintenance(Operations):
             Jobs.refuse(tx, job, failure, now)
         return len(expired)
 
-    async def forget_keys(self, now: int) -> int:
+    async def delete_expired_keys(self, now: int) -> int:
         """Delete expired idempotency keys."""
         return await self._run_if_due(
             "idempotency_due", "idempotency_purge", before=now - KEY_LIFE_MS
         )
 
-    async def end_tokens(self, now: int) -> int:
+    async def revoke_expired_tokens(self, now: int) -> int:
         """Revoke expired tokens, so that a clock set back revives none; return their number."""
         return await self._run_if_due("token_due", "token_expire", now=now)
 
@@ -71,35 +71,35 @@ class Maintenance(Operations):
             Jobs.delete(tx, job)
         return len(old)
 
-    async def drop_orphans(self) -> int:
+    async def delete_orphaned_results(self) -> int:
         """Delete chunks of results that were never finished; return the number of results."""
-        return await self._drop_orphans() if await self._is_due("blob_orphans") else 0
+        return await self._delete_orphaned_results() if await self._is_due("blob_orphans") else 0
 
     @write
-    def _drop_orphans(tx: Tx) -> int:
+    def _delete_orphaned_results(tx: Tx) -> int:
         orphans = tx.all("blob_orphans")
         for (sha256,) in orphans:
             tx.run("blob_drop", sha256=sha256)
         return len(orphans)
 
-    async def drop_uploads(self) -> int:
+    async def delete_orphaned_uploads(self) -> int:
         """Delete uploads whose jobs are no longer drafts; return their number."""
         return await self._run_if_due("upload_due", "upload_purge")
 
-    async def mend_shares(self, now: int) -> int:
+    async def repair_shares(self, now: int) -> int:
         """Correct fair share's records of waiting work; return the number of corrections."""
-        return 0 if await self._are_shares_right(now) else await self._mend_shares(now)
+        return 0 if await self._are_shares_right(now) else await self._repair_shares(now)
 
     @scan
     def _are_shares_right(tx: Tx, now: int) -> bool:
         return tx.one("share_wrong") is None and not shares.is_rebase_due(tx, now)
 
     @write
-    def _mend_shares(tx: Tx, now: int) -> int:
+    def _repair_shares(tx: Tx, now: int) -> int:
         shares.rebase(tx, now)
         return tx.count("share_repair")
 
-    async def mend_stored_bytes(self) -> int:
+    async def repair_stored_bytes(self) -> int:
         """Correct the sums of projects' stored bytes; return the number of corrections.
 
         This reads the lengths of all stored bytes, and writes only if a sum is wrong, because the

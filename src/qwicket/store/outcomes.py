@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 _CHUNK_BYTES: Final = 1 << 20
-_TOLD_BYTES: Final = 32 << 10
+_NOTIFIED_BYTES: Final = 32 << 10
 """Size of results up to which a notification contains them."""
 
 
-def pieces(result: PartResult) -> list[bytes]:
-    """Return the chunks of a large result; none of a small one."""
+def chunks(result: PartResult) -> list[bytes]:
+    """Return the chunks of a large result, or an empty list for a small one."""
     body = b"" if isinstance(result, Failure) else result.body
     if len(body) <= _CHUNK_BYTES:
         return []
@@ -31,19 +31,23 @@ def add(tx: Tx, job: str, results: Sequence[PartResult]) -> None:
     """Store the results of the parts, large ones in chunks in `blob`."""
     tx.run_each(
         "outcome_add",
-        [{"job": job, "part": part, **_kept(tx, each)} for part, each in enumerate(results)],
+        [{"job": job, "part": part, **_columns(tx, each)} for part, each in enumerate(results)],
     )
 
 
-def _kept(tx: Tx, result: PartResult) -> dict[str, object]:
+def _columns(tx: Tx, result: PartResult) -> dict[str, object]:
     """Return the columns of a result."""
     if isinstance(result, Failure):
-        return {"body": None, "sha256": None, **rows.words(result)}
-    large = pieces(result)
+        return {"body": None, "sha256": None, **rows.failure_columns(result)}
+    large = chunks(result)
     if large and tx.one("blob_size", sha256=result.sha256) != (len(result.body),):
-        for number, piece in enumerate(large):
-            tx.run("blob_add", sha256=result.sha256, part=number, bytes=piece)
-    return {"body": None if large else result.body, "sha256": result.sha256, **rows.words(None)}
+        for number, chunk in enumerate(large):
+            tx.run("blob_add", sha256=result.sha256, part=number, bytes=chunk)
+    return {
+        "body": None if large else result.body,
+        "sha256": result.sha256,
+        **rows.failure_columns(None),
+    }
 
 
 def read(tx: Tx, job: str, part: int | None) -> list[PartResult]:
@@ -60,11 +64,11 @@ def _result(tx: Tx, row: Row) -> PartResult:
     if error_code is not None:
         return Failure(error_code, error_text)
     if body is None:
-        body = b"".join(piece for (piece,) in tx.all("blob_get", sha256=sha256))
+        body = b"".join(chunk for (chunk,) in tx.all("blob_get", sha256=sha256))
     return Encoded(body, sha256)
 
 
-def told(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
-    """Return small results, for requests that wait for them."""
+def if_small(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
+    """Return results that are small enough to be part of a notification, else None."""
     size = sum(len(each.body) for each in results if isinstance(each, Encoded))
-    return results if size <= _TOLD_BYTES else None
+    return results if size <= _NOTIFIED_BYTES else None

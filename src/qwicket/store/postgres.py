@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WORDS: Final = {
+SQL_FRAGMENTS: Final = {
     "autoincrement": "",
     "blob": "bytea",
     "each_tag": "jsonb_array_elements_text(cast(job.tags as jsonb)) as borne(value)",
@@ -70,11 +70,11 @@ _WRITING: Final = (
     f" -c idle_in_transaction_session_timeout={_IDLE_MS}"
 )
 _READING: Final = f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on"
-_TELLING: Final = (
+_NOTIFYING: Final = (
     "-c synchronous_commit=off"  # notifications follow a commit that is on disk already
 )
 
-_GONE: Final = (
+_CONNECTION_LOST: Final = (
     psycopg.OperationalError,
     psycopg.InterfaceError,
     errors.IdleInTransactionSessionTimeout,
@@ -210,7 +210,7 @@ class Postgres(Writer):
 
     def __init__(self, url: str, changes: Changes) -> None:
         self._address = _Address(url)
-        self._sql = {name: statement(text) for name, text in statements.load(WORDS).items()}
+        self._sql = {name: statement(text) for name, text in statements.load(SQL_FRAGMENTS).items()}
         self._writing: _Connection | None = None
         self._is_reachable = True
         self._no_reads_before = 0.0
@@ -220,7 +220,7 @@ class Postgres(Writer):
                     raise Unavailable(why)
                 _check_durability(first)
                 _migrate(first)
-        except (*_GONE, errors.InsufficientPrivilege) as error:
+        except (*_CONNECTION_LOST, errors.InsufficientPrivilege) as error:
             _log.debug("no connection", exc_info=error)
             raise Unavailable(explained(error, self._address.settings())) from None
         self._readers = ThreadPoolExecutor(_READERS, "postgres-read")
@@ -233,7 +233,7 @@ class Postgres(Writer):
             reconnect_timeout=_POOL_RETRY_S,
             open=True,
         )
-        self._notifier = Notifier(lambda: self._address.connect(_TELLING), changes)
+        self._notifier = Notifier(lambda: self._address.connect(_NOTIFYING), changes)
         super().__init__(changes.publish, maximum=_BATCH)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
@@ -323,7 +323,7 @@ class Postgres(Writer):
                 self._hang_up()
             case _:
                 self._hang_up()
-                self._is_reachable = not isinstance(error, (*_GONE, OutcomeUnknown))
+                self._is_reachable = not isinstance(error, (*_CONNECTION_LOST, OutcomeUnknown))
 
     def translate(self, error: Exception) -> Exception:
         if isinstance(error, OutcomeUnknown):
@@ -392,7 +392,7 @@ def _check_durability(connection: _Connection) -> None:
 
 def _migrate(connection: _Connection) -> None:
     """Apply missing migrations. A lock serialises servers that start together."""
-    migrations = statements.migrations(WORDS)
+    migrations = statements.migrations(SQL_FRAGMENTS)
     with connection.transaction():
         connection.execute(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
         connection.execute("create table if not exists schema_version (number integer not null)")

@@ -64,12 +64,12 @@ def from_texts(values: tuple[str, ...]) -> str:
     return msgspec.json.encode(values).decode() if values else "[]"
 
 
-def choice(names: Collection[str]) -> str | None:
-    """Return a parameter that limits a list to some devices or states; None is no limit."""
+def filter_text(names: Collection[str]) -> str | None:
+    """Return a parameter that limits a list to some devices or states; None sets no limit."""
     return "|" + "|".join(sorted(names)) + "|" if names else None
 
 
-def words(failure: Failure | None) -> dict[str, str | None]:
+def failure_columns(failure: Failure | None) -> dict[str, str | None]:
     """Return the columns of a failure, without NUL, which PostgreSQL cannot store."""
     if failure is None:
         return {"error_code": None, "error_text": None}

@@ -18,23 +18,23 @@ def page(tx: Tx, query: JobQuery) -> list[Job]:
     """Return jobs newest first, or oldest."""
     if query.offset is not None:
         name = "job_search_rising" if query.oldest_first else "job_search"
-        return [rows.job(row) for row in tx.all(name, **sought(query))]
+        return [rows.job(row) for row in tx.all(name, **parameters(query))]
     after, before = query.after, INT64_MAX if query.before is None else query.before
     if query.dialect is None:
         after = max(after, _before_time(tx, query.account, query.created_from))
         before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
-    found = tx.all(_statement(query), **sought(query) | {"before": before, "after": after})
+    found = tx.all(_statement(query), **parameters(query) | {"before": before, "after": after})
     return [rows.job(row) for row in found]
 
 
-def sought(query: JobQuery) -> dict[str, Any]:
+def parameters(query: JobQuery) -> dict[str, Any]:
     """Return the parameters of a search."""
     return structs.asdict(query) | {
-        "states": rows.choice(query.states),
+        "states": rows.filter_text(query.states),
         "tags": rows.from_texts(query.tags),
         "since": query.created_from,
         "until": query.created_to,
-        "devices": rows.choice(query.devices),
+        "devices": rows.filter_text(query.devices),
     }
 
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WORDS: Final = {
+SQL_FRAGMENTS: Final = {
     "autoincrement": "autoincrement",
     "blob": "blob",
     "each_tag": "json_each(job.tags) as borne",
@@ -95,7 +95,7 @@ class SQLite(Writer):
 
     def __init__(self, path: Path, publish: Publish) -> None:
         self._path = path
-        self._sql = statements.load(WORDS)
+        self._sql = statements.load(SQL_FRAGMENTS)
         writing, by_key = self._open()
         self._writing = SQLiteTx(writing, self._sql)
         self._is_flushing: bool | None = None
@@ -210,7 +210,7 @@ class SQLite(Writer):
 
 def _migrate(connection: sqlite3.Connection) -> None:
     """Apply missing migrations, one transaction each, numbered in `user_version`."""
-    migrations = statements.migrations(WORDS)
+    migrations = statements.migrations(SQL_FRAGMENTS)
     (present,) = connection.execute("pragma user_version").fetchone()
     if present > migrations[-1][0]:
         raise Unavailable("The database was written by a newer version of Qwicket.")

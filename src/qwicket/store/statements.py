@@ -25,15 +25,15 @@ _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 
-def load(words: Mapping[str, str]) -> dict[str, str]:
+def load(fragments: Mapping[str, str]) -> dict[str, str]:
     """Return every named statement for one database.
 
     Args:
-        words: Words that depend on the database: `blob`, `serial`, `autoincrement`,
+        fragments: Words that depend on the database: `blob`, `serial`, `autoincrement`,
             `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list),
             `each_tag` (of a job), `only_postgres` (at the beginning of a line).
     """
-    fills = _fills(words)
+    fills = _fills(fragments)
     return {
         name: _fill(text, fills)
         for file in _files("sql")
@@ -41,9 +41,9 @@ def load(words: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def migrations(words: Mapping[str, str]) -> list[tuple[int, str]]:
+def migrations(fragments: Mapping[str, str]) -> list[tuple[int, str]]:
     """Return (number, SQL) of every migration, in order."""
-    fills = _fills(words)
+    fills = _fills(fragments)
     return [
         (int(file.name[:4]), _fill(file.read_text(encoding="utf-8"), fills))
         for file in _files("sql/migrations")
@@ -67,8 +67,8 @@ def _fill(text: str, fills: Mapping[str, str]) -> str:
     return _BRACES.sub(lambda match: fills[match.group(1)], code).strip()
 
 
-def _fills(words: Mapping[str, str]) -> dict[str, str]:
-    fills = dict(words)
+def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
+    fills = dict(fragments)
     fills["job"] = columns("job", Job)
     fills["account"] = columns("account", Account)
     fills["project"] = columns("project", Project)
@@ -80,12 +80,12 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         fills[f"before:{step.verb}"] = _is_one_of(step.before)
         fills[f"after:{step.verb}"] = f"'{step.after}'"
     fills["next_change"] = (
-        words["greatest"] + "(:now_us, (select coalesce(max(other.change), 0) + 1"
+        fragments["greatest"] + "(:now_us, (select coalesce(max(other.change), 0) + 1"
         " from job as other where other.account = job.account),"
         " (select last_change + 1 from account where account.id = job.account))"
     )
     # A job must not end before it began, even if the clock was set back.
-    fills["end"] = words["greatest"] + "(:now, coalesce(started_at, queued_at, created_at))"
+    fills["end"] = fragments["greatest"] + "(:now, coalesce(started_at, queued_at, created_at))"
     # A job that ran once is displayed as running until it ends, even while it is queued again.
     fills["shown_state"] = (
         "case when job.state = 'queued' and started_at is not null then 'running'"
@@ -95,8 +95,8 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
     fills["allowed"] = (
         "(cast(:devices as text) is null"
         " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
-    ).format(**words)
-    fills["wished"] = f"{_chosen('state')} and {fills['allowed']}".format(**words)
+    ).format(**fragments)
+    fills["wished"] = f"{_chosen('state')} and {fills['allowed']}".format(**fragments)
     fills["sought"] = (
         "account = :account and dialect = :dialect"
         " and created_at >= :since and created_at <= :until"
@@ -104,7 +104,7 @@ def _fills(words: Mapping[str, str]) -> dict[str, str]:
         " and (cast(:text as text) = '' or {position}("
         "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
         f" and {fills['allowed']}"
-    ).format(**words)
+    ).format(**fragments)
     # Bytes of a job in its project's sum. `length` does not read the bytes themselves.
     fills["job_bytes"] = (
         "coalesce((select length(source) + length(circuits) from program"

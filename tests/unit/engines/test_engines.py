@@ -103,7 +103,7 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
         from qwicket import engines
         from qwicket.circuits.qubit import Gate, pack
         from qwicket.circuits.options import RunOptions
-        engines.warm()
+        engines.warm_up()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         circuits = tuple(
             qubit_lab.measured(n, [Gate("t", (q,)) for q in range(n)]) for n in (2, 27, 2)
@@ -148,7 +148,7 @@ def test_warm_worker_has_imported_every_engine() -> None:
     script = """
         import sys
         from qwicket import engines
-        engines.warm()
+        engines.warm_up()
         print(sorted({"numpy", "qulacs", "stim"} & set(sys.modules)))
     """
     assert spawn(script) == ["['numpy', 'qulacs', 'stim']"]

@@ -146,7 +146,7 @@ async def test_who_cancels_may_wait_for_running_jobs_to_end(
         await asyncio.sleep(0)
     done, _ = await asyncio.wait({asked}, timeout=0.1)
     assert not done
-    await store.leases.stopped(assignment.lease, NOW)
+    await store.leases.cancel_stopped(assignment.lease, NOW)
     async with asyncio.timeout(10):
         assert await asked == [job]
     assert (await gateway.jobs.get(ada, job)).state is JobState.CANCELLED

@@ -53,7 +53,7 @@ def monitor(store: Store, clock: Clock) -> LivenessMonitor:
 
 
 async def beat(store: Store, runner: str) -> None:
-    await asyncio.wrap_future(store.leases.beat(Runner(runner, "server", 0, 0), NOW))
+    await asyncio.wrap_future(store.leases.record_heartbeat(Runner(runner, "server", 0, 0), NOW))
 
 
 async def look_for(monitor: LivenessMonitor, clock: Clock, seconds: float) -> list[str]:

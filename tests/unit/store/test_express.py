@@ -14,7 +14,7 @@ from qwicket.model.devices import DeviceStatus
 from qwicket.model.jobs import Assignment, Job
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease, Store, statements
-from qwicket.store.postgres import WORDS
+from qwicket.store.postgres import SQL_FRAGMENTS
 from support.stores import NOW, add_job, make_token, new_job
 
 pytestmark = pytest.mark.anyio
@@ -145,7 +145,7 @@ async def test_an_overrun_waits_for_a_worker_slot_uncounted_and_unpaid(
     before = await vtime(store, ada.project)
     lease = (await claim(store)).lease
     assert await vtime(store, ada.project) > before
-    again = await store.leases.overran(lease, "too long", NOW, barred_until=NOW + MINUTE)
+    again = await store.leases.requeue_overrun(lease, "too long", NOW, barred_until=NOW + MINUTE)
     assert (again.id, again.state, again.attempts) == (job.id, JobState.QUEUED, 0)
     assert await vtime(store, ada.project) == pytest.approx(before)
     (event,) = await store.jobs.events(job.id)
@@ -160,7 +160,7 @@ async def test_an_account_whose_job_overran_has_no_turn_for_a_while_and_others_h
 ) -> None:
     await short(store, ada)
     lease = (await claim(store)).lease
-    await store.leases.overran(lease, "too long", NOW, barred_until=NOW + MINUTE)
+    await store.leases.requeue_overrun(lease, "too long", NOW, barred_until=NOW + MINUTE)
     mine, other = await short(store, ada), await short(store, bob)
     assert (await claim(store)).lease.job == other.id
     assert await is_empty(store, NOW + MINUTE - 1)
@@ -173,10 +173,10 @@ async def test_an_overrun_that_was_asked_to_stop_is_cancelled(
     job = await short(store, ada)
     lease = (await claim(store)).lease
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    ended = await store.leases.overran(lease, "too long", NOW, barred_until=NOW + MINUTE)
+    ended = await store.leases.requeue_overrun(lease, "too long", NOW, barred_until=NOW + MINUTE)
     assert ended.state is JobState.CANCELLED
     with pytest.raises(StaleLease):
-        await store.leases.overran(lease, "too long", NOW, barred_until=NOW + MINUTE)
+        await store.leases.requeue_overrun(lease, "too long", NOW, barred_until=NOW + MINUTE)
 
 
 async def test_a_death_in_the_express_slot_counts_as_every_other(
@@ -258,7 +258,7 @@ async def test_postgres_finds_the_next_by_index_beside_a_hundred_thousand_jobs(
 
 
 def _literal(name: str, **params: int) -> str:
-    sql = statements.load(WORDS)[name]
+    sql = statements.load(SQL_FRAGMENTS)[name]
     for key, value in params.items():
         sql = sql.replace(f":{key}", str(value))
     return sql

@@ -44,7 +44,7 @@ async def test_a_crash_before_the_intent_offers_the_job_again(
 async def test_a_crash_between_intent_and_answer_leaves_the_job_uncertain(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     assert await state(store, claimed) is JobState.UNCERTAIN
     assert (await store.leases.claim("simulator", "other", NOW)).taken == []
@@ -53,7 +53,7 @@ async def test_a_crash_between_intent_and_answer_leaves_the_job_uncertain(
 async def test_an_uncertain_job_is_looked_after_by_one_runner(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -65,11 +65,13 @@ async def test_an_uncertain_job_is_looked_after_by_one_runner(
 async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
-    assert (await store.leases.sent(found.lease, "vendor-1", NOW)).state is JobState.RUNNING
+    assert (
+        await store.leases.record_forwarded(found.lease, "vendor-1", NOW)
+    ).state is JobState.RUNNING
     await store.leases.void_runner("other", NOW)
     assert await state(store, claimed) is JobState.RUNNING
     adopted = await unattended(store)
@@ -85,7 +87,7 @@ async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
 async def test_an_uncertain_job_may_turn_out_to_have_ended(
     store: Store, claimed: Assignment, result: RunResult, after: JobState
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -95,33 +97,33 @@ async def test_an_uncertain_job_may_turn_out_to_have_ended(
 async def test_an_uncertain_job_may_turn_out_to_be_cancelled(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
-    assert (await store.leases.stopped(found.lease, NOW)).state is JobState.CANCELLED
+    assert (await store.leases.cancel_stopped(found.lease, NOW)).state is JobState.CANCELLED
 
 
 @pytest.mark.parametrize("is_known", [False, True])
 async def test_a_job_that_lives_elsewhere_is_cancelled_there_although_nobody_looks_after_it(
     store: Store, claimed: Assignment, is_known: bool
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     if is_known:
-        await store.leases.sent(claimed.lease, "vendor-1", NOW)
+        await store.leases.record_forwarded(claimed.lease, "vendor-1", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
     assert await state(store, claimed) is JobState.CANCELLING
     found = await unattended(store)
     assert found is not None
     assert found.state is JobState.CANCELLING
-    assert (await store.leases.stopped(found.lease, NOW)).state is JobState.CANCELLED
+    assert (await store.leases.cancel_stopped(found.lease, NOW)).state is JobState.CANCELLED
 
 
 async def test_whoever_looks_after_an_uncertain_job_may_give_up(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -133,27 +135,29 @@ async def test_whoever_looks_after_an_uncertain_job_may_give_up(
 async def test_a_job_that_is_to_stop_at_its_vendor_is_not_cancelled_by_a_crash(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
-    await store.leases.sent(claimed.lease, "vendor-1", NOW)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.leases.record_forwarded(claimed.lease, "vendor-1", NOW)
     await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     assert await state(store, claimed) is JobState.CANCELLING
     found = await unattended(store)
     assert found is not None
     assert (found.state, found.forward) == (JobState.CANCELLING, Forward("mark", "vendor-1"))
-    assert (await store.leases.stopped(found.lease, NOW)).state is JobState.CANCELLED
+    assert (await store.leases.cancel_stopped(found.lease, NOW)).state is JobState.CANCELLED
 
 
 async def test_an_intent_is_written_once(store: Store, claimed: Assignment) -> None:
-    await store.leases.intend(claimed.lease, "mark", NOW)
-    assert await store.leases.intend(claimed.lease, "other mark", NOW) == Forward("mark", None)
+    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    assert await store.leases.record_forward_intent(claimed.lease, "other mark", NOW) == Forward(
+        "mark", None
+    )
 
 
 async def test_a_stale_lease_can_send_nothing(store: Store, claimed: Assignment) -> None:
     await store.leases.release(claimed.lease, "test", NOW, blamed=False)
     with pytest.raises(StaleLease):
-        await store.leases.intend(claimed.lease, "mark", NOW)
+        await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
     with pytest.raises(StaleLease):
-        await store.leases.sent(claimed.lease, "vendor-1", NOW)
+        await store.leases.record_forwarded(claimed.lease, "vendor-1", NOW)
     with pytest.raises(StaleLease):
-        await store.leases.stopped(claimed.lease, NOW)
+        await store.leases.cancel_stopped(claimed.lease, NOW)

@@ -15,7 +15,7 @@ from qwicket.model.devices import DeviceStatus
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Job, JobQuery, Lease, Runner
 from qwicket.model.states import STEP, JobState
-from qwicket.store import Changed, Held, StaleLease, Store
+from qwicket.store import Changed, HeldLease, StaleLease, Store
 from support.stores import NOW, add_job, execute
 
 pytestmark = pytest.mark.anyio
@@ -251,7 +251,7 @@ async def test_voiding_a_runner_leaves_others_alone(store: Store, ada: Token, ru
 
 async def test_a_beat_raises_only_its_runner(store: Store, runner: str) -> None:
     await store.leases.add_runner("other", "server", NOW, slots=3)
-    await asyncio.wrap_future(store.leases.beat(Runner(runner, "server", 0, 0), NOW))
+    await asyncio.wrap_future(store.leases.record_heartbeat(Runner(runner, "server", 0, 0), NOW))
     assert sorted(await store.leases.runners(), key=lambda each: each.id) == [
         Runner("other", "server", 0, 3),
         Runner(runner, "server", 1, 0),
@@ -262,15 +262,15 @@ async def test_a_runner_that_was_given_up_is_entered_again_by_its_beat(
     store: Store, runner: str
 ) -> None:
     await store.leases.void_runner(runner, NOW)
-    await asyncio.wrap_future(store.leases.beat(Runner(runner, "server", 7, 2), NOW))
+    await asyncio.wrap_future(store.leases.record_heartbeat(Runner(runner, "server", 7, 2), NOW))
     assert await store.leases.runners() == [Runner(runner, "server", 0, 2)]
 
 
 async def test_what_is_held_by_no_runner_is_offered_again(store: Store, ada: Token) -> None:
     job = await add_job(store, ada)
     await claim(store, "nobody")
-    assert [each.id for each in await store.leases.void_orphans(NOW)] == [job.id]
-    assert await store.leases.void_orphans(NOW) == []
+    assert [each.id for each in await store.leases.void_orphaned_leases(NOW)] == [job.id]
+    assert await store.leases.void_orphaned_leases(NOW) == []
 
 
 async def test_the_store_says_what_a_runner_holds(store: Store, ada: Token, runner: str) -> None:
@@ -278,8 +278,8 @@ async def test_the_store_says_what_a_runner_holds(store: Store, ada: Token, runn
     leases = [(await claim(store, runner)).lease for _ in jobs]
     await store.jobs.cancel(jobs[1].id, actor="ada", now=NOW)
     held = {each.lease.job: each for each in await store.leases.held(runner)}
-    assert held[jobs[0].id] == Held(leases[0], JobState.RUNNING)
-    assert held[jobs[1].id] == Held(leases[1], JobState.CANCELLING)
+    assert held[jobs[0].id] == HeldLease(leases[0], JobState.RUNNING)
+    assert held[jobs[1].id] == HeldLease(leases[1], JobState.CANCELLING)
     await store.leases.finish(leases[0], DONE, NOW)
     assert [each.lease.job for each in await store.leases.held(runner)] == [jobs[1].id]
 

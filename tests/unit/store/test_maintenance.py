@@ -106,7 +106,7 @@ async def test_a_reason_that_quotes_a_nul_is_kept(
 async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> None:
     await add_job(store, ada, idempotency_key="old", digest=b"1")
     await add_job(store, ada, NOW + 1000, idempotency_key="new", digest=b"1")
-    assert await store.maintenance.forget_keys(NOW + DAY_MS + 1) == 1
+    assert await store.maintenance.delete_expired_keys(NOW + DAY_MS + 1) == 1
     again = await store.jobs.repeated(
         account=ada.account, dialect="native", key="new", digest=b"1", now=NOW + DAY_MS
     )
@@ -142,7 +142,7 @@ async def test_pieces_of_a_result_that_was_never_finished_are_swept(
 ) -> None:
     await store.leases._write_large(RunResult((LARGE,), 0.1))  # and here the server died
     kept = await ended(store, ada, Encoded(bytes(2 << 20), b"other"))
-    assert await store.maintenance.drop_orphans() == 1
+    assert await store.maintenance.delete_orphaned_results() == 1
     assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []
     assert (await store.jobs.results(kept.id))[0] == Encoded(bytes(2 << 20), b"other")
 
@@ -156,7 +156,7 @@ async def test_pieces_of_a_result_that_is_refused_are_dropped_at_once(
     with pytest.raises(StaleLease):
         await store.leases.finish(assignment.lease, RunResult((LARGE,), 0.1), NOW)
     assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []
-    assert await store.maintenance.drop_orphans() == 0
+    assert await store.maintenance.delete_orphaned_results() == 0
 
 
 async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
@@ -166,7 +166,7 @@ async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     ran = RunResult((LARGE,), 0.1)
     await store.leases._write_large(ran)
-    assert await store.maintenance.drop_orphans() == 1
+    assert await store.maintenance.delete_orphaned_results() == 1
     await store.leases._finish(assignment.lease, ran, NOW)
     assert await store.jobs.results(job.id) == [LARGE]
 
@@ -174,9 +174,9 @@ async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
 async def test_tokens_that_have_expired_are_ended_for_good(store: Store, ada: Token) -> None:
     blank = msgspec.structs.replace(ada, id=new_id(NOW), expires_at=NOW + 10)
     made = await store.accounts.add_token(blank, account="ada", project=None, digest=b"other")
-    assert await store.maintenance.end_tokens(NOW + 9) == 0
-    assert await store.maintenance.end_tokens(NOW + 10) == 1
-    assert await store.maintenance.end_tokens(NOW + 10) == 0
+    assert await store.maintenance.revoke_expired_tokens(NOW + 9) == 0
+    assert await store.maintenance.revoke_expired_tokens(NOW + 10) == 1
+    assert await store.maintenance.revoke_expired_tokens(NOW + 10) == 0
     revoked = {token.id: token.revoked_at for token in await store.accounts.tokens(ada.account)}
     assert revoked == {ada.id: None, made.id: NOW + 10}
 

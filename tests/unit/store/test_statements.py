@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from qwicket.store import statements
-from qwicket.store.sqlite import WORDS
+from qwicket.store.sqlite import SQL_FRAGMENTS
 
-SQL = statements.load(WORDS)
+SQL = statements.load(SQL_FRAGMENTS)
 SOURCES = Path(statements.__file__).parent
 
 
@@ -27,7 +27,7 @@ def test_no_brace_is_left_unfilled() -> None:
 @pytest.fixture(scope="module")
 def schema() -> Iterator[sqlite3.Connection]:
     connection = sqlite3.connect(":memory:")
-    for _, text in statements.migrations(WORDS):
+    for _, text in statements.migrations(SQL_FRAGMENTS):
         connection.executescript(text)
     yield connection
     connection.close()
@@ -76,5 +76,5 @@ def _plan(schema: sqlite3.Connection, name: str) -> list[str]:
 
 
 def test_migrations_are_numbered_from_one_without_gaps() -> None:
-    numbers = [number for number, _ in statements.migrations(WORDS)]
+    numbers = [number for number, _ in statements.migrations(SQL_FRAGMENTS)]
     assert numbers == list(range(1, len(numbers) + 1))

@@ -41,7 +41,7 @@ async def test_programs_and_results_count_until_their_job_is_deleted(
     first = await finished(store, runner, SMALL, Failure("lost", "It was lost."))
     second = await finished(store, runner, SMALL, LARGE)
     assert await stored(store) == 2 * PROGRAM + 2 * 1_000 + 3_000_000
-    assert await store.maintenance.mend_stored_bytes() == 0, "the sum is what a count gives"
+    assert await store.maintenance.repair_stored_bytes() == 0, "the sum is what a count gives"
     await store.jobs.delete(second.id)
     assert await stored(store) == PROGRAM + 1_000
     await store.jobs.delete(first.id)
@@ -78,6 +78,6 @@ async def test_maintenance_mends_a_wrong_sum(store: Store, ada: Token) -> None:
     await store._database.write(
         lambda tx: tx.run("project_store_bytes", project=ada.project, bytes=77, maximum=1 << 40)
     )
-    assert await store.maintenance.mend_stored_bytes() == 1
+    assert await store.maintenance.repair_stored_bytes() == 1
     assert await stored(store) == PROGRAM
-    assert await store.maintenance.mend_stored_bytes() == 0
+    assert await store.maintenance.repair_stored_bytes() == 0

@@ -119,7 +119,7 @@ async def test_maintenance_forgets_what_no_draft_waits_for(store: Store, ada: To
     for job in (kept, gone):
         await upload(store, job, b"x")
     await store.jobs.cancel(gone.id, actor=ada.account, now=NOW)
-    assert await store.maintenance.drop_uploads() == 1
+    assert await store.maintenance.delete_orphaned_uploads() == 1
     assert await store.uploads.read(kept.id) == b"x"
     assert await store.uploads.read(gone.id) is None
 

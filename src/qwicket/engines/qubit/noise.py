@@ -106,7 +106,7 @@ class Noise:
         return self.following(gate).on(gate.targets + gate.controls)
 
     def following(self, gate: Gate) -> GateErrors:
-        """Return the errors after a gate, with its targets and then its controls as 0, 1, …"""
+        """Return the errors after a gate whose targets and then controls are numbered from 0."""
         operands = gate.targets + gate.controls
         key = (gate.name, len(gate.controls), len(operands) if self._is_alike else operands)
         if key not in self._known:

@@ -330,7 +330,7 @@ def test_what_was_estimated_is_enough_and_less_is_a_memory_error() -> None:
         small, large = brickwork(60, 6), brickwork(60, 18)
         options = RunOptions(shots=100, seed=1, outputs=("counts",), engine="aer-mps")
         needs = engines.estimate(summarise((small,)), options).bytes
-        engines.warm()
+        engines.warm_up()
         pages = int(open("/proc/self/statm").read().split()[0])
         limit = pages * resource.getpagesize() + needs
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
@@ -349,7 +349,7 @@ def test_aer_is_imported_by_nobody_who_did_not_ask() -> None:
         from qwicket import engines
         from support import qubit_lab
         from qwicket.circuits.qubit import Gate
-        engines.warm()
+        engines.warm_up()
         print(engines.installed("qubit"))
         qubit_lab.run(qubit_lab.measured(14, qubit_lab.scrambling(14)), 5, outputs=("counts",))
         print(sorted({"qiskit", "qiskit_aer", "qsimcirq", "cirq"} & set(sys.modules)))
@@ -470,7 +470,7 @@ def test_a_state_that_does_not_fit_is_a_memory_error() -> None:
         from qwicket import engines
         from support import qubit_lab
         from qwicket.circuits.qubit import Gate
-        engines.warm()
+        engines.warm_up()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         wide = qubit_lab.measured(28, [Gate("t", (q,)) for q in range(28)])
         try:
