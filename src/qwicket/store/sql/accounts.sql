@@ -1,4 +1,5 @@
--- Accounts, projects, members and tokens. All by primary or unique key unless said.
+-- Accounts, projects, members and tokens. Statements use primary or unique keys unless they name an
+-- index.
 
 -- name: account_add
 insert into account (id, name, role, email, password_hash, created_at)
@@ -28,7 +29,7 @@ insert into project (id, name, shares, created_at) values (:id, :name, :shares, 
 select {project} from project where name = :name;
 
 -- name: project_of_account
--- Those of one account are few.
+-- An account has few projects.
 select {project} from project
 where id in (select project from member where account = :account)
 order by name;
@@ -50,7 +51,7 @@ order by account.name;
 delete from member where account = :account and project = :project;
 
 -- name: token_revoke_member
--- With all that was made from them; indexes token_by_account and token_by_parent.
+-- Revokes also all tokens derived from these; indexes token_by_account and token_by_parent.
 with recursive tree (id) as (
     select id from token
     where account = :account and project = :project and revoked_at is null
@@ -87,7 +88,7 @@ where token.id = :id;
 select {token} from token where account = :account order by created_at;
 
 -- name: token_live_list
--- Those that still sign in; index token_by_account.
+-- Valid tokens; index token_by_account.
 select {token} from token
 where account = :account and revoked_at is null and (expires_at is null or expires_at > :now)
 order by created_at
@@ -97,7 +98,7 @@ limit :limit;
 select {token} from token where id = :id and account = :account;
 
 -- name: token_revoke
--- With all that was made from it; primary key and index token_by_parent.
+-- Revokes also all tokens derived from it; primary key and index token_by_parent.
 with recursive tree (id) as (
     select id from token where id = :id
     union

@@ -7,7 +7,7 @@ select origin, body from device where name = :name;
 update device set seen_at = :now where name = :name;
 
 -- name: device_presence
--- Who serves a device; index runner_by_device.
+-- Number of agents that serve a device; index runner_by_device.
 select (select count(*) from runner where runner.device = device.name), seen_at
 from device where name = :name;
 

@@ -1,7 +1,7 @@
--- Calibrations; all of these are served by the unique index on (device, number).
+-- Calibrations. All statements use the unique index on (device, number).
 
 -- name: calibration_add
--- Of two servers that start at once and count alike, one adds the row.
+-- If two servers start at once and choose the same number, one of them adds the row.
 insert into calibration (id, device, number, valid_from, body)
 values (:id, :device, :number, :valid_from, :body)
 on conflict (device, number) do nothing;

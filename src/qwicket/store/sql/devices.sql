@@ -1,4 +1,4 @@
--- Devices and whether they are on, and the providers to whom they belong.
+-- Devices, their states, and their providers.
 
 -- name: device_put
 insert into device (name, position, provider, body, origin)
@@ -11,13 +11,13 @@ where device.origin = excluded.origin;
 select body from device where name = :name;
 
 -- name: device_offered
--- A device whose provider is active.
+-- A device of an active provider.
 select device.body from device
 join provider on provider.name = device.provider and provider.is_active = 1
 where device.name = :name;
 
 -- name: device_snapshot
--- A device whose provider is active, with its state and the calibration in force; keys only.
+-- A device of an active provider, with its state and its current calibration; keys only.
 select
     device.body, device_state.is_on, device_state.reason, device_state.until_at,
     calibration.id, calibration.device, calibration.valid_from, calibration.body

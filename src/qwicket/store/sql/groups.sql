@@ -1,4 +1,4 @@
--- Jobs sent together.
+-- Groups of jobs.
 
 -- name: group_add
 insert into "group" (
@@ -29,7 +29,7 @@ order by seq desc
 limit :limit;
 
 -- name: group_beyond
--- Whether an account has more than so many groups of a dialect; index group_by_account.
+-- A row if an account has more groups of a dialect than the limit; index group_by_account.
 select 1 from "group" where account = :account and dialect = :dialect
 order by seq desc limit 1 offset :maximum;
 
@@ -51,7 +51,7 @@ update "group" set body = :body where id = :id returning {group};
 delete from "group" where id = :id;
 
 -- name: group_job_count
--- Stops counting at the limit; index job_by_group.
+-- Counts up to the limit; index job_by_group.
 select count(*) from (select 1 from job where "group" = :id limit :limit) as waiting;
 
 -- name: group_unfinished
@@ -63,7 +63,7 @@ order by seq
 limit :limit;
 
 -- name: group_use
--- What the jobs of a group took; index job_by_group.
+-- Number, run time and first start of a group's jobs; index job_by_group.
 select
     count(*),
     coalesce(sum(case when ended_at is null then 1 else 0 end), 0),
@@ -73,5 +73,5 @@ select
 from job where "group" = :id and {allowed};
 
 -- name: group_tally
--- How many jobs of a group are in each state; index job_by_group.
+-- Number of jobs of a group by state; index job_by_group.
 select {shown_state}, count(*) from job where "group" = :id and {allowed} group by 1;

@@ -1,9 +1,9 @@
--- Jobs. Every change of state names the states it may start from: {before:…} and {after:…} are
--- filled in from model/states.py, so that this text and the diagram cannot disagree.
+-- Jobs. Each change of state names the states from which it is allowed. {before:…} and {after:…}
+-- are filled in from model/states.py, so that the SQL and the diagram cannot disagree.
 
 -- name: job_add
--- Nothing while the project has as many jobs waiting as it may, unless the job has failed already.
--- Times of one account rise. Indexes job_by_account, job_by_change and job_waiting.
+-- Adds nothing if the project has reached its limit of waiting jobs, unless the job has failed
+-- already. Times of one account rise strictly. Indexes job_by_account, job_by_change, job_waiting.
 insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
@@ -35,7 +35,7 @@ where cast(:state as text) = 'failed' or :waiting_limit > (
 returning {job};
 
 -- name: project_store_bytes
--- Nothing where the project would have more than it may.
+-- Changes nothing if the sum would exceed the project's limit.
 update project set stored_bytes = stored_bytes + :bytes
 where id = :project and stored_bytes + :bytes <= :maximum
 returning stored_bytes;
@@ -79,7 +79,7 @@ where id = :id
     );
 
 -- name: job_visible_with_vendor_fields
--- The same, and what a vendor's dialect keeps of it.
+-- Like job_visible, with the vendor fields.
 select {job}, (select body from job_vendor_fields where job_vendor_fields.job = job.id) from job
 where id = :id
     and (
@@ -88,8 +88,8 @@ where id = :id
     );
 
 -- name: job_waiting_list
--- All that wait for a device, project by project in their order, and whose turn each would have in
--- the express slot; index job_to_claim.
+-- Waiting jobs of a device, ordered within each project, with their account's turn in the express
+-- slot; index job_to_claim.
 select
     job.id, job.project, job.est_seconds, job.account,
     case
@@ -102,12 +102,12 @@ order by job.project, job.priority desc, job.seq
 limit :limit;
 
 -- name: job_running_list
--- What runs on a device; index job_begun.
+-- Running jobs of a device; index job_begun.
 select id, est_seconds, started_at from job
 where device = :device and state in ('running', 'cancelling', 'uncertain');
 
 -- name: job_completed_list
--- The last ones; index job_completed.
+-- The jobs that completed last; index job_completed.
 select est_seconds, started_at, ended_at from job
 where device = :device and state = 'completed'
 order by ended_at desc
@@ -121,7 +121,7 @@ order by seq desc
 limit :limit;
 
 -- name: job_list_of_group
--- As job_list, of one group; index job_by_group.
+-- Like job_list, for one group; index job_by_group.
 select {job} from job
 where "group" = :group and account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
@@ -143,11 +143,11 @@ select change from job where account = :account and {allowed} order by change de
 select max(seq) from job where account = :account;
 
 -- name: job_made_after
--- When an account's first job above a `seq` was made; index job_by_account.
+-- Creation time of an account's first job above a `seq`; index job_by_account.
 select seq, created_at from job where account = :account and seq > :seq order by seq limit 1;
 
 -- name: job_list_of_dialect
--- As job_list, for a vendor's dialect; index job_by_dialect.
+-- Like job_list, for a vendor's dialect; index job_by_dialect.
 select {job} from job
 where account = :account and dialect = :dialect and seq > :after and seq < :before
     and {wished} and created_at >= :since and created_at <= :until
@@ -155,7 +155,7 @@ order by seq desc
 limit :limit;
 
 -- name: job_list_of_dialect_rising
--- As job_list_of_dialect, the oldest first above a `seq`; index job_by_dialect.
+-- Like job_list_of_dialect, oldest first above a `seq`; index job_by_dialect.
 select {job} from job
 where account = :account and dialect = :dialect and seq > :after
     and {wished} and created_at >= :since and created_at <= :until
@@ -163,7 +163,7 @@ order by seq
 limit :limit;
 
 -- name: job_rename
--- What is null stays.
+-- A null parameter leaves its column unchanged.
 update job set
     name = coalesce(cast(:name as text), name), tags = coalesce(cast(:tags as text), tags),
     version = version + 1, change = {next_change}
@@ -171,7 +171,7 @@ where id = :job
 returning {job};
 
 -- name: job_sizes
--- Bytes of a program and of what its parts gave; primary keys only.
+-- Size of a job's program and of its results; primary keys only.
 select
     coalesce((select length(source) from program where job = :id), 0),
     cast(coalesce((
@@ -196,7 +196,7 @@ select (
 );
 
 -- name: job_depth
--- Jobs of a device that wait, and that were claimed; indexes job_to_claim and job_begun.
+-- Numbers of waiting and of claimed jobs of a device; indexes job_to_claim and job_begun.
 select (
     select count(*) from job where device = :device and state = 'queued'
 ), (
@@ -209,24 +209,24 @@ insert into job_vendor_fields (job, body) values (:id, :vendor_fields)
 on conflict (job) do update set body = excluded.body;
 
 -- name: job_search
--- Newest first, some skipped; index job_by_dialect.
+-- Newest first, from an offset; index job_by_dialect.
 select {job} from job where {sought} order by seq desc limit :limit offset :offset;
 
 -- name: job_search_rising
--- As job_search, the oldest first; index job_by_dialect.
+-- Like job_search, oldest first; index job_by_dialect.
 select {job} from job where {sought} order by seq limit :limit offset :offset;
 
 -- name: job_run_ms
--- How long the ended jobs that a search finds ran; index job_by_dialect.
+-- Total run time of the ended jobs that a search finds; index job_by_dialect.
 select cast(coalesce(sum(ended_at - started_at), 0) as bigint) from job
 where {sought} and started_at is not null and ended_at is not null;
 
 -- name: job_tally
--- How many jobs a search finds in each state; index job_by_dialect.
+-- Number of jobs by state that a search finds; index job_by_dialect.
 select {shown_state}, count(*) from job where {sought} group by 1;
 
 -- name: job_by_prefix
--- Jobs whose ids are within bounds; the unique index on id.
+-- Up to two jobs whose ids are within bounds; the unique index on id.
 select {job} from job
 where id >= :low and id <= :high and account = :account and {allowed}
 limit 2;

@@ -1,11 +1,11 @@
--- Leases: the four verbs of scheduling, and the runners that hold them.
+-- Leases (claim, renew, finish, release) and the runners that hold them.
 
 -- name: job_claim
--- The oldest job of the highest priority of the project that has used least; nothing while the
--- device is off, or, for a batch, while that job is not tiny or ran before. The project is found
--- first, by share_next, and then its job, by job_to_claim: a join would sort all that wait.
--- With it comes whether it ran before, and so has a lease; SQLite finds no index for a returned id
--- that is not cast.
+-- Claims the oldest job of the highest priority of the project with the least use. Claims nothing
+-- while the device is off, or, for a batch, if that job is not tiny or ran before. The project is
+-- found first, by index share_next, and then its job, by index job_to_claim: a join would sort all
+-- waiting jobs. Also returns whether the job ran before and so has a lease; without the cast of the
+-- returned id SQLite would not use the index of `lease`.
 update job set
     state = {after:claim}, version = version + 1, change = {next_change},
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
@@ -43,9 +43,9 @@ returning
     (select count(*) from lease where lease.job = cast(job.id as text));
 
 -- name: express_next
--- The first job of each lane (a device and an account), the account first whose turn in the express slot was
--- longest ago; nothing of devices that are off. Steps from lane to lane in index job_express, so
--- that the number of jobs does not count, only that of accounts.
+-- The first job of each lane (a device and an account), least recently served account first.
+-- Devices that are off are left out. The recursion steps from lane to lane in index job_express, so
+-- that the cost depends on the number of accounts, not of jobs.
 with recursive lane (name) as (
     select min(express) from job where state = 'queued' and express is not null
     union all
@@ -79,7 +79,7 @@ order by account.express_turn, job.seq
 limit :limit;
 
 -- name: job_claim_express
--- As job_claim, of a job that express_next found.
+-- Like job_claim, for a job that express_next found.
 update job set
     state = {after:claim}, version = version + 1, change = {next_change},
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
@@ -92,7 +92,7 @@ where id = :job and {before:claim} and express is not null
 returning {job};
 
 -- name: express_turn
--- An account had its turn: it is last now. Index account_by_express_turn.
+-- Puts an account that was served at the end of the order. Index account_by_express_turn.
 update account set express_turn = (select max(express_turn) from account) + 1 where id = :account;
 
 -- name: express_bar
@@ -102,7 +102,7 @@ update account set express_from = :until where id = :account;
 update job set express = null where id = :job;
 
 -- name: job_unattended
--- The oldest job that went to another cloud and that nobody looks after; index job_begun.
+-- The oldest job that was forwarded to another cloud and has no runner; index job_begun.
 select {job} from job
 where device = :device and state in ('running', 'cancelling', 'uncertain')
     and not exists (
@@ -112,7 +112,7 @@ order by seq
 limit 1;
 
 -- name: job_unattended_devices
--- The devices of such jobs; index job_begun.
+-- Devices with forwarded jobs that have no runner; index job_begun.
 select distinct device from job
 where state in ('running', 'cancelling', 'uncertain')
     and not exists (
@@ -142,7 +142,7 @@ on conflict (job) do nothing;
 update forward set vendor_job_id = :vendor_job_id, sent_at = :now where job = :job;
 
 -- name: lease_take
--- With what it is for, and what is known of its way to another cloud; primary keys only.
+-- Returns also the circuits and options of the job, and its forwarding record; primary keys only.
 insert into lease (job, fence, nonce, runner) values (:job, 1, :nonce, :runner)
 on conflict (job) do update
 set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner, progress = null
@@ -183,26 +183,26 @@ returning {job};
 select {job} from job where id = :job and {holds_lease};
 
 -- name: lease_of_runner
--- The lease as its runner knows it; primary key.
+-- The lease exactly as its runner knows it; primary key.
 select job from lease
 where job = :job and fence = :fence and nonce = :nonce and runner = :runner;
 
 -- name: lease_void
--- The fence stays: the next lease must be higher.
+-- Keeps the fencing token, because that of the next lease must be higher.
 update lease set runner = null, nonce = null, progress = null where job = :job;
 
 -- name: lease_end
 delete from lease where job = :job;
 
 -- name: lease_states
--- What one runner holds and how it stands; index lease_by_runner.
+-- The leases of a runner with the states of their jobs; index lease_by_runner.
 select lease.job, lease.fence, lease.nonce, job.state
 from lease
 inner join job on job.id = lease.job
 where lease.runner = :runner;
 
 -- name: lease_orphans
--- Held by nobody who lives; index lease_by_runner.
+-- Runners that no longer exist but have leases; index lease_by_runner.
 select distinct runner from lease
 where runner is not null and not exists (select 1 from runner where runner.id = lease.runner);
 

@@ -1,14 +1,14 @@
--- What somebody has to do now and then, and who does it.
+-- Periodic maintenance, and the duty that assigns it to one server.
 
 -- name: duty_take
--- Free when nobody holds it, or when its holder is no runner any more.
+-- A duty is free if it has no holder, or if its holder is no longer a runner.
 insert into duty (name, holder, fence) values (:name, :runner, 1)
 on conflict (name) do update
 set holder = excluded.holder, fence = duty.fence + 1
 where not exists (select 1 from runner where runner.id = duty.holder);
 
 -- name: duty_holder
--- No row when nobody holds it, or when its holder is no runner any more.
+-- No row if the duty has no holder, or if its holder is no longer a runner.
 select duty.holder from duty
 inner join runner on runner.id = duty.holder
 where duty.name = :name;
@@ -37,14 +37,14 @@ delete from idempotency where made_at < :before;
 select id from job where ended_at < :before limit :limit;
 
 -- name: account_outlive
--- What an account was told of a job that goes counts on: later jobs and changes are later still.
+-- Before a job is deleted: times and changes of later jobs must still be above those of this job.
 update account set
     last_created_at = {greatest}(last_created_at, (select created_at from job where id = :job)),
     last_change = {greatest}(last_change, (select change from job where id = :job))
 where id = (select account from job where id = :job);
 
 -- name: project_free_bytes
--- What a job counted for; primary keys only.
+-- Subtracts the size of a job; primary keys only.
 update project set stored_bytes = {greatest}(0, stored_bytes - (
     select cast({job_bytes} as bigint) from job where job.id = :job
 ))
@@ -57,14 +57,14 @@ delete from job where id = :job and ended_at is not null;
 select distinct sha256 from outcome where job = :job and body is null and sha256 is not null;
 
 -- name: blob_orphans
--- Pieces of results that were never finished; indexes of `blob` and outcome_by_blob.
+-- Chunks of results that were never finished; indexes of `blob` and outcome_by_blob.
 select distinct sha256 from blob
 where not exists (
     select 1 from outcome where outcome.sha256 = blob.sha256 and outcome.body is null
 );
 
 -- name: blob_drop
--- Equal results share their bytes; index outcome_by_blob.
+-- Deletes only unused bytes, because equal results share them; index outcome_by_blob.
 delete from blob
 where sha256 = :sha256
     and not exists (
@@ -72,7 +72,7 @@ where sha256 = :sha256
     );
 
 -- name: project_wrong_bytes
--- Of all projects and their jobs.
+-- Reads all projects and jobs.
 select project.id from project inner join (
     select owner.id as id, cast(coalesce(sum({job_bytes}), 0) as bigint) as bytes
     from project as owner left join job on job.project = owner.id
@@ -81,7 +81,7 @@ select project.id from project inner join (
 where project.stored_bytes <> found.bytes;
 
 -- name: project_repair_bytes
--- Of all projects and their jobs; only where a sum is wrong is it written.
+-- Reads all projects and jobs; writes only wrong sums.
 update project set stored_bytes = found.bytes
 from (
     select owner.id as id, cast(coalesce(sum({job_bytes}), 0) as bigint) as bytes
@@ -91,9 +91,9 @@ from (
 where found.id = project.id and project.stored_bytes <> found.bytes;
 
 -- name: token_due
--- Of all tokens, which are few.
+-- Reads all tokens, which are few.
 select 1 from token where revoked_at is null and expires_at <= :now limit 1;
 
 -- name: token_expire
--- Of all tokens, which are few.
+-- Reads all tokens, which are few.
 update token set revoked_at = expires_at where revoked_at is null and expires_at <= :now;

@@ -25,7 +25,7 @@ limit :limit;
 delete from record where account = :account and dialect = :dialect and key = :key;
 
 -- name: record_forget
--- All but the last so many of an account and dialect; index record_by_account.
+-- Deletes all but the newest records of an account and dialect; index record_by_account.
 delete from record
 where account = :account and dialect = :dialect and seq <= (
     select seq from record where account = :account and dialect = :dialect

@@ -1,8 +1,8 @@
--- Fair share: whose turn it is on a device.
+-- Fair share: the order of projects on a device.
 
 -- name: share_open
--- A project has work again. Absence buys no monopoly: it starts no more than a credit below the
--- least of those who wait. Index share_next.
+-- A project has work again. So that a pause does not give it the whole device, its virtual time
+-- starts at most a credit below the minimum of the waiting projects. Index share_next.
 insert into share (device, project, vtime, has_work)
 values (
     :device, :project,
@@ -18,7 +18,7 @@ set has_work = 1, vtime = {greatest}(share.vtime, excluded.vtime)
 where share.has_work = 0;
 
 -- name: share_charge
--- Count use, and note whether more of the project's jobs wait; index job_to_claim.
+-- Adds use, and sets whether more of the project's jobs wait; index job_to_claim.
 update share set
     vtime = vtime + :charge / (select project.shares from project where project.id = :project),
     has_work = case when exists (
@@ -28,11 +28,11 @@ update share set
 where device = :device and project = :project;
 
 -- name: share_waits
--- Whether anything waits for a device; index share_next.
+-- A row if jobs wait for a device; index share_next.
 select 1 from share where device = :device and has_work = 1 limit 1;
 
 -- name: share_devices
--- The devices that are on and have waiting jobs; of all devices and projects, which are few.
+-- Devices that are on and have waiting jobs. Reads all devices and projects, which are few.
 select distinct share.device from share
 where share.has_work = 1
     and not exists (
@@ -49,7 +49,7 @@ inner join project on project.id = share.project
 where share.device = :device and share.has_work = 1;
 
 -- name: share_wrong
--- Whether any `has_work` is wrong, by a fault of ours.
+-- A row if any `has_work` is wrong, which only a bug can cause.
 select 1 from share
 where has_work <> case when exists (
     select 1 from job
@@ -58,7 +58,7 @@ where has_work <> case when exists (
 limit 1;
 
 -- name: share_repair
--- `has_work` says what is so: for flags that a fault of ours left wrong.
+-- Corrects wrong `has_work` flags, which only a bug can cause.
 update share set has_work = 1 - has_work
 where has_work <> case when exists (
     select 1 from job
@@ -66,7 +66,7 @@ where has_work <> case when exists (
 ) then 1 else 0 end;
 
 -- name: share_rebase
--- Everyone alike, so that the order stays.
+-- Scales all virtual times by one factor, which keeps their order.
 update share set vtime = vtime * :factor;
 
 -- name: epoch_get

@@ -1,7 +1,7 @@
--- Programs on their way to drafts, piece by piece.
+-- Programs of drafts, uploaded in chunks.
 
 -- name: upload_held
--- Bytes of an account's uploads; one under way counts as a full one. Index upload_by_account.
+-- Size of an account's uploads; an unfinished one counts with the limit. Index upload_by_account.
 select cast(coalesce(sum(coalesce(size, :maximum)), 0) as bigint) from upload where account = :account;
 
 -- name: upload_begin
@@ -16,7 +16,7 @@ delete from upload where job = :job and size is null;
 delete from upload where id = :id and size is null;
 
 -- name: upload_add
--- Nothing when the upload is gone: another one of its job began.
+-- Adds nothing if the upload was deleted because another one of its job began.
 insert into upload_piece (upload, part, bytes)
 select id, :part, :bytes from upload where id = :id and size is null;
 
@@ -40,12 +40,12 @@ select bytes from upload_piece where upload = :id order by part;
 delete from upload where job = :job;
 
 -- name: upload_due
--- Of all uploads, which are few.
+-- Reads all uploads, which are few.
 select 1 from upload
 where not exists (select 1 from job where job.id = upload.job and job.state = 'draft')
 limit 1;
 
 -- name: upload_purge
--- Of all uploads, which are few.
+-- Reads all uploads, which are few.
 delete from upload
 where not exists (select 1 from job where job.id = upload.job and job.state = 'draft');

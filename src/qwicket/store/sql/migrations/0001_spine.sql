@@ -1,4 +1,4 @@
--- The spine: accounts, devices, jobs and what belongs to one job.
+-- The core tables: accounts, devices, jobs and what belongs to one job.
 -- All times are Unix milliseconds (UTC). Lists inside a column are JSON text.
 
 create table account (
@@ -24,7 +24,7 @@ create table member (
     primary key (account, project)
 );
 
--- Only the sha256 of a token's secret is kept.
+-- Only the SHA-256 of a token's secret is stored.
 create table token (
     id text primary key,
     account text not null references account (id),
@@ -38,7 +38,7 @@ create table token (
 );
 create index token_by_account on token (account, created_at);
 
--- Files only seed this table; it is the truth, so that agents and several servers agree.
+-- Files only seed this table. All servers and agents read it, so that they agree.
 create table device (
     name text primary key,
     position integer not null,
@@ -54,7 +54,7 @@ create table device_state (
     since_at bigint not null
 );
 
--- One row per process that claims jobs; `beat` rises while it lives.
+-- One row per process that claims jobs. `beat` is its heartbeat.
 create table runner (
     id text primary key,
     kind text not null check (kind in ('server', 'agent')),

@@ -1,4 +1,4 @@
--- The queue in earnest: fair shares, duties, groups, records, and jobs forwarded to other clouds.
+-- The queue: fair shares, duties, groups, records, and jobs forwarded to other clouds.
 
 alter table runner add column slots integer not null default 0;
 
@@ -13,7 +13,7 @@ create table share (
 );
 create index share_next on share (device, vtime, project) where has_work = 1;
 
--- One row: the moment from which decay is counted.
+-- One row: the time from which decay is computed.
 create table epoch (
     id integer primary key check (id = 1),
     at bigint not null
@@ -27,7 +27,7 @@ create index job_completed on job (device, ended_at) where state = 'completed';
 create index job_draft on job (expires_at) where state = 'draft';
 create index job_ended on job (ended_at) where ended_at is not null;
 
--- Periodic work that one server does for all; void when its holder is no runner any more.
+-- Periodic work that one server does for all; free if its holder is no longer a runner.
 create table duty (
     name text primary key,
     holder text not null,
@@ -52,7 +52,7 @@ create table "group" (
 create index group_by_account on "group" (account, door, seq);
 create index job_by_group on job ("group", seq) where "group" is not null;
 
--- Documents that a client merely registers; they never enter the queue.
+-- Documents that clients register; they never enter the queue.
 create table record (
     seq {serial} primary key {autoincrement},
     id text not null unique,

@@ -1,4 +1,4 @@
--- What was measured of devices. Numbers count up per device: what was learnt last counts.
+-- Calibrations of devices. Numbers rise per device; the highest valid one is current.
 create table calibration (
     id text primary key,
     device text not null references device (name),

@@ -1,10 +1,10 @@
--- Labs' programs that pull the jobs of one device: the runners called agents.
+-- Agents: labs' programs that fetch the jobs of one device.
 
 alter table runner add column device text;
 create index runner_by_device on runner (device) where device is not null;
 
--- When an agent was last heard of; told to people, compared with no clock.
+-- Time of an agent's last request. It is shown to users, and never compared with a clock.
 alter table device add column seen_at bigint;
 
--- What the holder of a lease last said of how far it is; JSON text.
+-- Progress that the holder of a lease reported last; JSON text.
 alter table lease add column progress text;

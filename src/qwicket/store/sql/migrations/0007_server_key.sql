@@ -1,4 +1,4 @@
--- Keys that all servers of one database sign with. Whoever reads them can sign in as anybody.
+-- Keys with which all servers of a database sign. A reader of them can sign in as any user.
 create table server_key (
     name text primary key,
     secret {blob} not null,

@@ -1,4 +1,4 @@
--- Programs on their way in, piece by piece. `size` is null until one is whole; only then it counts.
+-- Programs uploaded in chunks. `size` is null until an upload is complete.
 create table upload (
     id text primary key,
     job text not null references job (id) on delete cascade,

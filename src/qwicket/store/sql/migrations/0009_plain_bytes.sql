@@ -1,4 +1,4 @@
--- Bytes are kept as they come: results are compressed already, and compressing a program takes
+-- Bytes are stored uncompressed: results are compressed already, and compressing a program takes
 -- PostgreSQL longer than writing it.
 {only_postgres}alter table program alter column source set storage external;
 {only_postgres}alter table program alter column circuits set storage external;

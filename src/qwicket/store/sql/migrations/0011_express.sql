@@ -5,7 +5,7 @@ alter table job add column express text;
 create index job_express on job (express, priority desc, seq)
 where state = 'queued' and express is not null;
 
--- Accounts take turns; one whose jobs overran has no turn before `express_from`.
+-- Accounts take turns. An account whose job overran is barred until `express_from`.
 alter table account add column express_turn bigint not null default 0;
 alter table account add column express_from bigint not null default 0;
 create index account_by_express_turn on account (express_turn);

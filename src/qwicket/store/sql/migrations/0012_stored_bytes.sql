@@ -1,5 +1,5 @@
--- Bytes of programs and results of each project: a running sum, kept by the operation that stores or
--- deletes them.
+-- Size of each project's programs and results: a running sum, updated by each operation that stores
+-- or deletes them.
 alter table project add column stored_bytes bigint not null default 0;
 update project set stored_bytes = found.bytes
 from (

@@ -1,4 +1,4 @@
--- The API through which a job, group, record or key came is called its dialect.
+-- Renames the API of a job, group, record or key to `dialect`.
 alter table job rename column door to dialect;
 alter table idempotency rename column door to dialect;
 alter table "group" rename column door to dialect;

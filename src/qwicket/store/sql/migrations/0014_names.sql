@@ -1,4 +1,4 @@
--- What only a vendor's client needs back is called vendor fields.
+-- Fields that only a vendor's clients need are called vendor fields.
 alter table job_wire rename to job_vendor_fields;
 
 -- Names of rows that the server looks up.
