@@ -141,8 +141,12 @@ def _parameter(about: Description, name: str) -> dict[str, Any]:
     )
     return {
         "name": plain,
-        "in": "path" if is_in_path else "header" if "-" in plain else "query",
+        "in": "path" if is_in_path else "header" if _is_header(plain) else "query",
         **({"required": True} if is_in_path or name.endswith("!") else {}),
         "description": said,
         "schema": schema,
     }
+
+
+def _is_header(name: str) -> bool:
+    return "-" in name or name == "Prefer"

@@ -97,6 +97,11 @@ class ResponseBudget:
                 raise self._refused(full)
             await asyncio.sleep(_PAUSE_S)
 
+    def is_free(self, account: str) -> bool:
+        """Return whether a large response of this account may be prepared without waiting."""
+        is_first = not self._slots.count(account) and self._slots.has_free_slot
+        return is_first and self._full(account) is None
+
     def hold(self, account: str, size_bytes: int) -> None:
         """Count a prepared response."""
         self._held[account] += size_bytes
@@ -178,6 +183,13 @@ class Reservation:
             confirm = self._budget.confirm
             if confirm and self.actor and time.monotonic() - began > CACHE_TTL_S:
                 await confirm(self.actor)
+
+    async def begin_now(self) -> bool:
+        """Begin if this needs no waiting; return whether it did."""
+        if not self._budget.is_free(self.account):
+            return False
+        await self.begin()
+        return True
 
     async def hold(self, size_bytes: int) -> None:
         """Count the prepared response and free its slot. Without an actor nothing is counted.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from qwicket.circuits.outcomes import Encoded, Outcome, PartResult, decode
 from qwicket.gateway.jobs import no_job
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
-from qwicket.gateway.views import JobResults, are_short, is_quick
+from qwicket.gateway.views import JobResults, are_short, are_within, is_quick
 from qwicket.model.errors import NoResult, NotFinished
 from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 _FEW_CIRCUITS: Final = 100
 """Measuring the size of this many results takes microseconds."""
+_SENT_WITH_JOB_BYTES: Final = 1 << 20
+"""Larger results are not sent with their job."""
 
 
 class Results:
@@ -76,6 +78,28 @@ class Results:
             await answer.begin()
         return JobResults(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
+    async def at_once(
+        self, job: Job, answer: Reservation, known: Sequence[PartResult] | None
+    ) -> JobResults | None:
+        """Return results as `of` does; None if there are none, or if they are large.
+
+        It never waits for memory: while none is free, results that need some are left out.
+        """
+        if not job.state.is_final:
+            return None
+        quick = is_quick(job)
+        if known is None:
+            if not quick and (await self.sizes(job)).results > _SENT_WITH_JOB_BYTES:
+                return None
+            known = await self._store.results(job.id, is_quick=quick)
+        if not any(isinstance(part, Encoded) for part in known):
+            return None
+        if quick or are_short(known):
+            return JobResults(job, [_decode(part) for part in known])
+        if not await answer.begin_now():
+            return None
+        return await asyncio.to_thread(_decoded_if_short, job, known)
+
     async def exist(self, job: Job) -> bool:
         """Return whether any circuit of a job has a result."""
         return job.state.is_final and (await self.sizes(job)).results > 0
@@ -109,6 +133,12 @@ class Results:
 
 def _decode(part: PartResult) -> Outcome | Failure:
     return decode(part) if isinstance(part, Encoded) else part
+
+
+def _decoded_if_short(job: Job, parts: Sequence[PartResult]) -> JobResults | None:
+    if not are_within(parts, _SENT_WITH_JOB_BYTES):
+        return None
+    return JobResults(job, [_decode(part) for part in parts])
 
 
 def _no_result(job: Job) -> NoResult:

@@ -100,9 +100,14 @@ class JobResults(NamedTuple):
 
 def are_short(parts: Sequence[PartResult]) -> bool:
     """Return whether decoded results are a few kilobytes, so that any rendering stays small."""
+    return are_within(parts, _SHORT_BYTES)
+
+
+def are_within(parts: Sequence[PartResult], most_bytes: int) -> bool:
+    """Return whether decoded results have at most this size, if it is shared out evenly."""
     bodies = [part.body for part in parts if isinstance(part, Encoded)]
-    return sum(map(len, bodies)) <= _SHORT_BYTES and not any(
-        is_longer(body, _SHORT_BYTES // len(bodies)) for body in bodies
+    return sum(map(len, bodies)) <= most_bytes and not any(
+        is_longer(body, most_bytes // len(bodies)) for body in bodies
     )
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import ClassVar
 
+from msgspec import UNSET, UnsetType
+
 from qwicket.schema.base import Id, ResponseBody, ResponsePart, State
-from qwicket.schema.jobs import ErrorBody
+from qwicket.schema.jobs import ErrorBody, JobBody
 
 Sample = int | float | tuple[float, float]
 """One number of a shot; a complex one is its real and imaginary part."""
@@ -67,6 +69,16 @@ class ResultBody(ResponseBody, frozen=True, kw_only=True):
     state: State = ""
     shots: int = 0
     parts: tuple[OutcomeBody, ...]
+
+
+class SubmittedBody(JobBody, frozen=True, kw_only=True):
+    """A submitted job, with its result if it was requested and the job has ended.
+
+    Attributes:
+        result: The result. Absent if it is larger than 1 MB.
+    """
+
+    result: ResultBody | UnsetType = UNSET
 
 
 class PartResultBody(OutcomeBody, frozen=True, kw_only=True):

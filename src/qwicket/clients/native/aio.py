@@ -109,7 +109,8 @@ class AsyncDevice(DeviceView):
     ) -> AsyncJob:
         """Submit a program to this device; see `Device.run`."""
         operations.check_options("run", options)
-        chosen: Options = {**self.default_options(program), **options}
+        defaults: Options = {"wait": operations.RUN_WAIT_S, **self.default_options(program)}
+        chosen: Options = {**defaults, **options}
         return await self._client.submit(program, self.name, shots=shots, **chosen)
 
     async def refresh(self) -> AsyncDevice:

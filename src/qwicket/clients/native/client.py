@@ -35,6 +35,7 @@ class Options(TypedDict, total=False):
     name: str
     tags: Sequence[str]
     key: str | None
+    wait: float
 
 
 class Filters(TypedDict, total=False):
@@ -208,6 +209,8 @@ class Client:
                 - `tags`: Tags of the job, for lists and filters.
                 - `key`: Idempotency key; by default a new one. Two submissions with the same key
                   within 24 hours return the same job, also from different processes.
+                - `wait`: Seconds to wait for the job to end, at most 30; by default 0. A job that
+                  ends in time is returned with its result, unless that is larger than 1 MB.
 
         Raises:
             ApiError: The server refused the submission; no job exists.
@@ -282,11 +285,15 @@ class Device(DeviceView):
     def run(self, program: Program, shots: int = 1000, **options: Unpack[Options]) -> Job:
         """Submit a program to this device. On return, the job is on the server's disk.
 
+        It waits up to 50 ms, so that a small job needs no further request for its result. To
+        submit many long jobs one after another, pass `wait=0`.
+
         Args:
             program: OpenQASM text, path of a file, circuit of Qiskit or Cirq, IonQ's JSON as a
                 dict; or a list of these, each with a result of its own.
             shots: Shots per circuit.
-            options: Options of `Client.submit`, such as `seed`, `noise`, `outputs`, `name`, `key`.
+            options: Options of `Client.submit`, such as `seed`, `noise`, `outputs`, `name`, `key`,
+                `wait`.
                 For atoms and photons, `format` and `outputs` default to those of the device.
 
         Raises:
@@ -295,7 +302,8 @@ class Device(DeviceView):
                 get it.
         """
         operations.check_options("run", options)
-        chosen: Options = {**self.default_options(program), **options}
+        defaults: Options = {"wait": operations.RUN_WAIT_S, **self.default_options(program)}
+        chosen: Options = {**defaults, **options}
         return self._client.submit(program, self.name, shots=shots, **chosen)
 
     def refresh(self) -> Device:

@@ -14,6 +14,7 @@ from qwicket.clients.http.polling import LAST_S
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import (
     ApiError,
+    ClientError,
     JobFailed,
     ServerBusy,
     UnexpectedResponse,
@@ -35,6 +36,8 @@ J = TypeVar("J", bound="JobView")
 
 WAIT_S: Final = 3600.0
 """Default of `timeout` when waiting for a job."""
+RUN_WAIT_S: Final = 0.05
+"""Default of `wait` when running a program: a small job takes one request."""
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
 _WATCHED_HOLD_S: Final = 1.0
@@ -103,8 +106,15 @@ def submit(
     name: str = "",
     tags: Sequence[str] = (),
     key: str | None = None,
+    wait: float = 0.0,
 ) -> Operation[dict[str, Any]]:
-    """Submit a program; every attempt has the same idempotency key."""
+    """Submit a program; every attempt has the same idempotency key.
+
+    Raises:
+        ClientError: `wait` is no number of seconds, or the request failed.
+    """
+    if not 0.0 <= wait < math.inf:
+        raise ClientError(f"wait must be a number of seconds from 0, not {wait!r}.")
     program, values = bound(program, inputs or {})
     source, format = read(program, format)
     body = {
@@ -121,7 +131,9 @@ def submit(
         "tags": list(tags),
     }
     key = key or secrets.token_hex(16)
-    return (yield from api.post("/v1/jobs", body, _ANY, key=key))
+    hold_s = min(wait, HOLD_S)
+    path = f"/v1/jobs?wait={hold_s:.3f}&include=result" if hold_s else "/v1/jobs"
+    return (yield from api.post(path, body, _ANY, key=key, hold_s=hold_s))
 
 
 def check_options(function: str, options: Mapping[str, Any]) -> None:
@@ -208,7 +220,9 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Operation[Result]:
     from qwicket.clients.native.results import Part, Result
 
     try:
-        body = yield from api.get(f"{job_path(job.id)}/result", schema.results.ResultBody)
+        body = job.result_body or (
+            yield from api.get(f"{job_path(job.id)}/result", schema.results.ResultBody)
+        )
     except ApiError as error:
         if error.code != "no_result":
             raise

@@ -147,12 +147,14 @@ class Api:
         retry_policy = replace(self.outage, total_s=min(self.outage.total_s, within_s))
         return wire.decode((yield from self._retry(send, retry_policy)), of)
 
-    def post(self, path: str, body: Any, of: type[T], *, key: str | None = None) -> Operation[T]:
+    def post(
+        self, path: str, body: Any, of: type[T], *, key: str | None = None, hold_s: float = 0.0
+    ) -> Operation[T]:
         """Send an idempotent POST request; a submission is idempotent by its key."""
         headers = {}
         if key is not None:
             headers["Idempotency-Key"] = validated_header(key, "idempotency key", ClientError)
-        return (yield from self.send("POST", path, body, of, headers=headers))
+        return (yield from self.send("POST", path, body, of, headers=headers, hold_s=hold_s))
 
     def send(
         self,

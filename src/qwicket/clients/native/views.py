@@ -31,11 +31,14 @@ class JobView:
     Attributes:
         id: Id of the job; `client.job(id)` returns it in any process.
         body: The server's last document of the job, as a struct.
+        result_body: The result, if the response to the submission contained it.
     """
 
     headings: ClassVar = ("job", "device", "state", "name", "shots", "created")
 
     def __init__(self, document: dict[str, Any]) -> None:
+        result = document.pop("result", None)
+        self.result_body = wire.convert(result, schema.results.ResultBody) if result else None
         self.update(document)
         self.id = self.body.id
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
@@ -14,6 +15,7 @@ from qwicket.dialects.native.agents import AgentHandlers
 from qwicket.dialects.native.openapi import OPENQASM_TYPE
 from qwicket.dialects.native.streams import Streams
 from qwicket.dialects.responses import json, json_in_thread, with_etag
+from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -24,10 +26,13 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway, WaitResult
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Family
-    from qwicket.model.jobs import Job, Submission
+    from qwicket.model.jobs import Job, Progress, Submission
+    from qwicket.scheduling import QueuePosition
 
 _FEW_JOBS: Final = 100
 _TAG_CHARS: Final = 64 << 10
+_WITH_RESULT_BYTES: Final = 1_000_000
+"""Size of the largest response to a submission with `?include=result`."""
 
 
 class Handlers(AgentHandlers):
@@ -91,10 +96,38 @@ class Handlers(AgentHandlers):
         )
 
     async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
-        """Submit a job."""
+        """Submit a job; with `?wait=` return it once it has ended or the seconds have passed."""
+        wait_s, is_preferred = params.wait_s(request, self.limits.requests.wait_s)
+        with_result = params.is_included(request.query_params, "result")
         submission = structs.replace(request.payload, idempotency_key=request.idempotency_key)
         job = await self._gateway.jobs.submit(actor, submission)
-        return json(wire.job(job), 201, Location=f"{request.server_url}/v1/jobs/{job.id}")
+        response = None
+        if wait_s or with_result:
+            # The job is stored. If waiting or reading fails, it is returned as it was submitted.
+            with suppress(QwicketError):
+                response = await self._awaited(actor, request, job, wait_s, with_result=with_result)
+        response = response or json(wire.job(job))
+        response.status_code = 201
+        response.headers["Location"] = f"{request.server_url}/v1/jobs/{job.id}"
+        if is_preferred:
+            response.headers["Preference-Applied"] = f"wait={wait_s:g}"
+        return response
+
+    async def _awaited(
+        self, actor: Actor, request: Request[Any], job: Job, wait_s: float, *, with_result: bool
+    ) -> Response:
+        """Return a submitted job when it has ended or the seconds have passed."""
+        job, told = await self._gateway.jobs.wait(actor, job.id, wait_s)
+        await self.sign_in(request)  # the token may have been revoked meanwhile
+        if with_result:
+            results = await self._gateway.results.at_once(job, request.answer, told)
+            if results is not None:
+                whole = await json_in_thread(
+                    lambda: wire.submitted(*results), is_small=results.is_small
+                )
+                if int(whole.headers["content-length"]) <= _WITH_RESULT_BYTES:
+                    return whole
+        return json(wire.job(job, *await self._outlook(job)))
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first."""
@@ -107,12 +140,14 @@ class Handlers(AgentHandlers):
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job; with `?wait=` once it has ended or the seconds have passed."""
         job, _ = await self._wait(actor, request)
-        place, progress = (
-            await self._gateway.queue.position(job),
-            await self._gateway.queue.progress(job),
-        )
+        place, progress = await self._outlook(job)
         shown = json(wire.job(job, place, progress))
         return with_etag(request, shown, wire.pause(job, place))
+
+    async def _outlook(self, job: Job) -> tuple[QueuePosition | None, Progress | None]:
+        """Return a job's position in the queue and its progress, if any."""
+        queue = self._gateway.queue
+        return await queue.position(job), await queue.progress(job)
 
     async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a job that has ended."""

@@ -32,6 +32,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "dialect": ("Submitted in this dialect.", _TEXT),
     "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
     "group": ("Of this group.", _TEXT),
+    "include": ("Return the result with the job if it has ended.", {"enum": ["result"]}),
     "limit": (
         "How many at most.",
         {"type": "integer", "minimum": 1, "maximum": Limits().requests.list_page},
@@ -51,6 +52,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         {"type": "string", "minLength": 1, "maxLength": 255},
     ),
     "If-None-Match": ("Answer 304 if the job's tag is among these.", {"type": "string"}),
+    "Prefer": ("`wait=5` is the same as `?wait=5` (RFC 7240).", {"type": "string"}),
     "Last-Event-ID": (
         "Go on after this event.",
         {"type": "integer", "minimum": 0, "maximum": INT64_MAX},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import datetime
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.bodies import invalid
 from qwicket.model.errors import InvalidRequest, LimitExceeded
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from starlette.datastructures import QueryParams
 
+    from qwicket.dialects.requests import Request
     from qwicket.model.limits import Limits
 
 
@@ -105,6 +106,36 @@ def seconds(params: Mapping[str, str], name: str, maximum: float) -> float:
     if asked == inf:
         raise invalid(f"{name} must be a number of seconds", text, name)
     return min(asked, maximum)
+
+
+def wait_s(request: Request[Any], most: float) -> tuple[float, bool]:
+    """Return for how long a request may wait, and whether its header `Prefer` says so.
+
+    The parameter `wait` takes precedence. As RFC 7240 requires, other preferences are ignored.
+
+    Raises:
+        InvalidRequest: The parameter is not a number.
+    """
+    if "wait" in request.query_params:
+        return seconds(request.query_params, "wait", most), False
+    for preference in ",".join(request.headers.getlist("prefer")).split(","):
+        name, _, value = preference.partition(";")[0].partition("=")
+        value = value.strip().strip('"')
+        if name.strip().lower() == "wait" and _SECONDS.fullmatch(value):
+            return min(float(value), most), True
+    return 0.0, False
+
+
+def is_included(params: Mapping[str, str], name: str) -> bool:
+    """Return whether the parameter `include` has this value.
+
+    Raises:
+        InvalidRequest: It has another value.
+    """
+    text = params.get("include")
+    if text not in (None, name):
+        raise invalid(f"include must be {name}", text, "include")
+    return text is not None
 
 
 def instant(params: Mapping[str, str], name: str) -> int | None:

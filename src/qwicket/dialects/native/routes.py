@@ -85,8 +85,8 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("POST", "/jobs", _DO.submit_job, _W, _SUBMISSION),
-        query=("Idempotency-Key",),
-        answers=(schema.jobs.JobBody,),
+        query=("wait", "include", "Prefer", "Idempotency-Key"),
+        answers=(schema.results.SubmittedBody,),
         status=201,
     ),
     Route(

@@ -228,6 +228,12 @@ def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody
     )
 
 
+def submitted(of: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
+    """Return a submitted job that has ended, with its result."""
+    fields = msgspec.structs.asdict(job(of))
+    return schema.results.SubmittedBody(**fields, result=result(of, parts))
+
+
 def part(of: Job, number: int, outcome: Outcome | Failure) -> dict[str, Any]:
     """Return the outcome of one circuit, with the ids of the part and of its job."""
     body = msgspec.structs.asdict(_part(number, outcome))
