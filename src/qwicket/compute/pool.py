@@ -31,6 +31,8 @@ from qwicket.compute.worker_spawner import Setup, Undelivered, WorkerProcess, Wo
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+# The kernel may kill an idle process at any time, when memory is short. If three in a row died
+# before they read a request, that is not by chance, and a fourth would not help.
 _DELIVERIES: Final = 3
 _ANSWER_BYTES: Final = 256 << 20
 _texts: Final = msgspec.msgpack.Decoder(tuple[str, str, str])
@@ -100,7 +102,7 @@ class Task(Generic[T]):
         if self._is_cancelled:
             outcome = Stopped()
         if isinstance(outcome, WorkFailed):
-            # its frames refer to the request, which may be large, in a cycle with the future.
+            # Its frames refer to the request, which may be large, in a cycle with the future.
             outcome.__traceback__ = outcome.__context__ = None
             self.future.set_exception(outcome)
         else:
@@ -108,18 +110,18 @@ class Task(Generic[T]):
 
 
 class Pool:
-    """Runs functions in processes of their own, each of which can be killed alone.
+    """Processes that run functions, each of which can be killed without the others.
 
-    Whatever a task does to its process (crash, hang, eat memory) fails that task only: the process
+    A task that crashes, hangs or exhausts memory fails alone: its process
     is replaced by a started spare. A process that died while idle fails no task.
 
     Args:
-        slots: Tasks that run at the same time.
+        slots: Number of tasks that run at the same time.
         spares: Number of started processes that replace killed ones at once.
         warm_up: "module:function", called without arguments in each new process.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
-        niceness: How far the processes' CPU priority is below that of their owner.
-        answer_bytes: Size of the largest answer that is taken.
+        niceness: Difference of the processes' nice level from that of their owner.
+        answer_bytes: Limit on the size of an answer.
     """
 
     def __init__(
@@ -186,12 +188,12 @@ class Pool:
 
     @property
     def busy(self) -> int:
-        """How many slots are at work."""
+        """Number of slots that run a task."""
         return sum(slot.is_busy for slot in self._slots)
 
     @property
     def deaths(self) -> int:
-        """How many processes ended at work by themselves, or by a kill from outside."""
+        """Number of processes that ended during a task by themselves, or by a kill from outside."""
         return sum(slot.deaths for slot in self._slots)
 
     def pids(self) -> list[int]:
@@ -199,7 +201,7 @@ class Pool:
         return self._spawner.pids()
 
     def close(self) -> None:
-        """Kill all processes and wait for them. Every task that is not over fails: `Stopped`."""
+        """Kill all processes and wait for them. Unfinished tasks fail with `Stopped`."""
         with self._lock:
             self._is_closed = True
         self._spawner.close()
@@ -218,7 +220,7 @@ class Pool:
 
 
 class _Slot:
-    """One thread's work: take the next task, have its process do it, replace the process."""
+    """Work of one thread: send the next task to its process, and replace the process."""
 
     def __init__(
         self,
@@ -243,11 +245,11 @@ class _Slot:
             self.is_busy = False
             del task  # or an idle slot would keep the last result alive
             self._hire_early()
-        self._waiting.put(None)  # for the next slot
+        self._waiting.put(None)  # One end mark serves all slots, so each passes it on.
         self._drop()
 
     def _hire_early(self) -> None:
-        """Replace a lost process before there is work for it; failing that, try again with it."""
+        """Replace a lost process before the next task; if this fails, the task tries again."""
         if self._child is None:
             try:
                 self._child = self._spawner.hire(tries=1)
@@ -260,8 +262,8 @@ class _Slot:
         except WorkFailed as failure:
             outcome = failure
         except Exception as error:
-            # A slot that ends would leave the pool one short for ever.
-            _log.exception("a slot met an unknown error")
+            # Without this, the slot's thread would end, and the pool would have one slot fewer.
+            _log.exception("unexpected error in a slot")
             self._drop()
             outcome = WorkError(type(error).__name__, str(error))
         task._end(outcome)
@@ -281,8 +283,10 @@ class _Slot:
                 self._drop()
                 raise OutOfTime(task.timeout_s) from None
             except EOFError:
+                # The process had read the request. A retry could kill another process.
                 raise self._death(task, self._drop(is_ending=True)) from None
             except Undelivered:
+                # The process died before it read the request, so the task is not the cause.
                 status = self._drop(is_ending=True)
                 task._hold(None)
             if status == worker.NO_MEMORY_STATUS:
@@ -297,10 +301,10 @@ class _Slot:
         return self._child
 
     def _read(self, answer: bytearray, returns: Any) -> Any:
-        """Return what the call returned, or raise what it failed with.
+        """Return the result of the call, or raise its error.
 
         Raises:
-            msgspec.DecodeError: These bytes are no answer.
+            msgspec.DecodeError: The bytes are not an answer.
         """
         with memoryview(answer) as view:
             kind, content = bytes(view[:1]), view[1:]
@@ -314,7 +318,7 @@ class _Slot:
                         name[:maximum], said[:maximum], trace[-worker.MAX_TRACE_CHARS :]
                     )
                 if kind != worker.NO_MEMORY or content:
-                    raise msgspec.DecodeError("no answer begins like this")
+                    raise msgspec.DecodeError("unknown kind of answer")
         # Its address space may be too fragmented to give the next task its full allowance.
         self._drop()
         raise OutOfMemory(self._memory_bytes)

@@ -105,7 +105,7 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether it runs. One that has ended is not reaped: its group can still be killed."""
+        """Whether the process runs. An ended one is not reaped, so its group can be killed."""
         if self._process.returncode is not None:
             return False
         try:
@@ -156,7 +156,8 @@ class WorkerProcess:
         """Kill the process, wait until it is gone, and return its exit status (negative: signal).
 
         Args:
-            is_ending: It seems to end by itself and gets a moment to do so with its own status.
+            is_ending: Whether the process seems to end by itself; it then gets time to do so, so
+                that its own exit status is returned.
         """
         ends_at = time.monotonic() + _EXIT_GRACE_S
         while is_ending and self.is_alive and time.monotonic() < ends_at:
@@ -169,10 +170,10 @@ class WorkerProcess:
 
 
 class WorkerSpawner:
-    """Starts workers and keeps some warm.
+    """Starts workers, and keeps some of them ready.
 
-    The kernel's orphan guard kills a child when the thread that started it ends. So one thread,
-    which lives as long as the pool, starts them all, and nothing may end that thread early.
+    The kernel's orphan guard kills a child when the thread that started it ends. Therefore one
+    thread, which lives as long as the pool, starts all children, and no error may end it.
     """
 
     def __init__(self, setup: Setup, *, spares: int) -> None:
@@ -200,11 +201,11 @@ class WorkerSpawner:
             return [child.pid for child in self._workers if child.is_alive]
 
     def hire(self, tries: int = _START_TRIES) -> WorkerProcess:
-        """Return a warm worker, the oldest spare first; every one taken is replaced.
+        """Return a ready worker, the oldest spare first, and start its replacement.
 
         Args:
-            tries: How many may fail to start before giving up. Those that were killed from
-                outside, as spares may have been, count against a larger number.
+            tries: Limit on workers that fail to start. Workers that were killed from outside have
+                a higher limit of their own, because spares may have been killed long ago.
 
         Raises:
             NotStarted: No worker became ready.
@@ -224,7 +225,7 @@ class WorkerSpawner:
         raise NotStarted("every new worker was killed")
 
     def retire(self, child: WorkerProcess, *, is_ending: bool = False) -> int:
-        """End a worker for good and return its exit status, as `WorkerProcess.end` does."""
+        """End and forget a worker; return its exit status, as `WorkerProcess.end` does."""
         status = child.end(is_ending=is_ending)
         with self._lock:
             self._workers.discard(child)
@@ -256,6 +257,7 @@ class WorkerSpawner:
         status = self.retire(child, is_ending=True)
         if self.is_closed:
             raise Stopped
+        # A negative status is a signal, from outside; a positive one is an error in the warm-up.
         if status < 0:
             raise _FoundDead
         raise NotStarted(f"a new worker ended with status {status}")
@@ -264,7 +266,7 @@ class WorkerSpawner:
         self._orders.put(True)
         child = self._stock.get()
         if child is None:
-            self._stock.put(None)
+            self._stock.put(None)  # for the other slots that wait
             raise Stopped
         if isinstance(child, NotStarted):
             raise child
@@ -278,12 +280,14 @@ class WorkerSpawner:
     def _start(self) -> WorkerProcess | NotStarted:
         try:
             child = WorkerProcess(self._setup, self._errors)
-        except Exception as error:  # whatever it is, this thread must live
+        except Exception as error:  # If this thread ended, its children would be killed.
             _log.exception("a worker process could not be started")
+            # Probably memory or processes are short, so an immediate retry would fail again.
             self._closing.wait(_START_PAUSE_S)
             return NotStarted(type(error).__name__)
         with self._lock:
             self._workers.add(child)
+            # `close` may have killed the others before this child was in the set.
             if self.is_closed:
                 child.kill()
         return child

@@ -64,6 +64,7 @@ class BodyBudget:
                     quota=self._max_bytes_each,
                 )
         while size_bytes > self._free_bytes:
+            # Largest owner first: one owner with many slow bodies must not displace the others.
             if not any(self._evict(each, body) for each in self._by_size()):
                 raise Unavailable(
                     f"The server is receiving bodies of over {self._max_bytes} bytes together"
@@ -148,6 +149,7 @@ class Body:
     ) -> None:
         headers = dict(scope["headers"])
         declared = headers.get(b"content-length", b"")
+        # Python's `int` raises for texts of more than 4,300 digits; 20 are over every limit.
         self._declared = int(declared[:20]) if declared.isdigit() else 0
         self._receive = receive
         self._limits = limits
@@ -211,6 +213,7 @@ class Body:
         if (self._received + size) // _SMALL_BYTES > self._received // _SMALL_BYTES:
             self.progress_at = asyncio.get_running_loop().time()
         self._received += size
+        # The deadline moves with the received bytes, so a large body may take long, a slow one not.
         self._deadline += size / self._limits.body_bytes_per_s
         self._check(self._received)
         self._hold(self._received)
@@ -220,6 +223,7 @@ class Body:
         """Release the memory for another body; the reader of this one receives an error now."""
         self._is_evicted = True
         self.release()
+        # Its reader waits for bytes, possibly for ever; a past deadline wakes it with the error.
         if self._waiting is not None:
             self._waiting.reschedule(asyncio.get_running_loop().time())
 

@@ -156,6 +156,7 @@ class Batch:
     def commit(self) -> list[Changed]:
         """Set a result or an error in each request; return the changes."""
         database = self._database
+        # Each retry uses a stricter mode, so the loop ends after three attempts.
         while True:
             try:
                 return database.attempt(self)
@@ -185,6 +186,7 @@ class Batch:
         session.memo.clear()
         for number, request in enumerate(self.requests):
             if not self.is_optimistic:
+                # Released at once, because savepoints of one name would nest until the commit.
                 session.command(*["release savepoint operation"][:number], "savepoint operation")
             self._run_one(session, request)
         self._read_deferred(session)
@@ -195,6 +197,7 @@ class Batch:
         try:
             request.result = request.operation(session)
         except Exception as error:
+            # Without its transaction the whole batch is lost, so this is not one refusal.
             if not session.is_open:
                 raise
             if self.is_optimistic:

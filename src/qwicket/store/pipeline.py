@@ -131,6 +131,7 @@ class Pipeline:
         answer = Answer(is_required=is_required)
         dumped = [_dump(params[name]) for name in statement.parameters]
         self._held.append((statement, dumped, answer))
+        # A pipeline is sent at once, so large results would all be copied in memory.
         self._held_bytes += sum([len(each[1]) for each in dumped if each[1]])
         if self._held_bytes > _MAX_HELD_BYTES:
             self.settle()
@@ -167,6 +168,7 @@ class Pipeline:
             answer.result = result
             if answer.is_required and result.status == ExecStatus.TUPLES_OK and not result.ntuples:
                 is_missing = True
+        # Only now: a statement that was prepared in a failed pipeline may not exist.
         self._prepared.update(self._fresh)
         if is_missing:
             raise MissingRow

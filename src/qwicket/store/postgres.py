@@ -187,7 +187,7 @@ class PostgresTx(Session):
     ) -> Answer:
         answer = self._pipeline.put(statement, params, is_required=is_required)
         if self._mode is Mode.ONE_BY_ONE:
-            self._pipeline.settle()
+            self._pipeline.settle()  # so that an error belongs to this statement
         return answer
 
 
@@ -310,7 +310,10 @@ class Postgres(Writer):
         session = PostgresTx(self._writing, self._sql, batch.mode)
         session.command("begin")
         if not batch.is_durable:
+            # Claims may be lost in a power cut: their jobs are then queued again (decision 3).
             session.command("set local synchronous_commit = off")
+        # One writer at a time over all servers, so that each operation sees the effects of the one
+        # before, as on SQLite (decision 11).
         session.command(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
         return session
 
@@ -320,6 +323,7 @@ class Postgres(Writer):
             case NeedsSavepoints():
                 self._roll_back()
             case NeedsOneByOne():
+                # Perhaps the connection itself has failed; a new one works in either case.
                 self._hang_up()
             case _:
                 self._hang_up()
@@ -394,6 +398,7 @@ def _migrate(connection: _Connection) -> None:
     """Apply missing migrations. A lock serialises servers that start together."""
     migrations = statements.migrations(SQL_FRAGMENTS)
     with connection.transaction():
+        # The lock of writers, so that servers of this version do not write meanwhile either.
         connection.execute(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
         connection.execute("create table if not exists schema_version (number integer not null)")
         row = connection.execute("select coalesce(max(number), 0) from schema_version").fetchone()

@@ -1,4 +1,4 @@
-"""Statements of Blackbird, and the circuit that they add up to."""
+"""Reader of Blackbird's statements, and the circuit that they make."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ _RESERVED: Final = FUNCTIONS | HEADERS | {*_TYPES, *SIGNATURES, "pi", "for", "in
 
 
 class Program(msgspec.Struct, frozen=True):
-    """A program and what its header says.
+    """A program and its header.
 
     Attributes:
-        circuit: What it does.
-        name: Whatever follows `name`.
-        target: Device that the header names; empty if none.
-        shots: Shots that the header asks for; 1 if it does not say.
+        circuit: Its circuit.
+        name: Text after `name`.
+        target: Device that the header names, or empty.
+        shots: Shots that the header requests; by default 1.
     """
 
     circuit: PhotonicCircuit
@@ -45,7 +45,7 @@ class Program(msgspec.Struct, frozen=True):
 
 
 class Header(NamedTuple):
-    """What a program's header says, as far as a dialect needs it; fields as of `Program`."""
+    """The part of a program's header that dialects need; fields as in `Program`."""
 
     name: str
     target: str
@@ -53,11 +53,11 @@ class Header(NamedTuple):
 
 
 class Reader:
-    """Reads one program.
+    """Reader of one program.
 
     Args:
-        found: Its lines, or those of its header alone.
-        limits: Bounds on all of it.
+        found: Lines of the program, or of its header alone.
+        limits: Limits on the program.
     """
 
     def __init__(self, found: Iterable[Line], limits: Limits) -> None:
@@ -73,7 +73,7 @@ class Reader:
         self._ops: list[tuple[Line, Op]] = []
 
     def program(self) -> Program:
-        """Read all of it."""
+        """Read the whole program."""
         header = self.header()
         body = self._declarations() if self._is_tdm else self._lines[self._at :]
         if self._is_tdm:
@@ -83,7 +83,7 @@ class Reader:
         return Program(self._circuit(), *header)
 
     def header(self) -> Header:
-        """Read the header, and no further."""
+        """Read the header only."""
         self._read_header()
         found = self._header
         return Header(found.get("name", ""), found.get("target", ""), self._shots)
@@ -93,6 +93,7 @@ class Reader:
             word = line.tokens[0]
             if word not in HEADERS:
                 return
+            # A program must not read files of the server.
             if word == "include":
                 raise line.refuse("include is not allowed here: no file is ever read")
             if word in self._header:
@@ -122,6 +123,7 @@ class Reader:
             self._bins = self._bounded(
                 line, options, "temporal_modes", 0, self._limits.photonic.time_bins, "time_bins"
             )
+            # Copies repeat the program within one shot, and shots do the same.
             if self._bounded(line, options, "copies", 1, 1) != 1:
                 raise line.refuse("copies must be 1: ask for more shots")
         return value
@@ -205,7 +207,7 @@ class Reader:
         reader.expect("=")
         reader.end()
         indented = self._indented()
-        # Counted by commas, before the rows are parsed.
+        # Counted by commas before the rows are parsed, because parsing costs more than splitting.
         self._count_elements(line, sum(row.tokens.count(",") + 1 for row in indented))
         rows = [self._row(kind, row) for row in indented]
         if not rows or any(len(row) != len(rows[0]) for row in rows):
@@ -250,7 +252,7 @@ class Reader:
         turns: Sequence[Number]
         turns = self._list(reader).elements if reader.here == "[" else self._range(reader)
         reader.end()
-        # Counted before the loop is unrolled.
+        # Counted before the loop is unrolled, so that a short text cannot take long.
         self._count_turns(line, len(turns), body)
         for value in turns:
             self._bind(line, tokens[2], _converted(line, tokens[1], value))
@@ -302,7 +304,7 @@ class Reader:
         return body
 
     def _read_bins(self, body: list[Line]) -> None:
-        """Unroll: in bin t register i is mode t + i, and `p0`, `p1`, … are their columns t."""
+        """Unroll the time bins: in bin t register i is mode t + i, and `p0` is its element t."""
         columns = {
             name: value
             for name, value in self._names.items()
@@ -316,7 +318,7 @@ class Reader:
         maximum = self._limits.photonic.time_bins
         if self._bins > maximum:
             raise where.exceed(f"{self._bins:,} time bins are too many", maximum, "time_bins")
-        # Counted before the time bins are unrolled.
+        # Counted before the time bins are unrolled, so that a short text cannot take long.
         self._count_turns(where, self._bins, body)
         for time in range(self._bins):
             self._names |= {name: array.elements[time] for name, array in columns.items()}
@@ -340,8 +342,10 @@ class Reader:
         if max(shifted) >= maximum:
             raise line.exceed(f"mode {max(shifted)} is too high", maximum, "modes")
         made = operation(line, name, shifted, arguments)
+        # Strength costs memory: the photon numbers that engines list grow with squeezing.
         if isinstance(made, Gate):
             check_strength(line, made, self._limits)
+        # In a time-domain machine only the pulse that leaves the loop reaches the detector.
         if self._is_tdm and isinstance(made, Measure) and modes != (0,):
             raise line.refuse("time-domain programs measure mode 0 alone")
         self._ops.append((line, made))
@@ -378,6 +382,7 @@ class Reader:
             key = tuple(defaults)[len(given)]
         else:
             raise reader.line.refuse(f"{name} takes {len(defaults)} arguments at most")
+        # Strawberry Fields simulates post-selection with it, which a device cannot do.
         if key == "select":
             raise reader.line.refuse(f"{name}: outcomes cannot be selected")
         if key not in defaults or key in given:
@@ -413,6 +418,7 @@ class Reader:
         for line, op in self._ops:
             for mode in op.modes:
                 n_modes = max(n_modes, mode + 1)
+                # A measured mode is absorbed by its detector, so nothing can act on it.
                 if mode in measured:
                     raise line.refuse(f"mode {mode} was measured before")
             if isinstance(op, Measure):

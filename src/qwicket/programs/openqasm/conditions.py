@@ -30,7 +30,7 @@ class AnyOf(Node, frozen=True):
 
 
 class OddParity(Node, frozen=True):
-    """An odd number of the terms holds."""
+    """Condition that an odd number of the terms holds."""
 
     terms: tuple[Condition, ...]
 
@@ -55,15 +55,18 @@ def negate(term: Condition | bool) -> Condition | bool:
 
 
 def compare(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
-    """Return a test on bits, or its answer where it does not depend on them."""
+    """Return a comparison of bits, or its truth value if that does not depend on them."""
+    # The number in the bits is unsigned, so a negative value decides every relation.
     if value < 0:
         return relation in ("!=", ">", ">=")
     return Comparison(clbits, relation, value)
 
 
 def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> Condition | bool:
-    """Return a test on bits as a number in two's complement, or its answer."""
+    """Return a comparison of bits as a number in two's complement, or its truth value."""
     half = 1 << len(clbits) - 1
+    # Engines compare unsigned numbers only. `==` and `<` are written with them and the sign bit;
+    # the other relations follow from these two.
     match relation:
         case "==":
             return -half <= value < half and compare(clbits, "==", value % (2 * half))
@@ -122,17 +125,17 @@ def odd_parity(terms: Iterable[Condition | bool]) -> Condition | bool:
 
 
 class Label:
-    """A place further on that jumps wait for."""
+    """A later position whose jumps are completed when it is known."""
 
     def __init__(self) -> None:
         self.sources: list[int] = []
 
 
 class Flow:
-    """Writes jumps into a list of operations; all of them go forward.
+    """Writes jumps into a list of operations. All jumps go forward, so every circuit ends.
 
     Args:
-        ops: The list that grows.
+        ops: The list to which operations are appended.
     """
 
     def __init__(self, ops: list[Op]) -> None:
@@ -186,7 +189,9 @@ class Flow:
         self.place(end)
 
     def _jump_if_odd(self, terms: tuple[Condition, ...], expected: bool, label: Label) -> None:
-        """Go to a label by parity: one rail of code is for even so far, the other for odd."""
+        """Go to a label by parity: one path of code is for even so far, the other for odd."""
+        # Two paths keep the code linear in the number of terms. Rewriting the parity with `and` and
+        # `or` would double it with each term.
         odd_rail = Label()
         for n_before, term in enumerate(terms):
             next_even, next_odd = Label(), Label()

@@ -1,8 +1,8 @@
-"""Interpreter of parsed statements: collects the flat operations of the circuit.
+"""Interpreter of parsed statements, which collects the flat operations of the circuit.
 
 Constants are evaluated while the program is read: loops are unrolled, gates expanded, conditions on
-constants decided. Conditions on measured bits become forward branches. A global phase is summed up
-and comes first; inside a branch it stays in place.
+constants decided. Conditions on measured bits become forward branches. Global phases are summed up
+and written first; inside a branch a phase stays in its place.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ class _Loop:
 
 
 class _Frame:
-    """Where operations go: the circuit, or the template of a gate."""
+    """The target of operations: the circuit, or the template of a gate."""
 
     def __init__(self, ops: list[Op], callees: Mapping[str, Standard | UserGate] | None) -> None:
         self.ops = ops
@@ -98,6 +98,7 @@ class Interpreter:
         self._end = Label()
         self.dropped: set[int] = set()
         self._placed: dict[tuple[object, ...], list[Gate]] = {}
+        # A dictionary by type instead of `match`: unrolled loops run a million statements.
         self._runners: Mapping[type, Callable[[Any], None]] = {
             syntax.GateCall: self._gate_call,
             syntax.Measurement: self._measurement,
@@ -113,7 +114,7 @@ class Interpreter:
         }
 
     def circuit(self, at: int) -> QubitCircuit:
-        """Return what the program asked for, once its end at token `at` is reached."""
+        """Return the circuit after the last statement; `at` is the position of the end."""
         self._declarations.check_complete(at)
         self._main.flow.place(self._end)
         phase = remainder(self._main.phase, tau)
@@ -138,6 +139,7 @@ class Interpreter:
 
     def add_phase(self, phase: float, at: int) -> None:
         """Multiply by e^{i·phase}."""
+        # Inside a branch the phase is relative to the other branch, so it cannot move to the start.
         if self._frame.guard and phase:
             self._check_operations(1, at)
             self._frame.ops.append(Gate("gphase", (), (phase,)))
@@ -174,7 +176,7 @@ class Interpreter:
         self._place(template, operands, n_copies, call)
 
     def _check_dropped(self, operands: Sequence[Qubits], at: int) -> None:
-        """Refuse a gate on what was measured into nothing: a circuit keeps every result."""
+        """Refuse a gate after a measurement without a target: a circuit stores every result."""
         if any(not self.dropped.isdisjoint(operand.indices) for operand in operands):
             reason = (
                 "the qubit was measured before and the result dropped; give that 'measure' a bit,"
@@ -213,6 +215,7 @@ class Interpreter:
         if abs(frame.phase) > MAX_ANGLE:
             raise self._tokens.refuse(call.at, "the global phase of the gate is too large")
         ops = tuple([op for op in frame.ops if type(op) is Gate])
+        # Cached with its angles: generated programs call one gate thousands of times.
         template = Template(gate.n_qubits, ops, frame.phase)
         if len(gate.templates) < _MAX_TEMPLATES:
             gate.templates[parameters] = template
@@ -323,6 +326,7 @@ class Interpreter:
             reason = f"a measurement of {n_qubits} qubits does not fit {n_bits} bits"
             raise self._tokens.refuse(at, reason)
         self._check_operations(n_qubits, at)
+        # Variables read these bits when they are used, so they would see the new results.
         self._evaluator.invalidate_readings(bits.indices)
         self._frame.ops += map(Measure, qubits.indices, bits.indices)
 
@@ -350,7 +354,7 @@ class Interpreter:
         try:
             for statement in body:
                 self.run(statement)
-        finally:
+        finally:  # also after `break`, which ends the block with an exception
             del stack[depth:]
             self._evaluator.invalidate_tentative(n_tentative)
 

@@ -1,4 +1,8 @@
-"""Recursive-descent parser of statements, for both versions. Owns the grammar, not its meaning."""
+"""Recursive-descent parser of statements, for both versions. It owns the grammar, not its meaning.
+
+The parser is our own because existing ones are slow, open files that a text names, or crash on
+hostile input (decision 7).
+"""
 
 from __future__ import annotations
 
@@ -108,7 +112,7 @@ class Parser(ExpressionParser):
             self.at += 1
 
     def is_at_end(self) -> bool:
-        """Tell whether no token is left."""
+        """Return whether no token is left."""
         return not self._texts[self.at]
 
     def statement(self) -> Statement:
@@ -125,6 +129,7 @@ class Parser(ExpressionParser):
             return reader()
         if word in self._reserved or not is_name(word):
             raise self._no_statement(text, word)
+        # `x q;` calls a gate, `x = 1;` assigns: the token after the name decides.
         follower = self._texts[self.at + 1]
         if self.version == 2 or (word == text and follower not in _AFTER_VARIABLE):
             return self._gate_call()
@@ -178,6 +183,7 @@ class Parser(ExpressionParser):
     def _operands(self, expected: str) -> tuple[Expression, ...]:
         operands = [self._operand(expected)]
         while self.take(","):
+            # The grammar of version 3 allows a comma after the last operand.
             if self.version == 3 and self._texts[self.at] == ";":
                 break
             operands.append(self._operand(expected))
@@ -378,7 +384,7 @@ class Parser(ExpressionParser):
         qubits = self._names("{")
         if not qubits:
             raise self.tokens.expect(self.at - 1, "the qubits of the gate")
-        self.at -= 1
+        self.at -= 1  # `_names` has taken the brace, which begins the body
         # Statements that a gate body may not hold are rejected while this is set.
         self._in_gate = True
         body = self._body()
@@ -425,7 +431,7 @@ class Parser(ExpressionParser):
         return Block(self._body())
 
     def _box(self) -> Statement:
-        """Read a box, which is about time alone: here it is a block."""
+        """Read a box as a block: a box bounds the timing of gates, which have none here."""
         self.at += 1
         if self._texts[self.at] != "{":
             raise self.tokens.refuse(self.at, "a box has no duration here: gates have none")
@@ -462,6 +468,7 @@ class Parser(ExpressionParser):
             raise self.tokens.expect(self.at, "a plain number")
         self.at += 1
         self.need(")", "after the condition")
+        # OpenQASM 2 allows only a quantum operation after `if`, not a declaration or another `if`.
         word = self._texts[self.at]
         if word in self._readers and word not in ("measure", "reset"):
             raise self.tokens.expect(self.at, "a gate, 'measure' or 'reset' after the condition")
@@ -477,6 +484,7 @@ class Parser(ExpressionParser):
         while self.take("case"):
             values = [self._placed_expression()]
             while self.take(","):
+                # The grammar allows a comma after the last value.
                 if self._texts[self.at] == "{":
                     break
                 values.append(self._placed_expression())

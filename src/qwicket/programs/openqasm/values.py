@@ -1,6 +1,6 @@
-"""Evaluates expressions, and owns the visible names. Knows neither gates nor operations.
+"""Evaluator of expressions, and the visible names. It knows neither gates nor operations.
 
-What is known when the program is read becomes a constant, what is measured a condition.
+Values that are known when the program is read become constants, measured bits become conditions.
 """
 
 from __future__ import annotations
@@ -77,15 +77,14 @@ _AT_RUN_TIME: Final = "measured bits can be compared and combined with && || ! &
 
 
 class Variable:
-    """What a name stands for.
+    """Meaning of a name.
 
     Attributes:
-        value: The present value; None where it is lost, as `Evaluator.forget…` say.
+        value: The present value; None after `Evaluator.invalidate_…` have invalidated it.
         type_name: Name of the classical type; empty for registers, aliases and parameters.
-        size: Bits of the type, if it was given.
-        is_constant: False where an assignment may change it, and for registers, which gate
-            bodies do not see either.
-        guard: How many run-time branches were open at the declaration.
+        size: Number of bits of the type, if it was given.
+        is_constant: Whether gate bodies see it: False for variables and for registers.
+        guard: Number of run-time branches that were open at the declaration.
     """
 
     __slots__ = ("guard", "is_constant", "size", "type_name", "value")
@@ -110,10 +109,10 @@ Names = dict[str, Variable]
 
 
 class Scopes:
-    """The names that are visible, innermost last.
+    """The visible names, innermost scope last.
 
     Args:
-        outside: For a gate body: the global names, of which it sees the constants.
+        outside: Global names, of which a gate body sees the constants; None outside of gates.
     """
 
     def __init__(self, outside: Names | None = None) -> None:
@@ -132,14 +131,14 @@ class Scopes:
 
 
 class Evaluator:
-    """Computes expressions.
+    """Evaluator of expressions.
 
     Args:
-        tokens: Where errors point.
-        physical: Makes a physical qubit (number, place) usable and returns its index.
+        tokens: Tokens of the program, for the positions of errors.
+        physical: Function that declares a physical qubit (number, position) and returns its index.
 
     Attributes:
-        tentative: Variables that got their value in a branch which is still open.
+        tentative: Variables that were set in a run-time branch which is still open.
     """
 
     def __init__(self, tokens: Tokens, physical: Callable[[int, int], int]) -> None:
@@ -149,6 +148,7 @@ class Evaluator:
         self._steps_left = MAX_STEPS - len(tokens.texts)
         self._readings: dict[int, list[tuple[Variable, MeasuredInteger]]] = {}
         self.tentative: list[Variable] = []
+        # A dictionary by type instead of `match`, because long programs evaluate a million nodes.
         self._ways: Mapping[type[Expression], Callable[[Any], Value]] = {
             Index: self._index,
             Name: self._name,
@@ -161,7 +161,7 @@ class Evaluator:
         }
 
     def count_steps(self, steps: int, at: int) -> None:
-        """Count work before it is done, so that no short text takes long to read."""
+        """Count work before it is done, so that a short text cannot take long to read."""
         self._steps_left -= steps
         if self._steps_left < 0:
             reason = f"with its loops and gates, the program is longer than {MAX_STEPS:,} tokens"
@@ -228,7 +228,7 @@ class Evaluator:
         """Return a finite float that is known now."""
         value = self.value(node)
         if type(value) is float:
-            return value
+            return value  # the usual case, without the checks below
         if not isinstance(value, _CONSTANT):
             value = self.constant(node, at)
         try:
@@ -244,11 +244,11 @@ class Evaluator:
         return angle
 
     def truth(self, node: Expression, at: int) -> Condition | bool:
-        """Return an expression as a condition, or as its answer if that is known now."""
+        """Return an expression as a condition, or as its truth value if that is known now."""
         return self._truth(self.value(node), at)
 
     def equals(self, subject: Bits | MeasuredInteger, value: int) -> Condition | bool:
-        """Return whether bits are a number."""
+        """Return the condition that bits have the value of a number."""
         if isinstance(subject, MeasuredInteger) and subject.is_signed:
             return conditions.compare_signed(subject.bits, "==", value)
         bits = subject.bits if isinstance(subject, MeasuredInteger) else subject.indices
@@ -312,6 +312,7 @@ class Evaluator:
         if variable is not None and variable.value is not None:
             return variable.value
         if variable is not None:
+            # Using the old value would be wrong on some runs, so the program is refused.
             reason = (
                 f"{quoted(node.name)} has no certain value here: its bits were measured again,"
                 " or only a branch gave it one"
@@ -356,6 +357,7 @@ class Evaluator:
         places = self.integers(selector, size)
         if not places:
             raise self._tokens.refuse(selector.at, "the range selects nothing")
+        # A range is monotonic, so its ends suffice, and a huge range is refused before it is built.
         self._place(places[0], size, selector.at)
         self._place(places[-1], size, selector.at)
         self.count_steps(len(places), selector.at)
@@ -407,6 +409,7 @@ class Evaluator:
         settled = symbol == "||"
         terms = [self.truth(node.first, node.steps[0].at)]
         for step in node.steps:
+            # Short-circuit as at run time: the rest may contain what is an error if evaluated.
             if terms[-1] is settled:
                 return settled
             self.count_steps(_STEPS_OF_TERM, step.at)
@@ -416,6 +419,7 @@ class Evaluator:
     def _bitwise(self, symbol: str, node: Chain) -> Value:
         value = self.value(node.first)
         values = [value, *(self.value(step.operand) for step in node.steps)]
+        # On constants these are integer operators; on measured bits they combine single bits.
         if all(isinstance(value, _CONSTANT) for value in values):
             for step, right in zip(node.steps, values[1:], strict=True):
                 value = self._binary(step, value, right)
@@ -451,6 +455,7 @@ class Evaluator:
 
     def _compare(self, step: Step, left: Value, right: Value) -> Condition | bool:
         relation = _RELATIONS[step.operator]
+        # A branch compares bits with a constant on the right, so `3 < c` becomes `c > 3`.
         if (type(right) is Bits or type(right) is MeasuredInteger) and isinstance(left, _CONSTANT):
             left, right, relation = right, left, _MIRRORED[relation]
         if type(left) is MeasuredInteger and left.is_signed and isinstance(right, _CONSTANT):
@@ -469,9 +474,10 @@ class Evaluator:
         return differ if relation == "!=" else conditions.negate(differ)
 
     def _bits_of(self, left: Value, right: Value, at: int) -> tuple[Value, Value]:
-        """Return two sides of a comparison with bits in place of unsigned numbers.
+        """Return the two sides of a comparison with bits in place of integers.
 
-        Signed ones are equal where their bits are, if both are signed.
+        Two signed integers, or two unsigned ones, are equal if their bits are equal. A signed and
+        an unsigned integer of the same bits may differ, so their comparison is refused.
         """
         numbers = [side for side in (left, right) if type(side) is MeasuredInteger]
         if any(side.is_signed for side in numbers) and (
@@ -486,7 +492,7 @@ class Evaluator:
         return int(arithmetic.number(value))
 
     def _unsigned(self, value: Constant, bits: Bits, at: int) -> int:
-        """Return what bits are compared with, as a number."""
+        """Return a constant that bits are compared with, as a number."""
         if type(value) is Word and value.width != len(bits.indices):
             reason = f"{len(bits.indices)} bits are compared with a string of {value.width}"
             raise self._tokens.refuse(at, reason)
@@ -521,7 +527,7 @@ class Evaluator:
         return self._as_number(name, size, value, node.at)
 
     def _as_number(self, name: str, size: int | None, value: Value, at: int) -> MeasuredInteger:
-        """Return measured bits as a type."""
+        """Return measured bits as an integer type or bool."""
         is_plain = isinstance(value, Bits) or (
             isinstance(value, MeasuredInteger) and not value.is_signed
         )
@@ -530,6 +536,7 @@ class Evaluator:
             return MeasuredInteger(bits, False)
         if not is_plain or name not in ("int", "uint"):
             raise self._tokens.refuse(at, f"measured bits cannot be cast to '{name}'")
+        # One bit more than measured keeps the number positive, so it needs no two's complement.
         width = size or max(64, len(bits) + 1)
         if width < len(bits):
             reason = f"{len(bits)} measured bits need {name}[{len(bits)}] or wider"

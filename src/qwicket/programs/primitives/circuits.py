@@ -1,8 +1,7 @@
-"""A circuit of Qiskit's as a flat one: QPY in, a template out that values are put into.
+"""Reader of Qiskit's circuits: QPY in, a flat template out into which values are put.
 
-The only place where Qiskit is imported, and only in a process that reads programs. A gate is taken
-by its class, never by its name, which the file may choose freely; what no class is known of is
-followed into its definition.
+Qiskit is imported here only, and only in parser processes. A gate is recognised by its class, never
+by its name, which the file chooses freely. A gate of another class is replaced by its definition.
 """
 
 from __future__ import annotations
@@ -23,13 +22,13 @@ from qwicket.programs.qobj.gates import add_gate
 from qwicket.programs.qobj.wire import Instruction
 
 VERSIONS: Final = range(13, 18)
-"""Of QPY. Files of earlier ones could run code of their own when they were loaded."""
+"""Accepted versions of QPY. Files of earlier versions can run code when they are loaded."""
 
 _MAGIC: Final = b"QISKIT"
 _N_PROGRAMS: Final = slice(10, 18)
 _HEAD_BYTES: Final = 18
 _DEPTH: Final = 64
-"""Definitions and blocks within one another."""
+"""Limit on the nesting of definitions and blocks."""
 _STANDARD: Final = "qiskit.circuit.library.standard_gates."
 _SPURIOUS_ERROR: Final = "Cannot bind following parameters"
 _MAX_READS: Final = 24
@@ -42,11 +41,11 @@ _LOSSY: Final = re.compile(
 control state of these classes when it reads them."""
 _TOLERANCE: Final = 1e-8
 UNASSIGNED_REGISTER: Final = "_loose"
-"""The register of bits that are in none; no register of a program may be called so."""
+"""Name of the register for bits without one. No register of a program may have this name."""
 
 
 class ParametricGate(NamedTuple):
-    """A gate whose angles are to be computed: numbers, or expressions of Qiskit's."""
+    """A gate whose angles are numbers or Qiskit's expressions of parameters."""
 
     name: str
     qubits: tuple[int, ...]
@@ -54,7 +53,7 @@ class ParametricGate(NamedTuple):
 
 
 class Conditional(NamedTuple):
-    """Operations that are done if a condition holds, and others if it does not."""
+    """Operations that run if a condition holds, and others that run if it does not."""
 
     condition: Condition | bool
     then: tuple[Item, ...]
@@ -68,10 +67,10 @@ class Template(NamedTuple):
     """A circuit with parameters.
 
     Attributes:
-        n_qubits: As many as it was transpiled for, most of them idle.
-        items: What happens, in time order.
-        registers: Classical registers; bits that are in none come last.
-        parameters: What values are given for, in their order.
+        n_qubits: Number of qubits of the device that it was transpiled for; most are idle.
+        items: Operations in time order.
+        registers: Classical registers; bits without one come last.
+        parameters: Parameters in the order of the values.
     """
 
     n_qubits: int
@@ -80,10 +79,10 @@ class Template(NamedTuple):
     parameters: tuple[Any, ...]
 
     def bound(self, values: Sequence[float]) -> tuple[Op, ...]:
-        """Return the operations with values put in.
+        """Return the operations with values in place of the parameters.
 
         Raises:
-            Fault: An angle is no finite real number, or is too large.
+            Fault: An angle is not a finite real number, or is too large.
         """
         ops: list[Op] = []
         _Binder(ops, dict(zip(self.parameters, values, strict=True))).add(self.items)
@@ -118,6 +117,7 @@ class _Binder:
             return angle
         if angle in self._values:
             return self._values[angle]
+        # Qiskit's expressions raise many kinds of errors, of which none tells more to a user.
         try:
             own = {each: self._values[each] for each in angle.parameters}
             return float(angle.bind(own).numeric())
@@ -160,7 +160,7 @@ def read(data: bytes, limits: Limits) -> Template:
 
 
 def _check_head(data: bytes) -> None:
-    """Look at what is not trusted to any library: what it is, and in which version."""
+    """Check format, version and number of circuits before any library reads the file."""
     if len(data) < _HEAD_BYTES or not data.startswith(_MAGIC):
         raise InvalidProgram("the circuit is not in QPY")
     version = data[len(_MAGIC)]
@@ -173,7 +173,7 @@ def _check_head(data: bytes) -> None:
 
 
 def _check_controls(data: bytes) -> None:
-    """Refuse what Qiskit would read as another gate."""
+    """Refuse gates that Qiskit would read as other gates."""
     for found in _LOSSY.finditer(data):
         n_controls, state = (int.from_bytes(part, "big") for part in found.groups())
         if n_controls > 32 or state != (1 << n_controls) - 1:
@@ -210,10 +210,10 @@ def _loaded(data: bytes) -> Any:
 
 
 def _read_with_retries(read: Callable[[], list[Any]]) -> Any:
-    """Return the one circuit of a file, reading it again where Qiskit failed by chance.
+    """Return the only circuit of a file, and retry if Qiskit fails by chance.
 
-    From 2.4 to 2.6 Qiskit refuses about half of the readings of a sound file whose angles are
-    expressions as Qiskit 2.0 wrote them. A file that is really so costs the parser's time alone.
+    Qiskit 2.4 to 2.6 refuses about half of the attempts to read a valid file whose angles are
+    expressions as Qiskit 2.0 wrote them. An invalid file costs only the parser's time.
     """
     for _ in range(_MAX_READS - 1):
         try:
@@ -234,6 +234,7 @@ def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
     for register in circuit.cregs:
         if register.name == UNASSIGNED_REGISTER:
             raise InvalidProgram(f"a register must not be called {UNASSIGNED_REGISTER}")
+        # A result lists each bit once, in its register.
         if any(bit in numbers for bit in register):
             raise InvalidProgram(f"register {quoted(register.name)} shares bits with another")
         for bit in register:
@@ -248,14 +249,14 @@ def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
 
 
 class _Scope(NamedTuple):
-    """What the qubits and bits of a circuit within a circuit are outside."""
+    """Numbers of an inner circuit's qubits and bits in the outer circuit."""
 
     qubits: tuple[int, ...]
     clbits: Mapping[Any, int]
 
 
 class _Reader:
-    """Flattens circuits; counts what it met, definitions unrolled."""
+    """Flattens circuits, and counts their operations with all definitions unrolled."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -265,6 +266,7 @@ class _Reader:
         if depth > _DEPTH:
             raise InvalidProgram(f"gates are defined by one another more than {_DEPTH} deep")
         places = {bit: scope.qubits[k] for k, bit in enumerate(circuit.qubits)}
+        # Counted while it is unrolled: a few nested definitions can stand for billions of gates.
         for place, instruction in enumerate(circuit.data):
             self._n_ops += 1
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
@@ -293,7 +295,7 @@ class _Reader:
                 yield Measure(qubits[0], clbits[0])
             case known.Reset():
                 yield Reset(qubits[0])
-            case known.Barrier() | known.Delay():
+            case known.Barrier() | known.Delay():  # simulated gates take no time
                 return
             case known.IfElseOp():
                 condition = _condition(operation.condition, scope.clbits)
@@ -341,7 +343,7 @@ class _Reader:
     ) -> Iterator[Item]:
         turns, variable, body = operation.params
         for turn in turns:
-            self._n_ops += 1
+            self._n_ops += 1  # A turn counts even if its body is empty, because it takes time.
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             block = body
             if variable is not None:
@@ -350,7 +352,7 @@ class _Reader:
 
 
 def _is_standard(operation: Any) -> bool:
-    """Tell whether a gate is what its name says: of a known class, and controlled by ones."""
+    """Return whether a gate has a known class, and only controls that must be one."""
     kind = getattr(operation, "base_class", type(operation))
     if not kind.__module__.startswith(_STANDARD):
         return False
@@ -359,7 +361,7 @@ def _is_standard(operation: Any) -> bool:
 
 
 def _parameter(value: Any) -> Any:
-    """Return an angle as a number where it is one."""
+    """Return an angle as a number unless it depends on parameters."""
     if isinstance(value, float | int):
         return float(value)
     if not getattr(value, "parameters", None):
@@ -371,7 +373,7 @@ def _parameter(value: Any) -> Any:
 
 
 def _resolved(turn: ParametricGate) -> Iterator[Item]:
-    """Return a gate without parameters at once as what it is."""
+    """Return a gate without parameters as flat operations."""
     if all(isinstance(each, float) for each in turn.params):
         ops: list[Op] = []
         add_gate(ops, Instruction(turn.name, turn.qubits, turn.params))

@@ -25,14 +25,14 @@ from qwicket.programs.json_text import check_limit, quoted
 
 DEFAULT_SHOTS: Final = 4096
 DEFAULT_PRECISION: Final = 0.015625
-"""Where neither a pub nor the options say: IBM's own defaults."""
+"""IBM's own defaults, for pubs and options without a value."""
 
 SAMPLER: Final = "sampler"
 ESTIMATOR: Final = "estimator"
 _VERSION: Final = 2
 _MAX_AXES: Final = 32
 _KINDS: Final = "fiub"
-"""Of NumPy's types: real numbers."""
+"""Kinds of NumPy's types that are real numbers."""
 
 
 class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -45,7 +45,7 @@ class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
     pauli_terms: int = 100_000
     """Terms of all expectation values of one job together, after broadcasting."""
     unpacked_bytes: int = 64 << 20
-    """What the circuits and arrays of one job of Qiskit's primitives unpack to."""
+    """Unpacked size of the circuits and arrays in one job of Qiskit's primitives."""
 
 
 _ENTRIES: Final[Mapping[str, tuple[int, tuple[str, ...]]]] = {
@@ -75,7 +75,7 @@ class _Execution(msgspec.Struct, frozen=True):
 
 
 class _Options(msgspec.Struct, frozen=True):
-    """Of the options those that change what comes out here; others are about real machines."""
+    """Options that change results here. Other options concern real machines and are ignored."""
 
     default_shots: int | None = None
     default_precision: float | None = None
@@ -95,20 +95,20 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 class Settings(NamedTuple):
-    """What a document says of the job around its pubs."""
+    """Settings of a job that hold for all its pubs."""
 
     program: str
     seed: int | None
 
 
 class Shape(NamedTuple):
-    """How what a pub gives is laid out.
+    """Layout of the results of a pub.
 
     Attributes:
-        values: Shape of its parameter values; its parts are these, in C order.
-        observables: Shape of its observables; None of a sampler's.
-        shots: Shots of each part, 0 where it is exact.
-        precision: What an estimator was asked for.
+        values: Shape of its parameter values; its parts are in C order.
+        observables: Shape of its observables; None for a sampler.
+        shots: Shots per part; 0 for exact results.
+        precision: Requested precision of an estimator.
     """
 
     values: tuple[int, ...]
@@ -122,14 +122,14 @@ class Shape(NamedTuple):
 
 
 class Pub(NamedTuple):
-    """One pub, unpacked but for its circuit.
+    """One pub, unpacked except for its circuit.
 
     Attributes:
-        place: Its path in the document.
+        place: Path in the document.
         circuit: QPY.
         values: Parameter values, `(*shape, n_parameters)`, float64.
-        shape: What it gives.
-        observables: In C order; empty of a sampler's.
+        shape: Layout of its results.
+        observables: Observables in C order; empty for a sampler.
     """
 
     place: str
@@ -154,7 +154,7 @@ def write(program: str, params: bytes) -> bytes:
 
 
 def settings(source: bytes) -> Settings:
-    """Return what a document says of the job.
+    """Return the settings of a document.
 
     Raises:
         InvalidProgram: The document is malformed.
@@ -166,7 +166,7 @@ def settings(source: bytes) -> Settings:
 
 
 def shapes(source: bytes, limits: Limits) -> list[Shape]:
-    """Return how the results of a document that was read before are laid out."""
+    """Return the layout of the results of a document that was checked before."""
     return [pub.shape for pub in pubs(source, limits, wants_circuits=False)]
 
 
@@ -254,7 +254,7 @@ def _precision(text: msgspec.Raw, options: _Options, place: str) -> float:
 def _shots_for(precision: float, limits: Limits) -> int:
     """Return the shots whose standard error is the precision, for an observable of norm 1.
 
-    None are so fine that they are exact.
+    A precision that would need more shots than the limit gives 0, which stands for exact results.
     """
     if precision * precision * limits.jobs.shots < 1:
         return 0
@@ -272,7 +272,7 @@ def _of(decoder: msgspec.json.Decoder[Any], text: msgspec.Raw, place: str, wante
 
 
 class _Unpacker:
-    """Unpacks circuits, arrays and observables, and counts what all of them come to."""
+    """Unpacks circuits, arrays and observables, and counts their total size."""
 
     def __init__(self, limits: Limits, wants_circuits: bool) -> None:
         self.limits, self._own = limits, limits.of(PrimitiveLimits)
@@ -288,7 +288,7 @@ class _Unpacker:
         return self._inflated(_value(text, "QuantumCircuit", place), place)
 
     def array(self, text: msgspec.Raw | None, place: str) -> Any:
-        """Return parameter values as float64; none where there is nothing."""
+        """Return parameter values as float64; an empty array if there are none."""
         import numpy as np
 
         if text is None or bytes(text) == b"null":
@@ -303,6 +303,7 @@ class _Unpacker:
         try:
             packed = b64decode(text, validate=True)
             inflater = zlib.decompressobj()
+            # One byte over the limit shows that there is more, and a zip bomb stops there.
             data = inflater.decompress(packed, room + 1)
         except (binascii.Error, ValueError, zlib.error):
             raise InvalidProgram(f"{place}: is not zlib in base64", field=place) from None
@@ -315,10 +316,11 @@ class _Unpacker:
     def observables(
         self, text: msgspec.Raw, place: str
     ) -> tuple[tuple[int, ...], tuple[Observable, ...]]:
-        """Return the shape of nested lists of observables, and what is in them in C order."""
+        """Return the shape of nested lists of observables, and their elements in C order."""
         found = _of(_any, text, place, "must be observables")
         shape: list[int] = []
         inner = found
+        # The first elements give the shape, so its product is checked before all elements are read.
         while isinstance(inner, list):
             shape.append(len(inner))
             if len(shape) > _MAX_AXES:
@@ -362,7 +364,7 @@ def _term(letters: str, factor: object, place: str) -> tuple[Pauli, float]:
 
 
 def _value(text: msgspec.Raw, kind: str, place: str) -> str:
-    """Return what stands for a value of a kind."""
+    """Return the text of a typed value of a kind."""
     typed = _of(_typed, text, place, f"must be a {kind}")
     if typed.type != kind:
         raise InvalidProgram(f"{place}: must be a {kind}, not {quoted(typed.type)}", field=place)
@@ -370,7 +372,11 @@ def _value(text: msgspec.Raw, kind: str, place: str) -> str:
 
 
 def _npy(data: bytes, place: str, limits: Limits) -> Any:
-    """Read an array of numbers; nothing is ever unpickled, nor allocated before it is there."""
+    """Read an array of numbers without unpickling.
+
+    `numpy.load` would allocate the declared shape. This reads the header and takes the numbers from
+    the received bytes, so memory is used for these only.
+    """
     import numpy as np
     from numpy.lib import format as npy
 
@@ -380,7 +386,7 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
         header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
         shape, is_fortran, dtype = header(stream)
         body = memoryview(data)[stream.tell() :]
-    except Exception:  # NumPy raises what its parser of Python's literals does
+    except Exception:  # NumPy parses the header as Python literals, with any of their errors.
         raise InvalidProgram(f"{place}: is no array in NumPy's format", field=place) from None
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
         raise InvalidProgram(f"{place}: must hold real numbers", field=place)

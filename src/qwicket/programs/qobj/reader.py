@@ -1,7 +1,7 @@
-"""Reads a document: each experiment becomes one circuit.
+"""Reader of Qobj documents: each experiment becomes one circuit.
 
-Owns configuration, memory and the order of things; `gates`, `matrices` and `registers` own what
-single instructions mean. Does not own shots, seed and headers (`settings`).
+It owns configuration, memory and order. `gates`, `matrices` and `registers` own the meaning of
+instructions; `settings` owns shots, seed and headers.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ from qwicket.programs.qobj.wire import Config, Experiment, Header, Instruction, 
 VERSION: Final = 1
 
 REGISTER: Final = "c"
-"""Name of the one register where the header names none that fit."""
+"""Name of the only register if the header names no fitting ones."""
 
 _BITS: Final = 2
-"""The level of measurement at which outcomes are bits."""
+"""Level of measurement at which outcomes are bits; lower levels are analog signals."""
 
 
 def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
@@ -56,6 +56,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         raise InvalidProgram("experiments is empty", field="experiments")
     _check_config("config", qobj.config)
     check_limit("circuits", len(qobj.experiments), limits.programs.circuits)
+    # A first count without unrolling, so that a document that is far too long is refused at once.
     n_ops = sum(len(experiment.instructions) for experiment in qobj.experiments)
     check_limit("operations", n_ops, limits.programs.operations)
     circuits = []
@@ -68,17 +69,17 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
 
 class _Reader:
-    """Reads one experiment.
+    """Reader of one experiment.
 
     Args:
-        qobj: The document around it.
-        experiment: What is read.
-        number: Its place in the document.
-        n_ops: What the experiments before it count.
-        limits: Bounds.
+        qobj: The whole document.
+        experiment: The experiment.
+        number: Index of the experiment in the document.
+        n_ops: Operations of the experiments before it.
+        limits: Limits on the document.
 
     Attributes:
-        n_ops: What it and those before it count.
+        n_ops: Operations of this experiment and the ones before it.
     """
 
     def __init__(
@@ -113,7 +114,7 @@ class _Reader:
         return QubitCircuit(self._width, tuple(self._ops), registers)
 
     def _size(self, name: str, minimum: int) -> int:
-        """Return a number that is configured, else as large as the instructions need it."""
+        """Return a size from the configuration, or else the size that the instructions need."""
         for at, config in self._configs:
             size: int | None = getattr(config, name)
             if size is not None:
@@ -144,6 +145,7 @@ class _Reader:
         if bit < 0:
             raise Fault(f"conditional {bit} is below 0", "conditional")
         condition = self._registers.condition(bit)
+        # Collected apart, because the branch before them must know how many it skips.
         self._ops = []
         self._run(instruction, place, condition)
         guarded, self._ops = self._ops, ops
@@ -158,12 +160,13 @@ class _Reader:
         match instruction.name:
             case "measure":
                 self._measure(instruction, place, condition)
-            case "barrier" | "delay":
+            case "barrier" | "delay":  # simulated gates take no time
                 pass
             case "reset":
                 self._ops += map(Reset, instruction.qubits)
             case "unitary":
                 self._ops.append(unitary(instruction, self._limits))
+                # A matrix counts by its entries, because engines multiply with all of them.
                 self.n_ops += 1 << 2 * len(instruction.qubits)
             case "initialize":
                 self._ops += initialize(instruction, self.n_ops, self._limits)
@@ -185,6 +188,7 @@ class _Reader:
             if min(bits, default=0) < 0:
                 raise Fault(f"register {min(bits)} is below 0", "register")
         self._ops += map(Measure, instruction.qubits, slots)
+        # A measurement that certainly does not happen changes no register.
         if condition is not False:
             self._registers.measure(slots, bits, place, is_certain=condition is True)
 
@@ -210,7 +214,7 @@ class _Reader:
 
 
 def _numbers(instruction: Instruction, name: str) -> tuple[int, ...]:
-    """Return where a measurement writes to: one different place for each qubit."""
+    """Return the targets of a measurement: a different one for each qubit."""
     numbers = getattr(instruction, name)
     if not isinstance(numbers, tuple):
         raise Fault(f"{name} is missing or no list", name)
@@ -227,7 +231,7 @@ def _twice(numbers: tuple[int, ...]) -> int:
 
 
 def _check_config(at: str, config: Config) -> None:
-    """Refuse what would give other results than those asked for."""
+    """Refuse settings that would give other results than the requested ones."""
     if config.meas_level not in (None, _BITS):
         text = f"{at}.meas_level must be {_BITS}, not {config.meas_level}: outcomes are bits"
         raise InvalidProgram(text, field=f"{at}.meas_level")
