@@ -1,7 +1,7 @@
-"""Some connections, each submitting a Bell job, waiting for its result, and beginning again.
+"""Some connections, each submitting a Bell job with a wait for its result, and beginning again.
 
 A process of its own: `python -m benchmarks.load URL TOKEN CONNECTIONS JOBS` prints one line of
-JSON. Every job is waited for by long poll, and every result counted.
+JSON. Each job takes one request, and every result is counted.
 """
 
 from __future__ import annotations
@@ -16,14 +16,13 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks.wire import SHOTS, Line, address, request, submission
+from benchmarks.wire import SHOTS, WITH_RESULT, Line, address, submission
 
 
 class Load(NamedTuple):
     """What one run of many jobs took, as its clients saw it, in seconds."""
 
     seconds: float
-    submits: list[float]
     wholes: list[float]
 
     @property
@@ -42,7 +41,7 @@ async def _load(url: str, token: str, connections: int, jobs: int) -> Load:
     host, port = address(url)
     loop = asyncio.get_running_loop()
     lines = [(await loop.create_connection(Line, host, port))[1] for _ in range(connections)]
-    load = Load(0.0, [], [])
+    load = Load(0.0, [])
     left = iter(range(jobs))
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
@@ -52,12 +51,10 @@ async def _load(url: str, token: str, connections: int, jobs: int) -> Load:
 
 
 async def _submit_on(line: Line, token: str, load: Load, left: Iterator[int]) -> None:
-    asked = submission(token)
+    asked = submission(token, query=WITH_RESULT)
     for _ in left:
         began = time.perf_counter()
-        job = json.loads(await line.ask(asked))["id"]
-        load.submits.append(time.perf_counter() - began)
-        result = json.loads(await line.ask(request("GET", f"/v1/jobs/{job}/result?wait=30", token)))
+        result = json.loads(await line.ask(asked))["result"]
         load.wholes.append(time.perf_counter() - began)
         assert sum(result["parts"][0]["counts"].values()) == SHOTS
 

@@ -16,11 +16,12 @@ import time
 from collections.abc import Callable, Iterator
 from typing import Final, NamedTuple
 
+import qwicket
 from benchmarks import load
 from benchmarks.figures import Figure, both, ms, p50, p95
 from benchmarks.live import WORKERS, Live, cpu, memory, server
 from benchmarks.places import DATABASES, Place, Places, bell, now_ms, timed
-from benchmarks.wire import SHOTS, Keeper
+from benchmarks.wire import BELL, SHOTS, Keeper
 from qwicket import engines
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery, NewJob
@@ -77,7 +78,8 @@ def _live(place: Place, size: Size) -> Iterator[Figure]:
 
 def _one_by_one(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
     """Each round is one flush of 4 KiB, then one job, so that both see the same disk."""
-    flushes, submits, wholes = [], [], []
+    flushes, submits, wholes, runs = [], [], [], []
+    device = qwicket.connect(keeper.url, keeper.token).device("simulator")
     probe = os.open(place.folder / "probe", os.O_CREAT | os.O_WRONLY, 0o600)
     for number in range(_WARM_UP + size.rounds):
         flush_s = _flush(probe)
@@ -87,22 +89,32 @@ def _one_by_one(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
         counts = keeper.result(job)["parts"][0]["counts"]
         ended = time.perf_counter()
         assert sum(counts.values()) == SHOTS
+        counts = device.run(BELL, SHOTS, wait=30).result().counts
+        ran = time.perf_counter()
+        assert sum(counts.values()) == SHOTS
         if number >= _WARM_UP:
             flushes.append(flush_s)
             submits.append(submitted - began)
             wholes.append(ended - began)
+            runs.append(ran - ended)
     os.close(probe)
     floor = 2 * p50(flushes)
-    bar = floor + 0.004
+    margin = {"SQLite": 0.0015, "PostgreSQL": 0.0025}[place.database]
     yield Figure("flush of 4 KiB, p50 / p95", place.database, both(flushes))
     yield Figure("submit, idle, p50 / p95", place.database, both(submits), both(flushes))
     yield Figure(
-        "submit → result, Bell, 1,000 shots, p50 / p95",
+        "submit, then result, Bell, 1,000 shots, p50 / p95",
         place.database,
         both(wholes),
         f"{ms(floor)} (2 flushes)",
-        f"p50 ≤ 2 flushes + 4 ms = {ms(bar)}",
-        p50(wholes) <= bar,
+    )
+    yield Figure(
+        "run and result, one request, own client, p50 / p95",
+        place.database,
+        both(runs),
+        f"{ms(floor)} (2 flushes)",
+        f"p50 ≤ 2 flushes + {ms(margin)} = {ms(floor + margin)}",
+        p50(runs) <= floor + margin,
     )
 
 
@@ -139,7 +151,7 @@ def _polls(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
 def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure]:
     work = bell()
     floor = p50(timed(lambda: engines.run_jobs([("qubit", work.circuits, work.options)]), 200))
-    minimum = {"SQLite": 1_000, "PostgreSQL": 500}[database]
+    minimum = {"SQLite": 2_000, "PostgreSQL": 1_000}[database]
     for connections in (1, 16, 64):
         jobs = size.jobs if connections > 1 else size.rounds
         before = cpu(live.pid)
@@ -157,6 +169,9 @@ def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure
             f"CPU of one job, {connections} connections, server + workers",
             database,
             f"{ms(took[0])} + {ms(took[1])}",
+            "",
+            "server ≤ 0.45 ms" if connections == 64 else "",
+            took[0] <= 0.00045 if connections == 64 else None,
         )
 
 

@@ -14,6 +14,7 @@ BELL: Final = {
     "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
 }
 SHOTS: Final = 1000
+WITH_RESULT: Final = "?wait=30&include=result"
 _END: Final = b"\r\n\r\n"
 
 
@@ -28,9 +29,9 @@ def request(method: str, path: str, token: str, body: bytes = b"", scheme: str =
     return head.encode() + b"\r\n" + body
 
 
-def submission(token: str, program: object = BELL, shots: int = SHOTS) -> bytes:
+def submission(token: str, program: object = BELL, shots: int = SHOTS, query: str = "") -> bytes:
     body = json.dumps({"program": program, "device": "simulator", "shots": shots})
-    return request("POST", "/v1/jobs", token, body.encode())
+    return request("POST", f"/v1/jobs{query}", token, body.encode())
 
 
 def answer(received: bytearray) -> bytes | None:
@@ -64,7 +65,7 @@ class Keeper:
         self._scheme = scheme
         self._socket = socket.create_connection(address(url), timeout=120)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        self._token = token
+        self.url, self.token = url, token
 
     def ask(self, asked: bytes) -> bytes:
         self._socket.sendall(asked)
@@ -77,17 +78,17 @@ class Keeper:
         return body
 
     def get(self, path: str) -> bytes:
-        return self.ask(request("GET", path, self._token, scheme=self._scheme))
+        return self.ask(request("GET", path, self.token, scheme=self._scheme))
 
     def submit(self, program: object = BELL, shots: int = SHOTS) -> str:
-        job: str = json.loads(self.ask(submission(self._token, program, shots)))["id"]
+        job: str = json.loads(self.ask(submission(self.token, program, shots)))["id"]
         return job
 
     def result(self, job: str) -> Any:
         return json.loads(self.get(f"/v1/jobs/{job}/result?wait=30"))
 
     def cancel(self, job: str) -> None:
-        self.ask(request("POST", f"/v1/jobs/{job}/cancel", self._token))
+        self.ask(request("POST", f"/v1/jobs/{job}/cancel", self.token))
 
 
 class Line(asyncio.Protocol):
