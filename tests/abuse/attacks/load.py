@@ -7,7 +7,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from abuse.attacks import Outcome, Target, idle_latencies
+from abuse.attacks import FACTOR, Outcome, Target, assert_unharmed, idle_latencies
 from abuse.attacks.backlog import Backlog
 from abuse.attacks.bystander import Bystander, Latencies
 from abuse.dialects import NATIVE
@@ -16,12 +16,6 @@ from support.programs import BELL, slow
 from support.waiting import until
 
 ATTACKER_ADDRESS = "127.0.0.2"
-FACTOR = 3.0
-"""How much longer others may wait than on an idle server, p95 against p95 of the same run."""
-FLOOR_S = 0.02
-"""Bar where three times idle is less. `/livez` takes 1 to 2 ms on an idle server, so one turn of
-the processor that goes to the attacker's own process (a few ms with two cores) is more than three
-times idle, whatever the server does."""
 ROUNDS = 40
 LIST_S = 0.1
 """Bar for a list of 100 jobs beside 100,000 waiting ones."""
@@ -33,7 +27,7 @@ def heavy_jobs(target: Target) -> Outcome:
     They are of three accounts. Meanwhile a fourth one's Bell jobs run.
     """
     accounts = [target.live.token(name) for name in ("eve", "mallory", "trent")]
-    qubits = _widest(target)
+    qubits = target.widest = target.widest or _widest(target)
     program = slow(qubits, target.size(400, 1_500))
     idle = _bells(target)
     jobs = [(_submit(target, token, program), token) for token in accounts]
@@ -47,7 +41,8 @@ def heavy_jobs(target: Target) -> Outcome:
         for job, token in jobs:
             _read(target, job, token, wait_s=20)
     assert states.count("running") == 2, "the long jobs ended before the others were measured"
-    idle = max(idle, _bells(target), key=lambda each: each.p95_s)
+    if beside.p95_s > FACTOR * idle.p95_s:  # the machine may have other work by now
+        idle = max(idle, _bells(target), key=lambda each: each.p95_s)
     assert beside.p95_s <= FACTOR * idle.p95_s, f"{beside}; idle {idle}"
     return Outcome(
         f"3 jobs of {qubits} qubits, the widest that memory allows, beside Bell jobs of another",
@@ -156,17 +151,11 @@ def slow_senders(target: Target) -> Outcome:
     assert not waiting, f"{len(waiting)} connections are still open"
     seen = bystander.latencies
     assert not seen.n_failed
-    idle = max(idle, idle_latencies(target), key=lambda each: each.p95_s)
-    assert_unharmed(seen, idle)
+    assert_unharmed(target, seen)
     return Outcome(
         f"{n} connections, 1 byte/s",
         f"all closed after {took_s:.0f} s; others: {seen} (idle p95 {1000 * idle.p95_s:.1f} ms)",
     )
-
-
-def assert_unharmed(seen: Latencies, idle: Latencies) -> None:
-    """Check what others waited against the idle server, before or after: the machine has others."""
-    assert seen.p95_s <= max(FACTOR * idle.p95_s, FLOOR_S), f"{seen}; idle {idle}"
 
 
 def _limits(target: Target) -> float:
@@ -219,7 +208,7 @@ others' new connections then wait in the kernel's queue for as long as the burst
 
 def all_connections(target: Target) -> Outcome:
     """Open every connection from one address, and leave them silent, idle or malformed."""
-    n = target.size(1_500, 4_096)
+    n = target.size(1_200, 4_096)
     url, token = target.live.url, target.bystander
     idle = idle_latencies(target), idle_latencies(target, token)
     asks, submits = Bystander(url), Bystander(url, token)
@@ -234,15 +223,14 @@ def all_connections(target: Target) -> Outcome:
                 continue  # refused: over this address's share
             opened.append(connection)
             time.sleep(1 / OPENED_PER_S)
-        time.sleep(target.size(2, 40))
+        time.sleep(target.size(1, 40))
     for connection in opened:
         connection.close()
     seen = asks.latencies, submits.latencies
     assert not any(each.n_failed for each in seen), seen
     ratios = [each.p95_s / rest.p95_s for each, rest in zip(seen, idle, strict=True)]
-    for each, before, token_ in zip(seen, idle, ("", token), strict=True):
-        after = idle_latencies(target, token_)
-        assert_unharmed(each, max(before, after, key=lambda it: it.p95_s))
+    assert_unharmed(target, seen[0])
+    assert_unharmed(target, seen[1], token)
     return Outcome(
         f"{n} connections of one address, {OPENED_PER_S} a second: {', '.join(HANDSHAKES)}",
         f"others' /livez {seen[0]}, {ratios[0]:.1f} x idle;"
@@ -250,13 +238,11 @@ def all_connections(target: Target) -> Outcome:
     )
 
 
-REAL = 300
-"""Jobs of the flood that come over HTTP and have programs: more than run while others wait."""
-
-
 def many_jobs(target: Target) -> Outcome:
     """Have many jobs of one account wait; another one waits for one of them at most."""
     n = target.size(30_000, 100_000)
+    # These come over HTTP and have programs: more than run while others wait.
+    n_real = target.size(120, 300)
     auth = target.as_attacker()
     group = target.http.post("/v1/groups", json={"name": "flood"}, headers=auth).json()["id"]
     body = {"device": "simulator", "program": slow(18, 200), "shots": 10, "group": group}
@@ -269,8 +255,8 @@ def many_jobs(target: Target) -> Outcome:
     with Backlog(target.live) as backlog:
         try:
             with ThreadPoolExecutor(8) as pool:
-                jobs = list(pool.map(submit, range(REAL)))
-            backlog.copy(jobs[-1], n - REAL)
+                jobs = list(pool.map(submit, range(n_real)))
+            backlog.copy(jobs[-1], n - n_real)
             began = [_bell(target)[1] for _ in range(20)]
             lists = [_list_s(target, token) for token in 10 * (target.attacker, target.bystander)]
             left = target.http.get("/v1/jobs?state=queued&limit=1", headers=auth).json()["jobs"]
