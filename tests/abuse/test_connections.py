@@ -13,7 +13,7 @@ import pytest
 from abuse.dialects import DIALECTS, Dialect
 from support import raw
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 ALL, EACH, POLLS = 40, 20, 10
 
@@ -180,4 +180,4 @@ def test_without_a_trusted_proxy_a_forwarded_address_is_not_believed(narrow: Liv
             assert each.recv(12) == b"HTTP/1.1 200"
         with raw.connect(narrow.url, source="127.0.0.2") as more:
             assert raw.answer(more).status_code == 429
-    until(lambda: is_alive(narrow), "there is room again")
+    until(lambda: is_alive(narrow), "there is room again", timeout_s=PROMPT_S)

@@ -117,5 +117,4 @@ def test_a_crowd_from_one_address_is_not_noticed_from_another(
     for name, alone_s, beside_s in zip(("/livez", "submit"), idle.p95_s, crowded, strict=True):
         figures = f"{name}: p95 {1000 * alone_s:.1f} ms alone, {1000 * beside_s:.1f} ms beside"
         record_property(name, figures)
-        print(f"{CROWD} {kind} connections, {figures}")  # noqa: T201 - a row for the report
     assert not is_noticed(idle, crowded), (idle.p95_s, crowded)

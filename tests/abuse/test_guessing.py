@@ -13,7 +13,7 @@ from abuse.dialects import DIALECTS, NATIVE, Dialect, qlued_json
 from qwicket.gateway.signin import new_secret
 from support.postgres import PostgresServer
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 SIZE = 5
 
@@ -92,6 +92,7 @@ def test_the_addresses_of_one_customer_count_together(proxy: httpx.Client) -> No
     until(
         lambda: ask(proxy, new_secret(), "2001:db8:0:1:ffff::1").status_code == 429,
         "guesses from one /64 are slowed",
+        timeout_s=PROMPT_S,
     )
     assert ask(proxy, new_secret(), "2001:db8:0:2::1").status_code == 401
 
@@ -102,7 +103,7 @@ def test_guesses_in_a_query_are_slowed_in_the_shape_of_qlued(proxy: httpx.Client
         headers = {"X-Forwarded-For": "192.0.2.77"}
         return proxy.get("/qlued/api/v2/rydberg/get_job_status", params=query, headers=headers)
 
-    until(lambda: ask_for_a_job().status_code == 429, "guesses are slowed")
+    until(lambda: ask_for_a_job().status_code == 429, "guesses are slowed", timeout_s=PROMPT_S)
     answer = ask_for_a_job()
     assert "wrong_tokens" in qlued_json(answer)
     assert 1 <= int(answer.headers["retry-after"]) <= 60
@@ -114,6 +115,7 @@ def test_what_a_client_forwards_itself_does_not_count(proxy: httpx.Client) -> No
     until(
         lambda: ask(proxy, new_secret(), "203.0.113.9, 192.0.2.15, 127.0.0.9").status_code == 429,
         "the address that the proxy saw is slowed",
+        timeout_s=PROMPT_S,
     )
 
 
@@ -125,6 +127,7 @@ def test_whom_no_proxy_vouches_for_counts_by_the_socket(tmp_path: Path) -> None:
                 ask(client, new_secret(), f"198.51.100.{n}").status_code == 429 for n in range(99)
             ),
             "guesses are slowed, whatever address they claim",
+            timeout_s=PROMPT_S,
         )
         assert ask(client, live.token(), None).status_code == 400
     assert live.stop() == 0

@@ -16,7 +16,7 @@ import pytest
 from abuse.dialects import IONQ, NATIVE, Dialect
 from support import raw
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 MB = 1 << 20
 ANSWER_BYTES = 5 * MB
@@ -372,7 +372,7 @@ def test_one_connection_too_many_is_told_so(narrow: LiveServer) -> None:
         assert raw.is_ended(more)
     assert not any(_is_ended(each) for each in kept), "the others are not harmed"
     kept.pop().close()
-    until(lambda: is_alive(narrow), "there is room again")
+    until(lambda: is_alive(narrow), "there is room again", timeout_s=PROMPT_S)
     for each in kept:
         each.close()
 
@@ -396,7 +396,11 @@ def test_a_server_that_ran_out_of_files_listens_on(narrow: LiveServer) -> None:
             "most are turned away",
             timeout_s=60,
         )
-    until(lambda: is_alive(narrow), "it takes connections again, though it may open no more files")
+    until(
+        lambda: is_alive(narrow),
+        "it takes connections again, though it may open no more files",
+        timeout_s=PROMPT_S,
+    )
     resource.prlimit(pid, resource.RLIMIT_NOFILE, before)
     assert is_alive(narrow)
 

@@ -13,7 +13,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from support import ibm
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 UNSIGNED = 5
 
@@ -50,6 +50,7 @@ def test_strangers_keep_no_member_out(narrow: LiveServer) -> None:
         until(
             lambda: sum(map(is_closed, silent)) == 3 * UNSIGNED,
             "those that were silent for longest are closed",
+            timeout_s=PROMPT_S,
         )
         assert not any(map(is_closed, silent[-UNSIGNED:])), "the last ones have their time"
         for _ in range(2):

@@ -21,11 +21,12 @@ from support.processes import resident_bytes
 from support.programs import BELL
 from support.scale import runs
 from support.server import LiveServer, running_server
-from support.waiting import MAX_ATTEMPTS, until
+from support.waiting import PROMPT_S, until
 from support.xanadu import Caller, fetch_pass
 
 MB = 1 << 20
 MANY = 40
+MAX_ATTEMPTS = 3
 ROOM_BYTES = MB // 2
 LIMITS = {
     "answers_bytes": 4 * ROOM_BYTES,
@@ -277,7 +278,7 @@ def bound_slow_readers(narrow: LiveServer, http: httpx.Client, make: Make) -> No
                 assert grown < 200 * MB, f"{grown >> 20} MiB"
                 until(lambda: held_bytes(http) == 0, "they are cut", timeout_s=40)
                 break
-        until(lambda: held_bytes(http) == 0, "the room is empty again")
+        until(lambda: held_bytes(http) == 0, "the room is empty again", timeout_s=PROMPT_S)
 
     again = http.get(large.path, headers={field: value})
     assert again.content == whole.content
@@ -302,7 +303,7 @@ def test_room_comes_back_when_clients_go_away(narrow: LiveServer, http: httpx.Cl
         with ExitStack() as stack:
             ask(stack, narrow, large, 20)
             until(lambda: held_bytes(http) > 0, "some are held")
-        until(lambda: held_bytes(http) == 0, "nothing is held")
+        until(lambda: held_bytes(http) == 0, "nothing is held", timeout_s=PROMPT_S)
         # After all those that still waited: else the next ones would wait for them.
         until(is_answered, "the account has room again", timeout_s=60)
 
@@ -341,7 +342,7 @@ def test_a_token_revoked_while_its_answer_waits_for_room_gets_none(
         answer = raw.answer(second)
     assert answer.status_code in (401, 403)
     assert any(word in large.said(answer) for word in ("revoked", "credentials"))
-    until(lambda: held_bytes(http) == 0, "nothing is held")
+    until(lambda: held_bytes(http) == 0, "nothing is held", timeout_s=PROMPT_S)
 
 
 def test_answers_that_are_asked_for_in_one_go_come_one_by_one(
@@ -352,7 +353,7 @@ def test_answers_that_are_asked_for_in_one_go_come_one_by_one(
         connection.sendall(raw.head(f"GET {large.path}", large.header) * 4)
         sizes = {len(raw.answer(connection).content) for _ in range(4)}
     assert len(sizes) == 1
-    until(lambda: held_bytes(http) == 0, "nothing is held")
+    until(lambda: held_bytes(http) == 0, "nothing is held", timeout_s=PROMPT_S)
 
 
 def test_a_server_stops_though_nobody_takes_its_answers(tmp_path: Any) -> None:

@@ -24,7 +24,7 @@ from support.bombs import BOMBS
 from support.pairwise import pairs
 from support.processes import children_of
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 from support.xanadu import TOKEN_PATH, Caller, pair
 
 VALID: dict[str, Any] = {"name": "x", "target": "simulon_gaussian", "language": "blackbird:1.0"}
@@ -291,7 +291,7 @@ def test_guesses_of_tokens_and_passes_are_slowed_and_nobody_else(strict: LiveSer
             return _if_slowed(http.get("/jobs", headers={"Authorization": f"Bearer {forged}"}))
 
         for guess in (guess_token, guess_pass):
-            slowed = until(guess, "guesses are slowed")
+            slowed = until(guess, "guesses are slowed", timeout_s=PROMPT_S)
             assert "wrong_tokens" in xanadu_json(slowed)
             assert 1 <= int(slowed.headers["retry-after"]) <= 60
             assert good.call("GET", "/healthz").status_code == 200

@@ -21,7 +21,7 @@ from abuse.dialects import ibm_json
 from support import raw
 from support.ibm import BELL, DIALECT, SIMULATOR, TWIN, Client, H, experiment, measure, qobj, slow
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 ABSENT = "0197a0b0-0000-7000-8000-000000000000"
 
@@ -586,7 +586,7 @@ def test_clients_that_hang_up_leave_nothing_behind(bounded: Client, small: LiveS
             sign(last, bounded.token)
             return bool(json.loads(last.recv(timeout=10))["type"] == "authenticated")
 
-    until(lambda: attempt(is_free), "a place is free")
+    until(lambda: attempt(is_free), "a place is free", timeout_s=PROMPT_S)
 
 
 def attempt(what: Callable[[], bool]) -> bool:

@@ -216,9 +216,10 @@ async def _unreachable(folder: Path, url: str | None, expected: dict[str, Any]) 
         await _finish_large(store, taken[jobs["large"]["id"]], now)
         jobs["large"] |= {"state": "completed", "shots": LARGE_SHOTS}
         upload = new_id(now)
-        account = (await store.jobs.get(jobs["draft"]["id"])).account  # type: ignore[union-attr]
+        draft = await store.jobs.get(jobs["draft"]["id"])
+        assert draft is not None
         await store.uploads.begin(
-            upload, jobs["draft"]["id"], account, most_bytes=1 << 20, held_limit=1 << 40
+            upload, draft.id, draft.account, most_bytes=1 << 20, held_limit=1 << 40
         )
         await store.uploads.add(upload, 0, b"a piece of an upload that was cut")
     finally:

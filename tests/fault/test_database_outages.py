@@ -16,7 +16,7 @@ from support.programs import slow
 from support.scale import runs
 from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 CLIENTS = runs(4, long=8)
 JOBS = runs(12, long=128)
@@ -63,7 +63,9 @@ def test_jobs_end_uncounted_while_the_database_comes_and_goes(
                 clients.await_more(JOBS // 10 + 1)
                 assert jobs_in_flight(server)
                 mortal.crash()
-                until(lambda: not is_ready(server), "it says that it is not ready")
+                until(
+                    lambda: not is_ready(server), "it says that it is not ready", timeout_s=PROMPT_S
+                )
                 threading.Event().wait(rng.uniform(0.5, runs(2, long=20)))
                 mortal.start()
                 until(lambda: is_ready(server), "it is ready again", timeout_s=BACK_S)
@@ -125,7 +127,11 @@ def test_submits_and_reads_in_an_outage_are_refused_soon_and_work_soon_after_it(
             threading.Event().wait(crashed + OUTAGE_S - time.monotonic())
             mortal.start()
             until(lambda: client.get(f"/v1/jobs/{job}").status_code == 200, "reads", timeout_s=3)
-            until(lambda: client.post("/v1/jobs", json=body).status_code == 201, "submits")
+            until(
+                lambda: client.post("/v1/jobs", json=body).status_code == 201,
+                "submits",
+                timeout_s=PROMPT_S,
+            )
         server.stop()
 
 

@@ -21,7 +21,7 @@ from support.processes import connections
 from support.programs import BELL, slow
 from support.scale import databases
 from support.server import LiveServer, server_on
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 MAX_HALF_CLOSED = 3
 
@@ -68,7 +68,7 @@ def n_open(live: LiveServer) -> int:
 
 def settled(live: LiveServer) -> int:
     """Return how many connections are open once those of earlier tests are closed: our own."""
-    until(lambda: n_open(live) == 1, "earlier connections were closed")
+    until(lambda: n_open(live) == 1, "earlier connections were closed", timeout_s=PROMPT_S)
     return 1
 
 
@@ -168,7 +168,8 @@ def test_those_that_are_gone_keep_no_more_than_a_few_places_and_none_for_long(
         until(
             lambda: n_open(live) == before + MAX_HALF_CLOSED,
             "those that waited longest were given up",
+            timeout_s=PROMPT_S,
         )
         http.post(f"/v1/jobs/{running}/cancel")
         assert raw.answer(asked).json()["state"] in ("cancelling", "cancelled")
-    until(lambda: n_open(live) == before, "all places were given back")
+    until(lambda: n_open(live) == before, "all places were given back", timeout_s=PROMPT_S)

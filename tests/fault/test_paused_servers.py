@@ -17,7 +17,7 @@ from support.programs import slow
 from support.scale import runs
 from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 PAUSES = runs(2, long=100)
 GROUPS = runs(1, long=20)
@@ -75,7 +75,11 @@ def test_what_a_paused_server_finishes_after_its_lease_is_refused(
             refused[runner] += has_run_twice(books, job)
             runners[runner].resume()
             await_refusals(runners[runner], refused[runner])
-            until(lambda: books.number("select count(*) from runner") == 2, "it is back")
+            until(
+                lambda: books.number("select count(*) from runner") == 2,
+                "it is back",
+                timeout_s=PROMPT_S,
+            )
         books.assert_all_completed_uncounted(jobs)
         reasons = books.rows("select reason, count(*) from job_event group by reason")
         assert reasons == [("its runner is dead", PAUSES)]
@@ -92,7 +96,11 @@ def holder(books: Ledger, job: str) -> str:
 
 
 def await_refusals(server: LiveServer, number: int) -> None:
-    until(lambda: server.log.read_text().count(STALE) == number, "its word is refused")
+    until(
+        lambda: server.log.read_text().count(STALE) == number,
+        "its word is refused",
+        timeout_s=PROMPT_S,
+    )
 
 
 def has_run_twice(books: Ledger, job: str) -> bool:
@@ -130,7 +138,7 @@ def test_a_server_that_stops_in_the_middle_of_a_group_delays_others_by_its_idle_
             def has_ended(gone: str = gone) -> bool:
                 return books.rows(gone) == [(True,)]
 
-            until(has_ended, "its session was ended")
+            until(has_ended, "its session was ended", timeout_s=PROMPT_S)
             acknowledged.add(answer.json()["id"])
             first.resume()
             clients.await_more(1)

@@ -19,7 +19,7 @@ import pytest
 
 from support.agents import ATOMS, BELL_QASM, DEVICE, Lab, ended, submit
 from support.server import LiveServer, run_cli, server_on
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 _numbers = itertools.count(100)
 """Each test has a device of its own: agents of others that were killed are noticed only later."""
@@ -241,7 +241,7 @@ def test_a_second_signal_ends_an_agent_at_once(lab: Lab, http: httpx.Client) -> 
     began = time.monotonic()
     agent.process.wait(30)
     assert time.monotonic() - began < 20
-    until(lambda: state(http, job) == "queued", "the job waits again")
+    until(lambda: state(http, job) == "queued", "the job waits again", timeout_s=PROMPT_S)
     http.post(f"/v1/jobs/{job}/cancel")
 
 
@@ -377,7 +377,11 @@ def test_what_cannot_be_compiled_to_announced_gates_is_refused_by_name(
     def refused() -> str:
         return str(http.post("/v1/jobs", json=body).json().get("detail", ""))
 
-    until(lambda: "'gpi', a native gate, is never rewritten" in refused(), "it is announced")
+    until(
+        lambda: "'gpi', a native gate, is never rewritten" in refused(),
+        "it is announced",
+        timeout_s=PROMPT_S,
+    )
 
 
 def test_simulators_compile_nothing(http: httpx.Client) -> None:

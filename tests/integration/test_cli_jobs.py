@@ -19,7 +19,7 @@ import pytest
 
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 QWICKET = [sys.executable, "-m", "qwicket"]
 LIMIT_S = 90
@@ -234,7 +234,7 @@ def test_on_a_terminal_all_jobs_are_a_table_that_goes_on(
         while b"completed" not in text.partition(job.encode())[2]:
             text += os.read(ours, 65536)
         os.killpg(process.pid, signal.SIGINT)
-        until(lambda: process.poll() is not None, "it has ended")
+        until(lambda: process.poll() is not None, "it has ended", timeout_s=PROMPT_S)
         assert process.returncode == 130
     os.close(theirs)
     os.close(ours)
@@ -255,7 +255,7 @@ def on_terminal(env: dict[str, str], *arguments: str) -> str:
             if not chunk:
                 break
             text += chunk
-        until(lambda: process.poll() is not None, "it has ended")
+        until(lambda: process.poll() is not None, "it has ended", timeout_s=PROMPT_S)
     os.close(ours)
     assert process.returncode == 0, text
     return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text.decode())

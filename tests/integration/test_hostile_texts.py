@@ -21,7 +21,7 @@ from support.hostile import HOSTILE
 from support.processes import children_of, user_ticks
 from support.programs import BELL
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 EVIL = ("eve", "mallory", "trudy", "wanda")
 LONGEST_POLL_S = 5.0
@@ -124,6 +124,6 @@ def test_a_reader_that_is_killed_costs_one_request_a_refusal(live: LiveServer) -
         assert refused.status_code == 400, refused.text
         assert refused.json()["code"] == "invalid_program"
         assert "could not be read" in refused.json()["detail"]
-        until(lambda: len(readers_of(live)) == 3, "it is replaced")
+        until(lambda: len(readers_of(live)) == 3, "it is replaced", timeout_s=PROMPT_S)
         assert victim not in readers_of(live)
         assert submit(ada, SMALL).status_code == 201

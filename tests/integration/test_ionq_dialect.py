@@ -13,7 +13,7 @@ import pytest
 from qwicket.dialects.ionq import jobs
 from support.programs import BELL, slow
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 NEW, OLD = "/ionq/v0.4", "/ionq/v0.3"
 TYPE = {NEW: {"type": "ionq.circuit.v1", "backend": "simulator"}, OLD: {"target": "simulator"}}
@@ -342,6 +342,7 @@ def test_a_waiting_job_knows_when_it_is_expected_to_start(http: httpx.Client) ->
     until(  # the forecast may be a second old, and know nothing of these jobs
         lambda: http.get(f"{NEW}/jobs/{jobs[-1]}").json()["predicted_wait_time_ms"],
         "a start in the future is expected",
+        timeout_s=PROMPT_S,
     )
     body = {"ids": jobs}
     cancelled = http.put(f"{NEW}/jobs/status/cancel", json=body).json()

@@ -19,7 +19,7 @@ from qwicket.gateway.signin import new_secret
 from support import ibm
 from support.programs import BELL, slow
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 ROW = re.compile(
@@ -139,6 +139,7 @@ def test_waiting_jobs_are_counted_with_the_wait_that_is_expected(
     until(
         lambda: look(live).value("qwicket_expected_wait_seconds", device="simulator") > 1,
         "a wait is expected",
+        timeout_s=PROMPT_S,
     )
     assert seen.value("qwicket_worker_slots") == seen.value("qwicket_worker_slots_busy") == 2
     for job in jobs:
@@ -154,6 +155,7 @@ def test_a_worker_that_is_killed_is_counted(live: LiveServer, http: httpx.Client
     until(
         lambda: look(live).value("qwicket_worker_deaths_total", pool="jobs") == before + 1,
         "its death is counted",
+        timeout_s=PROMPT_S,
     )
     http.post(f"/v1/jobs/{job}/cancel")
     assert end(http, job) == "cancelled"
@@ -216,8 +218,12 @@ def test_long_polls_and_websockets_are_counted_while_they_are_open(
         until(lambda: look(live).value("qwicket_websockets_open") == 1, "it is counted")
         until(lambda: look(live).value("qwicket_long_polls_open") == 1, "it waits")
         assert client.call("POST", f"/jobs/{job}/cancel").status_code == 200
-    until(lambda: look(live).value("qwicket_websockets_open") == 0, "it is closed")
-    until(lambda: look(live).value("qwicket_long_polls_open") == 0, "nobody waits")
+    until(
+        lambda: look(live).value("qwicket_websockets_open") == 0, "it is closed", timeout_s=PROMPT_S
+    )
+    until(
+        lambda: look(live).value("qwicket_long_polls_open") == 0, "nobody waits", timeout_s=PROMPT_S
+    )
 
 
 def test_streams_are_counted_while_they_are_open(live: LiveServer) -> None:
@@ -225,7 +231,11 @@ def test_streams_are_counted_while_they_are_open(live: LiveServer) -> None:
         for _ in range(2):
             with http.stream("GET", "/v1/events"):
                 until(lambda: look(live).value("qwicket_long_polls_open") == 1, "it waits")
-            until(lambda: look(live).value("qwicket_long_polls_open") == 0, "nobody waits")
+            until(
+                lambda: look(live).value("qwicket_long_polls_open") == 0,
+                "nobody waits",
+                timeout_s=PROMPT_S,
+            )
 
 
 def test_invented_tokens_and_wrong_passwords_are_counted(live: LiveServer) -> None:

@@ -13,7 +13,7 @@ import pytest
 
 from support.programs import BELL, slow
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 
 class Event(NamedTuple):
@@ -144,7 +144,7 @@ def test_all_accounts_together_have_so_many_streams_and_no_more(tmp_path: Path) 
             with bob.stream("GET", "/v1/events") as answer:
                 return answer.status_code == 200
 
-        until(has_room, "room for another stream")
+        until(has_room, "room for another stream", timeout_s=PROMPT_S)
         opened[1].close()
     assert server.stop() == 0
     server.assert_calm()
@@ -174,7 +174,7 @@ def test_streams_are_bounded_and_end_with_the_server(tmp_path: Path) -> None:
                 with many.stream("GET", "/v1/events") as answer:
                     return answer.status_code == 200
 
-            until(again, "room for another stream")
+            until(again, "room for another stream", timeout_s=PROMPT_S)
             began = time.monotonic()
             assert server.stop() == 0
             assert time.monotonic() - began < 10

@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +59,7 @@ def tls(cert: str, key: str) -> Iterator[Env]:
 class Broken(NamedTuple):
     """A set-up that is broken, and what both commands say of it."""
 
-    set_up: Callable[[], object]
+    set_up: Callable[[], AbstractContextManager[Env]]
     said: str
 
 
@@ -121,7 +121,7 @@ def findings(status: int, **env: str) -> list[dict[str, str]]:
 @pytest.mark.parametrize("name", BROKEN)
 def test_the_doctor_names_what_the_server_refuses(name: str) -> None:
     broken = BROKEN[name]
-    with broken.set_up() as settings:  # type: ignore[attr-defined]  # each is a context manager
+    with broken.set_up() as settings:
         served = run_cli("serve", env=settings)
         assert served.returncode != 0
         assert served.stderr.count("\n") == 1

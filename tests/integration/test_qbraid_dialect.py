@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 OLD, NEW = "/qbraid/api", "/qbraid/api/v1"
 DEVICE = "qbraid:qbraid:sim:statevector"
@@ -254,7 +254,11 @@ def test_a_group_closes_by_itself_when_its_time_is_over(call: Caller) -> None:
     group = call("POST", f"{NEW}/jobs/group", json={"maxTTL": 1}).json()["data"]
     at = f"{NEW}/jobs/group/{group['groupJobQrn']}"
     assert group["status"] == "OPEN"
-    until(lambda: call("GET", at).json()["data"]["status"] == "COMPLETED", "the group closes")
+    until(
+        lambda: call("GET", at).json()["data"]["status"] == "COMPLETED",
+        "the group closes",
+        timeout_s=PROMPT_S,
+    )
 
 
 @pytest.mark.parametrize("life", [0, 86_401, -1, "60"])

@@ -10,7 +10,7 @@ import pytest
 from qwicket.agents.sqooler import Storage
 from qwicket.clients.qlued import Circuit, QluedAPIError, QluedClient, QluedJobError, shots
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 SODIUM: dict[str, Any] = {
     "description": "Sodium in a trap",
@@ -112,11 +112,19 @@ def test_it_works_while_its_agent_is_there(client: QluedClient, storage: Storage
 def test_what_waits_for_the_lab_is_counted(client: QluedClient, storage: Storage) -> None:
     jobs = [client.post(FULL, circuit()) for _ in range(3)]
     # A forecast is at most a second old.
-    until(lambda: client.backend_status(FULL)["pending_jobs"] == 3, "all three are counted")
+    until(
+        lambda: client.backend_status(FULL)["pending_jobs"] == 3,
+        "all three are counted",
+        timeout_s=PROMPT_S,
+    )
     for job in jobs:
         serve_one(storage, "DONE", ["0 0", "0 0"])
         client.wait(FULL, job, timeout=30)
-    until(lambda: client.backend_status(FULL)["pending_jobs"] == 0, "none waits any more")
+    until(
+        lambda: client.backend_status(FULL)["pending_jobs"] == 0,
+        "none waits any more",
+        timeout_s=PROMPT_S,
+    )
 
 
 def test_what_the_lab_refuses_ends_in_its_words(client: QluedClient, storage: Storage) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from support.programs import BELL, slow
 from support.server import LiveServer
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def test_waiting_jobs_know_their_place_and_when_they_will_run(http: httpx.Client
         found = [read(http, job)["queue"] for job in (sooner, *jobs, later)]
         return [place["position"] for place in found] if all(found) else None
 
-    until(lambda: places() == [1, 2, 3, 4, 5], "places are told")
+    until(lambda: places() == [1, 2, 3, 4, 5], "places are told", timeout_s=PROMPT_S)
     assert 0 < read(http, later)["queue"]["starts_in_s"] < 300
     device = http.get("/v1/devices/simulator").json()
     assert device["queue"]["length"] == 5

@@ -16,7 +16,7 @@ import pytest
 from support.processes import children_of, is_alive
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 GRACE_S = 2.0
 
@@ -48,7 +48,11 @@ def test_sigterm_ends_an_idle_server_with_status_0_and_no_process_left(live: Liv
     began = time.monotonic()
     assert live.stop() == 0
     assert time.monotonic() - began < 10
-    until(lambda: not any(is_alive(child) for child in children), "its workers are gone")
+    until(
+        lambda: not any(is_alive(child) for child in children),
+        "its workers are gone",
+        timeout_s=PROMPT_S,
+    )
     assert "Traceback" not in live.log.read_text()
 
 
@@ -86,7 +90,7 @@ def test_a_second_signal_gives_running_jobs_back_at_once(patient: LiveServer) ->
         until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
     began = time.monotonic()
     patient.process.send_signal(signal.SIGINT)
-    until(lambda: not accepts(patient), "it takes no more requests")
+    until(lambda: not accepts(patient), "it takes no more requests", timeout_s=PROMPT_S)
     patient.process.send_signal(signal.SIGINT)
     assert patient.process.wait(12) == 0
     assert time.monotonic() - began < 12

@@ -15,7 +15,7 @@ import pytest
 import qwicket
 from qwicket.clients.native import ApiError
 from support.server import LiveServer, run_cli
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 BELL = 'OPENQASM 3.0; include "stdgates.inc"; qubit[1] q; bit c; h q[0]; c = measure q[0];'
 
@@ -76,7 +76,9 @@ def test_a_device_that_is_off_needs_an_administrator_and_no_patience(
 ) -> None:
     server.admin("device", "off", "clifford", "--reason", "new fridge", "--until", "2h")
 
-    until(lambda: client.device("clifford").status == "off", "the device is off")
+    until(
+        lambda: client.device("clifford").status == "off", "the device is off", timeout_s=PROMPT_S
+    )
     with pytest.raises(ApiError) as caught:
         client.submit(BELL, "clifford")
     server.admin("device", "on", "clifford")

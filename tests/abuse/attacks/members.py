@@ -16,7 +16,7 @@ from abuse.dialects import NATIVE
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.limits import Limits
 from support import ibm, raw
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 MORE = 20
 """What is tried beyond each share."""
@@ -127,7 +127,7 @@ def _assert_shares_are_free(
             stream = _stream(target, stack)
             return until(lambda: _status(stream), "the stream is answered") == 200
 
-    until(has_stream, "the account may open a stream again")
+    until(has_stream, "the account may open a stream again", timeout_s=PROMPT_S)
     url = draft["objectStorageInfo"]["uploadUrl"]
     content = json.dumps(ibm.qobj()).encode()
     assert target.http.put(url, content=content).status_code == 200

@@ -17,7 +17,7 @@ from qwicket.clients.native import (
     UnexpectedResponse,
     Unreachable,
 )
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 TOKEN = "qw_" + "s" * 43
 
@@ -124,7 +124,11 @@ def test_a_lease_is_kept_while_its_outcome_travels() -> None:
     gate = Counting("http://127.0.0.1:1", TOKEN, "lab5")
     gate.renew_s = 0.01
     with renewed(gate, Held(Lease("job", 1, "secret"))):
-        until(lambda: gate.renewed >= 4, "it is renewed again and again, whatever happens")
+        until(
+            lambda: gate.renewed >= 4,
+            "it is renewed again and again, whatever happens",
+            timeout_s=PROMPT_S,
+        )
     told = gate.renewed
     time.sleep(0.05)
     assert gate.renewed == told, "and no more when it is delivered"

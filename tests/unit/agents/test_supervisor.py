@@ -16,7 +16,7 @@ from qwicket.agents.outcomes import Part
 from qwicket.agents.supervisor import CannotStart, ProcessDied, Supervisor
 from support.lab_machine import entries
 from support.processes import is_alive
-from support.waiting import until
+from support.waiting import PROMPT_S, until
 
 MACHINE = Path(__file__).parent.parent.parent
 
@@ -126,7 +126,7 @@ def test_a_process_that_died_while_it_was_idle_is_noticed(
     received(supervisor, function_process.DONE)
     ((_, _, pid), *_) = entries(folder)
     os.kill(pid, signal.SIGKILL)
-    until(lambda: not is_alive(pid), "it is gone")
+    until(lambda: not is_alive(pid), "it is gone", timeout_s=PROMPT_S)
 
     def begin_and_hear() -> None:
         supervisor.begin(program())

@@ -406,7 +406,7 @@ def test_credentials_never_follow_a_redirect(status: int, call: str) -> None:
     with BadServer(answer(200, JOB)) as other:
         elsewhere = answer(status, b"", lambda request: {"Location": f"{other.url}{request.path}"})
         with BadServer(elsewhere) as server:
-            with pytest.raises(Exception) as caught:  # noqa: PT011
+            with pytest.raises(Exception) as caught:  # noqa: PT011 - as above
                 CALLS[call](server.url)
             assert_silent(caught.value, (TOKEN,))
         sent = "".join(f"{it.path}{it.headers}{it.body!r}" for it in other.requests)

@@ -3,7 +3,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from typing import Any
 
 import pytest
 
@@ -62,7 +63,7 @@ def test_a_timer_that_takes_cpu_is_logged(logged: Callable[[], list[str]]) -> No
 
 @pytest.mark.parametrize("harmless", [idle, in_thread])
 def test_waiting_threads_and_many_short_steps_are_not_logged(
-    logged: Callable[[], list[str]], harmless: Callable[[], object]
+    logged: Callable[[], list[str]], harmless: Callable[[], Coroutine[Any, Any, None]]
 ) -> None:
-    asyncio.run(harmless())  # type: ignore[arg-type]
+    asyncio.run(harmless())
     assert logged() == []

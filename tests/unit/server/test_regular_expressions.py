@@ -6,6 +6,7 @@ import importlib
 import re
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -55,20 +56,20 @@ def patterns() -> list[tuple[str, str]]:
 @pytest.mark.parametrize(("module", "name"), patterns(), ids=lambda part: part)
 def test_time_is_linear_in_the_text(module: str, name: str) -> None:
     loaded = importlib.import_module(module)
-    pattern: re.Pattern[str] | re.Pattern[bytes] = getattr(loaded, name)
+    pattern: re.Pattern[Any] = getattr(loaded, name)
     source = Path(str(loaded.__file__)).read_text()
     is_searched = re.search(
         rf"\b{name}\.(search|sub|subn|finditer|findall|split|scanner)\b", source
     )
 
     def cpu_s(text: str) -> float:
-        subject: str | bytes = text.encode() if isinstance(pattern.pattern, bytes) else text
+        subject = text.encode() if isinstance(pattern.pattern, bytes) else text
         began = time.thread_time()
         if is_searched:
-            for _ in pattern.finditer(subject):  # type: ignore[arg-type]  # of its own kind
+            for _ in pattern.finditer(subject):
                 pass
         else:
-            pattern.fullmatch(subject)  # type: ignore[arg-type]
+            pattern.fullmatch(subject)
         return time.thread_time() - began
 
     for unit in UNITS:
