@@ -152,7 +152,8 @@ def test_quadratures_are_reals_or_complex_numbers(
 
 
 def test_jobs_are_listed_by_limit_id_and_status(connection: xcc.Connection) -> None:
-    jobs = [ended(submit(connection)).id for _ in range(6)][::-1]
+    submitted = [submit(connection) for _ in range(6)]
+    jobs = [ended(job).id for job in submitted][::-1]
     assert [job.id for job in xcc.Job.list(connection)] == jobs[:5]
     assert [job.id for job in xcc.Job.list(connection, limit=2)] == jobs[:2]
     assert [job.id for job in xcc.Job.list(connection, ids=jobs[3:5])] == jobs[3:5]
@@ -218,9 +219,9 @@ class Shell:
         return done.stdout + done.stderr
 
 
-@pytest.fixture
-def shell(tmp_path: Path) -> Shell:
-    xcc_ = Shell(tmp_path)
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    xcc_ = Shell(tmp_path_factory.mktemp("home"))
     for key, value in {"HOST": AT.hostname, "PORT": str(AT.port), "TLS": "False"}.items():
         assert "Successfully updated" in xcc_("config", "set", key, str(value))
     assert "Successfully updated" in xcc_("config", "set", "REFRESH_TOKEN", TOKEN)
