@@ -26,6 +26,7 @@ SERVER_KILLS = runs(2, long=100)
 VERBS = ("/leases?", "/renew", "/finish")
 LEASE_S = 1.0
 LEASE = ("--lease-s", str(LEASE_S))
+SHARED_LEASE_S = 2.0
 RUNNING = "select count(*) from job where state = 'running'"
 RELEASES = """select count(*) from job_event where "to" = 'queued'"""
 
@@ -35,7 +36,8 @@ def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
     """A server that nobody kills."""
-    with server_on(request, tmp_path_factory.mktemp("shared"), *LEASE) as live:
+    lease = ("--lease-s", str(SHARED_LEASE_S))
+    with server_on(request, tmp_path_factory.mktemp("shared"), *lease) as live:
         yield live
 
 
@@ -260,7 +262,7 @@ def test_a_dead_agent_is_noticed_within_its_lease_and_the_device_is_away(
         with ledger(shared) as books:
             noticed_at = books.number(f"select at from job_event where job = '{job}'")
         # The server looks four times in a lease time; the first look may be the one after.
-        assert noticed_at - killed_at < 1000 * (1.5 * LEASE_S + 1)
+        assert noticed_at - killed_at < 1000 * (1.5 * SHARED_LEASE_S + 1)
         seen = client.get(device).json()
         assert (seen["status"], seen["agents"]) == ("away", 0)
         assert seen["last_seen_at"] is not None
