@@ -119,9 +119,7 @@ class LiveServer:
     def as_admin(self, work: Callable[[Admin], Awaitable[T]]) -> T:
         """Do an administrator's work in this process, which costs no start of an interpreter."""
         place = DataLocation(self.folder / "data", self.database_url)
-        with ThreadPoolExecutor(
-            1
-        ) as thread:  # an async test has a loop already
+        with ThreadPoolExecutor(1) as thread:  # an async test has a loop already
             return thread.submit(as_admin, place, work).result()
 
     def admin(self, *arguments: str, stdin: str = "") -> str:
