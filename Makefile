@@ -27,7 +27,7 @@ test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that
 	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) -m "not alone"
 	$(BIN)/pytest $(ORDER) -m alone tests/abuse
 
-check: $(READY)  ## Unit tests, under a minute
+check: $(READY)  ## Unit tests
 	$(BIN)/pytest -n auto --dist worksteal $(ORDER) tests/unit
 
 # Without contract tests: vendor clients cannot be told to measure. Workers are never measured,

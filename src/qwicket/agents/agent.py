@@ -13,7 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from qwicket.agents import function_process
-from qwicket.agents.api import Held, deliver, is_passing, is_stale, pause_s, renewed
+from qwicket.agents.api import HeldLease, deliver, is_stale, is_transient, pause_s, renewing
 from qwicket.agents.program import Failed
 from qwicket.agents.supervisor import ProcessDied, Supervisor
 from qwicket.clients.native import ApiError, ClientError
@@ -36,7 +36,7 @@ _STOPS: Final = "its agent stops"
 _log = logging.getLogger(__name__)
 
 
-class Leave(BaseException):
+class LeaveRequested(BaseException):
     """Raised by a signal handler, only while the agent waits without a job."""
 
 
@@ -65,7 +65,7 @@ class Agent:
         self._leave_by = now if self._leave_by is not None else now + self._grace_s
         if self._is_waiting:
             self._is_waiting = False
-            raise Leave
+            raise LeaveRequested
 
     def serve(self) -> None:
         """Claim and run jobs until `leave`.
@@ -80,11 +80,11 @@ class Agent:
                 claimed = self._claim()
                 if claimed is not None:
                     self._do(*claimed)
-        except Leave:
+        except LeaveRequested:
             pass
         finally:
             self._supervisor.end()
-            self._say_goodbye()
+            self._leave_device()
 
     def _claim(self) -> tuple[Lease, Program] | None:
         """Wait for a job. Retry while the server is unavailable."""
@@ -93,7 +93,7 @@ class Agent:
             try:
                 return self._waiting(lambda: self._api.claim((), _WAIT_S))
             except ClientError as error:
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
                 tried += 1
                 _log.warning("no job could be claimed: %s", error)
@@ -106,7 +106,7 @@ class Agent:
         self._is_waiting = True
         try:
             if self._leave_by is not None:  # the signal arrived just before
-                raise Leave
+                raise LeaveRequested
             return wait()
         finally:
             self._is_waiting = False
@@ -115,14 +115,14 @@ class Agent:
         _log.info("job %s begins", lease.job)
         work = _Work(self._api, self._supervisor, lease, self._grace_s, lambda: self._leave_by)
         try:
-            work.see_through(program)
+            work.run_to_end(program)
         except ApiError as error:
-            if is_passing(error) or error.status in {401, 403}:
+            if is_transient(error) or error.status in {401, 403}:
                 raise
             _log.error("the server refused the result of job %s: %s", lease.job, error)
             work.refused(error)
 
-    def _say_goodbye(self) -> None:
+    def _leave_device(self) -> None:
         try:
             self._api.leave()
         except ClientError as error:
@@ -136,22 +136,22 @@ class _Work:
     def __init__(
         self,
         api: AgentAPI,
-        crew: Supervisor,
+        supervisor: Supervisor,
         lease: Lease,
         grace_s: float,
         leave_by: Callable[[], float | None],
     ) -> None:
         self._api = api
-        self._supervisor = crew
+        self._supervisor = supervisor
         self._lease = lease
-        self._held = Held(lease)
+        self._held = HeldLease(lease)
         self._grace_s = grace_s
         self._leave_by = leave_by
         self._renew_at = 0.0
         self._stop_by: float | None = None
         self._is_lost = False
 
-    def see_through(self, program: Program) -> None:
+    def run_to_end(self, program: Program) -> None:
         """Run it and deliver the result.
 
         Raises:
@@ -210,18 +210,18 @@ class _Work:
 
     def _renew(self) -> None:
         try:
-            order = self._api.renew([self._held]).get(self._lease.job, _LOST)
+            directive = self._api.renew([self._held]).get(self._lease.job, _LOST)
         except ClientError as error:
             if not is_stale(error):
-                if not is_passing(error):
+                if not is_transient(error):
                     raise
                 _log.warning("a lease was not renewed: %s", error)
                 self._renew_at = time.monotonic() + pause_s(1, error) + self._api.renew_s
                 return
-            order = _LOST
+            directive = _LOST
         self._renew_at = time.monotonic() + self._api.renew_s
-        if order in (_STOP, _LOST):
-            self._is_lost = order == _LOST
+        if directive in (_STOP, _LOST):
+            self._is_lost = directive == _LOST
             self._ask_to_stop(time.monotonic() + self._grace_s)
 
     def _ask_to_stop(self, by: float) -> None:
@@ -235,7 +235,7 @@ class _Work:
 
     def _finish(self, parts: Sequence[Part | Failed], seconds: float) -> None:
         what = f"the outcome of job {self._lease.job}"
-        with renewed(
+        with renewing(
             self._api, self._held
         ):  # sending a large result may take longer than the lease time
             is_taken = deliver(

@@ -35,11 +35,11 @@ _TIMEOUT_S: Final = 30.0
 _JOIN_S: Final = 2.0
 _SLOWEST_BYTES_PER_S: Final = 32 << 10
 """Minimum rate of a large result, as for the server."""
-_ONCE: Final = RetryPolicy(max_attempts=1)
+_NO_RETRY: Final = RetryPolicy(max_attempts=1)
 _PAUSES: Final = RetryPolicy(first_pause_s=0.2, max_pause_s=15.0)
 """Longest pause between retries, which continue for ever."""
-_CHANCE: Final = random.SystemRandom()
-_PASSING: Final = frozenset({500, 507})
+_RANDOM: Final = random.SystemRandom()
+_TRANSIENT_STATUSES: Final = frozenset({500, 507})
 
 _log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Lease:
 
 
 @dataclass
-class Held:
+class HeldLease:
     """A lease that the agent holds, and the progress of its job."""
 
     lease: Lease
@@ -87,7 +87,7 @@ class AgentAPI:
     """
 
     def __init__(self, url: str, token: str, device: str, *, agent: str | None = None) -> None:
-        self._transport = Transport(url, token, _TIMEOUT_S, retry_policy=_ONCE)
+        self._transport = Transport(url, token, _TIMEOUT_S, retry_policy=_NO_RETRY)
         self.url = self._transport.url
         self.device = device
         self.agent = agent or secrets.token_hex(8)
@@ -104,7 +104,7 @@ class AgentAPI:
         """Upload a calibration, with the fields of its file."""
         self._send("PUT", f"{self._path}/calibration", msgspec.to_builtins(document))
 
-    def claim(self, held: Sequence[Held], wait_s: float) -> tuple[Lease, Program] | None:
+    def claim(self, held: Sequence[HeldLease], wait_s: float) -> tuple[Lease, Program] | None:
         """Return the next job, or None after `wait_s` seconds."""
         path = f"/v1/devices/{quote(self.device, safe='')}/leases?wait={wait_s:.3f}"
         body = schema.agents.ClaimBody(agent=self.agent, held=_bodies(held))
@@ -116,7 +116,7 @@ class AgentAPI:
         lease = Lease(right.id, right.fence, right.nonce, max_bytes)
         return lease, _program(found, lease)
 
-    def renew(self, held: Sequence[Held]) -> dict[str, str]:
+    def renew(self, held: Sequence[HeldLease]) -> dict[str, str]:
         """Report held leases; return a directive per job: `go on`, `stop` or `lost`."""
         path = f"{_path(held[0].lease)}/renew"
         body = schema.agents.RenewBody(agent=self.agent, held=_bodies(held))
@@ -190,10 +190,10 @@ class AgentAPI:
         self._transport.send(method, path, body, dict[str, Any], hold_s=hold_s)
 
 
-def is_passing(error: ClientError) -> bool:
+def is_transient(error: ClientError) -> bool:
     """Return whether a retry may help: the server is unavailable, busy or full."""
     if isinstance(error, ApiError) and not isinstance(error, ServerBusy):
-        return error.status in _PASSING
+        return error.status in _TRANSIENT_STATUSES
     return isinstance(error, ServerBusy | Unreachable | UnexpectedResponse)
 
 
@@ -205,7 +205,7 @@ def is_stale(error: ClientError) -> bool:
 def pause_s(tried: int, error: ClientError) -> float:
     """Return the pause in seconds after failed tries, with jitter to spread the agents."""
     asked_s = error.retry_after_s if isinstance(error, ServerBusy) else 0.0
-    return _PAUSES.pause_s(tried, asked_s, _CHANCE.random())
+    return _PAUSES.pause_s(tried, asked_s, _RANDOM.random())
 
 
 def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str) -> bool:
@@ -228,7 +228,7 @@ def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str)
             if is_stale(error):
                 _log.warning("%s came too late: %s", what, error)
                 return False
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
             _log.warning("%s is not delivered yet: %s", what, error)
             wait_s = pause_s(tried, error)
@@ -239,7 +239,7 @@ def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str)
             return False
 
 
-def keep(api: AgentAPI, held: Held, ended: threading.Event) -> None:
+def keep(api: AgentAPI, held: HeldLease, ended: threading.Event) -> None:
     """Renew a lease until its job was delivered, ignoring directives; for a thread."""
     while not ended.wait(api.renew_s):
         try:
@@ -249,7 +249,7 @@ def keep(api: AgentAPI, held: Held, ended: threading.Event) -> None:
 
 
 @contextmanager
-def renewed(api: AgentAPI, held: Held) -> Iterator[None]:
+def renewing(api: AgentAPI, held: HeldLease) -> Iterator[None]:
     """Renew a lease in a thread while the block runs, ignoring directives."""
     ended = threading.Event()
     thread = threading.Thread(target=keep, args=(api, held, ended), daemon=True)
@@ -265,7 +265,7 @@ def _path(lease: Lease) -> str:
     return f"/v1/leases/{quote(lease.job, safe='')}"
 
 
-def _bodies(held: Sequence[Held]) -> tuple[schema.agents.HeldLeaseBody, ...]:
+def _bodies(held: Sequence[HeldLease]) -> tuple[schema.agents.HeldLeaseBody, ...]:
     return tuple(each.body() for each in held)
 
 

@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Final, NoReturn
 
 from qwicket.agents.circuits import UnknownCircuit, unpack
-from qwicket.agents.outcomes import Misfit, packed
+from qwicket.agents.outcomes import InvalidOutcome, packed
 from qwicket.agents.program import Failed, Outcome, Program, Stopped
 
 Run = Callable[[Program], Outcome | Sequence[Outcome]]
@@ -148,7 +148,7 @@ def _answer(run: Run, program: Program) -> tuple[Any, ...]:
         return DONE, packed(outcomes, program, seconds), seconds
     except Stopped:
         return (STOPPED,)
-    except Misfit as misfit:
+    except InvalidOutcome as misfit:
         _log.error("job %s: %s", program.job, misfit)
         failed = Failed(f"The device returned an unsuitable result: {misfit}.", "bad_outcome")
     except UnknownCircuit as error:

@@ -1,6 +1,6 @@
 """Encodes results of a lab's function for the server: packed, compressed, hashed.
 
-docs/agents.md describes the format. `Misfit` explains why a result does not fit.
+docs/agents.md describes the format. `InvalidOutcome` explains why a result does not fit.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PLAIN_BYTES: Final = 1 << 10
 _Array = tuple[str, tuple[int, ...], bytes]
 
 
-class Misfit(Exception):
+class InvalidOutcome(Exception):
     """A result is not what the job requested; the text gives the reason."""
 
 
@@ -51,11 +51,13 @@ def packed(
         seconds: Run time.
 
     Raises:
-        Misfit: Their number or kind is wrong.
+        InvalidOutcome: Their number or kind is wrong.
     """
     several = [outcomes] if isinstance(outcomes, Counts | Memory | Samples | Failed) else outcomes
     if not isinstance(several, list | tuple) or len(several) != len(program.circuits):
-        raise Misfit(f"there must be {len(program.circuits)} outcomes, one for each circuit")
+        raise InvalidOutcome(
+            f"there must be {len(program.circuits)} outcomes, one for each circuit"
+        )
     return [_part(each, k, program, seconds) for k, each in enumerate(several)]
 
 
@@ -77,7 +79,7 @@ def _part(outcome: Outcome, number: int, program: Program, seconds: float) -> Pa
     else:
         wanted = "Counts or Memory" if program.family == "qubit" else "Samples"
         kind = type(outcome).__name__
-        raise Misfit(
+        raise InvalidOutcome(
             f"outcome {number} is of the kind {kind}; the family {program.family} needs {wanted}"
         )
     raw = msgspec.msgpack.encode(
@@ -104,14 +106,14 @@ def _bits(outcome: Counts | Memory, n_bits: int, outputs: Sequence[str]) -> dict
         counts = {key: int(n) for key, n in outcome.counts.items() if n}
     if "memory" in outputs:
         if not isinstance(outcome, Memory):
-            raise Misfit("memory was asked for: Memory has it, Counts has not")
+            raise InvalidOutcome("memory was asked for: Memory has it, Counts has not")
         arrays["memory"] = _keys(outcome.shots, n_bits)
     if "counts" in outputs or "probabilities" in outputs:
         arrays["keys"] = _keys(counts, n_bits)
         try:
             numbers = array("q", counts.values())
         except OverflowError:
-            raise Misfit("a count is out of range") from None
+            raise InvalidOutcome("a count is out of range") from None
         arrays["counts"] = ("<i8", (len(counts),), numbers.tobytes())
     return arrays
 
@@ -129,7 +131,7 @@ def _keys(texts: Iterable[str], n_bits: int) -> _Array:
 
 def _key(text: str, n_bits: int, width: int) -> bytes:
     if len(text) != n_bits or not set(text) <= {"0", "1"}:
-        raise Misfit(f"{text[:40]!r} is no text of {n_bits} bits")
+        raise InvalidOutcome(f"{text[:40]!r} is no text of {n_bits} bits")
     return (int(text, 2) if n_bits else 0).to_bytes(width, "little")
 
 
@@ -137,7 +139,7 @@ def _samples(outcome: Samples, family: str, is_binned: bool) -> _Array:
     rows = outcome.shots
     columns = len(rows[0]) if len(rows) else 0
     if any(len(row) != columns for row in rows):
-        raise Misfit("shots have different numbers of readings")
+        raise InvalidOutcome("shots have different numbers of readings")
     numbers = [number for row in rows for number in row]
     dtype, data = _numbers(numbers, family)
     return dtype, ((len(rows), 1, columns) if is_binned else (len(rows), columns)), data
@@ -154,4 +156,4 @@ def _numbers(numbers: Sequence[Any], family: str) -> tuple[str, bytes]:
             return "<f8", array("d", numbers).tobytes()
         return "<i8", array("q", [int(each) for each in numbers]).tobytes()
     except (OverflowError, TypeError, ValueError):
-        raise Misfit("a sample is no number, or out of range") from None
+        raise InvalidOutcome("a sample is no number, or out of range") from None

@@ -69,7 +69,7 @@ class Failed:
 Outcome = Counts | Memory | Samples | Failed
 
 
-def _say_nothing(_done: float, _text: str) -> None:
+def _ignore_progress(_done: float, _text: str) -> None:
     pass
 
 
@@ -104,7 +104,7 @@ class Program:
     circuits: Sequence[Circuit] = ()
     packed: bytes = b""
     attempts: int = 0
-    _tell: Callable[[float, str], None] = field(default=_say_nothing, repr=False)
+    _tell: Callable[[float, str], None] = field(default=_ignore_progress, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def progress(self, done: float, text: str = "") -> None:

@@ -21,9 +21,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from qwicket.agents.api import AgentAPI, Held, Lease, deliver, is_passing, keep
+from qwicket.agents.api import AgentAPI, HeldLease, Lease, deliver, is_transient, keep
 from qwicket.agents.circuits import unpack
-from qwicket.agents.outcomes import Misfit, packed
+from qwicket.agents.outcomes import InvalidOutcome, packed
 from qwicket.agents.program import Failed, Program, Samples
 from qwicket.clients.native import ApiError, ClientError
 
@@ -111,7 +111,7 @@ class Storage:
         try:
             claimed = api.claim((), self._wait_s)
         except ClientError as error:
-            if not is_passing(error):
+            if not is_transient(error):
                 raise
             _log.warning("no job could be claimed: %s", error)
             return NextJob()
@@ -123,7 +123,7 @@ class Storage:
             api, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
         )
         self._works[lease.job] = work
-        threading.Thread(target=keep, args=(api, Held(lease), work.ended), daemon=True).start()
+        threading.Thread(target=keep, args=(api, HeldLease(lease), work.ended), daemon=True).start()
         return NextJob(lease.job, name)
 
     def get_job(self, storage_path: str, job_id: str) -> dict[str, Any]:
@@ -153,7 +153,7 @@ class Storage:
                 return
             try:
                 parts = packed(_outcomes(_plain(result)), work.program, seconds)
-            except Misfit as misfit:
+            except InvalidOutcome as misfit:
                 self._fail(
                     work, f"The spooler returned an unsuitable result: {misfit}.", seconds, deadline
                 )
@@ -245,7 +245,7 @@ def _rows(memory: Sequence[str], shots: int) -> list[list[int]]:
     try:
         return [[int(number) for number in text.split()] for text in memory]
     except ValueError:
-        raise Misfit("a shot is not a list of numbers") from None
+        raise InvalidOutcome("a shot is not a list of numbers") from None
 
 
 def _reason(status: Mapping[str, Any]) -> str:

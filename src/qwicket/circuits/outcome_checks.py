@@ -105,17 +105,17 @@ def _check(outcome: Outcome, frame: Frame, options: RunOptions, where: str) -> N
         else:
             _check_bits(outcome, frame, options)
         _check_labels(outcome)
-    except _Unfit as unfit:
+    except _InvalidOutcome as unfit:
         raise InvalidRequest(f"{where}.outcome: {unfit}.", field=where) from None
 
 
-class _Unfit(Exception):
+class _InvalidOutcome(Exception):
     """Reason for which a result does not fit."""
 
 
 def _need(holds: bool, text: str) -> None:
     if not holds:
-        raise _Unfit(text)
+        raise _InvalidOutcome(text)
 
 
 def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:

@@ -4,11 +4,11 @@ Independent of jobs and the database. Each task ends with its result or one `Wor
 """
 
 from qwicket.compute.failures import (
-    BadAnswer,
+    InvalidResponse,
+    MemoryLimitExceeded,
     NotStarted,
-    OutOfMemory,
-    OutOfTime,
     Stopped,
+    TimeLimitExceeded,
     WorkerDied,
     WorkError,
     WorkFailed,
@@ -18,16 +18,16 @@ from qwicket.compute.parser_pool import ParserPool
 from qwicket.compute.pool import Pool, Task
 
 __all__ = [
-    "BadAnswer",
     "Compute",
+    "InvalidResponse",
     "LocalCompute",
+    "MemoryLimitExceeded",
     "NotStarted",
-    "OutOfMemory",
-    "OutOfTime",
     "ParserPool",
     "Pool",
     "Stopped",
     "Task",
+    "TimeLimitExceeded",
     "Work",
     "WorkError",
     "WorkFailed",

@@ -2,12 +2,12 @@
 
     WorkFailed
     ├── WorkError    the function raised, or a value could not be pickled
-    ├── WorkerDied   its process ended without an answer: a crash, or a kill from outside
-    │   └── BadAnswer    its response is malformed, and it was killed
-    ├── OutOfTime    it reached its time limit and was killed
-    ├── OutOfMemory  it asked for more memory than a worker may use
+    ├── WorkerDied   its process ended without a response: a crash, or a kill from outside
+    │   └── InvalidResponse  its response is malformed, and it was killed
+    ├── TimeLimitExceeded    it reached its time limit and was killed
+    ├── MemoryLimitExceeded  it needs more memory than a worker may use
     ├── Stopped      it was cancelled, or the pool closed
-    └── NotStarted   no worker could be started: the work never began
+    └── NotStarted   no worker could be started, so the work never began
 
 Each builds its message from its arguments, so that it survives pickling.
 """
@@ -64,7 +64,7 @@ class WorkerDied(WorkFailed):
         return f"The worker process ended with status {self.exitcode}."
 
 
-class BadAnswer(WorkerDied):
+class InvalidResponse(WorkerDied):
     """The process sent a malformed response: work took it over or damaged its memory.
 
     Args:
@@ -75,7 +75,7 @@ class BadAnswer(WorkerDied):
         return "The worker process sent a response that cannot be read."
 
 
-class OutOfTime(WorkFailed):
+class TimeLimitExceeded(WorkFailed):
     """The work ran for `limit_s` seconds and was killed."""
 
     code = "out_of_time"
@@ -88,7 +88,7 @@ class OutOfTime(WorkFailed):
         return f"The work was stopped at its time limit of {self.limit_s:g} s."
 
 
-class OutOfMemory(WorkFailed):
+class MemoryLimitExceeded(WorkFailed):
     """The work asked for more memory than there is, or than `limit_bytes` if that is set."""
 
     code = "out_of_memory"

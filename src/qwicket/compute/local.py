@@ -7,7 +7,7 @@ import hashlib
 from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
 from qwicket.circuits.outcomes import Encoded, RunResult
-from qwicket.compute.failures import BadAnswer
+from qwicket.compute.failures import InvalidResponse
 from qwicket.compute.pool import Pool
 from qwicket.model.failures import Failure
 
@@ -119,7 +119,7 @@ class LocalCompute:
         try:
             found = cast("_Answer", await asyncio.wrap_future(task.future))
             if len(found) != len(jobs):
-                raise BadAnswer(0)
+                raise InvalidResponse(0)
             if sum(map(_size, found)) <= _HASHED_AT_ONCE_BYTES:
                 return _checked(found)
             return await asyncio.to_thread(_checked, found)
@@ -141,7 +141,7 @@ def _checked(answer: _Answer) -> list[RunResult]:
     replace another job's result.
 
     Raises:
-        BadAnswer: A digest is not that of its body.
+        InvalidResponse: A digest is not that of its body.
     """
     return [RunResult(tuple(map(_encoded, parts)), seconds) for parts, seconds in answer]
 
@@ -150,5 +150,5 @@ def _encoded(part: _Part | Failure) -> Encoded | Failure:
     if isinstance(part, Failure):
         return part
     if hashlib.sha256(part.body).digest() != part.sha256:
-        raise BadAnswer(0)
+        raise InvalidResponse(0)
     return Encoded(*part)

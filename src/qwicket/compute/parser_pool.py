@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from qwicket.circuits.summary import Checked
 from qwicket.compute.failures import (
-    OutOfMemory,
-    OutOfTime,
+    MemoryLimitExceeded,
     Stopped,
+    TimeLimitExceeded,
     WorkerDied,
     WorkError,
     WorkFailed,
@@ -166,7 +166,7 @@ class ParserPool:
                 try:
                     max_s = self._limits.parsing.short_read_s
                     return await self._run(self._short_pool, call, max_s)
-                except OutOfTime:
+                except TimeLimitExceeded:
                     self.overruns += 1
                     self._barred_until[account] = self._clock() + _BAR_S
                 except Stopped:  # its process was replaced by one that parses QPY
@@ -174,7 +174,7 @@ class ParserPool:
         async with self._slots.slot(account):
             try:
                 return await self._run(self._pool, call, self._limits.parsing.read_time_s)
-            except OutOfTime:
+            except TimeLimitExceeded:
                 raise LimitExceeded(
                     f"Reading the program takes more than {self._limits.parsing.read_time_s:g} s"
                     " (limit read_time_s).",
@@ -224,7 +224,7 @@ class ParserPool:
         """Run a call in a process of a pool.
 
         Raises:
-            OutOfTime: It takes longer than `timeout_s`.
+            TimeLimitExceeded: It takes longer than `timeout_s`.
             Stopped: The pool was closed.
             QwicketError: As for `read`.
         """
@@ -233,9 +233,9 @@ class ParserPool:
         )
         try:
             return await asyncio.wrap_future(task.future)
-        except (OutOfTime, Stopped):
+        except (TimeLimitExceeded, Stopped):
             raise
-        except OutOfMemory:
+        except MemoryLimitExceeded:
             raise LimitExceeded(
                 "Reading the program takes more than"
                 f" {self._limits.parsing.read_memory_bytes >> 20} MiB (limit read_memory_bytes).",

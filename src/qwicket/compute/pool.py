@@ -17,16 +17,16 @@ import msgspec
 
 from qwicket.compute import worker
 from qwicket.compute.failures import (
-    BadAnswer,
+    InvalidResponse,
+    MemoryLimitExceeded,
     NotStarted,
-    OutOfMemory,
-    OutOfTime,
     Stopped,
+    TimeLimitExceeded,
     WorkerDied,
     WorkError,
     WorkFailed,
 )
-from qwicket.compute.worker_spawner import Setup, Undelivered, WorkerProcess, WorkerSpawner
+from qwicket.compute.worker_spawner import RequestNotDelivered, Setup, WorkerProcess, WorkerSpawner
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -278,14 +278,14 @@ class _Slot:
                 answer = child.ask(request, task.timeout_s, self._answer_bytes)
                 return self._read(answer, task._returns)
             except (worker.BadMessage, msgspec.DecodeError, RecursionError) as error:
-                raise self._distrust(task, error) from None
+                raise self._invalid_response(task, error) from None
             except TimeoutError:
                 self._drop()
-                raise OutOfTime(task.timeout_s) from None
+                raise TimeLimitExceeded(task.timeout_s) from None
             except EOFError:
                 # The process had read the request. A retry could kill another process.
                 raise self._death(task, self._drop(is_ending=True)) from None
-            except Undelivered:
+            except RequestNotDelivered:
                 # The process died before it read the request, so the task is not the cause.
                 status = self._drop(is_ending=True)
                 task._hold(None)
@@ -321,16 +321,16 @@ class _Slot:
                     raise msgspec.DecodeError("unknown kind of answer")
         # Its address space may be too fragmented to give the next task its full allowance.
         self._drop()
-        raise OutOfMemory(self._memory_bytes)
+        raise MemoryLimitExceeded(self._memory_bytes)
 
-    def _distrust(self, task: Task[Any], error: Exception) -> WorkFailed:
+    def _invalid_response(self, task: Task[Any], error: Exception) -> WorkFailed:
         """Kill a process after a malformed response, which counts as its death."""
         status = self._drop()
         if task._is_cancelled:
             return Stopped()
         self.deaths += 1
         _log.warning("a worker sent no answer, and was killed: %s", error)
-        return BadAnswer(status)
+        return InvalidResponse(status)
 
     def _death(self, task: Task[Any], status: int) -> WorkFailed:
         if self._spawner.is_closed or task._is_cancelled:
@@ -338,7 +338,7 @@ class _Slot:
         self.deaths += 1
         _log.warning("a worker ended at work with status %d", status)
         if status == worker.NO_MEMORY_STATUS:
-            return OutOfMemory(self._memory_bytes)
+            return MemoryLimitExceeded(self._memory_bytes)
         return WorkerDied(status)
 
     def _drop(self, *, is_ending: bool = False) -> int:

@@ -42,11 +42,11 @@ def _environment() -> dict[str, str]:
     return passed | _ONE_THREAD
 
 
-class Undelivered(Exception):
+class RequestNotDelivered(Exception):
     """The worker died before it had read the whole request: the work never began."""
 
 
-class _FoundDead(Exception):
+class _KilledBeforeUse(Exception):
     """A worker was killed before its first work, which says nothing about the next one."""
 
 
@@ -133,7 +133,7 @@ class WorkerProcess:
 
         Raises:
             BadMessage: The child sent something other than a response.
-            Undelivered: The child died before it had read the request.
+            RequestNotDelivered: The child died before it had read the request.
             EOFError: The child died after that.
             TimeoutError: Sending, running and receiving took longer than `limit_s`.
         """
@@ -144,7 +144,7 @@ class WorkerProcess:
             return worker.receive(self._channel, deadline, max_bytes)
         except ConnectionError as error:
             # Linux resets a Unix socket whose owner died with something unread, and only then.
-            raise Undelivered from error
+            raise RequestNotDelivered from error
 
     def kill(self) -> None:
         """Kill the process and what it has started, which is in its session."""
@@ -220,7 +220,7 @@ class WorkerSpawner:
                 if n_failed == tries:
                     raise
                 _log.error("%s", failure)
-            except _FoundDead:
+            except _KilledBeforeUse:
                 _log.warning("a worker was killed before its first work")
         raise NotStarted("every new worker was killed")
 
@@ -259,7 +259,7 @@ class WorkerSpawner:
             raise Stopped
         # A negative status is a signal, from outside; a positive one is an error in the warm-up.
         if status < 0:
-            raise _FoundDead
+            raise _KilledBeforeUse
         raise NotStarted(f"a new worker ended with status {status}")
 
     def _take(self) -> WorkerProcess:

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.circuits.outcomes import RunResult
 from qwicket.compute import (
+    MemoryLimitExceeded,
     NotStarted,
-    OutOfMemory,
-    OutOfTime,
     Stopped,
+    TimeLimitExceeded,
     Work,
     WorkerDied,
     WorkError,
@@ -87,15 +87,15 @@ class SimulatedDriver:
         """
         if isinstance(failure, WorkerDied):
             raise ProcessDied(str(failure)) from failure
-        if self._is_express and isinstance(failure, OutOfTime | OutOfMemory):
+        if self._is_express and isinstance(failure, TimeLimitExceeded | MemoryLimitExceeded):
             raise ExpressOverrun(str(failure)) from failure
-        if isinstance(failure, OutOfTime):
+        if isinstance(failure, TimeLimitExceeded):
             text = (
                 f"The job was stopped after {failure.limit_s:g} s, the most that one job may run"
                 " (limit run_time_s)."
             )
             return RunResult(Failure("run_time_exceeded", text), failure.limit_s)
-        if isinstance(failure, OutOfMemory):
+        if isinstance(failure, MemoryLimitExceeded):
             allowed = "all there is" if failure.limit_bytes is None else _mib(failure.limit_bytes)
             text = (
                 f"The job needed more memory than one job may use: {_mib(assignment.est_bytes)}"

@@ -109,7 +109,7 @@ class Admission:
     ) -> NewJob:
         checked = await self._read(actor, submission, device)
         noise = self._noise(submission, device, calibration)
-        told = self._as_the_program_says(submission, device, checked.summary, noise)
+        told = self._apply_program_settings(submission, device, checked.summary, noise)
         options, estimate = self._plan(told, device, checked.summary, noise, calibration)
         self._check_result(told, checked.summary, is_exact=noise is None)
         # Only now, because parsing may have taken a second in which the job was not queued.
@@ -283,7 +283,7 @@ class Admission:
                 field="engine",
             )
 
-    def _as_the_program_says(
+    def _apply_program_settings(
         self, submission: Submission, device: Device, summary: Summary, noise: NoiseModel | None
     ) -> Submission:
         """Return the submission with the shots and outputs that its program specifies."""

@@ -43,7 +43,7 @@ _CHECKS_AT_ONCE: Final = 1
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
 
-class Pulled(NamedTuple):
+class ClaimedJob(NamedTuple):
     """A job claimed by an agent.
 
     Attributes:
@@ -175,7 +175,7 @@ class Agents:
         known: Sequence[Lease],
         wait_s: float,
         is_gone: Callable[[], Awaitable[bool]],
-    ) -> Pulled | None:
+    ) -> ClaimedJob | None:
         """Return the next job of a device, or None after `wait_s`.
 
         Args:
@@ -199,7 +199,7 @@ class Agents:
             return None
         handout = await self._store.agents.handout(assignment.lease.job)
         options = _options.decode(handout.options)
-        return Pulled(assignment, handout, options, served.family)
+        return ClaimedJob(assignment, handout, options, served.family)
 
     async def renew(
         self,

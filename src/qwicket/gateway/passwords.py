@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import argon2
 
 from qwicket.compute.fair_slots import FairSlots
-from qwicket.gateway.throttle import Bucket, Tries, network
+from qwicket.gateway.throttle import AttemptCounter, Bucket, network
 from qwicket.model.errors import TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def hash_password(password: str) -> str:
     return _hasher.hash(password)
 
 
-class _Beyond(NamedTuple):
+class _RetryTimes(NamedTuple):
     """Seconds until another wrong password is allowed, for the name and for the address."""
 
     name_s: float
@@ -61,7 +61,7 @@ class Passwords:
     def __init__(self, limits: SignInLimits) -> None:
         self._limits = limits
         self.wrong = 0
-        self._tries = Tries(limits.password_tries)
+        self._tries = AttemptCounter(limits.password_tries)
         self._bucket = Bucket(limits.wrong_passwords)
         self._waiter: Counter[str] = Counter()
         self._hashing = FairSlots(_HASHES_AT_ONCE)
@@ -82,23 +82,23 @@ class Passwords:
         """
         login = login[:_MAX_LOGIN_CHARS]
         async with self._counted(network(address)):
-            beyond = _Beyond(self._tries.take(address, login), self._bucket.take(address))
-            if await self._compare(login, stored, password, network(address), beyond):
-                if not beyond.name_s:
+            retry_times = _RetryTimes(self._tries.take(address, login), self._bucket.take(address))
+            if await self._compare(login, stored, password, network(address), retry_times):
+                if not retry_times.name_s:
                     self._tries.give_back(address, login)
-                if not beyond.address_s:
+                if not retry_times.address_s:
                     self._bucket.give_back(address)
                 return
         self.wrong += 1
-        self._refuse(beyond)
+        self._refuse(retry_times)
 
     async def _compare(
-        self, login: str, stored: str | None, password: str, where: str, beyond: _Beyond
+        self, login: str, stored: str | None, password: str, where: str, retry_times: _RetryTimes
     ) -> bool:
-        if beyond.name_s:
+        if retry_times.name_s:
             async with self._pauses.slot(f"{where} {login}"):
                 await asyncio.sleep(NAME_PAUSE_S)
-        if beyond.address_s:
+        if retry_times.address_s:
             async with self._pauses.slot(where):
                 await asyncio.sleep(ADDRESS_PAUSE_S)
         async with self._hashing.slot(where):
@@ -122,12 +122,12 @@ class Passwords:
             if not self._waiter[where]:
                 del self._waiter[where]
 
-    def _refuse(self, beyond: _Beyond) -> None:
-        if not any(beyond):
+    def _refuse(self, retry_times: _RetryTimes) -> None:
+        if not any(retry_times):
             raise Unauthenticated("The name or the password is wrong.")
         limits = self._limits
         name, maximum, what = "wrong_passwords", limits.wrong_passwords, "from one address"
-        if beyond.name_s:
+        if retry_times.name_s:
             name, maximum, what = (
                 "password_tries",
                 limits.password_tries,
@@ -135,7 +135,7 @@ class Passwords:
             )
         raise TooManyRequests(
             f"Over {maximum} wrong passwords {what} (limit {name}).",
-            retry_after_s=max(beyond),
+            retry_after_s=max(retry_times),
             limit=name,
             quota=maximum,
         )

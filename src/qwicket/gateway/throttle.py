@@ -18,7 +18,7 @@ _MAX_TRACKED: Final = 10_000
 _MAX_ADDRESS_CHARS: Final = 64
 
 
-class Tries:
+class AttemptCounter:
     """Wrong attempts of the last minute, per address and name.
 
     An attempt counts from its beginning until it succeeds, so that concurrent ones count, too.
@@ -84,7 +84,7 @@ class WrongTokens:
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._tries = Tries(limit)
+        self._tries = AttemptCounter(limit)
 
     def count(self, address: str) -> None:
         """Count a wrong token.

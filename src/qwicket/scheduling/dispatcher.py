@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from qwicket.store import Changed, Store
 
 _STOPS: Final = "the server stops"
-_NOT_BEGUN_PAUSE_S: Final = 1.0
+_NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 _BUSY_S: Final = 0.02
@@ -322,7 +322,7 @@ class Dispatcher:
         try:
             await asyncio.wait([run.task])
             if run.fault(JobNotStarted):
-                await asyncio.sleep(_NOT_BEGUN_PAUSE_S)  # a retry at once would fail the same way
+                await asyncio.sleep(_NOT_STARTED_PAUSE_S)  # a retry at once would fail the same way
         finally:
             for each in assignments:
                 del self._runs[_key(each)]

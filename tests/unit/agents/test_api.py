@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 
 from qwicket.agents import AgentAPI, Failed
-from qwicket.agents.api import Held, Lease, deliver, is_passing, is_stale, pause_s, renewed
+from qwicket.agents.api import HeldLease, Lease, deliver, is_stale, is_transient, pause_s, renewing
 from qwicket.agents.outcomes import Part
 from qwicket.clients.native import (
     ApiError,
@@ -51,7 +51,7 @@ def test_what_passes_is_tried_until_it_is_taken(error: ClientError) -> None:
 
     assert deliver(send, pause, "it")
     assert len(pauses) == 2
-    assert is_passing(error)
+    assert is_transient(error)
 
 
 @pytest.mark.parametrize("status", [404, 409])
@@ -70,7 +70,7 @@ def test_another_refusal_is_the_callers_to_decide(status: int) -> None:
 
     with pytest.raises(ApiError):
         deliver(send, lambda _: True, "it")
-    assert not is_passing(api(status))
+    assert not is_transient(api(status))
     assert not is_stale(api(status))
 
 
@@ -106,32 +106,32 @@ def test_an_outcome_that_the_server_would_cut_off_is_refused_before_it_is_sent()
     large = Part(bytes(1_000), "0" * 64)
     with pytest.raises(ApiError, match=r"1,333 bytes; the limit outcome_bytes is 1,332") as refusal:
         gate.finish(Lease("job", 1, "secret", 1_332), [large], 0.0)
-    assert not is_passing(refusal.value)
+    assert not is_transient(refusal.value)
     with pytest.raises(Unreachable):
         gate.finish(Lease("job", 1, "secret", 1_333), [large], 0.0)
 
 
 def test_a_lease_is_kept_while_its_outcome_travels() -> None:
     class Counting(AgentAPI):
-        renewed = 0
+        renewing = 0
 
-        def renew(self, held: Sequence[Held]) -> dict[str, str]:
-            self.renewed += 1
-            if self.renewed == 2:
+        def renew(self, held: Sequence[HeldLease]) -> dict[str, str]:
+            self.renewing += 1
+            if self.renewing == 2:
                 raise Unreachable("away")
             return {}
 
     gate = Counting("http://127.0.0.1:1", TOKEN, "lab5")
     gate.renew_s = 0.01
-    with renewed(gate, Held(Lease("job", 1, "secret"))):
+    with renewing(gate, HeldLease(Lease("job", 1, "secret"))):
         until(
-            lambda: gate.renewed >= 4,
+            lambda: gate.renewing >= 4,
             "it is renewed again and again, whatever happens",
             timeout_s=PROMPT_S,
         )
-    told = gate.renewed
+    told = gate.renewing
     time.sleep(0.05)
-    assert gate.renewed == told, "and no more when it is delivered"
+    assert gate.renewing == told, "and no more when it is delivered"
 
 
 def test_each_agent_has_a_name_of_its_own() -> None:

@@ -17,7 +17,7 @@ from qwicket.agents.circuits import (
     QubitCircuit,
     Register,
 )
-from qwicket.agents.outcomes import Misfit, Part, packed
+from qwicket.agents.outcomes import InvalidOutcome, Part, packed
 from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
 from qwicket.circuits import atoms, outcome_checks, photonic, qubit
 from qwicket.circuits.frames import frames
@@ -151,21 +151,21 @@ def test_a_failed_circuit_stays_what_it_is() -> None:
     ],
 )
 def test_what_is_no_outcome_is_told_in_words(outcome: Outcome, said: str) -> None:
-    with pytest.raises(Misfit, match=said):
+    with pytest.raises(InvalidOutcome, match=said):
         packed(outcome, program(2, 1, "counts"), 0.0)
 
 
 def test_counts_are_no_memory() -> None:
-    with pytest.raises(Misfit, match="memory was asked for"):
+    with pytest.raises(InvalidOutcome, match="memory was asked for"):
         packed(Counts({"00": 1}), program(2, 1, "memory"), 0.0)
 
 
 @pytest.mark.parametrize("rows", [[[1], [1, 2]], [[1 << 15]], [["x"]], [[None]]])
 def test_samples_that_are_no_table_of_numbers_are_told(rows: list[list[int]]) -> None:
-    with pytest.raises(Misfit):
+    with pytest.raises(InvalidOutcome):
         packed(Samples(rows), program(0, 1, "samples", family="atoms"), 0.0)
 
 
 def test_bits_are_refused_where_numbers_are_read() -> None:
-    with pytest.raises(Misfit, match="of the kind Counts; the family atoms needs Samples"):
+    with pytest.raises(InvalidOutcome, match="of the kind Counts; the family atoms needs Samples"):
         packed(Counts({"0": 1}), program(1, 1, "samples", family="atoms"), 0.0)

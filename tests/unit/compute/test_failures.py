@@ -7,10 +7,10 @@ import pickle
 import pytest
 
 from qwicket.compute import (
+    MemoryLimitExceeded,
     NotStarted,
-    OutOfMemory,
-    OutOfTime,
     Stopped,
+    TimeLimitExceeded,
     WorkerDied,
     WorkError,
     WorkFailed,
@@ -22,9 +22,9 @@ SENTENCES = [
     (WorkerDied(3), "The worker process ended with status 3."),
     (WorkerDied(-9), "The worker process was ended by SIGKILL."),
     (WorkerDied(-63), "The worker process was ended by signal 63."),
-    (OutOfTime(2.5), "The work was stopped at its time limit of 2.5 s."),
-    (OutOfMemory(2048), "The work needed more than its memory limit of 2,048 bytes."),
-    (OutOfMemory(None), "The work needed more memory than this machine could give."),
+    (TimeLimitExceeded(2.5), "The work was stopped at its time limit of 2.5 s."),
+    (MemoryLimitExceeded(2048), "The work needed more than its memory limit of 2,048 bytes."),
+    (MemoryLimitExceeded(None), "The work needed more memory than this machine could give."),
     (Stopped(), "The work was stopped."),
     (NotStarted("OSError"), "No worker could be started: OSError."),
 ]

@@ -14,11 +14,11 @@ import pytest
 import qwicket.compute
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.compute import (
-    BadAnswer,
     Compute,
+    InvalidResponse,
     LocalCompute,
-    OutOfTime,
     Stopped,
+    TimeLimitExceeded,
     Work,
     WorkError,
 )
@@ -67,7 +67,7 @@ def test_work_reaches_the_engine_and_its_completion_comes_back() -> None:
 @pytest.mark.parametrize("engine", ["stingy_engine", "lying_engine", "endless_list", "pid"])
 def test_an_answer_that_is_no_completion_of_each_job_is_a_death(engine: str) -> None:
     async def use(compute: LocalCompute) -> None:
-        with pytest.raises(BadAnswer):
+        with pytest.raises(InvalidResponse):
             await run(compute, WORK, WORK)
 
     with_compute(use, f"support.pool_tasks:{engine}")
@@ -102,7 +102,7 @@ def test_cancelling_the_await_of_waiting_work_keeps_the_process(tmp_path: Path) 
 
 def test_time_limit_is_an_exception_of_the_await(tmp_path: Path) -> None:
     async def use(compute: LocalCompute) -> None:
-        with pytest.raises(OutOfTime):
+        with pytest.raises(TimeLimitExceeded):
             await run(compute, endless(tmp_path / "spin"), timeout_s=0.1)
 
     with_compute(use, "support.pool_tasks:endless_engine")

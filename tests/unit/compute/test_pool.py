@@ -21,12 +21,12 @@ from typing import TypedDict, Unpack
 import pytest
 
 from qwicket.compute import (
-    BadAnswer,
+    InvalidResponse,
+    MemoryLimitExceeded,
     NotStarted,
-    OutOfMemory,
-    OutOfTime,
     Pool,
     Stopped,
+    TimeLimitExceeded,
     WorkerDied,
     WorkError,
     worker,
@@ -244,7 +244,7 @@ def test_hostile_bytes_of_a_worker_count_as_its_death(open_pool: OpenPool, name:
     pool = open_pool(answer_bytes=MIB)
     before = result(pool.submit(pool_tasks.pid, timeout_s=LIMIT_S))
     error = fault(pool, pool_tasks.send_raw, HOSTILE[name])
-    assert isinstance(error, BadAnswer)
+    assert isinstance(error, InvalidResponse)
     assert isinstance(error, WorkerDied)
     assert is_gone(before)
     assert pool.deaths == 1
@@ -255,14 +255,14 @@ def test_hostile_bytes_of_a_worker_count_as_its_death(open_pool: OpenPool, name:
 def test_a_pickle_of_a_worker_is_never_loaded(pool: Pool, tmp_path: Path, mark: bytes) -> None:
     sign = tmp_path / "loaded"
     hostile = framed(mark + pickle.dumps(Boom(str(sign))))
-    assert isinstance(fault(pool, pool_tasks.send_raw, hostile), BadAnswer)
+    assert isinstance(fault(pool, pool_tasks.send_raw, hostile), InvalidResponse)
     assert not sign.exists()
 
 
 @pytest.mark.parametrize("data", [b"\0\0\0", struct.pack("!Q", 100) + b"v" * 50])
 def test_half_a_message_and_silence_is_a_death_at_the_time_limit(pool: Pool, data: bytes) -> None:
     error = failure(pool.submit(pool_tasks.send_raw, data, timeout_s=0.5))
-    assert isinstance(error, BadAnswer)
+    assert isinstance(error, InvalidResponse)
     assert call(pool, operator.neg, 1) == -1
 
 
@@ -274,7 +274,7 @@ def test_half_a_message_and_an_end_is_a_death(pool: Pool, data: bytes) -> None:
 
 def test_an_answer_is_what_was_asked_for_or_a_death(pool: Pool) -> None:
     task = pool.submit("support.pool_tasks:pid", timeout_s=LIMIT_S, returns=list[str])
-    assert isinstance(failure(task), BadAnswer)
+    assert isinstance(failure(task), InvalidResponse)
 
 
 # What a worker may do
@@ -332,7 +332,7 @@ def test_what_work_has_started_ends_with_its_process(pool: Pool, tmp_path: Path)
     task = pool.submit(pool_tasks.fork_and_hold, str(tmp_path / "spin"), 5, timeout_s=2.0)
     pids = [announced(tmp_path / f"spin.{child}") for child in range(5)]
     pids.append(announced(tmp_path / "spin"))
-    assert isinstance(failure(task), OutOfTime)
+    assert isinstance(failure(task), TimeLimitExceeded)
     eventually(lambda: all(is_gone(pid) for pid in pids))
 
 
@@ -348,7 +348,7 @@ def test_what_work_has_started_ends_when_its_process_died_of_itself(
 
 def test_work_that_sleeps_is_killed_at_its_limit(pool: Pool, tmp_path: Path) -> None:
     task = pool.submit(pool_tasks.sleep, str(tmp_path / "sleep"), timeout_s=0.3)
-    assert isinstance(failure(task), OutOfTime)
+    assert isinstance(failure(task), TimeLimitExceeded)
     assert is_gone(announced(tmp_path / "sleep"))
 
 
@@ -508,7 +508,7 @@ def test_time_limit_kills_the_work_near_its_limit(pool: Pool, tmp_path: Path) ->
     task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=0.4)
     error = failure(task)
     assert 0.4 <= time.monotonic() - started_at < 2.4
-    assert isinstance(error, OutOfTime)
+    assert isinstance(error, TimeLimitExceeded)
     assert error.limit_s == 0.4
     assert is_gone(announced(tmp_path / "spin"))
     assert call(pool, operator.neg, 1) == -1
@@ -516,7 +516,7 @@ def test_time_limit_kills_the_work_near_its_limit(pool: Pool, tmp_path: Path) ->
 
 def test_time_limit_reaches_code_that_never_returns_from_c(pool: Pool, tmp_path: Path) -> None:
     task = pool.submit(pool_tasks.spin_in_c, str(tmp_path / "spin"), timeout_s=0.2)
-    assert isinstance(failure(task), OutOfTime)
+    assert isinstance(failure(task), TimeLimitExceeded)
     assert is_gone(announced(tmp_path / "spin"))
 
 
@@ -524,7 +524,7 @@ def test_time_limit_holds_while_a_request_is_being_sent(pool: Pool) -> None:
     worker = call(pool, pool_tasks.pid)
     assert isinstance(worker, int)
     os.kill(worker, signal.SIGSTOP)
-    assert isinstance(failure(pool.submit(len, b"x" * (4 * MIB), timeout_s=0.2)), OutOfTime)
+    assert isinstance(failure(pool.submit(len, b"x" * (4 * MIB), timeout_s=0.2)), TimeLimitExceeded)
     assert is_gone(worker)
 
 
@@ -543,7 +543,7 @@ def test_neighbours_notice_nothing_of_a_kill(open_pool: OpenPool, tmp_path: Path
     pid = announced(tmp_path / "hold")
     for _ in range(3):
         hanging = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=0.1)
-        assert isinstance(failure(hanging), OutOfTime)
+        assert isinstance(failure(hanging), TimeLimitExceeded)
     assert not neighbour.future.done()
     release.touch()
     assert result(neighbour) == pid
@@ -552,7 +552,7 @@ def test_neighbours_notice_nothing_of_a_kill(open_pool: OpenPool, tmp_path: Path
 def test_worker_that_leaves_with_status_1_counts_as_out_of_memory(open_pool: OpenPool) -> None:
     pool = open_pool(memory_bytes=256 * MIB)
     error = fault(pool, pool_tasks.vanish, 1)
-    assert isinstance(error, OutOfMemory)
+    assert isinstance(error, MemoryLimitExceeded)
     assert error.limit_bytes == 256 * MIB
     assert call(pool, operator.neg, 1) == -1
 
@@ -561,32 +561,32 @@ def test_memory_limit_is_what_a_task_may_add_to_its_warm_process(open_pool: Open
     pool = open_pool(memory_bytes=256 * MIB)
     assert call(pool, pool_tasks.allocate, 200 * MIB) == 200 * MIB
     error = fault(pool, pool_tasks.allocate, 257 * MIB)
-    assert isinstance(error, OutOfMemory)
+    assert isinstance(error, MemoryLimitExceeded)
     assert error.limit_bytes == 256 * MIB
 
 
 def test_process_that_ran_out_of_memory_is_not_used_again(open_pool: OpenPool) -> None:
     pool = open_pool(memory_bytes=256 * MIB)
     before = call(pool, pool_tasks.pid)
-    assert isinstance(fault(pool, pool_tasks.allocate, 1 << 40), OutOfMemory)
+    assert isinstance(fault(pool, pool_tasks.allocate, 1 << 40), MemoryLimitExceeded)
     assert call(pool, pool_tasks.pid) != before
 
 
 def test_state_that_qulacs_cannot_allocate_is_out_of_memory(open_pool: OpenPool) -> None:
     pool = open_pool(memory_bytes=1024 * MIB)
     assert call(pool, pool_tasks.allocate_state, 20) == 20
-    assert isinstance(fault(pool, pool_tasks.allocate_state, 28), OutOfMemory)
+    assert isinstance(fault(pool, pool_tasks.allocate_state, 28), MemoryLimitExceeded)
 
 
 def test_request_larger_than_the_memory_limit_is_out_of_memory(open_pool: OpenPool) -> None:
     pool = open_pool(memory_bytes=32 * MIB)
-    assert isinstance(fault(pool, len, b"x" * (64 * MIB)), OutOfMemory)
+    assert isinstance(fault(pool, len, b"x" * (64 * MIB)), MemoryLimitExceeded)
     assert call(pool, operator.neg, 1) == -1
 
 
 def test_result_larger_than_the_memory_limit_is_out_of_memory(open_pool: OpenPool) -> None:
     pool = open_pool(memory_bytes=96 * MIB)
-    assert isinstance(fault(pool, pool_tasks.blob, 64 * MIB), OutOfMemory)
+    assert isinstance(fault(pool, pool_tasks.blob, 64 * MIB), MemoryLimitExceeded)
     assert call(pool, operator.neg, 1) == -1
 
 

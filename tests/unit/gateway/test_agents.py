@@ -121,11 +121,11 @@ async def test_a_job_travels_from_submit_to_result(
     gateway: Gateway, store: Store, lab: Actor, ada: Actor
 ) -> None:
     job = await gateway.jobs.submit(ada, submission(seed=9))
-    pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
-    assert pulled is not None
-    lease = pulled.assignment.lease
-    assert (lease.job, pulled.family, pulled.options.seed) == (job.id, "qubit", 9)
-    assert pulled.handout.source == submission().source
+    claimed_body = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
+    assert claimed_body is not None
+    lease = claimed_body.assignment.lease
+    assert (lease.job, claimed_body.family, claimed_body.options.seed) == (job.id, "qubit", 9)
+    assert claimed_body.handout.source == submission().source
     orders = await gateway.agents.renew(lab, AGENT, job.id, [lease], {})
     assert orders == {job.id: Directive.GO_ON}
     bad = structs.replace(zeros(10), sha256=b"0" * 32)
@@ -148,19 +148,19 @@ async def test_an_accounts_token_for_another_device_takes_nothing_from_the_agent
     other = await gateway.auth.by_token(made.secret, "127.0.0.1")
     await gateway.agents.announce(other, "lab6", "qubit", (), SPEC)
     job = await gateway.jobs.submit(ada, submission())
-    pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
-    assert pulled is not None
+    claimed_body = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
+    assert claimed_body is not None
     assert await gateway.agents.claim(other, "lab6", AGENT, (), 0, is_there) is None
     await gateway.agents.leave(other, "lab6", AGENT)
-    orders = await gateway.agents.renew(lab, AGENT, job.id, [pulled.assignment.lease], {})
+    orders = await gateway.agents.renew(lab, AGENT, job.id, [claimed_body.assignment.lease], {})
     assert orders == {job.id: Directive.GO_ON}
 
 
 async def test_a_result_is_taken_once(gateway: Gateway, lab: Actor, ada: Actor) -> None:
     job = await gateway.jobs.submit(ada, submission())
-    pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
-    assert pulled is not None
-    fence, nonce = pulled.assignment.lease.fence, pulled.assignment.lease.nonce
+    claimed_body = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
+    assert claimed_body is not None
+    fence, nonce = claimed_body.assignment.lease.fence, claimed_body.assignment.lease.nonce
     failure = Failure("no_atoms", "The trap was empty.")
     ended = await gateway.agents.finish(lab, AGENT, job.id, fence, nonce, failure, 0.1)
     assert (ended.state, ended.error_code) == ("failed", "no_atoms")
@@ -177,10 +177,10 @@ async def test_the_third_death_that_a_job_is_blamed_for_fails_it(
 ) -> None:
     job = await gateway.jobs.submit(ada, submission())
     for number in (1, 2, 3):
-        pulled = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
-        assert pulled is not None
-        lease = pulled.assignment.lease
-        assert pulled.assignment.attempts == number - 1
+        claimed_body = await gateway.agents.claim(lab, "lab5", AGENT, (), 0, is_there)
+        assert claimed_body is not None
+        lease = claimed_body.assignment.lease
+        assert claimed_body.assignment.attempts == number - 1
         after = await gateway.agents.release(
             lab, AGENT, job.id, lease.fence, lease.nonce, "it died", blamed=True
         )

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from qwicket.gateway import throttle
-from qwicket.gateway.throttle import Tries, WrongTokens, network
+from qwicket.gateway.throttle import AttemptCounter, WrongTokens, network
 from qwicket.model.errors import TooManyRequests
 
 
@@ -61,7 +61,7 @@ def test_who_is_refused_does_not_wait_longer_for_it(clock: Clock) -> None:
 
 
 def test_addresses_without_number_take_bounded_memory() -> None:
-    wrong, tries = WrongTokens(1), Tries(1)
+    wrong, tries = WrongTokens(1), AttemptCounter(1)
     for number in range(20_000):
         wrong.count(f"10.0.{number >> 8}.{number & 255}")
         tries.take(f"10.0.{number >> 8}.{number & 255}", "ada")
@@ -90,7 +90,7 @@ def test_one_client_counts_as_one(address: str, counts_as: str) -> None:
 
 
 def test_password_tries_of_one_network_count_together() -> None:
-    tries = Tries(2)
+    tries = AttemptCounter(2)
     assert not tries.take("2001:db8::1", "ada")
     assert not tries.take("2001:db8::2", "ada")
     assert 0 < tries.take("2001:db8::3", "ada") <= 60

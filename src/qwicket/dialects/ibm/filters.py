@@ -16,7 +16,7 @@ import msgspec
 import re2
 
 from qwicket.dialects.ibm import statuses
-from qwicket.dialects.ibm.jobs import Shown
+from qwicket.dialects.ibm.jobs import JobRow
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.dialects.times import parse_time
@@ -55,7 +55,7 @@ class Field(NamedTuple):
     """
 
     kind: str
-    get: Callable[[Shown], Any]
+    get: Callable[[JobRow], Any]
     is_vendor_field: bool = False
 
 
@@ -108,7 +108,7 @@ class Test(NamedTuple):
     operator: str
     operand: Any
 
-    def holds(self, shown: Shown) -> bool:
+    def holds(self, shown: JobRow) -> bool:
         value = FIELDS[self.field].get(shown)
         if FIELDS[self.field].kind is _TEXTS:
             return self._holds_of_some(value)
@@ -146,7 +146,7 @@ class All(NamedTuple):
 
     clauses: tuple[Clause, ...]
 
-    def holds(self, shown: Shown) -> bool:
+    def holds(self, shown: JobRow) -> bool:
         return all(clause.holds(shown) for clause in self.clauses)
 
     def certain(self) -> Iterator[Test]:
@@ -163,7 +163,7 @@ class Some(NamedTuple):
 
     clauses: tuple[Clause, ...]
 
-    def holds(self, shown: Shown) -> bool:
+    def holds(self, shown: JobRow) -> bool:
         return any(clause.holds(shown) for clause in self.clauses)
 
 

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocket
 
 from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.ibm import catalogue, filters, jobs, projects, results, search, statuses, wire
-from qwicket.dialects.ibm.jobs import Position, Shown
+from qwicket.dialects.ibm.jobs import JobRow, Position
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.names import DIALECT, DIRECT, RUNTIME_PREFIX
 from qwicket.dialects.ibm.paths import canonical
@@ -49,7 +49,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _CANCEL_WAIT_S: Final = 5.0
-_TICKET_S: Final = 3600.0
+_SIGNED_URL_S: Final = 3600.0
 _OLD_CLIENT: Final = ("ibmqprovider", "qiskit-ibmq-provider")
 _UPLOAD: Final = "upload"
 _PROGRAM: Final = "program"
@@ -188,7 +188,7 @@ class Handlers:
         names = await projects.names(self._gateway, actor)
         job = await self._store(actor, submission, has_program=body.has_program)
         # Nothing below may fail: clients would submit the job again.
-        row = Shown(
+        row = JobRow(
             job, wire.vendor_fields(submission.vendor_fields), names.get(job.project, job.project)
         )
         position = await self._last(job)
@@ -197,7 +197,7 @@ class Handlers:
         if body.has_program:
             shown["qObject"] = {}
         else:
-            url = await self._ticket_url(actor, request, job, _UPLOAD)
+            url = await self._signed_url(actor, request, job, _UPLOAD)
             shown["objectStorageInfo"]["uploadUrl"] = url
         return json(shown)
 
@@ -244,7 +244,7 @@ class Handlers:
 
     async def _found(
         self, actor: Actor, request: Request[Any]
-    ) -> tuple[filters.Filter, list[Shown]]:
+    ) -> tuple[filters.Filter, list[JobRow]]:
         """Return the filter of a list, and the jobs that it selects."""
         asked = filters.parse(request.query_params.get("filter"), self.limits)
         project = await self._project(actor, request)
@@ -370,15 +370,15 @@ class Handlers:
             raise NotFound("The job has no result, or none yet.")
         if purpose == _PROGRAM and not (await self._gateway.results.sizes(job)).program:
             raise NotFound("The job has no program.")
-        return json({"url": await self._ticket_url(actor, request, job, purpose)})
+        return json({"url": await self._signed_url(actor, request, job, purpose)})
 
-    async def _ticket_url(self, actor: Actor, request: Request[Any], job: Job, purpose: str) -> str:
+    async def _signed_url(self, actor: Actor, request: Request[Any], job: Job, purpose: str) -> str:
         ticket = await self._gateway.access_tokens.sign_url(
-            actor, DIALECT, purpose, job.id, _TICKET_S
+            actor, DIALECT, purpose, job.id, _SIGNED_URL_S
         )
         return f"{request.dialect_url}/storage/{job.id}/{purpose}/{quote(ticket)}"
 
-    async def _ticket(self, request: Request[None], purpose: str) -> tuple[Actor, Job]:
+    async def _verify_signed_url(self, request: Request[None], purpose: str) -> tuple[Actor, Job]:
         """Return who holds the ticket in the path, and the job that it is for."""
         text, id_text = request.path_params["ticket"], request.path_params["id"]
         try:
@@ -396,19 +396,19 @@ class Handlers:
 
     async def upload(self, request: Request[None]) -> Response:
         """Upload the program of a job."""
-        actor, job = await self._ticket(request, _UPLOAD)
+        actor, job = await self._verify_signed_url(request, _UPLOAD)
         await self._gateway.uploads.take(actor, job, request.chunks("upload_bytes"))
         return Response(b"")
 
     async def download_program(self, request: Request[None]) -> Response:
         """Download the program of a job."""
-        _, job = await self._ticket(request, _PROGRAM)
+        _, job = await self._verify_signed_url(request, _PROGRAM)
         program = await self._gateway.results.program(job, request.answer)
         return Response(program.source, media_type="application/json")
 
     async def download_result(self, request: Request[None]) -> Response:
         """Download the results of a job."""
-        _, job = await self._ticket(request, _RESULT)
+        _, job = await self._verify_signed_url(request, _RESULT)
         found = await self._gateway.results.of(job, request.answer)
         program = await self._gateway.results.program(job, request.answer)
         return await json_in_thread(lambda: results.result(found, program.source))
@@ -441,7 +441,7 @@ class Handlers:
         await self._check_project(actor, request, job)
         return job
 
-    async def _named(self, actor: Actor, request: Request[Any]) -> Shown:
+    async def _named(self, actor: Actor, request: Request[Any]) -> JobRow:
         """Return the job of the path with its vendor fields."""
         id_text = request.path_params["id"]
         try:
@@ -453,7 +453,7 @@ class Handlers:
         await self._check_project(actor, request, job)
         return await self._with_name(actor, job, document)
 
-    async def _settled(self, actor: Actor, request: Request[None]) -> Shown:
+    async def _settled(self, actor: Actor, request: Request[None]) -> JobRow:
         """Return the job of the path; the first read of a new job may wait for its end."""
         shown = await self._named(actor, request)
         job = await self._gateway.first_polls.settled(actor, shown.job, request.disconnected)
@@ -463,12 +463,12 @@ class Handlers:
         if await self._project(actor, request) not in (None, job.project):
             raise wire.JobNotFound("There is no such job.")
 
-    async def _shown(self, actor: Actor, job: Job) -> Shown:
+    async def _shown(self, actor: Actor, job: Job) -> JobRow:
         return await self._with_name(actor, job, await self._gateway.jobs.vendor_fields(job))
 
-    async def _with_name(self, actor: Actor, job: Job, document: bytes) -> Shown:
+    async def _with_name(self, actor: Actor, job: Job, document: bytes) -> JobRow:
         names = await projects.names(self._gateway, actor)
-        return Shown(job, wire.vendor_fields(document), names.get(job.project, job.project))
+        return JobRow(job, wire.vendor_fields(document), names.get(job.project, job.project))
 
     async def _position(self, job: Job) -> Position | None:
         """Return the queue position of a waiting job; a new job is last."""
@@ -488,7 +488,7 @@ class Handlers:
             return None
 
     async def _long(
-        self, request: Request[Any], shown: Shown, *, has_summary: bool = True
+        self, request: Request[Any], shown: JobRow, *, has_summary: bool = True
     ) -> dict[str, Any]:
         job = shown.job
         sizes = (
@@ -497,7 +497,7 @@ class Handlers:
         position = await self._position(job)
         return jobs.body(shown, position, sizes, request.dialect_url, is_for_old=_is_old(request))
 
-    async def _status_text(self, shown: Shown, *, is_for_old: bool) -> bytes:
+    async def _status_text(self, shown: JobRow, *, is_for_old: bool) -> bytes:
         position = await self._position(shown.job)
         return msgspec.json.encode(jobs.status(shown, position, is_for_old=is_for_old))
 

@@ -30,7 +30,7 @@ _ENTRY_WORDS: Final = {
 }
 
 
-class Shown(NamedTuple):
+class JobRow(NamedTuple):
     """A job with its vendor fields and the name of its project."""
 
     job: Job
@@ -46,7 +46,7 @@ class Position(NamedTuple):
 
 
 def status(
-    shown: Shown, position: Position | None = None, *, is_for_old: bool = False
+    shown: JobRow, position: Position | None = None, *, is_for_old: bool = False
 ) -> dict[str, Any]:
     """Return the short body of a job.
 
@@ -77,7 +77,7 @@ def status(
 
 
 def body(
-    shown: Shown,
+    shown: JobRow,
     position: Position | None = None,
     sizes: Sizes | None = None,
     root: str = "",
@@ -182,7 +182,7 @@ def _steps(job: Job) -> dict[str, str | None]:
     return {word: format_time(at) for word, at in steps.items() if at is not None}
 
 
-def _summary(shown: Shown, sizes: Sizes) -> dict[str, Any]:
+def _summary(shown: JobRow, sizes: Sizes) -> dict[str, Any]:
     job, vendor_fields = shown.job, shown.vendor_fields
     return {
         "size": {"input": sizes.program, "output": sizes.results},

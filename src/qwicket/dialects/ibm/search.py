@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from qwicket.dialects.ibm import projects, wire
-from qwicket.dialects.ibm.jobs import Shown
+from qwicket.dialects.ibm.jobs import JobRow
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.names import DIALECT
 from qwicket.model.errors import LimitExceeded, NotFound
@@ -28,7 +28,7 @@ _SCAN: Final = 200
 _NOTHING: Final = wire.VendorFields(kind="")
 
 
-async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | None) -> list[Shown]:
+async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | None) -> list[JobRow]:
     """Return the jobs of one list with their vendor fields.
 
     Raises:
@@ -38,7 +38,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
     names = await projects.names(gateway, actor)
     query = asked.narrow(JobQuery(dialect=DIALECT, project=project))
     wanted = min(asked.limit or limits.requests.list_page, limits.requests.list_page)
-    found: list[Shown] = []
+    found: list[JobRow] = []
     left, size, n_looked = asked.skip, max(_SCAN, wanted + asked.skip), 0
     while len(found) < wanted:
         if n_looked >= limits.of(IBMLimits).filter_jobs:
@@ -50,7 +50,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
         size = min(limits.requests.list_page, 2 * size if n_looked else size)
         page = await gateway.jobs.page(actor, structs.replace(query, limit=size))
         n_looked += len(page)
-        rows = [Shown(job, _NOTHING, names.get(job.project, job.project)) for job in page]
+        rows = [JobRow(job, _NOTHING, names.get(job.project, job.project)) for job in page]
         if asked.needs_vendor_fields:
             rows = await _with_vendor_fields(gateway, rows)
         matching = await _matching(asked, rows)
@@ -62,7 +62,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
     return found if asked.needs_vendor_fields else await _with_vendor_fields(gateway, found)
 
 
-async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
+async def in_turns(rows: list[JobRow]) -> AsyncIterator[JobRow]:
     """Yield rows, and let other requests run in between, because each row takes look-ups."""
     for number, row in enumerate(rows):
         if number % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
@@ -70,7 +70,7 @@ async def in_turns(rows: list[Shown]) -> AsyncIterator[Shown]:
         yield row
 
 
-async def _with_vendor_fields(gateway: Gateway, rows: list[Shown]) -> list[Shown]:
+async def _with_vendor_fields(gateway: Gateway, rows: list[JobRow]) -> list[JobRow]:
     """Return rows with vendor fields, without jobs that were deleted meanwhile."""
     found = []
     async for row in in_turns(rows):
@@ -80,10 +80,10 @@ async def _with_vendor_fields(gateway: Gateway, rows: list[Shown]) -> list[Shown
     return found
 
 
-async def _matching(asked: Filter, rows: list[Shown]) -> list[Shown]:
+async def _matching(asked: Filter, rows: list[JobRow]) -> list[JobRow]:
     """Return the rows that match the filter; many are matched in a thread."""
 
-    def matching() -> list[Shown]:
+    def matching() -> list[JobRow]:
         return [row for row in rows if asked.where.holds(row)]
 
     return matching() if len(rows) <= _SCAN else await asyncio.to_thread(matching)

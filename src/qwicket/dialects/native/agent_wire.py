@@ -19,7 +19,7 @@ from qwicket.model.jobs import Lease, Progress
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from qwicket.gateway.agents import Pulled
+    from qwicket.gateway.agents import ClaimedJob
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Directive, Job
     from qwicket.model.limits import Limits
@@ -200,7 +200,9 @@ def device(of: Device) -> AnnouncedBody:
     )
 
 
-def pulled(of: Pulled | None, renew_s: float, limits: Limits) -> schema.agents.ClaimedBody:
+def claimed_body(
+    of: ClaimedJob | None, renew_s: float, limits: Limits
+) -> schema.agents.ClaimedBody:
     """Return a lease and all that is needed to do the job; `lease` is null where none came."""
     if of is None:
         return schema.agents.ClaimedBody(lease=None, renew_s=renew_s)

@@ -71,7 +71,7 @@ class AgentHandlers:
         if found is None:
             await self._sign_in_again(request)  # the token may have been revoked meanwhile
         renew_s, limits = self._gateway.agents.renew_s, self.limits
-        return await asyncio.to_thread(lambda: json(wire.pulled(found, renew_s, limits)))
+        return await asyncio.to_thread(lambda: json(wire.claimed_body(found, renew_s, limits)))
 
     async def _sign_in_again(self, request: Request[Any]) -> None:
         (await self.sign_in(request)).require(Scope.DEVICES_SERVE)

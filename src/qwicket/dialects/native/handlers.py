@@ -172,16 +172,16 @@ class Handlers(AgentHandlers):
 
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
-        job, told = await self._wait(actor, request)
-        results = await self._gateway.results.of(job, request.answer, known=told)
+        job, results_so_far = await self._wait(actor, request)
+        results = await self._gateway.results.of(job, request.answer, known=results_so_far)
         return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of one circuit: as JSON, or with its arrays as an archive of NumPy."""
         is_archive = arrays.are_requested(request.headers.get("accept", ""), request.query_params)
-        job, told = await self._wait(actor, request)
+        job, results_so_far = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results.of(job, request.answer, number, known=told)
+        results = await self._gateway.results.of(job, request.answer, number, known=results_so_far)
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)

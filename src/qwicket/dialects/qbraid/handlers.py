@@ -35,7 +35,7 @@ _PAGE_BYTES: Final = 16 << 20
 _ROWS_PER_TURN: Final = 20
 
 
-class Shown(NamedTuple):
+class JobRow(NamedTuple):
     """A job with all that its document is made from."""
 
     job: Job
@@ -89,7 +89,7 @@ class CommonHandlers:
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    async def _submit(self, actor: Actor, request: Request[ParsedJob]) -> Shown:
+    async def _submit(self, actor: Actor, request: Request[ParsedJob]) -> JobRow:
         """Submit a job. Nothing that can fail comes after the job is stored.
 
         Raises:
@@ -105,7 +105,7 @@ class CommonHandlers:
         else:
             submission = parsed.to_submission(group, key)
         job = await self._gateway.jobs.submit(actor, submission, is_once=True)
-        return Shown(job, parsed.vendor_fields, None)
+        return JobRow(job, parsed.vendor_fields, None)
 
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
@@ -123,10 +123,10 @@ class CommonHandlers:
             return await self._gateway.jobs.by_prefix(actor, name, dialect=DIALECT)
         return await self._gateway.jobs.get(actor, ids.id_of(name) or name, dialect=DIALECT)
 
-    async def _show(self, job: Job) -> Shown:
+    async def _show(self, job: Job) -> JobRow:
         place = await self._gateway.queue.position(job)
         found = vendor_fields(await self._gateway.jobs.vendor_fields(job))
-        return Shown(job, found, place.ahead if place else None)
+        return JobRow(job, found, place.ahead if place else None)
 
     async def _search(
         self,
@@ -140,7 +140,7 @@ class CommonHandlers:
         text: str = "",
         device: str | None = None,
         group: str | None = None,
-    ) -> tuple[list[Shown], int]:
+    ) -> tuple[list[JobRow], int]:
         """Return one page of the actor's jobs, newest first, and how many there are in all."""
         maximum = self.limits.requests.tags
         if len(tags) > maximum:

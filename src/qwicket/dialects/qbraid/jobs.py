@@ -19,7 +19,7 @@ from qwicket.programs import batch
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from qwicket.dialects.qbraid.handlers import Shown
+    from qwicket.dialects.qbraid.handlers import JobRow
     from qwicket.dialects.qbraid.wire import VendorFields
     from qwicket.gateway import JobResults, Program
     from qwicket.model.jobs import Job
@@ -30,7 +30,7 @@ PROVIDER_ID: Final = object_id_of("provider qbraid")
 _WITH_VERSION: Final = re.compile(r"\s*OPENQASM\s+[23](\.\d+)?;")
 
 
-def v1_document(shown: Shown) -> dict[str, Any]:
+def v1_document(shown: JobRow) -> dict[str, Any]:
     """Return a job for v1."""
     job, vendor_fields = shown.job, shown.vendor_fields
     is_final = job.state.is_final
@@ -61,7 +61,7 @@ def v1_document(shown: Shown) -> dict[str, Any]:
     }
 
 
-def v0_document(shown: Shown, owner: str, email: str) -> dict[str, Any]:
+def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
     """Return a job for v0, without `metadata`, which its clients reject."""
     job, vendor_fields = shown.job, shown.vendor_fields
     return {
@@ -136,7 +136,7 @@ def _is_analog(vendor_fields: VendorFields) -> bool:
     return vendor_fields.formats[0] == "analog"
 
 
-def _position(shown: Shown) -> int | None:
+def _position(shown: JobRow) -> int | None:
     return None if shown.ahead is None else shown.ahead + 1
 
 

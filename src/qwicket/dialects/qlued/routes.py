@@ -58,10 +58,10 @@ def _routes(at: str, submission: Body[wire.Posted], query: tuple[str, ...]) -> t
 ROUTES: Final = (
     *_routes(
         _V2,
-        Body(wire.posted, description.JobSchemaWithTokenIn, holds_token=True),
+        Body(wire.read_posted, description.JobSchemaWithTokenIn, holds_token=True),
         ("job_id!", "token!"),
     ),
-    *_routes(_V3, Body(wire.posted_object, description.Payload), ("job_id!",)),
+    *_routes(_V3, Body(wire.read_posted_object, description.Payload), ("job_id!",)),
 )
 
 

@@ -65,7 +65,7 @@ class Unprocessable(InvalidRequest):
     status = 422
 
 
-class NotTaken(InvalidRequest):
+class JobRejected(InvalidRequest):
     """The body is complete, but not a valid job."""
 
     status = 406
@@ -114,7 +114,7 @@ _job_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _shots_decoder: Final = msgspec.json.Decoder(_Shots)
 
 
-def posted(body: bytes, limits: Limits) -> Posted:
+def read_posted(body: bytes, limits: Limits) -> Posted:
     """Read a submission of version 2: JSON, or the form fields that old clients send.
 
     Raises:
@@ -137,7 +137,7 @@ def posted(body: bytes, limits: Limits) -> Posted:
     return Posted(token_text, (form["json"] if "json" in form else form["job"]).encode())
 
 
-def posted_object(body: bytes, _: Limits) -> Posted:
+def read_posted_object(body: bytes, _: Limits) -> Posted:
     """Read a submission of version 3: the experiments are an object, the token is elsewhere.
 
     Raises:
@@ -217,7 +217,7 @@ def submission(device: Device, job: bytes, limits: Limits) -> Submission:
     """Return what the gateway takes of a job's text; its reader checks what is in it.
 
     Raises:
-        NotTaken: The text is no JSON object.
+        JobRejected: The text is no JSON object.
     """
     _check_object(job)
     return Submission(
@@ -237,7 +237,7 @@ def _check_object(job: bytes) -> None:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         is_object = _is_object_to_python(job)
     if not is_object:
-        raise NotTaken(_NO_JSON, field="job")
+        raise JobRejected(_NO_JSON, field="job")
 
 
 def _is_object_to_python(job: bytes) -> bool:
@@ -314,10 +314,10 @@ def unknown_job(id_text: str) -> dict[str, str]:
 def recast(error: QwicketError) -> QwicketError:
     """Return an error with a status that this dialect knows: 401, 404, 406 or 422, if it can."""
     is_content = isinstance(error, InvalidRequest | LimitExceeded)
-    is_ours = isinstance(error, Unprocessable | NotTaken | BodyTooLarge)
+    is_ours = isinstance(error, Unprocessable | JobRejected | BodyTooLarge)
     is_off = isinstance(error, Unavailable) and error.field == "device"
     if (is_content and not is_ours) or is_off or isinstance(error, Conflict):
-        return NotTaken(error.detail, field=error.field)
+        return JobRejected(error.detail, field=error.field)
     return error
 
 

@@ -47,7 +47,7 @@ class Handlers:
         held = request.token("bearer")
         return await self._gateway.access_tokens.actor(held, wire.DIALECT, request.address)
 
-    async def give_pass(self, request: Request[wire.Grant]) -> Response:
+    async def issue_access_token(self, request: Request[wire.Grant]) -> Response:
         """Exchange a token for an access token."""
         asked = request.payload
         if not asked.type or not asked.token:

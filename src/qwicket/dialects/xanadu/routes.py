@@ -24,7 +24,13 @@ _SUBMISSION: Final = Body(wire.submission, wire.SubmitBody, inline_bytes=4 << 10
 _DO: Final = Handlers
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("POST", _SIGN_IN, _DO.give_pass, Open("The form holds the token."), Body(wire.grant)),
+    Route(
+        "POST",
+        _SIGN_IN,
+        _DO.issue_access_token,
+        Open("The form holds the token."),
+        Body(wire.grant),
+    ),
     Route("GET", "/healthz", _DO.ping, ANY_TOKEN),
     Route("GET", "/devices", _DO.list_devices, _D),
     Route("GET", "/devices/{target}", _DO.read_device, _D),

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 
 from qwicket.dialects.ibm import filters, jobs, statuses, wire
-from qwicket.dialects.ibm.jobs import Shown
+from qwicket.dialects.ibm.jobs import JobRow
 from qwicket.dialects.times import format_time
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import Job, JobQuery
@@ -69,13 +69,13 @@ def job(**changes: Any) -> Job:
     return structs.replace(made, **changes)
 
 
-def some_jobs(number: int) -> list[Shown]:
+def some_jobs(number: int) -> list[JobRow]:
     """Return jobs that differ in everything a filter can ask for."""
     draw = random.Random(7)
     return [some_job(draw, n % 4) for n in range(number)]
 
 
-def some_job(draw: random.Random, number: int) -> Shown:
+def some_job(draw: random.Random, number: int) -> JobRow:
     def at(*others: None) -> Any:
         return draw.choice([*others, *(T0 + 1000 * n for n in range(6))])
 
@@ -99,7 +99,7 @@ def some_job(draw: random.Random, number: int) -> Shown:
         ended_at=at(None, None),
         error_code=draw.choice([None, "draft_expired", "out_of_memory"]),
     )
-    return Shown(made, vendor_fields, "ada")
+    return JobRow(made, vendor_fields, "ada")
 
 
 times = st.integers(0, 5).map(lambda n: T0 + 1000 * n)
@@ -225,7 +225,7 @@ def of_several(values: list[str], key: str, operand: Any) -> bool:
     return any(one("tags", value, key, operand) for value in values)
 
 
-def body_of(shown: Shown) -> Any:
+def body_of(shown: JobRow) -> Any:
     """Return what a client sees."""
     return json.loads(json.dumps(jobs.body(shown), default=list))
 
@@ -334,7 +334,7 @@ def test_a_hostile_filter_is_refused_at_once(text: str) -> None:
 @pytest.mark.parametrize("pattern", ["(a+)+$", "(a|a)*b", "(.*)*x", "(x+x+)+y"])
 def test_a_pattern_that_explodes_elsewhere_takes_no_time_here(pattern: str) -> None:
     asked = filters.parse(json.dumps({"where": {"name": {"regexp": pattern}}}), LIMITS)
-    long = Shown(job(name="a" * 250 + "!"), wire.VendorFields(kind=""), "ada")
+    long = JobRow(job(name="a" * 250 + "!"), wire.VendorFields(kind=""), "ada")
     began = time.perf_counter()
     for _ in range(100):
         asked.where.holds(long)

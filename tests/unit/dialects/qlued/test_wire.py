@@ -33,7 +33,7 @@ SECRET = "qw_" + 43 * "s"
     ],
 )
 def test_every_spelling_of_a_submission_is_the_same(body: bytes) -> None:
-    assert wire.posted(body, LIMITS) == wire.Posted(SECRET, b"{}")
+    assert wire.read_posted(body, LIMITS) == wire.Posted(SECRET, b"{}")
 
 
 @pytest.mark.parametrize("name", ["token", "password"])
@@ -59,9 +59,9 @@ def test_no_token_is_in_a_text_about_a_submission() -> None:
 
 def test_a_large_form_is_refused_and_large_json_is_not() -> None:
     job = json.dumps({"x": 2_000 * "x"})
-    assert wire.posted(json.dumps({"job": job, "token": SECRET}).encode(), LIMITS).job
+    assert wire.read_posted(json.dumps({"job": job, "token": SECRET}).encode(), LIMITS).job
     with pytest.raises(wire.Unprocessable, match="program_text_bytes"):
-        wire.posted(urlencode({"json": job, "password": SECRET}).encode(), LIMITS)
+        wire.read_posted(urlencode({"json": job, "password": SECRET}).encode(), LIMITS)
 
 
 def test_a_submission_has_the_most_shots_of_its_experiments_within_bounds() -> None:
@@ -78,16 +78,16 @@ def test_a_submission_has_the_most_shots_of_its_experiments_within_bounds() -> N
 def test_python_writes_nan_into_json_and_only_small_texts_are_read_so() -> None:
     assert wire.submission(RYDBERG, b'{"experiment_0": NaN}', LIMITS).source
     for no_job in (b"NaN", b'{"a": NaN', b'{"a": NaN}' + b" " * (64 << 10)):
-        with pytest.raises(wire.NotTaken):
+        with pytest.raises(wire.JobRejected):
             wire.submission(RYDBERG, no_job, LIMITS)
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary() | st.text().map(str.encode) | st.sampled_from([b"{}", b" {", b"[]", b"{}{}"]))
 def test_whatever_comes_is_taken_or_refused(body: bytes) -> None:
-    for read in (wire.posted, wire.posted_object):
+    for read in (wire.read_posted, wire.read_posted_object):
         with suppress(QwicketError):
             assert read(body, LIMITS).job is not None
-    with suppress(wire.NotTaken):
+    with suppress(wire.JobRejected):
         assert wire.submission(RYDBERG, body, LIMITS).source == body
         assert isinstance(json.loads(body), dict)

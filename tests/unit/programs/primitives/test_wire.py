@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket.circuits.summary import Checked
-from qwicket.compute import OutOfMemory, Pool, WorkerDied
+from qwicket.compute import MemoryLimitExceeded, Pool, WorkerDied
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, primitives
@@ -170,7 +170,7 @@ def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_
     task = parser.submit(*call, timeout_s=30, returns=Checked | Refusal)
     try:
         answer = task.future.result()
-    except (WorkerDied, OutOfMemory):
+    except (WorkerDied, MemoryLimitExceeded):
         return
     assert isinstance(answer, Checked | Refusal)
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from starlette.responses import Response
 
-    from qwicket.dialects.qbraid.handlers import Shown
+    from qwicket.dialects.qbraid.handlers import JobRow
     from qwicket.dialects.qbraid.registry import Form
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
@@ -177,7 +177,7 @@ class Handlers(CommonHandlers):
                 document["measurementCounts"] = jobs.v0_result(found)["measurementCounts"]
         return [document]
 
-    async def _has_short_text(self, shown: Shown) -> bool:
+    async def _has_short_text(self, shown: JobRow) -> bool:
         """Return whether a job that has ended shows its OpenQASM, which clients find in results.
 
         Clients read the text themselves where its depth was not given, and fail if they cannot.
