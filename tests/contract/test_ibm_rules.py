@@ -183,7 +183,7 @@ def test_dates_of_creation_are_unique_and_rise(client: Client) -> None:
 # --- jobs -----------------------------------------------------------------------------------------
 
 
-def test_a_failed_validation_is_told_and_kept(client: Client) -> None:
+def test_a_failed_validation_is_reported_and_stored(client: Client) -> None:
     job = client.draft(name="invalid")
     url = job["objectStorageInfo"]["uploadUrl"]
     program = json.dumps(qobj(experiment(H, {"name": "nonsense", "qubits": [0]}))).encode()
@@ -329,7 +329,7 @@ def test_a_body_takes_10_megabytes_of_program(client: Client) -> None:
     assert "program_json_bytes" in ibm_json(refused)
 
 
-def test_an_altered_or_foreign_ticket_is_forbidden(client: Client) -> None:
+def test_an_altered_or_foreign_signed_url_is_forbidden(client: Client) -> None:
     one, two = client.draft(), client.draft()
     url = one["objectStorageInfo"]["uploadUrl"]
     path, _, ticket = url.rpartition("/")
@@ -348,7 +348,7 @@ def test_an_altered_or_foreign_ticket_is_forbidden(client: Client) -> None:
     assert client.http.get(url).status_code == 405
 
 
-def test_a_ticket_dies_with_its_token(server: LiveServer, http: httpx.Client) -> None:
+def test_a_signed_url_ends_with_its_token(server: LiveServer, http: httpx.Client) -> None:
     server.token("mortal")
     second = server.admin("token", "create", "--user", "mortal")
     client = Client(http, second)
@@ -382,7 +382,7 @@ def test_uploads_are_bounded_each_and_together(bounded: Client) -> None:
 # --- limits ---------------------------------------------------------------------------------------
 
 
-def test_the_job_limit_is_told_in_the_clients_words(bounded: Client) -> None:
+def test_the_job_limit_is_reported_as_the_client_expects(bounded: Client) -> None:
     at = f"/backends/{SIMULATOR}/jobsLimit"
     assert bounded.get(at) == {"maximumJobs": 2, "runningJobs": 0}
     for _ in range(2):
@@ -483,7 +483,7 @@ def test_no_stream_begins_before_an_earlier_request_is_answered(client: Client) 
 
 
 @pytest.mark.parametrize("path", ["/status/v/1", "/status"])
-def test_a_stream_tells_each_status_in_bytes_and_closes(client: Client, path: str) -> None:
+def test_a_stream_sends_each_status_as_bytes_and_closes(client: Client, path: str) -> None:
     job = client.running()
     with stream(client, job, path) as line:
         sign(line, client.token)

@@ -303,7 +303,7 @@ def test_rule_15_tags_come_back_exactly_as_given(client: Client) -> None:
     assert client.native_job(native)["tags"] == tags
 
 
-def test_every_word_of_a_state_is_one_that_clients_know(client: Client) -> None:
+def test_every_status_is_one_that_clients_know(client: Client) -> None:
     seen = {job["status"] for job in client.data("GET", "/jobs", params={"limit": 100})}
     assert seen <= WORDS
     assert set(client.data("GET", "/jobs/statuses")) >= WORDS

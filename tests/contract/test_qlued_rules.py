@@ -91,7 +91,7 @@ def status_msg(answer: httpx.Response, code: int) -> dict[str, str]:
 # --- what breaks clients when missed --------------------------------------------------------------
 
 
-def test_rule_1_a_username_is_answered_in_the_words_of_old_servers(client: Client) -> None:
+def test_rule_1_a_username_selects_the_statuses_of_old_servers(client: Client) -> None:
     done, failed = client.submit("singlequdit", FLIP), client.submit("singlequdit", WRONG)
     client.ended("singlequdit", done)
     old = client.result("singlequdit", done, username="anyone").json()
@@ -284,7 +284,7 @@ def test_backends_are_all_devices_as_their_configurations_say(client: Client) ->
     assert found == [client.http.get(f"{V2}/{name}/get_config").json() for name in DEVICES]
 
 
-def test_a_backend_status_tells_of_the_queue(client: Client) -> None:
+def test_a_backend_status_contains_the_queue(client: Client) -> None:
     for name in ("rydberg", "qwicket_rydberg_simulator"):
         assert client.http.get(f"{V2}/{name}/get_backend_status").json() == {
             "backend_name": "qwicket_rydberg_simulator",

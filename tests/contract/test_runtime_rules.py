@@ -136,7 +136,7 @@ def test_the_token_itself_is_no_access_token(server: LiveServer, http: httpx.Cli
         ibm_json(answer)
 
 
-def test_a_strangers_job_and_session_look_absent(client: Client, other: Client) -> None:
+def test_job_and_session_of_another_account_are_not_found(client: Client, other: Client) -> None:
     job = client.submit()
     opened = client.call("POST", "/sessions", json={"backend": TWIN, "mode": "batch"}).json()["id"]
     for method, path in (

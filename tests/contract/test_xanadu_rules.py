@@ -114,9 +114,7 @@ def test_a_wrong_token_is_an_invalid_grant(http: httpx.Client, token: str) -> No
         ({"grant_type": "password", "refresh_token": "x"}, "unsupported_grant_type"),
     ],
 )
-def test_a_form_that_is_none_is_told_so(
-    http: httpx.Client, form: dict[str, str], word: str
-) -> None:
+def test_a_malformed_form_is_reported(http: httpx.Client, form: dict[str, str], word: str) -> None:
     answer = grant(http, **form)
     assert (answer.status_code, answer.json()["error"]) == (400, word)
 
@@ -470,7 +468,7 @@ def test_a_path_that_is_none_is_not_found(caller: Caller, path: str) -> None:
         ("PATCH", "/devices", "GET, HEAD"),
     ],
 )
-def test_a_wrong_method_is_told_the_right_ones(
+def test_a_405_lists_the_allowed_methods(
     caller: Caller, method: str, path: str, allowed: str
 ) -> None:
     answer = caller.call(method, path)
@@ -487,7 +485,9 @@ def test_scopes_are_kept(server: LiveServer, http: httpx.Client) -> None:
     error(reader.call("GET", "/devices"), 403, "forbidden")
 
 
-def test_two_passes_of_a_token_are_good_at_once(server: LiveServer, http: httpx.Client) -> None:
+def test_two_access_tokens_of_a_token_are_valid_at_once(
+    server: LiveServer, http: httpx.Client
+) -> None:
     first, second = (fetch_pass(http, server.token()) for _ in range(2))
     for each in (first, second):
         headers = {"Authorization": f"Bearer {each}"}

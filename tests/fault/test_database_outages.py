@@ -136,7 +136,7 @@ def test_submits_and_reads_in_an_outage_are_refused_soon_and_work_soon_after_it(
 
 
 @pytest.mark.timeout(120)
-def test_a_server_told_to_stop_in_an_outage_stops_and_what_it_held_runs_afterwards(
+def test_a_server_stops_in_an_outage_and_its_jobs_run_afterwards(
     mortal: PostgresServer, serve: Serve
 ) -> None:
     with mortal.database() as url:

@@ -270,7 +270,7 @@ async def test_an_answer_that_is_lost_once_is_asked_for_again(
 
 
 @pytest.mark.parametrize("name", ASKS)
-async def test_one_that_stays_away_is_told_so_that_no_client_repeats_it(
+async def test_a_lost_commit_in_a_lasting_outage_is_reported_so_that_no_client_retries(
     http: Http, database: Brittle, name: str
 ) -> None:
     ask = ASKS[name]

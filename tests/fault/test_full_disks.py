@@ -13,7 +13,7 @@ ROUNDS = runs(20, long=400)
 TESTS = Path(__file__).parents[1]
 
 
-def test_writes_that_find_no_room_are_refused_clearly_and_leave_nothing_behind(
+def test_writes_to_a_full_disk_are_refused_clearly_and_leave_nothing_behind(
     tmp_path: Path,
 ) -> None:
     ran = subprocess.run(

@@ -104,7 +104,9 @@ def test_it_gets_all_of_an_answer_that_no_kernel_takes_whole(
         assert raw.is_ended(asked)
 
 
-def test_its_job_is_submitted_and_it_hears_of_it(live: LiveServer, http: httpx.Client) -> None:
+def test_its_job_is_submitted_and_it_receives_the_response(
+    live: LiveServer, http: httpx.Client
+) -> None:
     body = json.dumps({"device": "simulator", "program": BELL}).encode()
     head = raw.head(
         "POST /v1/jobs", f"Authorization: Bearer {live.token()}", f"Content-Length: {len(body)}"
@@ -133,7 +135,7 @@ def test_nothing_that_it_asked_for_in_a_row_is_lost(
         assert raw.is_ended(asked)
 
 
-def test_a_stream_of_events_ends_as_nobody_can_tell_whether_it_is_heard(
+def test_a_stream_of_events_ends_because_its_reader_may_be_gone(
     live: LiveServer, running: str
 ) -> None:
     with ask(live, f"GET /v1/jobs/{running}/stream") as asked:

@@ -40,7 +40,7 @@ def runners_of(servers: Sequence[LiveServer], books: Ledger) -> dict[str, LiveSe
     return {runner: server for (runner,), server in zip(rows, servers, strict=True)}
 
 
-def test_clients_that_come_while_a_server_stands_still_are_served_after_it(serve: Serve) -> None:
+def test_clients_that_connect_to_a_paused_server_are_served_after_the_pause(serve: Serve) -> None:
     live = serve("server", None)
     with ExitStack() as stack:
         live.pause()

@@ -117,7 +117,7 @@ def test_jobs_sent_to_both_are_claimed_once_and_end_once(
     assert len(holders - {None}) == 2, "both did their part"
 
 
-def test_a_long_poll_hears_of_the_end_through_the_other_server(
+def test_a_long_poll_ends_when_the_other_server_ends_the_job(
     clients: tuple[httpx.Client, httpx.Client], books: Ledger
 ) -> None:
     for number in range(POLLS):

@@ -195,7 +195,7 @@ def test_a_job_that_kills_the_labs_program_thrice_has_failed(lab: Lab, http: htt
         ("miscounts", "outcome_refused", "a count is out of range"),
     ],
 )
-def test_what_goes_wrong_in_a_lab_is_told_without_its_inside(
+def test_errors_in_a_lab_are_reported_without_internals(
     lab: Lab, http: httpx.Client, run: str, code: str, said: str
 ) -> None:
     agent = lab.agent(run)

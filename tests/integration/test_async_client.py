@@ -51,7 +51,7 @@ def test_a_job_is_found_followed_and_listed(server: LiveServer) -> None:
     run(server, work)
 
 
-def test_changes_are_told_and_jobs_deleted(server: LiveServer) -> None:
+def test_changes_are_streamed_and_jobs_deleted(server: LiveServer) -> None:
     async def work(client: AsyncClient) -> None:
         since = (await client.account())["change"]
         job = await client.submit(BELL, "simulator")

@@ -88,7 +88,7 @@ def test_a_job_that_has_ended_is_deleted(lone: LiveServer, env: dict[str, str]) 
     assert "not_found" in run_cli("job", job, env=env).stderr
 
 
-def test_the_server_of_a_profile_tells_its_devices_and_whose_the_token_is(
+def test_the_server_of_a_profile_lists_its_devices_and_the_account(
     lone: LiveServer, tmp_path: Path
 ) -> None:
     settings = tmp_path / "qwicket" / "config.toml"
@@ -113,9 +113,7 @@ def test_the_server_of_a_profile_tells_its_devices_and_whose_the_token_is(
     assert "no profile 'home'" in run_cli("account", "--profile", "home", env=env).stderr
 
 
-def test_programs_for_atoms_need_no_words_for_the_device(
-    env: dict[str, str], tmp_path: Path
-) -> None:
+def test_programs_for_atoms_need_no_format_option(env: dict[str, str], tmp_path: Path) -> None:
     pulse = {"instructions": [["rlx", [0], [3.14159]], ["measure", [0], []]]}
     program = {"experiment_0": {**pulse, "num_wires": 1, "shots": 3}}
     path = tmp_path / "pulse.json"
@@ -124,7 +122,7 @@ def test_programs_for_atoms_need_no_words_for_the_device(
     assert done.stdout.splitlines()[1:] == ["  1", "  1", "  1"]
 
 
-def test_watch_tells_place_and_states_to_the_end(lone: LiveServer, env: dict[str, str]) -> None:
+def test_watch_shows_position_and_states_to_the_end(lone: LiveServer, env: dict[str, str]) -> None:
     busy = submit(lone, slow(24, 2000))
     job = submit(lone, slow(20, 20))
     with started(env, "watch", job) as process:
@@ -157,7 +155,7 @@ def test_watch_as_json_is_a_document_for_each_change(lone: LiveServer, env: dict
     assert versions == sorted(versions)
 
 
-def test_watch_all_tells_what_has_not_ended_and_every_change_until_ctrl_c(
+def test_watch_all_shows_unfinished_jobs_and_every_change_until_ctrl_c(
     lone: LiveServer, env: dict[str, str]
 ) -> None:
     waiting = submit(lone, slow(24, 2000))

@@ -80,7 +80,7 @@ def _rest(file: int) -> bytes:
         return b""
 
 
-def test_a_server_on_an_empty_folder_tells_a_person_what_to_type_next(folder: Path) -> None:
+def test_a_server_on_an_empty_folder_shows_the_next_commands(folder: Path) -> None:
     data = folder / "a folder"
     said = first_words(data)
     commands = [line.strip() for line in said.splitlines() if line.startswith("    ")]
@@ -93,7 +93,7 @@ def test_a_server_on_an_empty_folder_tells_a_person_what_to_type_next(folder: Pa
     assert "user add" not in first_words(data), "it is said once"
 
 
-def test_no_hint_where_nobody_reads_or_the_log_is_json(folder: Path) -> None:
+def test_no_hint_without_a_terminal_or_with_a_json_log(folder: Path) -> None:
     server = LiveServer(folder / "server")
     assert server.stop() == 0
     assert "user add" not in server.log.read_text()

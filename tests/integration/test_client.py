@@ -78,7 +78,7 @@ def test_a_job_that_has_ended_can_be_deleted_and_is_gone(client: Client) -> None
         client.job(job.id)
 
 
-def test_an_account_is_told_all_its_changes_and_where_it_stopped(client: Client) -> None:
+def test_an_account_receives_all_its_changes_and_can_resume(client: Client) -> None:
     since = client.account()["change"]
     first = client.submit(BELL, "simulator").wait(timeout=60)
     changes = client.events(since)
@@ -118,7 +118,7 @@ def test_the_same_key_is_the_same_job(client: Client, server: LiveServer) -> Non
             other.submit(BELL, "simulator", shots=5, key="run-1")
 
 
-def test_a_device_runs_programs_and_tells_its_queue(client: Client) -> None:
+def test_a_device_runs_programs_and_shows_its_queue(client: Client) -> None:
     device = client.device("simulator")
     assert (device.name, device.family, device.status) == ("simulator", "qubit", "on")
     assert device["queue"]["length"] >= 0
@@ -169,7 +169,7 @@ def test_cold_atoms_and_photons_give_arrays(client: Client) -> None:
     assert abs(reals.arrays["samples"].var(axis=0) - 1).max() < 0.34
 
 
-def test_events_are_told_from_the_queue_to_the_end(client: Client) -> None:
+def test_events_arrive_from_the_queue_to_the_end(client: Client) -> None:
     job = client.submit(slow(20, 100), "simulator")
     events = list(job.events())
     assert [event.version for event in events] == sorted({event.version for event in events})

@@ -45,7 +45,7 @@ BOTH = pytest.mark.parametrize("ask", [ask, ask_async])
 
 @BOTH
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-def test_a_server_that_was_not_started_here_is_told_at_once_with_what_to_do(
+def test_a_server_that_was_not_started_here_is_reported_at_once_with_a_remedy(
     ask: Ask, host: str
 ) -> None:
     url = f"http://{host}:{closed_port()}"

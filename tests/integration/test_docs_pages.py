@@ -139,7 +139,7 @@ def test_no_page_shows_a_regular_expression(web: httpx.Client) -> None:
         assert [kind for kind in kinds if "^" in kind or "like" in kind] == [], path
 
 
-def test_the_states_to_list_are_told_in_words(web: httpx.Client) -> None:
+def test_the_states_to_list_are_named(web: httpx.Client) -> None:
     (kind,) = re.findall(
         r"<code>state</code> <span[^>]*>(.*?)</span>.*?commas", web.get("/docs").text
     )

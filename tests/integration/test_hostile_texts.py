@@ -73,7 +73,7 @@ class Poller(threading.Thread):
             self.seconds.append(time.monotonic() - began)
 
 
-def test_twenty_hostile_texts_at_once_are_refused_or_read_and_nobody_notices(
+def test_twenty_hostile_texts_at_once_are_refused_or_read_without_delays_for_others(
     live: LiveServer,
 ) -> None:
     tokens = [live.token(name) for name in EVIL]

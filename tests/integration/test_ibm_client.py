@@ -84,7 +84,7 @@ def test_an_uploaded_program_that_is_refused_says_why(client: IBMQXClient) -> No
     assert pickle.loads(pickle.dumps(refused.value)).status == "ERROR_VALIDATING_JOB"
 
 
-def test_a_stream_tells_each_status(client: IBMQXClient) -> None:
+def test_a_stream_sends_each_status(client: IBMQXClient) -> None:
     job = client.run_qobj(slow(), SIMULATOR)
     threading.Timer(1.5, client.cancel, [job.id]).start()
     told = [status.status for status in client.states(job.id, timeout=60)]
@@ -154,7 +154,7 @@ def test_a_password_signs_in(server: LiveServer) -> None:
     assert "battery" not in str(refused.value)
 
 
-def test_refusals_are_told_in_the_servers_words(client: IBMQXClient, server: LiveServer) -> None:
+def test_refusals_contain_the_servers_text(client: IBMQXClient, server: LiveServer) -> None:
     with pytest.raises(IBMQXAPIError, match="no device") as unknown:
         client.run_qobj(qobj(), "nothing")
     assert unknown.value.status_code == 404

@@ -41,7 +41,7 @@ def test_rows_of_twins_are_those_of_machines(bare: httpx.Client) -> None:
     assert rows["simulator"]["noise_models"][0] == "ideal"
 
 
-def test_characterizations_have_ionqs_words(bare: httpx.Client, key: dict[str, str]) -> None:
+def test_characterizations_have_ionqs_fields(bare: httpx.Client, key: dict[str, str]) -> None:
     path = f"{DIALECT}/backends/qpu.forte-1/characterizations"
     answer = bare.get(path, params={"limit": 1}).json()
     (found,) = answer["characterizations"]

@@ -165,9 +165,7 @@ def test_a_stray_slash_is_not_found_and_not_redirected(
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
-def test_a_wrong_method_is_told_all_right_ones(
-    http: httpx.Client, dialect: Dialect, method: str
-) -> None:
+def test_a_405_lists_all_allowed_methods(http: httpx.Client, dialect: Dialect, method: str) -> None:
     for path, allowed in routes(dialect.prefix).items():
         if method in allowed:
             continue
@@ -244,7 +242,7 @@ AT_ROOT = product((*ROOT_PATHS, "/jobs/", "/jobs//", "/devices/%00"), (None, "Be
 
 
 @pytest.mark.parametrize(("at", "method"), pairs(AT_ROOT, [*METHODS, "HEAD"]), ids=str)
-def test_the_root_lets_nobody_in_without_a_pass(
+def test_the_root_requires_an_access_token(
     server: LiveServer, http: httpx.Client, at: tuple[str, str | None], method: str
 ) -> None:
     path, scheme = at
@@ -307,7 +305,7 @@ CONSTANT = ("sdk-version", "openapi.json")
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
-def test_a_failure_tells_its_id_and_nothing_else(
+def test_a_failure_shows_its_id_and_nothing_else(
     dialect: Dialect, caplog: pytest.LogCaptureFixture
 ) -> None:
     for way in (way for way in of_dialect(dialect) if not way.path.endswith(CONSTANT)):
@@ -316,7 +314,7 @@ def test_a_failure_tells_its_id_and_nothing_else(
 
 
 @pytest.mark.parametrize("path", [path for path in routes("/qlued") if "post" not in path])
-def test_a_failure_of_qlued_tells_its_id_and_nothing_else(
+def test_a_failure_of_qlued_shows_its_id_and_nothing_else(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     url = "/qlued" + path.format(backend_name="rydberg") + "?job_id=x&token=x"
@@ -324,13 +322,13 @@ def test_a_failure_of_qlued_tells_its_id_and_nothing_else(
 
 
 @pytest.mark.parametrize("path", ROOT_PATHS)
-def test_a_failure_at_the_root_tells_its_id_and_nothing_else(
+def test_a_failure_at_the_root_shows_its_id_and_nothing_else(
     path: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     check_failure(in_process("GET", path), xanadu_json, caplog)
 
 
-def test_a_failure_of_a_probe_tells_its_id_and_nothing_else(
+def test_a_failure_of_a_probe_shows_its_id_and_nothing_else(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     check_failure(in_process("GET", "/readyz"), problem_json, caplog)

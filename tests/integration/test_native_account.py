@@ -26,7 +26,7 @@ def made(http: httpx.Client, **wish: Any) -> httpx.Response:
     return http.post("/v1/tokens", json={"scopes": [READ], **wish})
 
 
-def test_an_account_tells_who_asks_and_with_which_token(http: httpx.Client) -> None:
+def test_an_account_shows_its_name_and_the_token_of_the_request(http: httpx.Client) -> None:
     account = http.get("/v1/account").json()
     assert (account["name"], account["role"]) == ("ada", "member")
     assert account["token"]["project"] == "ada"

@@ -106,7 +106,7 @@ def test_groups_are_as_described(http: httpx.Client) -> None:
     fits(http.post(f"{path}/close"), "POST /groups/{id}/close")
 
 
-def test_what_agents_hear_is_as_described(server: LiveServer, http: httpx.Client) -> None:
+def test_responses_to_agents_are_as_described(server: LiveServer, http: httpx.Client) -> None:
     serve = ("--scope", "devices:serve", "--device", "bench7")
     token = server.admin("token", "create", "--user", "ada", *serve)
     spec = {"family": "qubit", "spec": SPEC}

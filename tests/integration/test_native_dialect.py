@@ -240,7 +240,7 @@ def test_a_calibration_outlives_the_server_and_is_not_doubled(tmp_path: Path) ->
         server.stop()
 
 
-def test_an_error_tells_field_cause_and_remedy(http: httpx.Client) -> None:
+def test_an_error_names_field_cause_and_remedy(http: httpx.Client) -> None:
     answer = submit(http, shots=0)
     assert answer.status_code == 400
     assert answer.headers["content-type"] == "application/problem+json"
@@ -354,7 +354,7 @@ def counts_of(http: httpx.Client, **changes: Any) -> dict[str, int]:
     return counts
 
 
-def test_openqasm_is_told_from_its_text_and_its_inputs_are_bound(http: httpx.Client) -> None:
+def test_openqasm_is_recognised_by_its_text_and_its_inputs_are_bound(http: httpx.Client) -> None:
     pi = 3.141592653589793
     assert counts_of(http, program=OPENQASM3, inputs={"theta": pi}) == {"11": 1000}
     assert counts_of(http, program=OPENQASM3, inputs={"theta": 0}) == {"00": 1000}
@@ -454,7 +454,7 @@ def test_the_clifford_device_refuses_other_circuits(http: httpx.Client) -> None:
     assert "qubits" in too_wide.json()["detail"]
 
 
-def test_a_result_that_nobody_could_read_is_refused(http: httpx.Client) -> None:
+def test_a_result_too_large_to_read_is_refused(http: httpx.Client) -> None:
     program = 'OPENQASM 3; include "stdgates.inc"; qubit q; bit[10000] c; c[0] = measure q;'
     refused = submit(http, program=program, outputs=["memory"], shots=60_000)
     assert refused.status_code == 400

@@ -41,7 +41,7 @@ def events(answer: httpx.Response) -> Iterator[Event]:
             yield Event(number, json.loads(value))
 
 
-def test_a_stream_tells_each_version_of_a_job_to_its_end(http: httpx.Client) -> None:
+def test_a_stream_sends_each_version_of_a_job_to_its_end(http: httpx.Client) -> None:
     job = submit(http, slow(18, 50))
     with http.stream("GET", f"/v1/jobs/{job}/stream") as answer:
         told = list(events(answer))
@@ -81,7 +81,7 @@ def test_the_stream_of_an_account_resumes_with_the_present_state_of_what_changed
     assert seen < after[0].id < after[1].id
 
 
-def test_a_stream_tells_nothing_of_another_account(server: LiveServer) -> None:
+def test_a_stream_contains_nothing_of_another_account(server: LiveServer) -> None:
     with server.client(server.token("grace")) as grace, server.client() as ada:
         with grace.stream("GET", "/v1/events") as answer:
             submit(ada)
@@ -117,9 +117,7 @@ def test_a_last_event_id_that_is_none_is_refused(http: httpx.Client, path: str, 
 
 
 @pytest.mark.parametrize("ahead", [1, 9_223_372_036_854_775_807])
-def test_a_last_event_id_that_is_still_to_come_keeps_no_news_away(
-    server: LiveServer, ahead: int
-) -> None:
+def test_a_last_event_id_in_the_future_hides_no_changes(server: LiveServer, ahead: int) -> None:
     with server.client(server.token("time-traveller")) as http:
         http.get(f"/v1/jobs/{submit(http)}", params={"wait": 60})
         newest = int(time.time() * 1_000_000) + 3_600_000_000

@@ -155,7 +155,7 @@ def test_completed_jobs_have_the_same_results(old: Old) -> None:
         assert _measured(found) == _measured(known["result"]), name
 
 
-def test_a_result_that_is_kept_in_pieces_is_whole(old: Old) -> None:
+def test_a_result_stored_in_chunks_is_whole(old: Old) -> None:
     shots = old.expected["jobs"]["large"]["shots"]
     (part,) = old.read("large", "/result").json()["parts"]
     assert part["counts"] == {"0" * 9: shots}
@@ -190,7 +190,7 @@ def test_a_job_that_was_asked_to_stop_is_cancelled(old: Old) -> None:
     )
 
 
-def test_a_job_of_which_nobody_knows_stays_so(old: Old) -> None:
+def test_an_uncertain_job_stays_uncertain(old: Old) -> None:
     assert old.read("uncertain").json()["state"] == old.expected["jobs"]["uncertain"]["state"]
 
 

@@ -82,14 +82,14 @@ def test_a_seed_gives_the_same_shots_again(client: QluedClient) -> None:
     assert len(np.unique(first, axis=0)) > 1
 
 
-def test_what_the_device_refuses_is_told_with_its_reason(client: QluedClient) -> None:
+def test_a_refusal_of_the_device_is_reported_with_its_reason(client: QluedClient) -> None:
     job = client.post("rydberg", Rydberg(1).rlx(0, 7.0).measure())
     with pytest.raises(QluedJobError, match="omega must be 0 to"):
         client.wait("rydberg", job, timeout=60)
     assert client.status("rydberg", job)["status"] == "ERROR"
 
 
-def test_an_unknown_job_and_a_wrong_token_are_told_at_once(
+def test_an_unknown_job_and_a_wrong_token_are_reported_at_once(
     client: QluedClient, server: LiveServer
 ) -> None:
     with pytest.raises(QluedJobError, match="Missing status file"):

@@ -127,7 +127,9 @@ def test_what_waits_for_the_lab_is_counted(client: QluedClient, storage: Storage
     )
 
 
-def test_what_the_lab_refuses_ends_in_its_words(client: QluedClient, storage: Storage) -> None:
+def test_a_refusal_of_the_lab_ends_the_job_with_its_text(
+    client: QluedClient, storage: Storage
+) -> None:
     job = client.post(FULL, circuit())
     serve_one(storage, "ERROR", [])
     with pytest.raises(QluedJobError, match="The trap is open"):

@@ -114,7 +114,7 @@ def test_ionqs_dialect_says_it_in_its_own_shape(http: httpx.Client, server: Live
         ("simulator", "warp", BELL_3, "; this is OpenQASM 3."),
     ],
 )
-def test_a_program_in_another_format_is_told_so(
+def test_a_program_in_another_format_is_reported(
     http: httpx.Client, device: str, format_name: str | None, program: str, said: str
 ) -> None:
     fields = {"format": format_name} if format_name else {}

@@ -52,7 +52,7 @@ def test_every_block_has_a_language_that_is_checked() -> None:
     assert len(ALL) > 40
 
 
-def test_no_code_stands_outside_of_fences() -> None:
+def test_no_code_is_outside_of_fences() -> None:
     assert not {page: found for page in PAGES if (found := indented(page))}
 
 

@@ -63,7 +63,9 @@ def test_a_device_that_was_asked_for_by_a_wrong_name(client: qwicket.Client) -> 
         client.device("simulatr")
 
 
-def test_a_wrong_word_names_the_function_that_the_user_called(client: qwicket.Client) -> None:
+def test_a_wrong_argument_error_names_the_function_that_the_user_called(
+    client: qwicket.Client,
+) -> None:
     simulator = client.device("simulator")
     with pytest.raises(TypeError, match=r"^run\(\) has no argument 'shot'. Did you mean 'shots'"):
         simulator.run(BELL, shot=3)
@@ -71,7 +73,7 @@ def test_a_wrong_word_names_the_function_that_the_user_called(client: qwicket.Cl
         client.submit(BELL, "simulator", shot=3)
 
 
-def test_a_device_that_is_off_needs_an_administrator_and_no_patience(
+def test_a_device_that_is_off_needs_an_administrator_instead_of_retries(
     server: LiveServer, client: qwicket.Client
 ) -> None:
     server.admin("device", "off", "clifford", "--reason", "new fridge", "--until", "2h")
@@ -132,9 +134,7 @@ def test_the_tab_key_offers_nothing_where_no_server_answers(env: dict[str, str])
     assert completions({**away, "QWICKET_TOKEN": ""}, "result", "0") == []
 
 
-def test_what_the_tab_key_was_told_is_kept_for_a_moment(
-    env: dict[str, str], tmp_path: Path
-) -> None:
+def test_completions_are_cached_for_a_moment(env: dict[str, str], tmp_path: Path) -> None:
     assert completions(env, "devices", "cliff") == ["clifford"]
     (kept,) = (tmp_path / "cache" / "qwicket").glob("completion-*.json")
     assert kept.stat().st_mode & 0o077 == 0

@@ -119,7 +119,7 @@ def test_a_client_that_takes_nothing_over_tls_is_ended(
         raw.wait_for_reset(connection)
 
 
-def test_many_half_open_handshakes_keep_nobody_out(
+def test_many_half_open_handshakes_exclude_no_other_client(
     live: LiveServer, trusting: ssl.SSLContext
 ) -> None:
     """Their clients open a connection, begin a handshake, and say nothing more."""

@@ -62,7 +62,7 @@ def test_a_pass_that_expires_is_renewed(tmp_path: Path) -> None:
         server.stop()
 
 
-def test_devices_tell_what_they_are(connection: Connection) -> None:
+def test_devices_show_their_specification(connection: Connection) -> None:
     device, *_ = Device.list(connection)
     assert (device.target, device.up, len(device.expected_uptime)) == ("X8_01", True, 7)
     assert device.specification["modes"] == 8

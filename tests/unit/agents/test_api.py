@@ -36,7 +36,7 @@ PASSING = [
 
 
 @pytest.mark.parametrize("error", PASSING, ids=repr)
-def test_what_passes_is_tried_until_it_is_taken(error: ClientError) -> None:
+def test_transient_errors_are_retried_until_success(error: ClientError) -> None:
     answers: list[ClientError | None] = [error, error, None]
     pauses: list[float] = []
 

@@ -81,7 +81,7 @@ def test_counts_come_back_without_zeros() -> None:
     assert list(kept.arrays) == ["keys", "counts"]
 
 
-def test_frequencies_stand_in_for_probabilities_and_say_so() -> None:
+def test_frequencies_replace_probabilities_with_a_note() -> None:
     kept = taken(Counts({"0": 4}), program(1, 4, "probabilities"), bits(1))
     assert (kept.counts(), kept.notes) == ({0: 4}, ("sampled_only",))
 
@@ -150,7 +150,7 @@ def test_a_failed_circuit_stays_what_it_is() -> None:
         (Memory(["00"] * 3 + ["x"]), "'x' is no text of 2 bits"),
     ],
 )
-def test_what_is_no_outcome_is_told_in_words(outcome: Outcome, said: str) -> None:
+def test_an_invalid_outcome_is_explained(outcome: Outcome, said: str) -> None:
     with pytest.raises(InvalidOutcome, match=said):
         packed(outcome, program(2, 1, "counts"), 0.0)
 
@@ -161,7 +161,7 @@ def test_counts_are_no_memory() -> None:
 
 
 @pytest.mark.parametrize("rows", [[[1], [1, 2]], [[1 << 15]], [["x"]], [[None]]])
-def test_samples_that_are_no_table_of_numbers_are_told(rows: list[list[int]]) -> None:
+def test_samples_that_are_not_a_table_of_numbers_are_reported(rows: list[list[int]]) -> None:
     with pytest.raises(InvalidOutcome):
         packed(Samples(rows), program(0, 1, "samples", family="atoms"), 0.0)
 

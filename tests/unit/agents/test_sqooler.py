@@ -139,7 +139,7 @@ def seconds(at: str) -> float:
         ({"results": []}, "there must be 1 outcomes"),
     ],
 )
-def test_a_result_that_does_not_fit_fails_the_job_in_words(
+def test_a_result_that_does_not_fit_fails_the_job_with_an_explanation(
     server: LiveServer, storage: Storage, given: dict[str, Any], said: str
 ) -> None:
     job = submit(server)

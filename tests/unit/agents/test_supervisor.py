@@ -107,7 +107,7 @@ def test_a_function_that_raises_fails_the_job_and_lives_on(supervisors: list[Sup
         assert "ttyUSB0" not in failed.message
 
 
-def test_a_death_is_told_with_its_signal_and_another_process_takes_over(
+def test_a_death_is_reported_with_its_signal_and_another_process_takes_over(
     supervisors: list[Supervisor],
 ) -> None:
     supervisor = start(supervisors, "dies")
@@ -144,7 +144,7 @@ def test_a_process_that_died_while_it_was_idle_is_noticed(
         ("support.lab_machine", "is not of the form module:function"),
     ],
 )
-def test_a_function_that_is_not_there_is_told(folder: Path, reference: str, said: str) -> None:
+def test_a_missing_function_is_reported(folder: Path, reference: str, said: str) -> None:
     with pytest.raises(CannotStart, match=said):
         Supervisor(reference).start()
 

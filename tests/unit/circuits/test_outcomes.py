@@ -86,7 +86,7 @@ def test_an_outcome_that_would_unpack_beyond_all_bounds_is_refused(
 
 
 @pytest.mark.parametrize("is_packed", [False, True])
-def test_whether_an_outcome_is_longer_is_told_by_what_it_unpacks_to(is_packed: bool) -> None:
+def test_whether_an_outcome_is_longer_depends_on_its_unpacked_size(is_packed: bool) -> None:
     body = msgspec.msgpack.encode("x" * 70_000)
     kept = zlib.compress(body) if is_packed else body
     assert outcomes.is_longer(kept, len(body) - 1)

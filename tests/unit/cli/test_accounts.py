@@ -67,7 +67,7 @@ def test_an_account_is_made_once(folder: Folder) -> None:
     assert "ada" in folder.refusal("user", "add", "ada")
 
 
-def test_a_name_that_nobody_may_have_is_refused(folder: Folder) -> None:
+def test_a_reserved_name_is_refused(folder: Folder) -> None:
     assert "name" in folder.refusal("user", "add", "Ada Lovelace")
 
 

@@ -44,7 +44,7 @@ def test_device_and_function_are_needed() -> None:
         (("push-calibration", "none.toml", "--device", "d"), "No token"),
     ],
 )
-def test_what_cannot_be_is_told_in_one_line(arguments: tuple[str, ...], said: str) -> None:
+def test_a_wrong_option_is_reported_in_one_line(arguments: tuple[str, ...], said: str) -> None:
     status, line = run(*arguments)
     assert status == 1
     assert said in line
@@ -54,13 +54,13 @@ def test_what_cannot_be_is_told_in_one_line(arguments: tuple[str, ...], said: st
 @pytest.mark.parametrize(
     ("text", "said"), [("x", "file.toml is not valid TOML"), ("a = 1", "name is missing")]
 )
-def test_a_file_that_is_no_device_is_told(text: str, said: str) -> None:
+def test_a_file_that_is_not_a_device_is_reported(text: str, said: str) -> None:
     Path("file.toml").write_text(text)
     status, line = run("push-config", "file.toml", "--url", NOBODY, QWICKET_TOKEN=TOKEN)
     assert (status, said in line) == (1, True)
 
 
-def test_a_server_that_is_away_is_told() -> None:
+def test_an_unreachable_server_is_reported() -> None:
     Path("file.toml").write_text('name = "lab5"')
     Path("secret").write_text(f" {TOKEN}\n")
     command = ("push-config", "file.toml", "--url", NOBODY, "--token-file", "secret")

@@ -159,7 +159,7 @@ def test_shots_of_atoms_are_printed_as_numbers(folder: Path) -> None:
         ),
     ],
 )
-def test_what_goes_wrong_is_told_in_one_line(
+def test_errors_are_reported_in_one_line(
     folder: Path, arguments: tuple[str, ...], status: int, said: str
 ) -> None:
     done = attempt(folder, *arguments)

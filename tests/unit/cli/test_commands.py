@@ -289,7 +289,7 @@ def test_ctrl_c_leaves_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("demo") == (130, "", "\n")
 
 
-def test_start_up_loads_neither_rooms_nor_numbers() -> None:
+def test_start_up_imports_neither_services_nor_numpy() -> None:
     code = (
         "import sys; from qwicket.cli import main; main(['--version'], standalone_mode=False);"
         "print(sorted(name for name in sys.modules if name.startswith('qwicket')));"

@@ -102,7 +102,7 @@ def test_a_server_that_draws_on_the_terminal_is_harmless() -> None:
 # --- job, cancel -----------------------------------------------------------------------------
 
 
-def test_a_job_is_told_by_its_facts() -> None:
+def test_a_job_is_shown_by_its_facts() -> None:
     with BadServer(answer(200, JOB)) as server:
         result = run(server, "job", ID)
         assert server.requests[0].path == f"/v1/jobs/{ID}"
@@ -125,7 +125,7 @@ def test_a_job_that_is_not_there_is_one_line() -> None:
     assert result.stderr == "Error: There is no such job. (not_found, HTTP 404) Look again.\n"
 
 
-def test_cancel_tells_the_state_that_came_of_it() -> None:
+def test_cancel_prints_the_resulting_state() -> None:
     cancelled = answer(200, {"id": ID, "state": "cancelled"})
     with BadServer(answer(200, JOB), cancelled) as server:
         result = run(server, "cancel", ID)
@@ -165,7 +165,7 @@ def test_samples_are_shown_where_outcomes_are_no_bits() -> None:
 
 
 @pytest.mark.parametrize(("state", "status"), [("failed", 3), ("cancelled", 4)])
-def test_a_job_without_a_result_tells_why_and_its_state_by_the_status(
+def test_a_job_without_a_result_prints_the_reason_and_sets_the_exit_status(
     state: str, status: int
 ) -> None:
     nothing = answer(409, {"code": "no_result", "detail": "It took too long."})

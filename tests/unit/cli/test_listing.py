@@ -16,5 +16,5 @@ from qwicket.cli.listing import size
         ("atoms", 1, "1 wire"),
     ],
 )
-def test_the_size_of_a_device_is_in_its_familys_word(family: str, wires: int, words: str) -> None:
+def test_the_size_of_a_device_has_its_familys_unit(family: str, wires: int, words: str) -> None:
     assert size(family, wires) == words

@@ -190,7 +190,7 @@ def test_an_estimate_has_the_unit_that_suits_it(n_qubits: int, said: str) -> Non
         ("both", "\ufeff" + json.dumps(IONQ), "ionq.circuit.v1"),
     ],
 )
-def test_the_format_is_told_by_the_extension_or_the_text(
+def test_the_format_is_recognised_by_the_extension_or_the_text(
     tmp_path: Path, name: str, source: str, told: str
 ) -> None:
     (tmp_path / name).write_text(source, "utf-8")

@@ -68,7 +68,7 @@ def test_submit_sends_name_and_tags() -> None:
     assert (sent["name"], sent["tags"]) == ("bell", ["a", "b"])
 
 
-def test_the_extension_tells_a_format_that_the_text_does_not(tmp_path: Path) -> None:
+def test_the_extension_identifies_a_format_that_the_text_does_not(tmp_path: Path) -> None:
     file = tmp_path / "teleport.XBB"
     file.write_text("name teleport")
     with BadServer(DEVICE, QUEUED, DEVICE, QUEUED) as server:
@@ -274,7 +274,7 @@ def test_bars_are_ordered_and_fit(counts: dict[str, int]) -> None:
     assert all(line.count("█") in range(1, 41) for line in bars(counts))
 
 
-def test_who_names_no_device_is_told_where_they_are_listed() -> None:
+def test_an_unknown_device_error_names_the_command_that_lists_devices() -> None:
     problem = {"code": "not_found", "detail": "There is no device x."}
     with BadServer(answer(404, problem)) as server:
         result = submit(server)

@@ -13,7 +13,7 @@ ID = "01a1fad7-82a5-7a62-a892-190d52960000"
 HEADINGS = ("id", "device", "state", "name", "created (UTC)")
 
 
-def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+def test_an_empty_column_is_left_out() -> None:
     rows = [("a", "", "x"), ("b", "", "")]
     assert grid(rows, ("id", "name", "state"), 80) == ["id  state", "─────────", "a   x", "b"]
 

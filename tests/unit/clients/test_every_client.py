@@ -154,7 +154,7 @@ def test_a_wait_ends_by_its_deadline_though_the_server_is_away(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("client", WAITS)
-def test_a_server_that_was_not_started_here_is_told_at_once_with_what_to_do(
+def test_a_server_that_was_not_started_here_is_reported_at_once_with_a_remedy(
     client: str, host: str
 ) -> None:
     url = f"http://{host}:{closed_port()}"

@@ -55,14 +55,14 @@ async def test_an_account_has_one_place_at_a_time() -> None:
     await stage.leave("b1", "a2")
 
 
-async def test_accounts_take_turns_whoever_came_first() -> None:
+async def test_accounts_take_turns_in_any_order_of_arrival() -> None:
     stage = Stage(1)
     await stage.arrive("a1", "a2", "a3", "b1", "c1", "b2")
     await stage.leave("a1", "b1", "c1", "a2", "b2", "a3")
     assert stage.came == ["a1", "b1", "c1", "a2", "b2", "a3"]
 
 
-async def test_who_comes_back_stands_behind_who_waits() -> None:
+async def test_a_returning_account_is_behind_waiting_ones() -> None:
     stage = Stage(1)
     await stage.arrive("a1", "b1")
     await stage.leave("a1")

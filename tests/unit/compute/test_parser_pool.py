@@ -131,7 +131,7 @@ async def test_only_so_many_texts_wait_but_everyones_first_may() -> None:
     await parsers.close()
 
 
-async def test_too_many_texts_are_told_to_come_again() -> None:
+async def test_too_many_texts_of_an_account_are_refused_with_a_retry_after() -> None:
     parsers = ParserPool(limited(reads_waiting_each=1))
     reading = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=ADA))
     await asyncio.sleep(0)
@@ -142,7 +142,7 @@ async def test_too_many_texts_are_told_to_come_again() -> None:
     await parsers.close()
 
 
-async def test_an_account_whose_texts_take_all_their_time_delays_nobody() -> None:
+async def test_an_account_whose_texts_take_all_their_time_delays_no_other() -> None:
     parsers = ParserPool(limited(read_time_s=100))
     await are_ready(parsers._pool)
     reading = [asyncio.create_task(begin_reading(parsers, EVE)) for _ in range(3)]

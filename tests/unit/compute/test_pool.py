@@ -744,7 +744,7 @@ def test_worker_ends_on_sigterm_though_its_owner_ignores_and_blocks_it(
     assert error.exitcode == -signal.SIGTERM
 
 
-def test_worker_whose_owner_went_while_it_started_ends_without_a_word() -> None:
+def test_worker_whose_owner_ended_while_it_started_ends_silently() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
     arguments = [str(theirs.fileno()), str(os.getpid()), "0", "0", ""]
@@ -781,7 +781,7 @@ def test_lines_of_native_code_are_logged_escaped_and_cut_under_their_worker(
     assert capfd.readouterr().err == ""
 
 
-def test_last_words_of_a_worker_are_logged_before_its_death(
+def test_last_output_of_a_worker_is_logged_before_its_death(
     pool: Pool, caplog: pytest.LogCaptureFixture
 ) -> None:
     assert isinstance(fault(pool, pool_tasks.complain_and_abort, b"out of luck"), WorkerDied)

@@ -120,7 +120,7 @@ def answer(
         ("POST", "/secret/write", 401, 403),
     ],
 )
-def test_hidden_paths_tell_a_stranger_nothing(
+def test_hidden_paths_reveal_nothing_to_other_accounts(
     method: str, path: str, stranger: int, ada: int
 ) -> None:
     assert answer(method, path).status_code == stranger
@@ -194,7 +194,7 @@ async def test_a_large_answer_made_whole_is_counted_until_it_was_taken(
 @pytest.mark.parametrize(
     ("retry_after_s", "said"), [(0.0, "1"), (0.2, "1"), (1.6, "2"), (30.0, "30")]
 )
-async def test_nobody_is_told_to_come_back_at_once(retry_after_s: float, said: str) -> None:
+async def test_no_retry_after_is_zero(retry_after_s: float, said: str) -> None:
     (begin, _), *_ = await answered(Unavailable("busy", retry_after_s=retry_after_s), held_answer())
     assert begin["status"] == 503
     assert dict(begin["headers"])[b"retry-after"] == said.encode()

@@ -81,7 +81,7 @@ def test_one_long_text_is_cut() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2, 3, 5_000, 400_001])
-def test_base64_in_pieces_is_base64(size: int) -> None:
+def test_base64_in_chunks_is_base64(size: int) -> None:
     data = bytes(range(256)) * (size // 256 + 1)
     chunks, _ = encode_in_chunks(lambda: raw_base64(data[:size]))
     assert msgspec.json.decode(b"".join(chunks), type=bytes) == data[:size]
@@ -126,7 +126,7 @@ async def sent(
 
 
 @pytest.mark.anyio
-async def test_an_answer_made_whole_goes_in_pieces_too() -> None:
+async def test_a_response_made_whole_is_sent_in_chunks_too() -> None:
     body = bytes(range(256)) * 4_000
     response = ChunkedResponse.of(
         Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain")
@@ -159,7 +159,7 @@ async def test_pieces_that_were_sent_are_held_no_more() -> None:
 
 
 @pytest.mark.anyio
-async def test_others_run_between_the_pieces_of_a_client_that_takes_them_at_once() -> None:
+async def test_others_run_between_the_chunks_of_a_client_that_takes_them_at_once() -> None:
     chunks, size = encode_in_chunks(lambda: raw_list(["01" * 12] * 50_000))
     n_pieces, steps = len(chunks), 0
 

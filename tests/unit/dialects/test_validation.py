@@ -100,7 +100,7 @@ def test_a_body_that_is_not_utf_8_is_reported_with_its_position() -> None:
     "struct", [route.body.struct for route in routes.ROUTES if route.body] + [submissions.V1Body]
 )
 @pytest.mark.parametrize("value", [b"5", b'"x"', b"[]", b"{}", b"null", b"1e400"])
-def test_no_field_has_an_error_in_the_librarys_words(struct: Any, value: bytes) -> None:
+def test_no_error_of_a_field_contains_the_librarys_text(struct: Any, value: bytes) -> None:
     decoder = msgspec.json.Decoder(struct)
     details = []
     for name in struct.__struct_encode_fields__:

@@ -115,7 +115,7 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
     assert spawn(script) == ["fine", "out_of_memory", "fine"]
 
 
-def test_unknown_error_is_logged_under_an_id_and_told_by_it_alone(
+def test_unknown_error_is_logged_under_an_id_and_reported_by_it_alone(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def broken(task: object) -> None:
@@ -271,7 +271,7 @@ def spawn(script: str) -> list[str]:
     return done.stdout.split("\n")[:-1]
 
 
-def test_each_family_runs_in_a_room_of_its_own() -> None:
+def test_photonic_circuits_run_on_the_photonic_engine() -> None:
     pair = photonic.Gate("S2gate", (0, 1), (1.0, 0.0))
     circuit = photonic.PhotonicCircuit(2, (pair, photonic.Measure("fock", (0, 1))))
     (result,) = engines.run("photonic", photonic.pack((circuit,)), options(shots=100))

@@ -49,7 +49,7 @@ async def test_a_pass_of_a_password_signs_in_as_the_account(gateway: Gateway, ad
     assert await gateway.access_tokens.actor(text, DIALECT, HERE) == by_password
 
 
-async def test_two_passes_are_never_the_same_text(gateway: Gateway, ada: Actor) -> None:
+async def test_two_access_tokens_are_never_the_same_text(gateway: Gateway, ada: Actor) -> None:
     assert len({await gateway.access_tokens.issue(ada, DIALECT, 60) for _ in range(10)}) == 10
 
 
@@ -124,7 +124,7 @@ async def test_a_token_is_no_pass_and_a_pass_no_token(gateway: Gateway, admin: A
         await gateway.auth.by_token(text, HERE)
 
 
-async def test_a_ticket_is_for_one_purpose_and_job(gateway: Gateway, ada: Actor) -> None:
+async def test_a_signed_url_is_for_one_purpose_and_job(gateway: Gateway, ada: Actor) -> None:
     text = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
     assert await gateway.access_tokens.verify_url(text, "ibm", "upload", HERE) == (ada, "a job")
     for dialect, purpose in (("ibm", "download"), ("runtime", "upload")):
@@ -137,7 +137,7 @@ async def test_a_ticket_is_for_one_purpose_and_job(gateway: Gateway, ada: Actor)
         await gateway.access_tokens.verify_url(one, "ibm", "upload", HERE)
 
 
-async def test_a_ticket_dies_with_its_life_and_its_token(
+async def test_a_signed_url_ends_with_its_lifetime_and_its_token(
     gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
 ) -> None:
     old = await gateway.access_tokens.sign_url(ada, "ibm", "upload", "a job", 60)
@@ -220,7 +220,7 @@ async def test_all_servers_of_a_database_sign_with_one_key(
         await other.close()
 
 
-async def test_a_rotated_key_voids_all_passes_and_tickets_on_every_server_at_once(
+async def test_a_rotated_key_voids_all_access_tokens_and_signed_urls_on_every_server_at_once(
     tmp_path: Path, gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
 ) -> None:
     other = open_sqlite(tmp_path)

@@ -85,7 +85,7 @@ def zeros(shots: int) -> Encoded:
     )
 
 
-async def test_a_labs_device_stands_under_its_account_and_is_away_until_an_agent_comes(
+async def test_a_labs_device_belongs_to_its_account_and_is_away_until_an_agent_connects(
     gateway: Gateway, lab: Actor
 ) -> None:
     view = await gateway.devices.get("lab5", "native")
@@ -194,7 +194,7 @@ async def test_a_token_without_the_scope_serves_nothing(gateway: Gateway, ada: A
         await gateway.agents.announce(ada, "lab5", "qubit", (), SPEC)
 
 
-async def test_a_device_that_nobody_announced_can_not_be_served(
+async def test_a_device_that_was_not_announced_cannot_be_served(
     gateway: Gateway, admin: Admin, lab: Actor
 ) -> None:
     made = await admin.create_token("ibk", scopes=["devices:serve"], devices=["ghost"])

@@ -69,7 +69,7 @@ async def test_one_that_has_not_ended_keeps_all_from_being_deleted(
     assert len(await left(gateway, ada)) == 3
 
 
-async def test_of_two_who_delete_at_once_one_is_told_that_the_jobs_are_gone(
+async def test_the_second_of_two_concurrent_deletes_is_not_found(
     gateway: Gateway, ada: Actor
 ) -> None:
     jobs = await submitted(gateway, ada, 3)

@@ -63,7 +63,7 @@ async def test_everyone_together_has_a_bound(room: ResponseBudget) -> None:
     await (await taken_slowly(room, "mallory", 35)).close()
 
 
-async def test_an_answer_larger_than_the_room_can_still_be_had(room: ResponseBudget) -> None:
+async def test_a_response_larger_than_the_budget_is_possible(room: ResponseBudget) -> None:
     whole = await taken_slowly(room, "ada", 1_000)
     await whole.close()
     assert room.held_bytes == 0
@@ -95,7 +95,9 @@ async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(
         await each.close()
 
 
-async def test_who_has_no_room_is_told_so_though_no_turn_came(room: ResponseBudget) -> None:
+async def test_an_account_without_budget_is_refused_although_no_turn_was_free(
+    room: ResponseBudget,
+) -> None:
     held = await taken_slowly(room, "ada", 50)
     others = [answer(name, room) for name in ("bob", "eve")]
     for each in others:
@@ -134,7 +136,9 @@ async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: Respon
     assert not room._n_waiting
 
 
-async def test_what_did_not_wait_is_refused_where_there_is_no_room(room: ResponseBudget) -> None:
+async def test_a_response_held_without_waiting_is_refused_without_budget(
+    room: ResponseBudget,
+) -> None:
     first = await taken_slowly(room, "ada", 50)
     with pytest.raises(TooManyRequests):
         await answer("ada", room).hold(5)
@@ -151,7 +155,7 @@ async def test_closing_twice_gives_back_once(room: ResponseBudget) -> None:
     assert room.held_bytes == 0
 
 
-async def test_what_nobody_signed_in_for_is_not_counted(room: ResponseBudget) -> None:
+async def test_responses_without_a_sign_in_are_not_counted(room: ResponseBudget) -> None:
     made = answer("", room)
     await made.hold(1_000)
     assert room.held_bytes == 0

@@ -317,7 +317,7 @@ async def test_who_tries_many_names_keeps_no_other_address_waiting(
     assert sum(isinstance(each, Unauthenticated) for each in refused) == maximum + 1
 
 
-async def test_a_name_that_nobody_has_costs_as_much_as_a_wrong_password(
+async def test_an_unknown_name_costs_as_much_as_a_wrong_password(
     admin: Admin, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """How long the answer takes tells nobody who exists: both compare a hash of the same cost."""

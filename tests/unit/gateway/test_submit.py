@@ -455,7 +455,7 @@ async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_i
                 await gateway.jobs.wait(actor, id_text, 60, dialect=dialect)
 
 
-async def test_who_waited_in_vain_is_told_what_is_stored(
+async def test_a_wait_that_times_out_returns_the_stored_state(
     gateway: Gateway, ada: Actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(changes, "_REMEMBERED_S", 60.0)

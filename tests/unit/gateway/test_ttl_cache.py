@@ -148,7 +148,7 @@ async def test_when_who_reads_gives_up_another_reads_for_all() -> None:
     assert shelf.reads == 2
 
 
-async def test_a_read_that_waits_for_nothing_keeps_nobody_waiting() -> None:
+async def test_a_read_that_waits_for_nothing_delays_no_other() -> None:
     """A client may close its side right after its request: what is answered at once arrives."""
     step = TTLCache(Shelf().read).get("a")
     with pytest.raises(StopIteration) as ended:

@@ -89,7 +89,7 @@ async def test_a_program_that_is_refused_fails_its_job(gateway: Gateway, ada: Ac
     assert failed.queued_at is None
 
 
-async def test_an_account_with_many_slow_programs_holds_up_nobody_else(
+async def test_an_account_with_many_slow_programs_delays_no_other(
     gateway: Gateway, admin: Admin, ada: Actor
 ) -> None:
     is_over = threading.Event()

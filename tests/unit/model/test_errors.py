@@ -19,7 +19,7 @@ CLASSES = sorted(family(QwicketError), key=lambda each: each.__name__)
 
 
 @pytest.mark.parametrize("kind", CLASSES, ids=lambda kind: kind.__name__)
-def test_each_error_says_cause_and_remedy_and_stands_in_the_tree(kind: type[QwicketError]) -> None:
+def test_each_error_has_cause_and_remedy_and_is_in_the_tree(kind: type[QwicketError]) -> None:
     assert 400 <= kind.status < 600
     assert kind.title.endswith(".")
     assert kind.remedy.endswith((".", "?"))

@@ -150,7 +150,7 @@ def test_what_is_wider_than_the_terminal_goes_on_below() -> None:
         """)
 
 
-def test_branches_that_nest_are_told_as_if_else_and_end() -> None:
+def test_nested_branches_are_drawn_as_if_else_and_end() -> None:
     ops = (Branch((0, 1, 2), ">=", "2", 3), h(0), Branch((0, 2), "==", "3", 0), Jump(1), h(1))
     assert drawn(2, *ops) == picture("""
              if c>=2     if {c[0],c[2]}==3  end  else     end
@@ -161,7 +161,7 @@ def test_branches_that_nest_are_told_as_if_else_and_end() -> None:
         """)
 
 
-def test_jumps_that_do_not_nest_are_told_by_number() -> None:
+def test_jumps_that_do_not_nest_are_drawn_by_number() -> None:
     either = (Branch((0,), "==", "1", 1), Branch((1,), "==", "0", 2), h(0), Jump(1), h(1))
     assert drawn(2, *either) == picture("""
              →1 unless c[0]==1  →2 unless c[1]==0  1:     →3  2:     3:
@@ -172,7 +172,7 @@ def test_jumps_that_do_not_nest_are_told_by_number() -> None:
         """)
 
 
-def test_a_phase_stands_above_the_qubits_and_is_joined_to_its_controls() -> None:
+def test_a_phase_is_drawn_above_the_qubits_and_joined_to_its_controls() -> None:
     ops = (Gate("gphase", (), (pi / 3,)), h(0), Gate("gphase", (), (1.0,), (1,)))
     assert drawn(2, *ops) == picture("""
              gphase(π/3)  gphase(1)
@@ -365,7 +365,7 @@ def test_every_wire_shows_its_operations_in_order(circuit: QubitCircuit, width: 
 
 @given(circuits())
 @settings(max_examples=200, deadline=None)
-def test_what_belongs_to_no_qubit_stands_above(circuit: QubitCircuit) -> None:
+def test_what_belongs_to_no_qubit_is_drawn_above(circuit: QubitCircuit) -> None:
     lines = draw(circuit, 10_000)
     above = lines[0] if not lines[0].startswith("q") else ""
     n_phases = sum(isinstance(op, Gate) and op.name == "gphase" for op in circuit.ops)

@@ -175,7 +175,7 @@ def test_no_more_pairs_than_needed_come_out(
     assert n_pairs(native([gate], 3, entangler)) == expected
 
 
-def test_a_gate_that_hardly_turns_does_not_blur_what_stands_around_it() -> None:
+def test_a_gate_of_a_tiny_angle_does_not_blur_its_neighbours() -> None:
     """Of a small entry of a matrix the phase is known badly; this once made an error of 1e-6."""
     turn = Gate("u", (1,), (4e-05, -4.71238898038469, -5.477748645060298), (0, 2))
     assert_same([Gate("sx", (2,), (), (0,)), turn], 3, "ms")

@@ -136,7 +136,7 @@ async def test_devices_share_the_drivers_slots(
     assert {await begun(driver), await begun(driver)} == {one.id, two.id}
 
 
-async def test_a_failure_fails_the_job_with_its_words(
+async def test_a_failure_fails_the_job_with_its_text(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
     job = await add_job(store, ada)
@@ -236,7 +236,7 @@ async def test_stopping_gives_back_what_does_not_finish(
         assert (present.state, present.attempts) == (JobState.QUEUED, 0)
 
 
-async def test_a_result_waits_for_a_store_that_refuses_and_each_refusal_is_told_in_a_line(
+async def test_a_result_is_retried_while_the_store_refuses_and_each_refusal_is_one_log_line(
     store: Store,
     ada: Token,
     driver: HandDriver,
@@ -374,7 +374,7 @@ async def test_hurrying_gives_back_at_once_what_still_runs(
     assert present.state is JobState.QUEUED
 
 
-async def test_a_cancel_that_nobody_told_of_is_found_by_the_next_renewal(
+async def test_an_unannounced_cancel_is_found_by_the_next_renewal(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
     job = await add_job(store, ada)

@@ -49,7 +49,7 @@ def test_slots_run_side_by_side() -> None:
     assert forecast.start_in_s == 6.0
 
 
-def test_projects_take_turns_whoever_came_first() -> None:
+def test_projects_take_turns_in_any_order_of_arrival() -> None:
     positions = simulate_queue(line(jobs("ada", 3) + jobs("bob", 3)), 1, NOW).positions
     assert order(positions) == ["ada0", "bob0", "ada1", "bob1", "ada2", "bob2"]
 
@@ -146,7 +146,7 @@ async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     await store.close()
 
 
-def test_where_nobody_is_there_a_job_has_its_turn_but_no_time() -> None:
+def test_without_agents_a_job_has_a_position_but_no_start_time() -> None:
     forecast = simulate_queue(line(jobs("ada", 2)), 0, NOW)
     assert forecast.positions == {"ada0": QueuePosition(0, None), "ada1": QueuePosition(1, None)}
     assert forecast.start_in_s is None

@@ -65,7 +65,7 @@ async def look_for(monitor: LivenessMonitor, clock: Clock, seconds: float) -> li
     return gone
 
 
-async def test_a_beat_that_stands_still_for_the_lease_time_voids_its_runner(
+async def test_a_heartbeat_that_stops_for_the_lease_time_voids_its_runner(
     store: Store, ada: Token, monitor: LivenessMonitor, clock: Clock
 ) -> None:
     job = await add_job(store, ada)

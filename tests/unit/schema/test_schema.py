@@ -81,7 +81,7 @@ def test_what_the_server_always_sends_is_required_although_clients_have_defaults
     assert set(SCHEMAS["ClaimedBody"]["required"]) == {"lease", "renew_s"}
 
 
-def test_the_description_lists_the_servers_words() -> None:
+def test_the_description_lists_the_servers_enumerations() -> None:
     states = SCHEMAS["JobBody"]["properties"]["state"]["$ref"]
     assert "uncertain" in SCHEMAS[states.rpartition("/")[2]]["enum"]
     assert SCHEMAS["DeviceBody"]["properties"]["status"]["enum"] == ["away", "off", "on"]

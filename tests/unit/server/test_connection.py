@@ -155,7 +155,7 @@ async def test_a_request_that_a_stopping_server_cancels_ends_its_connection_and_
     assert not caplog.records
 
 
-async def test_a_body_that_breaks_off_badly_is_told_so_once(
+async def test_a_malformed_body_is_reported_once(
     connect: Connect, application: Application
 ) -> None:
     reader, writer = await connect()
@@ -167,7 +167,7 @@ async def test_a_body_that_breaks_off_badly_is_told_so_once(
     await application.has_heard.wait()
 
 
-async def test_a_request_with_others_behind_it_hears_that_the_client_left(
+async def test_a_request_with_pipelined_ones_behind_it_is_notified_of_a_disconnect(
     connect: Connect, application: Application
 ) -> None:
     _, writer = await connect()
@@ -219,7 +219,7 @@ async def test_all_that_was_asked_in_a_row_is_answered_but_for_what_is_not_there
     assert application.disconnects == 0
 
 
-async def test_a_request_hears_that_its_client_closed_its_side(
+async def test_a_request_is_notified_that_its_client_closed_its_side(
     connect: Connect, application: Application
 ) -> None:
     for before in (b"", GET % b"slow" + b"\r\n"):

@@ -38,7 +38,7 @@ def request_id() -> Iterator[str]:
 
 @pytest.mark.parametrize("secret", [new_secret(), PASS, "ada:hush"], ids=["token", "pass", "url"])
 @pytest.mark.parametrize("lines", [JsonLines(), TextLines()], ids=["json", "text"])
-def test_a_secret_is_blotted_out_wherever_it_stands(secret: str, lines: logging.Formatter) -> None:
+def test_a_secret_is_redacted_in_every_place(secret: str, lines: logging.Formatter) -> None:
     text = f"postgresql://{secret}@db" if ":" in secret else f"GET /x/{secret}?y={secret}"
     try:
         raise ValueError(text)
@@ -211,7 +211,7 @@ def test_passwords_of_a_databases_address_are_known(url: str, found: set[str]) -
     assert set(passwords(url)) == found
 
 
-def test_a_known_secret_is_hidden_wherever_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_known_secret_is_hidden_in_every_place(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("qwicket.server.logs._known_secrets", [])
     hide_secrets("open sesame", "ab")
     assert without_secrets("say: open sesame, ab") == "say: [secret], ab"

@@ -114,7 +114,7 @@ async def test_bodies_are_counted_together_until_their_requests_end(
     assert await third.outcome == 200 * KB
 
 
-async def test_a_declared_body_takes_no_room_before_it_comes(begin: Begin) -> None:
+async def test_a_declared_body_takes_no_memory_budget_before_it_arrives(begin: Begin) -> None:
     silent = [begin(200 * KB) for _ in range(20)]
     for each in silent:
         each.send(1, more=True)
@@ -167,7 +167,7 @@ async def test_one_address_has_a_share(begin: Begin) -> None:
     assert await other.outcome == 100 * KB
 
 
-async def test_small_bodies_always_have_room(begin: Begin) -> None:
+async def test_small_bodies_need_no_memory_budget(begin: Begin) -> None:
     large = [begin(150 * KB), begin(150 * KB)]
     for each in large:
         each.send(150 * KB, more=False)
@@ -181,7 +181,7 @@ async def test_small_bodies_always_have_room(begin: Begin) -> None:
     assert "bodies_bytes" in await refusal(larger, Unavailable)
 
 
-async def test_a_refused_body_takes_no_room(begin: Begin) -> None:
+async def test_a_refused_body_takes_no_memory_budget(begin: Begin) -> None:
     for _ in range(10):
         assert "body_bytes" in await refusal(begin(200 * KB + 1), BodyTooLarge)
         chunked = begin()

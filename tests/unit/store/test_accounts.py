@@ -57,7 +57,7 @@ async def test_a_token_belongs_to_a_project_of_its_account(store: Store, ada: To
             await store.accounts.add_token(blank, account=account, project=project, digest=b"x")
 
 
-async def test_a_revocation_stands_with_its_first_time(store: Store, ada: Token) -> None:
+async def test_a_second_revocation_does_not_change_its_time(store: Store, ada: Token) -> None:
     assert [each.revoked_at for each in await store.accounts.revoke(ada.id, NOW + 1)] == [NOW + 1]
     assert [each.revoked_at for each in await store.accounts.revoke(ada.id, NOW + 2)] == [NOW + 1]
     with pytest.raises(NotFound):

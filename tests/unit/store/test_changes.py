@@ -57,7 +57,7 @@ async def test_closing_ends_every_wait_at_once() -> None:
         assert time.monotonic() - began < 5
 
 
-async def test_a_listener_hears_all_until_it_stops() -> None:
+async def test_a_listener_receives_all_changes_until_it_stops() -> None:
     hub = Changes()
     heard: list[Changed] = []
     stop = hub.listen(heard.append)
@@ -67,7 +67,7 @@ async def test_a_listener_hears_all_until_it_stops() -> None:
     assert heard == [CHANGE]
 
 
-async def test_the_watch_of_an_account_wakes_for_its_jobs_and_for_those_of_nobody_knows_whom(
+async def test_the_watch_of_an_account_wakes_for_its_jobs_and_for_jobs_of_unknown_accounts(
     store: Store, ada: Token
 ) -> None:
     hub = store.changes

@@ -105,7 +105,7 @@ async def test_an_uncertain_job_may_turn_out_to_be_cancelled(
 
 
 @pytest.mark.parametrize("is_known", [False, True])
-async def test_a_job_that_lives_elsewhere_is_cancelled_there_although_nobody_looks_after_it(
+async def test_a_forwarded_job_without_a_runner_is_cancelled_at_its_vendor(
     store: Store, claimed: Assignment, is_known: bool
 ) -> None:
     await store.leases.record_forward_intent(claimed.lease, "mark", NOW)

@@ -76,7 +76,7 @@ async def test_no_number_comes_twice_although_the_newest_job_was_deleted(
     assert cancelled.change == refused.change + 1
 
 
-async def test_deleting_tells_what_is_gone_from_what_has_not_ended(
+async def test_deleting_distinguishes_deleted_from_unfinished_jobs(
     store: Store, ada: Token
 ) -> None:
     ended = [(await add_job(store, ada, error=Failure("bad", "no"))).id for _ in range(2)]
@@ -128,7 +128,7 @@ async def test_a_list_shows_one_moment(store: Store, ada: Token) -> None:
     assert await scanning == [1, 1]
 
 
-async def test_a_submit_is_told_after_its_commit(
+async def test_a_submit_is_published_after_its_commit(
     store: Store, ada: Token, told: list[Changed]
 ) -> None:
     job = await add_job(store, ada)
@@ -430,7 +430,7 @@ async def test_a_list_of_a_group_is_of_the_account_that_asks(store: Store, ada: 
     assert await store.jobs.page(query) == []
 
 
-async def test_what_changed_is_told_in_order_as_it_is_now(store: Store, ada: Token) -> None:
+async def test_changes_are_listed_in_order_with_the_present_state(store: Store, ada: Token) -> None:
     grace = await make_token(store, "grace")
     assert await store.jobs.last_change(ada.account) == 0
     first, second = await add_job(store, ada), await add_job(store, ada)
@@ -455,7 +455,7 @@ async def test_jobs_that_wait_and_run_are_counted_by_device(store: Store, ada: T
     assert found == {"simulator": (1, 1), "idle": (0, 0)}
 
 
-async def test_only_a_new_name_is_told_as_such(store: Store, ada: Token) -> None:
+async def test_only_a_new_name_is_published_as_a_rename(store: Store, ada: Token) -> None:
     heard: list[Changed] = []
     store.changes.listen(heard.append)
     job = await add_job(store, ada)
@@ -464,7 +464,9 @@ async def test_only_a_new_name_is_told_as_such(store: Store, ada: Token) -> None
     assert [change.is_renamed for change in heard] == [False, False, True]
 
 
-async def test_each_commit_is_told_with_what_the_database_failed(store: Store, ada: Token) -> None:
+async def test_each_commit_is_reported_with_the_number_of_database_errors(
+    store: Store, ada: Token
+) -> None:
     heard: list[tuple[int, int]] = []
     store.on_commit(lambda operations, failed, _seconds: heard.append((operations, failed)))
     await add_job(store, ada)

@@ -159,7 +159,7 @@ async def test_a_guessed_nonce_is_worthless(store: Store, ada: Token, runner: st
         await store.leases.finish(forged, DONE, NOW)
 
 
-async def test_a_released_job_is_offered_again_and_told(
+async def test_a_released_job_is_offered_again_and_published(
     store: Store, ada: Token, runner: str, told: list[Changed]
 ) -> None:
     await add_job(store, ada)
@@ -395,7 +395,7 @@ async def put_into(store: Store, job: str, state: JobState) -> None:
     await store._database.write(lambda tx: execute(tx, forced))
 
 
-async def test_small_results_are_told_with_the_end_of_a_job(
+async def test_small_results_are_published_with_the_end_of_a_job(
     store: Store, ada: Token, runner: str, told: list[Changed]
 ) -> None:
     small, large = Encoded(b"body", b"sha"), Encoded(b"0" * 40_000, b"large")

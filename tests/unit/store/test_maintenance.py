@@ -159,7 +159,7 @@ async def test_pieces_of_a_result_that_is_refused_are_dropped_at_once(
     assert await store.maintenance.delete_orphaned_results() == 0
 
 
-async def test_a_large_result_is_whole_although_its_pieces_were_swept_meanwhile(
+async def test_a_large_result_is_whole_although_its_chunks_were_deleted_meanwhile(
     store: Store, ada: Token, runner: str
 ) -> None:
     job = await add_job(store, ada)

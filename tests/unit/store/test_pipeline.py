@@ -108,7 +108,7 @@ def test_a_statement_is_prepared_once_for_the_types_of_its_parameters(
     assert [text for (text,) in prepared] == [PUT.text.decode()] * 2
 
 
-def test_after_a_failure_nothing_of_the_same_trip_stands_or_is_thought_prepared(
+def test_after_a_failure_nothing_of_the_same_round_trip_is_stored_or_counts_as_prepared(
     pipeline: Pipeline, connection: psycopg.Connection
 ) -> None:
     put(pipeline, 1)

@@ -136,7 +136,7 @@ async def listens(store: Store) -> None:
     stop()
 
 
-async def test_servers_hear_what_the_others_change(url: str) -> None:
+async def test_servers_receive_the_changes_of_the_others(url: str) -> None:
     async with opened(url) as one, opened(url) as two:
         await listens(two)
         ada = await make_token(one)
@@ -163,7 +163,7 @@ async def test_a_long_burst_of_changes_reaches_the_others_whole(url: str) -> Non
                 await asyncio.sleep(0.01)
 
 
-async def test_a_server_does_not_hear_itself_twice(url: str) -> None:
+async def test_a_server_does_not_receive_its_own_changes_twice(url: str) -> None:
     async with opened(url) as store, opened(url) as other:
         await listens(store)
         told: list[Changed] = []
@@ -288,7 +288,7 @@ async def test_a_network_that_breaks_with_the_last_writes_leaves_all_or_nothing(
             assert cancelled.state is JobState.CANCELLED
 
 
-async def test_a_writer_that_stands_still_loses_the_lock(url: str, store: Store) -> None:
+async def test_a_paused_writer_loses_the_lock(url: str, store: Store) -> None:
     begun, goes_on = threading.Event(), threading.Event()
 
     def stand(tx: Tx) -> None:
@@ -391,7 +391,9 @@ async def test_refusals_in_a_group_leave_their_neighbours_and_the_connection_be(
     assert sessions <= sessions_of(url)  # none was given up
 
 
-async def test_changes_of_one_group_are_told_in_the_order_of_their_versions(store: Store) -> None:
+async def test_changes_of_one_batch_are_published_in_the_order_of_their_versions(
+    store: Store,
+) -> None:
     ada = await make_token(store)
     told: list[Changed] = []
     store.changes.listen(told.append)

@@ -147,7 +147,7 @@ async def test_a_rule_of_the_schema_that_is_broken_is_our_fault_not_the_database
         )
 
 
-async def test_a_rolled_back_operation_tells_no_change(store: Store, ada: Token) -> None:
+async def test_a_rolled_back_operation_publishes_no_change(store: Store, ada: Token) -> None:
     told: list[object] = []
     store.changes.listen(told.append)
 

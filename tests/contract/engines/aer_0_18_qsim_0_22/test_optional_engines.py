@@ -343,7 +343,7 @@ def test_what_was_estimated_is_enough_and_less_is_a_memory_error() -> None:
     assert spawn(script) == ["aer-mps", "no memory", "aer-mps"]
 
 
-def test_aer_is_imported_by_nobody_who_did_not_ask() -> None:
+def test_optional_engines_are_imported_only_when_selected() -> None:
     script = """
         import sys
         from qwicket import engines

@@ -387,7 +387,7 @@ def test_a_job_is_retrieved_by_another_process(simulator):
     assert done.stdout.strip() == f"DONE sampler {counts}"
 
 
-def test_a_job_tells_its_inputs_metrics_and_logs(simulator):
+def test_a_job_shows_its_inputs_metrics_and_logs(simulator):
     (isa,) = fitted(bell(), simulator)
     job = SamplerV2(simulator).run([isa], shots=8)
     job.result()
@@ -468,7 +468,7 @@ def test_a_deleted_job_is_gone(service, simulator):
         service.delete_job(job.job_id())
 
 
-def test_an_unknown_job_and_that_of_a_stranger_are_not_found(service, simulator):
+def test_an_unknown_job_and_that_of_another_account_are_not_found(service, simulator):
     job = sample(simulator)
     stranger = connect(os.environ["QWICKET_OTHER_TOKEN"])
     for each, id_text in ((service, ABSENT), (service, "x"), (stranger, job.job_id())):
@@ -499,7 +499,7 @@ def test_too_many_qubits_in_use_are_refused_with_both_numbers(service):
         sample(backend, circuit, shots=100_000)
 
 
-def test_usage_is_told(service):
+def test_usage_is_reported(service):
     (row,) = service.usage()["byInstance"]
     assert row["instance"] == "qwicket/open/vendor"
     assert row["usage"] > 0

@@ -80,7 +80,7 @@ def busy(backend):
 # --- life -----------------------------------------------------------------------------------------
 
 
-def test_a_finished_job_tells_its_story(provider, backend):
+def test_a_finished_job_shows_its_steps(provider, backend):
     job = submit(backend, job_name="story", job_tags=["once", "upon"])
     result = job.result()
     job.refresh()
@@ -147,7 +147,7 @@ def test_name_and_tags_are_changed(provider, backend):
     assert (again.name(), again.tags()) == ("renamed", ["two"])
 
 
-def test_the_stream_tells_each_change(backend, busy):
+def test_the_stream_sends_each_change(backend, busy):
     told = []
     job = submit(backend, slow())
     for each in busy:

@@ -69,7 +69,7 @@ def test_an_account_has_its_project_as_provider(provider):
     assert not provider.has_service("experiment")
 
 
-def test_a_wrong_token_is_refused_in_the_clients_words():
+def test_a_wrong_token_raises_the_clients_error():
     script = f"from qiskit import IBMQ; IBMQ.enable_account('qw_wrong', url={URL!r})"
     done = python(script)
     assert done.returncode == 1
@@ -260,7 +260,7 @@ def test_accounts_in_the_environment_are_loaded():
     assert done.stdout.strip() == SIMULATOR, done.stderr
 
 
-def test_a_strangers_job_does_not_exist(provider):
+def test_a_job_of_another_account_does_not_exist(provider):
     job = run(provider.get_backend(SIMULATOR), bell(), shots=10)
     stranger = os.environ["QWICKET_OTHER_TOKEN"]
     script = f"""

@@ -187,7 +187,7 @@ def test_a_running_and_a_waiting_job_are_cancelled(backend):
             job.cancel()
 
 
-def test_a_finished_job_tells_its_story(backend):
+def test_a_finished_job_shows_its_steps(backend):
     job = run(backend, bell(), job_name="story", job_tags=["once"])
     result = job.result()
     job.refresh()

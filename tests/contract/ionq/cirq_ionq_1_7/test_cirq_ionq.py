@@ -66,7 +66,7 @@ def test_a_parametrised_circuit_is_resolved():
     assert abs(found.histogram(key="m")[1] / SHOTS - p[1]) < 0.06
 
 
-def test_bits_stand_in_cirqs_order():
+def test_bits_are_in_cirqs_order():
     a, b, c = cirq.LineQubit.range(3)
     circuit = cirq.Circuit(cirq.X(a), cirq.measure(a, b, c, key="m"))
     job = service().create_job(circuit, repetitions=10)

@@ -83,7 +83,7 @@ def test_gradients_are_several_circuits_at_once():
     assert abs(qml.grad(qnode)(t) + np.sin(0.7)) < 6 / np.sqrt(SHOTS)
 
 
-def test_bits_stand_in_pennylanes_order():
+def test_bits_are_in_pennylanes_order():
     def circuit():
         qml.PauliX(0)
         qml.Identity(2)

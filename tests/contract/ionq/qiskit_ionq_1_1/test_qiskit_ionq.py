@@ -146,7 +146,7 @@ def test_native_gates_of_another_machine_are_refused_by_name():
         assert f"not {word}" in refused.value.message
 
 
-def test_bits_stand_in_qiskits_order():
+def test_bits_are_in_qiskits_order():
     circuit = QuantumCircuit(3, 3)
     circuit.x(0)
     circuit.measure([0, 1, 2], [0, 1, 2])
@@ -291,14 +291,14 @@ def test_cancelling_a_finished_job_changes_nothing():
     assert simulator().retrieve_job(job.job_id()).status() is JobStatus.DONE
 
 
-def test_a_wrong_key_is_refused_in_the_clients_words():
+def test_a_wrong_key_raises_the_clients_error():
     with pytest.raises(IonQAPIError) as refused:
         simulator(token="qw_wrong").run(bell(), shots=10)
     assert refused.value.status_code == 401
     assert "token" in refused.value.message
 
 
-def test_a_strangers_job_does_not_exist():
+def test_a_job_of_another_account_does_not_exist():
     job = simulator().run(bell(), shots=10)
     with pytest.raises(IonQAPIError) as refused:
         simulator(token=os.environ["QWICKET_OTHER_TOKEN"]).retrieve_job(job.job_id())

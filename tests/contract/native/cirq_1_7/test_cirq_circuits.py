@@ -35,7 +35,7 @@ def test_a_list_of_circuits_and_frozen_ones_is_one_job(device):
     assert [part.counts for part in result] == [{"0": 7}, {"1": 7}]
 
 
-def test_what_cirq_cannot_write_is_told(device):
+def test_a_circuit_that_cirq_cannot_write_is_reported(device):
     circuit = cirq.Circuit(cirq.rx(sympy.Symbol("t"))(cirq.LineQubit(0)))
     with pytest.raises(ClientError, match="Cirq cannot write the circuit as OpenQASM"):
         device.run(circuit)

@@ -254,7 +254,7 @@ def test_jobs_are_listed_by_tags_status_text_and_pages(device):
     assert (pages.total, pages.totalPages, pages.hasNext, pages.hasPrev) == (3, 2, True, False)
 
 
-def test_statuses_costs_and_providers_are_told(device):
+def test_statuses_costs_and_providers_are_listed(device):
     assert device.client.get_job_statuses()["COMPLETED"] >= 1
     assert device.client.estimate_cost(STATEVECTOR, shots=100).estimatedCost == 0
     assert STATEVECTOR in device.client.list_providers()[0].devices

@@ -71,7 +71,7 @@ def test_a_refused_program_is_an_error_that_says_why():
         assert "omega must be" in job.error_message()
 
 
-def test_a_wrong_token_and_anothers_job_are_told_at_once():
+def test_a_wrong_token_and_anothers_job_are_reported_at_once():
     with within():
         with pytest.raises(requests.HTTPError, match="401"):
             backend("rydberg", "qw_wrong").run(flip(), shots=1)

@@ -287,7 +287,7 @@ def test_what_a_device_does_not_support_is_refused_by_the_client_itself(backends
         backends["singlequdit"].run(flip(), shots=1_000_001)
 
 
-def test_a_wrong_token_is_told_at_once():
+def test_a_wrong_token_is_reported_at_once():
     with within():
         backend = provider(f"{URL}/singlequdit", token="qw_wrong").backends()[-1]
         with pytest.raises(requests.HTTPError, match="401"):
@@ -321,7 +321,7 @@ def test_polling_ends_when_the_job_or_the_token_is_gone(backends):
             job.result(wait=0.1)
 
 
-def test_the_devices_of_the_host_are_listed_in_the_same_words(backends):
+def test_the_devices_of_the_host_are_listed_with_the_same_fields(backends):
     with urllib.request.urlopen(f"{URL}/backends", timeout=10) as answer:
         listed = {each["backend_name"]: each for each in json.load(answer)}
     for backend in backends.values():

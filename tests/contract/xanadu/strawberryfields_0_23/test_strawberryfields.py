@@ -219,7 +219,7 @@ def test_a_refused_program_says_why() -> None:
         engine("simulon_gaussian").run(program, shots=1)
 
 
-def test_a_job_runs_while_nobody_waits() -> None:
+def test_a_job_runs_without_a_waiting_client() -> None:
     program = sf.Program(1)
     with program.context as q:
         ops.Coherent(1.0) | q[0]

@@ -104,7 +104,7 @@ def test_devices_are_listed(connection: xcc.Connection) -> None:
     assert xcc.Device.list(connection, status="offline") == []
 
 
-def test_a_device_tells_all_of_itself(connection: xcc.Connection) -> None:
+def test_a_device_shows_all_its_fields(connection: xcc.Connection) -> None:
     device = xcc.Device("X8_01", connection)
     assert (device.status, device.up) == ("online", True)
     assert {*device.overview} == {"status", "target"}

@@ -88,7 +88,7 @@ def test_headers_of_an_answer_are_found_in_any_case() -> None:
     assert got.headers["Retry-After"] == "7"
 
 
-def test_a_redirect_is_told_without_the_secret_and_not_followed() -> None:
+def test_a_redirect_is_reported_without_the_secret_and_not_followed() -> None:
     with BadServer(answer(307, b"", {"Location": f"http://{SECRET}.invalid/"})) as server:
         with pytest.raises(
             InvalidResponse, match=r"redirects to http://\.\.\.\.invalid; this is not"

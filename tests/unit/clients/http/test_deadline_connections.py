@@ -51,7 +51,7 @@ def test_an_answer_that_drips_is_left_after_the_timeout(at_once: int) -> None:
         assert 0.3 <= time.monotonic() - began < 3.0
 
 
-def test_an_answer_in_pieces_is_read() -> None:
+def test_a_response_in_chunks_is_read() -> None:
     with BadServer(drip(0.001, {"text": "x" * 50})) as server:
         assert get(server.url, 20.0) == {"text": "x" * 50}
 
@@ -142,7 +142,7 @@ def tls(certificate: Certificate) -> ssl.SSLContext:
     return context
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(tls: ssl.SSLContext) -> None:
+def test_an_untrusted_certificate_is_refused_at_once(tls: ssl.SSLContext) -> None:
     with BadServer(answer(200, GOOD), tls=tls) as server:
         with pytest.raises(
             InvalidResponse, match=r"^TLS with https://.* failed: its certificate is not trusted "

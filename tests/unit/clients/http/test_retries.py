@@ -106,14 +106,14 @@ def test_an_attempt_is_repeated_while_that_may_help() -> None:
     assert len(attempts.lefts_s) == 3
 
 
-def test_each_attempt_is_told_the_time_that_is_left() -> None:
+def test_each_attempt_receives_the_remaining_time() -> None:
     attempts = Attempts(Busy(), Busy())
     retry(QUICK, attempts, requested_s)
     first, second, third = attempts.lefts_s
     assert QUICK.total_s >= first > second > third > 0
 
 
-def test_the_last_error_is_told_when_the_tries_are_over() -> None:
+def test_the_last_error_is_raised_after_the_last_attempt() -> None:
     last = Busy("last")
     with pytest.raises(Busy) as caught:
         retry(QUICK, Attempts(Busy(), Busy(), last, Busy()), requested_s)
@@ -121,7 +121,7 @@ def test_the_last_error_is_told_when_the_tries_are_over() -> None:
     assert last.__context__ is None
 
 
-def test_an_error_that_does_not_pass_is_told_at_once() -> None:
+def test_a_permanent_error_is_raised_at_once() -> None:
     attempts = Attempts(Busy(), KeyError(), Busy())
     with pytest.raises(KeyError):
         retry(QUICK, attempts, requested_s)

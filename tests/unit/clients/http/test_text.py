@@ -18,7 +18,7 @@ def test_what_is_no_text_is_empty(value: object) -> None:
     assert sanitized(value) == ""
 
 
-def test_every_secret_is_erased_wherever_it_stands() -> None:
+def test_every_secret_is_erased_in_every_place() -> None:
     assert redacted("a key1 b key2 key1", ["key1", "key2", ""]) == "a ... b ... ..."
 
 

@@ -115,7 +115,7 @@ def test_the_time_to_try_is_bounded() -> None:
         assert time.monotonic() - began < 4
 
 
-def test_errors_are_told_by_kind_and_code() -> None:
+def test_errors_have_kind_and_code() -> None:
     limit = {"error": {"message": "full", "code": 3458, "name": "JOB_LIMIT_REACHED"}}
     with BadServer(SIGNED, answer(400, limit)) as server:
         with pytest.raises(IBMQXJobLimitError) as full:
@@ -129,7 +129,7 @@ def test_errors_are_told_by_kind_and_code() -> None:
 
 
 @pytest.mark.parametrize("body", [b"", b"[]", b"null", b"{", b"[" * 100_000, b'"text"'])
-def test_an_answer_that_is_no_answer_is_told(body: bytes) -> None:
+def test_an_invalid_response_is_reported(body: bytes) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\nConnection: close\r\n\r\n"
     with BadServer(SIGNED, raw(head % len(body) + body)) as server:
         made = client(server)

@@ -56,7 +56,7 @@ def test_each_ising_gate_has_a_method_of_its_name(name: str) -> None:
     assert circuit.gates == [{"gate": name, "targets": [1, 0], "rotation": 0.5}]
 
 
-def test_native_gates_are_written_in_turns_and_in_their_own_words() -> None:
+def test_native_gates_are_written_in_turns_under_their_own_names() -> None:
     circuit = NativeCircuit(2).gpi(0, 0.5).gpi2(1, 0.25).ms(0, 1, (0, 0.25)).zz(0, 1, 0.1)
     assert circuit.gates == [
         {"gate": "gpi", "target": 0, "phase": 0.5},

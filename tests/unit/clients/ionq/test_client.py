@@ -112,7 +112,7 @@ def test_an_address_that_cannot_be_one_is_refused(url: str) -> None:
 
 
 @pytest.mark.parametrize("token", [None, ""])
-def test_a_missing_key_is_told_by_the_first_request_that_needs_one(token: str | None) -> None:
+def test_a_missing_key_is_reported_by_the_first_request_that_needs_one(token: str | None) -> None:
     with BadServer(answer(200, [])) as server:
         made = IonQClient(token, f"{server.url}/v0.4")
         assert made.list_backends() == []
@@ -170,7 +170,7 @@ def test_a_request_bears_key_and_custom_headers() -> None:
 
 
 @pytest.mark.parametrize(("version", "status"), [("v0.3", 200), ("v0.4", 201), ("v0.4", 200)])
-def test_a_job_is_submitted_in_the_words_of_the_version(version: str, status: int) -> None:
+def test_a_job_is_submitted_in_the_format_of_the_version(version: str, status: int) -> None:
     with BadServer(answer(status, READY)) as server:
         assert client(server, version).submit_job(Circuit(1).h(0)) == READY
         (request,) = server.requests
@@ -246,7 +246,7 @@ def test_a_list_that_never_ends_is_left(page: Any) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>", [], None, 5, b"{", b"\xff", b"[" * 100_000])
-def test_an_answer_that_is_no_job_is_told_as_such(body: Any) -> None:
+def test_a_response_that_is_not_a_job_is_reported(body: Any) -> None:
     with BadServer(answer(200, body)) as server:
         with pytest.raises(IonQAPIError, match="Is the address right") as caught:
             client(server).retrieve_job(ID)
@@ -297,7 +297,7 @@ def test_a_wait_outlasts_more_trouble_than_a_request() -> None:
         assert client(server).wait(ID, timeout=60) == COMPLETED
 
 
-def test_a_wait_is_over_in_time_when_nobody_is_there() -> None:
+def test_a_wait_without_a_server_ends_in_time() -> None:
     with BadServer(drop()) as server:
         began = time.monotonic()
         with pytest.raises(IonQJobTimeoutError):
@@ -436,7 +436,7 @@ def test_the_calibration_of_v03_is_one_object() -> None:
         assert server.requests[0].path == "/v0.3/characterizations/backends/qpu.aria-1/current"
 
 
-def test_an_estimate_is_asked_for_in_ionqs_words() -> None:
+def test_an_estimate_is_requested_with_ionqs_parameters() -> None:
     with BadServer(answer(200, {"estimated_cost": 0.71, "cost_unit": "usd"})) as server:
         estimate = client(server).estimate_job("ionq_qpu.aria-1", 10, 5, qubits=4, shots=100)
         assert query(server.requests[0]) == {
@@ -455,7 +455,7 @@ def test_an_estimate_is_asked_for_in_ionqs_words() -> None:
 # --- the whole ---------------------------------------------------------------------------------
 
 
-def test_a_refusal_is_told_as_the_server_words_it() -> None:
+def test_a_refusal_is_reported_with_the_servers_text() -> None:
     body = {"statusCode": 400, "error": "Bad Request", "message": "gate 3 (rx): no rotation"}
     with BadServer(answer(400, body)) as server, pytest.raises(IonQAPIError) as caught:
         client(server).submit_job({})

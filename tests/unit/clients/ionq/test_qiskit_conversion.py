@@ -223,7 +223,7 @@ def test_native_gates_keep_their_turns() -> None:
 
 
 @pytest.mark.parametrize(("name", "gateset"), [("ecr", "qis"), ("cx_o0", "qis"), ("h", "native")])
-def test_a_gate_without_a_word_is_refused_and_named(name: str, gateset: str) -> None:
+def test_a_gate_without_an_equivalent_is_refused_and_named(name: str, gateset: str) -> None:
     with pytest.raises(IonQGateError, match=f"gateset '{gateset}' has no gate '{name}'"):
         gates_of((name, [0]), gateset=gateset)
 

@@ -43,7 +43,7 @@ def test_a_session_is_found_again_by_its_id() -> None:
         assert set(asked(server)) == {"GET /v0.4/sessions/s1"}
 
 
-def test_a_session_that_does_not_exist_is_told_at_once() -> None:
+def test_a_missing_session_is_reported_at_once() -> None:
     with BadServer(answer(404, {})) as server, pytest.raises(IonQAPIError):
         Session.from_id("s1", client=client(server), backend="simulator")
 

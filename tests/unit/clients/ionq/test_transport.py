@@ -62,7 +62,7 @@ def test_a_conflict_is_retriable_for_reads_alone(ask: Any) -> None:
     ("ask", "status"),
     pairs([*READS, *WRITES], [400, 401, 403, 404, 413, 422, 500, 501, 507], always={400, 500}),
 )
-def test_a_refusal_is_told_at_once(ask: Any, status: int) -> None:
+def test_a_refusal_is_raised_at_once(ask: Any, status: int) -> None:
     with BadServer(answer(status, {}), answer(200, JOB)) as server:
         with pytest.raises(IonQAPIError) as caught:
             ask(client(server.url))

@@ -137,7 +137,7 @@ def test_threads_and_loops_say_the_same_of_a_server_that_is_not_there(url: str) 
     assert loop == said(lambda: Transport(url, "secret", 5.0, once).get("/x", OBJECT))
 
 
-def test_an_unknown_certificate_is_told_and_not_tried_again(tmp_path: Path) -> None:
+def test_an_unknown_certificate_is_reported_and_not_retried(tmp_path: Path) -> None:
     made = certificate(tmp_path)
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(made.chain, made.key)
@@ -269,7 +269,7 @@ def test_no_connection_is_left_open_by_close() -> None:
         assert is_closed.wait(10)
 
 
-def test_the_environments_proxy_is_used_and_its_password_not_told(
+def test_the_environments_proxy_is_used_and_its_password_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:

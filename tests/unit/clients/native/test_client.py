@@ -107,7 +107,7 @@ def test_a_refused_submission_is_sent_once() -> None:
         assert (caught.value.field, len(server.requests)) == ("program", 1)
 
 
-def test_a_submission_says_all_that_it_is_told() -> None:
+def test_a_submission_contains_all_its_options() -> None:
     with BadServer(answer(201, JOB)) as server:
         client(server).submit(
             {"qubits": 1},

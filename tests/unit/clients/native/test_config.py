@@ -69,19 +69,19 @@ def test_the_environment_names_another_profile(folder: Path) -> None:
     assert (found.url, found.token, found.deadline_s) == (DEFAULT_URL, "at-home", 7.5)
 
 
-def test_the_environment_stands_before_a_profile_that_nobody_named(folder: Path) -> None:
+def test_the_environment_overrides_a_default_profile(folder: Path) -> None:
     environ = {"QWICKET_URL": "https://other.example", "QWICKET_TOKEN": "other"}
     found = asked(folder, environ=environ)
     assert (found.url, found.token) == ("https://other.example", "other")
 
 
-def test_a_profile_named_as_an_argument_stands_before_the_environment(folder: Path) -> None:
+def test_a_profile_named_as_an_argument_overrides_the_environment(folder: Path) -> None:
     environ = {"QWICKET_URL": "https://other.example", "QWICKET_TOKEN": "other"}
     found = asked(folder, None, None, "lab", environ=environ)
     assert (found.url, found.token) == ("https://lab.example", TOKEN)
 
 
-def test_arguments_stand_before_everything(folder: Path) -> None:
+def test_arguments_override_everything(folder: Path) -> None:
     environ = {"QWICKET_URL": "https://other.example", "QWICKET_TOKEN": "other"}
     found = asked(folder, "https://given.example", "given", "lab", environ=environ)
     assert (found.url, found.token) == ("https://given.example", "given")
@@ -161,7 +161,7 @@ def test_a_token_that_others_can_read_is_warned_of(folder: Path) -> None:
         asked(folder)
 
 
-def test_a_file_that_nobody_asked_for_and_nobody_may_read_is_not_missed(tmp_path: Path) -> None:
+def test_an_unreadable_file_is_ignored_unless_a_profile_is_named(tmp_path: Path) -> None:
     (tmp_path / "qwicket").write_text("a file where a folder should be")
     assert asked(tmp_path, None, "token").token == "token"
     with pytest.raises(ClientError, match="the file does not exist"):

@@ -77,7 +77,7 @@ def is_async(request: pytest.FixtureRequest) -> bool:
     return bool(request.param)
 
 
-def test_events_are_told_to_the_end_of_the_job(is_async: bool) -> None:
+def test_events_arrive_to_the_end_of_the_job(is_async: bool) -> None:
     step = stream(b": still here\n\n", event(1, "queued"), event(4, "completed"))
     with BadServer(step) as server:
         found = told(server.url, is_async)
@@ -141,7 +141,7 @@ def test_a_quiet_stream_is_reopened_without_a_bound(is_async: bool) -> None:
         assert [each.version for each in told(server.url, is_async, QUICK, policy)] == [2]
 
 
-def test_who_was_told_the_end_hears_so(is_async: bool) -> None:
+def test_a_204_ends_a_stream(is_async: bool) -> None:
     with BadServer(stream(event(3, "running")), answer(204)) as server:
         assert [each.version for each in told(server.url, is_async)] == [3]
 
@@ -155,7 +155,7 @@ def test_a_stream_that_is_refused_for_now_is_asked_for_when_the_server_says(is_a
         assert second.at - first.at >= 1.0
 
 
-def test_a_refused_stream_is_told_at_once(is_async: bool) -> None:
+def test_a_refused_stream_is_reported_at_once(is_async: bool) -> None:
     with BadServer(answer(404, {"code": "not_found"})) as server:
         with pytest.raises(ApiError, match="not_found"):
             told(server.url, is_async)

@@ -36,7 +36,7 @@ def test_a_document_is_sent_as_it_is() -> None:
         ("bell", None),
     ],
 )
-def test_a_path_is_read_and_its_suffix_tells_the_format(
+def test_a_path_is_read_and_its_suffix_gives_the_format(
     tmp_path: Path, name: str, format_name: str | None
 ) -> None:
     path = tmp_path / name
@@ -46,13 +46,13 @@ def test_a_path_is_read_and_its_suffix_tells_the_format(
 
 
 @pytest.mark.parametrize("as_text", [True, False])
-def test_a_path_that_is_not_there_is_told(as_text: bool, tmp_path: Path) -> None:
+def test_a_missing_path_is_reported(as_text: bool, tmp_path: Path) -> None:
     path = tmp_path / "none.qasm"
     with pytest.raises(ClientError, match=r"none\.qasm' cannot be read: No such file"):
         read(str(path) if as_text else path)
 
 
-def test_a_file_of_other_bytes_is_told(tmp_path: Path) -> None:
+def test_a_file_of_other_bytes_is_reported(tmp_path: Path) -> None:
     (tmp_path / "a.qasm").write_bytes(b"\xff\xff")
     with pytest.raises(ClientError, match="not UTF-8 text"):
         read(tmp_path / "a.qasm")

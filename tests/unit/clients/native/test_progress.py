@@ -42,7 +42,7 @@ def queued(position: int, starts_in_s: float | None = None) -> JobView:
         (job("completed"), "completed"),
     ],
 )
-def test_a_job_is_said_in_a_few_words(view: JobView, said: str) -> None:
+def test_a_job_is_described_briefly(view: JobView, said: str) -> None:
     assert state_text(view) == said
 
 
@@ -70,7 +70,7 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_who_wants_to_see_it_is_called_with_each_news() -> None:
+def test_a_progress_function_is_called_with_each_change() -> None:
     with progress_display(print) as watch:
         assert watch is print
 

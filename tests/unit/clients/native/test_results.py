@@ -217,7 +217,7 @@ def test_a_result_is_a_sequence_of_its_parts() -> None:
     assert [*result] == list(result[:]) == list(result.parts)
 
 
-def test_notebooks_show_jobs_and_devices_in_words() -> None:
+def test_notebooks_show_jobs_and_devices_as_text() -> None:
     created = "2026-11-20T12:00:00.000+00:00"
     job = JobView({"id": "j", "state": "completed", "created_at": created, "shots": 5})
     page = job._repr_html_()

@@ -109,7 +109,7 @@ def test_a_plot_says_device_shots_and_axes() -> None:
 @pytest.mark.parametrize(
     ("sort", "labels"), [("key", ["00", "01", "11"]), ("height", ["11", "00", "01"])]
 )
-def test_bars_stand_in_the_order_that_is_asked_for(sort: Any, labels: list[str]) -> None:
+def test_bars_are_in_the_requested_order(sort: Any, labels: list[str]) -> None:
     axes = Result(ID, (Part(counts=COUNTS),)).plot(Axes(), sort=sort)
     assert axes.drawn["set_xticks"][0][1] == labels
 
@@ -127,12 +127,12 @@ def test_the_plot_of_a_batch_says_how_to_plot_one() -> None:
 @pytest.mark.parametrize(
     ("word", "near"), [("shot", "'shots'"), ("sed", "'seed'"), ("output", "'outputs'")]
 )
-def test_a_word_that_no_submission_knows_is_named_with_a_near_one(word: str, near: str) -> None:
+def test_an_unknown_option_is_named_with_a_similar_one(word: str, near: str) -> None:
     with pytest.raises(TypeError) as caught:
         check_options("run", {word: 3})
     assert str(caught.value) == f"run() has no argument {word!r}. Did you mean {near}?"
 
 
-def test_a_word_with_none_near_is_named() -> None:
+def test_an_unknown_option_without_a_similar_one_is_named() -> None:
     with pytest.raises(TypeError, match=r"^run\(\) has no argument 'colour'\.$"):
         check_options("run", {"colour": 3})

@@ -78,7 +78,7 @@ def closed_port() -> int:
         answer(504),
     ],
 )
-def test_trouble_that_passes_is_not_seen(trouble: Step) -> None:
+def test_transient_errors_are_retried_silently(trouble: Step) -> None:
     with BadServer(trouble, trouble, answer(200, GOOD)) as server:
         assert transport(server).get("/x", OBJECT) == GOOD
         assert server.connections == 3
@@ -155,7 +155,7 @@ def test_retry_after_is_obeyed() -> None:
         assert second.at - first.at >= 1.0
 
 
-def test_a_huge_retry_after_is_capped_and_told() -> None:
+def test_a_huge_retry_after_is_capped_and_reported() -> None:
     with BadServer(answer(429, {}, {"Retry-After": "999999999999"})) as server:
         began = time.monotonic()
         with pytest.raises(ServerBusy) as caught:
@@ -231,7 +231,7 @@ def test_ctrl_c_ends_a_request_at_once_and_harms_no_later_one() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 413, 422, 500, 507])
-def test_a_refusal_is_told_at_once(status: int) -> None:
+def test_a_refusal_is_raised_at_once(status: int) -> None:
     problem = {"code": "refused", "detail": "No.", "remedy": "Ask for less.", "field": "shots"}
     with BadServer(answer(status, problem)) as server:
         with pytest.raises(ApiError) as caught:
@@ -415,7 +415,7 @@ def test_a_token_from_a_file_may_end_with_a_newline() -> None:
         assert server.requests[0].headers["authorization"] == "Bearer secret"
 
 
-def test_a_device_that_is_off_is_told_at_once() -> None:
+def test_a_device_that_is_off_is_reported_at_once() -> None:
     off = answer(503, {"code": "unavailable", "detail": "It is off.", "field": "device"})
     with BadServer(off, answer(200, GOOD)) as server:
         with pytest.raises(ApiError, match=r"It is off\."):

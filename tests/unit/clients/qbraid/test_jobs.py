@@ -100,7 +100,7 @@ def test_an_answer_without_an_id_is_an_error(serve: Callable[[Step], BadServer],
         ({"status": "DONE", "qbraidStatus": "COMPLETED"}, True),
     ],
 )
-def test_a_status_is_sent_when_both_words_are_given(
+def test_a_status_is_sent_when_both_arguments_are_given(
     serve: Callable[[Step], BadServer], update: dict[str, str] | None, is_sent: bool
 ) -> None:
     server = serve(answer(200, [{"_id": "1", "user": "2", "shots": 10}]))

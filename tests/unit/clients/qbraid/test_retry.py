@@ -54,7 +54,7 @@ def test_a_retry_after_is_honoured_where_a_repetition_is_harmless(method: str, s
 @pytest.mark.parametrize(
     ("method", "status"), pairs(METHODS, [400, 401, 404, 409, 413, 429, 501, 505, 507])
 )
-def test_other_refusals_stand(method: str, status: int) -> None:
+def test_other_refusals_are_final(method: str, status: int) -> None:
     assert requests_sent(method, answer(status, b"", CLOSE)) == 1
 
 
@@ -64,7 +64,7 @@ def test_a_connection_that_breaks_is_tried_again_where_that_is_harmless(method: 
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_where_nobody_listens_any_more_every_method_tries_so_many_times(
+def test_without_a_listening_server_every_method_is_retried_to_the_limit(
     method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with BadServer(answer(200, b"", CLOSE)) as server:

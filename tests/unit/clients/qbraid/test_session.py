@@ -54,7 +54,7 @@ def signed_in(name: str, value: str) -> QbraidSession:
 
 
 @pytest.mark.parametrize(("name", "is_given", "is_in_file", "is_in_environment"), COMBINATIONS)
-def test_argument_stands_before_file_before_environment_before_default(
+def test_precedence_is_argument_file_environment_default(
     settings: Write,
     monkeypatch: pytest.MonkeyPatch,
     name: str,
@@ -133,7 +133,7 @@ def test_answers_are_responses_and_certificates_are_checked() -> None:
     assert session.verify is True
 
 
-def test_an_authority_of_the_session_stands_before_that_of_the_environment(
+def test_an_authority_of_the_session_overrides_that_of_the_environment(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/of/the/environment.pem")

@@ -139,7 +139,7 @@ def test_a_failed_job_has_a_status_and_raises_its_reason() -> None:
         assert len(server.requests) == 3
 
 
-def test_a_result_before_the_end_is_told_apart() -> None:
+def test_a_result_before_the_end_has_its_own_error() -> None:
     with BadServer(answer(200, WAITS)) as server, pytest.raises(QluedNotFinishedError):
         client(server.url).result("rydberg", "7")
 
@@ -230,7 +230,7 @@ def test_a_job_is_sent_again_where_it_cannot_double() -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 406, 413, 422, 500])
-def test_a_refusal_is_told_at_once_in_the_servers_words(status: int) -> None:
+def test_a_refusal_is_raised_at_once_with_the_servers_text(status: int) -> None:
     body = msg("ERROR", "Unknown back-end!")
     with BadServer(answer(status, body)) as server:
         with pytest.raises(QluedAPIError, match="Unknown back-end!") as caught:
@@ -241,7 +241,7 @@ def test_a_refusal_is_told_at_once_in_the_servers_words(status: int) -> None:
     assert (str(again), again.was_sent) == (str(caught.value), True)
 
 
-def test_a_missing_field_is_told_as_the_server_words_it() -> None:
+def test_a_missing_field_is_reported_with_the_servers_text() -> None:
     entry = {"type": "missing", "loc": ["query", "token"], "msg": "Field required"}
     refusal = pytest.raises(QluedAPIError, match="Field required")
     with BadServer(answer(422, {"detail": [entry]})) as server, refusal:

@@ -99,7 +99,7 @@ def test_a_second_refusal_is_final() -> None:
         assert len(server.requests) == 3
 
 
-def test_without_a_refresh_token_the_first_refusal_stands() -> None:
+def test_without_a_refresh_token_the_first_refusal_is_final() -> None:
     """To ask for an access token with nothing would only replace the reason with a worse one."""
     refused = answer(401, {"code": "unauthorized", "detail": "The access token has expired."})
     with (
@@ -170,7 +170,7 @@ def test_silence_ends_with_the_timeout() -> None:
         assert str(caught.value) == f"GET request to '{server.url}/jobs' timed out"
 
 
-def test_a_name_that_nobody_has_is_told() -> None:
+def test_an_unknown_host_name_is_reported() -> None:
     made = Connection(TOKEN, host="nobody.invalid", port=80, tls=False)
     with pytest.raises(RequestException, match=r"^Failed to resolve hostname 'nobody\.invalid'$"):
         made.ping()

@@ -41,7 +41,7 @@ def test_arguments_come_before_the_environment_and_that_before_the_file(
     assert Settings(REFRESH_TOKEN=None).REFRESH_TOKEN is None
 
 
-def test_what_is_saved_is_read_again_and_nobody_elses_to_read(file: Path) -> None:
+def test_saved_settings_are_read_again_and_private(file: Path) -> None:
     made = Settings(REFRESH_TOKEN="qw_a.b-1", HOST="127.0.0.1", PORT=8000, TLS=False)
     file.parent.mkdir()
     file.touch(mode=0o644)

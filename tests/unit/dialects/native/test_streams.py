@@ -95,7 +95,7 @@ async def test_a_quiet_stream_says_now_and_then_that_it_is_there(
     assert (one, end) == (b"one", b"")
 
 
-async def test_a_heartbeat_comes_before_the_least_patient_of_proxies_gives_up() -> None:
+async def test_a_heartbeat_comes_before_the_shortest_timeout_of_proxies() -> None:
     """nginx waits 60 s for the next byte by default (proxy_read_timeout)."""
     assert streams._HEARTBEAT_S + streams._LOOK_S < 60
 
@@ -105,7 +105,7 @@ async def test_a_stream_ends_whole_when_its_token_counts_no_more() -> None:
 
 
 @pytest.mark.parametrize("n_jobs", [0, 1, 49, 50, 51, 230])
-async def test_all_that_changed_is_told_before_news_are_waited_for(
+async def test_all_changes_are_sent_before_waiting_for_new_ones(
     n_jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "_event", lambda number, _: b"%d" % number)

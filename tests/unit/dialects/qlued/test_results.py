@@ -28,7 +28,7 @@ def test_words_are_the_numbers_of_each_shot_with_blanks_between(shots: np.ndarra
     assert found.counts == Counter(said)
 
 
-def test_more_columns_than_a_number_has_digits_for_are_told_apart() -> None:
+def test_more_columns_than_a_number_has_digits_for_are_distinguished() -> None:
     """501 levels to the power of 8 are more than 2⁶³: the codes of shots are renumbered."""
     rng = np.random.default_rng(1)
     few = rng.integers(0, 501, (20, 30), dtype=np.int16)
@@ -36,7 +36,7 @@ def test_more_columns_than_a_number_has_digits_for_are_told_apart() -> None:
     assert len(render_shots(shots).counts) == 20
 
 
-def test_numbers_far_apart_are_told_apart() -> None:
+def test_numbers_far_apart_are_distinguished() -> None:
     """Differences that 16 bits do not hold must not wrap around."""
     shots = np.array([[1, -20_000], [0, 19_999], [0, -20_000], [1, -5_537]], np.int16)
     assert len(render_shots(shots).counts) == 4

@@ -19,7 +19,7 @@ def submission(**body: Any) -> Any:
     return wire.submission(json.dumps(body).encode(), Limits())
 
 
-def test_every_state_has_one_word() -> None:
+def test_every_state_has_one_status() -> None:
     states = [state for states in wire.STATES.values() for state in states]
     assert sorted(states) == sorted(JobState)
 

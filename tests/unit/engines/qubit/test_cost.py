@@ -215,7 +215,7 @@ def test_one_qubit_gates_have_rates_of_their_own() -> None:
     assert twice > 10 * once
 
 
-def test_gates_that_count_as_several_do_not_stand_for_all() -> None:
+def test_gates_that_count_as_several_do_not_represent_all() -> None:
     usual = GateNoise(depolarizing=0.01)
     plain = NoiseModel(name="", source="", two_qubit=usual)
     swaps = NoiseModel(

@@ -103,7 +103,7 @@ def test_what_it_cannot_run_is_refused() -> None:
             qubit_lab.run_with(DensityEngine(), circuit, noise=noise)
 
 
-def test_circuits_longer_than_one_piece_end_mixed() -> None:
+def test_circuits_longer_than_one_chunk_end_mixed() -> None:
     """20,000 gates on two qubits: nothing but the read-out errors is left to see."""
     gates = [Gate("ry", (0,), (0.3,)), cx(0, 1)] * 10_000
     errors = (PAULIS.readout, PAULIS.readout_of[1])

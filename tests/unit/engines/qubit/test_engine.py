@@ -236,7 +236,7 @@ def test_circuit_too_wide_for_any_memory_is_a_memory_error() -> None:
         qubit_lab.run(wide)
 
 
-def test_wide_circuit_that_is_not_clifford_is_told_why() -> None:
+def test_wide_circuit_that_is_not_clifford_is_refused_with_the_reason() -> None:
     gates = [Gate("h", (qubit,)) for qubit in range(49)]
     wide = qubit_lab.measured(49, [*gates, Gate("rz", (7,), (0.25,))])
     with pytest.raises(CannotRun) as caught:

@@ -31,7 +31,7 @@ def ask(
     return unsupported_reason(summary, options)
 
 
-def test_what_is_installed_is_told_without_importing_it() -> None:
+def test_installed_engines_are_found_without_importing_them() -> None:
     """Qulacs, NumPy and Stim are everyone's; the two others are extras."""
     expected = ["statevector", "clifford"]
     expected += ["qsim"] if find_spec("qsimcirq") else []

@@ -94,7 +94,7 @@ def test_tail_begins_where_the_last_jump_enters() -> None:
     assert read.written == {1: 1}
 
 
-def test_measurement_that_a_jump_passes_is_none_of_the_last() -> None:
+def test_measurement_that_a_jump_skips_is_not_a_final_one() -> None:
     ops = (H0, Jump(1), Measure(0, 0))
     read = program.read(circuit(*ops, n_qubits=1))
     assert list(read.ops) == list(ops)

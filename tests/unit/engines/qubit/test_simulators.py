@@ -255,7 +255,7 @@ def test_row_of_gates_is_applied_from_a_place_before_another(
 
 
 @both
-def test_long_rows_are_prepared_in_pieces(
+def test_long_rows_are_prepared_in_chunks(
     simulator: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(states, "MAX_PREPARED", 4)

@@ -88,7 +88,7 @@ def test_wide_outcomes_are_fewer() -> None:
     assert outcomes(qubit_lab.measured(18, gates)) == list(range(1 << 18))
 
 
-def test_gates_without_words_leave_qubits_out() -> None:
+def test_gates_without_letters_leave_qubits_out() -> None:
     """Qubit 3 is touched by an `id` alone: Stim never hears of it."""
     gates = [Gate("x", (0,)), Gate("id", (3,))]
     assert outcomes(qubit_lab.measured(4, gates)) == [1]

@@ -80,7 +80,7 @@ def test_what_is_not_the_layout_is_refused_by_what_is_wrong(
         check(text.replace(change[0], change[1], 1), x8())
 
 
-def test_a_parameter_that_stands_twice_has_one_value() -> None:
+def test_a_parameter_that_occurs_twice_has_one_value() -> None:
     text = filled(x8().layout, **SQUEEZED)
     first, _, rest = text.partition("MZgate(")
     with pytest.raises(InvalidProgram, match=r"phase_0 is 1, not 3.14159"):

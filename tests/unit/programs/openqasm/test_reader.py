@@ -89,7 +89,7 @@ def test_what_the_fast_way_leaves_is_refused_as_ever(call: str, reason: str) -> 
         ("/* " * 1000, 3),
     ],
 )
-def test_a_version_is_guessed_from_the_first_line_or_the_words(text: str, version: int) -> None:
+def test_a_version_is_guessed_from_the_first_line_or_the_keywords(text: str, version: int) -> None:
     assert guess_version(text.encode()) == version
 
 
