@@ -60,8 +60,8 @@ class Branch(msgspec.Struct, frozen=True, array_like=True, tag="b", gc=False):
 
     Attributes:
         bits: Classical bits that make an unsigned number, the first bit lowest.
-        relation: How the number must compare with `value`.
-        value: What it is compared with.
+        relation: Relation of the number to `value`.
+        value: Value with which the number is compared.
         skip: Number of operations to skip.
     """
 
@@ -93,8 +93,8 @@ class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         qubits: Number of qubits.
         operations: In time order.
-        registers: Of classical bits, which begin as 0.
-        shots: How often to run it.
+        registers: Registers of classical bits, which begin as 0.
+        shots: Number of shots.
     """
 
     qubits: int
@@ -112,8 +112,8 @@ class AtomGate(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A gate on cold atoms.
 
     Attributes:
-        name: As the device announces it.
-        wires: Where it acts.
+        name: Name that the device announces.
+        wires: Wires on which it acts.
         parameters: Energies times time, in radians.
     """
 
@@ -130,7 +130,7 @@ class AtomCircuit(msgspec.Struct, frozen=True, array_like=True):
         atoms: Atoms loaded on each wire of spins; empty for fermions.
         operations: In time order.
         measured: The wire that each number of a shot is read from.
-        shots: How often to run it.
+        shots: Number of shots.
         seed: For simulations; None when the program has none.
     """
 
@@ -157,8 +157,8 @@ class PhotonicGate(msgspec.Struct, frozen=True, array_like=True, tag="g"):
     """A gate, channel or preparation of modes.
 
     Attributes:
-        name: As in Blackbird.
-        modes: Where it acts.
+        name: Name in Blackbird.
+        modes: Modes on which it acts.
         parameters: Numbers, or formulas.
     """
 
@@ -173,7 +173,7 @@ class PhotonicMeasure(msgspec.Struct, frozen=True, array_like=True, tag="m"):
     Attributes:
         kind: `fock`, `threshold`, `homodyne` or `heterodyne`.
         modes: Which modes.
-        angle: Of the homodyne quadrature.
+        angle: Angle of the homodyne quadrature.
         dark_counts: Mean number of dark counts of each mode; empty means none.
     """
 
@@ -190,7 +190,7 @@ class PhotonicCircuit(msgspec.Struct, frozen=True):
         modes: Number of modes.
         operations: In time order.
         bins: Time bins that the program was unrolled from; 0 for other programs.
-        shots: How often to run it.
+        shots: Number of shots.
     """
 
     modes: int
@@ -227,8 +227,8 @@ def unpack(family: str, packed: bytes, shots: int) -> Sequence[Circuit]:
 
     Args:
         family: `qubit`, `atoms` or `photonic`.
-        packed: As the server sends them.
-        shots: Of the job, for circuits that have no number of their own.
+        packed: Circuits as the server sends them.
+        shots: Shots of the job, for circuits without a number of their own.
 
     Raises:
         UnknownCircuit: This version cannot decode the circuits.

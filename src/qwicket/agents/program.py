@@ -89,7 +89,7 @@ class Program:
         outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
         circuits: The parsed and validated program, see docs/agents.md.
         packed: The same, packed for the server's engines.
-        attempts: How often the lab's program has died of this job.
+        attempts: How often this job has ended the lab's program.
     """
 
     job: str

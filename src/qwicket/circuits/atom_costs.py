@@ -64,7 +64,7 @@ def spectrum(gate: AtomGate, atoms: tuple[int, ...]) -> Spectrum:
 
 @lru_cache(maxsize=8)
 def _norms(atoms: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Return what bounds Σ Lz², Σ L, Σ (L+ L- + L- L+) and Σ Lz Lz, for thousands of gates."""
+    """Return bounds of Σ Lz², Σ L, Σ (L+ L- + L- L+) and Σ Lz Lz, for thousands of gates."""
     pairs = list(pairwise(atoms))
     swap = sum(2 * sqrt(a * (a + 2) * b * (b + 2)) / 4 for a, b in pairs)
     return sum(n * n / 4 for n in atoms), sum(atoms) / 2, swap, sum(a * b / 4 for a, b in pairs)
@@ -181,7 +181,7 @@ def _widest_block(atoms: tuple[int, ...]) -> int:
 
 
 def totals(atoms: tuple[int, ...]) -> list[int]:
-    """Return how many joint levels of some wires have each total k, from 0 on."""
+    """Return the number of joint levels of some wires by their total k, from 0."""
     ways = [1]
     for n in atoms:
         longer = [0] * (len(ways) + n)

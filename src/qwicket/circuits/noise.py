@@ -128,7 +128,7 @@ class SiteNoise(
         qubits: The qubit, or the two.
         usual: Follows each gate there, in place of the model's `one_qubit` or `two_qubit`.
         gates: Exceptions by name; they go before the model's, and those before `usual`.
-        several: As the model's, on this pair.
+        several: Like the model's `several`, on this pair.
     """
 
     qubits: Annotated[tuple[Index, ...], msgspec.Meta(min_length=1, max_length=2)]
@@ -144,7 +144,7 @@ class SiteNoise(
 class ReadoutError(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """How often a measured bit is recorded wrong.
+    """Probabilities that a measured bit is recorded wrong.
 
     Attributes:
         one_for_zero: Probability of recording 1 where the qubit was 0.
@@ -161,15 +161,15 @@ class NoiseModel(
     """The noise of a device.
 
     Attributes:
-        name: What people call it.
-        source: Where the numbers are from, in words.
+        name: Name for users.
+        source: Source of the numbers, in words.
         one_qubit: Follows each gate on one qubit.
         two_qubit: Follows each gate on two qubits.
         gates: Exceptions by name: that of the flat form with a `c` in front for each control, so
             `cx` is an `x` with one control.
         several: Follows a gate on more than two qubits, on each pair; None is as `two_qubit`.
         sites: Noise of single qubits and pairs.
-        relaxation: How qubits relax while a gate lasts.
+        relaxation: Relaxation of qubits during a gate.
         relaxation_of: Exceptions by number of the qubit.
         readout: Follows each measurement.
         readout_of: Exceptions by number of the qubit.

@@ -55,8 +55,8 @@ def check(
 
     Args:
         parts: Number of the circuit and its outcome.
-        frames: Of all circuits.
-        options: What was asked for.
+        frames: Frames of all circuits.
+        options: Options of the run.
         limits: `result_bytes` bounds all of them together, unpacked.
 
     Raises:

@@ -28,7 +28,7 @@ class Summary(msgspec.Struct, frozen=True):
         shots: Most shots of one circuit, where the program says so itself; else 0.
         is_exact: Whether a part asks for exact expectation values.
         n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
-        n_bond_steps: What such states cost, in gates on neighbours, over all circuits.
+        n_bond_steps: Cost of such states in gates on neighbours, over all circuits.
         n_samples: Numbers that are read from cold atoms, over all circuits.
         work_ns: About how long gates on cold atoms take on one core, over all circuits.
         work_bytes: Memory for the eigenvectors of one circuit's gates on cold atoms.

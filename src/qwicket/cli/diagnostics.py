@@ -1,4 +1,4 @@
-"""What `qwicket doctor` looks at: each check returns findings, and none changes anything."""
+"""Checks of `qwicket doctor`: each returns findings, and none changes anything."""
 
 from __future__ import annotations
 
@@ -61,13 +61,13 @@ _BELL: Final = (
 
 
 class Finding(NamedTuple):
-    """What one look found.
+    """Result of one check.
 
     Attributes:
-        about: What was looked at.
+        about: Subject of the check.
         status: `ok`, `warning` (may become wrong) or `wrong`.
-        found: What there is. Holds no secret.
-        remedy: What to do, if anything.
+        found: Result in words, without secrets.
+        remedy: Action to take, if any.
     """
 
     about: str
@@ -300,7 +300,7 @@ def _database(location: DataLocation) -> Iterator[Finding]:
 
 
 def _corruption(path: Path) -> str:
-    """Return what SQLite itself finds broken in a database; "" if nothing is."""
+    """Return the faults that SQLite itself finds in a database, or "" if there are none."""
     try:
         with closing(
             sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_TIMEOUT_S)

@@ -26,7 +26,7 @@ class Row(NamedTuple):
     """Row of a list.
 
     Attributes:
-        record: All fields, for JSON.
+        record: Fields for JSON.
         cells: Cells of the table, under its headings.
     """
 

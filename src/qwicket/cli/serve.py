@@ -255,7 +255,7 @@ def checked(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
     Settings that are refused have their defaults.
 
     Args:
-        context: Of another command, with the same environment and settings file.
+        context: Context of another command, with the same environment and settings file.
     """
     from qwicket.server import Settings
 
@@ -272,7 +272,7 @@ def checked(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
 
 
 def _hint(settings: Settings) -> str:
-    """Return what to type next, for a person at a terminal whose folder is still empty."""
+    """Return the next commands, for a user at a terminal whose folder is still empty."""
     is_first = settings.database_url is None and not (settings.data_dir / "qwicket.db").exists()
     if not is_first or settings.log_format != "text" or not sys.stderr.isatty():
         return ""

@@ -160,7 +160,7 @@ def depth(ops: Sequence[Op]) -> int:
 
 
 def _operands(op: Op) -> tuple[int, ...]:
-    """Return what an operation uses: qubits by number, classical bits by its complement."""
+    """Return an operation's operands: qubits by number, classical bits by its complement."""
     match op:
         case Gate():
             return op.controls + op.targets

@@ -110,7 +110,7 @@ def _folded(text: str, width: int) -> Iterator[str]:
 
 
 def _cells(text: str) -> int:
-    """Return how many columns of a terminal a text takes."""
+    """Return the number of columns that a text needs on a terminal."""
     if text.isascii():
         return len(text)
     return sum(

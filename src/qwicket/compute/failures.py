@@ -116,7 +116,7 @@ class NotStarted(WorkFailed):
     """No worker could be started, so the work never began and is not at fault.
 
     Args:
-        reason: How the last attempt ended.
+        reason: Result of the last attempt.
     """
 
     code = "not_started"

@@ -35,15 +35,15 @@ class FairSlots:
         return self._n_free > 0
 
     def count(self, account: str) -> int:
-        """Return how many requests of an account wait or have a slot."""
+        """Return the number of an account's requests that wait or have a slot."""
         return len(self._lines.get(account, ())) + (account in self._served)
 
     def count_all(self) -> int:
-        """Return how many requests wait or have a slot."""
+        """Return the number of requests that wait or have a slot."""
         return sum(map(len, self._lines.values())) + len(self._served)
 
     def count_waiting(self) -> int:
-        """Return how many requests wait."""
+        """Return the number of waiting requests."""
         return self.count_all() - len(self._served)
 
     @asynccontextmanager

@@ -68,7 +68,7 @@ class LocalCompute:
         slots: Jobs that run at the same time.
         memory_bytes: Memory that one job may use; None sets no limit.
         spares: Number of started processes that replace killed ones at once.
-        niceness: How far the processes' CPU priority is below that of the server.
+        niceness: Difference of the processes' nice level from that of the server.
         answer_bytes: Size limit of a response.
         engine: The function to run, as "module:function".
         warm_up: The function that each new process calls first.

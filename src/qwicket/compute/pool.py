@@ -173,7 +173,7 @@ class Pool:
                 never imports itself.
             args: Its arguments; they are pickled when the call's turn comes.
             timeout_s: Time it may run, counted from when it is sent to a process.
-            returns: What msgspec is to make of the answer; by default plain values, where a tuple
+            returns: Type of the decoded answer; by default plain values, where a tuple
                 has become a list.
 
         Raises:

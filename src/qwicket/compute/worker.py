@@ -41,7 +41,7 @@ NO_MEMORY: Final = b"m"
 READY: Final = b"r"
 
 NO_MEMORY_STATUS: Final = 1
-"""How qulacs ends the process when it cannot allocate, without an exception; we do the same."""
+"""Exit status with which qulacs ends the process when it cannot allocate; we use it as well."""
 
 _LENGTH: Final = struct.Struct("!Q")
 _JOIN_BYTES: Final = 1 << 16

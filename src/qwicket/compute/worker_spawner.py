@@ -51,12 +51,12 @@ class _KilledBeforeUse(Exception):
 
 
 class Setup(NamedTuple):
-    """What every process of a pool is given.
+    """Settings of all processes of a pool.
 
     Attributes:
         warm_up: "module:function" that it calls first, or None.
         memory_bytes: Address space that work may add to what it has then; None is any.
-        niceness: How far its CPU priority is below that of the server.
+        niceness: Difference of their nice level from that of the server.
     """
 
     warm_up: str | None

@@ -50,7 +50,7 @@ def descriptions(dialects: Mapping[str, Dialect]) -> dict[str, dict[str, Any]]:
     """Return the description of each vendor's dialect in OpenAPI, by the dialect's name.
 
     Args:
-        dialects: What `mounts` returned.
+        dialects: Dialects by address, from `mounts`.
     """
     return {
         each.name: describe(each, {at: dialects[at].routes for at in each.mounts})

@@ -57,7 +57,7 @@ def invalid(detail: str, value: object, field: str) -> InvalidRequest:
     """Return the error of an invalid value, such as `size must be 1 to 10, not "many"`.
 
     Args:
-        detail: What the value must be; ", not VALUE" is appended.
+        detail: Description of allowed values; ", not VALUE" is appended.
         value: The invalid value.
         field: Name of the field.
     """

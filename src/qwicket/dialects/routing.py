@@ -125,8 +125,8 @@ class Route:
         path: Below the dialect's address, with parameters in braces.
         handler: Method of the dialect's `Handlers`: takes the actor, unless access is open, and the
             request; returns the response.
-        access: What the client must present.
-        body: What the client sends, if anything.
+        access: Credentials that the client needs.
+        body: Body of the request, if it has one.
         query: Names of query parameters and headers that the handler reads; a `!` marks a
             parameter that must be given.
         answers: Types of the body of a successful response.

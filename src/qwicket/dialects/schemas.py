@@ -26,8 +26,8 @@ class Schemas:
     """JSON schemas of structs, each named once.
 
     Args:
-        structs: What is to be described.
-        replaced: What to describe in place of a type, or of a field, which is named STRUCT.FIELD.
+        structs: Structs to describe.
+        replaced: Replacements of types, or of fields, which are named STRUCT.FIELD.
 
     Attributes:
         components: The schema of each struct, and of what they contain, by its name.

@@ -156,11 +156,11 @@ class ChunkedResponse(Response):
     """Response in chunks, each of which is released once it is sent.
 
     Args:
-        chunks: All of its body.
-        size_bytes: Of all.
-        status: Of the answer.
-        headers: Of the answer.
-        media_type: Of the body.
+        chunks: Chunks of the body.
+        size_bytes: Total size of the chunks.
+        status: HTTP status.
+        headers: Headers of the response.
+        media_type: Media type of the body.
     """
 
     def __init__(

@@ -103,7 +103,7 @@ def clipped(text: str, maximum: int) -> str:
 
 
 def _allowed(reason: str, expected: Any) -> str:
-    """Return what a field may be, from msgspec's sentence and the type of the field."""
+    """Return the allowed values of a field, from msgspec's sentence and the field's type."""
     if isinstance(expected, msgspec.inspect.LiteralType | msgspec.inspect.EnumType):
         values = _values(expected)
         if reason.startswith("Invalid enum value") and len(values) <= _MAX_VALUES:

@@ -92,7 +92,7 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
-    """Return what a job will need, from its summary and how it is to be run."""
+    """Return the estimate of a job, from its summary and its options."""
     return _family(summary.family).estimate(summary, options)
 
 

@@ -1,4 +1,4 @@
-"""What a job is expected to need. Imported by the server: no NumPy."""
+"""Estimates of jobs. The server imports this module, so it needs no NumPy."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import msgspec
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What a job is expected to need.
+    """Estimated time and memory of a job.
 
     Attributes:
         bytes: Peak memory of its worker.

@@ -1,4 +1,4 @@
-"""How an engine says that it cannot run one circuit. Its neighbours in the job still run."""
+"""Error of an engine that cannot run one circuit. The other circuits of the job still run."""
 
 from __future__ import annotations
 

@@ -76,7 +76,7 @@ class Jobs:
 
         Args:
             actor: Owner of the job.
-            submission: What to run.
+            submission: Submission of the job.
             keep_refused: Whether an invalid program is stored as a failed job, because the dialect
                 requires a 2xx response for it.
             is_once: Whether clients of this dialect repeat a failed POST without a key, and fail
@@ -225,7 +225,7 @@ class Jobs:
         return await self._store.page(_own_of(actor, query))
 
     async def tally(self, actor: Actor, query: JobQuery) -> dict[JobState, int]:
-        """Return how many of the actor's own jobs a search finds in each state."""
+        """Return the number of the actor's own jobs by state that a search finds."""
         return await self._store.tally(_own_of(actor, query))
 
     async def run_ms(self, actor: Actor, query: JobQuery) -> int:

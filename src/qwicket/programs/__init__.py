@@ -81,12 +81,12 @@ class Format(NamedTuple):
     """A language that programs come in.
 
     Attributes:
-        name: What a submission calls it.
+        name: Name of the format in submissions.
         version: Rises when the reader returns other circuits for the same source.
         read: Reads a source with the values of its inputs. Raises `QwicketError` and nothing else.
         inline_bytes: Largest source that the server itself tries to read, under small limits.
         finish: Returns its circuits packed, with their summary.
-        description: What it is, in a sentence for people.
+        description: Description in one sentence.
     """
 
     name: str

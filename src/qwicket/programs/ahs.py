@@ -97,7 +97,7 @@ class _LinearSegment(NamedTuple):
     detuning: tuple[float, float]
 
     def steps(self, blockade: float, n_atoms: int, error: float) -> int:
-        """Return how many steps keep the error below a bound.
+        """Return the number of steps that keeps the error below a bound.
 
         The exponential midpoint rule is off by τ³/12 ‖[H, dH/dt]‖ over one segment of τ, by N² less
         in N steps (Magnus, second order).

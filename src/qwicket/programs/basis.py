@@ -70,10 +70,10 @@ NAMES: Final[Mapping[str, FlatGate]] = MappingProxyType(
         "yy": ("ryy", 0),
     }
 )
-"""What devices call gates, in OpenQASM's words and in IonQ's."""
+"""Names of gates in devices' lists, OpenQASM's and IonQ's."""
 RESET: Final = "reset"
 CONDITIONS: Final = ("if", "if_else")
-"""What a device announces that resets qubits, and one whose gates may hang on bits."""
+"""Names by which a device announces resets and conditional gates."""
 
 _MAX_SEQUENCES: Final = 1_000
 _DIGITS: Final = 12
@@ -89,7 +89,7 @@ def compile_circuits(
     """Return circuits in the gates of a device; those that are in them already as they are.
 
     Args:
-        circuits: Of one program.
+        circuits: Circuits of one program.
         gates: Names that the device announces; `reset` and `if` are among them where it can.
         device: Its name, for refusals.
         limits: `operations` bounds what comes out, over all circuits.
@@ -135,7 +135,7 @@ def label(gate: Gate) -> str:
 
 
 def basis(gates: Sequence[str]) -> Basis:
-    """Return what can be made of some gates."""
+    """Return the basis that consists of some gates."""
     return _basis(tuple(gates))
 
 
@@ -148,7 +148,7 @@ def _basis(gates: tuple[str, ...]) -> Basis:
 
 
 class Basis:
-    """What the gates of a device make of a matrix on one qubit.
+    """Decomposition of one-qubit matrices into the gates of a device.
 
     Attributes:
         names: Flat gates, with their numbers of controls, that pass as they are.
@@ -185,7 +185,7 @@ class Basis:
         return self._turn(matrix) or self._shortest_sequences.get(key)
 
     def _find_decomposition(self) -> Callable[[Matrix], GateSequence] | None:
-        """Return how every matrix is made, by the fewest gates."""
+        """Return the shortest gate sequence of every matrix."""
         if self.has("u"):
             return lambda matrix: (Gate("u", (0,), tuple(euler(matrix))),)
         if self._z:
@@ -284,7 +284,7 @@ def _gpi2(phi: float) -> Gate:
 
 
 def _key(matrix: Matrix, digits: int) -> tuple[complex, ...]:
-    """Return what equal matrices have in common, whatever their phase."""
+    """Return a key that is equal for matrices that differ by a phase only."""
     first = next(entry for entry in matrix if abs(entry) > 1e-6)
     turn = first.conjugate() / abs(first)
     return tuple(

@@ -49,7 +49,7 @@ def read(source: bytes, limits: Limits, readers: Mapping[str, Reader]) -> tuple[
     Args:
         source: JSON text.
         limits: Bounds on bytes, circuits and operations, of all programs together.
-        readers: How each format is read.
+        readers: Reader of each format.
 
     Raises:
         InvalidProgram: The text is no batch, or a program is refused; the detail says which.

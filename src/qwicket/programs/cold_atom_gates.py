@@ -1,4 +1,4 @@
-"""What the instructions of the four cold-atom machines take: wires, parameters and their ranges.
+"""Instructions of the four cold-atom machines: their wires, parameters and ranges.
 
 Ranges are inclusive and in radians. Facts: sqooler-example, the simulators behind qlued; what is
 wider here is what qiskit-cold-atom can send and they refuse.
@@ -25,7 +25,7 @@ _Wires = tuple[int, ...]
 
 
 class _Rule(NamedTuple):
-    """What one instruction takes.
+    """Wires and parameters of one instruction.
 
     Attributes:
         wires: Returns those it acts on from those it names and the experiment's number of wires.
@@ -45,8 +45,8 @@ class Machine(NamedTuple):
     Attributes:
         name: Its short name.
         n_wires: Most wires of an experiment.
-        rules: What it runs, by name.
-        gate_names: Those of `rules` that turn a state.
+        rules: Rules of its instructions, by name.
+        gate_names: Names of the rules that change a state.
     """
 
     name: str

@@ -157,7 +157,7 @@ def _flat(
 
 
 def _last_reading(gates: Sequence[AtomGate]) -> Sequence[AtomGate]:
-    """Return what a single qudit's last `measure` reads: on it a `load` starts all over."""
+    """Return the instructions that a single qudit's last `measure` reads, from its `load` on."""
     ends = [k for k, gate in enumerate(gates) if gate.name == "measure"]
     if ends:
         earlier = [gate for gate in gates[: ends[-1]] if gate.name != "measure"]

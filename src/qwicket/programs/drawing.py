@@ -131,7 +131,7 @@ def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> l
     says what was left out.
 
     Args:
-        circuit: What to draw.
+        circuit: Circuit to draw.
         width: Longest line in characters; what is wider goes on in further blocks.
         is_ascii: Whether to do without line-drawing characters and Greek letters.
 
@@ -163,7 +163,7 @@ def _wires(circuit: QubitCircuit) -> Sequence[int]:
 
 
 def _marks(op: Op, bits: Names) -> Iterator[tuple[int, str]]:
-    """Return what an operation puts on which qubit."""
+    """Return the marks of an operation by qubit."""
     if isinstance(op, Measure):
         yield op.qubit, f"M→{bits[op.clbit,]}"
     elif isinstance(op, Reset):

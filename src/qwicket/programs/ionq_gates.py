@@ -1,7 +1,7 @@
 """The gates of IonQ's two gatesets: each wire object becomes gates of the flat form.
 
 QIS gates have radians in `rotation`, native gates have turns in `phase`, `phases` and `angle`.
-Does not know which gate of which circuit it is given: the reader does, and adds it to a fault.
+Errors do not say which gate of which circuit is wrong: the reader adds this.
 """
 
 from __future__ import annotations
@@ -41,15 +41,15 @@ class WireGate(msgspec.Struct, gc=False):
 
 
 class Rule(NamedTuple):
-    """How one gate of a gateset becomes a gate of the flat form.
+    """Rule that turns a gate of a gateset into a gate of the flat form.
 
     Attributes:
-        name: Its name there.
-        params: Reads its parameters, in radians.
+        name: Name of the flat gate.
+        params: Function that reads the parameters, in radians.
         n_targets: Number of targets; None for any number. A gate on one target may name several
             and then acts on each.
-        n_controls: Least number of controls.
-        takes_controls: Whether it may have any.
+        n_controls: Minimum number of controls.
+        takes_controls: Whether controls are allowed.
     """
 
     name: str
@@ -91,7 +91,7 @@ def _add_pauliexp(flat: list[Gate], gate: Gate) -> int:
 
 
 def _operands(gate: WireGate, rule: Rule, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Return targets and controls, each qubit of which exists and comes once."""
+    """Return targets and controls; check that each qubit exists and occurs once."""
     targets = _operand_list(gate.target, gate.targets, "target")
     controls = _operand_list(gate.control, gate.controls, "control")
     if len(targets) != rule.n_targets or controls or rule.n_controls:
@@ -135,7 +135,7 @@ def _unknown(name: str, rules: Mapping[str, Rule]) -> Fault:
     this, other = ("native", "qis") if rules is _NATIVE else ("qis", "native")
     if name in GATESETS[other]:
         return Fault(f"is a gate of the {other} gateset, not of {this}", "gate")
-    return Fault(f"is no gate of the {this} gateset", "gate")
+    return Fault(f"is not a gate of the {this} gateset", "gate")
 
 
 # --- parameters -----------------------------------------------------------------------------------
@@ -190,14 +190,14 @@ def _times(gate: WireGate) -> tuple[float, ...]:
 
 
 def _radians(turns: float) -> float:
-    """Return the angle; whole turns are dropped, as they give at most a global phase."""
+    """Return the angle without whole turns, which change at most a global phase."""
     return tau * fmod(turns, 1.0)
 
 
 _X: Final = Rule("x", _none)
 _Z: Final = Rule("z", _none)
 _P: Final = Rule("p", _rotation)
-"""What `z` means when it has a rotation."""
+"""Rule of `z` with a rotation."""
 _PAULIEXP: Final = Rule("pauliexp", _times, n_targets=None)
 _NOP: Final = Rule("id", _none)
 

@@ -34,10 +34,10 @@ _KINDS: Final = {
 
 
 class Fault(Exception):
-    """What is wrong with a part of a program, said by what does not know which part it is.
+    """Fault in a part of a program, raised by code that does not know which part it is.
 
     Args:
-        text: What is wrong.
+        text: Description of the fault.
         field: The key at fault.
     """
 

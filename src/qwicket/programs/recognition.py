@@ -39,7 +39,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "qobj": "a Qobj",
     }
 )
-"""What formats are called in a sentence; all that begin with `qlued.` alike."""
+"""Names of formats in sentences; those that begin with `qlued.` share one."""
 
 
 def recognise_format(source: bytes) -> str:
@@ -54,7 +54,7 @@ def recognise_format(source: bytes) -> str:
 
 
 def format_title(format_name: str) -> str:
-    """Return what a format is called in a sentence."""
+    """Return the name of a format in a sentence."""
     return TITLES.get(format_name, TITLES.get(_family(format_name), repr(format_name[:64])))
 
 

@@ -31,7 +31,7 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
     """A device of a Qwicket server; made by `QwicketProvider`.
 
     Attributes:
-        device: What the server says of it.
+        device: The server's description of it.
     """
 
     def __init__(self, provider: QwicketProvider, device: Device) -> None:

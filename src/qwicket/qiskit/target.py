@@ -37,7 +37,7 @@ def target(device: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> 
     """Return the target of a device.
 
     Args:
-        device: As the server describes it.
+        device: The server's description of the device.
         calibration: Its figures, in seconds and average infidelities; None where it has none, and
             all its gates are exact and act on any qubits.
     """
@@ -98,7 +98,7 @@ def _calibrated(device: Mapping[str, Any], figures: Mapping[str, Any]) -> Target
 
 
 def _twos(figures: Mapping[str, Any], n_qubits: int) -> dict[tuple[int, int], Any]:
-    """Return what gates on two qubits cost, for each pair in both directions."""
+    """Return errors and durations of two-qubit gates, for each pair in both directions."""
     own = {frozenset(pair["qubits"]): pair for pair in figures.get("pairs", ())}
     pairs: Iterable[tuple[int, int]] | None = figures.get("connectivity")
     if pairs is None:

@@ -46,7 +46,7 @@ def _measured(run: Callable[[asyncio.Handle], None]) -> Callable[[asyncio.Handle
 
 
 def _name(handle: asyncio.Handle) -> Callable[[], str]:
-    """Return what names a callback afterwards, when the handle has forgotten it."""
+    """Return an object that names a callback after its handle has dropped it."""
     callback: Any = handle._callback  # type: ignore[attr-defined]
     owner = getattr(callback, "__self__", None)
     return lambda: repr(owner if isinstance(owner, asyncio.Task) else callback)

@@ -188,7 +188,7 @@ class _Requests(Collector):
 
 
 class _Times:
-    """How many requests took up to each bound but longer than the one before, and all together."""
+    """Number of requests between each bound and the one before, and their total time."""
 
     def __init__(self) -> None:
         self.counts = [0] * (len(_REQUEST_S) + 1)

@@ -38,8 +38,8 @@ class Problem(NamedTuple):
 
     Attributes:
         setting: The option at fault.
-        detail: What is wrong.
-        remedy: What to do.
+        detail: Description of the problem.
+        remedy: Action that solves it.
         severity: `refused` when the server does not start with it, `wrong` when clients cannot use
             it, `warning` when it has another effect than the operator may expect.
     """

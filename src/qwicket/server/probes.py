@@ -87,7 +87,7 @@ def probes(
 
     Args:
         is_ready: Whether the server takes work.
-        sign_in: Who holds a token, given the client's address.
+        sign_in: Function that returns the actor of a token, given the client's address.
         metrics: The text for who may read it: this machine, or a token with the scope `admin`.
     """
     dialect = Dialect(

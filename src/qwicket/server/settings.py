@@ -57,7 +57,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         ibm_access_token_s: The same for IBM's clients, which never renew theirs.
         first_poll_ms: The longest time for which the first status read of a young job is held.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
-        log_format: How lines of the log look.
+        log_format: Format of the log's lines.
         access_log: Whether every answer has a line there.
         limits: Bounds on requests, programs and jobs.
     """

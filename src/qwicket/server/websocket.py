@@ -46,9 +46,9 @@ class WebSocket(WebSocketsSansIOProtocol):
     client takes what is left within `answer_timeout_s`.
 
     Args:
-        config: Of uvicorn.
-        server_state: What uvicorn's connections share.
-        app_state: Of uvicorn.
+        config: Configuration of uvicorn.
+        server_state: State that uvicorn's connections share.
+        app_state: State of the application in uvicorn.
         limits: The two deadlines.
         on_lost: Called when the connection has ended.
     """

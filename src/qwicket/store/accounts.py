@@ -246,7 +246,7 @@ class Accounts(Operations):
 
     @read
     def owner_of_token(tx: Tx, token: str) -> TokenOwner | None:
-        """As `token_owner`, by the token's id."""
+        """Return the same as `token_owner`, by the token's id."""
         return _token_owner(tx.one("token_by_id", id=token))
 
     @read

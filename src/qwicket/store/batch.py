@@ -30,7 +30,7 @@ class NeedsOneByOne(Exception):
 
 
 class Mode(Enum):
-    """How the operations of a batch share a transaction; see `Batch`."""
+    """Mode in which the operations of a batch share a transaction; see `Batch`."""
 
     OPTIMISTIC = auto()
     SAVEPOINTS = auto()

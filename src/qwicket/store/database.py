@@ -78,7 +78,7 @@ class Database(Protocol):
     ) -> T: ...
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
-        """As `write`, for threads that have no event loop."""
+        """Write like `write`, for threads without an event loop."""
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         """Run a quick look-up by key."""

@@ -51,7 +51,7 @@ class InvalidResponse(Exception):
 
 @dataclass(frozen=True)
 class Kinds:
-    """What the exceptions of an HTTP library mean.
+    """Meaning of the exceptions of an HTTP library.
 
     Attributes:
         never_sent: Exceptions before a request is sent, each with its cause; the first that
@@ -71,7 +71,7 @@ def described(
     Args:
         url: Address of the server.
         error: The library's exception.
-        kinds: What its exceptions mean.
+        kinds: Meaning of its exceptions.
         has_answered: Whether the server is known to run.
         url_source: Where the address comes from.
     """

@@ -29,8 +29,8 @@ class ApiError(ClientError):
     Attributes:
         status: HTTP status.
         code: Stable code of the error.
-        detail: What is wrong.
-        remedy: What to do about it.
+        detail: Cause of the error.
+        remedy: Action that helps.
         field: Name of the invalid field; None if no single field is invalid.
     """
 

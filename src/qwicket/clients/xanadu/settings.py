@@ -88,7 +88,7 @@ class Settings:
 
     @property
     def host_source(self) -> str:
-        """Where `HOST` comes from, so that an error names what to change."""
+        """Source of `HOST`, so that an error names the setting to change."""
         return self._host_source
 
     def _allows_qwicket(self) -> bool:

@@ -38,7 +38,7 @@ _DEFINITIONS: Final = {
 
 
 def configuration(view: DeviceView) -> dict[str, Any]:
-    """Return what a device can do. Without a calibration it is shown as a simulator."""
+    """Return a device's configuration. Without a calibration it is shown as a simulator."""
     spec, calibration = view.device.spec, view.calibration
     pairs = _directed(calibration.body) if calibration else None
     shown: dict[str, Any] = {
@@ -170,7 +170,7 @@ def network(
     """Return the one hub with its one group, and in it every project of an account.
 
     Args:
-        projects: Of the account.
+        projects: Projects of the account.
         default: The id of that which the account acts for now.
         views: The devices of each.
     """
@@ -217,7 +217,7 @@ def _titled(name: str, since: str | None) -> dict[str, Any]:
 
 
 def account(of: Account, urls: dict[str, Any]) -> dict[str, Any]:
-    """Return what is known of an account, in a shape that has room for much more."""
+    """Return an account; most fields of IBM's shape have no value here."""
     since = format_time(of.created_at)
     return {
         "firstName": of.name,

@@ -49,7 +49,7 @@ class Field(NamedTuple):
     """A field that a filter may name.
 
     Attributes:
-        kind: What its values are.
+        kind: Kind of its values.
         get: Returns the value of a job; None when it has none.
         is_vendor_field: Whether the value is in the vendor fields instead of the job's row.
     """
@@ -383,7 +383,7 @@ class _Reader:
 
 
 def _value(name: str, field: Field, value: Any, *, can_be_null: bool) -> Any:
-    """Return what a field is compared with."""
+    """Return the value with which a field is compared."""
     if value is None and can_be_null:
         return None
     if field.kind is _DATE and isinstance(value, str):

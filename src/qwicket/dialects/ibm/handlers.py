@@ -297,10 +297,10 @@ class Handlers:
 
         Args:
             id_text: The job's id.
-            spelling: How the path is written.
-            scope: Of the connection.
-            receive: Of the server.
-            send: Of the server.
+            spelling: Spelling of the path.
+            scope: ASGI scope of the connection.
+            receive: The server's ASGI callable.
+            send: The server's ASGI callable.
         """
         client = scope.get("client")
         where = str(client[0]) if client else ""

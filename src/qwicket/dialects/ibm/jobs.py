@@ -89,8 +89,8 @@ def body(
     Args:
         shown: The job.
         position: Queue position, if it waits.
-        sizes: Of program and results, once it has ended.
-        root: Where this dialect is, for addresses.
+        sizes: Sizes of program and results, once it has ended.
+        root: Address of this dialect.
         is_for_old: As for `status`.
     """
     job, vendor_fields = shown.job, shown.vendor_fields

@@ -39,7 +39,7 @@ def canonical(path: str) -> tuple[str, Spelling]:
     """Return a path in the routes' spelling, and its other parts.
 
     Args:
-        path: What follows the dialect's prefix.
+        path: Path after the dialect's prefix.
     """
     segments = path.split("/")[1:]
     place, segments = _placed(segments)

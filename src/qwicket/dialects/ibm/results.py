@@ -24,7 +24,7 @@ def result(found: JobResults, source: bytes) -> dict[str, Any]:
     """Return the result of a job that has ended.
 
     Args:
-        found: What its circuits gave.
+        found: Results of its circuits.
         source: The Qobj, whose headers go back as they came.
     """
     job, settings = found.job, qobj.settings(source)
@@ -73,5 +73,5 @@ def _data(outcome: Outcome, *, wants_memory: bool) -> dict[str, Any]:
 
 
 def counts(outcome: Outcome) -> msgspec.Raw:
-    """Return how often which memory was found."""
+    """Return the number of shots by memory."""
     return raw_object((hex(key), n) for key, n in outcome.each_count())

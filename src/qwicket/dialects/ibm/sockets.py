@@ -67,7 +67,7 @@ _token_decoder: Final = msgspec.json.Decoder(_TokenMessage)
 
 
 class Sockets:
-    """All open sockets of this server, counted.
+    """Open websockets of this server, with their numbers.
 
     Args:
         gateway: Knows jobs and their changes.
@@ -87,7 +87,7 @@ class Sockets:
         Args:
             socket: The socket.
             id_text: The job's id.
-            address: Where the client is.
+            address: Address of the client.
             render: Renders the status as JSON.
 
         Raises:
@@ -235,7 +235,7 @@ class _Stream:
         return actor
 
     async def message(self) -> str | bytes:
-        """Return what the client sends next.
+        """Return the next message of the client.
 
         Raises:
             WebSocketDisconnect: It is gone.

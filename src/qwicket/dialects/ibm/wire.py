@@ -90,7 +90,7 @@ class _Signed(msgspec.Struct, frozen=True):
 
 
 class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What only IBM's clients need back; stored with the job, opaque to everyone else."""
+    """Fields for IBM's clients alone; stored with the job, and read by this dialect only."""
 
     kind: str
     client: str = ""
@@ -132,7 +132,7 @@ def read_job(text: bytes, _: Limits) -> JobBody:
 
 
 def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
-    """Return what is known of a job before its program has come.
+    """Return the submission of a job whose program is uploaded later.
 
     Raises:
         LimitExceeded: A text is too long.
@@ -170,7 +170,7 @@ def known(job: Job, document: bytes) -> Submission:
 
 
 def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
-    """Return what the gateway takes of a job that has its program in the body.
+    """Return the submission of a job whose program is in the body.
 
     Raises:
         InvalidRequest: The Qobj is malformed, or asks for what there is not.

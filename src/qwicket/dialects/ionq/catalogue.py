@@ -106,7 +106,7 @@ def _fidelity(error: float) -> dict[str, float]:
 
 
 def asked(query: Mapping[str, str], shots_limit: int) -> dict[str, Any]:
-    """Return what an estimate is asked for.
+    """Return the parameters of an estimate.
 
     Raises:
         InvalidRequest: A number or truth value is malformed, or the backend is missing.

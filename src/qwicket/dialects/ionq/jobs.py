@@ -66,7 +66,7 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
     """Return the body of a job, or of one of its circuits, in version 0.4.
 
     Args:
-        part: What to show.
+        part: Job, or part of one, to show.
         vendor_fields: The vendor's fields that are stored with the job.
         wait_ms: When it is expected to start.
     """
@@ -161,7 +161,7 @@ def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
-    """Return what a job costs: nothing, in a currency, because the shape asks for one."""
+    """Return the cost of a job: zero, in a currency because the shape needs one."""
     nothing = {"value": 0.0, "unit": "usd"}
     shown: dict[str, Any] = {"dry_run": vendor_fields.is_dry, "estimated_cost": nothing}
     return {**shown, "cost": nothing} if job.state.is_final else shown

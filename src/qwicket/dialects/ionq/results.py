@@ -100,7 +100,7 @@ def artifact(form: str, results: JobResults, number: int, *, is_named: bool) -> 
 
     Args:
         form: Which.
-        results: What the circuit gave.
+        results: Results of the circuit.
         number: Which circuit of its job it is.
         is_named: Whether its registers have names that its author gave.
     """

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 ORGANIZATION: Final = "qwicket"
 UNUSED: Final = GroupUse(0, 0, 0, None)
-"""What the jobs of a session came to that was opened just now."""
+"""Usage of a session that was just opened."""
 
 
 class CostLimit(msgspec.Struct, frozen=True):

@@ -1,4 +1,4 @@
-"""What arrives in IonQ's dialects: both versions' submissions, and the words of errors.
+"""Request bodies of both versions of IonQ's dialect, and error bodies.
 
 A job is stored in one form for both versions, so that either can read it.
 """
@@ -35,7 +35,7 @@ MULTI: Final = "ionq.multi-circuit.v1"
 QASM3: Final = "ionq.qasm3.v1"
 IDEAL: Final = "ideal"
 DEFAULT_QPU: Final = "qpu.aria-1"
-"""What cirq-ionq means by `qpu`."""
+"""Machine that cirq-ionq calls `qpu`."""
 _ANY_QPU: Final = "qpu"
 
 _DEFAULT_SHOTS: Final = 100
@@ -112,14 +112,14 @@ class IdsBody(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What a client says of one of several circuits and wants back from its job."""
+    """Fields of one of several circuits that its job returns."""
 
     name: str = ""
     registers: msgspec.Raw = _EMPTY
 
 
 class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What only IonQ's clients need back; stored with the job, opaque to everyone else."""
+    """Fields for IonQ's clients alone; stored with the job, and read by this dialect only."""
 
     type: str
     metadata: msgspec.Raw
@@ -150,7 +150,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class _Outline(msgspec.Struct, frozen=True):
-    """As much of an `input` as the job keeps; the reader of its format checks all of it."""
+    """Fields of an `input` that are stored with the job; its format's reader checks all of it."""
 
     circuits: tuple[_Named, ...] | None = None
     data: Any = None
@@ -194,17 +194,17 @@ class _CommonSubmission(NamedTuple):
 
 
 def parse_v04(text: bytes, limits: Limits) -> Submission:
-    """Return what the gateway takes of a body of version 0.4; raises as `submission`."""
+    """Return the submission of a body of version 0.4; raises as `submission`."""
     return v04_submission(decode(text, _v04_decoder), limits)
 
 
 def parse_v03(text: bytes, limits: Limits) -> Submission:
-    """Return what the gateway takes of a body of version 0.3; raises as `submission`."""
+    """Return the submission of a body of version 0.3; raises as `submission`."""
     return v03_submission(decode(text, _v03_decoder), limits)
 
 
 def v04_submission(body: V04Body, limits: Limits) -> Submission:
-    """Return what the gateway takes.
+    """Return the submission for the gateway.
 
     Raises:
         InvalidRequest: A field asks for something that this server cannot do.

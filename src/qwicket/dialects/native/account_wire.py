@@ -27,7 +27,7 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`POST /v1/tokens`. Absent fields are those of the calling token.
 
     Attributes:
-        scopes: What it may do.
+        scopes: Rights of the token.
         devices: For which devices alone; none are all of them.
         project: Name of the project that its jobs count against.
         life_s: Seconds until it expires.

@@ -29,8 +29,8 @@ class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """`PUT /v1/agent/devices/{name}`: a lab's device.
 
     Attributes:
-        family: What programs it runs.
-        spec: What it can do.
+        family: Family of the programs that it runs.
+        spec: Capabilities of the device.
         dialects: Which dialects show it; the native one always does.
     """
 
@@ -43,11 +43,11 @@ class AnnouncedBody(schema.base.ResponseBody, frozen=True, kw_only=True):
     """A lab's device as it was announced.
 
     Attributes:
-        name: What submissions call it.
-        family: What programs it runs.
+        name: Name of the device in submissions.
+        family: Family of the programs that it runs.
         provider: To whom it belongs: the account that announced it first.
         dialects: Which dialects show it.
-        spec: What it can do.
+        spec: Capabilities of the device.
     """
 
     name: str
@@ -61,7 +61,7 @@ class CalibrationBody(Calibration, frozen=True, kw_only=True):
     """One calibration.
 
     Attributes:
-        id: What jobs name it by.
+        id: Id of the calibration, as jobs show it.
         device: Name of the device.
     """
 
@@ -127,7 +127,7 @@ def release(text: bytes, _: Limits) -> schema.agents.ReleaseBody:
 
 
 def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
-    """Return what an agent brings.
+    """Return the result that an agent reports.
 
     Raises:
         InvalidRequest: It is malformed; `field` says where.
@@ -190,7 +190,7 @@ def _check_held(held: Sequence[schema.agents.HeldLeaseBody], limits: Limits) -> 
 
 
 def device(of: Device) -> AnnouncedBody:
-    """Return what a lab's device was announced as."""
+    """Return a lab's device as it was announced."""
     return AnnouncedBody(
         name=of.name,
         family=of.family,

@@ -89,9 +89,9 @@ DESCRIBED_AS: Final[dict[Any, Any]] = {
     "SubmitBody.program": str | dict[str, Any],
     "SubmitBody.tags": tuple[str, ...],
 }
-"""What the server knows of a field's values beyond what its clients rely on."""
+"""Types of fields that the server knows more closely than its clients."""
 OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
-"""Of a compiled circuit: OpenQASM has no media type of its own."""
+"""Media type of a compiled circuit: OpenQASM has none of its own."""
 
 
 def document(routes: Sequence[Route]) -> dict[str, Any]:
@@ -113,7 +113,7 @@ def _name(route: Route) -> str:
 
 
 def _links(path: str, paths: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what can be done with what a POST made: all that has its id in the path."""
+    """Return the links from a POST's response to the operations with its id in their paths."""
     below = [methods for each, methods in paths.items() if each.startswith(f"{path}/{{id}}")]
     names = [operation["operationId"] for methods in below for operation in methods.values()]
     return {
@@ -122,7 +122,7 @@ def _links(path: str, paths: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _tag(path: str) -> str:
-    """Return what a path is about: its first word, and whatever agents ask is about agents."""
+    """Return the tag of a path: its first segment, or `agents` for all requests of agents."""
     if "/leases" in path or path.startswith("/agent/"):
         return "agents"
     word = first_word(path)

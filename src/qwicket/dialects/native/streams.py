@@ -55,7 +55,7 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class Streams:
-    """All open streams of this server, counted."""
+    """Open streams of this server, with their numbers."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway

@@ -52,7 +52,7 @@ _tags_decoder: Final = msgspec.json.Decoder(tuple[str, ...])
 
 
 def submission(text: bytes, limits: Limits) -> Submission:
-    """Return what the gateway takes of a request's body.
+    """Return the submission in a request's body.
 
     Raises:
         InvalidRequest: It is malformed; `field` says where.
@@ -299,7 +299,7 @@ def problem(error: QwicketError, public_url: str = "") -> bytes:
     """Return the body of a refusal or failure: code, cause and remedy.
 
     Args:
-        error: What went wrong.
+        error: The error.
         public_url: Address of the server for the page of the code; without one `type` is a path,
             which clients resolve against the request's address (RFC 9457, 3.1.1).
     """

@@ -21,7 +21,7 @@ _INPUTS: Final = {
     "ionq.circuit.v1": "ionq",
     "ahs": "braket_ahs",
 }
-"""What the clients' registry of program types calls our formats, in the order of listing."""
+"""Names of our formats in the clients' registry of program types, in the order of listing."""
 _FREE: Final = {"perTask": 0, "perShot": 0, "perMinute": 0}
 
 

@@ -34,7 +34,7 @@ class OpenBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What only qBraid's clients need back of a group."""
+    """Fields of a group for qBraid's clients alone."""
 
     tags: msgspec.Raw = EMPTY
     metadata: msgspec.Raw = EMPTY
@@ -55,7 +55,7 @@ _group_fields_decoder: Final = msgspec.json.Decoder(GroupFields)
 
 
 def opening(text: bytes, limits: Limits) -> Opening:
-    """Return what a body asks for.
+    """Return the group that a body requests.
 
     Raises:
         InvalidRequest: A field is wrong.

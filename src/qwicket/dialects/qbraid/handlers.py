@@ -83,7 +83,7 @@ class CommonHandlers:
         raise NotFound(f"There is no device {name[:100]}.", field="device")
 
     async def _depth(self, view: DeviceView) -> tuple[int, float]:
-        """Return how many jobs wait for a device, and the seconds a new one would, if known."""
+        """Return the number of waiting jobs of a device, and a new job's wait in seconds."""
         forecast = await self._gateway.queue.forecast(view.device.name)
         return len(forecast.positions), forecast.start_in_s or 0.0
 

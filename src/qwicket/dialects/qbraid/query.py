@@ -43,7 +43,7 @@ class Condition(NamedTuple):
 
 
 class Query(NamedTuple):
-    """All conditions of a query."""
+    """Conditions of a query, all of which must hold."""
 
     conditions: tuple[Condition, ...]
 

@@ -32,7 +32,7 @@ _MAX_BYTES: Final = 4 << 20
 """A search ends with the document that makes its answer larger."""
 _MAX_DIGITS: Final = 18
 _BITS: Final = 103
-"""What fits into 20 letters and digits."""
+"""Bits of a number that fits into 20 letters and digits."""
 
 Form = dict[str, list[str]]
 _decoder: Final = msgspec.json.Decoder(dict[str, Any])
@@ -161,7 +161,7 @@ class Registry:
 def _found(
     page: list[Record], actor: Actor, email: str, query: Query, maximum: int, max_bytes: int
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return what of a page is found, and its bytes: it ends with what makes it too large."""
+    """Return the matching records of a page and their size, up to the one that is too large."""
     found: list[dict[str, Any]] = []
     size = 0
     for record in page:

@@ -140,7 +140,7 @@ class ParsedJob(NamedTuple):
 
         Args:
             group: The id of the group here.
-            key: What makes a repeated request the same one.
+            key: Idempotency key.
         """
         formats = [_FORMATS[program.format] for program in self.programs]
         return Submission(
@@ -304,7 +304,7 @@ def _text(format_: str, data: msgspec.Raw, field: str) -> ProgramText:
 
 
 def _unwrapped(raw: msgspec.Raw) -> msgspec.Raw:
-    """Return what a JSON text holds: the native generation sends objects so."""
+    """Return the object in a JSON text: the native generation sends objects as text."""
     if bytes(raw)[:1] != b'"':
         return raw
     text: str = _text_decoder.decode(raw)

@@ -26,17 +26,17 @@ EMPTY: Final = msgspec.Raw(b"{}")
 
 
 class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What only qBraid's clients need back; stored with the job, opaque to everyone else.
+    """Fields for qBraid's clients alone; stored with the job, and read by this dialect only.
 
     Attributes:
         device: The device's name in today's generation.
-        formats: What each program's format was called.
+        formats: Name of each program's format, as submitted.
         is_batch: Whether programs came in a list, be it of one.
         objects: Numbers of the programs that were JSON objects rather than their text.
-        tags: As they were given.
-        options: As they were given.
-        n_qubits: What the client said of its circuit.
-        depth: What the client said of its circuit.
+        tags: Tags as submitted.
+        options: Options as submitted.
+        n_qubits: Number of qubits, as submitted.
+        depth: Depth of the circuit, as submitted.
     """
 
     device: str = ""

@@ -74,7 +74,7 @@ def config(view: DeviceView, base_url: str) -> dict[str, Any]:
 
     Args:
         view: The device.
-        base_url: Where this dialect is.
+        base_url: Address of this dialect.
     """
     device, spec = view.device, atoms(view.device)
     gates = [gate.name for gate in spec.gates]

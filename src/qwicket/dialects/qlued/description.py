@@ -1,4 +1,4 @@
-"""What qlued's own server answers, as structs for the dialect's description."""
+"""Responses of qlued's own server, as structs for the dialect's description."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Gate(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class BackendConfigSchemaOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a device can do."""
+    """Configuration of a device."""
 
     backend_name: str
     display_name: str
@@ -76,7 +76,7 @@ class BackendStatusSchemaOut(msgspec.Struct, frozen=True, forbid_unknown_fields=
 
 
 class ResultDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a job gave: for each experiment its memory and counts."""
+    """Result of a job: memory and counts of each experiment."""
 
     backend_name: str
     display_name: str

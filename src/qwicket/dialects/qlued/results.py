@@ -24,7 +24,7 @@ _MAX_CODES: Final = 1 << 62
 
 
 class _Echo(msgspec.Struct, frozen=True):
-    """As much of an experiment as its result repeats; there may be very many instructions."""
+    """Fields of an experiment that its result repeats; there may be very many instructions."""
 
     instructions: tuple[msgspec.Raw, ...]
 
@@ -43,9 +43,9 @@ def result(results: JobResults, source: bytes, device: Device) -> dict[str, Any]
     """Return the body of a result.
 
     Args:
-        results: What the experiments gave.
+        results: Results of the experiments.
         source: The job's text, whose keys name them.
-        device: Where it ran.
+        device: Device on which it ran.
     """
     echoes = _echo_decoder.decode(source)
     return {

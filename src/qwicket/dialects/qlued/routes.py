@@ -24,7 +24,7 @@ def _routes(at: str, submission: Body[wire.Posted], query: tuple[str, ...]) -> t
     """Return the routes of a version.
 
     Args:
-        at: Where its paths begin.
+        at: Prefix of its paths.
         submission: The body of a new job.
         query: Parameters of requests about a job.
     """

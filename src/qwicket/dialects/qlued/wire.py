@@ -1,4 +1,4 @@
-"""What arrives in qlued's dialect, and its one shape of answers about jobs: the StatusMsg.
+"""Request bodies of qlued's dialect, and the StatusMsg, its only response about jobs.
 
 Every field of a StatusMsg is a text; the word `None` stands for nothing.
 """
@@ -52,7 +52,7 @@ _NO_CREDENTIALS: Final = "Invalid credentials!"
 _REQUIRED: Final = "Field required"
 _NO_JSON: Final = "The encoding of your json seems not work out!"
 _MAX_FIELDS: Final = 16
-"""Of a form: clients send three."""
+"""Limit on the fields of a form: clients send three."""
 _KEYS_EACH: Final = 10
 """An experiment has five keys or six."""
 _LENIENT_BYTES: Final = 64 << 10
@@ -78,7 +78,7 @@ class Posted(NamedTuple):
     """The body of a submission.
 
     Attributes:
-        token: Who sends it; None where a header says so.
+        token: Token of the sender; None if it is in a header.
         job: The experiments as JSON text.
     """
 
@@ -214,7 +214,7 @@ def _missing(where: str, name: str) -> Unprocessable:
 
 
 def submission(device: Device, job: bytes, limits: Limits) -> Submission:
-    """Return what the gateway takes of a job's text; its reader checks what is in it.
+    """Return the submission of a job's text, whose content its format's reader checks.
 
     Raises:
         JobRejected: The text is no JSON object.

@@ -29,7 +29,7 @@ def overview(view: DeviceView) -> dict[str, Any]:
 
 
 def specification(view: DeviceView) -> dict[str, Any]:
-    """Return what programs are compiled against: five keys that must be there."""
+    """Return the specification for compilers, which need its five keys."""
     device, spec = view.device, _spec(view.device)
     return {
         "target": device.name,
@@ -48,7 +48,7 @@ def _bounded(modes: _Modes, maximum: int) -> _Modes:
 
 
 def certificate(device: Device) -> dict[str, Any]:
-    """Return what is known of a machine."""
+    """Return the certificate of a machine."""
     return {**_spec(device).certificate}
 
 

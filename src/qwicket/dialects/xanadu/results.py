@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import JobResults
 
 NPY_TYPE: Final = "application/x-numpy"
-"""What clients before `xcc` ask for: one array, not an archive."""
+"""Media type that clients before `xcc` request: one array, not an archive."""
 
 
 def npz(found: JobResults) -> bytes:

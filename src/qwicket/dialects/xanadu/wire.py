@@ -59,14 +59,14 @@ class PatchBody(msgspec.Struct, frozen=True):
 
 
 class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What only this dialect's clients need back; stored with the job, opaque to everyone else."""
+    """Fields for Xanadu's clients alone; stored with the job, and read by this dialect only."""
 
     name: str | None = None
     language: str = _USUAL_LANGUAGE
 
 
 class Grant(NamedTuple):
-    """What a client shows to be given a pass; an empty text is what it left out."""
+    """Form of a client that requests an access token; a missing field is empty."""
 
     type: str
     token: str
@@ -81,7 +81,7 @@ _vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 
 
 def grant(body: bytes, limits: Limits) -> Grant:
-    """Return what a form asks to be given a pass for.
+    """Return the grant of a form that requests an access token.
 
     Raises:
         LimitExceeded: It is far larger than a token.

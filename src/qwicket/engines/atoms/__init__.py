@@ -15,7 +15,7 @@ def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
     """Run one circuit.
 
     Args:
-        circuit: What to run; its shots and, if it has one, its seed count.
+        circuit: Circuit to run; its own shots and seed precede those of the options.
         options: Seed of the job.
         part: Its place in the job; no two parts draw the same numbers.
 

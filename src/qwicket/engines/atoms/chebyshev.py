@@ -22,7 +22,7 @@ def evolved(
 
     Args:
         hamiltonian: Real symmetric sparse matrix.
-        bounds: Where its levels are.
+        bounds: Bounds of its energy levels.
         amplitudes: The state, one-dimensional.
     """
     radius = max(bounds.radius, 1e-300)  # where H is zero every expansion is 1

@@ -17,7 +17,7 @@ _CIRCUIT_S: Final = 5e-4
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
-    """Return what a whole job needs."""
+    """Return the estimate of a whole job."""
     n_samples = summary.n_samples or options.shots * summary.n_circuits * summary.n_qubits
     n_bytes = _BASE_BYTES + summary.work_bytes + _SAMPLE_BYTES * n_samples
     seconds = summary.n_circuits * _CIRCUIT_S + summary.work_ns * 1e-9

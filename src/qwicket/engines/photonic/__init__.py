@@ -28,7 +28,7 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
     """Run one circuit.
 
     Args:
-        circuit: What to run.
+        circuit: Circuit to run.
         options: Shots, seed and limits of the job.
         part: Its place in the job; no two parts draw the same numbers.
 
@@ -41,7 +41,7 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
-    """Return what a whole job needs. A summary does not contain the number of photons."""
+    """Return the estimate of a whole job. A summary does not contain the number of photons."""
     values = options.shots * summary.n_qubits
     n_bytes = _BASE_BYTES + values * _VALUE_BYTES + summary.n_qubits**2 * 256
     seconds = (summary.n_ops_1q + summary.n_ops_2q) * _GATE_S + values * _VALUE_S

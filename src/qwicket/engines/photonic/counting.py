@@ -1,4 +1,4 @@
-"""How photons are counted: by the quickest exact way that the state allows."""
+"""Photon counting by the fastest exact method that the state allows."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def draw(
         means: Means of the same, one row or one per shot.
         shots: Number of shots.
         rng: Source of randomness.
-        bounds: What is taken on.
+        bounds: Limits of the photonic engine.
 
     Raises:
         CannotRun: The state is not classical, and has too many modes, photons or shots.

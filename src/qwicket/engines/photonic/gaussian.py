@@ -22,7 +22,7 @@ class Gaussian:
     """Modes in vacuum.
 
     Args:
-        n_modes: How many.
+        n_modes: Number of modes.
 
     Attributes:
         cov: Covariances of (x…, p…), ħ = 2.

@@ -40,7 +40,7 @@ def draw(
     Args:
         cov: Covariances of (x…, p…).
         means: Means, one row or one per shot.
-        order: All modes, those first whose counts are small.
+        order: All modes, those with small counts first.
         shots: Number of shots.
         rng: Source of randomness.
         maximum: Amplitudes that may be held at once.

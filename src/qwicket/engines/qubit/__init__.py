@@ -16,7 +16,7 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
     """Run one circuit on the engine that was named, or else the one that suits it.
 
     Args:
-        circuit: What to run.
+        circuit: Circuit to run.
         options: Shots, seed, outputs, noise and engine of the job.
         part: Its place in the job; no two parts draw the same numbers.
 

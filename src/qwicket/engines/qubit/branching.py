@@ -125,7 +125,7 @@ class BranchTraversal:
             amount: Shots, or weight, of all branches together.
             errors: Pauli errors that occur on the way.
             begun: A state to begin with, which is changed.
-            done: How many operations, all gates of the first step, it has behind it.
+            done: Number of operations, all gates of the first step, that `state` contains already.
         """
         self._errors = errors
         self._amount = amount

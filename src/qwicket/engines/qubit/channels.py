@@ -55,7 +55,7 @@ def transfers(unitaries: Matrix) -> Floats:
 
 @lru_cache(maxsize=256)
 def following(after: GateErrors, width: int) -> Floats:
-    """Return what follows a gate as a matrix; `after` numbers its qubits from 0."""
+    """Return the channel after a gate as a matrix; `after` numbers its qubits from 0."""
     factors = np.ones((4,) * width)
     for error in after.pauli_errors:
         factors = factors * _factors(error, width)
@@ -74,7 +74,7 @@ def _kron(one: Floats, other: Floats) -> Floats:
 
 
 def _what_follows(gate: Gate, noise: Noise) -> Floats:
-    """Return what follows a gate as a matrix, its qubits as in the gate's dense matrix."""
+    """Return the channel after a gate as a matrix, with the qubits of the gate's dense matrix."""
     after = noise.following(gate)
     n_controls, n_targets = len(gate.controls), len(gate.targets)
     if n_controls + n_targets == 1:

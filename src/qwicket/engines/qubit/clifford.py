@@ -27,7 +27,7 @@ class Stabilizers(NamedTuple):
 
     Attributes:
         text: The circuit, with all its measurements.
-        n_records: How many they are.
+        n_records: Number of records.
         record_of: Which of them each classical bit shows at last; other bits stay 0.
         written: Which qubit each classical bit was measured from at last.
     """
@@ -174,7 +174,7 @@ def _nothing(_qubits: tuple[int, ...], *_steps: int) -> Words:
 
 
 def _cycle(*names: str) -> _Build:
-    """Return what names a gate by its number of steps."""
+    """Return a function that names a gate by its number of steps."""
 
     def build(qubits: tuple[int, ...], step: int) -> Words:
         name = names[step % len(names)]

@@ -1,4 +1,4 @@
-"""What a qubit job costs, by measured rules, and the rules by which plans are chosen.
+"""Cost of qubit jobs by measured rules, and the rules by which plans are chosen.
 
 Imported by the server: no NumPy, no simulator. Where a summary does not say (which measurements
 divide the shots, how outcomes are distributed) the worst case is assumed.
@@ -107,7 +107,7 @@ _MANY_OPS: Final = 1_000
 
 
 class Job(NamedTuple):
-    """What is known of a job when its cost is estimated."""
+    """Properties of a job that determine its cost."""
 
     summary: Summary
     shots: int
@@ -127,7 +127,7 @@ class Job(NamedTuple):
 
     @property
     def n_joint(self) -> float:
-        """Of these, gates on several qubits."""
+        """Number of gates on several qubits."""
         return self.summary.n_ops_2q / max(1, self.summary.n_circuits)
 
     @property
@@ -141,7 +141,7 @@ class Job(NamedTuple):
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
-    """Return what a whole job needs.
+    """Return the estimate of a whole job.
 
     Circuits run one after the other: bytes are those of the widest, seconds add up. Their
     operations are unpacked together. A worker may run on qsim what is counted as Qulacs' here.
@@ -221,7 +221,7 @@ def suits_density(
 
 
 def _density_s(n_qubits: int, n_gates: float, n_joint: float, n_operands: int) -> float:
-    """All gates on several qubits are taken to be as wide as the widest."""
+    """The estimate treats all gates on several qubits as wide as the widest."""
     wider = 1 << 2 * max(0, n_operands - 2)
     states = n_joint * wider * (1 << 2 * n_qubits)
     return (n_gates + n_joint * wider**2) * _CHANNEL_S + states * _MEAN_S
@@ -242,12 +242,12 @@ def product_bytes(n_qubits: int, bond_bits: int) -> int:
 
 
 def max_saved_states(n_qubits: int) -> int:
-    """Return how many waiting branches keep their state."""
+    """Return the number of pending branches that can keep their state."""
     return SAVED_STATES_BYTES // (_STATE_BYTES << n_qubits)
 
 
 def gate_equivalents(ops: Iterable[Op]) -> int:
-    """Return how long a walk through operations takes at most, in gates."""
+    """Return the maximum time of a pass through operations, in gates."""
     gates = 0
     for op in ops:
         if isinstance(op, Gate):
@@ -258,7 +258,7 @@ def gate_equivalents(ops: Iterable[Op]) -> int:
 
 
 def exact_leaves(n_qubits: int, n_gates: float) -> int:
-    """Return how many branches are walked for exact probabilities: about 5 s of work."""
+    """Return the number of branches computed for exact probabilities: about 5 s of work."""
     return max(1, min(_EXACT_LEAVES, int(_EXACT_S / _walk_s(1 << n_qubits, n_gates))))
 
 
@@ -267,7 +267,7 @@ def _walk_s(size: int, n_gates: float) -> float:
 
 
 def max_listed(n_bits: int, max_outcomes: int) -> int:
-    """Return how many outcomes of a stabilizer state are listed: keys of at most 64 MiB."""
+    """Return the number of listed outcomes of a stabilizer state: keys of at most 64 MiB."""
     return min(max_outcomes, _LISTED_BYTES // key_width(n_bits))
 
 
@@ -374,7 +374,7 @@ def _patterns(job: Job, errors: float) -> float:
 
 
 def _keys_cost(job: Job, possible: int) -> tuple[float, float]:
-    """Return what it costs to gather outcomes by key, and to put shots in order."""
+    """Return the cost of counting outcomes by key, and of ordering shots."""
     n_bits = job.summary.n_clbits or 64
     possible = min(possible, 1 << min(n_bits, 60))
     listed = min(possible, max_listed(n_bits, job.max_outcomes)) if job.exact else 0
@@ -386,7 +386,7 @@ def _keys_cost(job: Job, possible: int) -> tuple[float, float]:
 
 
 def _events(job: Job) -> tuple[float, float, float]:
-    """Return what happens in one shot of an average circuit: Paulis, decays, choices."""
+    """Return the expected Pauli errors, decays and choices in one shot of an average circuit."""
     n_splits = job.summary.n_splits
     if job.noise is None:
         return 0, 0, n_splits

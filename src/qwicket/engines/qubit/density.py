@@ -34,7 +34,7 @@ def probabilities(program: Program, noise: Noise, qubits: Sequence[int]) -> Floa
 
     Args:
         program: Gates alone, on few qubits each.
-        noise: What disturbs them.
+        noise: Noise of the gates.
         qubits: Which are read, each once; bit i of an index is qubits[i].
     """
     gates = program.gates()
@@ -48,7 +48,7 @@ def probabilities(program: Program, noise: Noise, qubits: Sequence[int]) -> Floa
 
 @dataclass(slots=True)
 class _Wire:
-    """What happens to one qubit alone between two gates on several."""
+    """Operations on one qubit between two gates on several qubits."""
 
     matrix: Floats
 
@@ -66,7 +66,7 @@ class _State:
     """A mixed state, and what is still to be done to it.
 
     Args:
-        n_qubits: All of them are |0⟩.
+        n_qubits: Number of qubits, which begin as |0⟩.
     """
 
     def __init__(self, n_qubits: int) -> None:

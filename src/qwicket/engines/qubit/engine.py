@@ -46,7 +46,7 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def _notes(circuit: QubitCircuit) -> tuple[str, ...]:
-    """Return what is to be known of a circuit that is run as it is."""
+    """Return the notes of a circuit."""
     is_measured = any(type(op) is Measure for op in reversed(circuit.ops))
     return () if is_measured else (NOTHING_MEASURED,)
 

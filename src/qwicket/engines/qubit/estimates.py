@@ -1,6 +1,6 @@
-"""Expectation values: a circuit is run once for each group of Paulis, and its shots are averaged.
+"""Expectation values: the circuit runs once for each group of Paulis, and shots are averaged.
 
-All terms of one group are read from the same shots, so their errors go together; groups are
+All terms of one group are read from the same shots, so their errors are correlated; groups are
 independent. With g running over groups, v over the values that an observable's terms in g add up to
 in one shot, and N shots in each run, `evs` = Σ_g mean(v) and `stds` = √(Σ_g var(v) / N), the
 standard error of that mean. Exact ones have no shots: `stds` is 0.
@@ -26,7 +26,7 @@ Run = Callable[[QubitCircuit, tuple[str, ...], int], EngineResult]
 """Runs a circuit for some outputs; the number identifies a run of the circuit."""
 
 _CHUNK: Final = 1 << 21
-"""Values that are held at once."""
+"""Number of values in memory at once."""
 
 _ZERO: Final = "0+r"
 _ONE: Final = "1-l"
@@ -36,12 +36,12 @@ def run(circuit: QubitCircuit, shots: int, run_once: Run) -> EngineResult:
     """Return `evs` and `stds` of a circuit's estimation, and the notes of its runs.
 
     Args:
-        circuit: What is estimated.
+        circuit: Circuit with its estimation.
         shots: Shots of each run.
-        run_once: Runs what measures one group.
+        run_once: Function that runs the circuit of one group.
 
     Raises:
-        CannotRun: A run does not, or exact values cannot be had of this circuit.
+        CannotRun: A run fails, or the circuit has no exact values.
     """
     asked = circuit.estimation
     assert asked is not None
@@ -51,7 +51,7 @@ def run(circuit: QubitCircuit, shots: int, run_once: Run) -> EngineResult:
     for number, group in enumerate(asked.groups):
         found = run_once(estimations.measured(circuit, group), outputs, number)
         if asked.is_exact and PROBABILITIES not in found.arrays:
-            text = "exact expectation values cannot be had of this circuit: ask for a precision"
+            text = "this circuit has no exact expectation values: request a precision above 0"
             raise CannotRun("unsupported", text)
         mean, square = _moments(asked, group, found.arrays, circuit.n_clbits)
         means += mean
@@ -65,7 +65,7 @@ def _array(values: Floats) -> Array:
 
 
 def _constants(asked: Estimation) -> Floats:
-    """Return what the identity gives each observable."""
+    """Return the identity's contribution to each observable."""
     return np.array(
         [
             sum(factor for place, factor in terms if not asked.paulis[place].qubits)
@@ -78,7 +78,7 @@ def _constants(asked: Estimation) -> Floats:
 def _moments(
     asked: Estimation, group: Sequence[int], arrays: dict[str, Array], first: int
 ) -> tuple[Floats, Floats]:
-    """Return the mean and mean square of what a group gives each observable in one shot."""
+    """Return mean and mean square of a group's contribution to each observable in one shot."""
     keys = arrays["keys"]
     rows = np.frombuffer(keys.data, np.uint8).reshape(keys.shape)
     weights, whole = _weights(arrays)
@@ -97,11 +97,11 @@ def _moments(
 
 
 class _Terms(NamedTuple):
-    """What a group gives the observables that it gives anything.
+    """Terms of a group, for the observables that have terms in it.
 
     Attributes:
         rows: These observables.
-        starts: Where the terms of each begin.
+        starts: Index of the first term of each.
         columns: The Pauli of each term, by its place in the group.
         factors: The coefficient of each term, a column.
     """
@@ -130,9 +130,9 @@ def _terms(asked: Estimation, group: Sequence[int]) -> _Terms:
 
 
 def _weights(arrays: dict[str, Array]) -> tuple[Floats, int]:
-    """Return what each outcome weighs, and all of them together.
+    """Return the weight of each outcome, and the sum of weights.
 
-    Shots are counted and divided at the end: then what is the same in each shot has no variance.
+    Counts are divided at the end, so that a value that is equal in all shots has variance 0.
     """
     if PROBABILITIES in arrays:
         return np.frombuffer(arrays[PROBABILITIES].data, "<f8"), 1

@@ -25,8 +25,8 @@ class Program(NamedTuple):
     Attributes:
         n_qubits: Qubits that a gate touches, at least one.
         ops: Operations up to the last gate that matters; jumps skip as many as they did.
-        is_straight: All operations are gates: everything is measured at the end.
-        written: What is measured last: from classical bit to qubit.
+        is_straight: Whether all operations are gates, and all measurements are final.
+        written: Final measurements, from classical bit to qubit.
         n_bits: Classical bits.
         origin: The old number of each qubit.
     """
@@ -39,7 +39,7 @@ class Program(NamedTuple):
     origin: Sequence[int]
 
     def reads(self) -> Readout:
-        """Return how an index of the final state becomes classical bits."""
+        """Return the mapping from an index of the final state to classical bits."""
         busy = {bit: qubit for bit, qubit in self.written.items() if qubit >= 0}
         return readout(busy, self.n_bits)
 

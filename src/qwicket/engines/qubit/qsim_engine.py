@@ -75,7 +75,7 @@ class QsimEngine:
     """Draws shots of circuits that measure at their end.
 
     Args:
-        folder: Where the compiled modules are.
+        folder: Folder of the compiled modules.
         release: Version of qsimcirq.
 
     Raises:
@@ -184,7 +184,7 @@ class QsimEngine:
 
     @cached_property
     def _kinds(self) -> Mapping[str, Any]:
-        """Those without a control, where `p` is `rz` up to a global phase."""
+        """Kinds of gates without controls, where `p` is `rz` up to a global phase."""
         qsim = self._qsim
         return {
             "x": qsim.kX,
@@ -202,7 +202,7 @@ class QsimEngine:
 
     @cached_property
     def _controlled_kinds(self) -> Mapping[str, Any]:
-        """Those with one control."""
+        """Kinds of gates with one control."""
         return {"x": self._qsim.kCX, "z": self._qsim.kCZ}
 
 

@@ -204,7 +204,7 @@ _ADDED_CONTROLLED: Final[Mapping[str, Callable[..., None]]] = {
     "x": _CIRCUIT.add_CNOT_gate,
     "z": _CIRCUIT.add_CZ_gate,
 }
-"""Those with one control, which comes before the target; none has a parameter."""
+"""Gates with one control, which precedes the target; none has a parameter."""
 
 
 def _apply_slowly(prepared: Prepared, state: Any, start: int, stop: int) -> None:

@@ -18,7 +18,7 @@ _CHUNK_SHOTS: Final = 1 << 16
 
 
 class Flip(NamedTuple):
-    """How often one classical bit is recorded wrong."""
+    """Readout errors of one classical bit."""
 
     bit: int
     one_for_zero: float
@@ -46,7 +46,7 @@ def flip(rows: Rows, found: Sequence[Flip], rng: Generator) -> None:
 def misread(
     counts: Mapping[bytes, int], found: Sequence[Flip], n_bits: int, rng: Generator
 ) -> Counter[bytes]:
-    """Return what is recorded of shots that were counted."""
+    """Return the counts after readout errors."""
     recorded: Counter[bytes] = Counter()
     keys = sorted(counts)
     rows = joined(keys, key_width(n_bits))

@@ -20,7 +20,7 @@ class Row:
     """Applies any part of a program that consists of gates.
 
     Args:
-        simulator: What evolves states.
+        simulator: Simulator that evolves states.
         program: Its gates are prepared once, unless there are too many.
     """
 

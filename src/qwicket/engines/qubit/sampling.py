@@ -100,10 +100,10 @@ def arrays(
 
     Args:
         state: The final state.
-        reads: What is read of it.
+        reads: Qubits to read, and their bits.
         shots: Number of shots.
         rng: Draws them.
-        outputs: What is wanted.
+        outputs: Requested outputs.
         max_outcomes: If more are likely, probabilities are left out and shots are counted.
 
     Raises:

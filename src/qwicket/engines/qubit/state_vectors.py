@@ -32,7 +32,7 @@ class StateVectorEngine:
     """Runs circuits on a simulator of state vectors.
 
     Args:
-        simulator: What evolves states.
+        simulator: Simulator that evolves states.
     """
 
     def __init__(self, simulator: Simulator) -> None:

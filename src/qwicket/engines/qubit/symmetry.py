@@ -58,7 +58,7 @@ def run(
         task: The circuit under the noise of the device.
         n_qubits: Qubits of the circuit before idle ones were dropped.
         model: That noise.
-        options: How many variants, and how many qubits of the device are alike.
+        options: Number of variants, and number of equivalent qubits of the device.
     """
     seeds = task.seed.spawn(options.variants + 1)
     rng = default_rng(seeds.pop())
@@ -99,7 +99,7 @@ def _exchanged(model: NoiseModel, exchanged: Sequence[bool]) -> NoiseModel:
 
 
 def _moved(model: NoiseModel, places: Sequence[int]) -> NoiseModel:
-    """Return what a circuit feels whose qubit q is laid on the device's qubit places[q]."""
+    """Return the noise for a circuit whose qubit q is the device's qubit places[q]."""
     own = {place: qubit for qubit, place in enumerate(places)}
     return msgspec.structs.replace(
         model,

@@ -35,14 +35,14 @@ Rows = NDArray[np.uint8]
 """Packed keys, one per row."""
 
 _PIECES: Final = 1_024
-"""What was drawn of so many states is counted at once."""
+"""Number of states whose samples are counted at once."""
 
 
 class Tally:
     """Adds up the leaves of a walk.
 
     Args:
-        program: What was walked.
+        program: The program whose branches are counted.
     """
 
     def __init__(self, program: Program) -> None:
@@ -111,7 +111,7 @@ def arrays(
         counts: Shots by key; may be empty if only probabilities are wanted.
         p: Exact probabilities by key, if there are any.
         n_bits: Classical bits.
-        outputs: What is wanted.
+        outputs: Requested outputs.
 
     Raises:
         CannotRun: The arrays would be larger than any outcome may be.
@@ -137,7 +137,7 @@ def found_of(
     wanted: Collection[str],
     rng: Generator,
 ) -> EngineResult:
-    """Return what is wanted of shots that were counted.
+    """Return the requested outputs of counted shots.
 
     Args:
         counts: Shots by key; may be empty if only probabilities are wanted and known.
@@ -173,5 +173,5 @@ def memory(counts: Counter[bytes], n_bits: int, rng: Generator) -> Array:
 
 
 def _value(key: bytes) -> bytes:
-    """Return what sorts as the number does."""
+    """Return bytes that sort like the number."""
     return key[::-1]

@@ -1,4 +1,4 @@
-"""What goes into a qubit engine and what comes out."""
+"""Inputs and results of qubit engines."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ class Task(NamedTuple):
     """One circuit to run.
 
     Attributes:
-        program: What to run.
-        noise: What disturbs it; None where it is ideal.
+        program: Program to run.
+        noise: Noise of the program; None if it is ideal.
         shots: Number of shots.
         seed: Equal seeds give equal numbers.
         outputs: Which of `counts`, `memory` and `probabilities` are wanted.

@@ -34,7 +34,7 @@ __all__ = [
 
 _FIRST_LINES: Final = 50
 _MARK: Final = re.compile(r"([A-Za-z]\w{0,40}+)[ \t]*+[(|]|version[ \t]++1\.[0-9]|target[ \t]++\w")
-"""What only Blackbird's lines begin with, if the word is one of its operations."""
+"""Beginning of a line that only Blackbird has, if the word is one of its operations."""
 
 VERSION: Final = 1
 """Rises when the reader starts to give other circuits for the same text."""

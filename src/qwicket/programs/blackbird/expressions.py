@@ -49,7 +49,7 @@ class Expressions:
 
     Args:
         line: The line.
-        names: What variables hold.
+        names: Values of the variables.
         at: Token to begin with.
     """
 

@@ -21,7 +21,7 @@ from qwicket.programs.blackbird.reader import Reader
 from qwicket.programs.blackbird.tokens import lines
 
 Allowed = Mapping[str, Sequence[float | tuple[float, float]]]
-"""What parameters may be, by name: values, and ranges."""
+"""Allowed values and ranges of parameters, by name."""
 
 _FREE: Final = re.compile(r"\{\s*([A-Za-z_][A-Za-z_0-9]*)\s*\}")
 # Not \s: it matches line ends too, and then each empty line is a start for all that follow.
@@ -83,8 +83,8 @@ def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:
 
     Args:
         ops: The program's operations.
-        layout: Of the device.
-        allowed: What its parameters may be; any number where nothing is said.
+        layout: Layout of the device.
+        allowed: Allowed values of its parameters; a missing name allows any number.
 
     Raises:
         InvalidProgram: It is not; the detail says where.
@@ -143,7 +143,7 @@ def _check_allowed(name: str, value: float, allowed: Sequence[float | tuple[floa
 
 
 def _measured(ops: Sequence[Op]) -> set[tuple[str, int, float, bool]]:
-    """Return what is measured, and how; dark counts are no layout's."""
+    """Return the measured modes and their kinds; a layout has no dark counts."""
     return {
         (op.kind, mode, op.angle, any(op.dark_counts))
         for op in ops

@@ -17,7 +17,7 @@ Arguments = Mapping[str, Argument]
 
 
 class Signature(NamedTuple):
-    """What an operation takes: how many modes (0 means any number), and its arguments."""
+    """Number of modes (0 for any) and arguments of an operation."""
 
     n_modes: int
     defaults: Mapping[str, float | None]
@@ -96,7 +96,7 @@ _NOT_NEGATIVE: Final = frozenset({"nbar", "T", "dark_counts"})
 
 
 def operation(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments) -> Op:
-    """Return what an operation with all its arguments, by name, becomes."""
+    """Return an operation with all its arguments by name in flat form."""
     if name in _MEASUREMENTS:
         return _measurement(line, name, modes, arguments)
     if name in _MATRICES:

@@ -26,7 +26,7 @@ _TOKEN: Final = re.compile(
 _WORD: Final = re.compile(r"[A-Za-z_]*+")
 _LONGEST_QUOTE: Final = 40
 HEADERS: Final = frozenset({"name", "version", "target", "type", "include"})
-"""What the lines of a program's header begin with."""
+"""First words of the lines of a program's header."""
 
 _END: Final = [""] * 4
 """Enough empty tokens for every look-ahead."""

@@ -98,7 +98,7 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
     Args:
         name: One of bool, bit, int, uint, float, angle.
         size: Bits of the type; None for the machine's own.
-        value: What to convert.
+        value: Value to convert.
         is_cast: True for an explicit cast, which may also drop a fraction.
 
     Raises:
@@ -137,7 +137,7 @@ def to_float(value: Constant) -> float:
 
 
 def kind(value: Constant) -> str:
-    """Return what a constant is called in an error."""
+    """Return the name of a constant's type for errors."""
     if isinstance(value, Word):
         return "a bit string"
     return {bool: "a bool", int: "an integer", float: "a float"}[type(value)]

@@ -22,7 +22,7 @@ class Declarations:
     """Carries out declarations and assignments.
 
     Args:
-        tokens: Where errors point.
+        tokens: Tokens of the program, for the positions of errors.
         version: 2 or 3.
         limits: Bounds on what the program may ask for.
         inputs: Values of the program's inputs, by name.

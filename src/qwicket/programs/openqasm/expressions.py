@@ -48,7 +48,7 @@ _PRECEDENCE: Final = (
 _LEVELS_3: Final[Mapping[str, int]] = {
     symbol: level for level, symbols in enumerate(_PRECEDENCE, start=1) for symbol in symbols
 }
-"""How tightly an operator binds (OpenQASM 3, "Evaluation order"); `**` is tighter than a sign."""
+"""Precedence of operators (OpenQASM 3, "Evaluation order"); `**` binds tighter than a sign."""
 
 _LEVELS_2: Final[Mapping[str, int]] = {"+": 9, "-": 9, "*": 10, "/": 10}
 _SIGNS: Final[Mapping[int, tuple[tuple[str, ...], str]]] = {
@@ -57,7 +57,7 @@ _SIGNS: Final[Mapping[int, tuple[tuple[str, ...], str]]] = {
 }
 """Unary operators and the sign of a power."""
 _FUNCTIONS_2: Final = frozenset({"sin", "cos", "tan", "exp", "ln", "sqrt", "asin", "acos", "atan"})
-"""Those of the OpenQASM 2 paper and the inverse ones that Qiskit added."""
+"""Functions of the OpenQASM 2 paper, and the inverse ones that Qiskit added."""
 
 
 class ExpressionParser:

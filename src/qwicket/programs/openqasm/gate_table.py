@@ -47,10 +47,10 @@ class UserGate(Node, frozen=True):
 
     Attributes:
         definition: Its text.
-        callees: What the names in its body stood for when it was defined.
+        callees: Gates that the names in its body meant when it was defined.
         weight: Operations it expands to, at least.
-        depth: How deep user gates are nested in it.
-        templates: What it expanded to, by its angles.
+        depth: Nesting depth of user gates in it.
+        templates: Its expansions, by angles.
     """
 
     definition: GateDefinition
@@ -72,7 +72,7 @@ class GateTable:
     """Finds gates by name, takes in definitions and applies modifiers.
 
     Args:
-        tokens: Where errors point.
+        tokens: Tokens of the program, for the positions of errors.
         version: 2 or 3.
         evaluator: Computes the arguments of modifiers.
         max_operations: Operations that one gate may expand to.

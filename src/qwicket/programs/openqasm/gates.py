@@ -163,4 +163,4 @@ LIBRARIES: Final[Mapping[int, Mapping[str, Mapping[str, Standard]]]] = {
     2: {"qelib1.inc": QELIB1},
     3: {"stdgates.inc": STDGATES, "qelib1.inc": QELIB1},
 }
-"""What each version can include, by the file's name. No file is ever opened."""
+"""Gates of each version's libraries, by the file's name. No file is ever opened."""

@@ -71,7 +71,7 @@ class Interpreter:
     """Runs statements.
 
     Args:
-        tokens: Where errors point.
+        tokens: Tokens of the program, for the positions of errors.
         version: 2 or 3.
         limits: Bounds on what the program may ask for.
         inputs: Values of the program's inputs, by name.
@@ -222,7 +222,7 @@ class Interpreter:
         return template
 
     def _n_copies(self, operands: Sequence[Qubits], at: int) -> int:
-        """Return how often a gate is applied: once for each element of its registers."""
+        """Return the number of applications of a gate: one for each element of its registers."""
         sizes = {len(operand.indices) for operand in operands if not operand.is_scalar}
         if len(sizes) > 1:
             listed = " and ".join(map(str, sorted(sizes)))
@@ -474,7 +474,7 @@ class Interpreter:
             raise ControlFlowExit(left)
 
     def _loop_values(self, statement: syntax.For) -> tuple[Iterable[Constant | Bits], int]:
-        """Return what a loop runs over, and how often it runs."""
+        """Return the values of a loop, and their number."""
         nodes, at = statement.values, statement.at
         if isinstance(nodes, syntax.Range):
             numbers = self._evaluator.integers(nodes)

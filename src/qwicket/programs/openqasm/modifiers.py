@@ -15,7 +15,7 @@ _ORDER: Final[Mapping[str, int]] = {
     **dict.fromkeys(("t", "tdg"), 8),
     "id": 1,
 }
-"""How often a fixed gate makes the identity."""
+"""Power of each fixed gate that is the identity."""
 
 _SELF_ADJOINT: Final = ("id", "x", "y", "z", "h", "swap")
 _ADJOINT_PAIRS: Final = (("s", "sdg"), ("t", "tdg"), ("sx", "sxdg"))
@@ -158,7 +158,7 @@ def _power_without_controls(op: Gate, exponent: float, phase: float) -> tuple[li
 def _rotation(
     axis: str, targets: tuple[int, ...], angle: float, phase: float
 ) -> tuple[list[Gate], float]:
-    """Return what has the eigenvalues e^{i·phase} and e^{i(phase + angle)}."""
+    """Return the rotation with eigenvalues e^{i·phase} and e^{i(phase + angle)}."""
     if axis == "h":  # H = R_y(π/4) Z R_y(-π/4)
         turn, back = Gate("ry", targets, (-pi / 4,)), Gate("ry", targets, (pi / 4,))
         return [turn, Gate("p", targets, (angle,)), back], phase

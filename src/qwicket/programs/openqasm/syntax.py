@@ -116,7 +116,7 @@ class Modifier(Node, frozen=True):
 
 class Include(Node, frozen=True):
     at: int
-    """Of the file's name."""
+    """Position of the file's name."""
 
 
 class QuantumDeclaration(Node, frozen=True):

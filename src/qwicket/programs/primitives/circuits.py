@@ -457,7 +457,7 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
 
 
 def _uncast(found: Any) -> Any:
-    """Return what a cast to a wider number is of."""
+    """Return the operand of a cast to a wider number."""
     from qiskit.circuit.classical import expr
 
     return found.operand if isinstance(found, expr.Cast) and found.implicit else found

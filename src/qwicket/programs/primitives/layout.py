@@ -1,4 +1,4 @@
-"""How results are laid out: which part, and which observable, each expectation value is of."""
+"""Layout of results: the part and the observable of each expectation value."""
 
 from __future__ import annotations
 

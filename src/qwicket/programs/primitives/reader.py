@@ -76,7 +76,7 @@ class _Reader:
             )
 
     def _estimations(self, pub: Pub, n_qubits: int) -> list[Estimation]:
-        """Return what is estimated with each set of values."""
+        """Return the estimation for each set of values."""
         layout = broadcast(pub.shape, self._limits)
         n_terms = [len(each) for each in pub.observables]
         self._n_terms += sum(n_terms[place] for place in layout.observables)

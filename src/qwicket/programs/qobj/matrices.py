@@ -14,7 +14,7 @@ from qwicket.programs.json_text import Fault, check_limit
 from qwicket.programs.qobj.wire import Instruction
 
 _TOLERANCE: Final = 1e-8
-"""How far from unitary a matrix may be in each entry of U U†, and a norm from 1, as in Qiskit."""
+"""Tolerance of each entry of U U† from the identity, and of a norm from 1, as in Qiskit."""
 
 _LETTERS: Final = {"0": "", "1": "x", "+": "h", "-": "x h", "r": "h s", "l": "h sdg"}
 """The gates that make each state of one qubit from |0⟩."""

@@ -89,7 +89,7 @@ def _cregs(experiment: wire.Experiment, n_slots: int) -> list[tuple[str, int]]:
 
 
 def _test(instruction: wire.Instruction, cregs: Sequence[tuple[str, int]]) -> str:
-    """Return what a test asks, if it is of one whole register."""
+    """Return the condition of a test, if it is on one whole register."""
     mask, value = int(instruction.mask or "0", 16), int(instruction.val or "0", 16)
     first = 0
     for name, size in cregs:

@@ -36,7 +36,7 @@ def _is_bit(slot: int) -> RegisterTest:
 
 
 class _Known(NamedTuple):
-    """What a register bit holds, and the place since when."""
+    """Known value of a register bit, and the place from which it holds."""
 
     test: RegisterTest | bool
     since: int
@@ -115,7 +115,7 @@ class Registers:
         self._known[bit] = _Known(test, place)
 
     def condition(self, bit: int) -> RegisterTest | bool:
-        """Return what makes a register bit 1.
+        """Return the condition under which a register bit is 1.
 
         Raises:
             Fault: Memory does not hold it any more.

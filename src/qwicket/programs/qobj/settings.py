@@ -1,4 +1,4 @@
-"""What a document says of the job around its circuits: for dialects, which make submissions of it.
+"""Settings of a document beside its circuits, for the dialects that make submissions of it.
 
 Instructions are passed over, so that this is quick also where reading is not. A job here has one
 number of shots, one seed and one method: experiments that differ in them are refused.
@@ -18,7 +18,7 @@ T = TypeVar("T")
 
 
 class ExperimentSettings(msgspec.Struct, frozen=True):
-    """What one experiment asks for.
+    """Settings of one experiment.
 
     Attributes:
         header: Its header as JSON, just as it came; `{}` without one.
@@ -30,7 +30,7 @@ class ExperimentSettings(msgspec.Struct, frozen=True):
 
 
 class Settings(msgspec.Struct, frozen=True):
-    """What a document asks for; None where it says nothing.
+    """Settings of a document; None for missing ones.
 
     Attributes:
         qobj_id: The client's name for it.
@@ -40,7 +40,7 @@ class Settings(msgspec.Struct, frozen=True):
         method: Simulation method, in the client's words.
         n_qubits: Qubits, as the document's own config has them, else of the largest experiment.
         memory_slots: Classical bits, likewise.
-        experiments: What each experiment asks for.
+        experiments: Settings of each experiment.
     """
 
     qobj_id: str
@@ -113,7 +113,7 @@ def _largest(outer: int | None, inner: list[int | None]) -> int | None:
 
 
 def _common(name: str, outer: T | None, inner: list[T | None]) -> T | None:
-    """Return what all experiments say."""
+    """Return the value that all experiments agree on."""
     said = [_own(outer, each) for each in inner] or [outer]
     for number, each in enumerate(said):
         if each != said[0]:

@@ -29,7 +29,7 @@ class Instruction(msgspec.Struct, gc=False):
 
 
 class Config(msgspec.Struct):
-    """What an experiment may set for itself, and the document for all of them."""
+    """Configuration of an experiment, or of a document for all its experiments."""
 
     n_qubits: Int64 | None = None
     memory_slots: Int64 | None = None

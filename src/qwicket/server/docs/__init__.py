@@ -112,7 +112,7 @@ def docs(dialects: Mapping[str, Dialect]) -> dict[str, ASGIApp]:
     """Return the mounts of `/docs`, and of descriptions below the vendors' own addresses.
 
     Args:
-        dialects: All dialects by their addresses; they serve whatever else is below these.
+        dialects: Dialects by their addresses; they serve all other paths below these.
     """
     made: dict[str, Dialect] = {}
 
@@ -167,7 +167,7 @@ class _Handlers:
     """Handlers of the pages.
 
     Args:
-        files: All files by path.
+        files: Files by path.
     """
 
     limits = Limits()

@@ -61,7 +61,7 @@ def render(document: Mapping[str, Any], *, up: str, dialects: Mapping[str, str] 
 
     Args:
         document: OpenAPI 3.1, as this server makes it.
-        up: What leads from the page to `/docs/`.
+        up: Relative path from the page to `/docs/`.
         dialects: Titles of the other dialects, by the names of their pages.
     """
     pages = (tag("li", tag("a", title, href=f"{up}{name}")) for name, title in dialects.items())
@@ -78,9 +78,9 @@ def render_dialect(name: str, document: Mapping[str, Any], *, up: str) -> bytes:
     """Return the page of a vendor's dialect.
 
     Args:
-        name: Of its page.
+        name: Name of its page.
         document: OpenAPI 3.1, as this server makes it.
-        up: What leads from the page to `/docs/`.
+        up: Relative path from the page to `/docs/`.
     """
     info = document["info"]
     link = tag("a", "As OpenAPI.", href=f"{up}{name}/openapi.json")
@@ -229,7 +229,7 @@ def _pattern(pattern: str) -> Html:
 
 
 def _bounds(schema: Mapping[str, Any], of: str, unit: str) -> str:
-    """Return what `min…` and `max…` say: ` 1…10 items`."""
+    """Return the bounds in `min…` and `max…` as text: ` 1…10 items`."""
     minimum, maximum = schema.get(f"min{of}"), schema.get(f"max{of}")
     above = schema.get("exclusiveMinimum") if of == "imum" else None
     if above is not None:

@@ -22,12 +22,12 @@ _INTRODUCTION: Final = (
 
 
 class Code(NamedTuple):
-    """All that is to say of one code.
+    """Description of one error code.
 
     Attributes:
         name: The code.
-        refusal: What it is as the answer to a request, if it can be that.
-        failure: What it is as the end of a job or of a part, if it can be that.
+        refusal: Error of a request with this code, if there is one.
+        failure: Failure of a job or a part with this code, if there is one.
     """
 
     name: str

@@ -54,10 +54,10 @@ def page(title: str, *body: str, here: str, up: str) -> bytes:
     """Return a whole document.
 
     Args:
-        title: Of the window.
-        body: What is between header and footer.
+        title: Title of the window.
+        body: Content between header and footer.
         here: Which of the places of the header it is: `api` or `errors`.
-        up: What leads from this page to `/docs/`: addresses are relative, because a proxy may
+        up: Relative path from this page to `/docs/`: addresses are relative, because a proxy may
             have put a prefix before them.
     """
     places = [("api", "API", f"{up}../docs"), ("errors", "Errors", f"{up}errors")]

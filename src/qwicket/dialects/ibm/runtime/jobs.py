@@ -99,7 +99,7 @@ def run_s(job: Job) -> float:
 
 
 def logs(job: Job, events: list[JobEvent]) -> str:
-    """Return what happened to a job, a line each."""
+    """Return the events of a job, one per line."""
     steps = [
         (job.created_at, "submitted"),
         (job.started_at, f"running on {job.device}"),

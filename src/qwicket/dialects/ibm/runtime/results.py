@@ -32,7 +32,7 @@ def result(found: JobResults, source: bytes, limits: Limits) -> dict[str, Any]:
     """Return the result of a completed job.
 
     Args:
-        found: What its parts gave.
+        found: Results of its parts.
         source: The pubs, which say how parts are laid out.
         limits: Bounds that held when they were read.
     """

@@ -137,7 +137,7 @@ def read_run(text: bytes, _: Limits) -> RunBody:
 
 
 def submission(body: RunBody, headers: Headers) -> Submission:
-    """Return what the gateway takes. A job is called what its program is.
+    """Return the submission for the gateway. The job has the name of its program.
 
     Raises:
         InvalidProgram: The parameters are not those of a primitive.

@@ -219,7 +219,7 @@ class Handlers(CommonHandlers):
 
 
 def _tags(asked: Mapping[str, str]) -> tuple[str, ...]:
-    """Return what `tags.<name>=<value>` of a query looks for; Python writes `True` into one."""
+    """Return the tags of a query `tags.<name>=<value>`; Python's clients write `True`."""
     found = [(name, text) for name, text in asked.items() if name.startswith("tags.")]
     return tuple(
         [
