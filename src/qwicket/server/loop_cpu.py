@@ -46,7 +46,7 @@ def _measured(run: Callable[[asyncio.Handle], None]) -> Callable[[asyncio.Handle
 
 
 def _name(handle: asyncio.Handle) -> Callable[[], str]:
-    """Return an object that names a callback after its handle has dropped it."""
+    """Return a function that names a callback, even after its handle has dropped it."""
     callback: Any = handle._callback  # type: ignore[attr-defined]
     owner = getattr(callback, "__self__", None)
     return lambda: repr(owner if isinstance(owner, asyncio.Task) else callback)
