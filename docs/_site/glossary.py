@@ -114,6 +114,7 @@ GONE = {
     "end_tokens": "revoke_expired_tokens",
     "forget_keys": "delete_expired_keys",
     "give_pass": "issue_access_token",
+    "is_passing": "is_transient",
     "mend_shares": "repair_shares",
     "visible_kept": "visible_with_vendor_fields",
     "void_orphans": "void_orphaned_leases",

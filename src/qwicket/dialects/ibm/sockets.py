@@ -120,8 +120,8 @@ class Sockets:
         except NotFound as error:
             code, reason = UNKNOWN, error.detail
         except QwicketError as error:
-            is_passing = isinstance(error, TooManyRequests | Unavailable)
-            code, reason = FAILED if is_passing else _POLICY, error.detail
+            is_transient = isinstance(error, TooManyRequests | Unavailable)
+            code, reason = FAILED if is_transient else _POLICY, error.detail
         except Exception as error:
             request_id = stream.socket.scope.get(REQUEST_ID, "")
             _log.error("request %s failed", request_id, exc_info=error)
