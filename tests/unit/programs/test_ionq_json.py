@@ -240,8 +240,8 @@ PAULIEXP = {"gate": "pauliexp", "targets": [0, 1], "terms": ["XX"], "coefficient
 @pytest.mark.parametrize(
     ("gate", "text", "field"),
     [
-        ({"gate": "warp", "target": 0}, "gate 1 (warp): is no gate of the qis gateset", "gate"),
-        ({"gate": "a b", "target": 0}, "gate 1 ('a b'): is no gate of the qis gateset", "gate"),
+        ({"gate": "warp", "target": 0}, "gate 1 (warp): is not a gate of the qis gateset", "gate"),
+        ({"gate": "a b", "target": 0}, "gate 1 ('a b'): is not a gate of the qis gateset", "gate"),
         (
             {"gate": "gpi", "target": 0, "phase": 0},
             "gate 1 (gpi): is a gate of the native gateset, not of qis",
@@ -391,7 +391,7 @@ def test_bad_gate_is_refused_by_its_place_and_name(
     ("gate", "text", "field"),
     [
         ({"gate": "h", "target": 0}, "(h): is a gate of the qis gateset, not of native", "gate"),
-        ({"gate": "warp", "target": 0}, "(warp): is no gate of the native gateset", "gate"),
+        ({"gate": "warp", "target": 0}, "(warp): is not a gate of the native gateset", "gate"),
         ({"gate": "gpi", "target": 0}, "(gpi): phase is missing", "phase"),
         ({"gate": "gpi2", "target": 0, "phases": [0]}, "(gpi2): phase is missing", "phase"),
         (
