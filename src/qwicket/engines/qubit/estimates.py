@@ -51,7 +51,7 @@ def run(circuit: QubitCircuit, shots: int, run_once: Run) -> EngineResult:
     for number, group in enumerate(asked.groups):
         found = run_once(estimations.measured(circuit, group), outputs, number)
         if asked.is_exact and PROBABILITIES not in found.arrays:
-            text = "this circuit has no exact expectation values: request a precision above 0"
+            text = "this circuit has no exact expectation values: ask for a precision"
             raise CannotRun("unsupported", text)
         mean, square = _moments(asked, group, found.arrays, circuit.n_clbits)
         means += mean
