@@ -38,6 +38,24 @@ async def many(store: Store, token: Token, number: int, **changes: Any) -> None:
         await asyncio.gather(*(add_job(store, token, **changes) for _ in batch))
 
 
+async def copies(store: Store, token: Token, number: int, **changes: Any) -> None:
+    """Add a job, and copies of it in the database: rows that others have to be found among."""
+    job = await add_job(store, token, **changes)
+
+    def copy(tx: Any) -> None:
+        found = tx._connection.execute("select * from job limit 0").description
+        columns = ", ".join(f'"{column[0]}"' for column in found if column[0] not in {"id", "seq"})
+        tx._connection.execute(f"""
+            insert into job (id, {columns})
+            with recursive number (n) as (
+                select 1 union all select n + 1 from number where n < {number - 1}
+            )
+            select id || '-' || n, {columns} from job, number where id = '{job.id}'
+        """)
+
+    await store._database.write(copy)
+
+
 async def claim(store: Store, now: int = NOW) -> Assignment:
     (assignment,) = (await store.leases.claim_express(DEVICES, "runner", now)).taken
     return assignment
@@ -227,9 +245,9 @@ async def test_a_look_takes_as_many_steps_beside_thousands_of_jobs(
     await short(store, ada)
     await short(store, bob)
     before = await steps_of_a_look(store)
-    await many(store, ada, 3_000)
-    await many(store, ada, 1_000, express=True)
-    await many(store, bob, 3_000, est_seconds=99.0)
+    await copies(store, ada, 3_000)
+    await copies(store, ada, 1_000, express=True)
+    await copies(store, bob, 3_000, est_seconds=99.0)
     assert await steps_of_a_look(store) <= before + 10
 
 
@@ -267,7 +285,7 @@ def _literal(name: str, **params: int) -> str:
 async def test_a_look_is_quick_beside_ten_thousand_long_jobs(
     store: Store, ada: Token, bob: Token, runner: str
 ) -> None:
-    await many(store, ada, 10_000, est_seconds=99.0)
+    await copies(store, ada, 10_000, est_seconds=99.0)
     job = await short(store, bob)
     began = time.perf_counter()
     assert (await claim(store)).lease.job == job.id

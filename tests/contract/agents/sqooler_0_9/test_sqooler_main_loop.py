@@ -4,7 +4,7 @@ import json
 import os
 import threading
 import urllib.request
-from typing import Literal
+from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
@@ -27,7 +27,7 @@ class Kick(GateInstruction):
     params: list[float] = Field(min_length=2, max_length=2)
     parameters: str = "omega, delta"
     description: str = "Kick the atoms"
-    coupling_map: list = Field(default=[[0], [1], [2]])
+    coupling_map: list[list[int]] = Field(default=[[0], [1], [2]])
     qasm_def: str = "gate kick(omega, delta) {}"
 
 
@@ -41,7 +41,7 @@ class Experiment(BaseModel):
     wire_order: Literal["interleaved", "sequential"] = "sequential"
     shots: int = Field(gt=0, le=500)
     num_wires: int = Field(ge=1, le=3)
-    instructions: list[list]
+    instructions: list[list[Any]]
     seed: int | None = None
 
 

@@ -9,6 +9,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from benchmarks import engines, peers
@@ -25,21 +26,23 @@ def reversed_bits(key: int, n_qubits: int) -> int:
 
 
 def aer(circuits: list[QubitCircuit]) -> list[dict[int, int]]:
-    found = peers.aer(circuits, SHOTS, "statevector", None)()
+    found: Any = peers.aer(circuits, SHOTS, "statevector", None)()
     each = found if isinstance(found, list) else [found]
     return [{int(key, 2): n for key, n in counts.items()} for counts in each]
 
 
 def qsim(circuits: list[QubitCircuit]) -> list[dict[int, int]]:
     """Cirq's first qubit is the highest bit."""
+    found: Any = peers.qsim(circuits, SHOTS)()
     return [
         {reversed_bits(key, circuit.n_qubits): n for key, n in counts.items()}
-        for circuit, counts in zip(circuits, peers.qsim(circuits, SHOTS)(), strict=True)
+        for circuit, counts in zip(circuits, found, strict=True)
     ]
 
 
 def qsim_module(circuits: list[QubitCircuit]) -> list[dict[int, int]]:
-    return [dict(counts) for counts in peers.qsim_module(circuits, SHOTS)()]
+    found: Any = peers.qsim_module(circuits, SHOTS)()
+    return [dict(counts) for counts in found]
 
 
 @pytest.mark.parametrize("peer", [aer, qsim, qsim_module])

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import pi, sin, sqrt
 from textwrap import dedent
+from typing import Any
 
 import pytest
 from numpy.random import default_rng
@@ -24,6 +25,7 @@ from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import engine, names, qsim_engine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qsim_engine import QsimEngine
+from qwicket.engines.qubit.tasks import UnreliableResult
 from support import qubit_lab
 from support.qubit_lab import EXAMPLES, assert_follows, measured
 
@@ -390,11 +392,11 @@ def test_qsim_draws_the_shots_of_wide_states_unasked() -> None:
 def test_wide_states_follow_their_distribution() -> None:
     """18 qubits, fused and in single precision, looked at through 8 of them."""
     rng = default_rng(5)
-    gates = []
+    gates: list[Gate] = []
     for _ in range(100):
         a, b = (int(q) for q in rng.permutation(18)[:2])
         gates += [Gate("u", (a,), tuple(rng.uniform(-3, 3, 3).tolist())), cx(a, b)]
-    ops = (*gates, *(Measure(q, q - 5) for q in range(5, 13)))
+    ops: tuple[Op, ...] = (*gates, *(Measure(q, q - 5) for q in range(5, 13)))
     circuit = QubitCircuit(18, ops, (Register("c", 8),))
     p = qubit_lab.run(circuit, 1, outputs=("probabilities",)).probabilities()
     assert_follows(counts("qsim", circuit), p, SHOTS)
@@ -437,7 +439,7 @@ def test_no_answer_of_qsim_becomes_one_of_qulacs(
     assert engine.qsim() is not None
     options = qsim_engine._options
 
-    def without_one(*arguments: object) -> dict[str, object]:
+    def without_one(*arguments: Any) -> dict[str, object]:
         made = options(*arguments)
         del made["z"]
         return made
@@ -459,7 +461,7 @@ def test_a_gate_out_of_range_is_no_result() -> None:
     assert found is not None
     task = qubit_lab.task(wide(3), outputs=COUNTS)
     wrong = task.program._replace(ops=[Gate("x", (7,))])
-    with pytest.raises(engine.UnreliableResult):
+    with pytest.raises(UnreliableResult):
         found.run(task._replace(program=wrong))
 
 

@@ -22,7 +22,7 @@ from support import photonic_lab as lab
 SHOTS = 10_000
 MAX_AMPLITUDES = PhotonicLimits().amplitudes
 DISPLACED = lab.entangled(3, np.random.default_rng(21))
-PURE = [op for op in DISPLACED if op.name != "Dgate"]
+PURE = [op for op in DISPLACED if isinstance(op, Gate) and op.name != "Dgate"]
 LOSSES = [
     Gate("LossChannel", (0,), (0.6,)),
     Gate("LossChannel", (1,), (0.8,)),

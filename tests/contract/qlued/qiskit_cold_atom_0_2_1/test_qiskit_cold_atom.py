@@ -31,8 +31,8 @@ SHOTS = 4000
 
 
 def provider(*urls, token=TOKEN):
-    urls = list(urls or [f"{URL}/{name}" for name in DEVICES])
-    return ColdAtomProvider({"urls": urls, "username": "anyone", "token": token})
+    chosen = list(urls or [f"{URL}/{name}" for name in DEVICES])
+    return ColdAtomProvider({"urls": chosen, "username": "anyone", "token": token})
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,8 @@ def test_an_interferometer_is_compiled_and_run_on_x8() -> None:
     unitary = sf.utils.random_interferometer(4)
     shots = 2_000
     samples = run("X8", x8(unitary), shots)
-    assert (samples.shape, samples.dtype) == ((shots, 8), np.int64)
+    assert samples.shape == (shots, 8)
+    assert samples.dtype == np.int64
     signal, idler = samples[:, :4], samples[:, 4:]
     assert (signal.sum(axis=1) == idler.sum(axis=1)).all()
     # With equal squeezing each mode alone is thermal with mean sinh² 1, whatever the unitary;
@@ -123,7 +124,8 @@ def test_gaussian_programs_are_measured_in_every_way(
             for mode in range(modes):
                 measure | q[mode]
     samples = run("simulon_gaussian", program, 7)
-    assert (samples.shape, samples.dtype) == ((7, modes), dtype)
+    assert samples.shape == (7, modes)
+    assert samples.dtype == dtype
 
 
 def test_columns_are_modes_in_order_whatever_the_program_names_first() -> None:
@@ -164,7 +166,8 @@ def test_time_domain_programs_are_compiled_and_run(bins: int) -> None:
         ops.Rgate(p[1]) | q[1]
         ops.MeasureHomodyne(p[2]) | q[0]
     samples = run("tdm_small", program, 6)
-    assert (samples.shape, samples.dtype) == ((6, 1, bins), np.float64)
+    assert samples.shape == (6, 1, bins)
+    assert samples.dtype == np.float64
     assert run("tdm_small", program, 6, crop=True).shape == (6, 1, bins - 1)
 
 
