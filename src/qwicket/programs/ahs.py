@@ -194,11 +194,12 @@ def _gates(
     segments: Sequence[_LinearSegment], n_atoms: int, blockade: float, limits: Limits
 ) -> Iterator[AtomGate]:
     wires = tuple(range(n_atoms))
-    error = _STEP_ERROR / len(segments)
+    error = _STEP_ERROR / len(segments)  # errors of segments add up
     n_gates = 0
     for segment in segments:
         n_steps = segment.steps(blockade, n_atoms, error)
         n_gates += n_steps
+        # Checked before the steps are made: a fast pulse on close atoms needs very many.
         check_limit("operations", n_gates, limits.programs.operations, " or more")
         (a, b), (c, d), dt = segment.amplitude, segment.detuning, segment.seconds / n_steps
         for k in range(n_steps):

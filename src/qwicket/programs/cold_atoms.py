@@ -63,6 +63,7 @@ def read(source: bytes, limits: Limits, machine: str) -> tuple[AtomCircuit, ...]
     n_samples = 0
     for key, experiment in experiments(source, limits):
         circuit = _circuit(key, experiment, MACHINES[machine], limits)
+        # Counted over all experiments, because the server holds the samples of a whole job.
         n_samples += circuit.shots * len(circuit.measured)
         check_limit("samples", n_samples, limits.atoms.samples, " or more")
         circuits.append(circuit)
@@ -83,6 +84,7 @@ def experiments(source: bytes, limits: Limits) -> Iterator[tuple[str, Experiment
     check_limit("circuits", len(job), limits.programs.circuits)
     n_instructions = 0
     for key, text in job.items():
+        # Raw until now: a job of too many experiments is refused before any is decoded.
         experiment = _experiment(key, bytes(text))
         n_instructions += len(experiment.instructions)
         check_limit("operations", n_instructions, limits.programs.operations, " or more")
@@ -106,6 +108,7 @@ def _circuit(key: str, experiment: Experiment, machine: Machine, limits: Limits)
             checked = Gates(machine, n_wires).checked
             gates.extend(starmap(checked, experiment.instructions))
         except Fault:
+            # `extend` has appended the gates before the fault, so their number is its index.
             place = f".instructions[{len(gates)}]"
             raise
         circuit = _flat(gates, machine, n_wires, shots, seed)

@@ -67,6 +67,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         number = None if program.circuits is None else part
         rules = _rules(member.gateset or program.gateset or "qis", number)
         gates: list[Gate] = []
+        # Checked after each circuit: `pauliexp` counts once for each term.
         n_ops += _add_gates(gates, member, number, rules, width, limits.programs.operations - n_ops)
         check_limit("operations", n_ops, limits.programs.operations, " or more")
         circuits.append(QubitCircuit(width, (*gates, *measures), registers))
@@ -189,7 +190,7 @@ def _place_of_path(source: bytes, path: str) -> str:
 
 
 def _name(source: bytes, part: int | None, index: int) -> str:
-    """Read the name of one gate out of a text that does not fit; empty if it is not to be had."""
+    """Return the name of one gate in a text of another shape, or "" if it has none."""
     try:
         names = _names_decoder.decode(source)
         return (names if part is None else names.circuits[part]).circuit[index].gate

@@ -65,7 +65,7 @@ class Expressions:
         return self.tokens[self.at]
 
     def take(self, token: str) -> bool:
-        """Step over a token if it is the next."""
+        """Skip a token if it is the next one; return whether it was."""
         if self.here != token:
             return False
         self.at += 1
@@ -92,7 +92,7 @@ class Expressions:
         return left
 
     def number(self) -> Number | Formula:
-        """Read an expression that is a number, or text that is one, or hangs on measurements."""
+        """Read a number, a number in quotes, or a formula of measurement results."""
         found = self.value()
         if isinstance(found, str):
             return self._unquote(found)
@@ -119,6 +119,7 @@ class Expressions:
 
     def _power(self) -> Value:
         bases = [self._signed()]
+        # A loop instead of recursion, because `**` may be repeated as often as a line is long.
         while self.take("**"):
             bases.append(self._signed())
         right = bases.pop()
@@ -128,6 +129,7 @@ class Expressions:
 
     def _signed(self) -> Value:
         is_negative = False
+        # Also a loop: a line may consist of signs.
         while self.here in ("+", "-"):
             is_negative ^= self._next() == "-"
         found = self._atom()
@@ -153,6 +155,7 @@ class Expressions:
         if token[-1] in "jJ":
             return self._finite(complex(0.0, float(token[:-1])))
         if token.isdigit():
+            # `int` takes quadratic time, and raises above 4,300 digits.
             return self._finite(int(token) if len(token) <= 10 else bounds.MAX_INTEGER + 1)
         return self._finite(float(token))
 
@@ -197,7 +200,7 @@ class Expressions:
         if isinstance(left, Formula) or isinstance(right, Formula):
             return self._formula(*_code(left), *_code(right), symbol)
         if symbol == "**" and not isinstance(left, complex):
-            left = float(left)
+            left = float(left)  # powers of integers could have millions of digits
         try:
             return self._finite(_OPERATORS[symbol](left, right))
         except ZeroDivisionError:
