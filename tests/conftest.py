@@ -15,7 +15,6 @@ from support import (
 from support.postgres import PostgresServer, postgres_server
 from support.server import LiveServer
 
-
 # How long it takes to draw examples is measured in wall time, which other processes take part of.
 settings.register_profile("shared machine", suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("shared machine")
