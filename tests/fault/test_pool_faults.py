@@ -80,6 +80,7 @@ def endure(pool: Pool, n_kills: int, rng: random.Random) -> tuple[list[Task[tupl
 def test_each_kill_fails_at_most_the_task_in_hand(seed: int) -> None:
     before = holdings()
     with closing(Pool(2, spares=1)) as pool:
+        pool.start()
         tasks, kills = endure(pool, 50, random.Random(seed))
         errors = {
             k: error for k, task in enumerate(tasks) if (error := task.future.exception(SOON_S))
@@ -97,6 +98,7 @@ def test_each_kill_fails_at_most_the_task_in_hand(seed: int) -> None:
 def test_every_worker_killed_at_once_many_times_over() -> None:
     before = holdings()
     with closing(Pool(2, spares=1)) as pool:
+        pool.start()
         for value in range(15):
             for pid in pool.pids():
                 os.kill(pid, signal.SIGKILL)
@@ -139,6 +141,7 @@ def test_close_amid_a_storm_ends_every_task() -> None:
     before = holdings()
     for seed in range(5):
         pool = Pool(2, spares=1)
+        pool.start()
         tasks, _ = endure(pool, 5, random.Random(seed))
         tasks += [pool.submit(pool_tasks.spend, 0.01, 0, timeout_s=LIMIT_S) for _ in range(50)]
         pool.close()

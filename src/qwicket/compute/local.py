@@ -95,6 +95,10 @@ class LocalCompute:
             answer_bytes=answer_bytes,
         )
 
+    def start(self) -> None:
+        """Start the processes, without waiting for them; else the first `run` does."""
+        self._pool.start()
+
     @property
     def slots(self) -> int:
         return self._pool.slots

@@ -86,6 +86,11 @@ class ParserPool:
         self._knows_qpy = False
         self._closing: list[asyncio.Task[None]] = []
 
+    def start(self) -> None:
+        """Start the processes, without waiting for them; else the first program does."""
+        for pool in (self._pool, self._short_pool):
+            pool.start()
+
     def _open(self, n_processes: int, warm_up: str) -> Pool:
         maximum = self._limits.parsing.read_memory_bytes
         return Pool(n_processes, spares=0, warm_up=warm_up, memory_bytes=maximum)
@@ -201,6 +206,7 @@ class ParserPool:
         knew, self._knows_qpy = self._knows_qpy, True
         if not knew:
             old, self._short_pool = self._short_pool, self._open(1, _WARM_UP_QPY)
+            self._short_pool.start()
             self._closing.append(asyncio.create_task(asyncio.to_thread(old.close)))
         return knew
 

@@ -112,8 +112,9 @@ class Task(Generic[T]):
 class Pool:
     """Processes that run functions, each of which can be killed without the others.
 
-    A task that crashes, hangs or exhausts memory fails alone: its process
-    is replaced by a started spare. A process that died while idle fails no task.
+    A task that crashes, hangs or exhausts memory fails alone: its process is replaced by a started
+    spare. A process that died while idle fails no task. Processes start with `start` or the first
+    task, whichever comes first.
 
     Args:
         slots: Number of tasks that run at the same time.
@@ -147,6 +148,18 @@ class Pool:
             threading.Thread(target=slot.serve, name=f"slot-{k}", daemon=True)
             for k, slot in enumerate(self._slots)
         ]
+        self._has_started = False
+
+    def start(self) -> None:
+        """Start the processes, without waiting for them. The first `submit` does so, too."""
+        with self._lock:
+            self._start()
+
+    def _start(self) -> None:
+        if self._has_started or self._is_closed:
+            return
+        self._has_started = True
+        self._spawner.start()
         for thread in self._threads:
             thread.start()
 
@@ -183,6 +196,7 @@ class Pool:
         with self._lock:
             if self._is_closed:
                 raise Stopped
+            self._start()
             self._waiting.put(task)
         return task
 
@@ -204,6 +218,8 @@ class Pool:
         """Kill all processes and wait for them. Unfinished tasks fail with `Stopped`."""
         with self._lock:
             self._is_closed = True
+        if not self._has_started:
+            return
         self._spawner.close()
         while (task := self._next_waiting()) is not None:
             task.cancel()

@@ -190,6 +190,8 @@ class WorkerSpawner:
         self._thread = threading.Thread(
             target=self._start_workers, name="worker-spawner", daemon=True
         )
+
+    def start(self) -> None:
         self._thread.start()
 
     @property

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final, TypeVar
 
 import msgspec
-import numpy as np
 
 from qwicket.dialects.validation import invalid_field, malformed, quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded
@@ -15,8 +14,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_STEP: Final = np.array([(c in b"[{") - (c in b"]}") for c in range(256)], np.int8)
-"""Change of the depth by each byte of JSON outside of strings."""
 _NUL: Final = b"\\u0000"
 
 
@@ -108,11 +105,19 @@ def check_document(document: bytes, field: str, limits: Limits) -> None:
         raise LimitExceeded(
             f"{field} has more than {bounds.json_keys} keys (limit json_keys).", field=field
         )
-    steps = _STEP[np.frombuffer(bare, np.uint8)]
-    if np.cumsum(steps, dtype=np.int32).max(initial=0) > bounds.json_depth:
+    if _depth(bare) > bounds.json_depth:
         raise LimitExceeded(
             f"{field} is nested deeper than {bounds.json_depth} (limit json_depth).", field=field
         )
+
+
+def _depth(bare: bytes) -> int:
+    """Return how deeply JSON without its texts is nested."""
+    import numpy as np  # late: `server/late_imports.py` says why
+
+    steps = np.array([(c in b"[{") - (c in b"]}") for c in range(256)], np.int8)
+    depths = np.cumsum(steps[np.frombuffer(bare, np.uint8)], dtype=np.int32)
+    return int(depths.max(initial=0))
 
 
 def _without_escapes(text: bytes) -> bytes:

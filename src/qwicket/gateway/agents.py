@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.circuits import outcome_checks
 from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, RunResult
@@ -267,6 +266,8 @@ class Agents:
         handout = await self._store.agents.handout(job.id)
 
         def check() -> None:
+            from qwicket.circuits import outcome_checks  # late: it imports NumPy
+
             options = _options.decode(handout.options)
             known = frames(device.family, handout.circuits)
             outcome_checks.check(parts, known, options, self._limits)

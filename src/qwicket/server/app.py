@@ -22,6 +22,7 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
 from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling import Dispatcher, Express, Heartbeat, LivenessMonitor, MaintenanceLoop
+from qwicket.server import late_imports, memory
 from qwicket.server.docs import docs, with_browser_redirect
 from qwicket.server.logs import AccessLog
 from qwicket.server.metrics import Metrics, MetricSources
@@ -86,7 +87,7 @@ class App:
         self._dispatcher.release_running()
 
     async def start(self) -> None:
-        """Open the store, start the workers, and queue again what a former server held.
+        """Open the store, and queue again what a former server held.
 
         Raises:
             Unavailable: Another server uses the folder, or the database does not respond.
@@ -192,6 +193,17 @@ class App:
         workers = f"{self._workers} worker processes"
         self.summary = f"Qwicket serves {n_devices} devices; simulations run in {workers}."
 
+    def start_processes(self) -> None:
+        """Start workers and parsers, and import what the first requests do not need.
+
+        Follows the start: on two cores, seven new processes would slow it down by a half. A job
+        that is submitted before they are warm waits for them.
+        """
+        self._compute.start()
+        self._express.start()
+        self._parsers.start()
+        self._tasks.append(asyncio.create_task(_finish_imports()))
+
     async def stop(self) -> None:
         """Wait for running jobs within the grace time, requeue the others, and close."""
         self.begin_stop()
@@ -218,6 +230,13 @@ class App:
             return open_postgres(self._settings.database_url)
         self._lock = lock_folder(self._settings.data_dir)
         return open_sqlite(self._settings.data_dir)
+
+
+async def _finish_imports() -> None:
+    try:
+        await asyncio.to_thread(late_imports.import_all)
+    finally:
+        memory.tune_garbage_collector()
 
 
 def _with_memory(limits: Limits, workers: int) -> Limits:

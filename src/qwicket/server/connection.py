@@ -20,7 +20,6 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from qwicket.server.websocket import handshake_error
 from qwicket.server.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
@@ -263,6 +262,8 @@ class Connection(HttpToolsProtocol):
 
     def _open_websocket(self) -> None:
         """Hand the connection over to the websocket protocol, which has its own deadlines."""
+        from qwicket.server.websocket import handshake_error  # late: `late_imports.py` says why
+
         if error := handshake_error(self.url, self.headers):
             self._refuse(*error)
             return

@@ -37,9 +37,9 @@ def tune_garbage_collector() -> None:
     objects visits 10,000 at most, and `collect_periodically` does most full ones. Reference counts
     free nearly all garbage.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(2_500, 3, 2_000)
+    gc.enable()  # `qwicket serve` disabled it
 
 
 async def collect_periodically(connections: Sized) -> None:

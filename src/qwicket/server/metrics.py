@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import platform
 from bisect import bisect_left
-from importlib.metadata import version
 from itertools import accumulate
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -294,6 +293,8 @@ def _of_components(sources: MetricSources) -> Iterator[Metric]:
         "Lines of the access log that were not written because the log is read too slowly",
         sources.access.dropped if sources.access else 0,
     )
+    from importlib.metadata import version  # late: no start needs it
+
     build = GaugeMetricFamily(
         "qwicket_build_info", "Which version runs; always 1", labels=("version", "python")
     )

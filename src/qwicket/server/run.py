@@ -11,7 +11,7 @@ import socket
 import time
 from email.utils import formatdate
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -23,12 +23,12 @@ from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
 from qwicket.server.logs import announce, hide_secrets, log_startup_failure, start_log
 from qwicket.server.settings import passwords
-from qwicket.server.websocket import WebSocket
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwicket.server.settings import Settings
+    from qwicket.server.websocket import WebSocket
 
 _STOPPING: Final = "Qwicket is stopping: running jobs have {:g} s, unless it is interrupted again."
 _REQUEST_GRACE_S: Final = 5
@@ -86,7 +86,7 @@ class _Server(uvicorn.Server):
                 app,
                 loop="asyncio" if loop_cpu.is_measured() else "uvloop",
                 http="httptools",
-                ws=WebSocket,
+                ws=_websocket,  # type: ignore[arg-type]  # only ever called
                 ws_max_size=_MESSAGE_BYTES,
                 ws_per_message_deflate=False,  # a small message could become a large one
                 ws_ping_interval=_PING_S,
@@ -173,7 +173,6 @@ class _Server(uvicorn.Server):
             with socket.fromfd(each.fileno(), each.family, each.type) as same:
                 same.listen(_BACKLOG)
         self.started = True
-        memory.tune_garbage_collector()
         self._collecting = asyncio.create_task(memory.collect_periodically(connections))
         scheme = "https" if self._tls else "http"
         for each in listener.sockets:
@@ -184,6 +183,7 @@ class _Server(uvicorn.Server):
         announce(self._app.summary, self._settings.log_format)
         if self._hint:
             announce(self._hint, "text")
+        self._app.start_processes()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         announce(_STOPPING.format(self._settings.stop_grace_s), self._settings.log_format)
@@ -198,6 +198,12 @@ class _Server(uvicorn.Server):
         for each in list(self.server_state.connections):
             if isinstance(each, Connection):
                 each.abort_if_stalled()
+
+
+def _websocket(*arguments: Any, **options: Any) -> WebSocket:
+    from qwicket.server.websocket import WebSocket  # late: `late_imports.py` says why
+
+    return WebSocket(*arguments, **options)
 
 
 class _SharedState(ServerState):

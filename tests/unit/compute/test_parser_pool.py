@@ -46,6 +46,7 @@ ADA, BOB, EVE = "ada", "bob", "eve"
 @pytest.fixture
 async def parsers() -> AsyncIterator[ParserPool]:
     made = ParserPool(LIMITS)
+    made.start()
     yield made
     await made.close()
 
@@ -198,6 +199,7 @@ async def busy_reader(parsers: ParserPool) -> int:
 
 async def are_ready(pool: Pool) -> list[int]:
     """Wait until all processes of a pool can read; return their ids."""
+    pool.start()
 
     def found() -> bool:
         return all(slot._child is not None for slot in pool._slots)
@@ -269,6 +271,7 @@ async def test_a_program_that_overruns_the_short_lane_is_read_after_all_and_bars
 ):
     clock = Clock()
     parsers = ParserPool(LIMITS, clock)
+    parsers.start()
     async with held(parsers, EVE, "mallory"):
         (short,) = parsers._short_pool.pids()
         os.kill(short, signal.SIGSTOP)

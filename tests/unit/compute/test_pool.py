@@ -15,6 +15,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import TypedDict, Unpack
 
@@ -56,6 +57,7 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPool]:
     def open_pool(slots: int = 1, **options: Unpack[Options]) -> Pool:
         options.setdefault("spares", 0)
         pools.append(Pool(slots, **options))
+        pools[-1].start()
         return pools[-1]
 
     yield open_pool
@@ -66,6 +68,27 @@ def open_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPool]:
 @pytest.fixture
 def pool(open_pool: OpenPool) -> Pool:
     return open_pool()
+
+
+@pytest.mark.parametrize("begin", [Pool.start, lambda pool: call(pool, "os:getpid")])
+def test_processes_start_with_the_pool_or_its_first_task(begin: Callable[[Pool], object]) -> None:
+    threads = threading.active_count()
+    with closing(Pool(1, spares=1)) as pool:
+        assert pool.pids() == []
+        assert threading.active_count() == threads
+        begin(pool)
+        eventually(lambda: len(pool.pids()) == 2)
+        pool.start()  # which has no effect now
+    assert threading.active_count() == threads
+
+
+def test_a_pool_that_never_started_can_be_closed() -> None:
+    pool = Pool(1)
+    pool.close()
+    pool.start()
+    assert pool.pids() == []
+    with pytest.raises(Stopped):
+        pool.submit(pool_tasks.pid, timeout_s=LIMIT_S)
 
 
 def call(pool: Pool, function: Callable[..., object] | str, *arguments: object) -> object:

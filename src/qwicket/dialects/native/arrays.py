@@ -5,8 +5,6 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING, Any, Final
 
-import numpy as np
-
 from qwicket.circuits.outcomes import Outcome
 from qwicket.model.errors import InvalidRequest, NoResult
 from qwicket.model.failures import Failure
@@ -39,6 +37,8 @@ def npz(part: Outcome | Failure) -> bytes:
     """
     if isinstance(part, Failure):
         raise NoResult(part.message)
+    import numpy as np  # late: `server/late_imports.py` says why
+
     buffer = io.BytesIO()
     arrays: dict[str, Any] = {
         name: np.frombuffer(array.data, array.dtype).reshape(array.shape)
