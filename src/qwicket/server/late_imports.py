@@ -12,10 +12,12 @@ from typing import Final
 
 MODULES: Final = (
     "numpy",
+    "prometheus_client",
     "qwicket.circuits.outcome_checks",
     "qwicket.dialects.ibm.runtime.results",
     "qwicket.dialects.qlued.results",
     "qwicket.dialects.xanadu.results",
+    "qwicket.server.exposition",
     "qwicket.server.websocket",
 )
 

@@ -6,7 +6,6 @@ import ipaddress
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlsplit
 
-from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.responses import Response
 
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
@@ -30,6 +29,10 @@ _FORWARDED: Final = frozenset(
 )
 """Headers that proxies add, beside `x-forwarded-…`: behind a local proxy, every client has a local
 address."""
+
+
+_PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Media type of metrics: https://prometheus.io/docs/instrumenting/exposition_formats."""
 
 
 class _Handlers:
@@ -64,7 +67,7 @@ class _Handlers:
         """Read the metrics."""
         if not _is_local(request):
             (await self.sign_in(request)).require(TokenScope.ADMIN)
-        return Response(await self._metrics(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
+        return Response(await self._metrics(), media_type=_PROMETHEUS)
 
 
 _PROBE: Final = Open("Supervisors and load balancers have no token.")

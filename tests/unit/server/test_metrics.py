@@ -4,10 +4,10 @@ from typing import Any
 
 import msgspec
 import pytest
-from prometheus_client import generate_latest
 
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
+from qwicket.server import exposition
 from qwicket.server.metrics import Metrics
 from qwicket.store import Changed
 
@@ -29,7 +29,7 @@ def metrics() -> Metrics:
 
 
 def text(metrics: Metrics) -> str:
-    return generate_latest(metrics._registry).decode()
+    return exposition.text([], metrics).decode()
 
 
 def changed(row: Job | None, **fields: Any) -> Changed:
