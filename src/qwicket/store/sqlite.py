@@ -211,6 +211,8 @@ class SQLite(Writer):
 def _migrate(connection: sqlite3.Connection) -> None:
     """Apply missing migrations, one transaction each, numbered in `user_version`."""
     migrations = statements.migrations(SQL_FRAGMENTS)
+    # After a power cut, the next start applies again what the disk does not have.
+    connection.execute("pragma synchronous = normal")
     (present,) = connection.execute("pragma user_version").fetchone()
     if present > migrations[-1][0]:
         raise Unavailable("The database was written by a newer version of Qwicket.")
