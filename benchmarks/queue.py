@@ -28,6 +28,7 @@ from qwicket.model.jobs import JobQuery, NewJob
 from qwicket.store import Store
 
 _WARM_UP: Final = 20
+_STARTS: Final = 5
 _SETTLE_S: Final = 3.0
 _WIDE_QUBITS: Final = 25
 _MIB: Final = 1 << 20
@@ -64,8 +65,12 @@ def measure(places: Places, size: Size) -> Iterator[Figure]:
 def _live(place: Place, size: Size) -> Iterator[Figure]:
     database = place.database
     secret, *_ = place.people()
+    starts = []
+    for _ in range(_STARTS):
+        with server(place) as live:
+            starts.append(live.ready_s)
+    yield _ready("empty store", database, p50(starts), 0.4)
     with server(place) as live:
-        yield _ready("empty store", database, live, 1.0)
         time.sleep(_SETTLE_S)
         yield from _idle_memory(database, live)
         keeper = Keeper(live.url, secret)
@@ -322,7 +327,7 @@ def _history(place: Place, size: Size) -> Iterator[Figure]:
     selects = f"{ms(p50(place.bare_selects(size.rounds)))} (select 1)"
     with server(place) as live:
         name = f"{size.list_jobs:,} jobs"
-        yield _ready(f"{size.list_jobs:,} ended jobs", place.database, live)
+        yield _ready(f"{size.list_jobs:,} ended jobs", place.database, live.ready_s)
         keeper = Keeper(live.url, secret)
         paths = iter([f"/v1/jobs?limit=50&before={seq}" for seq in starts])
         pages = timed(lambda: keeper.get(next(paths)), len(starts))
@@ -360,18 +365,18 @@ def _crash(place: Place) -> Iterator[Figure]:
         live.kill()
     with server(place) as live:
         what = "10,000 waiting and 16 running after kill -9"
-        yield _ready(what, place.database, live, 3.0)
+        yield _ready(what, place.database, live.ready_s, 3.0)
 
 
-def _ready(what: str, database: str, live: Live, max_s: float | None = None) -> Figure:
+def _ready(what: str, database: str, ready_s: float, max_s: float | None = None) -> Figure:
     bare = p50(timed(_bare_start, 5))
     return Figure(
         f"start to /readyz, {what}",
         database,
-        f"{live.ready_s:.2f} s",
+        f"{ready_s:.2f} s",
         f"{bare:.2f} s (import starlette, uvicorn, msgspec)",
         f"≤ {max_s:.1f} s" if max_s else "",
-        live.ready_s <= max_s if max_s else None,
+        ready_s <= max_s if max_s else None,
     )
 
 
