@@ -67,7 +67,7 @@ def refused(answer: httpx.Response) -> str:
 def test_a_bomb_is_refused_within_a_second_and_ends_no_process(
     server: LiveServer, caller: Caller, name: str
 ) -> None:
-    before = set(children_of(server.process.pid))
+    before = set(server.children())
 
     def was_quick() -> bool:
         began = time.monotonic()

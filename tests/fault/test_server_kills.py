@@ -10,7 +10,7 @@ import httpx
 import pytest
 
 from support.ledger import ledger
-from support.processes import children_of, is_alive
+from support.processes import is_alive
 from support.programs import slow
 from support.scale import databases, runs
 from support.server import Serve
@@ -84,8 +84,7 @@ def state(client: httpx.Client, job: str) -> str:
 
 def test_no_process_of_a_killed_server_lives_on(serve: Serve) -> None:
     server = serve("server", None)
-    children = children_of(server.process.pid)
-    assert children
+    children = server.children()
     server.kill()
     until(
         lambda: not any(is_alive(child) for child in children),

@@ -12,7 +12,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from support.postgres import PostgresServer
-from support.processes import children_of, user_ticks, wake_ups
+from support.processes import user_ticks, wake_ups
 from support.server import LiveServer
 from support.waiting import until
 
@@ -70,7 +70,7 @@ def spent_in_a_window(servers: list[LiveServer]) -> list[Spent]:
 
 def have_started(servers: list[LiveServer]) -> bool:
     """Return whether workers and parsers did nothing for a moment, and nothing was committed."""
-    children = [child for live in servers for child in children_of(live.process.pid)]
+    children = [child for live in servers for child in live.children()]
 
     def done() -> list[float]:
         idle = [(wake_ups(child), user_ticks(child)) for child in children]

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.processes import children_of, is_alive
+from support.processes import is_alive
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import PROMPT_S, until
@@ -44,7 +44,7 @@ def submit(http: httpx.Client, program: dict[str, Any]) -> str:
 
 
 def test_sigterm_ends_an_idle_server_with_status_0_and_no_process_left(live: LiveServer) -> None:
-    children = children_of(live.process.pid)
+    children = live.children()
     began = time.monotonic()
     assert live.stop() == 0
     assert time.monotonic() - began < 10

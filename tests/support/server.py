@@ -19,6 +19,7 @@ from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import DEFAULT_SCOPES
 from support.postgres import PostgresServer
+from support.processes import children_of
 from support.waiting import until
 
 T = TypeVar("T")
@@ -87,6 +88,19 @@ class LiveServer:
             return None
 
         return until(found, "the server listens", timeout_s=30)
+
+    def children(self) -> list[int]:
+        """Wait for all child processes, which start once the server listens; return their ids.
+
+        Two workers, their spare and the express process, two parsers and that of the short lane.
+        """
+        count = 6 if "--express-slots" in self._options else 7
+
+        def found() -> list[int] | None:
+            children = children_of(self.process.pid)
+            return children if len(children) == count else None
+
+        return until(found, "all processes have started", timeout_s=60)
 
     def kill(self) -> None:
         """End it as a power cut would: no goodbye."""
