@@ -9,7 +9,7 @@ import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, iso, json_flag, minute, show
+from qwicket.cli.listing import Row, iso_time, json_flag, print_rows, time_to_minute
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def _password() -> str:
 def list_users(as_json: bool, location: options.DataLocation) -> None:
     """List all accounts."""
     accounts = options.as_admin(location, lambda admin: admin.accounts())
-    show(map(_account, accounts), ("name", "role", "e-mail", ""), as_json)
+    print_rows(map(_account, accounts), ("name", "role", "e-mail", ""), as_json)
 
 
 def _account(of: Account) -> Row:
@@ -75,8 +75,8 @@ def _account(of: Account) -> Row:
         "name": of.name,
         "role": of.role,
         "email": of.email,
-        "created_at": iso(of.created_at),
-        "disabled_at": iso(of.disabled_at),
+        "created_at": iso_time(of.created_at),
+        "disabled_at": iso_time(of.disabled_at),
     }
     return Row(record, (of.name, of.role, of.email, "disabled" if of.disabled_at else ""))
 
@@ -142,7 +142,7 @@ def create_token(
 def list_tokens(user_name: str, as_json: bool, location: options.DataLocation) -> None:
     """List the tokens of an account by id. Their secrets are not stored."""
     tokens = options.as_admin(location, lambda admin: admin.tokens(user_name))
-    show(map(_token, tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
+    print_rows(map(_token, tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
 
 
 def _token(of: Token) -> Row:
@@ -150,9 +150,9 @@ def _token(of: Token) -> Row:
         "id": of.id,
         "scopes": of.scopes,
         "devices": of.devices,
-        "created_at": iso(of.created_at),
-        "expires_at": iso(of.expires_at),
-        "revoked_at": iso(of.revoked_at),
+        "created_at": iso_time(of.created_at),
+        "expires_at": iso_time(of.expires_at),
+        "revoked_at": iso_time(of.revoked_at),
         "parent": of.parent,
     }
     devices = f"only {', '.join(of.devices)}" if of.devices else ""
@@ -171,7 +171,7 @@ def revoke_token(token_id: str, location: options.DataLocation) -> None:
 
 def _lifetime(token: Token) -> str:
     if token.revoked_at is not None:
-        return f"revoked {minute(token.revoked_at)}"
+        return f"revoked {time_to_minute(token.revoked_at)}"
     if token.expires_at is not None:
-        return f"expires {minute(token.expires_at)}"
+        return f"expires {time_to_minute(token.expires_at)}"
     return "no expiry"

@@ -16,7 +16,7 @@ import click
 
 from qwicket import __version__
 from qwicket.cli import demo, options
-from qwicket.cli.listing import json_flag, one_line
+from qwicket.cli.listing import json_flag, json_line
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -77,7 +77,7 @@ def bench(seconds: float, connections: int, as_json: bool) -> None:
         "jobs_per_s": round(per_s, 1),
     }
     if as_json:
-        click.echo(one_line(found))
+        click.echo(json_line(found))
         return
     click.echo(f"qwicket {__version__}, {found['machine']}")
     p50, p95 = found["submit_to_result_p50_ms"], found["submit_to_result_p95_ms"]

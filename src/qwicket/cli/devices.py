@@ -10,7 +10,7 @@ import click
 
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, iso, json_flag, minute, show, size
+from qwicket.cli.listing import Row, iso_time, json_flag, print_rows, size_text, time_to_minute
 
 if TYPE_CHECKING:
     from qwicket.model.devices import Device, DeviceStatus, Presence
@@ -45,7 +45,7 @@ def list_devices(as_json: bool, location: options.DataLocation) -> None:
     """List all devices in the database. `qwicket devices` lists those of a running server."""
     devices = options.as_admin(location, lambda admin: admin.devices())
     headings = ("name", "family", "size", "dialects", "agents", "status")
-    show([_row(*each) for each in devices], headings, as_json)
+    print_rows([_row(*each) for each in devices], headings, as_json)
 
 
 def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
@@ -57,14 +57,14 @@ def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
         "provider": of.provider,
         "is_on": status.is_on,
         "reason": status.reason,
-        "until": iso(status.until_at),
+        "until": iso_time(status.until_at),
     }
     if presence is not None:
-        record |= {"agents": presence.agents, "last_seen_at": iso(presence.seen_at)}
+        record |= {"agents": presence.agents, "last_seen_at": iso_time(presence.seen_at)}
     cells = (
         of.name,
         of.family,
-        size(of.family, of.spec.qubits),
+        size_text(of.family, of.spec.qubits),
         ",".join(of.dialects),
         _served(presence),
         _off(status),
@@ -111,4 +111,4 @@ def _off(status: DeviceStatus) -> str:
         return ""
     if status.until_at is None:
         return f"off: {status.reason}"
-    return f"off until {minute(status.until_at)}: {status.reason}"
+    return f"off until {time_to_minute(status.until_at)}: {status.reason}"

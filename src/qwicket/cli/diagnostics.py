@@ -26,7 +26,7 @@ from qwicket import __version__
 from qwicket.cli import options
 from qwicket.cli.commands import error_text
 from qwicket.cli.config import FILE, wrong_settings
-from qwicket.cli.listing import minute
+from qwicket.cli.listing import time_to_minute
 from qwicket.cli.serve import checked
 from qwicket.extras import EXTRAS, missing
 
@@ -330,7 +330,7 @@ def _clock(newest_ms: int) -> Finding:
         remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
         return Finding("clock", "wrong", said, remedy)
     return Finding(
-        "clock", "ok", f"{minute(time.time_ns() // 1_000_000)}, after all that is stored"
+        "clock", "ok", f"{time_to_minute(time.time_ns() // 1_000_000)}, after all that is stored"
     )
 
 
@@ -355,7 +355,7 @@ def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator
         for token in each:
             if token.expires_at is not None and token.expires_at < now_ms + _SOON_MS:
                 remedy = f"qwicket token create --user {name} --expires 90d"
-                said = f"{token.id} of {name} expires {minute(token.expires_at)}"
+                said = f"{token.id} of {name} expires {time_to_minute(token.expires_at)}"
                 yield Finding("tokens", "warning", said, remedy)
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from qwicket.cli import options
-from qwicket.cli.listing import is_terminal, json_flag, one_line
+from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 
 if TYPE_CHECKING:
     from qwicket.cli.diagnostics import Finding
@@ -41,13 +41,13 @@ def doctor(context: click.Context, as_json: bool, location: options.DataLocation
     is_ok = all(finding.status != "wrong" for finding in findings)
     if as_json:
         records = [finding._asdict() for finding in findings]
-        click.echo(one_line({"ok": is_ok, "findings": records}))
+        click.echo(json_line({"ok": is_ok, "findings": records}))
     sys.exit(0 if is_ok else 1)
 
 
 def _print(finding: Finding) -> None:
     sign = _SIGNS[finding.status]
-    if is_terminal():
+    if stdout_is_terminal():
         sign = click.style(sign, fg=_COLOURS[finding.status])
     click.echo(f"{sign} {finding.about.ljust(9)} {finding.found}")
     if finding.remedy:

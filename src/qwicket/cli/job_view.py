@@ -36,7 +36,7 @@ def cells(job: JobBody) -> tuple[str, ...]:
     return (sanitized(job.id), sanitized(job.device), state_text(job), sanitized(job.name), created)
 
 
-def facts(of: Job) -> Iterator[tuple[str, str]]:
+def job_fields(of: Job) -> Iterator[tuple[str, str]]:
     """Yield names and values of a job's properties."""
     job = of.body
     yield "job", sanitized(job.id)

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 import click
 
 from qwicket.cli import completers, options, results
-from qwicket.cli.job_view import HEADINGS, cells, facts
-from qwicket.cli.listing import Row, json_flag, one_line, show, show_facts
+from qwicket.cli.job_view import HEADINGS, cells, job_fields
+from qwicket.cli.listing import Row, json_flag, json_line, print_fields, print_rows
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -61,7 +61,7 @@ def jobs(
             tag=tags,
             created_from=begin.isoformat(timespec="seconds") if begin else None,
         )
-    show([Row(each.info, cells(each.body)) for each in found], HEADINGS, as_json)
+    print_rows([Row(each.info, cells(each.body)) for each in found], HEADINGS, as_json)
 
 
 @click.command(short_help="Show a job.")
@@ -94,12 +94,12 @@ def job(
         if compiled:
             text = found.compiled(part)
             record = {"id": found.id, "part": part, "format": "openqasm3", "text": text}
-            click.echo(one_line(record) if as_json else text, nl=as_json)
+            click.echo(json_line(record) if as_json else text, nl=as_json)
             return
     if as_json:
-        click.echo(one_line(found.info))
+        click.echo(json_line(found.info))
         return
-    show_facts(facts(found))
+    print_fields(job_fields(found))
 
 
 @click.command(short_help="Show the result of a job.")
@@ -129,13 +129,13 @@ def result(
         except JobFailed as error:
             if as_json:
                 click.echo(
-                    one_line(
+                    json_line(
                         {"id": found.id, "state": found.state, "error": str(error), "parts": []}
                     )
                 )
             click.echo(f"Error: {error}", err=True)
         else:
-            text = one_line(results.record(found, given)) if as_json else None
+            text = json_line(results.record(found, given)) if as_json else None
             click.echo(text or "\n".join(results.lines(found, given)))
     sys.exit(results.exit_status(found.state))
 
@@ -158,7 +158,7 @@ def cancel(
     if not remark and found.state in ("completed", "failed"):
         remark = "  it ended before it could be cancelled"
     click.echo(
-        one_line({"id": found.id, "state": found.state})
+        json_line({"id": found.id, "state": found.state})
         if as_json
         else f"{found.id}  {found.state}{remark}"
     )

@@ -34,54 +34,57 @@ class Row(NamedTuple):
     cells: Sequence[str]
 
 
-def show(rows: Iterable[Row], headings: Sequence[str], as_json: bool) -> None:
-    """Print a list: a list of objects as JSON; in a pipe, one line per row without empty cells."""
+def print_rows(rows: Iterable[Row], headings: Sequence[str], as_json: bool) -> None:
+    """Print rows as a table on a terminal, as plain lines in a pipe, or as one JSON array.
+
+    Plain lines omit empty cells, so columns are not aligned.
+    """
     rows = list(rows)
     if as_json:
-        click.echo(one_line([row.record for row in rows]))
-    elif is_terminal():
-        table([row.cells for row in rows], headings)
+        click.echo(json_line([row.record for row in rows]))
+    elif stdout_is_terminal():
+        print_table([row.cells for row in rows], headings)
     else:
         for row in rows:
             click.echo(_GAP.join(cell for cell in row.cells if cell))
 
 
-def show_facts(facts: Iterable[tuple[str, str]]) -> None:
+def print_fields(fields: Iterable[tuple[str, str]]) -> None:
     """Print names and values in two columns, without empty values."""
-    filled = [(name, value) for name, value in facts if value]
-    width = max(len(name) for name, _ in filled)
+    filled = [(name, value) for name, value in fields if value]
+    width = max((len(name) for name, _ in filled), default=0)
     for name, value in filled:
         click.echo(f"{name.ljust(width)}  {value}")
 
 
-def size(family: str, wires: int) -> str:
-    """Return the size of a device in its family's unit."""
-    word = {"qubit": "qubit", "photonic": "mode"}.get(family, "wire")
-    return f"{wires:,} {word}{'s' if wires != 1 else ''}"
+def size_text(family: str, count: int) -> str:
+    """Return a device's size in its family's unit, such as `5 qubits`, `8 modes` or `3 wires`."""
+    unit = {"qubit": "qubit", "photonic": "mode"}.get(family, "wire")
+    return f"{count:,} {unit}{'s' if count != 1 else ''}"
 
 
-def one_line(value: Any) -> str:
+def json_line(value: Any) -> str:
     """Return a value as one line of JSON."""
     return json.dumps(value, sort_keys=True)
 
 
-def is_terminal() -> bool:
+def stdout_is_terminal() -> bool:
     return sys.stdout.isatty()
 
 
-def table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> None:
+def print_table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> None:
     """Print a table that fits the terminal's width."""
     for line in grid(rows, headings, shutil.get_terminal_size().columns):
         click.echo(line)
 
 
-def iso(at_ms: int | None) -> str | None:
-    """Return Unix milliseconds as ISO 8601 in UTC, for JSON."""
+def iso_time(at_ms: int | None) -> str | None:
+    """Return Unix milliseconds as ISO 8601 in UTC, truncated to seconds, for JSON."""
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
-def minute(at_ms: int) -> str:
-    """Return Unix milliseconds as text, to the minute."""
+def time_to_minute(at_ms: int) -> str:
+    """Return Unix milliseconds as text to the minute, such as `2026-11-20 14:03 UTC`."""
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M UTC")

@@ -6,7 +6,7 @@ import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, json_flag, show
+from qwicket.cli.listing import Row, json_flag, print_rows
 
 
 @click.group(cls=Section)
@@ -42,7 +42,7 @@ def list_projects(as_json: bool, location: options.DataLocation) -> None:
         )
         for each in options.as_admin(location, lambda admin: admin.projects())
     ]
-    show(rows, ("name", "shares", "stored"), as_json)
+    print_rows(rows, ("name", "shares", "stored"), as_json)
 
 
 @project.command("shares")
@@ -84,4 +84,4 @@ def remove_member(project_name: str, account: str, location: options.DataLocatio
 def list_members(project_name: str, as_json: bool, location: options.DataLocation) -> None:
     """List the accounts in PROJECT."""
     names = options.as_admin(location, lambda admin: admin.members(project_name))
-    show([Row({"name": name}, (name,)) for name in names], ("account",), as_json)
+    print_rows([Row({"name": name}, (name,)) for name in names], ("account",), as_json)

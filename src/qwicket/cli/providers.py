@@ -6,7 +6,7 @@ import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, json_flag, show
+from qwicket.cli.listing import Row, json_flag, print_rows
 
 
 @click.group(cls=Section)
@@ -35,7 +35,7 @@ def list_providers(as_json: bool, location: options.DataLocation) -> None:
         )
         for each in options.as_admin(location, lambda admin: admin.providers())
     ]
-    show(rows, ("name", ""), as_json)
+    print_rows(rows, ("name", ""), as_json)
 
 
 @provider.command("on")

@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING, Final
 import click
 
 from qwicket.cli import completers, options
-from qwicket.cli.listing import Row, is_terminal, json_flag, one_line, show, show_facts, size
+from qwicket.cli.listing import (
+    Row,
+    json_flag,
+    json_line,
+    print_fields,
+    print_rows,
+    size_text,
+    stdout_is_terminal,
+)
 from qwicket.cli.options import server
 from qwicket.clients.http import sanitized
 from qwicket.clients.native.progress import duration
@@ -34,12 +42,12 @@ def _status_text(device: DeviceBody) -> str:
 
 
 def _cells(device: DeviceBody) -> tuple[str, ...]:
-    width = size(device.family, device.qubits) if device.qubits else ""
+    width = size_text(device.family, device.qubits) if device.qubits else ""
     texts = (device.name, device.family, width, _status_text(device), device.description)
     return tuple(map(sanitized, texts))
 
 
-def _device_facts(device: DeviceBody) -> Iterator[tuple[str, str]]:
+def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
     """Yield names and values of a device's properties."""
     name, family, width, state_text, description = _cells(device)
     yield "device", name
@@ -55,7 +63,7 @@ def _device_facts(device: DeviceBody) -> Iterator[tuple[str, str]]:
         yield name.replace("_", " "), ", ".join(map(sanitized, getattr(device, name)))
 
 
-def _account_facts(account: AccountBody) -> Iterator[tuple[str, str]]:
+def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     """Yield names and values of the properties of an account and its token."""
     token = account.token
     yield "account", f"{sanitized(account.name)} ({sanitized(account.role)})"
@@ -90,14 +98,14 @@ def devices(
             for device in found
             if family in (None, device.family) and (device.status == _ONLINE or not online)
         ]
-        is_narrow = is_terminal() and get_terminal_size().columns < _NARROW
+        is_narrow = stdout_is_terminal() and get_terminal_size().columns < _NARROW
         if is_narrow:
             chosen = [row._replace(cells=row.cells[:-1]) for row in chosen]
-        show(chosen, _HEADINGS[:-1] if is_narrow else _HEADINGS, as_json)
+        print_rows(chosen, _HEADINGS[:-1] if is_narrow else _HEADINGS, as_json)
     elif as_json:
-        click.echo(one_line(found[0].info))
+        click.echo(json_line(found[0].info))
     else:
-        show_facts(_device_facts(found[0].body))
+        print_fields(_device_fields(found[0].body))
 
 
 @click.command(short_help="Show the account and the permissions of your token.")
@@ -108,6 +116,6 @@ def account(connect: Connect, as_json: bool) -> None:
     with connect() as client:
         found, where = client.account(), client.url
     if as_json:
-        click.echo(one_line(found))
+        click.echo(json_line(found))
     else:
-        show_facts((("server", where), *_account_facts(convert(found, AccountBody))))
+        print_fields((("server", where), *_account_fields(convert(found, AccountBody))))

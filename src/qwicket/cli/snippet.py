@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from qwicket.cli.listing import Row, json_flag, one_line, show
+from qwicket.cli.listing import Row, json_flag, json_line, print_rows
 
 _FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
 _MAX_NAME_CHARS: Final = 100
@@ -85,10 +85,10 @@ def snippet(vendor: str | None, url: str, as_json: bool) -> None:
             Row({"name": name, **each._asdict()}, (name, each.client, each.runs_in))
             for name, each in SNIPPETS.items()
         ]
-        show(rows, ("name", "client", "runs in"), as_json)
+        print_rows(rows, ("name", "client", "runs in"), as_json)
         return
     program = text(CLOUDS.get(vendor, vendor), url)
-    click.echo(one_line({"name": vendor, "text": program}) if as_json else program, nl=as_json)
+    click.echo(json_line({"name": vendor, "text": program}) if as_json else program, nl=as_json)
 
 
 def text(name: str, url: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 from qwicket.cli import completers, results
 from qwicket.cli.commands import INTERRUPTED
-from qwicket.cli.listing import json_flag, one_line
+from qwicket.cli.listing import json_flag, json_line
 from qwicket.cli.options import inputs, server
 
 if TYPE_CHECKING:
@@ -120,7 +120,7 @@ def submit(
         job = _submitted(client, program, device, shots, asked)
         if wait:
             sys.exit(_follow(job, as_json))
-        click.echo(one_line({"id": job.id, "state": job.state}) if as_json else job.id)
+        click.echo(json_line({"id": job.id, "state": job.state}) if as_json else job.id)
 
 
 def _submitted(client: Client, program: str, device: str, shots: int, asked: Options) -> Job:
@@ -156,7 +156,7 @@ def _follow(job: Job, as_json: bool) -> int:
     except JobFailed as error:
         if as_json:
             failed = {"id": job.id, "state": job.state, "error": str(error), "parts": []}
-            click.echo(one_line(failed))
+            click.echo(json_line(failed))
         click.echo(f"Error: {error}", err=True)
         return results.exit_status(job.state)
     except WaitTimeout:
@@ -164,7 +164,7 @@ def _follow(job: Job, as_json: bool) -> int:
     except ClientError as error:
         raise click.ClickException(f"Job {job.id} is submitted. {error}") from None
     if as_json:
-        click.echo(one_line(results.record(job, result)))
+        click.echo(json_line(results.record(job, result)))
     else:
         click.echo("\n".join(results.lines(job, result)))
     if job.state != "completed":

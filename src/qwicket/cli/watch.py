@@ -14,7 +14,7 @@ import click
 
 from qwicket.cli import completers, results
 from qwicket.cli.job_view import HEADINGS, cells, state_text
-from qwicket.cli.listing import is_terminal, json_flag, one_line
+from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 from qwicket.cli.options import server
 from qwicket.cli.terminal import RewrittenLines, can_rewrite, cut, grid
 from qwicket.clients.http import sanitized
@@ -55,7 +55,7 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
         if job is None:
             _watch_all(client, as_json)
         found = client.job(job)
-        if is_terminal() and not as_json:
+        if stdout_is_terminal() and not as_json:
             show_wait(found)
             click.echo(f"{sanitized(found.id)}  {state_text(found.body)}")
         else:
@@ -108,7 +108,7 @@ def _watch_all(client: Client, as_json: bool) -> NoReturn:
 
 def _print_change(of: Job | Change, as_json: bool) -> None:
     text = f"{_now()}  {sanitized(of.body.id)}  {state_text(of.body)}"
-    click.echo(one_line(of.info) if as_json else text)
+    click.echo(json_line(of.info) if as_json else text)
     sys.stdout.flush()
 
 

@@ -102,12 +102,12 @@ def test_a_server_that_draws_on_the_terminal_is_harmless() -> None:
 # --- job, cancel -----------------------------------------------------------------------------
 
 
-def test_a_job_is_shown_by_its_facts() -> None:
+def test_a_job_is_shown_by_its_fields() -> None:
     with BadServer(answer(200, JOB)) as server:
         result = run(server, "job", ID)
         assert server.requests[0].path == f"/v1/jobs/{ID}"
-    facts = dict(line.split("  ", 1) for line in result.stdout.splitlines())
-    told = {name.strip(): value.strip() for name, value in facts.items()}
+    fields = dict(line.split("  ", 1) for line in result.stdout.splitlines())
+    told = {name.strip(): value.strip() for name, value in fields.items()}
     assert (told["job"], told["tags"], told["shots"]) == (ID, "a, b", "1,000")
     assert told["state"] == "queued, position 1,234, starts in about 12 s"
 
