@@ -1,11 +1,13 @@
-"""An account's own tokens. No token creates or revokes one with more rights.
+"""An account's own tokens.
 
-A token is created with another one, its parent, and is revoked together with it.
+A token creates and revokes only tokens within its own rights. With the scope `admin` it may also
+create tokens for the account's other projects, and revoke every token of the account. Each token
+created here has a parent, the token that created it, and is revoked with it.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.admin import NewToken
 from qwicket.gateway.signin import digest, new_secret
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
+_NOT_SIGNED_IN: Final = "You are not signed in with a valid token."
+
 
 class Tokens:
     """The tokens of an actor's own account."""
@@ -33,23 +37,26 @@ class Tokens:
         self._limits = limits
         self._now_ms = now_ms
 
-    async def own(self, actor: Actor) -> Token:
+    async def current(self, actor: Actor) -> Token:
         """Return the token that the actor signed in with.
 
         Raises:
-            Unauthenticated: It was deleted or revoked, or the actor signed in without one.
+            Unauthenticated: It was deleted or revoked, or the actor signed in by password.
         """
         found = await self._store.accounts.token(actor.account, actor.token)
         if found is None or found.revoked_at is not None:
-            raise Unauthenticated("The token does not exist any more.")
+            raise Unauthenticated(_NOT_SIGNED_IN)
         return found
 
-    async def live(self, actor: Actor) -> list[Token]:
-        """Return the account's valid tokens, the oldest first."""
-        accounts, maximum = self._store.accounts, self._limits.quotas.tokens
-        return await accounts.live_tokens(actor.account, self._now_ms(), maximum)
+    async def valid_tokens(self, actor: Actor) -> list[Token]:
+        """Return the account's valid tokens, oldest first, at most as many as the limit `tokens`.
 
-    async def make(
+        There are more only if an administrator created them or lowered the limit.
+        """
+        accounts, maximum = self._store.accounts, self._limits.quotas.tokens
+        return await accounts.valid_tokens(actor.account, self._now_ms(), maximum)
+
+    async def create(
         self,
         actor: Actor,
         scopes: Sequence[Scope],
@@ -58,37 +65,40 @@ class Tokens:
         project: str | None = None,
         life_s: int | None = None,
     ) -> NewToken:
-        """Create a token of the account. Omitted values are those of the actor's own token.
+        """Create a token of the account. Omitted values are those of the actor's token.
 
         Args:
             actor: The creator.
             scopes: A subset of the actor's.
-            devices: Names; a subset of those of the actor's token, if it is restricted.
-            project: Name of the actor's project; with the scope `admin`, of any of the account.
-            life_s: Seconds until it expires, at most until the actor's own token does.
+            devices: Names; a subset of those of the actor's token, if it is restricted. Empty means
+                the devices of the actor's token, or all if it is not restricted.
+            project: Name of the actor's project; admin tokens may name any project of the account.
+            life_s: Seconds until it expires, at most until the actor's token does.
 
         Raises:
+            Unauthenticated: The actor is not signed in with a valid token.
             Forbidden: The actor may not create tokens, or the token would have more rights.
             NotFound: There is no such device or project.
+            Conflict: The account is disabled.
             LimitExceeded: The account has its maximum of tokens.
         """
         actor.require(Scope.TOKENS_WRITE)
-        own, now = await self.own(actor), self._now_ms()
-        wished = Token(
+        current, now = await self.current(actor), self._now_ms()
+        requested = Token(
             id=new_id(now),
-            account=own.account,
-            project=own.project,
+            account=current.account,
+            project=current.project,
             scopes=tuple(dict.fromkeys(scopes)),
-            devices=tuple(dict.fromkeys(devices)) or own.devices,
+            devices=tuple(dict.fromkeys(devices)) or current.devices,
             created_at=now,
-            expires_at=own.expires_at if life_s is None else now + 1000 * life_s,
-            parent=own.id,
+            expires_at=current.expires_at if life_s is None else now + 1000 * life_s,
+            parent=current.id,
         )
-        _require_within(wished, own)
-        await self._check_devices(wished)
+        _require_within(requested, current)
+        await self._check_devices(requested)
         secret = new_secret()
         stored = await self._store.accounts.add_token(
-            wished,
+            requested,
             account=actor.account_name,
             project=await self._project(actor, project),
             digest=digest(secret),
@@ -103,49 +113,69 @@ class Tokens:
 
         Raises:
             NotFound: The account has no such token.
-            Forbidden: The actor may revoke only its own token, or the token has more rights.
+            Unauthenticated: The actor is not signed in with a valid token.
+            Forbidden: The actor may revoke only its own token, or the other token has more rights
+                or another project.
         """
         if token != actor.token:
             actor.require(Scope.TOKENS_WRITE)
-        is_id = parse_id(token) is not None  # PostgreSQL cannot store NUL
+        # A text that is no id may contain NUL, on which PostgreSQL raises.
+        is_id = parse_id(token) is not None
         found = await self._store.accounts.token(actor.account, token) if is_id else None
         if found is None or found.revoked_at is not None:
             raise NotFound("There is no such token.")
         if Scope.ADMIN not in actor.scopes:
-            own = await self.own(actor)
-            if found.project != own.project:
-                raise Forbidden("This token may not revoke one of another project.")
-            _require_within(found, own)
+            current = await self.current(actor)
+            if found.project != current.project:
+                raise Forbidden("This token cannot revoke a token of another project.")
+            _require_within(found, current)
         revoked = await self._store.accounts.revoke(token, self._now_ms())
         self._sign_in.forget({each.id for each in revoked})
 
-    async def _check_devices(self, wished: Token) -> None:
-        for device in wished.devices:
+    async def _check_devices(self, requested: Token) -> None:
+        for device in requested.devices:
             if await self._store.devices.get(device) is None:
                 raise NotFound(f"There is no device {device}.", field="devices")
 
-    async def _project(self, actor: Actor, wished: str | None) -> str:
+    async def _project(self, actor: Actor, project_name: str | None) -> str:
         """Return the name of the project that a new token is bound to."""
-        mine = await self._store.accounts.projects_of(actor.account)
-        own = next((each.name for each in mine if each.id == actor.project), "")
-        if wished in (None, own):
-            return own
+        projects = await self._store.accounts.projects_of(actor.account)
+        current = next((each.name for each in projects if each.id == actor.project), None)
+        if current is None:  # the account has just left the project, which revokes the token
+            raise Unauthenticated(_NOT_SIGNED_IN)
+        if project_name is None or project_name == current:
+            return current
         if Scope.ADMIN not in actor.scopes:
-            raise Forbidden(f"This token is for the project {own}.", field="project")
-        if wished not in [each.name for each in mine]:
+            raise Forbidden(f"This token is for the project {current}.", field="project")
+        if project_name not in [each.name for each in projects]:
             raise NotFound("You are not a member of such a project.", field="project")
-        return str(wished)
+        return project_name
 
 
-def _require_within(other: Token, own: Token) -> None:
-    """Refuse a token with more rights than `own`: scopes, devices or time."""
+def _require_within(other: Token, current: Token) -> None:
+    """Refuse to create or revoke a token with more rights: scopes, devices or time.
+
+    Raises:
+        Forbidden: `other` has a right that `current` lacks.
+    """
     for scope in other.scopes:
-        if scope not in own.scopes:
-            raise Forbidden(f"This token lacks the scope {scope}.", field="scopes")
-    if own.devices and not set(own.devices).issuperset(other.devices or ("",)):
-        few = ", ".join(own.devices)
-        raise Forbidden(f"This token is only for the devices {few}.", field="devices")
-    if own.expires_at is not None and not other.expires_at:
-        raise Forbidden("This token expires, the other does not.", field="life_s")
-    if own.expires_at is not None and (other.expires_at or 0) > own.expires_at:
-        raise Forbidden("The other would outlive this token.", field="life_s")
+        if scope not in current.scopes:
+            raise Forbidden(
+                f"This token lacks the scope {scope}, so it cannot create or revoke a token with"
+                " this scope.",
+                field="scopes",
+            )
+    # A token without devices is for all of them; no device is named "".
+    if current.devices and not set(current.devices).issuperset(other.devices or ("",)):
+        allowed = ", ".join(current.devices)
+        raise Forbidden(
+            f"This token can create or revoke only tokens for the devices {allowed}.",
+            field="devices",
+        )
+    if current.expires_at is None:
+        return
+    if other.expires_at is None or other.expires_at > current.expires_at:
+        raise Forbidden(
+            "This token can create or revoke only tokens that expire no later than itself.",
+            field="life_s",
+        )

@@ -187,10 +187,12 @@ class Accounts(Operations):
         if owner.disabled_at is not None:
             raise Conflict(f"The account {account} is disabled, so its tokens cannot sign in.")
         if token.parent is not None:
-            _require_live(tx, token.parent, owner, token.created_at)
+            _require_valid(tx, token.parent, owner, token.created_at)
         if maximum is not None:
-            live = tx.all("token_live_list", account=owner.id, now=token.created_at, limit=maximum)
-            if len(live) >= maximum:
+            valid = tx.all(
+                "token_valid_list", account=owner.id, now=token.created_at, limit=maximum
+            )
+            if len(valid) >= maximum:
                 raise LimitExceeded(f"You have {maximum} tokens (limit tokens).")
         bound = _project_of(tx, owner, project or account)
         tx.run(
@@ -210,9 +212,9 @@ class Accounts(Operations):
         return added
 
     @scan
-    def live_tokens(tx: Tx, account: str, now: int, maximum: int) -> list[Token]:
+    def valid_tokens(tx: Tx, account: str, now: int, maximum: int) -> list[Token]:
         """Return the valid tokens of an account, given by id, the oldest first."""
-        found = tx.all("token_live_list", account=account, now=now, limit=maximum)
+        found = tx.all("token_valid_list", account=account, now=now, limit=maximum)
         return [rows.token(row) for row in found]
 
     @read
@@ -288,11 +290,11 @@ def _member(tx: Tx, project: str, account: str) -> dict[str, str]:
     }
 
 
-def _require_live(tx: Tx, parent: str, owner: Account, now: int) -> None:
+def _require_valid(tx: Tx, parent: str, owner: Account, now: int) -> None:
     """Refuse a parent token that was revoked or has expired, with all tokens made from it."""
     found = Accounts.token(tx, owner.id, parent)
     if found is None or found.revoked_at is not None or (found.expires_at or now + 1) <= now:
-        raise Unauthenticated("The token does not exist any more.")
+        raise Unauthenticated("You are not signed in with a valid token.")
 
 
 def _project_of(tx: Tx, account: Account, name: str) -> Project:

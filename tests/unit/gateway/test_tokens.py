@@ -55,7 +55,7 @@ async def actor(
 async def test_a_made_token_signs_in_with_what_it_was_made_with(
     ada: Actor, gateway: Gateway, clock: Clock
 ) -> None:
-    made = await gateway.tokens.make(ada, [READ], devices=["simulator"], life_s=60)
+    made = await gateway.tokens.create(ada, [READ], devices=["simulator"], life_s=60)
     found = await gateway.auth.by_token(made.secret, HERE)
     assert (found.scopes, found.devices, found.project) == (
         *(frozenset({READ}), frozenset({"simulator"})),
@@ -84,17 +84,17 @@ async def test_no_token_makes_one_with_more_rights(
 ) -> None:
     weak = await actor(admin, gateway, **rights)
     with pytest.raises(Forbidden) as refusal:
-        await gateway.tokens.make(weak, **wish)
+        await gateway.tokens.create(weak, **wish)
     assert refusal.value.field == field
-    assert len(await gateway.tokens.live(ada)) == 2
+    assert len(await gateway.tokens.valid_tokens(ada)) == 2
 
 
 async def test_what_is_not_said_is_as_that_of_the_token_that_asks(
     ada: Actor, admin: Admin, gateway: Gateway
 ) -> None:
     own = await actor(admin, gateway, devices=["simulator"], life_s=60)
-    made = await gateway.tokens.make(own, [READ])
-    before = await gateway.tokens.own(own)
+    made = await gateway.tokens.create(own, [READ])
+    before = await gateway.tokens.current(own)
     assert (made.token.devices, made.token.expires_at) == (("simulator",), before.expires_at)
 
 
@@ -105,31 +105,31 @@ async def test_an_admin_token_binds_to_any_project_of_its_account(
     lab = await admin.add_project("lab")
     root = await actor(admin, gateway, "root", scopes=["admin", "jobs:read", MAKE])
     with pytest.raises(NotFound):
-        await gateway.tokens.make(root, [READ], project="lab")
+        await gateway.tokens.create(root, [READ], project="lab")
     await admin.add_member("lab", "root")
-    assert (await gateway.tokens.make(root, [READ], project="lab")).token.project == lab.id
+    assert (await gateway.tokens.create(root, [READ], project="lab")).token.project == lab.id
 
 
 async def test_the_token_of_a_lab_makes_none(ada: Actor, admin: Admin, gateway: Gateway) -> None:
     lab = await actor(admin, gateway, scopes=[SERVE], devices=["fridge", "oven"])
     for scopes in ([SERVE], [READ]):
         with pytest.raises(Forbidden, match="tokens:write"):
-            await gateway.tokens.make(lab, scopes, devices=["oven"])
+            await gateway.tokens.create(lab, scopes, devices=["oven"])
     with pytest.raises(InvalidRequest, match="cannot be combined"):
         await admin.create_token("ada", scopes=[SERVE, MAKE], devices=["oven"])
     with pytest.raises(Forbidden, match="devices:serve"):
-        await gateway.tokens.make(ada, [SERVE], devices=["oven"])
+        await gateway.tokens.create(ada, [SERVE], devices=["oven"])
 
 
 async def test_unknown_devices_are_refused(ada: Actor, gateway: Gateway) -> None:
     with pytest.raises(NotFound):
-        await gateway.tokens.make(ada, [READ], devices=["nowhere"])
+        await gateway.tokens.create(ada, [READ], devices=["nowhere"])
 
 
 async def test_a_revoked_token_is_refused_at_once(
     ada: Actor, admin: Admin, gateway: Gateway
 ) -> None:
-    made = await gateway.tokens.make(ada, [READ])
+    made = await gateway.tokens.create(ada, [READ])
     await gateway.auth.by_token(made.secret, HERE)  # it is remembered now
     await gateway.tokens.revoke(ada, made.token.id)
     with pytest.raises(Unauthenticated):
@@ -142,8 +142,8 @@ async def test_a_token_may_revoke_itself_and_makes_none_afterwards(
     ada: Actor, gateway: Gateway
 ) -> None:
     await gateway.tokens.revoke(ada, ada.token)
-    with pytest.raises(Unauthenticated):
-        await gateway.tokens.make(ada, [READ])
+    with pytest.raises(Unauthenticated, match="not signed in with a valid token"):
+        await gateway.tokens.create(ada, [READ])
 
 
 async def test_no_token_revokes_one_with_more_rights(
@@ -163,12 +163,12 @@ async def test_a_token_is_revoked_with_its_whole_tree_wherever_that_is_done(
     await admin.add_member("lab", "root")
     scopes = [READ, MAKE, Scope.ADMIN]
     lab = await actor(admin, gateway, "root", scopes=scopes, project="lab")
-    made = await gateway.tokens.make(lab, scopes, project="root")
+    made = await gateway.tokens.create(lab, scopes, project="root")
     grown = await gateway.auth.by_token(made.secret, HERE)
-    last = await gateway.tokens.make(grown, [READ])
+    last = await gateway.tokens.create(grown, [READ])
     other = await actor(admin, gateway, "root", scopes=scopes)
     await admin.remove_member("lab", "root")  # the first of them was for that project
-    live = [each.id for each in await gateway.tokens.live(other)]
+    live = [each.id for each in await gateway.tokens.valid_tokens(other)]
     assert live == [other.token]
     assert {made.token.parent, last.token.parent} == {lab.token, grown.token}
 
@@ -177,7 +177,7 @@ async def test_nothing_grows_from_a_tree_that_was_revoked(
     ada: Actor, store: Store, gateway: Gateway, clock: Clock
 ) -> None:
     """Also not from a request that was checked a moment before."""
-    own = await gateway.tokens.own(ada)
+    own = await gateway.tokens.current(ada)
     await store.accounts.revoke(own.id, clock.ms)
     late = structs.replace(own, id=new_id(clock.ms), parent=own.id)
     with pytest.raises(Unauthenticated):
@@ -188,7 +188,7 @@ async def test_a_made_token_ends_with_its_parent(
     ada: Actor, admin: Admin, gateway: Gateway, clock: Clock
 ) -> None:
     parent = await actor(admin, gateway, life_s=60)
-    made = await gateway.tokens.make(parent, [READ])
+    made = await gateway.tokens.create(parent, [READ])
     clock.ms += 60_000
     with pytest.raises(Unauthenticated, match="expired"):
         await gateway.auth.by_token(made.secret, HERE)
@@ -211,10 +211,10 @@ async def test_an_account_has_a_bounded_number_of_tokens(
     limits = Limits.from_names(tokens=3)
     few = Tokens(store, SignIn(store, limits.sign_in, clock), limits, clock)
     for _ in range(2):
-        made = await few.make(ada, [READ], life_s=60)
+        made = await few.create(ada, [READ], life_s=60)
     with pytest.raises(LimitExceeded, match="limit tokens"):
-        await few.make(ada, [READ])
+        await few.create(ada, [READ])
     await few.revoke(ada, made.token.id)
-    await few.make(ada, [READ])
+    await few.create(ada, [READ])
     clock.ms += 60_000  # the other one expires, and makes room
-    await few.make(ada, [READ])
+    await few.create(ada, [READ])

@@ -45,7 +45,7 @@ class Handlers(AgentHandlers):
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
         """Read the account and the token of the caller."""
         account = await self._gateway.accounts.of(actor)
-        token = await self._gateway.tokens.own(actor)
+        token = await self._gateway.tokens.current(actor)
         projects = await self._gateway.accounts.projects(actor)
         change = await self._gateway.jobs.last_change(actor)
         return json(account_wire.account(account, token, projects, change))
@@ -55,25 +55,25 @@ class Handlers(AgentHandlers):
         return json(account_wire.project_list(await self._gateway.accounts.projects(actor)))
 
     async def list_tokens(self, actor: Actor, request: Request[None]) -> Response:
-        """List the tokens that still sign in."""
-        tokens = await self._gateway.tokens.live(actor)
+        """List the account's valid tokens."""
+        tokens = await self._gateway.tokens.valid_tokens(actor)
         return json(account_wire.token_list(tokens, await self._gateway.accounts.projects(actor)))
 
     async def make_token(
         self, actor: Actor, request: Request[account_wire.TokenRequest]
     ) -> Response:
-        """Make a token of no more rights."""
+        """Create a token within the rights of the caller's token."""
         body = request.payload
-        made = await self._gateway.tokens.make(
+        created = await self._gateway.tokens.create(
             actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s
         )
         projects = await self._gateway.accounts.projects(actor)
-        answer = json(account_wire.new_token(made, projects), 201)
+        answer = json(account_wire.new_token(created, projects), 201)
         answer.headers["Cache-Control"] = "no-store"
         return answer
 
     async def revoke_token(self, actor: Actor, request: Request[None]) -> Response:
-        """Revoke a token of no more rights, and all that were made with it."""
+        """Revoke a token, and all tokens created with it."""
         await self._gateway.tokens.revoke(actor, request.path_params["id"])
         return Response(status_code=204)
 

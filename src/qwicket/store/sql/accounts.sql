@@ -87,7 +87,7 @@ where token.id = :id;
 -- Index token_by_account.
 select {token} from token where account = :account order by created_at;
 
--- name: token_live_list
+-- name: token_valid_list
 -- Valid tokens; index token_by_account.
 select {token} from token
 where account = :account and revoked_at is null and (expires_at is null or expires_at > :now)
