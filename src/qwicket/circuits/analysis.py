@@ -17,8 +17,6 @@ from qwicket.circuits.summary import Summary
 
 _NATIVE: Final = frozenset({"gpi", "gpi2", "ms", "zz"})
 """Gates that exist only in IonQ's native gateset."""
-# `type(op) is` is safe as nothing inherits from operations, and a negative `isinstance` takes five
-# times as long on a struct, which matters for a million operations.
 
 
 def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
@@ -34,6 +32,8 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         runs += times
         used: set[int] = set()
         for op in run.ops:
+            # `type(op) is` is safe, because operations have no subclasses. A negative `isinstance`
+            # takes five times as long on a struct, which matters for a million operations.
             if type(op) is Gate:
                 targets = op.targets
                 used.update(targets)
@@ -52,8 +52,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                     native.add(op.name)
             elif type(op) is Branch or type(op) is Jump:
                 branches += times
-        is_sampled = circuit.estimation is None and not unmeasured
-        if is_sampled and not any(type(op) is Measure for op in reversed(run.ops)):
+        if not unmeasured and circuit.estimation is None and not _has_measurement(run.ops):
             unmeasured = number
         active = max(active, len(used))
         clbits = max(clbits, run.n_clbits)
@@ -65,11 +64,11 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         if circuit.estimation is not None:
             terms += sum(map(len, circuit.estimation.observables))
     return Summary(
-        "qubit",
-        runs,
-        max((circuit.n_qubits for circuit in circuits), default=0),
-        ops_1q,
-        ops_2q,
+        family="qubit",
+        n_circuits=runs,
+        n_qubits=max((circuit.n_qubits for circuit in circuits), default=0),
+        n_ops_1q=ops_1q,
+        n_ops_2q=ops_2q,
         n_active=active,
         n_clbits=clbits,
         n_splits=splits,
@@ -88,39 +87,47 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     )
 
 
-def tail_start(ops: Sequence[Op]) -> int:
-    """Return the index from which a circuit can be run once and then sampled.
+def _has_measurement(ops: Sequence[Op]) -> bool:
+    return any(type(op) is Measure for op in reversed(ops))  # most measurements are at the end
 
-    From there on no measured qubit changes, nothing branches, and every path through the circuit
-    passes this index.
+
+def final_part_start(ops: Sequence[Op]) -> int:
+    """Return the index where the final part begins.
+
+    Its measurements can be moved to the end, so it needs one evolution and sampling instead of one
+    run per shot. From there on no measured qubit changes, nothing branches, and every path through
+    the circuit passes this index.
     """
-    entered = 0
+    last_jump_target = 0
     n_leading = next((k for k, op in enumerate(ops) if type(op) is not Gate), len(ops))
-    for place, op in enumerate(islice(ops, n_leading, None), n_leading):
+    for index, op in enumerate(islice(ops, n_leading, None), n_leading):
         if type(op) is Branch or type(op) is Jump:
-            entered = max(entered, place + 1 + op.skip)
+            last_jump_target = max(last_jump_target, index + 1 + op.skip)
     changed: set[int] = set()
-    needed: set[int] = set()
-    for place in range(len(ops) - 1, max(entered, n_leading) - 1, -1):
-        op = ops[place]
+    measured: set[int] = set()
+    for index in range(len(ops) - 1, max(last_jump_target, n_leading) - 1, -1):
+        op = ops[index]
         if type(op) is Gate:
             changed.update(op.targets)
             if op.controls:
                 changed.update(op.controls)
         elif type(op) is Measure:
             if op.qubit in changed:
-                return place + 1
-            needed.add(op.qubit)
-        elif type(op) is Reset and op.qubit not in changed and op.qubit not in needed:
+                return index + 1
+            measured.add(op.qubit)
+        elif type(op) is Reset and op.qubit not in changed and op.qubit not in measured:
             continue
         else:
-            return place + 1
-    return min(entered, len(ops))
+            return index + 1
+    return min(last_jump_target, len(ops))
 
 
 def _count_splits(ops: Sequence[Op]) -> int:
-    """Count operations that may split the shots; resets of a qubit in |0⟩ do not."""
-    end = tail_start(ops)
+    """Count mid-circuit measurements and resets of qubits that a gate has touched.
+
+    Each can split the shots into branches with different states.
+    """
+    end = final_part_start(ops)
     used: set[int] = set()
     count = 0
     for op in islice(ops, end):
@@ -140,7 +147,7 @@ CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
     "gpi": (pi / 4,),
     "ms": (pi / 2, pi / 2, pi / 2),
 }
-"""Gates that are Clifford when each parameter is a multiple of its step."""
+"""Step of each parameter in radians; a gate is Clifford if all are multiples of their steps."""
 
 CONTROLLED_CLIFFORD_GRID: Final[Mapping[str, tuple[float, ...]]] = {
     **dict.fromkeys(("id", "x", "y", "z"), ()),
@@ -153,6 +160,10 @@ _TOLERANCE: Final = 1e-9
 _LARGEST_ANGLE: Final = 1e6
 """Above this, rounding errors of π approach the tolerance."""
 _PAULI_STEPS: Final = {"x": 0, "y": 0, "z": 0, "id": 0, "rx": 2, "ry": 2, "rz": 2, "p": 2, "gpi": 2}
+"""Gates that are Pauli gates, up to a phase, at multiples of this many steps of `CLIFFORD_GRID`.
+
+Gates with 0 have no parameters and are always Pauli gates.
+"""
 
 
 def clifford_steps(gate: Gate) -> tuple[int, ...] | None:
@@ -179,9 +190,14 @@ def clifford_steps(gate: Gate) -> tuple[int, ...] | None:
 _X_BITS: Final = str.maketrans("IXYZ", "0110")
 _Z_BITS: Final = str.maketrans("IXYZ", "0011")
 _CHEBYSHEV_ORDERS: Final = 20.0
+"""Orders that an expansion of strings that do not commute takes beside one for each radian."""
 _MAX_ORDERS: Final = 1e5
+"""Bound of that estimate, because the sum of the angles may be infinite."""
 _STRING_GATES: Final = 25
-"""Cost of a single Pauli string, in gates."""
+"""Cost of applying one Pauli string term by term, in gates.
+
+Without controls, strings that commute are applied as rotations of one gate each.
+"""
 
 
 def pauli_masks(letters: str) -> tuple[int, int]:
@@ -201,6 +217,8 @@ def all_commute(strings: Iterable[tuple[int, int]]) -> bool:
     basis: list[tuple[int, int]] = []
     for x, z in strings:
         for bx, bz in basis:
+            # Gaussian elimination over GF(2): the XOR is smaller if and only if the string has the
+            # leading bit of the basis string, which the XOR clears.
             x, z = min((x, z), (x ^ bx, z ^ bz))
         if x or z:
             basis.append((x, z))
@@ -211,7 +229,7 @@ def all_commute(strings: Iterable[tuple[int, int]]) -> bool:
 
 
 COSTLY: Final = frozenset(("pauliexp", "unitary"))
-"""Gates that cost more than one gate."""
+"""Gates whose simulation costs more than an ordinary gate; see `extra_cost`."""
 
 
 def extra_cost(gate: Gate) -> int:
@@ -233,12 +251,12 @@ def is_clifford(ops: Sequence[Op]) -> bool:
 
     A branch must test a single bit and skip only Pauli gates; jumps are not supported.
     """
-    for place, op in enumerate(ops):
+    for index, op in enumerate(ops):
         if type(op) is Gate:
             if clifford_steps(op) is None:
                 return False
         elif type(op) is Branch:
-            if len(op.clbits) != 1 or not all(map(is_pauli, ops[place + 1 : place + 1 + op.skip])):
+            if len(op.clbits) != 1 or not all(map(is_pauli, ops[index + 1 : index + 1 + op.skip])):
                 return False
         elif type(op) is Jump:
             return False
@@ -246,7 +264,10 @@ def is_clifford(ops: Sequence[Op]) -> bool:
 
 
 def is_pauli(op: Op) -> bool:
-    """Return whether an operation is a Pauli gate up to a phase."""
+    """Return whether an operation is a Pauli gate up to a phase.
+
+    Recognises only the gates in `_PAULI_STEPS`.
+    """
     if type(op) is not Gate or op.controls or op.name not in _PAULI_STEPS:
         return False
     steps = clifford_steps(op)

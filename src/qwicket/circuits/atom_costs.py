@@ -111,11 +111,11 @@ def summarise(circuits: tuple[AtomCircuit, ...]) -> Summary:
     n_gates = sum(len(circuit.gates) for circuit in circuits)
     n_single = sum(len(gate.wires) == 1 for circuit in circuits for gate in circuit.gates)
     return Summary(
-        "atoms",
-        len(circuits),
-        max((len(circuit.shape) for circuit in circuits), default=0),
-        n_single,
-        n_gates - n_single,
+        family="atoms",
+        n_circuits=len(circuits),
+        n_qubits=max((len(circuit.shape) for circuit in circuits), default=0),
+        n_ops_1q=n_single,
+        n_ops_2q=n_gates - n_single,
         n_samples=sum(circuit.shots * len(circuit.measured) for circuit in circuits),
         work_ns=sum(cost.work_ns for cost in costs),
         work_bytes=max((cost.n_bytes for cost in costs), default=0),

@@ -113,11 +113,11 @@ def summarise(circuits: tuple[PhotonicCircuit, ...]) -> Summary:
     n_single = sum(len(gate.modes) == 1 for gate in gates)
     n_modes = max((circuit.n_modes for circuit in circuits), default=0)
     return Summary(
-        FAMILY,
-        len(circuits),
-        n_modes,
-        n_single,
-        len(gates) - n_single,
+        family=FAMILY,
+        n_circuits=len(circuits),
+        n_qubits=n_modes,
+        n_ops_1q=n_single,
+        n_ops_2q=len(gates) - n_single,
         n_active=max(1, n_modes),
         n_clbits=max((_count(each, ("fock", "threshold")) for each in circuits), default=0),
         n_splits=max((_count(each) for each in circuits), default=0),

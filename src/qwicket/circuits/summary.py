@@ -12,16 +12,18 @@ class Summary(msgspec.Struct, frozen=True):
         family: Family of engines that can run it.
         n_circuits: Number of circuits (parts).
         n_qubits: Widest circuit.
-        n_ops_1q: Operations on one qubit, over all circuits.
+        n_ops_1q: Gates on at most one qubit, over all circuits; measurements and resets are not
+            counted.
         n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
         n_operands: Most qubits of one gate, controls included; 0 means unknown.
         n_active: Most qubits that the gates of one circuit touch, at least 1; 0 means unknown.
         n_clbits: Most classical bits of one circuit.
-        n_splits: Most measurements and resets of one circuit that something follows.
+        n_splits: Most mid-circuit measurements and resets of one circuit, of qubits that a gate has
+            touched. Of photonic circuits, most measured modes.
         n_branches: Branches and jumps, over all circuits.
         n_extra_ops: What `pauliexp` and `unitary` cost beyond one gate each, in gates, over all
             circuits.
-        native_gates: Which gates of trapped ions' machines it uses: `gpi gpi2 ms zz`.
+        native_gates: Gates of IonQ's native gateset that it uses: `gpi gpi2 ms zz`.
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
         n_parts: Number of parts, where it is not that of circuits: an estimation may run several.
         n_terms: Terms of all expectation values.
@@ -32,7 +34,8 @@ class Summary(msgspec.Struct, frozen=True):
         n_samples: Numbers that are read from cold atoms, over all circuits.
         work_ns: About how long gates on cold atoms take on one core, over all circuits.
         work_bytes: Memory for the eigenvectors of one circuit's gates on cold atoms.
-        unmeasured: Number of the first circuit that measures nothing, from 1; 0 if all measure.
+        unmeasured: Number, from 1, of the first circuit that measures nothing and asks for no
+            expectation values; 0 if there is none.
     """
 
     family: str

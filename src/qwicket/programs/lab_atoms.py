@@ -46,11 +46,11 @@ def check(circuits: tuple[AtomCircuit, ...]) -> Checked:
     n_single = sum(len(gate.wires) == 1 for circuit in circuits for gate in circuit.gates)
     n_gates = sum(len(circuit.gates) for circuit in circuits)
     summary = Summary(
-        "atoms",
-        len(circuits),
-        max(len(circuit.atoms) for circuit in circuits),
-        n_single,
-        n_gates - n_single,
+        family="atoms",
+        n_circuits=len(circuits),
+        n_qubits=max(len(circuit.atoms) for circuit in circuits),
+        n_ops_1q=n_single,
+        n_ops_2q=n_gates - n_single,
         n_samples=sum(circuit.shots * len(circuit.measured) for circuit in circuits),
     )
     return Checked(summary, pack(circuits))

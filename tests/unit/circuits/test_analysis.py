@@ -1,10 +1,10 @@
-"""What the model says of a circuit for estimates: facts that the engines rely on."""
+"""Summaries of circuits for estimates, and rules that the engines rely on."""
 
 from __future__ import annotations
 
 import pytest
 
-from qwicket.circuits.analysis import all_commute, pauli_masks, summarise, tail_start
+from qwicket.circuits.analysis import all_commute, final_part_start, pauli_masks, summarise
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 
 H, X1 = Gate("h", (0,)), Gate("x", (1,))
@@ -55,8 +55,8 @@ def test_branches_and_jumps_add_up() -> None:
     assert summarise((circuit(*ops), circuit(*ops))).n_branches == 4
 
 
-def test_tail_of_nothing_is_nothing() -> None:
-    assert tail_start(()) == 0
+def test_final_part_of_an_empty_circuit_starts_at_0() -> None:
+    assert final_part_start(()) == 0
 
 
 def test_every_circuit_must_be_clifford() -> None:

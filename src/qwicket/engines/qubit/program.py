@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from typing import Final, NamedTuple, cast
 
-from qwicket.circuits.analysis import tail_start
+from qwicket.circuits.analysis import final_part_start
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.sampling import Readout, readout
@@ -98,7 +98,7 @@ def read(circuit: QubitCircuit) -> Program:
 
 def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], dict[int, int]]:
     """Set apart what is measured at the end; resets of fresh qubits become resets of idle ones."""
-    start = tail_start(ops)
+    start = final_part_start(ops)
     head: list[Op] = [
         Reset(~op.qubit) if type(op) is Reset and place in fresh else op
         for place, op in enumerate(ops[:start])
