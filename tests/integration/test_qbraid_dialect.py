@@ -168,7 +168,7 @@ def test_what_has_no_compiled_program_is_a_404_that_says_why(
     midway = BELL.replace("cx q[0]", "c[0] = measure q[0];\ncx q[0]")
     answer = compiled(call, call.ended(call.submit(midway, deviceQrn=TWIN)["jobQrn"]))
     assert answer.status_code == 404
-    assert "measures on its way" in answer.json()["message"]
+    assert "mid-circuit measurement" in answer.json()["message"]
     long = "".join(f"rx(0.1) q[{k}];\ncx q[{k}], q[{k + 1}];\n" for k in range(15)) * 20
     job = call.submit(BELL.replace("[2]", "[16]") + long, deviceQrn=TWIN, shots=1000)
     assert compiled(call, job).status_code == 404

@@ -275,7 +275,7 @@ def vector(state: State) -> Matrix:
     return state.amplitudes()
 
 
-# --- circuits that measure on their way, and noise, with density matrices -------------------------
+# --- mid-circuit measurement, and noise, with density matrices -----------------------------------
 
 RELATIONS: Mapping[Relation, Callable[[int, int], bool]] = {
     "==": operator.eq,

@@ -342,7 +342,7 @@ class _Compiler(Synthesis):
         self._basis = _basis(gates)
         self._maximum = maximum
         self._ops: list[Op] = []
-        self._unflushed: set[int] = set()
+        self._with_pending: set[int] = set()
         self._label = ""
 
     def compile(self) -> QubitCircuit:
@@ -353,12 +353,12 @@ class _Compiler(Synthesis):
         begins: dict[int, int] = {}
         for place, op in enumerate(circuit.ops):
             if place in ends:
-                self._flush_all()
+                self._emit_all_pending()
             begins[place] = len(self._ops)
             self._take(op)
             if isinstance(op, Branch | Jump):
                 begins[place] = len(self._ops) - 1
-        self._flush_all()
+        self._emit_all_pending()
         begins[len(circuit.ops)] = len(self._ops)
         for place, op in enumerate(circuit.ops):
             if isinstance(op, Branch | Jump):
@@ -374,7 +374,7 @@ class _Compiler(Synthesis):
             case Gate():
                 self._take_gate(op)
             case Measure():
-                self._flush_all()  # so that measurements at the end stay there
+                self._emit_all_pending()  # so that measurements at the end stay there
                 self._emit(op)
             case Reset():
                 if not basis.resets:
@@ -384,13 +384,13 @@ class _Compiler(Synthesis):
             case Branch() | Jump():
                 if not basis.branches:
                     raise NoExactDecomposition("'if'")
-                self._flush_all()
+                self._emit_all_pending()
                 self._emit(op)
 
     def _take_gate(self, gate: Gate) -> None:
         if self._basis.has(gate.name, len(gate.controls)):
             for qubit in gate.controls + gate.targets:
-                self.flush(qubit)
+                self.emit_pending(qubit)
             self._emit(gate)
             return
         self._label = repr(label(gate))
@@ -405,17 +405,17 @@ class _Compiler(Synthesis):
         """Multiply the pending matrix; if no gates make the product, emit its factors."""
         product = matrix.after(self.pending[qubit])
         if not self._basis.is_universal and self._basis.sequence_for(product) is None:
-            self.flush(qubit)
+            self.emit_pending(qubit)
             product = matrix
             if self._basis.sequence_for(matrix) is None:
                 raise NoExactDecomposition(self._label)
         self.pending[qubit] = product
-        self._unflushed.add(qubit)
+        self._with_pending.add(qubit)
 
-    def flush(self, qubit: int) -> float:
-        """Do all that is pending: a device's gates need not commute with rotations about Z."""
-        if qubit in self._unflushed:
-            self._unflushed.discard(qubit)
+    def emit_pending(self, qubit: int) -> float:
+        """Emit all pending gates: a device's gates need not commute with rotations about Z."""
+        if qubit in self._with_pending:
+            self._with_pending.discard(qubit)
             sequence = self._basis.sequence_for(self.pending[qubit])
             assert sequence is not None  # `do` has seen to it
             self.pending[qubit] = UNIT
@@ -423,9 +423,9 @@ class _Compiler(Synthesis):
                 self._emit(Gate(gate.name, (qubit,), gate.params))
         return 0.0
 
-    def _flush_all(self) -> None:
-        for qubit in sorted(self._unflushed):
-            self.flush(qubit)
+    def _emit_all_pending(self) -> None:
+        for qubit in sorted(self._with_pending):
+            self.emit_pending(qubit)
 
     def _emit(self, op: Op) -> None:
         if len(self._ops) >= self._maximum:
@@ -434,7 +434,7 @@ class _Compiler(Synthesis):
 
     def _emit_on(self, name: str, params: tuple[float, ...], *qubits: int, n_controls: int) -> None:
         for qubit in qubits:
-            self.flush(qubit)
+            self.emit_pending(qubit)
         self._emit(Gate(name, qubits[n_controls:], params, qubits[:n_controls]))
 
     def turn_phase(self, lam: float, qubits: tuple[int, ...]) -> None:
@@ -457,7 +457,7 @@ class _Compiler(Synthesis):
         self.do(tdg, qubit_b)
         self._cx(qubit_a, qubit_b)
 
-    def turn_parity(self, theta: float, qubit_a: int, qubit_b: int) -> None:
+    def rotate_zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         """Do exp(-iθ/2 Z⊗Z): a quarter turn by one CZ, others by a rotation or by two CZ."""
         is_quarter = isclose(abs(theta), pi / 2, abs_tol=TINY)
         if is_quarter and self._controlled_pauli() is not None:

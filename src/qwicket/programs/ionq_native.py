@@ -1,10 +1,7 @@
-"""Flat circuits in the native gates of IonQ's machines: `gpi`, `gpi2` and either `ms` or `zz`.
+"""Compile flat qubit circuits to IonQ's native gates, exactly up to a global phase.
 
-Exact up to a global phase. What one qubit is to undergo is gathered until two qubits meet, and what
-is then left of it, a rotation about Z, costs nothing: it turns the phases of the gates to come.
-Before a measurement it is dropped. Everything else is made of one thing, exp(-iθ/2 Z⊗Z).
-
-Owns which gates come out; does not know what asked for them, nor how well a machine does them.
+One-qubit gates are merged until a two-qubit gate. Z rotations are virtual: they shift the phases of
+later gates, and are dropped before a measurement. Multi-qubit gates are built from ZZ rotations.
 """
 
 from __future__ import annotations
@@ -14,7 +11,7 @@ from typing import Literal
 
 import msgspec
 
-from qwicket.circuits.qubit import Gate, Measure, QubitCircuit
+from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, QubitCircuit, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.ionq_gates import IonQLimits
@@ -33,7 +30,7 @@ Entangler = Literal["ms", "zz"]
 
 
 class NativeGate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """A gate as IonQ writes it; phases and angles in turns."""
+    """One gate in the JSON of `ionq.native.v1`; phases and angles in turns (1 = 2π)."""
 
     gate: str
     target: int | None = None
@@ -44,95 +41,117 @@ class NativeGate(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class NativeCircuit(msgspec.Struct, frozen=True):
-    """IonQ's format `ionq.native.v1`."""
+    """A circuit in the JSON of `ionq.native.v1`."""
 
     qubits: int
     circuit: tuple[NativeGate, ...]
 
 
 def compile_circuit(circuit: QubitCircuit, entangler: Entangler, limits: Limits) -> NativeCircuit:
-    """Return a circuit in native gates.
+    """Compile a circuit to native gates.
 
     Args:
-        circuit: Gates, and measurements that no gate on their qubit follows.
-        entangler: The machine's gate on two qubits.
-        limits: `ionq_gates` bounds the gates that come out, as those that come in.
+        circuit: Gates and measurements; no gate may follow the measurement of one of its qubits.
+        entangler: The machine's two-qubit gate.
+        limits: `ionq_gates` bounds the number of native gates, as it does for submitted circuits.
 
     Raises:
-        InvalidProgram: It is not compiled: it measures on its way, resets or has conditions, or has
-            a gate for which there is no exact way.
-        LimitExceeded: Too many gates come out.
+        InvalidProgram: The circuit has mid-circuit measurement, reset or conditions, or a gate
+            without an exact decomposition.
+        LimitExceeded: The circuit needs too many native gates.
     """
-    work = _Compiler(circuit.n_qubits, entangler, limits.of(IonQLimits).ionq_gates)
+    emitter = _Emitter(circuit.n_qubits, entangler, limits.of(IonQLimits).ionq_gates)
     try:
-        _compile(circuit, work)
+        _compile(circuit, emitter)
     except NoExactDecomposition as error:
-        raise InvalidProgram(f"The circuit is not compiled: {error}.", field="circuit") from None
-    return NativeCircuit(circuit.n_qubits, tuple(work.gates))
+        text = f"The circuit cannot be compiled to native gates: {error}."
+        raise InvalidProgram(text, field="circuit") from None
+    return NativeCircuit(circuit.n_qubits, tuple(emitter.gates))
 
 
-def _compile(circuit: QubitCircuit, work: _Compiler) -> None:
+def _compile(circuit: QubitCircuit, emitter: _Emitter) -> None:
     measured: set[int] = set()
     for op in circuit.ops:
         if isinstance(op, Measure):
             measured.add(op.qubit)
         elif isinstance(op, Gate) and measured.isdisjoint(op.targets + op.controls):
-            work.add(op)
+            emitter.add(op)
         else:
-            raise NoExactDecomposition("it measures on its way, resets or has conditions")
+            raise InvalidProgram(
+                "Circuits with mid-circuit measurement, reset or conditions cannot be compiled to"
+                f" native gates; this one has {_unsupported(op)}.",
+                field="circuit",
+            )
     for qubit in range(circuit.n_qubits):
-        work.end(qubit, is_measured=qubit in measured)
+        emitter.finish(qubit, is_measured=qubit in measured)
 
 
-class _Compiler(Synthesis):
-    def __init__(self, n_qubits: int, entangler: Entangler, maximum: int) -> None:
+def _unsupported(op: Gate | Reset | Branch | Jump) -> str:
+    match op:
+        case Gate():
+            return f"the gate {op.name} after a measurement of its qubit"
+        case Reset():
+            return "a reset"
+        case _:
+            return "a condition"
+
+
+class _Emitter(Synthesis):
+    def __init__(self, n_qubits: int, entangler: Entangler, max_gates: int) -> None:
         super().__init__(n_qubits)
         self.gates: list[NativeGate] = []
         self._entangler = entangler
-        self._maximum = maximum
+        self._max_gates = max_gates
 
-    def end(self, qubit: int, *, is_measured: bool) -> None:
-        """Do what a qubit has yet to undergo; a last rotation about Z is nothing to its reading."""
-        angle = self.flush(qubit)
+    def finish(self, qubit: int, *, is_measured: bool) -> None:
+        """Emit the pending gates of a qubit.
+
+        A remaining Z rotation is emitted as two `gpi` unless the qubit is measured.
+        """
+        angle = self.emit_pending(qubit)
         if not is_measured and abs(fmod(angle, tau)) > TINY:
+            # rz(angle) = gpi(angle / 2) · gpi(0)
             self._pulse("gpi", qubit, 0)
             self._pulse("gpi", qubit, angle / 2)
 
-    def turn_parity(self, theta: float, qubit_a: int, qubit_b: int) -> None:
+    def rotate_zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
         if self._entangler == "zz":
             self._zz(theta, qubit_a, qubit_b)
         else:
             self._ms(theta, qubit_a, qubit_b)
 
     def _zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
-        for qubit in (qubit_a, qubit_b):
-            self.pending[qubit] = rz(self.flush(qubit))
+        for qubit in (qubit_a, qubit_b):  # Z rotations commute with `zz`
+            self.pending[qubit] = rz(self.emit_pending(qubit))
         self._emit(NativeGate("zz", targets=(qubit_a, qubit_b), angle=theta / tau))
 
     def _ms(self, theta: float, qubit_a: int, qubit_b: int) -> None:
-        frames = []
+        z_angles = []
         for qubit in (qubit_a, qubit_b):
             self.do(X_FROM_Z, qubit)
-            frames.append(self.flush(qubit))
-        for qubit, frame in zip((qubit_a, qubit_b), frames, strict=True):
-            self.pending[qubit] = X_FROM_Z.adjoint.after(rz(frame))
-        first = pi if theta < 0 else 0.0  # half a turn of one phase is a sign
-        phases = (_turns(first - frames[0]), _turns(-frames[1]))
+            z_angles.append(self.emit_pending(qubit))
+        for qubit, z_angle in zip((qubit_a, qubit_b), z_angles, strict=True):
+            self.pending[qubit] = X_FROM_Z.adjoint.after(rz(z_angle))
+        # IonQ's angle must not be negative; adding π to one phase negates it.
+        sign_phase = pi if theta < 0 else 0.0
+        phases = (_turns(sign_phase - z_angles[0]), _turns(-z_angles[1]))
         self._emit(
             NativeGate("ms", targets=(qubit_a, qubit_b), phases=phases, angle=abs(theta) / tau)
         )
 
-    def flush(self, qubit: int) -> float:
+    def emit_pending(self, qubit: int) -> float:
+        # Each identity holds up to a global phase; its rightmost factor acts first.
         theta, phi, lam = euler(self.pending[qubit])
         self.pending[qubit] = UNIT
-        if theta == 0:
+        if theta == 0:  # u(0, 0, λ) = rz(λ)
             return lam
-        if theta == pi:
+        if theta == pi:  # u(π, φ, 0) = gpi((φ + π) / 2)
             self._pulse("gpi", qubit, (phi + pi) / 2)
             return 0.0
-        if abs(theta - pi / 2) < TINY:
+        if abs(theta - pi / 2) < TINY:  # u(π/2, φ, λ) = rz(φ + λ) · gpi2(π/2 - λ)
             self._pulse("gpi2", qubit, pi / 2 - lam)
             return phi + lam
+        # u(θ, φ, λ) = rz(φ + θ + λ) · gpi2(π - λ - θ) · gpi2(-λ)
         self._pulse("gpi2", qubit, -lam)
         self._pulse("gpi2", qubit, pi - lam - theta)
         return phi + theta + lam
@@ -142,9 +161,10 @@ class _Compiler(Synthesis):
 
     def _emit(self, gate: NativeGate) -> None:
         self.gates.append(gate)
-        check_limit("ionq_gates", len(self.gates), self._maximum, " or more")
+        check_limit("ionq_gates", len(self.gates), self._max_gates, " or more")
 
 
 def _turns(angle: float) -> float:
     """Return an angle in turns, at least 0 and less than 1."""
-    return angle / tau % 1.0 % 1.0  # the first may give 1 for what is just below 0
+    # `% 1.0` rounds tiny negative values to 1.0; the second maps that to 0.
+    return angle / tau % 1.0 % 1.0

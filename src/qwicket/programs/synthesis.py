@@ -1,7 +1,7 @@
-"""Synthesis of flat gates from rotations of one qubit and exp(-iθ/2 Z⊗Z), exact but for a phase.
+"""Synthesis of flat gates from one-qubit and ZZ rotations, exact up to a global phase.
 
-One-qubit gates are multiplied until their qubit meets another. A subclass decides which gates come
-out of the product (`flush`) and of exp(-iθ/2 Z⊗Z) (`turn_parity`). Knows no machine and no format.
+One-qubit gates are multiplied until a two-qubit gate. A subclass decides which gates are emitted
+for the product (`emit_pending`) and for exp(-iθ/2 Z⊗Z) (`rotate_zz`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ TINY: Final = 1e-12
 
 
 class NoExactDecomposition(Exception):
-    """A gate cannot be made of those that come out; the text says why."""
+    """A gate has no exact decomposition into the target's gates; the text says why."""
 
 
 # --- one qubit ------------------------------------------------------------------------------------
@@ -107,7 +107,7 @@ def on_one(gate: Gate) -> Matrix:
         case "unitary", (ar, ai, br, bi, cr, ci, dr, di):
             return Matrix(complex(ar, ai), complex(br, bi), complex(cr, ci), complex(dr, di))
         case _:
-            raise NoExactDecomposition(f"there is no exact way for {gate.name}")
+            raise NoExactDecomposition(f"the gate {gate.name} has no exact decomposition")
 
 
 class Euler(NamedTuple):
@@ -150,18 +150,21 @@ def _diagonalised(matrix: Matrix) -> tuple[Matrix, float, float]:
 
 
 class Synthesis(ABC):
-    """Takes gates one by one; `pending` is what each qubit has yet to undergo."""
+    """Decomposes gates one by one.
+
+    `pending` is the product of the one-qubit gates of each qubit that have not been emitted.
+    """
 
     def __init__(self, n_qubits: int) -> None:
         self.pending = [UNIT] * n_qubits
 
     @abstractmethod
-    def flush(self, qubit: int) -> float:
-        """Do what is pending but for a rotation about Z, whose angle is returned."""
+    def emit_pending(self, qubit: int) -> float:
+        """Emit the pending gates except a last Z rotation, and return its angle."""
 
     @abstractmethod
-    def turn_parity(self, theta: float, qubit_a: int, qubit_b: int) -> None:
-        """Do exp(-iθ/2 Z⊗Z) for an angle of at most a quarter turn in size."""
+    def rotate_zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
+        """Emit exp(-iθ/2 Z⊗Z) for an angle from -π/2 to π/2."""
 
     def add(self, gate: Gate) -> None:
         """Add a gate of the flat form."""
@@ -286,7 +289,7 @@ class Synthesis(ABC):
             self.do(Z, qubit_a)
             self.do(Z, qubit_b)
         if abs(theta) >= TINY:
-            self.turn_parity(theta, qubit_a, qubit_b)
+            self.rotate_zz(theta, qubit_a, qubit_b)
 
 
 def _any_anticommute(terms: Sequence[str]) -> bool:

@@ -74,7 +74,7 @@ async def test_what_is_not_compiled_comes_back_as_a_refusal(parsers: ParserPool)
     assert isinstance(checked, Checked)
     answer = await parsers.compile(checked.circuits, 0, "ms", account=ADA)
     assert isinstance(answer, Refusal)
-    assert "measures on its way" in str(answer.error())
+    assert "mid-circuit measurement" in str(answer.error())
 
 
 async def test_a_refusal_comes_back_whole(parsers: ParserPool) -> None:

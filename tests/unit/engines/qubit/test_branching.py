@@ -1,4 +1,4 @@
-"""Circuits that measure on their way: against density matrices, single shots and formulas."""
+"""Mid-circuit measurement: against density matrices, single shots and formulas."""
 
 from __future__ import annotations
 
