@@ -369,20 +369,20 @@ def _is_live(token: Token, now_ms: int) -> bool:
 def _compute(_: DataLocation) -> Iterator[Finding]:
     from qwicket import programs
     from qwicket.circuits.options import RunOptions
-    from qwicket.compute import LocalCompute, Work, WorkError, WorkFailed
+    from qwicket.compute import EngineJob, LocalCompute, WorkError, WorkFailed
     from qwicket.compute.memory import available_bytes
     from qwicket.model.failures import Failure
     from qwicket.model.limits import Limits
 
     checked = programs.read("openqasm3", _BELL, Limits())
     how = RunOptions(shots=100, seed=7, outputs=("counts",))
-    work = Work("qubit", checked.circuits, msgspec.msgpack.encode(how))
+    job = EngineJob("qubit", checked.circuits, msgspec.msgpack.encode(how))
 
     async def run() -> float:
         compute = LocalCompute(1, memory_bytes=None, spares=0)
         began = time.perf_counter()
         try:
-            ((completion, _),) = await compute.run([work], timeout_s=_TRIAL_S)
+            ((completion, _),) = await compute.run([job], timeout_s=_TRIAL_S)
         finally:
             await compute.close()
         if isinstance(completion, Failure):

@@ -13,12 +13,13 @@ from qwicket.compute.failures import (
     WorkError,
     WorkFailed,
 )
-from qwicket.compute.local import Compute, LocalCompute, Work
+from qwicket.compute.local import Compute, EngineJob, LocalCompute
 from qwicket.compute.parser_pool import ParserPool
 from qwicket.compute.pool import Pool, Task
 
 __all__ = [
     "Compute",
+    "EngineJob",
     "InvalidResponse",
     "LocalCompute",
     "MemoryLimitExceeded",
@@ -28,7 +29,6 @@ __all__ = [
     "Stopped",
     "Task",
     "TimeLimitExceeded",
-    "Work",
     "WorkError",
     "WorkFailed",
     "WorkerDied",

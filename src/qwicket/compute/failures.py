@@ -3,7 +3,7 @@
     WorkFailed
     ├── WorkError    the function raised, or a value could not be pickled
     ├── WorkerDied   its process ended without a response: a crash, or a kill from outside
-    │   └── InvalidResponse  its response is malformed, and it was killed
+    │   └── InvalidResponse  its response is malformed, or not one to the task
     ├── TimeLimitExceeded    it reached its time limit and was killed
     ├── MemoryLimitExceeded  it needs more memory than a worker may use
     ├── Stopped      it was cancelled, or the pool closed
@@ -65,10 +65,11 @@ class WorkerDied(WorkFailed):
 
 
 class InvalidResponse(WorkerDied):
-    """The process sent a malformed response: work took it over or damaged its memory.
+    """The process sent an invalid response: work took it over or damaged its memory.
 
     Args:
-        exitcode: As for `WorkerDied`, of the kill that followed.
+        exitcode: As for `WorkerDied`, of the kill that followed a malformed response. 0 if the
+            response was well-formed but wrong, after which the process is not killed.
     """
 
     def __str__(self) -> str:

@@ -1,4 +1,4 @@
-"""Engines in processes of this machine, for callers on an event loop."""
+"""Interface to run engines, and its implementation with worker processes of this machine."""
 
 from __future__ import annotations
 
@@ -15,19 +15,21 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _HASHED_AT_ONCE_BYTES: Final = 64 << 10
+"""Larger results are hashed in a thread, so the event loop is not blocked."""
 
 
 class _Part(NamedTuple):
-    """Transport form of `Encoded`, because a msgspec union may contain only one struct."""
+    """Transport form of `Encoded`, because a msgspec union may contain only one untagged struct."""
 
     body: bytes
     sha256: bytes
 
 
-_Answer = list[tuple[tuple[_Part | Failure, ...], float]]
+_Result = tuple[tuple[_Part | Failure, ...], float]
+"""Parts of one job's result, and the seconds that the job ran."""
 
 
-class Work(NamedTuple):
+class EngineJob(NamedTuple):
     """One job as an engine sees it.
 
     Attributes:
@@ -42,34 +44,36 @@ class Work(NamedTuple):
 
 
 class Compute(Protocol):
-    """Runs engines."""
+    """Interface to run engines, here or in tests."""
 
     @property
     def slots(self) -> int:
         """Number of jobs that run at the same time."""
 
-    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[RunResult]:
+    async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
         """Run jobs one after the other as one task; return their results in order.
 
-        Cancelling the awaiting task stops them. `timeout_s` counts from when they have a process.
+        Cancelling the awaiting task stops them. `timeout_s` is for all of them together, and starts
+        when a worker process receives the task.
 
         Raises:
-            WorkFailed: There are no results; the class gives the reason.
+            WorkFailed: No result was produced; the subclass says why.
         """
 
     async def close(self) -> None:
-        """Stop all work and every process."""
+        """Stop all jobs and every process."""
 
 
 class LocalCompute:
     """A pool of engine processes. This process itself never imports an engine.
 
     Args:
-        slots: Jobs that run at the same time.
-        memory_bytes: Memory that one job may use; None sets no limit.
-        spares: Number of started processes that replace killed ones at once.
+        slots: Number of tasks that run at the same time.
+        memory_bytes: Address space that a task, which may be several jobs, may add to its warm
+            process; None sets no limit.
+        spares: Number of idle spare processes, kept to replace killed ones.
         niceness: Difference of the processes' nice level from that of the server.
-        answer_bytes: Size limit of a response.
+        response_bytes: Maximum size of a task's response in bytes; 1 GiB by default.
         engine: The function to run, as "module:function".
         warm_up: The function that each new process calls first.
     """
@@ -81,7 +85,7 @@ class LocalCompute:
         memory_bytes: int | None,
         spares: int = 1,
         niceness: int = 0,
-        answer_bytes: int = 1 << 30,
+        response_bytes: int = 1 << 30,
         engine: str = "qwicket.engines:run_jobs",
         warm_up: str | None = "qwicket.engines:warm_up",
     ) -> None:
@@ -92,7 +96,7 @@ class LocalCompute:
             warm_up=warm_up,
             memory_bytes=memory_bytes,
             niceness=niceness,
-            answer_bytes=answer_bytes,
+            response_bytes=response_bytes,
         )
 
     def start(self) -> None:
@@ -113,41 +117,43 @@ class LocalCompute:
         return self._pool.busy
 
     @property
-    def deaths(self) -> int:
+    def worker_deaths(self) -> int:
         """Number of workers that died while busy."""
         return self._pool.deaths
 
-    async def run(self, works: Sequence[Work], *, timeout_s: float) -> list[RunResult]:
-        jobs = [tuple(work) for work in works]
-        task = self._pool.submit(self._engine, jobs, timeout_s=timeout_s, returns=_Answer)
+    async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
+        arguments = [tuple(job) for job in jobs]
+        task = self._pool.submit(
+            self._engine, arguments, timeout_s=timeout_s, returns=list[_Result]
+        )
         try:
-            found = cast("_Answer", await asyncio.wrap_future(task.future))
-            if len(found) != len(jobs):
-                raise InvalidResponse(0)
-            if sum(map(_size, found)) <= _HASHED_AT_ONCE_BYTES:
-                return _checked(found)
-            return await asyncio.to_thread(_checked, found)
+            response = cast("list[_Result]", await asyncio.wrap_future(task.future))
+            if sum(map(_size, response)) <= _HASHED_AT_ONCE_BYTES:
+                return _validated(response, len(jobs))
+            return await asyncio.to_thread(_validated, response, len(jobs))
         finally:
-            task.cancel()  # no effect on ended work
+            task.cancel()  # no effect on an ended task
 
     async def close(self) -> None:
         await asyncio.to_thread(self._pool.close)
 
 
-def _size(ran: tuple[tuple[_Part | Failure, ...], float]) -> int:
-    return sum(len(part.body) for part in ran[0] if isinstance(part, _Part))
+def _size(result: _Result) -> int:
+    return sum(len(part.body) for part in result[0] if isinstance(part, _Part))
 
 
-def _checked(answer: _Answer) -> list[RunResult]:
+def _validated(response: list[_Result], n_jobs: int) -> list[RunResult]:
     """Validate and return the result of each job.
 
     Large bodies are stored under their digest, which equal bodies share, so a wrong digest would
     replace another job's result.
 
     Raises:
-        InvalidResponse: A digest is not that of its body.
+        InvalidResponse: There is not one result per job, or a digest is not that of its body.
     """
-    return [RunResult(tuple(map(_encoded, parts)), seconds) for parts, seconds in answer]
+    if len(response) != n_jobs:
+        raise InvalidResponse(0)
+    return [RunResult(tuple(map(_encoded, parts)), seconds) for parts, seconds in response]
 
 
 def _encoded(part: _Part | Failure) -> Encoded | Failure:

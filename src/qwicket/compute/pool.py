@@ -34,7 +34,7 @@ Ts = TypeVarTuple("Ts")
 # The kernel may kill an idle process at any time, when memory is short. If three in a row died
 # before they read a request, that is not by chance, and a fourth would not help.
 _DELIVERIES: Final = 3
-_ANSWER_BYTES: Final = 256 << 20
+_RESPONSE_BYTES: Final = 256 << 20
 _texts: Final = msgspec.msgpack.Decoder(tuple[str, str, str])
 
 _log = logging.getLogger(__name__)
@@ -122,7 +122,7 @@ class Pool:
         warm_up: "module:function", called without arguments in each new process.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
         niceness: Difference of the processes' nice level from that of their owner.
-        answer_bytes: Limit on the size of an answer.
+        response_bytes: Maximum size of a response in bytes.
     """
 
     def __init__(
@@ -133,7 +133,7 @@ class Pool:
         warm_up: str | None = None,
         memory_bytes: int | None = None,
         niceness: int = 0,
-        answer_bytes: int = _ANSWER_BYTES,
+        response_bytes: int = _RESPONSE_BYTES,
     ) -> None:
         self.slots = slots
         self.memory_bytes = memory_bytes
@@ -142,7 +142,7 @@ class Pool:
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
         self._spawner = WorkerSpawner(Setup(warm_up, memory_bytes, niceness), spares=spares)
         self._slots = [
-            _Slot(self._waiting, self._spawner, memory_bytes, answer_bytes) for _ in range(slots)
+            _Slot(self._waiting, self._spawner, memory_bytes, response_bytes) for _ in range(slots)
         ]
         self._threads = [
             threading.Thread(target=slot.serve, name=f"slot-{k}", daemon=True)
@@ -236,19 +236,19 @@ class Pool:
 
 
 class _Slot:
-    """Work of one thread: send the next task to its process, and replace the process."""
+    """Loop of one thread: send the next task to its process, and replace the process."""
 
     def __init__(
         self,
         waiting: SimpleQueue[Task[Any] | None],
         spawner: WorkerSpawner,
         memory_bytes: int | None,
-        answer_bytes: int,
+        response_bytes: int,
     ) -> None:
         self._waiting = waiting
         self._spawner = spawner
         self._memory_bytes = memory_bytes
-        self._answer_bytes = answer_bytes
+        self._response_bytes = response_bytes
         self._child: WorkerProcess | None = None
         self.is_busy = False
         self.deaths = 0
@@ -291,7 +291,7 @@ class _Slot:
             child = self._living_child()
             task._hold(child)
             try:
-                answer = child.ask(request, task.timeout_s, self._answer_bytes)
+                answer = child.ask(request, task.timeout_s, self._response_bytes)
                 return self._read(answer, task._returns)
             except (worker.BadMessage, msgspec.DecodeError, RecursionError) as error:
                 raise self._invalid_response(task, error) from None

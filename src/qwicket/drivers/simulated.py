@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.circuits.outcomes import RunResult
 from qwicket.compute import (
+    EngineJob,
     MemoryLimitExceeded,
     NotStarted,
     Stopped,
     TimeLimitExceeded,
-    Work,
     WorkerDied,
     WorkError,
     WorkFailed,
@@ -66,11 +66,12 @@ class SimulatedDriver:
     async def run(
         self, assignments: Sequence[Assignment], forward_log: ForwardLog
     ) -> list[RunResult]:
-        works = [
-            Work(self._families[each.device], each.circuits, each.options) for each in assignments
+        jobs = [
+            EngineJob(self._families[each.device], each.circuits, each.options)
+            for each in assignments
         ]
         try:
-            return await self._compute.run(works, timeout_s=self._run_time_s)
+            return await self._compute.run(jobs, timeout_s=self._run_time_s)
         except (NotStarted, Stopped) as failure:
             raise JobNotStarted(str(failure)) from failure
         except WorkFailed as failure:

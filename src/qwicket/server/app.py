@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from qwicket.server.settings import Settings
 
 _MEMORY_SHARE: Final = 0.8
-_ANSWER_MARGIN_BYTES: Final = 16 << 20
+_RESPONSE_MARGIN_BYTES: Final = 16 << 20
 _WORKERS_NICENESS: Final = 5
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
 Five steps of niceness give the server three quarters of a core whenever it needs one."""
@@ -96,18 +96,18 @@ class App:
         settings, limits = self._settings, self._limits.jobs
         store = self._store = self._open_store()
         # What a worker sends is about as long as the result in JSON, whose size is limited.
-        answer_bytes = 2 * limits.result_bytes + _ANSWER_MARGIN_BYTES
+        response_bytes = 2 * limits.result_bytes + _RESPONSE_MARGIN_BYTES
         self._compute = LocalCompute(
             self._workers,
             memory_bytes=limits.memory_bytes,
             niceness=_WORKERS_NICENESS,
-            answer_bytes=answer_bytes,
+            response_bytes=response_bytes,
         )
         self._express = LocalCompute(
             settings.express_slots,
             memory_bytes=min(limits.express_bytes, limits.memory_bytes or INT64_MAX),
             spares=0,
-            answer_bytes=answer_bytes,
+            response_bytes=response_bytes,
         )
         self._parsers = ParserPool(self._limits)
         await store.devices.seed(devices.built_in(shown_by), "builtin")

@@ -119,7 +119,11 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
         "qwicket_worker_deaths",
         "Processes that ended at work: a crash, too little memory, or a kill from outside",
         "pool",
-        {"jobs": compute.deaths, "express": sources.express.deaths, "parsers": parsers.deaths},
+        {
+            "jobs": compute.worker_deaths,
+            "express": sources.express.worker_deaths,
+            "parsers": parsers.deaths,
+        },
     )
     yield _counter(
         "qwicket_express_runs",

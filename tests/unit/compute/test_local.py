@@ -15,16 +15,16 @@ import qwicket.compute
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.compute import (
     Compute,
+    EngineJob,
     InvalidResponse,
     LocalCompute,
     Stopped,
     TimeLimitExceeded,
-    Work,
     WorkError,
 )
 from support.pools import WORKER_PATH, announced, eventually, holdings, is_gone
 
-WORK = Work("qubit", b"circuits", b"options")
+JOB = EngineJob("qubit", b"circuits", b"options")
 
 
 @pytest.fixture(autouse=True)
@@ -45,20 +45,20 @@ def with_compute(
     asyncio.run(main())
 
 
-def run(compute: Compute, *works: Work, timeout_s: float = 30.0) -> Awaitable[list[RunResult]]:
-    return compute.run(works, timeout_s=timeout_s)
+def run(compute: Compute, *jobs: EngineJob, timeout_s: float = 30.0) -> Awaitable[list[RunResult]]:
+    return compute.run(jobs, timeout_s=timeout_s)
 
 
-def endless(path: Path) -> Work:
-    return Work("qubit", str(path).encode(), b"")
+def endless(path: Path) -> EngineJob:
+    return EngineJob("qubit", str(path).encode(), b"")
 
 
 def test_work_reaches_the_engine_and_its_completion_comes_back() -> None:
     async def use(compute: Compute) -> None:
-        other = Work("atoms", b"more", b"")
-        assert await run(compute, WORK, other) == [
+        other = EngineJob("atoms", b"more", b"")
+        assert await run(compute, JOB, other) == [
             RunResult((Encoded(body, hashlib.sha256(body).digest()),), 0.5)
-            for body in (WORK.circuits, b"more")
+            for body in (JOB.circuits, b"more")
         ]
 
     with_compute(use)
@@ -68,7 +68,7 @@ def test_work_reaches_the_engine_and_its_completion_comes_back() -> None:
 def test_an_answer_that_is_no_completion_of_each_job_is_a_death(engine: str) -> None:
     async def use(compute: LocalCompute) -> None:
         with pytest.raises(InvalidResponse):
-            await run(compute, WORK, WORK)
+            await run(compute, JOB, JOB)
 
     with_compute(use, f"support.pool_tasks:{engine}")
 
@@ -118,7 +118,7 @@ def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
         with pytest.raises(Stopped):
             await running
         with pytest.raises(Stopped):
-            await run(compute, WORK)
+            await run(compute, JOB)
 
     with_compute(use, "support.pool_tasks:endless_engine")
     assert holdings() == before
@@ -127,7 +127,7 @@ def test_close_fails_what_runs_and_leaves_nothing(tmp_path: Path) -> None:
 def test_engine_that_is_missing_fails_the_work() -> None:
     async def use(compute: LocalCompute) -> None:
         with pytest.raises(WorkError, match="ModuleNotFoundError"):
-            await run(compute, WORK)
+            await run(compute, JOB)
 
     with_compute(use, "no_such_engines:run")
 
@@ -137,7 +137,7 @@ def test_engines_are_reached_unless_another_function_is_named() -> None:
         compute = LocalCompute(1, memory_bytes=1 << 30, spares=0)
         try:
             with pytest.raises(WorkError, match="KeyError: 'no such family'"):
-                await run(compute, Work("no such family", b"", b""))
+                await run(compute, EngineJob("no such family", b"", b""))
         finally:
             await compute.close()
 

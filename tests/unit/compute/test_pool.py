@@ -45,7 +45,7 @@ class Options(TypedDict, total=False):
     spares: int
     warm_up: str
     memory_bytes: int
-    answer_bytes: int
+    response_bytes: int
 
 
 @pytest.fixture
@@ -264,7 +264,7 @@ HOSTILE = {
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_bytes_of_a_worker_count_as_its_death(open_pool: OpenPool, name: str) -> None:
-    pool = open_pool(answer_bytes=MIB)
+    pool = open_pool(response_bytes=MIB)
     before = result(pool.submit(pool_tasks.pid, timeout_s=LIMIT_S))
     error = fault(pool, pool_tasks.send_raw, HOSTILE[name])
     assert isinstance(error, InvalidResponse)
