@@ -10,6 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
+from qwicket.gateway.admin import Admin
 from support.programs import BELL, slow
 from support.server import LiveServer
 from support.waiting import until
@@ -258,6 +259,28 @@ def test_a_revoked_token_is_refused_within_a_second(server: LiveServer) -> None:
         assert http.get("/v1/devices").status_code == 200
         (line,) = server.admin("token", "list", "--user", "revoked").splitlines()
         server.admin("token", "revoke", line.split()[0])
+        until(lambda: http.get("/v1/devices").status_code == 401, "a refusal", timeout_s=1)
+
+
+@pytest.mark.parametrize("way", ["disabled", "removed"])
+def test_who_leaves_is_refused_within_a_second(server: LiveServer, way: str) -> None:
+    account = f"leaver-{way}"
+
+    async def join(admin: Admin) -> str:
+        await admin.add_account(account, email=None, password=None)
+        await admin.add_project(way)
+        await admin.add_member(way, account)
+        return (await admin.create_token(account, project=way)).secret
+
+    async def leave(admin: Admin) -> None:
+        if way == "disabled":
+            await admin.disable_account(account)
+        else:
+            await admin.remove_member(way, account)
+
+    with server.client(server.as_admin(join)) as http:
+        assert http.get("/v1/devices").status_code == 200
+        server.as_admin(leave)
         until(lambda: http.get("/v1/devices").status_code == 401, "a refusal", timeout_s=1)
 
 
