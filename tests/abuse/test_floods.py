@@ -20,6 +20,7 @@ from abuse.dialects import DIALECTS, IONQ, NATIVE, Dialect
 from support import raw
 from support.scale import runs
 from support.server import LiveServer
+from support.waiting import until
 
 GB = 1 << 30
 MB = 1 << 20
@@ -59,11 +60,18 @@ class Peak:
 
     def __init__(self, live: LiveServer) -> None:
         self._proc = Path(f"/proc/{live.process.pid}")
+        # A server imports further modules once it listens.
+        until(self._is_steady, "its memory has settled", timeout_s=60)
         (self._proc / "clear_refs").write_text("5")
         self._before = self._read("VmRSS")
 
     def rise_bytes(self) -> int:
         return self._read("VmHWM") - self._before
+
+    def _is_steady(self) -> bool:
+        before = self._read("VmRSS")
+        time.sleep(0.3)
+        return self._read("VmRSS") == before
 
     def _read(self, name: str) -> int:
         for line in (self._proc / "status").read_text().splitlines():

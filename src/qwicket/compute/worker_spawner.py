@@ -283,8 +283,11 @@ class WorkerSpawner:
         try:
             child = WorkerProcess(self._setup, self._errors)
         except Exception as error:  # If this thread ended, its children would be killed.
-            _log.exception("a worker process could not be started")
-            # Probably memory or processes are short, so an immediate retry would fail again.
+            if isinstance(error, OSError):
+                _log.error("a worker process could not be started: %s", error.strerror)
+            else:
+                _log.exception("a worker process could not be started")
+            # Files, memory or processes are short, so an immediate retry would fail again.
             self._closing.wait(_START_PAUSE_S)
             return NotStarted(type(error).__name__)
         with self._lock:

@@ -170,5 +170,5 @@ def test_refusals_end_at_once():
         "backend": "simulator",
         "input": {"qubits": 1, "circuit": [{"gate": "no", "target": 0}]},
     }
-    with within(), pytest.raises(Exception, match="no gate of the qis"):
+    with within(), pytest.raises(Exception, match="not a gate of the qis gateset"):
         provider().session.create_job(json.dumps(data))
