@@ -132,7 +132,10 @@ class _Fermions:
             [parity] * wire + [lower] + [np.eye(2)] * (FERMION_WIRES - wire - 1)
             for wire in range(FERMION_WIRES)
         ]
-        self._c = [sparse.csr_array(reduce(sparse.kron, string)) for string in strings]
+        self._c = [
+            sparse.csr_array(reduce(sparse.kron, map(sparse.csr_array, string)))
+            for string in strings
+        ]
         self._n = [c.T @ c for c in self._c]
 
     def applied(self, gate: AtomGate, psi: State) -> State:
