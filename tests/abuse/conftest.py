@@ -62,7 +62,7 @@ def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
     return Tokens(good, stranger, unscoped, revoked.secret, expired, disabled)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def jobs(client: httpx.Client, tokens: Tokens) -> dict[str, str]:
     """Return the id of a completed job of ada's for each dialect, by its prefix."""
     return {dialect.prefix: run_bell(client, dialect, tokens.good) for dialect in DIALECTS}
