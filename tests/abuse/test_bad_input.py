@@ -15,7 +15,7 @@ from abuse.conftest import Tokens
 from abuse.dialects import DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from abuse.odd_values import DEEP, LATE, NO_JSON, ODD, matters
 from qwicket.dialects import mounts
-from support.pairwise import pairs
+from support.pairwise import by_row, naming, pairs
 from support.programs import BELL
 
 
@@ -109,13 +109,19 @@ def test_an_unknown_field_that_is_no_json_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("field", "text"),
-    pairs(FIELDS, ODD, per=prefix, keep=lambda field, text: matters(text, field.type)),
-    ids=str,
+    ("field", "texts"),
+    by_row(pairs(FIELDS, ODD, per=prefix, keep=lambda field, text: matters(text, field.type))),
+    ids=lambda given: "" if isinstance(given, list) else str(given),
 )
 def test_a_field_of_an_odd_value_is_taken_or_refused_by_name(
-    client: httpx.Client, token: str, field: Field, text: str
+    client: httpx.Client, token: str, field: Field, texts: list[str]
 ) -> None:
+    for text in texts:
+        with naming(text):
+            check_odd_value(client, token, field, text)
+
+
+def check_odd_value(client: httpx.Client, token: str, field: Field, text: str) -> None:
     response = post(client, field.dialect, token, field.in_body(ODD[text]))
     harmless(response)
     if fits(ODD[text], field.type) and response.status_code == 201:

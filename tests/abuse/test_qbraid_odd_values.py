@@ -14,7 +14,7 @@ from abuse.conftest import Tokens
 from abuse.dialects import FORMER_QBRAID, QBRAID, Dialect, harmless
 from abuse.odd_values import LATE, NO_JSON, ODD, matters
 from qwicket.dialects.qbraid import groups, submissions
-from support.pairwise import pairs
+from support.pairwise import by_row, naming, pairs
 
 OLD, NEW = FORMER_QBRAID.prefix, QBRAID.prefix
 FIELDS = {
@@ -73,28 +73,32 @@ def is_read(name: str, of: Any) -> bool:
 
 
 @pytest.mark.parametrize(
-    ("of", "odd"),
-    pairs(
-        FIELDS,
-        ODD,
-        per=lambda of: of[0],
-        keep=lambda of, odd: is_read(of[1], FIELDS[of]) and matters(odd, FIELDS[of]),
-    )
-    + pairs(
-        FIELDS,
-        NO_JSON,
-        per=lambda of: of[0],
-        keep=lambda of, odd: FIELDS[of] is msgspec.Raw and odd in LATE,
+    ("of", "odds"),
+    by_row(
+        pairs(
+            FIELDS,
+            ODD,
+            per=lambda of: of[0],
+            keep=lambda of, odd: is_read(of[1], FIELDS[of]) and matters(odd, FIELDS[of]),
+        )
+        + pairs(
+            FIELDS,
+            NO_JSON,
+            per=lambda of: of[0],
+            keep=lambda of, odd: FIELDS[of] is msgspec.Raw and odd in LATE,
+        )
     ),
-    ids=str,
+    ids=lambda given: "" if isinstance(given, list) else str(given),
 )
 def test_an_odd_field_of_a_submission_is_taken_or_refused(
-    client: httpx.Client, tokens: Tokens, of: tuple[str, str], odd: str
+    client: httpx.Client, tokens: Tokens, of: tuple[str, str], odds: list[str]
 ) -> None:
     dialect = QBRAID if of[0] == NEW else FORMER_QBRAID
-    field = of[1]
-    content = dialect.text(**{field: {**ODD, **NO_JSON}[odd]})
-    answered(dialect, client.post(dialect.jobs, content=content, headers=dialect.auth(tokens.good)))
+    for odd in odds:
+        with naming(odd):
+            content = dialect.text(**{of[1]: {**ODD, **NO_JSON}[odd]})
+            auth = dialect.auth(tokens.good)
+            answered(dialect, client.post(dialect.jobs, content=content, headers=auth))
 
 
 IN_PROGRAMS = [(key, is_batch) for key in ("format", "data") for is_batch in (False, True)]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterable
+from collections.abc import Callable, Container, Hashable, Iterable, Iterator
+from contextlib import contextmanager
+from itertools import groupby
 from typing import TypeVar
 
 Row = TypeVar("Row")
@@ -45,3 +47,24 @@ def pairs(
         if value in always or (keep and keep(row, value))
     }
     return [(every_row[place], every_value[number]) for place, number in sorted(chosen)]
+
+
+def by_row(found: Iterable[tuple[Row, Value]]) -> list[tuple[Row, list[Value]]]:
+    """Return each row with its values, for a test that tries them one after the other.
+
+    Pairs of one row must be neighbours, as those of `pairs` are.
+    """
+    return [
+        (row, [value for _, value in group])
+        for row, group in groupby(found, key=lambda pair: pair[0])
+    ]
+
+
+@contextmanager
+def naming(value: object) -> Iterator[None]:
+    """Add to a failure with which value of several it occurred."""
+    try:
+        yield
+    except BaseException as error:
+        error.add_note(f"with the value {value!r}")
+        raise

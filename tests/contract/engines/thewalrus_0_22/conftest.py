@@ -1,12 +1,7 @@
-"""Keeps what Numba compiles, in the environment: The Walrus does so for half of its functions.
-
-Without it each process compiles the others for half a minute. Their code is as it was.
-"""
+"""Runs The Walrus without Numba's compiler, which takes longer than all tests without it."""
 
 from __future__ import annotations
 
-from functools import partial
+import os
 
-import numba
-
-numba.jit = partial(numba.jit, cache=True)
+os.environ["NUMBA_DISABLE_JIT"] = "1"
