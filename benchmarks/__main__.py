@@ -26,12 +26,13 @@ from benchmarks import (
     queue,
     reading,
     sockets,
+    steps,
     streams,
     vendors,
 )
 from benchmarks.figures import VERDICTS, Figure, Table, markdown
 from benchmarks.history import Run, write
-from benchmarks.places import places
+from benchmarks.places import DATABASES, places
 
 T = TypeVar("T")
 
@@ -39,8 +40,8 @@ _tables: list[Table] = []
 """All that was printed."""
 
 PARTS: Final = (
-    *("queue", "batches", "agents", "express", "hostile", "sockets", "streams", "vendors"),
-    *("engines", "atoms", "photons", "reading", "imports"),
+    *("queue", "steps", "batches", "agents", "express", "hostile", "sockets", "streams"),
+    *("vendors", "engines", "atoms", "photons", "reading", "imports"),
 )
 
 
@@ -67,6 +68,8 @@ def main() -> int:
     verdicts: list[bool | None] = []
     if "queue" in parts:
         verdicts += _show_figures(_queue(queue.QUICK if asked.quick else queue.FULL))
+    if "steps" in parts:
+        _show_steps()
     if "batches" in parts:
         verdicts += _show_figures(_batches(5 if asked.quick else batches.ROUNDS))
     if "agents" in parts:
@@ -101,6 +104,18 @@ def main() -> int:
 def _queue(size: queue.Size) -> Iterator[Figure]:
     with places() as made:
         yield from queue.measure(made, size)
+
+
+def _show_steps() -> None:
+    with places() as made:
+        for database in DATABASES:
+            with made.fresh(database) as place:
+                cpu, timeline = steps.measure(place)
+            rows = [(step.name, _ms(step.alone_ms), _ms(step.together_ms)) for step in cpu]
+            many = f"{steps.CONNECTIONS} connections"
+            _print((f"{database}: CPU of one job, by step", "1 connection", many), rows)
+            times = [(gap.name, _ms(gap.wall_ms)) for gap in timeline]
+            _print((f"{database}: from event to event of one job", "wall time, p50"), times)
 
 
 def _batches(rounds: int) -> Iterator[Figure]:

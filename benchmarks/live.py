@@ -49,9 +49,10 @@ class Memory(NamedTuple):
 
 
 @contextmanager
-def server(place: Place) -> Iterator[Live]:
-    """Run `qwicket serve` until the block ends."""
-    command = [sys.executable, "-m", "qwicket", "serve", "--port", "0", "--workers", str(WORKERS)]
+def server(place: Place, *program: str) -> Iterator[Live]:
+    """Run `qwicket serve` until the block ends; `program` is the command before `serve`."""
+    program = program or ("-m", "qwicket")
+    command = [sys.executable, *program, "serve", "--port", "0", "--workers", str(WORKERS)]
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, *place.options],
