@@ -71,7 +71,7 @@ def read_header(source: bytes, limits: Limits) -> Header:
         limits: Bounds on its bytes and lines.
 
     Raises:
-        InvalidProgram: The header is refused, or the text is no UTF-8.
+        InvalidProgram: The header is refused, or the text is not UTF-8.
         LimitExceeded: A limit is exceeded.
     """
     return Reader(_lines(source, limits, is_header=True), limits).header()

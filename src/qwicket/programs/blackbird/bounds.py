@@ -1,4 +1,4 @@
-"""Bounds of the Blackbird reader beyond `Limits`: honest texts stay far below them."""
+"""Bounds of the Blackbird reader beyond `Limits`. Practical programs stay far below them."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ MAX_LINE_CHARS: Final = 1 << 18
 """Characters of one line: a unitary of 40 modes in one row is shorter."""
 
 MAX_HEADER_CHARS: Final = 1 << 12
-"""Characters of a line of the header, for the same reason as the next."""
+"""Characters of a line of the header, bounded for the reason below."""
 
 MAX_HEADER_TOKENS: Final = 200
 """Words, numbers and signs of a `target` or `type` line: dialects read those on the event loop."""
@@ -31,16 +31,16 @@ MAX_DEPTH: Final = 50
 """Operators, brackets and quotes that are open at once in one expression."""
 
 MAX_INTEGER: Final = 1_000_000_000
-"""Largest integer, in size."""
+"""Largest absolute value of a number or integer."""
 
 MAX_STEPS: Final = 5_000_000
-"""Characters that loops and time bins repeat, counted anew at each turn."""
+"""Characters that loops and time bins repeat, counted again in each iteration."""
 
 MAX_NUMBERS: Final = 400_000
 """Numbers in all parameters of the circuit's operations."""
 
 MAX_FORMULA: Final = 200
-"""Numbers, operators and measured values of one parameter that hangs on a measurement."""
+"""Numbers, operators and measured values of one parameter that depends on a measurement."""
 
 MAX_SHOTS: Final = 1_000_000_000
 """Shots that a header may name; the device's own limit is checked later."""

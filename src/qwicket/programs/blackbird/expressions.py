@@ -1,7 +1,7 @@
-"""Expressions of Blackbird, worked out while they are read.
+"""Expressions of Blackbird, evaluated while they are parsed.
 
-A sign binds tighter than a power, so `-2**2` is 4; powers go from right to left. What hangs on a
-measured value `q0` becomes a `Formula`.
+A sign binds tighter than a power, so `-2**2` is 4. Powers are right-associative. An expression that
+depends on a measured value `q0` becomes a `Formula`.
 """
 
 from __future__ import annotations
@@ -147,7 +147,7 @@ class Expressions:
             return self._literal(word)
         if word == "{":
             raise self.line.refuse("free parameters in braces must be given a value before")
-        if not word.isidentifier():  # the empty token at the end is no identifier
+        if not word.isidentifier():  # also refuses the empty token at the end of a line
             raise self.line.refuse(f"expected a value, found {quoted(word)}")
         return self._named(word)
 
@@ -187,7 +187,7 @@ class Expressions:
         if isinstance(argument, Formula):
             return self._formula(*argument.code, name)
         if isinstance(argument, str | Array):
-            raise self.line.refuse(f"{name} takes a number")
+            raise self.line.refuse(f"the argument of {name} must be a number")
         library = cmath if isinstance(argument, complex) else math
         try:
             return self._finite(getattr(library, _FUNCTIONS[name])(argument))
@@ -196,7 +196,7 @@ class Expressions:
 
     def _apply(self, symbol: str, left: Value, right: Value) -> Value:
         if isinstance(left, str | Array) or isinstance(right, str | Array):
-            raise self.line.refuse(f"{quoted(symbol)} takes numbers")
+            raise self.line.refuse(f"the operands of {quoted(symbol)} must be numbers")
         if isinstance(left, Formula) or isinstance(right, Formula):
             return self._formula(*_code(left), *_code(right), symbol)
         if symbol == "**" and not isinstance(left, complex):

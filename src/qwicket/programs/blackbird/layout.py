@@ -48,21 +48,21 @@ def read_layout(text: str) -> Layout | None:
     """Return a layout's circuit; None if it has none, or that of one time bin.
 
     Raises:
-        InvalidProgram: It is no layout.
-        LimitExceeded: It is too large.
+        InvalidProgram: The text is not a layout.
+        LimitExceeded: The layout is too large.
     """
     if not text.strip() or _is_binned(text):
         return None
     free = dict.fromkeys(_FREE.findall(text))
     if len(free) > _MAX_FREE:
-        raise InvalidProgram(f"a layout has at most {_MAX_FREE} free parameters")
+        raise InvalidProgram(f"a layout may have at most {_MAX_FREE} free parameters")
     # While the layout is read, each parameter is a number that no layout would contain.
     numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free)}
     written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
     own = BlackbirdLimits(blackbird_operations=_MAX_GATES)
     circuit = Reader(lines(written, own.program_lines), Limits(own=(own,))).program().circuit
     if any(isinstance(value, Formula) for op in circuit.ops for value in _params(op)):
-        raise InvalidProgram("a layout's arguments are numbers and free parameters")
+        raise InvalidProgram("a layout's arguments must be numbers or free parameters")
     used = {value for op in circuit.ops for value in _params(op)}
     for name, number in numbers.items():
         if number not in used:
@@ -87,7 +87,7 @@ def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:
         allowed: Allowed values of its parameters; a missing name allows any number.
 
     Raises:
-        InvalidProgram: It is not; the detail says where.
+        InvalidProgram: The program differs from the layout; the detail says where.
     """
     gates = [op for op in ops if isinstance(op, Gate)]
     own = [op for op in layout.ops if isinstance(op, Gate)]
@@ -126,11 +126,11 @@ def _bind(
     assert not isinstance(theirs, Formula)
     name = names.get(theirs)
     if isinstance(mine, Formula):
-        raise InvalidProgram(f"{here}: the layout's parameters are numbers")
+        raise InvalidProgram(f"{here}: the layout's parameters must be numbers")
     expected = theirs if name is None else values.setdefault(name, mine)
     if not isclose(mine, expected, abs_tol=_TOLERANCE):
         word = "this parameter" if name is None else name
-        raise InvalidProgram(f"{here}: {word} is {expected:g}, not {mine:g}")
+        raise InvalidProgram(f"{here}: {word} must be {expected:g}, not {mine:g}")
 
 
 def _check_allowed(name: str, value: float, allowed: Sequence[float | tuple[float, float]]) -> None:

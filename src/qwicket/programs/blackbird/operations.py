@@ -1,4 +1,7 @@
-"""The operations of Blackbird: their arguments, and what an operation on given modes becomes."""
+"""The operations of Blackbird: their arguments, and their conversion into operations of a circuit.
+
+Names and conventions are those of Strawberry Fields, with ħ = 2 and angles in radians.
+"""
 
 from __future__ import annotations
 
@@ -17,17 +20,23 @@ Arguments = Mapping[str, Argument]
 
 
 class Signature(NamedTuple):
-    """Number of modes (0 for any) and arguments of an operation."""
+    """Modes and arguments of an operation.
+
+    Attributes:
+        n_modes: Number of modes on which it acts; 0 allows any number.
+        defaults: Default of each argument in order; None marks a required argument.
+    """
 
     n_modes: int
     defaults: Mapping[str, float | None]
 
 
 def _takes(n_modes: int, **defaults: float | None) -> Signature:
-    """A default of None means that the argument must be given."""
     return Signature(n_modes, defaults)
 
 
+# Homodyne angles: MeasureX and MeasureP are MeasureHomodyne at 0 and pi/2, MeasureHD is short for
+# MeasureHeterodyne.
 _MEASUREMENTS: Final[Mapping[str, tuple[Kind, float]]] = {
     "MeasureFock": ("fock", 0.0),
     "MeasureThreshold": ("threshold", 0.0),
@@ -74,9 +83,12 @@ SIGNATURES: Final[Mapping[str, Signature]] = {
     **dict.fromkeys(_MEASUREMENTS, _takes(0)),
     **_OPTIONS,
 }
-_FED: Final = frozenset({"Dgate", "Xgate", "Zgate"})
+_FEED_FORWARD: Final = frozenset({"Dgate", "Xgate", "Zgate"})
+"""Gates whose arguments may depend on measured values."""
+
 _SHEARS: Final = frozenset({"Pgate", "CXgate", "CZgate"})
-"""A shear by s squeezes by arsinh(s/2)."""
+"""Gates whose argument s squeezes by arsinh(s/2)."""
+
 _SQUEEZES: Final[Mapping[str, tuple[int, float]]] = {
     "Sgate": (0, 1.0),
     "S2gate": (0, 1.0),
@@ -84,6 +96,8 @@ _SQUEEZES: Final[Mapping[str, tuple[int, float]]] = {
     "DisplacedSqueezed": (2, 1.0),
     **dict.fromkeys(_SHEARS, (0, 1.0)),
 }
+"""Position of the argument that squeezes, and the squeezing r for each unit of it."""
+
 _DISPLACES: Final[Mapping[str, tuple[int, float]]] = {
     "Dgate": (0, 1.0),
     "Coherent": (0, 1.0),
@@ -91,12 +105,28 @@ _DISPLACES: Final[Mapping[str, tuple[int, float]]] = {
     "Xgate": (0, 0.5),
     "Zgate": (0, 0.5),
 }
-"""Which argument does it, and how much a unit of it."""
+"""Position of the argument that displaces, and the displacement |α| for each unit of it.
+
+With ħ = 2 a shift of x or p by 1 is a displacement by 1/2.
+"""
+
 _NOT_NEGATIVE: Final = frozenset({"nbar", "T", "dark_counts"})
 
 
 def operation(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments) -> Op:
-    """Return an operation with all its arguments by name in flat form."""
+    """Return an operation of a circuit, with its arguments as a flat tuple of numbers.
+
+    Args:
+        line: The operation's line, for errors.
+        name: A key of `SIGNATURES`.
+        modes: The modes on which it acts.
+        arguments: All arguments of its signature in order. Those of gates become parameters in
+            this order, and matrices are flattened by rows; a complex element becomes two numbers.
+
+    Raises:
+        InvalidProgram: An argument has the wrong type, shape or range.
+        LimitExceeded: A number is too large.
+    """
     if name in _MEASUREMENTS:
         return _measurement(line, name, modes, arguments)
     if name in _MATRICES:
@@ -106,12 +136,12 @@ def operation(line: Line, name: str, modes: tuple[int, ...], arguments: Argument
 
 
 def check_strength(line: Line, gate: Gate, limits: Limits) -> None:
-    """Check a gate's squeezing and displacement, as far as its arguments determine them.
+    """Check the squeezing and displacement of a gate against the limits.
 
-    The engine checks gates that are given by a matrix.
+    Gates that are given by a matrix or depend on measured values are checked by the engine.
 
     Raises:
-        LimitExceeded: It does; the limit is named.
+        LimitExceeded: The gate squeezes or displaces too much; the detail names the limit.
     """
     for which, limit, strength in (
         ("squeezing", limits.photonic.squeezing, _SQUEEZES),
@@ -131,7 +161,7 @@ def _measurement(line: Line, name: str, modes: tuple[int, ...], arguments: Argum
     dark = arguments.get("dark_counts", 0.0)
     means = dark.elements if isinstance(dark, Array) else (dark,) * len(modes)
     if len(means) != len(modes):
-        raise line.refuse(f"{name}: dark_counts names {len(means)} modes of {len(modes)}")
+        raise line.refuse(f"{name}: dark_counts must have {len(modes)} elements, not {len(means)}")
     counts = tuple([_real(line, name, "dark_counts", mean) for mean in means])
     return Measure(kind, modes, angle, counts if any(counts) else ())
 
@@ -140,17 +170,15 @@ def _matrix(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments)
     n = len(modes) if name == "Interferometer" else 2 * len(modes)
     params: list[float] = []
     for key, value in arguments.items():
-        if key == "r":
-            zeros = (0.0,) * n
-            found = value.elements if isinstance(value, Array) else zeros
-            wanted = n
-        else:
-            if not isinstance(value, Array):
-                raise line.refuse(f"{name}: {key} is an array")
-            found, wanted = value.elements, n * n
+        wanted = n if key == "r" else n * n
+        if key == "r" and value == 0:
+            value = Array((0.0,) * n, n)  # the default means
+        if not isinstance(value, Array):
+            raise line.refuse(f"{name}: {key} must be an array")
+        found = value.elements
         if len(found) != wanted:
-            text = f"{len(found)} elements, and {wanted} are needed for {len(modes)} modes"
-            raise line.refuse(f"{name}: {key} has {text}")
+            text = f"{wanted} elements for {len(modes)} modes, not {len(found)}"
+            raise line.refuse(f"{name}: {key} must have {text}")
         for element in found:
             if name == "Interferometer":
                 params += (complex(element).real, complex(element).imag)
@@ -161,21 +189,21 @@ def _matrix(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments)
 
 def _parameter(line: Line, name: str, key: str, value: Argument) -> Parameter:
     if isinstance(value, Formula):
-        if name not in _FED:
-            fed = ", ".join(sorted(_FED))
-            raise line.refuse(f"{name}: only {fed} take measured values")
+        if name not in _FEED_FORWARD:
+            allowed = ", ".join(sorted(_FEED_FORWARD))
+            raise line.refuse(f"{name}: only {allowed} may depend on measured values")
         return value
     return _real(line, name, key, value)
 
 
 def _real(line: Line, name: str, key: str, value: Argument) -> float:
     if isinstance(value, Array | Formula) or complex(value).imag:
-        raise line.refuse(f"{name}: {key} is one real number")
+        raise line.refuse(f"{name}: {key} must be one real number")
     number = float(complex(value).real)
     if key in _NOT_NEGATIVE and number < 0:
-        raise line.refuse(f"{name}: {key} is {number:g}, and must not be negative")
+        raise line.refuse(f"{name}: {key} is {number:g}, but must not be negative")
     if key == "T" and number > 1:
-        raise line.refuse(f"{name}: T is {number:g}, and must be at most 1")
+        raise line.refuse(f"{name}: T is {number:g}, but must be at most 1")
     if abs(number) > bounds.MAX_INTEGER:
         raise line.exceed(f"{name}: {key} is {number:g}", bounds.MAX_INTEGER)
     return number

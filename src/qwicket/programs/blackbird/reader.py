@@ -224,7 +224,7 @@ class Reader:
             value = reader.number()
             converted = _converted(line, kind, value)
             if isinstance(converted, str | Array | Formula):
-                raise line.refuse("an array holds numbers")
+                raise line.refuse("an array may contain only numbers")
             found.append(converted)
             if not reader.take(","):
                 break
@@ -283,7 +283,7 @@ class Reader:
         while not reader.take("]"):
             value = reader.number()
             if isinstance(value, Formula):
-                raise reader.line.refuse("a list holds numbers")
+                raise reader.line.refuse("a list may contain only numbers")
             found.append(value)
             if reader.here != "]":
                 reader.expect(",")
@@ -298,7 +298,7 @@ class Reader:
             if line.tokens[0] in _TYPES:
                 self._declare(line)
             elif line.tokens[0] == "for":
-                raise line.refuse("loops are not known in time-domain programs")
+                raise line.refuse("time-domain programs cannot have loops")
             else:
                 body.append(line)
         return body
@@ -347,7 +347,7 @@ class Reader:
             check_strength(line, made, self._limits)
         # In a time-domain machine only the pulse that leaves the loop reaches the detector.
         if self._is_tdm and isinstance(made, Measure) and modes != (0,):
-            raise line.refuse("time-domain programs measure mode 0 alone")
+            raise line.refuse("time-domain programs may measure only mode 0")
         self._ops.append((line, made))
         self._n_numbers += _n_numbers(made)
         if self._n_numbers > bounds.MAX_NUMBERS:
@@ -381,7 +381,7 @@ class Reader:
         elif len(given) < len(defaults):
             key = tuple(defaults)[len(given)]
         else:
-            raise reader.line.refuse(f"{name} takes {len(defaults)} arguments at most")
+            raise reader.line.refuse(f"{name} takes at most {len(defaults)} arguments")
         # Strawberry Fields simulates post-selection with it, which a device cannot do.
         if key == "select":
             raise reader.line.refuse(f"{name}: outcomes cannot be selected")
@@ -459,4 +459,4 @@ def _converted(line: Line, kind: str, value: Value) -> Value:
             return float(value)
         case ("complex", int() | float() | complex()):
             return complex(value)
-    raise line.refuse(f"the value is no {kind}")
+    raise line.refuse(f"the value must have the type {kind}")

@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.programs.blackbird import bounds
 
-# Quantifiers are possessive, so that a line of n characters costs O(n) once it is stripped: blanks
-# before the end of a text are no token, and would be tried anew from each of them.
+# Quantifiers are possessive, so that a stripped line of n characters costs O(n). Otherwise trailing
+# blanks, which no token ends, would be matched again from each position.
 _TOKEN: Final = re.compile(
     r"""
     [ \t\f\v]*+
@@ -85,5 +85,5 @@ def quoted(text: str) -> str:
 
 
 def split_quoted(text: str) -> list[str]:
-    """Return the tokens of a text that stood in quotes."""
+    """Return the tokens of a quoted text."""
     return _TOKEN.findall(text.strip()) + _END

@@ -158,7 +158,7 @@ def test_line_ends_comments_and_blanks_do_not_matter() -> None:
     [
         ("Warp(1) | 0", "the operation 'Warp' is not known"),
         ("Sgate() | 0", "Sgate needs the argument r"),
-        ("Rgate(1, 2) | 0", "Rgate takes 1 arguments at most"),
+        ("Rgate(1, 2) | 0", "Rgate takes at most 1 arguments"),
         ("BSgate(1, 2) | 0", "BSgate acts on 2 modes, not 1"),
         ("BSgate(1, 2) | [1, 1]", "a mode is named twice"),
         ("Rgate(x) | 0", "'x' is not known"),
@@ -166,28 +166,53 @@ def test_line_ends_comments_and_blanks_do_not_matter() -> None:
         ("Rgate(1/0) | 0", "division by zero"),
         ("Rgate(log(-1)) | 0", "log: the result is not a finite number"),
         ("Rgate(1e999) | 0", "the result is not a finite number"),
-        ("Rgate(2j) | 0", "Rgate: theta is one real number"),
+        ("Rgate(2j) | 0", "Rgate: theta must be one real number"),
         ("Rgate(1 2) | 0", "expected ',', found '2'"),
         ("Rgate(²) | 0", r"expected a value, found '\xb2'"),
         ("Rgate(1) | 0.5", "an integer is needed"),
         ("Rgate(1) | -1", "a mode must not be negative"),
         ("Rgate(1)", "expected '|', found the end of the line"),
-        ("Rgate(q0) | 1", "Rgate: only Dgate, Xgate, Zgate take measured values"),
+        ("Rgate(q0) | 1", "Rgate: only Dgate, Xgate, Zgate may depend on measured values"),
         ("Xgate(q0) | 1", "q0: mode 0 has no homodyne outcome yet"),
-        ("LossChannel(1.5) | 0", "LossChannel: T is 1.5, and must be at most 1"),
-        ("Thermal(-1) | 0", "Thermal: nbar is -1, and must not be negative"),
+        ("LossChannel(1.5) | 0", "LossChannel: T is 1.5, but must be at most 1"),
+        ("Thermal(-1) | 0", "Thermal: nbar is -1, but must not be negative"),
         ("MeasureHomodyne(0, select=1) | 0", "MeasureHomodyne: outcomes cannot be selected"),
         ("int pi = 3", "'pi' cannot be a variable"),
-        ("int n = 2.5", "the value is no int"),
+        ("int n = 2.5", "the value must have the type int"),
         ("float", "expected '=', found the end of the line"),
         ("for int i in 0:3", "a loop needs indented statements"),
         ('include "/etc/passwd"', "include is not allowed here: no file is ever read"),
-        ("Interferometer(1) | 0", "Interferometer: U is an array"),
+        ("Interferometer(1) | 0", "Interferometer: U must be an array"),
+        ("Gaussian(1) | 0", "Gaussian: V must be an array"),
     ],
 )
 def test_an_error_names_its_line(line: str, reason: str) -> None:
     text = f"{HEAD}{line}\nMeasureFock() | 0\n"
     assert refusal(text) == f"line 5: {reason}"
+
+
+@pytest.mark.parametrize(
+    ("means", "reason"),
+    [
+        ("5.0", "r must be an array"),
+        ("[1.0, 2.0, 3.0]", "r must have 2 elements for 1 modes, not 3"),
+        ("[1.0, 2.0j]", "r must be one real number"),
+    ],
+)
+def test_wrong_means_of_a_gaussian_are_refused_and_not_taken_as_zero(
+    means: str, reason: str
+) -> None:
+    vacuum = "float array V[2, 2] =\n    1, 0\n    0, 1\n"
+    assert refusal(f"{vacuum}Gaussian(V, {means}) | 0\nMeasureFock() | 0").endswith(
+        f"Gaussian: {reason}"
+    )
+
+
+def test_means_of_a_gaussian_are_zero_unless_given() -> None:
+    vacuum = "float array V[2, 2] =\n    1, 0\n    0, 1\n"
+    cov = (1.0, 0.0, 0.0, 1.0)
+    for text, means in (("V", (0.0, 0.0)), ("V, 0", (0.0, 0.0)), ("V, [3, 4]", (3.0, 4.0))):
+        assert ops(f"{vacuum}Gaussian({text}) | 0") == (Gate("Gaussian", (0,), cov + means),)
 
 
 def test_a_mode_is_measured_once_and_for_good() -> None:

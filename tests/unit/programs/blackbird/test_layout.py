@@ -62,7 +62,10 @@ def test_operations_on_different_modes_may_change_places() -> None:
     [
         (("S2gate(1.0, 0.0) | [0, 4]\n", ""), "the program has 23 gates, the layout 24"),
         (("S2gate(1.0, 0.0) | [0, 4]", "S2gate(0.5, 0.0) | [0, 4]"), r"_0 may be 0 or 1, not 0.5"),
-        (("S2gate(1.0, 0.0) | [0, 4]", "S2gate(1.0, 0.1) | [0, 4]"), "parameter is 0, not 0.1"),
+        (
+            ("S2gate(1.0, 0.0) | [0, 4]", "S2gate(1.0, 0.1) | [0, 4]"),
+            "parameter must be 0, not 0.1",
+        ),
         (("S2gate(1.0, 0.0) | [0, 4]", "S2gate(1.0, 0.0) | [4, 0]"), r"has S2gate on 0, 4 there"),
         (("S2gate(1.0, 0.0) | [0, 4]", "BSgate(1.0, 0.0) | [0, 4]"), r"gate 1 \(BSgate on 0, 4\)"),
         (("MeasureFock()", "MeasureThreshold()"), "measures otherwise"),
@@ -83,7 +86,7 @@ def test_what_is_not_the_layout_is_refused_by_what_is_wrong(
 def test_a_parameter_that_occurs_twice_has_one_value() -> None:
     text = filled(x8().layout, **SQUEEZED)
     first, _, rest = text.partition("MZgate(")
-    with pytest.raises(InvalidProgram, match=r"phase_0 is 1, not 3.14159"):
+    with pytest.raises(InvalidProgram, match=r"phase_0 must be 1, not 3.14159"):
         check(first + "MZgate(" + rest.replace(repr(pi), "1.0", 1), x8())
 
 
