@@ -172,7 +172,7 @@ def test_jobs_go_to_the_project_that_is_named(server: LiveServer, http: httpx.Cl
 
 def test_what_is_not_there_is_no_404_but_a_program(client: Client) -> None:
     # the client takes 404 for a program that is not there
-    assert "there are sampler and estimator" in refused(client, 404, program_id="noise-learner")
+    assert "must be sampler or estimator" in refused(client, 404, program_id="noise-learner")
     assert "backend: " in refused(client, backend="nothing")
     assert "backend: " in refused(client, backend="simulator")  # of another dialect
     assert "session_id: " in refused(client, session_id=ABSENT)
@@ -338,7 +338,7 @@ def test_a_session_is_for_one_device_and_closes_once(client: Client) -> None:
     assert "closed" in refused(client, backend=TWIN, session_id=opened["id"])
     answer = client.call("PATCH", at, json={"accepting_jobs": True})
     assert answer.status_code == 400
-    assert "never opened again" in ibm_json(answer)
+    assert "cannot be opened again" in ibm_json(answer)
 
 
 def test_who_ends_a_session_cancels_what_it_has(client: Client) -> None:

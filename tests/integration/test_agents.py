@@ -191,7 +191,7 @@ def test_a_job_that_kills_the_labs_program_thrice_has_failed(lab: Lab, http: htt
     [
         ("raises", "device_failed", "The device reported an error; see its agent's log."),
         ("refuses", "no_atoms", "The trap was empty."),
-        ("misfits", "bad_outcome", "is no text of 2 bits"),
+        ("misfits", "bad_outcome", "must be 2 characters 0 or 1"),
         ("miscounts", "outcome_refused", "a count is out of range"),
     ],
 )

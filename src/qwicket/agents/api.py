@@ -129,7 +129,7 @@ class AgentAPI:
 
         Raises:
             ApiError: The server refuses it, or it is too large to be sent.
-            ClientError: It did not arrive.
+            ClientError: The result did not reach the server.
         """
         n_bytes = sum(len(each.body) for each in parts if isinstance(each, Part)) * 4 // 3
         if lease.max_bytes is not None and n_bytes > lease.max_bytes:

@@ -131,7 +131,7 @@ def _keys(texts: Iterable[str], n_bits: int) -> _Array:
 
 def _key(text: str, n_bits: int, width: int) -> bytes:
     if len(text) != n_bits or not set(text) <= {"0", "1"}:
-        raise InvalidOutcome(f"{text[:40]!r} is no text of {n_bits} bits")
+        raise InvalidOutcome(f"{text[:40]!r} must be {n_bits} characters 0 or 1")
     return (int(text, 2) if n_bits else 0).to_bytes(width, "little")
 
 
@@ -156,4 +156,4 @@ def _numbers(numbers: Sequence[Any], family: str) -> tuple[str, bytes]:
             return "<f8", array("d", numbers).tobytes()
         return "<i8", array("q", [int(each) for each in numbers]).tobytes()
     except (OverflowError, TypeError, ValueError):
-        raise InvalidOutcome("a sample is no number, or out of range") from None
+        raise InvalidOutcome("a sample is not a number, or out of range") from None

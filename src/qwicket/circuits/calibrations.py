@@ -137,7 +137,7 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
         """Validate the qubits against a device.
 
         Raises:
-            ValueError: It names a qubit that the device does not have.
+            ValueError: The calibration names a qubit that the device does not have.
         """
         named = {*self.qubits}
         for pair in (*(self.connectivity or ()), *(each.qubits for each in self.pairs)):

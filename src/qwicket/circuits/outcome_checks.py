@@ -61,7 +61,7 @@ def check(
 
     Raises:
         InvalidRequest: One is damaged or does not fit; the field names it.
-        LimitExceeded: They are too large.
+        LimitExceeded: The outcomes are too large.
     """
     room = limits.jobs.result_bytes
     for number, encoded in parts:
@@ -95,7 +95,7 @@ def _read(raw: bytes, where: str) -> Outcome:
     try:
         return _decoder.decode(raw)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
-        raise InvalidRequest(f"{where}.outcome is no outcome.", field=where) from None
+        raise InvalidRequest(f"{where}.outcome is not a valid outcome.", field=where) from None
 
 
 def _check(outcome: Outcome, frame: Frame, options: RunOptions, where: str) -> None:
@@ -133,7 +133,7 @@ def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:
     _check_size(SAMPLES, samples)
     if samples.dtype != "<i2":
         numbers = np.frombuffer(samples.data, samples.dtype)
-        _need(bool(np.isfinite(numbers).all()), "a sample is no number")
+        _need(bool(np.isfinite(numbers).all()), "a sample is not a finite number")
 
 
 def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:

@@ -70,7 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         arrays: `keys` (k × bytes, uint8), and aligned with it `counts` (k, int64),
             `probabilities` (k, float64) and, of symmetrised runs, `sharpened` (k, float64), the
             share of the plurality vote; `memory` (shots × bytes, uint8) in shot order. Where
-            outcomes are no bits, `samples` alone (shots × columns; of time bins shots × 1 × bins)
+            outcomes are not bits, `samples` alone (shots × columns; of time bins shots × 1 × bins)
             in shot order: int16 of atoms; int64, float64 or complex128 of photons. Of an
             estimation `evs` and `stds` alone (one float64 per observable): expectation values and
             their standard errors.

@@ -36,7 +36,7 @@ def _networks(_context: click.Context, _option: click.Parameter, text: str | Non
         try:
             networks.append(str(ipaddress.ip_network(each.strip(), strict=False)))
         except ValueError:
-            raise click.BadParameter(f"{each!r} is no network such as 10.0.0.0/8.") from None
+            raise click.BadParameter(f"{each!r} is not a network such as 10.0.0.0/8.") from None
     return ",".join(networks) or None
 
 
@@ -49,13 +49,13 @@ def _address(_context: click.Context, _option: click.Parameter, url: str | None)
     except ValueError:
         is_address = False
     if not is_address or parts.username is not None or parts.query or parts.fragment:
-        raise click.BadParameter(f"{url!r} is no address such as https://lab.example.org.")
+        raise click.BadParameter(f"{url!r} is not an address such as https://lab.example.org.")
     return url
 
 
 def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):  # a range lets NaN through
-        raise click.BadParameter(f"{value} is no time.")
+        raise click.BadParameter(f"{value} is not a finite number of seconds.")
     return value
 
 

@@ -108,7 +108,7 @@ def submit(
     try:
         program = file.read()
     except ValueError:
-        raise click.ClickException("The program is no UTF-8 text.") from None
+        raise click.ClickException("The program is not UTF-8 text.") from None
     extension = Path(str(getattr(file, "name", ""))).suffix.lower()
     with connect() as client:
         asked: Options = {"engine": engine, "inputs": dict(inputs), "noise": noise, "seed": seed}

@@ -230,7 +230,7 @@ class ParserPool:
         """Run a call in a process of a pool.
 
         Raises:
-            TimeLimitExceeded: It takes longer than `timeout_s`.
+            TimeLimitExceeded: The call took longer than `timeout_s`.
             Stopped: The pool was closed.
             QwicketError: As for `read`.
         """

@@ -97,7 +97,7 @@ def receive(
 
     Raises:
         TimeoutError: The deadline passed before a message began.
-        BadMessage: It stopped in the middle of a message, or sent one that is too large.
+        BadMessage: The sender stopped in the middle of a message, or the message is too large.
         EOFError: The other side closed the channel.
         ConnectionError: The other side died with something left unread.
     """
@@ -266,7 +266,7 @@ def _die_with(owner: int) -> None:
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
-    if os.getppid() != owner:  # it died before the guard stood
+    if os.getppid() != owner:  # the owner died before the guard was set
         os._exit(0)
     threading.Thread(target=_watch, args=(owner,), daemon=True).start()
 

@@ -68,7 +68,7 @@ class Request(starlette.requests.Request, Generic[B]):
         """Return the key under which a submission is stored only once, if the client gives one.
 
         Raises:
-            InvalidRequest: It is empty or too long.
+            InvalidRequest: The key is empty or too long.
         """
         key = self.headers.get("idempotency-key")
         if key is not None and not 1 <= len(key) <= _MAX_KEY_CHARS:

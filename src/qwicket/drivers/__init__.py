@@ -84,7 +84,7 @@ class Driver(Protocol):
         Raises:
             ProcessDied: The process died; scheduling decides about a retry.
             JobNotStarted: No process could be started.
-            ExpressOverrun: It exceeded the bounds of an express slot, not its own.
+            ExpressOverrun: The job exceeded the bounds of an express slot, but not its own.
             RetrySeparately: One job of a batch failed in a way that ended all of it.
             StoppedRemotely: The vendor has cancelled the forwarded job.
         """

@@ -83,8 +83,8 @@ class SimulatedDriver:
         """Return the failed result of one job.
 
         Raises:
-            ProcessDied: Its worker died.
-            ExpressOverrun: It exceeded the bounds of an express slot.
+            ProcessDied: The worker of the job died.
+            ExpressOverrun: The job exceeded the time or memory of an express slot.
         """
         if isinstance(failure, WorkerDied):
             raise ProcessDied(str(failure)) from failure

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 
 class CannotRun(Exception):
-    """The circuit is sound or not, but this engine gives no outcome for it.
+    """This engine cannot run the circuit, which may be valid.
 
     Args:
         code: Stable code: `unsupported`, `invalid_circuit`, `outcome_too_large`.

@@ -79,8 +79,8 @@ class AccessTokens:
         """Return the holder of this access token.
 
         Raises:
-            Unauthenticated: It is missing, for another dialect, or no longer valid.
-            TooManyRequests: It is forged, and so were many others from this address.
+            Unauthenticated: The token is missing, for another dialect, or no longer valid.
+            TooManyRequests: The token is forged, and so were many others from this address.
         """
         claims = await self._verify(text, f"pass {dialect}", address)
         return await self._sign_in.by_subject(claims.sub)
@@ -105,8 +105,8 @@ class AccessTokens:
         """Verify a signed URL, which may be used repeatedly until it expires.
 
         Raises:
-            Unauthenticated: It is missing, for another purpose or dialect, or no longer valid.
-            TooManyRequests: It is forged, and so were many others from this address.
+            Unauthenticated: The signature is missing, expired, or for another purpose or dialect.
+            TooManyRequests: The signature is forged, and so were many others from this address.
         """
         claims = await self._verify(text, f"ticket {dialect} {purpose}", address)
         return SignedURL(await self._sign_in.by_subject(claims.sub), claims.job)
@@ -118,9 +118,8 @@ class AccessTokens:
             sub=subject(actor),
             aud=audience,
             iat=now_ms // 1_000,
-            exp=-(
-                -end_ms // 1_000
-            ),  # rounded up, so that no access token expires before its stated time
+            # Rounded up, so that no access token expires before its stated time.
+            exp=-(-end_ms // 1_000),
             jti=secrets.token_hex(8),
             job=job,
         )
@@ -154,9 +153,8 @@ class AccessTokens:
             newest = await self._secret()
             if newest == key:
                 raise
-        return _decoded(
-            text, newest, audience
-        )  # another server may have signed it just after a rotation
+        # Another server may have signed it just after a rotation.
+        return _decoded(text, newest, audience)
 
     async def _library(self) -> ModuleType:
         """Return PyJWT, imported in a thread the first time because that takes 0.1 s of CPU."""

@@ -25,7 +25,7 @@ class Accounts:
         """Return the account of an actor.
 
         Raises:
-            NotFound: It was deleted.
+            NotFound: The account was deleted.
         """
         found = await self._store.by_id(actor.account)
         if found is None:

@@ -118,7 +118,7 @@ class Admin:
 
         Raises:
             NotFound: No such account, project or member.
-            Conflict: It is the account's own project.
+            Conflict: The project is the account's own.
         """
         await self._store.accounts.remove_member(project, account, self._now_ms())
 
@@ -288,7 +288,7 @@ def _scopes(owner: Account, wanted: Sequence[str]) -> tuple[Scope, ...]:
     for scope in wanted:
         if scope not in tuple(Scope):
             near = closest(scope, Scope)
-            wrong = f"There is no scope {scope!r}; there are {known}.{near}"
+            wrong = f"There is no scope {scope!r}. The scopes are {known}.{near}"
             raise InvalidRequest(wrong, field="scope")
     if Scope.ADMIN in wanted and owner.role != "admin":
         raise InvalidRequest(f"{owner.name} is not an admin.", field="scope")

@@ -305,8 +305,8 @@ class Admission:
         """Validate a name and tags.
 
         Raises:
-            LimitExceeded: They are too long.
-            InvalidRequest: They contain NUL, which databases cannot store.
+            LimitExceeded: The name or a tag is too long.
+            InvalidRequest: The name or a tag contains NUL, which PostgreSQL cannot store.
         """
         limits = self._limits.requests
         if len(name) > limits.name_chars:

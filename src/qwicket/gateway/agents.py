@@ -244,7 +244,7 @@ class Agents:
             NotFound: No such job, or the token does not serve its device.
             StaleLease: Another runner has the job, or it has ended.
             InvalidRequest: The result is malformed, or not what the job requested.
-            LimitExceeded: It is too large.
+            LimitExceeded: The result is too large.
         """
         job = await self._job(actor, id_text)
         runner = _runner(actor, job.device, agent)

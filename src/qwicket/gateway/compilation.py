@@ -52,7 +52,7 @@ class Compilation:
         """Return one circuit of a job in the native gates of trapped ions, `ionq.native.v1`.
 
         Raises:
-            InvalidProgram: It cannot be compiled exactly.
+            InvalidProgram: The circuit cannot be compiled exactly.
             LimitExceeded: The result has too many gates, or compiling takes too long.
         """
         circuits = await self._store.jobs.circuits(job.id)

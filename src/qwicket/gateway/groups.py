@@ -151,7 +151,7 @@ class Groups:
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: It is readable, but belongs to another account.
+            Forbidden: The actor may read the group, but it belongs to another account.
         """
         group = await self._own(actor, id_text, dialect)
         return await self._store.groups.close(group.id, self._now_ms())
@@ -160,8 +160,8 @@ class Groups:
         """Replace the vendor fields of a group that this actor has just read.
 
         Raises:
-            NotFound: It was deleted.
-            Forbidden: It belongs to another account.
+            NotFound: The group was deleted.
+            Forbidden: The group belongs to another account.
         """
         await self._own(actor, group.id, group.dialect)
         return await self._store.groups.annotate(group.id, body)
@@ -171,7 +171,7 @@ class Groups:
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: It is readable, but belongs to another account.
+            Forbidden: The actor may read the group, but it belongs to another account.
         """
         group = await self._own(actor, id_text, dialect)
         await self._store.groups.delete(group.id)
@@ -183,7 +183,7 @@ class Groups:
 
         Raises:
             NotFound: As for `get`.
-            Forbidden: It is readable, but belongs to another account.
+            Forbidden: The actor may read the group, but it belongs to another account.
         """
         group = await self._own(actor, id_text, dialect)
         return await self._store.jobs.cancel_group(

@@ -87,7 +87,7 @@ class JobWaiter:
         """Return a job when it changes, after `timeout_s` seconds, or when the server stops.
 
         Raises:
-            NotFound: It was deleted, or the actor may not read it.
+            NotFound: The job was deleted, or the actor may not read it.
         """
         deadline = time.monotonic() + timeout_s
         with self._changes.watch(job.id) as watch:

@@ -196,7 +196,7 @@ class Jobs:
         """Return a job when it changes, after `timeout_s` seconds, or when the server stops.
 
         Raises:
-            NotFound: It was deleted, or the actor may not read it.
+            NotFound: The job was deleted, or the actor may not read it.
         """
         return await self.waiter.wait_for_change(actor, job, timeout_s)
 
@@ -263,7 +263,7 @@ class Jobs:
         Raises:
             NotFound: As for `get`.
             Forbidden: The job is readable, but belongs to another account.
-            Conflict: It is a part of a job.
+            Conflict: The id is that of one part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self._own(actor, id_text, dialect, "cancel")
@@ -297,7 +297,7 @@ class Jobs:
         Raises:
             NotFound: As for `get`.
             Forbidden: The job is readable, but belongs to another account.
-            Conflict: It has not ended, or is a part of a job.
+            Conflict: The job has not ended, or the id is that of one part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self._own(actor, id_text, dialect, "delete")

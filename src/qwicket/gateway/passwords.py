@@ -77,8 +77,9 @@ class Passwords:
             address: Address of the client.
 
         Raises:
-            Unauthenticated: It is wrong.
-            TooManyRequests: It is wrong, and so were many before; or too many of this address wait.
+            Unauthenticated: The password is wrong.
+            TooManyRequests: The password is wrong, and so were many before; or too many of this
+                address wait.
         """
         login = login[:_MAX_LOGIN_CHARS]
         async with self._counted(network(address)):

@@ -54,8 +54,8 @@ def check_program(
     """Refuse a program with unsupported gates or too many experiments, or without measurements.
 
     Raises:
-        InvalidProgram: It has native gates of other machines, or measures nothing.
-        LimitExceeded: It has more experiments on atoms than the device allows in one job.
+        InvalidProgram: The program has native gates of other machines, or measures nothing.
+        LimitExceeded: The program has more experiments on atoms than the device allows in one job.
     """
     _check_gates(summary, device)
     _check_experiments(summary, device, circuits_limit)

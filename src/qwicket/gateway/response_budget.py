@@ -195,8 +195,8 @@ class Reservation:
         """Count the prepared response and free its slot. Without an actor nothing is counted.
 
         Raises:
-            TooManyRequests: It did not wait, and the account's budget is used up.
-            Unavailable: It did not wait, and the whole budget is used up.
+            TooManyRequests: The response began without a slot, and the account's budget is used up.
+            Unavailable: The response began without a slot, and the whole budget is used up.
         """
         if self.account:
             if self._turn is None:

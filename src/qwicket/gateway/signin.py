@@ -70,8 +70,9 @@ class SignIn:
         expired ones do not.
 
         Raises:
-            Unauthenticated: It is missing, unknown, expired or revoked, or its account is disabled.
-            TooManyRequests: It is unknown, and so were many others from this address.
+            Unauthenticated: The token is missing, unknown, expired or revoked, or its account is
+                disabled.
+            TooManyRequests: The token is unknown, and so were many others from this address.
         """
         if not secret:
             raise Unauthenticated
@@ -96,7 +97,7 @@ class SignIn:
         """Count a guessed secret.
 
         Raises:
-            TooManyRequests: This address has sent many others.
+            TooManyRequests: This address has sent many wrong secrets.
         """
         self.wrong_tokens += 1
         self._wrong_tokens.count(address)
@@ -131,8 +132,8 @@ class SignIn:
 
         Raises:
             Unauthenticated: Name or password is wrong, without distinction.
-            TooManyRequests: They are wrong, and so were many before from this address or for this
-                name; or too many from this address wait to be compared one at a time.
+            TooManyRequests: Name or password is wrong, and so were many before from this address or
+                for this name; or too many from this address wait to be compared one at a time.
         """
         found = await self._store.accounts.for_password(login)
         usable = found if found and not found.account.disabled_at else None

@@ -41,7 +41,7 @@ class Tokens:
         """Return the token that the actor signed in with.
 
         Raises:
-            Unauthenticated: It was deleted or revoked, or the actor signed in by password.
+            Unauthenticated: The token was deleted or revoked, or the actor signed in by password.
         """
         found = await self._store.accounts.token(actor.account, actor.token)
         if found is None or found.revoked_at is not None:
@@ -119,7 +119,7 @@ class Tokens:
         """
         if token != actor.token:
             actor.require(Scope.TOKENS_WRITE)
-        # A text that is no id may contain NUL, on which PostgreSQL raises.
+        # A text other than an id may contain NUL, on which PostgreSQL raises.
         is_id = parse_id(token) is not None
         found = await self._store.accounts.token(actor.account, token) if is_id else None
         if found is None or found.revoked_at is not None:

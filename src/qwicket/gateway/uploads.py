@@ -85,7 +85,7 @@ class Uploads:
         Raises:
             Forbidden: The job belongs to another account.
             Conflict: The job no longer accepts uploads, or another upload of it has begun.
-            LimitExceeded: It exceeds the limit of one upload, or of all uploads together.
+            LimitExceeded: The program exceeds the limit of one upload, or of all uploads together.
         """
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:
@@ -125,7 +125,7 @@ class Uploads:
             Conflict: The upload is missing or incomplete.
             Forbidden: The job belongs to another account.
             NotFound: The job was deleted.
-            Unavailable: It cannot be validated now; the draft stays.
+            Unavailable: The program cannot be validated now; the draft stays.
             TooManyRequests: No parser became free for a long time; the draft stays.
         """
         actor.require(Scope.JOBS_WRITE)

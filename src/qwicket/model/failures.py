@@ -69,8 +69,8 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
         ),
         "invalid_circuit": FailureKind(
             "The circuit cannot be run as it is.",
-            "Only its run shows it: a matrix is not what it must be, a parameter that hangs on a"
-            " measurement is no finite number, a place of a lattice is filled twice.",
+            "An error that only a run can find: a matrix is not unitary, a parameter that depends"
+            " on a measurement is not a finite number, or a site of a lattice is loaded twice.",
             "Correct the circuit where the message points. Other circuits of the job were run.",
         ),
         "out_of_memory": FailureKind(

@@ -17,7 +17,7 @@ class Group(msgspec.Struct, frozen=True):
 
     Attributes:
         device: The only device of its jobs, or None for any.
-        jobs_limit: Limit on its jobs; None is no limit.
+        jobs_limit: Limit on its jobs; None means no limit.
         expires_at: Time after which it accepts no jobs; None is never.
         body: Opaque vendor fields.
     """

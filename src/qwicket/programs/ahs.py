@@ -121,8 +121,8 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
         limits: Bounds on bytes and operations: each step is one.
 
     Raises:
-        InvalidProgram: The text is no such program, or one that a chain of equal distances under
-            uniform fields cannot express; the detail says which part.
+        InvalidProgram: The text is not an analog program, or the program needs more than a chain
+            of equal distances under uniform fields; the detail says which part.
         LimitExceeded: A limit is exceeded.
     """
     check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)

@@ -52,7 +52,7 @@ def read(source: bytes, limits: Limits, readers: Mapping[str, Reader]) -> tuple[
         readers: Reader of each format.
 
     Raises:
-        InvalidProgram: The text is no batch, or a program is refused; the detail says which.
+        InvalidProgram: The text is not a batch, or a program is refused; the detail says which.
         LimitExceeded: A limit is exceeded.
     """
     check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)

@@ -79,7 +79,7 @@ class Gates:
         """Return an instruction with the wires that it acts on.
 
         Raises:
-            Fault: It makes no sense; the text names it and the value at fault.
+            Fault: The instruction is invalid; the text names it and the wrong value.
         """
         action = self._known.get((name, wires))
         if action is None:

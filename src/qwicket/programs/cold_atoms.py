@@ -56,7 +56,7 @@ def read(source: bytes, limits: Limits, machine: str) -> tuple[AtomCircuit, ...]
         machine: One of `MACHINES`.
 
     Raises:
-        InvalidProgram: The text is no such job, or an instruction makes no sense.
+        InvalidProgram: The text is not a job of cold atoms, or an instruction is invalid.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
     circuits = []
@@ -74,8 +74,8 @@ def experiments(source: bytes, limits: Limits) -> Iterator[tuple[str, Experiment
     """Yield the experiments of a job by their keys, in the order sent.
 
     Raises:
-        InvalidProgram: The text is no such job.
-        LimitExceeded: It has too many bytes, circuits or operations.
+        InvalidProgram: The text is not a job of cold atoms.
+        LimitExceeded: The job has too many bytes, circuits or operations.
     """
     check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)
     job = json_text.decode(_job_decoder, source, lambda *_: "")
@@ -95,7 +95,7 @@ def _experiment(key: str, text: bytes) -> Experiment:
     number = _KEY.fullmatch(key)
     if number is None or int(number[1]) > _LAST_EXPERIMENT:
         allowed = f"experiment_0 to experiment_{_LAST_EXPERIMENT}"
-        raise InvalidProgram(f"experiments are named {allowed}, not {quoted(key)}")
+        raise InvalidProgram(f"an experiment must be named {allowed}, not {quoted(key)}")
     return json_text.decode(_decoder, text, lambda *_: f"{key}: ")
 
 

@@ -47,7 +47,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         One circuit per member, all padded to the same width.
 
     Raises:
-        InvalidProgram: The text is no such object, or a gate in it makes no sense.
+        InvalidProgram: The text is not a program in IonQ's JSON, or a gate in it is invalid.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
     check_limit("program_json_bytes", len(source), limits.programs.program_json_bytes)

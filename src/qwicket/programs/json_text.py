@@ -1,6 +1,6 @@
 """JSON text into typed structs, for every format that is JSON.
 
-Owns the refusals that all such formats share: bytes that are no UTF-8 or no JSON, NUL characters,
+Owns the refusals that all such formats share: bytes that are not UTF-8 or not JSON, NUL characters,
 nesting without end, values of the wrong kind. Does not know what any format means.
 """
 
@@ -50,7 +50,7 @@ def check_limit(name: str, number: int, limit: int, suffix: str = "") -> None:
     """Refuse a number above a limit.
 
     Raises:
-        LimitExceeded: It is; the detail names the limit and both numbers.
+        LimitExceeded: The number is above the limit; the detail names the limit and both numbers.
     """
     if number > limit:
         raise LimitExceeded(f"{name}: {number}{suffix} is above the limit of {limit}", field=name)

@@ -25,7 +25,7 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
     """Read the experiments of a job; `atoms` has an entry for each wire.
 
     Raises:
-        InvalidProgram: The text is no such job.
+        InvalidProgram: The text is not a job for a lab.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
     circuits = []
@@ -73,7 +73,9 @@ def _circuit(experiment: Experiment, limits: Limits) -> AtomCircuit:
 
 def _gate(name: str, wires: tuple[float, ...], params: tuple[float, ...], n_wires: int) -> AtomGate:
     if len(name) > _NAME_CHARS:
-        raise Fault(f"an instruction's name has at most {_NAME_CHARS} characters", "instructions")
+        raise Fault(
+            f"an instruction's name may have at most {_NAME_CHARS} characters", "instructions"
+        )
     named = tuple([whole_number(wire, "wires") for wire in wires])
     for wire in named:
         if not 0 <= wire < n_wires:

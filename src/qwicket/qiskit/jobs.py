@@ -75,7 +75,7 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         """Wait until the job has ended; the server says when.
 
         Raises:
-            WaitTimeout: It has not ended within `timeout` seconds.
+            WaitTimeout: The job has not ended within `timeout` seconds.
         """
         self.native.wait(timeout)
 

@@ -70,7 +70,9 @@ class QwicketProvider:
         device = self._device(name)
         if device is None or not is_backend(device):
             known = ", ".join(backend.name for backend in self.backends())
-            raise QiskitBackendNotFoundError(f"There is no backend {name!r}; there are: {known}.")
+            raise QiskitBackendNotFoundError(
+                f"There is no backend {name!r}. The backends are {known}."
+            )
         return QwicketBackend(self, device)
 
     def job(self, id: str) -> QwicketJob:

@@ -156,7 +156,7 @@ class Accounts(Operations):
 
         Raises:
             NotFound: No such account, project or member.
-            Conflict: It is the account's own project.
+            Conflict: The project is the account's own.
         """
         member = _member(tx, project, account)
         if project == account:

@@ -118,8 +118,8 @@ def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
 
     Raises:
         NotFound: The account has no such group.
-        Conflict: It is closed, or was opened for another device.
-        LimitExceeded: It has its maximum number of jobs.
+        Conflict: The group is closed, or was opened for another device.
+        LimitExceeded: The group has its maximum number of jobs.
     """
     found = Groups.get(tx, group)
     if found is None or found.account != account:

@@ -168,8 +168,8 @@ class Jobs(Operations):
         """Delete an ended job with all its rows, and bytes that no other result shares.
 
         Raises:
-            Conflict: It has not ended.
-            NotFound: It was deleted.
+            Conflict: The job has not ended.
+            NotFound: The job was deleted.
         """
         large = tx.all("outcome_blobs", job=job)
         tx.run("account_outlive", job=job)
@@ -297,7 +297,7 @@ class Jobs(Operations):
         """Return the program of a job.
 
         Raises:
-            NotFound: It has none, because it was refused or is a draft.
+            NotFound: The job has no program, because it was refused or is a draft.
         """
         return Program(*existing(tx.one("program_get", id=job), "The job has no program."))
 

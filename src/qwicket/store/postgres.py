@@ -54,7 +54,7 @@ _WRITE_LOCK: Final = 0x71776B74
 _READERS: Final = 8
 _POOL_WAIT_S: Final = 2.0
 _POOL_RETRY_S: Final = 1.0
-"""Time for which the pool retries a connection; later reads start anew. Its pauses double, so a
+"""Time for which the pool retries a connection; later reads start again. Its pauses double, so a
 longer time would delay the recovery from a long outage by as much again."""
 _POOL_REST_S: Final = 0.5
 _CONNECT_S: Final = 5

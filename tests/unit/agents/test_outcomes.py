@@ -143,11 +143,11 @@ def test_a_failed_circuit_stays_what_it_is() -> None:
         (None, "there must be 1 outcomes"),
         ({"00": 1}, "there must be 1 outcomes"),
         ([{"00": 1}], "outcome 0 is of the kind dict"),
-        (Counts({"0": 1}), "'0' is no text of 2 bits"),
-        (Counts({"0x": 1}), "'0x' is no text of 2 bits"),
-        (Counts({"1_0": 1}), "is no text of 2 bits"),
+        (Counts({"0": 1}), "'0' must be 2 characters 0 or 1"),
+        (Counts({"0x": 1}), "'0x' must be 2 characters 0 or 1"),
+        (Counts({"1_0": 1}), "must be 2 characters 0 or 1"),
         (Counts({"00": 2**70}), "a count is out of range"),
-        (Memory(["00"] * 3 + ["x"]), "'x' is no text of 2 bits"),
+        (Memory(["00"] * 3 + ["x"]), "'x' must be 2 characters 0 or 1"),
     ],
 )
 def test_an_invalid_outcome_is_explained(outcome: Outcome, said: str) -> None:

@@ -174,7 +174,7 @@ def test_errors_are_reported_in_one_line(
     ("run", "code", "logged"),
     [
         ("bench:raises", "device_failed", "RuntimeError: the laser is off"),
-        ("bench:misfits", "bad_outcome", "'0' is no text of 2 bits"),
+        ("bench:misfits", "bad_outcome", "'0' must be 2 characters 0 or 1"),
     ],
 )
 def test_a_function_that_fails_does_so_as_through_a_server(

@@ -236,7 +236,7 @@ def test_a_program_that_is_no_text_is_refused() -> None:
     with BadServer(DEVICE, QUEUED) as server:
         result = submit(server, stdin=b"\xff\xfe")
         assert server.connections == 0
-    assert (result.exit_code, result.stderr) == (1, "Error: The program is no UTF-8 text.\n")
+    assert (result.exit_code, result.stderr) == (1, "Error: The program is not UTF-8 text.\n")
 
 
 def test_ctrl_c_while_waiting_says_that_the_job_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:

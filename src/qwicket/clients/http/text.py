@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MIN_SECRET_CHARS: Final = 8
-"""Shorter header values are not redacted: they are no secrets, but occur in many texts."""
+"""Shorter header values are not redacted: they are not secrets, and occur in many texts."""
 _MAX_CHARS: Final = 500
 
 

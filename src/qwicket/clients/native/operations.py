@@ -111,7 +111,7 @@ def submit(
     """Submit a program; every attempt has the same idempotency key.
 
     Raises:
-        ClientError: `wait` is no number of seconds, or the request failed.
+        ClientError: `wait` is not a number of seconds, or the request failed.
     """
     if not 0.0 <= wait < math.inf:
         raise ClientError(f"wait must be a number of seconds from 0, not {wait!r}.")

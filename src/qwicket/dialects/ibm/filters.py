@@ -237,7 +237,7 @@ def parse(text: str | None, limits: Limits) -> Filter:
 
     Raises:
         InvalidRequest: The filter is malformed, or names an unknown field.
-        LimitExceeded: It is too large.
+        LimitExceeded: The filter is too large.
     """
     if not text:
         return Filter()
@@ -246,7 +246,7 @@ def parse(text: str | None, limits: Limits) -> Filter:
     try:
         asked = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        raise _wrong(f"filter: is no JSON: {quoted(text)}.") from None
+        raise _wrong(f"filter: is not JSON: {quoted(text)}.") from None
     if not isinstance(asked, dict) or not asked.keys() <= _KEYS:
         raise _wrong(f"filter: is an object with {', '.join(sorted(_KEYS))}, not {quoted(asked)}.")
     reader = _Reader(limits)
@@ -263,10 +263,10 @@ def parse(text: str | None, limits: Limits) -> Filter:
 
 
 def before(text: str | None) -> int | None:
-    """Return before which time, in Unix milliseconds, properties are asked for; None is now.
+    """Return the time in Unix milliseconds up to which properties are wanted; None means now.
 
     Raises:
-        InvalidRequest: It is no filter of that kind.
+        InvalidRequest: The filter is not `where.last_update_date.lt` with a date.
     """
     if not text:
         return None
@@ -334,7 +334,7 @@ class _Reader:
         field = FIELDS.get(name)
         if field is None:
             raise _wrong(
-                f"filter: there is no field {quoted(name)}; there are {', '.join(FIELDS)}."
+                f"filter: there is no field {quoted(name)}. The fields are {', '.join(FIELDS)}."
             )
         self.needs_vendor_fields |= field.is_vendor_field
         asked = value if isinstance(value, dict) else {"eq": value}
@@ -346,7 +346,7 @@ class _Reader:
         self._add(1)
         if key == "regexp":
             if field.kind not in (_TEXT, _TEXTS):
-                raise _wrong(f"filter: {name} is no text.")
+                raise _wrong(f"filter: {name} must be text.")
             return Test(name, key, self._pattern(name, operand))
         if key in (*_LISTS, "between"):
             if not isinstance(operand, list) or (key == "between" and len(operand) != 2):

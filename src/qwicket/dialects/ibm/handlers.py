@@ -386,9 +386,7 @@ class Handlers:
                 text, DIALECT, purpose, request.address
             )
         except Unauthenticated as error:
-            raise Forbidden(
-                f"This address is not good any more, or never was: {error.detail}"
-            ) from None
+            raise Forbidden(f"The signed URL is invalid or has expired: {error.detail}") from None
         if ticket.job != id_text:
             raise Forbidden("This address is for another job.")
         request.answer.actor = ticket.actor

@@ -190,7 +190,9 @@ class _Stream:
         try:
             self._token = _token_decoder.decode(text).data
         except (msgspec.MsgspecError, UnicodeError, RecursionError):
-            raise _CloseSocket(_POLICY, "The first message must bear the access token.") from None
+            raise _CloseSocket(
+                _POLICY, "The first message must contain the access token."
+            ) from None
         return await self._actor()
 
     async def run(self, actor: Actor, id_text: str) -> None:
@@ -238,7 +240,7 @@ class _Stream:
         """Return the next message of the client.
 
         Raises:
-            WebSocketDisconnect: It is gone.
+            WebSocketDisconnect: The client has disconnected.
         """
         message = await self.socket.receive()
         if message["type"] != "websocket.receive":

@@ -125,7 +125,7 @@ def read_job(text: bytes, _: Limits) -> JobBody:
     """Decode the body of a submission; what stays raw is a copy of its own.
 
     Raises:
-        InvalidRequest: It is malformed.
+        InvalidRequest: The body is malformed.
     """
     body = decode(text, _job_decoder)
     return msgspec.structs.replace(body, q_object=body.q_object.copy())
@@ -173,8 +173,8 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
     """Return the submission of a job whose program is in the body.
 
     Raises:
-        InvalidRequest: The Qobj is malformed, or asks for what there is not.
-        LimitExceeded: It is too large.
+        InvalidRequest: The Qobj is malformed, or requests an unsupported feature.
+        LimitExceeded: The Qobj is too large.
     """
     source = bytes(body.q_object)
     maximum = limits.programs.program_json_bytes
@@ -197,7 +197,7 @@ def submission(source: bytes, known: Submission, kind: str = STORED) -> Submissi
     if settings.method not in _METHODS:
         names = ", ".join(name for name in _METHODS if name)
         raise InvalidRequest(
-            f"config.method: there are {names}, not {str(settings.method)[:64]!r}.",
+            f"config.method must be one of {names}, not {str(settings.method)[:64]!r}.",
             field="config.method",
         )
     memory = any(each.memory for each in settings.experiments)

@@ -58,7 +58,7 @@ def only(results: JobResults) -> Outcome:
     """Return the outcome of a job with one circuit.
 
     Raises:
-        NotFound: It gave nothing: it failed, or it was a dry run.
+        NotFound: The job has no outcome: it failed, or it was a dry run.
     """
     found = results.parts[0]
     if not isinstance(found, Outcome) or not found.arrays:

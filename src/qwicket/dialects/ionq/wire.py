@@ -293,7 +293,7 @@ def parse_ids(text: bytes, limits: Limits) -> list[str]:
     """Return the ids of a bulk operation, each once.
 
     Raises:
-        LimitExceeded: They are more than a list shows.
+        LimitExceeded: There are more ids than a page of a list has entries.
     """
     found = decode(text, _ids_decoder).ids
     maximum = limits.requests.list_page

@@ -46,8 +46,8 @@ def token_request(text: bytes, limits: Limits) -> TokenRequest:
     """Return the properties of a new token.
 
     Raises:
-        InvalidRequest: It is malformed; `field` says where.
-        LimitExceeded: It is too large.
+        InvalidRequest: The body is malformed; `field` says where.
+        LimitExceeded: The body is too large.
     """
     check_document(text, "body", limits)
     body = decode(text, _token_decoder)

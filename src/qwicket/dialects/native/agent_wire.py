@@ -92,8 +92,8 @@ def announcement(text: bytes, limits: Limits) -> AnnounceBody:
     """Return the announcement of a lab's device.
 
     Raises:
-        InvalidRequest: It is malformed; `field` says where.
-        LimitExceeded: It is too large.
+        InvalidRequest: The body is malformed; `field` says where.
+        LimitExceeded: The body is too large.
     """
     check_document(text, "body", limits)
     return decode(text, _announce)
@@ -103,8 +103,8 @@ def calibration(text: bytes, limits: Limits) -> Calibration:
     """Return a calibration.
 
     Raises:
-        InvalidRequest: It is malformed; `field` says where.
-        LimitExceeded: It is too large.
+        InvalidRequest: The body is malformed; `field` says where.
+        LimitExceeded: The body is too large.
     """
     check_document(text, "body", limits)
     return decode(text, _calibration)
@@ -130,8 +130,8 @@ def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
     """Return the result that an agent reports.
 
     Raises:
-        InvalidRequest: It is malformed; `field` says where.
-        LimitExceeded: It has too many parts.
+        InvalidRequest: The body is malformed; `field` says where.
+        LimitExceeded: The result has too many parts.
     """
     body = decode(text, _finish)
     if (body.parts is None) == (body.error is None):

@@ -23,7 +23,7 @@ def are_requested(accept: str, params: Mapping[str, str]) -> bool:
     """
     word = params.get("format")
     if word not in (None, "json", "npz"):
-        raise InvalidRequest("format: there are json and npz.", field="format")
+        raise InvalidRequest("format must be json or npz.", field="format")
     if word is not None:
         return word == "npz"
     return NPZ_TYPE in [entry.partition(";")[0].strip().lower() for entry in accept.split(",")]

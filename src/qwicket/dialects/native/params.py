@@ -36,7 +36,7 @@ def query(params: QueryParams, limits: Limits) -> JobQuery:
 
     Raises:
         InvalidRequest: A parameter is malformed; `field` names it.
-        LimitExceeded: It names too many tags.
+        LimitExceeded: The query names too many tags.
     """
     _check_texts(params)
     before, limit = page(params, limits.requests.list_page)
@@ -62,7 +62,8 @@ def _check_texts(params: QueryParams) -> None:
     for name, value in params.multi_items():
         if name not in _KNOWN:
             known = ", ".join(sorted(_KNOWN))
-            raise InvalidRequest(f"There is no parameter {name!r}; there are {known}.", field=name)
+            detail = f"There is no parameter {name!r}. The parameters are {known}."
+            raise InvalidRequest(detail, field=name)
         if "\0" in value:
             raise InvalidRequest(f"{name}: contains a NUL character.", field=name)
 
@@ -130,7 +131,7 @@ def is_included(params: Mapping[str, str], name: str) -> bool:
     """Return whether the parameter `include` has this value.
 
     Raises:
-        InvalidRequest: It has another value.
+        InvalidRequest: `include` has another value.
     """
     text = params.get("include")
     if text not in (None, name):

@@ -55,7 +55,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     """Return the submission in a request's body.
 
     Raises:
-        InvalidRequest: It is malformed; `field` says where.
+        InvalidRequest: The body is malformed; `field` says where.
         LimitExceeded: A field has too many items.
     """
     body = decode(text, _submit_decoder)

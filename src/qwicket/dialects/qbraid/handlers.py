@@ -93,8 +93,8 @@ class CommonHandlers:
         """Submit a job. Nothing that can fail comes after the job is stored.
 
         Raises:
-            QwicketError: It is refused and nothing is stored; or a Conflict, which no client
-                repeats, when the server cannot tell whether it was.
+            QwicketError: The job was refused, and nothing is stored.
+            Conflict: It is unknown whether the job was stored. Clients do not repeat a 409.
         """
         view = await self._device(request.payload.device)
         parsed = request.payload.for_device(view.device)
@@ -179,7 +179,7 @@ class CommonHandlers:
         """Cancel a job.
 
         Raises:
-            Conflict: It has ended.
+            Conflict: The job has ended.
         """
         if job.state.is_final:
             raise Conflict(f"The job is {statuses.status(job)}: it cannot be cancelled.")

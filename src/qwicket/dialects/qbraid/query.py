@@ -55,8 +55,8 @@ def fields(body: bytes, limits: Limits) -> dict[str, Any]:
     """Decode the body of a search.
 
     Raises:
-        InvalidRequest: It is no JSON object.
-        LimitExceeded: It is too large or too deep.
+        InvalidRequest: The body is not a JSON object.
+        LimitExceeded: The body is too large, or nested too deeply.
     """
     check_document(body, "body", limits)
     return decode(body or b"{}", _decoder)

@@ -42,14 +42,14 @@ def form(body: bytes, limits: Limits) -> Form:
     """Return the fields of a form, each with all of its values.
 
     Raises:
-        InvalidRequest: It is no form.
-        LimitExceeded: It has too many fields, or one is too long.
+        InvalidRequest: The body is not a form in UTF-8.
+        LimitExceeded: The form has too many fields, or one is too long.
     """
     maximum, max_chars = 2 * limits.programs.circuits + 32, limits.requests.name_chars
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=maximum)
     except UnicodeDecodeError:
-        raise InvalidRequest("The body is no form in UTF-8.") from None
+        raise InvalidRequest("The body is not a form in UTF-8.") from None
     except ValueError:
         detail = f"The form has more than {maximum} fields (limit circuits)."
         raise LimitExceeded(detail) from None

@@ -49,7 +49,7 @@ def states(query: Mapping[str, str]) -> tuple[JobState, ...]:
     """Return the states that a list is asked for; none, where no job is ever in them.
 
     Raises:
-        InvalidRequest: `status` or `statusGroup` is no word of qBraid's.
+        InvalidRequest: `status` or `statusGroup` is not one of qBraid's values.
     """
     asked, group = query.get("status"), query.get("statusGroup", "all")
     if asked is not None:

@@ -312,11 +312,12 @@ def _unwrapped(raw: msgspec.Raw) -> msgspec.Raw:
 
 
 def document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
-    """Return an object as it came; null becomes empty.
+    """Return a JSON object unchanged; null becomes an empty one.
 
     Raises:
-        InvalidRequest: It is no object.
-        LimitExceeded: It is too large for a page of a hundred jobs to show it, or too deep.
+        InvalidRequest: The text is not a JSON object.
+        LimitExceeded: The object is nested too deeply, or so large that a page of a hundred jobs
+            could not show it.
     """
     maximum = limits.of(QBraidLimits).options_bytes
     if len(bytes(raw)) > maximum:

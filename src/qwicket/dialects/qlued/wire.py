@@ -118,8 +118,8 @@ def read_posted(body: bytes, limits: Limits) -> Posted:
     """Read a submission of version 2: JSON, or the form fields that old clients send.
 
     Raises:
-        Unprocessable: It is neither, or a field is missing or no text; or it is a large form:
-            those take many times their size to read.
+        Unprocessable: The body is neither; a field is missing or not text; or a form is too large,
+            because parsing a form needs many times its size.
     """
     if body.lstrip()[:1] == b"{":
         fields = _fields(body)
@@ -127,7 +127,7 @@ def read_posted(body: bytes, limits: Limits) -> Posted:
         return Posted(_text(token, "token"), _text(fields.job, "job").encode())
     maximum = limits.programs.program_text_bytes
     if len(body) > maximum:
-        text = f"A form has at most {maximum} bytes (limit program_text_bytes)."
+        text = f"A form may have at most {maximum} bytes (limit program_text_bytes)."
         raise Unprocessable(text, field="body")
     form = _form(body)
     for name, known in (("job", ("json", "job")), ("token", ("password", "token"))):
@@ -141,7 +141,7 @@ def read_posted_object(body: bytes, _: Limits) -> Posted:
     """Read a submission of version 3: the experiments are an object, the token is elsewhere.
 
     Raises:
-        Unprocessable: It is no JSON, or has no such object.
+        Unprocessable: The body is not JSON, or has no object `payload`.
     """
     payload = bytes(_fields(body).payload)
     if not payload:
@@ -156,7 +156,7 @@ def job_id(query: QueryParams) -> str:
     """Return the id of the job that a query names, or any other text in its place.
 
     Raises:
-        Unprocessable: It is missing.
+        Unprocessable: The id is missing.
     """
     found = query.get("job_id")
     if found is None and "json" in query:
@@ -170,7 +170,7 @@ def token(query: QueryParams) -> str:
     """Return the token in a query of version 2.
 
     Raises:
-        Unprocessable: It is missing, or the id of a job is, which is refused first.
+        Unprocessable: The token or the job's id is missing; a missing id is reported first.
     """
     job_id(query)
     found = query.get("token", query.get("password"))
@@ -217,7 +217,7 @@ def submission(device: Device, job: bytes, limits: Limits) -> Submission:
     """Return the submission of a job's text, whose content its format's reader checks.
 
     Raises:
-        JobRejected: The text is no JSON object.
+        JobRejected: The text is not a JSON object.
     """
     _check_object(job)
     return Submission(

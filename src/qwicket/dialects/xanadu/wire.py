@@ -84,7 +84,7 @@ def grant(body: bytes, limits: Limits) -> Grant:
     """Return the grant of a form that requests an access token.
 
     Raises:
-        LimitExceeded: It is far larger than a token.
+        LimitExceeded: The form is far larger than a token.
     """
     if len(body) > limits.requests.document_bytes or body.count(b"&") > _MAX_FORM_FIELDS:
         maximum = f"{limits.requests.document_bytes} bytes (limit document_bytes)"
@@ -144,10 +144,10 @@ def in_circuit(error: QwicketError) -> QwicketError:
 
 
 def check_cancel(text: bytes, _: Limits) -> None:
-    """Refuse a change of a job other than its cancellation.
+    """Check that a change of a job is its cancellation.
 
     Raises:
-        InvalidRequest: It is one.
+        InvalidRequest: It is another change.
     """
     status = decode(text, _patch_decoder).status
     if status != CANCELLED:

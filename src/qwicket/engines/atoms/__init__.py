@@ -20,7 +20,7 @@ def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
         part: Its place in the job; no two parts draw the same numbers.
 
     Raises:
-        CannotRun: It loads an atom where one is.
+        CannotRun: The circuit loads an atom onto an occupied site.
     """
     from qwicket.engines.atoms import engine
 

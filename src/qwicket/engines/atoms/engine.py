@@ -43,7 +43,7 @@ def probabilities(circuit: AtomCircuit) -> NDArray[np.float64]:
     """Return the exact probability of each joint level, shaped as `circuit.shape`.
 
     Raises:
-        CannotRun: It loads an atom where one is.
+        CannotRun: The circuit loads an atom onto an occupied site.
     """
     state = fermions.evolve(circuit) if circuit.kind == "fermions" else spins.evolve(circuit)
     p: NDArray[np.float64] = state.real**2 + state.imag**2

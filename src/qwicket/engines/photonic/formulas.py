@@ -25,7 +25,7 @@ def evaluate(formula: Formula, measured: Mapping[str, Real]) -> Real:
     """Return a formula's value in every shot.
 
     Raises:
-        CannotRun: In some shot it is no finite real number.
+        CannotRun: In some shot the value is not a finite real number.
     """
     stack: list[Complex] = []
     with np.errstate(all="ignore"):
@@ -41,6 +41,6 @@ def evaluate(formula: Formula, measured: Mapping[str, Real]) -> Real:
                 stack.append(getattr(np, item)(stack.pop()))
     (found,) = stack
     if not np.all(np.isfinite(found)) or np.any(np.abs(found.imag) > _REAL * (1 + np.abs(found))):
-        text = "a parameter that hangs on a measurement is no finite real number in some shot"
+        text = "a parameter that depends on a measurement is not a finite real number in some shot"
         raise CannotRun("invalid_circuit", text)
     return found.real

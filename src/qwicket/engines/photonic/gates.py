@@ -87,10 +87,11 @@ _ACTIVE: Final[Mapping[str, Callable[..., Real]]] = {
 
 
 def symplectic(name: str, params: Sequence[float], n_modes: int, maximum: float) -> Real | None:
-    """Return a gate's matrix, which squeezes by `maximum` at most; None if the name is no gate's.
+    """Return the symplectic matrix of a gate; None if no gate has this name.
 
     Raises:
-        CannotRun: It squeezes too much, or its matrix is neither unitary nor symplectic.
+        CannotRun: The gate squeezes by more than `maximum`, or its matrix is neither unitary nor
+            symplectic.
     """
     if name == "Interferometer":
         return _interferometer(params, n_modes)

@@ -66,7 +66,7 @@ class Gaussian:
         scale = max(1.0, float(np.abs(cov).max()))
         bona_fide = np.linalg.eigvalsh(cov + 1j * omega(n))[0] >= -_TOLERANCE * scale
         if not np.allclose(cov, cov.T, rtol=0, atol=_TOLERANCE * scale) or not bona_fide:
-            text = "Gaussian: the matrix is no state's covariance (ħ = 2: the vacuum's is 1)"
+            text = "Gaussian: V is not a state's covariance matrix (ħ = 2: the vacuum has V = 1)"
             raise CannotRun("invalid_circuit", text)
         at = self.places(modes)
         self.cov[at] = 0

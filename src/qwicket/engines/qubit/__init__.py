@@ -22,7 +22,7 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
 
     Raises:
         CannotRun: No engine here runs this circuit.
-        MemoryError: It does not fit.
+        MemoryError: The state does not fit into memory.
     """
     from qwicket.engines.qubit import engine
 

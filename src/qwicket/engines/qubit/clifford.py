@@ -39,10 +39,10 @@ class Stabilizers(NamedTuple):
 
 
 def stabilizers(program: Program, noise: Noise | None) -> Stabilizers:
-    """Translate a program.
+    """Translate a program into Stim's circuit language.
 
     Raises:
-        NotClifford: It cannot be.
+        NotClifford: The program has a gate that is not Clifford.
     """
     return _Writer(program, noise).write()
 
@@ -139,7 +139,7 @@ def words(gate: Gate) -> Words:
     """Return a gate in Stim's words.
 
     Raises:
-        NotClifford: It is no Clifford gate.
+        NotClifford: The gate is not Clifford.
     """
     operands = gate.controls + gate.targets
     name = _NAMES.get((gate.name, len(gate.controls)))
@@ -147,7 +147,7 @@ def words(gate: Gate) -> Words:
         return ((name, operands),)
     steps = clifford_steps(gate)
     if steps is None:
-        raise NotClifford(f"{_shown(gate)} is no Clifford gate")
+        raise NotClifford(f"{_shown(gate)} is not a Clifford gate")
     return _MADE[gate.name, len(gate.controls)](operands, *steps)
 
 

@@ -31,7 +31,7 @@ SAVED_STATES_BYTES: Final = 1 << 28
 # Measured with one thread on x86-64 with AVX-512: bytes as peaks of a worker over its start.
 _BASE_BYTES: Final = 64 << 20
 _OP_BYTES: Final = 400
-"""One operation: unpacked, numbered anew, and as text for Stim."""
+"""One operation: unpacked, renumbered, and as text for Stim."""
 _STATE_BYTES: Final = 16
 _SAMPLED_BYTES: Final = 24
 _VECTOR_BYTES: Final = 48

@@ -27,7 +27,7 @@ class DensityEngine:
         """Run one circuit.
 
         Raises:
-            CannotRun: It is ideal, or has mid-circuit measurements.
+            CannotRun: The circuit is to run without noise, or has mid-circuit measurements.
         """
         program, noise = task.program, task.noise
         if noise is None or not program.is_straight:

@@ -54,7 +54,7 @@ class ProductStateEngine:
 
         Raises:
             CannotRun: Not this circuit.
-            MemoryError: It does not fit.
+            MemoryError: The state does not fit into memory.
         """
         program = task.program
         if task.noise is not None or not program.is_straight:

@@ -91,7 +91,7 @@ class Noise:
 
     Args:
         model: The model as data.
-        program: Its qubits are numbered anew; the model knows the old numbers.
+        program: The program, with renumbered qubits; the model uses the original numbers.
     """
 
     def __init__(self, model: NoiseModel, program: Program) -> None:

@@ -18,7 +18,7 @@ _MAX_DIGITS: Final = 4_000
 
 
 class Program(NamedTuple):
-    """Operations on the qubits that any gate touches, numbered anew from 0.
+    """Operations on the qubits that any gate touches, renumbered from 0.
 
     A measurement or reset of any other qubit names it as ~(its old number): it is |0⟩.
 
@@ -53,7 +53,7 @@ class Program(NamedTuple):
 
 
 def read(circuit: QubitCircuit) -> Program:
-    """Check a circuit and number its qubits anew.
+    """Check a circuit and renumber its qubits.
 
     Raises:
         CannotRun: An operand does not exist or comes twice, or a jump leads out of the circuit.

@@ -79,7 +79,7 @@ class QsimEngine:
         release: Version of qsimcirq.
 
     Raises:
-        UnreliableResult: This version was never tried.
+        UnreliableResult: The installed version of qsim is not one that was tested.
         ImportError: The module cannot be loaded.
     """
 
@@ -104,7 +104,7 @@ class QsimEngine:
 
         Raises:
             CannotRun: Not this circuit.
-            MemoryError: It does not fit.
+            MemoryError: The state does not fit into memory.
             UnreliableResult: qsim gave no answer, or none that can be right.
         """
         if task.noise is not None or not task.program.is_straight:

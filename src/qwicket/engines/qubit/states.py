@@ -40,7 +40,7 @@ class State(sampling.State, Protocol):
         """Return a state of its own.
 
         Raises:
-            MemoryError: It does not fit.
+            MemoryError: The state does not fit into memory.
         """
 
     def p_one(self, qubit: int) -> float:
@@ -71,7 +71,7 @@ class Simulator(Protocol):
         """Return |0…0⟩.
 
         Raises:
-            MemoryError: It does not fit.
+            MemoryError: The state does not fit into memory.
         """
 
 

@@ -61,6 +61,6 @@ class Engine(Protocol):
 
         Raises:
             CannotRun: Not this circuit.
-            MemoryError: It does not fit.
-            UnreliableResult: It went wrong here, and another engine may do better.
+            MemoryError: The state does not fit into memory.
+            UnreliableResult: The result cannot be trusted; another engine may succeed.
         """

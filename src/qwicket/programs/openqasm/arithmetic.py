@@ -113,7 +113,9 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
     plain = number(value)
     if isinstance(plain, float):
         if not is_cast:
-            raise OperandError(f"a float is no {name}; write {name}(…) to drop its fraction")
+            raise OperandError(
+                f"a float is not converted to {name}; write {name}(…) to drop its fraction"
+            )
         plain = int(plain)
     bits = size or 64
     low, high = (-(1 << bits - 1), 1 << bits - 1) if name == "int" else (0, 1 << bits)
@@ -126,10 +128,10 @@ def to_float(value: Constant) -> float:
     """Return a number as a finite float.
 
     Raises:
-        OperandError: It is a bit string, or too large.
+        OperandError: The value is a bit string, or too large for a float.
     """
     if isinstance(value, Word):
-        raise OperandError("a bit string is no number; cast it to uint first")
+        raise OperandError("a bit string cannot be used as a number; cast it to uint first")
     try:
         return float(value)
     except OverflowError:
@@ -204,7 +206,7 @@ def _finite(value: float) -> float:
 
 def _to_word(width: int, value: Constant) -> Word:
     if isinstance(value, float):
-        raise OperandError("a float is no bit string")
+        raise OperandError("a float cannot become a bit string")
     plain = number(value)
     if isinstance(value, Word) and value.width != width:
         raise OperandError(f"the bit string has {value.width} bits, not {width}")

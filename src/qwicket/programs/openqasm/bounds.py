@@ -1,4 +1,4 @@
-"""Bounds of the OpenQASM readers beyond `Limits`: honest texts stay far below them."""
+"""Bounds of the OpenQASM readers beyond `Limits`. Practical programs stay far below them."""
 
 from __future__ import annotations
 
@@ -39,4 +39,4 @@ MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 
 MAX_STEPS: Final = 1_500_000
-"""Tokens that are read, counted anew whenever a loop or a gate repeats them."""
+"""Tokens that are read, counted again whenever a loop or a gate repeats them."""

@@ -197,7 +197,7 @@ class Declarations:
             raise self._tokens.refuse(at, f"the input {quoted(name)} has no value")
         if not isinstance(value, int | float) or not abs(value) < _LARGEST_INPUT:
             raise self._tokens.refuse(
-                at, f"the value of the input {quoted(name)} is no number, or too large"
+                at, f"the value of the input {quoted(name)} is not a number, or too large"
             )
         if value == int(value) and type_.name in ("int", "uint"):
             value = int(value)  # JSON has one kind of number

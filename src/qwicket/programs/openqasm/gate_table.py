@@ -266,7 +266,7 @@ class GateTable:
         self._check_qubits(definition, call.operands, call.at)
         weight = gate.weight if isinstance(gate, UserGate) else 1
         if gate.n_qubits == 0 and not call.modifiers:
-            return 0  # a phase that nothing controls is no operation
+            return 0  # a global phase without a control has no effect
         for modifier in call.modifiers:
             exponent = modifier.argument
             if modifier.kind == "pow" and isinstance(exponent, Literal) and weight > 1:

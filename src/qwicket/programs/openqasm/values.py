@@ -444,7 +444,9 @@ class Evaluator:
 
     def _truth(self, value: Value, at: int) -> Condition | bool:
         if type(value) is Qubits:
-            raise self._tokens.refuse(at, "a qubit is no condition; measure it into a bit first")
+            raise self._tokens.refuse(
+                at, "a condition cannot read a qubit; measure it into a bit first"
+            )
         if type(value) is Bits:
             return conditions.compare(value.indices, "!=", 0)
         if type(value) is MeasuredInteger:

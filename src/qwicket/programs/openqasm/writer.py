@@ -55,8 +55,8 @@ def write(circuit: QubitCircuit) -> str:
     """Return a circuit as a program in OpenQASM 3.
 
     Raises:
-        NotWritable: It has a gate that is given by a matrix or by Pauli strings, or conditions
-            that no `if` and `else` make.
+        NotWritable: The circuit has a gate that is given by a matrix or by Pauli strings, or
+            conditions that `if` and `else` cannot express.
     """
     return "".join(f"{line}\n" for line in _Writer(circuit).lines())
 
@@ -141,7 +141,7 @@ class _Writer:
         if len(op.clbits) == 1:
             return f"{self._bits[op.clbits[0]]} {op.relation} {value}"
         if op.relation not in ("==", "!=") or value >> len(op.clbits):
-            raise NotWritable("it compares bits that are no register")
+            raise NotWritable("it compares bits that are not a register")
         each = " && ".join(
             f"{self._bits[bit]} == {value >> k & 1}" for k, bit in enumerate(op.clbits)
         )

@@ -32,7 +32,7 @@ _DEPTH: Final = 64
 _STANDARD: Final = "qiskit.circuit.library.standard_gates."
 _SPURIOUS_ERROR: Final = "Cannot bind following parameters"
 _MAX_READS: Final = 24
-"""At five failures in eight readings, one sound file in 80,000 is refused."""
+"""At five failures in eight readings, one valid file in 80,000 is refused."""
 
 _LOSSY: Final = re.compile(
     rb"(.{4})(.{4})(?:MCPhaseGate|MCU1Gate|MCXGate|MCXGrayCode|MCXRecursive|MCXVChain)", re.DOTALL
@@ -122,7 +122,7 @@ class _Binder:
             own = {each: self._values[each] for each in angle.parameters}
             return float(angle.bind(own).numeric())
         except Exception:
-            raise Fault("an angle is no real number", "values") from None
+            raise Fault("an angle is not a real number", "values") from None
 
     def _choose(self, choice: Conditional) -> None:
         if isinstance(choice.condition, bool):
@@ -143,7 +143,7 @@ def read(data: bytes, limits: Limits) -> Template:
 
     Raises:
         InvalidProgram: The file is malformed, or holds what cannot be run.
-        LimitExceeded: It has more qubits, bits or operations than it may.
+        LimitExceeded: The circuit has too many qubits, bits or operations.
     """
     _check_head(data)
     _check_controls(data)
@@ -202,8 +202,8 @@ def _loaded(data: bytes) -> Any:
             circuit = _read_with_retries(lambda: qpy.load(BytesIO(data)))
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
-    except BaseException:  # a panic of its Rust code is no Exception
-        raise InvalidProgram("the circuit is no sound QPY") from None
+    except BaseException:  # a panic of Qiskit's Rust code is a BaseException
+        raise InvalidProgram("the circuit is not valid QPY") from None
     if not isinstance(circuit, QuantumCircuit):
         raise InvalidProgram("the file holds no circuit")
     return circuit
@@ -327,7 +327,7 @@ class _Reader:
         except Exception:  # it may compute whatever Qiskit's library can
             definition = None
         if definition is None:
-            raise Fault("is no instruction that is known here, and has no definition", "name")
+            raise Fault("is not a known instruction, and has no definition", "name")
         yield from self._block(definition, qubits, clbits, depth)
 
     def _block(
@@ -400,7 +400,7 @@ def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Conditi
     """Return a condition on bits.
 
     Raises:
-        Fault: It computes with them.
+        Fault: The condition computes with bits, instead of comparing them.
     """
     from qiskit.circuit.classical import expr
 

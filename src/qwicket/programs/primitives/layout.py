@@ -29,8 +29,8 @@ def broadcast(shape: Shape, limits: Limits) -> Layout:
     """Broadcast the values and observables of an estimator's pub.
 
     Raises:
-        InvalidProgram: They do not fit each other.
-        LimitExceeded: They become too many.
+        InvalidProgram: The two shapes cannot be broadcast together.
+        LimitExceeded: The broadcast shape has too many elements.
     """
     import numpy as np
 

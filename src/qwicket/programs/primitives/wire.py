@@ -201,12 +201,14 @@ def _check(document: _Document, options: _Options) -> None:
     measures = options.execution.meas_type if options.execution else None
     if measures not in (None, "classified"):
         raise InvalidProgram(
-            f"options.execution.meas_type: outcomes are bits (classified), not {quoted(measures)}",
+            "options.execution.meas_type: must be classified (outcomes are bits), not"
+            f" {quoted(measures)}",
             field="options.execution.meas_type",
         )
     if options.simulator and bytes(options.simulator.noise_model) != b"null":
         raise InvalidProgram(
-            "options.simulator.noise_model: noise models are not taken; run on a noisy device",
+            "options.simulator.noise_model: noise models are not supported; use a device with"
+            " noise",
             field="options.simulator.noise_model",
         )
 
@@ -387,7 +389,7 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
         shape, is_fortran, dtype = header(stream)
         body = memoryview(data)[stream.tell() :]
     except Exception:  # NumPy parses the header as Python literals, with any of their errors.
-        raise InvalidProgram(f"{place}: is no array in NumPy's format", field=place) from None
+        raise InvalidProgram(f"{place}: is not an array in NumPy's format", field=place) from None
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
         raise InvalidProgram(f"{place}: must hold real numbers", field=place)
     if len(shape) > _MAX_AXES or not shape or any(each < 0 for each in shape):
@@ -395,7 +397,7 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
     check_limit("circuits", math.prod(shape[:-1]), limits.programs.circuits)
     check_limit("parameters", shape[-1], limits.of(PrimitiveLimits).parameters)
     if not math.prod(shape[:-1]) or math.prod(shape) * dtype.itemsize != len(body):
-        raise InvalidProgram(f"{place}: has not as many numbers as its shape", field=place)
+        raise InvalidProgram(f"{place}: must have as many numbers as its shape", field=place)
     order: Literal["F", "C"] = "F" if is_fortran else "C"
     found = np.frombuffer(body, dtype).reshape(shape, order=order).astype("<f8")
     if not np.isfinite(found).all():

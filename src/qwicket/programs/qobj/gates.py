@@ -54,7 +54,7 @@ def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
 def _many(name: str, n_qubits: int) -> Standard:
     """Return a gate whose last qubit is its target and all others are controls."""
     if name not in _MANY_CONTROLS:
-        raise Fault("is no instruction that is known here", "name")
+        raise Fault("is not a known instruction", "name")
     flat, n_parameters = _MANY_CONTROLS[name]
     n_qubits = max(2, n_qubits)
     return Standard(n_parameters, n_qubits, flat, n_qubits - 1)

@@ -24,8 +24,8 @@ def unitary(instruction: Instruction, limits: Limits) -> Gate:
     """Return a matrix as a gate; the first qubit is the least significant bit of its index.
 
     Raises:
-        Fault: It is no unitary matrix of the right size.
-        LimitExceeded: It is on too many qubits.
+        Fault: The matrix is not unitary, or has the wrong size.
+        LimitExceeded: The matrix acts on too many qubits.
     """
     params, qubits = instruction.params, instruction.qubits
     check_limit("matrix_qubits", len(qubits), limits.programs.matrix_qubits)
@@ -37,7 +37,7 @@ def unitary(instruction: Instruction, limits: Limits) -> Gate:
         raise Fault(f"params[0] must be {size} rows of {size} numbers", "params[0]")
     matrix = [_numbers(row, f"params[0][{index}]") for index, row in enumerate(rows)]
     if not _is_unitary(matrix):
-        raise Fault("params[0] is no unitary matrix", "params[0]")
+        raise Fault("params[0] is not a unitary matrix", "params[0]")
     flat = tuple([part for row in matrix for entry in row for part in (entry.real, entry.imag)])
     return Gate("unitary", qubits[::-1], flat)
 
@@ -52,8 +52,8 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
         limits: Bounds them.
 
     Raises:
-        Fault: It is no state of the qubits.
-        LimitExceeded: It takes too many operations.
+        Fault: The amplitudes are not a normalised state of the qubits.
+        LimitExceeded: The preparation needs too many operations.
     """
     qubits, params = instruction.qubits, instruction.params
     if not qubits:

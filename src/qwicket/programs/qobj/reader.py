@@ -44,7 +44,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         the header names, if they make up the memory.
 
     Raises:
-        InvalidProgram: The text is no such document, or an instruction makes no sense.
+        InvalidProgram: The text is not a Qobj, or an instruction is invalid.
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
     check_limit("upload_bytes", len(source), limits.bodies.upload_bytes)
@@ -171,7 +171,7 @@ class _Reader:
             case "initialize":
                 self._ops += initialize(instruction, self.n_ops, self._limits)
             case "snapshot":
-                raise Fault("asks for the state itself, and results are outcomes alone", "name")
+                raise Fault("requests the state vector, but results contain only outcomes", "name")
             case _:
                 add_gate(self._ops, instruction)
 
@@ -217,7 +217,7 @@ def _numbers(instruction: Instruction, name: str) -> tuple[int, ...]:
     """Return the targets of a measurement: a different one for each qubit."""
     numbers = getattr(instruction, name)
     if not isinstance(numbers, tuple):
-        raise Fault(f"{name} is missing or no list", name)
+        raise Fault(f"{name} is missing or not a list", name)
     n_qubits = len(instruction.qubits)
     if len(numbers) != n_qubits:
         raise Fault(f"{name} has {len(numbers)} places for {n_qubits} qubits", name)

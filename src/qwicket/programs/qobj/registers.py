@@ -78,7 +78,7 @@ class Registers:
 
         Raises:
             Fault: The test makes no sense, or reads what memory does not hold.
-            LimitExceeded: It reads too many bits.
+            LimitExceeded: The test reads too many bits.
         """
         if relation not in ("==", "!="):
             raise Fault("relation must be == or !=", "relation")

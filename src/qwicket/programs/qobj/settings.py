@@ -69,14 +69,14 @@ _decoder: Final = msgspec.json.Decoder(_Qobj)
 
 
 def settings(source: bytes) -> Settings:
-    """Read what a document asks for. An experiment's config wins over that of the document.
+    """Return the settings of a Qobj. An experiment's config takes precedence over the Qobj's.
 
     Args:
         source: JSON text, no larger than a program may be.
 
     Raises:
-        InvalidProgram: The text is no such document, or its experiments differ in what is one
-            thing for a whole job.
+        InvalidProgram: The text is not a Qobj, or its experiments differ in a setting that all
+            circuits of a job share.
     """
     qobj = json_text.decode(_decoder, source, place_of_path)
     _check_header(qobj.header, "header")

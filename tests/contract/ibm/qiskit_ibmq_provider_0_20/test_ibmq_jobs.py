@@ -200,7 +200,7 @@ def test_a_bad_job_is_refused_with_its_reason(backend):
     circuit.append(nonsense(), [0])
     with within(), pytest.raises(IBMQBackendError) as refused:
         backend.run(circuit, shots=10)
-    assert "(nonsense): is no instruction" in str(refused.value)
+    assert "(nonsense): is not a known instruction" in str(refused.value)
     assert "3101" in str(refused.value)
 
 

@@ -156,7 +156,7 @@ def test_heterodyne_leaves_its_twin_in_a_coherent_state() -> None:
 
 def test_a_formula_without_a_finite_value_is_refused() -> None:
     gate = Gate("Xgate", (1,), (Formula(("q0", "log")),))
-    with pytest.raises(CannotRun, match="no finite real number"):
+    with pytest.raises(CannotRun, match="not a finite real number"):
         lab.run([Measure("homodyne", (0,)), gate, Measure("homodyne", (1,))], 2, 100, 0)
 
 

@@ -162,7 +162,7 @@ def test_a_preparation_parts_its_mode_from_all_others() -> None:
         (Gate("Dgate", (0,), (21.0, 0.0)), "the limit 'displacement' is 20"),
         (Gate("Interferometer", (0,), (2.0, 0.0)), "the matrix is not unitary"),
         (Gate("GaussianTransform", (0,), (1.0, 0.0, 0.0, 2.0)), "the matrix is not symplectic"),
-        (Gate("Gaussian", (0,), (0.5, 0.0, 0.0, 0.5, 0.0, 0.0)), "no state's covariance"),
+        (Gate("Gaussian", (0,), (0.5, 0.0, 0.0, 0.5, 0.0, 0.0)), "not a state's covariance"),
         (Gate("Thermal", (0,), (1e10,)), "the limit 'photons'"),
         (Gate("Warp", (0,)), "no engine here knows the operation 'Warp'"),
     ],

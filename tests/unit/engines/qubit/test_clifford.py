@@ -124,7 +124,7 @@ def test_names_are_those_of_the_table(gate: Gate, found: str) -> None:
 )
 def test_other_gates_are_no_clifford_gates(gate: Gate) -> None:
     assert clifford_steps(gate) is None
-    with pytest.raises(NotClifford, match="is no Clifford gate"):
+    with pytest.raises(NotClifford, match="is not a Clifford gate"):
         words(gate)
 
 
@@ -221,8 +221,8 @@ def test_noise_follows_its_gates() -> None:
 @pytest.mark.parametrize(
     ("ops", "noise", "reason"),
     [
-        ((H, Gate("t", (0,))), None, "t is no Clifford gate"),
-        ((H, Gate("rz", (0,), (0.1,), (1,))), None, r"crz\(0.1\) is no Clifford gate"),
+        ((H, Gate("t", (0,))), None, "t is not a Clifford gate"),
+        ((H, Gate("rz", (0,), (0.1,), (1,))), None, r"crz\(0.1\) is not a Clifford gate"),
         ((H, Jump(0)), None, "it has a jump"),
         ((H, Branch((0, 1), "==", "1", 0)), None, "a condition is on several bits"),
         ((H, Branch((), "==", "0", 0)), None, "a condition is on several bits"),

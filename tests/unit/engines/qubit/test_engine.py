@@ -195,7 +195,7 @@ def test_the_engine_that_was_named_runs() -> None:
 
 
 def test_an_engine_that_cannot_run_a_circuit_says_why() -> None:
-    with pytest.raises(CannotRun, match=r"the engine clifford was named; rz.* is no Clifford"):
+    with pytest.raises(CannotRun, match=r"the engine clifford was named; rz.* is not a Clifford"):
         qubit_lab.run(qubit_lab.measured(1, [Gate("rz", (0,), (0.3,))]), engine="clifford")
 
 
@@ -243,7 +243,7 @@ def test_wide_circuit_that_is_not_clifford_is_refused_with_the_reason() -> None:
         qubit_lab.run(wide)
     assert caught.value.code == "unsupported"
     assert caught.value.message == (
-        "49 qubits are in use; only Clifford circuits can have so many, and rz(0.25) is no"
+        "49 qubits are in use; only Clifford circuits can have so many, and rz(0.25) is not a"
         " Clifford gate"
     )
 

@@ -156,7 +156,7 @@ def test_a_number_may_be_wider_than_64_bits() -> None:
 @pytest.mark.parametrize(
     ("condition", "reason"),
     [
-        ("q[0]", "a qubit is no condition; measure it into a bit first"),
+        ("q[0]", "a condition cannot read a qubit; measure it into a bit first"),
         ("c == 1.5", "measured bits cannot be compared with a float"),
         ('c == "01"', "4 bits are compared with a string of 2"),
         ("c[0:1] == c", "registers of different sizes cannot be compared"),
@@ -187,7 +187,10 @@ def test_what_no_branch_can_test_is_refused(condition: str, reason: str) -> None
         ("if(c[0]==1) x q[0];", "column 4: expected a register of bits, found 'c[0]'"),
         ("if(c>1) x q[0];", "column 5: expected '==' after the register of a condition"),
         ("if(c==-1) x q[0];", "column 7: expected a plain number, found '-'"),
-        ("if(q==1) x q[0];", "column 5: a qubit is no condition; measure it into a bit first"),
+        (
+            "if(q==1) x q[0];",
+            "column 5: a condition cannot read a qubit; measure it into a bit first",
+        ),
         ("if(c==1) barrier q;", "column 10: expected a gate, 'measure' or 'reset'"),
         ("if(c==1) if(c==2) x q[0];", "column 10: expected a gate, 'measure' or 'reset'"),
     ],

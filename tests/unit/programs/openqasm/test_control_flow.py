@@ -213,7 +213,7 @@ DEPENDS = "the value would depend on a measurement; only bits can do that"
         ("for float t in [0:1] {}", "column 1: a loop over a range has a variable of type int"),
         ("for uint i in [-1:1] {}", "column 5: the value does not fit uint[64]"),
         ("for int[4] i in [0:8] {}", "column 5: the value does not fit int[4]"),
-        ("for int i in {0.5} {}", "column 5: a float is no int"),
+        ("for int i in {0.5} {}", "column 5: a float is not converted to int"),
         ("for int i in [0:1] { int i = 2; }", "column 26: 'i' is declared twice"),
         ("switch (c) {}", "column 1: 'switch' needs at least one 'case'"),
         ("switch (c) { default {} }", "column 1: 'switch' needs at least one 'case'"),

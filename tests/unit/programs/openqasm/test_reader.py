@@ -66,7 +66,10 @@ def test_a_definition_between_plain_gates_takes_over_at_once() -> None:
         ("rz(-1e101) q[0];", "column 1: an angle is at most 1e+100 in size"),
         ("rz(1e101*2) q[0];", "column 1: an angle is at most 1e+100 in size"),
         ("rz(pi/0) q[0];", "column 6: division by zero"),
-        ('rz("01") q[0];', "column 1: a bit string is no number; cast it to uint first"),
+        (
+            'rz("01") q[0];',
+            "column 1: a bit string cannot be used as a number; cast it to uint first",
+        ),
     ],
 )
 def test_what_the_fast_way_leaves_is_refused_as_ever(call: str, reason: str) -> None:

@@ -116,7 +116,7 @@ def test_bits_of_several_registers_are_compared_one_by_one(
     [
         ([qubit_lab.dense(np.eye(2, dtype=complex), (0,))], "it has a unitary"),
         ([Gate("pauliexp", (0,), (0.5,), (), ("X",))], "it has a pauliexp"),
-        ([Branch((0, 2), "<", "2", 0)], "it compares bits that are no register"),
+        ([Branch((0, 2), "<", "2", 0)], "it compares bits that are not a register"),
         ([Jump(1), Gate("x", (0,))], "its conditions are not nested"),
         (
             [Branch((0,), "==", "1", 2), Branch((1,), "==", "1", 2), *[Gate("x", (0,))] * 3],

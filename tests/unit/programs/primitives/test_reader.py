@@ -234,7 +234,7 @@ def test_an_expression_without_a_real_value_is_refused() -> None:
     circuit = QuantumCircuit(1, 1)
     circuit.rx(1 / pubs.THETA, 0)
     circuit.measure(0, 0)
-    with pytest.raises(InvalidProgram, match="no real number"):
+    with pytest.raises(InvalidProgram, match="not a real number"):
         sampler(circuit, pubs.array([0.0]))
 
 

@@ -193,7 +193,7 @@ def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_
         ),
         (
             {"pubs": [[1]], "version": 2, "options": {"simulator": {"noise_model": {}}}},
-            "noise models are not taken",
+            "noise models are not supported",
         ),
     ],
 )

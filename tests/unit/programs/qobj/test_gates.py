@@ -117,8 +117,8 @@ def test_r_turns_about_an_axis_on_the_equator() -> None:
 @pytest.mark.parametrize(
     ("gate", "text", "field"),
     [
-        ({"name": "warp", "qubits": [0]}, "is no instruction that is known here", "name"),
-        ({"name": "kraus", "qubits": [0]}, "is no instruction that is known here", "name"),
+        ({"name": "warp", "qubits": [0]}, "is not a known instruction", "name"),
+        ({"name": "kraus", "qubits": [0]}, "is not a known instruction", "name"),
         ({"name": "x", "qubits": []}, "takes 1 qubit, not 0", "qubits"),
         ({"name": "x"}, "takes 1 qubit, not 0", "qubits"),
         ({"name": "cx", "qubits": [0]}, "takes 2 qubits, not 1", "qubits"),

@@ -83,10 +83,10 @@ S = sqrt(0.5)
             "params must be numbers, or pairs of them",
             "params[0][0][1]",
         ),
-        ([[[1, 0], [0, 1.0001]]], "params[0] is no unitary matrix", "params[0]"),
-        ([[[S, S], [S, S]]], "params[0] is no unitary matrix", "params[0]"),
-        ([[[1e200, 0], [0, 1]]], "params[0] is no unitary matrix", "params[0]"),
-        ([[[[0, 1e308], 0], [0, 1]]], "params[0] is no unitary matrix", "params[0]"),
+        ([[[1, 0], [0, 1.0001]]], "params[0] is not a unitary matrix", "params[0]"),
+        ([[[S, S], [S, S]]], "params[0] is not a unitary matrix", "params[0]"),
+        ([[[1e200, 0], [0, 1]]], "params[0] is not a unitary matrix", "params[0]"),
+        ([[[[0, 1e308], 0], [0, 1]]], "params[0] is not a unitary matrix", "params[0]"),
     ],
 )
 def test_what_is_no_unitary_matrix_is_refused(params: object, text: str, field: str) -> None:

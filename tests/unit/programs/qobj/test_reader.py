@@ -125,7 +125,7 @@ def test_unknown_keys_are_ignored() -> None:
     [
         (
             {"name": "snapshot", "qubits": [0], "label": "a", "snapshot_type": "statevector"},
-            "asks for the state itself, and results are outcomes alone",
+            "requests the state vector, but results contain only outcomes",
             "name",
         ),
         ({"name": "h", "qubits": [3]}, "qubit 3 is outside 0..2", "qubits"),
@@ -133,10 +133,10 @@ def test_unknown_keys_are_ignored() -> None:
         ({"name": "barrier", "qubits": [9]}, "qubit 9 is outside 0..2", "qubits"),
         ({"name": "h", "qubits": [2**62]}, f"qubit {2**62} is outside 0..2", "qubits"),
         ({"name": "cx", "qubits": [1, 1]}, "qubit 1 is given twice", "qubits"),
-        ({"name": "measure", "qubits": [0]}, "memory is missing or no list", "memory"),
+        ({"name": "measure", "qubits": [0]}, "memory is missing or not a list", "memory"),
         (
             {"name": "measure", "qubits": [0], "memory": 0},
-            "memory is missing or no list",
+            "memory is missing or not a list",
             "memory",
         ),
         (
@@ -152,7 +152,7 @@ def test_unknown_keys_are_ignored() -> None:
         (measure(0, 3), "memory slot 3 is outside 0..2", "memory"),
         (measure(0, -1), "memory slot -1 is outside 0..2", "memory"),
         (measure(0, 0, -4), "register -4 is below 0", "register"),
-        (measure(0, 0) | {"register": 0}, "register is missing or no list", "register"),
+        (measure(0, 0) | {"register": 0}, "register is missing or not a list", "register"),
         (measure(0, 0) | {"register": []}, "register has 0 places for 1 qubits", "register"),
     ],
 )

@@ -206,7 +206,7 @@ class Handlers:
     async def change_session(self, actor: Actor, request: Request[wire.SessionChange]) -> Response:
         """Take no more jobs into a session."""
         if request.payload.accepting_jobs:
-            raise InvalidRequest("accepting_jobs: a session is never opened again.")
+            raise InvalidRequest("accepting_jobs: a closed session cannot be opened again.")
         await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
         return Response(status_code=204)
 

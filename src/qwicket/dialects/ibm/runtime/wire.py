@@ -119,18 +119,18 @@ def read_run(text: bytes, _: Limits) -> RunBody:
     """Decode the body of a submission; what stays raw is a copy of its own.
 
     Raises:
-        InvalidRequest: It is malformed, or asks for what there is not.
+        InvalidRequest: The body is malformed, or requests an unsupported feature.
         NotFound: There is no such program.
     """
     body = decode(text, _run_decoder)
     if body.program_id not in (SAMPLER, ESTIMATOR):
         raise NotFound(
-            f"program_id: there are {SAMPLER} and {ESTIMATOR}, not {body.program_id[:64]!r}.",
+            f"program_id must be {SAMPLER} or {ESTIMATOR}, not {body.program_id[:64]!r}.",
             field="program_id",
         )
     if body.private:
         raise InvalidRequest(
-            "private: jobs are open to the members of their project; there are no others.",
+            "private: private jobs are not supported; the members of a project can read its jobs.",
             field="private",
         )
     return msgspec.structs.replace(body, params=body.params.copy())
@@ -240,10 +240,10 @@ def _instant(query: QueryParams, name: str, default: int) -> int:
 
 
 def before(text: str | None) -> int | None:
-    """Return the time up to which properties may be, in Unix milliseconds.
+    """Return the time in Unix milliseconds up to which properties are wanted; None means now.
 
     Raises:
-        InvalidRequest: It is no time.
+        InvalidRequest: The text is not a time in ISO 8601.
     """
     if text is None:
         return None

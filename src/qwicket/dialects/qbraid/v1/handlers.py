@@ -208,7 +208,7 @@ class Handlers(CommonHandlers):
         """Return the gate on two qubits of the machine whose twin ran a job.
 
         Raises:
-            NotFound: It is no twin of a machine with gates of its own.
+            NotFound: The device is not a twin of a machine with native gates.
         """
         with suppress(NotFound):  # the administrator may have taken the device away
             device = (await self._gateway.devices.get(job.device, wire.DIALECT)).device
@@ -279,7 +279,7 @@ class Handlers(CommonHandlers):
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
         maximum = self.limits.requests.list_page
-        await request.answer.begin()  # a thousand groups are read, whatever they bear
+        await request.answer.begin()  # a thousand groups are read, even if few match
         found = await self._gateway.groups.page(actor, wire.DIALECT, limit=maximum)
         if word is not None:
             found = [each for each in found if await self._group_status(actor, each) == word]
