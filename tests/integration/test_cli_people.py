@@ -143,6 +143,7 @@ def test_the_doctor_names_a_server_that_is_not_there_and_a_token_that_is_none(
     found = doctor(*data, status=1, QWICKET_URL="http://127.0.0.1:1")
     assert found["server"]["status"] == "wrong"
     assert "qwicket serve" in found["server"]["remedy"]
+    assert "qwicket serve" not in found["server"]["found"], "the advice is given once"
     found = doctor(*data, status=1, QWICKET_URL=server.url, QWICKET_TOKEN="qw_nonsense")
     assert found["token"]["status"] == "wrong"
     assert "token create" in found["token"]["remedy"]
@@ -184,7 +185,7 @@ def test_the_doctor_finds_a_folder_that_others_may_enter_or_that_cannot_be_made(
     assert found["folder"] == {
         "about": "folder",
         "status": "warning",
-        "found": f"{open_folder} is open to others",
+        "found": f"{open_folder} can be entered by other users",
         "remedy": f"chmod 700 {open_folder}",
     }
     (folder / "file").touch()

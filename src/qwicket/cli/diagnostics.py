@@ -102,7 +102,7 @@ def all_findings(location: DataLocation, context: click.Context) -> Iterator[Fin
         except click.ClickException as error:
             yield Finding(about, "wrong", error.format_message())
         except Exception as error:
-            yield Finding(about, "wrong", f"It could not be looked at ({type(error).__name__}).")
+            yield Finding(about, "wrong", f"It could not be checked ({type(error).__name__}).")
 
 
 # --- what is installed ---------------------------------------------------------------------------
@@ -145,7 +145,10 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
 
     settings, refused = checked(context)
     found = [
-        *(Finding("settings", "wrong", each, "Mend the file.") for each in wrong_settings(context)),
+        *(
+            Finding("settings", "wrong", each, "Correct the file.")
+            for each in wrong_settings(context)
+        ),
         *(
             Finding("settings", "wrong", error_text(each), "Correct the setting.")
             for each in refused
@@ -162,7 +165,7 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
     yield from found
     if not found:
         file = context.meta.get(FILE)
-        yield Finding("settings", "ok", f"{file} is read" if file else "qwicket serve takes them")
+        yield Finding("settings", "ok", f"{file} is read" if file else "qwicket serve accepts them")
 
 
 def _is_ours(settings: Settings) -> bool:
@@ -208,11 +211,13 @@ def _folder(location: DataLocation) -> Iterator[Finding]:
         yield Finding("folder", "wrong", f"{each.setting}: {each.detail}", each.remedy)
         return
     if not folder.exists():
-        yield Finding("folder", "ok", f"{folder} is not there yet: qwicket serve makes it")
+        yield Finding("folder", "ok", f"{folder} does not exist yet: qwicket serve creates it")
         return
     mode = stat.S_IMODE(folder.stat().st_mode)
     if mode & 0o077:
-        yield Finding("folder", "warning", f"{folder} is open to others", f"chmod 700 {folder}")
+        yield Finding(
+            "folder", "warning", f"{folder} can be entered by other users", f"chmod 700 {folder}"
+        )
     else:
         yield Finding("folder", "ok", f"{folder}")
     free = shutil.disk_usage(folder).free
@@ -220,7 +225,7 @@ def _folder(location: DataLocation) -> Iterator[Finding]:
     if free < _LOW_BYTES:
         status = "wrong" if free < _CRITICAL_BYTES else "warning"
     remedy = "" if status == "ok" else "Free some space, or let jobs be deleted: --keep-days."
-    yield Finding("disk", status, f"{free / 1e9:,.1f} GB are free", remedy)
+    yield Finding("disk", status, f"{free / 1e9:,.1f} GB free", remedy)
 
 
 def _disk(location: DataLocation) -> Iterator[Finding]:
@@ -229,18 +234,18 @@ def _disk(location: DataLocation) -> Iterator[Finding]:
     kind = _file_system(location.data_dir)
     if kind.startswith(_NETWORKED):
         remedy = "Keep the folder on a disk of this machine, or use PostgreSQL."
-        said = f"{kind} is a file system of the network, on which SQLite loses data"
+        said = f"{kind} is a network file system, on which SQLite loses data"
         yield Finding("disk", "wrong", said, remedy)
     elif kind in _IN_MEMORY:
         remedy = "Keep the folder on a disk."
-        yield Finding("disk", "warning", f"{kind} is gone when the machine is", remedy)
+        yield Finding("disk", "warning", f"{kind} loses its files when the machine stops", remedy)
     took_s = _flush_s(location.data_dir)
-    said = f"a flush to it takes {1000 * took_s:,.2f} ms"
+    said = f"a flush takes {1000 * took_s:,.2f} ms"
     if took_s < _TOO_QUICK_S:
         remedy = "Submitted jobs may not survive a power cut: use a disk that honours flush."
-        yield Finding("disk", "warning", f"{said}: too quick to be true", remedy)
+        yield Finding("disk", "warning", f"{said}; a disk cannot be so fast", remedy)
     elif took_s > _SLOW_S:
-        remedy = "Each submission waits for one: use a quicker disk."
+        remedy = "Each submission waits for one: use a faster disk."
         yield Finding("disk", "warning", f"{said}, which is slow", remedy)
     else:
         yield Finding("disk", "ok", said)
@@ -294,7 +299,7 @@ def _database(location: DataLocation) -> Iterator[Finding]:
             yield Finding("database", "wrong", f"{name}: {said}", remedy)
             return
     accounts, tokens, newest_ms = options.as_admin(location, _accounts_and_tokens)
-    yield Finding("database", "ok", f"{name}; opened and read")
+    yield Finding("database", "ok", f"{name}; it can be read")
     yield _clock(newest_ms)
     yield from _tokens(accounts, tokens)
 
@@ -326,11 +331,11 @@ async def _accounts_and_tokens(admin: Admin) -> tuple[list[Account], dict[str, l
 def _clock(newest_ms: int) -> Finding:
     ahead_s = newest_ms / 1000 - time.time()
     if ahead_s > _DRIFT_S:
-        said = f"it is {ahead_s:,.0f} s before what was written last: it was set back"
+        said = f"it is {ahead_s:,.0f} s before the last stored time: it was set back"
         remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
         return Finding("clock", "wrong", said, remedy)
     return Finding(
-        "clock", "ok", f"{time_to_minute(time.time_ns() // 1_000_000)}, after all that is stored"
+        "clock", "ok", f"{time_to_minute(time.time_ns() // 1_000_000)}; no stored time is later"
     )
 
 
@@ -342,7 +347,7 @@ def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator
         for each in active
     }
     n_live = sum(map(len, live.values()))
-    said = f"{n_live} that sign in, of {len(active)} accounts"
+    said = f"{n_live} valid, of {len(active)} accounts"
     if not active:
         remedy = "qwicket user add NAME, then qwicket token create --user NAME"
         yield Finding("tokens", "warning", "There is no account yet.", remedy)
@@ -396,7 +401,9 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
         remedy = "Is there memory left? The engines are qulacs and stim: import them by hand."
         yield Finding("compute", "wrong", f"{machine}; a Bell pair failed: {failure}", remedy)
     else:
-        yield Finding("compute", "ok", f"{machine}; a worker started and ran in {took_s:.1f} s")
+        yield Finding(
+            "compute", "ok", f"{machine}; a worker started and ran a job in {took_s:.1f} s"
+        )
 
 
 def _parsers(_: DataLocation) -> Iterator[Finding]:
@@ -419,7 +426,7 @@ def _parsers(_: DataLocation) -> Iterator[Finding]:
         remedy = "Is there memory left (limit read_memory_bytes)?"
         yield Finding("parsers", "wrong", f"a program could not be read: {error.detail}", remedy)
     else:
-        yield Finding("parsers", "ok", f"one started and read a program in {took_s:.1f} s")
+        yield Finding("parsers", "ok", f"a parser started and parsed a program in {took_s:.1f} s")
 
 
 # --- a server that runs --------------------------------------------------------------------------
@@ -439,8 +446,10 @@ def _server(location: DataLocation) -> Iterator[Finding]:
     try:
         drift_s = _clock_offset_s(url)
     except ClientError as error:
+        # The error of an address on this machine ends with the advice that the remedy gives, too.
+        said = str(error).partition(" Is the server running?")[0]
         remedy = "Start it with qwicket serve, or put its address into QWICKET_URL."
-        yield Finding("server", "wrong" if named else "warning", str(error), remedy)
+        yield Finding("server", "wrong" if named else "warning", said, remedy)
         return
     yield Finding("server", "ok", f"{url} is ready")
     if abs(drift_s) > _DRIFT_S:
