@@ -128,7 +128,7 @@ def test_an_ended_job_is_deleted_and_a_living_one_is_not(http: httpx.Client) -> 
     http.post(f"/v1/jobs/{running}/cancel")
     assert read(http, running, wait=30)["state"] == "cancelled"
     steps = http.get(f"/v1/jobs/{running}/events").json()["events"]
-    assert steps[0]["reason"] == "cancel asked"
+    assert steps[0]["reason"] == "cancel requested"
     assert steps[-1]["to"] == "cancelled"
 
 

@@ -50,9 +50,14 @@ STEPS: Final = (
     Step("release", (_S.RUNNING,), _S.QUEUED, "lease lost or given back"),
     Step("complete", (_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN), _S.COMPLETED, "all parts done"),
     Step("fail", (_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN), _S.FAILED, "a part failed"),
-    Step("ask_cancel", (_S.RUNNING, _S.UNCERTAIN), _S.CANCELLING, "cancel asked"),
+    Step("ask_cancel", (_S.RUNNING, _S.UNCERTAIN), _S.CANCELLING, "cancel requested"),
     Step("cancel", (_S.CANCELLING, _S.UNCERTAIN), _S.CANCELLED, "stopped"),
-    Step("doubt", (_S.RUNNING,), _S.UNCERTAIN, "remote: intent without vendor id, lease lost"),
+    Step(
+        "doubt",
+        (_S.RUNNING,),
+        _S.UNCERTAIN,
+        "forwarded: lease lost before the vendor's id was known",
+    ),
     Step("adopt", (_S.UNCERTAIN,), _S.RUNNING, "found at the vendor"),
 )
 

@@ -365,7 +365,9 @@ class Jobs(Operations):
             row = tx.one(step, job=job, now=now, now_us=now * 1000)
             if row is not None and before is not None:
                 after = record(tx, row)
-                note(tx, after, before=before.state, actor=actor, reason="cancel asked", now=now)
+                note(
+                    tx, after, before=before.state, actor=actor, reason="cancel requested", now=now
+                )
                 if before.state is JobState.QUEUED:
                     shares.leave(tx, after, now)
                 return after

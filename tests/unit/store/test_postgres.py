@@ -278,7 +278,7 @@ async def test_a_network_that_breaks_with_the_last_writes_leaves_all_or_nothing(
     with BreakingWay(url) as way:
         async with opened(way.url) as store:
             job = await add_job(store, await make_token(store))
-            way.break_at(b"cancel asked", "to the server")  # the commit goes with it
+            way.break_at(b"cancel requested", "to the server")  # the commit goes with it
             with pytest.raises(Unavailable):
                 await store.jobs.cancel(job.id, actor="ada", now=NOW)
             assert await store.jobs.get(job.id) == job
