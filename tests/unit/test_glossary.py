@@ -6,8 +6,11 @@ import importlib.util
 import re
 from pathlib import Path
 from types import ModuleType
+from typing import get_args
 
 import pytest
+
+from qwicket.model.accounts import Role
 
 ROOT = Path(__file__).parents[2]
 TABLE = ROOT / "docs" / "_site" / "glossary.py"
@@ -38,6 +41,11 @@ def test_the_page_is_what_the_table_says() -> None:
     page = (ROOT / "docs" / "glossary.md").read_text("utf-8")
     command = "write it with: python docs/_site/glossary.py > docs/glossary.md"
     assert page == GLOSSARY.page(), command
+
+
+def test_the_roles_of_an_account_are_those_of_the_code() -> None:
+    (account,) = [term for term in GLOSSARY.TERMS if term.name == "account"]
+    assert re.findall(r"`(\w+)`", account.meaning) == sorted(get_args(Role), reverse=True)
 
 
 def test_terms_are_in_alphabetical_order_and_once() -> None:

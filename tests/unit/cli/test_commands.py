@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Final
 
 import click
@@ -135,6 +137,18 @@ def run(*arguments: str, env: dict[str, str] | None = None) -> tuple[int, str, s
     result = CliRunner().invoke(main, arguments, env=env)
     assert isinstance(result.exception, SystemExit | None), result.exception
     return result.exit_code, result.stdout, result.stderr
+
+
+def test_the_page_says_what_every_command_works_on() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "cli.md").read_text()
+    table = page.partition("| commands | work on |")[2].partition("\n\n")[0]
+    named = [
+        name
+        for row in table.splitlines()
+        for name in re.findall(r"`(\w+)`", row[: row.find("|", 1)])
+    ]
+    with click.Context(main) as context:
+        assert sorted(named) == sorted(main.list_commands(context))
 
 
 def test_the_commands_are_those_of_the_contract() -> None:

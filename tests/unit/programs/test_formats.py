@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from qwicket import programs
@@ -40,6 +42,15 @@ def test_unknown_format_is_refused_with_the_known_ones() -> None:
     assert caught.value.field == "format"
     known = ", ".join(sorted(programs.FORMATS))
     assert caught.value.detail == f"format 'punched cards' is not known; known: {known}"
+
+
+def test_the_page_says_which_formats_are_never_parsed_in_the_server() -> None:
+    page = (Path(__file__).parents[3] / "docs" / "formats.md").read_text()
+    assert "All OpenQASM, QPY, batches and Blackbird, and other programs over 4 kB," in page
+    sizes = {name: known.inline_bytes for name, known in programs.FORMATS.items()}
+    never = {"openqasm2", "openqasm3", "qiskit.primitives", "batch", "blackbird"}
+    assert {name for name, size in sizes.items() if size == 0} == never
+    assert {size for name, size in sizes.items() if name not in never} == {4096}
 
 
 def test_every_format_is_listed_under_its_name() -> None:
