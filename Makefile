@@ -28,7 +28,7 @@ test: $(READY)  ## Everything; with SEED=7 in an order and with examples of that
 	$(BIN)/pytest $(ORDER) -m alone tests/abuse
 
 check: $(READY)  ## Unit tests
-	$(BIN)/pytest -n auto --dist worksteal $(ORDER) tests/unit
+	$(BIN)/pytest -n $(TEST_PROCESSES) --dist worksteal $(ORDER) tests/unit
 
 # Without contract tests: vendor clients cannot be told to measure. Workers are never measured,
 # because they know nothing of their server's environment; unit tests run what runs in them.
