@@ -35,6 +35,7 @@ Ts = TypeVarTuple("Ts")
 # before they read a request, that is not by chance, and a fourth would not help.
 _DELIVERIES: Final = 3
 _RESPONSE_BYTES: Final = 256 << 20
+_START_LIMIT_S: Final = 60.0
 _texts: Final = msgspec.msgpack.Decoder(tuple[str, str, str])
 
 _log = logging.getLogger(__name__)
@@ -123,6 +124,7 @@ class Pool:
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
         niceness: Difference of the processes' nice level from that of their owner.
         response_bytes: Maximum size of a response in bytes.
+        start_limit_s: Time in which a process must have started and warmed up.
     """
 
     def __init__(
@@ -134,13 +136,15 @@ class Pool:
         memory_bytes: int | None = None,
         niceness: int = 0,
         response_bytes: int = _RESPONSE_BYTES,
+        start_limit_s: float = _START_LIMIT_S,
     ) -> None:
         self.slots = slots
         self.memory_bytes = memory_bytes
         self._lock = threading.Lock()
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
-        self._spawner = WorkerSpawner(Setup(warm_up, memory_bytes, niceness), spares=spares)
+        setup = Setup(warm_up, memory_bytes, niceness, start_limit_s)
+        self._spawner = WorkerSpawner(setup, spares=spares)
         self._slots = [
             _Slot(self._waiting, self._spawner, memory_bytes, response_bytes) for _ in range(slots)
         ]

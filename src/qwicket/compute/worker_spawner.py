@@ -25,7 +25,6 @@ _ONE_THREAD: Final = {
 }
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PYTHON")
 """Beginnings of the names of environment variables that a child may know: no secret of ours."""
-_START_LIMIT_S: Final = 60.0
 _START_PAUSE_S: Final = 0.2
 _START_TRIES: Final = 3
 _MAX_KILLED: Final = 20
@@ -57,11 +56,13 @@ class Setup(NamedTuple):
         warm_up: "module:function" that it calls first, or None.
         memory_bytes: Address space that work may add to what it has then; None is any.
         niceness: Difference of their nice level from that of the server.
+        start_limit_s: Time in which a process must have started and warmed up.
     """
 
     warm_up: str | None
     memory_bytes: int | None
     niceness: int
+    start_limit_s: float
 
 
 class WorkerProcess:
@@ -73,6 +74,7 @@ class WorkerProcess:
 
     def __init__(self, setup: Setup, errors: ErrorLog) -> None:
         self._is_ready = False
+        self._start_limit_s = setup.start_limit_s
         self._channel, theirs = socket.socketpair()
         pipe, stderr = os.pipe()
         fd = theirs.fileno()
@@ -121,7 +123,7 @@ class WorkerProcess:
         """
         if not self._is_ready:
             try:
-                deadline = time.monotonic() + _START_LIMIT_S
+                deadline = time.monotonic() + self._start_limit_s
                 worker.receive(self._channel, deadline, len(worker.READY))
             except (EOFError, ConnectionError, worker.BadMessage):
                 return False
@@ -255,7 +257,8 @@ class WorkerSpawner:
                 return child
         except TimeoutError:
             self.retire(child)
-            raise NotStarted(f"a new worker was not ready after {_START_LIMIT_S:g} s") from None
+            limit_s = self._setup.start_limit_s
+            raise NotStarted(f"a new worker was not ready after {limit_s:g} s") from None
         status = self.retire(child, is_ending=True)
         if self.is_closed:
             raise Stopped

@@ -489,12 +489,8 @@ def test_warm_up_that_fails_fails_tasks_instead_of_holding_them(open_pool: OpenP
     assert "status 1" in str(error)
 
 
-def test_warm_up_that_hangs_fails_tasks_instead_of_holding_them(
-    open_pool: OpenPool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    # The limit is a minute, and nobody should have to set it.
-    monkeypatch.setattr("qwicket.compute.worker_spawner._START_LIMIT_S", 0.2)
-    pool = open_pool(warm_up="support.pool_tasks:warm_for_ever")
+def test_warm_up_that_hangs_fails_tasks_instead_of_holding_them(open_pool: OpenPool) -> None:
+    pool = open_pool(warm_up="support.pool_tasks:warm_for_ever", start_limit_s=0.2)
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)
     assert "not ready after 0.2 s" in str(error)
