@@ -23,8 +23,7 @@ _LINGER_S: Final = 1.0
 _SMALL_BYTES: Final = 64 << 10
 """Bodies up to this size take no memory budget, because every connection may hold one."""
 _SLOW_S: Final = 2.0
-"""A body that receives no 64 kB for so long is evicted for others: 32 kB/s is the rate that
-`body_bytes_per_s` guarantees."""
+"""64 kB in this time is 32 kB/s, the rate that `body_bytes_per_s` guarantees."""
 
 
 class BodyBudget:
@@ -37,10 +36,14 @@ class BodyBudget:
         limit: Name of the limit of all bodies together.
         limit_each: Name of the limit of one owner.
         limits: Limits of bodies.
+        slow_s: A body that receives no 64 kB for so long may be evicted for others.
     """
 
-    def __init__(self, limit: str, limit_each: str, limits: BodyLimits) -> None:
+    def __init__(
+        self, limit: str, limit_each: str, limits: BodyLimits, *, slow_s: float = _SLOW_S
+    ) -> None:
         self._limit, self._limit_each = limit, limit_each
+        self._slow_s = slow_s
         self._max_bytes = self._free_bytes = getattr(limits, limit)
         self._max_bytes_each = getattr(limits, limit_each)
         self._owners: dict[str, _Owner] = {}
@@ -97,7 +100,7 @@ class BodyBudget:
 
     def _evict(self, owner: _Owner, other: Body) -> bool:
         """Evict the slowest body of an owner; return False if none is slow."""
-        slow_since = asyncio.get_running_loop().time() - _SLOW_S
+        slow_since = asyncio.get_running_loop().time() - self._slow_s
         slow = (
             body
             for body in owner.bodies

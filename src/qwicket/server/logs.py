@@ -159,12 +159,16 @@ class _Entry(NamedTuple):
 class AccessLog:
     """One line per answer, without query, headers or body.
 
+    Args:
+        max_entries: Number of lines that may wait for the writer thread.
+
     Attributes:
         dropped: Lines that were not written because the log is read too slowly.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, max_entries: int = _MAX_ENTRIES) -> None:
         self._entries: deque[_Entry] = deque()
+        self._max_entries = max_entries
         self._is_closed = threading.Event()
         self.dropped = 0
         self._thread = threading.Thread(target=self._write, name="access-log", daemon=True)
@@ -172,7 +176,7 @@ class AccessLog:
 
     def add(self, scope: Scope, request: str, status: int, seconds: float) -> None:
         """Queue a line for the writer thread; never blocks."""
-        if len(self._entries) < _MAX_ENTRIES:
+        if len(self._entries) < self._max_entries:
             self._entries.append(_Entry(scope, request, status, seconds))
         else:
             self.dropped += 1

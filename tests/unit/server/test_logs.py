@@ -187,11 +187,8 @@ def test_an_answer_is_noted_without_its_query(caplog: pytest.LogCaptureFixture) 
     assert about == {"request": "4f2a", "status": 404, "seconds": 0.012346, "address": "::1"}
 
 
-def test_when_the_log_is_read_too_slowly_lines_are_dropped_and_counted(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr("qwicket.server.logs._MAX_ENTRIES", 0)
-    access = AccessLog()
+def test_when_the_log_is_read_too_slowly_lines_are_dropped_and_counted() -> None:
+    access = AccessLog(max_entries=0)
     access.add({"path": "/"}, "4f2a", 200, 0.0)
     access.close()
     assert access.dropped == 1

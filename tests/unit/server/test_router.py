@@ -126,26 +126,6 @@ async def test_a_declared_body_takes_no_memory_budget_before_it_arrives(begin: B
         assert "body_timeout_s" in await refusal(each, RequestTimeout)
 
 
-@pytest.mark.parametrize("slow", ["a", "b"])
-async def test_the_slowest_incomplete_body_gives_way(
-    begin: Begin, slow: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("qwicket.server.bodies._SLOW_S", 0.1)
-    stalled = begin(150 * KB, address=slow)
-    stalled.send(100 * KB, more=True)
-    steady = begin(150 * KB, address="b" if slow == "a" else "a")
-    steady.send(70 * KB, more=True)
-    await asyncio.sleep(0.15)
-    steady.send(60 * KB, more=True)
-    await asyncio.sleep(0)
-    third = begin(100 * KB, address="c")
-    third.send(100 * KB, more=False)
-    assert await third.outcome == 100 * KB
-    assert "too slowly" in await refusal(stalled, Unavailable)
-    steady.send(20 * KB, more=False)
-    assert await steady.outcome == 150 * KB
-
-
 async def test_a_body_that_comes_steadily_does_not_give_way(begin: Begin) -> None:
     for address in ("a", "b"):
         begin(150 * KB, address=address).send(140 * KB, more=True)

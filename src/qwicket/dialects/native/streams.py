@@ -41,7 +41,6 @@ _HEARTBEAT_S: Final = 15.0
 _POLL_S: Final = 15.0
 """Interval at which an account's jobs are read without a notification."""
 _GATHER_S: Final = 0.1
-"""Pause between two reads of an account's jobs, so that a burst is sent together."""
 _PAGE: Final = 50
 _LAST: Final = "Last-Event-ID"
 _BEGIN: Final = b"retry: 2000\n\n"
@@ -55,10 +54,24 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class Streams:
-    """Open streams of this server, with their numbers."""
+    """Open streams of this server, with their numbers.
 
-    def __init__(self, gateway: Gateway) -> None:
+    Args:
+        gateway: The gateway whose jobs are streamed.
+        heartbeat_s: Time without an event after which a stream sends a comment.
+        gather_s: Pause between two reads of an account's jobs, so that a burst is sent together.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        *,
+        heartbeat_s: float = _HEARTBEAT_S,
+        gather_s: float = _GATHER_S,
+    ) -> None:
         self._gateway = gateway
+        self.heartbeat_s = heartbeat_s
+        self._gather_s = gather_s
         self._n_open: Counter[str] = Counter()
         self._reads: dict[
             tuple[str, frozenset[str], int], asyncio.Task[list[tuple[int, bytes]]]
@@ -142,7 +155,7 @@ class Streams:
                 if len(found) == _PAGE:
                     look_at = 0.0
                     continue
-                await asyncio.sleep(_GATHER_S)
+                await asyncio.sleep(self._gather_s)
                 if await watch.changed(_LOOK_S):
                     look_at = 0.0
 
@@ -197,11 +210,12 @@ class Stream:
             await send({"type": "http.response.body", "body": text, "more_body": True})
 
         await put(_BEGIN)
+        heartbeat_s = self._streams.heartbeat_s
         sent_at = time.monotonic()
         with contextlib.suppress(QwicketError):
             async with contextlib.aclosing(self._events()) as texts:
                 async for text in texts:
-                    if text or time.monotonic() - sent_at >= _HEARTBEAT_S:
+                    if text or time.monotonic() - sent_at >= heartbeat_s:
                         await put(text or _HEARTBEAT)
                         sent_at = time.monotonic()
 

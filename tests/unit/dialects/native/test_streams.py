@@ -58,8 +58,8 @@ def gateway(n_jobs: int = 0) -> Gateway:
     return cast(Gateway, SimpleNamespace(limits=limits, jobs=Jobs(n_jobs)))
 
 
-async def sent(*texts: bytes | Exception, method: str = "GET") -> list[bytes]:
-    """Return the pieces of an answer that tells these texts."""
+async def sent(*texts: bytes | Exception, method: str = "GET", **options: float) -> list[bytes]:
+    """Return the chunks of a response with these texts."""
 
     async def tell() -> AsyncGenerator[bytes, None]:
         for text in texts:
@@ -76,19 +76,16 @@ async def sent(*texts: bytes | Exception, method: str = "GET") -> list[bytes]:
         pieces.append(message.get("body", b""))
 
     request: Request[None] = Request({"type": "http", "method": method, "headers": []})
-    all_of_them = Streams(gateway())
+    all_of_them = Streams(gateway(), **options)
     await Stream(all_of_them, request, ADA, tell)({"type": "http"}, receive, send)
     assert not all_of_them._n_open
     return pieces[1:]
 
 
-async def test_a_quiet_stream_says_now_and_then_that_it_is_there(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_a_quiet_stream_says_now_and_then_that_it_is_there() -> None:
     """Comments, which clients pass over (WHATWG HTML, section 9.2.6), and proxies do not cut."""
     assert await sent(b"", b"one", b"") == [BEGIN, b"one", b""]
-    monkeypatch.setattr(streams, "_HEARTBEAT_S", 0.0)
-    quiet, one, again, end = (await sent(b"", b"one", b""))[1:]
+    quiet, one, again, end = (await sent(b"", b"one", b"", heartbeat_s=0.0))[1:]
     assert quiet == again
     assert quiet.startswith(b":")
     assert quiet.endswith(b"\n\n")
@@ -109,8 +106,7 @@ async def test_all_changes_are_sent_before_waiting_for_new_ones(
     n_jobs: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(streams, "_event", lambda number, _: b"%d" % number)
-    monkeypatch.setattr(streams, "_GATHER_S", 0.0)
-    all_of_them = Streams(gateway(n_jobs))
+    all_of_them = Streams(gateway(n_jobs), gather_s=0.0)
 
     async def check() -> None:
         """Accept the token."""
