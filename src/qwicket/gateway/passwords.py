@@ -26,15 +26,14 @@ if TYPE_CHECKING:
     from qwicket.model.limits import SignInLimits
 
 _HASHES_AT_ONCE: Final = 2
-NAME_PAUSE_S: Final = 2.0
-"""Pause before a comparison for a name with too many wrong passwords from one address."""
-ADDRESS_PAUSE_S: Final = 0.25
-"""The same for an address with too many for all names. `passwords_waiting` of them take 16 s, which
-is less than the timeout of clients with the right password."""
+_NAME_PAUSE_S: Final = 2.0
+_ADDRESS_PAUSE_S: Final = 0.25
+"""`passwords_waiting` of them take 16 s, which is less than the timeout of clients with the right
+password."""
 _MAX_LOGIN_CHARS: Final = 254  # length of the longest e-mail address
 _ANY: Final = 1 << 30
 
-_hasher = argon2.PasswordHasher()
+_hasher: Final = argon2.PasswordHasher()
 
 
 def hash_password(password: str) -> str:
@@ -53,13 +52,27 @@ class Passwords:
 
     Args:
         limits: Bounds on wrong and waiting passwords.
+        hasher: Compares passwords with their hashes.
+        name_pause_s: Pause before a comparison for a name with too many wrong passwords from one
+            address.
+        address_pause_s: The same for an address with too many for all names.
 
     Attributes:
         wrong: Number of wrong passwords so far.
     """
 
-    def __init__(self, limits: SignInLimits) -> None:
+    def __init__(
+        self,
+        limits: SignInLimits,
+        *,
+        hasher: argon2.PasswordHasher = _hasher,
+        name_pause_s: float = _NAME_PAUSE_S,
+        address_pause_s: float = _ADDRESS_PAUSE_S,
+    ) -> None:
         self._limits = limits
+        self._hasher = hasher
+        self._name_pause_s = name_pause_s
+        self._address_pause_s = address_pause_s
         self.wrong = 0
         self._tries = AttemptCounter(limits.password_tries)
         self._bucket = Bucket(limits.wrong_passwords)
@@ -98,12 +111,24 @@ class Passwords:
     ) -> bool:
         if retry_times.name_s:
             async with self._pauses.slot(f"{where} {login}"):
-                await asyncio.sleep(NAME_PAUSE_S)
+                await asyncio.sleep(self._name_pause_s)
         if retry_times.address_s:
             async with self._pauses.slot(where):
-                await asyncio.sleep(ADDRESS_PAUSE_S)
+                await asyncio.sleep(self._address_pause_s)
         async with self._hashing.slot(where):
-            return await asyncio.to_thread(_matches, stored, password)
+            return await asyncio.to_thread(self._matches, stored, password)
+
+    def _matches(self, stored: str | None, password: str) -> bool:
+        """Compare with the stored hash or a decoy, so that the time does not reveal accounts."""
+        try:
+            self._hasher.verify(stored or self._decoy, password)
+        except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
+            return False
+        return stored is not None
+
+    @functools.cached_property
+    def _decoy(self) -> str:
+        return self._hasher.hash(secrets.token_hex())
 
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
@@ -140,17 +165,3 @@ class Passwords:
             limit=name,
             quota=maximum,
         )
-
-
-@functools.cache
-def _decoy() -> str:
-    return hash_password(secrets.token_hex())
-
-
-def _matches(stored: str | None, password: str) -> bool:
-    """Compare, without a stored hash with a decoy, so that the time does not reveal accounts."""
-    try:
-        _hasher.verify(stored or _decoy(), password)
-    except (argon2.exceptions.VerificationError, argon2.exceptions.InvalidHashError):
-        return False
-    return stored is not None

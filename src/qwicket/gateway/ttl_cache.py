@@ -28,10 +28,14 @@ class TTLCache(Generic[K, V]):
 
     Args:
         read: Function that reads a value. It returns None for a missing one, which is not cached.
+        max_entries: Number of values at which all of them are dropped before the next is added.
     """
 
-    def __init__(self, read: Callable[[K], Awaitable[V | None]]) -> None:
+    def __init__(
+        self, read: Callable[[K], Awaitable[V | None]], *, max_entries: int = _MAX_ENTRIES
+    ) -> None:
         self._read = read
+        self._max_entries = max_entries
         self._known: dict[K, tuple[float, V]] = {}
         self._reads: dict[K, asyncio.Future[V | None]] = {}
 
@@ -74,7 +78,7 @@ class TTLCache(Generic[K, V]):
         if value is None:
             self._known.pop(key, None)
             return
-        if len(self._known) >= _MAX_ENTRIES:
+        if len(self._known) >= self._max_entries:
             self._known.clear()
         self._known[key] = (began, value)
 

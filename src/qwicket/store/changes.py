@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.jobs import Job
 
-_REMEMBERED: Final = 1_024
+_MAX_REMEMBERED: Final = 1_024
 _REMEMBERED_S: Final = 0.1
 """Clients read a job at once after its submission."""
 
@@ -41,9 +41,18 @@ class Changed(NamedTuple):
 
 
 class Changes:
-    """Publish and subscribe hub: `publish` changes, `watch` one job, or `listen` to all."""
+    """Publish and subscribe hub: `publish` changes, `watch` one job, or `listen` to all.
 
-    def __init__(self) -> None:
+    Args:
+        max_remembered: Number of jobs at which all are dropped before the next is remembered.
+        remembered_s: Time for which a job is remembered as it was written.
+    """
+
+    def __init__(
+        self, *, max_remembered: int = _MAX_REMEMBERED, remembered_s: float = _REMEMBERED_S
+    ) -> None:
+        self._max_remembered = max_remembered
+        self._remembered_s = remembered_s
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._account_watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._listeners: set[Callable[[Changed], None]] = set()
@@ -67,13 +76,13 @@ class Changes:
         if change.row is None or change.state.is_final:
             self._remembered.pop(change.job, None)
             return
-        if len(self._remembered) >= _REMEMBERED:
+        if len(self._remembered) >= self._max_remembered:
             self._remembered.clear()
         self._remembered[change.job] = time.monotonic(), change
 
     def _recall(self, job: str) -> Changed | None:
         at, change = self._remembered.get(job, (0.0, None))
-        return change if time.monotonic() - at < _REMEMBERED_S else None
+        return change if time.monotonic() - at < self._remembered_s else None
 
     def _concerned(self, change: Changed) -> Iterable[Watch]:
         """Return the watches of the account of a change; all watches if the account is unknown."""

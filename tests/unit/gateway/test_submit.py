@@ -13,8 +13,9 @@ import pytest
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome, RunResult, encode
 from qwicket.compute import ParserPool
-from qwicket.gateway import Gateway, ttl_cache
+from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin, NewToken
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.devices import DeviceStatus
 from qwicket.model.errors import (
@@ -34,7 +35,7 @@ from qwicket.model.ids import new_id, part_id
 from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import Limits
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Store, changes, open_sqlite
+from qwicket.store import Changed, Store, open_sqlite
 from support.answers import answer
 from support.programs import BELL
 from support.stores import NOW
@@ -125,14 +126,14 @@ REFUSALS: dict[str, tuple[dict[str, Any], type[QwicketError], str]] = {
 
 
 def entangled(qubits: int) -> bytes:
-    """Return a program whose matrix product state is small, and that is no Clifford circuit."""
+    """Return a program whose matrix product state is small; it is not a Clifford circuit."""
     chain = [{"gate": "cnot", "control": q, "target": q + 1} for q in range(qubits - 1)]
     return program(qubits, *chain)
 
 
 @pytest.fixture
 def everything_installed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Admission never imports an engine, so that it can be told of packages that are not here."""
+    """Admission never imports an engine, so a test can name packages that are not installed."""
     names = ("statevector", "clifford", "qsim", "aer-mps")
     monkeypatch.setattr("qwicket.engines.qubit.installed", lambda: names)
 
@@ -268,11 +269,10 @@ async def test_devices_of_a_provider_that_is_off_are_unknown_but_their_jobs_go_o
     admin: Admin,
     store: Store,
     ada: Actor,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(ttl_cache, "CACHE_TTL_S", 0.0)
     job = await gateway.jobs.submit(ada, submission())
     await admin.set_active("qwicket", False)
+    await asyncio.sleep(2 * CACHE_TTL_S)
     assert await gateway.devices.of("native") == []
     with pytest.raises(NotFound):
         await gateway.devices.get("simulator", "native")
@@ -456,23 +456,23 @@ async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_i
 
 
 async def test_a_wait_that_times_out_returns_the_stored_state(
-    gateway: Gateway, ada: Actor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, store: Store, ada: Actor, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(changes, "_REMEMBERED_S", 60.0)
     job = await gateway.jobs.submit(ada, submission())
     command = open_sqlite(tmp_path)  # of what is written beside the server it hears nothing
     await command.jobs.cancel(job.id, actor=ada.account, now=NOW)
     await command.close()
+    store.changes.publish([Changed(job.id, job.version, job.state, job.device, job)])
     assert (await gateway.jobs.wait(ada, job.id, 0.05)).job.state is JobState.CANCELLED
 
 
 async def test_news_that_comes_late_takes_nothing_back(
-    gateway: Gateway, store: Store, ada: Actor, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, store: Store, ada: Actor
 ) -> None:
-    monkeypatch.setattr(changes, "_REMEMBERED_S", 0.0)
     job = await gateway.jobs.submit(ada, submission())
     await store.leases.add_runner("runner", "server", NOW)
     await store.leases.claim("simulator", "runner", NOW)
+    store.changes.resync()  # so that the wait begins with what is stored
     waiting = asyncio.create_task(gateway.jobs.wait(ada, job.id, 0.3))
     while not store.changes._watches:
         await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from datetime import timedelta
 from typing import Any
@@ -15,8 +16,9 @@ from qwicket.circuits import twins
 from qwicket.circuits.calibrations import Calibration, GateFigures
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, decode
-from qwicket.gateway import Gateway, ttl_cache
+from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
@@ -100,15 +102,14 @@ async def test_a_job_has_the_noise_of_the_calibration_in_force(
 
 
 async def test_a_new_calibration_changes_no_job_that_waits(
-    gateway: Gateway, ada: Actor, store: Store, monkeypatch: pytest.MonkeyPatch
+    gateway: Gateway, ada: Actor, store: Store
 ) -> None:
-    monkeypatch.setattr(ttl_cache, "CACHE_TTL_S", 0.0)
-
     async def submit() -> Job:
         return await gateway.jobs.submit(ada, submission(ARIA, *ghz(2), seed=7))
 
     before = await submit()
     await store.calibrations.seed({ARIA: later(1, 0.3)}, NOW)
+    await asyncio.sleep(2 * CACHE_TTL_S)
     after = await submit()
     assert before.calibration != after.calibration == await in_force(gateway)
     waiting, new = [await claim(store, ARIA) for _ in range(2)]

@@ -6,13 +6,18 @@ import time
 import pytest
 
 from qwicket.model.accounts import Token
+from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Changes, Store, changes
+from qwicket.store import Changed, Changes, Store
 from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
 
 CHANGE = Changed("job", 2, JobState.RUNNING, "simulator")
+
+
+def written(job: Job) -> Changed:
+    return Changed(job.id, job.version, job.state, job.device, job)
 
 
 async def test_a_watch_wakes_for_its_job_alone() -> None:
@@ -94,25 +99,21 @@ async def test_a_watch_begins_with_what_was_just_written(store: Store, ada: Toke
 
 @pytest.mark.parametrize("what", ["another server's word", "a resync", "time"])
 async def test_what_may_have_changed_elsewhere_is_not_remembered(
-    store: Store, ada: Token, what: str, monkeypatch: pytest.MonkeyPatch
+    store: Store, ada: Token, what: str
 ) -> None:
-    hub = store.changes
     job = await add_job(store, ada)
-    match what:
-        case "another server's word":
-            hub.publish([Changed(job.id, 2, JobState.RUNNING, job.device)])
-        case "a resync":
-            hub.resync()
-        case _:
-            monkeypatch.setattr(changes, "_REMEMBERED_S", 0.0)
+    hub = Changes(remembered_s=0.0 if what == "time" else 60.0)
+    hub.publish([written(job)])
+    if what == "another server's word":
+        hub.publish([Changed(job.id, 2, JobState.RUNNING, job.device)])
+    elif what == "a resync":
+        hub.resync()
     with hub.watch(job.id) as watch:
         assert watch.latest is None
 
 
-async def test_a_bounded_number_of_jobs_is_remembered(
-    store: Store, ada: Token, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(changes, "_REMEMBERED", 10)
+async def test_a_bounded_number_of_jobs_is_remembered(store: Store, ada: Token) -> None:
+    hub = Changes(max_remembered=10)
     for _ in range(25):
-        await add_job(store, ada)
-    assert len(store.changes._remembered) <= 10
+        hub.publish([written(await add_job(store, ada))])
+    assert 0 < len(hub._remembered) <= 10

@@ -1,0 +1,142 @@
+"""How many passwords are compared, for whom, and how soon."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from typing import Literal
+
+import argon2
+import pytest
+
+from qwicket.gateway.passwords import Passwords, hash_password
+from qwicket.model.errors import TooManyRequests, Unauthenticated
+from qwicket.model.limits import SignInLimits
+
+pytestmark = pytest.mark.anyio
+
+LIMITS = SignInLimits(password_tries=3, wrong_passwords=6, passwords_waiting=4)
+HASHER = argon2.PasswordHasher(1, 8, 1)  # many times faster than the hashes of accounts
+RIGHT = "correct horse"
+STORED = HASHER.hash(RIGHT)
+
+
+def quick(
+    limits: SignInLimits = LIMITS,
+    *,
+    hasher: argon2.PasswordHasher = HASHER,
+    name_pause_s: float = 0.02,
+) -> Passwords:
+    """Return passwords with comparisons and pauses that are short enough for tests."""
+    return Passwords(limits, hasher=hasher, name_pause_s=name_pause_s, address_pause_s=0.01)
+
+
+async def tried(passwords: Passwords, name: str, password: str, address: str) -> str:
+    """Try a password; return the limit that was reached, `refused` or `in`."""
+    try:
+        await passwords.check(name, STORED if name == "ada" else None, password, address)
+    except TooManyRequests as error:
+        return error.limit if 0 < (error.retry_after_s or 0) <= 60 else "no Retry-After"
+    except Unauthenticated:
+        return "refused"
+    return "in"
+
+
+async def test_wrong_passwords_are_limited_per_address_and_name_and_right_ones_never() -> None:
+    passwords = quick()
+    wrong = [await tried(passwords, "ada", "wrong", "10.0.0.1") for _ in range(4)]
+    assert wrong == ["refused"] * 3 + ["password_tries"]
+    assert await tried(passwords, "ada", RIGHT, "10.0.0.1") == "in"
+    assert await tried(passwords, "ada", "wrong", "10.0.0.1") == "password_tries"
+    assert await tried(passwords, "ada", "wrong", "10.0.0.2") == "refused"
+    assert await tried(passwords, "bob", "wrong", "10.0.0.1") == "refused"
+
+
+async def test_many_names_tried_from_one_address_are_limited_together() -> None:
+    passwords = quick()
+    tries = [await tried(passwords, f"name{k}", "wrong", "10.0.0.1") for k in range(12)]
+    assert tries[:6] == ["refused"] * LIMITS.wrong_passwords
+    assert tries.count("wrong_passwords") >= 4, "one a second is given back"
+    assert await tried(passwords, "ada", RIGHT, "10.0.0.1") == "in"
+    assert await tried(passwords, "name0", "wrong", "10.0.0.2") == "refused"
+
+
+async def test_right_passwords_of_one_address_use_up_nothing() -> None:
+    passwords = quick()
+    assert {await tried(passwords, "ada", RIGHT, "10.0.0.1") for _ in range(10)} == {"in"}
+    assert await tried(passwords, "ada", "wrong", "10.0.0.1") == "refused"
+
+
+async def test_wrong_passwords_at_the_same_time_count_as_well() -> None:
+    passwords = quick()
+    sent = [tried(passwords, "ada", "wrong", "10.0.0.1") for _ in range(5)]
+    assert sorted(await asyncio.gather(*sent)) == ["password_tries"] * 2 + ["refused"] * 3
+
+
+async def test_a_class_behind_one_address_signs_in_beside_a_guesser() -> None:
+    passwords = quick(SignInLimits())
+    pupils = {f"pupil{k}": HASHER.hash(f"pupil{k}'s password") for k in range(30)}
+
+    async def guessed(number: int) -> str:
+        return await tried(passwords, f"name{number % 40}", "a guess", "192.0.2.1")
+
+    guesses = [await guessed(number) for number in range(150)]
+    assert guesses.count("wrong_passwords") > 20
+    guesser = asyncio.create_task(guessed(7))
+    checks = [
+        passwords.check(name, stored, f"{name}'s password", "192.0.2.1")
+        for name, stored in pupils.items()
+    ]
+    assert await asyncio.gather(*checks) == [None] * 30, "none is refused"
+    assert await guesser == "wrong_passwords"
+
+
+async def test_guesses_beyond_the_limit_are_slow() -> None:
+    """At 2 s each, a day of guessing one name from one address tries 43,200 passwords."""
+    passwords = quick(name_pause_s=0.5)
+    for _ in range(3):
+        await tried(passwords, "ada", "wrong", "10.0.0.1")
+    began = time.monotonic()
+    sent = [tried(passwords, "ada", f"guess {k}", "10.0.0.1") for k in range(3)]
+    await asyncio.gather(*sent)
+    assert time.monotonic() - began >= 1.5, "one after the other"
+
+
+async def test_many_names_tried_from_one_address_delay_no_other_address() -> None:
+    go_on = threading.Event()
+
+    class Slow(argon2.PasswordHasher):
+        def verify(self, *stored_and_given: str | bytes) -> Literal[True]:
+            if stored_and_given[1] == "guess":
+                assert go_on.wait(30)
+            return super().verify(*stored_and_given)
+
+    passwords = quick(hasher=Slow(1, 8, 1))
+    maximum = LIMITS.passwords_waiting
+    tries = [
+        asyncio.create_task(tried(passwords, f"name{k}", "guess", "192.0.2.1"))
+        for k in range(maximum + 30)
+    ]
+    assert await tried(passwords, "ada", RIGHT, "192.0.2.2") == "in"
+    go_on.set()
+    crowd = await asyncio.gather(*tries)
+    assert crowd.count("passwords_waiting") == 29
+    assert crowd.count("refused") == maximum + 1
+
+
+async def test_an_unknown_name_costs_as_much_as_a_wrong_password() -> None:
+    """The time does not reveal which names exist: both compare a hash of the same cost."""
+    compared: list[argon2.Parameters] = []
+
+    class Noting(argon2.PasswordHasher):
+        def verify(self, *stored_and_given: str | bytes) -> Literal[True]:
+            compared.append(argon2.extract_parameters(str(stored_and_given[0])))
+            return super().verify(*stored_and_given)
+
+    passwords = Passwords(LIMITS, hasher=Noting())
+    for stored in (hash_password(RIGHT), None):
+        with pytest.raises(Unauthenticated):
+            await passwords.check("ada", stored, "wrong", "127.0.0.1")
+    assert len(compared) == 2
+    assert compared[0] == compared[1]
