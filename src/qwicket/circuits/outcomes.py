@@ -201,15 +201,19 @@ def encode(outcome: Outcome) -> Encoded:
     return Encoded(body, hashlib.sha256(body).digest())
 
 
-def decode(encoded: Encoded) -> Outcome:
+def decode(encoded: Encoded, *, max_bytes: int = MAX_OUTCOME_BYTES) -> Outcome:
     """Decode a result.
 
+    Args:
+        encoded: The bytes and their digest.
+        max_bytes: Size of the largest outcome.
+
     Raises:
-        ValueError: The bytes do not match their digest.
+        ValueError: The bytes do not match their digest, or decompress to more than `max_bytes`.
     """
     if hashlib.sha256(encoded.body).digest() != encoded.sha256:
         raise ValueError("outcome bytes do not match their sha256")
-    return _decoder.decode(_inflate(encoded.body))
+    return _decoder.decode(_inflate(encoded.body, max_bytes))
 
 
 def is_compressed(body: bytes) -> bool:
@@ -224,11 +228,11 @@ def is_longer(body: bytes, max_bytes: int) -> bool:
     return len(zlib.decompressobj().decompress(body, max_bytes + 1)) > max_bytes
 
 
-def _inflate(body: bytes) -> bytes:
+def _inflate(body: bytes, max_bytes: int) -> bytes:
     if not is_compressed(body):
         return body
     inflater = zlib.decompressobj()
-    raw = inflater.decompress(body, MAX_OUTCOME_BYTES)
+    raw = inflater.decompress(body, max_bytes)
     if inflater.unconsumed_tail:
         raise ValueError("outcome is larger than any outcome can be")
     return raw

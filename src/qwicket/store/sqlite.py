@@ -91,10 +91,14 @@ class SQLite(Writer):
     Args:
         path: The file; created if missing.
         publish: Called on the event loop with the changes of each commit.
+        scan_deadline_s: Time after which a list is ended.
     """
 
-    def __init__(self, path: Path, publish: Publish) -> None:
+    def __init__(
+        self, path: Path, publish: Publish, *, scan_deadline_s: float = _SCAN_DEADLINE_S
+    ) -> None:
         self._path = path
+        self._scan_deadline_s = scan_deadline_s
         self._sql = statements.load(SQL_FRAGMENTS)
         writing, by_key = self._open()
         self._writing = SQLiteTx(writing, self._sql)
@@ -156,7 +160,7 @@ class SQLite(Writer):
         return connection
 
     def _scan(self, operation: Callable[[Tx], T]) -> T:
-        deadline = time.monotonic() + _SCAN_DEADLINE_S
+        deadline = time.monotonic() + self._scan_deadline_s
         try:
             tx = self._scanner()
             tx.expire_when(lambda: time.monotonic() > deadline)

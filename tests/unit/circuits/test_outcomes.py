@@ -76,13 +76,10 @@ def test_a_flipped_bit_is_noticed() -> None:
         decode(Encoded(spoiled, encoded.sha256))
 
 
-def test_an_outcome_that_would_unpack_beyond_all_bounds_is_refused(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(outcomes, "MAX_OUTCOME_BYTES", 1000)
+def test_an_outcome_that_would_unpack_beyond_all_bounds_is_refused() -> None:
     bomb = zlib.compress(bytes(100_000))
     with pytest.raises(ValueError, match="larger"):
-        decode(Encoded(bomb, hashlib.sha256(bomb).digest()))
+        decode(Encoded(bomb, hashlib.sha256(bomb).digest()), max_bytes=1000)
 
 
 @pytest.mark.parametrize("is_packed", [False, True])

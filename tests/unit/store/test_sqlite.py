@@ -16,6 +16,7 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store, lock_folder, open_sqlite
 from qwicket.store.database import Tx
+from qwicket.store.sqlite import SQLite
 from support.stores import add_job, make_token, sqlite
 
 pytestmark = pytest.mark.anyio
@@ -115,15 +116,14 @@ async def test_work_queued_before_closing_is_done(tmp_path: Path) -> None:
     assert len(await asyncio.gather(*adding)) == 50
 
 
-async def test_a_long_scan_is_ended_by_its_deadline(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("qwicket.store.sqlite._SCAN_DEADLINE_S", 0.05)
+async def test_a_long_scan_is_ended_by_its_deadline(tmp_path: Path) -> None:
+    database = SQLite(tmp_path / "qwicket.db", lambda _: None, scan_deadline_s=0.05)
     endless = (
         "with recursive n(i) as (select 1 union all select i + 1 from n) select count(*) from n"
     )
     with pytest.raises(Unavailable):
-        await store._database.scan(lambda tx: sqlite(tx).execute(endless).fetchone())
+        await database.scan(lambda tx: sqlite(tx).execute(endless).fetchone())
+    await database.close()
 
 
 async def test_the_writer_outlives_whatever_an_operation_does(store: Store, ada: Token) -> None:

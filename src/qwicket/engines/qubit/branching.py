@@ -4,7 +4,7 @@ A branch has one state and definite classical bits, so a condition only moves it
 program. The traversal is depth first, the branch with fewer shots first: each pending branch has at
 most half the shots of the one before, so at most log2(shots) branches are pending at any time.
 
-A pending branch has a copy of its state while `SAVED_STATES_BYTES` suffices. Beyond that the
+A pending branch has a copy of its state while `saved_bytes` suffices. Beyond that the
 oldest branch loses its copy. It is then computed again from the start along the outcomes that it
 took, which gives the same state to the last bit.
 """
@@ -18,7 +18,7 @@ from typing import NamedTuple
 from numpy.random import Generator
 
 from qwicket.circuits.qubit import Gate, Measure, Reset
-from qwicket.engines.qubit.cost import max_saved_states
+from qwicket.engines.qubit.cost import SAVED_STATES_BYTES, max_saved_states
 from qwicket.engines.qubit.patterns import SampledError
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.rows import Row
@@ -94,20 +94,27 @@ class BranchTraversal:
         program: The program.
         steps: The steps of the program.
         divide: Function that divides the amount of a branch.
+        saved_bytes: Memory for the states of pending branches.
 
     Attributes:
         row: The gates of the program.
     """
 
     def __init__(
-        self, simulator: Simulator, program: Program, steps: Sequence[Step], divide: Divide
+        self,
+        simulator: Simulator,
+        program: Program,
+        steps: Sequence[Step],
+        divide: Divide,
+        *,
+        saved_bytes: int = SAVED_STATES_BYTES,
     ) -> None:
         self._simulator = simulator
         self._program = program
         self._steps = steps
         self._divide = divide
         self.row = Row(simulator, program)
-        self._max_checkpoints = max_saved_states(program.n_qubits)
+        self._max_checkpoints = max_saved_states(program.n_qubits, saved_bytes)
         self._pending: list[_PendingBranch] = []
         self._choices: list[int] = []
         self._errors: Sequence[SampledError] = ()

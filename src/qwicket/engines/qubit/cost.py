@@ -241,9 +241,9 @@ def product_bytes(n_qubits: int, bond_bits: int) -> int:
     return n_qubits * _BOND_BYTES << 2 * min(bond_bits, _MAX_BOND_BITS)
 
 
-def max_saved_states(n_qubits: int) -> int:
+def max_saved_states(n_qubits: int, saved_bytes: int = SAVED_STATES_BYTES) -> int:
     """Return the number of pending branches that can keep their state."""
-    return SAVED_STATES_BYTES // (_STATE_BYTES << n_qubits)
+    return saved_bytes // (_STATE_BYTES << n_qubits)
 
 
 def gate_equivalents(ops: Iterable[Op]) -> int:

@@ -18,8 +18,8 @@ from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Floats
 
-_PIECE: Final = 200
-"""So many gates are prepared at once, in at most 50 MB."""
+_MAX_GATES: Final = 200
+"""These are prepared in at most 50 MB."""
 
 _SAME: Final = np.eye(4)
 _ZERO: Final = np.array([[1.0], [0.0], [0.0], [1.0]])
@@ -29,19 +29,22 @@ _READ: Final = np.array([[0.5, 0.0, 0.0, 0.5], [0.5, 0.0, 0.0, -0.5]])
 _UNREAD: Final = np.array([[1.0, 0.0, 0.0, 0.0]])
 
 
-def probabilities(program: Program, noise: Noise, qubits: Sequence[int]) -> Floats:
+def probabilities(
+    program: Program, noise: Noise, qubits: Sequence[int], *, max_gates: int = _MAX_GATES
+) -> Floats:
     """Return the probability of every index over some qubits, before anything is misread.
 
     Args:
         program: Gates alone, on few qubits each.
         noise: Noise of the gates.
         qubits: Which are read, each once; bit i of an index is qubits[i].
+        max_gates: Number of gates that are prepared at once.
     """
     gates = program.gates()
     state = _State(program.n_qubits)
-    for start in range(0, len(gates), _PIECE):
+    for start in range(0, len(gates), max_gates):
         state.settle()
-        for on, channel in channels(gates[start : start + _PIECE], noise):
+        for on, channel in channels(gates[start : start + max_gates], noise):
             state.add(on, channel)
     return state.read(qubits)
 

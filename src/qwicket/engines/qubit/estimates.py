@@ -25,20 +25,22 @@ Integers = NDArray[np.int64]
 Run = Callable[[QubitCircuit, tuple[str, ...], int], EngineResult]
 """Runs a circuit for some outputs; the number identifies a run of the circuit."""
 
-_CHUNK: Final = 1 << 21
-"""Number of values in memory at once."""
+_MAX_VALUES: Final = 1 << 21
 
 _ZERO: Final = "0+r"
 _ONE: Final = "1-l"
 
 
-def run(circuit: QubitCircuit, shots: int, run_once: Run) -> EngineResult:
+def run(
+    circuit: QubitCircuit, shots: int, run_once: Run, *, max_values: int = _MAX_VALUES
+) -> EngineResult:
     """Return `evs` and `stds` of a circuit's estimation, and the notes of its runs.
 
     Args:
         circuit: Circuit with its estimation.
         shots: Shots of each run.
         run_once: Function that runs the circuit of one group.
+        max_values: Number of values in memory at once.
 
     Raises:
         CannotRun: A run fails, or the circuit has no exact values.
@@ -53,7 +55,7 @@ def run(circuit: QubitCircuit, shots: int, run_once: Run) -> EngineResult:
         if asked.is_exact and PROBABILITIES not in found.arrays:
             text = "this circuit has no exact expectation values: ask for a precision"
             raise CannotRun("unsupported", text)
-        mean, square = _moments(asked, group, found.arrays, circuit.n_clbits)
+        mean, square = _moments(asked, group, found.arrays, circuit.n_clbits, max_values)
         means += mean
         if not asked.is_exact:
             variances += np.maximum(square - mean**2, 0) / shots
@@ -76,7 +78,11 @@ def _constants(asked: Estimation) -> Floats:
 
 
 def _moments(
-    asked: Estimation, group: Sequence[int], arrays: dict[str, Array], first: int
+    asked: Estimation,
+    group: Sequence[int],
+    arrays: dict[str, Array],
+    first: int,
+    max_values: int,
 ) -> tuple[Floats, Floats]:
     """Return mean and mean square of a group's contribution to each observable in one shot."""
     keys = arrays["keys"]
@@ -86,7 +92,7 @@ def _moments(
     bit_of = {qubit: first + bit for bit, qubit in enumerate(estimations.read(asked, group))}
     paulis = [asked.paulis[place] for place in group]
     mean, square = np.zeros((2, len(asked.observables)))
-    step = max(1, _CHUNK // (len(terms.factors) + len(paulis) + 1))
+    step = max(1, max_values // (len(terms.factors) + len(paulis) + 1))
     for start in range(0, len(rows), step):
         part = slice(start, start + step)
         signs = np.stack([_values(pauli, rows[part], bit_of) for pauli in paulis])

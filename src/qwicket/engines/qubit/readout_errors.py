@@ -44,15 +44,28 @@ def flip(rows: Rows, found: Sequence[Flip], rng: Generator) -> None:
 
 
 def misread(
-    counts: Mapping[bytes, int], found: Sequence[Flip], n_bits: int, rng: Generator
+    counts: Mapping[bytes, int],
+    found: Sequence[Flip],
+    n_bits: int,
+    rng: Generator,
+    *,
+    chunk_shots: int = _CHUNK_SHOTS,
 ) -> Counter[bytes]:
-    """Return the counts after readout errors."""
+    """Return the counts after readout errors.
+
+    Args:
+        counts: Shots by key.
+        found: Readout errors of classical bits.
+        n_bits: Classical bits.
+        rng: Draws the errors.
+        chunk_shots: Number of shots in memory at once.
+    """
     recorded: Counter[bytes] = Counter()
     keys = sorted(counts)
     rows = joined(keys, key_width(n_bits))
     ends = np.cumsum([counts[key] for key in keys])
-    for start in range(0, int(ends[-1]), _CHUNK_SHOTS):
-        shots = np.arange(start, min(start + _CHUNK_SHOTS, int(ends[-1])))
+    for start in range(0, int(ends[-1]), chunk_shots):
+        shots = np.arange(start, min(start + chunk_shots, int(ends[-1])))
         chunk = rows[np.searchsorted(ends, shots, side="right")]
         flip(chunk, found, rng)
         recorded.update(split(chunk))

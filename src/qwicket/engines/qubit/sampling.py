@@ -238,13 +238,18 @@ def _arrays(
     return made
 
 
-def check_size(n_keys: int, n_bits: int) -> None:
-    """Refuse what is larger than any outcome may be.
+def check_size(n_keys: int, n_bits: int, *, max_bytes: int = MAX_OUTCOME_BYTES) -> None:
+    """Refuse keys that take more than a quarter of an outcome.
+
+    Args:
+        n_keys: Number of keys.
+        n_bits: Classical bits of a key.
+        max_bytes: Size of the largest outcome.
 
     Raises:
         CannotRun: So many keys of so many bits do not fit.
     """
-    if n_keys * key_width(n_bits) > MAX_OUTCOME_BYTES // 4:
+    if n_keys * key_width(n_bits) > max_bytes // 4:
         text = f"{n_keys} outcomes of {n_bits} bits are more than an outcome may hold"
         raise CannotRun("outcome_too_large", text)
 

@@ -9,13 +9,19 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 
 from numpy.random import Generator, default_rng
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.branching import BranchTraversal, Leaf, divide_shots, divide_weight
-from qwicket.engines.qubit.cost import MAX_QUBITS, exact_leaves, gate_equivalents
+from qwicket.engines.qubit.cost import (
+    MAX_QUBITS,
+    SAVED_STATES_BYTES,
+    exact_leaves,
+    gate_equivalents,
+)
 from qwicket.engines.qubit.noise import Noise
 from qwicket.engines.qubit.patterns import ErrorSites
 from qwicket.engines.qubit.program import Program
@@ -33,10 +39,12 @@ class StateVectorEngine:
 
     Args:
         simulator: Simulator that evolves states.
+        saved_bytes: Memory for the states of pending branches; it changes no result.
     """
 
-    def __init__(self, simulator: Simulator) -> None:
+    def __init__(self, simulator: Simulator, *, saved_bytes: int = SAVED_STATES_BYTES) -> None:
         self._simulator = simulator
+        self._traversal = partial(BranchTraversal, simulator, saved_bytes=saved_bytes)
 
     @property
     def name(self) -> str:
@@ -76,7 +84,7 @@ class StateVectorEngine:
         tally = Tally(program)
         maximum = exact_leaves(program.n_qubits, gate_equivalents(program.ops))
         p: defaultdict[bytes, float] = defaultdict(float)
-        traversal = BranchTraversal(self._simulator, program, steps(program), divide_weight)
+        traversal = self._traversal(program, steps(program), divide_weight)
         for number, leaf in enumerate(traversal.leaves(1.0)):
             if number == maximum:
                 return None
@@ -123,7 +131,7 @@ class StateVectorEngine:
 
     def _leaves(self, task: Task, made: Sequence[Step], rng: Generator) -> Iterator[Leaf]:
         program, noise = task.program, task.noise
-        traversal = BranchTraversal(self._simulator, program, made, divide_shots(rng))
+        traversal = self._traversal(program, made, divide_shots(rng))
         if noise is None:
             yield from traversal.leaves(task.shots)
             return

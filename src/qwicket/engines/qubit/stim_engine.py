@@ -12,6 +12,7 @@ from numpy.random import default_rng
 
 from qwicket.circuits.outcomes import (
     COUNTS,
+    MAX_OUTCOME_BYTES,
     MEMORY,
     PROBABILITIES,
     SAMPLED_ONLY,
@@ -27,7 +28,7 @@ from qwicket.engines.qubit.tasks import EngineResult, Task
 
 _CHUNK_BYTES: Final = 1 << 25
 _MIN_SHOTS: Final = 1_024
-"""Shots are drawn in chunks that unpack into so many bytes. Stim draws no fewer than this."""
+"""Stim draws no fewer than this."""
 
 
 class StimEngine:
@@ -35,13 +36,23 @@ class StimEngine:
 
     Args:
         plan: The circuit.
+        chunk_bytes: Bytes into which the shots that are drawn at once unpack.
+        max_outcome_bytes: Size of the largest outcome.
     """
 
     name: Final = "stim"
     version: Final[str] = f"1 (stim {stim.__version__}, numpy {np.__version__})"
 
-    def __init__(self, plan: Stabilizers) -> None:
+    def __init__(
+        self,
+        plan: Stabilizers,
+        *,
+        chunk_bytes: int = _CHUNK_BYTES,
+        max_outcome_bytes: int = MAX_OUTCOME_BYTES,
+    ) -> None:
         self._plan = plan
+        self._chunk_bytes = chunk_bytes
+        self._max_outcome_bytes = max_outcome_bytes
 
     def run(self, task: Task) -> EngineResult:
         outputs, p = set(task.outputs), None
@@ -53,13 +64,13 @@ class StimEngine:
                 notes = (SAMPLED_ONLY,)
         n_bits = task.program.n_bits
         if MEMORY in outputs:
-            check_size(task.shots, n_bits)
+            check_size(task.shots, n_bits, max_bytes=self._max_outcome_bytes)
         counts: Counter[bytes] = Counter()
         parts = []
         for rows in self._rows(task) if outputs & {COUNTS, MEMORY} else ():
             if COUNTS in outputs:
                 counts.update(split(rows))
-                check_size(len(counts), n_bits)
+                check_size(len(counts), n_bits, max_bytes=self._max_outcome_bytes)
             if MEMORY in outputs:
                 parts.append(rows.tobytes())
         made = arrays(counts, p, n_bits, outputs)
@@ -74,7 +85,7 @@ class StimEngine:
         rng = default_rng(flip_seed)
         found = [] if task.noise is None else flips(task.program, self._plan.written, task.noise)
         n_bits, n_records = task.program.n_bits, self._plan.n_records
-        chunk = max(_MIN_SHOTS, _CHUNK_BYTES // (n_bits + n_records + 1))
+        chunk = max(_MIN_SHOTS, self._chunk_bytes // (n_bits + n_records + 1))
         for start in range(0, task.shots, chunk):
             shots = min(chunk, task.shots - start)
             rows = self._gathered(sampler.sample(shots, bit_packed=True), n_bits)

@@ -34,8 +34,7 @@ from qwicket.engines.qubit.tasks import EngineResult
 Rows = NDArray[np.uint8]
 """Packed keys, one per row."""
 
-_PIECES: Final = 1_024
-"""Number of states whose samples are counted at once."""
+_MAX_STATES: Final = 1_024
 
 
 class Tally:
@@ -77,11 +76,19 @@ class Tally:
         return split(rows)
 
 
-def counted(drawn: Iterator[Integers], reads: Readout) -> Counter[bytes]:
-    """Count shots drawn from many states, one index over the qubits that are read for each."""
+def counted(
+    drawn: Iterator[Integers], reads: Readout, *, max_states: int = _MAX_STATES
+) -> Counter[bytes]:
+    """Count shots drawn from many states.
+
+    Args:
+        drawn: For each state one index over the qubits that are read for each shot.
+        reads: Qubits that are read, and their bits.
+        max_states: Number of states whose samples are counted at once.
+    """
     counts: Counter[bytes] = Counter()
-    while pieces := list(islice(drawn, _PIECES)):
-        indices, shots = np.unique(np.concatenate(pieces), return_counts=True)
+    while chunk := list(islice(drawn, max_states)):
+        indices, shots = np.unique(np.concatenate(chunk), return_counts=True)
         keys = split(packed(indices, reads))
         for key, n in zip(keys, shots.tolist(), strict=True):
             counts[key] += n

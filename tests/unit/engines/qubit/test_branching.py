@@ -24,9 +24,10 @@ from qwicket.circuits.qubit import (
     Relation,
     Reset,
 )
-from qwicket.engines.qubit import branching, cost, state_vectors
+from qwicket.engines.qubit import state_vectors
 from qwicket.engines.qubit.numpy_engine import NumpySimulator, NumpyState
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
+from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.states import Simulator
 from support import qubit_lab
 from support.qubit_lab import assert_follows
@@ -335,11 +336,11 @@ def test_keys_ascend() -> None:
 # --- memory and time ------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("kept", [0, 1, 3])
-def test_walking_again_gives_what_a_copy_gives(kept: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("n_saved", [0, 1, 3])
+def test_walking_again_gives_what_a_copy_gives(n_saved: int) -> None:
+    engine = StateVectorEngine(QulacsSimulator(), saved_bytes=n_saved * (16 << 3))
     expected = qubit_lab.run(ROUNDS, 300).arrays
-    monkeypatch.setattr(branching, "max_saved_states", lambda _: kept)
-    assert qubit_lab.run(ROUNDS, 300).arrays == expected
+    assert qubit_lab.run_with(engine, ROUNDS, 300).arrays == expected
 
 
 class Counting(NumpySimulator):
@@ -382,11 +383,11 @@ def test_live_states_are_at_most_the_logarithm_of_the_shots() -> None:
     assert 4 < simulator.maximum <= 9 + 2
 
 
-def test_live_states_keep_within_their_bound(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Room for three copies: those, the walked one, and one in the making."""
-    monkeypatch.setattr(cost, "SAVED_STATES_BYTES", 3 * (16 << 2))
+def test_live_states_keep_within_their_bound() -> None:
+    """Memory for three saved states. Two more live: the evolved one, and a copy of it."""
     simulator = Counting()
-    qubit_lab.run_on(simulator, flips(30), 512, 1, ("counts",))
+    engine = StateVectorEngine(simulator, saved_bytes=3 * (16 << 2))
+    qubit_lab.run_with(engine, flips(30), 512, 1, ("counts",))
     assert simulator.maximum <= 3 + 2
 
 

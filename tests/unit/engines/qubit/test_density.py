@@ -30,19 +30,19 @@ def well_read(noise: NoiseModel) -> NoiseModel:
     return msgspec.structs.replace(noise, readout=ReadoutError(), readout_of={})
 
 
-def probabilities(circuit: QubitCircuit, noise: NoiseModel) -> dict[int, float]:
+def probabilities(circuit: QubitCircuit, noise: NoiseModel, **options: int) -> dict[int, float]:
     """By key, each bit of which shows its own qubit."""
     task = qubit_lab.task(circuit, noise=noise)
     assert task.noise is not None
     reads = task.program.reads()
     assert reads.is_plain
-    found = density.probabilities(task.program, task.noise, reads.qubits)
+    found = density.probabilities(task.program, task.noise, reads.qubits, **options)
     assert (found >= 0).all()
     return dict(enumerate(found.tolist()))
 
 
-def assert_exact(circuit: QubitCircuit, noise: NoiseModel) -> None:
-    found, expected = probabilities(circuit, noise), qubit_lab.exact(circuit, noise)
+def assert_exact(circuit: QubitCircuit, noise: NoiseModel, **options: int) -> None:
+    found, expected = probabilities(circuit, noise, **options), qubit_lab.exact(circuit, noise)
     # the expected ones leave out what is below 1e-12
     assert max(abs(p - expected.get(key, 0)) for key, p in found.items()) < 1.1e-12
 
@@ -52,13 +52,10 @@ def test_any_gates_are_exact_under_every_kind_of_noise(noise: NoiseModel) -> Non
     assert_exact(qubit_lab.measured(3, WIDE), well_read(noise))
 
 
-@pytest.mark.parametrize("piece", [1, 2, 3, 7])
+@pytest.mark.parametrize("max_gates", [1, 2, 3, 7])
 @pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
-def test_pieces_of_any_length_come_to_the_same(
-    noise: NoiseModel, piece: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(density, "_PIECE", piece)
-    assert_exact(qubit_lab.measured(3, WIDE), well_read(noise))
+def test_chunks_of_any_length_have_the_same_result(noise: NoiseModel, max_gates: int) -> None:
+    assert_exact(qubit_lab.measured(3, WIDE), well_read(noise), max_gates=max_gates)
 
 
 @pytest.mark.parametrize(

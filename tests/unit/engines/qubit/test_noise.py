@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation, SiteNoise
 from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
-from qwicket.engines.qubit import branching
 from qwicket.engines.qubit import engine as engines
 from qwicket.engines.qubit.density_engine import DensityEngine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
@@ -294,7 +293,7 @@ def test_equal_seeds_repeat_bit_for_bit_and_others_differ(noise: NoiseModel) -> 
     assert one["memory"] != other["memory"]
 
 
-def test_walking_again_gives_what_a_copy_gives(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_walking_again_gives_what_a_copy_gives() -> None:
+    engine = StateVectorEngine(QulacsSimulator(), saved_bytes=0)
     expected = qubit_lab.run(MIDWAY, 300, noise=MIXED).arrays
-    monkeypatch.setattr(branching, "max_saved_states", lambda _: 0)
-    assert qubit_lab.run(MIDWAY, 300, noise=MIXED).arrays == expected
+    assert qubit_lab.run_with(engine, MIDWAY, 300, noise=MIXED).arrays == expected

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
-from qwicket.engines.qubit import readout_errors
 from qwicket.engines.qubit.readout_errors import Flip, flip, misread
 from support.qubit_lab import assert_follows
 
@@ -22,12 +21,11 @@ def test_certain_errors_flip_the_bits_they_name() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1 << 16, 999])
-def test_each_way_has_its_own_rate(chunk: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_way_has_its_own_rate(chunk: int) -> None:
     """Bit 9 of keys of ten bits, a quarter of which are 1."""
-    monkeypatch.setattr(readout_errors, "_CHUNK_SHOTS", chunk)
     zero, one = bytes(2), b"\0\2"
     counts = {one: SHOTS // 4, zero: SHOTS - SHOTS // 4}
-    found = misread(counts, [Flip(9, 0.1, 0.4)], 10, default_rng(3))
+    found = misread(counts, [Flip(9, 0.1, 0.4)], 10, default_rng(3), chunk_shots=chunk)
     p_one = 0.25 * 0.6 + 0.75 * 0.1
     keys = {int.from_bytes(key, "little"): n for key, n in found.items()}
     assert_follows(keys, {1 << 9: p_one, 0: 1 - p_one}, SHOTS)

@@ -13,10 +13,9 @@ from scipy.stats import unitary_group
 
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit import states
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from qwicket.engines.qubit.states import Simulator, evolve
+from qwicket.engines.qubit.states import MAX_PREPARED, Simulator, evolve
 from support import qubit_lab
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
@@ -255,13 +254,11 @@ def test_row_of_gates_is_applied_from_a_place_before_another(
 
 
 @both
-def test_long_rows_are_prepared_in_chunks(
-    simulator: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(states, "MAX_PREPARED", 4)
+def test_long_rows_are_prepared_in_chunks(simulator: Simulator) -> None:
+    """Pairs of X change nothing. The first chunk ends within the gates after them."""
     gates = qubit_lab.scrambling(3)
-    assert len(gates) == 9
-    state = qubit_lab.evolved(simulator, 3, gates)
+    pairs = [Gate("x", (0,))] * (MAX_PREPARED - 4)
+    state = qubit_lab.evolved(simulator, 3, [*pairs, *gates])
     assert infidelity(qubit_lab.vector(state), qubit_lab.amplitudes(3, gates)) < 1e-13
 
 

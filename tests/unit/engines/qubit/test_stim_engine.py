@@ -14,7 +14,6 @@ from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
 from qwicket.circuits.outcomes import Outcome
 from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Register, Reset
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit import sampling, stim_engine
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.stim_engine import StimEngine
 from support import qubit_lab
@@ -27,9 +26,10 @@ def run(
     seed: int = 1,
     outputs: tuple[str, ...] = qubit_lab.ALL,
     noise: NoiseModel | None = None,
+    **limits: int,
 ) -> Outcome:
     task = qubit_lab.task(circuit, shots, seed, outputs, noise)
-    found = StimEngine(stabilizers(task.program, task.noise)).run(task)
+    found = StimEngine(stabilizers(task.program, task.noise), **limits).run(task)
     return qubit_lab.outcome(circuit, found)
 
 
@@ -235,9 +235,8 @@ def test_what_is_asked_for_changes_no_count() -> None:
     assert Counter(run(ghz(30), 300, outputs=("memory",)).memory()) == counts
 
 
-def test_shots_in_chunks_are_all_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(stim_engine, "_CHUNK_BYTES", 1)
-    outcome = run(qubit_lab.measured(1, [Gate("h", (0,))]), 5_000)
+def test_shots_in_chunks_are_all_there() -> None:
+    outcome = run(qubit_lab.measured(1, [Gate("h", (0,))]), 5_000, chunk_bytes=1)
     assert_follows(outcome.counts(), {0: 0.5, 1: 0.5}, 5_000)
     assert len(outcome.memory()) == 5_000
 
@@ -260,12 +259,11 @@ def test_too_many_outcomes_are_sampled_only() -> None:
 
 
 @pytest.mark.parametrize("output", ["counts", "memory"])
-def test_more_than_an_outcome_holds_cannot_run(
-    output: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sampling, "MAX_OUTCOME_BYTES", 4 * 20 * 99)
+def test_more_than_an_outcome_holds_cannot_run(output: str) -> None:
+    max_bytes = 4 * 20 * 99
     wide = qubit_lab.measured(160, [Gate("h", (qubit,)) for qubit in range(160)])
-    assert sum(run(wide, 99, outputs=("counts",)).counts().values()) == 99
+    found = run(wide, 99, outputs=("counts",), max_outcome_bytes=max_bytes)
+    assert sum(found.counts().values()) == 99
     with pytest.raises(CannotRun, match="100 outcomes of 160 bits") as caught:
-        run(wide, 100, outputs=(output,))
+        run(wide, 100, outputs=(output,), max_outcome_bytes=max_bytes)
     assert caught.value.code == "outcome_too_large"

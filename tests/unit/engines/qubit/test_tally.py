@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 from numpy.random import default_rng
 
+from qwicket.circuits.outcomes import MAX_OUTCOME_BYTES
 from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Register
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import program, sampling
-from qwicket.engines.qubit import tally as tally_module
 from qwicket.engines.qubit.branching import Leaf
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
-from qwicket.engines.qubit.tally import Tally, arrays, joined, memory, split
+from qwicket.engines.qubit.sampling import check_size
+from qwicket.engines.qubit.tally import Tally, arrays, counted, joined, memory, split
 from support import qubit_lab
 
 X1 = Gate("x", (1,))
@@ -54,13 +55,10 @@ def test_count_draws_all_shots_of_a_leaf() -> None:
     assert abs(counted[b"\0"] - 500) < 110
 
 
-def test_shots_of_many_states_are_counted_by_the_bits_that_show_them(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """Qubit 1 is read into bit 9 and qubit 0 into bit 0; so many states make several pieces."""
-    monkeypatch.setattr(tally_module, "_PIECES", 2)
-    pieces = [np.array(each, dtype=np.int64) for each in ([0, 3, 3], [3], [1], [], [1, 2])]
-    found = tally_module.counted(iter(pieces), sampling.readout({0: 0, 9: 1}, 10))
+def test_shots_of_many_states_are_counted_by_the_bits_that_show_them() -> None:
+    """Qubit 1 is read into bit 9 and qubit 0 into bit 0; so many states make several chunks."""
+    drawn = [np.array(each, dtype=np.int64) for each in ([0, 3, 3], [3], [1], [], [1, 2])]
+    found = counted(iter(drawn), sampling.readout({0: 0, 9: 1}, 10), max_states=2)
     assert found == {b"\0\0": 1, b"\1\0": 2, b"\0\2": 1, b"\1\2": 3}
 
 
@@ -85,13 +83,15 @@ def test_memory_holds_every_shot_once() -> None:
     assert Counter(split(np.frombuffer(made.data, dtype=np.uint8).reshape(40, 2))) == counts
 
 
-def test_more_than_an_outcome_holds_cannot_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sampling, "MAX_OUTCOME_BYTES", 4 * 2 * 2)
+def test_more_than_an_outcome_holds_cannot_run() -> None:
+    """The keys of an outcome take a quarter of its bytes at most."""
+    n_bits = 8 * (MAX_OUTCOME_BYTES // 4 // 2)
+    check_size(2, n_bits)
     three = Counter({b"\0\1": 1, b"\1\1": 1, b"\2\1": 1})
     for make in (
-        lambda: arrays(three, None, 9, ("counts",)),
-        lambda: memory(three, 9, default_rng(1)),
+        lambda: arrays(three, None, n_bits, ("counts",)),
+        lambda: memory(three, n_bits, default_rng(1)),
     ):
-        with pytest.raises(CannotRun, match="3 outcomes of 9 bits") as caught:
+        with pytest.raises(CannotRun, match=f"3 outcomes of {n_bits} bits") as caught:
             make()
         assert caught.value.code == "outcome_too_large"
