@@ -210,15 +210,15 @@ def cut(after_bytes: int, body: Any) -> Step:
     return raw(response(200, body)[:after_bytes])
 
 
-def drip(every_s: float, body: Any, *, at_once: int = 0) -> Step:
-    """Answer with a good response byte by byte, after the first `at_once` bytes."""
+def drip(every_s: float, body: Any, *, at_once: int = 0, n_bytes: int = 1) -> Step:
+    """Answer with a good response, `n_bytes` at a time after the first `at_once` bytes."""
 
     def step(connection: Connection) -> None:
         if connection.read():
             data = response(200, body)
             connection.send(data[:at_once])
-            for byte in data[at_once:]:
-                connection.send(bytes([byte]))
+            for start in range(at_once, len(data), n_bytes):
+                connection.send(data[start : start + n_bytes])
                 if connection.is_over.wait(every_s):
                     return
 
