@@ -13,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from math import pi, sin, sqrt
 from textwrap import dedent
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -411,7 +412,7 @@ def test_what_is_not_to_be_trusted_is_left_aside_and_logged(
         raise ValueError("no such option")
 
     if fault == "version":
-        monkeypatch.setattr(qsim_engine, "KNOWN_VERSIONS", ("0.1",))
+        monkeypatch.setattr(qsim_engine, "version", lambda _: "0.1")
     elif fault == "test":
         turned = [Gate("ry", (q,), (0.1,)) for q in range(4)]
         right = QsimEngine._circuit
@@ -421,7 +422,11 @@ def test_what_is_not_to_be_trusted_is_left_aside_and_logged(
     elif fault == "crash":
         monkeypatch.setattr(QsimEngine, "_samples", broken)
     else:
-        monkeypatch.setattr(qsim_engine, "_MODULES", ("qsim_nowhere",) * 4)
+        # A module that was loaded before would be found without a search.
+        for name in [name for name in sys.modules if name.startswith("qsimcirq.")]:
+            monkeypatch.delitem(sys.modules, name)
+        finder = SimpleNamespace(find_spec=lambda *_: None)
+        monkeypatch.setattr(qsim_engine, "PathFinder", finder)
     with caplog.at_level(logging.WARNING, "qwicket.engines"):
         assert qubit_lab.run(wide(), outputs=COUNTS).engine == "qulacs"
         assert qubit_lab.run(wide(), outputs=COUNTS).engine == "qulacs"
