@@ -28,19 +28,20 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment
 
 _BATCH: Final = 16
+"""Limit on tiny jobs in one call of a worker; a failure of one repeats all of them."""
 
 _log = logging.getLogger(__name__)
 
 
 class SimulatedDriver:
-    """Runs every simulated device of this server on one compute.
+    """Runs the jobs of all simulated devices in the worker processes of one `Compute`.
 
     Args:
-        compute: Runs engines.
-        families: Family of engines of each device.
-        run_time_s: Time limit of one job.
-        is_express: Whether the compute is for short jobs. Jobs that exceed its time or memory
-            are then retried in worker slots, not failed.
+        compute: Runs engines in worker processes.
+        families: Family of each device's programs, by the device's name.
+        run_time_s: Time limit of one job, in seconds.
+        is_express: Whether `compute` is for short jobs only. Jobs that exceed its time or memory
+            then do not fail, but are retried in worker slots.
     """
 
     batch = _BATCH
@@ -97,7 +98,8 @@ class SimulatedDriver:
             )
             return RunResult(Failure("run_time_exceeded", text), failure.limit_s)
         if isinstance(failure, MemoryLimitExceeded):
-            allowed = "all there is" if failure.limit_bytes is None else _mib(failure.limit_bytes)
+            limit = failure.limit_bytes
+            allowed = "all free memory" if limit is None else _mib(limit)
             text = (
                 f"The job needed more memory than one job may use: {_mib(assignment.est_bytes)}"
                 f" were estimated, {allowed} is allowed (limit memory_bytes)."
@@ -109,5 +111,5 @@ class SimulatedDriver:
         return RunResult(Failure("engine_error", text), assignment.est_seconds)
 
 
-def _mib(size: int) -> str:
-    return f"{size >> 20} MiB"
+def _mib(size_bytes: int) -> str:
+    return f"{max(1, size_bytes >> 20)} MiB"

@@ -11,7 +11,10 @@ import msgspec
 from qwicket.model.errors import InvalidRequest
 
 Family = Literal["qubit", "photonic", "atoms"]
-DriverKind = Literal["simulated", "agent", "remote"]
+"""Kind of programs that a device runs."""
+
+DriverKind = Literal["simulated", "agent"]
+"""What runs a device's jobs: worker processes of the servers, or the agents of a lab."""
 
 
 class AtomGateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -20,8 +23,9 @@ class AtomGateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         name: Its name in programs.
         description: One sentence for people.
-        parameters: Names of its parameters; energies times time in radians.
-        wires: All lists of wires on which it can act.
+        parameters: Names of its parameters. Each is an angle in radians, or an energy times a time
+            with ħ = 1.
+        wires: Each list of wires on which it can act, counted from 0.
         definition: Its definition in OpenQASM; by default a gate with an empty body.
     """
 
@@ -37,17 +41,18 @@ MAX_EXPERIMENTS: Final = 1_000
 
 
 class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Additional specification of a device of cold atoms.
+    """Additional specification of a device of cold atoms, as qlued's API shows it.
 
     Attributes:
         version: Version of the device, as `X.Y` or `X.Y.Z`.
-        kind: Kind of its atoms.
-        species: Number of species.
-        wire_order: Order of the wires of several species.
-        gates: Gates for programs.
-        instructions: Other instructions, such as `load` and `measure`.
+        kind: Statistics or spin of its atoms.
+        species: Number of atomic species, each of which has as many wires.
+        wire_order: Numbering of the wires: `sequential` counts the wires of one species after those
+            of another, `interleaved` alternates between the species.
+        gates: Gates that programs may use.
+        instructions: Other instructions that programs may use.
         max_experiments: Limit on experiments of one job.
-        is_simulator: Whether it is a simulator.
+        is_simulator: Shown to clients; false for a machine.
     """
 
     version: str
@@ -67,11 +72,13 @@ class PhotonicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
         modes: Limit on modes of a program; or limits on measured modes by kind (`pnr_max`,
             `homodyne_max`, `heterodyne_max`); or limits of time-domain programs
             (`temporal_max`, `concurrent`, `spatial`).
-        layout: Blackbird template of the device's fixed circuit; empty means any circuit.
+        layout: Blackbird template of the device's fixed circuit, with parameters as `{name}`; empty
+            allows any circuit.
         compilers: Strawberry Fields' names of its compilers, the default one first.
         gate_parameters: Allowed values, and ranges [low, high], of the layout's parameters.
-        certificate: Measured properties of the machine.
-        since: Time of its setup.
+        certificate: Measured properties of the machine, by name and with their units in the names,
+            as clients of Xanadu's API read them.
+        since: Time of its setup, shown to clients; with a time zone.
     """
 
     modes: int | dict[str, int | dict[str, int]]
@@ -88,9 +95,10 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         description: One sentence for people.
         qubits: Limit on qubits of a circuit; the engine `aer-mps` has another limit.
-        formats: Accepted formats, the preferred one first.
+        formats: Accepted formats (keys of `programs.FORMATS`), the preferred one first.
         gates: Names of the accepted gates, as the format spells them.
-        native_gates: Native gates of its machine; empty accepts those of any machine.
+        native_gates: Native gates of its machine, as IonQ's JSON spells them; empty accepts those
+            of any machine.
         max_shots: Limit on shots of one job.
         outputs: Available outputs: `counts`, `memory`, `probabilities`.
         noise_models: Names of the noise models that a job may ask for.
@@ -121,7 +129,17 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One device. Only the listed `dialects` show it."""
+    """A device that jobs can be submitted to.
+
+    Attributes:
+        name: Unique name.
+        family: Kind of its programs.
+        provider: Name of its owner.
+        driver: What runs its jobs.
+        dialects: Dialects that show it; to others it does not exist.
+        position: Place in lists of devices, lowest first.
+        spec: What it accepts.
+    """
 
     name: str
     family: Family
@@ -137,7 +155,7 @@ class Presence(NamedTuple):
 
     Attributes:
         agents: Number of live agents.
-        seen_at: Last contact with an agent, Unix ms; None is never.
+        seen_at: Time of the last request of an agent in Unix milliseconds; None means never.
     """
 
     agents: int
@@ -152,7 +170,14 @@ class Provider(NamedTuple):
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a device accepts and runs jobs. Waiting jobs stay queued. `until_at` is Unix ms."""
+    """Whether a device accepts and starts jobs. While it is off, waiting jobs stay queued.
+
+    Attributes:
+        is_on: False refuses new jobs; running ones finish.
+        reason: Sentence for people; empty while the device is on.
+        until_at: Time in Unix milliseconds from which the device is on again; None means when an
+            administrator turns it on.
+    """
 
     is_on: bool = True
     reason: str = ""

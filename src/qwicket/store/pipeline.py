@@ -1,7 +1,8 @@
 """Pipelined statements on one PostgreSQL connection, many in one round trip.
 
-Statements are queued until rows are needed, and sent together with one sync. So the server never
-waits within a pipeline. The connection of a stalled process is idle, and its timeouts apply.
+Statements are queued in this process until their rows are needed, and then sent together with one
+sync. So PostgreSQL never waits for the rest of a pipeline. If this process stalls, its connection
+is idle, and PostgreSQL's timeouts for idle connections end its transaction.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 
     from qwicket.store.database import Row
 
-    _Held = tuple["Statement", list["_Dumped"], "Answer"]
+    _Held = tuple["Statement", list["_Dumped"], "PendingResult"]
     _Key = tuple[bytes, tuple[int, ...]]
     _Dumped = tuple[int, bytes | None, Format]
 
@@ -42,7 +43,7 @@ class Statement(NamedTuple):
 
 
 def statement(text: str) -> Statement:
-    """Convert SQL with parameters `:name`."""
+    """Convert SQL with parameters `:name` to numbered ones, each name to one number."""
     numbers: dict[str, int] = {}
 
     def numbered(found: re.Match[str]) -> str:
@@ -52,16 +53,19 @@ def statement(text: str) -> Statement:
 
 
 @cache
-def of_rows(one: Statement, number: int) -> Statement:
-    """Return an `insert … values` of several rows: the parameters of row 2 end in `_2`."""
-    head, _, row = one.text.rpartition(b"values ")
-    width = len(one.parameters)
+def of_rows(insert: Statement, n_rows: int) -> Statement:
+    """Return an `insert … values` of one row as one of several rows.
+
+    The parameter `name` of row k, counted from 0, is `name_k`.
+    """
+    head, _, row = insert.text.rpartition(b"values ")
+    width = len(insert.parameters)
 
     def shifted(by: int) -> bytes:
         return _NUMBER.sub(lambda found: b"$%d" % (int(found[1]) + by), row.rstrip(b";"))
 
-    values = b", ".join(shifted(each * width) for each in range(number))
-    names = [f"{name}_{each}" for each in range(number) for name in one.parameters]
+    values = b", ".join(shifted(k * width) for k in range(n_rows))
+    names = [f"{name}_{k}" for k in range(n_rows) for name in insert.parameters]
     return Statement(head + b"values " + values, tuple(names))
 
 
@@ -69,8 +73,13 @@ class MissingRow(Exception):
     """A statement that must return a row returned none."""
 
 
-class Answer:
-    """Result of a statement, available once the pipeline is settled."""
+class PendingResult:
+    """Result of a queued statement.
+
+    Attributes:
+        is_required: Whether the statement must return a row.
+        result: The result; None until the pipeline is settled.
+    """
 
     __slots__ = ("is_required", "result")
 
@@ -86,12 +95,12 @@ class Pipeline:
 
     Attributes:
         has_failed: Whether a statement failed, not necessarily the last one.
-        has_answered: Whether the server has responded since the transaction began.
+        has_responded: Whether PostgreSQL has responded since the transaction began.
     """
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         self._server = connection.pgconn
-        self.has_failed = self.has_answered = False
+        self.has_failed = self.has_responded = False
         self._held: list[_Held] = []
         self._held_bytes = 0
         self._prepared: dict[_Key, bytes] = {}
@@ -105,90 +114,90 @@ class Pipeline:
     @property
     def holds_required(self) -> bool:
         """Whether a statement that must return a row is queued."""
-        return any(answer.is_required for _, _, answer in self._held)
+        return any(pending.is_required for _, _, pending in self._held)
 
     def begin(self) -> None:
         """Discard queued statements and failures."""
         self._held.clear()
         self._held_bytes = 0
-        self.has_failed = self.has_answered = False
+        self.has_failed = self.has_responded = False
 
     def put(
         self, statement: Statement, params: Mapping[str, Any], *, is_required: bool = False
-    ) -> Answer:
-        """Queue a statement until the next `ask` or `settle`, or until much is queued.
+    ) -> PendingResult:
+        """Queue a statement until the next `fetch` or `settle`, or until 1 MB is queued.
 
         Args:
-            statement: The statement.
-            params: Its parameters.
-            is_required: Whether it must return a row.
+            statement: SQL with numbered parameters.
+            params: Values by name: int, float, str, bytes or None.
+            is_required: Whether the statement must return a row.
 
         Raises:
-            psycopg.DataError: A text has a NUL.
-            psycopg.Error: As for `ask`.
-            MissingRow: As for `ask`.
+            psycopg.DataError: A text contains NUL, which PostgreSQL cannot store.
+            psycopg.Error: As for `fetch`.
+            MissingRow: As for `fetch`.
         """
-        answer = Answer(is_required=is_required)
+        pending = PendingResult(is_required=is_required)
         dumped = [_dump(params[name]) for name in statement.parameters]
-        self._held.append((statement, dumped, answer))
-        # A pipeline is sent at once, so large results would all be copied in memory.
+        self._held.append((statement, dumped, pending))
+        # A pipeline is sent at once, so the parameters of all its statements are copied in memory.
         self._held_bytes += sum([len(each[1]) for each in dumped if each[1]])
         if self._held_bytes > _MAX_HELD_BYTES:
             self.settle()
-        return answer
+        return pending
 
-    def ask(self, statement: Statement, params: Mapping[str, Any]) -> PGresult:
+    def fetch(self, statement: Statement, params: Mapping[str, Any]) -> PGresult:
         """Run the queued statements, then this one, and return its result.
 
         Raises:
             psycopg.Error: The error of the first statement that failed; later ones were not run.
             MissingRow: A required row is missing.
         """
-        answer = self.put(statement, params)
+        pending = self.put(statement, params)
         self.settle()
-        assert answer.result is not None
-        return answer.result
+        assert pending.result is not None
+        return pending.result
 
     def settle(self) -> None:
         """Run the queued statements.
 
         Raises:
-            psycopg.Error: As for `ask`.
-            MissingRow: As for `ask`.
+            psycopg.Error: As for `fetch`.
+            MissingRow: As for `fetch`.
         """
         if not self._held:
             return
         self.has_failed = True  # until all have succeeded
         held, self._held, self._held_bytes = self._held, [], 0
         is_missing = False
-        for answer, result in self._exchange(held):
+        for pending, result in self._exchange(held):
             if result.status in _FAILED:
-                # Statements that refer to a missing row fail, too, so the missing row is the cause.
+                # Statements that refer to a missing row fail as well: the missing row is the cause.
                 raise MissingRow if is_missing else errors.error_from_result(result)
-            answer.result = result
-            if answer.is_required and result.status == ExecStatus.TUPLES_OK and not result.ntuples:
+            pending.result = result
+            if pending.is_required and result.status == ExecStatus.TUPLES_OK and not result.ntuples:
                 is_missing = True
         # Only now: a statement that was prepared in a failed pipeline may not exist.
         self._prepared.update(self._fresh)
         if is_missing:
             raise MissingRow
         self.has_failed = False
-        self.has_answered = True
+        self.has_responded = True
 
-    def _exchange(self, held: Sequence[_Held]) -> Iterable[tuple[Answer, PGresult]]:
+    def _exchange(self, held: Sequence[_Held]) -> Iterable[tuple[PendingResult, PGresult]]:
         """Return the results of all statements and preparations, in order."""
         self._fresh = {}
         server = self._server
         if server.status != ConnStatus.OK:
             raise psycopg.OperationalError("the connection is closed")
         server.enter_pipeline_mode()
-        answers: list[Answer] = []
-        for statement, dumped, answer in held:
-            answers += [answer] * self._send(statement, dumped)
+        pending_results: list[PendingResult] = []
+        for statement, dumped, pending in held:
+            pending_results += [pending] * self._send(statement, dumped)
         server.pipeline_sync()
         results = self._results()
         server.exit_pipeline_mode()
-        return zip(answers, results, strict=True)
+        return zip(pending_results, results, strict=True)
 
     def _send(self, statement: Statement, dumped: list[_Dumped]) -> int:
         """Send a statement, preparing it at its first use; return its number of results."""
@@ -232,7 +241,7 @@ class Pipeline:
 
 
 def rows(result: PGresult) -> list[Row]:
-    """Return the rows of a result as Python values."""
+    """Return the rows of a result in binary format as Python values."""
     loads = [_LOADS[result.ftype(column)] for column in range(result.nfields)]
     get = result.get_value
     return [
@@ -258,7 +267,7 @@ def _dump(value: object) -> _Dumped:
             return _BYTEA, value, Format.BINARY
         case float():
             return _FLOAT8, repr(value).encode(), Format.TEXT
-    raise TypeError(f"a statement takes no {type(value).__name__}")
+    raise TypeError(f"a parameter must not be a {type(value).__name__}")
 
 
 def _unpack(layout: str) -> Callable[[bytes], Any]:
@@ -279,4 +288,7 @@ _LOADS: Final[Mapping[int, Callable[[bytes], Any]]] = {
     _FLOAT8: _unpack(">d"),
     1043: bytes.decode,
 }
-"""Decoders of binary values, by the type's number in PostgreSQL's catalogue."""
+"""Decoders of binary values, by the type's object id in PostgreSQL's table `pg_type`.
+
+16 is boolean, 21 is smallint, 23 is integer, 25 is text, 1043 is varchar.
+"""

@@ -23,7 +23,15 @@ from qwicket.model.errors import InvalidRequest, StorageFull, Unavailable
 from qwicket.store import statements
 from qwicket.store.batch import Mode, NeedsOneByOne, NeedsSavepoints, Session
 from qwicket.store.notifier import Notifier
-from qwicket.store.pipeline import Answer, MissingRow, Pipeline, Statement, of_rows, rows, statement
+from qwicket.store.pipeline import (
+    MissingRow,
+    PendingResult,
+    Pipeline,
+    Statement,
+    of_rows,
+    rows,
+    statement,
+)
 from qwicket.store.postgres_errors import explained, too_old
 from qwicket.store.writer import Writer
 
@@ -120,7 +128,7 @@ class PostgresTx(Session):
         self._mode = mode
 
     def all(self, name: str, /, **params: Any) -> list[Row]:
-        return rows(self._pipeline.ask(self._sql[name], params))
+        return rows(self._pipeline.fetch(self._sql[name], params))
 
     def run(self, name: str, /, **params: Any) -> None:
         self._put(self._sql[name], params)
@@ -148,7 +156,7 @@ class PostgresTx(Session):
         return lambda: _rows(answer)[0]
 
     def count(self, name: str, /, **params: Any) -> int:
-        return self._pipeline.ask(self._sql[name], params).command_tuples or 0
+        return self._pipeline.fetch(self._sql[name], params).command_tuples or 0
 
     @property
     def is_open(self) -> bool:
@@ -172,7 +180,7 @@ class PostgresTx(Session):
         Raises:
             OutcomeUnknown: The connection broke before the response arrived.
         """
-        if self._pipeline.holds_required or not self._pipeline.has_answered:
+        if self._pipeline.holds_required or not self._pipeline.has_responded:
             self.settle()
         try:
             self.command("commit")
@@ -184,16 +192,16 @@ class PostgresTx(Session):
 
     def _put(
         self, statement: Statement, params: dict[str, Any], *, is_required: bool = False
-    ) -> Answer:
-        answer = self._pipeline.put(statement, params, is_required=is_required)
+    ) -> PendingResult:
+        pending = self._pipeline.put(statement, params, is_required=is_required)
         if self._mode is Mode.ONE_BY_ONE:
             self._pipeline.settle()  # so that an error belongs to this statement
-        return answer
+        return pending
 
 
-def _rows(answer: Answer) -> list[Row]:
-    assert answer.result is not None
-    return rows(answer.result)
+def _rows(pending: PendingResult) -> list[Row]:
+    assert pending.result is not None
+    return rows(pending.result)
 
 
 class Postgres(Writer):
@@ -234,7 +242,7 @@ class Postgres(Writer):
             open=True,
         )
         self._notifier = Notifier(lambda: self._address.connect(_NOTIFYING), changes)
-        super().__init__(changes.publish, maximum=_BATCH)
+        super().__init__(changes.publish, max_operations=_BATCH)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(

@@ -107,7 +107,7 @@ class SQLite(Writer):
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
-        super().__init__(publish, maximum=_BATCH)
+        super().__init__(publish, max_operations=_BATCH)
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         try:

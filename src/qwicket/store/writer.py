@@ -30,16 +30,18 @@ from a project with too many jobs; then savepoints cost less than repeating batc
 
 
 class Writer(ABC):
-    """Base class of databases: the writer thread. Subclasses implement the transactions.
+    """Base class of databases, with a thread that commits operations in batches.
+
+    The thread runs from the constructor to `close`. Subclasses implement the transactions.
 
     Args:
         publish: Called on the event loop with the changes of each commit.
-        maximum: Limit on operations of one batch.
+        max_operations: Limit on operations of one batch.
     """
 
-    def __init__(self, publish: Publish, *, maximum: int) -> None:
+    def __init__(self, publish: Publish, *, max_operations: int) -> None:
         self._publish = publish
-        self._maximum = maximum
+        self._max_operations = max_operations
         self._committed: Committed | None = None
         self._savepoints_until = 0.0
         self._queue: queue.SimpleQueue[Request[Any] | None] = queue.SimpleQueue()
@@ -75,7 +77,10 @@ class Writer(ABC):
         return self._thread.is_alive()
 
     def on_commit(self, committed: Committed) -> None:
-        """Call `committed` (quick, in the writer's thread) after every batch."""
+        """Call `committed` after every batch, in the writer's thread; it must be quick.
+
+        Its arguments are the numbers of operations and of failed ones, and the seconds it took.
+        """
         self._committed = committed
 
     async def write(self, operation: Callable[[Tx], T | Deferred[T]], *, durable: bool = True) -> T:
@@ -102,7 +107,11 @@ class Writer(ABC):
         return future
 
     def submit(self, operation: Callable[[Tx], T]) -> Future[T]:
-        """Write without a flush, for threads without an event loop."""
+        """Run `operation` in the next batch without a flush, for threads without an event loop.
+
+        Raises:
+            Unavailable: The database is closed.
+        """
         future: Future[T] = Future()
         self._enqueue(Request(operation, False, future))
         return future
@@ -125,8 +134,8 @@ class Writer(ABC):
             request = self._queue.get()
             while request is not None:
                 requests.append(request)
-                # No waiting for more: while a batch commits, the next one gathers in the queue.
-                if len(requests) == self._maximum or self._queue.empty():
+                # No waiting for more operations: they gather in the queue while a batch commits.
+                if len(requests) == self._max_operations or self._queue.empty():
                     break
                 request = self._queue.get()
             is_open = request is not None

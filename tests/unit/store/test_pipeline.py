@@ -64,7 +64,7 @@ def test_parameters_are_numbered_in_the_order_of_their_names() -> None:
 
 @pytest.mark.parametrize("value", ECHO)
 def test_a_value_comes_back_as_it_went(pipeline: Pipeline, value: object) -> None:
-    ((back,),) = rows(pipeline.ask(statement(ECHO[value]), {"value": value}))
+    ((back,),) = rows(pipeline.fetch(statement(ECHO[value]), {"value": value}))
     assert back == value
 
 
@@ -74,7 +74,7 @@ def test_statements_are_held_back_until_rows_are_wanted(
     put(pipeline, 1)
     put(pipeline, 2)
     assert kept(connection) == []
-    assert rows(pipeline.ask(ALL, {})) == [(1,), (2,)]
+    assert rows(pipeline.fetch(ALL, {})) == [(1,), (2,)]
 
 
 def test_several_rows_go_in_one_statement(
@@ -122,7 +122,7 @@ def test_after_a_failure_nothing_of_the_same_round_trip_is_stored_or_counts_as_p
     assert kept(connection) == [1]
     pipeline.begin()
     put(pipeline, 4)
-    assert rows(pipeline.ask(ALL, {})) == [(1,), (4,)]
+    assert rows(pipeline.fetch(ALL, {})) == [(1,), (4,)]
     assert not pipeline.has_failed
 
 
@@ -145,7 +145,7 @@ def test_a_missing_row_counts_before_what_fails_after_it(pipeline: Pipeline) -> 
     pipeline.put(ONE, {"number": 2}, is_required=True)
     put(pipeline, 1)
     with pytest.raises(MissingRow):
-        pipeline.ask(ALL, {})
+        pipeline.fetch(ALL, {})
 
 
 def test_what_fails_before_a_missing_row_counts(pipeline: Pipeline) -> None:
@@ -159,7 +159,7 @@ def test_what_fails_before_a_missing_row_counts(pipeline: Pipeline) -> None:
 def test_what_is_forgotten_is_never_sent(pipeline: Pipeline) -> None:
     put(pipeline, 1)
     pipeline.begin()
-    assert rows(pipeline.ask(ALL, {})) == []
+    assert rows(pipeline.fetch(ALL, {})) == []
 
 
 def test_large_statements_go_out_together(
@@ -168,7 +168,7 @@ def test_large_statements_go_out_together(
     for number in range(20):
         put(pipeline, number, bytes([number]) * (1 << 20))
     count = statement("select length(body), body from kept order by number")
-    assert [size for size, _ in rows(pipeline.ask(count, {}))] == [1 << 20] * 20
+    assert [size for size, _ in rows(pipeline.fetch(count, {}))] == [1 << 20] * 20
 
 
 def test_no_text_has_a_nul(pipeline: Pipeline) -> None:
@@ -188,7 +188,7 @@ def test_a_connection_that_was_ended_says_so(
         other.execute("select pg_terminate_backend(%s)", (connection.info.backend_pid,))
     for _ in range(2):
         with pytest.raises(psycopg.OperationalError):
-            pipeline.ask(ALL, {})
+            pipeline.fetch(ALL, {})
         assert not pipeline.is_open
 
 
@@ -197,7 +197,7 @@ def test_a_connection_that_waits_for_its_process_is_idle_for_the_server(
 ) -> None:
     """Else a server that stands still in the middle of its work would keep what it locked."""
     pipeline.put(statement("begin"), {})
-    pipeline.ask(ALL, {})
+    pipeline.fetch(ALL, {})
     put(pipeline, 1)
     with psycopg.connect(connection.info.dsn, autocommit=True) as other:
         (state,) = other.execute(

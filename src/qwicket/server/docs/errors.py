@@ -1,4 +1,7 @@
-"""A page for every code that this server answers with, made from the two tables of codes."""
+"""HTML pages under `/docs/errors`: one for each error code of requests and of jobs.
+
+They are rendered from the codes of `model.errors` and `model.failures`.
+"""
 
 from __future__ import annotations
 
@@ -15,19 +18,19 @@ if TYPE_CHECKING:
     from qwicket.model.failures import FailureKind
 
 _INTRODUCTION: Final = (
-    "A refusal is a problem document (RFC 9457) whose `type` leads to one of these pages. Its"
-    " `detail` says what is wrong this time, its `field` where. A job that failed bears its code"
-    " in `error`, and so does each part without an outcome."
+    "The error of a request is a problem document (RFC 9457). Its `type` is the address of one of"
+    " these pages, its `detail` says what is wrong with this request, and its `field` where. A job"
+    " that failed, and each part without an outcome, has its code in `error`."
 )
 
 
 class Code(NamedTuple):
-    """Description of one error code.
+    """Error code, which a request, a job, or both can have.
 
     Attributes:
-        name: The code.
-        refusal: Error of a request with this code, if there is one.
-        failure: Failure of a job or a part with this code, if there is one.
+        name: The code, such as `not_found`.
+        refusal: Error class of requests with this code, if any.
+        failure: Failure of jobs and parts with this code, if any.
     """
 
     name: str
@@ -42,14 +45,14 @@ class Code(NamedTuple):
 
 
 def table() -> dict[str, Code]:
-    """Return every code, in the order of the alphabet."""
+    """Return every code by its name, in alphabetical order."""
     refusals = codes()
     names = sorted(refusals.keys() | FAILURES.keys())
     return {name: Code(name, refusals.get(name), FAILURES.get(name)) for name in names}
 
 
 def index(table: Mapping[str, Code]) -> bytes:
-    """Return the page that lists them."""
+    """Return the HTML page that lists the codes of `table`."""
     refusals = [each for each in table.values() if each.refusal is not None]
     refusals.sort(key=lambda each: (each.refusal.status if each.refusal else 0, each.name))
     failures = [each for each in table.values() if each.failure is not None]
@@ -57,9 +60,9 @@ def index(table: Mapping[str, Code]) -> bytes:
         "main",
         tag("h1", "Errors"),
         tag("p", prose(_INTRODUCTION), class_="lead"),
-        tag("h2", "Answers to a request", id="answers"),
+        tag("h2", "Errors of requests", id="requests"),
         tag("ul", *(_line(each) for each in refusals), class_="codes"),
-        tag("h2", "Ends of a job", id="ends"),
+        tag("h2", "Failures of jobs", id="jobs"),
         tag("ul", *(_line(each) for each in failures), class_="codes"),
         class_="narrow",
     )
@@ -67,13 +70,15 @@ def index(table: Mapping[str, Code]) -> bytes:
 
 
 def detail(code: Code) -> bytes:
-    """Return the page of one code."""
+    """Return the HTML page of one code."""
     sections = []
     if code.refusal is not None:
         status = HTTPStatus(code.refusal.status)
-        sections.append(_section(f"As an answer: {status.value} {status.phrase}", code.refusal))
+        sections.append(
+            _section(f"Error of a request: {status.value} {status.phrase}", code.refusal)
+        )
     if code.failure is not None:
-        sections.append(_section("As the end of a job", code.failure))
+        sections.append(_section("Failure of a job", code.failure))
     main = tag(
         "main",
         tag("p", tag("a", "Errors", href="../errors"), " / ", class_="trail"),
@@ -95,18 +100,18 @@ def _line(code: Code) -> Html:
     )
 
 
-def _section(heading: str, of: type[QwicketError] | FailureKind) -> Html:
+def _section(heading: str, meaning: type[QwicketError] | FailureKind) -> Html:
     return tag(
         "section",
         tag("h2", heading),
         tag(
             "dl",
             tag("dt", "What it means"),
-            tag("dd", prose(of.title)),
+            tag("dd", prose(meaning.title)),
             tag("dt", "What usually causes it"),
-            tag("dd", prose(of.cause)),
+            tag("dd", prose(meaning.cause)),
             tag("dt", "What helps"),
-            tag("dd", prose(of.remedy)),
+            tag("dd", prose(meaning.remedy)),
         ),
         class_="card",
     )
