@@ -79,7 +79,7 @@ class AgentAPI:
     Args:
         url: Address of the server.
         token: One that serves the device.
-        device: Its name.
+        device: Name of the device.
         agent: Name of the agent; by default a random one.
 
     Raises:
@@ -161,7 +161,7 @@ class AgentAPI:
         Args:
             lease: The lease.
             reason: A short reason.
-            blamed: Whether the lab's program died of the job.
+            blamed: Whether the lab's program died because of the job.
         """
         body = schema.agents.ReleaseBody(
             agent=self.agent,
@@ -212,12 +212,12 @@ def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str)
     """Send until accepted or refused as stale; return whether it was accepted.
 
     Args:
-        send: Sends once.
+        send: Sends the request once.
         pause: Waits for some seconds; returns False to stop retrying.
         what: Name for the log.
 
     Raises:
-        ApiError: The server refuses it for another reason.
+        ApiError: The server refused the request for another reason.
     """
     tried = 0
     while True:

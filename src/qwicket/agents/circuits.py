@@ -172,8 +172,8 @@ class PhotonicMeasure(msgspec.Struct, frozen=True, array_like=True, tag="m"):
 
     Attributes:
         kind: `fock`, `threshold`, `homodyne` or `heterodyne`.
-        modes: Which modes.
-        angle: Angle of the homodyne quadrature.
+        modes: Numbers of the measured modes.
+        angle: Angle of the homodyne quadrature, in radians.
         dark_counts: Mean number of dark counts of each mode; empty means none.
     """
 

@@ -48,7 +48,7 @@ def packed(
     Args:
         outcomes: One per circuit; a single one need not be in a list.
         program: The program.
-        seconds: Run time.
+        seconds: Run time of all circuits, in seconds.
 
     Raises:
         InvalidOutcome: Their number or kind is wrong.

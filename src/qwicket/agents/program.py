@@ -58,7 +58,7 @@ class Failed:
     """Cause of a failed circuit. Users see it, so it must not contain paths or tracebacks.
 
     Attributes:
-        message: A sentence.
+        message: Sentence for the user.
         code: A stable code of a-z, 0-9 and "_".
     """
 
@@ -78,7 +78,7 @@ class Program:
     """A job for a lab's function.
 
     Attributes:
-        job: Its id.
+        job: Id of the job.
         device: Name of the device.
         family: `qubit`, `atoms` or `photonic`.
         format: The language of `source`.

@@ -44,7 +44,7 @@ class Decay(NamedTuple):
 
     Attributes:
         bit_flip: Probability that X or Y occurs, both equally likely.
-        amplitude_damping: γ.
+        amplitude_damping: Probability γ that |1⟩ decays to |0⟩.
         log_coherence: Logarithm of √(1-λ). Near λ = 1 it is exact where λ itself is rounded: after
             32 T2 coherences would be wrong by a thousandth.
     """

@@ -64,13 +64,13 @@ class ParserPool:
     """Parses programs in separate processes, which are replaced when they die.
 
     One program per account is parsed at a time, and accounts take turns. A short program that finds
-    all processes busy goes to an additional one, the short lane, for a second at most. A program
-    that takes longer there is stopped and waits for an ordinary process, and its account is barred
-    from the short lane for a minute.
+    all processes busy goes to an additional process for at most a second. A program
+    that takes longer there is stopped and waits for an ordinary process, and its account cannot use
+    the additional process for a minute.
 
     Args:
         limits: Bounds on parsing and programs.
-        clock: Returns seconds.
+        clock: Monotonic clock; returns seconds.
     """
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:

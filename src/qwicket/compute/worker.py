@@ -2,7 +2,7 @@
 
 The owner runs this file by its path, as a script, and not through `multiprocessing.Process`, which
 would import the server's `__main__` again and add a resource tracker process; nor with `-m`, which
-would import the whole room and with it asyncio (8 MB and 30 ms a worker). So it imports the
+would import the whole package and with it asyncio (8 MB and 30 ms a worker). So it imports the
 standard library and msgspec only.
 
 A message is 8 bytes of length and then a body. Requests are pickles: only the owner sends them. An

@@ -78,7 +78,7 @@ class WorkerProcess:
         self._channel, theirs = socket.socketpair()
         pipe, stderr = os.pipe()
         fd = theirs.fileno()
-        # -P: else this room's modules would come before all others in the child.
+        # Without -P the modules of this folder would hide installed ones of the same name.
         command = [sys.executable, "-P", worker.__file__]
         command += [str(fd), str(os.getpid()), str(setup.memory_bytes or 0)]
         command += [str(setup.niceness), setup.warm_up or ""]

@@ -38,8 +38,8 @@ class Description:
     """Description of a dialect, in addition to its routes.
 
     Attributes:
-        title: For people.
-        lead: Some sentences for people: how to sign in, what clients there are.
+        title: Name of the API, for people.
+        lead: Introduction for people: how to sign in, and which clients exist.
         server: Address of the server; empty where the description does not name it.
         security: OpenAPI's security schemes, of which one is enough.
         error: Struct of an error body.

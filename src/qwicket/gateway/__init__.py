@@ -40,12 +40,12 @@ class Gateway:
         store: The database.
         parsers: Parse larger programs in separate processes.
         limits: Bounds on all requests; `memory_bytes` must be set.
-        now_ms: The clock, Unix milliseconds.
-        lease_s: Lease time of runners.
+        now_ms: Clock; returns Unix milliseconds.
+        lease_s: Lease time of runners, in seconds.
         first_poll_ms: Longest hold of a young job's first status read; 0 disables it.
 
     Attributes:
-        limits: As given.
+        limits: Bounds on all requests.
         auth: Signs in with tokens and passwords.
         access_tokens: Signs short-lived tokens and URLs, and verifies them.
         accounts: Accounts and their projects.

@@ -146,7 +146,7 @@ class Admin:
         """Turn a device off. Waiting jobs stay queued and running ones continue.
 
         Args:
-            device: Its name.
+            device: Name of the device.
             reason: A short reason for users.
             until_at: Unix milliseconds when it turns on again; None is never.
 

@@ -65,7 +65,7 @@ class Admission:
         store: Stores devices and their status.
         parsers: Parse programs that are too large for this process.
         limits: Bounds; `memory_bytes` must be set.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
     """
 
     def __init__(

@@ -65,7 +65,7 @@ class Agents:
         store: The database.
         parsers: Parse layouts.
         limits: Bounds on all requests.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
     """
 
@@ -114,7 +114,7 @@ class Agents:
             name: Name of the device.
             family: Family of its programs, which cannot change later.
             dialects: Dialects that show it, in addition to the native one.
-            spec: Its specification.
+            spec: Specification of the device.
             shown_by: The dialects that show devices of its family.
 
         Raises:
@@ -179,7 +179,7 @@ class Agents:
 
         Args:
             actor: Its token names the device.
-            device: Its name.
+            device: Name of the device.
             agent: Name of the agent, unique within the account.
             known: Leases that it reports to hold; others are released.
             wait_s: Seconds to wait for a job.
@@ -291,7 +291,7 @@ class Agents:
         Args:
             actor: Its token names the device.
             agent: Name of the agent.
-            id_text: The job.
+            id_text: Id of the job.
             fence: Fencing token of the lease.
             nonce: Nonce of the lease.
             reason: A short reason for the job's events.

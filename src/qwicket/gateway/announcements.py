@@ -42,7 +42,7 @@ def check_announced(
         name: Name of the device.
         family: Family of its programs.
         dialects: The dialects that are to show it.
-        spec: Its specification.
+        spec: Specification of the device.
         limits: Bounds on its numbers.
         shown_by: The dialects that show devices of its family.
 

@@ -24,7 +24,7 @@ class Bulk:
     Args:
         store: Stores jobs.
         limits: Contains `list_page`.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
         waiter: Waits for jobs to end.
     """
 
@@ -43,7 +43,7 @@ class Bulk:
 
         Args:
             actor: Owner of the jobs.
-            ids: The jobs.
+            ids: Ids of the jobs.
             dialect: Jobs of other dialects count as unknown.
             wait_s: Seconds to wait for running jobs to end.
 

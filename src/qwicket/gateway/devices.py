@@ -23,7 +23,7 @@ class Devices:
     Args:
         store: Stores devices.
         admission: Computes limits on this machine.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
     """
 
     def __init__(self, store: Store, admission: Admission, now_ms: Callable[[], int]) -> None:

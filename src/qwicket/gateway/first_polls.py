@@ -34,7 +34,7 @@ class FirstPolls:
         waiter: Waits for the end of a job.
         forecaster: Estimates when a job ends.
         confirm: Refuses an actor whose token was revoked while a read was held.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
         hold_ms: The longest hold in milliseconds; 0 holds nothing.
 
     Attributes:

@@ -48,8 +48,8 @@ class Groups:
         """Open a group.
 
         Args:
-            actor: Its owner.
-            dialect: Its dialect.
+            actor: Owner of the group.
+            dialect: Dialect that shows the group.
             device: The only device of its jobs; by default any.
             name: A name for people.
             jobs_limit: Limit on its jobs.

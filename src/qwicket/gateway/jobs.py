@@ -256,7 +256,7 @@ class Jobs:
 
         Args:
             actor: Owner of the job.
-            id_text: The job.
+            id_text: Id of the job.
             dialect: As for `get`.
             wait_s: Seconds to wait for a running job to end.
 

@@ -53,6 +53,6 @@ class Queue:
             view: The device.
             n_qubits: Qubits of its circuit.
             gates: Gates on one qubit, and on two.
-            shots: Shots.
+            shots: Number of shots.
         """
         return self._admission.run_time(view.device, view.calibration, n_qubits, gates, shots)

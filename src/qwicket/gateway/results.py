@@ -30,7 +30,7 @@ class Results:
     """Programs and results that are stored with jobs.
 
     Args:
-        store: Stores them.
+        store: The database.
     """
 
     def __init__(self, store: Store) -> None:

@@ -48,7 +48,7 @@ class Uploads:
         store: Stores drafts and uploads.
         admission: Validates uploaded programs.
         limits: Bounds on uploads.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
     """
 
     def __init__(

@@ -52,7 +52,7 @@ class AtomsSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         gates: Gates that programs may use.
         instructions: Other instructions that programs may use.
         max_experiments: Limit on experiments of one job.
-        is_simulator: Shown to clients; false for a machine.
+        is_simulator: Shown to clients: true for a simulator, false for a machine.
     """
 
     version: str

@@ -253,7 +253,7 @@ class Unavailable(QwicketError):
     title = "This is not available at the moment."
     cause = (
         "The server is starting or stopping, its database does not answer,"
-        " or it has no room for more connections, streams or bodies at this moment."
+        " or it cannot hold more connections, streams or bodies at this moment."
     )
     remedy = "Try again later; the detail says what is missing."
 

@@ -279,7 +279,7 @@ class Layout(NamedTuple):
     """The one circuit that a photonic device runs.
 
     Attributes:
-        device: Its name.
+        device: Name of the device.
         spec: Has the layout's text and description its parameters may be.
     """
 

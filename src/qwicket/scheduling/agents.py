@@ -35,7 +35,7 @@ class AgentScheduler:
 
     Args:
         store: The queue.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
         maximum: Limit on the agents of one device.
     """

@@ -104,7 +104,7 @@ class Dispatcher:
         driver: Runs the jobs.
         devices: Names of the devices it serves.
         runner: This runner's id, already registered in the store.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
         express: Slots for short jobs, if any.
         slow_poll_s: Interval of the poll for jobs without a notification.
     """

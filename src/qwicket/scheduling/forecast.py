@@ -59,7 +59,7 @@ class Forecaster:
 
     Args:
         store: The queue.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
     """
 
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
@@ -129,7 +129,7 @@ def simulate_queue(state: QueueState, slots: int, now_ms: int, express_slots: in
     Args:
         state: Waiting and running jobs.
         slots: Number of worker slots; 0 while no agent serves the device.
-        now_ms: Unix time.
+        now_ms: Unix time in milliseconds.
         express_slots: Additional slots for short jobs while all worker slots are busy.
     """
     ratio = _ratio(state)

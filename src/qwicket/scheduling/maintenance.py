@@ -25,7 +25,7 @@ class MaintenanceLoop:
     Args:
         store: The database to maintain.
         runner: This server's runner.
-        now_ms: The clock.
+        now_ms: Clock; returns Unix milliseconds.
         keep_days: Days after which ended jobs are deleted; None keeps them.
         every_s: Seconds between rounds.
     """

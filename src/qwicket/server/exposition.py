@@ -81,7 +81,7 @@ def _of_events(metrics: Metrics) -> Iterator[Metric]:
     )
     yield _counter(
         "qwicket_store_errors",
-        "Writes that the database could not do, or had no room for",
+        "Writes that failed because the database was unavailable or full",
         metrics.store_errors,
     )
 

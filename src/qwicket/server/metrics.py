@@ -73,7 +73,7 @@ class Metrics:
         ran_s: Times from the last start to the end of those jobs, by device.
         operations: Operations that were written in one commit.
         commit_s: Times of commits.
-        store_errors: Writes that the database could not do, or had no room for.
+        store_errors: Writes that failed because the database was unavailable or full.
     """
 
     def __init__(self) -> None:

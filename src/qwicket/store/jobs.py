@@ -127,7 +127,7 @@ class Jobs(Operations):
 
         Args:
             tx: The transaction.
-            draft: The job.
+            draft: Id of the job.
             ready: The program and its numbers. Account and device are those of the draft.
             stored_limit: Bytes of programs and results that its project may have.
 

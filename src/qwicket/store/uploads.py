@@ -24,9 +24,9 @@ class Uploads(Operations):
 
         Args:
             tx: The transaction.
-            upload: Its id.
-            job: A draft.
-            account: Its owner.
+            upload: Id of the new upload.
+            job: Id of the draft.
+            account: Id of the owner.
             max_bytes: Limit on one upload.
             held_limit: Limit on all uploads of the account.
 

@@ -86,7 +86,7 @@ def json_bytes(
     """Encode a body as JSON.
 
     Args:
-        body: Content.
+        body: Value that JSON can express.
         name: Name of the body, for the error.
         error_class: Class of the error.
         separators: Argument of `json.dumps`.

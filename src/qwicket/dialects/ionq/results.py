@@ -99,7 +99,7 @@ def artifact(form: str, results: JobResults, number: int, *, is_named: bool) -> 
     """Return one circuit's result in some format.
 
     Args:
-        form: Which.
+        form: Format of the result.
         results: Results of the circuit.
         number: Which circuit of its job it is.
         is_named: Whether its registers have names that its author gave.

@@ -237,8 +237,8 @@ def v03_submission(body: V03Body, limits: Limits) -> Submission:
     """As `submission`, of version 0.3: a job is of several circuits when it has `circuits`.
 
     Raises:
-        InvalidRequest: As there.
-        LimitExceeded: As there.
+        InvalidRequest: As for `submission`.
+        LimitExceeded: As for `submission`.
     """
     program = body.input if bytes(body.input) else body.body
     if not bytes(program):
@@ -267,7 +267,7 @@ def clone(
 
     Raises:
         InvalidRequest: As for `submission`.
-        LimitExceeded: As there.
+        LimitExceeded: As for `submission`.
     """
     changes: dict[str, Any] = {}
     if bytes(body.metadata):

@@ -22,7 +22,7 @@ _VERSION: Final = f"1 (numpy {np.__version__})"
 
 
 def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
-    """Run one circuit; arguments as in the room's `run`."""
+    """Run one circuit; arguments as for `engines.atoms.run`."""
     started = perf_counter()
     seed = SeedSequence(options.seed, spawn_key=(part,))
     if circuit.seed is not None:

@@ -37,7 +37,7 @@ _DTYPES: Final = {"i": "<i8", "f": "<f8", "c": "<c16"}
 
 
 def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
-    """Run one circuit; arguments as in the room's `run`."""
+    """Run one circuit; arguments as for `engines.photonic.run`."""
     started = perf_counter()
     rng = default_rng(SeedSequence(options.seed, spawn_key=(part,)))
     samples = sample(circuit, options.shots, rng, options.photonic or PhotonicLimits())

@@ -29,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
-    """Run one circuit on the engine named, or that suits it; arguments as in the room's `run`."""
+    """Run one circuit on the named or a suitable engine; arguments as for `engines.qubit.run`."""
     started = perf_counter()
     options = structs.replace(options, shots=circuit.shots or options.shots)
     ran = _run(circuit, options, (part,)) if circuit.estimation is None else None

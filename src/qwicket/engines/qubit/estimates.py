@@ -106,7 +106,7 @@ class _Terms(NamedTuple):
     """Terms of a group, for the observables that have terms in it.
 
     Attributes:
-        rows: These observables.
+        rows: Indices of these observables.
         starts: Index of the first term of each.
         columns: The Pauli of each term, by its place in the group.
         factors: The coefficient of each term, a column.

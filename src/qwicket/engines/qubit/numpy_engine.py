@@ -37,10 +37,10 @@ class NumpySimulator:
 
 
 class NumpyState:
-    """A state.
+    """State vector as a NumPy array.
 
     Args:
-        tensor: Its amplitudes.
+        tensor: Amplitudes, complex128, one axis of length 2 per qubit.
     """
 
     def __init__(self, tensor: Tensor) -> None:

@@ -102,7 +102,7 @@ def arrays(
         state: The final state.
         reads: Qubits to read, and their bits.
         shots: Number of shots.
-        rng: Draws them.
+        rng: Source of the randomness of shots.
         outputs: Requested outputs.
         max_outcomes: If more are likely, probabilities are left out and shots are counted.
 

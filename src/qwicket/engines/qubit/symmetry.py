@@ -57,7 +57,7 @@ def run(
         choose: Returns the engine for a variant.
         task: The circuit under the noise of the device.
         n_qubits: Qubits of the circuit before idle ones were dropped.
-        model: That noise.
+        model: Noise of the device.
         options: Number of variants, and number of equivalent qubits of the device.
     """
     seeds = task.seed.spawn(options.variants + 1)

@@ -150,7 +150,7 @@ def found_of(
         counts: Shots by key; may be empty if only probabilities are wanted and known.
         p: Exact probabilities by key. Where they are wanted and not known, counts are given.
         n_bits: Classical bits.
-        wanted: Which arrays.
+        wanted: Names of the requested arrays.
         rng: Puts the shots in order.
 
     Raises:

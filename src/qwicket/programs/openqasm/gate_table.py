@@ -46,7 +46,7 @@ class UserGate(Node, frozen=True):
     """A gate that the program defines.
 
     Attributes:
-        definition: Its text.
+        definition: Text of its definition.
         callees: Gates that the names in its body meant when it was defined.
         weight: Operations it expands to, at least.
         depth: Nesting depth of user gates in it.

@@ -94,7 +94,7 @@ class _Binder:
 
     Args:
         ops: The list that grows.
-        values: By parameter.
+        values: Value of each parameter.
     """
 
     def __init__(self, ops: list[Op], values: Mapping[Any, float]) -> None:

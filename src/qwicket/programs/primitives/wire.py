@@ -126,7 +126,7 @@ class Pub(NamedTuple):
 
     Attributes:
         place: Path in the document.
-        circuit: QPY.
+        circuit: Bytes of a QPY file.
         values: Parameter values, `(*shape, n_parameters)`, float64.
         shape: Layout of its results.
         observables: Observables in C order; empty for a sampler.

@@ -43,13 +43,13 @@ def unitary(instruction: Instruction, limits: Limits) -> Gate:
 
 
 def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator[Reset | Gate]:
-    """Yield what resets qubits and prepares a state on them.
+    """Yield the operations that reset qubits and prepare a state on them.
 
     Args:
         instruction: Its parameters are all amplitudes, one whole number, or the letters of a
             label; the first qubit is the least significant bit and has the last letter.
         n_ops: Operations of the program so far.
-        limits: Bounds them.
+        limits: Bounds on the number of operations.
 
     Raises:
         Fault: The amplitudes are not a normalised state of the qubits.
