@@ -70,6 +70,14 @@ TERMS = [
 ]  # fmt: skip
 
 GONE = {
+    "AnswerLimits": "ResponseLimits",
+    "answer_timeout_s": "response_timeout_s",
+    "answer_bytes_per_s": "response_bytes_per_s",
+    "answers_bytes": "responses_bytes",
+    "answers_bytes_each": "responses_bytes_each",
+    "answers_waiting_each": "responses_waiting_each",
+    "answers_wait_s": "responses_wait_s",
+    "qwicket_answers_held_bytes": "qwicket_responses_held_bytes",
     "AsyncLine": "AsyncHTTPClient",
     "NoAnswer": "NoResponse",
     "WrongAnswer": "InvalidResponse",

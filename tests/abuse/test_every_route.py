@@ -241,7 +241,7 @@ def test_a_success_has_the_status_and_content_that_its_route_declares(
             assert answer.content == b""
             continue
         kinds = {route.media_type or "application/json"}
-        kinds |= {"application/json"} if route.answers else set()
+        kinds |= {"application/json"} if route.responses else set()
         assert answer.headers["content-type"].partition(";")[0] in kinds, ask
     own = {("POST", "/tokens"), ("DELETE", "/tokens/{id}")}  # for which the token lacks the scope
     assert unseen <= MAY_COME_TOO_LATE | own

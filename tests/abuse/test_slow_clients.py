@@ -25,8 +25,8 @@ HASTE = {
     "keep_alive_s": 4,
     "body_timeout_s": 1,
     "body_bytes_per_s": 8_000,
-    "answer_timeout_s": 1,
-    "answer_bytes_per_s": 20_000,
+    "response_timeout_s": 1,
+    "response_bytes_per_s": 20_000,
     "bodies_bytes": 40 * MB,
 }
 
@@ -320,7 +320,7 @@ def test_a_client_that_takes_its_answer_slowly_gets_all_of_it(
     with raw.connect(hasty.url, receive_bytes=4_096) as connection:
         connection.sendall(raw.head(f"GET {large}", auth(hasty)))
         began, received = time.monotonic(), 0
-        while time.monotonic() - began < 3 * HASTE["answer_timeout_s"]:
+        while time.monotonic() - began < 3 * HASTE["response_timeout_s"]:
             received += len(connection.recv(2_000))
             select.select([], [], [], 0.01)  # at most 200,000 bytes a second
         connection.settimeout(10)

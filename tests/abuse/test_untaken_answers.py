@@ -29,22 +29,22 @@ MANY = 40
 MAX_ATTEMPTS = 3
 ROOM_BYTES = MB // 2
 LIMITS = {
-    "answers_bytes": 4 * ROOM_BYTES,
-    "answers_bytes_each": ROOM_BYTES,
-    "answers_wait_s": 10,  # longer than the first one takes to make, also on a busy machine
-    "answer_timeout_s": 14,  # nobody's room is given back while others wait for it
+    "responses_bytes": 4 * ROOM_BYTES,
+    "responses_bytes_each": ROOM_BYTES,
+    "responses_wait_s": 10,  # longer than the first one takes to make, also on a busy machine
+    "response_timeout_s": 14,  # nobody's room is given back while others wait for it
 }
 SENT_BYTES = int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
 """What the kernel takes at most from the server for a client that takes nothing."""
-WAITED = "answers_wait_s"
+WAITED = "responses_wait_s"
 LARGEST_BYTES = 12 * MB
 """More than any answer of these tests has."""
 
 
 QUICK = {
     **LIMITS,
-    "answers_wait_s": runs(3, long=10),
-    "answer_timeout_s": runs(5, long=14),
+    "responses_wait_s": runs(3, long=10),
+    "response_timeout_s": runs(5, long=14),
 }
 """For answers that are made in a tenth of that time."""
 
@@ -210,7 +210,7 @@ def held_bytes(http: httpx.Client) -> int:
     (line,) = [
         line
         for line in http.get("/metrics").text.splitlines()
-        if line.startswith("qwicket_answers_held_bytes")
+        if line.startswith("qwicket_responses_held_bytes")
     ]
     return int(float(line.split()[1]))
 
@@ -286,7 +286,7 @@ def bound_slow_readers(narrow: LiveServer, http: httpx.Client, make: Make) -> No
 
 def assert_bounded(large: Large, statuses: list[int], refused: httpx.Response, size: int) -> None:
     assert set(statuses) == {200, large.full}, statuses
-    assert "answers_bytes_each" in large.said(refused)
+    assert "responses_bytes_each" in large.said(refused)
     assert 1 <= int(refused.headers["retry-after"]) <= 10
     assert statuses.count(200) * size < ROOM_BYTES + 2 * size + 40 * MB
 

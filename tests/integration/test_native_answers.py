@@ -28,7 +28,7 @@ def fits(response: httpx.Response, way: str) -> Any:
     """Check an answer against the struct that describes it; return it as JSON."""
     route = BY_NAME[way]
     assert response.status_code == route.status, response.text
-    (answer,) = route.answers
+    (answer,) = route.responses
     value = response.json()
     msgspec.json.decode(response.content, type=answer)
     as_described = Schemas([answer], DESCRIBED_AS).described(answer)  # as strict as the document
@@ -39,7 +39,7 @@ def fits(response: httpx.Response, way: str) -> Any:
 
 
 def test_every_operation_that_answers_json_says_what(http: httpx.Client) -> None:
-    silent = {way for way, each in BY_NAME.items() if not each.answers}
+    silent = {way for way, each in BY_NAME.items() if not each.responses}
     streams = {way for way in silent if BY_NAME[way].media_type == "text/event-stream"}
     texts = {way for way in silent if BY_NAME[way].media_type == "text/plain"}
     empty = {way for way in silent if BY_NAME[way].status == 204}

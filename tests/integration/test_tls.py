@@ -28,7 +28,7 @@ def live(tmp_path_factory: pytest.TempPathFactory, files: Certificate) -> Iterat
     live = LiveServer(
         tmp_path_factory.mktemp("live"),
         *("--tls-cert", str(files.chain), "--tls-key", str(files.key)),
-        *("--limit", "head_timeout_s=1", "--limit", "answer_timeout_s=1"),
+        *("--limit", "head_timeout_s=1", "--limit", "response_timeout_s=1"),
     )
     yield live
     assert live.stop() == 0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from qwicket.gateway.response_budget import Reservation, ResponseBudget
 from qwicket.model.accounts import Actor
-from qwicket.model.limits import AnswerLimits
+from qwicket.model.limits import ResponseLimits
 
 
 def answer(account: str = "", room: ResponseBudget | None = None) -> Reservation:
     """Return the answer to a request of an account, or of nobody; by default there is room."""
-    made = Reservation(room or ResponseBudget(AnswerLimits()))
+    made = Reservation(room or ResponseBudget(ResponseLimits()))
     if account:
         made.actor = Actor(
             account=account,

@@ -117,7 +117,7 @@ def _serve(channel: Connection, run: Run) -> NoReturn:
     while (program := inbox.get()) is not None:
         stop.clear()
         told = replace(program, _tell=lambda done, text: send(PROGRESS, done, text), _stop=stop)
-        send(*_answer(run, told))
+        send(*_response(run, told))
     sys.exit(0)  # not `os._exit`, because the lab's module may clean up
 
 
@@ -138,7 +138,7 @@ def _listen(
     os._exit(0)
 
 
-def _answer(run: Run, program: Program) -> tuple[Any, ...]:
+def _response(run: Run, program: Program) -> tuple[Any, ...]:
     began = time.monotonic()
     try:
         circuits = unpack(program.family, program.packed, program.shots)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from qwicket.clients.native import Client
 
-_ANSWER_S: Final = 0.5
+_TIMEOUT_S: Final = 0.5
 _CACHE_S: Final = 20.0
 _JOBS: Final = 50
 
@@ -90,7 +90,7 @@ def _cached(context: click.Context, query: str, read: Callable[[Client], list[st
 
     url, name = context.params.get("url"), context.params.get("profile")
     try:
-        client = connect(url, profile=name, timeout=_ANSWER_S, deadline=_ANSWER_S)
+        client = connect(url, profile=name, timeout=_TIMEOUT_S, deadline=_TIMEOUT_S)
     except ClientError:
         return []
     with client:

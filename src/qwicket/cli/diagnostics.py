@@ -478,7 +478,7 @@ def _clock_offset_s(url: str) -> float:
     """Return by how many seconds a server's clock is ahead of ours.
 
     Raises:
-        ClientError: No server answers there, or it is not ready.
+        ClientError: No server responds there, or it is not ready.
     """
     from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
     from qwicket.clients.native import ClientError, UnexpectedResponse, Unreachable

@@ -144,7 +144,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--public-url",
     callback=_address,
     metavar="URL",
-    help="Address that answers name; by default that of the connection.",
+    help="Address of this server in responses; by default that of the connection.",
 )
 @setting(
     "--trusted-proxy",
@@ -231,7 +231,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=options.Choice(["text", "json"]),
     help="How lines of the log look: text, or one JSON object each.",
 )
-@setting("--access-log", is_flag=True, help="Log a line for every answer.")
+@setting("--access-log", is_flag=True, help="Log a line for every response.")
 @setting(
     "--limit",
     "limits",

@@ -25,7 +25,7 @@ class WorkFailed(Exception):
 
 
 class WorkError(WorkFailed):
-    """The function raised, or its arguments, result or answer could not be pickled.
+    """The function raised, or its arguments or result could not be encoded.
 
     Args:
         type_name: Name of the exception's class.

@@ -190,7 +190,7 @@ class Pool:
                 never imports itself.
             args: Its arguments; they are pickled when the call's turn comes.
             timeout_s: Time it may run, counted from when it is sent to a process.
-            returns: Type of the decoded answer; by default plain values, where a tuple
+            returns: Type of the decoded response; by default plain values, where a tuple
                 has become a list.
 
         Raises:
@@ -295,8 +295,8 @@ class _Slot:
             child = self._living_child()
             task._hold(child)
             try:
-                answer = child.ask(request, task.timeout_s, self._response_bytes)
-                return self._read(answer, task._returns)
+                response = child.ask(request, task.timeout_s, self._response_bytes)
+                return self._read(response, task._returns)
             except (worker.BadMessage, msgspec.DecodeError, RecursionError) as error:
                 raise self._invalid_response(task, error) from None
             except TimeoutError:
@@ -320,13 +320,13 @@ class _Slot:
             self._child = self._spawner.hire()
         return self._child
 
-    def _read(self, answer: bytearray, returns: Any) -> Any:
+    def _read(self, response: bytearray, returns: Any) -> Any:
         """Return the result of the call, or raise its error.
 
         Raises:
-            msgspec.DecodeError: The bytes are not an answer.
+            msgspec.DecodeError: The bytes are not a response.
         """
-        with memoryview(answer) as view:
+        with memoryview(response) as view:
             kind, content = bytes(view[:1]), view[1:]
             with content:
                 if kind == worker.VALUE:
@@ -338,7 +338,7 @@ class _Slot:
                         name[:maximum], said[:maximum], trace[-worker.MAX_TRACE_CHARS :]
                     )
                 if kind != worker.NO_MEMORY or content:
-                    raise msgspec.DecodeError("unknown kind of answer")
+                    raise msgspec.DecodeError("unknown kind of response")
         # Its address space may be too fragmented to give the next task its full allowance.
         self._drop()
         raise MemoryLimitExceeded(self._memory_bytes)
@@ -349,7 +349,7 @@ class _Slot:
         if task._is_cancelled:
             return Stopped()
         self.deaths += 1
-        _log.warning("a worker sent no answer, and was killed: %s", error)
+        _log.warning("a worker sent an invalid response, and was killed: %s", error)
         return InvalidResponse(status)
 
     def _death(self, task: Task[Any], status: int) -> WorkFailed:

@@ -1,15 +1,16 @@
-"""A worker process: reads one request at a time from its socket, runs it, answers.
+"""A worker process: reads one request at a time from its socket, runs it, and responds.
 
 The owner runs this file by its path, as a script, and not through `multiprocessing.Process`, which
 would import the server's `__main__` again and add a resource tracker process; nor with `-m`, which
 would import the whole package and with it asyncio (8 MB and 30 ms a worker). So it imports the
 standard library and msgspec only.
 
-A message is 8 bytes of length and then a body. Requests are pickles: only the owner sends them. An
-answer is one byte that says what it is, and msgpack, which makes nothing but plain values: work may
-have taken this process over. Plain sockets, not `multiprocessing.Connection`, because their
-timeouts bound a send or receive as a whole: a worker that stops in the middle of a message cannot
-hold its slot for longer than the time limit.
+A message is 8 bytes of length and then a body. Requests are pickles, because only the owner sends
+them. A response is one byte for its kind, and msgpack, which decodes to plain values only: a
+malicious program may have taken over this process. The socket is not a
+`multiprocessing.Connection`, because a timeout of a plain socket bounds a send or receive as a
+whole: a worker that stops in the middle of a message cannot hold its slot for longer than the time
+limit.
 """
 
 from __future__ import annotations
@@ -182,7 +183,7 @@ def _serve(channel: socket.socket) -> NoReturn:
     try:
         send(channel, READY)
         while True:
-            send(channel, _answer(receive(channel)))
+            send(channel, _response(receive(channel)))
     except (EOFError, ConnectionError):
         os._exit(0)
     except MemoryError:
@@ -190,14 +191,14 @@ def _serve(channel: socket.socket) -> NoReturn:
         os._exit(NO_MEMORY_STATUS)
 
 
-def _answer(request: bytearray) -> bytes | bytearray:
+def _response(request: bytearray) -> bytes | bytearray:
     try:
         function, arguments, limit_s = pickle.loads(request)  # noqa: S301 - from our owner only
         _limit_cpu(limit_s)
-        answer = bytearray(VALUE)
-        # Not `encode`, which ends the process when there is no memory for the answer.
-        _encoder.encode_into(_resolve(function)(*arguments), answer, len(VALUE))
-        return answer
+        response = bytearray(VALUE)
+        # Not `encode`, which ends the process when there is no memory for the response.
+        _encoder.encode_into(_resolve(function)(*arguments), response, len(VALUE))
+        return response
     except MemoryError:
         return NO_MEMORY
     except BaseException as error:  # sys.exit() in a task, and panics of Rust extensions

@@ -131,7 +131,7 @@ class WorkerProcess:
         return self.is_alive
 
     def ask(self, request: bytes, limit_s: float, max_bytes: int) -> bytearray:
-        """Send a request and return the answer, of `max_bytes` at most.
+        """Send a request and return the response, of `max_bytes` at most.
 
         Raises:
             BadMessage: The child sent something other than a response.

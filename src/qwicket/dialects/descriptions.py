@@ -71,7 +71,7 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
     """
     listed = [(at, route) for at, found in routes.items() for route in found if route.is_listed]
     bodies = [route.body.struct for _, route in listed if route.body and route.body.struct]
-    answers = [answer for _, route in listed for answer in route.answers]
+    answers = [answer for _, route in listed for answer in route.responses]
     schemas = Schemas([about.error, *bodies, *answers], about.described_as)
     paths: dict[str, dict[str, Any]] = {}
     times: Counter[str] = Counter()
@@ -124,7 +124,7 @@ def _content(schemas: Schemas, route: Route) -> dict[str, Any]:
     """Return the content of a successful response, if it has any."""
     if route.status == 204:
         return {}
-    found = [schemas[each] for each in route.answers]
+    found = [schemas[each] for each in route.responses]
     content: dict[str, Any] = {}
     if found or route.media_type is None:
         content[_JSON] = {"schema": {"anyOf": found} if len(found) > 1 else dict(*found)}

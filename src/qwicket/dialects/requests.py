@@ -22,7 +22,7 @@ STREAM_BODY: Final = "qwicket.stream_body"
 BOUND_BODY: Final = "qwicket.bound_body"
 UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 REFUSAL: Final = "qwicket.refusal"
-ANSWER: Final = "qwicket.answer"
+RESERVATION: Final = "qwicket.reservation"
 """Keys of the ASGI scope that server/router.py sets: the request's id; the server's address in
 responses; functions that bound the body by another limit, stream it, or count it in the memory for
 requests before sign-in; the error of a request that is refused; the memory of a large response.
@@ -40,10 +40,10 @@ class Request(starlette.requests.Request, Generic[B]):
     payload: B
 
     @property
-    def answer(self) -> Reservation:
-        """Return the memory that the answer takes, where it is large."""
-        answer: Reservation = self.scope[ANSWER]
-        return answer
+    def reservation(self) -> Reservation:
+        """Return the reservation of memory for the response, which large responses need."""
+        reservation: Reservation = self.scope[RESERVATION]
+        return reservation
 
     @property
     def address(self) -> str:

@@ -130,7 +130,7 @@ class Route:
         body: Body of the request, if it has one.
         query: Names of query parameters and headers that the handler reads; a `!` marks a
             parameter that must be given.
-        answers: Types of the body of a successful response.
+        responses: Types of the body of a successful response.
         status: Status of a successful response.
         media_type: Another content type than JSON that a successful response has.
         is_listed: Whether documentation shows it.
@@ -144,7 +144,7 @@ class Route:
     access: Access
     body: Body[Any] | None = None
     query: tuple[str, ...] = ()
-    answers: tuple[Any, ...] = ()
+    responses: tuple[Any, ...] = ()
     status: int = 200
     media_type: str | None = None
     is_listed: bool = True
@@ -256,12 +256,12 @@ class Dialect:
             if not by_method:
                 raise NotFound("There is nothing at this path.")
             raise MethodNotAllowed(scope["method"], tuple(by_method))
-        response = await _answer(handlers, route, request)
+        response = await _response(handlers, route, request)
         if (
             isinstance(response, Response)
             and len(response.body) > SMALL_RESPONSE_BYTES
             # A response that everyone may read is in memory only once, so it takes no room.
-            and request.answer.account
+            and request.reservation.account
         ):
             return ChunkedResponse.of(response)
         return response
@@ -300,7 +300,7 @@ class Dialect:
         )
 
 
-async def _answer(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
+async def _response(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
     """Call a route; an error may have a response of the route's own."""
     try:
         return await _call(handlers, route, request)
@@ -323,7 +323,7 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
     actor = await handlers.sign_in(request)
     if isinstance(access, Scope):
         actor.require(access)
-    request.answer.actor = actor
+    request.reservation.actor = actor
     if body is not None and not body.holds_token:
         content = await request.bounded_body(body.limit)
         request.payload = await _payload(body, content, handlers)

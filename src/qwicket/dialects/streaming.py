@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.requests import ANSWER
+from qwicket.dialects.requests import RESERVATION
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -186,9 +186,9 @@ class ChunkedResponse(Response):
         return made
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        answer: Reservation | None = scope.get(ANSWER)
-        if answer is not None:
-            await answer.hold(self._size_bytes)
+        reservation: Reservation | None = scope.get(RESERVATION)
+        if reservation is not None:
+            await reservation.hold(self._size_bytes)
         await send(
             {
                 "type": "http.response.start",
@@ -198,8 +198,8 @@ class ChunkedResponse(Response):
         )
         for chunk in self._chunks():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            if answer is not None and not isinstance(self._body, bytes):
-                answer.taken(len(chunk))
+            if reservation is not None and not isinstance(self._body, bytes):
+                reservation.taken(len(chunk))
             await asyncio.sleep(0)  # other requests run, however fast the client reads
         await send({"type": "http.response.body", "body": b""})
 

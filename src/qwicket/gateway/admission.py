@@ -356,16 +356,16 @@ class Admission:
 
     async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
         spec = device.spec.photonic
-        answer = await self._parsers.read(
+        found = await self._parsers.read(
             submission.format,
             submission.source,
             submission.inputs,
             account=actor.account,
             layout=programs.Layout(device.name, spec) if spec is not None else None,
         )
-        if isinstance(answer, programs.Refusal):
-            raise answer.error()
-        return answer
+        if isinstance(found, programs.Refusal):
+            raise found.error()
+        return found
 
     def _plan(
         self,

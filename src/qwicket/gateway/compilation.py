@@ -30,10 +30,10 @@ async def in_gates_of(
     if device.driver != "agent" or device.family != "qubit" or not device.spec.gates:
         return checked
     gates = (*device.spec.gates, *device.spec.native_gates)
-    answer = await parsers.compile_to_basis(checked.circuits, gates, device.name, account=account)
-    if isinstance(answer, Refusal):
-        raise answer.error()
-    return answer
+    found = await parsers.compile_to_basis(checked.circuits, gates, device.name, account=account)
+    if isinstance(found, Refusal):
+        raise found.error()
+    return found
 
 
 class Compilation:
@@ -56,18 +56,18 @@ class Compilation:
             LimitExceeded: The result has too many gates, or compiling takes too long.
         """
         circuits = await self._store.jobs.circuits(job.id)
-        answer = await self._parsers.compile(circuits, number, entangler, account=job.account)
-        if isinstance(answer, Refusal):
-            raise answer.error()
-        return answer
+        found = await self._parsers.compile(circuits, number, entangler, account=job.account)
+        if isinstance(found, Refusal):
+            raise found.error()
+        return found
 
-    async def openqasm(self, job: Job, number: int, answer: Reservation) -> str:
+    async def openqasm(self, job: Job, number: int, reservation: Reservation) -> str:
         """Return one circuit of a job as its lab's device receives it, in OpenQASM 3.
 
         Args:
             job: The job.
             number: Index of the circuit.
-            answer: Memory reservation of the response; a large circuit waits until it is granted.
+            reservation: Memory for the response; a large circuit waits until it is granted.
 
         Raises:
             NotFound: Nothing is compiled for the device, or the job has been deleted meanwhile.
@@ -83,7 +83,7 @@ class Compilation:
             )
         circuits = await self._store.jobs.circuits(job.id)
         if len(circuits) > SMALL_RESPONSE_BYTES:
-            await answer.begin()
+            await reservation.begin()
         found = await self._parsers.write(circuits, number, account=job.account)
         if isinstance(found, Refusal):
             raise found.error()

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from qwicket.model.accounts import Actor
-    from qwicket.model.limits import AnswerLimits
+    from qwicket.model.limits import ResponseLimits
 
 SMALL_RESPONSE_BYTES: Final = 64 << 10
 """Size up to which a response does not count."""
@@ -43,7 +43,7 @@ class ResponseBudget:
     """
 
     def __init__(
-        self, limits: AnswerLimits, confirm: Callable[[Actor], Awaitable[None]] | None = None
+        self, limits: ResponseLimits, confirm: Callable[[Actor], Awaitable[None]] | None = None
     ) -> None:
         self._limits = limits
         self.confirm = confirm
@@ -60,13 +60,13 @@ class ResponseBudget:
             TooManyRequests: The account has too many waiting or unreceived responses.
             Unavailable: All accounts together have too many, or no slot became free in time.
         """
-        maximum = self._limits.answers_waiting_each
+        maximum = self._limits.responses_waiting_each
         if self._n_waiting[account] >= maximum:
             raise self._refused(
                 TooManyRequests(
-                    f"You have {maximum} large responses waiting (limit answers_waiting_each).",
+                    f"You have {maximum} large responses waiting (limit responses_waiting_each).",
                     retry_after_s=_RETRY_S,
-                    limit="answers_waiting_each",
+                    limit="responses_waiting_each",
                     quota=maximum,
                 )
             )
@@ -79,14 +79,16 @@ class ResponseBudget:
                 del self._n_waiting[account]
 
     async def _enter(self, account: str, turn: AsyncExitStack) -> None:
-        deadline = time.monotonic() + self._limits.answers_wait_s
+        deadline = time.monotonic() + self._limits.responses_wait_s
         while True:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
                     await turn.enter_async_context(self._slots.slot(account))
             except TimeoutError:
-                max_s = self._limits.answers_wait_s
-                detail = f"No large response could begin within {max_s:g} s (limit answers_wait_s)."
+                max_s = self._limits.responses_wait_s
+                detail = (
+                    f"No large response could begin within {max_s:g} s (limit responses_wait_s)."
+                )
                 slow = Unavailable(detail, retry_after_s=_RETRY_S)
                 raise self._refused(self._full(account) or slow) from None
             full = self._full(account)
@@ -127,18 +129,18 @@ class ResponseBudget:
     def _full(self, account: str) -> QwicketError | None:
         """Return the error for one more response, or None. The last one may exceed the budget."""
         limits = self._limits
-        if self._held[account] >= limits.answers_bytes_each:
+        if self._held[account] >= limits.responses_bytes_each:
             return TooManyRequests(
-                f"You have not read responses of over {limits.answers_bytes_each} bytes"
-                " (limit answers_bytes_each).",
+                f"You have not read responses of over {limits.responses_bytes_each} bytes"
+                " (limit responses_bytes_each).",
                 retry_after_s=_RETRY_S,
-                limit="answers_bytes_each",
-                quota=limits.answers_bytes_each,
+                limit="responses_bytes_each",
+                quota=limits.responses_bytes_each,
             )
-        if self.held_bytes >= limits.answers_bytes:
+        if self.held_bytes >= limits.responses_bytes:
             return Unavailable(
-                f"Responses of over {limits.answers_bytes} bytes are being sent"
-                " (limit answers_bytes).",
+                f"Responses of over {limits.responses_bytes} bytes are being sent"
+                " (limit responses_bytes).",
                 retry_after_s=_RETRY_S,
             )
         return None

@@ -252,7 +252,7 @@ class Unavailable(QwicketError):
     code = "unavailable"
     title = "This is not available at the moment."
     cause = (
-        "The server is starting or stopping, its database does not answer,"
+        "The server is starting or stopping, its database does not respond,"
         " or it cannot hold more connections, streams or bodies at this moment."
     )
     remedy = "Try again later; the detail says what is missing."

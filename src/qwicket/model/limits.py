@@ -59,23 +59,23 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Time for a request's headers, and for the first byte or handshake of a connection."""
     keep_alive_s: float = 75.0
     """Pause between two requests of a connection."""
-    answer_timeout_s: float = 30.0
+    response_timeout_s: float = 30.0
     """Time in which a client must read some bytes of a response."""
-    answer_bytes_per_s: int = 4 << 10
-    """Minimum rate at which a client reads a response, measured over `answer_timeout_s`."""
+    response_bytes_per_s: int = 4 << 10
+    """Minimum rate at which a client reads a response, measured over `response_timeout_s`."""
 
 
-class AnswerLimits(msgspec.Struct, frozen=True, kw_only=True):
+class ResponseLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Memory for large responses."""
 
-    answers_bytes: int = 256 << 20
+    responses_bytes: int = 256 << 20
     """Bytes of all responses over 64 KiB that clients have not read yet; above it, no other one
     begins. Two are prepared at a time, one per account."""
-    answers_bytes_each: int = 64 << 20
+    responses_bytes_each: int = 64 << 20
     """The same of one account."""
-    answers_waiting_each: int = 64
+    responses_waiting_each: int = 64
     """Waiting large responses of one account."""
-    answers_wait_s: float = 10.0
+    responses_wait_s: float = 10.0
     """Time for which a large response waits for memory, less than the shortest timeout of vendors'
     clients, 30 s."""
 
@@ -262,7 +262,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
 
     bodies: BodyLimits = BodyLimits()
     connections: ConnectionLimits = ConnectionLimits()
-    answers: AnswerLimits = AnswerLimits()
+    responses: ResponseLimits = ResponseLimits()
     sign_in: SignInLimits = SignInLimits()
     requests: RequestLimits = RequestLimits()
     quotas: QuotaLimits = QuotaLimits()

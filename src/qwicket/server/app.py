@@ -158,9 +158,9 @@ class App:
         metrics = Metrics()
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
-        answers = ResponseBudget(self._limits.answers, gateway.auth.confirm)
+        response_budget = ResponseBudget(self._limits.responses, gateway.auth.confirm)
         sources = MetricSources(
-            *(store, gateway, answers, self._dispatcher, liveness),
+            *(store, gateway, response_budget, self._dispatcher, liveness),
             *(self._compute, self._express, self._parsers, access),
         )
         public_url = (settings.public_url or "").rstrip("/")
@@ -180,7 +180,10 @@ class App:
             ),
         }
         self._router = Router(
-            *(apps, self._limits, public_url), answers=answers, metrics=metrics, access=access
+            *(apps, self._limits, public_url),
+            response_budget=response_budget,
+            metrics=metrics,
+            access=access,
         )
         self._heartbeat.start()
         self._dispatcher.start()

@@ -369,12 +369,14 @@ class Connection(HttpToolsProtocol):
         if self._stall is None:
             self._pending_at_check = self._waiting_bytes()
             self._acknowledged_at_check = self._acknowledged_bytes()
-            self._stall = self.loop.call_later(self._limits.answer_timeout_s, self._check_progress)
+            self._stall = self.loop.call_later(
+                self._limits.response_timeout_s, self._check_progress
+            )
 
     def _check_progress(self) -> None:
         """Abort if, since the last check, the client read neither all pending bytes nor enough."""
         self._stall = None
-        enough = self._limits.answer_bytes_per_s * self._limits.answer_timeout_s
+        enough = self._limits.response_bytes_per_s * self._limits.response_timeout_s
         if self._acknowledged_bytes() - self._acknowledged_at_check < min(
             self._pending_at_check, enough
         ):

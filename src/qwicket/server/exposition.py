@@ -40,7 +40,7 @@ def text(now: Sequence[Metric], metrics: Metrics) -> bytes:
 def _of_events(metrics: Metrics) -> Iterator[Metric]:
     yield _histograms(
         "qwicket_request_seconds",
-        "Time from a request's head to the end of its answer",
+        "Time from a request's head to the end of its response",
         ("dialect", "status"),
         {
             (mount or "/", f"{status_class}xx" if status_class else "none"): times
@@ -142,15 +142,15 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
         parsers.refusals,
     )
     yield _gauge(
-        "qwicket_answers_held_bytes",
-        "Large answers that their clients have not taken yet",
-        sources.answers.held_bytes,
+        "qwicket_responses_held_bytes",
+        "Bytes of large responses that clients have not read yet",
+        sources.response_budget.held_bytes,
     )
     yield _counter(
-        "qwicket_answer_refusals",
-        "Large answers refused for want of room (limits answers_bytes, answers_bytes_each,"
-        " answers_waiting_each)",
-        sources.answers.refusals,
+        "qwicket_response_refusals",
+        "Large responses refused, because memory was used up (limits responses_bytes,"
+        " responses_bytes_each, responses_waiting_each)",
+        sources.response_budget.refusals,
     )
     yield _counter(
         "qwicket_leases_lost",

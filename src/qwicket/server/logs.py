@@ -157,7 +157,7 @@ class _Entry(NamedTuple):
 
 
 class AccessLog:
-    """One line per answer, without query, headers or body.
+    """One line per response, without query, headers or body.
 
     Args:
         max_entries: Number of lines that may wait for the writer thread.

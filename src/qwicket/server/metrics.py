@@ -36,7 +36,7 @@ class MetricSources(NamedTuple):
 
     store: Store
     gateway: Gateway
-    answers: ResponseBudget
+    response_budget: ResponseBudget
     dispatcher: Dispatcher
     liveness: LivenessMonitor
     compute: LocalCompute

@@ -11,11 +11,11 @@ from itertools import count
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.requests import (
-    ANSWER,
     BOUND_BODY,
     PUBLIC_URL,
     REFUSAL,
     REQUEST_ID,
+    RESERVATION,
     STREAM_BODY,
     UNSIGNED_BODY,
 )
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 _USUAL_HEADERS: Final = (
-    (b"cache-control", b"no-store"),  # answers hold an account's data, and some an access token
+    (b"cache-control", b"no-store"),  # responses hold an account's data, and some an access token
     (b"referrer-policy", b"no-referrer"),  # some dialects have a token in the URL
     (b"x-content-type-options", b"nosniff"),
 )
@@ -48,10 +48,11 @@ class Router:
     Args:
         mounts: Prefix to app; the longest prefix that fits wins, "" takes the rest.
         limits: Those of bodies count here.
-        answers: Room for large answers; by default of its own.
-        public_url: The address that answers name; by default that of each connection's socket.
+        response_budget: Memory for large responses; by default a budget of its own.
+        public_url: Address of this server in responses; by default that of the
+            connection's socket.
         metrics: Count requests and websockets.
-        access: Notes each answer.
+        access: Logs each response.
     """
 
     def __init__(
@@ -60,7 +61,7 @@ class Router:
         limits: Limits,
         public_url: str = "",
         *,
-        answers: ResponseBudget | None = None,
+        response_budget: ResponseBudget | None = None,
         metrics: Metrics | None = None,
         access: AccessLog | None = None,
     ) -> None:
@@ -70,7 +71,9 @@ class Router:
         self._unsigned_bodies = BodyBudget(
             "unsigned_bodies_bytes", "unsigned_bodies_bytes_each", limits.bodies
         )
-        self._answers = ResponseBudget(limits.answers) if answers is None else answers
+        self._response_budget = (
+            ResponseBudget(limits.responses) if response_budget is None else response_budget
+        )
         self._run = secrets.token_hex(4)
         self._numbers = count()
         self._metrics = metrics
@@ -134,8 +137,8 @@ class Router:
     ) -> None:
         request_id = inner[REQUEST_ID]
         began, status = time.perf_counter(), 0
-        inner[ANSWER] = answer = Reservation(self._answers)
-        owner = partial(_owner, answer, address)
+        inner[RESERVATION] = reservation = Reservation(self._response_budget)
+        owner = partial(_owner, reservation, address)
         body = Body(inner, receive, self._limits.bodies, self._bodies, owner)
 
         async def send_on(message: Message) -> None:
@@ -159,7 +162,7 @@ class Router:
             await app(inner, body.receive, send_on)
         finally:
             body.release()
-            await answer.close()
+            await reservation.close()
             seconds = time.perf_counter() - began
             if self._metrics is not None:
                 self._metrics.answered(prefix, status, seconds)
@@ -189,9 +192,9 @@ def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     return [header for header in _USUAL_HEADERS if header[0] not in names]
 
 
-def _owner(answer: Reservation, address: str) -> str:
+def _owner(reservation: Reservation, address: str) -> str:
     """Return for whom a body is held: an account, or an address before anybody has signed in."""
-    return answer.account or f"address {address}"
+    return reservation.account or f"address {address}"
 
 
 def _own_url(scope: Scope) -> str:

@@ -49,7 +49,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
         tls_cert: Certificate chain in PEM; with it the server speaks TLS.
         tls_key: Its private key, without a password.
-        public_url: Address that answers name; by default that of the connection's own socket.
+        public_url: Address of this server in responses; by default that of the connection's
+            socket.
         lease_s: Lease time of runners in seconds; a server proves life four times in it.
         stop_grace_s: Seconds that running jobs may go on when the server is to stop.
         maintenance_s: Seconds between two rounds of periodic work.
@@ -58,7 +59,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         first_poll_ms: The longest time for which the first status read of a young job is held.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: Format of the log's lines.
-        access_log: Whether every answer has a line there.
+        access_log: Whether every response has a line there.
         limits: Bounds on requests, programs and jobs.
     """
 

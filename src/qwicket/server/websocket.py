@@ -43,7 +43,7 @@ class WebSocket(WebSocketsSansIOProtocol):
     """Serves one websocket.
 
     The handshake ends within `head_timeout_s`, whatever the library makes of it. After a close, the
-    client takes what is left within `answer_timeout_s`.
+    client takes what is left within `response_timeout_s`.
 
     Args:
         config: Configuration of uvicorn.
@@ -92,7 +92,7 @@ class WebSocket(WebSocketsSansIOProtocol):
         """Reset the connection if its client does not take the last bytes in time."""
         if self._deadline is not None:
             self._deadline.cancel()
-        self._deadline = self.loop.call_later(self._limits.answer_timeout_s, self.transport.abort)
+        self._deadline = self.loop.call_later(self._limits.response_timeout_s, self.transport.abort)
 
 
 class _Transport:

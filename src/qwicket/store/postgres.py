@@ -143,8 +143,8 @@ class PostgresTx(Session):
                 start += number
 
     def later(self, name: str, /, **params: Any) -> Callable[[], Row | None]:
-        answer = self._put(self._sql[name], params)
-        return lambda: (_rows(answer) or (None,))[0]
+        pending = self._put(self._sql[name], params)
+        return lambda: (_rows(pending) or (None,))[0]
 
     def require(
         self, name: str, refusal: Callable[[], Exception], /, **params: Any
@@ -152,8 +152,8 @@ class PostgresTx(Session):
         if self._mode is not Mode.OPTIMISTIC:
             return super().require(name, refusal, **params)
         # A missing row ends this attempt; the next mode raises the refusal.
-        answer = self._put(self._sql[name], params, is_required=True)
-        return lambda: _rows(answer)[0]
+        pending = self._put(self._sql[name], params, is_required=True)
+        return lambda: _rows(pending)[0]
 
     def count(self, name: str, /, **params: Any) -> int:
         return self._pipeline.fetch(self._sql[name], params).command_tuples or 0
@@ -272,7 +272,7 @@ class Postgres(Writer):
     def _read(self, operation: Callable[[PostgresTx], T]) -> T:
         """Read, and repeat once if the connection is broken. A test before each read costs more."""
         if time.monotonic() < self._no_reads_before:
-            raise _no_answer()
+            raise _not_responding()
         for may_try_again in (True, False):
             connection: _Connection | None = None
             try:
@@ -346,7 +346,7 @@ class Postgres(Writer):
         if isinstance(error, _OUR_FAULTS) or not known:
             return error
         _log.error("database error: %s", error)
-        return StorageFull() if isinstance(error, errors.DiskFull) else _no_answer()
+        return StorageFull() if isinstance(error, errors.DiskFull) else _not_responding()
 
     def _roll_back(self) -> None:
         assert self._writing is not None
@@ -419,5 +419,5 @@ def _migrate(connection: _Connection) -> None:
                 connection.execute("insert into schema_version values (%s)", (number,))
 
 
-def _no_answer() -> Unavailable:
+def _not_responding() -> Unavailable:
     return Unavailable("The database did not respond.", retry_after_s=1.0)

@@ -10,7 +10,7 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from qwicket.dialects.requests import ANSWER, Request
+from qwicket.dialects.requests import RESERVATION, Request
 from qwicket.dialects.responses import json
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES, Reservation
@@ -167,7 +167,7 @@ async def answered(error_or_body: QwicketError | bytes, held: Reservation) -> li
 
     routes = [Route("GET", "/x", handler, Open("It is public."))]
     dialect = Dialect(Handlers(), routes, lambda error: error.detail.encode())
-    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], ANSWER: held}
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], RESERVATION: held}
     await dialect(scope, receive, send)
     return messages
 

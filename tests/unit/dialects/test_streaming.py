@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from qwicket.dialects.requests import ANSWER
+from qwicket.dialects.requests import RESERVATION
 from qwicket.dialects.streaming import (
     ChunkedResponse,
     encode_in_chunks,
@@ -121,7 +121,7 @@ async def sent(
         messages.append(message)
         before.append(held._budget.held_bytes)
 
-    await response({"type": "http", ANSWER: held}, receive, send)
+    await response({"type": "http", RESERVATION: held}, receive, send)
     return messages, b"".join(each.get("body", b"") for each in messages), before
 
 

@@ -10,13 +10,13 @@ from qwicket.gateway.response_budget import Reservation, ResponseBudget
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated, Unavailable
-from qwicket.model.limits import AnswerLimits
+from qwicket.model.limits import ResponseLimits
 from support.answers import answer
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = AnswerLimits(
-    answers_bytes=100, answers_bytes_each=40, answers_waiting_each=3, answers_wait_s=0.3
+LIMITS = ResponseLimits(
+    responses_bytes=100, responses_bytes_each=40, responses_waiting_each=3, responses_wait_s=0.3
 )
 
 
@@ -45,7 +45,7 @@ async def test_an_account_with_too_much_untaken_is_refused_and_no_other(
     second = await taken_slowly(room, "ada", 30)  # the last that finds room may go beyond it
     error = await refusal(answer("ada", room))
     assert isinstance(error, TooManyRequests)
-    assert (error.limit, error.quota) == ("answers_bytes_each", 40)
+    assert (error.limit, error.quota) == ("responses_bytes_each", 40)
     assert error.retry_after_s
     other = await taken_slowly(room, "bob", 30)
     assert (room.held_bytes, room.refusals) == (90, 1)
@@ -58,7 +58,7 @@ async def test_everyone_together_has_a_bound(room: ResponseBudget) -> None:
     made = [await taken_slowly(room, name, 35) for name in ("ada", "bob", "eve")]
     error = await refusal(answer("mallory", room))
     assert isinstance(error, Unavailable)
-    assert "answers_bytes)" in error.detail
+    assert "responses_bytes)" in error.detail
     await made[0].close()
     await (await taken_slowly(room, "mallory", 35)).close()
 
@@ -86,7 +86,7 @@ async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(
     again = asyncio.create_task(answer("ada", room).begin())
     await bob.begin()
     third = answer("eve", room)
-    assert "answers_wait_s" in (await refusal(third)).detail
+    assert "responses_wait_s" in (await refusal(third)).detail
     with pytest.raises(Unavailable):
         await again
     await ada.hold(10)
@@ -104,7 +104,7 @@ async def test_an_account_without_budget_is_refused_although_no_turn_was_free(
         await each.begin()
     error = await refusal(answer("ada", room))
     assert isinstance(error, TooManyRequests)
-    assert error.limit == "answers_bytes_each"
+    assert error.limit == "responses_bytes_each"
     for each in (held, *others):
         await each.close()
 
@@ -116,7 +116,7 @@ async def test_few_of_one_account_wait(room: ResponseBudget) -> None:
     await asyncio.sleep(0)
     error = await refusal(answer("ada", room))
     assert isinstance(error, TooManyRequests)
-    assert error.limit == "answers_waiting_each"
+    assert error.limit == "responses_waiting_each"
     results = await asyncio.gather(*waiting, return_exceptions=True)
     assert all(isinstance(each, Unavailable) for each in results)
     await ada.close()

@@ -17,7 +17,7 @@ from qwicket.server.websocket import WebSocket
 
 pytestmark = pytest.mark.anyio
 
-LIMITS = ConnectionLimits(head_timeout_s=0.3, answer_timeout_s=0.3)
+LIMITS = ConnectionLimits(head_timeout_s=0.3, response_timeout_s=0.3)
 HANDSHAKE = (
     b"GET /%s HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
     b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s\r\n"

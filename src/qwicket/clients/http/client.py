@@ -99,7 +99,7 @@ def validated(response: Response, url: str, request: Request) -> Response:
         raise InvalidResponse(f"{url} redirects{to}; this is not followed.")
     # A connection that breaks within the headers looks like an empty response.
     if not response.content and not request.can_be_empty:
-        raise NoResponse(f"{url} cannot be reached: the answer is empty.", was_sent=True)
+        raise NoResponse(f"{url} cannot be reached: the response is empty.", was_sent=True)
     return response
 
 

@@ -82,7 +82,7 @@ class _TimedReader(io.RawIOBase):
     def readinto(self, buffer: WriteableBuffer) -> int | None:
         left_s = self._deadline - time.monotonic()
         if left_s <= 0:
-            raise TimeoutError("the answer is too slow")
+            raise TimeoutError("the response is too slow")
         self._sock.settimeout(left_s)
         received = self._raw.readinto(buffer)
         self._deadline += (received or 0) * self._s_per_byte

@@ -87,7 +87,7 @@ def described(
             if why is NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):
                 why = "the name is not known"
             return NoResponse(f"{url} cannot be reached: {why}.", was_sent=False)
-    why = "no answer came in time" if isinstance(error, kinds.late) else "the connection broke"
+    why = "no response came in time" if isinstance(error, kinds.late) else "the connection broke"
     return NoResponse(f"{url} cannot be reached: {why}.", was_sent=True)
 
 

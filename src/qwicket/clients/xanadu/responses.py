@@ -21,7 +21,7 @@ def content(response: requests.Response) -> dict[str, Any]:
     found = _document(response)
     if isinstance(found, dict):
         return found
-    text = f"{response.url} did not answer with a JSON object."
+    text = f"{response.url} did not return a JSON object."
     if found is _NO_JSON:
         raise JSONDecodeError(text, "", 0)  # a ValueError too, as users of xcc expect
     raise RequestException(text)
@@ -50,7 +50,7 @@ def entries(response: requests.Response, key: str) -> list[dict[str, Any]]:
         isinstance(entry, dict) and isinstance(entry.get(key), str) for entry in found
     ):
         return found
-    raise RequestException(f"{response.url} did not answer with a list.")
+    raise RequestException(f"{response.url} did not return a list.")
 
 
 def error_message(response: requests.Response) -> str | None:

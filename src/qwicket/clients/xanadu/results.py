@@ -31,7 +31,7 @@ def arrays(response: requests.Response, *, widen: bool) -> Result:
         RequestException: The response is not an archive of arrays.
     """
     body = _read(response)
-    failure = f"{response.url} did not answer with NumPy arrays (npz)."
+    failure = f"{response.url} did not return NumPy arrays (npz)."
     try:
         found = _load(body)
     except (ValueError, OSError, EOFError, KeyError, RuntimeError, zipfile.BadZipFile):

@@ -36,7 +36,7 @@ REGISTRATION: Final = Registration(
     title="The IBM Quantum Experience API of 2020",
     lead=(
         "Clients of that API work against this server when their address is changed. They sign in"
-        " at `/users/loginWithToken`; the `id` in its answer goes into `X-Access-Token`, into the"
+        " at `/users/loginWithToken`; the `id` in its response goes into `X-Access-Token`, into the"
         " query as `access_token`, or into a JSON body. Paths are taken in any case, `/jobs` and"
         " `/devices` in the singular too, `/backends` for `/devices`, `/v/1` at their end, and"
         " below `/Network/{hub}/Groups/{group}/Projects/{project}`. `/jobs/{id}/status` is a"

@@ -44,7 +44,7 @@ _ROWS_PER_TURN: Final = 20
 
 
 class Handlers:
-    """What both versions answer, and version 0.4 alone.
+    """Handlers of both versions, and of version 0.4 alone.
 
     Args:
         gateway: Does the work.
@@ -132,8 +132,8 @@ class Handlers:
         """Submit a job again, with changes."""
         job = await self._gateway.jobs.get(actor, request.path_params["id"], dialect=wire.DIALECT)
         vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
-        program = await self._gateway.results.program(job, request.answer)
-        await request.answer.close()  # the answer itself is short
+        program = await self._gateway.results.program(job, request.reservation)
+        await request.reservation.close()  # the response itself is short
         submission = wire.clone(request.payload, job, vendor_fields, program, self.limits)
         return await self._submit(actor, request, submission)
 
@@ -178,7 +178,7 @@ class Handlers:
         if "parent_job_id" in query:
             return await self._children(request, actor, query["parent_job_id"])
         if query.get("submitter_id", actor.account) != actor.account:
-            return _answer_page(request, (), None)
+            return _page_response(request, (), None)
         session = query.get("session_id")
         if session is not None:
             session = (await self._gateway.groups.get(actor, session, dialect=wire.DIALECT)).id
@@ -203,7 +203,7 @@ class Handlers:
             limit=integer(query, "limit", _PAGE, 1, self.limits.requests.list_page),
         )
         found = await self._gateway.jobs.page(actor, asked)
-        page, last = _Page(request.answer), None
+        page, last = _Page(request.reservation), None
         for job in found:
             last = job
             if has_status(job, word) and (not targets or job.device in targets):
@@ -217,12 +217,12 @@ class Handlers:
                 await page.pause()
         is_last = len(found) < asked.limit and last is (found[-1] if found else None)
         following = None if is_last or last is None else str(last.seq)
-        return _answer_page(request, page.rows, following)
+        return _page_response(request, page.rows, following)
 
     async def _children(self, request: Request[Any], actor: Actor, id_text: str) -> Response:
         part, vendor_fields = await self._find(actor, id_text)
         if part.number is not None or not vendor_fields.is_multi:
-            return _answer_page(request, (), None)
+            return _page_response(request, (), None)
 
         async def child(number: int) -> dict[str, Any]:
             return await self._body(
@@ -248,14 +248,14 @@ class Handlers:
         query, maximum = request.query_params, self.limits.requests.list_page
         start = cursor(query) or 0
         end = min(length, start + integer(query, "limit", maximum, 1, maximum))
-        page, at = _Page(request.answer), start
+        page, at = _Page(request.reservation), start
         while at < end and not page.is_full:
             body = await read_body(at)
             at += 1
             if body is not None:
                 page.add(body)
             await page.pause()
-        return _answer_page(request, page.rows, str(at) if at < length else None)
+        return _page_response(request, page.rows, str(at) if at < length else None)
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job, and wait a little for a running one to end: no status is in between."""
@@ -310,9 +310,11 @@ class Handlers:
         found = await self._results(request, part, vendor_fields)
         sharpen = results.is_sharpened(request.query_params, vendor_fields.is_debiased)
         if self._is_nested(part, vendor_fields):
-            return await _answer(found, lambda: results.nested(found, sharpen=sharpen))
+            return await _rendered(found, lambda: results.nested(found, sharpen=sharpen))
         outcome, shots = results.only(found), part.job.shots
-        return await _answer(found, lambda: results.probabilities(outcome, shots, sharpen=sharpen))
+        return await _rendered(
+            found, lambda: results.probabilities(outcome, shots, sharpen=sharpen)
+        )
 
     def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:
         """Return whether probabilities are by child job."""
@@ -321,15 +323,15 @@ class Handlers:
     async def read_histogram(self, actor: Actor, request: Request[None]) -> Response:
         """Read the counts of a job."""
         _, found = await self._single_result(actor, request)
-        return await _answer(found, lambda: results.histogram(results.only(found)))
+        return await _rendered(found, lambda: results.histogram(results.only(found)))
 
     async def read_shots(self, actor: Actor, request: Request[None]) -> Response:
         """Read the outcome of each shot."""
         part, found = await self._single_result(actor, request)
         if not is_quick(part.job):  # few counts may be of many shots
-            await request.answer.begin()
+            await request.reservation.begin()
         outcome, number = results.only(found), part.number or 0
-        return await _answer(found, lambda: results.shots(outcome, number))
+        return await _rendered(found, lambda: results.shots(outcome, number))
 
     async def read_artifact(self, actor: Actor, request: Request[None]) -> Response:
         """Read a result in one of its formats."""
@@ -344,12 +346,12 @@ class Handlers:
             return await self._compiled(part, vendor_fields)
         found = await self._results(request, part, vendor_fields)
         if not is_quick(part.job):
-            await request.answer.begin()
+            await request.reservation.begin()
         if is_nested:
-            return await _answer(found, lambda: results.nested(found, sharpen=False))
+            return await _rendered(found, lambda: results.nested(found, sharpen=False))
         is_named, number = vendor_fields.type == wire.QASM3, part.number or 0
         render = partial(results.artifact, form, found, number, is_named=is_named)
-        return await _answer(found, render)
+        return await _rendered(found, render)
 
     async def _compiled(self, part: JobPart, vendor_fields: wire.VendorFields) -> Response:
         """Return a circuit in native gates, compiled now: few are ever read."""
@@ -378,7 +380,7 @@ class Handlers:
     ) -> JobResults:
         if vendor_fields.is_dry:
             raise NotFound("A dry run has no results.")
-        return await self._gateway.results.of(part.job, request.answer, part.number)
+        return await self._gateway.results.of(part.job, request.reservation, part.number)
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -447,7 +449,7 @@ class Handlers:
 
 
 class V03Handlers(Handlers):
-    """What version 0.3 answers otherwise."""
+    """Handlers of version 0.3 that differ."""
 
     _version = V03
 
@@ -465,9 +467,9 @@ class V03Handlers(Handlers):
 class _Page:
     """Jobs of one page. They may be many or have long metadata: other requests run in between."""
 
-    def __init__(self, answer: Reservation) -> None:
+    def __init__(self, reservation: Reservation) -> None:
         self.rows: list[msgspec.Raw] = []
-        self._answer = answer
+        self._reservation = reservation
         self._size = self._n_looked_at = 0
 
     def add(self, body: dict[str, Any]) -> None:
@@ -482,7 +484,7 @@ class _Page:
     async def pause(self) -> None:
         """Let other requests run now and then: each job takes a look-up or two."""
         if self._size > SMALL_RESPONSE_BYTES:
-            await self._answer.begin()
+            await self._reservation.begin()
         self._n_looked_at += 1
         if self._n_looked_at % _ROWS_PER_TURN == 0:
             await asyncio.sleep(0)
@@ -492,7 +494,7 @@ def _backend(request: Request[Any]) -> str:
     return wire.device_name(request.path_params["backend"])
 
 
-def _answer_page(
+def _page_response(
     request: Request[Any], rows: Sequence[msgspec.Raw], following: str | None
 ) -> Response:
     """Return a page of jobs. cirq-ionq takes a `next` of null for a page; others need the key."""
@@ -502,7 +504,7 @@ def _answer_page(
     return json(body)
 
 
-async def _answer(found: JobResults, render: Callable[[], Any]) -> Response:
+async def _rendered(found: JobResults, render: Callable[[], Any]) -> Response:
     """Return a rendered result; a large one is rendered in a thread."""
     return await json_in_thread(render, is_small=found.is_small)
 

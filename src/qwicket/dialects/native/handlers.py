@@ -68,9 +68,9 @@ class Handlers(AgentHandlers):
             actor, body.scopes, devices=body.devices, project=body.project, life_s=body.life_s
         )
         projects = await self._gateway.accounts.projects(actor)
-        answer = json(account_wire.new_token(created, projects), 201)
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        response = json(account_wire.new_token(created, projects), 201)
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     async def revoke_token(self, actor: Actor, request: Request[None]) -> Response:
         """Revoke a token, and all tokens created with it."""
@@ -120,7 +120,7 @@ class Handlers(AgentHandlers):
         job, told = await self._gateway.jobs.wait(actor, job.id, wait_s)
         await self.sign_in(request)  # the token may have been revoked meanwhile
         if with_result:
-            results = await self._gateway.results.at_once(job, request.answer, told)
+            results = await self._gateway.results.at_once(job, request.reservation, told)
             if results is not None:
                 whole = await json_in_thread(
                     lambda: wire.submitted(*results), is_small=results.is_small
@@ -173,7 +173,7 @@ class Handlers(AgentHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job, results_so_far = await self._wait(actor, request)
-        results = await self._gateway.results.of(job, request.answer, known=results_so_far)
+        results = await self._gateway.results.of(job, request.reservation, known=results_so_far)
         return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
@@ -181,7 +181,9 @@ class Handlers(AgentHandlers):
         is_archive = arrays.are_requested(request.headers.get("accept", ""), request.query_params)
         job, results_so_far = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
-        results = await self._gateway.results.of(job, request.answer, number, known=results_so_far)
+        results = await self._gateway.results.of(
+            job, request.reservation, number, known=results_so_far
+        )
         (part,) = results.parts
         if is_archive:
             archive = await asyncio.to_thread(arrays.npz, part)
@@ -194,7 +196,7 @@ class Handlers(AgentHandlers):
         """Read one circuit as its lab's device receives it, in OpenQASM 3."""
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
         number = wire.part_number(request.path_params["part"], job)
-        text = await self._gateway.compilation.openqasm(job, number, request.answer)
+        text = await self._gateway.compilation.openqasm(job, number, request.reservation)
         return Response(text, media_type=OPENQASM_TYPE)
 
     async def _wait(self, actor: Actor, request: Request[Any]) -> WaitResult:

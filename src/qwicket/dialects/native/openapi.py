@@ -51,7 +51,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "One key makes one job within 24 h.",
         {"type": "string", "minLength": 1, "maxLength": 255},
     ),
-    "If-None-Match": ("Answer 304 if the job's tag is among these.", {"type": "string"}),
+    "If-None-Match": ("The response is 304 if the job's tag is among these.", {"type": "string"}),
     "Prefer": ("`wait=5` is the same as `?wait=5` (RFC 7240).", {"type": "string"}),
     "Last-Event-ID": (
         "Go on after this event.",

@@ -59,44 +59,46 @@ async def describe(_: Handlers, request: Request[None]) -> Response:  # noqa: AR
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("GET", "/openapi.json", describe, Open("It describes every server alike.")),
-        answers=(dict[str, Any],),
+        responses=(dict[str, Any],),
     ),
-    Route("GET", "/account", _DO.read_account, ANY_TOKEN, answers=(schema.accounts.AccountBody,)),
-    Route("GET", "/projects", _DO.list_projects, ANY_TOKEN, answers=(schema.accounts.ProjectList,)),
-    Route("GET", "/tokens", _DO.list_tokens, ANY_TOKEN, answers=(schema.accounts.TokenList,)),
+    Route("GET", "/account", _DO.read_account, ANY_TOKEN, responses=(schema.accounts.AccountBody,)),
+    Route(
+        "GET", "/projects", _DO.list_projects, ANY_TOKEN, responses=(schema.accounts.ProjectList,)
+    ),
+    Route("GET", "/tokens", _DO.list_tokens, ANY_TOKEN, responses=(schema.accounts.TokenList,)),
     Route(
         *("POST", "/tokens", _DO.make_token, _T, _TOKEN),
-        answers=(schema.accounts.NewTokenBody,),
+        responses=(schema.accounts.NewTokenBody,),
         status=201,
     ),
     # A token may always revoke itself.
     Route("DELETE", "/tokens/{id}", _DO.revoke_token, ANY_TOKEN, status=204),
-    Route("GET", "/devices", _DO.list_devices, _D, answers=(schema.devices.DeviceList,)),
-    Route("GET", "/devices/{name}", _DO.read_device, _D, answers=(schema.devices.DeviceBody,)),
+    Route("GET", "/devices", _DO.list_devices, _D, responses=(schema.devices.DeviceList,)),
+    Route("GET", "/devices/{name}", _DO.read_device, _D, responses=(schema.devices.DeviceBody,)),
     Route(
         *("GET", "/devices/{name}/calibration", _DO.read_calibration, _D),
         query=("at",),
-        answers=(agent_wire.CalibrationBody,),
+        responses=(agent_wire.CalibrationBody,),
     ),
     Route(
         *("GET", "/jobs", _DO.list_jobs, _R),
         query=(*_PAGE, *_SEARCH),
-        answers=(schema.jobs.JobList,),
+        responses=(schema.jobs.JobList,),
     ),
     Route(
         *("POST", "/jobs", _DO.submit_job, _W, _SUBMISSION),
         query=("wait", "include", "Prefer", "Idempotency-Key"),
-        answers=(schema.results.SubmittedBody,),
+        responses=(schema.results.SubmittedBody,),
         status=201,
     ),
     Route(
         *("GET", "/jobs/{id}", _DO.read_job, _R),
         query=("wait", "If-None-Match"),
-        answers=(schema.jobs.JobBody,),
+        responses=(schema.jobs.JobBody,),
     ),
     Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, status=204),
-    Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, answers=(schema.jobs.JobBody,)),
-    Route("GET", "/jobs/{id}/events", _DO.list_events, _R, answers=(schema.jobs.EventList,)),
+    Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, responses=(schema.jobs.JobBody,)),
+    Route("GET", "/jobs/{id}/events", _DO.list_events, _R, responses=(schema.jobs.EventList,)),
     Route(
         *("GET", "/jobs/{id}/stream", _DO.stream_job, _R),
         query=("Last-Event-ID",),
@@ -106,57 +108,61 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("GET", "/jobs/{id}/result", _DO.read_result, _R),
         query=("wait",),
-        answers=(schema.results.ResultBody,),
+        responses=(schema.results.ResultBody,),
     ),
     Route(
         *("GET", "/jobs/{id}/parts/{part}", _DO.read_part, _R),
         query=("wait", "format"),
-        answers=(schema.results.PartResultBody,),
+        responses=(schema.results.PartResultBody,),
         media_type=NPZ_TYPE,
     ),
     Route(
         *("GET", "/jobs/{id}/parts/{part}/compiled", _DO.read_compiled, _R),
         media_type="text/plain",
     ),
-    Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, answers=(schema.groups.GroupList,)),
+    Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, responses=(schema.groups.GroupList,)),
     Route(
         *("POST", "/groups", _DO.open_group, _W, _GROUP),
-        answers=(schema.groups.GroupBody,),
+        responses=(schema.groups.GroupBody,),
         status=201,
     ),
-    Route("GET", "/groups/{id}", _DO.read_group, _R, answers=(schema.groups.GroupBody,)),
-    Route("POST", "/groups/{id}/close", _DO.close_group, _W, answers=(schema.groups.GroupBody,)),
+    Route("GET", "/groups/{id}", _DO.read_group, _R, responses=(schema.groups.GroupBody,)),
+    Route("POST", "/groups/{id}/close", _DO.close_group, _W, responses=(schema.groups.GroupBody,)),
     Route(
-        "POST", "/groups/{id}/cancel", _DO.cancel_group, _W, answers=(schema.groups.CancelledBody,)
+        "POST",
+        "/groups/{id}/cancel",
+        _DO.cancel_group,
+        _W,
+        responses=(schema.groups.CancelledBody,),
     ),
     Route(
         *("PUT", "/agent/devices/{name}", _DO.announce_device, _S, _ANNOUNCEMENT),
-        answers=(agent_wire.AnnouncedBody,),
+        responses=(agent_wire.AnnouncedBody,),
     ),
     Route(
         *("PUT", "/agent/devices/{name}/calibration", _DO.put_calibration, _S, _CALIBRATION),
-        answers=(agent_wire.CalibratedBody,),
+        responses=(agent_wire.CalibratedBody,),
     ),
     Route(
         *("DELETE", "/agent/devices/{name}/agents/{agent}", _DO.leave_device, _S),
-        answers=(schema.base.ResponseBody,),
+        responses=(schema.base.ResponseBody,),
     ),
     Route(
         *("POST", "/devices/{name}/leases", _DO.claim_job, _S, _CLAIM),
         query=("wait",),
-        answers=(schema.agents.ClaimedBody,),
+        responses=(schema.agents.ClaimedBody,),
     ),
     Route(
         *("POST", "/leases/{id}/renew", _DO.renew_lease, _S, _RENEWAL),
-        answers=(schema.agents.DirectivesBody,),
+        responses=(schema.agents.DirectivesBody,),
     ),
     Route(
         *("POST", "/leases/{id}/finish", _DO.finish_job, _S, _FINISH),
-        answers=(schema.agents.JobStateBody,),
+        responses=(schema.agents.JobStateBody,),
     ),
     Route(
         *("POST", "/leases/{id}/release", _DO.release_job, _S, _RELEASE),
-        answers=(schema.agents.JobStateBody,),
+        responses=(schema.agents.JobStateBody,),
     ),
 )
 

@@ -131,7 +131,7 @@ class CommonHandlers:
     async def _search(
         self,
         actor: Actor,
-        answer: Reservation,
+        reservation: Reservation,
         *,
         states: tuple[JobState, ...],
         page: int,
@@ -170,7 +170,7 @@ class CommonHandlers:
             if size > _PAGE_BYTES:
                 break
             if size > SMALL_RESPONSE_BYTES:
-                await answer.begin()
+                await reservation.begin()
             if number % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)  # each takes a look-up or two
         return shown, sum(tally.values())

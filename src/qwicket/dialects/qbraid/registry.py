@@ -29,7 +29,7 @@ _LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
 _REQUIRED: Final = ("vendorJobId", "qbraidDeviceId")
 _PAGE: Final = 100
 _MAX_BYTES: Final = 4 << 20
-"""A search ends with the document that makes its answer larger."""
+"""A search ends with the document that makes its response larger."""
 _MAX_DIGITS: Final = 18
 _BITS: Final = 103
 """Bits of a number that fits into 20 letters and digits."""

@@ -114,8 +114,8 @@ class Handlers:
             return _status(id_text, job, is_old)
         from qwicket.dialects.qlued import results  # late: it imports NumPy
 
-        found = await self._gateway.results.of(job, request.answer)
-        source = (await self._gateway.results.program(job, request.answer)).source
+        found = await self._gateway.results.of(job, request.reservation)
+        source = (await self._gateway.results.program(job, request.reservation)).source
 
         def render() -> dict[str, Any]:
             return _render(results.result(found, source, view.device), is_old)

@@ -31,25 +31,25 @@ def _routes(at: str, submission: Body[wire.Posted], query: tuple[str, ...]) -> t
     of = f"{at}/{{backend_name}}"
     listed, shown = (list[description.BackendConfigSchemaOut],), description.BackendConfigSchemaOut
     return (
-        Route("GET", f"{at}/backends", _DO.list_backends, _OPEN, answers=listed),
-        Route("GET", f"{of}/get_config", _DO.get_config, _OPEN, answers=(shown,)),
+        Route("GET", f"{at}/backends", _DO.list_backends, _OPEN, responses=listed),
+        Route("GET", f"{of}/get_config", _DO.get_config, _OPEN, responses=(shown,)),
         Route(
             *("GET", f"{of}/get_backend_status", _DO.get_backend_status, _OPEN),
-            answers=(description.BackendStatusSchemaOut,),
+            responses=(description.BackendStatusSchemaOut,),
         ),
         Route(
             *("POST", f"{of}/post_job", _DO.post_job, Scope.JOBS_WRITE, submission),
-            answers=_STATUS,
+            responses=_STATUS,
         ),
         Route(
             *("GET", f"{of}/get_job_status", _DO.get_job_status, Scope.JOBS_READ),
             query=query,
-            answers=_STATUS,
+            responses=_STATUS,
         ),
         Route(
             *("GET", f"{of}/get_job_result", _DO.get_job_result, Scope.JOBS_READ),
             query=query,
-            answers=(*_STATUS, description.ResultDict),
+            responses=(*_STATUS, description.ResultDict),
             on_error=old_refusal,
         ),
     )

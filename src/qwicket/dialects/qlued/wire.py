@@ -283,7 +283,7 @@ def with_old_statuses(body: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def received(job: Job) -> dict[str, str]:
-    """Return the answer to a submission, which is the same whatever becomes of it."""
+    """Return the response to a submission, which is the same for accepted and refused jobs."""
     return status_msg("INITIALIZING", _RECEIVED, job_id=job.id)
 
 
@@ -302,7 +302,7 @@ def job_status(job: Job) -> dict[str, str]:
 
 
 def unknown_job(id_text: str) -> dict[str, str]:
-    """Return the answer to an id under which this token has nothing on this device."""
+    """Return the response to an id under which this token has no job on this device."""
     return status_msg(
         "ERROR",
         "Could not find the status file.",

@@ -59,9 +59,9 @@ class Handlers:
         except Unauthenticated:
             return _refused("invalid_grant", "Invalid refresh token")
         text = await self._gateway.access_tokens.issue(actor, wire.DIALECT, self._access_token_s)
-        answer = json(wire.access(text, asked.token, self._access_token_s))
-        answer.headers["Cache-Control"] = "no-store"
-        return answer
+        response = json(wire.access(text, asked.token, self._access_token_s))
+        response.headers["Cache-Control"] = "no-store"
+        return response
 
     async def ping(self, actor: Actor, request: Request[None]) -> Response:
         """Check an access token."""
@@ -148,7 +148,7 @@ class Handlers:
     async def read_circuit(self, actor: Actor, request: Request[None]) -> Response:
         """Read the circuit of a job, as it was sent."""
         program = await self._gateway.results.program(
-            await self._job(actor, request), request.answer
+            await self._job(actor, request), request.reservation
         )
         is_small = len(program.source) <= _SMALL_TEXT_BYTES
         return await json_in_thread(lambda: {"circuit": program.source.decode()}, is_small=is_small)
@@ -161,7 +161,7 @@ class Handlers:
             raise NotFound(f"The job is {job.state} and has no result{reason}")
         from qwicket.dialects.xanadu import results  # late: it imports NumPy
 
-        found = await self._gateway.results.of(job, request.answer)
+        found = await self._gateway.results.of(job, request.reservation)
         is_bare = results.NPY_TYPE in request.headers.get("accept", "")
         body = await asyncio.to_thread(results.npy if is_bare else results.npz, found)
         media_type = results.NPY_TYPE if is_bare else "application/octet-stream"

@@ -105,7 +105,7 @@ class QsimEngine:
         Raises:
             CannotRun: Not this circuit.
             MemoryError: The state does not fit into memory.
-            UnreliableResult: qsim gave no answer, or none that can be right.
+            UnreliableResult: qsim returned no result, or one that cannot be right.
         """
         if task.noise is not None or not task.program.is_straight:
             raise CannotRun("unsupported", "qsim runs ideal circuits, measured at the end")
@@ -117,7 +117,7 @@ class QsimEngine:
         return EngineResult(arrays_of(samples, task.program.reads(), task.outputs))
 
     def test(self) -> None:
-        """Compare every kind of gate with NumPy's answer.
+        """Compare every kind of gate with NumPy's result.
 
         Raises:
             UnreliableResult: The shots do not follow it.

@@ -141,8 +141,8 @@ def _operation(method: str, path: str, operation: Mapping[str, Any]) -> Html:
     if "requestBody" in operation:
         schema = operation["requestBody"]["content"][_JSON]["schema"]
         parts += [tag("h4", "Body"), tag("p", _kind(schema))]
-    answers = (_answer(status, each) for status, each in sorted(operation["responses"].items()))
-    parts += [tag("h4", "Answers"), _fields(answers)]
+    responses = (_response(status, each) for status, each in sorted(operation["responses"].items()))
+    parts += [tag("h4", "Responses"), _fields(responses)]
     return tag("section", *parts, class_="card", id=_anchor(method, path))
 
 
@@ -154,7 +154,7 @@ def _parameter(of: Mapping[str, Any]) -> tuple[Html, Html]:
     )
 
 
-def _answer(status: str, of: Mapping[str, Any]) -> tuple[Html, Html]:
+def _response(status: str, of: Mapping[str, Any]) -> tuple[Html, Html]:
     kinds = [
         _kind(content["schema"]) if "schema" in content else tag("code", media)
         for media, content in of.get("content", {}).items()

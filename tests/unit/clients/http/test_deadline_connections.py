@@ -39,7 +39,7 @@ def _no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_answer_that_drips_is_left_after_the_timeout(at_once: int) -> None:
     with BadServer(drip(0.02, GOOD, at_once=at_once)) as server:
         began = time.monotonic()
-        with pytest.raises(NoResponse, match="no answer came in time"):
+        with pytest.raises(NoResponse, match="no response came in time"):
             get(server.url, 0.3)
         # 2,000 bytes in good faith would add 0.12 s.
         assert 0.3 <= time.monotonic() - began < 3.0
@@ -151,7 +151,7 @@ def test_a_certificate_that_the_operator_trusts_is_taken(
     with BadServer(answer(200, GOOD), drip(0.02, GOOD), tls=tls) as server:
         assert get(server.url, 5.0) == GOOD
         began = time.monotonic()
-        with pytest.raises(NoResponse, match="no answer came in time"):
+        with pytest.raises(NoResponse, match="no response came in time"):
             get(server.url, 0.5)
         assert 0.5 <= time.monotonic() - began < 3.0
 

@@ -147,7 +147,7 @@ def test_a_huge_retry_after_is_capped() -> None:
 def test_an_answer_that_does_not_come_in_time_is_left(trouble: Step) -> None:
     with BadServer(trouble) as server:
         began = time.monotonic()
-        with pytest.raises(IonQRetriableError, match="no answer came in time") as caught:
+        with pytest.raises(IonQRetriableError, match="no response came in time") as caught:
             client(server.url, RetryPolicy(max_attempts=1), timeout_s=0.3).retrieve_job("7")
         assert 0.3 <= time.monotonic() - began < 3.0
     assert (caught.value.status_code, caught.value.error_type) == (None, "no_response")

@@ -142,7 +142,7 @@ def test_there_is_no_try_after_the_total_time() -> None:
 def test_a_silent_server_is_left_after_the_timeout() -> None:
     with BadServer(silent()) as server:
         began = time.monotonic()
-        with pytest.raises(Unreachable, match="no answer came in time"):
+        with pytest.raises(Unreachable, match="no response came in time"):
             transport(server, RetryPolicy(max_attempts=1), timeout_s=0.2).get("/x", OBJECT)
         assert 0.2 <= time.monotonic() - began < 2.0
 

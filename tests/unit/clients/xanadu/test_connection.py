@@ -117,7 +117,7 @@ def test_without_a_refresh_token_the_first_refusal_is_final() -> None:
 def test_a_renewal_that_is_no_json_is_a_value_error_as_well(body: bytes) -> None:
     """xcc raises ValueError, and documents RequestException: this is both."""
     with BadServer(answer(200, body)) as server, connecting(server.url) as made:
-        with pytest.raises(ValueError, match="did not answer with a JSON object") as caught:
+        with pytest.raises(ValueError, match="did not return a JSON object") as caught:
             made.update_access_token()
         assert isinstance(caught.value, RequestException)
         assert made.access_token == PASS

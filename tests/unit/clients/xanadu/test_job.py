@@ -75,7 +75,7 @@ def test_a_list_that_is_none_is_an_error(body: Any) -> None:
     with (
         BadServer(answer(200, body)) as server,
         connecting(server.url) as made,
-        pytest.raises(RequestException, match=r"did not answer with a (list|JSON object)"),
+        pytest.raises(RequestException, match=r"did not return a (list|JSON object)"),
     ):
         Job.list(made)
 
@@ -129,7 +129,7 @@ def test_a_result_that_is_no_archive_of_arrays_is_an_error(body: bytes) -> None:
     with (
         BadServer(answer(200, body)) as server,
         connecting(server.url) as made,
-        pytest.raises(RequestException, match="did not answer with NumPy arrays"),
+        pytest.raises(RequestException, match="did not return NumPy arrays"),
     ):
         _ = Job("7", made).result
 

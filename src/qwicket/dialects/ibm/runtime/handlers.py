@@ -132,7 +132,7 @@ class Handlers:
         job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
         shown = await self._body(job, await projects.names(self._gateway, actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
-            program = await self._gateway.results.program(job, request.answer)
+            program = await self._gateway.results.program(job, request.reservation)
             return await json_in_thread(lambda: _with_params(shown, program.source))
         return json(shown)
 
@@ -143,8 +143,8 @@ class Handlers:
             return Response(jobs.reason(job), media_type="text/plain")
         from qwicket.dialects.ibm.runtime import results  # late: it imports NumPy
 
-        found = await self._gateway.results.of(job, request.answer)
-        program = await self._gateway.results.program(job, request.answer)
+        found = await self._gateway.results.of(job, request.reservation)
+        program = await self._gateway.results.program(job, request.reservation)
         limits = self.limits
         return await json_in_thread(lambda: results.result(found, program.source, limits))
 

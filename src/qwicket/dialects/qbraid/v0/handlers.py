@@ -86,7 +86,7 @@ class Handlers(CommonHandlers):
             raise InvalidRequest(detail, field="numResults")
         # A list of a megabyte takes a tenth of a second to become a set.
         sought = await asyncio.to_thread(query.parse, fields)
-        await request.answer.begin()
+        await request.reservation.begin()
         found = await self._registry.search(actor, await self._email(actor), sought, maximum)
         return await json_in_thread(lambda: raw_list(found))
 
@@ -145,7 +145,7 @@ class Handlers(CommonHandlers):
         if not states:
             return json([])
         found, _ = await self._search(
-            *(actor, request.answer),
+            *(actor, request.reservation),
             states=states,
             page=params.integer(asked, "page", 1, _MAX_PAGES),
             limit=params.integer(asked, "resultsPerPage", _PAGE, self.limits.requests.list_page),
@@ -168,11 +168,11 @@ class Handlers(CommonHandlers):
             return []
         document = jobs.v0_document(shown, actor.account_name, await self._email(actor))
         if await self._has_short_text(shown):
-            program = await self._gateway.results.program(shown.job, request.answer)
+            program = await self._gateway.results.program(shown.job, request.reservation)
             document |= jobs.openqasm_field(program)
         is_one = statuses.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
         if is_one and is_quick(shown.job):
-            found = await self._gateway.results.of(shown.job, request.answer)
+            found = await self._gateway.results.of(shown.job, request.reservation)
             if found.is_small:
                 document["measurementCounts"] = jobs.v0_result(found)["measurementCounts"]
         return [document]
@@ -202,7 +202,7 @@ class Handlers(CommonHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job = await self._find(actor, request.path_params["id"])
-        found = await self._gateway.results.of(job, request.answer)
+        found = await self._gateway.results.of(job, request.reservation)
         return await json_in_thread(
             lambda: {"data": jobs.v0_result(found)}, is_small=found.is_small
         )
