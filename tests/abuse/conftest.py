@@ -1,4 +1,4 @@
-"""What hostile tests share: a client, tokens of every bad kind, and a look at the server after."""
+"""Fixtures of hostile tests: a client, every kind of invalid token, checks of the server."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What hostile tests know of a dialect: its routes, how one signs in, the shape of its errors."""
+"""What hostile tests need of each dialect: its routes, its sign-in, the shape of its errors."""
 
 from __future__ import annotations
 

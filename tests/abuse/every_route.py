@@ -1,4 +1,4 @@
-"""Every route of every dialect as a request that would succeed, from the routes' own list."""
+"""A request that would succeed for every route of every dialect, made from the lists of routes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON texts that a field of a submission is not meant to hold, and the pairs that are sent."""
+"""JSON texts that fields of submissions do not expect, and the pairs of them to send."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may not get in does not, on any route of any dialect, and learns nothing by trying."""
+"""Requests without the necessary rights are refused on every route, and reveal nothing."""
 
 from __future__ import annotations
 
@@ -123,7 +123,7 @@ def absent_id() -> str:
 
 
 def told(response: httpx.Response, job: str) -> tuple[object, ...]:
-    """Return all that an answer tells but its time, its own id and the job's id."""
+    """Return the content of a response without its time, its own id and the job's id."""
     headers = {k: v for k, v in response.headers.items() if k not in ("date", "x-request-id")}
     return response.status_code, headers, response.text.replace(job, "ID")
 

@@ -1,4 +1,4 @@
-"""Labs' agents that lie: forged leases, foreign devices, hostile specs and outcomes."""
+"""Dishonest agents: forged leases, other accounts' devices, hostile specifications and outcomes."""
 
 from __future__ import annotations
 

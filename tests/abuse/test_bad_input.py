@@ -1,4 +1,4 @@
-"""Bodies, queries and headers that make no sense are refused by name, and harm nobody."""
+"""Invalid bodies, queries and headers: refused with the name of the field, without side effects."""
 
 from __future__ import annotations
 

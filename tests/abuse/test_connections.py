@@ -1,4 +1,4 @@
-"""No address and no account takes all connections: idle ones give way, and each has a share."""
+"""No address and no account can take all connections: idle ones are closed, each has a share."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Thousands of connections from one address are not noticed by clients of another one."""
+"""Thousands of connections from one address do not delay clients of another one."""
 
 from __future__ import annotations
 

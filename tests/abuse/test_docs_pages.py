@@ -1,4 +1,4 @@
-"""The pages under `/docs` are open to everybody: nobody gets more out of them, or anything in."""
+"""The pages under `/docs` need no token: they reveal no data, and accept none."""
 
 from __future__ import annotations
 

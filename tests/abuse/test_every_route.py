@@ -1,4 +1,4 @@
-"""What holds of every route of every dialect: whom a token's bounds shut out, and from when."""
+"""The limits of a token apply on every route of every dialect, within the documented time."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ by_dialect = pytest.mark.parametrize("prefix", PREFIXES)
 
 @by_dialect
 def test_jobs_and_groups_of_another_device_look_absent(world: World, prefix: str) -> None:
-    """No route tells a token that is for one device whether a job of another one is there."""
+    """No route reveals to a token for one device whether a job of another device exists."""
     for ask in of_dialect(OF_A_JOB, prefix):
         if OF_ANY_DEVICE in ask.path or ask.is_an_agents:
             continue

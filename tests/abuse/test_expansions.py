@@ -1,4 +1,4 @@
-"""Short texts that include files or stand for much are refused at once, through a live server."""
+"""Short programs that include files or expand to long ones are refused at once by a live server."""
 
 from __future__ import annotations
 

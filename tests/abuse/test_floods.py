@@ -1,4 +1,4 @@
-"""Too much, too slow, too deep: refused in words that the client gets to see, in little memory."""
+"""Bodies that are too large, slow or deep: refused with a readable error, in bounded memory."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MAX_TAKEN = 64 * MB
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    """A server whose memory nobody else uses; patient, so that a busy machine is no trouble."""
+    """A server whose memory no other test uses, with timeouts that suit a busy machine."""
     live = LiveServer(tmp_path_factory.mktemp("floods"), "--limit", "body_timeout_s=120")
     with live.client() as client:
         run_bell(client, NATIVE, live.token())

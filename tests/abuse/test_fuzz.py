@@ -1,6 +1,6 @@
-"""Random submissions: whatever comes, the answer is a job or a refusal in the dialect's shape.
+"""Random submissions: the response is a job, or an error in the dialect's shape.
 
-In process and without runners, so that an accepted job costs nothing.
+They run in this process and without runners, so that an accepted job costs no time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Who guesses tokens is slowed, by address; a right token is let in from the same place."""
+"""Guessed tokens are slowed by address; a correct token from the same address still works."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Malformed websocket handshakes get an answer or an end within the deadline, however many."""
+"""Malformed websocket handshakes, alone or many at once, receive a response or end in time."""
 
 from __future__ import annotations
 

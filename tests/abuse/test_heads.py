@@ -1,4 +1,4 @@
-"""Heads that HTTP forbids are refused; answers bear headers that keep secrets in."""
+"""Request heads that HTTP forbids are refused; responses have headers that protect secrets."""
 
 from __future__ import annotations
 

@@ -43,7 +43,7 @@ def ibm(server: LiveServer) -> Iterator[Client]:
 
 
 def routes() -> list[tuple[str, str]]:
-    """Return method and path of every route that is no websocket, as the dialect declares them."""
+    """Return method and path of every route except websockets, as the dialect declares them."""
     return [(route.method, route.path) for route in ROUTES]
 
 
@@ -134,7 +134,7 @@ IN_PROGRAMS: dict[str, Any] = {
     "config.memory": bool,
     "experiments": list[Any],
 }
-"""Places in a program, and what stands there."""
+"""Places in a program, and the values there."""
 
 
 @pytest.mark.parametrize(

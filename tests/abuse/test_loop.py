@@ -1,4 +1,4 @@
-"""Whatever a client sends, no callback of the event loop takes more than 20 ms of CPU for it."""
+"""No request makes a callback of the event loop take more than 20 ms of CPU time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The largest lists and results and the worst filters take at most 20 ms of CPU in the loop."""
+"""The largest lists and results and the slowest filters take at most 20 ms of CPU in the loop."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who may not read the metrics, and what clients cannot write into them."""
+"""Metrics are refused to clients without the right, and clients cannot write text into them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two accounts whose programs take all of their time hold up no third one."""
+"""Two accounts whose programs use all of their parsing time do not delay a third account."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Odd values in every field, form and query of qBraid's dialect: its own 4xx, never a failure."""
+"""Unexpected values in every field, form and query of qBraid's dialect: a 4xx of its own shape."""
 
 from __future__ import annotations
 

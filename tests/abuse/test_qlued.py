@@ -1,4 +1,4 @@
-"""Odd texts in qlued's dialect: it refuses them, or their jobs end in an error, and no more."""
+"""Unexpected texts in qlued's dialect: they are refused, or their jobs end with an error."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams, websockets and signed URLs of tokens that are for one device, and of revoked ones."""
+"""Streams, websockets and signed URLs with tokens that are limited to one device or revoked."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The classic Runtime dialect under fire: the answer is a job, a page or a refusal in its shape."""
+"""Hostile requests in the classic Runtime dialect: a job, a page or an error in its shape."""
 
 from __future__ import annotations
 
@@ -120,7 +120,7 @@ TYPES: dict[str, Any] = {
     "seed": int,
     "version": int,
 }
-"""What stands in each place."""
+"""The values in each place."""
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ IN_ESTIMATORS: dict[str, Any] = {
     "coefficient": float,
     "precision": float,
 }
-"""Places in an estimator's input, and what stands there."""
+"""Places in an estimator's input, and the values there."""
 
 
 @pytest.mark.parametrize(

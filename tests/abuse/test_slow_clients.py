@@ -1,4 +1,4 @@
-"""Clients that say nothing, say it drop by drop, or take nothing: each is ended, and no other."""
+"""Clients that send nothing, send slowly, or do not read: they are disconnected, and no others."""
 
 from __future__ import annotations
 

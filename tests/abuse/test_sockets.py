@@ -1,4 +1,4 @@
-"""Websockets over which nobody says who they are keep nobody out who does."""
+"""Websockets without a token do not keep out clients that have one."""
 
 from __future__ import annotations
 

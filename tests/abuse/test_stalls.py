@@ -1,4 +1,4 @@
-"""However a body is made, the loop is never long away from everybody else."""
+"""No request body blocks the event loop for long, however it is made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A project that has stored all it may: refused finally in every dialect, until a deletion."""
+"""A project at its limit of stored bytes: refused in every dialect, until it deletes something."""
 
 from __future__ import annotations
 

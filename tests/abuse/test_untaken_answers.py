@@ -1,4 +1,4 @@
-"""Large answers that nobody takes: bounded in memory, whichever dialect they leave by."""
+"""Large responses that clients do not read: bounded in memory, in every dialect."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ LIMITS = {
     "responses_bytes": 4 * ROOM_BYTES,
     "responses_bytes_each": ROOM_BYTES,
     "responses_wait_s": 10,  # longer than the first one takes to make, also on a busy machine
-    "response_timeout_s": 14,  # nobody's room is given back while others wait for it
+    "response_timeout_s": 14,  # so that no memory is released while others wait for it
 }
 SENT_BYTES = int(Path("/proc/sys/net/ipv4/tcp_wmem").read_text().split()[2])
 """What the kernel takes at most from the server for a client that takes nothing."""
@@ -255,7 +255,7 @@ def bound_slow_readers(narrow: LiveServer, http: httpx.Client, make: Make) -> No
     before = resident_bytes(narrow.process.pid)
 
     def polls_on() -> bool:
-        threading.Event().wait(0.1)  # so that polls do not hold up the answer in the making
+        threading.Event().wait(0.1)  # so that polls do not delay the response that is prepared
         begun = http.get(f"/v1/jobs/{poll}", headers={"Authorization": f"Bearer {other}"})
         assert begun.status_code == 200, "another account polls on"
         held.append(held_bytes(http))

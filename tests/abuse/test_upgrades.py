@@ -1,4 +1,4 @@
-"""A request that asks for another protocol is served in this one, and its body stays its body.
+"""A request to upgrade to another protocol is served in this one, and its body remains its body.
 
 RFC 9110, 7.8: a server may ignore Upgrade. Java's and .NET's clients send `h2c` with every first
 request. A parser that stops at the head takes the body for the next request of the connection.

@@ -1,4 +1,4 @@
-"""The worst text of every format keeps the event loop for milliseconds, not for seconds."""
+"""The slowest text of every format occupies the event loop for milliseconds only."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Xanadu's dialect in hostile hands: refused in its own shape, quickly, and harming nobody."""
+"""Hostile requests in Xanadu's dialect: refused in its own shape, quickly, without side effects."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_a_bomb_is_refused_within_a_second_and_ends_no_process(
 
 
 def test_no_file_is_opened(caller: Caller, tmp_path: Path) -> None:
-    """A pipe without a writer would hold up whoever opens it; a file tells when it was read."""
+    """A pipe without a writer would block a reader; a file shows when it was read."""
     pipe, there = tmp_path / "pipe", tmp_path / "there.xbb"
     os.mkfifo(pipe)
     there.write_text("Sgate(1) | 0")

@@ -1,4 +1,4 @@
-"""Environments of the vendors' unmodified clients: made once, kept in .vendor.
+"""Environments of the vendors' unmodified clients: created once, in .vendor.
 
 `python tests/contract/environments.py ionq/qiskit_ionq_1_1` makes that one and prints its
 interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
@@ -72,7 +72,7 @@ def install_project(python: Path, folder: Path) -> None:
 
 
 def _made(name: str, wanted: bytes, version: str, installs: list[list[str]]) -> Path:
-    """Return the interpreter of an environment that is kept under a digest of what is wanted."""
+    """Return the interpreter of an environment, stored under a digest of its requirements."""
     digest = hashlib.sha256(wanted).hexdigest()[:12]
     folder = ROOT / ".vendor" / f"{name}-{digest}"
     python = folder / "bin" / "python"

@@ -227,7 +227,7 @@ async def _unreachable(folder: Path, url: str | None, expected: dict[str, Any]) 
 
 
 async def _finish_large(store: Store, lease: Any, now: int) -> None:
-    """Give a job a result that is kept in several pieces, and that this file holds compressed."""
+    """Give a job a result in several chunks, which this file contains compressed."""
     keys, counts = b"\0\0" + b"\1\0", (LARGE_SHOTS).to_bytes(8, "little") + bytes(8)
     outcome = Outcome(
         registers=(Register("c", 9),),

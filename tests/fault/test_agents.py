@@ -1,4 +1,4 @@
-"""Labs' agents that die, stand still and lose the network: each job ends exactly once."""
+"""Agents that are killed, paused or cut off: each of their jobs ends exactly once."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ RELEASES = """select count(*) from job_event where "to" = 'queued'"""
 def shared(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[LiveServer]:
-    """A server that nobody kills."""
+    """A server that runs through all tests."""
     lease = ("--lease-s", str(SHARED_LEASE_S))
     with server_on(request, tmp_path_factory.mktemp("shared"), *lease) as live:
         yield live

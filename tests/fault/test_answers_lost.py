@@ -1,7 +1,8 @@
-"""The store says that it failed although it did as it was told, and sometimes it really failed.
+"""A store that reports failures of writes that succeeded, and of some that failed.
 
-Clients ask again with their key; the dispatcher insists, and its renewal finds what it claimed
-without knowing. Whatever is said, each key has one job, each job ends once, and nothing runs on.
+Clients repeat a submission under its key, the dispatcher repeats its writes, and a renewal finds
+claims whose success was not reported. Each key has one job, each job ends once, and no process
+runs without a lease.
 """
 
 from __future__ import annotations
@@ -83,7 +84,7 @@ class Echo:
 
 
 class Client:
-    """Submits under a key until it is told that the job is there; cancels some of them."""
+    """Submits under a key until a response confirms the job; cancels some of them."""
 
     def __init__(self, store: Store, token: Token, rng: random.Random) -> None:
         self._store, self._token, self._rng = store, token, rng
@@ -171,7 +172,7 @@ async def test_lost_answers_make_no_second_job_no_second_end_and_nothing_runs_fo
 
 
 async def all_ended(store: Store, clients: list[Client]) -> dict[str, Job]:
-    """Wait until every job in the store has ended; those that nobody was told of, too."""
+    """Wait until every job in the store has ended, also those that no response confirmed."""
     while True:
         found = await store._database.scan(lambda tx: execute(tx, "select id, state from job"))
         if all(JobState(state).is_final for _, state in found):
@@ -187,7 +188,7 @@ def check_keys(clients: list[Client], jobs: dict[str, Job]) -> None:
 
 
 def check_ends(told: list[Changed], jobs: dict[str, Job]) -> None:
-    """One end was told of each job, and it is the one that stands."""
+    """One end of each job was published, and it is the stored one."""
     ends: dict[str, set[tuple[int, JobState]]] = {}
     for each in told:
         if each.state.is_final:

@@ -1,4 +1,4 @@
-"""Our client on a network that dies at any byte of `run()`: one job, one result, every time."""
+"""The network is cut at random bytes of our client's `run()`: one job and one result each time."""
 
 from __future__ import annotations
 

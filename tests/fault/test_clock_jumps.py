@@ -1,4 +1,4 @@
-"""The clock is an hour wrong, and right again: nothing runs backwards, nothing is taken away."""
+"""Clocks jump by an hour, and back: no time is negative, and no lease ends."""
 
 from __future__ import annotations
 

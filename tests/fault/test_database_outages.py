@@ -1,4 +1,4 @@
-"""PostgreSQL that goes and comes back: servers wait, say so, and go on by themselves."""
+"""PostgreSQL stops and starts again: servers report it, wait, and continue without help."""
 
 from __future__ import annotations
 

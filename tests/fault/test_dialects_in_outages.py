@@ -1,8 +1,7 @@
-"""Stores whose answers get lost, seen in the dialects whose clients repeat what fails.
+"""A store whose responses are lost, behind the dialects whose clients repeat failed requests.
 
-Each of these clients sends a POST again after a 503, and none of them gives it a key. So whatever
-the store says or does not say, there is one job, or none and a 503; never an answer that makes a
-second one.
+Each of these clients repeats a POST after a 503, and none of them sends an idempotency key. So a
+submission ends with one job, or with none and a 503. No response leads to a second job.
 """
 
 from __future__ import annotations

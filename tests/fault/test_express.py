@@ -1,4 +1,4 @@
-"""The express slot of a live server: short jobs start although every worker has a long one."""
+"""The express slot of a live server: short jobs start while all workers have long ones."""
 
 from __future__ import annotations
 
@@ -190,7 +190,7 @@ def test_an_overrun_ends_in_a_worker_and_keeps_its_account_from_the_express_slot
         newest = books.number("select max(seq) from job")
     alice = sign_in(server, "alice")
     jobs = fill(alice)
-    # The account that overruns is kept from the slot for a minute, so no other test has it.
+    # The account that overruns cannot use the slot for a minute, so no other test uses it.
     bob, carol = sign_in(server, "overrunner"), sign_in(server, "carol")
     before = count(bob, "qwicket_express_overruns_total")
     assert state(bob, submit(bob, BELL), 30) == "completed"

@@ -1,4 +1,4 @@
-"""Somebody sends thousands of jobs; whoever comes later with ten does not wait for them all."""
+"""One account sends thousands of jobs: another that sends ten later does not wait for them all."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ async def test_ten_jobs_after_thousands_are_among_the_next_twenty(
 
 
 class Recorder:
-    """A driver that notes in which order jobs begin, and holds back when told to."""
+    """A driver that records the order in which jobs begin, and can be paused."""
 
     forwards = False
     slots = 2

@@ -1,4 +1,4 @@
-"""The disk is full at any write: a clear refusal, no half job, and on it goes with new room."""
+"""The disk is full at any write: a clear refusal, no partial job, and recovery with new space."""
 
 from __future__ import annotations
 

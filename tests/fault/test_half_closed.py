@@ -1,7 +1,7 @@
 """Clients that close their side of a connection after their request, as `nc` and some proxies do.
 
-They look like clients that are gone, and both must fare well: the ones get their answers, the
-others keep no place for long.
+The server cannot distinguish them from clients that have disconnected. So they receive their
+responses, and disconnected clients do not occupy connections for long.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Random histories of several callers at once: a model of the promises explains every one."""
+"""Random histories of concurrent callers, each of which the model of the promises must explain."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CALLS_TO_SHRINK = runs(60, long=CALLS)
 TRIES = 150
 """Histories in which a fault must show itself."""
 
-# What would be wrong, as a change of the SQL: statement, what stands there, what would stand there.
+# Defects as changes of the SQL: name of the statement, its text, the wrong text.
 FAULTS = {
     "a fence that does not rise": ("lease_take", "set fence = lease.fence + 1", "set fence = 1"),
     "a finish that ignores the nonce": ("job_complete", "lease.nonce = :nonce", "true"),

@@ -1,4 +1,4 @@
-"""Answers lost between commit and client: the repeated submit finds the job it had made."""
+"""Responses lost between commit and client: the repeated submission finds the stored job."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Damaged programs, ten thousand or more, in processes as small as the server's own parsers.
+"""Ten thousand or more damaged programs, in processes as limited as the server's parsers.
 
-Always the same ones, so that what fails here fails again. `make fault-long` reads other ones.
+The seed is fixed, so that failures can be reproduced. `make fault-long` uses other seeds.
 """
 
 from __future__ import annotations

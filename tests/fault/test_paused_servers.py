@@ -1,4 +1,4 @@
-"""A server that stands still past its lease and goes on: what it says then counts for nothing."""
+"""A server that is paused beyond its lease and continues: its results are refused."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ GROUPS = runs(1, long=20)
 LEASE_S = 2.0
 IDLE_S = 3.0
 INSERT_S = 0.02
-"""What a server may hold the write lock while it stands still (store/postgres.py)."""
+"""Longest time for which a paused server holds the write lock (store/postgres.py)."""
 STALE = "a result under a stale lease was refused"
 PROGRAM = slow(18, 300)
 

@@ -1,4 +1,4 @@
-"""The pool under kills: of its workers, at random, and of its owner."""
+"""Random kills of the pool's workers, and a kill of its owner."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The power goes at any moment: what was answered as kept is kept, and the file is whole."""
+"""Power cuts at random moments: every confirmed write survives, and the database is intact."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""kill -9 of the server in bursts of submits: what was answered with 2xx lives and ends once."""
+"""`kill -9` of the server during bursts of submissions: each job with a 2xx ends exactly once."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""SIGTERM while every slot is taken: each job is finished, or given back once, and soon."""
+"""SIGTERM while all slots are busy: each job is finished, or queued again once, in time."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Two servers on one PostgreSQL: one queue, one word about each job, whichever is asked."""
+"""Two servers on one PostgreSQL: one queue, and the same state of each job at both."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OPTIONS = ("--lease-s", str(LEASE_S), "--express-slots", "0")
 def servers(
     postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[LiveServer, LiveServer]]:
-    """Two servers that nobody kills; each test leaves no job there that did not complete."""
+    """Two servers that run through all tests. Each test leaves only completed jobs."""
     first, second = (tmp_path_factory.mktemp(name) for name in ("first", "second"))
     with (
         postgres.database() as url,

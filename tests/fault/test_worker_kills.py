@@ -1,4 +1,4 @@
-"""kill -9 of workers: nothing is lost, nothing has two results, mates are not blamed."""
+"""`kill -9` of workers: no job is lost or ends twice, and other jobs of a batch are not blamed."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def claimed_together(books: Ledger) -> list[set[str]]:
 def fill_the_queue_of_a_device_that_is_off(
     server: LiveServer, client: httpx.Client, books: Ledger
 ) -> tuple[set[str], set[str]]:
-    """Return the jobs that kept the workers busy meanwhile, and those that now wait."""
+    """Return the jobs that occupied the workers meanwhile, and those that now wait."""
     workers = pause_workers(server)
     blockers = {submit(client, slow(20, 200)) for _ in range(2)}  # too long for one batch
     until(lambda: books.number(RUNNING) == len(blockers), "all workers are busy")
@@ -146,7 +146,7 @@ def fill_the_queue_of_a_device_that_is_off(
 
 
 def pause_workers(server: LiveServer) -> list[int]:
-    """Let all workers stand still, so that what they hold lasts as long as a test needs."""
+    """Pause all workers, so that their jobs last as long as a test needs."""
     workers = workers_of(server.process.pid)
     for pid in workers:
         os.kill(pid, signal.SIGSTOP)

@@ -248,7 +248,7 @@ def on_terminal(env: dict[str, str], *arguments: str) -> str:
         while True:
             try:
                 chunk = os.read(ours, 65536)
-            except OSError:  # as Linux tells the end
+            except OSError:  # as Linux reports the end
                 break
             if not chunk:
                 break

@@ -1,4 +1,4 @@
-"""What the command line tells people: the first hint, the doctor, completion, tables."""
+"""Output of the command line for people: the first hint, the doctor, completion, tables."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def first_words(data: Path, *options: str) -> str:
-    """Return what a server says on a terminal until it is told to end."""
+    """Return what a server prints on a terminal until it is stopped."""
     ours, theirs = pty.openpty()
     command = [
         *QWICKET,
@@ -76,7 +76,7 @@ def first_words(data: Path, *options: str) -> str:
 def _rest(file: int) -> bytes:
     try:
         return os.read(file, 65536)
-    except OSError:  # as Linux tells the end
+    except OSError:  # as Linux reports the end
         return b""
 
 
@@ -85,7 +85,7 @@ def test_a_server_on_an_empty_folder_shows_the_next_commands(folder: Path) -> No
     said = first_words(data)
     commands = [line.strip() for line in said.splitlines() if line.startswith("    ")]
     assert commands[0] == f"qwicket user add ada --data-dir '{data}'"
-    # What it says works as it stands, typed into a shell.
+    # The printed commands work unchanged in a shell.
     made = f"{commands[0]} && {commands[1].partition(' # ')[0]} && echo $QWICKET_TOKEN"
     made = made.replace("qwicket ", f"{sys.executable} -m qwicket ")
     done = subprocess.run(["bash", "-c", made], capture_output=True, text=True, check=True)
@@ -105,7 +105,7 @@ def test_no_hint_without_a_terminal_or_with_a_json_log(folder: Path) -> None:
 
 def doctor(*options: str, status: int = 0, **env: str) -> dict[str, dict[str, Any]]:
     """Return what the doctor found, the last of each kind."""
-    # Whoever has port 8000 on this machine is no concern of these tests.
+    # A server on port 8000 of this machine must not affect these tests.
     done = run_cli("doctor", "--json", *options, env={"QWICKET_PORT": "0", **env})
     assert (done.returncode, done.stderr) == (status, ""), done.stdout + done.stderr
     told = json.loads(done.stdout)

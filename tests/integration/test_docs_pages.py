@@ -223,7 +223,7 @@ def test_a_link_of_the_contents_leads_to_its_operation(server: LiveServer, page:
 
 
 def example(url: str, **options: Any) -> str:
-    """Return the first lines that the page of the API tells its reader to type."""
+    """Return the first commands that the page of the API shows."""
     text = httpx.get(f"{url}/docs", **options).text
     return html.unescape(text.partition("<pre")[2].partition("</pre>")[0])
 

@@ -1,4 +1,4 @@
-"""Hostile texts all at once: each is refused or read, and nobody else notices.
+"""Hostile texts all at once: each is refused or parsed, and other requests are not delayed.
 
 How little others notice is measured by `make bench`; here the bounds only tell a server that
 answers from one that hangs.
@@ -30,7 +30,7 @@ SMALL = 'OPENQASM 2.0;\ninclude "qelib1.inc";\nqreg q[1];\ncreg c[1];\nmeasure q
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
-    # patient, so that a busy machine is no trouble
+    # with timeouts that suit a busy machine
     live = LiveServer(
         tmp_path_factory.mktemp("hostile"),
         "--limit",

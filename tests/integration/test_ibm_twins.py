@@ -1,4 +1,4 @@
-"""The superconducting twins make the noise that their properties tell, by closed formulas.
+"""The superconducting twins have the noise of their published properties, by closed formulas.
 
 Everything is read from `/properties` as a client reads it. A gate of average infidelity e and time
 t relaxes its qubits by T1 and T2 and depolarizes by r, so that its process fidelity is the

@@ -327,7 +327,7 @@ def test_a_clone_under_a_key_is_made_once(http: httpx.Client) -> None:
 def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
     http: httpx.Client,
 ) -> None:
-    """The native dialect answers 429 from the 17th on; these clients then give up or repeat."""
+    """The native dialect returns 429 from the 17th on; these clients would stop or repeat."""
     gates = [{"gate": "rx", "target": 0, "rotation": 0.1}] * 2_000
     body = {**TYPE[NEW], "input": {"qubits": 1, "circuit": gates}}
     with ThreadPoolExecutor(40) as pool:

@@ -1,4 +1,4 @@
-"""Every mount answers every kind of error in the shape of its own dialect, and redirects nobody."""
+"""Every dialect returns every kind of error in its own shape, and redirects no request."""
 
 from __future__ import annotations
 
@@ -287,7 +287,7 @@ def in_process(method: str, url: str) -> httpx.Response:
 
 
 def check_failure(response: httpx.Response, said: Said, caplog: pytest.LogCaptureFixture) -> None:
-    """Check that an answer tells an id and nothing else, and that the log tells the rest."""
+    """Check that a response has an id and no detail, and that the log has the rest."""
     assert response.status_code == 500
     request_id = response.headers["x-request-id"]
     assert said(response).endswith(f"The log has it under {request_id}.")

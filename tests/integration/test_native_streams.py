@@ -65,7 +65,7 @@ def test_the_stream_of_an_account_resumes_with_the_present_state_of_what_changed
             told = events(answer)
             second = submit(http)
             event = next(told)
-            assert event.job["id"] == second  # nothing is told of what was before
+            assert event.job["id"] == second  # earlier changes are not sent
             while event.job["state"] != "completed":
                 event = next(told)
             seen = event.id

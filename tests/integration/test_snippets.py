@@ -201,7 +201,7 @@ def answer(text: str, shell: Shell, address: str) -> str:
     head, _, body = text.partition("\n\n")
     first, *rest = head.splitlines()
     method, path, _ = first.split()
-    path = shell.run(f'printf "%s" "{path}"')  # the page's own variables stand in it
+    path = shell.run(f'printf "%s" "{path}"')  # the page's own variables are in it
     token = shell.run('printf "%s" "$QWICKET_TOKEN"')
     headers = dict(line.split(": ", 1) for line in rest) | {"Authorization": f"Bearer {token}"}
     content = body.strip().encode() or None

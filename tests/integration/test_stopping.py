@@ -23,7 +23,7 @@ GRACE_S = 2.0
 
 @pytest.fixture
 def live(tmp_path: Path) -> Iterator[LiveServer]:
-    # What is behind long jobs waits, and nobody waits long for these.
+    # Jobs behind long ones wait, so these are short.
     made = LiveServer(tmp_path, "--express-slots", "0", "--stop-grace-s", f"{GRACE_S}")
     yield made
     if made.process.poll() is None:

@@ -1,4 +1,4 @@
-"""What people are told who wrote a name wrong, or asked for what is not to be had."""
+"""Errors for misspelt names and for things that do not exist suggest the right name."""
 
 from __future__ import annotations
 

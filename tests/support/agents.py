@@ -75,7 +75,7 @@ class Lab:
             agent.kill()
 
     def push(self) -> None:
-        """Announce what stands in the configuration."""
+        """Announce the device of the configuration."""
         document = tomllib.loads(self.config.read_text())
         name = document.pop("name")
         with self.http() as client:
@@ -130,7 +130,7 @@ class LiveAgent:
         self.process.wait()
 
     def pause(self) -> None:
-        """Let it stand still with all that it has started, as a laptop that sleeps."""
+        """Pause it with all processes that it has started, as a laptop that sleeps."""
         for pid in (*children_of(self.process.pid), self.process.pid):
             os.kill(pid, signal.SIGSTOP)
 

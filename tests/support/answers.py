@@ -8,7 +8,7 @@ from qwicket.model.limits import ResponseLimits
 
 
 def answer(account: str = "", room: ResponseBudget | None = None) -> Reservation:
-    """Return the answer to a request of an account, or of nobody; by default there is room."""
+    """Return a reservation for the response to an account or to none; by default memory is free."""
     made = Reservation(room or ResponseBudget(ResponseLimits()))
     if account:
         made.actor = Actor(

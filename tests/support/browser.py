@@ -26,7 +26,7 @@ FLAGS = (
 
 
 class Page:
-    """One tab. What it asked for and complained of is kept."""
+    """One tab, which records its requests and errors."""
 
     def __init__(self, socket: ClientConnection) -> None:
         self._socket = socket

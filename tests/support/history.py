@@ -78,7 +78,7 @@ def check(model: Model, tape: Sequence[Call]) -> None:
 def _explain_reads(
     model: Model, reads: dict[int, Call], doubts: dict[int, Mismatch], at: int
 ) -> None:
-    """Forget the reads that show how things stand after `at`; keep what speaks against others."""
+    """Forget the reads that show the state after `at`; keep those that contradict others."""
     for index, call in tuple(reads.items()):
         if call.since <= at <= call.at:
             try:

@@ -51,7 +51,7 @@ class World:
     reached: Callable[[], int] = lambda: 0
 
     def now(self) -> int:
-        """Time mostly stands still, so that times collide; sometimes the clock is wrong."""
+        """The clock mostly does not advance, so that times are equal; sometimes it is wrong."""
         jump = self.rng.random()
         if jump < 0.01:
             self.clock += self.rng.choice((-1, 1)) * HOUR_MS

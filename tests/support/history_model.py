@@ -443,7 +443,7 @@ class Model:
     # --- reads
 
     def shows(self, name: str, args: tuple[Any, ...], answer: Any) -> None:
-        """Compare what a read showed with how things stand.
+        """Compare what a read showed with the state of the model.
 
         Raises:
             Mismatch: It is something else.

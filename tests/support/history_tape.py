@@ -78,7 +78,7 @@ present_call: ContextVar[Call] = ContextVar("call")
 
 
 class Taped:
-    """A database that writes down when each operation ran, and what it gave and told."""
+    """A database that records when each operation ran, its result and its changes."""
 
     def __init__(self, database: Database, place: Callable[[], int]) -> None:
         self._database = database
@@ -114,7 +114,7 @@ class Taped:
 
 
 def _changes(tx: Tx) -> list[Changed]:
-    """Return what is to be told after the commit."""
+    """Return the changes to publish after the commit."""
     assert isinstance(tx, PostgresTx | SQLiteTx)
     return tx.changes
 

@@ -40,7 +40,7 @@ def start_watchdog() -> None:
         start_new_session=True,  # Ctrl-C at a terminal reaches the tests, not the watchdog
     )
     os.close(read_end)
-    process.returncode = 0  # nobody waits for it: it ends after this process
+    process.returncode = 0  # no one waits for it: it ends after this process
     _watchdogs.append(write_end)
     os.environ[OWNERS] = f"{os.environ.get(OWNERS, '')},{mark}"
 

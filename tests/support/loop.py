@@ -1,4 +1,4 @@
-"""How long a live server's event loop was kept by one callback, in CPU time of the loop's thread.
+"""The longest callback of a live server's event loop, in CPU time of the loop's thread.
 
 Start the server with `MEASURED` in its environment, and send what may be slow:
 

@@ -62,6 +62,6 @@ def children() -> set[int]:
 
 def holdings() -> tuple[int, int, int]:
     """Return how many files, threads and children this process has."""
-    gc.collect()  # what tests before this one left behind is none of its
+    gc.collect()  # so that objects of earlier tests do not count
     n_files = sum(1 for _ in Path("/proc/self/fd").iterdir())
     return n_files, threading.active_count(), len(children())

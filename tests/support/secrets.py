@@ -1,4 +1,4 @@
-"""Troubles that every client meets, and whether an error tells a secret in any way at all."""
+"""Failures that every client meets, and whether an error reveals a secret in any form."""
 
 from __future__ import annotations
 

@@ -108,7 +108,7 @@ class LiveServer:
         self.process.wait()
 
     def pause(self) -> None:
-        """Let it stand still, as a laptop that sleeps or a machine that swaps."""
+        """Pause it, as a laptop that sleeps or a machine that swaps."""
         self.process.send_signal(signal.SIGSTOP)
 
     def resume(self) -> None:

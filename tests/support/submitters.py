@@ -1,4 +1,4 @@
-"""Clients that submit without end, and remember what they were told."""
+"""Clients that submit without end, and record the responses."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PAUSE_S = 0.02
 
 
 class Submitter(threading.Thread):
-    """Submits one job after another until told to stop.
+    """Submits one job after another until it is stopped.
 
     With keys it is a careful client: what got no answer, or a 503, it sends again under the same
     key until it is acknowledged. Without, it gives such a job up for lost.

@@ -13,7 +13,7 @@ PROMPT_S = 10
 
 
 def until(condition: Callable[[], T | None], what: str, *, timeout_s: float = 30) -> T:
-    """Return the first true value of `condition`; fail when there is none in time.
+    """Return the first true value of `condition`; fail if it is never true in time.
 
     The default promises nothing: it is for what the test itself waits for, such as a running job,
     and ends a test that would wait for ever.

@@ -1,4 +1,4 @@
-"""A file that nobody may open: the kernel counts who does (inotify, Linux alone)."""
+"""A file that no process may open: the kernel counts each time (inotify, on Linux only)."""
 
 from __future__ import annotations
 

@@ -288,7 +288,7 @@ WRAPPERS = (
     *(("", ""), ("1", ""), ("x'", ""), ('"', '"'), ("(", ")"), ("%", "%"), ("\\", ""), ("\n", ";")),
     *(("/*", "*/"), ("1) ", " --")),
 )
-"""What stands around each of them in the long form."""
+"""Text around each of them in the long form."""
 
 
 def sql_injection(target: Target) -> Outcome:

@@ -1,4 +1,4 @@
-"""Attacks on whoever reads logs and pages, and on headers."""
+"""Attacks on readers of logs and pages, and on headers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What an agent tries again, what it gives up, and what it never tells."""
+"""Requests that an agent repeats, errors that end it, and secrets that it never shows."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ def test_nothing_that_is_shown_holds_the_token_or_a_nonce() -> None:
 
 def test_an_outcome_that_the_server_would_cut_off_is_refused_before_it_is_sent() -> None:
     """A server that closes the connection in the middle looks like one that is away for a while."""
-    gate = AgentAPI("http://127.0.0.1:1", TOKEN, "lab5")  # where nobody is: sending would say so
+    gate = AgentAPI("http://127.0.0.1:1", TOKEN, "lab5")  # no server listens there
     large = Part(bytes(1_000), "0" * 64)
     with pytest.raises(ApiError, match=r"1,333 bytes; the limit outcome_bytes is 1,332") as refusal:
         gate.finish(Lease("job", 1, "secret", 1_332), [large], 0.0)

@@ -1,4 +1,4 @@
-"""sqooler's storage without sqooler: documents in, documents out, and a lease that is kept.
+"""sqooler's storage without sqooler: documents in, documents out, and a lease that is renewed.
 
 The unmodified main loop is in tests/contract/agents/sqooler_0_9.
 """

@@ -1,4 +1,4 @@
-"""What outcomes must look like, told from packed circuits."""
+"""The shape of outcomes, derived from packed circuits."""
 
 from __future__ import annotations
 

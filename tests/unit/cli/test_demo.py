@@ -47,7 +47,7 @@ def test_what_the_server_logs_is_not_lost(
 def test_a_server_that_logs_much_is_not_blocked(
     tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    # A pipe holds 64 kB: a server whose log nobody reads would stand still, and never say so.
+    # A pipe holds 64 kB: a server would block without a message if its log were not read.
     much = "sys.stderr.write(('x' * 99 + '\\n') * 5_000); open('done', 'w').close()\n"
     with running(python(ANNOUNCE + much + UNTIL_TERM), str(tmp_path)):
         until((tmp_path / "done").exists, "the server has logged all of it")

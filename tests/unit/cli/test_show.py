@@ -74,7 +74,7 @@ def shown(source: str | bytes, *arguments: str) -> str:
 
 
 def facts(text: str) -> dict[str, str]:
-    """What stands behind each name below the last drawing."""
+    """Text after each name below the last drawing."""
     lines = text.rpartition("\n\n")[2].splitlines()
     return {line[:17].strip(): line[17:] for line in lines}
 

@@ -221,7 +221,7 @@ class Clock:
 
 @asynccontextmanager
 async def held(parsers: ParserPool, *accounts: str) -> AsyncIterator[list[int]]:
-    """Have accounts hold all ordinary processes, which stand still meanwhile."""
+    """Let accounts occupy all ordinary processes, which are paused meanwhile."""
     pids = await are_ready(parsers._pool)
     await are_ready(parsers._short_pool)
     reading = [asyncio.create_task(begin_reading(parsers, each)) for each in accounts]

@@ -17,7 +17,7 @@ OWN_ACCOUNT = {
     *("GET /v1/account", "GET /v1/projects", "GET /v1/tokens", "DELETE /v1/tokens/{id}"),
     "GET /healthz",
 }
-"""Routes for every token: they are about its own account, or tell only that it signs in."""
+"""Routes for every token: they show its own account, or only that the token is valid."""
 READS = {
     "POST /qbraid/api/get-user-jobs": "a search",
     "PUT /qbraid/api/update-job": "a read, unless it brings both words of a status",

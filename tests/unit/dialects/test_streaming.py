@@ -55,7 +55,7 @@ def test_lists_in_lists_come_out_as_they_are(items: list[Any], is_deep: bool) ->
 
 
 def test_large_parts_of_large_parts_come_out_in_their_places() -> None:
-    """Each inner list is kept aside for itself, and so is the list of them."""
+    """Each inner list is one chunk, and so is the list of them."""
     row = ["01" * 20] * 200
 
     def render() -> Any:

@@ -250,7 +250,7 @@ async def test_a_rotated_key_voids_all_access_tokens_and_signed_urls_on_every_se
 async def test_a_server_that_has_not_heard_of_a_new_key_takes_what_its_neighbour_signs_with_it(
     tmp_path: Path, gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
 ) -> None:
-    """A client that just renewed would be told that its new pass is wrong, and give up."""
+    """Otherwise a client that has just renewed would see its new access token refused, and stop."""
     other = open_sqlite(tmp_path)
     parsers = ParserPool(Limits())
     try:

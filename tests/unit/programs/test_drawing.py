@@ -322,7 +322,7 @@ def circuits(draw_from: st.DrawFn) -> QubitCircuit:
 
 
 def expected_marks(circuit: QubitCircuit, qubit: int) -> list[str]:
-    """What stands on a wire, from left to right, without parameters."""
+    """Symbols on a wire, from left to right, without parameters."""
     marks = []
     for op in circuit.ops:
         if isinstance(op, Gate) and qubit in op.controls:

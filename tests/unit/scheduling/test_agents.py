@@ -1,4 +1,4 @@
-"""Runners elsewhere, on a real store: claims that wait, claims that nobody heard of, orders."""
+"""Agents on a real store: claims that wait, claims whose response was lost, directives."""
 
 from __future__ import annotations
 

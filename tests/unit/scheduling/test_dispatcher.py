@@ -642,7 +642,7 @@ async def test_an_idle_server_does_not_write(
     store.on_commit(lambda operations, _failed, _seconds: commits.append(operations))
     await asyncio.sleep(0.3)
     assert commits == []
-    dispatcher._stop_listening[0]()  # nobody tells it
+    dispatcher._stop_listening[0]()  # it is not notified
     job = await add_job(store, ada)
     assert await begun(driver) == job.id, "the slow poll finds it nevertheless"
     await dispatcher.stop(0)

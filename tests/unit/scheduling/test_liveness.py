@@ -1,4 +1,4 @@
-"""Who is gone: beats that stand still, on the watcher's own clock."""
+"""Detection of dead runners: heartbeats that do not change, by the observer's own clock."""
 
 from __future__ import annotations
 

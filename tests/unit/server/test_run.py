@@ -12,7 +12,7 @@ Set = Callable[[int, int], None]
 
 @pytest.fixture
 def files(monkeypatch: pytest.MonkeyPatch) -> dict[str, tuple[int, int]]:
-    """Limits of open files that stand for the process's own, which tests cannot raise again."""
+    """Simulated limits of open files: a test could not raise the process's own again."""
     held = {"limit": (1_024, 4_096)}
     monkeypatch.setattr(resource, "getrlimit", lambda _: held["limit"])
     monkeypatch.setattr(resource, "setrlimit", lambda _, pair: held.update(limit=pair))

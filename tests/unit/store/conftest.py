@@ -46,7 +46,7 @@ async def runner(store: Store) -> str:
 
 @pytest.fixture
 def told(store: Store) -> list[Changed]:
-    """All changes that the store has told."""
+    """All changes that the store has published."""
     heard: list[Changed] = []
     store.changes.listen(heard.append)
     return heard

@@ -415,7 +415,7 @@ async def test_a_list_is_of_jobs_with_a_name_and_all_tags(store: Store, ada: Tok
         ({"tags": ("%", 'b"c')}, [tagged.id]),
         ({"tags": ("a", "ab")}, []),
         ({"tags": ("b",)}, []),
-        ({"tags": (",",)}, []),  # what stands between two tags is none
+        ({"tags": (",",)}, []),  # a separator is not a tag
         ({"tags": ('","',)}, []),
         ({"tags": ("ü", "\\")}, [odd.id]),
     ]

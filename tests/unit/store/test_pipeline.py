@@ -195,7 +195,7 @@ def test_a_connection_that_was_ended_says_so(
 def test_a_connection_that_waits_for_its_process_is_idle_for_the_server(
     pipeline: Pipeline, connection: psycopg.Connection
 ) -> None:
-    """Else a server that stands still in the middle of its work would keep what it locked."""
+    """Otherwise a server that is paused within a transaction would hold its locks."""
     pipeline.put(statement("begin"), {})
     pipeline.fetch(ALL, {})
     put(pipeline, 1)

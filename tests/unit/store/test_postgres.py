@@ -119,7 +119,7 @@ class BreakingWay:
 
 
 async def heard(store: Store, wanted: Callable[[Changed], bool]) -> None:
-    """Wait until the store tells a change."""
+    """Wait until the store publishes a change."""
     event = asyncio.Event()
     stop = store.changes.listen(lambda change: event.set() if wanted(change) else None)
     async with asyncio.timeout(10):

@@ -1,4 +1,4 @@
-"""The engines `qsim` and `aer-mps` with the packages that they stand on.
+"""The engines `qsim` and `aer-mps` with the packages that they use.
 
 qsimcirq is installed without Cirq and whatever else it names: nothing of it is needed.
 """
@@ -440,7 +440,7 @@ def test_what_is_not_to_be_trusted_is_left_aside_and_logged(
 def test_no_answer_of_qsim_becomes_one_of_qulacs(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """An option that it misses, and an index out of range, are told by an empty list alone."""
+    """A missing option and an index out of range only give an empty list."""
     assert engine.qsim() is not None
     options = qsim_engine._options
 

@@ -171,7 +171,7 @@ def test_a_result_comes_with_and_without_websockets(stream, caplog):
         IBMQ.disable_account()
     own = IBMQ.enable_account(TOKEN, url=URL)
     if not stream:
-        own.credentials.websockets_url = "ws://127.0.0.1:9"  # where nobody listens
+        own.credentials.websockets_url = "ws://127.0.0.1:9"  # where no server listens
     backend = own.get_backend(SIMULATOR)
     caplog.set_level("INFO", logger="qiskit.providers.ibmq")
     began = time.monotonic()

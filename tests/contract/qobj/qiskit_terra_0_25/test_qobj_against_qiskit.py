@@ -83,7 +83,7 @@ def steps(circuit: QuantumCircuit, instruction: Any, bits: int, state: np.ndarra
 
 
 def their_state(operation: Any) -> Any:
-    """A label, or the state vector that the parameters stand for."""
+    """A label, or the state vector that the parameters define."""
     params = operation.params
     if isinstance(params[0], str):
         return "".join(params)

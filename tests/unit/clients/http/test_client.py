@@ -1,4 +1,4 @@
-"""What an exchange tells of its end; the misbehaving servers are in the clients' own tests."""
+"""The results and errors of one request; misbehaving servers are in the clients' own tests."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The client against servers that misbehave: what is repeated, where secrets go, what is told."""
+"""The client and misbehaving servers: what it repeats, where it sends secrets, its errors."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ def test_a_read_is_repeated(trouble: Step) -> None:
         made = client(server)
         made.retry_policy = replace(
             QUICK, max_attempts=6
-        )  # a kept connection that was closed costs one
+        )  # an idle connection that was closed costs one
         assert made.job("7") == JOB
         assert server.connections == 4
 

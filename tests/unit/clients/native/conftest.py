@@ -1,4 +1,4 @@
-"""No settings of whoever runs the tests reach the client."""
+"""The settings of the user who runs the tests do not reach the client."""
 
 from __future__ import annotations
 

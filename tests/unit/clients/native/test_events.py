@@ -46,7 +46,7 @@ def stream(*pieces: bytes) -> Step:
 
 
 def chunked_and_cut(piece: bytes) -> Step:
-    """Break off within a chunk: what came before is told, and the rest asked for again."""
+    """The stream breaks within a chunk: complete events are yielded, others requested again."""
     head = HEAD.replace(b"Connection: close", b"Transfer-Encoding: chunked")
     return raw(head + b"%x\r\n%b\r\n40\r\nid: 9\nda" % (len(piece), piece))
 
@@ -100,7 +100,7 @@ def test_a_broken_stream_is_taken_up_where_it_broke(trouble: Step, is_async: boo
 
 
 def changes(url: str, is_async: bool, n: int, since: int | None = None) -> list[Change]:
-    """Return the first changes of an account that one client or the other tells."""
+    """Return the first changes of an account that one of the two clients yields."""
 
     async def told_to_a_loop() -> list[Change]:
         transport = AsyncTransport(url, "secret", 5.0, QUICK, QUICK)

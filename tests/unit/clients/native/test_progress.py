@@ -1,4 +1,4 @@
-"""What a wait shows: lines where nobody looks on, a bar where somebody does."""
+"""Output while waiting: lines in a file or pipe, a progress bar on a terminal."""
 
 from __future__ import annotations
 

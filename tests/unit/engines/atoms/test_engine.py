@@ -172,7 +172,7 @@ REFERENCES: dict[str, tuple[AtomCircuit, dict[str, float]]] = {
     ),
 }
 """Numbers on which two public simulators of the four machines (sqooler-example, qiskit-cold-atom)
-and a dense computation agree; 0 where nothing stands."""
+and a dense computation agree; 0 where there is no entry."""
 
 
 @pytest.mark.parametrize("name", REFERENCES)

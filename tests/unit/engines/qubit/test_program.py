@@ -87,7 +87,7 @@ def test_last_measurements_are_set_apart(
 
 
 def test_tail_begins_where_the_last_jump_enters() -> None:
-    """Whether the first measurement happens depends on the branch: it is none of the last ones."""
+    """The first measurement depends on the branch, so it is not one of the final ones."""
     ops = (H0, Measure(0, 0), Branch((0,), "==", "1", 2), H1, Measure(1, 0), Measure(1, 1))
     read = program.read(circuit(*ops))
     assert list(read.ops) == list(ops[:5])

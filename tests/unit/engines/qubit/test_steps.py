@@ -1,4 +1,4 @@
-"""A program as steps: what belongs together, where jumps lead, where noise stands."""
+"""A program as steps: grouping, targets of jumps, positions of noise."""
 
 from __future__ import annotations
 

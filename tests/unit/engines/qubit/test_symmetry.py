@@ -87,7 +87,7 @@ def test_equal_seeds_give_equal_counts() -> None:
 
 
 def test_exchanging_the_errors_is_what_an_exact_flip_before_reading_does() -> None:
-    """A variant against the circuit that it stands for: `x` before the read-out, undone after."""
+    """A variant against its original circuit: `x` before the read-out, undone after."""
     exact_x = NoiseModel(
         name="",
         source="",

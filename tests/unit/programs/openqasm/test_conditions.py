@@ -256,7 +256,7 @@ def test_jumps_follow_any_condition(condition: Condition | bool, wanted: bool) -
     assert all(op.skip >= 0 for op in ops if isinstance(op, Branch | Jump))
 
 
-# --- variables that stand for measured bits -------------------------------------------------------
+# --- variables that are measured bits -------------------------------------------------------------
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The fast way through plain gates gives what the full parser gives; versions are told apart."""
+"""The fast path for plain gates gives the full parser's result; versions are distinguished."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ def agrees(circuit: QuantumCircuit) -> None:
 
 
 def scrambled(gate: Any) -> QuantumCircuit:
-    """Return a circuit whose probabilities tell a gate from nearly any other."""
+    """Return a circuit whose probabilities distinguish a gate from nearly all others."""
     n = gate.num_qubits
     circuit = QuantumCircuit(n)
     for qubit in range(n):

@@ -339,7 +339,7 @@ def mutated(draw: st.DrawFn, node: Any) -> Any:
 
 
 def check(text: bytes) -> bool:
-    """Read, let nothing but our own refusals pass; tell whether it was read."""
+    """Read a text, accept only our own refusals as errors; return whether it was read."""
     try:
         circuits = read(text, TIGHT)
     except (InvalidProgram, LimitExceeded) as error:

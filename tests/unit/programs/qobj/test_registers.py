@@ -158,7 +158,7 @@ def test_bits_that_are_tested_count_as_operations() -> None:
 
 
 def expected(instructions: list[Json]) -> dict[int, float]:
-    """Memory's distribution by the Qobj specification, with a register that is kept."""
+    """Memory's distribution by the Qobj specification, with a stored register."""
     start = np.eye(1, 8)[0]
     paths: list[tuple[int, int, np.ndarray]] = [(0, 0, start)]
     for each in instructions:
