@@ -258,21 +258,21 @@ class _Slot:
         self.deaths = 0
 
     def serve(self) -> None:
-        self._hire_early()
+        self._replace_early()
         while (task := self._waiting.get()) is not None:
             self.is_busy = True
             self._perform(task)
             self.is_busy = False
             del task  # or an idle slot would keep the last result alive
-            self._hire_early()
+            self._replace_early()
         self._waiting.put(None)  # One end mark serves all slots, so each passes it on.
         self._drop()
 
-    def _hire_early(self) -> None:
+    def _replace_early(self) -> None:
         """Replace a lost process before the next task; if this fails, the task tries again."""
         if self._child is None:
             try:
-                self._child = self._spawner.hire(tries=1)
+                self._child = self._spawner.acquire(tries=1)
             except (NotStarted, Stopped):
                 return
 
@@ -317,7 +317,7 @@ class _Slot:
         if self._child is not None and not self._child.is_alive:
             self._drop()
         if self._child is None:
-            self._child = self._spawner.hire()
+            self._child = self._spawner.acquire()
         return self._child
 
     def _read(self, response: bytearray, returns: Any) -> Any:
@@ -356,11 +356,11 @@ class _Slot:
         if self._spawner.is_closed or task._is_cancelled:
             return Stopped()
         self.deaths += 1
-        _log.warning("a worker ended at work with status %d", status)
+        _log.warning("a worker ended during a task with status %d", status)
         if status == worker.NO_MEMORY_STATUS:
             return MemoryLimitExceeded(self._memory_bytes)
         return WorkerDied(status)
 
     def _drop(self, *, is_ending: bool = False) -> int:
         child, self._child = self._child, None
-        return self._spawner.retire(child, is_ending=is_ending) if child is not None else 0
+        return self._spawner.discard(child, is_ending=is_ending) if child is not None else 0

@@ -1,4 +1,4 @@
-"""Worker processes as their owner sees them, and the one thread that starts them."""
+"""Worker processes from the side of the server, and the one thread that starts them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _ONE_THREAD: Final = {
     "QULACS_NUM_THREADS": "1",
 }
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PYTHON")
-"""Beginnings of the names of environment variables that a child may know: no secret of ours."""
+"""Prefixes of the environment variables that a child inherits: none of them holds a secret."""
 _START_PAUSE_S: Final = 0.2
 _START_TRIES: Final = 3
 _MAX_KILLED: Final = 20
@@ -36,7 +36,7 @@ _log = logging.getLogger(__name__)
 
 
 def _environment() -> dict[str, str]:
-    """Return the environment of a child: no token and no database's password is in it."""
+    """Return the environment of a child, without tokens and passwords of databases."""
     passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
     return passed | _ONE_THREAD
 
@@ -53,8 +53,8 @@ class Setup(NamedTuple):
     """Settings of all processes of a pool.
 
     Attributes:
-        warm_up: "module:function" that it calls first, or None.
-        memory_bytes: Address space that work may add to what it has then; None is any.
+        warm_up: "module:function" that each process calls first, or None.
+        memory_bytes: Address space that a task may add after the warm-up; None sets no limit.
         niceness: Difference of their nice level from that of the server.
         start_limit_s: Time in which a process must have started and warmed up.
     """
@@ -107,7 +107,7 @@ class WorkerProcess:
 
     @property
     def is_alive(self) -> bool:
-        """Whether the process runs. An ended one is not reaped, so its group can be killed."""
+        """Whether the process runs. An ended one is not reaped yet, so its group can be killed."""
         if self._process.returncode is not None:
             return False
         try:
@@ -149,8 +149,8 @@ class WorkerProcess:
             raise RequestNotDelivered from error
 
     def kill(self) -> None:
-        """Kill the process and what it has started, which is in its session."""
-        if self._process.returncode is None:  # not reaped, so the number is still its own
+        """Kill the process and its own children, which are in its process group."""
+        if self._process.returncode is None:  # not reaped, so no other process has its id
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
 
@@ -167,15 +167,15 @@ class WorkerProcess:
         self.kill()
         status = self._process.wait()
         self._channel.close()
-        self._errors.join(_EXIT_GRACE_S)  # what it wrote last is logged before its death is
+        self._errors.join(_EXIT_GRACE_S)  # so that its last output is logged before its death
         return status
 
 
 class WorkerSpawner:
     """Starts workers, and keeps some of them ready.
 
-    The kernel's orphan guard kills a child when the thread that started it ends. Therefore one
-    thread, which lives as long as the pool, starts all children, and no error may end it.
+    The kernel kills a child when the thread that started it ends (`PR_SET_PDEATHSIG`). Therefore
+    one thread, which lives as long as the pool, starts all children, and no error may end it.
     """
 
     def __init__(self, setup: Setup, *, spares: int) -> None:
@@ -185,10 +185,10 @@ class WorkerSpawner:
         self._lock = threading.Lock()
         self._workers: set[WorkerProcess] = set()
         self._closing = threading.Event()
-        self._orders: SimpleQueue[bool] = SimpleQueue()
-        self._stock: SimpleQueue[WorkerProcess | NotStarted | None] = SimpleQueue()
+        self._requests: SimpleQueue[bool] = SimpleQueue()
+        self._started: SimpleQueue[WorkerProcess | NotStarted | None] = SimpleQueue()
         for _ in range(spares):
-            self._orders.put(True)
+            self._requests.put(True)
         self._thread = threading.Thread(
             target=self._start_workers, name="worker-spawner", daemon=True
         )
@@ -204,7 +204,7 @@ class WorkerSpawner:
         with self._lock:
             return [child.pid for child in self._workers if child.is_alive]
 
-    def hire(self, tries: int = _START_TRIES) -> WorkerProcess:
+    def acquire(self, tries: int = _START_TRIES) -> WorkerProcess:
         """Return a ready worker, the oldest spare first, and start its replacement.
 
         Args:
@@ -228,8 +228,8 @@ class WorkerSpawner:
                 _log.warning("a worker was killed before its first work")
         raise NotStarted("every new worker was killed")
 
-    def retire(self, child: WorkerProcess, *, is_ending: bool = False) -> int:
-        """End and forget a worker; return its exit status, as `WorkerProcess.end` does."""
+    def discard(self, child: WorkerProcess, *, is_ending: bool = False) -> int:
+        """End a worker and remove it; return its exit status, as `WorkerProcess.end` does."""
         status = child.end(is_ending=is_ending)
         with self._lock:
             self._workers.discard(child)
@@ -238,7 +238,7 @@ class WorkerSpawner:
     def close(self) -> None:
         """Kill every worker and start no more. Follow with `join` when no slot uses one."""
         self._closing.set()
-        self._orders.put(False)
+        self._requests.put(False)
         with self._lock:
             for child in self._workers:
                 child.kill()
@@ -248,7 +248,7 @@ class WorkerSpawner:
         with self._lock:
             left = list(self._workers)
         for child in left:
-            self.retire(child)
+            self.discard(child)
 
     def _take_ready(self) -> WorkerProcess:
         child = self._take()
@@ -256,10 +256,10 @@ class WorkerSpawner:
             if child.await_ready():
                 return child
         except TimeoutError:
-            self.retire(child)
+            self.discard(child)
             limit_s = self._setup.start_limit_s
             raise NotStarted(f"a new worker was not ready after {limit_s:g} s") from None
-        status = self.retire(child, is_ending=True)
+        status = self.discard(child, is_ending=True)
         if self.is_closed:
             raise Stopped
         # A negative status is a signal, from outside; a positive one is an error in the warm-up.
@@ -268,19 +268,19 @@ class WorkerSpawner:
         raise NotStarted(f"a new worker ended with status {status}")
 
     def _take(self) -> WorkerProcess:
-        self._orders.put(True)
-        child = self._stock.get()
+        self._requests.put(True)
+        child = self._started.get()
         if child is None:
-            self._stock.put(None)  # for the other slots that wait
+            self._started.put(None)  # for the other slots that wait
             raise Stopped
         if isinstance(child, NotStarted):
             raise child
         return child
 
     def _start_workers(self) -> None:
-        while self._orders.get() and not self.is_closed:
-            self._stock.put(self._start())
-        self._stock.put(None)
+        while self._requests.get() and not self.is_closed:
+            self._started.put(self._start())
+        self._started.put(None)
 
     def _start(self) -> WorkerProcess | NotStarted:
         try:

@@ -82,7 +82,7 @@ class Agents:
         self._parsers = parsers
         self._limits = limits
         self._now_ms = now_ms
-        self._desk = AgentScheduler(
+        self._scheduler = AgentScheduler(
             store, now_ms, lease_s=lease_s, maximum=limits.agents.device_agents
         )
         self._checks = asyncio.Semaphore(_CHECKS_AT_ONCE)
@@ -90,12 +90,12 @@ class Agents:
     @property
     def renew_s(self) -> float:
         """Seconds between renewals of an agent."""
-        return self._desk.renew_s
+        return self._scheduler.renew_s
 
     @property
     def stale_results(self) -> int:
         """Number of reports under stale leases."""
-        return self._desk.stale_results
+        return self._scheduler.stale_results
 
     async def announce(
         self,
@@ -193,7 +193,7 @@ class Agents:
         served = await self._served(actor, device)
         runner = Runner(_runner(actor, device, agent), "agent", 0, 1, device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
-        assignment = await self._desk.claim(runner, held, wait_s, is_gone)
+        assignment = await self._scheduler.claim(runner, held, wait_s, is_gone)
         if assignment is None:
             return None
         handout = await self._store.agents.handout(assignment.lease.job)
@@ -226,7 +226,7 @@ class Agents:
             raise InvalidRequest(f"held: the lease {job.id} is not among them.", field="held")
         runner = Runner(_runner(actor, job.device, agent), "agent", 0, 1, job.device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
-        return await self._desk.renew(runner, held, progress)
+        return await self._scheduler.renew(runner, held, progress)
 
     async def finish(
         self,
@@ -249,11 +249,11 @@ class Agents:
         job = await self._job(actor, id_text)
         runner = _runner(actor, job.device, agent)
         lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
-        await self._desk.require(lease)
+        await self._scheduler.require(lease)
         if isinstance(result, Failure):
-            return await self._desk.finish(lease, RunResult(result, seconds))
+            return await self._scheduler.finish(lease, RunResult(result, seconds))
         await self._check(job, result)
-        return await self._desk.finish(lease, RunResult(tuple(result), seconds))
+        return await self._scheduler.finish(lease, RunResult(tuple(result), seconds))
 
     async def _check(self, job: Job, result: Sequence[Encoded | Failure]) -> None:
         if len(result) != job.n_circuits:
@@ -304,8 +304,8 @@ class Agents:
         job = await self._job(actor, id_text)
         runner = _runner(actor, job.device, agent)
         lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
-        await self._desk.require(lease)
-        return await self._desk.release(lease, reason, blamed=blamed)
+        await self._scheduler.require(lease)
+        return await self._scheduler.release(lease, reason, blamed=blamed)
 
     async def leave(self, actor: Actor, device: str, agent: str) -> None:
         """Delete an agent that leaves, and queue its jobs again.
@@ -315,7 +315,7 @@ class Agents:
             NotFound: The device was not announced.
         """
         await self._served(actor, device)
-        await self._desk.leave(_runner(actor, device, agent))
+        await self._scheduler.leave(_runner(actor, device, agent))
 
     async def _served(self, actor: Actor, name: str) -> Device:
         _require(actor, name)

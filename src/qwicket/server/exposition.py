@@ -117,7 +117,7 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     yield _gauge("qwicket_worker_slots_busy", "Slots that are at work", compute.busy)
     yield _counters(
         "qwicket_worker_deaths",
-        "Processes that ended at work: a crash, too little memory, or a kill from outside",
+        "Processes that ended during a task: a crash, too little memory, or a kill from outside",
         "pool",
         {
             "jobs": compute.worker_deaths,

@@ -806,7 +806,7 @@ def test_last_output_of_a_worker_is_logged_before_its_death(
     assert isinstance(fault(pool, pool_tasks.complain_and_abort, b"out of luck"), WorkerDied)
     words, death = logged(caplog)
     assert words.endswith("wrote to standard error: out of luck")
-    assert death == "a worker ended at work with status -6"
+    assert death == "a worker ended during a task with status -6"
 
 
 def test_a_flood_on_standard_error_is_cut_off_for_all_workers_together(
