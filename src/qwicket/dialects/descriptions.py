@@ -71,8 +71,8 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
     """
     listed = [(at, route) for at, found in routes.items() for route in found if route.is_listed]
     bodies = [route.body.struct for _, route in listed if route.body and route.body.struct]
-    answers = [answer for _, route in listed for answer in route.responses]
-    schemas = Schemas([about.error, *bodies, *answers], about.described_as)
+    responses = [body for _, route in listed for body in route.responses]
+    schemas = Schemas([about.error, *bodies, *responses], about.described_as)
     paths: dict[str, dict[str, Any]] = {}
     times: Counter[str] = Counter()
     for at, route in listed:

@@ -18,6 +18,7 @@ from qwicket.model.errors import (
     Unavailable,
 )
 from qwicket.model.jobs import Submission
+from qwicket.model.limits import ResponseLimits
 from qwicket.programs import qobj
 
 if TYPE_CHECKING:
@@ -304,7 +305,7 @@ def recast(error: QwicketError) -> QwicketError:
         return InvalidRequest(error.detail, field="device")
     if isinstance(error, TooManyRequests) and error.field == "jobs":
         return JobLimit(error.detail)
-    if isinstance(error, TooManyRequests) and error.limit.startswith("answers_"):
+    if isinstance(error, TooManyRequests) and error.limit in ResponseLimits.__struct_fields__:
         return Unavailable(error.detail, retry_after_s=error.retry_after_s)
     return error
 
