@@ -258,7 +258,7 @@ def test_another_accounts_token_for_the_same_device_takes_nothing_from_its_agent
 
 @pytest.mark.parametrize("name", ["A" * 64, "a b", "a/b", "", "-a", "a\0b", "ä", "a" * 4_000])
 def test_no_token_serves_a_device_of_such_a_name(server: LiveServer, name: str) -> None:
-    with pytest.raises(Exception, match="A device's name has 1 to 63"):
+    with pytest.raises(Exception, match="A device's name must be 1 to 63"):
         serving_token(server, name)
 
 

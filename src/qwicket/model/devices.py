@@ -195,7 +195,7 @@ def check_device_name(name: str) -> str:
     """
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
-            "A device's name must be 1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', and begins with a"
+            "A device's name must be 1 to 63 of A-Z, a-z, 0-9, '.', '_' and '-', and begin with a"
             f" letter or digit; not {name[:100]!r}.",
             field="device",
         )
