@@ -179,9 +179,6 @@ class _Timed:
 
 def _serve(file: Path, arguments: list[str]) -> int:
     """Serve with every step wrapped; write what was found into a file on SIGUSR1."""
-    from qwicket.server import late_imports
-
-    late_imports.import_all()
     spans, events = _Spans(), list[tuple[str, float]]()
     for step, names in STEPS.items():
         for name in names:

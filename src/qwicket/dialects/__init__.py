@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects import ibm, ionq, native, qbraid, qlued, xanadu
 from qwicket.dialects.descriptions import describe
+from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.dialects.registration import DialectSettings
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ LIMITS: Final = tuple([each.limits for each in REGISTRATIONS if each.limits is n
 
 def mounts(
     gateway: Gateway, settings: DialectSettings | None = None, *, public_url: str = ""
-) -> dict[str, Dialect]:
+) -> dict[str, Dialect | DialectOnDemand]:
     """Return all dialects by address. The longest address that fits a path serves it.
 
     Args:
@@ -38,15 +39,19 @@ def mounts(
         settings: Settings of single dialects.
         public_url: The server's public address, if it differs from its sockets'.
     """
-    found = {"/v1": native.dialect(gateway, shown_by, public_url)}
+    found: dict[str, Dialect | DialectOnDemand] = {}
+    found["/v1"] = native.dialect(gateway, shown_by, public_url)
     settings = settings or DialectSettings()
     for each in REGISTRATIONS:
-        made = {at: dialect(gateway, settings) for at, dialect in each.mounts.items()}
-        found |= made | {alias: made[at] for alias, at in each.aliases.items()}
+        for at, made_by in each.mounts.items():
+            found[at] = DialectOnDemand(
+                *(made_by, gateway, settings), supports_websocket=each.supports_websocket
+            )
+        found |= {alias: found[at] for alias, at in each.aliases.items()}
     return found
 
 
-def descriptions(dialects: Mapping[str, Dialect]) -> dict[str, dict[str, Any]]:
+def descriptions(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, dict[str, Any]]:
     """Return the description of each vendor's dialect in OpenAPI, by the dialect's name.
 
     Args:

@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NUL: Final = b"\\u0000"
+_ROUND: Final = bytes.maketrans(b"[]{}", b"()()")
+_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -105,19 +107,23 @@ def check_document(document: bytes, field: str, limits: Limits) -> None:
         raise LimitExceeded(
             f"{field} has more than {bounds.json_keys} keys (limit json_keys).", field=field
         )
-    if _depth(bare) > bounds.json_depth:
+    if _is_deeper(bare, bounds.json_depth):
         raise LimitExceeded(
             f"{field} is nested deeper than {bounds.json_depth} (limit json_depth).", field=field
         )
 
 
-def _depth(bare: bytes) -> int:
-    """Return how deeply JSON without its texts is nested."""
-    import numpy as np  # late: `server/late_imports.py` says why
+def _is_deeper(bare: bytes, depth: int) -> bool:
+    """Return whether JSON without its texts is nested deeper than `depth`.
 
-    steps = np.array([(c in b"[{") - (c in b"]}") for c in range(256)], np.int8)
-    depths = np.cumsum(steps[np.frombuffer(bare, np.uint8)], dtype=np.int32)
-    return int(depths.max(initial=0))
+    Each round removes the innermost pairs of brackets.
+    """
+    left = bare.translate(_ROUND, _NO_BRACKETS)
+    for _ in range(depth):
+        if b"()" not in left:
+            break
+        left = left.replace(b"()", b"")
+    return b"()" in left or left.count(b"(") > depth
 
 
 def _without_escapes(text: bytes) -> bytes:

@@ -9,12 +9,10 @@ from qwicket.dialects.descriptions import Description
 from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping
+    from collections.abc import Collection, Mapping
 
     import msgspec
 
-    from qwicket.dialects.routing import Dialect
-    from qwicket.gateway import Gateway
     from qwicket.model.devices import Family
 
 
@@ -37,18 +35,21 @@ class Registration(Description):
 
     Attributes:
         name: In addresses (`/docs/NAME`), jobs, and lists of devices.
-        mounts: Make its applications, by their addresses.
+        mounts: Functions that make its applications, as "module:function", by their addresses.
+            They are imported with the first request.
         aliases: Other addresses of these applications, which its description does not name.
         shows: Formats of its clients' programs by family: the dialect shows the devices that read
             one of them, unless a device's file names other dialects.
         described_at: Addresses of its description beside those below `/docs`: `…/openapi.json`,
             and `…/docs` for its page.
         limits: Limits of this dialect alone; their names are in no other group.
+        supports_websocket: Whether it has websockets.
     """
 
     name: str
-    mounts: Mapping[str, Callable[[Gateway, DialectSettings], Dialect]]
+    mounts: Mapping[str, str]
     shows: Mapping[Family, Collection[str]]
     aliases: Mapping[str, str] = field(default_factory=dict)
     described_at: tuple[str, ...] = ()
     limits: type[msgspec.Struct] | None = None
+    supports_websocket: bool = False

@@ -184,8 +184,6 @@ class Dialect:
         versions: Handlers of the paths that begin so, where a version has its own.
     """
 
-    supports_websocket = False
-
     def __init__(
         self,
         handlers: Handlers,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import importlib
 import os
 import time
 from typing import TYPE_CHECKING, Final
@@ -22,7 +23,7 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
 from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling import Dispatcher, Express, Heartbeat, LivenessMonitor, MaintenanceLoop
-from qwicket.server import late_imports, memory
+from qwicket.server import memory
 from qwicket.server.docs import docs, with_browser_redirect
 from qwicket.server.logs import AccessLog
 from qwicket.server.metrics import Metrics, MetricSources
@@ -237,7 +238,8 @@ class App:
 
 async def _finish_imports() -> None:
     try:
-        await asyncio.to_thread(late_imports.import_all)
+        # In a thread before the first handshake, which would import it on the event loop.
+        await asyncio.to_thread(importlib.import_module, "qwicket.server.websocket")
     finally:
         memory.tune_garbage_collector()
 

@@ -262,7 +262,7 @@ class Connection(HttpToolsProtocol):
 
     def _open_websocket(self) -> None:
         """Hand the connection over to the websocket protocol, which has its own deadlines."""
-        from qwicket.server.websocket import handshake_error  # late: `late_imports.py` says why
+        from qwicket.server.websocket import handshake_error  # late: see app.py
 
         if error := handshake_error(self.url, self.headers):
             self._refuse(*error)

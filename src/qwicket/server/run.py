@@ -201,7 +201,7 @@ class _Server(uvicorn.Server):
 
 
 def _websocket(*arguments: Any, **options: Any) -> WebSocket:
-    from qwicket.server.websocket import WebSocket  # late: `late_imports.py` says why
+    from qwicket.server.websocket import WebSocket  # late: see app.py
 
     return WebSocket(*arguments, **options)
 

@@ -7,7 +7,6 @@ from typing import Final
 import msgspec
 
 from qwicket.dialects.ibm.limits import IBMLimits
-from qwicket.dialects.ibm.routes import dialect
 from qwicket.dialects.registration import Registration
 
 
@@ -30,7 +29,8 @@ TOKEN: Final = {"type": "apiKey", "in": "header", "name": "X-Access-Token"}
 
 REGISTRATION: Final = Registration(
     name="ibm",
-    mounts={"/ibm/api": dialect},
+    mounts={"/ibm/api": "qwicket.dialects.ibm.routes:dialect"},
+    supports_websocket=True,
     described_at=("/ibm/api/openapi.json",),
     shows={"qubit": ("qobj",)},
     title="The IBM Quantum Experience API of 2020",

@@ -76,8 +76,6 @@ def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
 class _WithSockets(Dialect):
     """The dialect, which has a websocket beside its routes."""
 
-    supports_websocket = True
-
     def __init__(self, handlers: Handlers) -> None:
         super().__init__(
             handlers,

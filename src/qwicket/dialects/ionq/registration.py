@@ -6,7 +6,6 @@ from typing import Final
 
 import msgspec
 
-from qwicket.dialects.ionq.routes import unknown_version, v03, v04
 from qwicket.dialects.registration import Registration
 
 
@@ -20,7 +19,11 @@ class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=T
 
 REGISTRATION: Final = Registration(
     name="ionq",
-    mounts={"/ionq/v0.4": v04, "/ionq/v0.3": v03, "/ionq": unknown_version},
+    mounts={
+        "/ionq/v0.4": "qwicket.dialects.ionq.routes:v04",
+        "/ionq/v0.3": "qwicket.dialects.ionq.routes:v03",
+        "/ionq": "qwicket.dialects.ionq.routes:unknown_version",
+    },
     aliases={"/v0.4": "/ionq/v0.4", "/v0.3": "/ionq/v0.3"},
     described_at=("/ionq/v0.4/openapi.json", "/ionq/v0.3/openapi.json"),
     shows={"qubit": ("ionq.circuit.v1",)},

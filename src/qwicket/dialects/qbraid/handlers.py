@@ -6,9 +6,9 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from qwicket.dialects.qbraid import ids, statuses
+from qwicket.dialects.qbraid import ids, statuses, wire
 from qwicket.dialects.qbraid.wire import DIALECT, VendorFields, vendor_fields
-from qwicket.dialects.routing import Route
+from qwicket.dialects.routing import Dialect, Route
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Conflict, InvalidRequest, LimitExceeded, NotFound, NotOffered
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from qwicket.dialects.qbraid.submissions import ParsedJob
+    from qwicket.dialects.registration import DialectSettings
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView, Gateway
     from qwicket.gateway.response_budget import Reservation
@@ -206,6 +207,11 @@ def not_offered(*names: str) -> tuple[Route, ...]:
             for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
         ]
     )
+
+
+def unknown_path(gateway: Gateway, _: DialectSettings) -> Dialect:
+    """Return the dialect of paths below `/qbraid` that are in no generation."""
+    return Dialect(CommonHandlers(gateway), (), wire.problem)
 
 
 def without_leading_slashes(path: str) -> str:

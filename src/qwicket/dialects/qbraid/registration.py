@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import msgspec
 
-from qwicket.dialects.qbraid import v0, v1, wire
-from qwicket.dialects.qbraid.handlers import CommonHandlers
 from qwicket.dialects.qbraid.limits import QBraidLimits
 from qwicket.dialects.registration import Registration
-from qwicket.dialects.routing import Dialect
-
-if TYPE_CHECKING:
-    from qwicket.dialects.registration import DialectSettings
-    from qwicket.gateway import Gateway
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -33,17 +26,12 @@ class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     error: Refusal
 
 
-def unknown_path(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the dialect of paths below `/qbraid` that are in no generation."""
-    return Dialect(CommonHandlers(gateway), (), wire.problem)
-
-
 REGISTRATION: Final = Registration(
     name="qbraid",
     mounts={
-        "/qbraid/api/v1": v1.dialect,
-        "/qbraid/api": v0.dialect,
-        "/qbraid": unknown_path,
+        "/qbraid/api/v1": "qwicket.dialects.qbraid.v1.routes:dialect",
+        "/qbraid/api": "qwicket.dialects.qbraid.v0.routes:dialect",
+        "/qbraid": "qwicket.dialects.qbraid.handlers:unknown_path",
     },
     described_at=("/qbraid/api/v1/openapi.json", "/qbraid/api/openapi.json"),
     shows={"qubit": ("openqasm2", "openqasm3", "ionq.circuit.v1"), "atoms": ("ahs",)},

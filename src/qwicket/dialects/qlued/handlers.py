@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.qlued import catalogue, wire
+from qwicket.dialects.qlued import catalogue, results, wire
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.validation import quoted
 from qwicket.gateway.ttl_cache import TTLCache
@@ -112,8 +112,6 @@ class Handlers:
         view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)
         if job is None or job.state is not JobState.COMPLETED:
             return _status(id_text, job, is_old)
-        from qwicket.dialects.qlued import results  # late: it imports NumPy
-
         found = await self._gateway.results.of(job, request.reservation)
         source = (await self._gateway.results.program(job, request.reservation)).source
 

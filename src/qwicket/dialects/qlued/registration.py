@@ -5,13 +5,12 @@ from __future__ import annotations
 from typing import Final
 
 from qwicket.dialects.qlued.description import StatusMsgDict
-from qwicket.dialects.qlued.routes import dialect
 from qwicket.dialects.registration import Registration
 from qwicket.programs import FORMATS
 
 REGISTRATION: Final = Registration(
     name="qlued",
-    mounts={"/qlued": dialect},
+    mounts={"/qlued": "qwicket.dialects.qlued.routes:dialect"},
     described_at=(
         *("/qlued/api/v2/openapi.json", "/qlued/api/v3/openapi.json"),
         "/qlued/api/v2/docs",

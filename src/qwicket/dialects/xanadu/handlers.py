@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.responses import json, json_in_thread
-from qwicket.dialects.xanadu import catalogue, wire
+from qwicket.dialects.xanadu import catalogue, results, wire
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, Unauthenticated
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
@@ -159,8 +159,6 @@ class Handlers:
         if job.state is not JobState.COMPLETED:
             reason = f": {job.error_text}" if job.error_text else ""
             raise NotFound(f"The job is {job.state} and has no result{reason}")
-        from qwicket.dialects.xanadu import results  # late: it imports NumPy
-
         found = await self._gateway.results.of(job, request.reservation)
         is_bare = results.NPY_TYPE in request.headers.get("accept", "")
         body = await asyncio.to_thread(results.npy if is_bare else results.npz, found)

@@ -7,7 +7,6 @@ from typing import Any, Final
 import msgspec
 
 from qwicket.dialects.registration import Registration
-from qwicket.dialects.xanadu.routes import dialect
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -22,7 +21,7 @@ class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 REGISTRATION: Final = Registration(
     name="xanadu",
-    mounts={"": dialect},
+    mounts={"": "qwicket.dialects.xanadu.routes:dialect"},
     shows={"photonic": ("blackbird",)},
     title="Xanadu Cloud's API",
     lead=(

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from qwicket.dialects.on_demand import DialectOnDemand
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
     from qwicket.model.errors import QwicketError
@@ -108,7 +109,7 @@ def _document(description: Mapping[str, Any]) -> File:
     return File(msgspec.json.encode(description), "application/json")
 
 
-def docs(dialects: Mapping[str, Dialect]) -> dict[str, ASGIApp]:
+def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp]:
     """Return the mounts of `/docs`, and of descriptions below the vendors' own addresses.
 
     Args:
@@ -130,7 +131,7 @@ def docs(dialects: Mapping[str, Dialect]) -> dict[str, ASGIApp]:
     return {"/docs": at_root, **{path: _exactly(path, at_root, dialects) for path in paths}}
 
 
-def _exactly(path: str, app: ASGIApp, dialects: Mapping[str, Dialect]) -> ASGIApp:
+def _exactly(path: str, app: ASGIApp, dialects: Mapping[str, Dialect | DialectOnDemand]) -> ASGIApp:
     """Return an app for one path, and for what is below it the dialect that it is in."""
     mount = max((each for each in dialects if path.startswith(f"{each}/")), key=len)
 

@@ -15,7 +15,7 @@ from qwicket.dialects.ibm import catalogue, projects
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.dialects.ibm.names import DIALECT, GROUP, HUB, RUNTIME
-from qwicket.dialects.ibm.runtime import jobs, wire
+from qwicket.dialects.ibm.runtime import jobs, results, wire
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw, raw_list
 from qwicket.dialects.times import format_time
@@ -141,8 +141,6 @@ class Handlers:
         job = await self._job(actor, request)
         if job.state is JobState.FAILED:
             return Response(jobs.reason(job), media_type="text/plain")
-        from qwicket.dialects.ibm.runtime import results  # late: it imports NumPy
-
         found = await self._gateway.results.of(job, request.reservation)
         program = await self._gateway.results.program(job, request.reservation)
         limits = self.limits

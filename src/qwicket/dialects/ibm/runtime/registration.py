@@ -6,15 +6,13 @@ from typing import Final
 
 from qwicket.dialects.ibm.names import RUNTIME_PREFIX
 from qwicket.dialects.ibm.registration import TOKEN, Error
-from qwicket.dialects.ibm.runtime import wire
-from qwicket.dialects.ibm.runtime.routes import dialect
 from qwicket.dialects.registration import Registration
 
 REGISTRATION: Final = Registration(
     name="runtime",
-    mounts={RUNTIME_PREFIX: dialect},
+    mounts={RUNTIME_PREFIX: "qwicket.dialects.ibm.runtime.routes:dialect"},
     described_at=(f"{RUNTIME_PREFIX}/openapi.json",),
-    shows={"qubit": (wire.FORMAT,)},
+    shows={"qubit": ("qiskit.primitives",)},
     title="The classic channel of IBM's Runtime API",
     lead=(
         'qiskit-ibm-runtime up to 0.40 works against this server with `channel="ibm_quantum"`. It'

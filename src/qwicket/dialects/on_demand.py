@@ -1,0 +1,60 @@
+"""Dialects that are imported with their first request, because few servers serve all of them."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib
+import threading
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from qwicket.dialects.registration import DialectSettings
+    from qwicket.dialects.routing import Dialect, Route
+    from qwicket.gateway import Gateway
+
+
+class DialectOnDemand:
+    """A dialect as an ASGI application, made when it is first needed.
+
+    Args:
+        made_by: The function that makes it, as "module:function".
+        gateway: Does the work.
+        settings: Settings of single dialects.
+        supports_websocket: Whether it has websockets.
+    """
+
+    def __init__(
+        self,
+        made_by: str,
+        gateway: Gateway,
+        settings: DialectSettings,
+        *,
+        supports_websocket: bool = False,
+    ) -> None:
+        self.supports_websocket = supports_websocket
+        self._made_by = made_by
+        self._gateway = gateway
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._dialect: Dialect | None = None
+
+    @property
+    def routes(self) -> tuple[Route, ...]:
+        """Return its routes in the order in which they are tried."""
+        return self._make().routes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        made = self._dialect
+        if made is None:
+            made = await asyncio.to_thread(self._make)
+        await made(scope, receive, send)
+
+    def _make(self) -> Dialect:
+        with self._lock:
+            if self._dialect is None:
+                module, _, name = self._made_by.partition(":")
+                make = getattr(importlib.import_module(module), name)
+                self._dialect = make(self._gateway, self._settings)
+            return self._dialect
