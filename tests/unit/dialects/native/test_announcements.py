@@ -96,7 +96,7 @@ def test_a_wrong_field_is_named_with_its_value_and_what_it_may_be(
 
 
 def test_a_name_that_cannot_be_one_is_shown() -> None:
-    with pytest.raises(InvalidRequest, match="begins with a letter or digit; not '-lab'"):
+    with pytest.raises(InvalidRequest, match="begin with a letter or digit; not '-lab'"):
         announce(of(), "-lab")
 
 
