@@ -31,7 +31,10 @@ _JOBS: Final = 200
 CONNECTIONS: Final = 64
 
 STEPS: Final = {
-    "head": ("qwicket.server.connection:Connection.data_received",),
+    "head": (
+        "qwicket.server.connection:Connection.data_received",
+        "uvicorn.protocols.http.httptools_impl:RequestResponseCycle.run_asgi",
+    ),
     "route": ("qwicket.server.router:Router.__call__", "qwicket.dialects.routing:Dialect.__call__"),
     "sign-in": (
         "qwicket.dialects.native.handlers:Handlers.sign_in",
@@ -41,6 +44,7 @@ STEPS: Final = {
     "check": ("qwicket.gateway.admission:Admission.admit",),
     "parse": ("qwicket.gateway.admission:Admission._read",),
     "submit": ("qwicket.gateway.jobs:Jobs.submit",),
+    "handle": ("qwicket.dialects.routing:_call",),
     "wait": ("qwicket.gateway.jobs:Jobs.wait",),
     "commit": ("qwicket.store.writer:Writer._commit", "qwicket.store.writer:Writer._settle"),
     "wake": ("qwicket.store.writer:Writer._deliver",),
@@ -51,8 +55,9 @@ STEPS: Final = {
     ),
     "finish": ("qwicket.scheduling.dispatcher:Dispatcher._work",),
     "results": ("qwicket.gateway.results:Results.at_once",),
+    "encode": ("qwicket.dialects.native.handlers:json_in_thread",),
     "answer": (
-        "qwicket.dialects.native.handlers:Handlers.submit_job",
+        "starlette.responses:Response.__call__",
         "qwicket.server.connection:Connection.on_response_complete",
     ),
 }
