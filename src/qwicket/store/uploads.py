@@ -1,7 +1,8 @@
 """Operations on uploads: a draft's program, stored chunk by chunk as it arrives.
 
-An upload is valid once complete. An interrupted one leaves chunks that nothing reads. The next
-upload of its job, or maintenance, deletes them.
+An upload is valid once complete. An interrupted one leaves chunks that nothing reads; the next
+upload of its job, or maintenance, deletes them. The next upload of an account also deletes those of
+its cancelled drafts.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ class Uploads(Operations):
             Conflict: The job is not a draft.
             LimitExceeded: The account's uploads would exceed `held_limit`.
         """
+        tx.run("upload_drop_ended", account=account)  # of cancelled drafts, before maintenance
         tx.run("upload_drop_unfinished", job=job)
         row = tx.one("upload_held", account=account, maximum=max_bytes)
         held = int(row[0]) if row else 0

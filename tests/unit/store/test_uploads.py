@@ -88,6 +88,16 @@ async def test_what_an_account_holds_is_bounded(store: Store, ada: Token) -> Non
         await begin(store, await draft(store, ada), 2 * MAX_UPLOAD_BYTES)
 
 
+async def test_uploads_of_cancelled_drafts_do_not_count(store: Store, ada: Token) -> None:
+    cancelled = await draft(store, ada)
+    await upload(store, cancelled, MAX_UPLOAD_BYTES * b"x")
+    other = await draft(store, ada)
+    with pytest.raises(LimitExceeded):
+        await begin(store, other, held_limit=MAX_UPLOAD_BYTES)
+    await store.jobs.cancel(cancelled.id, actor=ada.account, now=NOW)
+    await begin(store, other, held_limit=MAX_UPLOAD_BYTES)
+
+
 async def test_only_a_draft_takes_uploads(store: Store, ada: Token) -> None:
     job = await draft(store, ada)
     made = await begin(store, job)

@@ -8,6 +8,12 @@ select cast(coalesce(sum(coalesce(size, :maximum)), 0) as bigint) from upload wh
 insert into upload (id, job, account)
 select :id, id, account from job where id = :job and state = 'draft';
 
+-- name: upload_drop_ended
+-- Uploads of an account whose jobs are no longer drafts; index upload_by_account.
+delete from upload
+where account = :account
+    and not exists (select 1 from job where job.id = upload.job and job.state = 'draft');
+
 -- name: upload_drop_unfinished
 -- Index upload_by_job.
 delete from upload where job = :job and size is null;
