@@ -149,7 +149,8 @@ class LiveAgent:
 
 
 def serving_token(server: LiveServer, *devices: str, account: str = "ada") -> str:
-    """Make a token that serves these devices."""
+    """Make a token that serves these devices, and its account when it is not there."""
+    server.token(account)
     made = server.as_admin(
         lambda admin: admin.create_token(account, scopes=["devices:serve"], devices=devices)
     )
