@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import secrets
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -26,6 +25,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job, NewJob, Submission
 from qwicket.model.limits import INT64_MAX
+from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.model.suggestions import closest
 
@@ -506,7 +506,7 @@ def _options(
     is_connected = calibration is not None and calibration.body.connectivity is None
     return RunOptions(
         shots=submission.shots,
-        seed=secrets.randbits(63) if submission.seed is None else submission.seed,
+        seed=random_bits(63) if submission.seed is None else submission.seed,
         outputs=submission.outputs,
         noise=noise,
         engine=submission.engine,

@@ -5,6 +5,7 @@ Counts are in memory and bounded; the longest inactive addresses are dropped.
 
 from __future__ import annotations
 
+import functools
 import ipaddress
 import time
 from collections import OrderedDict, deque
@@ -16,6 +17,7 @@ _TRY_WINDOW_S: Final = 60.0
 _REFILL_PER_S: Final = 1.0
 _MAX_TRACKED: Final = 10_000
 _MAX_ADDRESS_CHARS: Final = 64
+_MAX_CACHED: Final = 1_024
 
 
 class AttemptCounter:
@@ -106,12 +108,17 @@ class WrongTokens:
 def network(address: str) -> str:
     """Return the network of one client: an IPv4 address, or a /64, which one customer receives.
 
-    Other texts, which a proxy may send, are returned unchanged.
+    Other texts, which a proxy may send, are returned unchanged but for their length.
     """
+    return _network(address[:_MAX_ADDRESS_CHARS])
+
+
+@functools.lru_cache(_MAX_CACHED)
+def _network(address: str) -> str:
     try:
         ip = ipaddress.ip_address(address)
     except ValueError:
-        return address[:_MAX_ADDRESS_CHARS]
+        return address
     if ip.version == 4:
         return str(ip)
     if ip.ipv4_mapped:

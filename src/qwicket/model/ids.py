@@ -5,9 +5,10 @@ Part *k* of a job is ``id + k + 1``. Parts need no rows: their ids are read back
 
 from __future__ import annotations
 
-import secrets
 import uuid
 from typing import Final, NamedTuple
+
+from qwicket.model.random_bits import random_bits
 
 PART_BITS: Final = 16
 MAX_PARTS: Final = (1 << PART_BITS) - 1
@@ -32,7 +33,7 @@ def new_id(now_ms: int) -> str:
 
     Source: RFC 9562, section 5.7.
     """
-    random_high, random_low = divmod(secrets.randbits(12 + _LOW_BITS), 1 << _LOW_BITS)
+    random_high, random_low = divmod(random_bits(12 + _LOW_BITS), 1 << _LOW_BITS)
     random_low <<= PART_BITS
     value = (now_ms & (1 << 48) - 1) << 80 | 0x7 << 76 | random_high << 64 | 0b10 << 62 | random_low
     return str(uuid.UUID(int=value))

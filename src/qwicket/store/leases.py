@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 from contextlib import suppress
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
@@ -13,6 +12,7 @@ from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Runner
+from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import outcomes, rows, shares
 from qwicket.store.database import Deferred
@@ -429,7 +429,7 @@ def _claim(tx: Tx, device: str, runner: str, now: int, maximum: int) -> Claim | 
 
 
 def _assign(tx: Tx, job: Job, runner: str) -> Callable[[], Assignment]:
-    nonce = secrets.token_hex(16)
+    nonce = f"{random_bits(128):032x}"
     taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner)
     return lambda: _assignment(job, nonce, runner, taken())
 
