@@ -623,7 +623,7 @@ def test_a_crowd_of_programs_of_one_account_is_read_in_turn_and_none_refused(
 def test_a_list_reads_no_more_than_some_megabytes_of_programs(
     server: LiveServer, http: httpx.Client
 ) -> None:
-    alone = Client(http, server.token("lister"))
+    alone = Client(http, server.token(server.unused("lister")))
     long = qobj()
     long["header"]["note"] = "x" * 1_500_000  # longer than what is written as OpenQASM
     jobs = [alone.submit(long) for _ in range(6)]

@@ -396,11 +396,12 @@ def test_a_job_of_another_user_or_device_or_dialect_is_an_unknown_id(
 
 
 def test_a_revoked_token_is_refused_at_once(client: Client, server: LiveServer) -> None:
-    server.token("leaver")
-    token = server.admin("token", "create", "--user", "leaver")
+    account = server.unused("leaver")
+    server.token(account)
+    token = server.admin("token", "create", "--user", account)
     leaver = Client(client.http, token)
     job = leaver.submit("singlequdit", FLIP)
-    for line in server.admin("token", "list", "--user", "leaver").splitlines():
+    for line in server.admin("token", "list", "--user", account).splitlines():
         server.admin("token", "revoke", line.split()[0])
     for answer in (leaver.post("singlequdit", FLIP), leaver.status("singlequdit", job)):
         assert (answer.status_code, answer.json()) == (401, DENIED)

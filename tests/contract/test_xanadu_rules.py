@@ -289,7 +289,7 @@ def listed(caller: Caller, query: str) -> list[str]:
 
 
 def test_a_list_is_newest_first_and_can_be_filtered(server: LiveServer, http: httpx.Client) -> None:
-    mine = Caller(http, server.token("lister"))
+    mine = Caller(http, server.token(server.unused("lister")))
     jobs = [mine.done(pair(1)) for _ in range(12)]
     newest = jobs[::-1]
     assert listed(mine, "") == newest[:10]

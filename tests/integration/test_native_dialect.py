@@ -93,7 +93,7 @@ def test_the_same_idempotency_key_is_the_same_job(http: httpx.Client) -> None:
 
 
 def test_jobs_are_listed_newest_first_in_pages(server: LiveServer) -> None:
-    with server.client(server.token("lister")) as http:
+    with server.client(server.token(server.unused("lister"))) as http:
         made = [submit(http, name=str(i)).json()["id"] for i in range(5)]
         first = http.get("/v1/jobs", params={"limit": 3}).json()
         rest = http.get("/v1/jobs", params={"limit": 3, "before": first["next"]}).json()
@@ -285,10 +285,11 @@ def test_who_leaves_is_refused_within_a_second(server: LiveServer, way: str) -> 
 
 
 def test_a_long_poll_does_not_outlive_its_token(server: LiveServer) -> None:
-    server.admin("user", "add", "leaver")
-    secret = server.admin("token", "create", "--user", "leaver")
-    (line,) = server.admin("token", "list", "--user", "leaver").splitlines()
-    another = server.admin("token", "create", "--user", "leaver")
+    leaver = server.unused("leaver")
+    server.admin("user", "add", leaver)
+    secret = server.admin("token", "create", "--user", leaver)
+    (line,) = server.admin("token", "list", "--user", leaver).splitlines()
+    another = server.admin("token", "create", "--user", leaver)
     with server.client(secret) as http, server.client(another) as submitter:
         job = submit(submitter, program=slow()).json()["id"]
         answers: list[int] = []
@@ -400,7 +401,7 @@ def test_openqasm_is_recognised_by_its_text_and_its_inputs_are_bound(http: httpx
 def test_a_refused_text_says_where_and_nothing_is_stored(
     server: LiveServer, changes: dict[str, Any], said: str
 ) -> None:
-    with server.client(server.token("refused")) as http:
+    with server.client(server.token(server.unused("refused"))) as http:
         answer = submit(http, **changes)
         assert answer.status_code == 400
         assert said in answer.json()["detail"]

@@ -62,6 +62,7 @@ class LiveServer:
         self._options = options
         self._env = env
         self._tokens: dict[str, str] = {}
+        self._n_unused = 0
         self._port = "0"
         self.log = folder / "server.log"
         self.start()
@@ -139,6 +140,11 @@ class LiveServer:
     def admin(self, *arguments: str, stdin: str = "") -> str:
         """Run an administrator's command on its folder or database."""
         return cli(*arguments, *self._place, env=self._env, stdin=stdin)
+
+    def unused(self, name: str) -> str:
+        """Return a name for an account that no test has used: several modules share a server."""
+        self._n_unused += 1
+        return f"{name}-{self._n_unused}"
 
     def token(self, name: str = "ada") -> str:
         """Return a token of this account, making both when they are not there."""

@@ -74,7 +74,7 @@ def test_backends_are_the_devices_that_run_circuits(provider):
 
 @pytest.mark.parametrize("name", ["nowhere", "rydberg"])
 def test_what_is_no_backend_is_not_found(provider, name):
-    with pytest.raises(QiskitBackendNotFoundError, match="there are: simulator"):
+    with pytest.raises(QiskitBackendNotFoundError, match="The backends are simulator"):
         provider.get_backend(name)
 
 
