@@ -20,6 +20,7 @@ from benchmarks import (
     batches,
     engines,
     express,
+    forecast,
     hostile,
     imports,
     photons,
@@ -40,8 +41,8 @@ _tables: list[Table] = []
 """All that was printed."""
 
 PARTS: Final = (
-    *("queue", "steps", "batches", "agents", "express", "hostile", "sockets", "streams"),
-    *("vendors", "engines", "atoms", "photons", "reading", "imports"),
+    *("queue", "steps", "batches", "agents", "express", "forecast", "hostile", "sockets"),
+    *("streams", "vendors", "engines", "atoms", "photons", "reading", "imports"),
 )
 
 
@@ -49,7 +50,7 @@ def main() -> int:
     """Measure and print; return 1 when a figure is over its bar."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
-    parser.add_argument("--quick", action="store_true", help="fewer rounds of the queue")
+    parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument(
         "--peers", default=sys.executable, metavar="PYTHON", help="has the engines' peers"
     )
@@ -76,6 +77,9 @@ def main() -> int:
         verdicts += _show_figures(_agents(40 if asked.quick else agents.ROUNDS))
     if "express" in parts:
         verdicts += _show_figures(express.measure(30 if asked.quick else express.ROUNDS))
+    if "forecast" in parts:
+        jobs = forecast.QUICK if asked.quick else forecast.JOBS
+        verdicts += _show_figures(forecast.measure(jobs))
     if "hostile" in parts:
         verdicts += _show_figures(hostile.measure())
     if "sockets" in parts:

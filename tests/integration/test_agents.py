@@ -67,8 +67,9 @@ def test_a_job_waits_for_an_agent_and_is_run_when_one_comes(lab: Lab, http: http
     job = lab.submit(http)
     device = lab.shown(http)
     assert (device["status"], device["agents"]) == ("away", 0)
-    assert device["queue"] == {"length": 1, "starts_in_s": None}
-    assert read(http, job)["queue"] == {"position": 1, "starts_in_s": None}
+    unknown = {"starts_in_s": None, "starts_after_s": None, "starts_before_s": None}
+    assert device["queue"] == {"length": 1, **unknown}
+    assert read(http, job)["queue"] == {"position": 1, **unknown}
     lab.agent()
     assert ended(http, job) == "completed"
     (part,) = http.get(f"/v1/jobs/{job}/result").json()["parts"]

@@ -63,10 +63,13 @@ def test_waiting_jobs_know_their_place_and_when_they_will_run(http: httpx.Client
         return [place["position"] for place in found] if all(found) else None
 
     until(lambda: places() == [1, 2, 3, 4, 5], "places are told", timeout_s=PROMPT_S)
-    assert 0 < read(http, later)["queue"]["starts_in_s"] < 300
+    found = read(http, later)["queue"]
+    assert 0 < found["starts_in_s"] < 300
+    assert found["starts_after_s"] <= found["starts_in_s"] <= found["starts_before_s"]
     device = http.get("/v1/devices/simulator").json()
     assert device["queue"]["length"] == 5
     assert device["queue"]["starts_in_s"] > 0
+    assert device["queue"]["starts_before_s"] >= device["queue"]["starts_in_s"]
     for job in (sooner, *jobs, later):
         assert http.post(f"/v1/jobs/{job}/cancel").json()["queue"] is None
 

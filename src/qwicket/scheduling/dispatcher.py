@@ -24,6 +24,7 @@ from qwicket.drivers import (
 from qwicket.model.errors import QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
+from qwicket.scheduling.start_intervals import EXPRESS_PAUSE_S
 from qwicket.store import Claim, StaleLease
 
 if TYPE_CHECKING:
@@ -38,9 +39,6 @@ _STOPS: Final = "the server stops"
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
-_BUSY_S: Final = 0.02
-"""Time without a free slot before a short job goes to an express slot. A batch of tiny jobs takes
-as long, and while batches come and go, worker slots serve short jobs with fewer commits."""
 
 _log = logging.getLogger(__name__)
 
@@ -265,9 +263,9 @@ class Dispatcher:
                 self._express_slots.release()
 
     async def _slots_stay_busy(self) -> bool:
-        """Return whether all slots have been busy for `_BUSY_S`, waiting for that time."""
+        """Return whether all slots have been busy for `EXPRESS_PAUSE_S`, waiting for that time."""
         while self._n_busy >= self._driver.slots:
-            left_s = self._slot_ended_at + _BUSY_S - time.monotonic()
+            left_s = self._slot_ended_at + EXPRESS_PAUSE_S - time.monotonic()
             if left_s <= 0:
                 return True
             await asyncio.sleep(left_s)

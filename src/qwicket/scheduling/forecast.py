@@ -1,7 +1,8 @@
 """Forecasts of start times, from waiting and running jobs and measured run times.
 
 A forecast simulates fair share and the express slots from one snapshot of the queue, at most once a
-second per device. It ignores future submissions and the load of other devices on the same workers.
+second per device. The expected start ignores future submissions; its interval includes them. Both
+ignore the load of other devices on the same workers.
 """
 
 from __future__ import annotations
@@ -14,11 +15,13 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.shares import cost, weight
 from qwicket.model.states import JobState
+from qwicket.scheduling.start_intervals import StartIntervals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Iterator
 
     from qwicket.model.jobs import Job
+    from qwicket.scheduling.start_intervals import Interval
     from qwicket.store import QueueState, Store, WaitingJob
 
 _FRESH_S: Final = 1.0
@@ -32,11 +35,13 @@ _RATIOS: Final = (0.01, 100.0)
 class QueuePosition(NamedTuple):
     """Number of jobs ahead, and the expected seconds until the start.
 
-    The start is None while no agent serves the device.
+    The start is None while no agent serves the device. The interval holds the start with a
+    probability of 80 %; only `Forecast.position` computes it.
     """
 
     ahead: int
     start_in_s: float | None
+    interval: Interval | None = None
 
 
 class Forecast(NamedTuple):
@@ -45,13 +50,30 @@ class Forecast(NamedTuple):
     Attributes:
         positions: Positions of the first `_MAX_JOBS` waiting jobs, by id.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
-            no agent serves the device.
+            no agent serves the device, or while it is off without a known end.
         ratio: Measured over estimated run time of recent jobs.
+        intervals: Computes the intervals of the starts; None if these are unknown.
     """
 
     positions: dict[str, QueuePosition]
     start_in_s: float | None
     ratio: float
+    intervals: StartIntervals | None = None
+
+    def position(self, job: str) -> QueuePosition | None:
+        """Return the position of a waiting job with the interval of its start."""
+        position = self.positions.get(job)
+        if position is None or position.start_in_s is None or self.intervals is None:
+            return position
+        interval = self.intervals.of(job, position.ahead, position.start_in_s)
+        return position._replace(interval=interval)
+
+    @property
+    def interval(self) -> Interval | None:
+        """The interval of the start of a job submitted now; None if it is unknown."""
+        if self.start_in_s is None or self.intervals is None:
+            return None
+        return self.intervals.of_next(len(self.positions), self.start_in_s)
 
 
 class Forecaster:
@@ -82,7 +104,7 @@ class Forecaster:
 
     async def position(self, device: str, job: str) -> QueuePosition | None:
         """Return the position of a waiting job; None if it does not wait or is too far back."""
-        return (await self.forecast(device)).positions.get(job)
+        return (await self.forecast(device)).position(job)
 
     async def end_in_s(self, job: Job) -> float | None:
         """Return the expected seconds until a waiting or running job ends, if known.
@@ -108,9 +130,15 @@ class Forecaster:
         return None if start_in_s is None else start_in_s + job.est_seconds * forecast.ratio
 
     async def _look(self, device: str) -> Forecast:
-        state = await self._store.jobs.queue_state(device, self._now_ms(), limit=_MAX_JOBS)
+        now = self._now_ms()
+        state = await self._store.jobs.queue_state(device, now, limit=_MAX_JOBS)
         slots, express = await self._slots(device)
-        return await asyncio.to_thread(simulate_queue, state, slots, self._now_ms(), express)
+        status = await self._store.devices.status(device, now)
+        off_s = 0.0
+        if not status.is_on:
+            off_s = (status.until_at - now) / 1000 if status.until_at else 0.0
+            slots = slots if status.until_at else 0
+        return await asyncio.to_thread(simulate_queue, state, slots, now, express, off_s)
 
     async def _slots(self, name: str) -> tuple[int, int]:
         """Return the numbers of worker slots and of express slots that serve a device."""
@@ -123,7 +151,9 @@ class Forecaster:
         return slots, sum(runner.express_slots for runner in servers)
 
 
-def simulate_queue(state: QueueState, slots: int, now_ms: int, express_slots: int = 0) -> Forecast:
+def simulate_queue(
+    state: QueueState, slots: int, now_ms: int, express_slots: int = 0, off_s: float = 0.0
+) -> Forecast:
     """Simulate the queue until every waiting job has started.
 
     Args:
@@ -131,46 +161,56 @@ def simulate_queue(state: QueueState, slots: int, now_ms: int, express_slots: in
         slots: Number of worker slots; 0 while no agent serves the device.
         now_ms: Unix time in milliseconds.
         express_slots: Additional slots for short jobs while all worker slots are busy.
+        off_s: Seconds until the device is on again.
     """
     ratio = _ratio(state)
+    second = weight(now_ms, state.epoch)
     busy = [
         # max: after the clock was set back, a job must not seem longer than its estimate.
         max(0.0, job.est_seconds * ratio - max(0, now_ms - job.started_at) / 1000)
         for job in state.running
     ]
-    in_turn = _in_turn(state, weight(now_ms, state.epoch))
+    in_turn = _in_turn(state, second * ratio)
     if not slots:
         return Forecast(
             {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}, None, ratio
         )
     busy.sort()
-    free_in = _free_in(busy[-slots:], slots)
+    free_in = _free_in(busy[-slots:], slots, off_s)
     # Express slots run the shortest jobs, so what does not fit into worker slots is in them.
-    express_in = _free_in(busy[:-slots][-express_slots:] if express_slots else [], express_slots)
+    express_in = _free_in(
+        busy[:-slots][-express_slots:] if express_slots else [], express_slots, off_s
+    )
     in_express = _in_express(state)
     positions: dict[str, QueuePosition] = {}
+    express: list[str] = []
     while True:
         is_express = bool(express_in) and express_in[0] < free_in[0]
-        job = _first_left(in_express if is_express else in_turn, positions)
-        if is_express and job is None:
-            express_in = []
-            continue
-        if job is None:
-            return Forecast(positions, free_in[0], ratio)
-        slot_in = express_in if is_express else free_in
-        positions[job.id] = QueuePosition(len(positions), slot_in[0])
-        heapq.heapreplace(slot_in, slot_in[0] + job.est_seconds * ratio)
+        for job in in_express if is_express else in_turn:
+            if job.id not in positions:
+                break
+        else:
+            if is_express:
+                express_in = []
+                continue
+            break
+        slot_in = free_in
+        if is_express:
+            slot_in = express_in
+            express.append(job.id)
+        start_in_s = slot_in[0]
+        positions[job.id] = QueuePosition(len(positions), start_in_s)
+        heapq.heapreplace(slot_in, start_in_s + job.est_seconds * ratio)
+    served = [(job, positions[job].ahead) for job in express]
+    intervals = StartIntervals(state, slots, now_ms, ratio, second, served, off_s)
+    return Forecast(positions, free_in[0], ratio, intervals)
 
 
-def _free_in(busy: list[float], slots: int) -> list[float]:
-    """Return, as a heap, the seconds until each slot is free."""
-    free_in = busy + [0.0] * (slots - len(busy))
+def _free_in(busy: list[float], slots: int, off_s: float) -> list[float]:
+    """Return, as a heap, the seconds until each slot is free and the device is on."""
+    free_in = [max(each, off_s) for each in busy] + [off_s] * (slots - len(busy))
     heapq.heapify(free_in)
     return free_in
-
-
-def _first_left(jobs: Iterator[WaitingJob], begun: Container[str]) -> WaitingJob | None:
-    return next((job for job in jobs if job.id not in begun), None)
 
 
 def _in_express(state: QueueState) -> Iterator[WaitingJob]:
@@ -197,7 +237,7 @@ def _in_turn(state: QueueState, second: float) -> Iterator[WaitingJob]:
 
     Args:
         state: Waiting jobs.
-        second: Present weight of one second of use.
+        second: Present weight of one estimated second of use.
     """
     waiting: dict[str, deque[WaitingJob]] = {}
     for job in state.waiting:

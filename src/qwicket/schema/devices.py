@@ -12,11 +12,16 @@ class DeviceQueue(ResponseBody, frozen=True, kw_only=True):
 
     Attributes:
         length: Number of waiting jobs.
-        starts_in_s: Seconds until a job submitted now would start; null while no agent serves.
+        starts_in_s: Seconds until a job submitted now would start; null while no agent serves it,
+            and while it is off without a known end.
+        starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
+        starts_before_s: End of this interval.
     """
 
     length: int = 0
     starts_in_s: float | None = None
+    starts_after_s: float | None = None
+    starts_before_s: float | None = None
 
 
 class DeviceBody(ResponseBody, frozen=True, kw_only=True):

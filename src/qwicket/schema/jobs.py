@@ -63,11 +63,16 @@ class QueueBody(ResponsePart, frozen=True):
 
     Attributes:
         position: Position in the queue, from 1.
-        starts_in_s: Time in seconds until it starts; null while no agent serves the device.
+        starts_in_s: Time in seconds until it starts; null while no agent serves the device, and
+            while it is off without a known end.
+        starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
+        starts_before_s: End of this interval.
     """
 
     position: int
     starts_in_s: float | None = None
+    starts_after_s: float | None = None
+    starts_before_s: float | None = None
 
 
 class ProgressBody(ResponsePart, frozen=True):

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
 """Life of an idempotency key."""
 
-_RECENT: Final = 30
+_RECENT: Final = 100
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs of a group per operation, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
@@ -201,6 +201,7 @@ class Jobs(Operations):
             [ProjectShare(*row) for row in tx.all("share_list", device=device)],
             [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=_RECENT)],
             (tx.one("epoch_get") or (0,))[0],
+            [ProjectShare(*row) for row in tx.all("share_list_idle", device=device, limit=_RECENT)],
         )
 
     @read

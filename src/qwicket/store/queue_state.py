@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class WaitingJob(NamedTuple):
@@ -16,6 +19,8 @@ class WaitingJob(NamedTuple):
     est_seconds: float
     account: str = ""
     express_turn: int | None = None
+    priority: int = 0
+    queued_at: int = 0
 
 
 class RunningJob(NamedTuple):
@@ -24,6 +29,9 @@ class RunningJob(NamedTuple):
     id: str
     est_seconds: float
     started_at: int
+    project: str = ""
+    priority: int = 0
+    queued_at: int = 0
 
 
 class QueueDepth(NamedTuple):
@@ -39,10 +47,13 @@ class EndedJob(NamedTuple):
     est_seconds: float
     started_at: int
     ended_at: int
+    project: str = ""
+    priority: int = 0
+    queued_at: int = 0
 
 
 class ProjectShare(NamedTuple):
-    """Usage and shares of a project with waiting jobs on a device."""
+    """Usage and shares of a project on a device."""
 
     project: str
     vtime: float
@@ -52,7 +63,9 @@ class ProjectShare(NamedTuple):
 class QueueState(NamedTuple):
     """State of a device's queue.
 
-    `recent` are the last completed jobs; `epoch` is the origin of fair share's decay, in Unix ms.
+    `recent` are the last completed jobs. `shares` are those of projects with waiting jobs,
+    `idle_shares` those of other projects with jobs in `recent`. `epoch` is the origin of fair
+    share's decay, in Unix ms.
     """
 
     waiting: list[WaitingJob]
@@ -60,3 +73,4 @@ class QueueState(NamedTuple):
     shares: list[ProjectShare]
     recent: list[EndedJob]
     epoch: int
+    idle_shares: Sequence[ProjectShare] = ()

@@ -11,6 +11,7 @@ from qwicket.model.jobs import Runner
 from qwicket.model.shares import HALF_LIFE_S
 from qwicket.scheduling import Forecaster, QueuePosition, forecast
 from qwicket.scheduling.forecast import Forecast, simulate_queue
+from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob, open_sqlite
 from support.stores import NOW, add_job, make_token
 
@@ -35,7 +36,7 @@ def order(positions: dict[str, QueuePosition]) -> list[str]:
 
 
 def test_an_empty_queue_starts_a_job_now() -> None:
-    assert simulate_queue(line(), 2, NOW) == ({}, 0.0, 1.0)
+    assert simulate_queue(line(), 2, NOW)[:3] == ({}, 0.0, 1.0)
 
 
 def test_jobs_of_one_project_start_one_after_the_other() -> None:
@@ -141,7 +142,7 @@ async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     store = open_sqlite(tmp_path)
     job = await add_job(store, await make_token(store))
     made = Forecaster(store, lambda: NOW)
-    assert await made.position("simulator", job.id) == QueuePosition(0, 0.0)
+    assert await made.position("simulator", job.id) == QueuePosition(0, 0.0, Interval(0.0, 0.0))
     assert await made.position("clifford", job.id) is None
     await store.close()
 

@@ -95,7 +95,13 @@ def job(
     if job.error_code:
         error = schema.jobs.ErrorBody(job.error_code, job.error_text or "")
     if place:
-        queue = schema.jobs.QueueBody(place.ahead + 1, _rounded(place.start_in_s))
+        earliest_s, latest_s = place.interval or (None, None)
+        queue = schema.jobs.QueueBody(
+            position=place.ahead + 1,
+            starts_in_s=_rounded(place.start_in_s),
+            starts_after_s=_rounded(earliest_s),
+            starts_before_s=_rounded(latest_s),
+        )
     return schema.jobs.JobBody(
         id=job.id,
         state=job.state,
@@ -181,8 +187,13 @@ def device(view: DeviceView, forecast: Forecast | None = None) -> schema.devices
     device, spec, status, presence = view.device, view.device.spec, view.status, view.presence
     queue: schema.devices.DeviceQueue | UnsetType = UNSET
     if forecast:
-        starts_in_s = _rounded(forecast.start_in_s)
-        queue = schema.devices.DeviceQueue(length=len(forecast.positions), starts_in_s=starts_in_s)
+        earliest_s, latest_s = forecast.interval or (None, None)
+        queue = schema.devices.DeviceQueue(
+            length=len(forecast.positions),
+            starts_in_s=_rounded(forecast.start_in_s),
+            starts_after_s=_rounded(earliest_s),
+            starts_before_s=_rounded(latest_s),
+        )
     return schema.devices.DeviceBody(
         name=device.name,
         family=device.family,

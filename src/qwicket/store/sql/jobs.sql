@@ -94,7 +94,8 @@ select
     job.id, job.project, job.est_seconds, job.account,
     case
         when job.express is not null and account.express_from <= :now then account.express_turn
-    end
+    end,
+    job.priority, job.queued_at
 from job
 inner join account on account.id = job.account
 where job.device = :device and job.state = 'queued'
@@ -103,12 +104,12 @@ limit :limit;
 
 -- name: job_running_list
 -- Running jobs of a device; index job_begun.
-select id, est_seconds, started_at from job
+select id, est_seconds, started_at, project, priority, queued_at from job
 where device = :device and state in ('running', 'cancelling', 'uncertain');
 
 -- name: job_completed_list
 -- The jobs that completed last; index job_completed.
-select est_seconds, started_at, ended_at from job
+select est_seconds, started_at, ended_at, project, priority, queued_at from job
 where device = :device and state = 'completed'
 order by ended_at desc
 limit :limit;

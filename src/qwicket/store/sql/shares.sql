@@ -48,6 +48,22 @@ from share
 inner join project on project.id = share.project
 where share.device = :device and share.has_work = 1;
 
+-- name: share_list_idle
+-- Shares of projects without waiting jobs among those of the last completed jobs; index
+-- job_completed and primary keys.
+select share.project, share.vtime, project.shares
+from share
+inner join project on project.id = share.project
+where share.device = :device and share.has_work = 0
+    and share.project in (
+        select recent.project from (
+            select job.project from job
+            where job.device = :device and job.state = 'completed'
+            order by job.ended_at desc
+            limit :limit
+        ) as recent
+    );
+
 -- name: share_wrong
 -- A row if any `has_work` is wrong, which only a bug can cause.
 select 1 from share

@@ -1,0 +1,530 @@
+"""Intervals of start times: how much earlier or later than expected a waiting job may start.
+
+The interval holds the start with a probability of 80 %. Its width has four sources, all measured on
+the device: the spread of run times around their estimates, the age of the jobs that run, the jobs
+that arrive later and start earlier, and the small number of jobs that these figures come from.
+"""
+
+from __future__ import annotations
+
+import math
+from bisect import bisect_left
+from functools import cached_property
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.shares import CREDIT_S, cost
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from qwicket.store import EndedJob, QueueState, RunningJob, WaitingJob
+
+_Z: Final = 1.2816
+"""The normal distribution has 10 % below -_Z and 10 % above it."""
+_ASSUMED_SPREAD: Final = math.log(2.0)
+"""Spread of logarithms of run times before any job has completed: a factor of two either way."""
+_ASSUMED_JOBS: Final = 2.0
+"""Completed jobs that outweigh the assumed spread."""
+_MAX_VARIANCE: Final = 2.0
+_TAIL: Final = 1e-12
+"""Probability below which a run time is taken from the asymptote of its distribution."""
+_MIN_S: Final = 0.001
+EXPRESS_PAUSE_S: Final = 0.02
+"""Time without a free worker slot before a short job goes to an express slot. A batch of tiny jobs
+takes as long, and while batches come and go, worker slots serve short jobs with fewer commits."""
+_SAME_SUBMISSION_MS: Final = 1_000
+"""Jobs of one project that arrive within this time of each other are one submission."""
+_STEPS: Final = 8
+"""Steps of the iteration that finds how long a job waits for jobs that arrive meanwhile."""
+_MAX_LOAD: Final = 0.95
+_BISECTIONS: Final = 16
+
+
+class Interval(NamedTuple):
+    """Seconds until the start: earlier in 10 % of cases, later in 10 %."""
+
+    earliest_s: float
+    latest_s: float
+
+
+class Work(NamedTuple):
+    """Estimates of some jobs of one project.
+
+    Attributes:
+        seconds: Their sum.
+        squares: Sum of their squares, in s².
+    """
+
+    seconds: float
+    squares: float
+
+
+class _Start(NamedTuple):
+    """What is before the simulated start of a job in a worker slot.
+
+    Attributes:
+        vtime: Use of its project when it starts, which decides which projects are before it.
+        own: Estimates of the jobs of its project that start before it.
+        project: Its project; empty for a job that is not submitted yet.
+        priority: Its priority.
+    """
+
+    vtime: float
+    own: Work = Work(0.0, 0.0)
+    project: str = ""
+    priority: int = 0
+
+
+class _Arrivals(NamedTuple):
+    """Jobs of a project that were queued in the observed time.
+
+    Attributes:
+        rate: Seconds of work that arrive per second.
+        square_rate: Sum of the squared work of submissions per second, in s.
+        submissions: Number of submissions.
+        jobs: Priority of each job and its part of the work.
+    """
+
+    rate: float
+    square_rate: float
+    submissions: int
+    jobs: list[tuple[int, float]]
+
+
+class StartIntervals:
+    """Intervals for the starts in one simulated queue.
+
+    Args:
+        state: The queue.
+        slots: Number of worker slots, at least 1.
+        now_ms: Unix time in milliseconds.
+        ratio: Measured over estimated run time of recent jobs.
+        second: Present weight of one second of use.
+        express: Jobs that start in express slots, in their order: id, and number of jobs ahead.
+        off_s: Seconds until the device is on again.
+    """
+
+    def __init__(
+        self,
+        state: QueueState,
+        slots: int,
+        now_ms: int,
+        ratio: float,
+        second: float,
+        express: Sequence[tuple[str, int]] = (),
+        off_s: float = 0.0,
+    ) -> None:
+        self._state = state
+        self._slots = slots
+        self._now_ms = now_ms
+        self._ratio = ratio
+        self._second = second
+        self._off_s = off_s
+        self._express = {job: turn for turn, (job, _) in enumerate(express)}
+        self._express_ahead = [ahead for _, ahead in express]
+        self._shares = {share.project: share for share in (*state.idle_shares, *state.shares)}
+        self._least = min((share.vtime for share in state.shares), default=0.0)
+        self._queues: dict[str, list[WaitingJob]] = {}
+        for job in state.waiting:
+            queue = self._queues.get(job.project)
+            if queue is None:
+                queue = self._queues[job.project] = []
+            queue.append(job)
+        self._projects = {job.id: job.project for job in state.waiting}
+        self._starts: dict[str, dict[str, _Start]] = {}
+        self._works, self._ends = {}, {}
+        for project, jobs in self._queues.items():
+            self._works[project] = self._work(jobs)
+            self._ends[project] = self._end(project, jobs)
+        n_in_slots = max(1, len(state.waiting) - len(express))
+        self._square = sum(work.squares for work in self._works.values()) / n_in_slots
+        """Mean of the squared estimates of waiting jobs, in s²."""
+        self._job_variance, self._project_variance = _variances(state.recent)
+        self._relative = math.expm1(self._job_variance)
+        """Squared relative deviation of a run time from those of its project."""
+        self._of_projects = math.expm1(self._project_variance)
+        """Squared relative deviation of a project's run times from the corrected estimates."""
+        squares, self._parts = _parts(state.recent)
+        self._part_squares = sum(part**2 for part in self._parts.values())
+        self._ratio_error = self._relative * squares
+        """Squared relative error of the ratio."""
+
+    def of(self, job: str, ahead: int, start_in_s: float) -> Interval:
+        """Return the interval of a waiting job.
+
+        Args:
+            job: Its id.
+            ahead: Number of jobs that start before it.
+            start_in_s: Expected seconds until its start.
+        """
+        turn = self._express.get(job)
+        if turn is not None:
+            return self._of_express(turn, start_in_s)
+        project = self._projects[job]
+        starts = self._starts.get(project)
+        if starts is None:
+            starts = self._starts[project] = self._all_starts(project)
+        turn = ahead - bisect_left(self._express_ahead, ahead)
+        return self._of(starts[job], turn, start_in_s)
+
+    def of_next(self, ahead: int, start_in_s: float) -> Interval:
+        """Return the interval of a job that is submitted now and starts after all that wait."""
+        start = _Start(max(self._ends.values(), default=0.0))
+        return self._of(start, ahead - len(self._express), start_in_s)
+
+    def _of(self, start: _Start, turn: int, expected_s: float) -> Interval:
+        """Return the interval of a job that starts in a worker slot.
+
+        The time until the first slot is free has the distribution of the least of the remaining run
+        times. The time from then on is a sum of run times, divided by the number of slots. As jobs
+        of the queue fill the slots, the second replaces the first. Both together have about the
+        log-normal distribution of the same mean and variance (Fenton, IRE Trans. Commun. Syst.
+        CS-8, 1960).
+        """
+        turn -= self._slots - len(self._runs)
+        if turn < 0:
+            return Interval(expected_s, expected_s)
+        mean, variance = self._without_arrivals(start, turn, expected_s)
+        mean, variance = self._with_arrivals(start, mean, variance)
+        return self._around(expected_s, _between(mean, variance))
+
+    def _of_express(self, turn: int, expected_s: float) -> Interval:
+        """Return the interval of a job that starts in an express slot: short jobs run before it.
+
+        The slot waits for `EXPRESS_PAUSE_S` after each task of the workers.
+        """
+        square = self._ratio**2 * self._work_of_express.squares / len(self._express)
+        variance = self._relative * turn * square + self._ratio_error * expected_s**2
+        mean = max(expected_s, _MIN_S)
+        for run in self._express_runs:
+            mean += run.mean - run.expected
+            variance += run.variance
+        earliest_s, latest_s = _between(mean, variance)
+        return self._around(expected_s, Interval(earliest_s, latest_s + EXPRESS_PAUSE_S))
+
+    def _around(self, expected_s: float, interval: Interval) -> Interval:
+        """Return the interval, extended so that it contains the expected start."""
+        earliest_s = max(self._off_s, min(interval.earliest_s, expected_s))
+        return Interval(earliest_s, max(interval.latest_s, expected_s, earliest_s))
+
+    def _all_starts(self, project: str) -> dict[str, _Start]:
+        """Return the starts of a project's jobs in worker slots, by id."""
+        share = self._shares[project]
+        second = self._ratio * self._second / share.shares
+        vtime, seconds, squares = share.vtime, 0.0, 0.0
+        starts = {}
+        for job in self._queues[project]:
+            if job.id not in self._express:
+                work = Work(seconds, squares)
+                starts[job.id] = _Start(vtime, work, project, job.priority)
+                seconds += job.est_seconds
+                squares += job.est_seconds**2
+            vtime += cost(job.est_seconds) * second
+        return starts
+
+    def _work(self, jobs: list[WaitingJob]) -> Work:
+        """Return the work of these jobs in worker slots."""
+        express = self._express
+        seconds = [job.est_seconds for job in jobs if job.id not in express]
+        return Work(sum(seconds), sum([each * each for each in seconds]))
+
+    def _end(self, project: str, jobs: list[WaitingJob]) -> float:
+        """Return the use of a project once all its waiting jobs have started."""
+        share = self._shares[project]
+        seconds = sum([cost(job.est_seconds) for job in jobs])
+        return share.vtime + seconds * self._ratio * self._second / share.shares
+
+    @cached_property
+    def _work_of_express(self) -> Work:
+        jobs = [job.est_seconds for job in self._state.waiting if job.id in self._express]
+        return Work(sum(jobs), sum(each * each for each in jobs))
+
+    @cached_property
+    def _remaining(self) -> list[_Run]:
+        """The rest of the running jobs, the shortest first."""
+        runs = [
+            _Run.of(
+                max(job.est_seconds * self._ratio, _MIN_S),
+                max(0, self._now_ms - job.started_at) / 1000,
+                math.sqrt(
+                    self._job_variance + self._project_variance * self._corrected(job.project)
+                ),
+            )
+            for job in self._state.running
+        ]
+        return sorted(runs, key=lambda run: run.expected)
+
+    @property
+    def _runs(self) -> list[_Run]:
+        return self._remaining[-self._slots :]
+
+    @property
+    def _express_runs(self) -> list[_Run]:
+        """As in the simulation: what does not fit into worker slots is in express slots."""
+        return self._remaining[: -self._slots]
+
+    @cached_property
+    def _running(self) -> dict[str, float]:
+        """Sum of the squared estimates of running jobs, by project."""
+        squares: dict[str, float] = {}
+        for job in self._state.running:
+            squares[job.project] = squares.get(job.project, 0.0) + job.est_seconds**2
+        return squares
+
+    def _of_work(self, start: _Start) -> float:
+        """Return the variance of the work before a job, in units of the corrected estimates.
+
+        Projects without further jobs run what they have, whatever it takes. Other projects run
+        until their measured use has reached that of the job's project, so that errors of their
+        estimates cancel. Errors of the project's own estimates count for all of them: what it uses
+        more, the others may use, too.
+        """
+        others, variance = 0.0, 0.0
+        share = self._shares.get(start.project)
+        for project, end in self._ends.items():
+            if project == start.project:
+                continue
+            if end > start.vtime:
+                others += self._shares[project].shares / (share.shares if share else 1)
+            else:
+                variance += self._deviation(project, self._works[project])
+        own = self._deviation(start.project, start.own)
+        running = self._relative * self._running.get(start.project, 0.0)
+        return variance + own * (1 + others) ** 2 + running * others**2
+
+    def _deviation(self, project: str, work: Work) -> float:
+        """Return the variance of a sum of run times in units of their corrected estimates.
+
+        The estimates of a project's jobs err alike, so that their errors do not average out.
+        """
+        of_project = self._of_projects * self._corrected(project)
+        return self._relative * work.squares + of_project * work.seconds**2
+
+    def _corrected(self, project: str) -> float:
+        """Return the part of the variance of projects that the ratio leaves for this one.
+
+        The ratio corrects a project's estimates by its part of the recent jobs, and adds the errors
+        of the others.
+        """
+        part = self._parts.get(project, 0.0)
+        return (1 - part) ** 2 + self._part_squares - part**2
+
+    def _without_arrivals(self, start: _Start, turn: int, expected_s: float) -> tuple[float, float]:
+        """Return mean and variance of the wait if no job arrives."""
+        slots, runs = self._slots, self._runs
+        part = min(1.0, turn / slots)
+        mean, variance = expected_s, 0.0
+        if runs and not self._off_s:
+            mean += part * sum(run.mean - run.expected for run in runs) / slots
+            variance += part * sum(run.variance for run in runs) / slots**2
+            if len(runs) == slots:
+                first_mean, first_variance = self._first_end
+                mean += (1 - part) * (first_mean - min(run.expected for run in runs))
+                variance += (1 - part) * first_variance
+        variance += self._ratio**2 * self._of_work(start) / slots**2
+        # While the job waits for the last release, the other slots are anywhere in their jobs.
+        variance += part * (slots - 1) / slots**2 * self._ratio**2 * self._square / 12
+        waited_s = max(0.0, expected_s - self._off_s)
+        return max(mean, _MIN_S), variance + self._ratio_error * waited_s**2
+
+    def _with_arrivals(self, start: _Start, mean: float, variance: float) -> tuple[float, float]:
+        """Return mean and variance of the wait with the jobs that arrive during it.
+
+        The wait is a busy period that begins with a delay: each second of it brings work of
+        projects with less use, which makes it longer (Kleinrock, Queueing Systems I, 5.10). A
+        project overtakes only until its use has reached that of the waiting job.
+        """
+        sources = list(self._sources(start))
+        if not sources:
+            return mean, variance
+        slots, wait_s = self._slots, mean
+        for _ in range(_STEPS):
+            wait_s = mean + sum(min(rate * wait_s, most) for rate, most, _, _ in sources) / slots
+        load = sum(rate for rate, most, _, _ in sources if rate * wait_s < most) / slots
+        variance /= (1 - min(load, _MAX_LOAD)) ** 2
+        for rate, most, square_rate, submissions in sources:
+            if rate * wait_s < most:
+                error = (rate * wait_s) ** 2 / submissions
+                added = (square_rate * wait_s + error) / slots**2
+                variance += added / (1 - min(load, _MAX_LOAD)) ** 2
+        return wait_s, variance
+
+    def _sources(self, start: _Start) -> Iterator[tuple[float, float, float, int]]:
+        """Yield rate, limit, squared rate and number of submissions of what overtakes a job."""
+        credit = CREDIT_S * self._second
+        for project, arrivals in self._arrivals.items():
+            if project == start.project:
+                higher = sum(part for each, part in arrivals.jobs if each > start.priority)
+                if higher:
+                    rate, squares = arrivals.rate * higher, arrivals.square_rate * higher
+                    yield rate, math.inf, squares, arrivals.submissions
+                continue
+            share = self._shares.get(project)
+            vtime = self._ends.get(project)
+            if vtime is None:
+                vtime = max(share.vtime if share else 0.0, self._least - credit)
+            if vtime < start.vtime:
+                most = (start.vtime - vtime) * (share.shares if share else 1) / self._second
+                yield arrivals.rate, most, arrivals.square_rate, arrivals.submissions
+
+    @cached_property
+    def _arrivals(self) -> dict[str, _Arrivals]:
+        """What arrived, by project, since the oldest of the recent jobs ended.
+
+        Every job that was queued since then still waits, runs or is among the recent ones, so that
+        the count is complete but for jobs that failed or were cancelled.
+        """
+        state = self._state
+        if not state.recent:
+            return {}
+        since = min(job.ended_at for job in state.recent)
+        seconds = max((self._now_ms - since) / 1000, _MIN_S)
+        found: dict[str, list[WaitingJob | RunningJob | EndedJob]] = {}
+        for jobs in (state.waiting, state.running, state.recent):
+            for job in jobs:
+                if job.queued_at > since and job.project:
+                    found.setdefault(job.project, []).append(job)
+        return {project: self._arrived(jobs, seconds) for project, jobs in found.items()}
+
+    def _arrived(self, jobs: list[WaitingJob | RunningJob | EndedJob], seconds: float) -> _Arrivals:
+        jobs.sort(key=lambda job: job.queued_at)
+        total = sum(job.est_seconds for job in jobs) or _MIN_S
+        squares, work, last, submissions = 0.0, 0.0, -math.inf, 0
+        for job in jobs:
+            if job.queued_at - last > _SAME_SUBMISSION_MS:
+                squares += work**2
+                work = 0.0
+                submissions += 1
+            work += job.est_seconds
+            squares += self._relative * job.est_seconds**2
+            last = job.queued_at
+        squares += work**2
+        squares += self._of_projects * squares
+        return _Arrivals(
+            rate=self._ratio * total / seconds,
+            square_rate=self._ratio**2 * squares / seconds,
+            submissions=submissions,
+            jobs=[(job.priority, job.est_seconds / total) for job in jobs],
+        )
+
+    @cached_property
+    def _first_end(self) -> tuple[float, float]:
+        """Mean and variance of the time until the first worker slot is free, if all are busy."""
+        runs = self._runs
+        low, high = _least(runs, 0.9), _least(runs, 0.1)
+        spread = math.log(max(high, _MIN_S) / max(low, _MIN_S)) / (2 * _Z)
+        median = math.sqrt(max(low, _MIN_S) * max(high, _MIN_S))
+        mean = median * math.exp(spread**2 / 2)
+        return mean, mean**2 * math.expm1(spread**2)
+
+
+class _Run(NamedTuple):
+    """The rest of a running job, whose run time is log-normal.
+
+    Attributes:
+        expected: Expected remaining seconds, by the estimate alone.
+        mean: Mean of the remaining seconds, given how long it has run.
+        variance: Variance of these.
+        age_s: How long it has run.
+        median_log: Logarithm of the median run time.
+        spread: Spread of logarithms.
+    """
+
+    expected: float
+    mean: float
+    variance: float
+    age_s: float
+    median_log: float
+    spread: float
+
+    @classmethod
+    def of(cls, run_s: float, age_s: float, spread: float) -> _Run:
+        """Return the rest of a job with a mean run time `run_s` that has run for `age_s`."""
+        median_log = math.log(run_s) - spread**2 / 2
+        expected = max(0.0, run_s - age_s)
+        if age_s <= 0:
+            return cls(run_s, run_s, run_s**2 * math.expm1(spread**2), 0.0, median_log, spread)
+        z = (median_log - math.log(age_s)) / spread
+        survives = _phi(z)
+        if survives > _TAIL:
+            first = run_s * _phi(z + spread) / survives
+            second = run_s**2 * math.exp(spread**2) * _phi(z + 2 * spread) / survives
+            mean, variance = first - age_s, max(0.0, second - first**2)
+        else:  # the hazard of the tail is about -z / (spread * age)
+            mean = age_s * spread / -z
+            variance = mean**2
+        return cls(expected, mean, variance, age_s, median_log, spread)
+
+    def survival(self, seconds: float) -> float:
+        """Return the probability that the job runs for more than `seconds` from now."""
+        if self.age_s <= 0:
+            return _phi((self.median_log - math.log(seconds)) / self.spread)
+        now = _phi((self.median_log - math.log(self.age_s)) / self.spread)
+        if now < _TAIL:
+            return math.exp(-seconds / self.mean)
+        return _phi((self.median_log - math.log(self.age_s + seconds)) / self.spread) / now
+
+
+def _least(runs: list[_Run], probability: float) -> float:
+    """Return the seconds after which none of the jobs has ended with this probability."""
+    low, high = math.log(_MIN_S), math.log(max(100 * max(run.mean for run in runs), 1.0))
+    for _ in range(_BISECTIONS):
+        middle = (low + high) / 2
+        seconds = math.exp(middle)
+        if math.prod(run.survival(seconds) for run in runs) > probability:
+            low = middle
+        else:
+            high = middle
+    return math.exp(low)
+
+
+def _phi(z: float) -> float:
+    """Return the standard normal distribution function."""
+    return 0.5 * math.erfc(-z / math.sqrt(2))
+
+
+def _between(mean: float, variance: float) -> Interval:
+    """Return the 10 % and 90 % quantiles of the log-normal distribution of a mean and variance."""
+    if mean <= 0 or variance <= 0:
+        return Interval(mean, mean)
+    squared = math.log1p(variance / mean**2)
+    median, width = mean * math.exp(-squared / 2), _Z * math.sqrt(squared)
+    return Interval(median * math.exp(-width), median * math.exp(width))
+
+
+def _variances(recent: list[EndedJob]) -> tuple[float, float]:
+    """Return the variances of jobs within their project, and of projects.
+
+    Both are those of the logarithm of measured over estimated run time (one-way analysis of
+    variance). Before any job has completed, each is half of an assumed variance.
+    """
+    logs: dict[str, list[float]] = {}
+    for job in recent:
+        ran_s = cost((job.ended_at - job.started_at) / 1000)
+        logs.setdefault(job.project, []).append(math.log(ran_s / cost(job.est_seconds)))
+    number, mean = len(recent), sum(map(sum, logs.values())) / max(1, len(recent))
+    within = sum((each - sum(of) / len(of)) ** 2 for of in logs.values() for each in of)
+    between = sum(len(of) * (sum(of) / len(of) - mean) ** 2 for of in logs.values())
+    assumed = _ASSUMED_SPREAD**2 / 2
+    of_jobs = (_ASSUMED_JOBS * assumed + within) / (_ASSUMED_JOBS + max(0, number - len(logs)))
+    of_projects = assumed
+    if len(logs) > 1:
+        typical = (number - sum(len(of) ** 2 for of in logs.values()) / number) / (len(logs) - 1)
+        found = max(0.0, (between / (len(logs) - 1) - of_jobs) / typical)
+        known = len(logs) - 1
+        of_projects = (_ASSUMED_JOBS * assumed + known * found) / (_ASSUMED_JOBS + known)
+    return min(_MAX_VARIANCE, of_jobs), min(_MAX_VARIANCE, of_projects)
+
+
+def _parts(recent: list[EndedJob]) -> tuple[float, dict[str, float]]:
+    """Return the sum of squares of jobs' parts of the recent work, and the part of each project."""
+    total = sum(cost(job.est_seconds) for job in recent)
+    if not total:
+        return 1.0, {}
+    parts: dict[str, float] = {}
+    squares = 0.0
+    for job in recent:
+        part = cost(job.est_seconds) / total
+        squares += part**2
+        parts[job.project] = parts.get(job.project, 0.0) + part
+    return squares, parts
