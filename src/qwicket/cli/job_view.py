@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.clients.http import sanitized
-from qwicket.clients.native.progress import duration
+from qwicket.clients.native.progress import start_text
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,8 +21,8 @@ def state_text(job: JobBody) -> str:
     texts = [sanitized(job.state)]
     if job.queue is not None:
         texts.append(f"position {job.queue.position:,}")
-        if job.queue.starts_in_s is not None:
-            texts.append(f"starts in about {duration(job.queue.starts_in_s)}")
+        if starts := start_text(job.queue):
+            texts.append(starts)
     if job.progress is not None:
         texts.append(f"{100 * job.progress.done:.0f} % {sanitized(job.progress.text)}".rstrip())
     if job.error is not None:

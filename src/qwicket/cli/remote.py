@@ -19,7 +19,7 @@ from qwicket.cli.listing import (
 )
 from qwicket.cli.options import server
 from qwicket.clients.http import sanitized
-from qwicket.clients.native.progress import duration
+from qwicket.clients.native.progress import start_text
 from qwicket.clients.native.wire import convert
 from qwicket.schema.accounts import AccountBody
 
@@ -53,8 +53,8 @@ def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
     yield "device", name
     yield "status", f"{state_text}: {sanitized(device.reason)}" if device.reason else state_text
     if queue := device.queue:
-        starts = queue.starts_in_s
-        begins = "" if not starts else f", a job now starts in about {duration(starts)}"
+        starts = start_text(queue) if queue.starts_in_s else ""
+        begins = f", a job now {starts}" if starts else ""
         yield "queue", f"{queue.length:,} waiting{begins}"
     yield from (("family", family), ("size", width), ("description", description))
     if device.max_shots:

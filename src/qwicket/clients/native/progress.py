@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from qwicket.clients.native.views import JobView
+    from qwicket.schema.devices import DeviceQueue
+    from qwicket.schema.jobs import QueueBody
 
     Watch = Callable[[JobView], None]
 
@@ -41,10 +43,8 @@ def state_text(job: JobView) -> str:
     """Return the state of a job with its position or progress."""
     if job.state == "queued":
         position = "" if job.queue_position is None else f", position {job.queue_position}"
-        starts = job.starts_in_s
-        return f"queued{position}" + (
-            "" if starts is None else f", starts in about {duration(starts)}"
-        )
+        starts = start_text(job.body.queue)
+        return f"queued{position}" + (f", {starts}" if starts else "")
     if job.state == "running" and job.progress:
         done, text = job.progress
         return f"running, {done:.0%}{f', {text}' if text else ''}"
@@ -104,6 +104,21 @@ def _running(progress: Any) -> Iterator[Watch]:
 
     with progress:
         yield watch
+
+
+def start_text(queue: QueueBody | DeviceQueue | None) -> str:
+    """Return the expected start as text, such as `starts in 2 to 5 min`; empty if unknown."""
+    if queue is None or queue.starts_in_s is None:
+        return ""
+    if queue.starts_after_s is None or queue.starts_before_s is None:  # an older server
+        return f"starts in about {duration(queue.starts_in_s)}"
+    earliest, latest = duration(queue.starts_after_s), duration(queue.starts_before_s)
+    if earliest == latest:
+        return f"starts in about {latest}"
+    number, unit = earliest.split()
+    if latest.endswith(f" {unit}") or number == "0":
+        earliest = number
+    return f"starts in {earliest} to {latest}"
 
 
 def duration(seconds: float) -> str:

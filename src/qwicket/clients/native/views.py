@@ -87,6 +87,14 @@ class JobView:
         return self.body.queue.starts_in_s if self.body.queue else None
 
     @property
+    def starts_between_s(self) -> tuple[float, float] | None:
+        """Interval of the start in seconds, with a probability of 80 %; None if unknown."""
+        queue = self.body.queue
+        if queue is None or queue.starts_after_s is None or queue.starts_before_s is None:
+            return None
+        return queue.starts_after_s, queue.starts_before_s
+
+    @property
     def progress(self) -> tuple[float, str] | None:
         """Progress from 0 to 1 and a message, as the lab reports them; None without a report."""
         progress = self.body.progress

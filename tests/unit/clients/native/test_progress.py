@@ -24,8 +24,13 @@ def shown_job(*, wanted: bool) -> AbstractContextManager[Callable[[JobView], Non
     return progress_display(wanted)
 
 
-def queued(position: int, starts_in_s: float | None = None) -> JobView:
-    return job("queued", queue={"position": position, "starts_in_s": starts_in_s})
+def queued(
+    position: int, starts_in_s: float | None = None, between: tuple[float, float] | None = None
+) -> JobView:
+    queue = {"position": position, "starts_in_s": starts_in_s}
+    if between:
+        queue |= {"starts_after_s": between[0], "starts_before_s": between[1]}
+    return job("queued", queue=queue)
 
 
 @pytest.mark.parametrize(
@@ -36,6 +41,11 @@ def queued(position: int, starts_in_s: float | None = None) -> JobView:
         (queued(1, 12.4), "queued, position 1, starts in about 12 s"),
         (queued(900, 600.0), "queued, position 900, starts in about 10 min"),
         (queued(9, 9000.0), "queued, position 9, starts in about 2.5 h"),
+        (queued(9, 180.0, (120.0, 300.0)), "queued, position 9, starts in 2 to 5 min"),
+        (queued(9, 60.0, (30.0, 300.0)), "queued, position 9, starts in 30 s to 5 min"),
+        (queued(9, 60.0, (0.2, 300.0)), "queued, position 9, starts in 0 to 5 min"),
+        (queued(9, 60.0, (59.9, 60.1)), "queued, position 9, starts in about 60 s"),
+        (queued(9, 0.0, (0.0, 0.0)), "queued, position 9, starts in about 0 s"),
         (job("running"), "running"),
         (job("running", progress={"done": 0.5, "text": ""}), "running, 50%"),
         (job("running", progress={"done": 0.5, "text": "cooling"}), "running, 50%, cooling"),
