@@ -347,6 +347,7 @@ class Simulation:
                 self.turns[name] if job.is_short and self.barred[name] <= self.now else None,
                 job.priority,
                 job.queued_at,
+                self.barred[name] if job.is_short and self.barred[name] > self.now else None,
             )
             for name, jobs in sorted(self.waiting.items())
             for job in jobs

@@ -184,6 +184,7 @@ def simulate_queue(
     in_express = _in_express(state)
     positions: dict[str, QueuePosition] = {}
     express: list[str] = []
+    barred_free_in = 0.0
     while True:
         is_express = bool(express_in) and express_in[0] < free_in[0]
         for job in in_express if is_express else in_turn:
@@ -195,6 +196,13 @@ def simulate_queue(
                 continue
             break
         slot_in = free_in
+        if job.barred_until is not None and express_slots:
+            barred_s = max((job.barred_until - now_ms) / 1000, barred_free_in, off_s)
+            if barred_s < free_in[0]:
+                express.append(job.id)
+                positions[job.id] = QueuePosition(len(positions), barred_s)
+                barred_free_in = barred_s + job.est_seconds * ratio
+                continue
         if is_express:
             slot_in = express_in
             express.append(job.id)

@@ -12,6 +12,8 @@ class WaitingJob(NamedTuple):
     """A waiting job.
 
     `express_turn` orders the accounts of express jobs, the least first; None for other jobs.
+    `barred_until` is the time, in Unix ms, until which the account has no express slot for this
+    short job; None for other jobs.
     """
 
     id: str
@@ -21,6 +23,7 @@ class WaitingJob(NamedTuple):
     express_turn: int | None = None
     priority: int = 0
     queued_at: int = 0
+    barred_until: int | None = None
 
 
 class RunningJob(NamedTuple):

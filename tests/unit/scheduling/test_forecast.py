@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from qwicket.model.devices import Device, DeviceSpec
+from qwicket.model.devices import Device, DeviceSpec, DeviceStatus
 from qwicket.model.jobs import Runner
 from qwicket.model.shares import HALF_LIFE_S
 from qwicket.scheduling import Forecaster, QueuePosition, forecast
@@ -232,3 +232,39 @@ def test_a_slot_that_is_free_takes_short_jobs_and_each_job_starts_once() -> None
     # The free slot takes one; then both have something to do, and the express slot helps.
     assert [position.start_in_s for position in positions.values()] == [0.0, 0.0, 1.0, 1.0]
     assert sorted(position.ahead for position in positions.values()) == [0, 1, 2, 3]
+
+
+@pytest.mark.anyio
+async def test_a_device_that_is_off_starts_nothing_before_it_is_on(tmp_path: Path) -> None:
+    store = open_sqlite(tmp_path)
+    simulator = Device(
+        name="simulator",
+        family="qubit",
+        provider="",
+        driver="simulated",
+        dialects=("native",),
+        position=1,
+        spec=DeviceSpec(description="A simulator", qubits=5, formats=("openqasm3",)),
+    )
+    await store.devices.seed([simulator], "builtin")
+    job = await add_job(store, await make_token(store))
+
+    async def start(until_at: int | None) -> QueuePosition | None:
+        off = DeviceStatus(is_on=False, until_at=until_at)
+        await store.devices.set_status("simulator", off, NOW)
+        return await Forecaster(store, lambda: NOW).position("simulator", job.id)
+
+    assert await start(None) == QueuePosition(0, None)
+    assert await start(NOW + 90_000) == QueuePosition(0, 90.0, Interval(90.0, 90.0))
+    assert await start(NOW - 1) == QueuePosition(0, 0.0, Interval(0.0, 0.0))
+    await store.close()
+
+
+def test_a_barred_account_has_the_express_slot_again_after_its_pause() -> None:
+    barred = [
+        WaitingJob(f"bob{n}", "bob", 1.0, "bob", None, barred_until=NOW + 30_000) for n in (0, 1)
+    ]
+    positions = simulate_queue(line(barred, LONG), 2, NOW, express_slots=1).positions
+    assert [place.start_in_s for place in positions.values()] == [30.0, 31.0]
+    positions = simulate_queue(line(barred, LONG), 2, NOW).positions
+    assert [place.start_in_s for place in positions.values()] == [100.0, 101.0]

@@ -185,3 +185,20 @@ async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     await store._database.write(lambda tx: execute(tx, "update share set has_work = 0"))
     assert await store.maintenance.repair_shares(NOW) == 1
     assert await take(store) == ada.project
+
+
+async def test_the_queue_shows_the_use_of_projects_that_have_just_run(
+    store: Store, ada: Token, bob: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, est_seconds=2.0, priority=3)
+    await make_token(store, "eve")  # has run nothing
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.1), NOW)
+    await add_job(store, bob, priority=-4)
+    found = await store.jobs.queue_state("simulator", NOW, limit=10)
+    assert [share.project for share in found.shares] == [bob.project]
+    assert [share.project for share in found.idle_shares] == [ada.project]
+    (ended,) = found.recent
+    assert (ended.project, ended.priority, ended.queued_at) == (ada.project, 3, job.queued_at)
+    (waiting,) = found.waiting
+    assert (waiting.priority, waiting.queued_at) == (-4, NOW)

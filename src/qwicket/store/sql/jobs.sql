@@ -95,7 +95,8 @@ select
     case
         when job.express is not null and account.express_from <= :now then account.express_turn
     end,
-    job.priority, job.queued_at
+    job.priority, job.queued_at,
+    case when job.express is not null and account.express_from > :now then account.express_from end
 from job
 inner join account on account.id = job.account
 where job.device = :device and job.state = 'queued'
