@@ -18,14 +18,18 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Clien
     server = LiveServer(tmp_path_factory.mktemp("full"), "--limit", "stored_bytes=1000")
     with httpx.Client(base_url=server.url, timeout=60) as http:
         who = SignedIn(http, token(server, "ada"))
-        headers = {"Authorization": f"Bearer {who.secret}"}
-        job = ""
-        while (sent := http.post("/v1/jobs", json=SUBMISSIONS["/v1"], headers=headers)).is_success:
-            job = sent.json()["id"]
-            http.get(f"/v1/jobs/{job}", params={"wait": 60}, headers=headers)
-        yield http, who, job
+        yield http, who, fill(http, who)
     assert server.stop() == 0
     server.assert_calm()
+
+
+def fill(http: httpx.Client, who: SignedIn) -> str:
+    """Submit jobs until one is refused; return the last job."""
+    job, headers = "", {"Authorization": f"Bearer {who.secret}"}
+    while (sent := http.post("/v1/jobs", json=SUBMISSIONS["/v1"], headers=headers)).is_success:
+        job = sent.json()["id"]
+        http.get(f"/v1/jobs/{job}", params={"wait": 60}, headers=headers)
+    return job
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
@@ -34,8 +38,12 @@ def test_every_dialect_refuses_finally_and_names_the_limit(
 ) -> None:
     http, who, _ = full
     path = prefix + SUBMIT_PATHS.get(prefix, "/jobs")
-    answer = http.post(path, json=SUBMISSIONS[prefix], headers=who.headers(prefix))
-    harmless(answer)
+    # A shorter program may still fit once.
+    for _ in range(3):
+        answer = http.post(path, json=SUBMISSIONS[prefix], headers=who.headers(prefix))
+        harmless(answer)
+        if not answer.is_success:
+            break
     assert answer.is_client_error
     assert answer.status_code not in (408, 409, 425, 429), "clients repeat these"
     assert "limit stored_bytes" in answer.text
@@ -51,4 +59,4 @@ def test_a_project_shows_what_it_stores_and_deleting_makes_room(
     assert http.delete(f"/v1/jobs/{job}", headers=headers).status_code == 204
     (after,) = http.get("/v1/projects", headers=headers).json()["projects"]
     assert after["stored_bytes"] < before["stored_bytes"]
-    assert http.post("/v1/jobs", json=SUBMISSIONS["/v1"], headers=headers).status_code == 201
+    assert fill(http, who), "one more job is taken"

@@ -32,7 +32,7 @@ def live(tmp_path: Path) -> Iterator[LiveServer]:
 
 @pytest.fixture
 def patient(tmp_path: Path) -> Iterator[LiveServer]:
-    made = LiveServer(tmp_path, "--stop-grace-s", "20")
+    made = LiveServer(tmp_path, "--stop-grace-s", "60")
     yield made
     if made.process.poll() is None:
         made.stop()
