@@ -81,13 +81,13 @@ class _Arrivals(NamedTuple):
     Attributes:
         rate: Seconds of work that arrive per second.
         square_rate: Sum of the squared work of submissions per second, in s.
-        submissions: Number of submissions.
+        seconds: The observed time.
         jobs: Priority of each job and its part of the work.
     """
 
     rate: float
     square_rate: float
-    submissions: int
+    seconds: float
     jobs: list[tuple[int, float]]
 
 
@@ -342,22 +342,22 @@ class StartIntervals:
             wait_s = mean + sum(min(rate * wait_s, most) for rate, most, _, _ in sources) / slots
         load = sum(rate for rate, most, _, _ in sources if rate * wait_s < most) / slots
         variance /= (1 - min(load, _MAX_LOAD)) ** 2
-        for rate, most, square_rate, submissions in sources:
+        for rate, most, square_rate, seconds in sources:
             if rate * wait_s < most:
-                error = (rate * wait_s) ** 2 / submissions
-                added = (square_rate * wait_s + error) / slots**2
+                # The rate comes from `seconds`, in which its variance is square_rate / seconds.
+                added = square_rate * (wait_s + wait_s**2 / seconds) / slots**2
                 variance += added / (1 - min(load, _MAX_LOAD)) ** 2
         return wait_s, variance
 
-    def _sources(self, start: _Start) -> Iterator[tuple[float, float, float, int]]:
-        """Yield rate, limit, squared rate and number of submissions of what overtakes a job."""
+    def _sources(self, start: _Start) -> Iterator[tuple[float, float, float, float]]:
+        """Yield rate, limit, squared rate and observed seconds of what overtakes a job."""
         credit = CREDIT_S * self._second
         for project, arrivals in self._arrivals.items():
             if project == start.project:
                 higher = sum(part for each, part in arrivals.jobs if each > start.priority)
                 if higher:
                     rate, squares = arrivals.rate * higher, arrivals.square_rate * higher
-                    yield rate, math.inf, squares, arrivals.submissions
+                    yield rate, math.inf, squares, arrivals.seconds
                 continue
             share = self._shares.get(project)
             vtime = self._ends.get(project)
@@ -365,7 +365,7 @@ class StartIntervals:
                 vtime = max(share.vtime if share else 0.0, self._least - credit)
             if vtime < start.vtime:
                 most = (start.vtime - vtime) * (share.shares if share else 1) / self._second
-                yield arrivals.rate, most, arrivals.square_rate, arrivals.submissions
+                yield arrivals.rate, most, arrivals.square_rate, arrivals.seconds
 
     @cached_property
     def _arrivals(self) -> dict[str, _Arrivals]:
@@ -389,12 +389,11 @@ class StartIntervals:
     def _arrived(self, jobs: list[WaitingJob | RunningJob | EndedJob], seconds: float) -> _Arrivals:
         jobs.sort(key=lambda job: job.queued_at)
         total = sum(job.est_seconds for job in jobs) or _MIN_S
-        squares, work, last, submissions = 0.0, 0.0, -math.inf, 0
+        squares, work, last = 0.0, 0.0, -math.inf
         for job in jobs:
             if job.queued_at - last > _SAME_SUBMISSION_MS:
                 squares += work**2
                 work = 0.0
-                submissions += 1
             work += job.est_seconds
             squares += self._relative * job.est_seconds**2
             last = job.queued_at
@@ -403,7 +402,7 @@ class StartIntervals:
         return _Arrivals(
             rate=self._ratio * total / seconds,
             square_rate=self._ratio**2 * squares / seconds,
-            submissions=submissions,
+            seconds=seconds,
             jobs=[(job.priority, job.est_seconds / total) for job in jobs],
         )
 
