@@ -185,6 +185,7 @@ def simulate_queue(
     positions: dict[str, QueuePosition] = {}
     express: list[str] = []
     barred_free_in = 0.0
+    fallback_in_s: dict[str, float] = {}
     while True:
         is_express = bool(express_in) and express_in[0] < free_in[0]
         for job in in_express if is_express else in_turn:
@@ -201,6 +202,7 @@ def simulate_queue(
             if barred_s < free_in[0]:
                 express.append(job.id)
                 positions[job.id] = QueuePosition(len(positions), barred_s)
+                fallback_in_s[job.id] = free_in[0]
                 barred_free_in = barred_s + job.est_seconds * ratio
                 continue
         if is_express:
@@ -209,7 +211,7 @@ def simulate_queue(
         start_in_s = slot_in[0]
         positions[job.id] = QueuePosition(len(positions), start_in_s)
         heapq.heapreplace(slot_in, start_in_s + job.est_seconds * ratio)
-    served = [(job, positions[job].ahead) for job in express]
+    served = [(job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express]
     intervals = StartIntervals(state, slots, now_ms, ratio, second, served, off_s)
     return Forecast(positions, free_in[0], ratio, intervals)
 

@@ -100,7 +100,8 @@ class StartIntervals:
         now_ms: Unix time in milliseconds.
         ratio: Measured over estimated run time of recent jobs.
         second: Present weight of one second of use.
-        express: Jobs that start in express slots, in their order: id, and number of jobs ahead.
+        express: Jobs that start in express slots, in their order: id, number of jobs ahead, and
+            seconds until a worker slot would start it if its account were barred again, else 0.
         off_s: Seconds until the device is on again.
     """
 
@@ -111,7 +112,7 @@ class StartIntervals:
         now_ms: int,
         ratio: float,
         second: float,
-        express: Sequence[tuple[str, int]] = (),
+        express: Sequence[tuple[str, int, float]] = (),
         off_s: float = 0.0,
     ) -> None:
         self._state = state
@@ -120,8 +121,9 @@ class StartIntervals:
         self._ratio = ratio
         self._second = second
         self._off_s = off_s
-        self._express = {job: turn for turn, (job, _) in enumerate(express)}
-        self._express_ahead = [ahead for _, ahead in express]
+        self._express = {job: turn for turn, (job, _, _) in enumerate(express)}
+        self._express_ahead = [ahead for _, ahead, _ in express]
+        self._fallback_in_s = {job: seconds for job, _, seconds in express if seconds}
         self._shares = {share.project: share for share in (*state.idle_shares, *state.shares)}
         self._least = min((share.vtime for share in state.shares), default=0.0)
         self._queues: dict[str, list[WaitingJob]] = {}
@@ -159,7 +161,9 @@ class StartIntervals:
         """
         turn = self._express.get(job)
         if turn is not None:
-            return self._of_express(turn, start_in_s)
+            earliest_s, latest_s = self._of_express(turn, start_in_s)
+            # The account of a barred job has exceeded its estimates, and may do so again.
+            return Interval(earliest_s, max(latest_s, self._fallback_in_s.get(job, 0.0)))
         project = self._projects[job]
         starts = self._starts.get(project)
         if starts is None:

@@ -266,5 +266,9 @@ def test_a_barred_account_has_the_express_slot_again_after_its_pause() -> None:
     ]
     positions = simulate_queue(line(barred, LONG), 2, NOW, express_slots=1).positions
     assert [place.start_in_s for place in positions.values()] == [30.0, 31.0]
+    place = simulate_queue(line(barred, LONG), 2, NOW, express_slots=1).position("bob0")
+    assert place is not None
+    assert place.interval is not None
+    assert place.interval.latest_s >= 100.0, "it may be barred again"
     positions = simulate_queue(line(barred, LONG), 2, NOW).positions
     assert [place.start_in_s for place in positions.values()] == [100.0, 101.0]
