@@ -212,7 +212,7 @@ def test_serve_ends_cleanly_on_a_signal(number: signal.Signals, folder: Path) ->
         os.killpg(process.pid, number)
         out, err = process.communicate()
     assert (process.returncode, out) == (0, "")
-    assert all(line.startswith("Qwicket ") for line in err.splitlines()), "nothing went wrong"
+    assert all(line.startswith("Qwicket ") for line in err.splitlines()), err
 
 
 def test_serve_obeys_the_limits_of_its_settings_file(folder: Path) -> None:

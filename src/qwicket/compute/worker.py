@@ -240,9 +240,17 @@ def _load(reference: str) -> Callable[..., object]:
 
 
 def _set_signals() -> None:
-    # The owner may have ignored or blocked signals, and exec keeps both. The interpreter's own
-    # SIGTERM would wait for C code to return; the default action ends it at once.
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    """Discard signals for the owner's group, and let SIGTERM end the process.
+
+    The owner may have ignored or blocked signals, and exec keeps both. The interpreter's own
+    SIGTERM would wait for C code to return; the default action ends it at once.
+    """
+    for number, action in (
+        (signal.SIGINT, signal.default_int_handler),
+        (signal.SIGTERM, signal.SIG_DFL),
+    ):
+        signal.signal(number, signal.SIG_IGN)  # discards one that is pending
+        signal.signal(number, action)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 

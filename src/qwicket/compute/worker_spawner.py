@@ -278,6 +278,9 @@ class WorkerSpawner:
         return child
 
     def _start_workers(self) -> None:
+        # An interrupt of the terminal reaches new processes until they have their own session. They
+        # inherit this mask and discard what has arrived (worker.py).
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
         while self._requests.get() and not self.is_closed:
             self._started.put(self._start())
         self._started.put(None)
