@@ -25,8 +25,9 @@ from typing import Final, NamedTuple
 from benchmarks.figures import Figure, p50
 from qwicket.model.limits import JobLimits
 from qwicket.model.shares import CREDIT_S, cost, weight
+from qwicket.scheduling.dispatcher import EXPRESS_PAUSE_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
-from qwicket.scheduling.start_intervals import EXPRESS_PAUSE_S, Interval
+from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
 from qwicket.store.jobs import _RECENT
 from qwicket.store.leases import _BATCH_S, _TINY_S

@@ -305,7 +305,7 @@ def _database(location: DataLocation) -> Iterator[Finding]:
 
 
 def _corruption(path: Path) -> str:
-    """Return the faults that SQLite itself finds in a database, or "" if there are none."""
+    """Return the faults that SQLite itself finds in a database, or "" for a sound one."""
     try:
         with closing(
             sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_TIMEOUT_S)

@@ -24,7 +24,6 @@ from qwicket.drivers import (
 from qwicket.model.errors import QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
-from qwicket.scheduling.start_intervals import EXPRESS_PAUSE_S
 from qwicket.store import Claim, StaleLease
 
 if TYPE_CHECKING:
@@ -39,6 +38,9 @@ _STOPS: Final = "the server stops"
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
+EXPRESS_PAUSE_S: Final = 0.02
+"""Time without a free worker slot before a short job goes to an express slot. A batch of tiny jobs
+takes as long, and while batches come and go, worker slots serve short jobs with fewer commits."""
 
 _log = logging.getLogger(__name__)
 

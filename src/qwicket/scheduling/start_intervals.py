@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.shares import CREDIT_S, cost
+from qwicket.scheduling.dispatcher import EXPRESS_PAUSE_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -29,9 +30,6 @@ _MAX_VARIANCE: Final = 2.0
 _TAIL: Final = 1e-12
 """Probability below which a run time is taken from the asymptote of its distribution."""
 _MIN_S: Final = 0.001
-EXPRESS_PAUSE_S: Final = 0.02
-"""Time without a free worker slot before a short job goes to an express slot. A batch of tiny jobs
-takes as long, and while batches come and go, worker slots serve short jobs with fewer commits."""
 _SAME_SUBMISSION_MS: Final = 1_000
 """Jobs of one project that arrive within this time of each other are one submission."""
 _STEPS: Final = 8
@@ -91,6 +89,22 @@ class _Arrivals(NamedTuple):
     jobs: list[tuple[int, float]]
 
 
+class _Overtaking(NamedTuple):
+    """Arrivals of a project whose jobs start before the waiting job.
+
+    Attributes:
+        rate: Seconds of work that arrive per second.
+        most_s: Limit on this work: then the project's use has reached that of the waiting job.
+        square_rate: Sum of the squared work of submissions per second, in s.
+        seconds: The observed time.
+    """
+
+    rate: float
+    most_s: float
+    square_rate: float
+    seconds: float
+
+
 class StartIntervals:
     """Intervals for the starts in one simulated queue.
 
@@ -125,7 +139,7 @@ class StartIntervals:
         self._express_ahead = [ahead for _, ahead, _ in express]
         self._fallback_in_s = {job: seconds for job, _, seconds in express if seconds}
         self._shares = {share.project: share for share in (*state.idle_shares, *state.shares)}
-        self._least = min((share.vtime for share in state.shares), default=0.0)
+        self._min_vtime = min((share.vtime for share in state.shares), default=0.0)
         self._queues: dict[str, list[WaitingJob]] = {}
         for job in state.waiting:
             queue = self._queues.get(job.project)
@@ -134,12 +148,12 @@ class StartIntervals:
             queue.append(job)
         self._projects = {job.id: job.project for job in state.waiting}
         self._starts: dict[str, dict[str, _Start]] = {}
-        self._works, self._ends = {}, {}
+        self._works, self._final_vtimes = {}, {}
         for project, jobs in self._queues.items():
             self._works[project] = self._work(jobs)
-            self._ends[project] = self._end(project, jobs)
+            self._final_vtimes[project] = self._final_vtime(project, jobs)
         n_in_slots = max(1, len(state.waiting) - len(express))
-        self._square = sum(work.squares for work in self._works.values()) / n_in_slots
+        self._mean_square = sum(work.squares for work in self._works.values()) / n_in_slots
         """Mean of the squared estimates of waiting jobs, in s²."""
         self._job_variance, self._project_variance = _variances(state.recent)
         self._relative = math.expm1(self._job_variance)
@@ -169,14 +183,14 @@ class StartIntervals:
         if starts is None:
             starts = self._starts[project] = self._all_starts(project)
         turn = ahead - bisect_left(self._express_ahead, ahead)
-        return self._of(starts[job], turn, start_in_s)
+        return self._of_worker_slot(starts[job], turn, start_in_s)
 
     def of_next(self, ahead: int, start_in_s: float) -> Interval:
         """Return the interval of a job that is submitted now and starts after all that wait."""
-        start = _Start(max(self._ends.values(), default=0.0))
-        return self._of(start, ahead - len(self._express), start_in_s)
+        start = _Start(max(self._final_vtimes.values(), default=0.0))
+        return self._of_worker_slot(start, ahead - len(self._express), start_in_s)
 
-    def _of(self, start: _Start, turn: int, expected_s: float) -> Interval:
+    def _of_worker_slot(self, start: _Start, turn: int, expected_s: float) -> Interval:
         """Return the interval of a job that starts in a worker slot.
 
         The time until the first slot is free has the distribution of the least of the remaining run
@@ -232,7 +246,7 @@ class StartIntervals:
         seconds = [job.est_seconds for job in jobs if job.id not in express]
         return Work(sum(seconds), sum([each * each for each in seconds]))
 
-    def _end(self, project: str, jobs: list[WaitingJob]) -> float:
+    def _final_vtime(self, project: str, jobs: list[WaitingJob]) -> float:
         """Return the use of a project once all its waiting jobs have started."""
         share = self._shares[project]
         seconds = sum([cost(job.est_seconds) for job in jobs])
@@ -244,14 +258,14 @@ class StartIntervals:
         return Work(sum(jobs), sum(each * each for each in jobs))
 
     @cached_property
-    def _remaining(self) -> list[_Run]:
+    def _remaining(self) -> list[_RemainingRun]:
         """The rest of the running jobs, the shortest first."""
         runs = [
-            _Run.of(
+            _RemainingRun.of(
                 max(job.est_seconds * self._ratio, _MIN_S),
                 max(0, self._now_ms - job.started_at) / 1000,
                 math.sqrt(
-                    self._job_variance + self._project_variance * self._corrected(job.project)
+                    self._job_variance + self._project_variance * self._part_left(job.project)
                 ),
             )
             for job in self._state.running
@@ -259,11 +273,11 @@ class StartIntervals:
         return sorted(runs, key=lambda run: run.expected)
 
     @property
-    def _runs(self) -> list[_Run]:
+    def _runs(self) -> list[_RemainingRun]:
         return self._remaining[-self._slots :]
 
     @property
-    def _express_runs(self) -> list[_Run]:
+    def _express_runs(self) -> list[_RemainingRun]:
         """As in the simulation: what does not fit into worker slots is in express slots."""
         return self._remaining[: -self._slots]
 
@@ -275,7 +289,7 @@ class StartIntervals:
             squares[job.project] = squares.get(job.project, 0.0) + job.est_seconds**2
         return squares
 
-    def _of_work(self, start: _Start) -> float:
+    def _variance_of_work(self, start: _Start) -> float:
         """Return the variance of the work before a job, in units of the corrected estimates.
 
         Projects without further jobs run what they have, whatever it takes. Other projects run
@@ -285,26 +299,26 @@ class StartIntervals:
         """
         others, variance = 0.0, 0.0
         share = self._shares.get(start.project)
-        for project, end in self._ends.items():
+        for project, end in self._final_vtimes.items():
             if project == start.project:
                 continue
             if end > start.vtime:
                 others += self._shares[project].shares / (share.shares if share else 1)
             else:
-                variance += self._deviation(project, self._works[project])
-        own = self._deviation(start.project, start.own)
+                variance += self._variance_of_sum(project, self._works[project])
+        own = self._variance_of_sum(start.project, start.own)
         running = self._relative * self._running.get(start.project, 0.0)
         return variance + own * (1 + others) ** 2 + running * others**2
 
-    def _deviation(self, project: str, work: Work) -> float:
+    def _variance_of_sum(self, project: str, work: Work) -> float:
         """Return the variance of a sum of run times in units of their corrected estimates.
 
         The estimates of a project's jobs err alike, so that their errors do not average out.
         """
-        of_project = self._of_projects * self._corrected(project)
+        of_project = self._of_projects * self._part_left(project)
         return self._relative * work.squares + of_project * work.seconds**2
 
-    def _corrected(self, project: str) -> float:
+    def _part_left(self, project: str) -> float:
         """Return the part of the variance of projects that the ratio leaves for this one.
 
         The ratio corrects a project's estimates by its part of the recent jobs, and adds the errors
@@ -325,9 +339,9 @@ class StartIntervals:
                 first_mean, first_variance = self._first_end
                 mean += (1 - part) * (first_mean - min(run.expected for run in runs))
                 variance += (1 - part) * first_variance
-        variance += self._ratio**2 * self._of_work(start) / slots**2
+        variance += self._ratio**2 * self._variance_of_work(start) / slots**2
         # While the job waits for the last release, the other slots are anywhere in their jobs.
-        variance += part * (slots - 1) / slots**2 * self._ratio**2 * self._square / 12
+        variance += part * (slots - 1) / slots**2 * self._ratio**2 * self._mean_square / 12
         waited_s = max(0.0, expected_s - self._off_s)
         return max(mean, _MIN_S), variance + self._ratio_error * waited_s**2
 
@@ -338,38 +352,38 @@ class StartIntervals:
         projects with less use, which makes it longer (Kleinrock, Queueing Systems I, 5.10). A
         project overtakes only until its use has reached that of the waiting job.
         """
-        sources = list(self._sources(start))
+        sources = list(self._overtaking(start))
         if not sources:
             return mean, variance
         slots, wait_s = self._slots, mean
         for _ in range(_STEPS):
-            wait_s = mean + sum(min(rate * wait_s, most) for rate, most, _, _ in sources) / slots
-        load = sum(rate for rate, most, _, _ in sources if rate * wait_s < most) / slots
+            wait_s = mean + sum(min(each.rate * wait_s, each.most_s) for each in sources) / slots
+        load = sum(each.rate for each in sources if each.rate * wait_s < each.most_s) / slots
         variance /= (1 - min(load, _MAX_LOAD)) ** 2
-        for rate, most, square_rate, seconds in sources:
-            if rate * wait_s < most:
-                # The rate comes from `seconds`, in which its variance is square_rate / seconds.
-                added = square_rate * (wait_s + wait_s**2 / seconds) / slots**2
+        for each in sources:
+            if each.rate * wait_s < each.most_s:
+                # In the observed seconds, the variance of the rate is square_rate / seconds.
+                added = each.square_rate * (wait_s + wait_s**2 / each.seconds) / slots**2
                 variance += added / (1 - min(load, _MAX_LOAD)) ** 2
         return wait_s, variance
 
-    def _sources(self, start: _Start) -> Iterator[tuple[float, float, float, float]]:
-        """Yield rate, limit, squared rate and observed seconds of what overtakes a job."""
+    def _overtaking(self, start: _Start) -> Iterator[_Overtaking]:
+        """Yield the arrivals that overtake a job."""
         credit = CREDIT_S * self._second
         for project, arrivals in self._arrivals.items():
             if project == start.project:
                 higher = sum(part for each, part in arrivals.jobs if each > start.priority)
                 if higher:
                     rate, squares = arrivals.rate * higher, arrivals.square_rate * higher
-                    yield rate, math.inf, squares, arrivals.seconds
+                    yield _Overtaking(rate, math.inf, squares, arrivals.seconds)
                 continue
             share = self._shares.get(project)
-            vtime = self._ends.get(project)
+            vtime = self._final_vtimes.get(project)
             if vtime is None:
-                vtime = max(share.vtime if share else 0.0, self._least - credit)
+                vtime = max(share.vtime if share else 0.0, self._min_vtime - credit)
             if vtime < start.vtime:
                 most = (start.vtime - vtime) * (share.shares if share else 1) / self._second
-                yield arrivals.rate, most, arrivals.square_rate, arrivals.seconds
+                yield _Overtaking(arrivals.rate, most, arrivals.square_rate, arrivals.seconds)
 
     @cached_property
     def _arrivals(self) -> dict[str, _Arrivals]:
@@ -414,14 +428,14 @@ class StartIntervals:
     def _first_end(self) -> tuple[float, float]:
         """Mean and variance of the time until the first worker slot is free, if all are busy."""
         runs = self._runs
-        low, high = _least(runs, 0.9), _least(runs, 0.1)
+        low, high = _first_end_quantile(runs, 0.9), _first_end_quantile(runs, 0.1)
         spread = math.log(max(high, _MIN_S) / max(low, _MIN_S)) / (2 * _Z)
         median = math.sqrt(max(low, _MIN_S) * max(high, _MIN_S))
         mean = median * math.exp(spread**2 / 2)
         return mean, mean**2 * math.expm1(spread**2)
 
 
-class _Run(NamedTuple):
+class _RemainingRun(NamedTuple):
     """The rest of a running job, whose run time is log-normal.
 
     Attributes:
@@ -441,7 +455,7 @@ class _Run(NamedTuple):
     spread: float
 
     @classmethod
-    def of(cls, run_s: float, age_s: float, spread: float) -> _Run:
+    def of(cls, run_s: float, age_s: float, spread: float) -> _RemainingRun:
         """Return the rest of a job with a mean run time `run_s` that has run for `age_s`."""
         median_log = math.log(run_s) - spread**2 / 2
         expected = max(0.0, run_s - age_s)
@@ -468,7 +482,7 @@ class _Run(NamedTuple):
         return _phi((self.median_log - math.log(self.age_s + seconds)) / self.spread) / now
 
 
-def _least(runs: list[_Run], probability: float) -> float:
+def _first_end_quantile(runs: list[_RemainingRun], probability: float) -> float:
     """Return the seconds after which none of the jobs has ended with this probability."""
     low, high = math.log(_MIN_S), math.log(max(100 * max(run.mean for run in runs), 1.0))
     for _ in range(_BISECTIONS):

@@ -47,6 +47,6 @@ def _measured(run: Callable[[asyncio.Handle], None]) -> Callable[[asyncio.Handle
 
 def _name(handle: asyncio.Handle) -> Callable[[], str]:
     """Return a function that names a callback, even after its handle has dropped it."""
-    callback: Any = handle._callback  # type: ignore[attr-defined]
+    callback: Any = handle._callback  # type: ignore[attr-defined]  # asyncio's own
     owner = getattr(callback, "__self__", None)
     return lambda: repr(owner if isinstance(owner, asyncio.Task) else callback)

@@ -6,8 +6,9 @@ import random
 import pytest
 from benchmarks.forecast import KINDS, QUICK, SEED, Simulation, scores, within
 
+from qwicket.scheduling.dispatcher import EXPRESS_PAUSE_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
-from qwicket.scheduling.start_intervals import EXPRESS_PAUSE_S, Interval
+from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
 from support.stores import NOW
 
