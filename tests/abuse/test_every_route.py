@@ -150,14 +150,15 @@ def test_a_token_for_one_device_lists_and_counts_its_jobs_alone(
     server: LiveServer, world: World
 ) -> None:
     http, headers = world.http, {"Authorization": f"Bearer {world.restricted.secret}"}
-    assert http.get("/v1/jobs", headers=headers).json()["jobs"] == []
     body = {"device": "clifford", "program": world_program(), "shots": 5}
     own = http.post("/v1/jobs", json=body, headers=headers).json()["id"]
     http.get(f"/v1/jobs/{own}", params={"wait": 60}, headers=headers)
-    listed = http.get("/v1/jobs", headers=headers).json()["jobs"]
-    assert [job["id"] for job in listed] == [own]
-    counted = http.get("/qbraid/api/v1/jobs", headers={"X-API-Key": world.restricted.secret})
-    assert counted.json()["data"] == []
+    listed = http.get("/v1/jobs", params={"limit": 1000}, headers=headers).json()["jobs"]
+    assert {job["device"] for job in listed} == {"clifford"}
+    assert own in (shown := {job["id"] for job in listed})
+    assert not shown & {*world.jobs.values()}
+    counted = http.get("/qbraid/api/v1/jobs", headers={"X-API-Key": world.restricted.secret}).json()
+    assert (counted["data"], counted["pagination"]["total"]) == ([], 0)
     with server.client(world.restricted.secret) as limited:
         refused = limited.post("/v1/jobs", json={**body, "device": "simulator"})
     assert refused.status_code == 403
