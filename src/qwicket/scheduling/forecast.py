@@ -15,12 +15,14 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.shares import cost, weight
 from qwicket.model.states import JobState
+from qwicket.scheduling.run_times import fit
 from qwicket.scheduling.start_intervals import StartIntervals
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qwicket.model.jobs import Job
+    from qwicket.scheduling.run_times import RunTimes
     from qwicket.scheduling.start_intervals import Interval
     from qwicket.store import QueueState, Store, WaitingJob
 
@@ -28,8 +30,6 @@ _FRESH_S: Final = 1.0
 _FRESHER_S: Final = 0.05
 _MAX_JOBS: Final = 5_000
 """Jobs beyond this position have no forecast."""
-_RATIOS: Final = (0.01, 100.0)
-"""Bounds of the ratio of measured to estimated run times, against outliers."""
 
 
 class QueuePosition(NamedTuple):
@@ -51,13 +51,13 @@ class Forecast(NamedTuple):
         positions: Positions of the first `_MAX_JOBS` waiting jobs, by id.
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
             no agent serves the device, or while it is off without a known end.
-        ratio: Measured over estimated run time of recent jobs.
+        run_times: Expected run times, by recent jobs.
         intervals: Computes the intervals of the starts; None if these are unknown.
     """
 
     positions: dict[str, QueuePosition]
     start_in_s: float | None
-    ratio: float
+    run_times: RunTimes
     intervals: StartIntervals | None = None
 
     def position(self, job: str) -> QueuePosition | None:
@@ -127,7 +127,9 @@ class Forecaster:
             if start_in_s is not None:
                 looked_at, _ = self._looks[job.device]
                 start_in_s = max(0.0, start_in_s - (time.monotonic() - looked_at))
-        return None if start_in_s is None else start_in_s + job.est_seconds * forecast.ratio
+        if start_in_s is None:
+            return None
+        return start_in_s + forecast.run_times.expected_s(job.est_seconds)
 
     async def _look(self, device: str) -> Forecast:
         now = self._now_ms()
@@ -163,17 +165,18 @@ def simulate_queue(
         express_slots: Additional slots for short jobs while all worker slots are busy.
         off_s: Seconds until the device is on again.
     """
-    ratio = _ratio(state)
+    run_times = fit(state.recent)
+    state = run_times.correct(state)
     second = weight(now_ms, state.epoch)
     busy = [
-        # max: after the clock was set back, a job must not seem longer than its estimate.
-        max(0.0, job.est_seconds * ratio - max(0, now_ms - job.started_at) / 1000)
+        # max: after the clock was set back, a job must not seem longer than expected.
+        max(0.0, job.est_seconds - max(0, now_ms - job.started_at) / 1000)
         for job in state.running
     ]
-    in_turn = _in_turn(state, second * ratio)
+    in_turn = _in_turn(state, second)
     if not slots:
         return Forecast(
-            {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}, None, ratio
+            {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}, None, run_times
         )
     busy.sort()
     free_in = _free_in(busy[-slots:], slots, off_s)
@@ -203,17 +206,17 @@ def simulate_queue(
                 express.append(job.id)
                 positions[job.id] = QueuePosition(len(positions), barred_s)
                 fallback_in_s[job.id] = free_in[0]
-                barred_free_in = barred_s + job.est_seconds * ratio
+                barred_free_in = barred_s + job.est_seconds
                 continue
         if is_express:
             slot_in = express_in
             express.append(job.id)
         start_in_s = slot_in[0]
         positions[job.id] = QueuePosition(len(positions), start_in_s)
-        heapq.heapreplace(slot_in, start_in_s + job.est_seconds * ratio)
+        heapq.heapreplace(slot_in, start_in_s + job.est_seconds)
     served = [(job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express]
-    intervals = StartIntervals(state, slots, now_ms, ratio, second, served, off_s)
-    return Forecast(positions, free_in[0], ratio, intervals)
+    intervals = StartIntervals(state, slots, now_ms, second, served, off_s)
+    return Forecast(positions, free_in[0], run_times, intervals)
 
 
 def _free_in(busy: list[float], slots: int, off_s: float) -> list[float]:
@@ -246,8 +249,8 @@ def _in_turn(state: QueueState, second: float) -> Iterator[WaitingJob]:
     """Yield waiting jobs in the order in which fair share claims them.
 
     Args:
-        state: Waiting jobs.
-        second: Present weight of one estimated second of use.
+        state: Waiting jobs, with their expected run times.
+        second: Present weight of one second of use.
     """
     waiting: dict[str, deque[WaitingJob]] = {}
     for job in state.waiting:
@@ -264,12 +267,3 @@ def _in_turn(state: QueueState, second: float) -> Iterator[WaitingJob]:
             heapq.heapreplace(turns, (vtime + used, project))
         else:
             heapq.heappop(turns)
-
-
-def _ratio(state: QueueState) -> float:
-    estimated = sum(cost(job.est_seconds) for job in state.recent)
-    if not estimated:
-        return 1.0
-    ran = sum(job.ended_at - job.started_at for job in state.recent) / 1000
-    minimum, maximum = _RATIOS
-    return min(maximum, max(minimum, ran / estimated))

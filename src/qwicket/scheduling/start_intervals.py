@@ -46,7 +46,7 @@ class Interval(NamedTuple):
 
 
 class Work(NamedTuple):
-    """Estimates of some jobs of one project.
+    """Expected run times of some jobs of one project.
 
     Attributes:
         seconds: Their sum.
@@ -62,7 +62,7 @@ class _Start(NamedTuple):
 
     Attributes:
         vtime: Use of its project when it starts, which decides which projects are before it.
-        own: Estimates of the jobs of its project that start before it.
+        own: Work of the jobs of its project that start before it.
         project: Its project; empty for a job that is not submitted yet.
         priority: Its priority.
     """
@@ -109,10 +109,9 @@ class StartIntervals:
     """Intervals for the starts in one simulated queue.
 
     Args:
-        state: The queue.
+        state: The queue, with expected run times in place of estimates.
         slots: Number of worker slots, at least 1.
         now_ms: Unix time in milliseconds.
-        ratio: Measured over estimated run time of recent jobs.
         second: Present weight of one second of use.
         express: Jobs that start in express slots, in their order: id, number of jobs ahead, and
             seconds until a worker slot would start it if its account were barred again, else 0.
@@ -124,7 +123,6 @@ class StartIntervals:
         state: QueueState,
         slots: int,
         now_ms: int,
-        ratio: float,
         second: float,
         express: Sequence[tuple[str, int, float]] = (),
         off_s: float = 0.0,
@@ -132,7 +130,6 @@ class StartIntervals:
         self._state = state
         self._slots = slots
         self._now_ms = now_ms
-        self._ratio = ratio
         self._second = second
         self._off_s = off_s
         self._express = {job: turn for turn, (job, _, _) in enumerate(express)}
@@ -154,16 +151,16 @@ class StartIntervals:
             self._final_vtimes[project] = self._final_vtime(project, jobs)
         n_in_slots = max(1, len(state.waiting) - len(express))
         self._mean_square = sum(work.squares for work in self._works.values()) / n_in_slots
-        """Mean of the squared estimates of waiting jobs, in s²."""
+        """Mean of the squared run times of waiting jobs, in s²."""
         self._job_variance, self._project_variance = _variances(state.recent)
         self._relative = math.expm1(self._job_variance)
         """Squared relative deviation of a run time from those of its project."""
         self._of_projects = math.expm1(self._project_variance)
-        """Squared relative deviation of a project's run times from the corrected estimates."""
+        """Squared relative deviation of a project's run times from the expected ones."""
         squares, self._parts = _parts(state.recent)
         self._part_squares = sum(part**2 for part in self._parts.values())
-        self._ratio_error = self._relative * squares
-        """Squared relative error of the ratio."""
+        self._fit_error = self._relative * squares
+        """Squared relative error of expected run times that all jobs have in common."""
 
     def of(self, job: str, ahead: int, start_in_s: float) -> Interval:
         """Return the interval of a waiting job.
@@ -211,8 +208,8 @@ class StartIntervals:
 
         The slot waits for `EXPRESS_PAUSE_S` after each task of the workers.
         """
-        square = self._ratio**2 * self._work_of_express.squares / len(self._express)
-        variance = self._relative * turn * square + self._ratio_error * expected_s**2
+        square = self._work_of_express.squares / len(self._express)
+        variance = self._relative * turn * square + self._fit_error * expected_s**2
         mean = max(expected_s, _MIN_S)
         for run in self._express_runs:
             mean += run.mean - run.expected
@@ -228,7 +225,7 @@ class StartIntervals:
     def _all_starts(self, project: str) -> dict[str, _Start]:
         """Return the starts of a project's jobs in worker slots, by id."""
         share = self._shares[project]
-        second = self._ratio * self._second / share.shares
+        second = self._second / share.shares
         vtime, seconds, squares = share.vtime, 0.0, 0.0
         starts = {}
         for job in self._queues[project]:
@@ -250,7 +247,7 @@ class StartIntervals:
         """Return the use of a project once all its waiting jobs have started."""
         share = self._shares[project]
         seconds = sum([cost(job.est_seconds) for job in jobs])
-        return share.vtime + seconds * self._ratio * self._second / share.shares
+        return share.vtime + seconds * self._second / share.shares
 
     @cached_property
     def _work_of_express(self) -> Work:
@@ -262,7 +259,7 @@ class StartIntervals:
         """The rest of the running jobs, the shortest first."""
         runs = [
             _RemainingRun.of(
-                max(job.est_seconds * self._ratio, _MIN_S),
+                max(job.est_seconds, _MIN_S),
                 max(0, self._now_ms - job.started_at) / 1000,
                 math.sqrt(
                     self._job_variance + self._project_variance * self._part_left(job.project)
@@ -283,14 +280,14 @@ class StartIntervals:
 
     @cached_property
     def _running(self) -> dict[str, float]:
-        """Sum of the squared estimates of running jobs, by project."""
+        """Sum of the squared run times of running jobs, by project."""
         squares: dict[str, float] = {}
         for job in self._state.running:
             squares[job.project] = squares.get(job.project, 0.0) + job.est_seconds**2
         return squares
 
     def _variance_of_work(self, start: _Start) -> float:
-        """Return the variance of the work before a job, in units of the corrected estimates.
+        """Return the variance of the work before a job, in s².
 
         Projects without further jobs run what they have, whatever it takes. Other projects run
         until their measured use has reached that of the job's project, so that errors of their
@@ -311,7 +308,7 @@ class StartIntervals:
         return variance + own * (1 + others) ** 2 + running * others**2
 
     def _variance_of_sum(self, project: str, work: Work) -> float:
-        """Return the variance of a sum of run times in units of their corrected estimates.
+        """Return the variance of a sum of run times, in s².
 
         The estimates of a project's jobs err alike, so that their errors do not average out.
         """
@@ -319,9 +316,9 @@ class StartIntervals:
         return self._relative * work.squares + of_project * work.seconds**2
 
     def _part_left(self, project: str) -> float:
-        """Return the part of the variance of projects that the ratio leaves for this one.
+        """Return the part of the variance of projects that the fit leaves for this one.
 
-        The ratio corrects a project's estimates by its part of the recent jobs, and adds the errors
+        The fit corrects a project's estimates by its part of the recent jobs, and adds the errors
         of the others.
         """
         part = self._parts.get(project, 0.0)
@@ -339,11 +336,11 @@ class StartIntervals:
                 first_mean, first_variance = self._first_end
                 mean += (1 - part) * (first_mean - min(run.expected for run in runs))
                 variance += (1 - part) * first_variance
-        variance += self._ratio**2 * self._variance_of_work(start) / slots**2
+        variance += self._variance_of_work(start) / slots**2
         # While the job waits for the last release, the other slots are anywhere in their jobs.
-        variance += part * (slots - 1) / slots**2 * self._ratio**2 * self._mean_square / 12
+        variance += part * (slots - 1) / slots**2 * self._mean_square / 12
         waited_s = max(0.0, expected_s - self._off_s)
-        return max(mean, _MIN_S), variance + self._ratio_error * waited_s**2
+        return max(mean, _MIN_S), variance + self._fit_error * waited_s**2
 
     def _with_arrivals(self, start: _Start, mean: float, variance: float) -> tuple[float, float]:
         """Return mean and variance of the wait with the jobs that arrive during it.
@@ -418,8 +415,8 @@ class StartIntervals:
         squares += work**2
         squares += self._of_projects * squares
         return _Arrivals(
-            rate=self._ratio * total / seconds,
-            square_rate=self._ratio**2 * squares / seconds,
+            rate=total / seconds,
+            square_rate=squares / seconds,
             seconds=seconds,
             jobs=[(job.priority, job.est_seconds / total) for job in jobs],
         )
@@ -439,7 +436,7 @@ class _RemainingRun(NamedTuple):
     """The rest of a running job, whose run time is log-normal.
 
     Attributes:
-        expected: Expected remaining seconds, by the estimate alone.
+        expected: Expected remaining seconds, by the expected run time alone.
         mean: Mean of the remaining seconds, given how long it has run.
         variance: Variance of these.
         age_s: How long it has run.
@@ -512,7 +509,7 @@ def _between(mean: float, variance: float) -> Interval:
 def _variances(recent: list[EndedJob]) -> tuple[float, float]:
     """Return the variances of jobs within their project, and of projects.
 
-    Both are those of the logarithm of measured over estimated run time (one-way analysis of
+    Both are those of the logarithm of measured over expected run time (one-way analysis of
     variance). Before any job has completed, each is half of an assumed variance.
     """
     logs: dict[str, list[float]] = {}

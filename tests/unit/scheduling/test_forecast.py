@@ -11,6 +11,7 @@ from qwicket.model.jobs import Runner
 from qwicket.model.shares import HALF_LIFE_S
 from qwicket.scheduling import Forecaster, QueuePosition, forecast
 from qwicket.scheduling.forecast import Forecast, simulate_queue
+from qwicket.scheduling.run_times import RunTimes
 from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob, open_sqlite
 from support.stores import NOW, add_job, make_token
@@ -36,7 +37,7 @@ def order(positions: dict[str, QueuePosition]) -> list[str]:
 
 
 def test_an_empty_queue_starts_a_job_now() -> None:
-    assert simulate_queue(line(), 2, NOW)[:3] == ({}, 0.0, 1.0)
+    assert simulate_queue(line(), 2, NOW)[:3] == ({}, 0.0, RunTimes(0.0, 1.0))
 
 
 def test_jobs_of_one_project_start_one_after_the_other() -> None:
@@ -78,18 +79,19 @@ def test_a_clock_set_back_makes_no_running_job_longer() -> None:
 
 
 def test_measured_run_times_correct_the_estimates() -> None:
-    recent = [EndedJob(1.0, NOW, NOW + 2_500)] * 4
-    forecast = simulate_queue(line(jobs("ada", 2), recent=recent), 1, NOW)
-    assert forecast.ratio == pytest.approx(2.5)
-    assert forecast.positions["ada1"].start_in_s == pytest.approx(2.5)
+    recent = [EndedJob(1.0, NOW, NOW + 2_500)] * 100
+    running = [RunningJob("r", 10.0, NOW - 5_000)]
+    forecast = simulate_queue(line(jobs("ada", 3), running, recent=recent), 1, NOW)
+    starts = [forecast.positions[f"ada{n}"].start_in_s for n in range(3)]
+    assert starts == pytest.approx([20.0, 22.5, 25.0], rel=0.01)
+    assert forecast.start_in_s == pytest.approx(27.5, rel=0.01)
 
 
-@pytest.mark.parametrize(("ran_s", "ratio"), [(0.0, 0.01), (1e6, 100.0)])
-def test_measured_run_times_are_believed_within_bounds(ran_s: float, ratio: float) -> None:
-    recent = [EndedJob(1.0, NOW, NOW + int(1000 * ran_s))] * 4
-    forecast = simulate_queue(line(jobs("ada", 2), recent=recent), 1, NOW)
-    assert forecast.ratio == ratio
-    assert forecast.positions["ada1"].start_in_s == ratio
+def test_tiny_jobs_that_waited_for_their_batch_delay_no_long_job() -> None:
+    recent = [EndedJob(0.002, NOW, NOW + 200)] * 100
+    waiting = [*jobs("ada", 1, 90.0), *jobs("bob", 1, 90.0)]
+    positions = simulate_queue(line(waiting, recent=recent), 1, NOW).positions
+    assert positions["bob0"].start_in_s == pytest.approx(90.2, rel=0.1)
 
 
 @pytest.mark.anyio
