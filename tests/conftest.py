@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 import httpx
 import pytest
@@ -26,6 +26,18 @@ def pytest_configure() -> None:
     # A shell starts its background jobs with SIGINT ignored, and what they start inherits that.
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call() -> Generator[None, None, None]:
+    """Kill the servers that a failed test has started, whose warnings would fail a later test."""
+    before = {*LiveServer.made}
+    try:
+        yield
+    except BaseException:
+        for left in {*LiveServer.made} - before:
+            left.kill()
+        raise
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

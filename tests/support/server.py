@@ -10,7 +10,8 @@ from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
+from weakref import WeakSet
 
 import httpx
 import pytest
@@ -51,6 +52,9 @@ def run_cli(
 class LiveServer:
     """Start, kill, restart. `url` is where it listens now; the folder stays."""
 
+    made: ClassVar[WeakSet[LiveServer]] = WeakSet()
+    """Every server of this test process; some have ended."""
+
     def __init__(
         self, folder: Path, *options: str, database_url: str | None = None, **env: str
     ) -> None:
@@ -76,6 +80,7 @@ class LiveServer:
             self.process = subprocess.Popen(
                 command, stdout=log, stderr=log, env={**os.environ, **self._env}
             )
+        self.made.add(self)
         self.url = self._announced(mark)
         self._port = self.url.rpartition(":")[2]
 
