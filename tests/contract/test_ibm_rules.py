@@ -93,10 +93,11 @@ def test_a_token_is_no_access_token(server: LiveServer, http: httpx.Client) -> N
 
 
 def test_a_scope_shows_its_projects_jobs_alone(server: LiveServer, http: httpx.Client) -> None:
-    main = Client(http, server.token("scoped"))
-    server.admin("project", "add", "lab")
-    server.admin("project", "member", "add", "lab", "scoped")
-    second = server.admin("token", "create", "--user", "scoped", "--project", "lab")
+    account, project = server.unused("scoped"), server.unused("project")
+    main = Client(http, server.token(account))
+    server.admin("project", "add", project)
+    server.admin("project", "member", "add", project, account)
+    second = server.admin("token", "create", "--user", account, "--project", project)
     lab = Client(http, second)
     in_main, in_lab = main.submit(), lab.submit()
 
@@ -105,17 +106,16 @@ def test_a_scope_shows_its_projects_jobs_alone(server: LiveServer, http: httpx.C
         return {job["id"] for job in of.get(f"{prefix}/Jobs")}
 
     for each in (main, lab):
-        assert ids(each, "scoped") == {in_main}
-        assert ids(each, "lab") == {in_lab}
+        assert ids(each, account) == {in_main}
+        assert ids(each, project) == {in_lab}
         assert ids(each, "") == {in_main, in_lab}
         (hub,) = each.get("/Network")
         shown = hub["groups"]["open"]["projects"]
-        default = "lab" if each is lab else "scoped"
-        assert {name: project["isDefault"] for name, project in shown.items()} == {
-            "scoped": default == "scoped",
-            "lab": default == "lab",
+        assert {name: found["isDefault"] for name, found in shown.items()} == {
+            account: each is main,
+            project: each is lab,
         }
-    at = "/Network/qwicket/Groups/open/Projects/lab/Jobs"
+    at = f"/Network/qwicket/Groups/open/Projects/{project}/Jobs"
     assert main.call("GET", f"{at}/{in_lab}").status_code == 200
     assert main.call("GET", f"{at}/{in_main}").status_code == 404
     body = {"backend": {"name": SIMULATOR}, "qObject": qobj()}
@@ -349,11 +349,11 @@ def test_an_altered_or_foreign_signed_url_is_forbidden(client: Client) -> None:
 
 
 def test_a_signed_url_ends_with_its_token(server: LiveServer, http: httpx.Client) -> None:
-    server.token("mortal")
-    second = server.admin("token", "create", "--user", "mortal")
-    client = Client(http, second)
+    account = server.unused("mortal")
+    server.token(account)
+    client = Client(http, server.admin("token", "create", "--user", account))
     url = client.draft()["objectStorageInfo"]["uploadUrl"]
-    revoke_newest(server, "mortal")
+    revoke_newest(server, account)
     refused = http.put(url, content=b"{}")
     assert refused.status_code == 403
     assert client.call("GET", "/jobs").status_code == 401
@@ -535,14 +535,14 @@ def test_a_stream_that_is_spoken_to_closes(client: Client) -> None:
 def test_a_stream_closes_soon_after_its_token_is_revoked(
     server: LiveServer, http: httpx.Client
 ) -> None:
-    server.token("revoked")
-    second = server.admin("token", "create", "--user", "revoked")
-    client, keeper = Client(http, second), Client(http, server.token("revoked"))
+    account = server.unused("revoked")
+    keeper = Client(http, server.token(account))
+    client = Client(http, server.admin("token", "create", "--user", account))
     job = client.running()
     with stream(client, job) as line:
         sign(line, client.token)
         line.recv(timeout=10)
-        revoke_newest(server, "revoked")
+        revoke_newest(server, account)
         began = time.monotonic()
         assert ended_with(line) == 1008
         assert time.monotonic() - began < 5

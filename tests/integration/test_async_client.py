@@ -15,11 +15,11 @@ from support.programs import BELL, slow
 from support.server import LiveServer
 
 
-def run(server: LiveServer, work: Any) -> Any:
+def run(server: LiveServer, work: Any, account: str = "ada") -> Any:
     """Run `work(client)` in an event loop of its own."""
 
     async def main() -> Any:
-        async with qwicket.aconnect(server.url, server.token()) as client:
+        async with qwicket.aconnect(server.url, server.token(account)) as client:
             found: Coroutine[Any, Any, Any] = work(client)
             return await found
 
@@ -64,7 +64,7 @@ def test_changes_are_streamed_and_jobs_deleted(server: LiveServer) -> None:
         with pytest.raises(ApiError, match="not_found"):
             await client.job(job.id)
 
-    run(server, work)
+    run(server, work, server.unused("follower"))
 
 
 def test_devices_and_calibrations_are_read(server: LiveServer) -> None:

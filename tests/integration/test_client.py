@@ -78,20 +78,21 @@ def test_a_job_that_has_ended_can_be_deleted_and_is_gone(client: Client) -> None
         client.job(job.id)
 
 
-def test_an_account_receives_all_its_changes_and_can_resume(client: Client) -> None:
-    since = client.account()["change"]
-    first = client.submit(BELL, "simulator").wait(timeout=60)
-    changes = client.events(since)
-    change = next(changes)
-    assert (change.job, change.info["id"]) == (first.id, first.id)
-    second = client.submit(BELL, "simulator")
-    seen = {change.job: change}
-    while second.id not in seen or seen[second.id].state != "completed":
+def test_an_account_receives_all_its_changes_and_can_resume(server: LiveServer) -> None:
+    with qwicket.connect(server.url, server.token(server.unused("follower"))) as client:
+        since = client.account()["change"]
+        first = client.submit(BELL, "simulator").wait(timeout=60)
+        changes = client.events(since)
         change = next(changes)
-        assert change.number > max(each.number for each in seen.values())
-        seen[change.job] = change
-    third = client.submit(BELL, "simulator").wait(timeout=60)
-    assert next(client.events(change.number)).job == third.id
+        assert (change.job, change.info["id"]) == (first.id, first.id)
+        second = client.submit(BELL, "simulator")
+        seen = {change.job: change}
+        while second.id not in seen or seen[second.id].state != "completed":
+            change = next(changes)
+            assert change.number > max(each.number for each in seen.values())
+            seen[change.job] = change
+        third = client.submit(BELL, "simulator").wait(timeout=60)
+        assert next(client.events(change.number)).job == third.id
 
 
 def test_expectation_values_are_results(client: Client) -> None:

@@ -255,11 +255,12 @@ def test_an_error_names_field_cause_and_remedy(http: httpx.Client) -> None:
 
 
 def test_a_revoked_token_is_refused_within_a_second(server: LiveServer) -> None:
-    server.admin("user", "add", "revoked")
-    secret = server.admin("token", "create", "--user", "revoked")
+    account = server.unused("revoked")
+    server.admin("user", "add", account)
+    secret = server.admin("token", "create", "--user", account)
     with server.client(secret) as http:
         assert http.get("/v1/devices").status_code == 200
-        (line,) = server.admin("token", "list", "--user", "revoked").splitlines()
+        (line,) = server.admin("token", "list", "--user", account).splitlines()
         server.admin("token", "revoke", line.split()[0])
         until(lambda: http.get("/v1/devices").status_code == 401, "a refusal", timeout_s=1)
 

@@ -118,7 +118,7 @@ def test_a_last_event_id_that_is_none_is_refused(http: httpx.Client, path: str, 
 
 @pytest.mark.parametrize("ahead", [1, 9_223_372_036_854_775_807])
 def test_a_last_event_id_in_the_future_hides_no_changes(server: LiveServer, ahead: int) -> None:
-    with server.client(server.token("time-traveller")) as http:
+    with server.client(server.token(server.unused("time-traveller"))) as http:
         http.get(f"/v1/jobs/{submit(http)}", params={"wait": 60})
         newest = int(time.time() * 1_000_000) + 3_600_000_000
         last = {"Last-Event-ID": str(min(newest + ahead, 9_223_372_036_854_775_807))}
