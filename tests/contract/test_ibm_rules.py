@@ -122,7 +122,7 @@ def test_a_scope_shows_its_projects_jobs_alone(server: LiveServer, http: httpx.C
     refused = main.call("POST", at, json=body)
     assert refused.status_code == 403
     assert "bound to another project" in ibm_json(refused)
-    assert lab.call("POST", at, json=body).json()["hubInfo"]["project"]["name"] == "lab"
+    assert lab.call("POST", at, json=body).json()["hubInfo"]["project"]["name"] == project
 
 
 @pytest.mark.parametrize(
