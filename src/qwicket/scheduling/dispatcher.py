@@ -24,6 +24,7 @@ from qwicket.drivers import (
 from qwicket.model.errors import QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.states import JobState
+from qwicket.scheduling.slots import Slots
 from qwicket.store import Claim, StaleLease
 
 if TYPE_CHECKING:
@@ -124,7 +125,7 @@ class Dispatcher:
         self._driver = driver
         self._runner = runner
         self._now_ms = now_ms
-        self._slots = asyncio.Semaphore(driver.slots)
+        self._slots = Slots(lambda: driver.slots)
         self._n_busy = 0
         self._slot_ended_at = 0.0
         self._express = express
@@ -154,6 +155,11 @@ class Dispatcher:
         if self._express is not None and self._express.driver.slots:
             self._tasks.append(asyncio.create_task(self._claim_for_express(self._express)))
         self._renewal.set()
+
+    def resize(self) -> None:
+        """Use the number of slots that the driver has now."""
+        self._slots.resize()
+        self._express_wake.set()  # without a worker, short jobs go to the express slot
 
     def stop_claiming(self) -> None:
         """Stop claiming. Running jobs continue."""

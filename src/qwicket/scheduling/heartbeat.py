@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
@@ -27,18 +29,29 @@ class Heartbeat:
         self._runner = runner
         self._now_ms = now_ms
         self._interval_s = lease_s / 4
-        self._stopped = threading.Event()
+        self._early = threading.Event()
+        self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
     def start(self) -> None:
         self._thread.start()
 
     def stop(self) -> None:
-        self._stopped.set()
+        self._is_stopped = True
+        self._early.set()
         self._thread.join()
 
+    def resize(self, slots: int) -> None:
+        """Store the number of slots, from which the wait of jobs is estimated."""
+        self._runner = msgspec.structs.replace(self._runner, slots=slots)
+        self._early.set()
+
     def _run(self) -> None:
-        while not self._stopped.wait(self._interval_s):
+        while True:
+            self._early.wait(self._interval_s)
+            self._early.clear()
+            if self._is_stopped:
+                return
             try:
                 self._leases.record_heartbeat(self._runner, self._now_ms()).result(self._interval_s)
             except (QwicketError, TimeoutError):

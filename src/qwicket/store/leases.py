@@ -81,6 +81,8 @@ class Leases(Operations):
     def record_heartbeat(self, runner: Runner, now: int) -> Future[None]:
         """Increment a runner's heartbeat, from a thread because an event loop may stall.
 
+        Its number of slots is stored, too.
+
         A runner that was declared dead is registered again, without its former leases.
         """
         return self._database.submit(lambda tx: _beat(tx, runner, now))
@@ -390,6 +392,7 @@ def _large(result: RunResult) -> list[Encoded]:
 def _beat(tx: Tx, runner: Runner, now: int) -> None:
     if not tx.count("runner_beat", id=runner.id):
         _add_runner(tx, runner, now)
+    tx.run("runner_slots", id=runner.id, slots=runner.slots)
 
 
 def _add_runner(tx: Tx, runner: Runner, now: int) -> None:

@@ -128,6 +128,18 @@ async def test_no_more_is_claimed_than_there_are_slots(
     assert await begun(driver) == jobs[2].id
 
 
+async def test_a_cluster_that_grows_runs_what_waits_at_once(
+    store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
+) -> None:
+    driver.slots = 0
+    job = await add_job(store, ada)
+    await asyncio.sleep(0.05)
+    assert driver.begun.empty()
+    driver.slots = 1
+    dispatcher.resize()
+    assert await begun(driver) == job.id
+
+
 async def test_devices_share_the_drivers_slots(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
@@ -678,6 +690,17 @@ async def test_a_heartbeat_raises_the_beat_until_stopped(store: Store) -> None:
     assert not heartbeat._thread.is_alive()
     assert (last := await beat_of(store)) == await beat_of(store)
     assert last >= 3
+
+
+async def test_a_changed_number_of_slots_is_stored_before_the_next_beat(store: Store) -> None:
+    await store.leases.add_runner("server", "server", NOW, slots=2)
+    heartbeat = Heartbeat(store.leases, Runner("server", "server", 0, 2), lambda: NOW, lease_s=900)
+    heartbeat.start()
+    heartbeat.resize(5)
+    async with asyncio.timeout(10):
+        while (await store.leases.runners())[0].slots != 5:
+            await asyncio.sleep(0.01)
+    await asyncio.to_thread(heartbeat.stop)
 
 
 async def beat_of(store: Store) -> int:

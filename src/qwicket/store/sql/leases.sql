@@ -213,6 +213,10 @@ values (:id, :kind, 0, :slots, :device, :express_slots, :now);
 -- name: runner_beat
 update runner set beat = beat + 1 where id = :id;
 
+-- name: runner_slots
+-- The slots of a cluster change with its workers; primary key.
+update runner set slots = :slots where id = :id and slots <> :slots;
+
 -- name: runner_list
 select id, kind, beat, slots, device, express_slots from runner;
 

@@ -1,0 +1,50 @@
+"""Slots of a driver, whose number may change while they are in use."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+
+class Slots:
+    """Gives slots to those who wait, in their order.
+
+    A semaphore cannot shrink. When a cluster loses workers, slots in use stay so until they are
+    released, and nobody gets another one before.
+
+    Args:
+        count: Returns how many slots there are now; call `resize` after a change.
+    """
+
+    def __init__(self, count: Callable[[], int]) -> None:
+        self._count = count
+        self._n_taken = 0
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def acquire(self) -> None:
+        """Wait for a slot and take it."""
+        place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.append(place)
+        self.resize()
+        try:
+            await place
+        except asyncio.CancelledError:
+            if not place.cancelled():  # it was given a slot at the same time
+                self.release()
+            raise
+
+    def release(self) -> None:
+        self._n_taken -= 1
+        self.resize()
+
+    def resize(self) -> None:
+        """Give out the slots that are free now."""
+        while self._waiting and self._n_taken < self._count():
+            place = self._waiting.popleft()
+            if not place.done():  # else the one who waited was cancelled
+                self._n_taken += 1
+                place.set_result(None)
