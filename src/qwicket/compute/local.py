@@ -3,30 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
 
-from qwicket.circuits.outcomes import Encoded, RunResult
-from qwicket.compute.failures import InvalidResponse
 from qwicket.compute.pool import Pool
-from qwicket.model.failures import Failure
+from qwicket.compute.responses import JobResponse, validated
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-_HASHED_AT_ONCE_BYTES: Final = 64 << 10
-"""Larger results are hashed in a thread, so the event loop is not blocked."""
-
-
-class _Part(NamedTuple):
-    """Transport form of `Encoded`, because a msgspec union may contain only one untagged struct."""
-
-    body: bytes
-    sha256: bytes
-
-
-_Result = tuple[tuple[_Part | Failure, ...], float]
-"""Parts of one job's result, and the seconds that the job ran."""
+    from qwicket.circuits.outcomes import RunResult
 
 
 class EngineJob(NamedTuple):
@@ -44,11 +29,11 @@ class EngineJob(NamedTuple):
 
 
 class Compute(Protocol):
-    """Interface to run engines, here or in tests."""
+    """Interface to run engines, on this machine or in a cluster."""
 
     @property
     def slots(self) -> int:
-        """Number of jobs that run at the same time."""
+        """Number of jobs that run at the same time; a cluster's changes with its workers."""
 
     async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
         """Run jobs one after the other as one task; return their results in order.
@@ -124,41 +109,13 @@ class LocalCompute:
     async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
         arguments = [tuple(job) for job in jobs]
         task = self._pool.submit(
-            self._engine, arguments, timeout_s=timeout_s, returns=list[_Result]
+            self._engine, arguments, timeout_s=timeout_s, returns=list[JobResponse]
         )
         try:
-            response = cast("list[_Result]", await asyncio.wrap_future(task.future))
-            if sum(map(_size, response)) <= _HASHED_AT_ONCE_BYTES:
-                return _validated(response, len(jobs))
-            return await asyncio.to_thread(_validated, response, len(jobs))
+            response = cast("list[JobResponse]", await asyncio.wrap_future(task.future))
+            return await validated(response, len(jobs))
         finally:
             task.cancel()  # no effect on an ended task
 
     async def close(self) -> None:
         await asyncio.to_thread(self._pool.close)
-
-
-def _size(result: _Result) -> int:
-    return sum(len(part.body) for part in result[0] if isinstance(part, _Part))
-
-
-def _validated(response: list[_Result], n_jobs: int) -> list[RunResult]:
-    """Validate and return the result of each job.
-
-    Large bodies are stored under their digest, which equal bodies share, so a wrong digest would
-    replace another job's result.
-
-    Raises:
-        InvalidResponse: There is not one result per job, or a digest is not that of its body.
-    """
-    if len(response) != n_jobs:
-        raise InvalidResponse(0)
-    return [RunResult(tuple(map(_encoded, parts)), seconds) for parts, seconds in response]
-
-
-def _encoded(part: _Part | Failure) -> Encoded | Failure:
-    if isinstance(part, Failure):
-        return part
-    if hashlib.sha256(part.body).digest() != part.sha256:
-        raise InvalidResponse(0)
-    return Encoded(*part)
