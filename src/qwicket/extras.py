@@ -16,6 +16,7 @@ EXTRAS: Final = {
     "aer": ("qiskit_aer",),
     "qsim": ("qsimcirq",),
     "qiskit": ("qiskit",),
+    "dask": ("distributed", "cryptography", "dask_jobqueue"),
     "plot": ("matplotlib",),
     "rich": ("rich",),
 }

@@ -215,7 +215,7 @@ def test_a_heavy_field_takes_little_more_than_its_bytes(
         live.url + IONQ.jobs, content=body, headers=IONQ.auth(live.token()), verify=False
     )
     IONQ.refused(response)
-    assert peak.rise_bytes() < 2.5 * len(body), "itself, and a field of its size"
+    assert peak.rise_bytes() < 3 * len(body)
 
 
 # --- slow -----------------------------------------------------------------------------------------

@@ -75,7 +75,37 @@ BROKEN = {
     "port": Broken(lambda: env(PORT="abc"), "'abc' is not a whole number"),
     "port-range": Broken(lambda: env(PORT="65536"), "--port"),
     "taken": Broken(taken, "another program listens on"),
-    "workers": Broken(lambda: env(WORKERS="0"), "--workers"),
+    "workers": Broken(lambda: env(WORKERS="-1"), "--workers"),
+    "no-workers": Broken(lambda: env(WORKERS="0"), "--workers: 0 needs a cluster"),
+    "compute": Broken(lambda: env(COMPUTE="dask://lab"), "is not an address such as dask://"),
+    "compute-form": Broken(lambda: env(COMPUTE="slurm"), "'slurm' is not one of 'local'"),
+    "compute-workers": Broken(
+        lambda: env(COMPUTE="dask+slurm:", WORKERS="2"), "--workers: 2 is not possible"
+    ),
+    "compute-tls": Broken(lambda: env(COMPUTE="dask://127.0.0.1:1"), "dask:// uses TLS"),
+    "compute-tls-part": Broken(
+        lambda: env(COMPUTE="dask://127.0.0.1:1", COMPUTE_TLS_CA="ca.pem"),
+        "--compute-tls-cert, --compute-tls-key: the three files for TLS come together",
+    ),
+    "compute-tls-file": Broken(
+        lambda: env(
+            COMPUTE="dask://127.0.0.1:1",
+            **dict.fromkeys(("COMPUTE_TLS_CA", "COMPUTE_TLS_CERT", "COMPUTE_TLS_KEY"), "no.pem"),
+        ),
+        "--compute-tls-ca: no.pem cannot be read: No such file",
+    ),
+    "compute-gone": Broken(
+        lambda: env(COMPUTE="dask+tcp://127.0.0.1:1"), "no Dask scheduler responds at tcp://127"
+    ),
+    "compute-size": Broken(
+        lambda: env(COMPUTE="dask+tcp://127.0.0.1:1", COMPUTE_MAX="3"),
+        "--compute-max: Qwicket does not start dask+tcp://127.0.0.1:1",
+    ),
+    "compute-sizes": Broken(
+        lambda: env(COMPUTE="dask+slurm:", COMPUTE_MIN="3", COMPUTE_MAX="2"),
+        "--compute-max: 2 is less than --compute-min, 3",
+    ),
+    "local-size": Broken(lambda: env(COMPUTE_MIN="1"), "--compute-min: there is no cluster"),
     "host": Broken(
         lambda: env(HOST="203.0.113.7"), "203.0.113.7 is not an address of this machine"
     ),

@@ -38,7 +38,7 @@ LANGUAGES = {
 }
 ELSEWHERE = {
     *("qwicket", "jupyter", "git", "cd", "make", "pip", "sudo", "export"),
-    *("certbot", "rsync", "pg_dump", "pg_restore"),
+    *("dask", "certbot", "rsync", "pg_dump", "pg_restore"),
 }
 """First words of lines that are for another machine, or that change this one."""
 

@@ -298,3 +298,11 @@ def stingy_engine(jobs: list[Job]) -> list[tuple[list[tuple[bytes, bytes]], floa
 
 def endless_engine(jobs: list[Job]) -> None:
     spin(jobs[0][1].decode())
+
+
+def crashing_engine(jobs: list[Job]) -> None:
+    crash()
+
+
+def greedy_engine(jobs: list[Job]) -> None:
+    allocate(8 << 30)

@@ -18,6 +18,15 @@ def children_of(pid: int) -> list[int]:
     return children
 
 
+def below(pid: int) -> set[int]:
+    """Return the children of a process, theirs, and so on."""
+    try:
+        children = children_of(pid)
+    except FileNotFoundError:  # it ended meanwhile
+        return set()
+    return {*children, *(each for child in children for each in below(child))}
+
+
 def workers_of(pid: int) -> list[int]:
     """Return the processes of a server that run jobs: those of its worker and express slots."""
     found = []

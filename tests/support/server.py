@@ -73,7 +73,8 @@ class LiveServer:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "qwicket", "serve", "--port", self._port]
-        command += [*self._place, "--workers", "2", "--stop-grace-s", "2", *self._options]
+        workers = [] if "--compute" in self._options else ["--workers", "2"]
+        command += [*self._place, *workers, "--stop-grace-s", "2", *self._options]
         self.folder.mkdir(parents=True, exist_ok=True)
         with self.log.open("ab") as log:
             mark = log.tell()

@@ -89,6 +89,7 @@ def all_findings(location: DataLocation, context: click.Context) -> Iterator[Fin
         ("disk", _disk),
         ("database", _database),
         ("compute", _compute),
+        ("cluster", lambda _: _cluster(context)),
         ("parsers", _parsers),
     )
     checks = (
@@ -404,6 +405,45 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
         yield Finding(
             "compute", "ok", f"{machine}; a worker started and ran a job in {took_s:.1f} s"
         )
+
+
+def _cluster(context: click.Context) -> Iterator[Finding]:
+    """Connect to a Dask cluster, and count its slots; one that a server starts is not started."""
+    settings, _refused = checked(context)
+    if settings.compute == "local":
+        return
+    from qwicket.compute import ClusterUnavailable
+    from qwicket.model.errors import InvalidRequest
+    from qwicket.server import compute
+
+    try:
+        address = compute.check(settings)
+    except InvalidRequest:  # a finding about the settings already
+        return
+    if address is None or address.is_started:
+        yield Finding("cluster", "ok", f"qwicket serve starts {settings.compute}")
+        return
+
+    async def connect() -> int:
+        cluster = compute.dask(settings, response_bytes=1 << 20)
+        assert cluster is not None
+        try:
+            await cluster.connect()
+            return cluster.slots
+        finally:
+            await cluster.close()
+
+    try:
+        n_slots = asyncio.run(connect())
+    except ClusterUnavailable as error:
+        remedy = "Start the scheduler, or correct --compute: docs/howto/dask.md has an example."
+        yield Finding("cluster", "wrong", f"--compute: {error}", remedy)
+        return
+    if n_slots:
+        yield Finding("cluster", "ok", f"{settings.compute} has {n_slots} slots")
+    else:
+        remedy = "Start workers: jobs wait until there is one."
+        yield Finding("cluster", "warning", f"{settings.compute} has no workers now", remedy)
 
 
 def _parsers(_: DataLocation) -> Iterator[Finding]:

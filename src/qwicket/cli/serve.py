@@ -53,6 +53,17 @@ def _address(_context: click.Context, _option: click.Parameter, url: str | None)
     return url
 
 
+def _compute(_context: click.Context, _option: click.Parameter, text: str) -> str:
+    if text != "local" and not missing("server"):
+        from qwicket.compute import cluster_address
+
+        try:
+            cluster_address.parse(text)
+        except ValueError as error:
+            raise click.BadParameter(str(error)) from None
+    return text
+
+
 def _finite(_context: click.Context, _option: click.Parameter, value: float | None) -> float | None:
     if value is not None and not math.isfinite(value):  # a range lets NaN through
         raise click.BadParameter(f"{value} is not a finite number of seconds.")
@@ -128,9 +139,47 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
 @options.database_url
 @setting(
     "--workers",
-    type=click.IntRange(1, 1024),
+    type=click.IntRange(0, 1024),
     metavar="N",
-    help="Worker processes; by default one per core.",
+    help="Worker processes; by default one per core. With --compute, 0: no engine runs here.",
+)
+@setting(
+    "--compute",
+    default="local",
+    show_default=True,
+    callback=_compute,
+    metavar="WHERE",
+    help="Run jobs in a Dask cluster: dask://HOST:PORT, dask+slurm:, or MODULE:FUNCTION.",
+)
+@setting(
+    "--compute-min",
+    type=click.IntRange(0, 10_000),
+    metavar="N",
+    help="Least number of Dask workers in a cluster that this starts; by default 1.",
+)
+@setting(
+    "--compute-max",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Greatest number of Dask workers in a cluster that this starts; by default 4.",
+)
+@setting(
+    "--compute-tls-ca",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Authority of the certificates in a Dask cluster, in PEM.",
+)
+@setting(
+    "--compute-tls-cert",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Certificate of this server in a Dask cluster, in PEM.",
+)
+@setting(
+    "--compute-tls-key",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Private key of that certificate, in PEM.",
 )
 @setting(
     "--express-slots",

@@ -4,12 +4,14 @@ Independent of jobs and the database. Each task ends with its result or one `Wor
 """
 
 from qwicket.compute.failures import (
+    ClusterUnavailable,
     InvalidResponse,
     MemoryLimitExceeded,
     NotStarted,
     Stopped,
     TimeLimitExceeded,
     WorkerDied,
+    WorkerLost,
     WorkError,
     WorkFailed,
 )
@@ -18,6 +20,7 @@ from qwicket.compute.parser_pool import ParserPool
 from qwicket.compute.pool import Pool, Task
 
 __all__ = [
+    "ClusterUnavailable",
     "Compute",
     "EngineJob",
     "InvalidResponse",
@@ -32,4 +35,5 @@ __all__ = [
     "WorkError",
     "WorkFailed",
     "WorkerDied",
+    "WorkerLost",
 ]

@@ -7,7 +7,8 @@
     ├── TimeLimitExceeded    it reached its time limit and was killed
     ├── MemoryLimitExceeded  it needs more memory than a worker may use
     ├── Stopped      it was cancelled, or the pool closed
-    └── NotStarted   no worker could be started, so the work never began
+    ├── NotStarted   no worker could be started, so the work never began
+    └── WorkerLost   the cluster's worker that had the work is gone, for whatever reason
 
 Each builds its message from its arguments, so that it survives pickling.
 """
@@ -128,6 +129,19 @@ class NotStarted(WorkFailed):
 
     def __str__(self) -> str:
         return f"No worker could be started: {self.reason}."
+
+
+class WorkerLost(WorkFailed):
+    """The worker of a cluster that had the work is gone: killed, cut off, or ended by its site."""
+
+    code = "worker_lost"
+
+    def __str__(self) -> str:
+        return "The worker of the cluster that had the work was lost."
+
+
+class ClusterUnavailable(Exception):
+    """A cluster cannot be used; the text says why, and what to do."""
 
 
 def _signal_name(number: int) -> str:

@@ -83,19 +83,6 @@ class Request(starlette.requests.Request, Generic[B]):
         given, _, secret = self.headers.get("authorization", "").partition(" ")
         return secret.strip() if given.lower() == scheme else None
 
-    async def body(self) -> bytes:
-        """Return the body.
-
-        Large ones grow in place. Starlette's list of parts leaves holes in the heap in which
-        nothing of the body's size fits, so that decoding took memory for a third copy.
-        """
-        if not hasattr(self, "_body"):
-            whole = bytearray()
-            async for part in self.stream():
-                whole += part
-            self._body = bytes(whole)
-        return self._body
-
     async def unsigned_body(self) -> bytes:
         """Return the body before sign-in: it counts in memory that signed-in clients do not use."""
         self.scope[UNSIGNED_BODY]()

@@ -13,6 +13,7 @@ from qwicket.compute import (
     Stopped,
     TimeLimitExceeded,
     WorkerDied,
+    WorkerLost,
     WorkError,
     WorkFailed,
 )
@@ -85,10 +86,13 @@ class SimulatedDriver:
 
         Raises:
             ProcessDied: The worker of the job died.
+            JobNotStarted: The worker of a cluster was lost, which says nothing about the job.
             ExpressOverrun: The job exceeded the time or memory of an express slot.
         """
         if isinstance(failure, WorkerDied):
             raise ProcessDied(str(failure)) from failure
+        if isinstance(failure, WorkerLost):
+            raise JobNotStarted(str(failure)) from failure
         if self._is_express and isinstance(failure, TimeLimitExceeded | MemoryLimitExceeded):
             raise ExpressOverrun(str(failure)) from failure
         if isinstance(failure, TimeLimitExceeded):

@@ -1,6 +1,7 @@
 """Scheduling: claims, leases, heartbeats, forecasts, and recovery from dead runners."""
 
 from qwicket.scheduling.agents import AgentScheduler
+from qwicket.scheduling.cluster_size import follow_queue
 from qwicket.scheduling.dispatcher import Dispatcher, Express
 from qwicket.scheduling.forecast import Forecast, Forecaster, QueuePosition
 from qwicket.scheduling.heartbeat import Heartbeat
@@ -17,4 +18,5 @@ __all__ = [
     "LivenessMonitor",
     "MaintenanceLoop",
     "QueuePosition",
+    "follow_queue",
 ]

@@ -12,18 +12,25 @@ from typing import TYPE_CHECKING, Final
 from msgspec import structs
 
 from qwicket import devices
-from qwicket.compute import LocalCompute, ParserPool
+from qwicket.compute import ClusterUnavailable, LocalCompute, ParserPool
 from qwicket.compute.memory import available_bytes
 from qwicket.dialects import DialectSettings, mounts, shown_by
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
 from qwicket.gateway.response_budget import ResponseBudget
-from qwicket.model.errors import QwicketError
+from qwicket.model.errors import QwicketError, Unavailable
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
 from qwicket.model.limits import INT64_MAX
-from qwicket.scheduling import Dispatcher, Express, Heartbeat, LivenessMonitor, MaintenanceLoop
-from qwicket.server import memory
+from qwicket.scheduling import (
+    Dispatcher,
+    Express,
+    Heartbeat,
+    LivenessMonitor,
+    MaintenanceLoop,
+    follow_queue,
+)
+from qwicket.server import compute, memory
 from qwicket.server.docs import docs, with_browser_redirect
 from qwicket.server.logs import AccessLog
 from qwicket.server.metrics import Metrics, MetricSources
@@ -34,14 +41,12 @@ from qwicket.store import Store, lock_folder, open_postgres, open_sqlite
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
+    from qwicket.compute.dask import DaskCompute
     from qwicket.model.limits import Limits
     from qwicket.server.settings import Settings
 
 _MEMORY_SHARE: Final = 0.8
 _RESPONSE_MARGIN_BYTES: Final = 16 << 20
-_WORKERS_NICENESS: Final = 5
-"""Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
-Five steps of niceness give the server three quarters of a core whenever it needs one."""
 
 
 def now_ms() -> int:
@@ -52,11 +57,15 @@ def now_ms() -> int:
 class App:
     """The server without its socket: dialects, queue and workers.
 
+    Raises:
+        InvalidRequest: Settings do not fit each other; the text starts with the option.
+
     Attributes:
         summary: One sentence for the operator; empty before `start`.
     """
 
     def __init__(self, settings: Settings) -> None:
+        compute.check(settings)
         self._settings = settings
         self._workers = settings.workers or os.cpu_count() or 1
         self._limits = _with_memory(settings.limits, self._workers)
@@ -98,14 +107,16 @@ class App:
         store = self._store = self._open_store()
         # What a worker sends is about as long as the result in JSON, whose size is limited.
         response_bytes = 2 * limits.result_bytes + _RESPONSE_MARGIN_BYTES
-        self._compute = LocalCompute(
-            self._workers,
-            memory_bytes=limits.memory_bytes,
-            niceness=_WORKERS_NICENESS,
-            response_bytes=response_bytes,
+        cluster = compute.dask(settings, response_bytes)
+        if cluster is not None:
+            await self._connect(cluster)
+            limits = self._limits.jobs
+        self._compute = cluster or compute.local(
+            self._workers, memory_bytes=limits.memory_bytes, response_bytes=response_bytes
         )
+        express_slots = 0 if settings.workers == 0 else settings.express_slots
         self._express = LocalCompute(
-            settings.express_slots,
+            express_slots,
             memory_bytes=min(limits.express_bytes, limits.memory_bytes or INT64_MAX),
             spares=0,
             response_bytes=response_bytes,
@@ -133,7 +144,7 @@ class App:
         )
         runner = self._runner = Runner(
             *(new_id(now_ms()), "server", 0, driver.slots),
-            express_slots=settings.express_slots,
+            express_slots=express_slots,
         )
         await store.leases.add_runner(
             *(runner.id, runner.kind, now_ms()),
@@ -188,14 +199,37 @@ class App:
         )
         self._heartbeat.start()
         self._dispatcher.start()
-        self._tasks = [
+        if cluster is not None:
+            cluster.on_resize(lambda: self._resize(cluster.slots))
+            self._resize(cluster.slots)
+            if cluster.is_ours:
+                following = follow_queue(store, families.keys(), cluster)
+                self._tasks.append(asyncio.create_task(following))
+        self._tasks += [
             asyncio.create_task(liveness.run()),
             asyncio.create_task(maintenance.run()),
         ]
         self._is_ready = True
         n_devices = len(await store.devices.all())
         workers = f"{self._workers} worker processes"
+        if cluster is not None:
+            workers = f"the Dask cluster {settings.compute}, which has {cluster.slots} slots now"
         self.summary = f"Qwicket serves {n_devices} devices; simulations run in {workers}."
+
+    async def _connect(self, cluster: DaskCompute) -> None:
+        """Connect to the cluster, and let its workers' memory limit programs."""
+        try:
+            await cluster.connect()
+        except ClusterUnavailable as error:
+            await cluster.close()
+            raise Unavailable(f"--compute {self._settings.compute}: {error}.") from None
+        if self._settings.limits.jobs.memory_bytes is None and cluster.memory_bytes is not None:
+            jobs = structs.replace(self._limits.jobs, memory_bytes=cluster.memory_bytes)
+            self._limits = structs.replace(self._limits, jobs=jobs)
+
+    def _resize(self, slots: int) -> None:
+        self._dispatcher.resize()
+        self._heartbeat.resize(slots)
 
     def start_processes(self) -> None:
         """Start workers and parsers, and import what the first requests do not need.
@@ -203,7 +237,8 @@ class App:
         Follows the start: on two cores, seven new processes would slow it down by a half. A job
         that is submitted before they are warm waits for them.
         """
-        self._compute.start()
+        if isinstance(self._compute, LocalCompute):
+            self._compute.start()
         self._express.start()
         self._parsers.start()
         self._tasks.append(asyncio.create_task(_finish_imports()))

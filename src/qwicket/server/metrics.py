@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.compute import LocalCompute, ParserPool
+    from qwicket.compute.dask import DaskCompute
     from qwicket.gateway import Gateway
     from qwicket.gateway.response_budget import ResponseBudget
     from qwicket.scheduling import Dispatcher, LivenessMonitor
@@ -40,7 +41,7 @@ class MetricSources(NamedTuple):
     response_budget: ResponseBudget
     dispatcher: Dispatcher
     liveness: LivenessMonitor
-    compute: LocalCompute
+    compute: LocalCompute | DaskCompute
     express: LocalCompute
     parsers: ParserPool
     access: AccessLog | None

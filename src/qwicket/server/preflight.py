@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from qwicket.compute.memory import available_bytes
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
-from qwicket.server import tls
+from qwicket.server import compute, tls
 from qwicket.server.listeners import holder, is_served
 from qwicket.server.run import listen_failure
 
@@ -59,6 +59,7 @@ def problems(settings: Settings) -> Iterator[Problem]:
     if settings.database_url is None:
         yield from check_folder(settings.data_dir)
     yield from _tls(settings)
+    yield from _compute(settings)
     if settings.database_url is not None or not is_served(settings.data_dir):
         yield from _port(settings)
     yield from _memory(settings)
@@ -115,6 +116,17 @@ def _expires_at(cert: Path) -> float:
     # The ssl module shows a certificate's dates only of a connection, but for this function.
     decoded = ssl._ssl._test_decode_cert(str(cert))  # type: ignore[attr-defined]  # CPython's own
     return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
+
+
+# --- compute --------------------------------------------------------------------------------------
+
+
+def _compute(settings: Settings) -> Iterator[Problem]:
+    try:
+        compute.check(settings)
+    except InvalidRequest as error:
+        option, _, detail = error.detail.partition(": ")
+        yield Problem(option, detail, "See docs/howto/dask.md.")
 
 
 # --- port -----------------------------------------------------------------------------------------

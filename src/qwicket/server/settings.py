@@ -45,6 +45,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         data_dir: Folder of the embedded store.
         database_url: PostgreSQL server in place of the embedded store; it holds a password.
         workers: Worker processes; None means one per core.
+        compute: Where jobs run: `local`, or a Dask cluster (`compute/cluster_address.py`).
+        compute_min: Least number of workers of a cluster that the server starts; None means 1.
+        compute_max: Greatest number of them; None means 4.
+        compute_tls_ca: Authority that signed the certificates of a cluster that runs already, in
+            PEM.
+        compute_tls_cert: The server's certificate there.
+        compute_tls_key: Its private key.
         express_slots: Processes beside them for short jobs, used while all workers are busy.
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
         tls_cert: Certificate chain in PEM; with it the server speaks TLS.
@@ -68,6 +75,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     database_url: str | None = None
     workers: int | None = None
+    compute: str = "local"
+    compute_min: int | None = None
+    compute_max: int | None = None
+    compute_tls_ca: Path | None = None
+    compute_tls_cert: Path | None = None
+    compute_tls_key: Path | None = None
     express_slots: int = 1
     trusted_proxy: str | None = None
     tls_cert: Path | None = None

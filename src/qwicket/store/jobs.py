@@ -22,6 +22,7 @@ from qwicket.store.queue_state import (
     QueueState,
     RunningJob,
     WaitingJob,
+    WaitingWork,
 )
 from qwicket.store.rows import existing
 
@@ -357,6 +358,16 @@ class Jobs(Operations):
         """Return the numbers of waiting and running jobs of each of these devices."""
         found = {name: tx.one("job_depth", device=name) or (0, 0) for name in devices}
         return {name: QueueDepth(*map(int, row)) for name, row in found.items()}
+
+    @read
+    def waiting_work(tx: Tx, devices: Collection[str], *, maximum: int) -> WaitingWork:
+        """Return the work that waits for some devices, of `maximum` jobs of each at most."""
+        found = [
+            tx.one("job_waiting_work", device=name, maximum=maximum) or (0, 0.0) for name in devices
+        ]
+        return WaitingWork(
+            sum(int(jobs) for jobs, _ in found), sum(float(seconds) for _, seconds in found)
+        )
 
     @write
     def cancel(tx: Tx, job: str, *, actor: str, now: int) -> Job | None:

@@ -44,6 +44,13 @@ class QueueDepth(NamedTuple):
     running: int
 
 
+class WaitingWork(NamedTuple):
+    """Number of waiting jobs, and the sum of their estimated run times."""
+
+    jobs: int
+    seconds: float
+
+
 class EndedJob(NamedTuple):
     """An ended job: its estimate and its measured times."""
 

@@ -27,6 +27,8 @@ SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
     | {"--host", "--port", "--workers", "--express-slots", "--public-url", "--trusted-proxy"}
+    | {"--compute", "--compute-min", "--compute-max"}
+    | {"--compute-tls-ca", "--compute-tls-cert", "--compute-tls-key"}
     | {
         "--tls-cert",
         "--tls-key",
@@ -273,7 +275,7 @@ def test_version_is_that_of_the_package() -> None:
         ("show", "Missing argument 'FILE'"),
         ("show /nowhere", "'/nowhere': No such file"),
         ("serve --port 65536", "65536 is not in the range"),
-        ("serve --workers 0", "0 is not in the range"),
+        ("serve --workers -1", "-1 is not in the range"),
         ("serve extra", "unexpected extra argument"),
         ("--config /nowhere user list", "/nowhere: No such file or directory"),
     ],

@@ -206,6 +206,13 @@ select (
     where device = :device and state in ('running', 'cancelling', 'uncertain')
 );
 
+-- name: job_waiting_work
+-- Number of the next waiting jobs of a device, and their estimates; index job_to_claim.
+select count(*), coalesce(sum(est_seconds), 0)
+from (
+    select est_seconds from job where device = :device and state = 'queued' limit :maximum
+) as waiting;
+
 -- name: vendor_fields_put
 insert into job_vendor_fields (job, body) values (:id, :vendor_fields)
 on conflict (job) do update set body = excluded.body;

@@ -1,0 +1,324 @@
+"""Engines in the workers of a Dask cluster.
+
+Dask carries tasks and results and knows the workers; each worker has a pool of its own, whose
+processes can be killed (`dask_worker.py`). Everything of Dask lives on an event loop in a thread of
+its own, so that it cannot block the server's.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import logging
+import math
+import threading
+from collections import OrderedDict
+from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
+from uuid import uuid4
+
+import msgspec
+from dask import config
+from distributed import Client, KilledWorker
+from distributed.client import FutureCancelledError
+
+from qwicket.compute import dask_worker
+from qwicket.compute.dask_worker import Capacity, EnginePlugin, PoolSettings
+from qwicket.compute.failures import (
+    ClusterUnavailable,
+    InvalidResponse,
+    NotStarted,
+    Stopped,
+    WorkerDied,
+    WorkerLost,
+    WorkFailed,
+)
+from qwicket.compute.responses import validated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine, Sequence
+
+    from qwicket.circuits.outcomes import RunResult
+    from qwicket.compute.dask_cluster import Cluster
+    from qwicket.compute.local import EngineJob
+    from qwicket.compute.responses import JobResponse
+
+T = TypeVar("T")
+
+_LOOK_S: Final = 1.0
+_RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+_SOON_S: Final = 0.1
+_CALL_S: Final = 10.0
+_CLOSE_S: Final = 2.0
+_NO_PLUGIN: Final = "see its log; is the same version of qwicket installed there?"
+_REMEMBERED: Final = 10_000
+_LOST: Final = "the Dask scheduler does not respond"
+_LARGE_GRAPH: Final = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
+
+_log = logging.getLogger(__name__)
+
+
+class DaskCompute:
+    """Runs engines in the workers of one Dask cluster, and connects again when it was lost.
+
+    Args:
+        cluster: Finds or starts the scheduler.
+        settings: Settings of the pools in the workers.
+        connect_s: Time in seconds for one attempt to connect.
+    """
+
+    def __init__(
+        self, cluster: Cluster, settings: PoolSettings, *, connect_s: float = 10.0
+    ) -> None:
+        self._cluster = cluster
+        self._connect_s = connect_s
+        self._plugin = EnginePlugin(settings)
+        self._client: Client | None = None
+        self._workers: dict[str, Capacity] = {}
+        self._slots = 0
+        self._on_resize: Callable[[], None] = lambda: None
+        self._lost: OrderedDict[bytes, None] = OrderedDict()
+        self._is_closed = False
+        self.busy = 0
+        self.worker_deaths = 0
+        self._look = asyncio.Event()
+        self._incapable: set[str] = set()
+        self._reported: set[str] = set()
+        self._connection: asyncio.Task[None] | None = None
+        # Circuits are part of the task; Dask would warn of large ones. What is lost is reported
+        # here, once, where Dask logs tracebacks.
+        config.set(_LARGE_GRAPH)
+        for name in ("distributed", "distributed.client"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        # Not the server's uvloop, which Dask is not tested with.
+        self._loop = asyncio.SelectorEventLoop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="dask", daemon=True)
+        self._thread.start()
+
+    async def connect(self) -> None:
+        """Connect to the scheduler, and stay connected.
+
+        Raises:
+            ClusterUnavailable: There is no scheduler, or it does not do what is needed.
+        """
+        await self._on_loop(self._connect_and_stay())
+
+    def on_resize(self, call: Callable[[], None]) -> None:
+        """Set what is called, on the caller's event loop, when the number of slots has changed."""
+        loop = asyncio.get_running_loop()
+
+        def call_there() -> None:
+            loop.call_soon_threadsafe(call)
+
+        self._on_resize = call_there
+
+    @property
+    def is_ours(self) -> bool:
+        """Whether Qwicket starts the cluster and sets its size."""
+        return self._cluster.is_ours
+
+    @property
+    def slots(self) -> int:
+        return self._slots
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """Memory of one task in the smallest worker; None as long as there is no worker."""
+        known = (each.memory_bytes for each in self._workers.values())
+        return min(known, default=None)
+
+    def want(self, n_tasks: int) -> None:
+        """Let a cluster that Qwicket starts have workers for so many tasks at a time."""
+        workers = self._workers
+        each = max((worker.slots for worker in workers.values()), default=1)
+        self._loop.call_soon_threadsafe(self._cluster.want, math.ceil(n_tasks / each))
+
+    async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
+        if self._is_closed:
+            raise Stopped
+        self.busy += 1
+        try:
+            response = await self._on_loop(self._run(jobs, timeout_s))
+            return await validated(response, len(jobs))
+        finally:
+            self.busy -= 1
+
+    async def close(self) -> None:
+        if self._is_closed:
+            return
+        self._is_closed = True
+        await self._on_loop(self._close())
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        await asyncio.to_thread(self._thread.join)
+        self._loop.close()
+
+    async def _on_loop(self, call: Coroutine[Any, Any, T]) -> T:
+        """Return the result of a call on Dask's event loop; cancelling this cancels the call."""
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(call, self._loop))
+
+    # --- tasks: on Dask's event loop from here on ------------------------------------------------
+
+    async def _run(self, jobs: Sequence[EngineJob], timeout_s: float) -> list[JobResponse]:
+        client = self._client
+        if client is None:
+            raise NotStarted(_LOST)
+        try:
+            return dask_worker.read(await self._submit(client, jobs, timeout_s))
+        except WorkerDied:
+            self.worker_deaths += 1
+            raise
+        except WorkFailed:
+            raise
+        except KilledWorker:
+            self._look.set()
+            raise self._loss(jobs) from None
+        except Exception as error:
+            self._look.set()
+            if isinstance(error, FutureCancelledError) or client.status != "running":
+                raise NotStarted(_LOST) from None
+            _log.error("a task of Dask failed: %s: %s", type(error).__name__, error)
+            raise InvalidResponse(0) from None
+
+    async def _submit(self, client: Client, jobs: Sequence[EngineJob], timeout_s: float) -> bytes:
+        key = f"qwicket-{uuid4().hex}"
+        packed = msgspec.msgpack.encode([tuple(job) for job in jobs])
+        task = client.submit(
+            *(dask_worker.run_jobs, self._plugin.name, key, packed, timeout_s),
+            key=key,
+            pure=False,
+        )
+        try:
+            return cast("bytes", await task)
+        finally:
+            # Nobody else wants the task, so Dask releases it, and its worker stops it.
+            task.release()
+
+    def _loss(self, jobs: Sequence[EngineJob]) -> WorkerLost | WorkerDied:
+        """Return how jobs failed whose Dask worker died; a job that this meets twice is blamed."""
+        digests = [hashlib.sha256(msgspec.msgpack.encode(tuple(job))).digest() for job in jobs]
+        is_repeated = any(digest in self._lost for digest in digests)
+        self._lost.update(dict.fromkeys(digests))
+        while len(self._lost) > _REMEMBERED:
+            self._lost.popitem(last=False)
+        if is_repeated:
+            self.worker_deaths += 1
+            return WorkerDied(0)
+        return WorkerLost()
+
+    # --- connection ------------------------------------------------------------------------------
+
+    async def _connect_and_stay(self) -> None:
+        await self._connect()
+        self._connection = asyncio.create_task(self._stay_connected())
+
+    async def _connect(self) -> None:
+        endpoint = await self._cluster.open()
+        client: Client = Client(
+            endpoint.address,
+            asynchronous=True,
+            security=endpoint.security,
+            timeout=self._connect_s,
+            set_as_default=False,
+            name="qwicket",
+        )
+        try:
+            await client
+            await client.run_on_scheduler(dask_worker.forbid_reruns)
+            failure = await self._register(client)
+            await self._refresh(client)
+            if failure is not None and not self._slots:
+                raise failure
+        except Exception as error:
+            await _close(client)
+            raise ClusterUnavailable(_reason(endpoint.address, error)) from error
+        self._client = client
+
+    async def _register(self, client: Client) -> Exception | None:
+        """Give the workers, and those to come, their pools; return why one cannot have it."""
+        try:
+            await client.register_plugin(self._plugin)
+        except OSError:
+            raise
+        except Exception as error:
+            return error
+        return None
+
+    async def _stay_connected(self) -> None:
+        while self._client is not None:
+            await self._until_lost(self._client)
+            lost, self._client = self._client, None
+            self._set_workers({})
+            _log.error("the Dask scheduler was lost; jobs wait. %s", self._cluster.remedy)
+            await _close(lost)
+            await self._reconnect()
+
+    async def _until_lost(self, client: Client) -> None:
+        while True:
+            pause_s = _SOON_S if self._incapable else _LOOK_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._look.wait(), pause_s)
+            self._look.clear()
+            if client.status != "running":
+                return
+            try:
+                await asyncio.wait_for(self._refresh(client), _CALL_S)
+            except OSError:  # of timeouts, too
+                return
+
+    async def _reconnect(self) -> None:
+        tries = 0
+        while self._client is None:
+            try:
+                await self._connect()
+            except ClusterUnavailable as error:
+                (_log.warning if tries == 0 else _log.debug)("%s", error)
+                await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
+                tries += 1
+        _log.warning("the Dask scheduler is back")
+
+    async def _refresh(self, client: Client) -> None:
+        """Compare the workers that are known here with those of the scheduler."""
+        present = await client.nthreads()
+        known = {each: found for each, found in self._workers.items() if each in present}
+        new = sorted(present.keys() - known.keys())
+        found = (
+            await client.run(
+                *(dask_worker.capacity, self._plugin.name), workers=new, on_error="return"
+            )
+            if new
+            else {}
+        )
+        capable = {each: what for each, what in found.items() if isinstance(what, Capacity)}
+        incapable = found.keys() - capable.keys()
+        for each in incapable & self._incapable - self._reported:
+            _log.error("Dask worker %s cannot run engines: %s", each, found[each] or _NO_PLUGIN)
+        self._reported |= incapable & self._incapable
+        self._incapable = incapable
+        self._set_workers(known | capable)
+
+    def _set_workers(self, workers: dict[str, Capacity]) -> None:
+        self._workers = workers
+        n_slots = sum(each.slots for each in workers.values())
+        if n_slots != self._slots:
+            self._slots = n_slots
+            self._on_resize()
+
+    async def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.cancel()
+            await asyncio.wait([self._connection])
+        client, self._client = self._client, None
+        if client is not None:
+            await _close(client)
+        await self._cluster.close()
+
+
+async def _close(client: Client) -> None:
+    with contextlib.suppress(Exception):  # of a lost connection, whatever it is
+        await asyncio.wait_for(client.close(), _CLOSE_S)
+
+
+def _reason(address: str, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"no Dask scheduler responds at {address}"
+    return f"the Dask scheduler at {address} refuses: {type(error).__name__}: {error}"

@@ -1,0 +1,158 @@
+"""A process of its own for a Dask cluster that Qwicket starts: its scheduler, and its size.
+
+It is not in the server, because a scheduler takes much of the interpreter and a factory is foreign
+code; and so a scheduler that is lost can be replaced.
+
+Run with `python -m`. The first line of standard input is a `Launch`, each further line the wanted
+number of workers. At the end of the input, which also comes when the server dies, the cluster is
+closed. The file descriptor named as argument takes one `Launched`.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_IDLE_S: Final = 60
+"""Seconds for which a worker is not wanted before it is closed: to start one may take longer."""
+_OWN_FOLDER: Final = "~/.cache/qwicket/dask"
+
+
+class Launch(msgspec.Struct, frozen=True):
+    """A cluster to start: the fields of `ClusterAddress`, and the limits of its size in workers."""
+
+    kind: str
+    place: str
+    is_plain: bool
+    options: dict[str, str | int]
+    least: int
+    most: int
+
+
+class Launched(msgspec.Struct, frozen=True):
+    """Address of the scheduler with the client's certificates, or an error."""
+
+    address: str = ""
+    ca: str | None = None
+    cert: str | None = None
+    key: str | None = None
+    error: str = ""
+
+
+def main(descriptor: int) -> None:
+    """Start the cluster, follow the wanted size, and close the cluster."""
+    launch = msgspec.json.decode(sys.stdin.readline(), type=Launch)
+    with os.fdopen(descriptor, "wb") as report:
+        try:
+            cluster = _start(launch)
+            launched = _launched(cluster, launch)
+        except Exception as error:
+            launched = Launched(error=f"{type(error).__name__}: {error}")
+        report.write(msgspec.json.encode(launched))
+    if launched.error:
+        sys.exit(1)
+    try:
+        resize = _Size(cluster, launch)
+        for line in sys.stdin:
+            resize.to(int(line))
+    finally:
+        cluster.close()
+
+
+def _start(launch: Launch) -> Any:
+    if launch.kind == "slurm":
+        return _slurm(launch.options)
+    if launch.kind == "kubernetes":
+        from dask_kubernetes.operator import KubeCluster
+
+        return KubeCluster(**launch.options)
+    module, _, function = launch.place.partition(":")
+    sys.path.insert(0, "")
+    return getattr(importlib.import_module(module), function)()
+
+
+def _slurm(options: Mapping[str, str | int]) -> Any:
+    from dask import config
+    from dask_jobqueue import SLURMCluster
+    from distributed import Security
+
+    folder = options.get("shared_temp_directory") or config.get(
+        "jobqueue.slurm.shared-temp-directory", None
+    )
+    if folder is None:
+        folder = Path(_OWN_FOLDER).expanduser()
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    given = {**options, "shared_temp_directory": str(folder)}
+    interface = {"interface": options["interface"]} if "interface" in options else {}
+    return SLURMCluster(
+        security=Security.temporary(),
+        protocol="tls://",
+        # Dask's pages about the cluster have no password.
+        scheduler_options={"dashboard_address": "127.0.0.1:0", **interface},
+        **given,
+    )
+
+
+def _launched(cluster: Any, launch: Launch) -> Launched:
+    address, security = cluster.scheduler_address, cluster.security
+    if not address.startswith("tls://") and not launch.is_plain:
+        raise ValueError(
+            f"the cluster's scheduler is at {address}, without TLS: create the cluster with"
+            " security=Security.temporary() of distributed"
+        )
+    if security is None or not address.startswith("tls://"):
+        return Launched(address)
+    config = security.get_tls_config_for_role("client")
+    return Launched(address, config.get("ca_file"), config.get("cert"), config.get("key"))
+
+
+class _Size:
+    """Keeps a cluster at the wanted size. Dask's own rule knows the tasks, but not the queue."""
+
+    def __init__(self, cluster: Any, launch: Launch) -> None:
+        self._cluster = cluster
+        self._launch = launch
+        self._wanted = launch.least
+        self._is_adaptive = launch.kind != "kubernetes"  # whose own adapts in the cluster
+        self._apply()
+        if self._is_adaptive:
+            self._adapt()
+
+    def to(self, n_workers: int) -> None:
+        self._wanted = min(max(n_workers, self._launch.least), self._launch.most)
+        if not self._is_adaptive:
+            self._apply()
+
+    def _apply(self) -> None:
+        self._cluster.scale(self._wanted)
+
+    def _adapt(self) -> None:
+        """Let Dask compare the size each second: it also replaces workers that were lost."""
+        from distributed.deploy.adaptive import Adaptive
+
+        def wanted() -> int:
+            return self._wanted
+
+        class FollowQueue(Adaptive):
+            async def target(self) -> int:
+                return wanted()
+
+        self._cluster.adapt(
+            Adaptive=FollowQueue,
+            minimum=self._launch.least,
+            maximum=self._launch.most,
+            interval="1s",
+            wait_count=_IDLE_S,
+        )
+
+
+if __name__ == "__main__":
+    main(int(sys.argv[1]))

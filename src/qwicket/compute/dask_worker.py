@@ -1,0 +1,198 @@
+"""What runs inside a Dask worker: its own pool of engine processes, and the task that uses it.
+
+Bytes go in and out, so nothing of a job is unpickled here or on the server. Tasks of Dask itself
+cannot be stopped; those here end with the process that runs them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from importlib import metadata
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+from distributed import WorkerPlugin, get_worker
+
+from qwicket.compute import failures
+from qwicket.compute.memory import available_bytes
+from qwicket.compute.pool import Pool
+from qwicket.compute.responses import JobResponse
+
+if TYPE_CHECKING:
+    from distributed import Scheduler, Worker
+
+    from qwicket.compute.pool import Task
+
+VERSION: Final = metadata.version("qwicket")
+MEMORY_SHARE: Final = 0.8
+"""Part of a Dask worker's memory limit that its engine processes share."""
+
+_VALUE: Final = b"v"
+_FAILURE: Final = b"f"
+_FAILURES: Final = {
+    kind.__name__: kind
+    for kind in (
+        failures.InvalidResponse,
+        failures.MemoryLimitExceeded,
+        failures.NotStarted,
+        failures.Stopped,
+        failures.TimeLimitExceeded,
+        failures.WorkerDied,
+        failures.WorkError,
+    )
+}
+
+_responses: Final = msgspec.msgpack.Decoder(list[JobResponse])
+_failures: Final = msgspec.msgpack.Decoder(tuple[str, list[Any]])
+
+
+class PoolSettings(NamedTuple):
+    """Settings of the pool in each Dask worker.
+
+    Attributes:
+        memory_bytes: Address space that a task may add to its process, if that is less than the
+            process's share of the Dask worker's memory limit.
+        response_bytes: Maximum size of a task's response in bytes.
+        niceness: Difference of the processes' nice level from that of the Dask worker.
+        engine: The function to run, as "module:function".
+        warm_up: The function that each new process calls first.
+        version: Version of the server's package, which packs the circuits.
+    """
+
+    memory_bytes: int | None
+    response_bytes: int
+    niceness: int = 0
+    engine: str = "qwicket.engines:run_jobs"
+    warm_up: str | None = "qwicket.engines:warm_up"
+    version: str = VERSION
+
+
+class Capacity(NamedTuple):
+    """Number of tasks that a Dask worker runs at the same time, and the memory of each in bytes."""
+
+    slots: int
+    memory_bytes: int
+
+
+class EnginePlugin(WorkerPlugin):
+    """Gives each Dask worker a pool with one engine process per thread of the worker.
+
+    Servers with equal settings share the pools, because the name follows from the settings.
+    """
+
+    idempotent = True
+
+    def __init__(self, settings: PoolSettings) -> None:
+        digest = hashlib.sha256(repr(settings).encode()).hexdigest()
+        self.name = f"qwicket-{digest[:16]}"
+        self._settings = settings
+
+    def setup(self, worker: Worker) -> None:
+        settings = self._settings
+        if settings.version != VERSION:
+            raise RuntimeError(
+                f"this Dask worker has qwicket {VERSION}, the server {settings.version}:"
+                " install the same version"
+            )
+        n_slots = worker.state.nthreads
+        memory = worker.memory_manager.memory_limit or available_bytes()
+        share = int(MEMORY_SHARE * memory / n_slots)
+        self.capacity = Capacity(n_slots, min(share, settings.memory_bytes or share))
+        self._lock = threading.Lock()
+        self._tasks: dict[str, Task[object]] = {}
+        self._stopped: set[str] = set()
+        self._pool = Pool(
+            n_slots,
+            warm_up=settings.warm_up,
+            memory_bytes=self.capacity.memory_bytes,
+            niceness=settings.niceness,
+            response_bytes=settings.response_bytes,
+        )
+        self._pool.start()
+
+    def teardown(self, worker: Worker) -> None:
+        self._pool.close()
+
+    def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
+        """Kill the process of a task that nobody wants any more.
+
+        Dask releases a task when the server cancels it, and when the server or the scheduler dies.
+        """
+        if start in ("executing", "long-running") and finish == "released":
+            with self._lock:
+                task = self._tasks.get(key)
+                if task is None:  # of others, has ended, or its thread has yet to begin
+                    self._stopped.add(key)
+                    return
+            task.cancel()
+
+    def run(self, key: str, jobs: bytes, timeout_s: float) -> bytes:
+        """Run packed jobs; return their results or their failure, packed."""
+        try:
+            task = self._pool.submit(
+                self._settings.engine,
+                msgspec.msgpack.decode(jobs),
+                timeout_s=timeout_s,
+                returns=list[JobResponse],
+            )
+            with self._lock:
+                self._tasks[key] = task
+                if key in self._stopped:
+                    task.cancel()
+            return _VALUE + msgspec.msgpack.encode(task.future.result())
+        except failures.WorkFailed as failure:
+            return _FAILURE + msgspec.msgpack.encode(_plain(failure))
+        finally:
+            with self._lock:
+                self._tasks.pop(key, None)
+                self._stopped.discard(key)
+
+
+def run_jobs(plugin: str, key: str, jobs: bytes, timeout_s: float) -> bytes:
+    """Run jobs in the pool of the Dask worker that this is called in: a task of Dask."""
+    found = get_worker().plugins.get(plugin)
+    if not isinstance(found, EnginePlugin):
+        return _FAILURE + msgspec.msgpack.encode(_plain(failures.NotStarted(_NO_POOL)))
+    return found.run(key, jobs, timeout_s)
+
+
+_NO_POOL: Final = "the Dask worker has no engine processes; see its log"
+
+
+def capacity(plugin: str, dask_worker: Worker) -> Capacity | None:
+    """Return the capacity of the Dask worker that this is called in; None without a pool."""
+    found = dask_worker.plugins.get(plugin)
+    return getattr(found, "capacity", None)
+
+
+def forbid_reruns(dask_scheduler: Scheduler) -> None:
+    """Let a scheduler report a task whose worker died, and not run it again by itself.
+
+    By default it runs such a task on four workers one after the other, and kills all of them if the
+    task is the cause. The queue decides what runs again.
+    """
+    dask_scheduler.allowed_failures = 0
+
+
+def read(packed: bytes) -> list[JobResponse]:
+    """Return the results that `run_jobs` packed, which may not be those of the right jobs.
+
+    Raises:
+        WorkFailed: The task failed, or its response is malformed.
+    """
+    kind, content = packed[:1], memoryview(packed)[1:]
+    try:
+        if kind == _VALUE:
+            return _responses.decode(content)
+        name, arguments = _failures.decode(content)
+        failure = _FAILURES[name](*arguments)
+    except (msgspec.DecodeError, KeyError, TypeError):
+        raise failures.InvalidResponse(0) from None
+    raise failure
+
+
+def _plain(failure: failures.WorkFailed) -> tuple[str, tuple[Any, ...]]:
+    if isinstance(failure, failures.WorkError):
+        return "WorkError", (failure.type_name, failure.message, failure.trace)
+    return type(failure).__name__, failure.args

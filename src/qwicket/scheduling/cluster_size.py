@@ -1,0 +1,56 @@
+"""Sets the size of a cluster by the work that waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+from typing import TYPE_CHECKING, Final, Protocol
+
+from qwicket.model.errors import QwicketError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from qwicket.store import Store
+
+_PAUSE_S: Final = 1.0
+_WORK_S: Final = 5.0
+"""Waiting work that is worth another slot: less is done before a new worker has started."""
+_MAX_JOBS: Final = 5_000
+"""Jobs of a device that are added up; more would not change the size."""
+
+_log = logging.getLogger(__name__)
+
+
+class Cluster(Protocol):
+    """A cluster whose size can be set."""
+
+    @property
+    def busy(self) -> int:
+        """Number of tasks that run."""
+
+    def want(self, n_tasks: int) -> None:
+        """Let it have workers for so many tasks at the same time."""
+
+
+async def follow_queue(store: Store, devices: Collection[str], cluster: Cluster) -> None:
+    """Set the size of a cluster by the work that waits for its devices, each second for ever."""
+    while True:
+        try:
+            waiting = await store.jobs.waiting_work(devices, maximum=_MAX_JOBS)
+        except QwicketError as error:
+            _log.warning("the waiting work could not be read: %s", error)
+        else:
+            cluster.want(cluster.busy + tasks_for(waiting.jobs, waiting.seconds))
+        await asyncio.sleep(_PAUSE_S)
+
+
+def tasks_for(jobs: int, seconds: float) -> int:
+    """Return how many tasks should run at the same time for work that waits.
+
+    Args:
+        jobs: Number of waiting jobs; a task is at least one of them.
+        seconds: Sum of their estimated run times.
+    """
+    return min(jobs, math.ceil(seconds / _WORK_S))

@@ -1,0 +1,117 @@
+"""`kill -9` of Dask workers and schedulers under load: no job is lost or ends twice."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import threading
+from collections.abc import Collection, Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from support.dask import DaskProcesses, launcher
+from support.ledger import Ledger, ledger
+from support.processes import below, children_of, is_alive
+from support.programs import BELL, slow
+from support.scale import runs
+from support.server import Serve
+from support.waiting import until
+
+KILLS = runs(3, long=100)
+RUNNING = "select count(*) from job where state = 'running'"
+GONE_S = 1.0
+"""Within this time no process of a killed worker may be left."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[DaskProcesses]:
+    made = DaskProcesses(tmp_path / "dask")
+    yield made
+    made.stop()
+
+
+def submit(client: httpx.Client, rng: random.Random) -> str:
+    """Submit a job of some tenths of a second, or a tiny one, which travels in a batch."""
+    program = slow(20, 60) if rng.random() < 0.3 else BELL
+    body = {"program": program, "device": "simulator", "shots": 100}
+    return str(client.post("/v1/jobs", json=body).raise_for_status().json()["id"])
+
+
+@pytest.mark.timeout(runs(300, long=3600))
+def test_killed_dask_workers_lose_no_job_and_double_no_result(
+    serve: Serve, cluster: DaskProcesses
+) -> None:
+    rng = random.Random(5)
+    server = serve("server", None, *cluster.options, "--express-slots", "0")
+    jobs: set[str] = set()
+    with server.client() as client, ledger(server) as books:
+        for _ in range(KILLS):
+            jobs |= {submit(client, rng) for _ in range(40)}
+            until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
+            threading.Event().wait(rng.uniform(0, 0.3))
+            victim = cluster.workers.pop(0)
+            engines = children_of(victim.pid)
+            assert engines
+            victim.kill()
+            assert_gone(engines)
+            victim.wait()
+            cluster.add_worker()
+        assert_ended(books, jobs)
+
+
+@pytest.mark.timeout(runs(300, long=7200))
+def test_killed_dask_schedulers_lose_no_job_and_double_no_result(
+    serve: Serve, cluster: DaskProcesses
+) -> None:
+    rng = random.Random(7)
+    server = serve("server", None, *cluster.options, "--express-slots", "0")
+    jobs: set[str] = set()
+    with server.client() as client, ledger(server) as books:
+        for _ in range(KILLS):
+            jobs |= {submit(client, rng) for _ in range(40)}
+            until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
+            threading.Event().wait(rng.uniform(0, 0.3))
+            engines = [pid for each in cluster.workers for pid in children_of(each.pid)]
+            assert engines
+            cluster.scheduler.kill()
+            assert_gone(engines)
+            cluster.kill_scheduler()
+            cluster.start(2)
+        assert_ended(books, jobs)
+        # The scheduler is not a job's fault.
+        assert books.rows("select distinct attempts from job") == [(0,)]
+    assert server.log.read_text().count("the Dask scheduler was lost") == KILLS
+
+
+@pytest.mark.timeout(runs(300, long=3600))
+def test_schedulers_of_our_own_are_replaced_and_lose_no_job(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+    rng = random.Random(9)
+    options = ("--compute", "support.dask:local_cluster", "--compute-max", "2")
+    server = serve("server", None, *options, "--express-slots", "0")
+    jobs: set[str] = set()
+    with server.client() as client, ledger(server) as books:
+        for _ in range(runs(1, long=30)):
+            jobs |= {submit(client, rng) for _ in range(40)}
+            until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
+            victim = launcher(server.process.pid)
+            processes = below(victim)
+            os.kill(victim, signal.SIGKILL)
+            assert_gone(processes)
+        assert_ended(books, jobs)
+
+
+def assert_gone(processes: Collection[int]) -> None:
+    until(lambda: not any(map(is_alive, processes)), "all are gone", timeout_s=GONE_S)
+
+
+def assert_ended(books: Ledger, jobs: set[str]) -> None:
+    books.await_end(timeout_s=300)
+    books.assert_each_ended_once(jobs)
+    # A job that met two kills or more may have been blamed; it needs four to fail.
+    assert books.rows("select error_code from job where state = 'failed' and attempts < 3") == []

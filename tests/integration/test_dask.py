@@ -1,0 +1,356 @@
+"""Engines in a Dask cluster of real processes: results, failures, cancellation, lost workers."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import os
+import signal
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from qwicket import programs
+from qwicket.circuits import outcomes
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, RunResult
+from qwicket.compute import (
+    ClusterUnavailable,
+    Compute,
+    EngineJob,
+    InvalidResponse,
+    LocalCompute,
+    MemoryLimitExceeded,
+    NotStarted,
+    Stopped,
+    TimeLimitExceeded,
+    WorkerDied,
+    WorkerLost,
+    WorkError,
+)
+from qwicket.compute.cluster_address import ClusterAddress
+from qwicket.compute.dask import DaskCompute
+from qwicket.compute.dask_cluster import Cluster, Endpoint, RunningCluster, StartedCluster
+from qwicket.compute.dask_worker import PoolSettings
+from qwicket.model.failures import Failure
+from qwicket.model.limits import Limits
+from support.dask import DaskProcesses, launcher
+from support.pools import announced, eventually, is_gone
+from support.processes import below
+
+JOB = EngineJob("qubit", b"circuits", b"options")
+SMALL = PoolSettings(None, 1 << 20, engine="support.pool_tasks:engine", warm_up=None)
+ENDLESS = SMALL._replace(engine="support.pool_tasks:endless_engine")
+BELL = (
+    b'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
+    b" h q[0]; cx q[0], q[1]; c = measure q;"
+)
+
+
+@pytest.fixture(scope="module")
+def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[DaskProcesses]:
+    """A cluster that the module's tests share. Nobody kills this one."""
+    made = DaskProcesses(tmp_path_factory.mktemp("dask"))
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def own_cluster(tmp_path: Path) -> Iterator[DaskProcesses]:
+    """A cluster that a test may kill."""
+    made = DaskProcesses(tmp_path / "dask", workers=1)
+    yield made
+    made.stop()
+
+
+def with_compute(
+    where: DaskProcesses | Cluster,
+    use: Callable[[DaskCompute], Awaitable[None]],
+    settings: PoolSettings = SMALL,
+    *,
+    slots: int = 1,
+    connect_s: float = 10.0,
+) -> None:
+    async def main() -> None:
+        found = RunningCluster(where.endpoint) if isinstance(where, DaskProcesses) else where
+        compute = DaskCompute(found, settings, connect_s=connect_s)
+        try:
+            await compute.connect()
+            await has_slots(compute, slots)
+            await use(compute)
+        finally:
+            await compute.close()
+
+    asyncio.run(main())
+
+
+async def has_slots(compute: DaskCompute, at_least: int) -> None:
+    await asyncio.to_thread(eventually, lambda: compute.slots >= at_least, 40)
+
+
+def run(compute: Compute, *jobs: EngineJob, timeout_s: float = 30.0) -> Awaitable[list[RunResult]]:
+    return compute.run(jobs, timeout_s=timeout_s)
+
+
+def endless(path: Path) -> EngineJob:
+    return EngineJob("qubit", str(path).encode(), b"")
+
+
+def test_results_are_those_of_this_machine(cluster: DaskProcesses) -> None:
+    packed = programs.read("openqasm3", BELL, Limits()).circuits
+    jobs = [
+        EngineJob(
+            "qubit",
+            packed,
+            msgspec.msgpack.encode(RunOptions(shots=100, seed=seed, outputs=("counts",))),
+        )
+        for seed in range(3)
+    ]
+
+    async def use(compute: DaskCompute) -> None:
+        local = LocalCompute(1, memory_bytes=1 << 30, spares=0)
+        try:
+            here, there = await run(local, *jobs), await run(compute, *jobs)
+        finally:
+            await local.close()
+        assert list(map(counts, there)) == list(map(counts, here))
+
+    with_compute(cluster, use, PoolSettings(None, 1 << 20))
+
+
+def counts(result: RunResult) -> dict[int, int]:
+    assert not isinstance(result.result, Failure)
+    ((encoded,),) = (result.result,)
+    assert isinstance(encoded, Encoded)
+    return outcomes.decode(encoded).counts()
+
+
+def test_slots_and_memory_are_those_of_the_workers(cluster: DaskProcesses) -> None:
+    async def use(compute: DaskCompute) -> None:
+        assert (compute.slots, compute.memory_bytes) == (2, 1_600_000_000)  # 80 % of 2 GB each
+
+    with_compute(cluster, use, slots=2)
+
+
+def test_the_operators_memory_limit_counts_if_it_is_less(cluster: DaskProcesses) -> None:
+    async def use(compute: DaskCompute) -> None:
+        assert compute.memory_bytes == 1 << 28
+
+    with_compute(cluster, use, SMALL._replace(memory_bytes=1 << 28))
+
+
+@pytest.mark.parametrize(
+    ("engine", "error"),
+    [
+        ("stingy_engine", InvalidResponse),
+        ("lying_engine", InvalidResponse),
+        ("endless_list", InvalidResponse),
+        ("no_such_engine", WorkError),
+        ("crashing_engine", WorkerDied),
+        ("greedy_engine", MemoryLimitExceeded),
+    ],
+)
+def test_failure_of_an_engine_has_its_type(
+    cluster: DaskProcesses, engine: str, error: type[Exception]
+) -> None:
+    async def use(compute: DaskCompute) -> None:
+        with pytest.raises(error) as caught:
+            await run(compute, JOB, JOB)
+        assert type(caught.value) is error
+
+    with_compute(cluster, use, SMALL._replace(engine=f"support.pool_tasks:{engine}"))
+
+
+def test_time_limit_counts_from_the_start_in_the_worker(
+    cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    async def use(compute: DaskCompute) -> None:
+        with pytest.raises(TimeLimitExceeded, match=r"0\.2 s"):
+            await run(compute, endless(tmp_path / "spin"), timeout_s=0.2)
+
+    with_compute(cluster, use, ENDLESS)
+
+
+def test_cancelling_the_await_kills_the_process(cluster: DaskProcesses, tmp_path: Path) -> None:
+    async def use(compute: DaskCompute) -> None:
+        running = asyncio.ensure_future(run(compute, endless(tmp_path / "spin")))
+        worker = await asyncio.to_thread(announced, tmp_path / "spin")
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+        await asyncio.to_thread(eventually, lambda: is_gone(worker))
+
+    with_compute(cluster, use, ENDLESS)
+
+
+def test_a_server_that_dies_leaves_no_job_running(cluster: DaskProcesses, tmp_path: Path) -> None:
+    async def use(compute: DaskCompute) -> None:
+        running = asyncio.ensure_future(run(compute, endless(tmp_path / "spin")))
+        worker = await asyncio.to_thread(announced, tmp_path / "spin")
+        await compute.close()
+        with pytest.raises(NotStarted):
+            await running
+        await asyncio.to_thread(eventually, lambda: is_gone(worker))
+        with pytest.raises(Stopped):
+            await run(compute, JOB)
+
+    with_compute(cluster, use, ENDLESS)
+
+
+def test_engine_process_killed_from_outside_fails_its_task_alone(
+    cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    async def use(compute: DaskCompute) -> None:
+        first, second = (
+            asyncio.ensure_future(run(compute, endless(tmp_path / name))) for name in "ab"
+        )
+        victim = await asyncio.to_thread(announced, tmp_path / "a")
+        await asyncio.to_thread(announced, tmp_path / "b")
+        os.kill(victim, signal.SIGKILL)
+        with pytest.raises(WorkerDied, match="SIGKILL"):
+            await first
+        assert not second.done()
+        second.cancel()
+        await asyncio.wait([second])
+
+    with_compute(cluster, use, ENDLESS, slots=2)
+
+
+def test_a_lost_worker_is_blamed_on_a_job_the_second_time(
+    own_cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    """A node may fail without the job's fault; one that meets it twice counts as its cause."""
+
+    async def lose_the_worker(compute: DaskCompute, job: EngineJob, path: Path) -> None:
+        running = asyncio.ensure_future(run(compute, job))
+        engine = await asyncio.to_thread(announced, path)
+        lost = own_cluster.workers.pop()
+        lost.kill()
+        await asyncio.to_thread(lost.wait)
+        began = time.monotonic()
+        await asyncio.to_thread(eventually, lambda: is_gone(engine))
+        assert time.monotonic() - began < 1
+        await asyncio.to_thread(path.unlink)
+        try:
+            await running
+        finally:
+            await asyncio.to_thread(eventually, lambda: compute.slots == 0)
+            own_cluster.add_worker()
+            await has_slots(compute, 1)
+
+    async def use(compute: DaskCompute) -> None:
+        job, other = endless(tmp_path / "job"), endless(tmp_path / "other")
+        with pytest.raises(WorkerLost):
+            await lose_the_worker(compute, job, tmp_path / "job")
+        with pytest.raises(WorkerLost):
+            await lose_the_worker(compute, other, tmp_path / "other")
+        with pytest.raises(WorkerDied):
+            await lose_the_worker(compute, job, tmp_path / "job")
+
+    with_compute(own_cluster, use, ENDLESS)
+
+
+def test_a_scheduler_that_is_back_is_used_again(own_cluster: DaskProcesses, tmp_path: Path) -> None:
+    sizes: list[int] = []
+
+    async def use(compute: DaskCompute) -> None:
+        compute.on_resize(lambda: sizes.append(compute.slots))
+        running = asyncio.ensure_future(run(compute, endless(tmp_path / "spin")))
+        engine = await asyncio.to_thread(announced, tmp_path / "spin")
+        await asyncio.to_thread(own_cluster.kill_scheduler)
+        with pytest.raises(NotStarted, match="scheduler"):
+            await running
+        await asyncio.to_thread(eventually, lambda: is_gone(engine))
+        await asyncio.to_thread(eventually, lambda: compute.slots == 0)
+        with pytest.raises(NotStarted, match="scheduler"):
+            await run(compute, JOB)
+        own_cluster.start(1)
+        await has_slots(compute, 1)
+        with pytest.raises(TimeLimitExceeded):
+            await run(compute, endless(tmp_path / "again"), timeout_s=0.1)
+        assert sizes == [0, 1]
+
+    with_compute(own_cluster, use, ENDLESS)
+
+
+def test_workers_with_another_version_are_refused(cluster: DaskProcesses) -> None:
+    with pytest.raises(ClusterUnavailable, match=r"qwicket \S+, the server 0\.0\.1: install"):
+        with_compute(cluster, nothing, SMALL._replace(version="0.0.1"))
+
+
+def test_no_scheduler_at_the_address_is_an_error(own_cluster: DaskProcesses) -> None:
+    own_cluster.stop()
+    with pytest.raises(ClusterUnavailable, match="no Dask scheduler responds at tls://127"):
+        with_compute(own_cluster, nothing, connect_s=1)
+
+
+def test_certificates_of_another_authority_are_refused(
+    cluster: DaskProcesses, own_cluster: DaskProcesses
+) -> None:
+    strange = Endpoint(cluster.endpoint.address, own_cluster.endpoint.security)
+    with pytest.raises(ClusterUnavailable, match="no Dask scheduler responds at tls://127"):
+        with_compute(RunningCluster(strange), nothing, connect_s=1)
+
+
+async def nothing(_: DaskCompute) -> None:
+    """Use nothing."""
+
+
+# --- clusters that are started -------------------------------------------------------------------
+
+
+def factory(name: str, *, least: int = 1, most: int = 2) -> StartedCluster:
+    return StartedCluster(ClusterAddress("factory", f"support.dask:{name}"), least=least, most=most)
+
+
+@pytest.fixture
+def _tests_on_path(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parent.parent))
+
+
+@pytest.mark.usefixtures("_tests_on_path")
+def test_a_factorys_cluster_follows_what_is_wanted_and_ends_with_the_server() -> None:
+    processes: set[int] = set()
+
+    async def use(compute: DaskCompute) -> None:
+        assert compute.is_ours
+        assert (await run(compute, JOB))[0].result == (
+            Encoded(JOB.circuits, hashlib.sha256(JOB.circuits).digest()),
+        )
+        compute.want(5)
+        await has_slots(compute, 2)
+        await asyncio.sleep(1.5)  # a round of its adaption, which must not go beyond the most
+        assert compute.slots == 2
+        processes.update({launcher(os.getpid()), *below(launcher(os.getpid()))})
+
+    with_compute(factory("local_cluster"), use)
+    eventually(lambda: all(map(is_gone, processes)))
+
+
+@pytest.mark.usefixtures("_tests_on_path")
+def test_a_started_scheduler_that_dies_is_replaced() -> None:
+    async def use(compute: DaskCompute) -> None:
+        old = below(launcher(os.getpid()))
+        os.kill(launcher(os.getpid()), signal.SIGKILL)
+        await asyncio.to_thread(eventually, lambda: compute.slots == 0)
+        await asyncio.to_thread(eventually, lambda: all(map(is_gone, old)))
+        await has_slots(compute, 1)
+        assert await run(compute, JOB)
+
+    with_compute(factory("local_cluster"), use)
+
+
+@pytest.mark.usefixtures("_tests_on_path")
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("plain_cluster", r"without TLS: create the cluster with security=Security\.temporary"),
+        ("no_such_function", "AttributeError: module 'support.dask' has no attribute"),
+    ],
+)
+def test_a_factory_that_fails_says_why(name: str, reason: str) -> None:
+    with pytest.raises(ClusterUnavailable, match=reason):
+        with_compute(factory(name), nothing)
