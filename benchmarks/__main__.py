@@ -18,6 +18,7 @@ from benchmarks import (
     agents,
     atoms,
     batches,
+    dask,
     engines,
     express,
     forecast,
@@ -41,7 +42,7 @@ _tables: list[Table] = []
 """All that was printed."""
 
 PARTS: Final = (
-    *("queue", "steps", "batches", "agents", "express", "forecast", "hostile", "sockets"),
+    *("queue", "steps", "batches", "agents", "dask", "express", "forecast", "hostile", "sockets"),
     *("streams", "vendors", "engines", "atoms", "photons", "reading", "imports"),
 )
 
@@ -75,6 +76,8 @@ def main() -> int:
         verdicts += _show_figures(_batches(5 if asked.quick else batches.ROUNDS))
     if "agents" in parts:
         verdicts += _show_figures(_agents(40 if asked.quick else agents.ROUNDS))
+    if "dask" in parts:
+        verdicts += _show_figures(_dask(dask.QUICK if asked.quick else dask.ROUNDS))
     if "express" in parts:
         verdicts += _show_figures(express.measure(30 if asked.quick else express.ROUNDS))
     if "forecast" in parts:
@@ -125,6 +128,11 @@ def _show_steps() -> None:
 def _batches(rounds: int) -> Iterator[Figure]:
     with places() as made:
         yield from batches.measure(made, rounds)
+
+
+def _dask(rounds: int) -> Iterator[Figure]:
+    with places() as made:
+        yield from dask.measure(made, rounds)
 
 
 def _agents(rounds: int) -> Iterator[Figure]:

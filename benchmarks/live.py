@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, NamedTuple
@@ -49,10 +49,11 @@ class Memory(NamedTuple):
 
 
 @contextmanager
-def server(place: Place, *program: str) -> Iterator[Live]:
+def server(place: Place, *program: str, options: Sequence[str] = ()) -> Iterator[Live]:
     """Run `qwicket serve` until the block ends; `program` is the command before `serve`."""
     program = program or ("-m", "qwicket")
-    command = [sys.executable, *program, "serve", "--port", "0", "--workers", str(WORKERS)]
+    options = options or ("--workers", str(WORKERS))
+    command = [sys.executable, *program, "serve", "--port", "0", *options]
     began = time.perf_counter()
     process = subprocess.Popen(
         [*command, *place.options],
