@@ -11,7 +11,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench docs changelog release release-trial format clean
+.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench docs image changelog release release-trial format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -69,6 +69,11 @@ bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchma
 
 docs: $(READY)  ## The site, into build/site
 	$(BIN)/python docs/_site/build.py build/site
+
+# Needs root and buildah. Without access to a registry: make image IMAGE="--debootstrap trixie"
+IMAGE ?=
+image: $(READY)  ## The image of deploy/, its size and start in docs/reports/image.md
+	$(BIN)/python tools/image.py $(IMAGE)
 
 changelog: $(READY)  ## The section of the next release, from changelog.d
 	$(BIN)/towncrier build --draft

@@ -15,7 +15,6 @@ import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
-import click
 import httpx
 import pytest
 import yaml
@@ -25,6 +24,7 @@ from qwicket import devices
 from qwicket.cli import main as command_line
 from qwicket.clients.native.config import settings
 from qwicket.model.states import mermaid
+from support.commands import assert_known
 from support.server import LiveServer
 from support.snippets import PAGES, ROOT, Block, Shell, alike, blocks, indented
 from support.waiting import until
@@ -39,6 +39,7 @@ LANGUAGES = {
 ELSEWHERE = {
     *("qwicket", "jupyter", "git", "cd", "make", "pip", "sudo", "export"),
     *("dask", "certbot", "rsync", "pg_dump", "pg_restore"),
+    *("apptainer", "docker", "helm", "kubectl", "podman", "sbatch", "scancel", "systemctl"),
 }
 """First words of lines that are for another machine, or that change this one."""
 
@@ -208,19 +209,6 @@ def answer(text: str, shell: Shell, address: str) -> str:
     response = httpx.request(method, address + path, content=content, headers=headers)
     assert response.is_success, f"{head}: {response.text}"
     return response.text
-
-
-def assert_known(words: list[str]) -> None:
-    """Check that there are such a command and such options."""
-    command: click.Command = command_line
-    while isinstance(command, click.Group):
-        if command.invoke_without_command and words[0].startswith("--"):
-            break
-        found = command.get_command(click.Context(command), words.pop(0))
-        assert found is not None, words
-        command = found
-    known = {flag for option in command.params for flag in option.opts}
-    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
 
 
 @pytest.mark.parametrize("block", [b for b in ALL if b.note == "elsewhere"], ids=repr)

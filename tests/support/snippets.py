@@ -27,7 +27,8 @@ from support.waiting import until
 ROOT = Path(__file__).parents[2]
 PAGES = sorted(
     path.relative_to(ROOT).as_posix()
-    for path in [*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]
+    for pattern in ("*.md", "deploy/**/*.md", "docs/**/*.md")
+    for path in ROOT.glob(pattern)
     if not path.relative_to(ROOT).parts[0].startswith(".")
 )
 

@@ -1,7 +1,8 @@
-"""The configuration of nginx that the how-to shows, in router of a live server."""
+"""The files of `deploy/` for nginx and Caddy, each in front of a live server."""
 
 from __future__ import annotations
 
+import os
 import socket
 import ssl
 import subprocess
@@ -17,12 +18,11 @@ from support.installed import installed
 from support.leftovers import name_child
 from support.programs import BELL
 from support.server import LiveServer
-from support.snippets import blocks
+from support.snippets import ROOT, blocks
 from support.waiting import until
 
-SITE, LOG, _SEVERAL = (
-    block.text for block in blocks("docs/howto/nginx.md") if block.language == "nginx"
-)
+DEPLOY = ROOT / "deploy"
+PROXIES = ("nginx", "caddy")
 
 
 def free_port() -> int:
@@ -32,37 +32,54 @@ def free_port() -> int:
 
 
 class Proxy:
-    """nginx as the page has it, but for its port, its certificate and where its files are."""
+    """A proxy with its file of `deploy/`, but for its port, its certificate and its log."""
 
-    def __init__(self, folder: Path) -> None:
-        program = installed("nginx")
+    def __init__(self, name: str, folder: Path) -> None:
+        self._program = installed(name)
+        self._folder = folder
         self.certificate: Certificate = certificate(folder)
         self.port = free_port()
         self.url = f"https://127.0.0.1:{self.port}"
         options = ("--public-url", self.url, "--trusted-proxy", "127.0.0.1/32")
-        self.server = LiveServer(folder / "server", *options)
         self.log = folder / "access.log"
+        self.server = LiveServer(folder / "server", *options)
+        try:
+            command = getattr(self, f"_{name}")()
+            self._process = subprocess.Popen(command, env=self._env, stderr=subprocess.DEVNULL)
+            name_child(self._process.pid)
+            until(self._listens, f"{name} listens", timeout_s=20)
+        except BaseException:
+            self.server.stop()
+            raise
+
+    @property
+    def _env(self) -> dict[str, str]:
+        """Caddy keeps its state in the user's home."""
+        return {"PATH": os.environ["PATH"], "HOME": str(self._folder)}
+
+    def _nginx(self) -> list[str]:
         live = "/etc/letsencrypt/live/lab.example.org"
-        text = (SITE + LOG).replace("listen 443", f"listen 127.0.0.1:{self.port}")
+        text = (DEPLOY / "nginx.conf").read_text()
+        text = text.replace("listen 443", f"listen 127.0.0.1:{self.port}")
         text = text.replace("lab.example.org;", "127.0.0.1;")
         text = text.replace("http://127.0.0.1:8000", self.server.url)
         text = text.replace(f"{live}/fullchain.pem", str(self.certificate.chain))
         text = text.replace(f"{live}/privkey.pem", str(self.certificate.key))
         text = text.replace("/var/log/nginx/access.log", str(self.log))
-        kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
-        temporary = "".join(f"{kind}_temp_path {folder / kind};\n" for kind in kinds)
-        conf = folder / "nginx.conf"
-        conf.write_text(
-            f"pid {folder / 'pid'};\nerror_log {folder / 'error.log'};\n"
-            f"events {{}}\nhttp {{\n{temporary}{text}}}\n"
-        )
-        command = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
-        checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
-        assert checked.returncode == 0, checked.stderr
-        assert "warn" not in checked.stderr
-        self._process = subprocess.Popen([*command, "-g", "daemon off;"])
-        name_child(self._process.pid)
-        until(self._listens, "nginx listens", timeout_s=20)
+        command = nginx(self._program, self._folder, text)
+        return [*command, "-g", "daemon off;"]
+
+    def _caddy(self) -> list[str]:
+        text = (DEPLOY / "Caddyfile").read_text()
+        tls = f"{self.url} {{\n\ttls {self.certificate.chain} {self.certificate.key}\n"
+        text = text.replace("lab.example.org {\n", tls)
+        text = text.replace("127.0.0.1:8000", self.server.url.removeprefix("http://"))
+        text = text.replace("/var/log/caddy/access.log", str(self.log))
+        # Neither the port of its own API nor that of http, which other programs may have.
+        text = f"{{\n\tadmin off\n\tauto_https disable_redirects\n}}\n{text}"
+        file = self._folder / "Caddyfile"
+        file.write_text(text)
+        return [self._program, "run", "--adapter", "caddyfile", "--config", str(file)]
 
     def _listens(self) -> bool:
         assert self._process.poll() is None
@@ -83,14 +100,48 @@ class Proxy:
         assert self.server.stop() == 0
 
 
-@pytest.fixture(scope="module")
-def proxy(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Proxy]:
-    started = Proxy(tmp_path_factory.mktemp("nginx"))
+def nginx(program: str, folder: Path, text: str) -> list[str]:
+    """Write a configuration with this text in its block `http`; return the command to run it.
+
+    nginx has checked it: there is not even a warning.
+    """
+    kinds = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temporary = "".join(f"{kind}_temp_path {folder / kind};\n" for kind in kinds)
+    conf = folder / "nginx.conf"
+    conf.write_text(
+        f"pid {folder / 'pid'};\nerror_log {folder / 'error.log'};\n"
+        f"events {{}}\nhttp {{\n{temporary}{text}}}\n"
+    )
+    command = [program, "-p", str(folder), "-e", str(folder / "error.log"), "-c", str(conf)]
+    checked = subprocess.run([*command, "-t"], capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stderr
+    assert "warn" not in checked.stderr
+    return command
+
+
+@pytest.fixture(scope="module", params=PROXIES)
+def proxy(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Proxy]:
+    started = Proxy(request.param, tmp_path_factory.mktemp(request.param))
     yield started
     started.stop()
 
 
-def test_a_job_travels_through_nginx_and_answers_name_its_address(proxy: Proxy) -> None:
+def test_the_block_for_two_servers_is_nginxs(tmp_path: Path) -> None:
+    (block,) = [each for each in blocks("docs/howto/nginx.md") if each.language == "nginx"]
+    nginx(installed("nginx"), tmp_path, block.text)
+
+
+def test_caddys_file_is_as_caddy_formats_it() -> None:
+    """Caddy warns at each start of one that is not."""
+    caddy = installed("caddy")
+    file = DEPLOY / "Caddyfile"
+    done = subprocess.run([caddy, "fmt", str(file)], capture_output=True, text=True, check=True)
+    assert done.stdout == file.read_text()
+
+
+def test_a_job_travels_through_the_proxy_and_answers_name_its_address(proxy: Proxy) -> None:
     with proxy.client() as client:
         made = client.post("/v1/jobs", json={"device": "simulator", "program": BELL})
         assert made.headers["location"].startswith(f"{proxy.url}/v1/jobs/")
@@ -108,6 +159,16 @@ def test_a_stream_of_events_is_not_held_back(proxy: Proxy) -> None:
         for line in lines:  # while the stream is open
             if job["id"] in line:
                 break
+
+
+def test_a_stream_ends_with_its_client(proxy: Proxy) -> None:
+    def streams() -> float:
+        text = httpx.get(f"{proxy.server.url}/metrics").text
+        return float(text.partition("\nqwicket_long_polls_open ")[2].split()[0])
+
+    with proxy.client() as client, client.stream("GET", "/v1/events"):
+        until(lambda: streams() == 1, "the server streams")
+    until(lambda: streams() == 0, "the server has noticed that the client is gone", timeout_s=20)
 
 
 def test_a_websocket_goes_through(proxy: Proxy) -> None:
