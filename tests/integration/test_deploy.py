@@ -381,6 +381,31 @@ def test_selectors_meet_pods_of_one_component(documents: Documents) -> None:
         assert len([each for each in labels if wanted <= each.items()]) == 1, document["kind"]
 
 
+@pytest.mark.parametrize(
+    ("case", "port", "is_encrypted"),
+    [("workers", "http", False), ("workers of another server", 443, True)],
+)
+def test_workers_may_connect_to_their_server_alone(
+    case: str, port: str | int, is_encrypted: bool, charts: dict[str, dict[str, Any]]
+) -> None:
+    documents = charts[case]["documents"]
+    (policy,) = [
+        each["spec"]
+        for each in of(documents, "NetworkPolicy")
+        if each["metadata"]["name"].endswith("-worker")
+    ]
+    assert policy["ingress"] == []
+    dns, server = policy["egress"]
+    assert {each["port"] for each in dns["ports"]} == {53}
+    assert [each["port"] for each in server["ports"]] == [port]
+    (worker,) = [
+        pod["spec"]["containers"][0]["args"]
+        for pod in pods(documents)
+        if pod["metadata"]["labels"]["app.kubernetes.io/component"] == "worker"
+    ]
+    assert ("--insecure" in worker) is not is_encrypted
+
+
 def test_pods_run_commands_of_ours(documents: Documents) -> None:
     for pod in pods(documents):
         (container,) = pod["spec"]["containers"]
