@@ -38,6 +38,8 @@ from qwicket.compute.responses import validated
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine, Sequence
 
+    from distributed import Future
+
     from qwicket.circuits.outcomes import RunResult
     from qwicket.compute.dask_cluster import Cluster
     from qwicket.compute.local import EngineJob
@@ -45,6 +47,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_SEND_S: Final = 0.001
+_RELEASE_S: Final = 0.2
+_ENDED_BYTES: Final = 1 << 20
 _LOOK_S: Final = 1.0
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 _SOON_S: Final = 0.1
@@ -81,6 +86,8 @@ class DaskCompute:
         self._is_closed = False
         self.busy = 0
         self.worker_deaths = 0
+        self._ended: list[Future[Any]] = []
+        self._ended_bytes = 0
         self._look = asyncio.Event()
         self._incapable: set[str] = set()
         self._reported: set[str] = set()
@@ -188,9 +195,30 @@ class DaskCompute:
             pure=False,
         )
         try:
-            return cast("bytes", await task)
-        finally:
+            response = cast("bytes", await task)
+        except BaseException:
             # Nobody else wants the task, so Dask releases it, and its worker stops it.
+            task.release()
+            raise
+        self._release_later(task, len(response))
+        return response
+
+    def _release_later(self, task: Future[Any], size_bytes: int) -> None:
+        """Release an ended task together with others.
+
+        Dask pauses for some milliseconds between two messages on a connection, so that the release
+        of each task would delay the next one.
+        """
+        if not self._ended:
+            self._loop.call_later(_RELEASE_S, self._release_ended)
+        self._ended.append(task)
+        self._ended_bytes += size_bytes
+        if self._ended_bytes > _ENDED_BYTES:
+            self._release_ended()
+
+    def _release_ended(self) -> None:
+        ended, self._ended, self._ended_bytes = self._ended, [], 0
+        for task in ended:
             task.release()
 
     def _loss(self, jobs: Sequence[EngineJob]) -> WorkerLost | WorkerDied:
@@ -223,6 +251,9 @@ class DaskCompute:
         )
         try:
             await client
+            if client.scheduler_comm is not None:
+                # Dask waits up to 10 ms for further messages, which is as long as a tiny job takes.
+                client.scheduler_comm.interval = _SEND_S
             await client.run_on_scheduler(dask_worker.forbid_reruns)
             failure = await self._register(client)
             await self._refresh(client)
