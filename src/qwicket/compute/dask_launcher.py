@@ -84,13 +84,13 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
     from dask_jobqueue import SLURMCluster
     from distributed import Security
 
-    folder = options.get("shared_temp_directory") or config.get(
-        "jobqueue.slurm.shared-temp-directory", None
-    )
-    if folder is None:
-        folder = Path(_OWN_FOLDER).expanduser()
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    given = {**options, "shared_temp_directory": str(folder)}
+    folder = Path(_OWN_FOLDER).expanduser()
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    given = dict(options)
+    for name in ("shared_temp_directory", "log_directory"):
+        # By default Dask uses the folder in which the server was started.
+        if not config.get(f"jobqueue.slurm.{name.replace('_', '-')}", None):
+            given.setdefault(name, str(folder))
     interface = {"interface": options["interface"]} if "interface" in options else {}
     return SLURMCluster(
         security=Security.temporary(),
