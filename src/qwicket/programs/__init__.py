@@ -257,6 +257,8 @@ def guess_format(source: bytes) -> str:
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] == b"{":
         return "qobj" if any(key in head for key in _QOBJ_KEYS) else "ionq.circuit.v1"
+    if recognise_format(source) == "blackbird":
+        return "blackbird"
     return f"openqasm{openqasm.guess_version(head)}"
 
 
