@@ -1,6 +1,6 @@
 """Expected shape of each circuit's result, derived from packed circuits without decoding them.
 
-Used to validate results of agents; engines produce fitting ones.
+Used to validate results from other machines.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         dtypes: NumPy dtypes allowed for these numbers.
         shots: Rows, if the circuit specifies them.
         is_binned: Whether the numbers of a shot are time bins of one mode: shots × 1 × bins.
+        n_observables: Number of expectation values; None for other circuits.
     """
 
     registers: tuple[Register, ...] = ()
@@ -29,6 +30,15 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     dtypes: tuple[str, ...] = ()
     shots: int | None = None
     is_binned: bool = False
+    n_observables: int | None = None
+
+
+class _EstimationHead(msgspec.Struct, array_like=True):
+    """`Estimation`, whose terms stay packed."""
+
+    paulis: msgspec.Raw
+    groups: msgspec.Raw
+    observables: list[msgspec.Raw]
 
 
 class _QubitHead(msgspec.Struct, array_like=True):
@@ -37,6 +47,8 @@ class _QubitHead(msgspec.Struct, array_like=True):
     n_qubits: int
     ops: msgspec.Raw
     registers: tuple[Register, ...]
+    shots: int = 0
+    estimation: _EstimationHead | None = None
 
 
 class _AtomHead(msgspec.Struct, array_like=True):
@@ -61,13 +73,22 @@ def frames(family: str, circuits: bytes) -> tuple[Frame, ...]:
         circuits: Packed circuits.
     """
     if family == "qubit":
-        return tuple(Frame(registers=head.registers) for head in _qubits.decode(circuits))
+        return tuple(map(_qubit, _qubits.decode(circuits)))
     if family == "atoms":
         return tuple(
             Frame(columns=len(head.measured), dtypes=("<i2",), shots=head.shots)
             for head in _atoms.decode(circuits)
         )
     return tuple(_photonic(circuit) for circuit in photonic.unpack(circuits))
+
+
+def _qubit(head: _QubitHead) -> Frame:
+    asked = head.estimation
+    return Frame(
+        registers=head.registers,
+        shots=head.shots or None,
+        n_observables=None if asked is None else len(asked.observables),
+    )
 
 
 def _photonic(circuit: photonic.PhotonicCircuit) -> Frame:

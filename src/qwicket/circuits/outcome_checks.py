@@ -16,11 +16,14 @@ import numpy as np
 
 from qwicket.circuits.outcomes import (
     COUNTS,
+    EVS,
     MEMORY,
     NOTHING_MEASURED,
     PROBABILITIES,
     SAMPLED_ONLY,
     SAMPLES,
+    SHARPENED,
+    STDS,
     Array,
     Encoded,
     Outcome,
@@ -41,6 +44,8 @@ _KEYS: Final = "keys"
 _NOTES: Final = frozenset({SAMPLED_ONLY, NOTHING_MEASURED})
 _NAME_CHARS: Final = 64
 _LONGEST_S: Final = 1e9
+_ROUNDING: Final = 1e-6
+"""How far a sum of exact probabilities may be above 1."""
 
 _decoder = msgspec.msgpack.Decoder(Outcome)
 
@@ -50,6 +55,8 @@ def check(
     frames: Sequence[Frame],
     options: RunOptions,
     limits: Limits,
+    *,
+    is_simulated: bool = False,
 ) -> None:
     """Refuse outcomes that are not whole, not what was asked for, or too large.
 
@@ -58,6 +65,8 @@ def check(
         frames: Frames of all circuits.
         options: Options of the run.
         limits: `result_bytes` bounds all of them together, unpacked.
+        is_simulated: Whether our engines ran the circuits, and not a lab's machine. They also give
+            exact probabilities, expectation values and the votes of symmetrised variants.
 
     Raises:
         InvalidRequest: One is damaged or does not fit; the field names it.
@@ -70,7 +79,7 @@ def check(
             raise InvalidRequest(f"{where}.outcome does not have this sha256.", field=where)
         raw = _inflated(encoded.body, room, limits, where)
         room -= len(raw)
-        _check(_read(raw, where), frames[number], options, where)
+        _check(_read(raw, where), frames[number], options, where, is_simulated=is_simulated)
 
 
 def _inflated(body: bytes, room: int, limits: Limits, where: str) -> bytes:
@@ -98,12 +107,20 @@ def _read(raw: bytes, where: str) -> Outcome:
         raise InvalidRequest(f"{where}.outcome is not a valid outcome.", field=where) from None
 
 
-def _check(outcome: Outcome, frame: Frame, options: RunOptions, where: str) -> None:
+def _check(
+    outcome: Outcome, frame: Frame, options: RunOptions, where: str, *, is_simulated: bool
+) -> None:
     try:
-        if frame.dtypes:
+        if is_simulated and options.dry_run:
+            _need(not outcome.arrays and not outcome.registers, "a dry run has no arrays")
+        elif frame.dtypes:
             _check_samples(outcome, frame, frame.shots or options.shots)
-        else:
+        elif not is_simulated:
             _check_bits(outcome, frame, options)
+        elif frame.n_observables is not None:
+            _check_estimates(outcome, frame.n_observables)
+        else:
+            _check_simulated_bits(outcome, frame, options)
         _check_labels(outcome)
     except _InvalidOutcome as unfit:
         raise InvalidRequest(f"{where}.outcome: {unfit}.", field=where) from None
@@ -154,6 +171,50 @@ def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
         _need(rows == options.shots, f"memory has {rows} shots, not {options.shots}")
 
 
+def _check_simulated_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
+    _need(outcome.registers == frame.registers, "its registers are not those of the circuit")
+    arrays, width, shots = outcome.arrays, key_width(outcome.n_bits), frame.shots or options.shots
+    wanted = set(options.outputs)
+    if PROBABILITIES in wanted - set(arrays):
+        _need(SAMPLED_ONLY in outcome.notes, f"it needs the note {SAMPLED_ONLY}")
+        wanted = wanted - {PROBABILITIES} | {COUNTS}
+    per_key = set(arrays) & {COUNTS, PROBABILITIES, SHARPENED}
+    known = wanted | per_key | ({_KEYS} if per_key else set())
+    _need(set(arrays) == known, f"it has {_list(arrays)}, not {_list(known)}")
+    for name in known & {_KEYS, MEMORY}:
+        _check_keys(name, arrays[name], width, outcome.n_bits)
+    if per_key:
+        _check_distinct(arrays[_KEYS])
+    for name in per_key - {COUNTS}:
+        _check_shares(name, arrays[name], arrays[_KEYS].shape[0])
+    if COUNTS in known:
+        _check_totals(arrays[_KEYS], arrays[COUNTS], shots)
+    if MEMORY in known:
+        rows = arrays[MEMORY].shape[0]
+        _need(rows == shots, f"memory has {rows} shots, not {shots}")
+
+
+def _check_shares(name: str, array: Array, rows: int) -> None:
+    _need(array.dtype == "<f8" and array.shape == (rows,), f"{name} are one float64 for each key")
+    _check_size(name, array)
+    numbers = np.frombuffer(array.data, "<f8")
+    # NaN fails both comparisons.
+    _need(bool(((numbers >= 0) & (numbers <= 1 + _ROUNDING)).all()), f"{name} are 0 to 1")
+    _need(float(numbers.sum()) <= 1 + _ROUNDING, f"{name} add up to more than 1")
+
+
+def _check_estimates(outcome: Outcome, n_observables: int) -> None:
+    arrays = outcome.arrays
+    _need(set(arrays) == {EVS, STDS}, f"it has {_list(arrays)}, not {EVS} and {STDS}")
+    for name, array in arrays.items():
+        fits = array.dtype == "<f8" and array.shape == (n_observables,)
+        _need(fits, f"{name} are one float64 for each observable")
+        _check_size(name, array)
+        numbers = np.frombuffer(array.data, "<f8")
+        _need(bool(np.isfinite(numbers).all()), f"{name} are finite numbers")
+        _need(name == EVS or bool((numbers >= 0).all()), f"{name} are at least 0")
+
+
 def _check_keys(name: str, array: Array, width: int, n_bits: int) -> None:
     _need(array.dtype == "|u1", f"{name} are bytes")
     _need(len(array.shape) == 2 and array.shape[1] == width, f"{name} have {width} bytes each")
@@ -165,16 +226,24 @@ def _check_keys(name: str, array: Array, width: int, n_bits: int) -> None:
 
 
 def _check_counts(keys: Array, counts: Array, shots: int) -> None:
-    rows = keys.shape[0]
-    _need(counts.dtype == "<i8" and counts.shape == (rows,), "counts are one int64 for each key")
+    _need(keys.shape[0] <= shots, "there are more keys than shots")
+    _check_totals(keys, counts, shots)
+    _check_distinct(keys)
+
+
+def _check_totals(keys: Array, counts: Array, shots: int) -> None:
+    fits = counts.dtype == "<i8" and counts.shape == keys.shape[:1]
+    _need(fits, "counts are one int64 for each key")
     _check_size(COUNTS, counts)
-    _need(rows <= shots, "there are more keys than shots")
     numbers = np.frombuffer(counts.data, "<i8")
     # Each is bounded first, so that their sum cannot wrap around.
     _need(bool(((numbers >= 0) & (numbers <= shots)).all()), "a count is out of range")
     total = int(numbers.sum())
     _need(total == shots, f"the counts are of {total} shots, not {shots}")
-    width = keys.shape[1]
+
+
+def _check_distinct(keys: Array) -> None:
+    rows, width = keys.shape
     different = {keys.data[start : start + width] for start in range(0, rows * width, width)}
     _need(len(different) == rows, "a key is there twice")
 

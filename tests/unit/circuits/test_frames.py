@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from qwicket.circuits import atoms, photonic
 from qwicket.circuits.frames import Frame, frames
-from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, pack
+from qwicket.circuits.qubit import (
+    Estimation,
+    Gate,
+    Measure,
+    Pauli,
+    QubitCircuit,
+    Register,
+    pack,
+)
 
 
 def test_of_qubits_the_registers_count() -> None:
@@ -12,6 +20,12 @@ def test_of_qubits_the_registers_count() -> None:
     ops = (Gate("h", (0,)), Measure(0, 0))
     circuits = (QubitCircuit(3, ops, registers), QubitCircuit(1, (), ()))
     assert frames("qubit", pack(circuits)) == (Frame(registers=registers), Frame())
+
+
+def test_of_an_estimation_the_number_of_observables_counts() -> None:
+    asked = Estimation((Pauli("Z", (0,)),), ((0,),), (((0, 1.0),), ((0, 2.0),)))
+    circuit = QubitCircuit(1, (), (), 50, asked)
+    assert frames("qubit", pack((circuit,))) == (Frame(shots=50, n_observables=2),)
 
 
 def test_of_atoms_columns_and_the_experiments_own_shots_count() -> None:

@@ -6,7 +6,10 @@ What hostile ones there are, and how the server answers to each, is in tests/abu
 from __future__ import annotations
 
 import hashlib
+import math
+import struct
 import zlib
+from typing import Any
 
 import msgspec
 import pytest
@@ -16,10 +19,21 @@ from hypothesis import strategies as st
 from qwicket import engines, programs
 from qwicket.circuits import outcome_checks
 from qwicket.circuits.frames import Frame, frames
+from qwicket.circuits.noise import GateNoise, NoiseModel
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import Encoded, decode
+from qwicket.circuits.outcomes import (
+    Array,
+    Encoded,
+    decode,
+    encode,
+    float64_array,
+    int64_array,
+    key_array,
+)
+from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit, pack
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
+from support import xanadu
 
 LIMITS = Limits.from_names(result_bytes=100_000)
 QASM = b'OPENQASM 3.0; include "stdgates.inc"; qubit[9] q; bit[9] c; h q; c = measure q;'
@@ -100,3 +114,135 @@ def test_bytes_that_are_changed_anywhere_are_refused_or_still_an_outcome(
     assert sum(outcome.counts().values()) == OPTIONS.shots
     assert len(outcome.memory()) == OPTIONS.shots
     assert max(outcome.memory()) < 2**9
+
+
+# --- what our engines make on another machine -----------------------------------------------------
+
+PAIR = xanadu.pair(300).encode()
+ATOMS = msgspec.json.encode(
+    {
+        "experiment_0": {
+            "instructions": [["rlx", [0], [1.0]], ["measure", [0], []]],
+            "num_wires": 1,
+            "shots": 5,
+            "wire_order": "interleaved",
+        }
+    }
+)
+
+
+def floats(value: float, number: int) -> Array:
+    return float64_array(struct.pack("<d", value) * number)
+
+
+BITS = b'OPENQASM 3.0; include "stdgates.inc"; qubit[3] q; bit[3] c; h q; c = measure q;'
+NOISY = NoiseModel(name="aria-1", source="", two_qubit=GateNoise(depolarizing=0.1))
+SIMULATED: dict[str, tuple[str, str, bytes, dict[str, Any]]] = {
+    "counts": ("qubit", "openqasm3", BITS, {"outputs": ("counts",)}),
+    "memory": ("qubit", "openqasm3", BITS, {"outputs": ("memory",)}),
+    "counts and memory": ("qubit", "openqasm3", BITS, {"outputs": ("counts", "memory")}),
+    "exact": ("qubit", "openqasm3", BITS, {"outputs": ("probabilities",)}),
+    "exact with counts": ("qubit", "openqasm3", BITS, {"outputs": ("probabilities", "counts")}),
+    "too many for exact": (
+        *("qubit", "openqasm3", BITS),
+        {"outputs": ("probabilities",), "max_outcomes": 4},
+    ),
+    "noisy": ("qubit", "openqasm3", BITS, {"outputs": ("counts",), "noise": NOISY}),
+    "noisy shares": ("qubit", "openqasm3", BITS, {"outputs": ("probabilities",), "noise": NOISY}),
+    "symmetrised": (
+        *("qubit", "openqasm3", BITS),
+        {"outputs": ("counts",), "noise": NOISY, "variants": 4, "alike": 3},
+    ),
+    "dry run": ("qubit", "openqasm3", BITS, {"outputs": ("counts",), "dry_run": True}),
+    "no bits": (
+        *("qubit", "openqasm3", b"OPENQASM 3.0; qubit q; reset q;"),
+        {"outputs": ("counts",)},
+    ),
+    "photons": ("photonic", "blackbird", PAIR, {"outputs": ("samples",)}),
+    "atoms": ("atoms", "qlued.singlequdit", ATOMS, {"outputs": ("samples",), "shots": 5}),
+}
+
+
+def simulated(case: str) -> tuple[Encoded, Frame, RunOptions]:
+    family, name, source, changes = SIMULATED[case]
+    options = RunOptions(**{"shots": 300, "seed": 5, **changes})
+    checked = programs.read(name, source, LIMITS)
+    (outcome,) = engines.run(family, checked.circuits, msgspec.msgpack.encode(options))
+    assert isinstance(outcome, Encoded), outcome
+    (frame,) = frames(family, checked.circuits)
+    return outcome, frame, options
+
+
+def check_simulated(encoded: Encoded, frame: Frame, options: RunOptions) -> None:
+    outcome_checks.check([(0, encoded)], [frame], options, LIMITS, is_simulated=True)
+
+
+@pytest.mark.parametrize("case", SIMULATED)
+def test_what_engines_make_is_taken_from_another_machine(case: str) -> None:
+    check_simulated(*simulated(case))
+
+
+def test_expectation_values_are_taken_and_others_refused() -> None:
+    asked = Estimation((Pauli("Z", (0,)),), ((0,),), (((0, 1.0),), ((0, 2.0),)))
+    circuits = pack((QubitCircuit(1, (), (), estimation=asked),))
+    options = RunOptions(shots=100, seed=5, outputs=("counts",))
+    (made,) = engines.run("qubit", circuits, msgspec.msgpack.encode(options))
+    assert isinstance(made, Encoded), made
+    (frame,) = frames("qubit", circuits)
+    check_simulated(made, frame, options)
+    with pytest.raises(InvalidRequest, match="one float64 for each observable"):
+        check_simulated(made, msgspec.structs.replace(frame, n_observables=3), options)
+    with pytest.raises(InvalidRequest, match="it has evs and stds"):
+        check_simulated(made, msgspec.structs.replace(frame, n_observables=None), options)
+
+
+def changed(encoded: Encoded, **arrays: Array | None) -> Encoded:
+    """Return an outcome with other arrays."""
+    outcome = decode(encoded)
+    left = {name: each for name, each in {**outcome.arrays, **arrays}.items() if each is not None}
+    return encode(msgspec.structs.replace(outcome, arrays=left))
+
+
+@pytest.mark.parametrize(
+    ("case", "arrays", "reason"),
+    [
+        ("exact", {"probabilities": None, "keys": None}, "it needs the note sampled_only"),
+        ("exact", {"probabilities": float64_array(bytes(8))}, "one float64 for each key"),
+        ("exact", {"probabilities": floats(1.0, 8)}, "add up to more than 1"),
+        ("exact", {"probabilities": floats(-0.1, 8)}, "are 0 to 1"),
+        ("exact", {"probabilities": floats(math.nan, 8)}, "are 0 to 1"),
+        ("exact", {"keys": key_array(bytes(8), 3)}, "a key is there twice"),
+        ("exact with counts", {"counts": int64_array(bytes(64))}, "the counts are of 0 shots"),
+        ("counts", {"counts": None}, "it has keys, not counts"),
+        ("counts", {"memory": key_array(bytes(300), 3)}, "it has counts and keys and memory"),
+        ("memory", {"memory": key_array(bytes(299), 3)}, "memory has 299 shots, not 300"),
+        ("symmetrised", {"sharpened": floats(2.0, 8)}, "sharpened"),
+        ("dry run", {"counts": int64_array(bytes(8))}, "a dry run has no arrays"),
+        ("photons", {"samples": None}, "it has samples alone"),
+    ],
+)
+def test_what_no_engine_makes_is_refused(
+    case: str, arrays: dict[str, Array | None], reason: str
+) -> None:
+    outcome, frame, options = simulated(case)
+    with pytest.raises(InvalidRequest, match=reason):
+        check_simulated(changed(outcome, **arrays), frame, options)
+
+
+@given(st.sampled_from(["exact with counts", "symmetrised", "memory"]), st.data())
+def test_simulated_bytes_that_are_changed_are_refused_or_still_an_outcome(
+    case: str, data: st.DataObject
+) -> None:
+    made, frame, options = simulated(case)
+    raw = bytearray(zlib.decompress(made.body) if made.body[:1] == b"x" else made.body)
+    for _ in range(data.draw(st.integers(1, 4))):
+        raw[data.draw(st.integers(0, len(raw) - 1))] = data.draw(st.integers(0, 255))
+    encoded = hashed(bytes(raw))
+    try:
+        check_simulated(encoded, frame, options)
+    except QwicketError:
+        return
+    outcome = decode(encoded)
+    assert sum(outcome.counts().values()) in (0, options.shots)
+    assert sum(outcome.probabilities().values()) <= 1.001
+    assert max([*outcome.memory(), *outcome.counts(), *outcome.probabilities()]) < 8

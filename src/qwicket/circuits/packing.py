@@ -1,0 +1,9 @@
+"""Version of packed circuits, options and results, which travel between machines."""
+
+from __future__ import annotations
+
+from typing import Final
+
+VERSION: Final = 1
+"""Raise it with each change of these structs that an older program reads wrongly or not at all.
+`tests/unit/circuits/test_packing.py` notices a change."""
