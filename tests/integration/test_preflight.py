@@ -76,7 +76,6 @@ BROKEN = {
     "port-range": Broken(lambda: env(PORT="65536"), "--port"),
     "taken": Broken(taken, "another program listens on"),
     "workers": Broken(lambda: env(WORKERS="-1"), "--workers"),
-    "no-workers": Broken(lambda: env(WORKERS="0"), "--workers: 0 needs a cluster"),
     "compute": Broken(lambda: env(COMPUTE="dask://lab"), "is not an address such as dask://"),
     "compute-form": Broken(lambda: env(COMPUTE="slurm"), "'slurm' is not one of 'local'"),
     "compute-workers": Broken(

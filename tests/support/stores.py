@@ -65,6 +65,13 @@ async def add_job(store: Store, token: Token, now: int = NOW, **changes: Any) ->
     return await store.jobs.add(new_job(token, now, **changes), waiting_limit=PLENTY)
 
 
+async def stored(store: Store, job: Job) -> Job:
+    """Return a job as it is now."""
+    found = await store.jobs.get(job.id)
+    assert found is not None
+    return found
+
+
 def execute(tx: Tx, text: str) -> list[tuple[Any, ...]]:
     """Run a statement that no operation of the store has, on either database; return its rows."""
     assert isinstance(tx, SQLiteTx | PostgresTx)

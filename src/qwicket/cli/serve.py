@@ -141,7 +141,8 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--workers",
     type=click.IntRange(0, 1024),
     metavar="N",
-    help="Worker processes; by default one per core. With --compute, 0: no engine runs here.",
+    help="Worker processes; by default one per core. With 0 no engine runs here: jobs wait for"
+    " --compute or for `qwicket worker`s.",
 )
 @setting(
     "--compute",
@@ -187,7 +188,8 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     show_default=True,
     type=click.IntRange(0, 64),
     metavar="N",
-    help="Short jobs that run beside the workers while all workers are busy; 0 turns this off.",
+    help="Short jobs that run beside the workers while all workers are busy; 0 turns this off, as"
+    " does --workers 0.",
 )
 @setting(
     "--public-url",

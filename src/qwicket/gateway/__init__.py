@@ -14,6 +14,7 @@ from qwicket.gateway.devices import Devices
 from qwicket.gateway.first_polls import HOLD_MS, FirstPolls
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.jobs import Jobs
+from qwicket.gateway.pilots import Pilots
 from qwicket.gateway.queue import Queue
 from qwicket.gateway.results import Results
 from qwicket.gateway.signin import SignIn
@@ -61,6 +62,7 @@ class Gateway:
         records: Documents that clients register.
         uploads: Jobs whose programs are uploaded.
         agents: Labs' agents.
+        pilots: Workers on other machines.
     """
 
     def __init__(
@@ -93,3 +95,4 @@ class Gateway:
         )
         self.uploads = Uploads(store, admission, limits, now_ms)
         self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
+        self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)

@@ -8,7 +8,16 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qwicket.gateway import access_tokens
 from qwicket.gateway.passwords import hash_password
 from qwicket.gateway.signin import digest, new_secret
-from qwicket.model.accounts import DEFAULT_SCOPES, Account, Project, Role, Scope, Token, check_name
+from qwicket.model.accounts import (
+    ADMIN_SCOPES,
+    DEFAULT_SCOPES,
+    Account,
+    Project,
+    Role,
+    Scope,
+    Token,
+    check_name,
+)
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import new_id
@@ -290,6 +299,10 @@ def _scopes(owner: Account, wanted: Sequence[str]) -> tuple[Scope, ...]:
             near = closest(scope, Scope)
             wrong = f"There is no scope {scope!r}. The scopes are {known}.{near}"
             raise InvalidRequest(wrong, field="scope")
-    if Scope.ADMIN in wanted and owner.role != "admin":
-        raise InvalidRequest(f"{owner.name} is not an admin.", field="scope")
+    for scope in ADMIN_SCOPES & set(wanted):
+        if owner.role != "admin":
+            raise InvalidRequest(
+                f"{owner.name} is not an admin, so its tokens cannot have the scope {scope}.",
+                field="scope",
+            )
     return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES

@@ -31,6 +31,9 @@ class Scope(StrEnum):
     """Read devices, their queues and calibrations."""
     DEVICES_SERVE = "devices:serve"
     """Serve a device as a lab's agent: announce it, claim its jobs, report results."""
+    COMPUTE_SERVE = "compute:serve"
+    """Run the jobs of built-in devices on another machine (`qwicket worker`): read the programs of
+    all users, report results. Only accounts of the role `admin` may have it."""
     TOKENS_WRITE = "tokens:write"
     """Create tokens with at most the rights of this one, and revoke tokens of the account."""
     ADMIN = "admin"
@@ -38,6 +41,8 @@ class Scope(StrEnum):
     project of the account. Only accounts of the role `admin` may have it."""
 
 
+ADMIN_SCOPES: Final = frozenset({Scope.ADMIN, Scope.COMPUTE_SERVE})
+"""Scopes for accounts of the role `admin` alone."""
 DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)
 
 

@@ -93,6 +93,11 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
             "The database rejected the result. A full disk is not the cause: it is waited for.",
             "Give the administrator the job's id; request a smaller result.",
         ),
+        "result_too_large": FailureKind(
+            "The result is too large for a worker on another machine.",
+            "Such a worker sends a result in one request, which `outcome_bytes` bounds.",
+            "Take fewer shots or circuits, or ask the administrator for a higher limit.",
+        ),
         "run_time_exceeded": FailureKind(
             "The job ran longer than it may.",
             "It was stopped at `run_time_s`; the estimate at submission was too low.",

@@ -6,6 +6,7 @@ All times are Unix milliseconds in UTC.
 from __future__ import annotations
 
 from enum import StrEnum
+from math import inf
 from typing import Literal, NamedTuple
 
 import msgspec
@@ -79,6 +80,7 @@ class Job(msgspec.Struct, frozen=True):
     expires_at: int | None
     error_code: str | None
     error_text: str | None
+    runner: str | None = None
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -185,19 +187,36 @@ class Assignment(msgspec.Struct, frozen=True, kw_only=True):
     forward: Forward | None = None
 
 
+class Capacity(NamedTuple):
+    """What a runner has for one job: bytes of memory, and seconds of run time."""
+
+    memory_bytes: int = INT64_MAX
+    seconds: float = inf
+
+
+RunnerKind = Literal["server", "agent", "pilot"]
+
+
 class Runner(msgspec.Struct, frozen=True):
     """A process that claims jobs. It is alive while its heartbeat rises.
 
-    An agent serves one `device`; a server serves all devices without agents. A server has
-    `express_slots` for short jobs in addition to its `slots`.
+    An agent serves one `device`; a server, and a pilot on another machine, serve all devices
+    without agents. A server has `express_slots` for short jobs in addition to its `slots`. A pilot
+    has `memory_bytes` for each job.
     """
 
     id: str
-    kind: Literal["server", "agent"]
+    kind: RunnerKind
     beat: int
     slots: int
     device: str | None = None
     express_slots: int = 0
+    memory_bytes: int | None = None
+
+
+def runner_name(runner: str) -> str:
+    """Return the part of a runner's id that its jobs show to users: without its account."""
+    return runner.rpartition("/")[2]
 
 
 class Progress(msgspec.Struct, frozen=True):

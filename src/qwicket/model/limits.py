@@ -145,7 +145,7 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Devices of labs and their agents."""
+    """Devices of labs and their agents, and workers on other machines."""
 
     device_agents: int = 256
     """Agents of one device; a killed one counts until its lease time is over."""
@@ -153,6 +153,10 @@ class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Gates of a lab's device."""
     held_leases: int = 64
     """Jobs that a lab's agent may report to hold."""
+    pilots: int = 1_024
+    """Pilots (`qwicket worker`); a killed one counts until its lease time is over."""
+    pilot_leases: int = 32_768
+    """Jobs that a pilot may report to hold: two tasks of 16 jobs for each of 1,024 slots."""
     layout_bytes: int = 64 << 10
     """Layout of a lab's photonic device."""
 

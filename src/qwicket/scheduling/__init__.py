@@ -7,6 +7,7 @@ from qwicket.scheduling.forecast import Forecast, Forecaster, QueuePosition
 from qwicket.scheduling.heartbeat import Heartbeat
 from qwicket.scheduling.liveness import LivenessMonitor
 from qwicket.scheduling.maintenance import MaintenanceLoop
+from qwicket.scheduling.pilots import Offer, PilotScheduler, Pulled
 
 __all__ = [
     "AgentScheduler",
@@ -17,6 +18,9 @@ __all__ = [
     "Heartbeat",
     "LivenessMonitor",
     "MaintenanceLoop",
+    "Offer",
+    "PilotScheduler",
+    "Pulled",
     "QueuePosition",
     "follow_queue",
 ]

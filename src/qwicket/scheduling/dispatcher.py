@@ -23,6 +23,7 @@ from qwicket.drivers import (
 )
 from qwicket.model.errors import QwicketError
 from qwicket.model.failures import Failure
+from qwicket.model.jobs import Capacity
 from qwicket.model.states import JobState
 from qwicket.scheduling.slots import Slots
 from qwicket.store import Claim, StaleLease
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from qwicket.store import Changed, Store
 
 _STOPS: Final = "the server stops"
+_NO_LIMIT: Final = Capacity()
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
@@ -107,6 +109,7 @@ class Dispatcher:
         runner: This runner's id, already registered in the store.
         now_ms: Clock; returns Unix milliseconds.
         express: Slots for short jobs, if any.
+        capacity: Memory and time of a slot; longer jobs wait for other runners.
         slow_poll_s: Interval of the poll for jobs without a notification.
     """
 
@@ -119,6 +122,7 @@ class Dispatcher:
         now_ms: Callable[[], int],
         express: Express | None = None,
         *,
+        capacity: Capacity = _NO_LIMIT,
         slow_poll_s: float = 2.0,
     ) -> None:
         self._store = store
@@ -129,6 +133,7 @@ class Dispatcher:
         self._n_busy = 0
         self._slot_ended_at = 0.0
         self._express = express
+        self._capacity = capacity
         self._slow_poll_s = slow_poll_s
         self._express_slots = asyncio.Semaphore(express.driver.slots if express else 0)
         self._express_wake = asyncio.Event()
@@ -308,7 +313,11 @@ class Dispatcher:
             found = await leases.claim_unattended(device, self._runner)
             if found is not None:
                 return Claim([found], is_last=False)
-        return await leases.claim(device, self._runner, self._now_ms(), maximum=driver.batch)
+        return await leases.claim(
+            *(device, self._runner, self._now_ms()),
+            maximum=driver.batch,
+            capacity=self._capacity,
+        )
 
     def _begin(
         self, assignments: list[Assignment], driver: Driver, *, is_express: bool = False

@@ -148,9 +148,9 @@ class Forecaster:
         device = await self._store.devices.get(name)
         if device is not None and device.driver == "agent":
             return sum(runner.slots for runner in runners if runner.device == name), 0
-        servers = [runner for runner in runners if runner.kind == "server"]
-        slots = max(1, sum(runner.slots for runner in servers))
-        return slots, sum(runner.express_slots for runner in servers)
+        others = [runner for runner in runners if runner.kind != "agent"]
+        slots = max(1, sum(runner.slots for runner in others))
+        return slots, sum(runner.express_slots for runner in others)
 
 
 def simulate_queue(

@@ -6,6 +6,16 @@ the model defines and only the server reads (announced devices, calibrations, re
 stay with the native dialect.
 """
 
-from qwicket.schema import accounts, agents, base, devices, groups, jobs, problems, results
+from qwicket.schema import accounts, agents, base, devices, groups, jobs, pilots, problems, results
 
-__all__ = ["accounts", "agents", "base", "devices", "groups", "jobs", "problems", "results"]
+__all__ = [
+    "accounts",
+    "agents",
+    "base",
+    "devices",
+    "groups",
+    "jobs",
+    "pilots",
+    "problems",
+    "results",
+]

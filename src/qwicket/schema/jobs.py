@@ -112,6 +112,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         error: Reason of its failure.
         queue: Position in the queue, while it waits.
         progress: Progress that a lab's agent reports, while it runs.
+        runner: Name of the server, worker or agent that ran it last; null before its first start.
     """
 
     id: Id
@@ -135,6 +136,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
     error: ErrorBody | None = None
     queue: QueueBody | None = None
     progress: ProgressBody | None = None
+    runner: str | None = None
 
 
 class JobList(ResponseBody, frozen=True, kw_only=True):

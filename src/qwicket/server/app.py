@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import importlib
 import os
+import socket
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -20,7 +21,7 @@ from qwicket.gateway import Gateway
 from qwicket.gateway.response_budget import ResponseBudget
 from qwicket.model.errors import QwicketError, Unavailable
 from qwicket.model.ids import new_id
-from qwicket.model.jobs import Runner
+from qwicket.model.jobs import Capacity, Runner
 from qwicket.model.limits import INT64_MAX
 from qwicket.scheduling import (
     Dispatcher,
@@ -67,7 +68,8 @@ class App:
     def __init__(self, settings: Settings) -> None:
         compute.check(settings)
         self._settings = settings
-        self._workers = settings.workers or os.cpu_count() or 1
+        self._workers = os.cpu_count() or 1 if settings.workers is None else settings.workers
+        self._express_slots = settings.express_slots if self._workers else 0
         self._limits = _with_memory(settings.limits, self._workers)
         self._router: Router | None = None
         self._store: Store | None = None
@@ -114,9 +116,8 @@ class App:
         self._compute = cluster or compute.local(
             self._workers, memory_bytes=limits.memory_bytes, response_bytes=response_bytes
         )
-        express_slots = 0 if settings.workers == 0 else settings.express_slots
         self._express = LocalCompute(
-            express_slots,
+            self._express_slots,
             memory_bytes=min(limits.express_bytes, limits.memory_bytes or INT64_MAX),
             spares=0,
             response_bytes=response_bytes,
@@ -143,8 +144,8 @@ class App:
             pause_s=limits.express_pause_s,
         )
         runner = self._runner = Runner(
-            *(new_id(now_ms()), "server", 0, driver.slots),
-            express_slots=express_slots,
+            *(_runner_id(), "server", 0, driver.slots),
+            express_slots=self._express_slots,
         )
         await store.leases.add_runner(
             *(runner.id, runner.kind, now_ms()),
@@ -152,7 +153,10 @@ class App:
             express_slots=runner.express_slots,
         )
         self._heartbeat = Heartbeat(store.leases, runner, now_ms, lease_s=settings.lease_s)
-        self._dispatcher = Dispatcher(store, driver, families, runner.id, now_ms, express)
+        capacity = Capacity(limits.memory_bytes or INT64_MAX)
+        self._dispatcher = Dispatcher(
+            store, driver, families, runner.id, now_ms, express, capacity=capacity
+        )
         liveness = LivenessMonitor(
             store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s
         )
@@ -211,10 +215,12 @@ class App:
         ]
         self._is_ready = True
         n_devices = len(await store.devices.all())
-        workers = f"{self._workers} worker processes"
+        where = f"in {self._workers} worker processes"
         if cluster is not None:
-            workers = f"the Dask cluster {settings.compute}, which has {cluster.slots} slots now"
-        self.summary = f"Qwicket serves {n_devices} devices; simulations run in {workers}."
+            where = f"in the Dask cluster {settings.compute}, which has {cluster.slots} slots now"
+        elif not self._workers:
+            where = "on other machines (`qwicket worker`)"
+        self.summary = f"Qwicket serves {n_devices} devices; simulations run {where}."
 
     async def _connect(self, cluster: DaskCompute) -> None:
         """Connect to the cluster, and let its workers' memory limit programs."""
@@ -279,9 +285,14 @@ async def _finish_imports() -> None:
         memory.tune_garbage_collector()
 
 
+def _runner_id() -> str:
+    """Return an id that ends with what users see as the runner of their jobs."""
+    return f"{new_id(now_ms())}/{socket.gethostname().partition('.')[0]}-{os.getpid()}"
+
+
 def _with_memory(limits: Limits, workers: int) -> Limits:
     """Divide this machine's memory among the workers unless the operator set a limit."""
     if limits.jobs.memory_bytes is not None:
         return limits
-    share = int(_MEMORY_SHARE * available_bytes() / workers)
+    share = int(_MEMORY_SHARE * available_bytes() / max(1, workers))
     return structs.replace(limits, jobs=structs.replace(limits.jobs, memory_bytes=share))

@@ -23,9 +23,13 @@ _MOST: Final = 4
 
 
 def local(workers: int, *, memory_bytes: int | None, response_bytes: int) -> LocalCompute:
-    """Return the workers of this machine."""
+    """Return the workers of this machine, which may be none."""
     return LocalCompute(
-        workers, memory_bytes=memory_bytes, niceness=_NICENESS, response_bytes=response_bytes
+        workers,
+        memory_bytes=memory_bytes,
+        spares=min(1, workers),
+        niceness=_NICENESS,
+        response_bytes=response_bytes,
     )
 
 
@@ -61,7 +65,7 @@ def check(settings: Settings) -> ClusterAddress | None:
     """
     address = cluster_address.parse(settings.compute)
     if address is None:
-        _check_local(settings)
+        _refuse_size(settings, "there is no cluster without --compute")
         return None
     try:
         require("--compute", "dask")
@@ -80,12 +84,6 @@ def check(settings: Settings) -> ClusterAddress | None:
         if not address.is_plain:
             _certificates(settings)
     return address
-
-
-def _check_local(settings: Settings) -> None:
-    if settings.workers == 0:
-        raise InvalidRequest("--workers: 0 needs a cluster that runs the jobs: set --compute.")
-    _refuse_size(settings, "there is no cluster without --compute")
 
 
 def _size(settings: Settings) -> tuple[int, int]:

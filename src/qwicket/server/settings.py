@@ -44,7 +44,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         port: Port to listen on; 0 takes any free one.
         data_dir: Folder of the embedded store.
         database_url: PostgreSQL server in place of the embedded store; it holds a password.
-        workers: Worker processes; None means one per core.
+        workers: Worker processes; None means one per core, 0 that no engine runs here.
         compute: Where jobs run: `local`, or a Dask cluster (`compute/cluster_address.py`).
         compute_min: Least number of workers of a cluster that the server starts; None means 1.
         compute_max: Greatest number of them; None means 4.

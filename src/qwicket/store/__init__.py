@@ -16,7 +16,7 @@ from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
 from qwicket.store.devices import Devices, DeviceSnapshot
 from qwicket.store.groups import Groups
-from qwicket.store.jobs import JobEvent, Jobs, Program, Sizes
+from qwicket.store.jobs import JobEvent, Jobs, PackedProgram, Program, Sizes
 from qwicket.store.leases import Claim, HeldLease, Leases
 from qwicket.store.maintenance import Maintenance
 from qwicket.store.queue_state import (
@@ -46,6 +46,7 @@ __all__ = [
     "HeldLease",
     "JobEvent",
     "Leases",
+    "PackedProgram",
     "Program",
     "ProjectShare",
     "QueueDepth",

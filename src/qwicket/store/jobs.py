@@ -58,6 +58,14 @@ class Program(NamedTuple):
     source: bytes
 
 
+class PackedProgram(NamedTuple):
+    """The circuits and options of a job, packed, and its device."""
+
+    device: str
+    circuits: bytes
+    options: bytes
+
+
 class Sizes(NamedTuple):
     """Bytes of a job's program and of its stored results."""
 
@@ -341,6 +349,12 @@ class Jobs(Operations):
         column = None if tags is None else rows.from_texts(tags)
         row = tx.one("job_rename", job=job, name=name, tags=column, now_us=now * 1000)
         return record(tx, existing(row, "There is no such job."), is_renamed=True)
+
+    @scan
+    def packed(tx: Tx, jobs: Sequence[str]) -> dict[str, PackedProgram]:
+        """Return the circuits and options of some jobs, without those that were deleted."""
+        rows = {job: tx.one("program_packed", job=job) for job in jobs}
+        return {job: PackedProgram(*row) for job, row in rows.items() if row is not None}
 
     @read
     def sizes(tx: Tx, job: str) -> Sizes:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from contextlib import suppress
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.errors import LimitExceeded, QwicketError, StaleLease
 from qwicket.model.failures import Failure
-from qwicket.model.jobs import Assignment, Forward, Job, Lease, Progress, Runner
+from qwicket.model.jobs import Assignment, Capacity, Forward, Job, Lease, Progress, Runner
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import outcomes, rows, shares
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Future
 
     from qwicket.circuits.outcomes import PartResult
+    from qwicket.model.jobs import RunnerKind
     from qwicket.store.database import Row, Tx
 
 MAX_ATTEMPTS: Final = 3
@@ -40,12 +41,18 @@ _EXPRESS_CANDIDATES: Final = 100
 _BATCH_S: Final = 0.02
 """Total estimate of a batch, whose first result waits for the last."""
 
+_BATCH_OPERATIONS: Final = 100_000
+"""Operations of a batch's circuits, which travel together."""
+
+_NO_LIMIT: Final = Capacity()
+
 
 class HeldLease(NamedTuple):
-    """A lease, and the state of its job."""
+    """A lease, the state of its job, and the pilot's request that claimed it."""
 
     lease: Lease
     state: JobState
+    request: int | None = None
 
 
 class Claim(NamedTuple):
@@ -70,7 +77,7 @@ class Leases(Operations):
     def add_runner(
         tx: Tx,
         runner: str,
-        kind: Literal["server", "agent"],
+        kind: RunnerKind,
         now: int,
         *,
         slots: int = 0,
@@ -95,8 +102,9 @@ class Leases(Operations):
     def void_runner(tx: Tx, runner: str, now: int) -> list[Job]:
         """Queue all jobs of a runner again, uncounted, and delete the runner."""
         released = []
-        for lease, _ in Leases.held(tx, runner):
-            released.append(Leases.release(tx, lease, "its runner is dead", now, blamed=False))
+        for each in Leases.held(tx, runner):
+            reason = "its runner is dead"
+            released.append(Leases.release(tx, each.lease, reason, now, blamed=False))
         tx.run("runner_remove", id=runner)
         return released
 
@@ -114,15 +122,35 @@ class Leases(Operations):
         return [job for (runner,) in orphans for job in Leases.void_runner(tx, runner, now)]
 
     async def claim(
-        self, device: str, runner: str, now: int, *, maximum: int = 1, durable: bool = False
+        self,
+        device: str,
+        runner: str,
+        now: int,
+        *,
+        maximum: int = 1,
+        durable: bool = False,
+        capacity: Capacity = _NO_LIMIT,
+        is_tiny: bool = False,
+        request: int | None = None,
     ) -> Claim:
         """Claim the next job of a device, or a batch of up to `maximum` tiny ones.
 
         By default the claim is not flushed to disk. A power cut then queues the jobs again, which
         is harmless for simulations but not for a lab (`durable`).
+
+        Args:
+            device: Name of the device.
+            runner: Id of the runner.
+            now: Unix milliseconds.
+            maximum: Limit on jobs.
+            durable: Whether the claim is on disk when this returns.
+            capacity: Only jobs that fit are claimed.
+            is_tiny: Whether to claim nothing if the next job is not tiny.
+            request: Number of the pilot's request.
         """
         return await self._database.write(
-            lambda tx: _claim(tx, device, runner, now, maximum), durable=durable
+            lambda tx: _claim(tx, device, runner, now, maximum, capacity, request, is_tiny=is_tiny),
+            durable=durable,
         )
 
     @read
@@ -152,7 +180,7 @@ class Leases(Operations):
     @write_unflushed
     def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Claim | Deferred[Claim]:
         shares.expect(tx)
-        row = tx.one("job_claim_express", job=job, now=now, now_us=now * 1000)
+        row = tx.one("job_claim_express", job=job, runner=runner, now=now, now_us=now * 1000)
         if row is None:  # another runner claimed it, or its user cancelled it
             return _NOTHING
         claimed = record(tx, row)
@@ -222,10 +250,64 @@ class Leases(Operations):
                 tx.run("lease_progress", **_key(lease), progress=text)
         return held
 
+    @write_unflushed
+    def renew_pilot(
+        tx: Tx,
+        pilot: Runner,
+        known: Collection[Lease],
+        requests: int,
+        now: int,
+        *,
+        maximum: int | None = None,
+    ) -> list[HeldLease]:
+        """Increment a pilot's heartbeat, and compare its list of leases with the stored ones.
+
+        A stored lease is released if the pilot does not know it although it knows the response to
+        the request that claimed it, or gave that request up. A pilot that was declared dead is
+        registered again, without its former leases.
+
+        Args:
+            tx: The transaction.
+            pilot: The pilot.
+            known: Leases that it reports to hold.
+            requests: Number up to which none of its requests is pending.
+            now: Unix milliseconds.
+            maximum: Limit on pilots; None sets no limit.
+
+        Returns:
+            The valid leases of the pilot, with the state of each job.
+
+        Raises:
+            LimitExceeded: The pilot is new and there are `maximum` already.
+        """
+        if not tx.count("runner_beat", id=pilot.id):
+            row = tx.one("runner_count", kind="pilot")
+            if maximum is not None and row is not None and int(row[0]) >= maximum:
+                raise LimitExceeded(
+                    f"There are {maximum} workers on other machines (limit pilots). Dead ones are"
+                    " removed after their lease time.",
+                    field="pilot",
+                )
+            _add_runner(tx, pilot, now)
+        held = []
+        for each in Leases.held(tx, pilot.id):
+            if each.lease in known or each.request is None or each.request > requests:
+                held.append(each)
+            else:
+                reason = "its claim was made, but its worker did not receive it"
+                Leases.release(tx, each.lease, reason, now, blamed=False)
+        return held
+
     @read
     def holds(tx: Tx, lease: Lease) -> bool:
         """Return whether a lease is the newest and belongs to the runner that claimed it."""
         return tx.one("lease_of_runner", **_key(lease), runner=lease.runner) is not None
+
+    @read
+    def held_by(tx: Tx, job: str) -> Lease | None:
+        """Return the lease of a job that a runner holds."""
+        row = tx.one("lease_of_job", job=job)
+        return Lease(job=job, fence=row[0], nonce=row[1], runner=row[2]) if row else None
 
     @read
     def progress(tx: Tx, job: str) -> Progress | None:
@@ -259,8 +341,10 @@ class Leases(Operations):
     def held(tx: Tx, runner: str) -> list[HeldLease]:
         """Return the stored leases of a runner, with the states of their jobs."""
         return [
-            HeldLease(Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state))
-            for job, fence, nonce, state in tx.all("lease_states", runner=runner)
+            HeldLease(
+                Lease(job=job, fence=fence, nonce=nonce, runner=runner), JobState(state), request
+            )
+            for job, fence, nonce, state, request in tx.all("lease_states", runner=runner)
         ]
 
     async def finish(self, lease: Lease, result: RunResult, now: int) -> Job:
@@ -409,20 +493,38 @@ def _check_agent_limit(tx: Tx, agent: Runner, maximum: int | None) -> None:
         )
 
 
-def _claim(tx: Tx, device: str, runner: str, now: int, maximum: int) -> Claim | Deferred[Claim]:
+def _claim(
+    tx: Tx,
+    device: str,
+    runner: str,
+    now: int,
+    maximum: int,
+    capacity: Capacity,
+    request: int | None,
+    *,
+    is_tiny: bool,
+) -> Claim | Deferred[Claim]:
     taken: list[Callable[[], Assignment]] = []
-    seconds = 0.0
+    seconds, operations = 0.0, 0
+    asked = {
+        "device": device,
+        "runner": runner,
+        "now": now,
+        "now_us": now * 1000,
+        "max_bytes": capacity.memory_bytes,
+        "max_seconds": capacity.seconds,
+    }
     shares.expect(tx)
-    while len(taken) < maximum and seconds < _BATCH_S:
-        longest = _TINY_S if taken else None
-        row = tx.one("job_claim", device=device, now=now, now_us=now * 1000, longest=longest)
+    while len(taken) < maximum and seconds < _BATCH_S and operations < _BATCH_OPERATIONS:
+        row = tx.one("job_claim", **asked, longest=_TINY_S if taken or is_tiny else None)
         if row is None:
             break
         *columns, n_leases = row
         job = record(tx, tuple(columns))
         shares.charge(tx, job, now)
-        taken.append(_assign(tx, job, runner))
+        taken.append(_assign(tx, job, runner, request))
         seconds += job.est_seconds
+        operations += job.n_ops_1q + job.n_ops_2q
         if job.est_seconds > _TINY_S or n_leases:
             break  # a job that ran before runs alone, because it may kill its worker
     if not taken:
@@ -431,9 +533,9 @@ def _claim(tx: Tx, device: str, runner: str, now: int, maximum: int) -> Claim | 
     return Deferred(lambda: Claim([each() for each in taken], is_last=more() is None))
 
 
-def _assign(tx: Tx, job: Job, runner: str) -> Callable[[], Assignment]:
+def _assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callable[[], Assignment]:
     nonce = f"{random_bits(128):032x}"
-    taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner)
+    taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner, request=request)
     return lambda: _assignment(job, nonce, runner, taken())
 
 

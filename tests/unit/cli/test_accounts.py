@@ -133,7 +133,10 @@ def test_a_revoked_token_is_listed_as_such(folder: Folder) -> None:
         ("token create --user nobody", "nobody"),
         ("token create --user ada --project other", "other"),
         ("token create --user ada --device nowhere", "There is no device nowhere."),
-        ("token create --user ada --scope admin", "ada is not an admin."),
+        (
+            "token create --user ada --scope admin",
+            "ada is not an admin, so its tokens cannot have the scope admin.",
+        ),
         ("token list --user nobody", "nobody"),
         ("token revoke 5", "token"),
         ("user add eve --email nonsense", "email must be an e-mail address."),

@@ -126,22 +126,8 @@ def release(text: bytes, _: Limits) -> schema.agents.ReleaseBody:
     return decode(text, _release)
 
 
-def finish(text: bytes, limits: Limits) -> schema.agents.FinishBody:
-    """Return the result that an agent reports.
-
-    Raises:
-        InvalidRequest: The body is malformed; `field` says where.
-        LimitExceeded: The result has too many parts.
-    """
-    body = decode(text, _finish)
-    if (body.parts is None) == (body.error is None):
-        raise InvalidRequest("There must be parts, or an error, and not both.", field="parts")
-    maximum = limits.programs.circuits
-    if len(body.parts or ()) > maximum:
-        raise LimitExceeded(
-            f"parts: at most {maximum} are allowed (limit circuits).", field="parts"
-        )
-    return body
+def finish(text: bytes, _: Limits) -> schema.agents.FinishBody:
+    return decode(text, _finish)
 
 
 def agent(text: str) -> str:
@@ -153,11 +139,32 @@ def agent(text: str) -> str:
     return decode(msgspec.json.encode(text), _AGENT)
 
 
-def result(body: schema.agents.FinishBody) -> list[Encoded | Failure] | Failure:
+def result(body: schema.agents.FinishBody, limits: Limits) -> list[Encoded | Failure] | Failure:
     """Return the parts of a job, or its failure, as the gateway takes them."""
-    if body.error is not None:
-        return _failure(body.error)
-    return [_part(number, part) for number, part in enumerate(body.parts or ())]
+    return reported(body.parts, body.error, limits)
+
+
+def reported(
+    parts: Sequence[schema.agents.PartReportBody] | None,
+    error: schema.agents.RunErrorBody | None,
+    limits: Limits,
+) -> list[Encoded | Failure] | Failure:
+    """Return the reported parts of a job, or its failure.
+
+    Raises:
+        InvalidRequest: There are neither parts nor an error, or both; or so it is in a part.
+        LimitExceeded: There are too many parts.
+    """
+    if (parts is None) == (error is None):
+        raise InvalidRequest("There must be parts, or an error, and not both.", field="parts")
+    maximum = limits.programs.circuits
+    if len(parts or ()) > maximum:
+        raise LimitExceeded(
+            f"parts: at most {maximum} are allowed (limit circuits).", field="parts"
+        )
+    if error is not None:
+        return _failure(error)
+    return [_part(number, part) for number, part in enumerate(parts or ())]
 
 
 def _part(number: int, part: schema.agents.PartReportBody) -> Encoded | Failure:

@@ -105,7 +105,7 @@ class AgentHandlers:
             request.path_params["id"],
             body.fence,
             body.nonce,
-            wire.result(body),
+            wire.result(body, self.limits),
             body.seconds,
         )
         return json(wire.end(job))

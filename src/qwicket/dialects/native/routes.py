@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from qwicket import schema
 from qwicket.circuits.calibrations import Calibration
-from qwicket.dialects.native import account_wire, agent_wire, wire
+from qwicket.dialects.native import account_wire, agent_wire, pilot_wire, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.handlers import Handlers
 from qwicket.dialects.native.openapi import document
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Family
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
-_T, _S = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE
+_T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
 _PAGE: Final = ("limit", "before")
 _SEARCH: Final = (
     "created_from",
@@ -47,6 +47,8 @@ _CLAIM: Final = Body(agent_wire.claim, schema.agents.ClaimBody)
 _RENEWAL: Final = Body(agent_wire.renewal, schema.agents.RenewBody)
 _FINISH: Final = Body(agent_wire.finish, schema.agents.FinishBody, limit="outcome_bytes")
 _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
+_PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
+_BRING: Final = Body(pilot_wire.bring, schema.pilots.BringBody, limit="outcome_bytes")
 _STREAM: Final = "text/event-stream"
 _DO: Final = Handlers
 
@@ -163,6 +165,19 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("POST", "/leases/{id}/release", _DO.release_job, _S, _RELEASE),
         responses=(schema.agents.JobStateBody,),
+    ),
+    Route(
+        *("POST", "/pilots/{name}/pull", _DO.pull_tasks, _C, _PULL),
+        query=("wait",),
+        responses=(schema.pilots.PulledBody,),
+    ),
+    Route(
+        *("POST", "/pilots/{name}/results", _DO.bring_results, _C, _BRING),
+        responses=(schema.pilots.BroughtBody,),
+    ),
+    Route(
+        *("DELETE", "/pilots/{name}", _DO.leave_pilots, _C),
+        responses=(schema.base.ResponseBody,),
     ),
 )
 

@@ -24,7 +24,7 @@ from qwicket.dialects.streaming import raw_list, raw_object
 from qwicket.model.errors import NotFound, QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.ids import part_id
-from qwicket.model.jobs import Job, Progress, Submission
+from qwicket.model.jobs import Job, Progress, Submission, runner_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -124,6 +124,7 @@ def job(
         error=error,
         queue=queue,
         progress=schema.jobs.ProgressBody(progress.done, progress.text) if progress else None,
+        runner=None if job.runner is None else runner_name(job.runner),
     )
 
 

@@ -289,3 +289,10 @@ insert into idempotency (account, dialect, key, digest, job, made_at)
 values (:account, :dialect, :key, :digest, :job, :now)
 on conflict (account, dialect, key) do update
 set digest = excluded.digest, job = excluded.job, made_at = excluded.made_at;
+
+-- name: program_packed
+-- Primary keys.
+select job.device, program.circuits, program.options
+from program
+inner join job on job.id = program.job
+where program.job = :job;

@@ -1,19 +1,21 @@
 -- Leases (claim, renew, finish, release) and the runners that hold them.
 
 -- name: job_claim
--- Claims the oldest job of the highest priority of the project with the least use. Claims nothing
--- while the device is off, or, for a batch, if that job is not tiny or ran before. The project is
--- found first, by index share_next, and then its job, by index job_to_claim: a join would sort all
--- waiting jobs. Also returns whether the job ran before and so has a lease; without the cast of the
--- returned id SQLite would not use the index of `lease`.
+-- Claims the oldest job of the highest priority of the project with the least use, among the jobs
+-- that fit into the memory and time of the runner. Claims nothing while the device is off, or, for a
+-- batch, if that job is not tiny or ran before. The project is found first, by index share_next, and
+-- then its job, by index job_to_claim: a join would sort all waiting jobs. Also returns whether the
+-- job ran before and so has a lease; without the cast of the returned id SQLite would not use the
+-- index of `lease`.
 update job set
-    state = {after:claim}, version = version + 1, change = {next_change},
+    state = {after:claim}, version = version + 1, change = {next_change}, runner = :runner,
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
 where {before:claim}
     and id = (
         select id
         from job as next
         where next.device = :device and next.state = 'queued'
+            and next.est_bytes <= :max_bytes and next.est_seconds <= :max_seconds
             and next.project = (
                 select share.project
                 from share
@@ -22,6 +24,8 @@ where {before:claim}
                         select 1 from job as waiting
                         where waiting.device = share.device and waiting.project = share.project
                             and waiting.state = 'queued'
+                            and waiting.est_bytes <= :max_bytes
+                            and waiting.est_seconds <= :max_seconds
                     )
                 order by share.vtime, share.project
                 limit 1
@@ -81,7 +85,7 @@ limit :limit;
 -- name: job_claim_express
 -- Like job_claim, for a job that express_next found.
 update job set
-    state = {after:claim}, version = version + 1, change = {next_change},
+    state = {after:claim}, version = version + 1, change = {next_change}, runner = :runner,
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
 where id = :job and {before:claim} and express is not null
     and not exists (
@@ -143,9 +147,11 @@ update forward set vendor_job_id = :vendor_job_id, sent_at = :now where job = :j
 
 -- name: lease_take
 -- Returns also the circuits and options of the job, and its forwarding record; primary keys only.
-insert into lease (job, fence, nonce, runner) values (:job, 1, :nonce, :runner)
+insert into lease (job, fence, nonce, runner, request)
+values (:job, 1, :nonce, :runner, :request)
 on conflict (job) do update
-set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner, progress = null
+set fence = lease.fence + 1, nonce = excluded.nonce, runner = excluded.runner,
+    request = excluded.request, progress = null
 returning
     fence,
     (select program.circuits from program where program.job = :job),
@@ -187,6 +193,10 @@ select {job} from job where id = :job and {holds_lease};
 select job from lease
 where job = :job and fence = :fence and nonce = :nonce and runner = :runner;
 
+-- name: lease_of_job
+-- Primary key.
+select fence, nonce, runner from lease where job = :job and runner is not null;
+
 -- name: lease_void
 -- Keeps the fencing token, because that of the next lease must be higher.
 update lease set runner = null, nonce = null, progress = null where job = :job;
@@ -196,7 +206,7 @@ delete from lease where job = :job;
 
 -- name: lease_states
 -- The leases of a runner with the states of their jobs; index lease_by_runner.
-select lease.job, lease.fence, lease.nonce, job.state
+select lease.job, lease.fence, lease.nonce, job.state, lease.request
 from lease
 inner join job on job.id = lease.job
 where lease.runner = :runner;
@@ -207,8 +217,8 @@ select distinct runner from lease
 where runner is not null and not exists (select 1 from runner where runner.id = lease.runner);
 
 -- name: runner_add
-insert into runner (id, kind, beat, slots, device, express_slots, started_at)
-values (:id, :kind, 0, :slots, :device, :express_slots, :now);
+insert into runner (id, kind, beat, slots, device, express_slots, memory_bytes, started_at)
+values (:id, :kind, 0, :slots, :device, :express_slots, :memory_bytes, :now);
 
 -- name: runner_beat
 update runner set beat = beat + 1 where id = :id;
@@ -218,7 +228,11 @@ update runner set beat = beat + 1 where id = :id;
 update runner set slots = :slots where id = :id and slots <> :slots;
 
 -- name: runner_list
-select id, kind, beat, slots, device, express_slots from runner;
+select id, kind, beat, slots, device, express_slots, memory_bytes from runner;
+
+-- name: runner_count
+-- Runners are few.
+select count(*) from runner where kind = :kind;
 
 -- name: lease_progress
 update lease set progress = :progress

@@ -1,0 +1,146 @@
+"""JSON of the routes that pilots use, as typed structs."""
+
+from __future__ import annotations
+
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from qwicket import schema
+from qwicket.circuits.outcomes import RunResult
+from qwicket.dialects.bodies import decode
+from qwicket.dialects.native.agent_wire import reported
+from qwicket.gateway.pilots import PilotOffer
+from qwicket.model.errors import LimitExceeded
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Capacity, Lease
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.gateway.pilots import PulledTasks, Reports, Task
+    from qwicket.model.limits import Limits
+
+_pull: Final = msgspec.json.Decoder(schema.pilots.PullBody)
+_bring: Final = msgspec.json.Decoder(schema.pilots.BringBody)
+
+
+def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
+    """Return the request of a pilot for jobs.
+
+    Raises:
+        InvalidRequest: The body is malformed; `field` says where.
+        LimitExceeded: It reports too many leases.
+    """
+    body = decode(text, _pull)
+    _check_number(len(body.held), "held", limits)
+    return body
+
+
+def bring(text: bytes, limits: Limits) -> schema.pilots.BringBody:
+    """Return the results that a pilot reports.
+
+    Raises:
+        InvalidRequest: The body is malformed; `field` says where.
+        LimitExceeded: It has too many results or releases.
+    """
+    body = decode(text, _bring)
+    _check_number(len(body.results), "results", limits)
+    _check_number(len(body.releases), "releases", limits)
+    return body
+
+
+def _check_number(number: int, field: str, limits: Limits) -> None:
+    maximum = limits.agents.pilot_leases
+    if number > maximum:
+        raise LimitExceeded(
+            f"{field}: there are {number}, {maximum} are allowed (limit pilot_leases).",
+            field=field,
+        )
+
+
+def offer(body: schema.pilots.OfferBody) -> PilotOffer:
+    seconds = inf if body.seconds_left is None else body.seconds_left
+    return PilotOffer(
+        version=body.version,
+        packing=body.packing,
+        request=body.request,
+        slots=body.slots,
+        tasks=body.tasks,
+        tiny_tasks=body.tiny_tasks,
+        capacity=Capacity(body.memory_bytes, seconds),
+        devices=frozenset(body.devices),
+    )
+
+
+def leases(held: Sequence[schema.pilots.PilotLeaseBody]) -> list[Lease]:
+    return [_lease(each) for each in held]
+
+
+def results(body: schema.pilots.BringBody, limits: Limits) -> list[tuple[Lease, RunResult]]:
+    """Return results by lease.
+
+    Raises:
+        InvalidRequest: A result has neither parts nor an error, or both; or a part has.
+        LimitExceeded: A result has too many parts.
+    """
+    return [(_lease(each), _result(each, limits)) for each in body.results]
+
+
+def _result(of: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
+    found = reported(of.parts, of.error, limits)
+    return RunResult(found if isinstance(found, Failure) else tuple(found), of.seconds)
+
+
+def releases(body: schema.pilots.BringBody) -> list[tuple[Lease, str, bool]]:
+    """Return the leases that a pilot gives back, with the reason and whether the job is blamed."""
+    return [(_lease(each), each.reason, each.blamed) for each in body.releases]
+
+
+def _lease(
+    of: schema.pilots.PilotLeaseBody
+    | schema.pilots.PilotResultBody
+    | schema.pilots.PilotReleaseBody,
+) -> Lease:
+    return Lease(job=of.id, fence=of.fence, nonce=of.nonce, runner="")
+
+
+def pulled(of: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.PulledBody:
+    return schema.pilots.PulledBody(
+        tasks=_tasks(of.tasks),
+        directives=tuple(
+            schema.pilots.DirectiveBody(id=job, fence=fence, directive=directive)
+            for (job, fence), directive in of.directives.items()
+        ),
+        pull_s=pull_s,
+        run_time_s=limits.jobs.run_time_s,
+        result_bytes=limits.bodies.outcome_bytes,
+    )
+
+
+def brought(of: Reports) -> schema.pilots.BroughtBody:
+    return schema.pilots.BroughtBody(states={**of.states}, tasks=_tasks(of.tasks))
+
+
+def size(tasks: Sequence[Sequence[Task]]) -> int:
+    """Return the bytes of the circuits of all tasks."""
+    return sum(len(each.assignment.circuits) for task in tasks for each in task)
+
+
+def _tasks(of: Sequence[Sequence[Task]]) -> tuple[tuple[schema.pilots.TaskJobBody, ...], ...]:
+    return tuple(tuple(map(_job, task)) for task in of)
+
+
+def _job(of: Task) -> schema.pilots.TaskJobBody:
+    given = of.assignment
+    lease = given.lease
+    return schema.pilots.TaskJobBody(
+        lease=schema.agents.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
+        device=given.device,
+        family=of.family,
+        circuits=given.circuits,
+        options=given.options,
+        est_bytes=given.est_bytes,
+        est_seconds=given.est_seconds,
+    )

@@ -1,0 +1,68 @@
+"""The handlers of `/v1` for pilots: workers on other machines pull jobs and bring results."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.native import pilot_wire as wire
+from qwicket.dialects.native.agents import AgentHandlers
+from qwicket.dialects.native.params import seconds
+from qwicket.dialects.responses import json_in_thread
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import Forbidden, Unauthenticated
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from qwicket import schema
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+
+_INLINE_BYTES: Final = 64 << 10
+"""Bytes of circuits up to which a response is encoded on the event loop."""
+
+
+class PilotHandlers(AgentHandlers):
+    """Handlers for pilots."""
+
+    async def pull_tasks(self, actor: Actor, request: Request[schema.pilots.PullBody]) -> ASGIApp:
+        """Ask for jobs to run, and for directives; with `?wait=` wait so many seconds for them."""
+        body = request.payload
+        stopping = {each.id for each in body.held if each.is_stopping}
+        pulled = await self._gateway.pilots.pull(
+            *(actor, request.path_params["name"], wire.offer(body.offer)),
+            *(wire.leases(body.held), stopping, body.settled),
+            seconds(request.query_params, "wait", self.limits.requests.wait_s),
+            lambda: self._is_pilot_gone(request),
+        )
+        pull_s = self._gateway.pilots.pull_s
+        return await json_in_thread(
+            lambda: wire.pulled(pulled, pull_s, self.limits),
+            is_small=wire.size(pulled.tasks) <= _INLINE_BYTES,
+        )
+
+    async def bring_results(
+        self, actor: Actor, request: Request[schema.pilots.BringBody]
+    ) -> ASGIApp:
+        """Bring results of jobs, give others back, and take new ones."""
+        body = request.payload
+        reports = await self._gateway.pilots.bring(
+            *(actor, request.path_params["name"], wire.offer(body.offer)),
+            *(wire.results(body, self.limits), wire.releases(body)),
+        )
+        return await json_in_thread(
+            lambda: wire.brought(reports), is_small=wire.size(reports.tasks) <= _INLINE_BYTES
+        )
+
+    async def leave_pilots(self, actor: Actor, request: Request[None]) -> ASGIApp:
+        """Stop serving as a pilot; its jobs run elsewhere."""
+        await self._gateway.pilots.leave(actor, request.path_params["name"])
+        return await json_in_thread(dict, is_small=True)
+
+    async def _is_pilot_gone(self, request: Request[Any]) -> bool:
+        """Return whether the client is gone or its token revoked, so that it gets no job."""
+        try:
+            (await self.sign_in(request)).require(Scope.COMPUTE_SERVE)
+        except (Forbidden, Unauthenticated):
+            return True
+        return await request.is_disconnected()

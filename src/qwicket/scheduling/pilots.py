@@ -1,0 +1,331 @@
+"""Scheduling for pilots: workers on other machines, which pull the jobs of built-in devices.
+
+A pilot always has one pull open: a long poll that returns jobs to run and directives about those it
+holds, and counts as its heartbeat. It brings results in requests of their own, whose responses also
+carry new jobs, so that a busy pilot makes one request for each batch.
+
+Requests are numbered. A claim is stored with the number of its request, and each pull says up to
+which number the pilot awaits no response. So a claim whose response was lost is found and released,
+in whatever order requests arrive, while one whose response is on its way is left alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from itertools import count
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.errors import QwicketError, Unavailable
+from qwicket.model.jobs import Capacity, Directive
+from qwicket.model.states import JobState
+from qwicket.store import StaleLease
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
+
+    from qwicket.circuits.outcomes import RunResult
+    from qwicket.model.jobs import Assignment, Job, Lease, Runner
+    from qwicket.store import Changed, HeldLease, Store, Watch
+
+_BATCH: Final = 16
+"""Limit on tiny jobs in one task; a failure of one repeats all of them."""
+_RESPONSE_BYTES: Final = 8 << 20
+"""Bytes of circuits above which a response carries no further batch."""
+_POLL_S: Final = 2.0
+"""Interval of the poll for jobs without a notification, such as those of a device that is on again
+because the time has come."""
+_UNDELIVERED: Final = "its worker disconnected before it received the claim"
+
+_log = logging.getLogger(__name__)
+
+
+Directives = dict[tuple[str, int], Directive]
+
+
+class Offer(NamedTuple):
+    """What a pilot can take now.
+
+    Attributes:
+        request: Number of its request.
+        tasks: Number of tasks that it can start; a task is one job, or a batch of tiny ones.
+        tiny_tasks: Number of tasks of tiny jobs that it takes beside them, to run next.
+        capacity: Memory and time for each task.
+        devices: Names of the devices whose jobs it takes.
+    """
+
+    request: int
+    tasks: int
+    tiny_tasks: int
+    capacity: Capacity
+    devices: Collection[str]
+
+    def fits(self, job: Job | None) -> bool:
+        """Return whether it can run a job; True for an unknown one."""
+        return job is None or (
+            job.est_bytes <= self.capacity.memory_bytes and job.est_seconds <= self.capacity.seconds
+        )
+
+
+class Pulled(NamedTuple):
+    """Batches of jobs to run, and directives by job and fence."""
+
+    batches: list[list[Assignment]]
+    directives: Directives
+
+
+class _Pull:
+    """A pull that waits.
+
+    Attributes:
+        offer: What its pilot can take.
+        watch: Wakes it.
+        devices: Devices that may have a job for it.
+        directives: Directives to its pilot.
+        is_polled: Whether it must read which devices have waiting jobs.
+    """
+
+    def __init__(self, offer: Offer, watch: Watch) -> None:
+        self.offer = offer
+        self.watch = watch
+        self.devices: set[str] = set()
+        self.directives: Directives = {}
+        self.is_polled = True
+
+    def takes(self, device: str, job: Job | None) -> bool:
+        """Return whether to tell it that a job waits, which it was not told before."""
+        offer = self.offer
+        return (
+            offer.tasks > 0
+            and device in offer.devices
+            and device not in self.devices
+            and offer.fits(job)
+        )
+
+
+class PilotScheduler:
+    """Gives jobs to pilots and stores their results.
+
+    Args:
+        store: The queue.
+        now_ms: Clock; returns Unix milliseconds.
+        lease_s: Lease time of runners.
+        maximum: Limit on pilots.
+    """
+
+    def __init__(
+        self, store: Store, now_ms: Callable[[], int], *, lease_s: float, maximum: int | None = None
+    ) -> None:
+        self._store = store
+        self._now_ms = now_ms
+        self._maximum = maximum
+        self._pulls: dict[str, _Pull] = {}
+        self._turns = count()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self.pull_s = lease_s / 4
+        self.stale_results = 0
+        store.changes.listen(self._on_change)
+        store.changes.on_resync(self._resync)
+
+    async def pull(
+        self,
+        pilot: Runner,
+        offer: Offer,
+        known: Sequence[Lease],
+        stopping: Collection[str],
+        settled: int,
+        wait_s: float,
+        is_gone: Callable[[], Awaitable[bool]],
+    ) -> Pulled:
+        """Return jobs and directives for a pilot; neither after `wait_s`.
+
+        Args:
+            pilot: The pilot.
+            offer: What it can take.
+            known: Leases that it reports to hold.
+            stopping: Ids of the jobs that it is stopping already.
+            settled: Number up to which none of its requests is pending.
+            wait_s: Seconds to wait for jobs or directives.
+            is_gone: Returns whether the client has disconnected.
+
+        Raises:
+            LimitExceeded: There are too many pilots.
+            Unavailable: The server is stopping.
+        """
+        self._end(pilot.id)  # an older one belongs to a broken connection
+        with self._store.changes.watch(f"jobs for {pilot.id}") as watch:
+            pull = self._pulls[pilot.id] = _Pull(offer, watch)
+            try:
+                held = await self._store.leases.renew_pilot(
+                    pilot, frozenset(known), settled, self._now_ms(), maximum=self._maximum
+                )
+                pull.directives |= _directives(held, known, stopping)
+                return await self._wait(pilot.id, pull, time.monotonic() + wait_s, is_gone)
+            finally:
+                if self._pulls.get(pilot.id) is pull:
+                    del self._pulls[pilot.id]
+
+    async def _wait(
+        self, pilot: str, pull: _Pull, deadline: float, is_gone: Callable[[], Awaitable[bool]]
+    ) -> Pulled:
+        while not self._store.changes.is_closed:
+            if self._pulls.get(pilot) is not pull or await is_gone():
+                return Pulled([], {})
+            batches = await self._claim_for(pilot, pull)
+            if batches and await is_gone():
+                await self._give_back(batches)
+                return Pulled([], {})
+            left_s = deadline - time.monotonic()
+            if batches or pull.directives or left_s <= 0:
+                return Pulled(batches, pull.directives)
+            is_woken = await pull.watch.changed(min(left_s, _POLL_S))
+            pull.is_polled = pull.is_polled or not is_woken
+        raise Unavailable("The server is stopping.", retry_after_s=1.0)
+
+    def _end(self, pilot: str) -> None:
+        """End the pull of a pilot, if one is open."""
+        if (pull := self._pulls.pop(pilot, None)) is not None:
+            pull.watch.wake()
+
+    async def bring(
+        self,
+        pilot: str,
+        results: Sequence[tuple[Lease, RunResult]],
+        releases: Sequence[tuple[Lease, str, bool]],
+        offer: Offer,
+    ) -> tuple[dict[str, JobState | None], list[list[Assignment]]]:
+        """Store results, queue released jobs again, and return what to run next.
+
+        Args:
+            pilot: Id of the pilot.
+            results: Results by lease.
+            releases: Leases that it gives back, the reason, and whether the job may be to blame.
+            offer: What it can take now.
+
+        Returns:
+            The state of each job, None where the lease was void; batches of jobs.
+        """
+        leases, now = self._store.leases, self._now_ms()
+        writes = [self._written(lease, leases.finish(lease, each, now)) for lease, each in results]
+        writes += [
+            self._written(lease, leases.release(lease, reason, now, blamed=blamed))
+            for lease, reason, blamed in releases
+        ]
+        taking = asyncio.ensure_future(self._claim(pilot, offer, None))
+        states = dict(await asyncio.gather(*writes))
+        return states, await taking
+
+    async def leave(self, pilot: str) -> list[Job]:
+        """Queue the jobs of a pilot that leaves again, and delete the pilot."""
+        self._end(pilot)
+        return await self._store.leases.void_runner(pilot, self._now_ms())
+
+    async def _written(self, lease: Lease, write: Awaitable[Job]) -> tuple[str, JobState | None]:
+        try:
+            return lease.job, (await write).state
+        except StaleLease:
+            self.stale_results += 1
+            _log.info("a result under a stale lease was refused")
+            return lease.job, None
+
+    async def _claim_for(self, pilot: str, pull: _Pull) -> list[list[Assignment]]:
+        """Claim what a pull was told of."""
+        devices = None if pull.is_polled else set(pull.devices)
+        pull.is_polled = False
+        pull.devices.clear()
+        return await self._claim(pilot, pull.offer, devices)
+
+    async def _claim(
+        self, pilot: str, offer: Offer, devices: Collection[str] | None
+    ) -> list[list[Assignment]]:
+        """Claim batches from devices in turn, from those with waiting jobs if None are given."""
+        maximum = offer.tasks + offer.tiny_tasks
+        if not maximum:
+            return []
+        leases, now = self._store.leases, self._now_ms()
+        if devices is None:
+            devices = await leases.devices_with_work(now)
+        turns = self._in_turn(set(devices) & set(offer.devices))
+        batches: list[list[Assignment]] = []
+        n_bytes = 0
+        while turns and len(batches) < maximum and n_bytes < _RESPONSE_BYTES:
+            device = turns.popleft()
+            claim = await leases.claim(
+                *(device, pilot, now),
+                maximum=_BATCH,
+                capacity=offer.capacity,
+                is_tiny=len(batches) >= offer.tasks,
+                request=offer.request,
+            )
+            if claim.taken:
+                batches.append(claim.taken)
+                n_bytes += sum(len(each.circuits) for each in claim.taken)
+                if not claim.is_last:
+                    turns.append(device)
+        for device in turns:
+            self._tell(device)
+        return batches
+
+    def _in_turn(self, devices: Collection[str]) -> deque[str]:
+        """Return devices in an order that begins with another one each time."""
+        ordered = deque(sorted(devices))
+        ordered.rotate(next(self._turns))
+        return ordered
+
+    async def _give_back(self, batches: Iterable[Sequence[Assignment]]) -> None:
+        for each in (each for batch in batches for each in batch):
+            try:
+                await self._store.leases.release(
+                    each.lease, _UNDELIVERED, self._now_ms(), blamed=False
+                )
+            except QwicketError as error:  # the next pull finds it
+                _log.warning("an undelivered claim was not released: %s", error)
+
+    def _on_change(self, change: Changed) -> None:
+        if not self._pulls:
+            return
+        if change.state is JobState.QUEUED:
+            self._tell(change.device, change.row)
+        elif change.state is JobState.CANCELLING:
+            task = asyncio.create_task(self._direct(change.job))
+            self._tasks.add(task)
+            task.add_done_callback(self._tasks.discard)
+
+    def _tell(self, device: str, job: Job | None = None) -> None:
+        """Wake the pull that has waited longest of those that can take a job."""
+        pull = next((each for each in self._pulls.values() if each.takes(device, job)), None)
+        if pull is not None:
+            pull.devices.add(device)
+            pull.watch.wake()
+
+    async def _direct(self, job: str) -> None:
+        """Tell the pilot that holds a job to stop it, if its pull is open here."""
+        try:
+            held = await self._store.leases.held_by(job)
+        except QwicketError as error:  # its next pull reads the state
+            _log.warning("the runner of a cancelled job could not be read: %s", error)
+            return
+        pull = self._pulls.get(held.runner) if held else None
+        if held is not None and pull is not None:
+            pull.directives[job, held.fence] = Directive.STOP
+            pull.watch.wake()
+
+    def _resync(self) -> None:
+        for pull in self._pulls.values():
+            pull.is_polled = True
+            pull.watch.wake()
+
+
+def _directives(
+    held: Sequence[HeldLease], known: Sequence[Lease], stopping: Collection[str]
+) -> Directives:
+    stored = {each.lease: each.state for each in held}
+    lost = {(each.job, each.fence): Directive.LOST for each in known if each not in stored}
+    stop = {
+        (lease.job, lease.fence): Directive.STOP
+        for lease, state in stored.items()
+        if state is JobState.CANCELLING and lease.job not in stopping
+    }
+    return lost | stop

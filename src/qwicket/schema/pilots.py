@@ -1,0 +1,197 @@
+"""Bodies of the API for pilots: workers on other machines that run the jobs of built-in devices."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from qwicket.schema.agents import Base64, LeaseBody, PartReportBody, RunErrorBody
+from qwicket.schema.base import (
+    INT64_MAX,
+    Directive,
+    Family,
+    Fence,
+    Id,
+    RedactedRepr,
+    ResponseBody,
+    ShortText,
+    State,
+)
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=1_024)]
+RequestNumber = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+
+
+class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What a pilot can take. A task is one job, or a batch of tiny ones.
+
+    Attributes:
+        version: Version of the pilot's program.
+        packing: Version of packed circuits and results that it reads and writes.
+        request: Number of this request, from 1; each request of a pilot has a higher one.
+        slots: Number of tasks that it can run at the same time.
+        tasks: Number of tasks that it can start now.
+        tiny_tasks: Number of tasks of tiny jobs that it takes beside them, to run next.
+        memory_bytes: Memory for each task, in bytes.
+        seconds_left: Seconds until it must end, from now; null if it has no end.
+        devices: Names of the devices whose jobs it takes; empty means all.
+    """
+
+    version: ShortText
+    packing: int
+    request: RequestNumber
+    slots: Annotated[int, msgspec.Meta(ge=1, le=1_024)]
+    tasks: Count
+    tiny_tasks: Count = 0
+    memory_bytes: Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
+    seconds_left: Annotated[float, msgspec.Meta(ge=0, le=1e9)] | None = None
+    devices: Annotated[tuple[ShortText, ...], msgspec.Meta(max_length=1_024)] = ()
+
+
+class PilotLeaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A lease that a pilot holds.
+
+    Attributes:
+        id: Id of the job.
+        fence: Fencing token of the lease.
+        nonce: Random text of the lease.
+        is_stopping: Whether the pilot is stopping the job already.
+    """
+
+    id: ShortText
+    fence: Fence
+    nonce: ShortText
+    is_stopping: bool = False
+
+
+class PullBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/pilots/{name}/pull`.
+
+    Attributes:
+        offer: What the pilot can take.
+        settled: Number up to which none of its requests waits for a response.
+        held: Leases that it holds.
+    """
+
+    offer: OfferBody
+    settled: Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+    held: tuple[PilotLeaseBody, ...] = ()
+
+
+class PilotResultBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The result of a job: a part for each circuit, or one error for the job.
+
+    Attributes:
+        id: Id of the job.
+        fence: Fencing token of the lease.
+        nonce: Random text of the lease.
+        seconds: Time in seconds that the job ran.
+        parts: A report on each circuit, in their order.
+        error: Reason why the whole job has no outcome.
+    """
+
+    id: ShortText
+    fence: Fence
+    nonce: ShortText
+    seconds: Annotated[float, msgspec.Meta(ge=0, le=1e7)] = 0.0
+    parts: tuple[PartReportBody, ...] | None = None
+    error: RunErrorBody | None = None
+
+
+class PilotReleaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A job that its pilot gives back.
+
+    Attributes:
+        id: Id of the job.
+        fence: Fencing token of the lease.
+        nonce: Random text of the lease.
+        reason: Reason, which is shown in the job's events.
+        blamed: Whether this counts as one of the job's three attempts.
+    """
+
+    id: ShortText
+    fence: Fence
+    nonce: ShortText
+    reason: Annotated[str, msgspec.Meta(max_length=200)]
+    blamed: bool = False
+
+
+class BringBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/pilots/{name}/results`.
+
+    Attributes:
+        offer: What the pilot can take.
+        results: Results of jobs.
+        releases: Jobs that it gives back.
+    """
+
+    offer: OfferBody
+    results: tuple[PilotResultBody, ...] = ()
+    releases: tuple[PilotReleaseBody, ...] = ()
+
+
+class TaskJobBody(ResponseBody, frozen=True, kw_only=True):
+    """A job to run.
+
+    Attributes:
+        lease: Right to run the job.
+        device: Name of the device.
+        family: Family of the circuits.
+        circuits: The parsed and checked program: base64 of msgpack.
+        options: Options of the run: base64 of msgpack.
+        est_bytes: Estimated memory in bytes.
+        est_seconds: Estimated run time in seconds.
+    """
+
+    lease: LeaseBody
+    device: str
+    family: Family
+    circuits: Base64
+    options: Base64
+    est_bytes: int
+    est_seconds: float
+
+
+class DirectiveBody(ResponseBody, frozen=True, kw_only=True):
+    """What the pilot must do about a job that it holds.
+
+    Attributes:
+        id: Id of the job.
+        fence: Fencing token of the lease.
+        directive: `stop` if the job was cancelled, `lost` if the lease is void.
+    """
+
+    id: str
+    fence: int
+    directive: Directive
+
+
+class PulledBody(ResponseBody, frozen=True, kw_only=True):
+    """Jobs to run, and directives about those that the pilot holds.
+
+    Attributes:
+        tasks: Tasks, each a list of jobs to run one after the other in one process.
+        directives: What to do about jobs that the pilot holds.
+        pull_s: Longest wait of a pull in seconds, and time within which the next one is due.
+        run_time_s: Time in seconds that one task may run.
+        result_bytes: Size limit of a body that brings results.
+    """
+
+    tasks: tuple[tuple[TaskJobBody, ...], ...] = ()
+    directives: tuple[DirectiveBody, ...] = ()
+    pull_s: float
+    run_time_s: float
+    result_bytes: int
+
+
+class BroughtBody(ResponseBody, frozen=True, kw_only=True):
+    """States of jobs after a report of their pilot, and jobs to run next.
+
+    Attributes:
+        states: State by id of the job; null where the lease was void.
+        tasks: Tasks, as for a pull.
+    """
+
+    states: dict[Id, State | None]
+    tasks: tuple[tuple[TaskJobBody, ...], ...] = ()

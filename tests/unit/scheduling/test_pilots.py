@@ -1,0 +1,220 @@
+"""Pilots on a real store: pulls that wait, what wakes them, directives."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket.circuits.outcomes import RunResult
+from qwicket.model.accounts import Token
+from qwicket.model.errors import Unavailable
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Capacity, Directive, Lease, Runner
+from qwicket.model.states import JobState
+from qwicket.scheduling import Offer, PilotScheduler, Pulled
+from qwicket.store import Store, open_sqlite
+from support.stores import NOW, add_job, make_token, stored
+
+pytestmark = pytest.mark.anyio
+
+FIRST = Runner("root/first", "pilot", 0, 1)
+SECOND = Runner("root/second", "pilot", 0, 1)
+DEVICES = frozenset({"simulator", "clifford"})
+FAILED = RunResult(Failure("x", "y"), 0.1)
+
+
+@pytest.fixture
+async def store(tmp_path: Path) -> AsyncIterator[Store]:
+    opened = open_sqlite(tmp_path)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def ada(store: Store) -> Token:
+    return await make_token(store)
+
+
+@pytest.fixture
+def pilots(store: Store) -> PilotScheduler:
+    return PilotScheduler(store, lambda: NOW, lease_s=40)
+
+
+async def is_there() -> bool:
+    return False
+
+
+async def is_gone() -> bool:
+    return True
+
+
+def offer(request: int = 1, **changes: Any) -> Offer:
+    values = {"tasks": 1, "tiny_tasks": 0, "capacity": Capacity(), "devices": DEVICES}
+    return Offer(request, **{**values, **changes})
+
+
+async def pull(
+    pilots: PilotScheduler,
+    *known: Lease,
+    pilot: Runner = FIRST,
+    wait_s: float = 0,
+    settled: int = 0,
+    **changes: Any,
+) -> Pulled:
+    async with asyncio.timeout(10):
+        return await pilots.pull(pilot, offer(**changes), known, (), settled, wait_s, is_there)
+
+
+async def pulling(
+    store: Store, pilots: PilotScheduler, pilot: Runner = FIRST, **changes: Any
+) -> asyncio.Task[Pulled]:
+    """Begin a pull, which waits when this returns."""
+    task = asyncio.create_task(pull(pilots, pilot=pilot, wait_s=30, **changes))
+    while pilot.id not in {each.id for each in await store.leases.runners()}:
+        await asyncio.sleep(0)
+    await asyncio.sleep(0.05)
+    assert not task.done()
+    return task
+
+
+def jobs(pulled: Pulled) -> list[str]:
+    return [each.lease.job for batch in pulled.batches for each in batch]
+
+
+async def test_a_submission_wakes_one_pull_that_waits(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    first = await pulling(store, pilots)
+    second = await pulling(store, pilots, SECOND)
+    job = await add_job(store, ada, est_seconds=1.0)
+    async with asyncio.timeout(1):  # without the wake-up it looks again after 2 s
+        assert jobs(await first) == [job.id]
+    assert not second.done()
+    other = await add_job(store, ada, est_seconds=1.0)
+    async with asyncio.timeout(1):
+        assert jobs(await second) == [other.id]
+
+
+async def test_a_job_wakes_a_pull_that_can_take_it(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    small = await pulling(store, pilots, capacity=Capacity(1 << 10))
+    full = await pulling(store, pilots, Runner("root/full", "pilot", 0, 1), tasks=0)
+    elsewhere = Runner("root/elsewhere", "pilot", 0, 1)
+    other = await pulling(store, pilots, elsewhere, devices=frozenset({"clifford"}))
+    fitting = await pulling(store, pilots, SECOND)
+    job = await add_job(store, ada)
+    async with asyncio.timeout(1):
+        assert jobs(await fitting) == [job.id]
+    for each in (small, full, other):
+        assert not each.done()
+        each.cancel()
+
+
+async def test_devices_are_served_in_turn(store: Store, ada: Token, pilots: PilotScheduler) -> None:
+    for device in ("simulator",) * 3 + ("clifford",) * 3:
+        await add_job(store, ada, device=device, est_seconds=1.0)
+    batches = (await pull(pilots, tasks=4)).batches
+    assert sorted(batch[0].device for batch in batches) == ["clifford"] * 2 + ["simulator"] * 2
+
+
+async def test_tiny_jobs_are_taken_in_advance_and_longer_ones_are_not(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    for _ in range(20):
+        await add_job(store, ada)
+    await add_job(store, ada, est_seconds=1.0)
+    taken = await pull(pilots, tasks=1, tiny_tasks=5)
+    assert [len(batch) for batch in taken.batches] == [16, 4]
+
+
+async def test_a_cancellation_ends_a_pull_with_a_directive(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    await add_job(store, ada)
+    ((claimed,),) = (await pull(pilots)).batches
+    waiting = asyncio.create_task(pull(pilots, claimed.lease, tasks=0, wait_s=30))
+    await asyncio.sleep(0.05)
+    await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
+    async with asyncio.timeout(1):
+        told = (await waiting).directives
+    assert told == {(claimed.lease.job, claimed.lease.fence): Directive.STOP}
+
+
+async def test_a_result_ends_a_job_and_its_response_has_the_next(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    await add_job(store, ada)
+    ((claimed,),) = (await pull(pilots)).batches
+    following = await add_job(store, ada)
+    states, batches = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(2))
+    assert states == {claimed.lease.job: JobState.FAILED}
+    assert [each.lease.job for batch in batches for each in batch] == [following.id]
+    states, batches = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(3, tasks=0))
+    assert (states, batches) == ({claimed.lease.job: None}, [])
+    assert pilots.stale_results == 1
+
+
+async def test_a_pull_of_a_client_that_is_gone_claims_nothing(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    job = await add_job(store, ada)
+    assert (await pilots.pull(FIRST, offer(), (), (), 0, 1.0, is_gone)).batches == []
+    assert (await stored(store, job)).state is JobState.QUEUED
+
+
+async def test_a_claim_of_a_client_that_left_meanwhile_is_given_back(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    job = await add_job(store, ada)
+    looks = iter([False, True])
+
+    async def leaves() -> bool:
+        return next(looks)
+
+    assert (await pilots.pull(FIRST, offer(), (), (), 0, 1.0, leaves)).batches == []
+    found = await stored(store, job)
+    assert (found.state, found.attempts) == (JobState.QUEUED, 0)
+
+
+async def test_a_newer_pull_of_the_same_pilot_ends_the_older(
+    store: Store, pilots: PilotScheduler
+) -> None:
+    older = await pulling(store, pilots)
+    newer = asyncio.create_task(pull(pilots, wait_s=30))
+    async with asyncio.timeout(1):
+        assert await older == Pulled([], {})
+    newer.cancel()
+
+
+async def test_a_pilot_that_leaves_loses_its_jobs_at_once(
+    store: Store, ada: Token, pilots: PilotScheduler
+) -> None:
+    job = await add_job(store, ada)
+    await pull(pilots)
+    assert [each.id for each in await pilots.leave(FIRST.id)] == [job.id]
+    assert await store.leases.runners() == []
+
+
+async def test_after_a_resync_a_pull_looks_again(
+    store: Store, ada: Token, pilots: PilotScheduler, tmp_path: Path
+) -> None:
+    waiting = await pulling(store, pilots)
+    other = open_sqlite(tmp_path)  # this store hears nothing of what is done there
+    job = await add_job(other, ada)
+    await other.close()
+    store.changes.resync()
+    async with asyncio.timeout(1):
+        assert jobs(await waiting) == [job.id]
+
+
+async def test_a_server_that_stops_ends_its_pulls(store: Store, pilots: PilotScheduler) -> None:
+    waiting = await pulling(store, pilots)
+    store.changes.close()
+    with pytest.raises(Unavailable):
+        async with asyncio.timeout(1):
+            await waiting
