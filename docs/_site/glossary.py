@@ -54,6 +54,7 @@ TERMS = [
     Term("outcome", "The measured data of one circuit, before they are stored as a part of the result.", "agents.md#the-function"),
     Term("parser process", "A process that parses programs, with limits on time and memory.", "formats.md"),
     Term("part", "The result of one circuit of a job.", "api.md#parts"),
+    Term("pilot", "A worker on another machine (`qwicket worker`), which connects to the server and runs the jobs of built-in devices.", "howto/workers.md"),
     Term("profile", "A named address and token in a client's configuration file.", "clients/python.md#address-and-token"),
     Term("project", "A group of accounts whose jobs are charged together. Each job belongs to one project.", "queue.md"),
     Term("provider", "The owner of devices; it can be switched off as a whole.", "devices.md#providers"),

@@ -58,22 +58,6 @@ def test_the_table_names_every_file_and_no_other() -> None:
 # --- commands -------------------------------------------------------------------------------------
 
 
-def assert_runs(words: list[str]) -> None:
-    """Check a command line of ours, with its options."""
-    if words[0] == "worker" and not has_workers():
-        assert {word for word in words if word.startswith("--")} <= OF_WORKER
-        return
-    assert_known(words)
-
-
-OF_WORKER = {"--connect", "--token-file", "--slots", "--devices", "--insecure"}
-"""Options of `qwicket worker`, until this checkout has the command."""
-
-
-def has_workers() -> bool:
-    return main.get_command(click.Context(main), "worker") is not None
-
-
 # --- the image ------------------------------------------------------------------------------------
 
 
@@ -92,7 +76,7 @@ def test_the_image_has_two_stages_and_does_not_run_as_root() -> None:
     assert int(final["USER"].partition(":")[0]) > 0
     assert "HEALTHCHECK" in final
     assert json.loads(final["ENTRYPOINT"]) == ["tini", "-s", "--", "qwicket"]
-    assert_runs(json.loads(final["CMD"]))
+    assert_known(json.loads(final["CMD"]))
 
 
 def test_what_the_image_copies_is_there_and_is_not_ignored() -> None:
@@ -138,7 +122,7 @@ def test_services_of_the_compose_file_are_hardened_and_their_parts_are_there() -
             continue
         assert service["read_only"]
         assert service["cap_drop"] == ["ALL"]
-        assert_runs(service.get("command", ["serve"]))
+        assert_known(service.get("command", ["serve"]))
     assert (DEPLOY / document["services"]["server"]["build"]["context"]).resolve() == ROOT
 
 
@@ -185,7 +169,7 @@ def test_a_unit_is_hardened(unit: Path) -> None:
 
 def test_a_unit_calls_a_command_of_ours(unit: Path) -> None:
     (line,) = re.findall(r"^ExecStart=(.*)$", unit.read_text(), re.MULTILINE)
-    assert_runs(shlex.split(line)[1:])
+    assert_known(shlex.split(line)[1:])
 
 
 # --- Slurm and Apptainer --------------------------------------------------------------------------
@@ -196,7 +180,7 @@ def test_the_batch_script_is_shell_with_a_command_of_ours() -> None:
     subprocess.run(["bash", "-n", str(script)], check=True)
     text = script.read_text().replace("\\\n", " ")
     (line,) = re.findall(r"^srun .* qwicket (worker .*)$", text, re.MULTILINE)
-    assert_runs(shlex.split(line))
+    assert_known(shlex.split(line))
     # The signal goes to job steps: the worker must be one.
     assert re.search(r"^#SBATCH --signal=TERM@60$", text, re.MULTILINE)
 
@@ -408,7 +392,7 @@ def test_workers_may_connect_to_their_server_alone(
 def test_pods_run_commands_of_ours(documents: Documents) -> None:
     for pod in pods(documents):
         (container,) = pod["spec"]["containers"]
-        assert_runs([*container["args"]])
+        assert_known([*container["args"]])
         given = {variable["name"] for variable in container.get("env", [])}
         assert given <= variables()
         if container["args"][0] == "serve":

@@ -17,6 +17,7 @@ __all__ = ["main"]
     modules={
         "Run a server": {
             "serve": "serve",
+            "worker": "worker",
             "user": "accounts",
             "token": "accounts",
             "keys": "keys",
@@ -47,7 +48,7 @@ __all__ = ["main"]
     },
     needs_server=frozenset(
         {
-            *("serve", "user", "token", "keys", "project", "provider", "device"),
+            *("serve", "worker", "user", "token", "keys", "project", "provider", "device"),
             *("bench", "demo"),
         }
     ),

@@ -177,11 +177,16 @@ def push_calibration(
 def _agent_api(url: str, token: str | None, token_file: Path | None, device: str) -> AgentAPI:
     from qwicket.agents import AgentAPI
 
+    return AgentAPI(url, token_of(token, token_file), device)
+
+
+def token_of(token: str | None, token_file: Path | None) -> str:
+    """Return the token of a file, or the one that was given."""
     if token_file is not None:
         token = _token_in(token_file)
     if not token:
         raise click.ClickException("No token: pass --token-file or set QWICKET_TOKEN.")
-    return AgentAPI(url, token, device)
+    return token
 
 
 def _token_in(file: Path) -> str:

@@ -12,6 +12,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket serve",
         "qwicket serve --host 0.0.0.0 --port 8080 --workers 4 --limit shots=10000",
     ),
+    "worker": (
+        "qwicket worker --connect https://lab.example.org --token-file worker.token",
+        "qwicket worker --connect https://lab.example.org --slots 4 --devices simulator,clifford",
+    ),
     "user add": (
         "qwicket user add ada",
         "qwicket user add ben --role admin --email ben@example.org",

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
 
     from qwicket.compute import Compute
     from qwicket.drivers import ForwardLog
-    from qwicket.model.devices import Family
     from qwicket.model.jobs import Assignment
 
 _BATCH: Final = 16
@@ -51,7 +50,7 @@ class SimulatedDriver:
     def __init__(
         self,
         compute: Compute,
-        families: Mapping[str, Family],
+        families: Mapping[str, str],
         run_time_s: float,
         *,
         is_express: bool = False,
@@ -66,7 +65,7 @@ class SimulatedDriver:
         return self._compute.slots
 
     async def run(
-        self, assignments: Sequence[Assignment], forward_log: ForwardLog
+        self, assignments: Sequence[Assignment], forward_log: ForwardLog | None = None
     ) -> list[RunResult]:
         jobs = [
             EngineJob(self._families[each.device], each.circuits, each.options)

@@ -43,6 +43,8 @@ CONTRACT: Final = {
         "--access-log",
         "--limit",
     },
+    "worker": {"--connect", "--token", "--token-file", "--slots", "--memory-bytes", "--devices"}
+    | {"--name", "--walltime-s", "--grace", "--insecure"},
     "user add": DATA | {"--role", "--email", "--password-stdin"},
     "user list": DATA | {"--json"},
     "user disable": DATA,
@@ -203,7 +205,7 @@ def test_help_lists_every_command_under_what_it_is_for() -> None:
         [line.split()[0] for line in part.splitlines() if line.strip()]
         for part in (run_one, use_one, besides)
     ]
-    assert listed[0][:2] == ["serve", "user"]
+    assert listed[0][:3] == ["serve", "worker", "user"]
     assert {"devices", "submit", "watch"} < set(listed[1])
     assert [name for part in listed for name in part] == main.list_commands(click.Context(main))
 
@@ -276,6 +278,10 @@ def test_version_is_that_of_the_package() -> None:
         ("show /nowhere", "'/nowhere': No such file"),
         ("serve --port 65536", "65536 is not in the range"),
         ("serve --workers -1", "-1 is not in the range"),
+        ("worker --token x", "Missing option '--connect'"),
+        ("worker --connect http://lab.example.org --token x", "is not encrypted"),
+        ("worker --connect http://[::1 --token x", "is not an address"),
+        ("worker --connect https://lab --token x --slots 0", "0 is not in the range"),
         ("serve extra", "unexpected extra argument"),
         ("--config /nowhere user list", "/nowhere: No such file or directory"),
     ],

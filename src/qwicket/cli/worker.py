@@ -1,0 +1,176 @@
+"""`qwicket worker`: run the jobs of built-in devices on another machine."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from qwicket.cli.agent import token_of
+from qwicket.cli.options import client_errors
+
+if TYPE_CHECKING:
+    from qwicket.pilots import Node, Pilot
+
+
+@click.command()
+@click.option(
+    "--connect",
+    "url",
+    envvar="QWICKET_CONNECT",
+    show_envvar=True,
+    required=True,
+    metavar="URL",
+    help="Address of the server.",
+)
+@click.option(
+    "--token-file",
+    envvar="QWICKET_TOKEN_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="File with a token of the scope compute:serve.",
+)
+@click.option(
+    "--token",
+    envvar="QWICKET_TOKEN",
+    show_envvar=True,
+    metavar="TOKEN",
+    help="The token; better in the environment or a file.",
+)
+@click.option(
+    "--slots",
+    envvar="QWICKET_SLOTS",
+    show_envvar=True,
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="Jobs at the same time; by default one per core, or as many as Slurm gives.",
+)
+@click.option(
+    "--memory-bytes",
+    envvar="QWICKET_MEMORY_BYTES",
+    show_envvar=True,
+    type=click.IntRange(1 << 20),
+    metavar="BYTES",
+    help="Memory of one job; by default this machine's, or what Slurm gives, divided by the slots.",
+)
+@click.option(
+    "--devices",
+    envvar="QWICKET_DEVICES",
+    show_envvar=True,
+    metavar="NAME,…",
+    help="Only the jobs of these devices.",
+)
+@click.option(
+    "--name",
+    envvar="QWICKET_NAME",
+    show_envvar=True,
+    metavar="NAME",
+    help="Name of this worker in its jobs; by default that of the machine and a random part.",
+)
+@click.option(
+    "--walltime-s",
+    envvar="QWICKET_WALLTIME_S",
+    show_envvar=True,
+    type=click.FloatRange(1, 366 * 86_400),
+    metavar="SECONDS",
+    help="Time after which it is ended; longer jobs are not taken. By default Slurm's.",
+)
+@click.option(
+    "--grace",
+    "grace_s",
+    envvar="QWICKET_GRACE",
+    show_envvar=True,
+    default=20.0,
+    show_default=True,
+    type=click.FloatRange(0, 86_400),
+    metavar="SECONDS",
+    help="On SIGTERM, let running jobs go on for so long; then they are given back.",
+)
+@click.option(
+    "--insecure",
+    envvar="QWICKET_INSECURE",
+    show_envvar=True,
+    is_flag=True,
+    help="Allow http:// to another machine: anyone can read the token.",
+)
+@client_errors
+def worker(
+    url: str,
+    token_file: Path | None,
+    token: str | None,
+    slots: int | None,
+    memory_bytes: int | None,
+    devices: str | None,
+    name: str | None,
+    walltime_s: float | None,
+    grace_s: float,
+    insecure: bool,  # click's
+) -> None:
+    """Run the jobs of a server's built-in devices on this machine.
+
+    It connects to the server and needs no open port. An administrator creates its token:
+    `qwicket token create --user admin --scope compute:serve`.
+
+    SIGTERM or Ctrl-C stops it after its running jobs have ended, or were given back after the
+    grace time. A second signal gives them back at once.
+    """
+    _check_address(url, is_insecure=insecure)
+    from qwicket.pilots import PilotAPI, node
+    from qwicket.pilots.node import default_name
+
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    machine: Node = node(slots, memory_bytes, walltime_s)
+    names = tuple(filter(None, (each.strip() for each in (devices or "").split(","))))
+    secret = token_of(token, token_file)
+
+    async def serve() -> None:
+        from qwicket.compute import LocalCompute
+        from qwicket.pilots import Pilot
+
+        api = PilotAPI(url, secret, name or default_name(), machine, names)
+        compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
+        pilot = Pilot(api, compute, grace_s=grace_s)
+        _leave_on_signals(pilot)
+        click.echo(_summary(api.name, machine, api.url), err=True)
+        await pilot.serve()
+
+    asyncio.run(serve())
+
+
+def _check_address(url: str, *, is_insecure: bool) -> None:
+    try:
+        parts = urlsplit(url)
+        host = parts.hostname or ""
+    except ValueError:
+        raise click.BadParameter(f"{url!r} is not an address.", param_hint="--connect") from None
+    is_local = host in {"localhost", "::1"} or host.startswith("127.")
+    if parts.scheme == "http" and not is_local and not is_insecure:
+        raise click.BadParameter(
+            f"{url} is not encrypted, and the token reads the programs of all users. Use https://,"
+            " or --insecure in a network that you trust.",
+            param_hint="--connect",
+        )
+
+
+def _leave_on_signals(pilot: Pilot) -> None:
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, pilot.leave)
+
+
+def _summary(name: str, machine: Node, url: str) -> str:
+    left_s = machine.seconds_left()
+    until = "" if left_s is None else f", for {left_s:.0f} s"
+    memory = machine.memory_bytes >> 20
+    return f"Worker {name}: {machine.slots} slots of {memory} MiB for {url}{until}."

@@ -1,0 +1,83 @@
+"""What a pilot's machine has: processors, memory and time, as its batch system or the kernel says.
+
+Slurm's variables are those of sbatch(1), "OUTPUT ENVIRONMENT VARIABLES".
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.compute.memory import available_bytes
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_MEMORY_SHARE: Final = 0.8
+"""Share of the memory for jobs; the rest is for the processes themselves."""
+_MIB: Final = 1 << 20
+
+
+class Node(NamedTuple):
+    """What a pilot offers.
+
+    Attributes:
+        slots: Number of tasks at the same time.
+        memory_bytes: Memory for each, in bytes.
+        ends_at: Time on the monotonic clock at which it must have ended; None if it may stay.
+    """
+
+    slots: int
+    memory_bytes: int
+    ends_at: float | None = None
+
+    def seconds_left(self) -> float | None:
+        return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
+
+
+def node(
+    slots: int | None = None,
+    memory_bytes: int | None = None,
+    walltime_s: float | None = None,
+    environment: Mapping[str, str] = os.environ,
+) -> Node:
+    """Return what this machine has; whatever is given replaces what was found.
+
+    Args:
+        slots: Number of tasks at the same time.
+        memory_bytes: Memory for each, in bytes.
+        walltime_s: Seconds until the pilot must have ended.
+        environment: Environment variables, with those of a Slurm job if it is one.
+    """
+    slots = slots or _number(environment, "SLURM_CPUS_ON_NODE") or len(os.sched_getaffinity(0))
+    if memory_bytes is None:
+        memory_bytes = max(1, int(_MEMORY_SHARE * _memory(environment)) // slots)
+    if walltime_s is None:
+        end = _number(environment, "SLURM_JOB_END_TIME")
+        walltime_s = None if end is None else end - time.time()
+    return Node(slots, memory_bytes, None if walltime_s is None else time.monotonic() + walltime_s)
+
+
+def default_name(environment: Mapping[str, str] = os.environ) -> str:
+    """Return a name that tells people where the pilot runs."""
+    host = socket.gethostname().partition(".")[0] or "worker"
+    batch_job = environment.get("SLURM_JOB_ID", "")
+    return "-".join(filter(None, [host[:24], batch_job[:12], os.urandom(4).hex()]))
+
+
+def _memory(environment: Mapping[str, str]) -> int:
+    """Return the bytes that a batch system allows here, or that are free."""
+    of_node = _number(environment, "SLURM_MEM_PER_NODE")
+    if of_node:
+        return of_node * _MIB
+    each, cpus = (
+        _number(environment, name) for name in ("SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")
+    )
+    return each * cpus * _MIB if each and cpus else available_bytes()
+
+
+def _number(environment: Mapping[str, str], name: str) -> int | None:
+    text = environment.get(name, "")
+    return int(text) if text.isdecimal() else None

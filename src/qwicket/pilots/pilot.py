@@ -1,0 +1,429 @@
+"""The loop of a pilot: pull tasks, run them in worker processes, bring the results.
+
+One task keeps a pull open: it brings jobs while slots are free, and directives always. Another one
+sends reports, all that have come together in one request, whose response carries new tasks. So a
+busy pilot makes one request for each batch, and a cancellation reaches a running job at once.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket import schema
+from qwicket.agents.api import is_transient, pause_s
+from qwicket.circuits.outcomes import Encoded, RunResult
+from qwicket.clients.native import ApiError, ClientError
+from qwicket.drivers import JobNotStarted, ProcessDied, RetrySeparately
+from qwicket.drivers.simulated import SimulatedDriver
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Assignment, Lease
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.compute import Compute
+    from qwicket.pilots.api import PilotAPI
+
+    Report = schema.pilots.PilotResultBody | schema.pilots.PilotReleaseBody
+
+_PULL_S: Final = 5.0
+"""Wait of the first pull; the server's response says how long the next ones may be."""
+_LISTEN_AFTER_S: Final = 0.05
+"""Time for which all slots are busy before a pull without room waits for directives."""
+_LISTEN_TO_TINY_AFTER_S: Final = 1.0
+"""The same while all tasks are tiny: they end sooner, and their reports bring the next ones."""
+_AHEAD_S: Final = 0.1
+"""Estimate of one slot's tasks up to which further tiny ones are taken in advance, so that the
+processes do not wait for the network."""
+_BATCH_S: Final = 0.02
+"""Estimate of a batch of tiny jobs, about."""
+_NOT_STARTED_PAUSE_S: Final = 1.0
+_BASE64: Final = 4 / 3
+_ROOM_BYTES: Final = 64 << 10
+"""Bytes of a report besides its outcomes, at most."""
+_STOPS: Final = "its worker stops"
+_GOODBYE_S: Final = 5.0
+_WARM_UP_S: Final = 60.0
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(eq=False)
+class _Job:
+    """A job that the pilot holds."""
+
+    lease: schema.agents.LeaseBody
+    is_stopping: bool = False
+    is_lost: bool = False
+
+
+@dataclass(eq=False)
+class _Task:
+    """Jobs that run one after the other in one process."""
+
+    jobs: list[_Job]
+    est_seconds: float
+    run: asyncio.Task[None] | None = None
+
+
+class Pilot:
+    """Serves built-in devices of one server.
+
+    Args:
+        api: The server.
+        compute: Runs the jobs.
+        grace_s: Seconds that running jobs may go on after a request to stop.
+    """
+
+    def __init__(self, api: PilotAPI, compute: Compute, *, grace_s: float = 20.0) -> None:
+        self._api = api
+        self._compute = compute
+        self._grace_s = grace_s
+        self._tasks: set[_Task] = set()
+        self._jobs: dict[tuple[str, int], _Job] = {}
+        self._reports: list[Report] = []
+        self._has_reports = asyncio.Event()
+        self._has_room = asyncio.Event()
+        self._asked = 0
+        self._pull_s = _PULL_S
+        self._run_time_s = 0.0
+        self._result_bytes = 0
+        self._leaving = asyncio.Event()
+        self._hurry = asyncio.Event()
+        self._is_idle = asyncio.Event()
+        self._is_idle.set()
+
+    def leave(self) -> None:
+        """Stop pulling, let running jobs go on for the grace time, and return from `serve`.
+
+        A second call gives running jobs back at once.
+        """
+        (self._hurry if self._leaving.is_set() else self._leaving).set()
+
+    async def serve(self) -> None:
+        """Pull and run jobs until `leave`.
+
+        Raises:
+            ApiError: The server refuses this pilot: its token, its version or its name.
+        """
+        # No job is claimed before a process is warm.
+        await self._compute.run([], timeout_s=_WARM_UP_S)
+        pulling = asyncio.create_task(self._pull_always())
+        bringing = asyncio.create_task(self._bring_always())
+        leaving = asyncio.create_task(self._leaving.wait())
+        loops: set[asyncio.Task[Any]] = {pulling, bringing, leaving}
+        try:
+            done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            for each in done:
+                await each  # a loop ends only with an error
+            await _cancel(pulling)
+            await self._drain()
+        finally:
+            await _cancel(*loops)
+            self._stop_all()
+            await self._compute.close()
+            with suppress(ClientError, TimeoutError):
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._api.leave()
+            await self._api.close()
+
+    async def _drain(self) -> None:
+        """Let running tasks end and their reports arrive; then give the others back."""
+        # A pull without room: it keeps the leases alive and hears of cancellations.
+        listening = asyncio.create_task(self._pull_always())
+        hurry = asyncio.create_task(self._hurry.wait())
+        done = asyncio.create_task(self._is_idle.wait())
+        waits: set[asyncio.Task[Any]] = {hurry, done}
+        await asyncio.wait(waits, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
+        self._stop_all()
+        await asyncio.wait({done}, timeout=_GOODBYE_S)
+        await _cancel(listening, hurry, done)
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    def _take(self, tasks: Sequence[Sequence[schema.pilots.TaskJobBody]]) -> None:
+        for bodies in tasks:
+            self._is_idle.clear()
+            task = _Task([_Job(each.lease) for each in bodies], sum(e.est_seconds for e in bodies))
+            for job in task.jobs:
+                self._jobs[job.lease.id, job.lease.fence] = job
+            self._tasks.add(task)
+            task.run = asyncio.create_task(self._run(task, bodies))
+
+    async def _run(self, task: _Task, bodies: Sequence[schema.pilots.TaskJobBody]) -> None:
+        try:
+            reports = await self._reports_of(task, bodies)
+        except asyncio.CancelledError:
+            is_asked = all(job.is_stopping for job in task.jobs)
+            reason = "stopped" if is_asked else "stopped together with another job"
+            reason = _STOPS if self._leaving.is_set() else reason
+            reports = [_release(job, reason) for job in task.jobs]
+        self._tasks.discard(task)
+        for job, report in zip(task.jobs, reports, strict=True):
+            if job.is_lost:
+                self._forget(job.lease)
+            else:
+                self._reports.append(report)
+        self._has_reports.set()
+
+    async def _reports_of(
+        self, task: _Task, bodies: Sequence[schema.pilots.TaskJobBody]
+    ) -> list[Report]:
+        families = {each.device: each.family for each in bodies}
+        driver = SimulatedDriver(self._compute, families, self._run_time_s)
+        try:
+            results = await driver.run([_assignment(each) for each in bodies])
+        except ProcessDied as death:
+            return [_release(job, str(death), blamed=True) for job in task.jobs]
+        except RetrySeparately as reason:
+            return [_release(job, str(reason)) for job in task.jobs]
+        except JobNotStarted as reason:
+            await asyncio.sleep(_NOT_STARTED_PAUSE_S)  # a retry at once would fail the same way
+            return [_release(job, str(reason)) for job in task.jobs]
+        except Exception:
+            ids = ", ".join(job.lease.id for job in task.jobs)
+            _log.exception("an unforeseen error ended %s", ids)
+            text = "The worker failed; its log has the reason under the job's id."
+            results = [RunResult(Failure("driver_error", text), 0.0)] * len(task.jobs)
+        return [self._result(*each) for each in zip(task.jobs, results, strict=True)]
+
+    def _result(self, job: _Job, result: RunResult) -> schema.pilots.PilotResultBody:
+        lease, found = job.lease, result.result
+        if not isinstance(found, Failure):
+            size = _BASE64 * sum(len(each.body) for each in found if isinstance(each, Encoded))
+            if size + _ROOM_BYTES <= self._result_bytes:
+                return schema.pilots.PilotResultBody(
+                    id=lease.id,
+                    fence=lease.fence,
+                    nonce=lease.nonce,
+                    seconds=result.seconds,
+                    parts=tuple(map(_part, found)),
+                )
+            found = Failure(
+                "result_too_large",
+                f"The result has {size:,.0f} bytes as a worker on another machine sends it;"
+                f" {self._result_bytes:,} are allowed (limit outcome_bytes).",
+            )
+        return schema.pilots.PilotResultBody(
+            id=lease.id,
+            fence=lease.fence,
+            nonce=lease.nonce,
+            seconds=result.seconds,
+            error=_error(found),
+        )
+
+    def _forget(self, lease: schema.agents.LeaseBody | Report) -> None:
+        self._jobs.pop((lease.id, lease.fence), None)
+        if not self._jobs:
+            self._is_idle.set()
+
+    def _stop_all(self) -> None:
+        for task in self._tasks:
+            if task.run is not None:
+                task.run.cancel()
+
+    def _room(self) -> int:
+        """Return the number of tasks that can be asked for."""
+        free = self._compute.slots - len(self._tasks) - self._asked
+        return 0 if self._leaving.is_set() else max(0, free)
+
+    def _tiny_ahead(self) -> int:
+        """Return the number of tasks of tiny jobs that can be asked for in advance."""
+        if self._leaving.is_set() or not self._tasks:
+            return 0
+        return max(0, int(self._ahead_s() / _BATCH_S))
+
+    def _ahead_s(self) -> float:
+        """Return the estimate of the tasks that may be taken in advance, in seconds."""
+        return _AHEAD_S * self._compute.slots - sum(task.est_seconds for task in self._tasks)
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def _pull_always(self) -> None:
+        tries = 0
+        while True:
+            if not self._room():
+                self._has_room.clear()
+                is_tiny = self._ahead_s() > 0
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(
+                        _LISTEN_TO_TINY_AFTER_S if is_tiny else _LISTEN_AFTER_S
+                    ):
+                        await self._has_room.wait()
+            try:
+                await self._pull()
+                tries = 0
+            except ClientError as error:
+                if not is_transient(error):
+                    raise
+                tries += 1
+                _log.warning("no jobs could be pulled: %s", error)
+                await asyncio.sleep(pause_s(tries, error))
+
+    async def _pull(self) -> None:
+        """Pull once. A pull without room ends as soon as a slot is free."""
+        tasks = self._room()
+        held = [
+            schema.pilots.PilotLeaseBody(
+                id=job.lease.id,
+                fence=job.lease.fence,
+                nonce=job.lease.nonce,
+                is_stopping=job.is_stopping,
+            )
+            for job in self._jobs.values()
+        ]
+        self._asked += tasks
+        pulling = asyncio.ensure_future(self._api.pull(held, tasks, self._pull_s))
+        room = asyncio.ensure_future(self._has_room.wait())
+        try:
+            self._has_room.clear()
+            waits = {pulling} if tasks else {pulling, room}
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+            if not pulling.done():
+                return
+            pulled = pulling.result()
+        finally:
+            self._asked -= tasks
+            pulling.cancel()
+            room.cancel()
+        self._pull_s, self._run_time_s = pulled.pull_s, pulled.run_time_s
+        self._result_bytes = pulled.result_bytes
+        self._take(pulled.tasks)
+        for each in pulled.directives:
+            self._obey(each)
+
+    def _obey(self, told: schema.pilots.DirectiveBody) -> None:
+        job = self._jobs.get((told.id, told.fence))
+        if job is None:  # it was reported meanwhile
+            return
+        job.is_stopping = True
+        job.is_lost |= told.directive == "lost"
+        task = next((each for each in self._tasks if job in each.jobs), None)
+        if task is not None and task.run is not None:
+            task.run.cancel()
+        elif job.is_lost:
+            self._forget(job.lease)
+
+    async def _bring_always(self) -> None:
+        while True:
+            await self._has_reports.wait()
+            self._has_reports.clear()
+            reports, self._reports = self._reports, []
+            for some in self._split(reports):
+                await self._bring(some)
+
+    def _split(self, reports: Sequence[Report]) -> list[list[Report]]:
+        """Return reports in lists that each fit into one request."""
+        lists: list[list[Report]] = []
+        left = 0.0
+        for report in reports:
+            size = _BASE64 * _size(report) + 1_000
+            if not lists or size > left:
+                lists.append([])
+                left = self._result_bytes - _ROOM_BYTES
+            lists[-1].append(report)
+            left -= size
+        return lists
+
+    async def _bring(self, reports: list[Report]) -> None:
+        """Bring reports until the server has taken or refused them."""
+        tries = 0
+        while True:
+            try:
+                await self._bring_once(reports)
+                return
+            except ClientError as error:
+                if is_transient(error):
+                    tries += 1
+                    _log.warning("results were not delivered: %s", error)
+                    await asyncio.sleep(pause_s(tries, error))
+                    continue
+                if not isinstance(error, ApiError) or error.status in {401, 403, 404, 409}:
+                    raise
+                _log.error("the server refused reports: %s", error)
+                if len(reports) > 1:  # find the one that is refused
+                    for each in reports:
+                        await self._bring([each])
+                    return
+                if isinstance(reports[0], schema.pilots.PilotReleaseBody):
+                    self._forget(reports[0])
+                    return
+                reports = [_refused(reports[0], error)]
+
+    async def _bring_once(self, reports: Sequence[Report]) -> None:
+        tasks = self._room()
+        self._asked += tasks
+        try:
+            brought = await self._api.bring(
+                [each for each in reports if isinstance(each, schema.pilots.PilotResultBody)],
+                [each for each in reports if isinstance(each, schema.pilots.PilotReleaseBody)],
+                *(tasks, self._tiny_ahead()),
+            )
+        finally:
+            self._asked -= tasks
+        for report in reports:
+            self._forget(report)
+        self._take(brought.tasks)
+        if self._room():
+            self._has_room.set()
+
+
+async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+    for each in tasks:
+        each.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _assignment(of: schema.pilots.TaskJobBody) -> Assignment:
+    lease = of.lease
+    return Assignment(
+        lease=Lease(job=lease.id, fence=lease.fence, nonce=lease.nonce, runner=""),
+        device=of.device,
+        state=JobState.RUNNING,
+        attempts=0,
+        est_bytes=of.est_bytes,
+        est_seconds=of.est_seconds,
+        circuits=of.circuits,
+        options=of.options,
+    )
+
+
+def _part(of: Encoded | Failure) -> schema.agents.PartReportBody:
+    if isinstance(of, Failure):
+        return schema.agents.PartReportBody(error=_error(of))
+    return schema.agents.PartReportBody(outcome=of.body, sha256=of.sha256.hex())
+
+
+def _error(of: Failure) -> schema.agents.RunErrorBody:
+    return schema.agents.RunErrorBody(code=of.code, message=of.message[:1_000])
+
+
+def _release(job: _Job, reason: str, *, blamed: bool = False) -> schema.pilots.PilotReleaseBody:
+    lease = job.lease
+    return schema.pilots.PilotReleaseBody(
+        id=lease.id, fence=lease.fence, nonce=lease.nonce, reason=reason[:200], blamed=blamed
+    )
+
+
+def _refused(
+    report: schema.pilots.PilotResultBody, error: ApiError
+) -> schema.pilots.PilotResultBody:
+    """Return the failure of a job whose result the server refuses."""
+    text = f"The server refused the result: {error.detail}"[:1_000]
+    return schema.pilots.PilotResultBody(
+        id=report.id,
+        fence=report.fence,
+        nonce=report.nonce,
+        seconds=report.seconds,
+        error=schema.agents.RunErrorBody(code="outcome_refused", message=text),
+    )
+
+
+def _size(report: Report) -> int:
+    parts = getattr(report, "parts", None) or ()
+    return sum(len(part.outcome) for part in parts if part.outcome is not None)
