@@ -11,13 +11,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import click
 import httpx
 import pytest
 import yaml
 
 from contract.environments import interpreter
-from qwicket.cli import main
 from support.commands import assert_known, names, variables
 from support.installed import installed
 from support.programs import BELL
