@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import signal
+import subprocess
 import threading
 from collections.abc import Collection, Iterator
 from pathlib import Path
@@ -52,9 +53,9 @@ def test_killed_dask_workers_lose_no_job_and_double_no_result(
             jobs |= {submit(client, rng) for _ in range(40)}
             until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
             threading.Event().wait(rng.uniform(0, 0.3))
-            victim = cluster.workers.pop(0)
+            victim = until(lambda: with_engines(cluster), "a worker has engines", timeout_s=60)
             engines = children_of(victim.pid)
-            assert engines
+            cluster.workers.remove(victim)
             victim.kill()
             assert_gone(engines)
             victim.wait()
@@ -74,8 +75,8 @@ def test_killed_dask_schedulers_lose_no_job_and_double_no_result(
             jobs |= {submit(client, rng) for _ in range(40)}
             until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
             threading.Event().wait(rng.uniform(0, 0.3))
+            until(lambda: with_engines(cluster), "a worker has engines", timeout_s=60)
             engines = [pid for each in cluster.workers for pid in children_of(each.pid)]
-            assert engines
             cluster.scheduler.kill()
             assert_gone(engines)
             cluster.kill_scheduler()
@@ -104,6 +105,11 @@ def test_schedulers_of_our_own_are_replaced_and_lose_no_job(
             os.kill(victim, signal.SIGKILL)
             assert_gone(processes)
         assert_ended(books, jobs)
+
+
+def with_engines(cluster: DaskProcesses) -> subprocess.Popen[bytes] | None:
+    """Return a worker that has started its pool."""
+    return next((each for each in cluster.workers if children_of(each.pid)), None)
 
 
 def assert_gone(processes: Collection[int]) -> None:

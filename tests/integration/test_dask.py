@@ -9,7 +9,9 @@ import signal
 import time
 from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import msgspec
 import pytest
 
@@ -39,7 +41,10 @@ from qwicket.model.failures import Failure
 from qwicket.model.limits import Limits
 from support.dask import DaskProcesses, launcher
 from support.pools import announced, eventually, is_gone
-from support.processes import below
+from support.processes import below, workers_of
+from support.programs import BELL as BELL_JSON
+from support.programs import slow
+from support.server import LiveServer
 
 JOB = EngineJob("qubit", b"circuits", b"options")
 SMALL = PoolSettings(None, 1 << 20, engine="support.pool_tasks:engine", warm_up=None)
@@ -299,11 +304,49 @@ async def nothing(_: DaskCompute) -> None:
     """Use nothing."""
 
 
+# --- a server ------------------------------------------------------------------------------------
+
+
+def test_with_no_workers_no_engine_runs_on_the_server(
+    cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    server = LiveServer(tmp_path, *cluster.options, "--workers", "0")
+    with server.client() as client:
+        assert submitted(client, BELL_JSON, wait_s=30)["state"] == "completed"
+        assert workers_of(server.process.pid) == []
+    assert server.stop() == 0
+    server.assert_calm()
+
+
+def test_short_jobs_run_on_the_server_while_the_cluster_is_busy(
+    cluster: DaskProcesses, tmp_path: Path
+) -> None:
+    server = LiveServer(tmp_path, *cluster.options)
+    with server.client() as client:
+        long = [submitted(client, slow(25, 3_000)) for _ in range(2)]
+        assert submitted(client, BELL_JSON, wait_s=30)["state"] == "completed"
+        for each in long:
+            state = client.get(f"/v1/jobs/{each['id']}").json()["state"]
+            assert state == "running", "they are as busy as before"
+            client.post(f"/v1/jobs/{each['id']}/cancel").raise_for_status()
+        assert "qwicket_express_runs_total 1.0" in client.get("/metrics").text
+    assert server.stop() == 0
+    server.assert_calm()
+
+
+def submitted(client: httpx.Client, program: object, *, wait_s: int = 0) -> dict[str, Any]:
+    body = {"program": program, "device": "simulator", "shots": 100}
+    response = client.post("/v1/jobs", params={"wait": wait_s}, json=body)
+    job: dict[str, Any] = response.raise_for_status().json()
+    return job
+
+
 # --- clusters that are started -------------------------------------------------------------------
 
 
-def factory(name: str, *, least: int = 1, most: int = 2) -> StartedCluster:
-    return StartedCluster(ClusterAddress("factory", f"support.dask:{name}"), least=least, most=most)
+def factory(name: str) -> StartedCluster:
+    address = ClusterAddress("factory", f"support.dask:{name}")
+    return StartedCluster(address, least=1, most=2, idle_s=2)
 
 
 @pytest.fixture
@@ -324,6 +367,8 @@ def test_a_factorys_cluster_follows_what_is_wanted_and_ends_with_the_server() ->
         await has_slots(compute, 2)
         await asyncio.sleep(1.5)  # a round of its adaption, which must not go beyond the most
         assert compute.slots == 2
+        compute.want(0)
+        await asyncio.to_thread(eventually, lambda: compute.slots == 1)
         processes.update({launcher(os.getpid()), *below(launcher(os.getpid()))})
 
     with_compute(factory("local_cluster"), use)

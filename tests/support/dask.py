@@ -64,8 +64,16 @@ class DaskProcesses:
             *("--protocol", "tcp" if self._is_plain else "tls"),
             *("--dashboard-address", "127.0.0.1:0"),
         )
+        until(self._listens, "the scheduler listens", timeout_s=60)
         for _ in range(workers):
             self.add_worker()
+
+    def _listens(self) -> bool:
+        try:
+            socket.create_connection(("127.0.0.1", self._port)).close()
+        except ConnectionRefusedError:
+            return False
+        return True
 
     def add_worker(self, *options: str) -> subprocess.Popen[bytes]:
         scheme = "tcp" if self._is_plain else "tls"

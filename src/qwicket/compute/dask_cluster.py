@@ -85,14 +85,17 @@ class StartedCluster:
         address: What to start.
         least: Least number of workers.
         most: Greatest number of workers.
+        idle_s: Seconds for which a worker is not wanted before it is closed; to start one may take
+            as long.
     """
 
     is_ours = True
     remedy = "It is started again."
 
-    def __init__(self, address: ClusterAddress, *, least: int, most: int) -> None:
+    def __init__(self, address: ClusterAddress, *, least: int, most: int, idle_s: int = 60) -> None:
         self._launch = Launch(
-            *(address.kind, address.place, address.is_plain, dict(address.options), least, most)
+            *(address.kind, address.place, address.is_plain, dict(address.options)),
+            *(least, most, idle_s),
         )
         self._process: asyncio.subprocess.Process | None = None
         self._wanted = 0
@@ -118,13 +121,13 @@ class StartedCluster:
             raise ClusterUnavailable(f"the cluster was not started within {_START_S:g} s") from None
         if launched.error:
             raise ClusterUnavailable(f"the cluster cannot be started: {launched.error}")
-        self.want(self._wanted)
+        self._write(b"%d" % self._wanted)
         if launched.ca is None:
             return Endpoint(launched.address, None)
         return Endpoint(launched.address, security(launched.ca, launched.cert, launched.key))
 
     def want(self, n_workers: int) -> None:
-        if n_workers:
+        if n_workers != self._wanted:
             self._wanted = n_workers
             self._write(b"%d" % n_workers)
 

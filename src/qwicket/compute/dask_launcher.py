@@ -21,13 +21,14 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-_IDLE_S: Final = 60
-"""Seconds for which a worker is not wanted before it is closed: to start one may take longer."""
 _OWN_FOLDER: Final = "~/.cache/qwicket/dask"
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """A cluster to start: the fields of `ClusterAddress`, and the limits of its size in workers."""
+    """A cluster to start: the fields of `ClusterAddress`, and the limits of its size in workers.
+
+    A worker that is not wanted for `idle_s` seconds is closed.
+    """
 
     kind: str
     place: str
@@ -35,6 +36,7 @@ class Launch(msgspec.Struct, frozen=True):
     options: dict[str, str | int]
     least: int
     most: int
+    idle_s: int
 
 
 class Launched(msgspec.Struct, frozen=True):
@@ -150,7 +152,7 @@ class _Size:
             minimum=self._launch.least,
             maximum=self._launch.most,
             interval="1s",
-            wait_count=_IDLE_S,
+            wait_count=self._launch.idle_s,
         )
 
 

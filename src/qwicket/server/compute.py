@@ -68,9 +68,9 @@ def check(settings: Settings) -> ClusterAddress | None:
         _refuse_size(settings, "there is no cluster without --compute")
         return None
     try:
-        require("--compute", "dask")
+        require(settings.compute, "dask")
     except NotInstalled as error:
-        raise InvalidRequest(f"--compute: {settings.compute}: {error}.") from None
+        raise InvalidRequest(f"--compute: {error}.") from None
     if settings.workers:
         raise InvalidRequest(
             f"--workers: {settings.workers} is not possible with --compute {settings.compute},"
