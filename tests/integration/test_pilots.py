@@ -185,6 +185,30 @@ def test_a_job_runs_where_its_memory_is(
             assert (found["state"], found["runner"]) == ("completed", roomy.name)
 
 
+def test_a_device_takes_what_the_largest_present_pilot_takes(tmp_path: Path) -> None:
+    options = ("--workers", "0", "--lease-s", "2", "--limit", "qubits=40")
+    live_server = LiveServer(tmp_path / "server", *options)
+    with live_server.client() as client:
+
+        def qubits() -> int:
+            return int(client.get("/v1/devices/simulator").json()["qubits"])
+
+        before = qubits()
+        with pilot(live_server, tmp_path, "--memory-bytes", str(1 << 40)) as live:
+            until(lambda: qubits() > before, "the device shows more", timeout_s=60)
+            job = submit(client, slow(before + 1, 40))
+            assert client.post(f"/v1/jobs/{job}/cancel").status_code == 200
+            with RawPilot(live_server, "partial") as partial:
+                assert partial.pull(memory_bytes=1 << 60, devices=["clifford"]).is_success
+                assert qubits() < 40
+            assert live.stop() == 0
+        until(lambda: qubits() == before, "it shows less again", timeout_s=60)
+        body = {"device": "simulator", "program": slow(before + 1, 40), "shots": 100}
+        refused = client.post("/v1/jobs", json=body)
+        assert (refused.status_code, refused.json()["field"]) == (400, "program")
+    assert live_server.stop() == 0
+
+
 def test_a_job_that_is_longer_than_what_is_left_of_the_walltime_is_not_taken(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:

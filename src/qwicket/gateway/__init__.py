@@ -44,6 +44,7 @@ class Gateway:
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners, in seconds.
         first_poll_ms: Longest hold of a young job's first status read; 0 disables it.
+        memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
 
     Attributes:
         limits: Bounds on all requests.
@@ -74,8 +75,9 @@ class Gateway:
         *,
         lease_s: float = 45.0,
         first_poll_ms: int = HOLD_MS,
+        memory_grows: bool = False,
     ) -> None:
-        admission = Admission(store, parsers, limits, now_ms)
+        admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
         self.limits = limits
         self.auth = SignIn(store, limits.sign_in, now_ms)
         self.access_tokens = AccessTokens(store, self.auth, now_ms)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
@@ -52,6 +53,8 @@ _VARIANTS: Final = 20
 """Variants of a symmetrised run. The minimum of shots leaves 25 each; variants come in pairs."""
 
 _NOTHING: Final = Checked(Summary("", 0, 0, 0, 0), b"")
+_MEMORY_S: Final = 1.0
+"""Age limit of the memory of pilots."""
 _FREE: Final = engines.Estimate(0, 0.0, 0)
 """Summary of a refused program."""
 
@@ -66,17 +69,26 @@ class Admission:
         parsers: Parse programs that are too large for this process.
         limits: Bounds; `memory_bytes` must be set.
         now_ms: Clock; returns Unix milliseconds.
+        memory_grows: Whether pilots with more memory raise `memory_bytes`.
     """
 
     def __init__(
-        self, store: Store, parsers: ParserPool, limits: Limits, now_ms: Callable[[], int]
+        self,
+        store: Store,
+        parsers: ParserPool,
+        limits: Limits,
+        now_ms: Callable[[], int],
+        *,
+        memory_grows: bool = False,
     ) -> None:
         if limits.jobs.memory_bytes is None:
             raise ValueError("memory_bytes must be set before jobs are validated")
         self._store = store
         self._parsers = parsers
         self._limits = limits
-        self._memory_bytes = limits.jobs.memory_bytes
+        self._memory_bytes = self._own_memory_bytes = limits.jobs.memory_bytes
+        self._memory_grows = memory_grows
+        self._memory_until = 0.0
         self._now_ms = now_ms
         self._snapshots: TTLCache[str, DeviceSnapshot] = TTLCache(
             lambda name: store.devices.snapshot(name, now_ms())
@@ -94,11 +106,27 @@ class Admission:
         device, calibration = await self._device(actor, submission)
         self._check_numbers(submission, device)
         try:
-            return await self._checked(actor, submission, device, calibration)
+            try:
+                return await self._checked(actor, submission, device, calibration)
+            except LimitExceeded:
+                if not await self.update_memory():
+                    raise
+                return await self._checked(actor, submission, device, calibration)
         except (InvalidRequest, LimitExceeded) as refusal:
             if not keep_refused:
                 raise
             return _refused(actor, submission, refusal, self._now_ms())
+
+    async def update_memory(self) -> bool:
+        """Read the memory of the pilots that are present; return whether more is allowed now."""
+        if not self._memory_grows or time.monotonic() < self._memory_until:
+            return False
+        self._memory_until = time.monotonic() + _MEMORY_S
+        before = self._memory_bytes
+        runners = await self._store.leases.runners()
+        found = [each.memory_bytes or 0 for each in runners if each.kind == "pilot"]
+        self._memory_bytes = max(self._own_memory_bytes, *found, 0)
+        return self._memory_bytes > before
 
     async def _checked(
         self,
@@ -429,7 +457,10 @@ class Admission:
     def _max_qubits(self, device: Device) -> int:
         if device.family == "photonic":
             return min(device.spec.qubits, self._limits.photonic.modes)
-        return min(device.spec.qubits, self._limits.programs.clifford_qubits)
+        maximum = self._limits.programs.clifford_qubits
+        if _is_state_vector(device):
+            return min(max(device.spec.qubits, self._limits.jobs.qubits), maximum)
+        return min(device.spec.qubits, maximum)
 
     def _check_cost(self, estimate: engines.Estimate, device: Device) -> None:
         if estimate.state_qubits > self._limits.jobs.qubits:
@@ -569,6 +600,13 @@ def _new_job(
         idempotency_key=submission.idempotency_key,
         digest=_fingerprint(submission) if submission.idempotency_key else b"",
     )
+
+
+def _is_state_vector(device: Device) -> bool:
+    """Return whether a device is a simulator as wide as memory allows, and no copy of a machine."""
+    spec = device.spec
+    is_simulator = device.family == "qubit" and device.driver == "simulated"
+    return is_simulator and spec.exact and not spec.clifford_only
 
 
 def _refused(

@@ -33,6 +33,7 @@ class Devices:
 
     async def of(self, dialect: str) -> list[DeviceView]:
         """Return the devices of active providers that this dialect shows, in listing order."""
+        await self._admission.update_memory()
         shown = [
             device for device in await self._store.devices.offered() if dialect in device.dialects
         ]
@@ -44,6 +45,7 @@ class Devices:
         Raises:
             NotFound: The dialect does not show such a device.
         """
+        await self._admission.update_memory()
         return await self._view(await self._shown(name, dialect))
 
     async def calibration(self, name: str, dialect: str, at: int | None = None) -> Calibrated:

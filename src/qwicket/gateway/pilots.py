@@ -203,7 +203,8 @@ class Pilots:
             )
         return Runner(
             *(_runner_id(actor, name), "pilot", 0, offer.slots),
-            memory_bytes=offer.capacity.memory_bytes,
+            # One that serves some devices alone must not raise the limit of all.
+            memory_bytes=None if offer.devices or actor.devices else offer.capacity.memory_bytes,
         )
 
     async def _families_of(self, actor: Actor, offer: PilotOffer) -> dict[str, Family]:

@@ -94,7 +94,8 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         description: One sentence for people.
-        qubits: Limit on qubits of a circuit; the engine `aer-mps` has another limit.
+        qubits: Limit on qubits of a circuit; the engine `aer-mps` has another limit. A state vector
+            simulator that is no copy of a machine takes more where the limit `qubits` allows it.
         formats: Accepted formats (keys of `programs.FORMATS`), the preferred one first.
         gates: Names of the accepted gates, as the format spells them.
         native_gates: Native gates of its machine, as IonQ's JSON spells them; empty accepts those

@@ -169,6 +169,7 @@ class App:
             *(store, self._parsers, self._limits, now_ms),
             lease_s=settings.lease_s,
             first_poll_ms=settings.first_poll_ms,
+            memory_grows=settings.limits.jobs.memory_bytes is None,
         )
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
