@@ -13,7 +13,7 @@ import hashlib
 import logging
 import math
 import threading
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from uuid import uuid4
 
@@ -86,6 +86,7 @@ class DaskCompute:
         self._is_closed = False
         self.busy = 0
         self.worker_deaths = 0
+        self._tasks: Counter[str] = Counter()
         self._ended: list[Future[Any]] = []
         self._ended_bytes = 0
         self._look = asyncio.Event()
@@ -189,19 +190,30 @@ class DaskCompute:
     async def _submit(self, client: Client, jobs: Sequence[EngineJob], timeout_s: float) -> bytes:
         key = f"qwicket-{uuid4().hex}"
         packed = msgspec.msgpack.encode([tuple(job) for job in jobs])
+        worker = self._least_busy()
         task = client.submit(
             *(dask_worker.run_jobs, self._plugin.name, key, packed, timeout_s),
             key=key,
             pure=False,
+            workers=[worker] if worker else None,
+            allow_other_workers=True,  # if that one is gone by then
         )
+        self._tasks[worker] += 1
         try:
             response = cast("bytes", await task)
         except BaseException:
             # Nobody else wants the task, so Dask releases it, and its worker stops it.
             task.release()
             raise
+        finally:
+            self._tasks[worker] -= 1
         self._release_later(task, len(response))
         return response
+
+    def _least_busy(self) -> str:
+        """Return the worker with most free slots; Dask may give two tasks to one of two."""
+        free = {each: has.slots - self._tasks[each] for each, has in self._workers.items()}
+        return max(free, key=free.__getitem__, default="")
 
     def _release_later(self, task: Future[Any], size_bytes: int) -> None:
         """Release an ended task together with others.
@@ -329,6 +341,7 @@ class DaskCompute:
 
     def _set_workers(self, workers: dict[str, Capacity]) -> None:
         self._workers = workers
+        self._tasks = +self._tasks  # without the workers that have none
         n_slots = sum(each.slots for each in workers.values())
         if n_slots != self._slots:
             self._slots = n_slots
