@@ -169,6 +169,19 @@ def test_a_second_signal_gives_running_jobs_back_at_once(
         assert read(http, job)["state"] == "queued"
 
 
+def test_a_pilot_of_the_same_name_does_not_take_over_the_jobs_of_a_killed_one(
+    lone: LiveServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    with pilot(lone, tmp_path, "--name", "node1") as first:
+        job = submit(http, slow(22, 60))
+        until(lambda: read(http, job)["state"] == "running", "it runs")
+        first.kill()
+        with pilot(lone, tmp_path, "--name", "node1") as second:
+            found = read(http, job, wait=60)
+            assert (found["state"], found["runner"]) == ("completed", second.name)
+            assert events(http, job) == ["its runner is dead"]
+
+
 # --- what fits where ------------------------------------------------------------------------------
 
 

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
     envvar="QWICKET_NAME",
     show_envvar=True,
     metavar="NAME",
-    help="Name of this worker in its jobs; by default that of the machine and a random part.",
+    help="Name of this worker in its jobs, before a random part; by default that of the machine.",
 )
 @click.option(
     "--walltime-s",
@@ -122,8 +122,9 @@ def worker(
     grace time. A second signal gives them back at once.
     """
     _check_address(url, is_insecure=insecure)
+    from qwicket.compute import WorkFailed
     from qwicket.pilots import PilotAPI, node
-    from qwicket.pilots.node import default_name
+    from qwicket.pilots.node import new_name
 
     logging.basicConfig(
         level=logging.INFO,
@@ -138,14 +139,17 @@ def worker(
         from qwicket.compute import LocalCompute
         from qwicket.pilots import Pilot
 
-        api = PilotAPI(url, secret, name or default_name(), machine, names)
+        api = PilotAPI(url, secret, new_name(name), machine, names)
         compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
         pilot = Pilot(api, compute, grace_s=grace_s)
         _leave_on_signals(pilot)
         click.echo(_summary(api.name, machine, api.url), err=True)
         await pilot.serve()
 
-    asyncio.run(serve())
+    try:
+        asyncio.run(serve())
+    except WorkFailed as error:
+        raise click.ClickException(str(error)) from None
 
 
 def _check_address(url: str, *, is_insecure: bool) -> None:

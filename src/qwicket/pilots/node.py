@@ -60,11 +60,15 @@ def node(
     return Node(slots, memory_bytes, None if walltime_s is None else time.monotonic() + walltime_s)
 
 
-def default_name(environment: Mapping[str, str] = os.environ) -> str:
-    """Return a name that tells people where the pilot runs."""
+def new_name(given: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
+    """Return a name that tells people where the pilot runs, and that no other process has had.
+
+    The server takes requests under one name for those of one process.
+    """
     host = socket.gethostname().partition(".")[0] or "worker"
     batch_job = environment.get("SLURM_JOB_ID", "")
-    return "-".join(filter(None, [host[:24], batch_job[:12], os.urandom(4).hex()]))
+    known = [given] if given else [host[:24], batch_job[:12]]
+    return "-".join(filter(None, [*known, os.urandom(4).hex()]))
 
 
 def _memory(environment: Mapping[str, str]) -> int:

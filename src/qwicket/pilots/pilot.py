@@ -169,7 +169,8 @@ class Pilot:
                 self._forget(job.lease)
             else:
                 self._reports.append(report)
-        self._has_reports.set()
+        # Else no response will say that a slot is free.
+        (self._has_reports if self._reports else self._has_room).set()
 
     async def _reports_of(
         self, task: _Task, bodies: Sequence[schema.pilots.TaskJobBody]

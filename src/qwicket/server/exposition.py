@@ -160,7 +160,9 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     yield _counter(
         "qwicket_stale_results",
         "Results refused because their lease was not the newest",
-        sources.dispatcher.stale_results + gateway.agents.stale_results,
+        sources.dispatcher.stale_results
+        + gateway.agents.stale_results
+        + gateway.pilots.stale_results,
     )
     yield _gauge(
         "qwicket_long_polls_open",
