@@ -25,6 +25,7 @@ from benchmarks import (
     hostile,
     imports,
     photons,
+    pilots,
     queue,
     reading,
     sockets,
@@ -42,8 +43,8 @@ _tables: list[Table] = []
 """All that was printed."""
 
 PARTS: Final = (
-    *("queue", "steps", "batches", "agents", "dask", "express", "forecast", "hostile", "sockets"),
-    *("streams", "vendors", "engines", "atoms", "photons", "reading", "imports"),
+    *("queue", "steps", "batches", "agents", "pilots", "dask", "express", "forecast", "hostile"),
+    *("sockets", "streams", "vendors", "engines", "atoms", "photons", "reading", "imports"),
 )
 
 
@@ -76,6 +77,8 @@ def main() -> int:
         verdicts += _show_figures(_batches(5 if asked.quick else batches.ROUNDS))
     if "agents" in parts:
         verdicts += _show_figures(_agents(40 if asked.quick else agents.ROUNDS))
+    if "pilots" in parts:
+        verdicts += _show_figures(_pilots(pilots.QUICK if asked.quick else pilots.ROUNDS))
     if "dask" in parts:
         verdicts += _show_figures(_dask(dask.QUICK if asked.quick else dask.ROUNDS))
     if "express" in parts:
@@ -133,6 +136,11 @@ def _batches(rounds: int) -> Iterator[Figure]:
 def _dask(rounds: int) -> Iterator[Figure]:
     with places() as made:
         yield from dask.measure(made, rounds)
+
+
+def _pilots(rounds: int) -> Iterator[Figure]:
+    with places() as made:
+        yield from pilots.measure(made, rounds)
 
 
 def _agents(rounds: int) -> Iterator[Figure]:
