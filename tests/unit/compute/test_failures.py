@@ -44,5 +44,5 @@ def test_failure_survives_pickling(failure: WorkFailed) -> None:
 
 def test_each_failure_has_a_code_of_its_own() -> None:
     codes = {kind.code for kind in WorkFailed.__subclasses__()}
-    assert len(codes) == len(WorkFailed.__subclasses__()) == 6
+    assert len(codes) == len(WorkFailed.__subclasses__()) == 7
     assert WorkFailed.code not in codes

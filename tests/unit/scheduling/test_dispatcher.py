@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -307,10 +308,10 @@ async def test_a_claim_that_goes_wrong_leaves_the_claimer_and_its_slots(
     claim = store.leases.claim
     wrongs = [RuntimeError("a damaged row"), Unavailable()]
 
-    async def unlucky(device: str, runner: str, now: int, *, maximum: int) -> Claim:
+    async def unlucky(device: str, runner: str, now: int, **how: Any) -> Claim:
         if wrongs:
             raise wrongs.pop()
-        return await claim(device, runner, now, maximum=maximum)
+        return await claim(device, runner, now, **how)
 
     monkeypatch.setattr(store.leases, "claim", unlucky)
     for _ in range(4):
@@ -350,8 +351,8 @@ async def test_a_claim_that_was_under_way_when_all_stopped_is_given_back(
 ) -> None:
     claim, committed, told = store.leases.claim, asyncio.Event(), asyncio.Event()
 
-    async def slow(device: str, runner: str, now: int, *, maximum: int) -> Claim:
-        claimed = await claim(device, runner, now, maximum=maximum)
+    async def slow(device: str, runner: str, now: int, **how: Any) -> Claim:
+        claimed = await claim(device, runner, now, **how)
         if claimed.taken:
             committed.set()
             await told.wait()
@@ -406,8 +407,8 @@ async def test_a_claim_that_the_store_denied_is_found_and_offered_again(
 ) -> None:
     claim, lies = store.leases.claim, [Unavailable()]
 
-    async def liar(device: str, runner: str, now: int, *, maximum: int) -> Claim:
-        claimed = await claim(device, runner, now, maximum=maximum)
+    async def liar(device: str, runner: str, now: int, **how: Any) -> Claim:
+        claimed = await claim(device, runner, now, **how)
         if claimed.taken and lies:
             raise lies.pop()
         return claimed
