@@ -243,6 +243,8 @@ def test_a_lost_worker_is_blamed_on_a_job_the_second_time(
             await running
         finally:
             await asyncio.to_thread(eventually, lambda: compute.slots == 0)
+            with pytest.raises(NotStarted, match="no worker"):
+                await run(compute, JOB)
             own_cluster.add_worker()
             await has_slots(compute, 1)
 

@@ -191,11 +191,13 @@ class DaskCompute:
         key = f"qwicket-{uuid4().hex}"
         packed = msgspec.msgpack.encode([tuple(job) for job in jobs])
         worker = self._least_busy()
+        if not worker:  # the last one was lost since the claim
+            raise NotStarted("the cluster has no worker")
         task = client.submit(
             *(dask_worker.run_jobs, self._plugin.name, key, packed, timeout_s),
             key=key,
             pure=False,
-            workers=[worker] if worker else None,
+            workers=[worker],
             allow_other_workers=True,  # if that one is gone by then
         )
         self._tasks[worker] += 1
