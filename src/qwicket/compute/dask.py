@@ -13,7 +13,7 @@ import hashlib
 import logging
 import math
 import threading
-from collections import Counter, OrderedDict
+from collections import OrderedDict
 from typing import TYPE_CHECKING, Any, Final, TypeVar, cast
 from uuid import uuid4
 
@@ -82,11 +82,10 @@ class DaskCompute:
         self._workers: dict[str, Capacity] = {}
         self._slots = 0
         self._on_resize: Callable[[], None] = lambda: None
-        self._lost: OrderedDict[bytes, None] = OrderedDict()
+        self._lost: OrderedDict[bytes, int] = OrderedDict()
         self._is_closed = False
         self.busy = 0
         self.worker_deaths = 0
-        self._tasks: Counter[str] = Counter()
         self._ended: list[Future[Any]] = []
         self._ended_bytes = 0
         self._look = asyncio.Event()
@@ -170,6 +169,8 @@ class DaskCompute:
         client = self._client
         if client is None:
             raise NotStarted(_LOST)
+        if not self._workers:  # the last one was lost since the claim
+            raise NotStarted("the cluster has no worker")
         try:
             return dask_worker.read(await self._submit(client, jobs, timeout_s))
         except WorkerDied:
@@ -190,32 +191,19 @@ class DaskCompute:
     async def _submit(self, client: Client, jobs: Sequence[EngineJob], timeout_s: float) -> bytes:
         key = f"qwicket-{uuid4().hex}"
         packed = msgspec.msgpack.encode([tuple(job) for job in jobs])
-        worker = self._least_busy()
-        if not worker:  # the last one was lost since the claim
-            raise NotStarted("the cluster has no worker")
         task = client.submit(
             *(dask_worker.run_jobs, self._plugin.name, key, packed, timeout_s),
             key=key,
             pure=False,
-            workers=[worker],
-            allow_other_workers=True,  # if that one is gone by then
         )
-        self._tasks[worker] += 1
         try:
             response = cast("bytes", await task)
         except BaseException:
             # Nobody else wants the task, so Dask releases it, and its worker stops it.
             task.release()
             raise
-        finally:
-            self._tasks[worker] -= 1
         self._release_later(task, len(response))
         return response
-
-    def _least_busy(self) -> str:
-        """Return the worker with most free slots; Dask may give two tasks to one of two."""
-        free = {each: has.slots - self._tasks[each] for each, has in self._workers.items()}
-        return max(free, key=free.__getitem__, default="")
 
     def _release_later(self, task: Future[Any], size_bytes: int) -> None:
         """Release an ended task together with others.
@@ -235,17 +223,15 @@ class DaskCompute:
         for task in ended:
             task.release()
 
-    def _loss(self, jobs: Sequence[EngineJob]) -> WorkerLost | WorkerDied:
-        """Return how jobs failed whose Dask worker died; a job that this meets twice is blamed."""
+    def _loss(self, jobs: Sequence[EngineJob]) -> WorkerLost:
+        """Count the losses of these jobs' workers."""
+        self.worker_deaths += 1
         digests = [hashlib.sha256(msgspec.msgpack.encode(tuple(job))).digest() for job in jobs]
-        is_repeated = any(digest in self._lost for digest in digests)
-        self._lost.update(dict.fromkeys(digests))
+        times = 1 + max(self._lost.pop(digest, 0) for digest in digests)
+        self._lost.update(dict.fromkeys(digests, times))  # at the end, which is forgotten last
         while len(self._lost) > _REMEMBERED:
             self._lost.popitem(last=False)
-        if is_repeated:
-            self.worker_deaths += 1
-            return WorkerDied(0)
-        return WorkerLost()
+        return WorkerLost(times)
 
     # --- connection ------------------------------------------------------------------------------
 
@@ -343,7 +329,6 @@ class DaskCompute:
 
     def _set_workers(self, workers: dict[str, Capacity]) -> None:
         self._workers = workers
-        self._tasks = +self._tasks  # without the workers that have none
         n_slots = sum(each.slots for each in workers.values())
         if n_slots != self._slots:
             self._slots = n_slots

@@ -132,12 +132,21 @@ class NotStarted(WorkFailed):
 
 
 class WorkerLost(WorkFailed):
-    """The worker of a cluster that had the work is gone: killed, cut off, or ended by its site."""
+    """The worker of a cluster that had the work is gone: killed, cut off, or ended by its site.
+
+    Args:
+        times: How often this has happened to the same work.
+    """
 
     code = "worker_lost"
 
+    def __init__(self, times: int = 1) -> None:
+        self.times = times
+        super().__init__(times)
+
     def __str__(self) -> str:
-        return "The worker of the cluster that had the work was lost."
+        text = "The worker of the cluster that had the work was lost"
+        return f"{text}." if self.times == 1 else f"{text} ({self.times} times in all)."
 
 
 class ClusterUnavailable(Exception):

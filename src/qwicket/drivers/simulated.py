@@ -84,14 +84,16 @@ class SimulatedDriver:
         """Return the failed result of one job.
 
         Raises:
-            ProcessDied: The worker of the job died.
-            JobNotStarted: The worker of a cluster was lost, which says nothing about the job.
+            ProcessDied: The worker of the job died, or that of a cluster was lost again.
+            JobNotStarted: The worker of a cluster was lost, for the first time with this job.
             ExpressOverrun: The job exceeded the time or memory of an express slot.
         """
         if isinstance(failure, WorkerDied):
             raise ProcessDied(str(failure)) from failure
         if isinstance(failure, WorkerLost):
-            raise JobNotStarted(str(failure)) from failure
+            # Nodes fail, are drained, reach their time limit. The second time it may be the job.
+            fault = JobNotStarted if failure.times == 1 else ProcessDied
+            raise fault(str(failure)) from failure
         if self._is_express and isinstance(failure, TimeLimitExceeded | MemoryLimitExceeded):
             raise ExpressOverrun(str(failure)) from failure
         if isinstance(failure, TimeLimitExceeded):

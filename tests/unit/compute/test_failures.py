@@ -12,6 +12,7 @@ from qwicket.compute import (
     Stopped,
     TimeLimitExceeded,
     WorkerDied,
+    WorkerLost,
     WorkError,
     WorkFailed,
 )
@@ -26,6 +27,8 @@ SENTENCES = [
     (MemoryLimitExceeded(2048), "The work needed more than its memory limit of 2,048 bytes."),
     (MemoryLimitExceeded(None), "The work needed more memory than this machine could give."),
     (Stopped(), "The work was stopped."),
+    (WorkerLost(), "The worker of the cluster that had the work was lost."),
+    (WorkerLost(2), "The worker of the cluster that had the work was lost (2 times in all)."),
     (NotStarted("OSError"), "No worker could be started: OSError."),
 ]
 
