@@ -17,6 +17,7 @@ from click import ClickException
 from qwicket import engines
 from qwicket.gateway.admin import Admin
 from support import xanadu
+from support.agents import Lab
 from support.pilots import RawPilot, compute_token, pilot
 from support.processes import is_alive
 from support.programs import BELL, slow
@@ -339,6 +340,18 @@ def test_a_result_that_was_not_asked_for_counts_as_a_death_of_its_worker(
             assert states == {job: "queued" if attempt < 3 else "failed"}
             assert read(http, job)["attempts"] == attempt
         assert read(http, job)["error"]["code"] == "worker_died"
+
+
+def test_a_result_for_a_job_of_a_lab_is_refused(
+    lone: LiveServer, http: httpx.Client, tmp_path: Path
+) -> None:
+    with Lab(lone, tmp_path / "lab", device=lone.unused("lab")) as lab:
+        job = lab.submit(http)
+        lease = {"id": job, "fence": 1, "nonce": "0" * 32}
+        with RawPilot(lone, "stranger") as raw:
+            brought = raw.bring(results=[{**lease, "parts": []}])
+            assert (brought.status_code, brought.json()["states"]) == (200, {job: None})
+        assert read(http, job)["state"] == "queued"
 
 
 def test_another_version_of_packed_circuits_is_refused_with_what_to_do(lone: LiveServer) -> None:

@@ -258,9 +258,11 @@ class Pilots:
     def _check(self, result: RunResult, program: PackedProgram | None) -> None:
         from qwicket.circuits import outcome_checks  # late: it imports NumPy
 
-        if isinstance(result.result, Failure) or program is None:  # a deleted job has no lease
+        family = self._families.get(program.device) if program else None
+        # A deleted job, or one of a lab's device, has no lease of a pilot.
+        if isinstance(result.result, Failure) or program is None or family is None:
             return
-        known = frames(self._families[program.device], program.circuits)
+        known = frames(family, program.circuits)
         if len(result.result) != len(known):
             raise InvalidRequest(f"parts: there are {len(result.result)}, not {len(known)}")
         parts = [(k, each) for k, each in enumerate(result.result) if isinstance(each, Encoded)]

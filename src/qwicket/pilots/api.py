@@ -22,8 +22,8 @@ _NO_RETRY: Final = RetryPolicy(max_attempts=1)
 class PilotAPI:
     """One pilot at one server.
 
-    Requests are numbered, so that the server can tell a claim whose response was lost from one
-    whose response is on its way.
+    Requests are numbered, so that the server can distinguish a claim whose response was lost
+    from one whose response is on its way.
 
     Args:
         url: Address of the server.

@@ -298,12 +298,12 @@ class Pilot:
         for each in pulled.directives:
             self._obey(each)
 
-    def _obey(self, told: schema.pilots.DirectiveBody) -> None:
-        job = self._jobs.get((told.id, told.fence))
+    def _obey(self, directive: schema.pilots.DirectiveBody) -> None:
+        job = self._jobs.get((directive.id, directive.fence))
         if job is None:  # it was reported meanwhile
             return
         job.is_stopping = True
-        job.is_lost |= told.directive == "lost"
+        job.is_lost |= directive.directive == "lost"
         task = next((each for each in self._tasks if job in each.jobs), None)
         if task is not None and task.run is not None:
             task.run.cancel()

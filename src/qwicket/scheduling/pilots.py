@@ -95,7 +95,7 @@ class _Pull:
         self.is_polled = True
 
     def takes(self, device: str, job: Job | None) -> bool:
-        """Return whether to tell it that a job waits, which it was not told before."""
+        """Return whether to wake it for a job of a device for which it was not woken yet."""
         offer = self.offer
         return (
             offer.tasks > 0
@@ -213,9 +213,10 @@ class PilotScheduler:
             self._written(lease, leases.release(lease, reason, now, blamed=blamed))
             for lease, reason, blamed in releases
         ]
-        taking = asyncio.ensure_future(self._claim(pilot, offer, None))
-        states = dict(await asyncio.gather(*writes))
-        return states, await taking
+        states, batches = await asyncio.gather(
+            asyncio.gather(*writes), self._claim(pilot, offer, None)
+        )
+        return dict(states), batches
 
     async def leave(self, pilot: str) -> list[Job]:
         """Queue the jobs of a pilot that leaves again, and delete the pilot."""
@@ -231,7 +232,7 @@ class PilotScheduler:
             return lease.job, None
 
     async def _claim_for(self, pilot: str, pull: _Pull) -> list[list[Assignment]]:
-        """Claim what a pull was told of."""
+        """Claim from the devices for which a pull was woken."""
         devices = None if pull.is_polled else set(pull.devices)
         pull.is_polled = False
         pull.devices.clear()
@@ -265,7 +266,7 @@ class PilotScheduler:
                 if not claim.is_last:
                     turns.append(device)
         for device in turns:
-            self._tell(device)
+            self._notify(device)
         return batches
 
     def _in_turn(self, devices: Collection[str]) -> deque[str]:
@@ -287,13 +288,13 @@ class PilotScheduler:
         if not self._pulls:
             return
         if change.state is JobState.QUEUED:
-            self._tell(change.device, change.row)
+            self._notify(change.device, change.row)
         elif change.state is JobState.CANCELLING:
             task = asyncio.create_task(self._direct(change.job))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
-    def _tell(self, device: str, job: Job | None = None) -> None:
+    def _notify(self, device: str, job: Job | None = None) -> None:
         """Wake the pull that has waited longest of those that can take a job."""
         pull = next((each for each in self._pulls.values() if each.takes(device, job)), None)
         if pull is not None:
