@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -151,3 +153,34 @@ def test_one_folder_has_one_server(live: LiveServer) -> None:
     assert "Traceback" not in second.stderr
     with live.client() as http:
         assert http.get("/readyz").status_code == 200
+
+
+HANGING = """
+import asyncio
+from importlib import import_module
+from qwicket.cli import main
+from qwicket.server.app import App
+
+async def stop(self):
+    await asyncio.sleep(600)
+
+App.stop = stop
+import_module("qwicket.server.run")._CLOSE_S = 1.0
+main()
+"""
+
+
+def test_a_stop_that_hangs_ends_and_says_where(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", HANGING, "serve", "--port", "0", "--stop-grace-s", "0"]
+    with subprocess.Popen(
+        [*command, "--data-dir", str(tmp_path)], stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "listens" in line:
+                break
+        process.terminate()
+        said = process.stderr.read()
+        assert process.wait(20) == 1
+    assert "Timeout (0:00:01)!" in said
+    assert "most recent call first" in said

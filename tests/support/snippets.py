@@ -142,7 +142,9 @@ class Shell:
             self._process.stdin.write(b"set +e; trap - EXIT; kill $(jobs -p); wait; exit\n")
         self._process.stdin.close()
         try:
-            self._process.wait(60)
+            self._process.wait(75)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"does not end:\n{self._log.read_text()[-8000:]}") from None
         finally:
             with contextlib.suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)

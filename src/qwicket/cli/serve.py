@@ -296,7 +296,8 @@ def serve(**given: Any) -> None:
     # A collection finds no garbage among modules that are imported, and visits all of them: a
     # tenth of the start. The server enables it when it has imported everything.
     gc.disable()
-    from qwicket.server import Settings, run
+    from qwicket.server import Settings
+    from qwicket.server.run import run
 
     settings = Settings(**given)
     if (settings.tls_cert is None) != (settings.tls_key is None):

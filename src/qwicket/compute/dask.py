@@ -287,12 +287,14 @@ class DaskCompute:
         while True:
             pause_s = _SOON_S if self._incapable else _LOOK_S
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._look.wait(), pause_s)
+                async with asyncio.timeout(pause_s):
+                    await self._look.wait()
             self._look.clear()
             if client.status != "running":
                 return
             try:
-                await asyncio.wait_for(self._refresh(client), _CALL_S)
+                async with asyncio.timeout(_CALL_S):
+                    await self._refresh(client)
             except OSError:  # of timeouts, too
                 return
 
@@ -337,7 +339,7 @@ class DaskCompute:
     async def _close(self) -> None:
         if self._connection is not None:
             self._connection.cancel()
-            await asyncio.wait([self._connection])
+            await asyncio.wait([self._connection], timeout=_CLOSE_S)
         client, self._client = self._client, None
         if client is not None:
             await _close(client)
@@ -345,8 +347,11 @@ class DaskCompute:
 
 
 async def _close(client: Client) -> None:
-    with contextlib.suppress(Exception):  # of a lost connection, whatever it is
-        await asyncio.wait_for(client.close(), _CLOSE_S)
+    """Close a connection, which may be lost, within bounds: what Dask does then may not end."""
+    closing = asyncio.gather(client.close(), return_exceptions=True)
+    await asyncio.wait([closing], timeout=_CLOSE_S)
+    closing.cancel()
+    await asyncio.wait([closing], timeout=_CLOSE_S)
 
 
 def _reason(address: str, error: Exception) -> str:

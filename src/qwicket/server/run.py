@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import faulthandler
 import resource
 import signal
 import socket
@@ -33,6 +34,8 @@ if TYPE_CHECKING:
 _STOPPING: Final = "Qwicket is stopping: running jobs have {:g} s, unless it is interrupted again."
 _REQUEST_GRACE_S: Final = 5
 _ANSWER_GRACE_S: Final = 4.0
+_CLOSE_S: Final = 30.0
+"""Time to close everything after the grace time of running jobs; all steps together take 2 s."""
 _TLS_SHUTDOWN_S: Final = 2.0
 _BACKLOG: Final = 2048
 """Connections that the kernel queues until they are accepted."""
@@ -130,7 +133,12 @@ class _Server(uvicorn.Server):
         yield
 
     def interrupt(self) -> None:
-        """Stop gracefully; on a second signal, do not wait for running jobs."""
+        """Stop gracefully; on a second signal, do not wait for running jobs.
+
+        If that hangs, the process prints where, and ends: nothing that was promised is lost then.
+        """
+        if not self.should_exit:
+            faulthandler.dump_traceback_later(self._settings.stop_grace_s + _CLOSE_S, exit=True)
         if self._loop is not None:
             stop = self._app.release_running if self.should_exit else self._stopping.set
             self._loop.call_soon_threadsafe(stop)
