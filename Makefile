@@ -54,7 +54,7 @@ abuse-long: $(READY)  ## All abuse tests at full length
 	QWICKET_ABUSE=long $(BIN)/pytest -s -m alone tests/abuse
 
 fault: $(READY)  ## Kills, crashes and other trouble
-	$(BIN)/pytest -n auto --dist worksteal tests/fault
+	$(BIN)/pytest -n $$((2 * $$(nproc))) --dist worksteal tests/fault
 
 fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)

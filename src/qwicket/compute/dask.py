@@ -348,7 +348,8 @@ class DaskCompute:
 
 async def _close(client: Client) -> None:
     """Close a connection, which may be lost, within bounds: what Dask does then may not end."""
-    closing = asyncio.gather(client.close(), return_exceptions=True)
+    closing = asyncio.ensure_future(client.close())
+    closing.add_done_callback(lambda done: done.cancelled() or done.exception())
     await asyncio.wait([closing], timeout=_CLOSE_S)
     closing.cancel()
     await asyncio.wait([closing], timeout=_CLOSE_S)
