@@ -16,6 +16,7 @@ import pytest
 import yaml
 
 from contract.environments import interpreter
+from qwicket.scaling.kubernetes import KubernetesSite
 from support.commands import assert_known, names, variables
 from support.installed import installed
 from support.programs import BELL
@@ -209,6 +210,7 @@ TAKEN: dict[str, dict[str, Any]] = {
     "workers of another server": {
         "worker": {"replicas": 1, "server": "https://lab.example.org", **SECRET}
     },
+    "scaled workers": {"worker": {"scale": {"max": 8, "min": 1}, **SECRET}},
     "everything": {
         "image": {"repository": "registry.example.org/qwicket", "tag": "1", "pullPolicy": "Always"},
         "imagePullSecrets": [{"name": "registry"}],
@@ -251,6 +253,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "wrong type": ({"service": {"port": "http"}}, "/service/port"),
     "two servers, one folder": ({"server": {"replicas": 2}}, "/database/secret"),
     "workers without a token": ({"worker": {"replicas": 1}}, "/worker/token/secret"),
+    "a scaler without a token": ({"worker": {"scale": {"max": 1}}}, "/worker/token/secret"),
+    "a scaler and replicas": (
+        {"worker": {"replicas": 1, "scale": {"max": 1}, **SECRET}},
+        "/worker/replicas",
+    ),
     "ingress without a host": ({"ingress": {"enabled": True}}, "/ingress/host"),
     "setting of the chart": ({"server": {"settings": {"port": 9000}}}, "/server/settings"),
     "password in the settings": (
@@ -287,9 +294,17 @@ def documents(request: pytest.FixtureRequest, charts: dict[str, dict[str, Any]])
 
 
 def pods(documents: Documents) -> Iterator[dict[str, Any]]:
+    """Yield the templates of all pods, those of the Jobs that a scaler creates, too."""
     for document in documents:
         if "template" in document.get("spec", {}):
             yield document["spec"]["template"]
+        if "job.json" in document.get("data", {}):
+            yield job_of(document)["spec"]["template"]
+
+
+def job_of(document: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(document["data"]["job.json"])
+    return found
 
 
 def of(documents: Documents, *kinds: str) -> Documents:
@@ -326,7 +341,9 @@ def test_pods_keep_the_restricted_standard(documents: Documents) -> None:
         spec = pod["spec"]
         assert spec["securityContext"]["runAsNonRoot"] is True
         assert spec["securityContext"]["seccompProfile"] == {"type": "RuntimeDefault"}
-        assert spec["automountServiceAccountToken"] is False
+        # A scaler alone asks Kubernetes for something.
+        is_scaler = spec["containers"][0]["name"] == "scaler"
+        assert spec["automountServiceAccountToken"] is is_scaler
         # A service named "qwicket" would set QWICKET_PORT to an address of its own.
         assert spec["enableServiceLinks"] is False
         for container in spec["containers"]:
@@ -399,11 +416,26 @@ def test_pods_run_commands_of_ours(documents: Documents) -> None:
             assert {name: container[name]["httpGet"]["path"] for name in paths} == paths
 
 
+def test_a_scaler_takes_the_charts_manifest_and_may_do_what_it_does(
+    charts: dict[str, dict[str, Any]],
+) -> None:
+    documents = charts["scaled workers"]["documents"]
+    (document,) = [each for each in of(documents, "ConfigMap") if "job.json" in each["data"]]
+    job = job_of(document)
+    KubernetesSite(job, "group", slots=1, idle_s=60, url="http://127.0.0.1:9")
+    assert job["spec"]["template"]["spec"]["restartPolicy"] == "Never"
+    assert job["metadata"]["namespace"]
+    (role,) = of(documents, "Role")
+    assert role["rules"] == [
+        {"apiGroups": ["batch"], "resources": ["jobs"], "verbs": ["list", "create", "delete"]}
+    ]
+
+
 @pytest.mark.parametrize("case", ["default", "everything"])
 def test_a_server_runs_with_the_charts_settings(
     case: str, charts: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
-    (settings,) = of(charts[case]["documents"], "ConfigMap")
+    (settings,) = of(charts[case]["documents"], "ConfigMap")  # without a scaler
     file = tmp_path / "qwicket.toml"
     file.write_text(settings["data"]["qwicket.toml"])
     with running_server(tmp_path, QWICKET_CONFIG=str(file)) as live:

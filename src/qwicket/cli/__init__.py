@@ -18,6 +18,7 @@ __all__ = ["main"]
         "Run a server": {
             "serve": "serve",
             "worker": "worker",
+            "scale": "scale",
             "user": "accounts",
             "token": "accounts",
             "keys": "keys",

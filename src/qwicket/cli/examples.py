@@ -16,6 +16,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket worker --connect https://lab.example.org --token-file worker.token",
         "qwicket worker --connect https://lab.example.org --slots 4 --devices simulator,clifford",
     ),
+    "scale": (
+        "qwicket scale --connect URL --token-file F --slurm cpus-per-task=8 --max 64",
+        "qwicket scale --connect URL --token-file F --kubernetes worker-job.json",
+    ),
     "user add": (
         "qwicket user add ada",
         "qwicket user add ben --role admin --email ben@example.org",

@@ -145,6 +145,11 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     " --compute or for `qwicket worker`s.",
 )
 @setting(
+    "--no-dispatch",
+    is_flag=True,
+    help="Run no jobs at all, for one of several servers on a database; needs --workers 0.",
+)
+@setting(
     "--compute",
     default="local",
     show_default=True,

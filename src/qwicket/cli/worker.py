@@ -94,6 +94,14 @@ if TYPE_CHECKING:
     help="On SIGTERM, let running jobs go on for so long; then they are given back.",
 )
 @click.option(
+    "--idle-s",
+    envvar="QWICKET_IDLE_S",
+    show_envvar=True,
+    type=click.FloatRange(1, 86_400),
+    metavar="SECONDS",
+    help="End when there was no job for so long; by default it waits for ever.",
+)
+@click.option(
     "--insecure",
     envvar="QWICKET_INSECURE",
     show_envvar=True,
@@ -111,6 +119,7 @@ def worker(
     name: str | None,
     walltime_s: float | None,
     grace_s: float,
+    idle_s: float | None,
     insecure: bool,  # click's
 ) -> None:
     """Run the jobs of a server's built-in devices on this machine.
@@ -121,7 +130,7 @@ def worker(
     SIGTERM or Ctrl-C stops it after its running jobs have ended, or were given back after the
     grace time. A second signal gives them back at once.
     """
-    _check_address(url, is_insecure=insecure)
+    check_address(url, is_insecure=insecure)
     from qwicket.compute import WorkFailed
     from qwicket.pilots import PilotAPI, node
     from qwicket.pilots.node import new_name
@@ -141,7 +150,7 @@ def worker(
 
         api = PilotAPI(url, secret, new_name(name), machine, names)
         compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
-        pilot = Pilot(api, compute, grace_s=grace_s)
+        pilot = Pilot(api, compute, grace_s=grace_s, idle_s=idle_s)
         _leave_on_signals(pilot)
         click.echo(_summary(api.name, machine, api.url), err=True)
         await pilot.serve()
@@ -152,7 +161,8 @@ def worker(
         raise click.ClickException(str(error)) from None
 
 
-def _check_address(url: str, *, is_insecure: bool) -> None:
+def check_address(url: str, *, is_insecure: bool) -> None:
+    """Refuse to send a token over http:// to another machine, unless that is allowed."""
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

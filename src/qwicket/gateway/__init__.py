@@ -17,6 +17,7 @@ from qwicket.gateway.jobs import Jobs
 from qwicket.gateway.pilots import Pilots
 from qwicket.gateway.queue import Queue
 from qwicket.gateway.results import Results
+from qwicket.gateway.scalers import Scalers
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
@@ -64,6 +65,7 @@ class Gateway:
         uploads: Jobs whose programs are uploaded.
         agents: Labs' agents.
         pilots: Workers on other machines.
+        scalers: Processes that start such workers.
     """
 
     def __init__(
@@ -98,3 +100,4 @@ class Gateway:
         self.uploads = Uploads(store, admission, limits, now_ms)
         self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
         self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
+        self.scalers = Scalers(store, now_ms)

@@ -194,11 +194,11 @@ class Capacity(NamedTuple):
     seconds: float = inf
 
 
-RunnerKind = Literal["server", "agent", "pilot"]
+RunnerKind = Literal["server", "agent", "pilot", "scaler"]
 
 
 class Runner(msgspec.Struct, frozen=True):
-    """A process that claims jobs. It is alive while its heartbeat rises.
+    """A process that claims jobs, or a scaler of such ones. It is alive while its heartbeat rises.
 
     An agent serves one `device`; a server, and a pilot on another machine, serve all devices
     without agents. A server has `express_slots` for short jobs in addition to its `slots`. A pilot

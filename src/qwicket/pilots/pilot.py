@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
@@ -78,12 +79,22 @@ class Pilot:
         api: The server.
         compute: Runs the jobs.
         grace_s: Seconds that running jobs may go on after a request to stop.
+        idle_s: Seconds without a job after which it leaves by itself; None means never.
     """
 
-    def __init__(self, api: PilotAPI, compute: Compute, *, grace_s: float = 20.0) -> None:
+    def __init__(
+        self,
+        api: PilotAPI,
+        compute: Compute,
+        *,
+        grace_s: float = 20.0,
+        idle_s: float | None = None,
+    ) -> None:
         self._api = api
         self._compute = compute
         self._grace_s = grace_s
+        self._idle_s = idle_s
+        self._idle_since = 0.0
         self._tasks: set[_Task] = set()
         self._jobs: dict[tuple[str, int], _Job] = {}
         self._reports: list[Report] = []
@@ -113,9 +124,10 @@ class Pilot:
         """
         # No job is claimed before a process is warm.
         await self._compute.run([], timeout_s=_WARM_UP_S)
+        self._idle_since = time.monotonic()
         pulling = asyncio.create_task(self._pull_always())
         bringing = asyncio.create_task(self._bring_always())
-        leaving = asyncio.create_task(self._leaving.wait())
+        leaving = asyncio.create_task(self._until_leaving())
         loops: set[asyncio.Task[Any]] = {pulling, bringing, leaving}
         try:
             done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
@@ -131,6 +143,19 @@ class Pilot:
                 async with asyncio.timeout(_GOODBYE_S):
                     await self._api.leave()
             await self._api.close()
+
+    async def _until_leaving(self) -> None:
+        """Wait for `leave`, or until there has been no job for the idle time."""
+        while not self._leaving.is_set():
+            pause_s = self._idle_s
+            if self._idle_s is not None and self._is_idle.is_set():
+                pause_s = self._idle_since + self._idle_s - time.monotonic()
+                if pause_s <= 0:
+                    _log.info("there was no job for %g s", self._idle_s)
+                    self._leaving.set()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._leaving.wait()
 
     async def _drain(self) -> None:
         """Let running tasks end and their reports arrive; then give the others back."""
@@ -221,6 +246,7 @@ class Pilot:
     def _forget(self, lease: schema.agents.LeaseBody | Report) -> None:
         self._jobs.pop((lease.id, lease.fence), None)
         if not self._jobs:
+            self._idle_since = time.monotonic()
             self._is_idle.set()
 
     def _stop_all(self) -> None:

@@ -1,7 +1,7 @@
 """Scheduling: claims, leases, heartbeats, forecasts, and recovery from dead runners."""
 
 from qwicket.scheduling.agents import AgentScheduler
-from qwicket.scheduling.cluster_size import follow_queue
+from qwicket.scheduling.cluster_size import follow_queue, tasks_for
 from qwicket.scheduling.dispatcher import Dispatcher, Express
 from qwicket.scheduling.forecast import Forecast, Forecaster, QueuePosition
 from qwicket.scheduling.heartbeat import Heartbeat
@@ -23,4 +23,5 @@ __all__ = [
     "Pulled",
     "QueuePosition",
     "follow_queue",
+    "tasks_for",
 ]

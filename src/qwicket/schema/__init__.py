@@ -6,7 +6,18 @@ the model defines and only the server reads (announced devices, calibrations, re
 stay with the native dialect.
 """
 
-from qwicket.schema import accounts, agents, base, devices, groups, jobs, pilots, problems, results
+from qwicket.schema import (
+    accounts,
+    agents,
+    base,
+    devices,
+    groups,
+    jobs,
+    pilots,
+    problems,
+    results,
+    scalers,
+)
 
 __all__ = [
     "accounts",
@@ -18,4 +29,5 @@ __all__ = [
     "pilots",
     "problems",
     "results",
+    "scalers",
 ]

@@ -203,7 +203,8 @@ class App:
             access=access,
         )
         self._heartbeat.start()
-        self._dispatcher.start()
+        if not settings.no_dispatch:
+            self._dispatcher.start()
         if cluster is not None:
             cluster.on_resize(lambda: self._resize(cluster.slots))
             self._resize(cluster.slots)
@@ -219,6 +220,8 @@ class App:
         where = f"in {self._workers} worker processes"
         if cluster is not None:
             where = f"in the Dask cluster {settings.compute}, which has {cluster.slots} slots now"
+        elif settings.no_dispatch:
+            where = "by other servers (--no-dispatch)"
         elif not self._workers:
             where = "on other machines (`qwicket worker`)"
         self.summary = f"Qwicket serves {n_devices} devices; simulations run {where}."

@@ -64,6 +64,10 @@ def check(settings: Settings) -> ClusterAddress | None:
         InvalidRequest: The settings do not fit each other; the text starts with the option.
     """
     address = cluster_address.parse(settings.compute)
+    if settings.no_dispatch and (address is not None or settings.workers != 0):
+        raise InvalidRequest(
+            "--no-dispatch: this server is to run no jobs, so set --workers 0, and no --compute."
+        )
     if address is None:
         _refuse_size(settings, "there is no cluster without --compute")
         return None

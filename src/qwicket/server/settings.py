@@ -45,6 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         data_dir: Folder of the embedded store.
         database_url: PostgreSQL server in place of the embedded store; it holds a password.
         workers: Worker processes; None means one per core, 0 that no engine runs here.
+        no_dispatch: Whether this server runs no jobs; other servers, workers on other machines and
+            agents do.
         compute: Where jobs run: `local`, or a Dask cluster (`compute/cluster_address.py`).
         compute_min: Least number of workers of a cluster that the server starts; None means 1.
         compute_max: Greatest number of them; None means 4.
@@ -75,6 +77,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
     database_url: str | None = None
     workers: int | None = None
+    no_dispatch: bool = False
     compute: str = "local"
     compute_min: int | None = None
     compute_max: int | None = None

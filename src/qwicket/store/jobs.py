@@ -374,11 +374,15 @@ class Jobs(Operations):
         return {name: QueueDepth(*map(int, row)) for name, row in found.items()}
 
     @read
-    def waiting_work(tx: Tx, devices: Collection[str], *, maximum: int) -> WaitingWork:
-        """Return the work that waits for some devices, of `maximum` jobs of each at most."""
-        found = [
-            tx.one("job_waiting_work", device=name, maximum=maximum) or (0, 0.0) for name in devices
-        ]
+    def waiting_work(
+        tx: Tx, devices: Collection[str], *, maximum: int, memory_bytes: int = INT64_MAX
+    ) -> WaitingWork:
+        """Return the work that waits for some devices, of `maximum` jobs of each at most.
+
+        Jobs that need more memory than `memory_bytes` are left out.
+        """
+        given = {"maximum": maximum, "memory_bytes": memory_bytes}
+        found = [tx.one("job_waiting_work", device=name, **given) or (0, 0.0) for name in devices]
         return WaitingWork(
             sum(int(jobs) for jobs, _ in found), sum(float(seconds) for _, seconds in found)
         )

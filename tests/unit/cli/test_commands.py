@@ -27,7 +27,7 @@ SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
     | {"--host", "--port", "--workers", "--express-slots", "--public-url", "--trusted-proxy"}
-    | {"--compute", "--compute-min", "--compute-max"}
+    | {"--no-dispatch", "--compute", "--compute-min", "--compute-max"}
     | {"--compute-tls-ca", "--compute-tls-cert", "--compute-tls-key"}
     | {
         "--tls-cert",
@@ -44,7 +44,10 @@ CONTRACT: Final = {
         "--limit",
     },
     "worker": {"--connect", "--token", "--token-file", "--slots", "--memory-bytes", "--devices"}
-    | {"--name", "--walltime-s", "--grace", "--insecure"},
+    | {"--name", "--walltime-s", "--grace", "--idle-s", "--insecure"},
+    "scale": {"--connect", "--token", "--token-file", "--slurm", "--kubernetes", "--kubernetes-url"}
+    | {"--min", "--max", "--slots", "--idle-s", "--memory-bytes", "--group", "--command"}
+    | {"--insecure"},
     "user add": DATA | {"--role", "--email", "--password-stdin"},
     "user list": DATA | {"--json"},
     "user disable": DATA,
@@ -205,7 +208,7 @@ def test_help_lists_every_command_under_what_it_is_for() -> None:
         [line.split()[0] for line in part.splitlines() if line.strip()]
         for part in (run_one, use_one, besides)
     ]
-    assert listed[0][:3] == ["serve", "worker", "user"]
+    assert listed[0][:3] == ["serve", "worker", "scale"]
     assert {"devices", "submit", "watch"} < set(listed[1])
     assert [name for part in listed for name in part] == main.list_commands(click.Context(main))
 

@@ -46,7 +46,7 @@ def serve(monkeypatch: pytest.MonkeyPatch) -> Serve:
         return 0
 
     # Serving itself does not end, and is tested elsewhere.
-    monkeypatch.setattr("qwicket.server.run", run)
+    monkeypatch.setattr("qwicket.server.run.run", run)
 
     def serve_with(*arguments: str) -> Settings:
         result = CliRunner().invoke(main, arguments)

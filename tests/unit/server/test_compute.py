@@ -24,3 +24,20 @@ def test_a_cluster_without_the_extra_is_refused_with_the_command(
 
 def test_the_most_is_never_below_a_least_that_is_set_alone() -> None:
     assert check(Settings(compute="dask+slurm:", compute_min=9)) is not None
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        Settings(no_dispatch=True),
+        Settings(no_dispatch=True, workers=2),
+        Settings(no_dispatch=True, workers=0, compute="dask+slurm:"),
+    ],
+)
+def test_a_server_without_dispatch_has_neither_workers_nor_a_cluster(settings: Settings) -> None:
+    with pytest.raises(InvalidRequest, match=r"--no-dispatch: .* set --workers 0"):
+        check(settings)
+
+
+def test_a_server_may_run_no_jobs() -> None:
+    assert check(Settings(no_dispatch=True, workers=0)) is None

@@ -1,20 +1,20 @@
-"""The handlers of `/v1` for pilots: workers on other machines pull jobs and bring results."""
+"""The handlers of `/v1` for pilots, which run jobs on other machines, and for their scalers."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
+from qwicket import schema
 from qwicket.dialects.native import pilot_wire as wire
 from qwicket.dialects.native.agents import AgentHandlers
 from qwicket.dialects.native.params import seconds
-from qwicket.dialects.responses import json_in_thread
+from qwicket.dialects.responses import json, json_in_thread
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, Unauthenticated
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
-    from qwicket import schema
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
 
@@ -23,7 +23,7 @@ _INLINE_BYTES: Final = 64 << 10
 
 
 class PilotHandlers(AgentHandlers):
-    """Handlers for pilots."""
+    """Handlers for pilots and scalers."""
 
     async def pull_tasks(self, actor: Actor, request: Request[schema.pilots.PullBody]) -> ASGIApp:
         """Ask for jobs to run, and for directives; with `?wait=` wait so many seconds for them."""
@@ -58,6 +58,21 @@ class PilotHandlers(AgentHandlers):
         """Stop serving as a pilot; its jobs run elsewhere."""
         await self._gateway.pilots.leave(actor, request.path_params["name"])
         return await json_in_thread(dict, is_small=True)
+
+    async def read_demand(
+        self, actor: Actor, request: Request[schema.scalers.ScalerBody]
+    ) -> ASGIApp:
+        """Read how much work waits, and whether this scaler is to start workers for it."""
+        body = request.payload
+        found = await self._gateway.scalers.demand(
+            actor, request.path_params["name"], body.group, body.memory_bytes
+        )
+        return json(schema.scalers.DemandBody(**found._asdict()))
+
+    async def leave_scalers(self, actor: Actor, request: Request[None]) -> ASGIApp:
+        """Stop being a scaler."""
+        await self._gateway.scalers.leave(actor, request.path_params["name"])
+        return json({})
 
     async def _is_pilot_gone(self, request: Request[Any]) -> bool:
         """Return whether the client is gone or its token revoked, so that it gets no job."""

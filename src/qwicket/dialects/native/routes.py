@@ -49,6 +49,7 @@ _FINISH: Final = Body(agent_wire.finish, schema.agents.FinishBody, limit="outcom
 _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
 _BRING: Final = Body(pilot_wire.bring, schema.pilots.BringBody, limit="outcome_bytes")
+_SCALER: Final = json_body(schema.scalers.ScalerBody)
 _STREAM: Final = "text/event-stream"
 _DO: Final = Handlers
 
@@ -177,6 +178,14 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("DELETE", "/pilots/{name}", _DO.leave_pilots, _C),
+        responses=(schema.base.ResponseBody,),
+    ),
+    Route(
+        *("POST", "/scalers/{name}/demand", _DO.read_demand, _C, _SCALER),
+        responses=(schema.scalers.DemandBody,),
+    ),
+    Route(
+        *("DELETE", "/scalers/{name}", _DO.leave_scalers, _C),
         responses=(schema.base.ResponseBody,),
     ),
 )

@@ -210,7 +210,8 @@ select (
 -- Number of the next waiting jobs of a device, and their estimates; index job_to_claim.
 select count(*), coalesce(sum(est_seconds), 0)
 from (
-    select est_seconds from job where device = :device and state = 'queued' limit :maximum
+    select est_seconds from job
+    where device = :device and state = 'queued' and est_bytes <= :memory_bytes limit :maximum
 ) as waiting;
 
 -- name: vendor_fields_put

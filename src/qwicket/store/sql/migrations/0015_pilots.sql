@@ -1,9 +1,9 @@
--- Pilots: runners on other machines that run the jobs of built-in devices. A check cannot be changed
--- in SQLite, so the table is made anew.
+-- Pilots, which are runners on other machines that run the jobs of built-in devices, and the scalers
+-- that start them. A check cannot be changed in SQLite, so the table is made anew.
 
 create table runner_with_pilots (
     id text primary key,
-    kind text not null check (kind in ('server', 'agent', 'pilot')),
+    kind text not null check (kind in ('server', 'agent', 'pilot', 'scaler')),
     beat bigint not null,
     started_at bigint not null,
     slots integer not null default 0,

@@ -1,0 +1,196 @@
+"""`qwicket scale`: start workers as jobs of Slurm or Kubernetes when work waits."""
+
+from __future__ import annotations
+
+import json
+import logging
+import shlex
+import signal
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from qwicket.cli.agent import token_of
+from qwicket.cli.options import client_errors
+from qwicket.cli.worker import check_address
+
+if TYPE_CHECKING:
+    from qwicket.scaling import Site
+
+
+@click.command(short_help="Start workers in Slurm or Kubernetes when jobs wait.")
+@click.option(
+    "--connect",
+    "url",
+    envvar="QWICKET_CONNECT",
+    show_envvar=True,
+    required=True,
+    metavar="URL",
+    help="Address of the server.",
+)
+@click.option(
+    "--token-file",
+    envvar="QWICKET_TOKEN_FILE",
+    show_envvar=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="File with a token of the scope compute:serve; with --slurm, workers read it, too.",
+)
+@click.option(
+    "--token",
+    envvar="QWICKET_TOKEN",
+    show_envvar=True,
+    metavar="TOKEN",
+    help="The token, with --kubernetes; better in the environment.",
+)
+@click.option(
+    "--slurm",
+    metavar="'NAME=VALUE …'",
+    help="Start workers with sbatch, with these options: 'partition=main cpus-per-task=8 mem=16G"
+    " time=04:00:00'.",
+)
+@click.option(
+    "--kubernetes",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Start workers as Jobs of Kubernetes, from this manifest in JSON.",
+)
+@click.option(
+    "--kubernetes-url",
+    metavar="URL",
+    help="Address of `kubectl proxy`; by default that of the cluster in which this runs.",
+)
+@click.option(
+    "--min",
+    "least",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0, 10_000),
+    metavar="N",
+    help="Workers that are always there.",
+)
+@click.option(
+    "--max",
+    "most",
+    default=4,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Workers at most.",
+)
+@click.option(
+    "--slots",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 1024),
+    metavar="N",
+    help="With --kubernetes: jobs of a worker at the same time. With --slurm, cpus-per-task is.",
+)
+@click.option(
+    "--idle-s",
+    default=60.0,
+    show_default=True,
+    type=click.FloatRange(1, 86_400),
+    metavar="SECONDS",
+    help="Workers end when they had no job for so long.",
+)
+@click.option(
+    "--memory-bytes",
+    type=click.IntRange(1 << 20),
+    metavar="BYTES",
+    help="Memory of one job in a worker: no worker is started for jobs that need more.",
+)
+@click.option(
+    "--group",
+    default="scaled",
+    show_default=True,
+    metavar="NAME",
+    help="Name of these workers. Of several scalers with one name, one is active.",
+)
+@click.option(
+    "--command",
+    "program",
+    default=f"{sys.executable} -m qwicket",
+    show_default="this installation",
+    metavar="TEXT",
+    help="With --slurm: the program on the nodes, such as 'apptainer run qwicket.sif'.",
+)
+@click.option(
+    "--insecure",
+    envvar="QWICKET_INSECURE",
+    show_envvar=True,
+    is_flag=True,
+    help="Allow http:// to another machine: anyone can read the token.",
+)
+@client_errors
+def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
+    """Start workers in a batch system when jobs wait; they end by themselves.
+
+    Each second it reads from the server how much work waits, and asks for one more slot for every
+    5 s of it. A worker ends when it had no job for --idle-s. After SIGTERM or Ctrl-C the workers
+    go on.
+    """
+    check_address(url, is_insecure=insecure)
+    least, most, group = given["least"], given["most"], given["group"]
+    if most < least:
+        raise click.BadParameter(f"{most} is less than --min, {least}.", param_hint="--max")
+    from qwicket.scaling import Scaler, ScalerAPI, SiteError
+
+    logging.basicConfig(
+        level=logging.INFO,
+        stream=sys.stderr,
+        format="%(asctime)s %(levelname)s %(name)s %(message)s",
+    )
+    try:
+        site = _site(url, insecure=insecure, **given)
+    except SiteError as error:
+        raise click.ClickException(f"{error}.") from None
+    api = ScalerAPI(url, token_of(token, given["token_file"]), group, given["memory_bytes"])
+    scaler = Scaler(api, site, least=least, most=most, idle_s=given["idle_s"])
+    for each in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(each, lambda _number, _frame: scaler.leave())
+    click.echo(f"Scaler of {group}: {least} to {most} workers for {api.url}.", err=True)
+    scaler.serve()
+
+
+def _site(
+    url: str,
+    *,
+    insecure: bool,
+    slurm: str | None,
+    kubernetes: Path | None,
+    kubernetes_url: str | None,
+    token_file: Path | None,
+    slots: int,
+    idle_s: float,
+    memory_bytes: int | None,
+    group: str,
+    program: str,
+    **_: object,
+) -> Site:
+    if (slurm is None) == (kubernetes is None):
+        raise click.UsageError("Give --slurm or --kubernetes.")
+    if kubernetes is not None:
+        from qwicket.scaling.kubernetes import KubernetesSite
+
+        try:
+            manifest = json.loads(kubernetes.read_text("utf-8"))
+            return KubernetesSite(manifest, group, slots=slots, idle_s=idle_s, url=kubernetes_url)
+        except OSError as error:
+            raise click.ClickException(f"{kubernetes}: {error.strerror}.") from None
+        except ValueError as error:
+            raise click.ClickException(f"{kubernetes}: {error}") from None
+    from qwicket.scaling.slurm import SlurmSite, parse
+
+    if token_file is None:
+        raise click.UsageError("--slurm needs --token-file, which the workers read, too.")
+    command = [*shlex.split(program), "worker", "--connect", url]
+    command += ["--token-file", str(token_file.absolute())]
+    command += [] if memory_bytes is None else ["--memory-bytes", str(memory_bytes)]
+    command += ["--insecure"] if insecure else []
+    try:
+        return SlurmSite(parse(slurm or ""), command, group, idle_s=idle_s)
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="--slurm") from None

@@ -1,0 +1,117 @@
+"""Operations for scalers: processes that start workers on other machines when jobs wait."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import InvalidRequest
+from qwicket.model.jobs import Runner
+from qwicket.model.limits import INT64_MAX
+from qwicket.scheduling import tasks_for
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.accounts import Actor
+    from qwicket.store import Store
+
+NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_MAX_JOBS: Final = 5_000
+"""Jobs of a device that are added up; more would not change the number of workers."""
+
+
+class Demand(NamedTuple):
+    """Waiting work, and who does it.
+
+    Attributes:
+        is_active: Whether this scaler is the one of its group that starts workers.
+        jobs: Number of waiting jobs that fit into a worker's memory.
+        slots: Number of further slots that this work is worth.
+        workers: Number of workers of the group that are connected.
+    """
+
+    is_active: bool
+    jobs: int
+    slots: int
+    workers: int
+
+
+class Scalers:
+    """Tells scalers what waits, and makes one of each group the active one.
+
+    Args:
+        store: The database.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    async def demand(self, actor: Actor, name: str, group: str, memory_bytes: int | None) -> Demand:
+        """Return the work that waits for built-in devices.
+
+        The scaler counts as alive for the lease time. The first one of a group is active; another
+        one becomes so when the first one leaves or dies.
+
+        Args:
+            actor: Its token runs jobs on other machines.
+            name: Name of the scaler, unique within the account.
+            group: Name of its group, with which the names of its workers begin.
+            memory_bytes: Memory of one job in its workers; None counts all waiting jobs.
+
+        Raises:
+            InvalidRequest: A name is invalid.
+        """
+        scaler = _runner_id(actor, name)
+        _check(group, "group")
+        leases, now = self._store.leases, self._now_ms()
+        runner = Runner(scaler, "scaler", 0, 0)
+        await asyncio.wrap_future(leases.record_heartbeat(runner, now))
+        duty = f"scaler {actor.account}/{group}"
+        is_active = await self._store.maintenance.take_duty(duty, scaler)
+        devices = [
+            each.name
+            for each in await self._store.devices.all()
+            if each.driver == "simulated" and actor.sees(each.name)
+        ]
+        with_work = await leases.devices_with_work(now)
+        waiting = await self._store.jobs.waiting_work(
+            [each for each in devices if each in with_work],
+            maximum=_MAX_JOBS,
+            memory_bytes=memory_bytes or INT64_MAX,
+        )
+        workers = [
+            each
+            for each in await leases.runners()
+            if each.kind == "pilot" and each.id.startswith(f"{actor.account}/{group}-")
+        ]
+        slots = tasks_for(waiting.jobs, waiting.seconds)
+        return Demand(is_active, waiting.jobs, slots, len(workers))
+
+    async def leave(self, actor: Actor, name: str) -> None:
+        """Delete a scaler that ends, so that another one of its group is active.
+
+        Raises:
+            InvalidRequest: Its name is invalid.
+        """
+        await self._store.leases.void_runner(_runner_id(actor, name), self._now_ms())
+
+
+def _runner_id(actor: Actor, name: str) -> str:
+    """Return a scaler's runner, whose id no pilot can have."""
+    actor.require(Scope.COMPUTE_SERVE)
+    _check(name, "name")
+    return f"{actor.account}/scaler:{name}"
+
+
+def _check(name: str, field: str) -> None:
+    if not NAME.fullmatch(name):
+        raise InvalidRequest(
+            f"{field}: must be 1 to 40 of A-Z, a-z, 0-9, '.', '_' and '-', and begin with a letter"
+            f" or digit; not {name[:100]!r}.",
+            field=field,
+        )

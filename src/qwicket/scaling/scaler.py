@@ -1,0 +1,185 @@
+"""The loop of a scaler: compare the waiting work with the workers, and start what is missing."""
+
+from __future__ import annotations
+
+import logging
+import math
+import secrets
+import threading
+import time
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from qwicket import schema
+from qwicket.agents.api import is_transient, pause_s
+from qwicket.clients.http import RetryPolicy
+from qwicket.clients.native import ClientError
+from qwicket.clients.native.transport import Transport
+from qwicket.scaling.site import SiteError, Workers
+
+if TYPE_CHECKING:
+    from qwicket.scaling.site import Site
+
+_TIMEOUT_S: Final = 10.0
+_NO_RETRY: Final = RetryPolicy(max_attempts=1)
+_LOOK_S: Final = 1.0
+_FIRST_PAUSE_S: Final = 2.0
+_LONGEST_PAUSE_S: Final = 60.0
+_AT_ONCE: Final = 16
+"""Workers that are asked for in one step; the next one follows after a second."""
+
+_log = logging.getLogger(__name__)
+
+
+class ScalerAPI:
+    """Reads the demand for the workers of one group at one server.
+
+    Args:
+        url: Address of the server.
+        token: One with the scope `compute:serve`.
+        group: Name of the group; of its scalers, one is active.
+        memory_bytes: Memory of one job in its workers; None counts all waiting jobs.
+
+    Raises:
+        ClientError: The address or the token is invalid.
+    """
+
+    def __init__(self, url: str, token: str, group: str, memory_bytes: int | None = None) -> None:
+        self._transport = Transport(url, token, _TIMEOUT_S, retry_policy=_NO_RETRY)
+        self._path = f"/v1/scalers/{quote(group, safe='')}-{secrets.token_hex(4)}"
+        self._body = schema.scalers.ScalerBody(group=group, memory_bytes=memory_bytes)
+        self.url = self._transport.url
+
+    def __repr__(self) -> str:
+        return f"<ScalerAPI of {self._body.group} at {self.url}>"
+
+    def demand(self) -> schema.scalers.DemandBody:
+        """Return the demand, and whether this scaler is the active one.
+
+        Raises:
+            ClientError: There is no response, or the server refuses the request.
+        """
+        return self._transport.run(
+            self._transport.api.send(
+                "POST", f"{self._path}/demand", self._body, schema.scalers.DemandBody
+            )
+        )
+
+    def leave(self) -> None:
+        """Let another scaler of the group be the active one.
+
+        Raises:
+            ClientError: There is no response, or the server refuses the request.
+        """
+        self._transport.run(self._transport.api.delete(self._path))
+
+
+class Scaler:
+    """Keeps the number of workers between two bounds, by the work that waits.
+
+    Args:
+        api: The server.
+        site: Starts workers.
+        least: Number of workers that are always there.
+        most: Greatest number of workers.
+        idle_s: Seconds without waiting work after which workers that wait to start are cancelled.
+    """
+
+    def __init__(self, api: ScalerAPI, site: Site, *, least: int, most: int, idle_s: float) -> None:
+        self._api = api
+        self._site = site
+        self._least = least
+        self._most = most
+        self._idle_s = idle_s
+        self._leaving = threading.Event()
+        self._had_work_at = time.monotonic()
+        self._expected = 0
+        self._pause_s = 0.0
+        self._start_at = 0.0
+
+    def leave(self) -> None:
+        """Return from `serve`; workers go on, and end when they are idle."""
+        self._leaving.set()
+
+    def serve(self) -> None:
+        """Start workers as they are needed, until `leave`.
+
+        Raises:
+            ApiError: The server refuses this scaler: its token or its names.
+        """
+        n_failed = 0
+        try:
+            while not self._leaving.is_set():
+                wait_s = _LOOK_S
+                try:
+                    self._step(self._api.demand())
+                    n_failed = 0
+                except ClientError as error:
+                    if not is_transient(error):
+                        raise
+                    n_failed += 1
+                    wait_s = pause_s(n_failed, error)
+                    _log.warning("the demand could not be read: %s", error)
+                except SiteError as error:
+                    n_failed += 1
+                    wait_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**n_failed)
+                    _log.error("%s", error)
+                self._leaving.wait(wait_s)
+        finally:
+            with suppress(ClientError):
+                self._api.leave()
+
+    def _step(self, demand: schema.scalers.DemandBody) -> None:
+        if not demand.is_active:
+            return
+        workers = self._site.workers()
+        self._notice_failures(workers, demand.workers)
+        now = time.monotonic()
+        if demand.jobs:
+            self._had_work_at = now
+        elif workers.waiting and now - self._had_work_at >= self._idle_s:
+            _log.info("no job waits: %d workers that wait to start are cancelled", workers.waiting)
+            self._site.withdraw()
+            return
+        if now < self._start_at:
+            return
+        kept, spare = to_start(demand, workers, self._site.slots, self._least, self._most)
+        for number, is_kept in ((kept, True), (spare, False)):
+            if number:
+                _log.info("%d jobs wait; %d workers are started", demand.jobs, number)
+                self._site.start(number, is_kept=is_kept)
+        self._expected = workers.number + kept + spare
+
+    def _notice_failures(self, workers: Workers, connected: int) -> None:
+        """Pause when workers ended before they connected: the next ones would do the same."""
+        if connected:
+            self._pause_s = 0.0
+        elif workers.number < self._expected:
+            self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s or _FIRST_PAUSE_S)
+            self._start_at = time.monotonic() + self._pause_s
+            _log.error(
+                "%d workers ended and none is connected; their output says why. Next try in %g s",
+                self._expected - workers.number,
+                self._pause_s,
+            )
+        self._expected = workers.number
+
+
+def to_start(
+    demand: schema.scalers.DemandBody, workers: Workers, slots: int, least: int, most: int
+) -> tuple[int, int]:
+    """Return how many workers to start that stay when they are idle, and how many that end.
+
+    Args:
+        demand: The waiting work, and the workers that are connected.
+        workers: The workers at the site.
+        slots: Slots of each worker.
+        least: Number of workers that stay.
+        most: Greatest number of workers.
+    """
+    kept = max(0, least - workers.kept)
+    starting = max(0, workers.number - demand.workers) + kept
+    missing = math.ceil(demand.slots / slots) - starting
+    free = most - workers.number - kept
+    return min(kept, _AT_ONCE), max(0, min(missing, free, _AT_ONCE))

@@ -1,0 +1,113 @@
+"""Workers as jobs of Slurm."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import subprocess
+from typing import TYPE_CHECKING, Final
+
+from qwicket.scaling.site import SiteError, Workers
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_COMMAND_S: Final = 30.0
+_OPTION: Final = re.compile(r"[a-z][a-z0-9-]*")
+_OWN: Final = frozenset({"array", "job-name", "parsable", "signal", "wait", "wrap"})
+"""Options of sbatch without which jobs could not be counted, or told to end in time."""
+_DEFAULTS: Final = {"ntasks": "1", "cpus-per-task": "1", "output": "qwicket-worker-%j.log"}
+
+
+def parse(text: str) -> dict[str, str | None]:
+    """Return options of sbatch from words such as `partition=gpu time=04:00:00 exclusive`.
+
+    Raises:
+        ValueError: A word is not an option, or one that Qwicket sets itself.
+    """
+    options: dict[str, str | None] = {}
+    for word in shlex.split(text):
+        name, equals, value = word.removeprefix("--").partition("=")
+        if not _OPTION.fullmatch(name):
+            raise ValueError(f"{word!r} is not an option of sbatch such as partition=gpu.")
+        if name in _OWN:
+            raise ValueError(f"{name!r} is set by Qwicket itself.")
+        options[name] = value if equals else None
+    cpus = options.get("cpus-per-task", _DEFAULTS["cpus-per-task"])
+    if not (cpus or "").isdecimal() or not int(cpus or 0):
+        raise ValueError(f"cpus-per-task must be a number of slots, not {cpus!r}.")
+    return options
+
+
+class SlurmSite:
+    """Starts each worker with `sbatch`.
+
+    Args:
+        options: Options of sbatch, from `parse`.
+        command: Command of a worker that stays when it is idle.
+        group: Name of the group, which the names of its jobs end with.
+        idle_s: Seconds without a job after which a spare worker ends.
+    """
+
+    def __init__(
+        self,
+        options: Mapping[str, str | None],
+        command: Sequence[str],
+        group: str,
+        *,
+        idle_s: float,
+    ) -> None:
+        self._options = {**_DEFAULTS, **options}
+        self.slots = int(self._options["cpus-per-task"] or 1)
+        self._command = [*command, "--name", group, "--slots", str(self.slots)]
+        self._idle_s = idle_s
+        self._kept = f"qwicket-kept-{group}"
+        self._spare = f"qwicket-{group}"
+
+    def workers(self) -> Workers:
+        found = _run(
+            *("squeue", f"--user={os.getuid()}", "--noheader"),
+            *(f"--name={self._kept},{self._spare}", "--format=%t %j"),
+        )
+        states = [line.split(maxsplit=1) for line in found.splitlines() if line.strip()]
+        n_kept = sum(name == self._kept for _, name in states)
+        n_waiting = sum(name == self._spare and state == "PD" for state, name in states)
+        return Workers(n_kept, len(states) - n_kept, n_waiting)
+
+    def start(self, n: int, *, is_kept: bool) -> None:
+        idle = [] if is_kept else ["--idle-s", f"{self._idle_s:g}"]
+        name = self._kept if is_kept else self._spare
+        options = [
+            f"--{option}" if value is None else f"--{option}={value}"
+            for option, value in self._options.items()
+        ]
+        script = f"#!/bin/sh\nexec {shlex.join([*self._command, *idle])}\n"
+        for _ in range(n):
+            # The signal comes a minute before the time limit: the worker then gives its jobs back.
+            _run(
+                *("sbatch", "--parsable", f"--job-name={name}", "--signal=B:TERM@60", *options),
+                given=script,
+            )
+
+    def withdraw(self) -> None:
+        _run(*("scancel", f"--user={os.getuid()}"), *(f"--name={self._spare}", "--state=PENDING"))
+
+
+def _run(*command: str, given: str = "") -> str:
+    """Run a command of Slurm; return what it prints.
+
+    Raises:
+        SiteError: It fails.
+    """
+    try:
+        done = subprocess.run(  # noqa: S603 - Slurm's own commands
+            command, input=given, capture_output=True, text=True, timeout=_COMMAND_S, check=False
+        )
+    except FileNotFoundError:
+        raise SiteError(f"{command[0]} was not found: run this where Slurm is installed") from None
+    except subprocess.TimeoutExpired:
+        raise SiteError(f"{command[0]} did not end within {_COMMAND_S:g} s") from None
+    if done.returncode:
+        raise SiteError(f"{command[0]} failed: {' '.join(done.stderr.split())[:500]}")
+    return done.stdout

@@ -1,0 +1,51 @@
+"""Servers on one PostgreSQL, one of which runs no jobs, are restarted one after the other."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from support.ledger import ledger
+from support.pilots import pilot
+from support.scale import runs
+from support.server import Serve
+from support.submitters import Submitter, crowd
+
+ROUNDS = runs(1, long=30)
+JOBS = 40
+"""Jobs between two restarts, at least."""
+GATEWAY_ONLY = ("--workers", "0", "--no-dispatch")
+
+
+@pytest.mark.timeout(runs(180, long=3600))
+def test_a_rolling_restart_loses_no_job_and_doubles_none(
+    shared_url: str, serve: Serve, tmp_path: Path
+) -> None:
+    servers = (
+        serve("gateway", shared_url, *GATEWAY_ONLY),
+        serve("first", shared_url),
+        serve("second", shared_url, "--workers", "0"),
+    )
+    token = servers[0].token()
+    with ExitStack() as stack:
+        books = stack.enter_context(ledger(servers[0]))
+        stack.enter_context(pilot(servers[2], tmp_path / "pilot"))
+        members = [Submitter(each, token, with_keys=True) for each in servers]
+        submitters = stack.enter_context(crowd(*members))
+        for _ in range(ROUNDS):
+            for server in servers:
+                submitters.await_more(JOBS)
+                assert server.stop() == 0
+                server.start()
+        submitters.stop()
+        books.await_end(timeout_s=runs(60, long=600))
+        assert all(len(jobs) == 1 for jobs in submitters.keys.values())
+        acknowledged = set(submitters.acknowledged)
+        assert len(acknowledged) >= JOBS * len(servers) * ROUNDS
+        books.assert_all_completed_uncounted(acknowledged)
+        runners = [str(runner) for (runner,) in books.rows("select distinct runner from job")]
+        accounts = [str(account) for (account,) in books.rows("select id from account")]
+        of_pilots = {any(map(runner.startswith, accounts)) for runner in runners}
+        assert of_pilots == {True, False}, "a pilot and a server did their part"
