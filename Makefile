@@ -11,7 +11,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench docs image changelog release release-trial format clean
+.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench scale docs image changelog release release-trial format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -66,6 +66,13 @@ bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchma
 	@PEERS=$$($(BIN)/python tests/contract/environments.py engines/aer_0_18_cirq_1_7_qsim_0_22) && \
 	PHOTONIC=$$($(BIN)/python tests/contract/environments.py engines/thewalrus_0_22) && \
 	$(BIN)/python -m benchmarks --keep --peers $$PEERS --photonic-peers $$PHOTONIC
+
+# Slurm's daemons need root. The kills are those of `make fault`, at full length.
+SCALED := tests/fault/test_pilots.py tests/fault/test_dask_kills.py tests/fault/test_slurm_kills.py \
+  tests/fault/test_rolling_restart.py
+scale: $(READY)  ## Pilots, Dask and Slurm on this machine: rates, times, and 100 kills of each kind
+	$(BIN)/python -m benchmarks pilots dask scale
+	QWICKET_FAULT=long $(BIN)/pytest -n 2 --dist worksteal --durations=0 --durations-min=1 $(SCALED)
 
 docs: $(READY)  ## The site, into build/site
 	$(BIN)/python docs/_site/build.py build/site

@@ -28,6 +28,7 @@ from benchmarks import (
     pilots,
     queue,
     reading,
+    scale,
     sockets,
     steps,
     streams,
@@ -43,7 +44,18 @@ _tables: list[Table] = []
 """All that was printed."""
 
 PARTS: Final = (
-    *("queue", "steps", "batches", "agents", "pilots", "dask", "express", "forecast", "hostile"),
+    *(
+        "queue",
+        "steps",
+        "batches",
+        "agents",
+        "pilots",
+        "dask",
+        "scale",
+        "express",
+        "forecast",
+        "hostile",
+    ),
     *("sockets", "streams", "vendors", "engines", "atoms", "photons", "reading", "imports"),
 )
 
@@ -81,6 +93,8 @@ def main() -> int:
         verdicts += _show_figures(_pilots(pilots.QUICK if asked.quick else pilots.ROUNDS))
     if "dask" in parts:
         verdicts += _show_figures(_dask(dask.QUICK if asked.quick else dask.ROUNDS))
+    if "scale" in parts:
+        verdicts += _show_figures(_scale(scale.QUICK if asked.quick else scale.ROUNDS))
     if "express" in parts:
         verdicts += _show_figures(express.measure(30 if asked.quick else express.ROUNDS))
     if "forecast" in parts:
@@ -141,6 +155,11 @@ def _dask(rounds: int) -> Iterator[Figure]:
 def _pilots(rounds: int) -> Iterator[Figure]:
     with places() as made:
         yield from pilots.measure(made, rounds)
+
+
+def _scale(rounds: int) -> Iterator[Figure]:
+    with places() as made:
+        yield from scale.measure(made, rounds)
 
 
 def _agents(rounds: int) -> Iterator[Figure]:

@@ -45,16 +45,16 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield every figure, as it is known."""
     with places.fresh(DATABASE) as place:
         secret, *_ = place.people()
-        token = asyncio.run(_token(place))
+        token = asyncio.run(token_of(place))
         with server(place, options=("--workers", "0")) as live:
             keeper = Keeper(live.url, secret)
-            with _pilot(live.url, token) as pid:
+            with pilot(live.url, token) as pid:
                 yield elsewhere.idle(_PILOT, keeper, rounds)
                 yield elsewhere.cancelled(_PILOT, keeper, lambda: children_of(pid))
                 yield elsewhere.drained(_PILOT, keeper, place)
     with places.fresh(DATABASE) as place:
         place.people()
-        token = asyncio.run(_token(place))
+        token = asyncio.run(token_of(place))
         place.fill("queued", int(2 * SITE * SITE_S))
         # No job is tiny, so that each is a task of its own.
         place.run("update job set est_seconds = 1.0")
@@ -62,7 +62,8 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
             yield from asyncio.run(_site(live.url, token, live.pid))
 
 
-async def _token(place: Place) -> str:
+async def token_of(place: Place) -> str:
+    """Return a new token for pilots, of an admin that is made."""
     admin = Admin(store := place.open(), now_ms)
     await admin.add_account("root", "admin", email=None, password=None)
     made = await admin.create_token("root", scopes=["compute:serve"])
@@ -71,11 +72,13 @@ async def _token(place: Place) -> str:
 
 
 @contextmanager
-def _pilot(url: str, token: str) -> Iterator[int]:
+def pilot(url: str, token: str, slots: int = 2) -> Iterator[int]:
     """Run `qwicket worker` until the block ends; yield its process id."""
-    command = [sys.executable, "-m", "qwicket", "worker", "--connect", url, "--slots", "2"]
+    command = [sys.executable, "-m", "qwicket", "worker", "--connect", url]
     process = subprocess.Popen(
-        command, env={**os.environ, "QWICKET_TOKEN": token}, stderr=subprocess.DEVNULL
+        [*command, "--slots", str(slots)],
+        env={**os.environ, "QWICKET_TOKEN": token},
+        stderr=subprocess.DEVNULL,
     )
     try:
         yield process.pid
@@ -88,9 +91,9 @@ async def _site(url: str, token: str, server_pid: int) -> list[Figure]:
     ended: list[float] = []
     pilots = [asyncio.create_task(_simulated(url, token, k, ended)) for k in range(SITE)]
     await asyncio.sleep(_SETTLE_S)
-    began, before = time.perf_counter(), _cpu_s(server_pid)
+    began, before = time.perf_counter(), cpu_s(server_pid)
     await asyncio.sleep(SITE_S)
-    took_s, core_s = time.perf_counter() - began, _cpu_s(server_pid) - before
+    took_s, core_s = time.perf_counter() - began, cpu_s(server_pid) - before
     n_ended = sum(began <= at < began + took_s for at in ended)
     for each in pilots:
         each.cancel()
@@ -108,10 +111,7 @@ async def _site(url: str, token: str, server_pid: int) -> list[Figure]:
 async def _simulated(url: str, token: str, number: int, ended: list[float]) -> None:
     """Pull one job at a time, do nothing for a second, and bring a result that fits."""
     api = PilotAPI(url, token, f"node{number}", Node(1, 1 << 30))
-    work = bell()
-    (outcome,) = engines.run("qubit", work.circuits, work.options)
-    assert isinstance(outcome, Encoded)
-    part = schema.agents.PartReportBody(outcome=outcome.body, sha256=outcome.sha256.hex())
+    part = bell_result()
     try:
         tasks = (await api.pull((), 1, 5.0)).tasks
         while True:
@@ -119,20 +119,34 @@ async def _simulated(url: str, token: str, number: int, ended: list[float]) -> N
                 tasks = (await api.pull((), 1, 5.0)).tasks
             ((job,),) = tasks
             await asyncio.sleep(_JOB_S)
-            result = schema.pilots.PilotResultBody(
-                id=job.lease.id,
-                fence=job.lease.fence,
-                nonce=job.lease.nonce,
-                seconds=_JOB_S,
-                parts=(part,),
-            )
-            tasks = (await api.bring([result], [], 1, 0)).tasks
+            tasks = (await api.bring([result_of(job, part, _JOB_S)], [], 1, 0)).tasks
             ended.append(time.perf_counter())
     finally:
         await api.close()
 
 
-def _cpu_s(pid: int) -> float:
+def bell_result() -> schema.agents.PartReportBody:
+    """Return the result of a Bell circuit, as pilots send it."""
+    work = bell()
+    (outcome,) = engines.run("qubit", work.circuits, work.options)
+    assert isinstance(outcome, Encoded)
+    return schema.agents.PartReportBody(outcome=outcome.body, sha256=outcome.sha256.hex())
+
+
+def result_of(
+    job: schema.pilots.TaskJobBody, part: schema.agents.PartReportBody, seconds: float
+) -> schema.pilots.PilotResultBody:
+    """Return a result for a job of one circuit."""
+    return schema.pilots.PilotResultBody(
+        id=job.lease.id,
+        fence=job.lease.fence,
+        nonce=job.lease.nonce,
+        seconds=seconds,
+        parts=(part,),
+    )
+
+
+def cpu_s(pid: int) -> float:
     """Return the processor time of a process, in user and system mode."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / _TICKS_PER_S

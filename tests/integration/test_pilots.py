@@ -426,6 +426,15 @@ async def _revoke_all(admin: Admin) -> None:
         await admin.revoke_token(token.id)
 
 
+def test_a_pilot_that_is_stopped_before_it_is_warm_ends_at_once(
+    lone: LiveServer, tmp_path: Path
+) -> None:
+    with pilot(lone, tmp_path) as live:
+        assert live.name  # it has begun, and warms up
+        assert live.stop(timeout_s=PROMPT_S) == 0
+        assert "Traceback" not in live.said()
+
+
 def test_an_address_without_tls_needs_insecure(tmp_path: Path) -> None:
     done = run_cli("worker", "--connect", "http://lab.example.org", "--token", "x")
     assert done.returncode == 2

@@ -104,8 +104,13 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         )
         (folder / "cgroup.conf").write_text("CgroupAutomount=no\n")
         self._daemon(folder / "slurmctld.pid", "slurmctld", "-f", str(self.config))
-        self._daemon(folder / "slurmd.pid", "slurmd", "-f", str(self.config), "-N", host)
+        self._start_node()
         until(lambda: self.run("sinfo", "-h", "-o", "%T") == "idle", "the node is idle")
+
+    def _start_node(self) -> None:
+        host = socket.gethostname().partition(".")[0]
+        file = self.folder / "slurmd.pid"
+        self._daemon(file, "slurmd", "-f", str(self.config), "-N", host)
 
     def run(self, *command: str) -> str:
         """Run a command of Slurm; return what it printed."""
@@ -117,6 +122,16 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
     def jobs(self) -> list[str]:
         """Return the ids of the jobs that run."""
         return self.run("squeue", "-h", "-t", "RUNNING", "-o", "%i").split()
+
+    def restart_node(self) -> None:
+        """Kill the daemon of the node with SIGKILL, and start it again; its jobs go on."""
+        pid_file = self.folder / "slurmd.pid"
+        pid = int(pid_file.read_text())
+        os.kill(pid, signal.SIGKILL)
+        _await_end(pid)
+        pid_file.unlink()
+        self._pid_files.remove(pid_file)
+        self._start_node()
 
     def stop(self) -> None:
         """End its jobs and its daemons."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from typing import TYPE_CHECKING, Final
 
 from qwicket.circuits.outcomes import RunResult
@@ -85,9 +86,13 @@ class SimulatedDriver:
 
         Raises:
             ProcessDied: The worker of the job died, or that of a cluster was lost again.
-            JobNotStarted: The worker of a cluster was lost, for the first time with this job.
+            JobNotStarted: The worker of a cluster was lost, for the first time with this job; or
+                somebody ended the worker.
             ExpressOverrun: The job exceeded the time or memory of an express slot.
         """
+        if isinstance(failure, WorkerDied) and failure.exitcode == -signal.SIGTERM:
+            # No job does this: a batch system that ends a machine sends it to every process.
+            raise JobNotStarted(str(failure)) from failure
         if isinstance(failure, WorkerDied):
             raise ProcessDied(str(failure)) from failure
         if isinstance(failure, WorkerLost):

@@ -122,8 +122,31 @@ class Pilot:
         Raises:
             ApiError: The server refuses this pilot: its token, its version or its name.
         """
-        # No job is claimed before a process is warm.
-        await self._compute.run([], timeout_s=_WARM_UP_S)
+        try:
+            # No job is claimed before a process is warm.
+            if await self._is_warm():
+                await self._serve()
+        finally:
+            self._stop_all()
+            await self._compute.close()
+            with suppress(ClientError, TimeoutError):
+                async with asyncio.timeout(_GOODBYE_S):
+                    await self._api.leave()
+            await self._api.close()
+
+    async def _is_warm(self) -> bool:
+        """Wait for a process that has warmed up; return False if `leave` comes first."""
+        warm = asyncio.ensure_future(self._compute.run([], timeout_s=_WARM_UP_S))
+        leaving = asyncio.ensure_future(self._leaving.wait())
+        await asyncio.wait({warm, leaving}, return_when=asyncio.FIRST_COMPLETED)
+        leaving.cancel()
+        if not warm.done():
+            await _cancel(warm)
+            return False
+        await warm
+        return True
+
+    async def _serve(self) -> None:
         self._idle_since = time.monotonic()
         pulling = asyncio.create_task(self._pull_always())
         bringing = asyncio.create_task(self._bring_always())
@@ -137,12 +160,6 @@ class Pilot:
             await self._drain()
         finally:
             await _cancel(*loops)
-            self._stop_all()
-            await self._compute.close()
-            with suppress(ClientError, TimeoutError):
-                async with asyncio.timeout(_GOODBYE_S):
-                    await self._api.leave()
-            await self._api.close()
 
     async def _until_leaving(self) -> None:
         """Wait for `leave`, or until there has been no job for the idle time."""
@@ -209,7 +226,10 @@ class Pilot:
         except RetrySeparately as reason:
             return [_release(job, str(reason)) for job in task.jobs]
         except JobNotStarted as reason:
-            await asyncio.sleep(_NOT_STARTED_PAUSE_S)  # a retry at once would fail the same way
+            # A retry at once would fail the same way.
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_NOT_STARTED_PAUSE_S):
+                    await self._leaving.wait()
             return [_release(job, str(reason)) for job in task.jobs]
         except Exception:
             ids = ", ".join(job.lease.id for job in task.jobs)
@@ -400,7 +420,7 @@ class Pilot:
             self._has_room.set()
 
 
-async def _cancel(*tasks: asyncio.Task[Any]) -> None:
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     for each in tasks:
         each.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -1,0 +1,173 @@
+"""Many workers for one queue: rates by their number, what the server alone can do, and Slurm.
+
+Workers of this machine share its cores, so that their rate stops at those. What the server can do
+is measured with pilots that compute nothing: each brings a result that it has already.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Final
+
+from benchmarks import elsewhere
+from benchmarks.elsewhere import DATABASE, Elsewhere, until
+from benchmarks.figures import Figure, both, ms, p50
+from benchmarks.live import Live, server
+from benchmarks.pilots import bell_result, cpu_s, pilot, result_of, token_of
+from benchmarks.places import Place, Places
+from benchmarks.wire import WITH_RESULT, Keeper, submission
+from qwicket.pilots import Node, PilotAPI
+from support.programs import slow
+from support.slurm import Slurm
+
+PILOTS: Final = (1, 2, 4)
+SIMULATED: Final = (1, 4, 16, 64)
+ROUNDS: Final = 10
+QUICK: Final = 3
+_SIMULATED_S: Final = 8.0
+_SIMULATED_BACKLOG: Final = 60_000
+_TASKS: Final = 4
+_MAX_FIRST_S: Final = 2.0
+_MAX_SCALE_S: Final = 10.0
+_IDLE_S: Final = 1
+
+
+def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
+    """Yield every figure, as it is known."""
+    for number in PILOTS:
+        with _served(places) as (place, live, secret, token), ExitStack() as stack:
+            for _ in range(number):
+                stack.enter_context(pilot(live.url, token, slots=1))
+            keeper = Keeper(live.url, secret)
+            json.loads(keeper.ask(submission(secret, query=WITH_RESULT)))  # one is connected
+            of = Elsewhere(f"{number} pilots of one slot", max_s=0, min_jobs_per_s=0)
+            yield elsewhere.drained(of, keeper, place)._replace(bar="", is_within=None)
+    for number in SIMULATED:
+        with _served(places) as (place, live, _, token):
+            place.fill("queued", _SIMULATED_BACKLOG)
+            yield asyncio.run(_simulated_rate(number, live, token))
+    yield from _slurm(places, rounds)
+
+
+@contextmanager
+def _served(places: Places, *options: str) -> Iterator[tuple[Place, Live, str, str]]:
+    """Yield a server without workers, a user's token and one for pilots."""
+    with places.fresh(DATABASE) as place:
+        secret, *_ = place.people()
+        token = asyncio.run(token_of(place))
+        with server(place, options=("--workers", "0", *options)) as live:
+            yield place, live, secret, token
+
+
+async def _simulated_rate(number: int, live: Live, token: str) -> Figure:
+    """Return how many jobs pilots that compute nothing can bring back in a second."""
+    ended = [0]
+    pilots = [asyncio.create_task(_simulated(live.url, token, k, ended)) for k in range(number)]
+    await asyncio.sleep(1.0)
+    began, before, n_before = time.perf_counter(), cpu_s(live.pid), ended[0]
+    await asyncio.sleep(_SIMULATED_S)
+    took_s, core_s = time.perf_counter() - began, cpu_s(live.pid) - before
+    per_s = (ended[0] - n_before) / took_s
+    for each in pilots:
+        each.cancel()
+    await asyncio.gather(*pilots, return_exceptions=True)
+    return Figure(
+        f"{number} simulated pilots that compute nothing, batches of 16",
+        DATABASE,
+        f"{per_s:,.0f} jobs/s, {core_s / took_s:.0%} of a core",
+        "",
+        "",
+    )
+
+
+async def _simulated(url: str, token: str, number: int, ended: list[int]) -> None:
+    """Bring a result for each job as soon as it comes."""
+    api = PilotAPI(url, token, f"node{number}", Node(_TASKS, 1 << 30))
+    part = bell_result()
+    try:
+        tasks = (await api.pull((), _TASKS, 5.0)).tasks
+        while True:
+            while not tasks:
+                tasks = (await api.pull((), _TASKS, 5.0)).tasks
+            results = [result_of(job, part, 0.0) for task in tasks for job in task]
+            tasks = (await api.bring(results, [], _TASKS, _TASKS)).tasks
+            ended[0] += len(results)
+    finally:
+        await api.close()
+
+
+def _slurm(places: Places, rounds: int) -> Iterator[Figure]:
+    slurm = Slurm()
+    try:
+        with _served(places) as (place, live, secret, token):
+            file = place.folder / "worker.token"
+            file.touch(0o600)
+            file.write_text(token)
+            keeper = Keeper(live.url, secret)
+            yield _first_result(slurm, live, keeper, file, rounds)
+            yield _from_none_to_none(slurm, live, keeper, file, rounds)
+    finally:
+        slurm.stop()
+
+
+def _first_result(slurm: Slurm, live: Live, keeper: Keeper, token: Path, rounds: int) -> Figure:
+    """Measure from `sbatch` of a worker to the result of a job that waits for one."""
+    times = []
+    worker = [sys.executable, "-m", "qwicket", "worker", "--connect", live.url, "--slots", "1"]
+    script = f"#!/bin/sh\nexec {' '.join(worker)} --token-file {token} --idle-s 1\n"
+    for _ in range(rounds):
+        job = keeper.submit()
+        began = time.perf_counter()
+        subprocess.run(
+            ["sbatch", "--parsable", "--output=/dev/null"],
+            input=script,
+            env={**os.environ, **slurm.env},
+            text=True,
+            check=True,
+            capture_output=True,
+        )
+        keeper.result(job)
+        times.append(time.perf_counter() - began)
+        until(lambda: not slurm.run("squeue", "-h"))
+    bar, is_within = f"p50 ≤ {ms(_MAX_FIRST_S)}", p50(times) <= _MAX_FIRST_S
+    return Figure("sbatch → first result, p50 / p95", DATABASE, both(times), "", bar, is_within)
+
+
+def _from_none_to_none(
+    slurm: Slurm, live: Live, keeper: Keeper, token: Path, rounds: int
+) -> Figure:
+    """Measure until 4 workers run, and from the end of the work until none does."""
+    command = [sys.executable, "-m", "qwicket", "scale", "--connect", live.url]
+    command += ["--token-file", str(token), "--slurm", "output=/dev/null", "--max", "4"]
+    process = subprocess.Popen(
+        [*command, "--idle-s", str(_IDLE_S)],
+        env={**os.environ, **slurm.env},
+        stderr=subprocess.DEVNULL,
+    )
+    times = []
+    try:
+        for _ in range(rounds):
+            began = time.perf_counter()
+            jobs = [keeper.submit(slow(24, 3_000)) for _ in range(8)]
+            until(lambda: len(slurm.jobs()) == 4)
+            took_s = time.perf_counter() - began
+            for job in jobs:
+                keeper.cancel(job)
+            began = time.perf_counter()
+            until(lambda: not slurm.run("squeue", "-h"))
+            times.append(took_s + time.perf_counter() - began)
+    finally:
+        process.terminate()
+        process.wait(20)
+    bar, is_within = f"longest ≤ {ms(_MAX_SCALE_S)}", max(times) <= _MAX_SCALE_S
+    name = f"qwicket scale, 0 → 4 workers, and → 0 after the work (idle {_IDLE_S} s), p50 / longest"
+    measured = f"{ms(p50(times))} / {ms(max(times))}"
+    return Figure(name, DATABASE, measured, "", bar, is_within)

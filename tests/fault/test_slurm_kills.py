@@ -1,0 +1,75 @@
+"""Workers of `qwicket scale` in a real Slurm are cancelled, and its node's daemon is killed."""
+
+from __future__ import annotations
+
+import random
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from support.ledger import ledger
+from support.processes import is_alive
+from support.programs import BELL, slow
+from support.scale import runs
+from support.scalers import scaler
+from support.server import Serve
+from support.slurm import Slurm
+from support.waiting import PROMPT_S, until
+
+KILLS = runs(2, long=100)
+"""Of each kind."""
+LEASE = ("--workers", "0", "--lease-s", "2")
+RUNNING = "select count(*) from job where state = 'running'"
+GONE_S = runs(PROMPT_S, long=1)
+"""Within this time no process of a cancelled worker may be left: it says goodbye before."""
+
+
+@pytest.fixture
+def slurm() -> Iterator[Slurm]:
+    made = Slurm()
+    yield made
+    made.stop()
+
+
+def processes_of(slurm: Slurm, job: str) -> list[int]:
+    """Return the processes of a job of Slurm."""
+    lines = slurm.run("scontrol", "listpids", job).splitlines()[1:]
+    return [int(line.split()[0]) for line in lines]
+
+
+def assert_gone(processes: list[int]) -> None:
+    until(lambda: not any(map(is_alive, processes)), "its processes end", timeout_s=GONE_S)
+
+
+@pytest.mark.timeout(runs(300, long=7200))
+def test_cancelled_workers_and_killed_daemons_lose_no_job_and_double_no_result(
+    serve: Serve, slurm: Slurm, tmp_path: Path
+) -> None:
+    rng = random.Random(11)
+    server = serve("server", None, *LEASE)
+    options = ("--slurm", "partition=main", "--max", "2", "--idle-s", "30")
+    jobs: set[str] = set()
+    with (
+        scaler(server, tmp_path, *options, **slurm.env),
+        server.client() as client,
+        ledger(server) as books,
+    ):
+        for kind in ["scancel", "slurmd"] * KILLS:
+            for program in [BELL] * 20 + [slow(21, 40)]:
+                body = {"program": program, "device": "simulator", "shots": 100}
+                sent = client.post("/v1/jobs", json=body).raise_for_status()
+                jobs.add(str(sent.json()["id"]))
+            until(lambda: books.number(RUNNING) > 0, "jobs run", timeout_s=60)
+            threading.Event().wait(rng.uniform(0, 0.3))
+            if kind == "slurmd":
+                slurm.restart_node()
+                continue
+            victim = rng.choice(until(slurm.jobs, "a worker runs", timeout_s=60))
+            processes = processes_of(slurm, victim)
+            assert processes
+            slurm.run("scancel", victim)
+            assert_gone(processes)
+        books.await_end(timeout_s=120)
+        books.assert_all_completed_uncounted(jobs)
