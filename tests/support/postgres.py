@@ -63,6 +63,11 @@ class PostgresServer:
         subprocess.run([*command, *arguments], check=True, user=self._server.system_user)
 
     @property
+    def programs(self) -> Path:
+        """The folder of pg_dump, pg_restore and others, of its own version."""
+        return Path(self._server.bin_path)
+
+    @property
     def data(self) -> Path:
         """The folder of its files."""
         return Path(self._server.pgdata)

@@ -25,6 +25,8 @@ __all__ = ["main"]
             "project": "projects",
             "provider": "providers",
             "device": "devices",
+            "backup": "backup",
+            "restore": "backup",
             "doctor": "doctor",
             "bench": "bench",
             "demo": "demo",
@@ -50,7 +52,7 @@ __all__ = ["main"]
     needs_server=frozenset(
         {
             *("serve", "worker", "user", "token", "keys", "project", "provider", "device"),
-            *("bench", "demo"),
+            *("backup", "restore", "bench", "demo"),
         }
     ),
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},

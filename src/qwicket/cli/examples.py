@@ -46,6 +46,11 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "device list": ("qwicket device list",),
     "device on": ("qwicket device on simulator",),
     "device off": ('qwicket device off simulator --reason "new fridge" --until 2h',),
+    "backup": ("qwicket backup qwicket-$(date +%F).db",),
+    "restore": (
+        "qwicket restore qwicket-2026-11-22.db --data-dir ~/restored",
+        "qwicket restore qwicket-2026-11-22.db --replace",
+    ),
     "doctor": ("qwicket doctor", "qwicket doctor --json"),
     "bench": ("qwicket bench --seconds 5 --connections 8",),
     "demo": ("qwicket demo", "qwicket demo -- python bell.py"),

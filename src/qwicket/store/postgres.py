@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
@@ -36,7 +36,7 @@ from qwicket.store.postgres_errors import explained, too_old
 from qwicket.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qwicket.store.batch import Batch
     from qwicket.store.changes import Changed, Changes
@@ -369,7 +369,7 @@ class _Address:
 
     def __init__(self, url: str) -> None:
         try:
-            self._settings: dict[str, Any] = conninfo.conninfo_to_dict(url)
+            self.given: dict[str, Any] = conninfo.conninfo_to_dict(url)
         except psycopg.Error:
             raise Unavailable(
                 "database-url must be the address of a PostgreSQL server, postgresql://…"
@@ -377,7 +377,7 @@ class _Address:
 
     def settings(self, options: str = "") -> dict[str, Any]:
         """Return parameters for `psycopg.connect`, with session options added to the user's own."""
-        given = self._settings
+        given = self.given
         return {
             "connect_timeout": _CONNECT_S,
             "keepalives_idle": _CONNECT_S,
@@ -390,6 +390,32 @@ class _Address:
 
     def connect(self, options: str = "") -> _Connection:
         return _Connection.connect(**self.settings(options))
+
+
+@contextmanager
+def reading(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+    """Yield a connection that reads the database as it is now, without any migration.
+
+    Raises:
+        Unavailable: The database cannot be opened; the detail gives cause and remedy.
+    """
+    address = _Address(url)
+    try:
+        connection = address.connect("-c default_transaction_read_only=on")
+    except psycopg.OperationalError as error:
+        _log.debug("no connection", exc_info=error)
+        raise Unavailable(explained(error, address.settings())) from None
+    with connection:
+        connection.execute("begin isolation level repeatable read")
+        yield connection
+
+
+def without_password(url: str) -> str:
+    """Return the address of a database as libpq's connection string, without secrets."""
+    known = _Address(url).given
+    return conninfo.make_conninfo(
+        "", **{name: value for name, value in known.items() if "password" not in name}
+    )
 
 
 def _check_durability(connection: _Connection) -> None:

@@ -1,0 +1,132 @@
+"""`qwicket backup` and `qwicket restore`: the data in one file, and back."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from qwicket.cli import options
+from qwicket.cli.listing import time_to_minute
+from qwicket.cli.terminal import RewrittenLines, can_rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.store.backup import Contents
+
+_file = click.argument("file", type=click.Path(path_type=Path))
+
+
+@click.command(short_help="Copy the data into one file, also while servers run.")
+@_file
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Write nothing; only check that the data can be read and that its schema is known.",
+)
+@options.data_location
+def backup(file: Path, check: bool, location: options.DataLocation) -> None:
+    """Copy the embedded database into FILE, which must not exist yet.
+
+    Servers may run, and do not wait. FILE is complete by itself and is checked before it appears
+    under its name. Only you can read it: it contains signing keys and hashes of passwords.
+
+    With --database-url the command prints the call of pg_dump instead, without the password.
+    """
+    from qwicket.store import backup as store
+
+    if url := location.database_url:
+        if check:
+            _show(_done(lambda: store.read_postgres(url)), "The database")
+        else:
+            _print_call("pg_dump", "--format=custom", f"--file={file}", url=url)
+    elif check:
+        database = location.data_dir / store.FILE
+        _show(_done(lambda: store.read(database)), str(database))
+    else:
+        contents = _done(lambda: store.back_up(location.data_dir, file, _progress()))
+        _show(contents, str(file))
+
+
+@click.command(short_help="Put the data of a backup into a folder.")
+@_file
+@click.option(
+    "--check",
+    is_flag=True,
+    help="Restore nothing; only check FILE, or with --database-url the database after pg_restore.",
+)
+@click.option(
+    "--replace",
+    is_flag=True,
+    help="Replace a database that exists. It is kept beside as qwicket.db.TIME.old.",
+)
+@options.data_location
+def restore(file: Path, check: bool, replace: bool, location: options.DataLocation) -> None:
+    """Put the backup FILE into the folder --data-dir, which no server may use meanwhile.
+
+    Jobs submitted after the backup are lost. Jobs that ran during it are queued again when a server
+    starts. Tokens that were revoked after it are valid again.
+
+    With --database-url the command prints the call of pg_restore instead, without the password.
+    """
+    from qwicket.store import backup as store
+
+    if url := location.database_url:
+        if check:
+            _show(_done(lambda: store.read_postgres(url)), "The database")
+        else:
+            how = ["--clean", "--if-exists"] if replace else []
+            how += ["--single-transaction", "--no-owner"]
+            _print_call("pg_restore", *how, str(file), url=url)
+    elif check:
+        _show(_done(lambda: store.verify(file)), str(file))
+    else:
+        folder = location.data_dir
+        done = _done(lambda: store.restore(file, folder, replace=replace, report=_progress()))
+        _show(done.contents, str(folder / store.FILE))
+        if done.former:
+            click.echo(f"The former database is {done.former}")
+
+
+def _done(work: Callable[[], options.T]) -> options.T:
+    from qwicket.model.errors import QwicketError
+
+    try:
+        return work()
+    except QwicketError as error:
+        raise click.ClickException(error.detail) from None
+    except OSError as error:
+        raise click.ClickException(f"{error.filename}: {error.strerror}.") from None
+
+
+def _show(contents: Contents, name: str) -> None:
+    newest_at = contents.newest_at
+    newest = "" if newest_at is None else f"; the newest job is of {time_to_minute(newest_at)}"
+    click.echo(
+        f"{name}: {contents.accounts} accounts, {contents.jobs} jobs ({contents.unfinished} not"
+        f" ended), schema {contents.schema}{newest}"
+    )
+
+
+def _progress() -> Callable[[float], None]:
+    """Return what shows a share on a terminal, and is silent elsewhere."""
+    if not can_rewrite(sys.stderr):
+        return lambda _: None
+    lines = RewrittenLines(sys.stderr)
+    return lambda share: lines.show([f"{100 * share:.0f} % copied"])
+
+
+def _print_call(program: str, *words: str, url: str) -> None:
+    from qwicket.store.backup import without_password
+
+    *how, last = words
+    address = _done(lambda: without_password(url))
+    click.echo(shlex.join([program, *how, f"--dbname={address}", last]))
+    click.echo(
+        "Run this line; PostgreSQL's tools read the password from ~/.pgpass or PGPASSWORD.",
+        err=True,
+    )
