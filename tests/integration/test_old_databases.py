@@ -14,7 +14,7 @@ import httpx
 import psycopg
 import pytest
 
-from qwicket.store import statements
+from qwicket.store import consistency, statements
 from qwicket.store.sqlite import SQL_FRAGMENTS
 from support.ibm import Client as IBMClient
 from support.postgres import PostgresServer
@@ -249,6 +249,14 @@ def test_what_projects_store_is_counted(old: Old) -> None:
 def test_a_deleted_job_stays_away(old: Old) -> None:
     with old.client("ada") as http:
         assert http.get(f"/v1/jobs/{old.expected['deleted']}").status_code == 404
+
+
+def test_the_rows_agree_with_each_other(old: Old) -> None:
+    with consistency.reading(old.server.folder / "data", old.server.database_url) as tx:
+        assert list(consistency.problems(tx)) == []
+    if old.server.database_url is None:
+        path = old.server.folder / "data" / "qwicket.db"
+        assert list(consistency.file_problems(path)) == []
 
 
 def test_new_jobs_are_taken(old: Old) -> None:

@@ -76,18 +76,22 @@ class Finding(NamedTuple):
     remedy: str = ""
 
 
-def all_findings(location: DataLocation, context: click.Context) -> Iterator[Finding]:
+def all_findings(
+    location: DataLocation, context: click.Context, *, is_deep: bool = False
+) -> Iterator[Finding]:
     """Yield every finding as it is made; a check that fails is a finding, too.
 
     Args:
         location: Folder or database.
         context: That of the command, which knows the settings.
+        is_deep: Whether to read the whole database.
     """
     of_server: tuple[tuple[str, Check], ...] = (
         ("settings", lambda where: _settings(where, context)),
         ("folder", _folder),
         ("disk", _disk),
         ("database", _database),
+        *((("rows", lambda where: _rows(where, context)),) if is_deep else ()),
         ("compute", _compute),
         ("cluster", lambda _: _cluster(context)),
         ("parsers", _parsers),
@@ -319,6 +323,18 @@ def _corruption(path: Path) -> str:
     except sqlite3.DatabaseError as error:
         return str(error)
     return "" if said == "ok" else str(said)
+
+
+def _rows(location: DataLocation, context: click.Context) -> Iterator[Finding]:
+    from qwicket.cli.deep_checks import findings
+    from qwicket.model.errors import QwicketError
+
+    settings, _refused = checked(context)
+    is_served = None if location.database_url else _is_running(location)
+    try:
+        yield from findings(location, is_served=is_served, lease_s=settings.lease_s)
+    except QwicketError as error:
+        yield Finding("rows", "wrong", error.detail)
 
 
 async def _accounts_and_tokens(admin: Admin) -> tuple[list[Account], dict[str, list[Token]], int]:

@@ -19,14 +19,24 @@ _COLOURS: Final = {"ok": "green", "warning": "yellow", "wrong": "red"}
 
 @click.command(short_help="Report problems of this installation, with remedies.")
 @json_flag
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also read the whole database: its pages, and whether its rows agree with each other.",
+)
 @options.data_location
 @click.pass_context
-def doctor(context: click.Context, as_json: bool, location: options.DataLocation) -> None:
+def doctor(
+    context: click.Context, as_json: bool, deep: bool, location: options.DataLocation
+) -> None:
     """Check this installation, whether or not a server runs.
 
     The checks cover installed packages, the settings of qwicket serve (port, TLS files, limits,
     the settings file), the folder or database, the disk, engines, parsers, the clock, tokens, and
     the server in QWICKET_URL with QWICKET_TOKEN.
+
+    --deep reads every job and result, which takes about 10 s for a million small jobs. Servers may
+    run, and do not wait.
 
     Problems are marked ✗ and make the exit status 1; warnings are marked !. The command changes
     nothing and prints no secrets.
@@ -34,7 +44,7 @@ def doctor(context: click.Context, as_json: bool, location: options.DataLocation
     from qwicket.cli import diagnostics
 
     findings = []
-    for finding in diagnostics.all_findings(location, context):
+    for finding in diagnostics.all_findings(location, context, is_deep=deep):
         findings.append(finding)
         if not as_json:
             _print(finding)

@@ -51,7 +51,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket restore qwicket-2026-11-22.db --data-dir ~/restored",
         "qwicket restore qwicket-2026-11-22.db --replace",
     ),
-    "doctor": ("qwicket doctor", "qwicket doctor --json"),
+    "doctor": ("qwicket doctor", "qwicket doctor --deep --json"),
     "bench": ("qwicket bench --seconds 5 --connections 8",),
     "demo": ("qwicket demo", "qwicket demo -- python bell.py"),
     "devices": (

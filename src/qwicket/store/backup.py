@@ -20,7 +20,7 @@ from qwicket.extras import NotInstalled
 from qwicket.model.errors import Unavailable
 from qwicket.model.states import JobState
 from qwicket.store import statements
-from qwicket.store.sqlite import SQL_FRAGMENTS
+from qwicket.store.sqlite import SQL_FRAGMENTS, reading
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,7 +30,6 @@ FILE: Final = "qwicket.db"
 
 _PAGES: Final = 2_000
 """Pages between two reports of progress, at which Ctrl-C takes effect: 8 MB."""
-_BUSY_TIMEOUT_S: Final = 5.0
 _COUNTS: Final = (
     "select count(*) from account",
     "select state, count(*) from job group by state",
@@ -128,7 +127,7 @@ def verify(path: Path) -> Contents:
     Raises:
         Unavailable: The file cannot be read, is damaged, or is not a database of ours.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         ((found,),) = connection.execute("pragma integrity_check(1)").fetchall()
         if found != "ok":
             raise Unavailable(f"{path} is damaged: {' '.join(str(found).split())[:200]}")
@@ -141,7 +140,7 @@ def read(path: Path) -> Contents:
     Raises:
         Unavailable: As for `verify`.
     """
-    with _reading(path) as connection:
+    with reading(path) as connection:
         return _contents(path, connection)
 
 
@@ -207,10 +206,10 @@ def _complete_copy(source: Path, target: Path, report: Report) -> Iterator[tuple
 def _copy(source: Path, copy: Path, target: Path, report: Report) -> None:
     try:
         with (
-            _reading(source) as reading,
+            reading(source) as original,
             closing(sqlite3.connect(copy, isolation_level=None)) as writing,
         ):
-            reading.backup(
+            original.backup(
                 writing,
                 pages=_PAGES,
                 progress=lambda _, left, total: report(1 - left / max(1, total)),
@@ -218,34 +217,11 @@ def _copy(source: Path, copy: Path, target: Path, report: Report) -> None:
             # In WAL mode a reader would create files beside the backup.
             writing.execute("pragma journal_mode = delete")
     except sqlite3.Error as error:
-        # `_reading` explains errors of the source alone.
+        # `reading` explains errors of the source alone.
         is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         raise Unavailable(
             f"{target} cannot be written: {'no space left' if is_full else error}."
         ) from None
-
-
-@contextlib.contextmanager
-def _reading(path: Path) -> Iterator[sqlite3.Connection]:
-    """Yield a connection that reads a database as it is now, in one transaction."""
-    try:
-        path.open("rb").close()  # SQLite does not say why a file cannot be opened
-    except OSError as error:
-        raise Unavailable(f"{path}: {error.strerror}.") from None
-    connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode=ro",
-        uri=True,
-        timeout=_BUSY_TIMEOUT_S,
-        isolation_level=None,
-    )
-    with closing(connection):
-        try:
-            # Without a transaction, each commit of a server would start a backup again.
-            connection.execute("begin")
-            connection.execute("select count(*) from sqlite_schema").fetchone()
-        except sqlite3.Error as error:
-            raise Unavailable(f"{path} cannot be read as a database: {error}.") from None
-        yield connection
 
 
 def _contents(path: Path, connection: sqlite3.Connection) -> Contents:
@@ -283,7 +259,7 @@ def _keep(database: Path) -> Path | None:
     # Moves the last commits from the log into the database, so that it is complete by itself.
     with contextlib.suppress(sqlite3.Error):
         if database.exists():
-            with closing(sqlite3.connect(database, timeout=_BUSY_TIMEOUT_S)) as old:
+            with closing(sqlite3.connect(database)) as old:
                 old.execute("pragma wal_checkpoint(truncate)")
     kept = database.with_name(f"{FILE}.{time.strftime('%Y-%m-%dT%H%M%SZ', time.gmtime())}.old")
     former = None

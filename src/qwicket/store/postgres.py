@@ -393,7 +393,7 @@ class _Address:
 
 
 @contextmanager
-def reading(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
+def reading(url: str) -> Iterator[_Connection]:
     """Yield a connection that reads the database as it is now, without any migration.
 
     Raises:
@@ -408,6 +408,12 @@ def reading(url: str) -> Iterator[psycopg.Connection[tuple[Any, ...]]]:
     with connection:
         connection.execute("begin isolation level repeatable read")
         yield connection
+
+
+def read_only(connection: _Connection) -> PostgresTx:
+    """Return named statements on a connection of `reading`, which has begun its transaction."""
+    sql = {name: statement(text) for name, text in statements.load(SQL_FRAGMENTS).items()}
+    return PostgresTx(connection, sql)
 
 
 def without_password(url: str) -> str:

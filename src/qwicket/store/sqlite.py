@@ -21,7 +21,7 @@ from qwicket.store.batch import Session
 from qwicket.store.writer import Writer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from qwicket.store.batch import Batch
@@ -210,6 +210,34 @@ class SQLite(Writer):
             # Outside a transaction the pragma takes effect at once; see docs/decisions/0003.
             self._writing.command(f"pragma synchronous = {'full' if durable else 'normal'}")
             self._is_flushing = durable
+
+
+@contextlib.contextmanager
+def reading(path: Path) -> Iterator[sqlite3.Connection]:
+    """Yield a connection that reads a database as it is now, without any migration.
+
+    Raises:
+        Unavailable: The file cannot be read.
+    """
+    try:
+        path.open("rb").close()  # SQLite does not say why a file cannot be opened
+    except OSError as error:
+        raise Unavailable(f"{path}: {error.strerror}.") from None
+    connection = sqlite3.connect(
+        f"{path.absolute().as_uri()}?mode=ro",
+        uri=True,
+        timeout=_BUSY_TIMEOUT_S,
+        isolation_level=None,
+    )
+    with contextlib.closing(connection):
+        try:
+            # One transaction for all that follows. Without it, each commit of a server would start
+            # a backup again.
+            connection.execute("begin")
+            connection.execute("select count(*) from sqlite_schema").fetchone()
+        except sqlite3.Error as error:
+            raise Unavailable(f"{path} cannot be read as a database: {error}.") from None
+        yield connection
 
 
 def _migrate(connection: sqlite3.Connection) -> None:

@@ -89,7 +89,7 @@ CONTRACT: Final = {
     "demo": set(),
     "backup": DATA | {"--check"},
     "restore": DATA | {"--check", "--replace"},
-    "doctor": DATA | {"--json"},
+    "doctor": DATA | {"--deep", "--json"},
     "bench": {"--seconds", "--connections", "--json"},
     "completion": set(),
 }

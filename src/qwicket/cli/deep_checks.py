@@ -1,0 +1,93 @@
+"""Checks of `qwicket doctor --deep`: the whole database is read, and nothing is changed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import TYPE_CHECKING, Final
+
+from qwicket.cli.diagnostics import Finding
+from qwicket.cli.terminal import RewrittenLines, can_rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from qwicket.cli.options import DataLocation
+    from qwicket.store.consistency import Holder, Problem
+
+_LOOK_S: Final = 0.25
+
+
+def findings(
+    location: DataLocation, *, is_served: bool | None, lease_s: float
+) -> Iterator[Finding]:
+    """Yield the findings about the rows of a database.
+
+    Args:
+        location: Folder or database.
+        is_served: Whether a server uses the folder; None is unknown, for PostgreSQL.
+        lease_s: Lease time of the servers: a runner without a heartbeat for so long is dead.
+    """
+    from qwicket.store import backup, consistency
+
+    folder, url = location.data_dir, location.database_url
+    if url is None and not (folder / backup.FILE).exists():
+        return
+    contents = backup.read_postgres(url) if url else backup.read(folder / backup.FILE)
+    n_found = 0
+    if url is None:
+        for problem in consistency.file_problems(folder / backup.FILE):
+            n_found += 1
+            yield _finding(problem)
+            if "faults" in problem.found:
+                return  # nothing else that is read there proves anything
+    with consistency.reading(folder, url) as tx:
+        began, holders = time.monotonic(), consistency.holders(tx)
+        for problem in consistency.problems(tx, _progress()):
+            n_found += 1
+            yield _finding(problem)
+    n_jobs = sum(each.jobs for each in holders)
+    if n_jobs and is_served is False:
+        said = f"{n_jobs} jobs ran when the last server ended; the next one queues them again"
+        yield Finding("rows", "ok", said)
+    elif n_jobs:
+        for each in _silent(location, holders, began + lease_s):
+            n_found += 1
+            said = f"{each.kind} {each.id} holds {each.jobs} jobs, without a heartbeat"
+            remedy = "A running server queues them again after the lease time (--lease-s)."
+            yield Finding("rows", "wrong", f"{said} for {lease_s:g} s", remedy)
+    if not n_found:
+        yield Finding("rows", "ok", f"{contents.jobs:,} jobs and what belongs to them agree")
+
+
+def _finding(problem: Problem) -> Finding:
+    examples = "; ".join(problem.examples)
+    more = "; …" if problem.number > len(problem.examples) else ""
+    shown = f" ({examples}{more})" if examples else ""
+    return Finding(
+        "rows",
+        "warning" if problem.is_harmless else "wrong",
+        f"{problem.number:,} {problem.found}{shown}",
+        problem.remedy,
+    )
+
+
+def _silent(location: DataLocation, holders: list[Holder], deadline: float) -> list[Holder]:
+    """Return the runners that keep their leases and show no heartbeat until a deadline."""
+    from qwicket.store import consistency
+
+    silent = holders
+    while silent and time.monotonic() < deadline:
+        time.sleep(_LOOK_S)
+        with consistency.reading(location.data_dir, location.database_url) as tx:
+            beats = {each.id: each.beat for each in consistency.holders(tx)}
+        silent = [each for each in silent if beats.get(each.id) == each.beat]
+    return silent
+
+
+def _progress() -> Callable[[int, int], None]:
+    """Return what shows the progress on a terminal, and is silent elsewhere."""
+    if not can_rewrite(sys.stderr):
+        return lambda *_: None
+    lines = RewrittenLines(sys.stderr)
+    return lambda done, total: lines.show([f"{done:,} of {total:,} jobs checked"])
