@@ -114,6 +114,7 @@ def restore(
             raise Unavailable(f"{database} exists: use --replace, or another --data-dir.")
         with _complete_copy(source, database, report) as (copy, contents):
             former = _keep(database)
+            _give_to_owner(folder, copy, folder / "serve.lock")
             copy.rename(database)
         _flush(folder)
         return Restored(contents, former)
@@ -249,6 +250,14 @@ def _counted(schema: int, accounts: list[Any], states: list[Any], newest: list[A
     unfinished = sum(number for state, number in jobs.items() if not state.is_final)
     newest_at = int(newest[0][0]) if newest else None
     return Contents(schema, int(accounts[0][0]), sum(jobs.values()), unfinished, newest_at)
+
+
+def _give_to_owner(folder: Path, *files: Path) -> None:
+    """Let the user of a folder's server own files that root made there."""
+    if os.geteuid() == 0:
+        owner = folder.stat()
+        for each in files:
+            os.chown(each, owner.st_uid, owner.st_gid)
 
 
 def _keep(database: Path) -> Path | None:

@@ -166,6 +166,19 @@ async def test_a_restore_brings_back_what_the_backup_has(folder: Path, tmp_path:
     os.close(lock_folder(tmp_path / "new"))
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+async def test_what_root_restores_belongs_to_the_user_of_the_folder(
+    folder: Path, tmp_path: Path
+) -> None:
+    backup.back_up(folder, tmp_path / "backup.db")
+    (tmp_path / "new").mkdir()
+    os.chown(tmp_path / "new", 4711, 4712)
+    backup.restore(tmp_path / "backup.db", tmp_path / "new", replace=False)
+    for name in ("qwicket.db", "serve.lock"):
+        found = (tmp_path / "new" / name).stat()
+        assert (found.st_uid, found.st_gid) == (4711, 4712)
+
+
 async def test_a_restore_replaces_a_database_only_if_asked_and_keeps_it(
     folder: Path, tmp_path: Path
 ) -> None:
