@@ -320,6 +320,8 @@ PLACE = ("--data-dir", "data")
         "provider list",
         "device list",
         "device off simulator --reason lunch",
+        "backup ada",
+        "restore ada --replace",
     ],
 )
 def test_a_command_of_a_server_names_the_extra(

@@ -126,11 +126,16 @@ async def test_what_cannot_be_backed_up_is_refused_by_path(folder: Path, tmp_pat
         (tmp_path, f"{tmp_path} is a folder"),
         (tmp_path / "no" / "x", f"{tmp_path / 'no' / 'x'}: No such file or directory"),
         (target / "x", f"{target / 'x'}: Not a directory"),
+        (Path("/proc/x"), "/proc/x: "),  # nobody may create files there, not even root
     ):
         with pytest.raises(Unavailable) as refused:
             backup.back_up(folder, path)
         assert refused.value.detail.startswith(said)
         assert target.read_text() == "mine"
+    backup.back_up(folder, tmp_path / "good")
+    with pytest.raises(Unavailable, match=r"^/proc/x: "):
+        backup.restore(tmp_path / "good", Path("/proc/x"), replace=False)
+    (tmp_path / "good").unlink()
     with pytest.raises(Unavailable, match=r"empty/qwicket.db: No such file or directory\.$"):
         backup.back_up(tmp_path / "empty", tmp_path / "b")
     assert names(tmp_path) == {"data", "backup.db"}
