@@ -92,12 +92,12 @@ def test_a_busy_address_is_told_its_share(narrow: LiveServer) -> None:
     with narrow.client() as client, ExitStack() as stack:
         auth = f"Authorization: Bearer {narrow.token()}"
         busy = [
-            stack.enter_context(raw.connect(narrow.url, source="127.0.0.2")) for _ in range(EACH)
+            stack.enter_context(raw.connect(narrow.url, source="127.0.0.3")) for _ in range(EACH)
         ]
         for each in busy:
             each.sendall(raw.head("GET /v1/events", auth))
             assert each.recv(12) == b"HTTP/1.1 200"
-        with raw.connect(narrow.url, source="127.0.0.2") as more:
+        with raw.connect(narrow.url, source="127.0.0.3") as more:
             answer = raw.answer(more)
             assert (answer.status_code, answer.headers["retry-after"]) == (429, "1")
             assert "connections_each" in answer.text
@@ -109,7 +109,7 @@ def test_long_polls_beyond_an_accounts_share_are_answered_at_once(narrow: LiveSe
         hold = client.post("/v1/jobs", json=slow()).json()["id"]
         path, auth = f"/v1/jobs/{hold}?wait=30", f"Authorization: Bearer {narrow.token()}"
         polls = [
-            stack.enter_context(raw.connect(narrow.url, source="127.0.0.2")) for _ in range(POLLS)
+            stack.enter_context(raw.connect(narrow.url, source="127.0.0.4")) for _ in range(POLLS)
         ]
         for each in polls:
             each.sendall(raw.head(f"GET {path}", auth))
@@ -175,9 +175,9 @@ def test_without_a_trusted_proxy_a_forwarded_address_is_not_believed(narrow: Liv
     auth = f"Authorization: Bearer {narrow.token()}"
     with ExitStack() as stack:
         for number in range(EACH):
-            each = stack.enter_context(raw.connect(narrow.url, source="127.0.0.2"))
+            each = stack.enter_context(raw.connect(narrow.url, source="127.0.0.5"))
             each.sendall(raw.head("GET /v1/events", auth, f"X-Forwarded-For: 192.0.2.{number}"))
             assert each.recv(12) == b"HTTP/1.1 200"
-        with raw.connect(narrow.url, source="127.0.0.2") as more:
+        with raw.connect(narrow.url, source="127.0.0.5") as more:
             assert raw.answer(more).status_code == 429
     until(lambda: is_alive(narrow), "there is room again", timeout_s=PROMPT_S)
