@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -13,18 +14,18 @@ from qwicket.cli.listing import Row, iso_time, json_flag, print_rows, time_to_mi
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
-    from qwicket.model.accounts import Account, Role, Token
+    from qwicket.model.accounts import Account, JobsOfDeleted, Role, Token
 
 _MAX_PASSWORD_BYTES: Final = 8192
 
 
 @click.group(cls=Section)
 def user() -> None:
-    """Add, list and disable accounts."""
+    """Add, list, change and delete accounts."""
 
 
 @user.command("add")
-@click.argument("name")
+@click.argument("name", required=False)
 @click.option(
     "--role",
     type=options.Choice(["admin", "member"]),
@@ -32,17 +33,62 @@ def user() -> None:
     show_default=True,
     help="Role of the account; only an admin can have tokens with the scope admin.",
 )
-@click.option("--email", metavar="E", help="E-mail address, for dialects that sign in with one.")
+@click.option("--email", metavar="E", help="E-mail address, with which it can sign in, too.")
 @click.option(
     "--password-stdin", is_flag=True, help="Read a password from one line of standard input."
 )
-@options.data_location
+@click.option(
+    "--from",
+    "people",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Add many accounts with a token each: CSV with the columns name and email, or a JSON list"
+    " of such objects. All are added, or none. Needs --tokens.",
+)
+@click.option(
+    "--tokens",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="With --from: folder for one file with the token of each account, named as the account.",
+)
+@click.option(
+    "--project",
+    metavar="P",
+    help="With --from: project that they join, and to which the jobs of their tokens count.",
+)
+@click.option(
+    "--expires",
+    callback=options.life_s,
+    metavar="TIME",
+    help="With --from: lifetime of the tokens, such as 90d or 12h.",
+)
+@options.account_location
 def add_user(
-    name: str, role: Role, email: str | None, password_stdin: bool, location: options.DataLocation
+    name: str | None,
+    role: Role,
+    email: str | None,
+    password_stdin: bool,
+    people: Path | None,
+    tokens: Path | None,
+    project: str | None,
+    expires: int | None,
+    location: options.Location,
 ) -> None:
-    """Add the account NAME, with a project of its own."""
+    """Add the account NAME, with a project of its own; or many accounts from a file."""
+    if people is not None:
+        if name is not None or email is not None or password_stdin or role != "member":
+            raise click.UsageError("--from adds members: use it without NAME and its options.")
+        if tokens is None:
+            raise click.UsageError("--from needs --tokens DIR.")
+        from qwicket.cli.people import add_people
+
+        number = add_people(people, tokens, location, project=project, life_s=expires)
+        click.echo(f"{number} accounts; their tokens are in {tokens}")
+        return
+    if name is None or tokens is not None or project is not None or expires is not None:
+        raise click.UsageError("Give NAME; or --from FILE --tokens DIR for many accounts.")
     password = _password() if password_stdin else None
-    account = options.as_admin(
+    account = options.as_account_admin(
         location, lambda admin: admin.add_account(name, role, email=email, password=password)
     )
     click.echo(f"{account.name} ({account.role})")
@@ -62,11 +108,12 @@ def _password() -> str:
 
 
 @user.command("list")
+@click.option("--deleted", is_flag=True, help="Accounts that were deleted and can be restored.")
 @json_flag
-@options.data_location
-def list_users(as_json: bool, location: options.DataLocation) -> None:
+@options.account_location
+def list_users(deleted: bool, as_json: bool, location: options.Location) -> None:
     """List all accounts."""
-    accounts = options.as_admin(location, lambda admin: admin.accounts())
+    accounts = options.as_account_admin(location, lambda admin: admin.accounts(deleted=deleted))
     print_rows(map(_account, accounts), ("name", "role", "e-mail", ""), as_json)
 
 
@@ -77,16 +124,87 @@ def _account(of: Account) -> Row:
         "email": of.email,
         "created_at": iso_time(of.created_at),
         "disabled_at": iso_time(of.disabled_at),
+        "deleted_at": iso_time(of.deleted_at),
     }
-    return Row(record, (of.name, of.role, of.email, "disabled" if of.disabled_at else ""))
+    state = "disabled" if of.disabled_at else ""
+    if of.deleted_at is not None:
+        state = f"deleted {time_to_minute(of.deleted_at)}"
+    return Row(record, (of.name, of.role, of.email, state))
 
 
 @user.command("disable")
 @click.argument("name")
-@options.data_location
-def disable_user(name: str, location: options.DataLocation) -> None:
+@options.account_location
+def disable_user(name: str, location: options.Location) -> None:
     """Disable the account NAME: its tokens no longer sign in."""
-    options.as_admin(location, lambda admin: admin.disable_account(name))
+    options.as_account_admin(location, lambda admin: admin.disable_account(name))
+
+
+@user.command("enable")
+@click.argument("name")
+@options.account_location
+def enable_user(name: str, location: options.Location) -> None:
+    """Enable the account NAME again, with its tokens."""
+    options.as_account_admin(location, lambda admin: admin.enable_account(name))
+
+
+@user.command("role")
+@click.argument("name")
+@click.argument("role", type=options.Choice(["admin", "member"]))
+@options.account_location
+def set_role(name: str, role: Role, location: options.Location) -> None:
+    """Set the ROLE of the account NAME: admin or member.
+
+    Who becomes a member loses the tokens with the scopes admin and compute:serve.
+    """
+    options.as_account_admin(location, lambda admin: admin.set_role(name, role))
+
+
+@user.command("email")
+@click.argument("name")
+@click.argument("email", required=False)
+@options.account_location
+def set_email(name: str, email: str | None, location: options.Location) -> None:
+    """Set the EMAIL address of the account NAME; without EMAIL, remove it."""
+    options.as_account_admin(location, lambda admin: admin.set_email(name, email))
+
+
+@user.command("reset")
+@click.argument("name")
+@click.option(
+    "--password-stdin", is_flag=True, help="Read a new password from one line of standard input."
+)
+@options.account_location
+def reset_user(name: str, password_stdin: bool, location: options.Location) -> None:
+    """Revoke all tokens of the account NAME, and remove its password or set a new one."""
+    password = _password() if password_stdin else None
+    options.as_account_admin(location, lambda admin: admin.reset_account(name, password=password))
+
+
+@user.command("delete")
+@click.argument("name")
+@click.option(
+    "--jobs",
+    type=options.Choice(["keep", "remove"]),
+    default="keep",
+    show_default=True,
+    help="After 30 days: keep its jobs without its name, or remove them.",
+)
+@options.account_location
+def delete_user(name: str, jobs: JobsOfDeleted, location: options.Location) -> None:
+    """Delete the account NAME and cancel its unfinished jobs.
+
+    For 30 days its name stays taken, and `qwicket user restore` brings it back, with its tokens.
+    """
+    options.as_account_admin(location, lambda admin: admin.delete_account(name, jobs=jobs))
+
+
+@user.command("restore")
+@click.argument("name")
+@options.account_location
+def restore_user(name: str, location: options.Location) -> None:
+    """Restore the deleted account NAME; `qwicket user list --deleted` has the names."""
+    options.as_account_admin(location, lambda admin: admin.restore_account(name))
 
 
 @click.group(cls=Section)
@@ -116,17 +234,17 @@ def token() -> None:
 @click.option(
     "--expires", callback=options.life_s, metavar="TIME", help="Lifetime, such as 90d or 12h."
 )
-@options.data_location
+@options.account_location
 def create_token(
     user_name: str,
     project: str | None,
     scopes: tuple[str, ...],
     devices: tuple[str, ...],
     expires: int | None,
-    location: options.DataLocation,
+    location: options.Location,
 ) -> None:
     """Create a token and print it. It cannot be shown again."""
-    made = options.as_admin(
+    made = options.as_account_admin(
         location,
         lambda admin: admin.create_token(
             user_name, project=project, scopes=scopes, devices=devices, life_s=expires
@@ -138,10 +256,10 @@ def create_token(
 @token.command("list")
 @click.option("--user", "user_name", required=True, metavar="NAME", help="Account of the tokens.")
 @json_flag
-@options.data_location
-def list_tokens(user_name: str, as_json: bool, location: options.DataLocation) -> None:
+@options.account_location
+def list_tokens(user_name: str, as_json: bool, location: options.Location) -> None:
     """List the tokens of an account by id. Their secrets are not stored."""
-    tokens = options.as_admin(location, lambda admin: admin.tokens(user_name))
+    tokens = options.as_account_admin(location, lambda admin: admin.tokens(user_name))
     print_rows(map(_token, tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
 
 
@@ -161,11 +279,11 @@ def _token(of: Token) -> Row:
 
 @token.command("revoke")
 @click.argument("token_id", metavar="ID")
-@options.data_location
-def revoke_token(token_id: str, location: options.DataLocation) -> None:
+@options.account_location
+def revoke_token(token_id: str, location: options.Location) -> None:
     """Revoke the token with this ID (see `token list`), and all tokens created with it."""
-    revoked = options.as_admin(location, lambda admin: admin.revoke_token(token_id))
-    if len(revoked) > 1:
+    revoked = options.as_account_admin(location, lambda admin: admin.revoke_token(token_id))
+    if revoked is not None and len(revoked) > 1:
         click.echo(f"Also revoked, because created with it: {len(revoked) - 1}.")
 
 

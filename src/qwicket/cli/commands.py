@@ -37,8 +37,7 @@ class Section(click.Group):
         if command is not None and command.epilog is None:
             from qwicket.cli.examples import epilog
 
-            above = ctx.command_path.split()[1:]
-            command.epilog = epilog(" ".join((*above, cmd_name)))
+            command.epilog = epilog(f"{self.name} {cmd_name}")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

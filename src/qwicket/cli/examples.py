@@ -23,9 +23,16 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "user add": (
         "qwicket user add ada",
         "qwicket user add ben --role admin --email ben@example.org",
+        "qwicket user add --from people.csv --tokens tokens --project class --expires 120d",
     ),
-    "user list": ("qwicket user list",),
+    "user list": ("qwicket user list", "qwicket user list --deleted"),
     "user disable": ("qwicket user disable ada",),
+    "user enable": ("qwicket user enable ada --profile lab",),
+    "user role": ("qwicket user role ada admin",),
+    "user email": ("qwicket user email ada ada@example.org",),
+    "user reset": ("qwicket user reset ada",),
+    "user delete": ("qwicket user delete ada --jobs remove",),
+    "user restore": ("qwicket user restore ada",),
     "token create": (
         "qwicket token create --user ada",
         "qwicket token create --user ada --expires 90d --device simulator",

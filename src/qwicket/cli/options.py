@@ -17,6 +17,7 @@ from qwicket.folders import default_data_dir
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from qwicket.cli.remote_admin import AccountAdministration
     from qwicket.clients.native import Client
     from qwicket.gateway.admin import Admin
 
@@ -99,6 +100,34 @@ database_url = setting(
 )
 
 
+_url = click.option(
+    "--url",
+    metavar="URL",
+    help="Address of the server; by default QWICKET_URL, else the profile's, else this machine.",
+)
+_profile = click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=completers.profile,
+    help="Profile in ~/.config/qwicket/config.toml; by default QWICKET_PROFILE.",
+)
+
+
+_url_of_server = click.option(
+    "--url",
+    metavar="URL",
+    help="Work on the running server at this address, with an administrator's token in"
+    " QWICKET_TOKEN, and not on the database.",
+)
+
+
+class ServerLocation(NamedTuple):
+    """A running server: its address, or a profile of the client's configuration."""
+
+    url: str | None
+    profile: str | None
+
+
 class DataLocation(NamedTuple):
     """Location of the data: a folder, or a PostgreSQL server."""
 
@@ -116,6 +145,29 @@ def data_location(command: F) -> F:
     return cast(F, data_dir(database_url(with_location)))
 
 
+Location = DataLocation | ServerLocation
+
+
+def account_location(command: F) -> F:
+    """Add the options of the data location, or of a running server, as one argument `location`."""
+
+    @functools.wraps(command)
+    def with_location(
+        *,
+        data_dir: Path,
+        database_url: str | None,
+        url: str | None,
+        profile: str | None,
+        **others: Any,
+    ) -> Any:
+        where: DataLocation | ServerLocation = DataLocation(data_dir, database_url)
+        if url is not None or profile is not None:
+            where = ServerLocation(url, profile)
+        return command(location=where, **others)
+
+    return cast(F, data_dir(database_url(_url_of_server(_profile(client_errors(with_location))))))
+
+
 def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
     """Parse a duration such as 90d or 12h; return seconds.
 
@@ -129,6 +181,28 @@ def life_s(_context: click.Context, _option: click.Parameter, text: str | None) 
     if not 0 < seconds <= _MAX_LIFE_S:
         raise click.BadParameter(f"{text!r} is not a duration. Use 90d, 12h or 30m, for example.")
     return seconds
+
+
+def as_account_admin(
+    location: DataLocation | ServerLocation,
+    work: Callable[[AccountAdministration], Awaitable[T]],
+) -> T:
+    """Run an operation on accounts: on the database, or on a running server.
+
+    Raises:
+        click.ClickException: The operation was refused, or the database cannot be used.
+        ClientError: The server does not respond, or refused the operation.
+    """
+    if isinstance(location, DataLocation):
+        return as_admin(location, work)
+    import asyncio
+
+    from qwicket.cli.remote_admin import RemoteAdmin
+
+    async def do() -> T:
+        return await work(RemoteAdmin(location.url, location.profile))
+
+    return asyncio.run(do())
 
 
 def as_admin(location: DataLocation, work: Callable[[Admin], Awaitable[T]]) -> T:
@@ -180,19 +254,6 @@ def client_errors(command: Callable[..., T]) -> Callable[..., T]:
             raise click.ClickException(str(error)) from None
 
     return guarded
-
-
-_url = click.option(
-    "--url",
-    metavar="URL",
-    help="Address of the server; by default QWICKET_URL, else the profile's, else this machine.",
-)
-_profile = click.option(
-    "--profile",
-    metavar="NAME",
-    shell_complete=completers.profile,
-    help="Profile in ~/.config/qwicket/config.toml; by default QWICKET_PROFILE.",
-)
 
 
 def server(command: F) -> F:

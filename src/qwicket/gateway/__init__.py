@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from qwicket.gateway.access_tokens import AccessTokens, SignedURL
 from qwicket.gateway.accounts import Accounts
+from qwicket.gateway.admin import Admin
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.bulk import Bulk
@@ -84,6 +85,7 @@ class Gateway:
         self.auth = SignIn(store, limits.sign_in, now_ms)
         self.access_tokens = AccessTokens(store, self.auth, now_ms)
         self.accounts = Accounts(store)
+        self.admin = Admin(store, now_ms)
         self.tokens = Tokens(store, self.auth, limits, now_ms)
         self.devices = Devices(store, admission, now_ms)
         self.groups = Groups(store, limits, now_ms)

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway import access_tokens
-from qwicket.gateway.passwords import hash_password
+from qwicket.gateway.account_admin import AccountAdmin, NewToken
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
     DEFAULT_SCOPES,
     Account,
     Project,
-    Role,
     Scope,
     Token,
     check_name,
@@ -24,65 +22,14 @@ from qwicket.model.ids import new_id
 from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from qwicket.store import Store
-
-_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
-_MAX_EMAIL_CHARS: Final = 254
-_MIN_PASSWORD_CHARS: Final = 8
-_MAX_PASSWORD_CHARS: Final = 1_024
 _MAX_REASON_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
 
 
-class NewToken(NamedTuple):
-    """A token and its secret, which is shown once and never stored."""
-
-    token: Token
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"NewToken(token={self.token!r}, secret='qw_…')"
-
-
-class Admin:
+class Admin(AccountAdmin):
     """Administration with access to the data folder or the database, or with an admin token."""
-
-    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
-        self._store = store
-        self._now_ms = now_ms
-
-    async def add_account(
-        self, name: str, role: Role = "member", *, email: str | None, password: str | None
-    ) -> Account:
-        """Create an account with a project of its own.
-
-        Raises:
-            InvalidRequest: The name, address or password is invalid.
-            Conflict: The name or address is in use.
-        """
-        check_name(name)
-        if email is not None and (not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL_CHARS):
-            raise InvalidRequest("email must be an e-mail address.", field="email")
-        return await self._store.accounts.add(
-            name,
-            role,
-            email=email,
-            password_hash=None if password is None else _password_hash(password),
-            now=self._now_ms(),
-        )
-
-    async def accounts(self) -> list[Account]:
-        return await self._store.accounts.all()
-
-    async def disable_account(self, name: str) -> Account:
-        """Disable an account, so that its tokens no longer sign in.
-
-        Raises:
-            NotFound: There is no such account.
-        """
-        return await self._store.accounts.disable(name, self._now_ms())
 
     async def add_project(self, name: str, *, shares: int = 1) -> Project:
         """Create a project without members.
@@ -281,15 +228,6 @@ def _shares(shares: int) -> int:
     if not 1 <= shares <= _MAX_SHARES:
         raise InvalidRequest(f"shares must be 1 to {_MAX_SHARES}.", field="shares")
     return shares
-
-
-def _password_hash(password: str) -> str:
-    if not _MIN_PASSWORD_CHARS <= len(password) <= _MAX_PASSWORD_CHARS:
-        raise InvalidRequest(
-            f"A password has {_MIN_PASSWORD_CHARS} to {_MAX_PASSWORD_CHARS} characters.",
-            field="password",
-        )
-    return hash_password(password)
 
 
 def _scopes(owner: Account, wanted: Sequence[str]) -> tuple[Scope, ...]:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.gateway.passwords import Passwords
 from qwicket.gateway.throttle import WrongTokens
 from qwicket.gateway.ttl_cache import TTLCache
-from qwicket.model.accounts import DEFAULT_SCOPES, Actor
+from qwicket.model.accounts import ADMIN_SCOPES, DEFAULT_SCOPES, Actor
 from qwicket.model.errors import Unauthenticated
 
 if TYPE_CHECKING:
@@ -163,12 +163,14 @@ class SignIn:
             raise Unauthenticated("The token was revoked.")
         if owner.is_disabled:
             raise Unauthenticated("The account is disabled.")
+        scopes = frozenset(token.scopes)
         return Actor(
             account=token.account,
             account_name=owner.account_name,
             role=owner.role,
             project=token.project,
             token=token.id,
-            scopes=frozenset(token.scopes),
+            # Who is no longer an admin keeps what members may have.
+            scopes=scopes if owner.role == "admin" else scopes - ADMIN_SCOPES,
             devices=frozenset(token.devices),
         )

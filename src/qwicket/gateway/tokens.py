@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.gateway.admin import NewToken
+from qwicket.gateway.account_admin import NewToken
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import Scope, Token
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated

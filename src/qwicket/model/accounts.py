@@ -12,7 +12,7 @@ from qwicket.model.errors import Forbidden, InvalidRequest
 
 Role = Literal["admin", "member"]
 
-NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,38}")
+NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,38}")
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
 ACCESS_TOKEN_S: Final = 300.0
 """Life of an access token for clients that renew it."""
@@ -37,8 +37,9 @@ class Scope(StrEnum):
     TOKENS_WRITE = "tokens:write"
     """Create tokens with at most the rights of this one, and revoke tokens of the account."""
     ADMIN = "admin"
-    """Read `/metrics` from other machines; with `tokens:write`, create and revoke tokens of any
-    project of the account. Only accounts of the role `admin` may have it."""
+    """Administer the accounts and tokens of everybody; read `/metrics` from other machines; with
+    `tokens:write`, create and revoke tokens of any project of the account. Only accounts of the
+    role `admin` may have it."""
 
 
 ADMIN_SCOPES: Final = frozenset({Scope.ADMIN, Scope.COMPUTE_SERVE})
@@ -46,13 +47,22 @@ ADMIN_SCOPES: Final = frozenset({Scope.ADMIN, Scope.COMPUTE_SERVE})
 DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)
 
 
+JobsOfDeleted = Literal["keep", "remove"]
+"""What becomes of the jobs of a deleted account: they stay without its name, or are removed."""
+RESTORABLE_S: Final = 30 * 86_400
+"""Time for which a deleted account can be restored."""
+
+
 class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """An account. A deleted one is disabled, and can be restored for `RESTORABLE_S`."""
+
     id: str
     name: str
     role: Role
     email: str
     created_at: int
     disabled_at: int | None = None
+    deleted_at: int | None = None
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
@@ -124,7 +134,8 @@ def check_name(name: str, what: str = "name") -> str:
     """
     if not NAME_PATTERN.fullmatch(name):
         raise InvalidRequest(
-            f"{what} must be 1 to 39 of a-z, 0-9 and '-', and begin with a letter or digit.",
+            f"{what} must be 1 to 39 of a-z, 0-9, '.', '_' and '-', and begin with a letter or"
+            f" digit; not {name[:100]!r}.",
             field=what,
         )
     if name in RESERVED_NAMES:

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from typing import TYPE_CHECKING, Final
 
+from qwicket.model.accounts import RESTORABLE_S
 from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
@@ -64,6 +65,8 @@ class MaintenanceLoop:
         await maintenance.delete_orphaned_uploads()
         await maintenance.delete_expired_keys(self._now_ms())
         await maintenance.revoke_expired_tokens(self._now_ms())
+        gone = self._now_ms() - 1000 * RESTORABLE_S
+        await _until_done(lambda: maintenance.purge_accounts(gone))
         if self._keep_days is not None:
             before = self._now_ms() - int(self._keep_days * _DAY_MS)
             await _until_done(lambda: maintenance.delete_ended(before))

@@ -8,6 +8,7 @@ stay with the native dialect.
 
 from qwicket.schema import (
     accounts,
+    admin,
     agents,
     base,
     devices,
@@ -21,6 +22,7 @@ from qwicket.schema import (
 
 __all__ = [
     "accounts",
+    "admin",
     "agents",
     "base",
     "devices",

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from qwicket.extras import NotInstalled
 from qwicket.model.errors import StaleLease, Unavailable
-from qwicket.store.accounts import Accounts, TokenOwner
+from qwicket.store.accounts import Accounts, NewMember, TokenOwner
 from qwicket.store.agents import Agents, Handout
 from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changed, Changes, Watch
@@ -46,6 +46,7 @@ __all__ = [
     "HeldLease",
     "JobEvent",
     "Leases",
+    "NewMember",
     "PackedProgram",
     "Program",
     "ProjectShare",

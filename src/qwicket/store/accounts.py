@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwicket.model.accounts import Account, Project, Role, Token
+from qwicket.model.accounts import (
+    ADMIN_SCOPES,
+    Account,
+    JobsOfDeleted,
+    Project,
+    Role,
+    Token,
+)
 from qwicket.model.errors import Conflict, LimitExceeded, NotFound, Unauthenticated
 from qwicket.model.ids import new_id
 from qwicket.store import rows
@@ -12,6 +19,8 @@ from qwicket.store.operations import Operations, read, scan, write
 from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.store.database import Row, Tx
 
 
@@ -22,6 +31,24 @@ class TokenOwner(NamedTuple):
     account_name: str
     role: Role
     is_disabled: bool
+
+
+class NewMember(NamedTuple):
+    """An account to create with one token.
+
+    Attributes:
+        name: Its name.
+        email: Its e-mail address, if any.
+        project: Name of another project than its own to which the token's jobs count.
+        token: The token; account and project are set when it is stored.
+        digest: SHA-256 of the token's secret.
+    """
+
+    name: str
+    email: str | None
+    project: str | None
+    token: Token
+    digest: bytes
 
 
 class PasswordAccount(NamedTuple):
@@ -40,8 +67,7 @@ class Accounts(Operations):
             Conflict: The name or e-mail address is taken.
         """
         _check_name(tx, name)
-        if email is not None and tx.one("account_for_password", login=email):
-            raise Conflict("The e-mail address is taken.", field="email")
+        _check_email(tx, email)
         account, project = new_id(now), new_id(now)
         tx.run(
             "account_add",
@@ -56,9 +82,33 @@ class Accounts(Operations):
         tx.run("member_add", account=account, project=project)
         return Accounts.by_name(tx, name)
 
+    @write
+    def add_with_tokens(tx: Tx, people: Sequence[NewMember], now: int) -> list[Token]:
+        """Create accounts with a token each: all or none.
+
+        Raises:
+            Conflict: A name or address is taken; the text says which.
+            NotFound: There is no such project.
+        """
+        tokens = []
+        for each in people:
+            made = Accounts.add(
+                *(tx, each.name, "member"), email=each.email, password_hash=None, now=now
+            )
+            if each.project is not None:
+                Accounts.add_member(tx, each.project, made.name)
+            tokens.append(
+                Accounts.add_token(
+                    *(tx, each.token), account=made.name, project=each.project, digest=each.digest
+                )
+            )
+        return tokens
+
     @scan
-    def all(tx: Tx) -> list[Account]:
-        return [rows.account(row) for row in tx.all("account_list")]
+    def all(tx: Tx, *, deleted: bool = False) -> list[Account]:
+        """Return all accounts, or those that were deleted and can be restored."""
+        name = "account_list_deleted" if deleted else "account_list"
+        return [rows.account(row) for row in tx.all(name)]
 
     @write
     def disable(tx: Tx, name: str, now: int) -> Account:
@@ -67,23 +117,89 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such account.
         """
-        row = tx.one("account_disable", name=name, now=now)
-        return rows.account(existing(row, f"There is no account {name}."))
+        return _changed(tx, name, "account_disable", now=now)
 
-    @read
-    def for_password(tx: Tx, login: str) -> PasswordAccount | None:
-        """Return the account of a name or e-mail address, with its password's hash."""
-        row = tx.one("account_for_password", login=login)
-        return PasswordAccount(rows.account(row[:-1]), row[-1]) if row else None
-
-    @read
-    def by_name(tx: Tx, name: str) -> Account:
-        """Return the account.
+    @write
+    def enable(tx: Tx, name: str) -> Account:
+        """Enable an account again; its tokens sign in as before.
 
         Raises:
             NotFound: There is no such account.
         """
-        row = tx.one("account_by_name", name=name)
+        return _changed(tx, name, "account_enable")
+
+    @write
+    def set_role(tx: Tx, name: str, role: Role, now: int) -> Account:
+        """Set the role. A member's tokens with scopes of administrators are revoked.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        account = _changed(tx, name, "account_set_role", role=role)
+        if role != "admin":
+            for scope in ADMIN_SCOPES:
+                tx.run("token_revoke_scope", account=account.id, scope=f'"{scope}"', now=now)
+        return account
+
+    @write
+    def set_email(tx: Tx, name: str, email: str | None) -> Account:
+        """Set or remove the e-mail address.
+
+        Raises:
+            NotFound: There is no such account.
+            Conflict: The address is taken.
+        """
+        if Accounts.by_name(tx, name).email != email:
+            _check_email(tx, email)
+        return _changed(tx, name, "account_set_email", email=email)
+
+    @write
+    def reset(tx: Tx, name: str, password_hash: str | None, now: int) -> Account:
+        """Revoke all tokens, and set or remove the password.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        account = _changed(tx, name, "account_set_password", password_hash=password_hash)
+        tx.run("token_revoke_account", account=account.id, now=now)
+        return account
+
+    @write
+    def delete(tx: Tx, name: str, jobs: JobsOfDeleted, now: int) -> Account:
+        """Delete an account, so that it can be restored; its name stays taken.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        account = Accounts.by_name(tx, name)
+        tx.run("account_delete", id=account.id, deletion=jobs, now=now)
+        return account
+
+    @write
+    def restore(tx: Tx, name: str) -> Account:
+        """Restore a deleted account.
+
+        Raises:
+            NotFound: No account of this name was deleted, or it cannot be restored any more.
+        """
+        if not tx.count("account_restore", name=name):
+            raise NotFound(f"There is no deleted account {name}.")
+        return Accounts.by_name(tx, name)
+
+    @read
+    def for_password(tx: Tx, login: str) -> PasswordAccount | None:
+        """Return the account of a name or e-mail address, with its password's hash."""
+        row = tx.one("account_for_password", login=login.lower())
+        return PasswordAccount(rows.account(row[:-1]), row[-1]) if row else None
+
+    @read
+    def by_name(tx: Tx, name: str) -> Account:
+        """Return the account of a name or e-mail address, in any case of letters.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        row = tx.one("account_by_name", name=name.lower())
         return rows.account(existing(row, f"There is no account {name}."))
 
     @read
@@ -194,7 +310,7 @@ class Accounts(Operations):
             )
             if len(valid) >= maximum:
                 raise LimitExceeded(f"You have {maximum} tokens (limit tokens).")
-        bound = _project_of(tx, owner, project or account)
+        bound = _project_of(tx, owner, project or owner.name)
         tx.run(
             "token_add",
             id=token.id,
@@ -279,8 +395,20 @@ def _token_owner(row: Row | None) -> TokenOwner | None:
 
 
 def _check_name(tx: Tx, name: str) -> None:
-    if tx.one("account_by_name", name=name) or tx.one("project_by_name", name=name):
+    if tx.one("account_is_taken", name=name) or tx.one("project_by_name", name=name):
         raise Conflict(f"The name {name} is taken.", field="name")
+
+
+def _check_email(tx: Tx, email: str | None) -> None:
+    if email is not None and tx.one("account_has_email", email=email):
+        raise Conflict(f"The e-mail address {email} is taken.", field="email")
+
+
+def _changed(tx: Tx, name: str, statement: str, /, **values: object) -> Account:
+    """Run a statement on an account, given by its name or address; return it as it is then."""
+    account = Accounts.by_name(tx, name)
+    tx.run(statement, id=account.id, **values)
+    return Accounts.by_name(tx, account.name)
 
 
 def _member(tx: Tx, project: str, account: str) -> dict[str, str]:

@@ -27,7 +27,7 @@ from qwicket.store.queue_state import (
 from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.failures import Failure
@@ -413,10 +413,21 @@ class Jobs(Operations):
         self, group: str, *, actor: str, now: int, devices: Collection[str] = ()
     ) -> list[str]:
         """Cancel a group's unfinished jobs (on these devices) in batches; return the ids."""
+        asked = {"id": group, "devices": rows.filter_text(devices)}
+        return await self._cancel_found("group_unfinished", asked, actor=actor, now=now)
+
+    async def cancel_account(self, account: str, *, actor: str, now: int) -> list[str]:
+        """Cancel all unfinished jobs of an account in batches; return the ids."""
+        asked = {"account": account}
+        return await self._cancel_found("job_of_account_unfinished", asked, actor=actor, now=now)
+
+    async def _cancel_found(
+        self, statement: str, asked: Mapping[str, str | None], *, actor: str, now: int
+    ) -> list[str]:
         cancelled: list[str] = []
         after = 0
         while True:
-            some = await self._cancel_some(group, devices, after, actor=actor, now=now)
+            some = await self._cancel_some(statement, asked, after, actor=actor, now=now)
             cancelled += [job for job, _ in some]
             if len(some) < _CANCELLED_AT_ONCE:
                 return cancelled
@@ -424,11 +435,10 @@ class Jobs(Operations):
 
     @write
     def _cancel_some(
-        tx: Tx, group: str, devices: Collection[str], after: int, *, actor: str, now: int
+        tx: Tx, statement: str, asked: Mapping[str, str | None], after: int, *, actor: str, now: int
     ) -> list[Row]:
-        """Cancel a batch of a group's unfinished jobs after a `seq`; return ids and last `seq`."""
-        asked = {"id": group, "devices": rows.filter_text(devices), "after": after}
-        jobs = tx.all("group_unfinished", **asked, limit=_CANCELLED_AT_ONCE)
+        """Cancel a batch of the jobs that a statement finds after a `seq`; return id and `seq`."""
+        jobs = tx.all(statement, **asked, after=after, limit=_CANCELLED_AT_ONCE)
         for job, _ in jobs:
             Jobs.cancel(tx, job, actor=actor, now=now)
         return jobs

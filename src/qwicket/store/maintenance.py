@@ -71,6 +71,32 @@ class Maintenance(Operations):
             Jobs.delete(tx, job)
         return len(old)
 
+    async def purge_accounts(self, before: int) -> int:
+        """Do the next part of what is left of an account that was deleted before a time.
+
+        Its jobs are removed if that was asked for; then it loses its name, address and tokens.
+        Returns 0 when nothing is left.
+        """
+        is_due = await self._is_due("account_to_purge", before=before)
+        return await self._purge_account(before) if is_due else 0
+
+    @write
+    def _purge_account(tx: Tx, before: int) -> int:
+        row = tx.one("account_to_purge", before=before)
+        if row is None:
+            return 0
+        account, name, deletion = row
+        jobs = tx.all("job_of_account_ended", account=account, limit=_BATCH)
+        if deletion == "remove" and jobs:
+            for (job,) in jobs:
+                Jobs.delete(tx, job)
+            return len(jobs)
+        nameless = f"deleted-{account}"
+        tx.run("project_rename", name=nameless, before=name)
+        tx.run("token_revoke_account", account=account, now=before)
+        tx.run("account_purge", id=account, name=nameless)
+        return 1
+
     async def delete_orphaned_results(self) -> int:
         """Delete chunks of results that were never finished; return the number of results."""
         return await self._delete_orphaned_results() if await self._is_due("blob_orphans") else 0

@@ -23,6 +23,7 @@ from support.pairwise import pairs
 # From the design's "Command line (a contract: scripts depend on it)", for what exists.
 DATA: Final = {"--data-dir", "--database-url"}
 REMOTE: Final = {"--url", "--profile"}
+ACCOUNTS: Final = DATA | REMOTE
 SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
@@ -48,12 +49,19 @@ CONTRACT: Final = {
     "scale": {"--connect", "--token", "--token-file", "--slurm", "--kubernetes", "--kubernetes-url"}
     | {"--min", "--max", "--slots", "--idle-s", "--memory-bytes", "--group", "--command"}
     | {"--insecure"},
-    "user add": DATA | {"--role", "--email", "--password-stdin"},
-    "user list": DATA | {"--json"},
-    "user disable": DATA,
-    "token create": DATA | {"--user", "--project", "--scope", "--device", "--expires"},
-    "token list": DATA | {"--user", "--json"},
-    "token revoke": DATA,
+    "user add": ACCOUNTS
+    | {"--role", "--email", "--password-stdin", "--from", "--tokens", "--project", "--expires"},
+    "user list": ACCOUNTS | {"--deleted", "--json"},
+    "user disable": ACCOUNTS,
+    "user enable": ACCOUNTS,
+    "user role": ACCOUNTS,
+    "user email": ACCOUNTS,
+    "user reset": ACCOUNTS | {"--password-stdin"},
+    "user delete": ACCOUNTS | {"--jobs"},
+    "user restore": ACCOUNTS,
+    "token create": ACCOUNTS | {"--user", "--project", "--scope", "--device", "--expires"},
+    "token list": ACCOUNTS | {"--user", "--json"},
+    "token revoke": ACCOUNTS,
     "keys rotate": DATA,
     "project add": DATA | {"--shares"},
     "project list": DATA | {"--json"},
@@ -98,6 +106,12 @@ ARGUMENTS: Final = {
     "agent push-calibration": ["FILE"],
     "user add": ["NAME"],
     "user disable": ["NAME"],
+    "user enable": ["NAME"],
+    "user role": ["NAME", "ROLE"],
+    "user email": ["NAME", "EMAIL"],
+    "user reset": ["NAME"],
+    "user delete": ["NAME"],
+    "user restore": ["NAME"],
     "token revoke": ["ID"],
     "project add": ["NAME"],
     "project shares": ["NAME", "SHARES"],
@@ -263,7 +277,7 @@ def test_version_is_that_of_the_package() -> None:
         ("nope", "No such command 'nope'"),
         ("--nope", "No such option"),
         ("user nope", "No such command 'nope'"),
-        ("user add", "Missing argument 'NAME'"),
+        ("user add", "Give NAME; or --from FILE --tokens DIR"),
         ("user add ada --nope", "No such option"),
         ("user add ada --role king", "'king' is not one of 'admin', 'member'"),
         ("token create", "Missing option '--user'"),
@@ -275,7 +289,7 @@ def test_version_is_that_of_the_package() -> None:
         ("submit - --device x --shots many", "'many' is not a whole number"),
         ("submt", "No such command 'submt'. Did you mean 'submit'? See "),
         ("user disabel ada", "No such command 'disabel'. Did you mean 'disable'? See "),
-        ("user add ada --rolle admin", "No such option '--rolle'. Did you mean '--role'? See "),
+        ("user add ada --rolle admin", "No such option '--rolle'. Did you mean '--role'"),
         ("snippet qiskit", "there is no snippet for 'qiskit'. Did you mean qiskit-ionq"),
         ("token create --user a --scope jobs:raed", "Did you mean 'jobs:read'? See "),
         ("devices simulator --online", "use them without NAME. See "),

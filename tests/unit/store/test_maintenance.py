@@ -6,8 +6,8 @@ import msgspec
 import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
-from qwicket.model.accounts import Token
-from qwicket.model.errors import Conflict
+from qwicket.model.accounts import JobsOfDeleted, Token
+from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
@@ -190,3 +190,36 @@ async def test_a_job_that_has_not_ended_is_not_deleted(
     await store.leases.claim("simulator", runner, NOW)
     with pytest.raises(Conflict):
         await store.jobs.delete(job.id)
+
+
+@pytest.mark.parametrize("jobs", ["keep", "remove"])
+async def test_a_deleted_account_loses_its_name_and_perhaps_its_jobs(
+    store: Store, ada: Token, runner: str, jobs: JobsOfDeleted
+) -> None:
+    made = await ended(store, ada, LARGE)
+    await store.accounts.set_email("ada", "ada@example.org")
+    await store.accounts.delete("ada", jobs, NOW)
+    assert await store.maintenance.purge_accounts(NOW) == 0, "not before its time"
+    while await store.maintenance.purge_accounts(NOW + 1):
+        pass
+    assert (await store.jobs.get(made.id) is None) == (jobs == "remove")
+    with pytest.raises(NotFound):
+        await store.accounts.restore("ada")
+    assert await store.accounts.all(deleted=True) == []
+    nameless = await store.accounts.by_id(ada.account)
+    assert nameless is not None
+    assert nameless.name == f"deleted-{ada.account}"
+    assert "example.org" not in nameless.email
+    again = await store.accounts.add(
+        "ada", "member", email="ada@example.org", password_hash=None, now=NOW
+    )
+    assert again.id != ada.account, "name and address are free again"
+
+
+async def test_a_restored_account_is_disabled_if_it_was_before(store: Store, ada: Token) -> None:
+    await store.accounts.disable("ada", NOW)
+    await store.accounts.delete("ada", "keep", NOW + 5)
+    assert (await store.accounts.restore("ada")).disabled_at == NOW
+    await store.accounts.enable("ada")
+    await store.accounts.delete("ada", "keep", NOW + 5)
+    assert (await store.accounts.restore("ada")).disabled_at is None

@@ -36,7 +36,14 @@ def schema() -> Iterator[sqlite3.Connection]:
 def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
     # Lists of all there is, all small; and maintenance.
     whole = {
-        *("account_list", "device_list", "project_list", "runner_list", "runner_count"),
+        *(
+            "account_list",
+            "account_list_deleted",
+            "device_list",
+            "project_list",
+            "runner_list",
+            "runner_count",
+        ),
         *("device_offered_list", "provider_list"),
         *("blob_orphans", "share_repair", "share_devices", "share_rebase", "share_wrong"),
         *("token_due", "token_expire", "upload_due"),

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 
@@ -97,8 +98,9 @@ def validated(response: Response, url: str, request: Request) -> Response:
         where = without_credentials(redacted(response.headers.get("Location", ""), request.secrets))
         to = f" to {where}" if where else ""
         raise InvalidResponse(f"{url} redirects{to}; this is not followed.")
-    # A connection that breaks within the headers looks like an empty response.
-    if not response.content and not request.can_be_empty:
+    # A connection that breaks within the headers looks like an empty response; a 204 has no body.
+    is_empty = not response.content and response.status != HTTPStatus.NO_CONTENT
+    if is_empty and not request.can_be_empty:
         raise NoResponse(f"{url} cannot be reached: the response is empty.", was_sent=True)
     return response
 

@@ -15,7 +15,7 @@ from qwicket.model.errors import LimitExceeded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from qwicket.gateway.admin import NewToken
+    from qwicket.gateway.account_admin import NewToken
     from qwicket.model.accounts import Account, Project, Token
     from qwicket.model.limits import Limits
 
@@ -94,6 +94,31 @@ def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> schema.a
 def new_token(made: NewToken, projects: Iterable[Project]) -> schema.accounts.NewTokenBody:
     body = _token(made.token, _names(projects))
     return schema.accounts.NewTokenBody(**msgspec.structs.asdict(body), secret=made.secret)
+
+
+def admin_account(of: Account) -> schema.admin.AdminAccountBody:
+    return schema.admin.AdminAccountBody(
+        id=of.id,
+        name=of.name,
+        role=of.role,
+        email=of.email,
+        created_at=time(of.created_at),
+        disabled_at=time(of.disabled_at),
+        deleted_at=time(of.deleted_at),
+    )
+
+
+def account_list(found: Iterable[Account]) -> schema.admin.AdminAccountList:
+    return schema.admin.AdminAccountList(accounts=tuple(map(admin_account, found)))
+
+
+def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.admin.SecretList:
+    return schema.admin.SecretList(
+        accounts=tuple(
+            schema.admin.SecretBody(name=name, id=new.token.id, secret=new.secret)
+            for name, new in made
+        )
+    )
 
 
 def _names(projects: Iterable[Project]) -> dict[str, str]:

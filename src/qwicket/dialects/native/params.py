@@ -14,7 +14,7 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from starlette.datastructures import QueryParams
 
@@ -125,6 +125,18 @@ def wait_s(request: Request[Any], most: float) -> tuple[float, bool]:
         if name.strip().lower() == "wait" and _SECONDS.fullmatch(value):
             return min(float(value), most), True
     return 0.0, False
+
+
+def choice(params: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
+    """Return a query parameter that is one of these; by default the first.
+
+    Raises:
+        InvalidRequest: It is none of them.
+    """
+    text = params.get(name, choices[0])
+    if text not in choices:
+        raise invalid(f"{name} must be {' or '.join(choices)}", text, name)
+    return text
 
 
 def is_included(params: Mapping[str, str], name: str) -> bool:

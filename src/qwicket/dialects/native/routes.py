@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
+_A: Final = Scope.ADMIN
 _PAGE: Final = ("limit", "before")
 _SEARCH: Final = (
     "created_from",
@@ -50,6 +51,10 @@ _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
 _BRING: Final = Body(pilot_wire.bring, schema.pilots.BringBody, limit="outcome_bytes")
 _SCALER: Final = json_body(schema.scalers.ScalerBody)
+_ACCOUNT: Final = json_body(schema.admin.NewAccountBody)
+_PEOPLE: Final = json_body(schema.admin.PeopleBody)
+_CHANGE: Final = json_body(schema.admin.AccountChangeBody)
+_RESET: Final = json_body(schema.admin.ResetBody)
 _STREAM: Final = "text/event-stream"
 _DO: Final = Handlers
 
@@ -188,6 +193,50 @@ ROUTES: Final[tuple[Route, ...]] = (
         *("DELETE", "/scalers/{name}", _DO.leave_scalers, _C),
         responses=(schema.base.ResponseBody,),
     ),
+    Route(
+        *("GET", "/admin/accounts", _DO.list_accounts, _A),
+        query=("deleted",),
+        responses=(schema.admin.AdminAccountList,),
+    ),
+    Route(
+        *("POST", "/admin/accounts", _DO.create_account, _A, _ACCOUNT),
+        responses=(schema.admin.AdminAccountBody,),
+        status=201,
+    ),
+    Route(
+        *("POST", "/admin/bulk/accounts", _DO.create_accounts, _A, _PEOPLE),
+        responses=(schema.admin.SecretList,),
+        status=201,
+    ),
+    Route(
+        *("GET", "/admin/accounts/{name}", _DO.read_any_account, _A),
+        responses=(schema.admin.AdminAccountBody,),
+    ),
+    Route(
+        *("PATCH", "/admin/accounts/{name}", _DO.change_account, _A, _CHANGE),
+        responses=(schema.admin.AdminAccountBody,),
+    ),
+    Route(
+        *("DELETE", "/admin/accounts/{name}", _DO.delete_account, _A), query=("jobs",), status=204
+    ),
+    Route(
+        *("POST", "/admin/accounts/{name}/reset", _DO.reset_account, _A, _RESET),
+        responses=(schema.admin.AdminAccountBody,),
+    ),
+    Route(
+        *("POST", "/admin/accounts/{name}/restore", _DO.restore_account, _A),
+        responses=(schema.admin.AdminAccountBody,),
+    ),
+    Route(
+        *("GET", "/admin/accounts/{name}/tokens", _DO.list_tokens_of, _A),
+        responses=(schema.accounts.TokenList,),
+    ),
+    Route(
+        *("POST", "/admin/accounts/{name}/tokens", _DO.create_token_for, _A, _TOKEN),
+        responses=(schema.accounts.NewTokenBody,),
+        status=201,
+    ),
+    Route("DELETE", "/admin/tokens/{token}", _DO.revoke_any_token, _A, status=204),
 )
 
 

@@ -6,21 +6,89 @@ insert into account (id, name, role, email, password_hash, created_at)
 values (:id, :name, :role, :email, :password_hash, :now);
 
 -- name: account_by_name
-select {account} from account where name = :name;
+-- By name or e-mail address, both unique.
+select {account} from account where (name = :name or email = :name) and deleted_at is null;
+
+-- name: account_is_taken
+-- Names of deleted accounts are reserved as long as they can be restored.
+select 1 from account where name = :name;
+
+-- name: account_has_email
+select 1 from account where email = :email;
 
 -- name: account_by_id
 select {account} from account where id = :id;
 
 -- name: account_for_password
 -- By name or e-mail address, both unique.
-select {account}, password_hash from account where name = :login or email = :login;
+select {account}, password_hash from account
+where (name = :login or email = :login) and deleted_at is null;
 
 -- name: account_list
-select {account} from account order by name;
+select {account} from account where deleted_at is null order by name;
+
+-- name: account_list_deleted
+-- Those that can be restored; index account_deleted.
+select {account} from account where deletion in ('keep', 'remove') order by deleted_at;
 
 -- name: account_disable
-update account set disabled_at = coalesce(disabled_at, :now) where name = :name
-returning {account};
+update account set disabled_at = coalesce(disabled_at, :now) where id = :id;
+
+-- name: account_enable
+update account set disabled_at = null where id = :id;
+
+-- name: account_set_role
+update account set role = :role where id = :id;
+
+-- name: account_set_email
+update account set email = :email where id = :id;
+
+-- name: account_set_password
+update account set password_hash = :password_hash where id = :id;
+
+-- name: account_delete
+-- It is disabled from the same moment, which is how a restoration knows.
+update account set deleted_at = :now, deletion = :deletion, disabled_at = coalesce(disabled_at, :now)
+where id = :id;
+
+-- name: account_restore
+-- Index account_deleted.
+update account set
+    disabled_at = case when disabled_at = deleted_at then null else disabled_at end,
+    deleted_at = null, deletion = null
+where name = :name and deletion in ('keep', 'remove');
+
+-- name: account_to_purge
+-- Index account_deleted.
+select id, name, deletion from account
+where deletion in ('keep', 'remove') and deleted_at < :before limit 1;
+
+-- name: account_purge
+update account set name = :name, email = null, password_hash = null, deletion = 'done'
+where id = :id;
+
+-- name: project_rename
+update project set name = :name where name = :before;
+
+-- name: job_of_account_unfinished
+-- Index job_by_account.
+select id, seq from job
+where account = :account and seq > :after and state in ('draft', 'queued', 'running', 'uncertain')
+order by seq
+limit :limit;
+
+-- name: job_of_account_ended
+-- Index job_by_account.
+select id from job where account = :account and ended_at is not null limit :limit;
+
+-- name: token_revoke_account
+-- Index token_by_account.
+update token set revoked_at = coalesce(revoked_at, :now) where account = :account;
+
+-- name: token_revoke_scope
+-- Index token_by_account.
+update token set revoked_at = coalesce(revoked_at, :now)
+where account = :account and {position}(scopes, :scope) > 0;
 
 -- name: project_add
 insert into project (id, name, shares, created_at) values (:id, :name, :shares, :now);

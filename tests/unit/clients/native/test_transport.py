@@ -421,3 +421,10 @@ def test_a_device_that_is_off_is_reported_at_once() -> None:
         with pytest.raises(ApiError, match=r"It is off\."):
             transport(server).get("/v1/devices", dict)
         assert len(server.requests) == 1
+
+
+def test_a_204_is_a_whole_response_and_is_not_asked_for_again() -> None:
+    with BadServer(answer(204)) as server:
+        transport = Transport(server.url, "token", 10.0)
+        transport.run(transport.api.delete("/v1/jobs/x"))
+        assert [each.method for each in server.requests] == ["DELETE"]

@@ -1,0 +1,119 @@
+"""`qwicket user add --from`: many accounts, and a file with the token of each."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+
+from qwicket.cli import options
+from qwicket.gateway.account_admin import Person
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.gateway.account_admin import NewToken
+
+_MAX_BYTES: Final = 16 << 20
+_COLUMNS: Final = {"name", "email"}
+
+
+def add_people(
+    file: Path,
+    folder: Path,
+    location: options.Location,
+    *,
+    project: str | None,
+    life_s: int | None,
+) -> int:
+    """Add the accounts of a file, and write their tokens; return the number of accounts.
+
+    Raises:
+        click.ClickException: The file or the folder cannot be used, or an account cannot be added;
+            then none was. Or a token could not be written, and the text says what to do.
+    """
+    people = read(file)
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        taken = [each.name for each in people if (folder / each.name).exists()]
+    except OSError as error:
+        raise click.ClickException(f"{folder}: {error.strerror}.") from None
+    if taken:
+        raise click.ClickException(f"{folder / taken[0]} exists already.")
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise click.ClickException(f"{folder}: no files can be written there.")
+    made = options.as_account_admin(
+        location, lambda admin: admin.add_accounts(people, project=project, life_s=life_s)
+    )
+    _write(folder, made)
+    return len(made)
+
+
+def read(file: Path) -> list[Person]:
+    """Return the people in a CSV or JSON file.
+
+    Raises:
+        click.ClickException: The file is malformed; the text names the line or the number.
+    """
+    try:
+        with file.open("rb") as opened:
+            content = opened.read(_MAX_BYTES + 1)
+        text = content.decode("utf-8-sig")
+    except OSError as error:
+        raise click.ClickException(f"{file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise click.ClickException(f"{file} is not UTF-8 text.") from None
+    if len(content) > _MAX_BYTES:
+        raise click.ClickException(f"{file} has more than {_MAX_BYTES >> 20} MiB.")
+    try:
+        rows = _json(text) if text.lstrip().startswith(("[", "{")) else _csv(text)
+    except ValueError as error:
+        raise click.ClickException(f"{file}: {error}") from None
+    if not rows:
+        raise click.ClickException(f"{file} names no account.")
+    return rows
+
+
+def _json(text: str) -> list[Person]:
+    found = json.loads(text)
+    if not isinstance(found, list):
+        raise ValueError("it must be a list of objects with name and email.")
+    return [_person(f"object {k}", each) for k, each in enumerate(found, start=1)]
+
+
+def _csv(text: str) -> list[Person]:
+    lines = csv.DictReader(io.StringIO(text), skipinitialspace=True)
+    if "name" not in (lines.fieldnames or ()):
+        raise ValueError("the first line must have the columns: name,email.")
+    try:
+        return [_person(f"line {lines.line_num}", dict(row)) for row in lines]
+    except csv.Error as error:
+        raise ValueError(f"line {lines.line_num}: {error}.") from None
+
+
+def _person(place: str, row: Any) -> Person:
+    if not isinstance(row, dict) or set(row) - _COLUMNS or "name" not in row:
+        raise ValueError(f"{place}: there must be name, and may be email, and nothing else.")
+    name, email = row["name"], row.get("email") or None
+    if not isinstance(name, str) or not isinstance(email, str | None):
+        raise ValueError(f"{place}: name and email must be texts.")
+    return Person(name.strip(), email.strip() if email else None)
+
+
+def _write(folder: Path, made: Sequence[tuple[str, NewToken]]) -> None:
+    for name, token in made:
+        path = folder / name  # names have no slash and do not begin with a dot
+        try:
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(token.secret)
+        except OSError as error:
+            raise click.ClickException(
+                f"{path}: {error.strerror}. The accounts were added; for those without a file use"
+                " qwicket token create."
+            ) from None

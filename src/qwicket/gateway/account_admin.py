@@ -1,0 +1,257 @@
+"""Administration of accounts: create, change, disable, delete and restore them."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.gateway.passwords import hash_password
+from qwicket.gateway.signin import digest, new_secret
+from qwicket.model.accounts import (
+    ADMIN_SCOPES,
+    DEFAULT_SCOPES,
+    Account,
+    JobsOfDeleted,
+    Role,
+    Scope,
+    Token,
+    check_name,
+)
+from qwicket.model.errors import InvalidRequest, LimitExceeded
+from qwicket.model.ids import new_id
+from qwicket.store import NewMember
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qwicket.store import Store
+
+MAX_PEOPLE: Final = 10_000
+"""Accounts that one request creates; they are stored together."""
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
+_MAX_EMAIL_CHARS: Final = 254
+_MIN_PASSWORD_CHARS: Final = 8
+_MAX_PASSWORD_CHARS: Final = 1_024
+
+
+class Person(NamedTuple):
+    """Who gets an account: a name, and an e-mail address if there is one."""
+
+    name: str
+    email: str | None = None
+
+
+class NewToken(NamedTuple):
+    """A token and its secret, which is shown once and never stored."""
+
+    token: Token
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewToken(token={self.token!r}, secret='qw_…')"
+
+
+class AccountAdmin:
+    """Administration of accounts. Names may also be e-mail addresses of accounts, in any case.
+
+    Args:
+        store: The database.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    async def add_account(
+        self, name: str, role: Role = "member", *, email: str | None, password: str | None
+    ) -> Account:
+        """Create an account with a project of its own.
+
+        Raises:
+            InvalidRequest: The name, address or password is invalid.
+            Conflict: The name or address is in use.
+        """
+        return await self._store.accounts.add(
+            check_name(name),
+            role,
+            email=_email(email),
+            password_hash=None if password is None else _password_hash(password),
+            now=self._now_ms(),
+        )
+
+    async def add_accounts(
+        self,
+        people: Sequence[Person],
+        *,
+        project: str | None = None,
+        scopes: Sequence[str] = (),
+        life_s: int | None = None,
+    ) -> list[tuple[str, NewToken]]:
+        """Create accounts with a token each: all or none.
+
+        Args:
+            people: Whose.
+            project: Project that they become members of, and to which their tokens' jobs count; by
+                default each account's own.
+            scopes: Scopes of the tokens, none of which is an administrator's; by default the three
+                that reading and submitting need.
+            life_s: Seconds until the tokens expire; by default never.
+
+        Returns:
+            Name and token of each, in the order of `people`.
+
+        Raises:
+            InvalidRequest: A name, address or scope is invalid; the text says whose.
+            Conflict: A name or address is taken, or there twice.
+            NotFound: There is no such project.
+            LimitExceeded: There are too many.
+        """
+        if len(people) > MAX_PEOPLE:
+            raise LimitExceeded(
+                f"accounts: there are {len(people):,}; {MAX_PEOPLE:,} at once are allowed.",
+                field="accounts",
+            )
+        now = self._now_ms()
+        granted = _member_scopes(scopes)
+        secrets = [new_secret() for _ in people]
+        members = [
+            NewMember(
+                *_checked(number, each),
+                project,
+                Token(
+                    id=new_id(now),
+                    account="",
+                    project="",
+                    scopes=granted,
+                    devices=(),
+                    created_at=now,
+                    expires_at=None if life_s is None else now + 1000 * life_s,
+                ),
+                digest(secret),
+            )
+            for number, (each, secret) in enumerate(zip(people, secrets, strict=True), start=1)
+        ]
+        tokens = await self._store.accounts.add_with_tokens(members, now)
+        return [
+            (member.name, NewToken(token, secret))
+            for member, token, secret in zip(members, tokens, secrets, strict=True)
+        ]
+
+    async def accounts(self, *, deleted: bool = False) -> list[Account]:
+        """Return all accounts, or those that were deleted and can be restored."""
+        return await self._store.accounts.all(deleted=deleted)
+
+    async def account(self, name: str) -> Account:
+        """Return an account.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        return await self._store.accounts.by_name(name)
+
+    async def disable_account(self, name: str) -> Account:
+        """Disable an account, so that its tokens no longer sign in. Its jobs go on.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        return await self._store.accounts.disable(name, self._now_ms())
+
+    async def enable_account(self, name: str) -> Account:
+        """Enable an account again, with its tokens.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        return await self._store.accounts.enable(name)
+
+    async def set_role(self, name: str, role: Role) -> Account:
+        """Set the role. Who becomes a member loses the tokens with scopes of administrators.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        return await self._store.accounts.set_role(name, role, self._now_ms())
+
+    async def set_email(self, name: str, email: str | None) -> Account:
+        """Set or remove the e-mail address.
+
+        Raises:
+            InvalidRequest: It is not an address.
+            NotFound: There is no such account.
+            Conflict: The address is in use.
+        """
+        return await self._store.accounts.set_email(name, _email(email))
+
+    async def reset_account(self, name: str, *, password: str | None) -> Account:
+        """Revoke all tokens of an account, and set its password or remove it.
+
+        Raises:
+            InvalidRequest: The password is too short or too long.
+            NotFound: There is no such account.
+        """
+        hashed = None if password is None else _password_hash(password)
+        return await self._store.accounts.reset(name, hashed, self._now_ms())
+
+    async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> Account:
+        """Delete an account, and cancel its unfinished jobs.
+
+        It can be restored for `RESTORABLE_S`, without the cancelled jobs. Then it loses its name
+        and address, and its jobs stay without a name or are removed.
+
+        Raises:
+            NotFound: There is no such account.
+        """
+        now = self._now_ms()
+        account = await self._store.accounts.delete(name, jobs, now)
+        await self._store.jobs.cancel_account(account.id, actor="admin", now=now)
+        return account
+
+    async def restore_account(self, name: str) -> Account:
+        """Restore a deleted account, with its tokens.
+
+        Raises:
+            NotFound: No account of this name was deleted, or it cannot be restored any more.
+        """
+        return await self._store.accounts.restore(name.lower())
+
+
+def _checked(number: int, person: Person) -> tuple[str, str | None]:
+    try:
+        return check_name(person.name), _email(person.email)
+    except InvalidRequest as error:
+        field = f"accounts[{number - 1}].{error.field}"
+        raise InvalidRequest(f"Account {number}: {error.detail}", field=field) from None
+
+
+def _member_scopes(wanted: Sequence[str]) -> tuple[Scope, ...]:
+    allowed = [scope for scope in Scope if scope not in {*ADMIN_SCOPES, Scope.DEVICES_SERVE}]
+    for scope in wanted:
+        if scope not in allowed:
+            raise InvalidRequest(
+                f"scopes: {scope[:100]!r} is not one of {', '.join(allowed)}.", field="scopes"
+            )
+    return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES
+
+
+def _email(email: str | None) -> str | None:
+    """Return an e-mail address as it is stored: in lower case, as sign-in compares it."""
+    if email is None:
+        return None
+    if not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL_CHARS:
+        raise InvalidRequest(
+            f"email must be an e-mail address of at most {_MAX_EMAIL_CHARS} characters; not"
+            f" {email[:100]!r}.",
+            field="email",
+        )
+    return email.lower()
+
+
+def _password_hash(password: str) -> str:
+    if not _MIN_PASSWORD_CHARS <= len(password) <= _MAX_PASSWORD_CHARS:
+        raise InvalidRequest(
+            f"A password has {_MIN_PASSWORD_CHARS} to {_MAX_PASSWORD_CHARS} characters.",
+            field="password",
+        )
+    return hash_password(password)

@@ -1,0 +1,319 @@
+"""Accounts: what `qwicket user` and `/v1/admin` do, on the data folder and on a running server."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from support.programs import BELL, slow
+from support.server import LiveServer, run_cli
+from support.waiting import until
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def admin_token(server: LiveServer) -> str:
+    """Return a token of the scope admin, of an account of its own."""
+    name = f"chief-{os.urandom(3).hex()}"
+    server.admin("user", "add", name, "--role", "admin")
+    return server.admin("token", "create", "--user", name, "--scope", "admin")
+
+
+@pytest.fixture(params=["folder", "server"])
+def run(request: pytest.FixtureRequest, server: LiveServer, admin_token: str) -> Run:
+    """Run a command on the data folder, or over HTTP."""
+    if request.param == "folder":
+        place, env = ["--data-dir", str(server.folder / "data")], {}
+    else:
+        place, env = ["--url", server.url], {"QWICKET_TOKEN": admin_token}
+
+    def call(*words: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
+        return run_cli(*words, *place, env=env, stdin=stdin)
+
+    return call
+
+
+@pytest.fixture
+def name() -> str:
+    return f"anna.mueller_{os.urandom(3).hex()}"
+
+
+def done(result: subprocess.CompletedProcess[str]) -> str:
+    assert result.returncode == 0, result.stderr
+    return result.stdout.strip()
+
+
+def token_of(run: Run, name: str) -> str:
+    return done(run("token", "create", "--user", name))
+
+
+def status(server: LiveServer, token: str) -> int:
+    with server.client(token) as client:
+        return client.get("/v1/account").status_code
+
+
+def listed(run: Run, name: str, *options: str) -> dict[str, Any] | None:
+    accounts = json.loads(done(run("user", "list", "--json", *options)))
+    found: list[dict[str, Any]] = [each for each in accounts if each["name"] == name]
+    return found[0] if found else None
+
+
+# --- one account ----------------------------------------------------------------------------------
+
+
+def test_an_account_is_disabled_and_enabled_with_its_tokens(
+    run: Run, server: LiveServer, name: str
+) -> None:
+    assert done(run("user", "add", name)) == f"{name} (member)"
+    token = token_of(run, name)
+    done(run("user", "disable", name))
+    assert status(server, token) == 401
+    found = listed(run, name)
+    assert found is not None
+    assert found["disabled_at"]
+    done(run("user", "enable", name))
+    assert status(server, token) == 200
+
+
+def test_an_address_is_an_alias_in_any_case_of_letters(
+    run: Run, server: LiveServer, name: str
+) -> None:
+    done(run("user", "add", name, "--email", f"{name}@Uni-Example.org"))
+    found = listed(run, name)
+    assert found is not None
+    assert found["email"] == f"{name}@uni-example.org"
+    token = token_of(run, f"{name.upper()}@uni-EXAMPLE.org")
+    assert status(server, token) == 200
+    taken = run("user", "add", f"other-{name[:20]}", "--email", f"{name}@UNI-example.org")
+    assert (taken.returncode, "is taken" in taken.stderr) == (1, True)
+    done(run("user", "email", name, "new@example.org" + name))
+    done(run("user", "email", name))
+    found = listed(run, name)
+    assert found is not None
+    assert found["email"] == f"{name}@localhost"
+
+
+def test_who_becomes_a_member_loses_an_administrators_tokens(
+    run: Run, server: LiveServer, name: str
+) -> None:
+    done(run("user", "add", name, "--role", "admin"))
+    high = done(run("token", "create", "--user", name, "--scope", "admin"))
+    low = token_of(run, name)
+    with server.client(high) as client:
+        assert client.get("/v1/admin/accounts").status_code == 200
+        done(run("user", "role", name, "member"))
+        assert client.get("/v1/admin/accounts").status_code == 401
+    assert status(server, low) == 200
+    refused = run("token", "create", "--user", name, "--scope", "admin")
+    assert "is not an admin" in refused.stderr
+
+
+def test_a_reset_revokes_the_tokens_and_changes_the_password(
+    run: Run, server: LiveServer, name: str
+) -> None:
+    done(run("user", "add", name, "--password-stdin", stdin="old password"))
+    token = token_of(run, name)
+    done(run("user", "reset", name, "--password-stdin", stdin="new password"))
+    assert status(server, token) == 401
+    login = f"{server.url}/ibm/api/users/login"
+
+    def signs_in(password: str) -> bool:
+        sent = httpx.post(login, json={"email": name, "password": password})
+        return sent.status_code == 200
+
+    assert not signs_in("old password")
+    assert signs_in("new password")
+    done(run("user", "reset", name))
+    assert not signs_in("new password")
+
+
+def test_a_deleted_account_is_gone_and_can_be_restored_with_its_jobs(
+    run: Run, server: LiveServer, name: str
+) -> None:
+    done(run("user", "add", name, "--email", f"{name}@example.org"))
+    token = token_of(run, name)
+    with server.client(token) as client:
+        ended = submit(client, BELL)
+        assert client.get(f"/v1/jobs/{ended}", params={"wait": 30}).json()["state"] == "completed"
+        waiting = [submit(client, slow(24, 4000)) for _ in range(4)]
+        done(run("user", "delete", name))
+        assert client.get("/v1/account").status_code == 401
+    assert listed(run, name) is None
+    deleted = listed(run, name, "--deleted")
+    assert deleted is not None
+    assert deleted["deleted_at"]
+    for other in (name, f"{name}@example.org"):
+        assert "There is no account" in run("token", "create", "--user", other).stderr
+    assert "is taken" in run("user", "add", name).stderr
+    done(run("user", "restore", name))
+    assert "no deleted account" in run("user", "restore", name).stderr
+    with server.client(token) as client:
+        assert client.get(f"/v1/jobs/{ended}").json()["state"] == "completed"
+        for job in waiting:
+            assert_cancelled(client, job)
+
+
+def assert_cancelled(client: httpx.Client, job: str) -> None:
+    until(
+        lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "cancelled",
+        "its unfinished jobs were cancelled",
+    )
+
+
+def submit(client: httpx.Client, program: dict[str, Any]) -> str:
+    body = {"program": program, "device": "simulator", "shots": 10}
+    return str(client.post("/v1/jobs", json=body).raise_for_status().json()["id"])
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("add", "Ada"), "name must be 1 to 39 of a-z"),
+        (("add", "a@b"), "name must be 1 to 39 of a-z"),
+        (("add", "ok", "--email", "nobody"), "email must be an e-mail address"),
+        (("disable", "no-such"), "There is no account no-such."),
+        (("enable", "no-such"), "There is no account no-such."),
+        (("role", "no-such", "admin"), "There is no account no-such."),
+        (("email", "no-such", "x@y"), "There is no account no-such."),
+        (("reset", "no-such"), "There is no account no-such."),
+        (("delete", "no-such"), "There is no account no-such."),
+        (("restore", "no-such"), "There is no deleted account no-such."),
+    ],
+)
+def test_what_cannot_be_is_refused_in_one_line(run: Run, words: tuple[str, ...], said: str) -> None:
+    refused = run("user", *words)
+    assert refused.returncode == 1
+    assert said in refused.stderr
+    assert refused.stderr.count("\n") == 1
+
+
+# --- many accounts --------------------------------------------------------------------------------
+
+
+def people(folder: Path, text: str, name: str = "people.csv") -> Path:
+    file = folder / name
+    file.write_text(text)
+    return file
+
+
+def test_many_accounts_are_added_with_a_token_each(
+    run: Run, server: LiveServer, name: str, tmp_path: Path
+) -> None:
+    project = f"class-{os.urandom(3).hex()}"
+    server.admin("project", "add", project)
+    rows = "".join(f"{name}{k}, {name}{k}@example.org\n" for k in range(30))
+    file = people(tmp_path, f"name,email\n{rows}")
+    options = ("--from", str(file), "--tokens", str(tmp_path / "tokens"), "--project", project)
+    assert done(run("user", "add", *options)).startswith("30 accounts")
+    files = sorted((tmp_path / "tokens").iterdir())
+    assert {each.stat().st_mode & 0o777 for each in files} == {0o600}
+    assert [each.name for each in files] == sorted(f"{name}{k}" for k in range(30))
+    for each in files[:3]:
+        with server.client(each.read_text()) as client:
+            found = client.get("/v1/account").json()
+        assert (found["name"], found["token"]["project"]) == (each.name, project)
+    again = run("user", "add", *options)
+    assert (again.returncode, "exists already" in again.stderr) == (1, True)
+
+
+def test_many_accounts_come_from_json_too(run: Run, name: str, tmp_path: Path) -> None:
+    text = json.dumps([{"name": f"{name}0"}, {"name": f"{name}1", "email": f"{name}@x.org"}])
+    file = people(tmp_path, text, "people.json")
+    done(run("user", "add", "--from", str(file), "--tokens", str(tmp_path / "tokens")))
+    assert len(list((tmp_path / "tokens").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("name,email\n{new},\nBad Name,\n", "Account 2: name must be 1 to 39"),
+        ("name,email\n{new},nobody\n", "Account 1: email must be an e-mail address"),
+        ("name,email\n{new},\n{new},\n", "is taken"),
+        ("name,email\n{new},a@{new}\nx{new},A@{new}\n", "is taken"),
+        ("name,email\n{new},\nada,\n", "The name ada is taken"),
+        ("name,group\n{new},x\n", "line 2: there must be name"),
+        ("email\nx@y\n", "must have the columns: name,email"),
+        ("name,email\n{new},x@y,z\n", "line 2: there must be name"),
+        ("name,email\n", "names no account"),
+        ('[{{"name": 1}}]', "object 1: name and email must be texts"),
+        ('[{{"name": "{new}"}}, "x"]', "object 2: there must be name"),
+        ("[", "people.csv: "),
+        ("{{}}", "must be a list"),
+    ],
+)
+def test_of_many_accounts_all_are_added_or_none(
+    run: Run, server: LiveServer, name: str, tmp_path: Path, text: str, said: str
+) -> None:
+    server.token()  # of ada
+    file = people(tmp_path, text.format(new=name))
+    folder = tmp_path / "tokens"
+    refused = run("user", "add", "--from", str(file), "--tokens", str(folder))
+    assert (refused.returncode, said in refused.stderr) == (1, True), refused.stderr
+    assert refused.stderr.count("\n") == 1
+    assert listed(run, name) is None
+    assert not folder.exists() or not list(folder.iterdir())
+
+
+# --- over HTTP ------------------------------------------------------------------------------------
+
+
+def test_an_administrator_cannot_lock_itself_out(server: LiveServer, admin_token: str) -> None:
+    with server.client(admin_token) as client:
+        own = client.get("/v1/account").json()["name"]
+        for answer in (
+            client.patch(f"/v1/admin/accounts/{own}", json={"is_enabled": False}),
+            client.patch(f"/v1/admin/accounts/{own}", json={"role": "member"}),
+            client.post(f"/v1/admin/accounts/{own}/reset", json={}),
+            client.delete(f"/v1/admin/accounts/{own}"),
+        ):
+            assert answer.status_code == 409
+            assert "your own account" in answer.json()["detail"]
+        assert client.patch(f"/v1/admin/accounts/{own}", json={"email": None}).status_code == 200
+
+
+def test_members_may_do_none_of_it(server: LiveServer) -> None:
+    with server.client() as client:
+        for method, path in (
+            ("GET", "/v1/admin/accounts"),
+            ("POST", "/v1/admin/accounts"),
+            ("POST", "/v1/admin/bulk/accounts"),
+            ("GET", "/v1/admin/accounts/ada"),
+            ("PATCH", "/v1/admin/accounts/ada"),
+            ("DELETE", "/v1/admin/accounts/ada"),
+            ("POST", "/v1/admin/accounts/ada/reset"),
+            ("POST", "/v1/admin/accounts/ada/restore"),
+            ("GET", "/v1/admin/accounts/ada/tokens"),
+            ("POST", "/v1/admin/accounts/ada/tokens"),
+            ("DELETE", "/v1/admin/tokens/x"),
+        ):
+            assert client.request(method, path, json={}).status_code == 403, path
+
+
+@pytest.mark.parametrize(
+    ("path", "body", "field"),
+    [
+        ("accounts", {"name": "A"}, "name"),
+        ("accounts", {"name": "a", "role": "king"}, "role"),
+        ("accounts", {"name": "a", "email": 1}, "email"),
+        ("accounts", {"name": "a", "password": "short"}, "password"),
+        ("accounts", {"name": "a", "more": 1}, "more"),
+        ("bulk/accounts", {"accounts": []}, "accounts"),
+        ("bulk/accounts", {"accounts": [{"name": "a b"}]}, "accounts[0].name"),
+        ("bulk/accounts", {"accounts": [{"name": "q"}], "scopes": ["admin"]}, "scopes"),
+        ("bulk/accounts", {"accounts": [{"name": "q"}], "life_s": 0}, "life_s"),
+    ],
+)
+def test_a_wrong_body_is_refused_by_field(
+    server: LiveServer, admin_token: str, path: str, body: dict[str, Any], field: str
+) -> None:
+    with server.client(admin_token) as client:
+        refused = client.post(f"/v1/admin/{path}", json=body)
+    assert (refused.status_code, refused.json()["field"]) == (400, field)
