@@ -25,8 +25,8 @@ import httpx
 
 import qwicket
 from qwicket.cli.options import DataLocation, as_admin
-from qwicket.gateway.account_admin import NewToken
 from qwicket.gateway.admin import Admin
+from qwicket.gateway.tokens import NewToken
 from qwicket.server.app import App
 from qwicket.server.settings import Settings
 

@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from abuse.dialects import DIALECTS, NATIVE, Dialect
-from qwicket.gateway.account_admin import NewToken
+from qwicket.gateway.tokens import NewToken
 from support.server import LiveServer
 from support.waiting import until
 

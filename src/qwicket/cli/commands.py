@@ -27,6 +27,13 @@ _PLAIN: Final = {
 """Plain words for phrases in click's errors."""
 
 
+def _groups(context: click.Context | None) -> list[str]:
+    """Return the names of the groups of commands in which a command is called."""
+    if context is None or isinstance(context.command, Commands):
+        return []
+    return [*_groups(context.parent), context.command.name or ""]
+
+
 class Section(click.Group):
     """Group of related commands, with an example in each `--help`."""
 
@@ -37,7 +44,7 @@ class Section(click.Group):
         if command is not None and command.epilog is None:
             from qwicket.cli.examples import epilog
 
-            command.epilog = epilog(f"{self.name} {cmd_name}")
+            command.epilog = epilog(" ".join((*(_groups(ctx) or [self.name or ""]), cmd_name)))
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from qwicket.cli import options
-from qwicket.gateway.account_admin import Person
+from qwicket.model.accounts import Person
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.gateway.account_admin import NewToken
+    from qwicket.gateway.tokens import NewToken
 
 _MAX_BYTES: Final = 16 << 20
 _COLUMNS: Final = {"name", "email"}

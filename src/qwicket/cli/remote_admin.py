@@ -9,8 +9,16 @@ from urllib.parse import quote
 from qwicket import schema
 from qwicket.clients.native.config import settings
 from qwicket.clients.native.transport import Transport
-from qwicket.gateway.account_admin import NewToken, Person
-from qwicket.model.accounts import DEFAULT_SCOPES, Account, JobsOfDeleted, Role, Scope, Token
+from qwicket.gateway.tokens import NewToken
+from qwicket.model.accounts import (
+    DEFAULT_SCOPES,
+    Account,
+    JobsOfDeleted,
+    Person,
+    Role,
+    Scope,
+    Token,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

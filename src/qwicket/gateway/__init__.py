@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qwicket.gateway.access_tokens import AccessTokens, SignedURL
 from qwicket.gateway.accounts import Accounts
-from qwicket.gateway.admin import Admin
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.bulk import Bulk
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.compute import ParserPool
+    from qwicket.gateway.admin import Admin
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
@@ -81,11 +82,12 @@ class Gateway:
         memory_grows: bool = False,
     ) -> None:
         admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
+        self._store = store
+        self._now_ms = now_ms
         self.limits = limits
         self.auth = SignIn(store, limits.sign_in, now_ms)
         self.access_tokens = AccessTokens(store, self.auth, now_ms)
         self.accounts = Accounts(store)
-        self.admin = Admin(store, now_ms)
         self.tokens = Tokens(store, self.auth, limits, now_ms)
         self.devices = Devices(store, admission, now_ms)
         self.groups = Groups(store, limits, now_ms)
@@ -103,3 +105,10 @@ class Gateway:
         self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
         self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
         self.scalers = Scalers(store, now_ms)
+
+    @cached_property
+    def admin(self) -> Admin:
+        """Administration, which few servers do over HTTP."""
+        from qwicket.gateway.admin import Admin  # late: the start is faster without it
+
+        return Admin(self._store, self._now_ms)

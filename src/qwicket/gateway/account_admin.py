@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.passwords import hash_password
 from qwicket.gateway.signin import digest, new_secret
+from qwicket.gateway.tokens import NewToken
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
     DEFAULT_SCOPES,
     Account,
     JobsOfDeleted,
+    Person,
     Role,
     Scope,
     Token,
@@ -32,23 +34,6 @@ _EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]+@[^@\s\x00-\x1f]+")
 _MAX_EMAIL_CHARS: Final = 254
 _MIN_PASSWORD_CHARS: Final = 8
 _MAX_PASSWORD_CHARS: Final = 1_024
-
-
-class Person(NamedTuple):
-    """Who gets an account: a name, and an e-mail address if there is one."""
-
-    name: str
-    email: str | None = None
-
-
-class NewToken(NamedTuple):
-    """A token and its secret, which is shown once and never stored."""
-
-    token: Token
-    secret: str
-
-    def __repr__(self) -> str:
-        return f"NewToken(token={self.token!r}, secret='qw_…')"
 
 
 class AccountAdmin:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway import access_tokens
-from qwicket.gateway.account_admin import AccountAdmin, NewToken
+from qwicket.gateway.account_admin import AccountAdmin
 from qwicket.gateway.signin import digest, new_secret
+from qwicket.gateway.tokens import NewToken
 from qwicket.model.accounts import (
     ADMIN_SCOPES,
     DEFAULT_SCOPES,

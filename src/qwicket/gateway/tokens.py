@@ -7,9 +7,8 @@ created here has a parent, the token that created it, and is revoked with it.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.gateway.account_admin import NewToken
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.model.accounts import Scope, Token
 from qwicket.model.errors import Forbidden, NotFound, Unauthenticated
@@ -24,6 +23,16 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _NOT_SIGNED_IN: Final = "You are not signed in with a valid token."
+
+
+class NewToken(NamedTuple):
+    """A token and its secret, which is shown once and never stored."""
+
+    token: Token
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"NewToken(token={self.token!r}, secret='qw_…')"
 
 
 class Tokens:

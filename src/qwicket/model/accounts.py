@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from enum import StrEnum
-from typing import Final, Literal
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -63,6 +63,13 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     created_at: int
     disabled_at: int | None = None
     deleted_at: int | None = None
+
+
+class Person(NamedTuple):
+    """Who gets an account: a name, and an e-mail address if there is one."""
+
+    name: str
+    email: str | None = None
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,7 +31,7 @@ class NewAccountBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class AccountChangeBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PATCH /v1/admin/accounts/{name}`: what is absent stays as it is.
+    """`PATCH /v1/admin/accounts/{account}`: what is absent stays as it is.
 
     Attributes:
         role: `admin` or `member`. A member loses its tokens with scopes of administrators.
@@ -45,7 +45,7 @@ class AccountChangeBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_
 
 
 class ResetBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/admin/accounts/{name}/reset`: all its tokens are revoked.
+    """`POST /v1/admin/accounts/{account}/reset`: all its tokens are revoked.
 
     Attributes:
         password: New password; null removes the old one.

@@ -14,8 +14,8 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Outcome, RunResult, encode
 from qwicket.compute import ParserPool
 from qwicket.gateway import Gateway
-from qwicket.gateway.account_admin import NewToken
 from qwicket.gateway.admin import Admin
+from qwicket.gateway.tokens import NewToken
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.devices import DeviceStatus

@@ -15,7 +15,7 @@ from qwicket.model.errors import LimitExceeded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from qwicket.gateway.account_admin import NewToken
+    from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account, Project, Token
     from qwicket.model.limits import Limits
 

@@ -12,7 +12,7 @@ from qwicket.dialects.native import account_wire as wire
 from qwicket.dialects.native.params import choice
 from qwicket.dialects.native.pilots import PilotHandlers
 from qwicket.dialects.responses import json
-from qwicket.gateway.account_admin import Person
+from qwicket.model.accounts import Person
 from qwicket.model.errors import Conflict
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ class AdminHandlers(PilotHandlers):
 
     async def restore_account(self, actor: Actor, request: Request[None]) -> Response:
         """Restore an account that was deleted less than 30 days ago."""
-        name = request.path_params["name"]
+        name = request.path_params["account"]
         return json(wire.admin_account(await self._gateway.admin.restore_account(name)))
 
     async def list_tokens_of(self, actor: Actor, request: Request[None]) -> Response:
@@ -121,7 +121,7 @@ class AdminHandlers(PilotHandlers):
         return Response(status_code=204)
 
     async def _named(self, request: Request[Any]) -> Account:
-        return await self._gateway.admin.account(request.path_params["name"])
+        return await self._gateway.admin.account(request.path_params["account"])
 
     async def _other(self, actor: Actor, request: Request[Any]) -> Account:
         """Return an account that is not the caller's own."""

@@ -28,11 +28,13 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "created_from": ("Not created before.", {"type": "string", "format": "date-time"}),
     "created_to": ("Not created after.", {"type": "string", "format": "date-time"}),
+    "deleted": ("Those that were deleted and can be restored.", {"enum": ["false", "true"]}),
     "device": ("Of this device.", _TEXT),
     "dialect": ("Submitted in this dialect.", _TEXT),
     "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
     "group": ("Of this group.", _TEXT),
     "include": ("Return the result with the job if it has ended.", {"enum": ["result"]}),
+    "jobs": ("What becomes of its jobs.", {"enum": ["keep", "remove"]}),
     "limit": (
         "How many at most.",
         {"type": "integer", "minimum": 1, "maximum": Limits().requests.list_page},
@@ -57,12 +59,17 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Go on after this event.",
         {"type": "integer", "minimum": 0, "maximum": INT64_MAX},
     ),
+    "{account}": ("Name or e-mail address of the account.", {"type": "string"}),
     "{agent}": (
         "What the agent calls itself.",
         {"type": "string", "pattern": "^[a-z0-9]{8,32}$"},
     ),
     "{id}": ("The id, as it was answered.", {"type": "string"}),
-    "{name}": ("Name of the device.", {"type": "string", "examples": ["qpu.aria-1"]}),
+    "{name}": (
+        "Name of the device, worker or scaler.",
+        {"type": "string", "examples": ["qpu.aria-1"]},
+    ),
+    "{token}": ("Id of the token.", {"type": "string"}),
     "{part}": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
 }
 _BELL: Final = {

@@ -209,30 +209,32 @@ ROUTES: Final[tuple[Route, ...]] = (
         status=201,
     ),
     Route(
-        *("GET", "/admin/accounts/{name}", _DO.read_any_account, _A),
+        *("GET", "/admin/accounts/{account}", _DO.read_any_account, _A),
         responses=(schema.admin.AdminAccountBody,),
     ),
     Route(
-        *("PATCH", "/admin/accounts/{name}", _DO.change_account, _A, _CHANGE),
+        *("PATCH", "/admin/accounts/{account}", _DO.change_account, _A, _CHANGE),
         responses=(schema.admin.AdminAccountBody,),
     ),
     Route(
-        *("DELETE", "/admin/accounts/{name}", _DO.delete_account, _A), query=("jobs",), status=204
+        *("DELETE", "/admin/accounts/{account}", _DO.delete_account, _A),
+        query=("jobs",),
+        status=204,
     ),
     Route(
-        *("POST", "/admin/accounts/{name}/reset", _DO.reset_account, _A, _RESET),
+        *("POST", "/admin/accounts/{account}/reset", _DO.reset_account, _A, _RESET),
         responses=(schema.admin.AdminAccountBody,),
     ),
     Route(
-        *("POST", "/admin/accounts/{name}/restore", _DO.restore_account, _A),
+        *("POST", "/admin/accounts/{account}/restore", _DO.restore_account, _A),
         responses=(schema.admin.AdminAccountBody,),
     ),
     Route(
-        *("GET", "/admin/accounts/{name}/tokens", _DO.list_tokens_of, _A),
+        *("GET", "/admin/accounts/{account}/tokens", _DO.list_tokens_of, _A),
         responses=(schema.accounts.TokenList,),
     ),
     Route(
-        *("POST", "/admin/accounts/{name}/tokens", _DO.create_token_for, _A, _TOKEN),
+        *("POST", "/admin/accounts/{account}/tokens", _DO.create_token_for, _A, _TOKEN),
         responses=(schema.accounts.NewTokenBody,),
         status=201,
     ),
