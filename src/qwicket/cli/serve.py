@@ -274,6 +274,12 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Hold the first status read of a job that is about to end for so long at most; 0 is off.",
 )
 @setting(
+    "--webhook-private",
+    is_flag=True,
+    help="Allow webhooks with http:// and with addresses of this machine or of private networks,"
+    " which every user of the server can then reach.",
+)
+@setting(
     "--keep-days",
     type=click.FloatRange(0.001, 36_500),
     callback=_finite,

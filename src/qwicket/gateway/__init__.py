@@ -23,7 +23,8 @@ from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
 from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
-from qwicket.scheduling import Forecaster
+from qwicket.gateway.webhooks import Webhooks
+from qwicket.scheduling import Forecaster, WebhookClient
 from qwicket.store import Program
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ class Gateway:
         lease_s: Lease time of runners, in seconds.
         first_poll_ms: Longest hold of a young job's first status read; 0 disables it.
         memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
+        webhook_client: Sends test events; by default to public addresses alone.
 
     Attributes:
         limits: Bounds on all requests.
@@ -68,6 +70,7 @@ class Gateway:
         agents: Labs' agents.
         pilots: Workers on other machines.
         scalers: Processes that start such workers.
+        webhooks: Addresses that are told when jobs change.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Gateway:
         lease_s: float = 45.0,
         first_poll_ms: int = HOLD_MS,
         memory_grows: bool = False,
+        webhook_client: WebhookClient | None = None,
     ) -> None:
         admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
         self._store = store
@@ -105,6 +109,7 @@ class Gateway:
         self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
         self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
         self.scalers = Scalers(store, now_ms)
+        self.webhooks = Webhooks(store, webhook_client or WebhookClient(), limits, now_ms)
 
     @cached_property
     def admin(self) -> Admin:

@@ -108,6 +108,8 @@ class RequestLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Characters of a name or tag."""
     tags: int = 32
     """Tags of one job."""
+    webhook_url_chars: int = 2_000
+    """Characters of a webhook's address."""
     list_page: int = 1_000
     """Entries of one page of a list."""
     wait_s: float = 60.0
@@ -142,6 +144,8 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Longest time for which a group with a time limit may be open."""
     records: int = 10_000
     """Registered documents of one account in one dialect; above it, the oldest is deleted."""
+    webhooks: int = 10
+    """Webhooks of one project."""
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -8,6 +8,8 @@ from qwicket.scheduling.heartbeat import Heartbeat
 from qwicket.scheduling.liveness import LivenessMonitor
 from qwicket.scheduling.maintenance import MaintenanceLoop
 from qwicket.scheduling.pilots import Offer, PilotScheduler, Pulled
+from qwicket.scheduling.webhook_requests import WebhookClient, WebhookResponse
+from qwicket.scheduling.webhooks import WebhookSender
 
 __all__ = [
     "AgentScheduler",
@@ -22,6 +24,9 @@ __all__ = [
     "PilotScheduler",
     "Pulled",
     "QueuePosition",
+    "WebhookClient",
+    "WebhookResponse",
+    "WebhookSender",
     "follow_queue",
     "tasks_for",
 ]

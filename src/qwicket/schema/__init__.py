@@ -18,6 +18,7 @@ from qwicket.schema import (
     problems,
     results,
     scalers,
+    webhooks,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "problems",
     "results",
     "scalers",
+    "webhooks",
 ]

@@ -29,6 +29,8 @@ from qwicket.scheduling import (
     Heartbeat,
     LivenessMonitor,
     MaintenanceLoop,
+    WebhookClient,
+    WebhookSender,
     follow_queue,
 )
 from qwicket.server import compute, memory
@@ -165,11 +167,14 @@ class App:
             keep_days=settings.keep_days,
             every_s=settings.maintenance_s,
         )
+        webhook_client = WebhookClient(is_private_allowed=settings.webhook_private)
+        webhooks = WebhookSender(store, runner.id, now_ms, webhook_client)
         gateway = Gateway(
             *(store, self._parsers, self._limits, now_ms),
             lease_s=settings.lease_s,
             first_poll_ms=settings.first_poll_ms,
             memory_grows=settings.limits.jobs.memory_bytes is None,
+            webhook_client=webhook_client,
         )
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
@@ -178,7 +183,7 @@ class App:
         response_budget = ResponseBudget(self._limits.responses, gateway.auth.confirm)
         sources = MetricSources(
             *(store, gateway, response_budget, self._dispatcher, liveness),
-            *(self._compute, self._express, self._parsers, access),
+            *(self._compute, self._express, self._parsers, access, webhooks),
         )
         public_url = (settings.public_url or "").rstrip("/")
         dialects = mounts(
@@ -214,6 +219,7 @@ class App:
         self._tasks += [
             asyncio.create_task(liveness.run()),
             asyncio.create_task(maintenance.run()),
+            asyncio.create_task(webhooks.run()),
         ]
         self._is_ready = True
         n_devices = len(await store.devices.all())

@@ -110,6 +110,17 @@ def of_queue(
     yield from (waiting, running, expected)
 
 
+def of_webhooks(outcomes: Mapping[str, int], outbox: int) -> Iterator[Metric]:
+    """Yield the metrics of webhooks."""
+    yield _counters(
+        "qwicket_webhook_deliveries",
+        "Attempts of this server to send an event to a webhook, by outcome",
+        "outcome",
+        outcomes,
+    )
+    yield _gauge("qwicket_webhook_outbox", "Events that are to be sent to webhooks", outbox)
+
+
 def of_components(sources: MetricSources) -> Iterator[Metric]:
     """Yield what the server's components count themselves."""
     gateway, compute, parsers = sources.gateway, sources.compute, sources.parsers

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwicket.compute.dask import DaskCompute
     from qwicket.gateway import Gateway
     from qwicket.gateway.response_budget import ResponseBudget
-    from qwicket.scheduling import Dispatcher, LivenessMonitor
+    from qwicket.scheduling import Dispatcher, LivenessMonitor, WebhookSender
     from qwicket.server.logs import AccessLog
     from qwicket.store import Changed, Store
 
@@ -45,6 +45,7 @@ class MetricSources(NamedTuple):
     express: LocalCompute
     parsers: ParserPool
     access: AccessLog | None
+    webhooks: WebhookSender
 
 
 class Histogram:
@@ -124,7 +125,12 @@ class Metrics:
         devices = [each.name for each in await sources.store.devices.all()]
         depths = await sources.store.jobs.depths(devices)
         waits = {name: (await sources.gateway.queue.forecast(name)).start_in_s for name in devices}
-        now = [*exposition.of_queue(depths, waits), *exposition.of_components(sources)]
+        outbox = await sources.store.webhooks.outbox_size() if sources.store.webhooks.exist else 0
+        now = [
+            *exposition.of_queue(depths, waits),
+            *exposition.of_webhooks(sources.webhooks.outcomes, outbox),
+            *exposition.of_components(sources),
+        ]
         return await asyncio.to_thread(exposition.text, now, self)
 
 

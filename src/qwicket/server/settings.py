@@ -66,6 +66,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         access_token_s: Life in seconds of an access token, for clients that renew it.
         ibm_access_token_s: The same for IBM's clients, which never renew theirs.
         first_poll_ms: The longest time for which the first status read of a young job is held.
+        webhook_private: Whether webhooks may have addresses that are not public, and no TLS.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: Format of the log's lines.
         access_log: Whether every response has a line there.
@@ -95,6 +96,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_token_s: float = ACCESS_TOKEN_S
     ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
     first_poll_ms: int = HOLD_MS
+    webhook_private: bool = False
     keep_days: float | None = None
     log_format: LogFormat = "text"
     access_log: bool = False

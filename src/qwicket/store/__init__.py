@@ -30,6 +30,7 @@ from qwicket.store.queue_state import (
 from qwicket.store.records import Records
 from qwicket.store.sqlite import SQLite
 from qwicket.store.uploads import Uploads
+from qwicket.store.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -81,6 +82,7 @@ class Store:
         self.records = Records(database)
         self.maintenance = Maintenance(database)
         self.uploads = Uploads(database)
+        self.webhooks = Webhooks(database)
 
     @property
     def is_alive(self) -> bool:

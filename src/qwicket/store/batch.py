@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from qwicket.model.errors import QwicketError
 from qwicket.store.database import Deferred, Tx
+from qwicket.store.webhooks import record_events
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,6 +44,8 @@ class Session(Tx):
     def __init__(self) -> None:
         self.changes: list[Changed] = []
         self.memo: dict[str, Any] = {}
+        self.has_webhooks = False
+        self.webhooks_were_removed = False
 
     def one(self, name: str, /, **params: Any) -> Row | None:
         found = self.all(name, **params)
@@ -190,6 +193,7 @@ class Batch:
                 session.command(*["release savepoint operation"][:number], "savepoint operation")
             self._run_one(session, request)
         self._read_deferred(session)
+        record_events(session, session.changes)
 
     def _run_one(self, session: Session, request: Request[Any]) -> None:
         n_changes = len(session.changes)

@@ -63,6 +63,11 @@ class Tx(Protocol):
     memo: dict[str, Any]
     """Cache of slow reads for the operations of this batch; cleared after a refusal."""
 
+    has_webhooks: bool
+    """Whether there are webhooks, so that changes may have to be recorded for them."""
+    webhooks_were_removed: bool
+    """Whether `has_webhooks` may no longer be true."""
+
     def changed(self, change: Changed) -> None:
         """Publish this change after the commit."""
 
@@ -85,6 +90,9 @@ class Database(Protocol):
 
     async def scan(self, operation: Callable[[Tx], T]) -> T:
         """Read a list or a large value in a thread, as one snapshot and with a deadline."""
+
+    has_webhooks: bool
+    """Whether there were webhooks at the last commit of this server."""
 
     @property
     def is_alive(self) -> bool:

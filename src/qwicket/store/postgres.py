@@ -59,6 +59,7 @@ _BATCH: Final = 48
 """Below 64 savepoints. PostgreSQL stores more in shared memory, which slows every snapshot down."""
 _ROWS_AT_ONCE: Final = (32, 8, 1)
 _WRITE_LOCK: Final = 0x71776B74
+_TAKE_WRITE_LOCK: Final = b"select qwicket_begin_write(%d)" % _WRITE_LOCK
 _READERS: Final = 8
 _POOL_WAIT_S: Final = 2.0
 _POOL_RETRY_S: Final = 1.0
@@ -120,6 +121,7 @@ class PostgresTx(Session):
     def __init__(
         self, connection: _Connection, sql: dict[str, Statement], mode: Mode = Mode.OPTIMISTIC
     ) -> None:
+        self._lock: PendingResult | None = None
         super().__init__()
         self._connection = connection
         self._pipeline = connection.pipelined
@@ -162,6 +164,23 @@ class PostgresTx(Session):
     def is_open(self) -> bool:
         is_exact = self._mode is Mode.ONE_BY_ONE
         return self._pipeline.is_open and (is_exact or not self._pipeline.has_failed)
+
+    @property
+    def has_webhooks(self) -> bool:
+        """Whether there are webhooks; a batch is told when its lock is granted."""
+        if self._lock is None or self._has_added_webhook:
+            return self._has_added_webhook
+        if self._lock.result is None:
+            self.settle()
+        return bool(_rows(self._lock)[0][0])
+
+    @has_webhooks.setter
+    def has_webhooks(self, has_webhooks: bool) -> None:
+        self._has_added_webhook = has_webhooks
+
+    def take_write_lock(self) -> None:
+        """Take the lock of all servers' writers until the end of the transaction."""
+        self._lock = self._put(Statement(_TAKE_WRITE_LOCK, ()), {})
 
     def command(self, *texts: str) -> None:
         for text in texts:
@@ -309,6 +328,7 @@ class Postgres(Writer):
                 raise
             raise NeedsOneByOne from error
         self._is_reachable = True
+        self.has_webhooks = session.has_webhooks
         self._notifier.send(session.changes)
         return session.changes
 
@@ -322,7 +342,7 @@ class Postgres(Writer):
             session.command("set local synchronous_commit = off")
         # One writer at a time over all servers, so that each operation sees the effects of the one
         # before, as on SQLite (decision 11).
-        session.command(f"select pg_advisory_xact_lock({_WRITE_LOCK})")
+        session.take_write_lock()
         return session
 
     def abandon(self, error: Exception) -> None:

@@ -102,12 +102,15 @@ class SQLite(Writer):
         self._sql = statements.load(SQL_FRAGMENTS)
         writing, by_key = self._open()
         self._writing = SQLiteTx(writing, self._sql)
+        # Only the server of this folder writes webhooks, so from here on it knows them.
+        self._writing.has_webhooks = self._writing.one("webhook_any") is not None
         self._is_flushing: bool | None = None
         self._by_key = SQLiteTx(by_key, self._sql)
         self._local = threading.local()
         self._scan_connections: list[sqlite3.Connection] = []
         self._scanners = ThreadPoolExecutor(2, "sqlite-scan")
         super().__init__(publish, max_operations=_BATCH)
+        self.has_webhooks = self._writing.has_webhooks
 
     async def read(self, operation: Callable[[Tx], T]) -> T:
         try:
@@ -188,6 +191,10 @@ class SQLite(Writer):
         session.command("begin immediate")
         batch.run(session)
         session.command("commit")
+        if session.webhooks_were_removed:
+            session.has_webhooks = session.one("webhook_any") is not None
+            session.webhooks_were_removed = False
+        self.has_webhooks = session.has_webhooks
         return session.changes
 
     def abandon(self, error: Exception) -> None:

@@ -15,6 +15,7 @@ from qwicket.model.groups import Group
 from qwicket.model.jobs import Job
 from qwicket.model.records import Record
 from qwicket.model.states import STEPS, JobState
+from qwicket.model.webhooks import Webhook
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -75,6 +76,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["token"] = columns("token", Token)
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", Record)
+    fills["webhook"] = columns("webhook", Webhook)
     fills["states"] = _texts(JobState)
     for step in STEPS:
         fills[f"before:{step.verb}"] = _is_one_of(step.before)

@@ -46,6 +46,7 @@ class Writer(ABC):
         self._savepoints_until = 0.0
         self._queue: queue.SimpleQueue[Request[Any] | None] = queue.SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.has_webhooks = False
         self._is_closed = False
         self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
         self._thread.start()

@@ -11,9 +11,9 @@ from starlette.responses import Response
 
 from qwicket import schema
 from qwicket.dialects.native import account_wire, arrays, params, wire
-from qwicket.dialects.native.admin import AdminHandlers
 from qwicket.dialects.native.openapi import OPENQASM_TYPE
 from qwicket.dialects.native.streams import Streams
+from qwicket.dialects.native.webhooks import WebhookHandlers
 from qwicket.dialects.responses import json, json_in_thread, with_etag
 from qwicket.model.errors import QwicketError
 
@@ -35,7 +35,7 @@ _WITH_RESULT_BYTES: Final = 1_000_000
 """Size of the largest response to a submission with `?include=result`."""
 
 
-class Handlers(AdminHandlers):
+class Handlers(WebhookHandlers):
     """Handlers for users."""
 
     def __init__(self, gateway: Gateway, shown_by: Callable[[Family], Collection[str]]) -> None:

@@ -50,6 +50,7 @@ _FINISH: Final = Body(agent_wire.finish, schema.agents.FinishBody, limit="outcom
 _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
 _BRING: Final = Body(pilot_wire.bring, schema.pilots.BringBody, limit="outcome_bytes")
+_WEBHOOK: Final = json_body(schema.webhooks.AddWebhookBody)
 _SCALER: Final = json_body(schema.scalers.ScalerBody)
 _ACCOUNT: Final = json_body(schema.admin.NewAccountBody)
 _PEOPLE: Final = json_body(schema.admin.PeopleBody)
@@ -142,6 +143,21 @@ ROUTES: Final[tuple[Route, ...]] = (
         _DO.cancel_group,
         _W,
         responses=(schema.groups.CancelledBody,),
+    ),
+    Route("GET", "/webhooks", _DO.list_webhooks, _R, responses=(schema.webhooks.WebhookList,)),
+    Route(
+        *("POST", "/webhooks", _DO.add_webhook, _W, _WEBHOOK),
+        responses=(schema.webhooks.NewWebhookBody,),
+        status=201,
+    ),
+    Route("DELETE", "/webhooks/{id}", _DO.remove_webhook, _W, status=204),
+    Route(
+        *("POST", "/webhooks/{id}/rotate", _DO.rotate_webhook, _W),
+        responses=(schema.webhooks.NewWebhookBody,),
+    ),
+    Route(
+        *("POST", "/webhooks/{id}/test", _DO.test_webhook, _W),
+        responses=(schema.webhooks.WebhookTestBody,),
     ),
     Route(
         *("PUT", "/agent/devices/{name}", _DO.announce_device, _S, _ANNOUNCEMENT),

@@ -1,0 +1,88 @@
+"""The handlers of `/v1` for webhooks."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import structs
+from starlette.responses import Response
+
+from qwicket import schema
+from qwicket.dialects.native.admin import AdminHandlers
+from qwicket.dialects.native.wire import time
+from qwicket.dialects.responses import json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway.webhooks import NewWebhook
+    from qwicket.model.accounts import Actor
+    from qwicket.model.webhooks import Webhook
+
+
+class WebhookHandlers(AdminHandlers):
+    """Handlers for webhooks."""
+
+    async def list_webhooks(self, actor: Actor, request: Request[None]) -> Response:
+        """List the account's webhooks."""
+        found = await self._gateway.webhooks.of(actor)
+        names = await self._project_names(actor)
+        bodies = tuple(_webhook(each, names) for each in found)
+        return json(schema.webhooks.WebhookList(webhooks=bodies))
+
+    async def add_webhook(
+        self, actor: Actor, request: Request[schema.webhooks.AddWebhookBody]
+    ) -> Response:
+        """Register an address that is told when jobs of the token's project change."""
+        body = request.payload
+        made = await self._gateway.webhooks.add(actor, body.url, body.events, body.device)
+        return await self._with_secret(actor, made, 201)
+
+    async def remove_webhook(self, actor: Actor, request: Request[None]) -> Response:
+        """Remove a webhook."""
+        await self._gateway.webhooks.remove(actor, request.path_params["id"])
+        return Response(status_code=204)
+
+    async def rotate_webhook(self, actor: Actor, request: Request[None]) -> Response:
+        """Replace the secret of a webhook; the former one also signs for 24 hours."""
+        rotated = await self._gateway.webhooks.rotate(actor, request.path_params["id"])
+        return await self._with_secret(actor, rotated, 200)
+
+    async def test_webhook(self, actor: Actor, request: Request[None]) -> Response:
+        """Send an event to a webhook now, and return what the receiver answered."""
+        sent = await self._gateway.webhooks.test(actor, request.path_params["id"])
+        return json(
+            schema.webhooks.WebhookTestBody(
+                delivered=sent.is_success,
+                status=sent.status,
+                body=sent.body.decode("utf-8", "replace"),
+                error=sent.error,
+                seconds=round(sent.seconds, 3),
+            )
+        )
+
+    async def _with_secret(self, actor: Actor, made: NewWebhook, status: int) -> Response:
+        body = structs.asdict(_webhook(made.webhook, await self._project_names(actor)))
+        shown = schema.webhooks.NewWebhookBody(**body, secret=made.secret)
+        return json(shown, status, **{"Cache-Control": "no-store"})
+
+    async def _project_names(self, actor: Actor) -> dict[str, str]:
+        projects = await self._gateway.accounts.projects(actor)
+        return {each.id: each.name for each in projects}
+
+
+def _webhook(of: Webhook, projects: Mapping[str, str]) -> schema.webhooks.WebhookBody:
+    return schema.webhooks.WebhookBody(
+        id=of.id,
+        url=of.url,
+        events=of.events,
+        device=of.device,
+        project=projects.get(of.project, ""),
+        created_at=time(of.created_at),
+        delivered_at=time(of.delivered_at),
+        failing_since=time(of.failing_since),
+        last_error=of.last_error,
+        disabled_at=time(of.disabled_at),
+        disabled_reason=of.disabled_reason,
+    )

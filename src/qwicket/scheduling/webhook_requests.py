@@ -1,0 +1,240 @@
+"""One request to a webhook: signed, to a public address, without redirects."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+import hmac
+import ipaddress
+import socket
+import ssl
+import time
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from qwicket import __version__
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    import httpcore
+
+    from qwicket.model.webhooks import WebhookKeys
+
+TIMEOUT_S: Final = 10.0
+BODY_BYTES: Final = 1_024
+"""Bytes of a response's body that are read."""
+GONE: Final = 410
+_RESOLVERS: Final = 16
+_MAX_ADDRESSES: Final = 4
+"""Addresses of one name that are tried."""
+_GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
+_NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
+"""Addresses of IPv4 hosts for hosts without IPv4 (RFC 6052)."""
+
+IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+
+
+class WebhookResponse(NamedTuple):
+    """What came of one request.
+
+    Attributes:
+        status: Status of the response; None if there was none.
+        body: The beginning of its body, if it was asked for.
+        error: Why the delivery failed, for the webhook's owner; empty if it succeeded.
+        seconds: Time that it took.
+    """
+
+    status: int | None
+    body: bytes
+    error: str
+    seconds: float
+
+    @property
+    def is_success(self) -> bool:
+        return not self.error
+
+
+class AddressNotAllowed(Exception):
+    """The receiver's address is not public."""
+
+
+class WebhookClient:
+    """Sends events to webhooks. It reads no proxy from the environment, and follows no redirect.
+
+    Args:
+        is_private_allowed: Whether addresses that are not public are allowed.
+        timeout_s: Time for the whole request.
+    """
+
+    def __init__(self, *, is_private_allowed: bool = False, timeout_s: float = TIMEOUT_S) -> None:
+        self.is_private_allowed = is_private_allowed
+        self._timeout_s = timeout_s
+        self._resolvers = ThreadPoolExecutor(_RESOLVERS, "webhook-resolver")
+
+    async def send(
+        self, keys: WebhookKeys, message_id: str, body: bytes, *, with_body: bool = False
+    ) -> WebhookResponse:
+        """Send one event; failures are part of the response.
+
+        Args:
+            keys: Address and keys of the webhook.
+            message_id: Id of the event, by which receivers notice repetitions.
+            body: JSON.
+            with_body: Whether to read the beginning of the response's body.
+        """
+        began = time.monotonic()
+        status, start, error = None, b"", ""
+        try:
+            async with asyncio.timeout(self._timeout_s):
+                status, start = await self._post(keys, message_id, body, with_body=with_body)
+        except TimeoutError:
+            error = f"The receiver did not respond within {self._timeout_s:g} s."
+        except AddressNotAllowed:
+            error = "The receiver's address is not public (see `qwicket serve --webhook-private`)."
+        except socket.gaierror:
+            error = "The receiver's name cannot be resolved."
+        except Exception as failure:
+            error = _reason(failure)
+        if status is not None and not 200 <= status < 300:
+            is_redirect = 300 <= status < 400
+            error = f"The receiver responded with the status {status}" + (
+                ": redirects are not followed." if is_redirect else "."
+            )
+        return WebhookResponse(status, start, error, time.monotonic() - began)
+
+    async def _post(
+        self, keys: WebhookKeys, message_id: str, body: bytes, *, with_body: bool
+    ) -> tuple[int, bytes]:
+        # Late: most servers have no webhooks. In a thread: both take tens of milliseconds.
+        httpcore, context = await asyncio.to_thread(lambda: (_httpcore(), self._tls))
+        headers = {
+            "Content-Type": "application/json",
+            "User-Agent": f"Qwicket/{__version__}",
+            "Connection": "close",
+            **signed_headers(keys.secrets, message_id, int(time.time()), body),
+        }
+        async with (
+            httpcore.AsyncConnectionPool(
+                ssl_context=context, max_connections=1, network_backend=self._backend(httpcore)
+            ) as pool,
+            pool.stream("POST", keys.url, headers=headers, content=body) as response,
+        ):
+            start = b""
+            if with_body:
+                # A body that breaks off or lasts changes nothing: the status has arrived.
+                with suppress(httpcore.NetworkError, httpcore.ProtocolError):
+                    async for chunk in response.aiter_stream():
+                        start += chunk
+                        if len(start) >= BODY_BYTES:
+                            break
+            return response.status, start[:BODY_BYTES]
+
+    @cached_property
+    def _tls(self) -> ssl.SSLContext:
+        return ssl.create_default_context()
+
+    def _backend(self, httpcore: Any) -> httpcore.AsyncNetworkBackend:
+        client = self
+
+        class CheckedAddresses(httpcore.AnyIOBackend):  # type: ignore[misc]  # imported late
+            """Connects to the address that was checked, so that no second look-up can differ."""
+
+            async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> Any:
+                addresses = await client.addresses(host, port)
+                for address in addresses[:-1]:
+                    with suppress(httpcore.ConnectError):
+                        return await super().connect_tcp(address, port, *args, **options)
+                return await super().connect_tcp(addresses[-1], port, *args, **options)
+
+        return CheckedAddresses()
+
+    async def addresses(self, host: str, port: int) -> list[str]:
+        """Resolve a name; return some of its addresses.
+
+        Raises:
+            AddressNotAllowed: One of them is not public.
+            socket.gaierror: The name cannot be resolved.
+        """
+        loop = asyncio.get_running_loop()
+        found = await loop.run_in_executor(
+            self._resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        )
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if not self.is_private_allowed and not all(map(is_public, addresses)):
+            raise AddressNotAllowed
+        return addresses[:_MAX_ADDRESSES]
+
+
+def is_public(text: str) -> bool:
+    """Return whether an address belongs to the public Internet.
+
+    An IPv6 address that contains an IPv4 address is judged by that one, because a gateway or the
+    kernel may connect to it.
+    """
+    address: IPAddress = ipaddress.ip_address(text)
+    if isinstance(address, ipaddress.IPv6Address):
+        inner = address.ipv4_mapped or address.sixtofour
+        if address in _NAT64:
+            inner = ipaddress.IPv4Address(int(address) & 0xFFFF_FFFF)
+        if inner is None:
+            return address in _GLOBAL_UNICAST and address.is_global
+        address = inner
+    return address.is_global and not address.is_multicast
+
+
+def literal_address(host: str) -> str | None:
+    """Return the address that a host in a URL is written as, or None for a name.
+
+    The system takes also `127.1`, `0x7f000001` and `2130706433` for IPv4 addresses.
+    """
+    with suppress(ValueError):
+        return str(ipaddress.ip_address(host))
+    with suppress(OSError):
+        return socket.inet_ntoa(socket.inet_aton(host))
+    return None
+
+
+def signed_headers(
+    secrets: Iterable[bytes], message_id: str, timestamp: int, body: bytes
+) -> dict[str, str]:
+    """Return the headers of Standard Webhooks, with one signature for each secret.
+
+    Source: https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
+    """
+    content = f"{message_id}.{timestamp}.".encode() + body
+    digests = [hmac.new(secret, content, hashlib.sha256).digest() for secret in secrets]
+    signatures = [f"v1,{base64.b64encode(digest).decode()}" for digest in digests]
+    return {
+        "webhook-id": message_id,
+        "webhook-timestamp": str(timestamp),
+        "webhook-signature": " ".join(signatures),
+    }
+
+
+def _httpcore() -> Any:
+    import httpcore
+
+    return httpcore
+
+
+def _reason(failure: Exception) -> str:
+    """Return why a request failed, without text of a library."""
+    httpcore = _httpcore()
+    seen: BaseException | None = failure
+    while seen is not None:
+        if isinstance(seen, ssl.SSLCertVerificationError):
+            return "The receiver's TLS certificate is not valid for its name."
+        if isinstance(seen, ssl.SSLError):
+            return "The TLS handshake with the receiver failed."
+        seen = seen.__cause__ or seen.__context__
+    if isinstance(failure, httpcore.ConnectError):
+        return "The receiver accepts no connection."
+    if isinstance(failure, httpcore.RemoteProtocolError):
+        return "The receiver's response is not valid HTTP, or the connection ended before it."
+    if isinstance(failure, httpcore.NetworkError | OSError):
+        return "The connection to the receiver broke."
+    raise failure

@@ -1,0 +1,162 @@
+"""Sends the events of the outbox to webhooks, while this server has the duty to do so."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections import Counter
+from math import inf
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.errors import QwicketError
+from qwicket.scheduling.webhook_requests import GONE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qwicket.model.webhooks import OutgoingEvent
+    from qwicket.scheduling.webhook_requests import WebhookClient, WebhookResponse
+    from qwicket.store import Changed, Store
+
+RETRY_S: Final = (5, 30, 120, 600, 3_600, 21_600)
+"""Pauses after failed attempts; after the last attempt an event is given up."""
+FAILING_S: Final = 5 * 86_400
+"""Time of failures alone after which a webhook is disabled."""
+_DUTY: Final = "webhooks"
+_CONCURRENT: Final = 32
+_POLL_S: Final = 5.0
+_GATHER_S: Final = 0.02
+"""Pause between two looks at the outbox, so that a busy queue is not looked up for each job."""
+
+_log = logging.getLogger(__name__)
+
+
+class WebhookSender:
+    """Sends each event at least once, and the events of one job to one webhook in order.
+
+    Each webhook has at most one request at a time. Webhooks take turns if more than `concurrent`
+    have events, so a slow receiver delays only its own.
+
+    Args:
+        store: The database.
+        runner: This server's runner.
+        now_ms: Clock; returns Unix milliseconds.
+        client: Sends the requests.
+        retry_s: Pauses after failed attempts, in seconds.
+        failing_s: Time of failures alone after which a webhook is disabled.
+        concurrent: Limit on requests at a time.
+
+    Attributes:
+        outcomes: Number of attempts by outcome.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        runner: str,
+        now_ms: Callable[[], int],
+        client: WebhookClient,
+        *,
+        retry_s: Sequence[float] = RETRY_S,
+        failing_s: float = FAILING_S,
+        concurrent: int = _CONCURRENT,
+    ) -> None:
+        self._store = store
+        self._runner = runner
+        self._now_ms = now_ms
+        self._client = client
+        self._retry_s = retry_s
+        self._failing_ms = int(1000 * failing_s)
+        self._slots = asyncio.Semaphore(concurrent)  # serves its waiters in order
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._woken = asyncio.Event()
+        self.outcomes = Counter[str](delivered=0, failed=0, given_up=0, disabled=0)
+
+    async def run(self) -> None:
+        """Send what is due, for ever."""
+        stop = self._store.changes.listen(self._on_change)
+        try:
+            async with asyncio.TaskGroup() as group:
+                while True:
+                    try:
+                        pause_s = await self._start_due(group)
+                    except QwicketError:
+                        _log.warning("the outbox of webhooks cannot be read and is read again")
+                        pause_s = _POLL_S
+                    await self._wait(pause_s)
+        finally:
+            stop()
+
+    def _on_change(self, change: Changed) -> None:
+        if self._store.webhooks.exist and not change.is_renamed:
+            self._woken.set()
+
+    async def _wait(self, pause_s: float) -> None:
+        try:
+            async with asyncio.timeout(pause_s):
+                await self._woken.wait()
+        except TimeoutError:
+            pass
+        self._woken.clear()
+        await asyncio.sleep(_GATHER_S)
+
+    async def _start_due(self, group: asyncio.TaskGroup) -> float:
+        """Start a task for each webhook with an event that is due; return the seconds to wait."""
+        backlog = await self._store.webhooks.backlog()
+        now = self._now_ms()
+        due = [webhook for webhook, at in backlog if at <= now]
+        if due and not await self._has_duty():
+            return _POLL_S
+        for webhook in due:
+            if webhook not in self._tasks:
+                self._tasks[webhook] = group.create_task(self._send_due(webhook))
+        later = [at - now for _, at in backlog if at > now]
+        return min(_POLL_S, min(later, default=inf) / 1000)
+
+    async def _has_duty(self) -> bool:
+        return await self._store.maintenance.take_duty(_DUTY, self._runner)
+
+    async def _send_due(self, webhook: str) -> None:
+        """Send the events of one webhook that are due, one after the other."""
+        try:
+            while True:
+                async with self._slots:
+                    # Looked up each time: after a pause, another server may have taken the duty.
+                    if not await self._has_duty():
+                        return
+                    event = await self._store.webhooks.next_event(webhook, self._now_ms())
+                    if event is None:
+                        return
+                    await self._send(event)
+        except QwicketError:
+            _log.warning("the outbox of webhooks cannot be used and is tried again")
+        except Exception:
+            _log.exception("an event could not be sent to the webhook %s", webhook)
+        finally:
+            del self._tasks[webhook]
+            self._woken.set()  # an event may have come since the last look
+
+    async def _send(self, event: OutgoingEvent) -> None:
+        response = await self._client.send(event.keys, event.message_id, event.body)
+        now = self._now_ms()
+        if response.is_success:
+            self.outcomes["delivered"] += 1
+            await self._store.webhooks.record_delivery(event, now)
+            return
+        disabled = self._reason_to_disable(event, response, now)
+        is_last = event.attempts >= len(self._retry_s)
+        retry_at = None if is_last else now + int(1000 * self._retry_s[event.attempts])
+        self.outcomes["disabled" if disabled else "given_up" if is_last else "failed"] += 1
+        await self._store.webhooks.record_failure(
+            event, response.error, now, retry_at=retry_at, disabled=disabled
+        )
+
+    def _reason_to_disable(
+        self, event: OutgoingEvent, response: WebhookResponse, now: int
+    ) -> str | None:
+        if response.status == GONE:
+            return "The receiver responded with the status 410, which means that it is gone."
+        if event.failing_since is not None and now - event.failing_since >= self._failing_ms:
+            days = self._failing_ms / 86_400_000
+            return f"All deliveries failed for {days:g} days. {response.error}"
+        return None

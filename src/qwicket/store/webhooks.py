@@ -1,0 +1,220 @@
+"""Operations on webhooks, and on the events that are to be sent to them.
+
+`record_events` writes the events of a commit in that commit. While there is no webhook it runs no
+statement: a transaction knows whether there are webhooks (`Tx.has_webhooks`).
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from qwicket.model.errors import LimitExceeded
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.webhooks import EVENTS, OutgoingEvent, Webhook, WebhookKeys
+from qwicket.schema.jobs import ErrorBody
+from qwicket.schema.webhooks import EventBody, EventJob
+from qwicket.store.operations import Operations, read, scan, write, write_unflushed
+from qwicket.store.rows import existing, filter_text
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from qwicket.model.jobs import Job
+    from qwicket.store.changes import Changed
+    from qwicket.store.database import Row, Tx
+
+_UNKNOWN: Final = "There is no such webhook."
+_EVENTS: Final = Webhook.__struct_fields__.index("events")
+
+
+class Webhooks(Operations):
+    @property
+    def exist(self) -> bool:
+        """Whether there were webhooks at the last commit of this server."""
+        return self._database.has_webhooks
+
+    @write
+    def add(tx: Tx, new: Webhook, secret: bytes, *, maximum: int = INT64_MAX) -> Webhook:
+        """Store a webhook, which is told of all commits from this one on.
+
+        Raises:
+            LimitExceeded: The project has `maximum` webhooks.
+        """
+        row = tx.one(
+            "webhook_add",
+            id=new.id,
+            account=new.account,
+            project=new.project,
+            url=new.url,
+            events=filter_text(new.events),
+            device=new.device,
+            secret=secret,
+            now=new.created_at,
+            maximum=maximum,
+        )
+        if row is None:
+            raise LimitExceeded(
+                f"The project has {maximum} webhooks (limit webhooks): remove some.", field="url"
+            )
+        tx.has_webhooks = True
+        return _webhook(row)
+
+    @read
+    def get(tx: Tx, webhook: str, account: str) -> Webhook | None:
+        row = tx.one("webhook_get", id=webhook, account=account)
+        return _webhook(row) if row else None
+
+    @scan
+    def of_account(tx: Tx, account: str) -> list[Webhook]:
+        """Return an account's webhooks, oldest first."""
+        return [_webhook(row) for row in tx.all("webhook_list", account=account)]
+
+    @write
+    def remove(tx: Tx, webhook: str, account: str) -> None:
+        """Delete a webhook and what was to be sent to it."""
+        tx.run("webhook_delete", id=webhook, account=account)
+        tx.webhooks_were_removed = True
+
+    @write
+    def rotate(tx: Tx, webhook: str, account: str, secret: bytes, *, until: int) -> Webhook:
+        """Replace the secret of a webhook; the former one signs, too, until a time.
+
+        Raises:
+            NotFound: The webhook was deleted.
+        """
+        row = tx.one("webhook_rotate", id=webhook, account=account, secret=secret, until=until)
+        return _webhook(existing(row, _UNKNOWN))
+
+    @read
+    def keys(tx: Tx, webhook: str, account: str, now: int) -> WebhookKeys:
+        """Return the address of a webhook and its keys.
+
+        Raises:
+            NotFound: The account has no such webhook.
+        """
+        row = tx.one("webhook_keys", id=webhook, account=account, now=now)
+        return WebhookKeys(*existing(row, _UNKNOWN))
+
+    @write
+    def enable(tx: Tx, webhook: str, now: int) -> None:
+        """Send events to a webhook again, after a successful test."""
+        tx.run("webhook_enable", webhook=webhook, now=now)
+
+    @scan
+    def backlog(tx: Tx) -> list[tuple[str, int]]:
+        """Return the webhooks with events to send, and when the first one of each is due."""
+        return [(webhook, due_at) for webhook, due_at in tx.all("webhook_backlog")]
+
+    @read
+    def next_event(tx: Tx, webhook: str, now: int) -> OutgoingEvent | None:
+        """Return the event to send now to a webhook, if there is one."""
+        row = tx.one("webhook_event_next", webhook=webhook, now=now)
+        if row is None:
+            return None
+        seq, webhook, job, version, body, attempts, url, secret, former_secret, failing_since = row
+        return OutgoingEvent(
+            seq=seq,
+            webhook=webhook,
+            job=job,
+            version=version,
+            body=body.encode(),
+            attempts=attempts,
+            keys=WebhookKeys(url, secret, former_secret),
+            failing_since=failing_since,
+        )
+
+    @write_unflushed
+    def record_delivery(tx: Tx, event: OutgoingEvent, now: int) -> None:
+        """Remove an event that was delivered. A power cut may make it be sent again."""
+        tx.run("webhook_event_delete", seq=event.seq)
+        tx.run("webhook_delivered", webhook=event.webhook, now=now)
+
+    @write_unflushed
+    def record_failure(
+        tx: Tx,
+        event: OutgoingEvent,
+        error: str,
+        now: int,
+        *,
+        retry_at: int | None,
+        disabled: str | None = None,
+    ) -> None:
+        """Record that an attempt failed.
+
+        Args:
+            tx: The transaction.
+            event: The event.
+            error: Reason of the failure.
+            now: Unix milliseconds.
+            retry_at: Time of the next attempt; None gives the event up.
+            disabled: Reason for sending nothing more to the webhook.
+        """
+        tx.run("webhook_failed", webhook=event.webhook, error=error, now=now)
+        if disabled is not None:
+            tx.run("webhook_disable", webhook=event.webhook, reason=disabled, now=now)
+            tx.run("webhook_event_delete_all", webhook=event.webhook)
+        elif retry_at is None:
+            tx.run("webhook_event_delete", seq=event.seq)
+        else:
+            tx.run("webhook_event_count_attempt", seq=event.seq)
+            tx.run("webhook_event_postpone", webhook=event.webhook, job=event.job, due=retry_at)
+
+    @scan
+    def outbox_size(tx: Tx) -> int:
+        """Return the number of events that are to be sent."""
+        row = tx.one("webhook_event_total")
+        return int(row[0]) if row else 0
+
+
+def record_events(tx: Tx, changes: Iterable[Changed]) -> None:
+    """Store the events of a commit's changes for the webhooks that ask for them."""
+    for change in changes:
+        job = change.row
+        event = EVENTS.get(change.state)
+        if job is None or event is None or change.is_renamed or not tx.has_webhooks:
+            continue
+        tx.run(
+            "webhook_event_add",
+            job=job.id,
+            version=job.version,
+            event=f"|{event}|",
+            project=job.project,
+            device=job.device,
+            # A change's number is its time in microseconds, which rises with each change.
+            now=job.change // 1000,
+            body=_body(event, job),
+        )
+
+
+def _body(event: str, job: Job) -> str:
+    error = ErrorBody(job.error_code, job.error_text or "") if job.error_code else None
+    data = EventJob(
+        id=job.id,
+        state=job.state,
+        version=job.version,
+        device=job.device,
+        group=job.group,
+        name=job.name,
+        tags=job.tags,
+        created_at=_time(job.created_at),
+        started_at=_time(job.started_at),
+        ended_at=_time(job.ended_at),
+        error=error,
+    )
+    timestamp = _time(job.change // 1000) or ""
+    return msgspec.json.encode(EventBody(type=event, timestamp=timestamp, data=data)).decode()
+
+
+def _time(at_ms: int | None) -> str | None:
+    if at_ms is None:
+        return None
+    return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
+
+
+def _webhook(row: Row) -> Webhook:
+    values = list(row)
+    values[_EVENTS] = tuple(row[_EVENTS].strip("|").split("|"))
+    return Webhook(*values)
