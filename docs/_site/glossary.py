@@ -67,6 +67,7 @@ TERMS = [
     Term("slot", "A place for one running job: a worker process, and a thread in the server.", "decisions/0004-own-worker-pool.md"),
     Term("token", "A secret with which programs sign in. The server stores only its hash.", "../SECURITY.md#how-secrets-are-stored"),
     Term("twin", "A simulated device whose noise follows from a calibration.", "devices.md#twins"),
+    Term("webhook", "An address that the server sends a request to when a job changes.", "howto/webhooks.md"),
     Term("worker", "A process that runs engines. Cancelling a job ends its process.", "decisions/0004-own-worker-pool.md"),
 ]  # fmt: skip
 

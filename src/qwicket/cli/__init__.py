@@ -41,6 +41,7 @@ __all__ = ["main"]
             "delete": "jobs",
             "watch": "watch",
             "account": "remote",
+            "webhook": "webhooks",
         },
         "Other": {
             "show": "show",

@@ -14,7 +14,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     ),
     "worker": (
         "qwicket worker --connect https://lab.example.org --token-file worker.token",
-        "qwicket worker --connect https://lab.example.org --slots 4 --devices simulator,clifford",
+        "qwicket worker --connect https://lab.example.org --slots 4 --name node7",
     ),
     "scale": (
         "qwicket scale --connect URL --token-file F --slurm cpus-per-task=8 --max 64",
@@ -76,6 +76,14 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "delete": ("qwicket delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "watch": ("qwicket watch 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f", "qwicket watch --all"),
     "account": ("qwicket account", "qwicket account --profile lab"),
+    "webhook add": (
+        "qwicket webhook add https://example.org/hook",
+        "qwicket webhook add https://example.org/hook --event job.failed",
+    ),
+    "webhook list": ("qwicket webhook list",),
+    "webhook remove": ("qwicket webhook remove 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
+    "webhook rotate": ("qwicket webhook rotate 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
+    "webhook test": ("qwicket webhook test 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
     "show": ("qwicket show bell.qasm",),
     "agent": ("qwicket agent --device fridge7 --run machine:run",),
     "agent push-config": ("qwicket agent push-config fridge7.toml",),

@@ -24,9 +24,9 @@ class Scope(StrEnum):
     """What a token may do."""
 
     JOBS_READ = "jobs:read"
-    """Read jobs, results, groups and events of the account and of its projects."""
+    """Read jobs, results, groups and events of the account and of its projects, and webhooks."""
     JOBS_WRITE = "jobs:write"
-    """Submit, cancel and delete jobs; open and close groups."""
+    """Submit, cancel and delete jobs; open and close groups; add, test and remove webhooks."""
     DEVICES_READ = "devices:read"
     """Read devices, their queues and calibrations."""
     DEVICES_SERVE = "devices:serve"

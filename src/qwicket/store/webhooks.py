@@ -17,7 +17,7 @@ from qwicket.model.webhooks import EVENTS, OutgoingEvent, Webhook, WebhookKeys
 from qwicket.schema.jobs import ErrorBody
 from qwicket.schema.webhooks import EventBody, EventJob
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
-from qwicket.store.rows import existing, filter_text
+from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -49,7 +49,7 @@ class Webhooks(Operations):
             account=new.account,
             project=new.project,
             url=new.url,
-            events=filter_text(new.events),
+            events=f"|{'|'.join(new.events)}|",
             device=new.device,
             secret=secret,
             now=new.created_at,
@@ -105,8 +105,12 @@ class Webhooks(Operations):
 
     @scan
     def backlog(tx: Tx) -> list[tuple[str, int]]:
-        """Return the webhooks with events to send, and when the first one of each is due."""
-        return [(webhook, due_at) for webhook, due_at in tx.all("webhook_backlog")]
+        """Return the webhooks with events to send, and when the first one of each is due.
+
+        The one that has waited longest comes first.
+        """
+        found = [(webhook, due_at) for webhook, due_at in tx.all("webhook_backlog")]
+        return sorted(found, key=lambda each: each[1])
 
     @read
     def next_event(tx: Tx, webhook: str, now: int) -> OutgoingEvent | None:

@@ -39,6 +39,7 @@ CONTRACT: Final = {
         "--access-token-s",
         "--ibm-access-token-s",
         "--first-poll-ms",
+        "--webhook-private",
         "--keep-days",
         "--log-format",
         "--access-log",
@@ -89,6 +90,11 @@ CONTRACT: Final = {
     "watch": REMOTE | {"--all", "--json"},
     "devices": REMOTE | {"--family", "--online", "--json"},
     "account": REMOTE | {"--json"},
+    "webhook add": REMOTE | {"--event", "--device", "--json"},
+    "webhook list": REMOTE | {"--json"},
+    "webhook remove": REMOTE,
+    "webhook rotate": REMOTE | {"--json"},
+    "webhook test": REMOTE | {"--json"},
     "show": {"--format", "--input"},
     "agent": SERVER | {"--device", "--format", "--grace", "--run", "--shots", "--try"},
     "agent push-config": SERVER,
@@ -132,6 +138,10 @@ ARGUMENTS: Final = {
     "delete": ["ID"],
     "devices": ["NAME"],
     "watch": ["JOB"],
+    "webhook add": ["URL"],
+    "webhook remove": ["ID"],
+    "webhook rotate": ["ID"],
+    "webhook test": ["ID"],
     "show": ["FILE"],
     "snippet": ["VENDOR"],
     "demo": ["COMMAND"],
@@ -139,7 +149,16 @@ ARGUMENTS: Final = {
 }
 
 
-GROUPS: Final = ("user", "token", "keys", "project", "project member", "provider", "device")
+GROUPS: Final = (
+    "user",
+    "token",
+    "keys",
+    "project",
+    "project member",
+    "provider",
+    "device",
+    "webhook",
+)
 
 
 def commands() -> dict[str, click.Command]:

@@ -12,7 +12,7 @@ from qwicket.clients.native.progress import progress_display
 from qwicket.clients.native.views import DeviceView, JobView, Listing
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
 
     from qwicket.clients.native.async_transport import AsyncTransport
     from qwicket.clients.native.client import Filters, Options
@@ -88,6 +88,29 @@ class AsyncClient:
     async def account(self) -> dict[str, Any]:
         """Return the account and the token; see `Client.account`."""
         return await self._transport.run(operations.account(self._transport.api))
+
+    async def webhooks(self) -> list[dict[str, Any]]:
+        """Return the account's webhooks; see `Client.webhooks`."""
+        return await self._transport.run(operations.webhooks(self._transport.api))
+
+    async def add_webhook(
+        self, url: str, events: Sequence[str] | None = None, device: str | None = None
+    ) -> dict[str, Any]:
+        """Register an address that is told of jobs; see `Client.add_webhook`."""
+        operation = operations.add_webhook(self._transport.api, url, events, device)
+        return await self._transport.run(operation)
+
+    async def remove_webhook(self, id: str) -> None:
+        """Remove a webhook; see `Client.remove_webhook`."""
+        await self._transport.run(self._transport.api.delete(operations.webhook_path(id)))
+
+    async def rotate_webhook(self, id: str) -> dict[str, Any]:
+        """Replace the secret of a webhook; see `Client.rotate_webhook`."""
+        return await self._transport.run(operations.rotate_webhook(self._transport.api, id))
+
+    async def test_webhook(self, id: str) -> dict[str, Any]:
+        """Send an event to a webhook now; see `Client.test_webhook`."""
+        return await self._transport.run(operations.test_webhook(self._transport.api, id))
 
     def events(self, since: int | None = None) -> AsyncGenerator[Change, None]:
         """Yield changes of the account's jobs: `async for change in client.events()`."""

@@ -252,6 +252,60 @@ class Client:
         """
         return self._transport.run(operations.account(self._transport.api))
 
+    def webhooks(self) -> list[dict[str, Any]]:
+        """Return the account's webhooks, the oldest first.
+
+        Raises:
+            ClientError: The request failed.
+        """
+        return self._transport.run(operations.webhooks(self._transport.api))
+
+    def add_webhook(
+        self, url: str, events: Sequence[str] | None = None, device: str | None = None
+    ) -> dict[str, Any]:
+        """Register an address that is told when jobs of the token's project change.
+
+        Args:
+            url: Address that receives the events.
+            events: Names of events, such as `job.completed`; by default those of ended jobs.
+            device: Only jobs of this device.
+
+        Returns:
+            The webhook; its `secret` is not shown again.
+
+        Raises:
+            ApiError: The server refused it.
+            Unreachable: No response arrived; `webhooks()` shows whether it was registered.
+        """
+        return self._transport.run(operations.add_webhook(self._transport.api, url, events, device))
+
+    def remove_webhook(self, id: str) -> None:
+        """Remove a webhook.
+
+        Raises:
+            ApiError: There is no such webhook.
+        """
+        self._transport.run(self._transport.api.delete(operations.webhook_path(id)))
+
+    def rotate_webhook(self, id: str) -> dict[str, Any]:
+        """Replace the secret of a webhook; the former one signs as well for 24 hours.
+
+        Returns:
+            The webhook; its `secret` is not shown again.
+
+        Raises:
+            ApiError: There is no such webhook.
+        """
+        return self._transport.run(operations.rotate_webhook(self._transport.api, id))
+
+    def test_webhook(self, id: str) -> dict[str, Any]:
+        """Send an event now; return what the receiver answered.
+
+        Raises:
+            ApiError: There is no such webhook.
+        """
+        return self._transport.run(operations.test_webhook(self._transport.api, id))
+
     def events(self, since: int | None = None) -> Iterator[Change]:
         """Yield changes of the account's jobs, without an end.
 

@@ -56,6 +56,11 @@ def device_path(name: str) -> str:
     return f"/v1/devices/{quote(name, safe='')}"
 
 
+def webhook_path(id: str) -> str:
+    """Return the path of a webhook."""
+    return f"/v1/webhooks/{quote(id, safe='')}"
+
+
 def account(api: Api) -> Operation[dict[str, Any]]:
     return (yield from api.get("/v1/account", _ANY))
 
@@ -89,6 +94,27 @@ def jobs(api: Api, limit: int, filters: Mapping[str, Any]) -> Operation[list[dic
             break
         query["before"] = page.next
     return found
+
+
+def webhooks(api: Api) -> Operation[list[dict[str, Any]]]:
+    return (yield from api.get("/v1/webhooks", wire.WebhooksBody)).webhooks
+
+
+def add_webhook(
+    api: Api, url: str, events: Sequence[str] | None, device: str | None
+) -> Operation[dict[str, Any]]:
+    body: dict[str, Any] = {"url": url, "device": device}
+    if events is not None:
+        body["events"] = list(events)
+    return (yield from api.post_once("/v1/webhooks", body, _ANY))
+
+
+def rotate_webhook(api: Api, id: str) -> Operation[dict[str, Any]]:
+    return (yield from api.post_once(f"{webhook_path(id)}/rotate", None, _ANY))
+
+
+def test_webhook(api: Api, id: str) -> Operation[dict[str, Any]]:
+    return (yield from api.post_once(f"{webhook_path(id)}/test", None, _ANY))
 
 
 def submit(

@@ -156,6 +156,16 @@ class Api:
             headers["Idempotency-Key"] = validated_header(key, "idempotency key", ClientError)
         return (yield from self.send("POST", path, body, of, headers=headers, hold_s=hold_s))
 
+    def post_once(self, path: str, body: Any, of: type[T]) -> Operation[T]:
+        """Send a POST request that a repetition would do twice, in one attempt.
+
+        Raises:
+            Unreachable: No response arrived; the server may have done it.
+        """
+        headers = {"Content-Type": "application/json"}
+        send = Send("POST", path, headers, _json(body))
+        return wire.decode((yield from self._retry(send, RetryPolicy(max_attempts=1))), of)
+
     def send(
         self,
         method: str,

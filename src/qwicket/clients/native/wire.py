@@ -21,6 +21,10 @@ class DevicesBody(msgspec.Struct, frozen=True):
     devices: list[dict[str, Any]]
 
 
+class WebhooksBody(msgspec.Struct, frozen=True):
+    webhooks: list[dict[str, Any]]
+
+
 def decode(content: bytes, of: type[T]) -> T:
     """Decode the body of a response.
 

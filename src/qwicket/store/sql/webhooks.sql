@@ -58,8 +58,7 @@ select id, due_at from (
     ) as due_at
     from webhook
 ) as found
-where due_at is not null
-order by due_at;
+where due_at is not null;
 
 -- name: webhook_event_next
 -- Index webhook_event_due.

@@ -17,7 +17,7 @@ create table webhook (
     disabled_at bigint,
     disabled_reason text
 );
-create index webhook_by_account on webhook (account, created_at);
+create index webhook_by_account on webhook (account, created_at, id);
 create index webhook_by_project on webhook (project);
 
 -- The outbox, written in the commit that changes the job. A job may be deleted before its events.

@@ -1,0 +1,163 @@
+"""What a webhook may be connected to, and how requests are signed."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import socket
+import ssl
+import time
+from pathlib import Path
+
+import pytest
+from standardwebhooks import Webhook
+
+from qwicket.model.webhooks import WebhookKeys
+from qwicket.scheduling.webhook_requests import (
+    AddressNotAllowed,
+    WebhookClient,
+    is_public,
+    literal_address,
+    signed_headers,
+)
+from support.certificates import certificate
+from support.receiver import Receiver, receiving
+
+SECRET = bytes(range(32))
+
+# From IANA's registries of special-purpose addresses, and those that contain such an address.
+PRIVATE = [
+    *("0.0.0.0", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.8.8.8", "169.254.169.254"),
+    *("172.16.0.1", "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.168.1.1", "198.18.0.1"),
+    *("198.51.100.1", "203.0.113.1", "224.0.0.1", "239.1.1.1", "240.0.0.1", "255.255.255.255"),
+    *("::", "::1", "::127.0.0.1", "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:a9fe:a9fe"),
+    *("64:ff9b::7f00:1", "64:ff9b::10.0.0.1", "64:ff9b:1::1", "100::1", "2001:db8::1"),
+    *("2002:7f00:1::", "2002:a00:1::1", "fc00::1", "fd12::1", "fe80::1", "fe80::1%lo"),
+    *("fec0::1", "ff02::1", "ff0e::1"),
+]
+PUBLIC = [
+    *("1.1.1.1", "8.8.8.8", "172.15.0.1", "172.32.0.1", "100.63.255.255", "100.128.0.1"),
+    *("2606:4700::1111", "::ffff:8.8.8.8", "64:ff9b::808:808", "2002:808:808::1"),
+]
+
+
+@pytest.mark.parametrize("address", PRIVATE)
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(address)
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_addresses_that_are_public(address: str) -> None:
+    assert is_public(address)
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("127.0.0.1", "127.0.0.1"),
+        ("127.1", "127.0.0.1"),
+        ("2130706433", "127.0.0.1"),
+        ("0x7f000001", "127.0.0.1"),
+        ("0177.0.0.1", "127.0.0.1"),
+        ("::1", "::1"),
+        ("example.org", None),
+    ],
+)
+def test_an_address_is_recognised_in_all_spellings(host: str, address: str | None) -> None:
+    assert literal_address(host) == address
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        *("localhost", "127.0.0.1", "127.1", "2130706433", "0x7f.0.0.1", "017700000001", "0"),
+        *("::1", "::ffff:127.0.0.1", "::", "10.1", "169.254.169.254"),
+    ],
+)
+def test_what_resolves_to_a_private_address_is_not_connected_to(host: str) -> None:
+    client = WebhookClient()
+    with pytest.raises(AddressNotAllowed):
+        asyncio.run(client.addresses(host, 443))
+
+
+def test_the_signature_is_the_one_of_the_standard() -> None:
+    # Checked by the package that the standard's authors publish.
+    timestamp = int(time.time())
+    headers = signed_headers([b"other" * 8, SECRET], "msg_1", timestamp, b'{"a": "\xc3\xa4"}')
+    assert Webhook(SECRET).verify(b'{"a": "\xc3\xa4"}', headers) == {"a": "ä"}
+
+
+def test_the_signature_of_the_published_example() -> None:
+    # https://github.com/standard-webhooks/standard-webhooks, the vector of its libraries' tests.
+    secret = base64.b64decode("MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+    headers = signed_headers(
+        *([secret], "msg_p5jXN8AQM9LWM0D4loKWxJek", 1614265330, b'{"test": 2432232314}')
+    )
+    assert headers["webhook-signature"] == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
+
+
+def send(client: WebhookClient, url: str) -> str:
+    keys = WebhookKeys(url, SECRET, None)
+    return asyncio.run(client.send(keys, "msg_1", b"{}")).error
+
+
+def test_a_certificate_must_be_valid_for_the_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = certificate(tmp_path)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(made.chain, made.key)
+    with receiving(context) as receiver:
+        url = f"https://127.0.0.1:{receiver.port}/"
+        unknown = WebhookClient(is_private_allowed=True)
+        assert "certificate is not valid" in send(unknown, url)
+        monkeypatch.setenv("SSL_CERT_FILE", str(made.authority))
+        client = WebhookClient(is_private_allowed=True)
+        assert send(client, url) == ""
+        assert "certificate is not valid" in send(client, url.replace("127.0.0.1", "localhost"))
+        assert len(receiver.deliveries) == 1
+
+
+def test_the_environments_proxy_is_not_used(monkeypatch: pytest.MonkeyPatch) -> None:
+    with receiving() as receiver, receiving() as proxy:
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, f"http://127.0.0.1:{proxy.port}")
+        assert send(WebhookClient(is_private_allowed=True), receiver.url()) == ""
+        assert (len(receiver.deliveries), proxy.deliveries) == (1, [])
+
+
+def test_what_does_not_respond_in_time_is_given_up() -> None:
+    with receiving() as receiver:
+        receiver.answer = lambda _: Receiver.HANG
+        client = WebhookClient(is_private_allowed=True, timeout_s=0.5)
+        began = time.monotonic()
+        assert "within 0.5 s" in send(client, receiver.url())
+        assert time.monotonic() - began < 5
+
+
+def test_where_nothing_listens_the_error_says_so() -> None:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    client = WebhookClient(is_private_allowed=True)
+    assert send(client, f"http://127.0.0.1:{port}/") == "The receiver accepts no connection."
+
+
+def test_what_is_not_http_is_an_error() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/"
+
+        async def speak() -> str:
+            server = await asyncio.start_server(_nonsense, sock=listener.dup())
+            async with server:
+                client = WebhookClient(is_private_allowed=True)
+                return (await client.send(WebhookKeys(url, SECRET, None), "m", b"{}")).error
+
+        assert "not valid HTTP" in asyncio.run(speak())
+
+
+async def _nonsense(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    await reader.read(10)
+    writer.write(b"220 mail.example.org ESMTP\r\n\r\n")
+    await writer.drain()
+    writer.close()
