@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,10 +12,12 @@ import httpx
 import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
+import qwicket
+from qwicket.clients.native import ApiError
 from qwicket.gateway.admin import Admin
 from support.programs import BELL, slow
 from support.receiver import Receiver, receiving
-from support.server import LiveServer, server_on
+from support.server import LiveServer, cli, run_cli, server_on
 from support.waiting import until
 
 OPTIONS = ("--webhook-private", "--limit", "webhooks=3")
@@ -226,6 +229,62 @@ def test_a_cancelled_job_is_told(http: httpx.Client, receiver: Receiver) -> None
     http.post(f"/v1/jobs/{job}/cancel").raise_for_status()
     (delivery,) = receiver.await_deliveries(1)
     assert (delivery.event["type"], delivery.event["data"]["id"]) == ("job.cancelled", job)
+
+
+# --- clients and commands -------------------------------------------------------------------------
+
+
+def test_the_clients_methods_do_what_the_routes_do(live: LiveServer, receiver: Receiver) -> None:
+    token = live.token(live.unused("client"))
+    with qwicket.connect(live.url, token) as client:
+        added = client.add_webhook(receiver.url(), ["job.failed"], "simulator")
+        (found,) = client.webhooks()
+        assert (found["id"], found["events"], found["device"]) == (
+            *(added["id"], ["job.failed"], "simulator"),
+        )
+        assert client.rotate_webhook(added["id"])["secret"] != added["secret"]
+        assert client.test_webhook(added["id"])["delivered"]
+        client.remove_webhook(added["id"])
+        assert client.webhooks() == []
+        with pytest.raises(ApiError, match="no such webhook"):
+            client.remove_webhook(added["id"])
+
+
+@pytest.mark.anyio
+async def test_the_asynchronous_clients_methods_do_the_same(
+    live: LiveServer, receiver: Receiver
+) -> None:
+    token = live.token(live.unused("async"))
+    async with qwicket.aconnect(live.url, token) as client:
+        added = await client.add_webhook(receiver.url())
+        assert [each["id"] for each in await client.webhooks()] == [added["id"]]
+        assert (await client.rotate_webhook(added["id"]))["secret"] != added["secret"]
+        assert (await client.test_webhook(added["id"]))["status"] == 204
+        await client.remove_webhook(added["id"])
+        assert await client.webhooks() == []
+
+
+def test_the_commands_do_what_the_routes_do(live: LiveServer, receiver: Receiver) -> None:
+    env = {"QWICKET_URL": live.url, "QWICKET_TOKEN": live.token(live.unused("command"))}
+    added = json.loads(
+        cli("webhook", "add", receiver.url(), "--event", "job.failed", "--json", env=env)
+    )
+    assert cli("webhook", "list", env=env).split("  ") == [
+        *(added["id"], receiver.url(), "failed", "active"),
+    ]
+    printed = cli("webhook", "test", added["id"], env=env)
+    assert re.search(r"^delivered  yes\nstatus     204$", printed, re.MULTILINE)
+    rotated = cli("webhook", "rotate", added["id"], env=env)
+    assert re.fullmatch(rf"webhook  {added['id']}\nsecret   whsec_\S+", rotated)
+    receiver.answer = lambda _: 500
+    failed = run_cli("webhook", "test", added["id"], env=env)
+    assert failed.returncode == 1
+    assert "The receiver responded with the status 500." in failed.stdout
+    assert cli("webhook", "remove", added["id"], env=env) == ""
+    assert cli("webhook", "list", "--json", env=env) == "[]"
+    refused = run_cli("webhook", "remove", added["id"], env=env)
+    assert refused.returncode == 1
+    assert "There is no such webhook." in refused.stderr
 
 
 # --- limits and rights ----------------------------------------------------------------------------

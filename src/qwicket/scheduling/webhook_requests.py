@@ -15,8 +15,6 @@ from contextlib import suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from qwicket import __version__
-
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -113,7 +111,7 @@ class WebhookClient:
         httpcore, context = await asyncio.to_thread(lambda: (_httpcore(), self._tls))
         headers = {
             "Content-Type": "application/json",
-            "User-Agent": f"Qwicket/{__version__}",
+            "User-Agent": "Qwicket",
             "Connection": "close",
             **signed_headers(keys.secrets, message_id, int(time.time()), body),
         }
