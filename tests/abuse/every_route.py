@@ -76,6 +76,10 @@ _GROUP_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+WEBHOOK = {"url": "https://webhook.invalid/"}
+"""No name ends with `.invalid` (RFC 2606), so nothing is sent."""
+
+
 class Ask(NamedTuple):
     """A method of a route.
 
@@ -95,6 +99,10 @@ class Ask(NamedTuple):
     @property
     def names_a_job(self) -> bool:
         return any(each in self.path for each in ("{id}", "{group}", "_job_")) or self.is_bulk
+
+    @property
+    def names_a_webhook(self) -> bool:
+        return self.path.startswith("/webhooks/")
 
     @property
     def is_bulk(self) -> bool:
@@ -171,6 +179,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/jobs/{id}"): {"status": "cancelled"},
     ("POST", "/tokens"): {"scopes": ["jobs:read"]},
     ("POST", "/sessions"): {"backend": "simulator"},
+    ("POST", "/webhooks"): WEBHOOK,
     ("PUT", "/update-job"): {"qbraidJobId": "x-1", "status": "DONE", "qbraidStatus": "COMPLETED"},
 }
 
@@ -224,6 +233,10 @@ class SignedIn:
         for key in _IDS.get(prefix, ("id",)):
             found = found[key]
         return str(found)
+
+    def webhook(self, http: httpx.Client) -> str:
+        """Add a webhook for all devices; return its id."""
+        return str(self.post(http, "/v1", "/webhooks", WEBHOOK)["id"])
 
     def group(self, http: httpx.Client, prefix: str) -> str:
         """Open a group for that device; return its id."""

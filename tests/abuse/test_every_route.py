@@ -53,6 +53,7 @@ class World(NamedTuple):
         restricted: May do the same on the device `clifford` alone.
         jobs: Of other devices, by dialect; all have ended.
         groups: For other devices (qBraid's for any), by dialect.
+        webhook: For all devices.
     """
 
     http: httpx.Client
@@ -60,10 +61,17 @@ class World(NamedTuple):
     restricted: SignedIn
     jobs: dict[str, str]
     groups: dict[str, str]
+    webhook: str
 
     def send_afresh(self, ask: Ask) -> httpx.Response:
         """Send what changes a job or group to new ones; what deletes a job, once that has ended."""
         prefix, job, group = ask.prefix, self.jobs[ask.prefix], self.groups.get(ask.prefix, "")
+        if ask.names_a_webhook:
+            webhook = self.full.webhook(self.http)
+            answer = self.full.send(self.http, ask, webhook, "")
+            if ask.method != "DELETE":  # a project has only some
+                self.full.send(self.http, Ask("/v1", "DELETE", "/webhooks/{id}"), webhook, "")
+            return answer
         if ask.method != "GET" and ask.names_a_job:
             job = self.full.submit(self.http, prefix)
             group = self.full.group(self.http, prefix) if group else ""
@@ -77,7 +85,8 @@ class World(NamedTuple):
         group = self.groups.get(ask.prefix.replace("v0.3", "v0.4"), nobody)
         if absent:
             return who.send(self.http, ask, nobody, nobody)
-        return who.send(self.http, ask, self.jobs[ask.prefix], group)
+        job = self.webhook if ask.names_a_webhook else self.jobs[ask.prefix]
+        return who.send(self.http, ask, job, group)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +100,7 @@ def world(server: LiveServer, client: httpx.Client) -> World:
     for job in jobs.values():
         ended = client.get(f"/v1/jobs/{job}", params={"wait": 60}, headers=headers)
         assert ended.json()["state"] == "completed"
-    return World(client, full, restricted, jobs, groups)
+    return World(client, full, restricted, jobs, groups, full.webhook(client))
 
 
 def masked(answer: httpx.Response) -> str:
