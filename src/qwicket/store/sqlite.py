@@ -192,10 +192,15 @@ class SQLite(Writer):
         batch.run(session)
         session.command("commit")
         if session.webhooks_were_removed:
-            session.has_webhooks = session.one("webhook_any") is not None
-            session.webhooks_were_removed = False
+            self._look_for_webhooks()
         self.has_webhooks = session.has_webhooks
         return session.changes
+
+    def _look_for_webhooks(self) -> None:
+        """Find out after a removal whether there are webhooks; an error changes nothing."""
+        with contextlib.suppress(sqlite3.Error):
+            self._writing.has_webhooks = self._writing.one("webhook_any") is not None
+            self._writing.webhooks_were_removed = False
 
     def abandon(self, error: Exception) -> None:
         with contextlib.suppress(sqlite3.Error):

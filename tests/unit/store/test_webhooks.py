@@ -12,8 +12,11 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
 from qwicket.model.webhooks import DEFAULT_EVENTS, OutgoingEvent, Webhook, WebhookKeys
 from qwicket.schema.webhooks import EventBody
-from qwicket.store import Store
+from qwicket.store import Store, open_postgres
 from qwicket.store.database import Tx
+from qwicket.store.postgres import PostgresTx
+from qwicket.store.sqlite import SQLiteTx
+from support.postgres import PostgresServer
 from support.stores import NOW, add_job, execute, make_token
 
 pytestmark = pytest.mark.anyio
@@ -96,7 +99,26 @@ async def test_a_change_that_is_rolled_back_leaves_no_event(store: Store, ada: T
     assert await store.webhooks.next_event(hook.id, LATER) is None
 
 
-async def test_without_webhooks_a_job_costs_no_statement(store: Store, ada: Token) -> None:
+async def test_without_webhooks_no_statement_on_the_outbox_is_run(store: Store, ada: Token) -> None:
+    traced: list[str] = []
+
+    def about_the_outbox(tx: Tx) -> bool:
+        """Return whether this connection has run such a statement since it was first asked."""
+        if isinstance(tx, SQLiteTx):
+            tx._connection.set_trace_callback(traced.append)
+            return any("webhook_event" in text for text in traced)
+        assert isinstance(tx, PostgresTx)  # which prepares each statement that it runs
+        return any(b"webhook_event" in text for text, _ in tx._pipeline._prepared)
+
+    assert not await store._database.write(about_the_outbox)
+    await ended(store, ada)
+    assert not await store._database.write(about_the_outbox)
+    await added(store, ada)
+    await ended(store, ada)
+    assert await store._database.write(about_the_outbox)
+
+
+async def test_a_transaction_knows_whether_there_are_webhooks(store: Store, ada: Token) -> None:
     seen: list[bool] = []
 
     def look(tx: Tx) -> None:
@@ -113,19 +135,22 @@ async def test_without_webhooks_a_job_costs_no_statement(store: Store, ada: Toke
     assert await store.webhooks.outbox_size() == 0
 
 
-async def test_another_store_on_the_database_knows_of_a_webhook_at_its_next_commit(
-    open_store: Any, ada: Token, store: Store, request: pytest.FixtureRequest
+async def test_another_server_knows_of_a_webhook_at_its_next_commit(
+    postgres: PostgresServer,
 ) -> None:
-    if "sqlite" in request.node.callspec.id:
-        pytest.skip("only one server may use a folder")
-    other = open_store()
-    try:
-        before = await add_job(other, ada)
-        hook = await added(store, ada)
-        # No pause: its very next commit must know.
-        await other.jobs.cancel(before.id, actor=ada.account, now=NOW)
-        assert await sent(store, hook) == [(before.id, "job.cancelled")]
-    finally:
+    with postgres.database() as url:
+        one, other = open_postgres(url), open_postgres(url)
+        token = await make_token(one, "ada")
+        for _ in range(5):
+            job = await add_job(other, token)
+            hook = await added(one, token)
+            # No pause: the very next commit must know, in both directions.
+            await other.jobs.cancel(job.id, actor=token.account, now=NOW)
+            assert await sent(one, hook) == [(job.id, "job.cancelled")]
+            await one.webhooks.remove(hook.id, token.account)
+            await other.jobs.delete(job.id)
+            assert not other.webhooks.exist
+        await one.close()
         await other.close()
 
 
