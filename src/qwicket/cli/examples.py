@@ -23,7 +23,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "user add": (
         "qwicket user add ada",
         "qwicket user add ben --role admin --email ben@example.org",
-        "qwicket user add --from people.csv --tokens tokens --project class --expires 120d",
+        "qwicket user add --from people.csv --tokens tokens --project class",
     ),
     "user list": ("qwicket user list", "qwicket user list --deleted"),
     "user disable": ("qwicket user disable ada",),

@@ -22,6 +22,9 @@ select {webhook} from webhook where account = :account order by created_at, id;
 -- name: webhook_delete
 delete from webhook where id = :id and account = :account;
 
+-- name: webhook_delete_of_account
+delete from webhook where account = :account;
+
 -- name: webhook_rotate
 update webhook set former_secret = secret, former_until = :until, secret = :secret
 where id = :id and account = :account
