@@ -192,7 +192,7 @@ async def busy_reader(parsers: ParserPool) -> int:
     before = {pid: user_ticks(pid) for pid in parsers._pool.pids()}
 
     def found() -> int | None:
-        return next((pid for pid in before if user_ticks(pid) > before[pid] + 20), None)
+        return next((pid for pid in before if user_ticks(pid) > before[pid] + 5), None)
 
     return await asyncio.to_thread(until, found, "it reads")
 
