@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from support.ledger import ledger
@@ -49,3 +50,27 @@ def test_a_rolling_restart_loses_no_job_and_doubles_none(
         accounts = [str(account) for (account,) in books.rows("select id from account")]
         of_pilots = {any(map(runner.startswith, accounts)) for runner in runners}
         assert of_pilots == {True, False}, "a pilot and a server did their part"
+
+
+@pytest.mark.timeout(180)
+def test_a_server_goes_on_beside_a_newer_one_that_has_migrated_the_database(
+    shared_url: str, serve: Serve
+) -> None:
+    """The newer one is played by what it would do first: additions to tables, in one commit."""
+    server = serve("former", shared_url)
+    members = [Submitter(server, server.token(), with_keys=True) for _ in range(2)]
+    with ledger(server) as books, crowd(*members) as submitters:
+        submitters.await_more(JOBS)
+        with psycopg.connect(shared_url) as connection:
+            for statement in (
+                "alter table job add column of_the_next_version text",
+                "alter table account add column of_the_next_version integer not null default 0",
+                "create table of_the_next_version (id text primary key)",
+                "create index of_the_next_version_by_device on job (device, of_the_next_version)",
+                "insert into schema_version values ((select max(number) + 1 from schema_version))",
+            ):
+                connection.execute(statement)
+        submitters.await_more(JOBS)
+        submitters.stop()
+        books.await_end()
+        books.assert_all_completed_uncounted(set(submitters.acknowledged))
