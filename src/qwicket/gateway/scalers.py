@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.store import Store
 
-NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,39}")
 _MAX_JOBS: Final = 5_000
 """Jobs of a device that are added up; more would not change the number of workers."""
 
@@ -109,7 +109,7 @@ def _runner_id(actor: Actor, name: str) -> str:
 
 
 def _check(name: str, field: str) -> None:
-    if not NAME.fullmatch(name):
+    if not _NAME.fullmatch(name):
         raise InvalidRequest(
             f"{field}: must be 1 to 40 of A-Z, a-z, 0-9, '.', '_' and '-', and begin with a letter"
             f" or digit; not {name[:100]!r}.",
