@@ -289,3 +289,14 @@ def test_no_representation_holds_a_secret() -> None:
     )  # fmt: skip
     assert "current" not in repr(event)
     assert "former" not in repr(event)
+
+
+async def test_an_account_that_is_purged_has_no_webhooks(store: Store, ada: Token) -> None:
+    hook = await added(store, ada)
+    await ended(store, ada)
+    await store.accounts.delete("ada", "keep", NOW)
+    assert await store.webhooks.get(hook.id, ada.account) is not None, "it may be restored"
+    while await store.maintenance.purge_accounts(NOW + 1):
+        pass
+    assert await store.webhooks.of_account(ada.account) == []
+    assert await store.webhooks.outbox_size() == 0
