@@ -279,6 +279,32 @@ def test_an_administrator_cannot_lock_itself_out(server: LiveServer, admin_token
         assert client.patch(f"/v1/admin/accounts/{own}", json={"email": None}).status_code == 200
 
 
+def test_responses_have_the_status_that_is_declared(
+    server: LiveServer, admin_token: str, name: str
+) -> None:
+    base = "/v1/admin/accounts"
+    with server.client(admin_token) as client:
+        made = client.post(base, json={"name": name, "email": f"{name}@example.org"})
+        assert (made.status_code, made.json()["name"]) == (201, name)
+        several = {"accounts": [{"name": f"{name}-2"}], "scopes": ["jobs:read"], "life_s": 60}
+        bulk = client.post("/v1/admin/bulk/accounts", json=several)
+        assert (bulk.status_code, [each["name"] for each in bulk.json()["accounts"]]) == (
+            *(201, [f"{name}-2"]),
+        )
+        read = client.get(f"{base}/{name}@EXAMPLE.org")
+        assert (read.status_code, read.json()) == (200, made.json())
+        token = client.post(f"{base}/{name}/tokens", json={"scopes": ["jobs:read"]})
+        assert (token.status_code, token.json()["scopes"]) == (201, ["jobs:read"])
+        tokens = client.get(f"{base}/{name}/tokens").json()["tokens"]
+        assert [each["id"] for each in tokens] == [token.json()["id"]]
+        assert status(server, token.json()["secret"]) == 200
+        assert client.delete(f"/v1/admin/tokens/{token.json()['id']}").status_code == 204
+        assert status(server, token.json()["secret"]) == 401
+        assert client.delete(f"{base}/{name}").status_code == 204
+        assert client.delete(f"{base}/{name}").status_code == 404
+        assert client.post(f"{base}/{name}/restore").status_code == 200
+
+
 def test_members_may_do_none_of_it(server: LiveServer) -> None:
     with server.client() as client:
         for method, path in (
