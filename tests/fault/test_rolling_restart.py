@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import psycopg
@@ -52,25 +53,47 @@ def test_a_rolling_restart_loses_no_job_and_doubles_none(
         assert of_pilots == {True, False}, "a pilot and a server did their part"
 
 
+ADDITIONS = (
+    "alter table job add column of_the_next_version text",
+    "alter table account add column of_the_next_version integer not null default 0",
+    "create table of_the_next_version (id text primary key)",
+    "create index of_the_next_version_by_device on job (device, of_the_next_version)",
+    "insert into schema_version values ((select max(number) + 1 from schema_version))",
+)
+REMOVALS = (
+    "alter table job drop column of_the_next_version",
+    "alter table account drop column of_the_next_version",
+    "drop table of_the_next_version",
+    "delete from schema_version where number = (select max(number) from schema_version)",
+)
+
+
+@contextmanager
+def newer(url: str) -> Iterator[None]:
+    """Play a newer server by what it does first; the database is used again by other tests."""
+    _run(url, ADDITIONS)
+    try:
+        yield
+    finally:
+        _run(url, REMOVALS)
+
+
+def _run(url: str, statements: tuple[str, ...]) -> None:
+    with psycopg.connect(url) as connection:
+        for statement in statements:
+            connection.execute(statement.encode())
+
+
 @pytest.mark.timeout(180)
 def test_a_server_goes_on_beside_a_newer_one_that_has_migrated_the_database(
     shared_url: str, serve: Serve
 ) -> None:
-    """The newer one is played by what it would do first: additions to tables, in one commit."""
     server = serve("former", shared_url)
     members = [Submitter(server, server.token(), with_keys=True) for _ in range(2)]
     with ledger(server) as books, crowd(*members) as submitters:
         submitters.await_more(JOBS)
-        with psycopg.connect(shared_url) as connection:
-            for statement in (
-                "alter table job add column of_the_next_version text",
-                "alter table account add column of_the_next_version integer not null default 0",
-                "create table of_the_next_version (id text primary key)",
-                "create index of_the_next_version_by_device on job (device, of_the_next_version)",
-                "insert into schema_version values ((select max(number) + 1 from schema_version))",
-            ):
-                connection.execute(statement)
-        submitters.await_more(JOBS)
-        submitters.stop()
-        books.await_end()
+        with newer(shared_url):
+            submitters.await_more(JOBS)
+            submitters.stop()
+            books.await_end()
         books.assert_all_completed_uncounted(set(submitters.acknowledged))
