@@ -204,6 +204,8 @@ FORMER_QBRAID = QBRAID._replace(
 )
 IONQ_AT_ROOT = IONQ._replace(prefix="/v0.4")
 DIALECTS = (NATIVE, IONQ, IONQ_AT_ROOT, QBRAID, FORMER_QBRAID)
+ADMIN = NATIVE._replace(prefix="/v1/admin")
+"""No jobs are submitted there."""
 
 
 class Way(NamedTuple):
@@ -271,7 +273,7 @@ def routes(prefix: str) -> dict[str, set[str]]:
 
 
 def _ways() -> Iterator[Way]:
-    for dialect in DIALECTS:
+    for dialect in (*DIALECTS, ADMIN):
         for path, methods in routes(dialect.prefix).items():
             if "{rest" in path and path[:4] not in ("/lab", "/pro"):
                 continue  # one family of what is refused stands for all

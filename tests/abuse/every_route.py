@@ -21,14 +21,14 @@ XANADU = ""
 IBM, RUNTIME = ibm.DIALECT, runtime.DIALECT
 QLUED = "/qlued"
 PREFIXES = (
-    "/v1",
+    *("/v1", "/v1/admin"),
     *(at for each in REGISTRATIONS for at in each.mounts if routes(at)),
 )
-"""Every address of a dialect, aliases left out."""
+"""Every address of a dialect, aliases left out; `SUBMISSIONS` has those that take jobs."""
 GROUPS = ("/v1", "/ionq/v0.4", RUNTIME, "/qbraid/api/v1")
 """Dialects that have groups, which are for one device but at qBraid."""
 DEVICES = {
-    "/v1": "simulator",
+    **dict.fromkeys(("/v1", "/v1/admin"), "simulator"),
     "/ionq/v0.4": "simulator",
     "/ionq/v0.3": "simulator",
     "/qbraid/api/v1": "qbraid:qbraid:sim:statevector",
@@ -162,6 +162,8 @@ class Ask(NamedTuple):
             return None
         if self.is_bulk:
             return {"ids": [job]}
+        if self.prefix not in SUBMISSIONS:
+            return _BODIES.get((self.method, self.path), {})
         if self.method == "POST" and self.path.endswith(("/jobs", "/quantum-jobs")):
             return SUBMISSIONS[self.prefix]
         if self.path.endswith("post_job"):
@@ -206,8 +208,7 @@ class SignedIn:
         key = {"X-API-Key": secret}
         bearer = {"Authorization": f"Bearer {secret}"}
         self._headers: dict[str, dict[str, str]] = {
-            "/v1": bearer,
-            QLUED: bearer,
+            **dict.fromkeys(("/v1", "/v1/admin", QLUED), bearer),
             "/ionq/v0.4": {"Authorization": f"apiKey {secret}"},
             "/ionq/v0.3": {"Authorization": f"apiKey {secret}"},
             "/qbraid/api/v1": key,

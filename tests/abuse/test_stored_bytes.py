@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from abuse.dialects import harmless
-from abuse.every_route import PREFIXES, SUBMISSIONS, SUBMIT_PATHS, SignedIn, token
+from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn, token
 from support.server import LiveServer
 
 
@@ -32,7 +32,7 @@ def fill(http: httpx.Client, who: SignedIn) -> str:
     return job
 
 
-@pytest.mark.parametrize("prefix", PREFIXES)
+@pytest.mark.parametrize("prefix", SUBMISSIONS)
 def test_every_dialect_refuses_finally_and_names_the_limit(
     full: tuple[httpx.Client, SignedIn, str], prefix: str
 ) -> None:

@@ -47,6 +47,7 @@ Said = Callable[[httpx.Response], str]
 
 SHAPES: dict[str, Said] = {
     "/v1": problem_json,
+    "/v1/admin": problem_json,
     "/ionq/v0.3": ionq_json,
     "/ionq/v0.4": ionq_json,
     "/v0.4": ionq_json,

@@ -84,23 +84,24 @@ class Receiver:
             answer = self.answer(delivery)
             if answer == self.HANG:
                 self.closing.wait(60)
-            elif answer == self.RESET:
-                # A linger of 0 s makes the kernel send RST.
-                linger = struct.pack("ii", 1, 0)
-                handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                handler.connection.close()
-                return
-            status = answer if isinstance(answer, int) else 204
-            handler.send_response(status)
-            if 300 <= status < 400:
-                handler.send_header("Location", f"http://127.0.0.1:{self.port}/elsewhere")
-            handler.send_header("Content-Length", str(len(self.body) if status != 204 else 0))
-            handler.end_headers()
-            if status != 204:
-                handler.wfile.write(self.body)
         finally:
+            # Before the response: after it, the sender may send the next event.
             with self._lock:
                 self._at_once -= 1
+        if answer == self.RESET:
+            # A linger of 0 s makes the kernel send RST.
+            linger = struct.pack("ii", 1, 0)
+            handler.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+            handler.connection.close()
+            return
+        status = answer if isinstance(answer, int) else 204
+        handler.send_response(status)
+        if 300 <= status < 400:
+            handler.send_header("Location", f"http://127.0.0.1:{self.port}/elsewhere")
+        handler.send_header("Content-Length", str(len(self.body) if status != 204 else 0))
+        handler.end_headers()
+        if status != 204:
+            handler.wfile.write(self.body)
 
     def url(self, path: str = "/hook") -> str:
         return f"http://127.0.0.1:{self.port}{path}"

@@ -19,6 +19,7 @@ from qwicket.model.accounts import (
     Scope,
     Token,
 )
+from qwicket.schema import admin
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,8 +94,8 @@ class RemoteAdmin:
     async def add_account(
         self, name: str, role: Role = "member", *, email: str | None, password: str | None
     ) -> Account:
-        body = schema.admin.NewAccountBody(name=name, role=role, email=email, password=password)
-        return _account(self._send("POST", _PATH, body, schema.admin.AdminAccountBody))
+        body = admin.NewAccountBody(name=name, role=role, email=email, password=password)
+        return _account(self._send("POST", _PATH, body, admin.AdminAccountBody))
 
     async def add_accounts(
         self,
@@ -104,33 +105,33 @@ class RemoteAdmin:
         scopes: Sequence[str] = (),
         life_s: int | None = None,
     ) -> list[tuple[str, NewToken]]:
-        body = schema.admin.PeopleBody(
-            accounts=tuple(schema.admin.PersonBody(**each._asdict()) for each in people),
+        body = admin.PeopleBody(
+            accounts=tuple(admin.PersonBody(**each._asdict()) for each in people),
             project=project,
             scopes=tuple(scopes),
             life_s=life_s,
         )
-        made = self._send("POST", "/v1/admin/bulk/accounts", body, schema.admin.SecretList)
+        made = self._send("POST", "/v1/admin/bulk/accounts", body, admin.SecretList)
         return [(each.name, NewToken(_blank(each.id), each.secret)) for each in made.accounts]
 
     async def accounts(self, *, deleted: bool = False) -> list[Account]:
         path = f"{_PATH}?deleted=true" if deleted else _PATH
-        return [*map(_account, self._get(path, schema.admin.AdminAccountList).accounts)]
+        return [*map(_account, self._get(path, admin.AdminAccountList).accounts)]
 
     async def disable_account(self, name: str) -> Account:
-        return self._change(name, schema.admin.AccountChangeBody(is_enabled=False))
+        return self._change(name, admin.AccountChangeBody(is_enabled=False))
 
     async def enable_account(self, name: str) -> Account:
-        return self._change(name, schema.admin.AccountChangeBody(is_enabled=True))
+        return self._change(name, admin.AccountChangeBody(is_enabled=True))
 
     async def set_role(self, name: str, role: Role) -> Account:
-        return self._change(name, schema.admin.AccountChangeBody(role=role))
+        return self._change(name, admin.AccountChangeBody(role=role))
 
     async def set_email(self, name: str, email: str | None) -> Account:
-        return self._change(name, schema.admin.AccountChangeBody(email=email))
+        return self._change(name, admin.AccountChangeBody(email=email))
 
     async def reset_account(self, name: str, *, password: str | None) -> Account:
-        body = schema.admin.ResetBody(password=password)
+        body = admin.ResetBody(password=password)
         return self._post(f"{_of(name)}/reset", body)
 
     async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> None:
@@ -162,11 +163,11 @@ class RemoteAdmin:
         path = f"/v1/admin/tokens/{quote(token, safe='')}"
         self._transport.run(self._transport.api.delete(path))
 
-    def _change(self, name: str, body: schema.admin.AccountChangeBody) -> Account:
-        return _account(self._send("PATCH", _of(name), body, schema.admin.AdminAccountBody))
+    def _change(self, name: str, body: admin.AccountChangeBody) -> Account:
+        return _account(self._send("PATCH", _of(name), body, admin.AdminAccountBody))
 
     def _post(self, path: str, body: Any) -> Account:
-        return _account(self._send("POST", path, body, schema.admin.AdminAccountBody))
+        return _account(self._send("POST", path, body, admin.AdminAccountBody))
 
     def _get(self, path: str, of: type[T]) -> T:
         return self._transport.get(path, of)
@@ -183,7 +184,7 @@ def _ms(time: str | None) -> int | None:
     return None if time is None else round(1000 * datetime.fromisoformat(time).timestamp())
 
 
-def _account(of: schema.admin.AdminAccountBody) -> Account:
+def _account(of: admin.AdminAccountBody) -> Account:
     return Account(
         id=of.id,
         name=of.name,

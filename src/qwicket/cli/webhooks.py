@@ -1,4 +1,4 @@
-"""`qwicket webhook`: addresses that are told when jobs change, over HTTP."""
+"""`qwicket webhook`: addresses that receive events when jobs change, over HTTP."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _EVENTS: Final = ("job.queued", "job.running", "job.completed", "job.failed", "j
 
 @click.group(cls=Section)
 def webhook() -> None:
-    """Add, list, test and remove webhooks: addresses that are told of jobs."""
+    """Add, list, test and remove webhooks: addresses that receive events of jobs."""
 
 
 @webhook.command("add")

@@ -30,18 +30,19 @@ LIMITS: Final = tuple([each.limits for each in REGISTRATIONS if each.limits is n
 
 
 def mounts(
-    gateway: Gateway, settings: DialectSettings | None = None, *, public_url: str = ""
+    gateway: Gateway, settings: DialectSettings | None = None
 ) -> dict[str, Dialect | DialectOnDemand]:
     """Return all dialects by address. The longest address that fits a path serves it.
 
     Args:
         gateway: Does the work.
-        settings: Settings of single dialects.
-        public_url: The server's public address, if it differs from its sockets'.
+        settings: Settings of the dialects.
     """
-    found: dict[str, Dialect | DialectOnDemand] = {}
-    found["/v1"] = native.dialect(gateway, shown_by, public_url)
     settings = settings or DialectSettings()
+    found: dict[str, Dialect | DialectOnDemand] = {
+        "/v1": native.dialect(gateway, shown_by, settings.public_url),
+        "/v1/admin": DialectOnDemand(native.ADMIN, gateway, settings),
+    }
     for each in REGISTRATIONS:
         for at, made_by in each.mounts.items():
             found[at] = DialectOnDemand(

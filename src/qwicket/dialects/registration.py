@@ -18,13 +18,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class DialectSettings:
-    """Settings of single dialects.
+    """Settings of dialects.
 
     Attributes:
+        public_url: The server's public address, if it differs from its sockets'.
         access_token_s: Life of an access token for clients that renew it.
         ibm_access_token_s: Life of an access token for clients that do not.
     """
 
+    public_url: str = ""
     access_token_s: float = ACCESS_TOKEN_S
     ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
 

@@ -18,12 +18,10 @@ from qwicket.gateway.jobs import Jobs
 from qwicket.gateway.pilots import Pilots
 from qwicket.gateway.queue import Queue
 from qwicket.gateway.results import Results
-from qwicket.gateway.scalers import Scalers
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.uploads import Uploads
 from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
-from qwicket.gateway.webhooks import Webhooks
 from qwicket.scheduling import Forecaster, WebhookClient
 from qwicket.store import Program
 
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
 
     from qwicket.compute import ParserPool
     from qwicket.gateway.admin import Admin
+    from qwicket.gateway.scalers import Scalers
+    from qwicket.gateway.webhooks import Webhooks
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
@@ -69,8 +69,6 @@ class Gateway:
         uploads: Jobs whose programs are uploaded.
         agents: Labs' agents.
         pilots: Workers on other machines.
-        scalers: Processes that start such workers.
-        webhooks: Addresses that are told when jobs change.
     """
 
     def __init__(
@@ -108,12 +106,27 @@ class Gateway:
         self.uploads = Uploads(store, admission, limits, now_ms)
         self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
         self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
-        self.scalers = Scalers(store, now_ms)
-        self.webhooks = Webhooks(store, webhook_client or WebhookClient(), limits, now_ms)
+        self._webhook_client = webhook_client or WebhookClient()
+
+    # Few servers need these services, and the start is faster without them.
+
+    @cached_property
+    def scalers(self) -> Scalers:
+        """Return the service for the processes that start pilots."""
+        from qwicket.gateway.scalers import Scalers
+
+        return Scalers(self._store, self._now_ms)
+
+    @cached_property
+    def webhooks(self) -> Webhooks:
+        """Return the service for addresses that receive an event when jobs change."""
+        from qwicket.gateway.webhooks import Webhooks
+
+        return Webhooks(self._store, self._webhook_client, self.limits, self._now_ms)
 
     @cached_property
     def admin(self) -> Admin:
-        """Administration, which few servers do over HTTP."""
-        from qwicket.gateway.admin import Admin  # late: the start is faster without it
+        """Return the administration, which few servers do over HTTP."""
+        from qwicket.gateway.admin import Admin
 
         return Admin(self._store, self._now_ms)

@@ -10,7 +10,7 @@ from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.jobs import Runner
 from qwicket.model.limits import INT64_MAX
-from qwicket.scheduling import tasks_for
+from qwicket.scheduling.cluster_size import tasks_for
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Webhooks: addresses that are told when jobs of a project change."""
+"""Webhooks: addresses that receive events when jobs of a project change."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ class Webhooks:
     async def add(
         self, actor: Actor, url: str, events: Sequence[str], device: str | None
     ) -> NewWebhook:
-        """Register an address that is told about the jobs of the actor's project.
+        """Register an address that receives the events of the jobs of the actor's project.
 
         Args:
             actor: Owner of the webhook; its token may read jobs, because the events contain them.

@@ -1,4 +1,4 @@
-"""Webhooks: addresses that are told when jobs change. Times are Unix milliseconds in UTC."""
+"""Webhooks: addresses that receive events when jobs change. Times are Unix milliseconds in UTC."""
 
 from __future__ import annotations
 
@@ -28,9 +28,9 @@ class Webhook(msgspec.Struct, frozen=True):
     """A webhook without its secrets.
 
     Attributes:
-        project: It is told about the jobs of this project.
-        events: Names of the events that it is told about.
-        device: The only device whose jobs it is told about; None for all.
+        project: It receives the events of this project's jobs.
+        events: Names of the events that it receives.
+        device: The only device whose events it receives; None for all.
         delivered_at: Time of the last successful delivery.
         failing_since: Time of the first failure since then; None while deliveries succeed.
         last_error: Reason of the last failure.

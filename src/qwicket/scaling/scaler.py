@@ -48,13 +48,13 @@ class ScalerAPI:
     def __init__(self, url: str, token: str, group: str, memory_bytes: int | None = None) -> None:
         self._transport = Transport(url, token, _TIMEOUT_S, retry_policy=_NO_RETRY)
         self._path = f"/v1/scalers/{quote(group, safe='')}-{secrets.token_hex(4)}"
-        self._body = schema.scalers.ScalerBody(group=group, memory_bytes=memory_bytes)
+        self._body = schema.pilots.ScalerBody(group=group, memory_bytes=memory_bytes)
         self.url = self._transport.url
 
     def __repr__(self) -> str:
         return f"<ScalerAPI of {self._body.group} at {self.url}>"
 
-    def demand(self) -> schema.scalers.DemandBody:
+    def demand(self) -> schema.pilots.DemandBody:
         """Return the demand, and whether this scaler is the active one.
 
         Raises:
@@ -62,7 +62,7 @@ class ScalerAPI:
         """
         return self._transport.run(
             self._transport.api.send(
-                "POST", f"{self._path}/demand", self._body, schema.scalers.DemandBody
+                "POST", f"{self._path}/demand", self._body, schema.pilots.DemandBody
             )
         )
 
@@ -130,7 +130,7 @@ class Scaler:
             with suppress(ClientError):
                 self._api.leave()
 
-    def _step(self, demand: schema.scalers.DemandBody) -> None:
+    def _step(self, demand: schema.pilots.DemandBody) -> None:
         if not demand.is_active:
             return
         workers = self._site.workers()
@@ -167,7 +167,7 @@ class Scaler:
 
 
 def to_start(
-    demand: schema.scalers.DemandBody, workers: Workers, slots: int, least: int, most: int
+    demand: schema.pilots.DemandBody, workers: Workers, slots: int, least: int, most: int
 ) -> tuple[int, int]:
     """Return how many workers to start that stay when they are idle, and how many that end.
 

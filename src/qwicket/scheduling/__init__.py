@@ -1,7 +1,6 @@
 """Scheduling: claims, leases, heartbeats, forecasts, and recovery from dead runners."""
 
 from qwicket.scheduling.agents import AgentScheduler
-from qwicket.scheduling.cluster_size import follow_queue, tasks_for
 from qwicket.scheduling.dispatcher import Dispatcher, Express
 from qwicket.scheduling.forecast import Forecast, Forecaster, QueuePosition
 from qwicket.scheduling.heartbeat import Heartbeat
@@ -27,6 +26,4 @@ __all__ = [
     "WebhookClient",
     "WebhookResponse",
     "WebhookSender",
-    "follow_queue",
-    "tasks_for",
 ]

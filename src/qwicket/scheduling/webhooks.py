@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.store import Changed, Store
 
 RETRY_S: Final = (5, 30, 120, 600, 3_600, 21_600)
-"""Pauses after failed attempts; after the last attempt an event is given up."""
+"""Pauses after failed attempts; after the last attempt an event is deleted."""
 FAILING_S: Final = 5 * 86_400
 """Time of failures alone after which a webhook is disabled."""
 _DUTY: Final = "webhooks"
@@ -70,7 +70,7 @@ class WebhookSender:
         self._slots = asyncio.Semaphore(concurrent)  # serves its waiters in order
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._woken = asyncio.Event()
-        self.outcomes = Counter[str](delivered=0, failed=0, given_up=0, disabled=0)
+        self.outcomes = Counter[str](delivered=0, failed=0, dropped=0, disabled=0)
 
     async def run(self) -> None:
         """Send what is due, for ever."""
@@ -102,6 +102,8 @@ class WebhookSender:
 
     async def _start_due(self, group: asyncio.TaskGroup) -> float:
         """Start a task for each webhook with an event that is due; return the seconds to wait."""
+        if not self._store.webhooks.exist:  # no read, which would wake threads up
+            return _POLL_S
         backlog = await self._store.webhooks.backlog()
         now = self._now_ms()
         due = [webhook for webhook, at in backlog if at <= now]
@@ -146,7 +148,7 @@ class WebhookSender:
         disabled = self._reason_to_disable(event, response, now)
         is_last = event.attempts >= len(self._retry_s)
         retry_at = None if is_last else now + int(1000 * self._retry_s[event.attempts])
-        self.outcomes["disabled" if disabled else "given_up" if is_last else "failed"] += 1
+        self.outcomes["disabled" if disabled else "dropped" if is_last else "failed"] += 1
         await self._store.webhooks.record_failure(
             event, response.error, now, retry_at=retry_at, disabled=disabled
         )

@@ -1,14 +1,14 @@
 """The shapes of the native API's JSON, each written once.
 
 The server encodes these structs, OpenAPI describes them, and our client, the commands and labs'
-agents decode them. This package holds no logic and imports msgspec alone. Bodies of values that
-the model defines and only the server reads (announced devices, calibrations, requested tokens)
-stay with the native dialect.
+agents decode them. This package holds no logic and imports msgspec alone. Few processes need the
+module `admin`, so it is imported where it is used. Bodies of values that the model defines and
+only the server reads (announced devices, calibrations, requested tokens) stay with the native
+dialect.
 """
 
 from qwicket.schema import (
     accounts,
-    admin,
     agents,
     base,
     devices,
@@ -17,13 +17,11 @@ from qwicket.schema import (
     pilots,
     problems,
     results,
-    scalers,
     webhooks,
 )
 
 __all__ = [
     "accounts",
-    "admin",
     "agents",
     "base",
     "devices",
@@ -32,6 +30,5 @@ __all__ = [
     "pilots",
     "problems",
     "results",
-    "scalers",
     "webhooks",
 ]

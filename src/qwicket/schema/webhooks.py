@@ -13,7 +13,7 @@ Event = Literal["job.queued", "job.running", "job.completed", "job.failed", "job
 
 
 class AddWebhookBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/webhooks`: an address that is told when jobs of the token's project change.
+    """`POST /v1/webhooks`: an address for events of the jobs of the token's project.
 
     Attributes:
         url: Address that receives the events; `https://…`.

@@ -31,7 +31,6 @@ from qwicket.scheduling import (
     MaintenanceLoop,
     WebhookClient,
     WebhookSender,
-    follow_queue,
 )
 from qwicket.server import compute, memory
 from qwicket.server.docs import docs, with_browser_redirect
@@ -188,8 +187,7 @@ class App:
         public_url = (settings.public_url or "").rstrip("/")
         dialects = mounts(
             gateway,
-            DialectSettings(settings.access_token_s, settings.ibm_access_token_s),
-            public_url=public_url,
+            DialectSettings(public_url, settings.access_token_s, settings.ibm_access_token_s),
         )
         apps: dict[str, ASGIApp] = {
             **dialects,
@@ -214,6 +212,8 @@ class App:
             cluster.on_resize(lambda: self._resize(cluster.slots))
             self._resize(cluster.slots)
             if cluster.is_ours:
+                from qwicket.scheduling.cluster_size import follow_queue  # late: few servers
+
                 following = follow_queue(store, families.keys(), cluster)
                 self._tasks.append(asyncio.create_task(following))
         self._tasks += [

@@ -38,7 +38,7 @@ class Webhooks(Operations):
 
     @write
     def add(tx: Tx, new: Webhook, secret: bytes, *, maximum: int = INT64_MAX) -> Webhook:
-        """Store a webhook, which is told of all commits from this one on.
+        """Store a webhook, which receives the events of all commits from this one on.
 
         Raises:
             LimitExceeded: The project has `maximum` webhooks.

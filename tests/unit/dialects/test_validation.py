@@ -11,6 +11,7 @@ import pytest
 
 from qwicket.dialects.bodies import decode
 from qwicket.dialects.native import routes
+from qwicket.dialects.native.admin import routes as admin
 from qwicket.dialects.qbraid import submissions
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.states import JobState
@@ -97,7 +98,11 @@ def test_a_body_that_is_not_utf_8_is_reported_with_its_position() -> None:
 
 
 @pytest.mark.parametrize(
-    "struct", [route.body.struct for route in routes.ROUTES if route.body] + [submissions.V1Body]
+    "struct",
+    [
+        *(each.body.struct for each in (*routes.ROUTES, *admin.ROUTES) if each.body),
+        submissions.V1Body,
+    ],
 )
 @pytest.mark.parametrize("value", [b"5", b'"x"', b"[]", b"{}", b"null", b"1e400"])
 def test_no_error_of_a_field_contains_the_librarys_text(struct: Any, value: bytes) -> None:

@@ -11,8 +11,8 @@ from qwicket.scaling.site import SiteError, Workers
 NONE = Workers(0, 0, 0)
 
 
-def demand(slots: int, workers: int = 0, *, is_active: bool = True) -> schema.scalers.DemandBody:
-    return schema.scalers.DemandBody(is_active=is_active, jobs=slots, slots=slots, workers=workers)
+def demand(slots: int, workers: int = 0, *, is_active: bool = True) -> schema.pilots.DemandBody:
+    return schema.pilots.DemandBody(is_active=is_active, jobs=slots, slots=slots, workers=workers)
 
 
 @pytest.mark.parametrize(
@@ -32,7 +32,7 @@ def demand(slots: int, workers: int = 0, *, is_active: bool = True) -> schema.sc
     ],
 )
 def test_as_many_are_started_as_the_work_is_worth_within_the_bounds(
-    asked: schema.scalers.DemandBody,
+    asked: schema.pilots.DemandBody,
     workers: Workers,
     slots: int,
     least: int,
@@ -68,13 +68,13 @@ class Place:
 class Answers(ScalerAPI):
     """Gives one answer after the other, and then lets the scaler leave."""
 
-    def __init__(self, *answers: schema.scalers.DemandBody) -> None:
+    def __init__(self, *answers: schema.pilots.DemandBody) -> None:
         super().__init__("http://127.0.0.1:9", "token", "group")
         self.answers = [*answers]
         self.scaler: Scaler | None = None
         self.left = 0
 
-    def demand(self) -> schema.scalers.DemandBody:
+    def demand(self) -> schema.pilots.DemandBody:
         answer = self.answers.pop(0)
         if not self.answers and self.scaler is not None:
             self.scaler.leave()
@@ -84,7 +84,7 @@ class Answers(ScalerAPI):
         self.left += 1
 
 
-def serve(place: Place, *answers: schema.scalers.DemandBody, idle_s: float = 60.0) -> Answers:
+def serve(place: Place, *answers: schema.pilots.DemandBody, idle_s: float = 60.0) -> Answers:
     api = Answers(*answers)
     api.scaler = Scaler(api, place, least=0, most=4, idle_s=idle_s)
     api.scaler.serve()

@@ -5,8 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qwicket.scheduling import follow_queue
-from qwicket.scheduling.cluster_size import tasks_for
+from qwicket.scheduling.cluster_size import follow_queue, tasks_for
 from qwicket.store import open_sqlite
 from support.stores import add_job, make_token
 

@@ -85,7 +85,7 @@ def test_the_pauses_are_those_of_the_documentation() -> None:
     assert RETRY_S == (5, 30, 120, 600, 3_600, 21_600)
 
 
-async def test_an_event_is_given_up_after_its_last_attempt(
+async def test_an_event_is_deleted_after_its_last_attempt(
     store: Store, ada: Token, receiver: Receiver
 ) -> None:
     receiver.answer = lambda _: 500
@@ -95,7 +95,7 @@ async def test_an_event_is_given_up_after_its_last_attempt(
         await eventually(lambda: _is_empty(store))
     assert len(receiver.deliveries) == 3
     assert len({each.message for each in receiver.deliveries}) == 1
-    assert sender.outcomes == {"delivered": 0, "failed": 2, "given_up": 1, "disabled": 0}
+    assert sender.outcomes == {"delivered": 0, "failed": 2, "dropped": 1, "disabled": 0}
     (found,) = await store.webhooks.of_account(ada.account)
     assert found.disabled_at is None
     assert found.last_error == "The receiver responded with the status 500."

@@ -1,5 +1,10 @@
 """The native dialect, `/v1`."""
 
+from typing import Final
+
 from qwicket.dialects.native.routes import ROUTES, description, dialect
 
-__all__ = ["ROUTES", "description", "dialect"]
+__all__ = ["ADMIN", "ROUTES", "description", "dialect"]
+
+ADMIN: Final = "qwicket.dialects.native.admin.routes:dialect"
+"""Makes the application for administrators, which few servers need."""

@@ -96,31 +96,6 @@ def new_token(made: NewToken, projects: Iterable[Project]) -> schema.accounts.Ne
     return schema.accounts.NewTokenBody(**msgspec.structs.asdict(body), secret=made.secret)
 
 
-def admin_account(of: Account) -> schema.admin.AdminAccountBody:
-    return schema.admin.AdminAccountBody(
-        id=of.id,
-        name=of.name,
-        role=of.role,
-        email=of.email,
-        created_at=time(of.created_at),
-        disabled_at=time(of.disabled_at),
-        deleted_at=time(of.deleted_at),
-    )
-
-
-def account_list(found: Iterable[Account]) -> schema.admin.AdminAccountList:
-    return schema.admin.AdminAccountList(accounts=tuple(map(admin_account, found)))
-
-
-def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.admin.SecretList:
-    return schema.admin.SecretList(
-        accounts=tuple(
-            schema.admin.SecretBody(name=name, id=new.token.id, secret=new.secret)
-            for name, new in made
-        )
-    )
-
-
 def _names(projects: Iterable[Project]) -> dict[str, str]:
     return {each.id: each.name for each in projects}
 

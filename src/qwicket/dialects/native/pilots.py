@@ -60,14 +60,14 @@ class PilotHandlers(AgentHandlers):
         return await json_in_thread(dict, is_small=True)
 
     async def read_demand(
-        self, actor: Actor, request: Request[schema.scalers.ScalerBody]
+        self, actor: Actor, request: Request[schema.pilots.ScalerBody]
     ) -> ASGIApp:
         """Read how much work waits, and whether this scaler is to start workers for it."""
         body = request.payload
         found = await self._gateway.scalers.demand(
             actor, request.path_params["name"], body.group, body.memory_bytes
         )
-        return json(schema.scalers.DemandBody(**found._asdict()))
+        return json(schema.pilots.DemandBody(**found._asdict()))
 
     async def leave_scalers(self, actor: Actor, request: Request[None]) -> ASGIApp:
         """Stop being a scaler."""

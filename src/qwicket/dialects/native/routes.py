@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
-_A: Final = Scope.ADMIN
 _PAGE: Final = ("limit", "before")
 _SEARCH: Final = (
     "created_from",
@@ -51,11 +51,7 @@ _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
 _BRING: Final = Body(pilot_wire.bring, schema.pilots.BringBody, limit="outcome_bytes")
 _WEBHOOK: Final = json_body(schema.webhooks.AddWebhookBody)
-_SCALER: Final = json_body(schema.scalers.ScalerBody)
-_ACCOUNT: Final = json_body(schema.admin.NewAccountBody)
-_PEOPLE: Final = json_body(schema.admin.PeopleBody)
-_CHANGE: Final = json_body(schema.admin.AccountChangeBody)
-_RESET: Final = json_body(schema.admin.ResetBody)
+_SCALER: Final = json_body(schema.pilots.ScalerBody)
 _STREAM: Final = "text/event-stream"
 _DO: Final = Handlers
 
@@ -203,69 +199,26 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("POST", "/scalers/{name}/demand", _DO.read_demand, _C, _SCALER),
-        responses=(schema.scalers.DemandBody,),
+        responses=(schema.pilots.DemandBody,),
     ),
     Route(
         *("DELETE", "/scalers/{name}", _DO.leave_scalers, _C),
         responses=(schema.base.ResponseBody,),
     ),
-    Route(
-        *("GET", "/admin/accounts", _DO.list_accounts, _A),
-        query=("deleted",),
-        responses=(schema.admin.AdminAccountList,),
-    ),
-    Route(
-        *("POST", "/admin/accounts", _DO.create_account, _A, _ACCOUNT),
-        responses=(schema.admin.AdminAccountBody,),
-        status=201,
-    ),
-    Route(
-        *("POST", "/admin/bulk/accounts", _DO.create_accounts, _A, _PEOPLE),
-        responses=(schema.admin.SecretList,),
-        status=201,
-    ),
-    Route(
-        *("GET", "/admin/accounts/{account}", _DO.read_any_account, _A),
-        responses=(schema.admin.AdminAccountBody,),
-    ),
-    Route(
-        *("PATCH", "/admin/accounts/{account}", _DO.change_account, _A, _CHANGE),
-        responses=(schema.admin.AdminAccountBody,),
-    ),
-    Route(
-        *("DELETE", "/admin/accounts/{account}", _DO.delete_account, _A),
-        query=("jobs",),
-        status=204,
-    ),
-    Route(
-        *("POST", "/admin/accounts/{account}/reset", _DO.reset_account, _A, _RESET),
-        responses=(schema.admin.AdminAccountBody,),
-    ),
-    Route(
-        *("POST", "/admin/accounts/{account}/restore", _DO.restore_account, _A),
-        responses=(schema.admin.AdminAccountBody,),
-    ),
-    Route(
-        *("GET", "/admin/accounts/{account}/tokens", _DO.list_tokens_of, _A),
-        responses=(schema.accounts.TokenList,),
-    ),
-    Route(
-        *("POST", "/admin/accounts/{account}/tokens", _DO.create_token_for, _A, _TOKEN),
-        responses=(schema.accounts.NewTokenBody,),
-        status=201,
-    ),
-    Route("DELETE", "/admin/tokens/{token}", _DO.revoke_any_token, _A, status=204),
 )
-
-
-def description() -> dict[str, Any]:
-    """Return the description of `/v1` in OpenAPI."""
-    return document(ROUTES)
 
 
 @functools.cache
 def _encoded_description() -> bytes:
     return msgspec.json.encode(description())
+
+
+def description() -> dict[str, Any]:
+    """Return the description of `/v1` in OpenAPI, with that of administrators' part."""
+    from qwicket.dialects.native.admin.routes import ROUTES as OF_ADMIN  # late: few need them
+
+    below = [dataclasses.replace(each, path=f"/admin{each.path}") for each in OF_ADMIN]
+    return document([*ROUTES, *below])
 
 
 def dialect(

@@ -8,7 +8,7 @@ from msgspec import structs
 from starlette.responses import Response
 
 from qwicket import schema
-from qwicket.dialects.native.admin import AdminHandlers
+from qwicket.dialects.native.pilots import PilotHandlers
 from qwicket.dialects.native.wire import time
 from qwicket.dialects.responses import json
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from qwicket.model.webhooks import Webhook
 
 
-class WebhookHandlers(AdminHandlers):
+class WebhookHandlers(PilotHandlers):
     """Handlers for webhooks."""
 
     async def list_webhooks(self, actor: Actor, request: Request[None]) -> Response:
@@ -34,7 +34,7 @@ class WebhookHandlers(AdminHandlers):
     async def add_webhook(
         self, actor: Actor, request: Request[schema.webhooks.AddWebhookBody]
     ) -> Response:
-        """Register an address that is told when jobs of the token's project change."""
+        """Register an address for events of the jobs of the token's project."""
         body = request.payload
         made = await self._gateway.webhooks.add(actor, body.url, body.events, body.device)
         return await self._with_secret(actor, made, 201)

@@ -8,6 +8,7 @@ import pytest
 
 from qwicket import schema
 from qwicket.dialects.native import ROUTES, account_wire, description, params
+from qwicket.dialects.native.admin.routes import ROUTES as OF_ADMIN
 
 DOCUMENT = json.loads(msgspec.json.encode(description()))
 SCHEMAS = DOCUMENT["components"]["schemas"]
@@ -17,7 +18,10 @@ def test_every_route_is_described_and_nothing_else() -> None:
     described = {
         (method.upper(), path) for path, methods in DOCUMENT["paths"].items() for method in methods
     }
-    assert described == {(each.method, f"/v1{each.path}") for each in ROUTES}
+    assert described == {
+        *((each.method, f"/v1{each.path}") for each in ROUTES),
+        *((each.method, f"/v1/admin{each.path}") for each in OF_ADMIN),
+    }
 
 
 def test_every_parameter_is_explained() -> None:
@@ -45,7 +49,7 @@ def test_every_struct_that_decodes_a_body_is_in_it() -> None:
     }
     assert bodies["post /v1/jobs"] == {"$ref": "#/components/schemas/SubmitBody"}
     assert bodies["post /v1/tokens"] == {"$ref": "#/components/schemas/TokenRequest"}
-    assert len(bodies) == sum(each.body is not None for each in ROUTES)
+    assert len(bodies) == sum(each.body is not None for each in (*ROUTES, *OF_ADMIN))
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
--- Webhooks: addresses that are told when jobs change, and the events that are to be sent to them.
+-- Webhooks: addresses that receive events when jobs change, and the events that are to be sent to them.
 
 create table webhook (
     id text primary key,

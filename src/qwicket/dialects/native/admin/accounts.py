@@ -1,4 +1,4 @@
-"""The handlers of `/v1/admin`: what administrators do over HTTP, as with `qwicket user`."""
+"""The handlers of `/v1/admin` for accounts and tokens, as `qwicket user` and `qwicket token`."""
 
 from __future__ import annotations
 
@@ -7,23 +7,39 @@ from typing import TYPE_CHECKING, Any, Final, cast
 from msgspec import UNSET
 from starlette.responses import Response
 
-from qwicket import schema
-from qwicket.dialects.native import account_wire as wire
+from qwicket.dialects.native import account_wire
+from qwicket.dialects.native.admin import wire
 from qwicket.dialects.native.params import choice
-from qwicket.dialects.native.pilots import PilotHandlers
 from qwicket.dialects.responses import json
 from qwicket.model.accounts import Person
 from qwicket.model.errors import Conflict
 
 if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
     from qwicket.model.accounts import Account, Actor, JobsOfDeleted
+    from qwicket.model.limits import Limits
+    from qwicket.schema import admin as schema
 
 _JOBS: Final = ("keep", "remove")
 
 
-class AdminHandlers(PilotHandlers):
-    """Handlers for administrators. Nobody can lock themselves out with them."""
+class AccountHandlers:
+    """Handlers for administrators. Nobody can lock themselves out with them.
+
+    Args:
+        gateway: Does the work.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._gateway.auth.by_token(request.token("bearer"), request.address)
 
     async def list_accounts(self, actor: Actor, request: Request[None]) -> Response:
         """List all accounts; with `?deleted=true` those that can be restored."""
@@ -31,7 +47,7 @@ class AdminHandlers(PilotHandlers):
         return json(wire.account_list(await self._gateway.admin.accounts(deleted=deleted)))
 
     async def create_account(
-        self, actor: Actor, request: Request[schema.admin.NewAccountBody]
+        self, actor: Actor, request: Request[schema.NewAccountBody]
     ) -> Response:
         """Create an account with a project of its own."""
         body = request.payload
@@ -40,9 +56,7 @@ class AdminHandlers(PilotHandlers):
         )
         return json(wire.admin_account(made), 201)
 
-    async def create_accounts(
-        self, actor: Actor, request: Request[schema.admin.PeopleBody]
-    ) -> Response:
+    async def create_accounts(self, actor: Actor, request: Request[schema.PeopleBody]) -> Response:
         """Create accounts with a token each: all or none."""
         body = request.payload
         made = await self._gateway.admin.add_accounts(
@@ -58,7 +72,7 @@ class AdminHandlers(PilotHandlers):
         return json(wire.admin_account(await self._named(request)))
 
     async def change_account(
-        self, actor: Actor, request: Request[schema.admin.AccountChangeBody]
+        self, actor: Actor, request: Request[schema.AccountChangeBody]
     ) -> Response:
         """Change the role or address of an account; disable or enable it."""
         body, admin = request.payload, self._gateway.admin
@@ -75,9 +89,7 @@ class AdminHandlers(PilotHandlers):
             account = await change(account.name)
         return json(wire.admin_account(account))
 
-    async def reset_account(
-        self, actor: Actor, request: Request[schema.admin.ResetBody]
-    ) -> Response:
+    async def reset_account(self, actor: Actor, request: Request[schema.ResetBody]) -> Response:
         """Revoke all tokens of an account; set its password, or remove it."""
         account = await self._other(actor, request)
         after = await self._gateway.admin.reset_account(
@@ -101,9 +113,11 @@ class AdminHandlers(PilotHandlers):
         """List the tokens of an account."""
         account = await self._named(request)
         tokens = await self._gateway.admin.tokens(account.name)
-        return json(wire.token_list(tokens, await self._gateway.admin.projects()))
+        return json(account_wire.token_list(tokens, await self._gateway.admin.projects()))
 
-    async def create_token_for(self, actor: Actor, request: Request[wire.TokenRequest]) -> Response:
+    async def create_token_for(
+        self, actor: Actor, request: Request[account_wire.TokenRequest]
+    ) -> Response:
         """Create a token of an account."""
         account, body = await self._named(request), request.payload
         made = await self._gateway.admin.create_token(
@@ -113,7 +127,7 @@ class AdminHandlers(PilotHandlers):
             devices=body.devices,
             life_s=body.life_s,
         )
-        return json(wire.new_token(made, await self._gateway.admin.projects()), 201)
+        return json(account_wire.new_token(made, await self._gateway.admin.projects()), 201)
 
     async def revoke_any_token(self, actor: Actor, request: Request[None]) -> Response:
         """Revoke a token of any account, and all tokens created with it."""

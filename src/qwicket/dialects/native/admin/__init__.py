@@ -1,0 +1,1 @@
+"""The part of the native dialect for administrators: `/v1/admin`."""
