@@ -20,7 +20,7 @@ _EVENTS: Final = ("job.queued", "job.running", "job.completed", "job.failed", "j
 
 @click.group(cls=Section)
 def webhook() -> None:
-    """Add, list, test and remove webhooks: addresses that receive events of jobs."""
+    """Add, list, test and remove webhooks, which receive events of jobs."""
 
 
 @webhook.command("add")

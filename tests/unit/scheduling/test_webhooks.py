@@ -134,7 +134,7 @@ async def test_a_success_between_failures_keeps_a_webhook(
             if found.disabled_at is not None:
                 break
     # Each failure is the first one since a success, so the time of failures alone is 0.
-    assert sender.outcomes == {"delivered": 5, "failed": 5, "given_up": 0, "disabled": 0}
+    assert sender.outcomes == {"delivered": 5, "failed": 5, "dropped": 0, "disabled": 0}
 
 
 async def test_a_server_without_the_duty_sends_nothing(
