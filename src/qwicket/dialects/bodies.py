@@ -88,17 +88,18 @@ def _has_nul(text: bytes) -> bool:
     return False
 
 
-def check_document(document: bytes, field: str, limits: Limits) -> None:
+def check_document(text: bytes | msgspec.Raw, field: str, limits: Limits) -> None:
     """Reject a free-form JSON document that is too large, too deep or has too many keys.
 
     Raises:
         LimitExceeded: The document exceeds a limit, which the detail names.
     """
     bounds = limits.requests
-    if len(document) > bounds.document_bytes:
+    if memoryview(text).nbytes > bounds.document_bytes:  # before it is copied
         raise LimitExceeded(
             f"{field} is over {bounds.document_bytes} bytes (limit document_bytes).", field=field
         )
+    document = bytes(text)
     brackets = document.count(b"{") + document.count(b"[")
     if brackets <= bounds.json_depth and document.count(b":") <= bounds.json_keys:
         return

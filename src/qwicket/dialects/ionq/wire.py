@@ -355,7 +355,7 @@ def _text(outline: _Outline) -> bytes:
 
 def _document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
     """Return an object as it came; null, which clients cannot read back, becomes empty."""
-    check_document(bytes(raw), field, limits)
+    check_document(raw, field, limits)
     if bytes(raw) == b"null":
         return _EMPTY
     if bytes(raw)[:1] != b"{":

@@ -323,7 +323,7 @@ def document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
     if len(bytes(raw)) > maximum:
         detail = f"{field} is over {maximum} bytes (limit options_bytes)."
         raise LimitExceeded(detail, field=field)
-    check_document(bytes(raw), field, limits)
+    check_document(raw, field, limits)
     if bytes(raw) == b"null":
         return EMPTY
     try:

@@ -68,10 +68,10 @@ def test_the_server_is_asked_to_hold_for_half_a_minute_at_most() -> None:
 def test_a_server_that_holds_nothing_back_is_not_hammered() -> None:
     with BadServer(answer(200, body("running"))) as server:
         with pytest.raises(WaitTimeout):
-            job(server).wait(timeout=1.2)
-        assert len(server.requests) <= 3
+            job(server).wait(timeout=3.2)
         times = [request.at for request in server.requests]
-        assert times[1] - times[0] >= 0.95
+        assert len(times) >= 2
+        assert min(later - earlier for earlier, later in pairwise(times)) >= 0.95
 
 
 @pytest.mark.parametrize("timeout", [0.0, -1.0])
