@@ -244,7 +244,7 @@ class Way(NamedTuple):
     def url(self, job: str) -> str:
         names = {"name": "simulator", "backend": "simulator", "agent": "0123456789abcdef"}
         names |= {"group": job, "device": "x", "rest": "", "part": "0", "token": job}
-        names["account"] = "nobody"
+        names |= {"account": "nobody", "project": "nobody", "provider": "nobody"}
         path = self.path.replace(":path", "").format(id=job, uuid=job, **names)
         return self.dialect.prefix + path
 

@@ -136,7 +136,7 @@ class Ask(NamedTuple):
         names = dict.fromkeys(("name", "backend", "backend_name", "device", "target"), device)
         names |= {"id": group if of_group else job, "group": group, "uuid": job, "part": "0"}
         names |= {"rest": "", "ticket": "x", "agent": "0123456789abcdef"}
-        names |= {"account": "nobody", "token": job}
+        names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
         path = self.path.replace(":path", "").format(**names)
         query = {"job_id": job} if "get_job" in path else {}
         if self.is_bulk and self.prefix.startswith("/qbraid"):

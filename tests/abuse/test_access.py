@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from abuse.conftest import Tokens
-from abuse.dialects import DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
+from abuse.dialects import ADMIN, DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from qwicket.model.ids import new_id, part_id
 from support.pairwise import pairs
 
@@ -87,7 +87,7 @@ def test_public_routes_need_no_token_and_mind_no_bad_one(
 by_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 
 
-@by_dialect
+@pytest.mark.parametrize("dialect", [*DIALECTS, ADMIN], ids=repr)
 def test_a_token_without_the_scope_is_refused_by_name_of_the_scope(
     client: httpx.Client, tokens: Tokens, jobs: dict[str, str], dialect: Dialect
 ) -> None:

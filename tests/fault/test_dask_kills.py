@@ -73,7 +73,7 @@ def test_killed_dask_schedulers_lose_no_job_and_double_no_result(
     with server.client() as client, ledger(server) as books:
         for kills in range(KILLS):
             jobs |= {submit(client, rng) for _ in range(40)}
-            until(lambda: losses(server) == kills, "it noticed the last loss", timeout_s=60)
+            await_losses(server, kills)
             until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
             threading.Event().wait(rng.uniform(0, 0.3))
             until(lambda: with_engines(cluster), "a worker has engines", timeout_s=60)
@@ -90,6 +90,10 @@ def test_killed_dask_schedulers_lose_no_job_and_double_no_result(
 
 def losses(server: LiveServer) -> int:
     return server.log.read_text().count("the Dask scheduler was lost")
+
+
+def await_losses(server: LiveServer, number: int) -> None:
+    until(lambda: losses(server) == number, f"it noticed {number} losses", timeout_s=60)
 
 
 @pytest.mark.timeout(runs(300, long=3600))

@@ -1,4 +1,4 @@
-"""Accounts: what `qwicket user` and `/v1/admin` do, on the data folder and on a running server."""
+"""What administrators' commands and `/v1/admin` do, on the data folder and on a running server."""
 
 from __future__ import annotations
 
@@ -298,7 +298,8 @@ def test_responses_have_the_status_that_is_declared(
         tokens = client.get(f"{base}/{name}/tokens").json()["tokens"]
         assert [each["id"] for each in tokens] == [token.json()["id"]]
         assert status(server, token.json()["secret"]) == 200
-        assert client.delete(f"/v1/admin/tokens/{token.json()['id']}").status_code == 204
+        revoked = client.delete(f"/v1/admin/tokens/{token.json()['id']}")
+        assert (revoked.status_code, revoked.json()) == (200, {"tokens": [token.json()["id"]]})
         assert status(server, token.json()["secret"]) == 401
         assert client.delete(f"{base}/{name}").status_code == 204
         assert client.delete(f"{base}/{name}").status_code == 404
@@ -343,3 +344,93 @@ def test_a_wrong_body_is_refused_by_field(
     with server.client(admin_token) as client:
         refused = client.post(f"/v1/admin/{path}", json=body)
     assert (refused.status_code, refused.json()["field"]) == (400, field)
+
+
+# --- projects, devices, providers and keys --------------------------------------------------------
+
+
+def test_a_project_has_shares_and_members(server: LiveServer, run: Run, name: str) -> None:
+    project = f"p-{name}"[:39]
+    assert done(run("project", "add", project, "--shares", "3")) == f"{project}  3 shares"
+    assert "is taken" in run("project", "add", project).stderr
+    done(run("project", "shares", project, "4"))
+    (found,) = [
+        each
+        for each in json.loads(done(run("project", "list", "--json")))
+        if each["name"] == project
+    ]
+    assert found == {"name": project, "shares": 4, "stored_bytes": 0}
+    done(run("user", "add", name))
+    for _ in range(2):  # a repetition changes nothing
+        done(run("project", "member", "add", project, name))
+    assert done(run("project", "member", "list", project)) == name
+    token = done(run("token", "create", "--user", name, "--project", project))
+    assert status(server, token) == 200
+    done(run("project", "member", "remove", project, name))
+    assert status(server, token) == 401
+    assert done(run("project", "member", "list", project)) == ""
+    assert "no project" in run("project", "member", "list", "nothing").stderr
+
+
+def test_a_device_is_turned_off_with_a_reason_and_on(server: LiveServer, run: Run) -> None:
+    def found() -> dict[str, Any]:
+        devices: list[dict[str, Any]] = json.loads(done(run("device", "list", "--json")))
+        return next(each for each in devices if each["name"] == "clifford")
+
+    assert found()["is_on"]
+    done(run("device", "off", "clifford", "--reason", "new mirrors", "--until", "2099-11-30T08:00"))
+    off = found()
+    assert (off["is_on"], off["reason"], off["until"]) == (
+        *(False, "new mirrors", "2099-11-30T08:00:00Z"),
+    )
+    listed = done(run("device", "list"))
+    assert "off until 2099-11-30 08:00 UTC: new mirrors" in listed
+    done(run("device", "on", "clifford"))
+    assert found()["is_on"]
+    wrong = run("device", "off", "clifford", "--reason", "x", "--until", "2001-01-01T00:00")
+    assert "until has passed" in wrong.stderr
+    assert "no device nothing" in run("device", "on", "nothing").stderr
+
+
+def test_providers_are_shown_and_hidden(run: Run, name: str) -> None:
+    def found() -> dict[str, bool]:
+        rows = json.loads(done(run("provider", "list", "--json")))
+        return {each["name"]: each["is_active"] for each in rows}
+
+    assert done(run("provider", "add", name)) == name
+    assert "is taken" in run("provider", "add", name).stderr
+    assert found()[name]
+    done(run("provider", "off", name))
+    assert not found()[name]
+    done(run("provider", "on", name))
+    assert found()[name]
+    assert "no provider" in run("provider", "on", "nothing").stderr
+
+
+def test_new_keys_end_all_access_tokens(server: LiveServer, run: Run) -> None:
+    with server.client() as client:
+        signed_in = client.post("/ibm/api/users/loginWithToken", json={"apiToken": server.token()})
+        access = signed_in.json()["id"]
+
+        def read() -> int:
+            headers = {"X-Access-Token": access}
+            return client.get("/ibm/api/Network", headers=headers).status_code
+
+        before = read()
+        done(run("keys", "rotate"))
+        assert (before == 401, read()) == (False, 401)
+
+
+def test_a_device_that_is_on_has_no_reason(server: LiveServer, admin_token: str) -> None:
+    with server.client(admin_token) as client:
+        body = {"is_on": True, "reason": "x"}
+        refused = client.patch("/v1/admin/devices/clifford", json=body)
+        assert (refused.status_code, refused.json()["field"]) == (400, "is_on")
+
+
+def test_commands_on_the_folder_need_no_server_and_no_token(tmp_path: Path) -> None:
+    place = ["--data-dir", str(tmp_path / "data")]
+    assert done(run_cli("user", "add", "ada", *place)) == "ada (member)"
+    assert "simulator" not in done(run_cli("device", "list", *place))  # a server adds them
+    refused = run_cli("user", "add", "ada", *place)
+    assert (refused.returncode, refused.stderr) == (1, "Error: The name ada is taken.\n")

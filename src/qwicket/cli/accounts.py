@@ -10,11 +10,20 @@ import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, iso_time, json_flag, print_rows, time_to_minute
-from qwicket.model.accounts import Scope
+from qwicket.cli.listing import (
+    Row,
+    json_flag,
+    minute_of,
+    print_rows,
+    second_of,
+)
+from qwicket.model.accounts import DEFAULT_SCOPES, Scope
+from qwicket.schema import accounts as shapes
+from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
-    from qwicket.model.accounts import Account, JobsOfDeleted, Role, Token
+    from qwicket.cli.administration import Administration
+    from qwicket.model.accounts import JobsOfDeleted, Role
 
 _MAX_PASSWORD_BYTES: Final = 8192
 
@@ -62,7 +71,7 @@ def user() -> None:
     metavar="TIME",
     help="With --from: lifetime of the tokens, such as 90d or 12h.",
 )
-@options.account_location
+@options.administration
 def add_user(
     name: str | None,
     role: Role,
@@ -72,7 +81,7 @@ def add_user(
     tokens: Path | None,
     project: str | None,
     expires: int | None,
-    location: options.Location,
+    admin: Administration,
 ) -> None:
     """Add the account NAME, with a project of its own; or many accounts from a file."""
     if people is not None:
@@ -82,15 +91,14 @@ def add_user(
             raise click.UsageError("--from needs --tokens DIR.")
         from qwicket.cli.people import add_people
 
-        number = add_people(people, tokens, location, project=project, life_s=expires)
+        number = add_people(people, tokens, admin, project=project, life_s=expires)
         click.echo(f"{number} accounts; their tokens are in {tokens}")
         return
     if name is None or tokens is not None or project is not None or expires is not None:
         raise click.UsageError("Give NAME; or --from FILE --tokens DIR for many accounts.")
     password = _password() if password_stdin else None
-    account = options.as_account_admin(
-        location, lambda admin: admin.add_account(name, role, email=email, password=password)
-    )
+    body = schema.NewAccountBody(name=name, role=role, email=email, password=password)
+    account = admin.post("accounts", body=body, of=schema.AdminAccountBody)
     click.echo(f"{account.name} ({account.role})")
 
 
@@ -110,63 +118,64 @@ def _password() -> str:
 @user.command("list")
 @click.option("--deleted", is_flag=True, help="Accounts that were deleted and can be restored.")
 @json_flag
-@options.account_location
-def list_users(deleted: bool, as_json: bool, location: options.Location) -> None:
+@options.administration
+def list_users(deleted: bool, as_json: bool, admin: Administration) -> None:
     """List all accounts."""
-    accounts = options.as_account_admin(location, lambda admin: admin.accounts(deleted=deleted))
-    print_rows(map(_account, accounts), ("name", "role", "e-mail", ""), as_json)
+    query = {"deleted": "true"} if deleted else None
+    found = admin.get("accounts", query=query, of=schema.AdminAccountList)
+    print_rows(map(_account, found.accounts), ("name", "role", "e-mail", ""), as_json)
 
 
-def _account(of: Account) -> Row:
+def _account(of: schema.AdminAccountBody) -> Row:
     record = {
         "name": of.name,
         "role": of.role,
         "email": of.email,
-        "created_at": iso_time(of.created_at),
-        "disabled_at": iso_time(of.disabled_at),
-        "deleted_at": iso_time(of.deleted_at),
+        "created_at": second_of(of.created_at),
+        "disabled_at": second_of(of.disabled_at),
+        "deleted_at": second_of(of.deleted_at),
     }
     state = "disabled" if of.disabled_at else ""
     if of.deleted_at is not None:
-        state = f"deleted {time_to_minute(of.deleted_at)}"
+        state = f"deleted {minute_of(of.deleted_at)}"
     return Row(record, (of.name, of.role, of.email, state))
 
 
 @user.command("disable")
 @click.argument("name")
-@options.account_location
-def disable_user(name: str, location: options.Location) -> None:
+@options.administration
+def disable_user(name: str, admin: Administration) -> None:
     """Disable the account NAME: its tokens no longer sign in."""
-    options.as_account_admin(location, lambda admin: admin.disable_account(name))
+    _change(admin, name, schema.AccountChangeBody(is_enabled=False))
 
 
 @user.command("enable")
 @click.argument("name")
-@options.account_location
-def enable_user(name: str, location: options.Location) -> None:
+@options.administration
+def enable_user(name: str, admin: Administration) -> None:
     """Enable the account NAME again, with its tokens."""
-    options.as_account_admin(location, lambda admin: admin.enable_account(name))
+    _change(admin, name, schema.AccountChangeBody(is_enabled=True))
 
 
 @user.command("role")
 @click.argument("name")
 @click.argument("role", type=options.Choice(["admin", "member"]))
-@options.account_location
-def set_role(name: str, role: Role, location: options.Location) -> None:
+@options.administration
+def set_role(name: str, role: Role, admin: Administration) -> None:
     """Set the ROLE of the account NAME: admin or member.
 
     Who becomes a member loses the tokens with the scopes admin and compute:serve.
     """
-    options.as_account_admin(location, lambda admin: admin.set_role(name, role))
+    _change(admin, name, schema.AccountChangeBody(role=role))
 
 
 @user.command("email")
 @click.argument("name")
 @click.argument("email", required=False)
-@options.account_location
-def set_email(name: str, email: str | None, location: options.Location) -> None:
+@options.administration
+def set_email(name: str, email: str | None, admin: Administration) -> None:
     """Set the EMAIL address of the account NAME; without EMAIL, remove it."""
-    options.as_account_admin(location, lambda admin: admin.set_email(name, email))
+    _change(admin, name, schema.AccountChangeBody(email=email))
 
 
 @user.command("reset")
@@ -174,11 +183,12 @@ def set_email(name: str, email: str | None, location: options.Location) -> None:
 @click.option(
     "--password-stdin", is_flag=True, help="Read a new password from one line of standard input."
 )
-@options.account_location
-def reset_user(name: str, password_stdin: bool, location: options.Location) -> None:
+@options.administration
+def reset_user(name: str, password_stdin: bool, admin: Administration) -> None:
     """Revoke all tokens of the account NAME, and remove its password or set a new one."""
     password = _password() if password_stdin else None
-    options.as_account_admin(location, lambda admin: admin.reset_account(name, password=password))
+    body = schema.ResetBody(password=password)
+    admin.post("accounts", name, "reset", body=body, of=schema.AdminAccountBody)
 
 
 @user.command("delete")
@@ -190,21 +200,25 @@ def reset_user(name: str, password_stdin: bool, location: options.Location) -> N
     show_default=True,
     help="After 30 days: keep its jobs without its name, or remove them.",
 )
-@options.account_location
-def delete_user(name: str, jobs: JobsOfDeleted, location: options.Location) -> None:
+@options.administration
+def delete_user(name: str, jobs: JobsOfDeleted, admin: Administration) -> None:
     """Delete the account NAME and cancel its unfinished jobs.
 
     For 30 days its name stays taken, and `qwicket user restore` brings it back, with its tokens.
     """
-    options.as_account_admin(location, lambda admin: admin.delete_account(name, jobs=jobs))
+    admin.change("DELETE", "accounts", name, query={"jobs": jobs})
 
 
 @user.command("restore")
 @click.argument("name")
-@options.account_location
-def restore_user(name: str, location: options.Location) -> None:
+@options.administration
+def restore_user(name: str, admin: Administration) -> None:
     """Restore the deleted account NAME; `qwicket user list --deleted` has the names."""
-    options.as_account_admin(location, lambda admin: admin.restore_account(name))
+    admin.post("accounts", name, "restore", of=schema.AdminAccountBody)
+
+
+def _change(admin: Administration, name: str, body: schema.AccountChangeBody) -> None:
+    admin.patch("accounts", name, body=body, of=schema.AdminAccountBody)
 
 
 @click.group(cls=Section)
@@ -234,43 +248,41 @@ def token() -> None:
 @click.option(
     "--expires", callback=options.life_s, metavar="TIME", help="Lifetime, such as 90d or 12h."
 )
-@options.account_location
+@options.administration
 def create_token(
     user_name: str,
     project: str | None,
     scopes: tuple[str, ...],
     devices: tuple[str, ...],
     expires: int | None,
-    location: options.Location,
+    admin: Administration,
 ) -> None:
     """Create a token and print it. It cannot be shown again."""
-    made = options.as_account_admin(
-        location,
-        lambda admin: admin.create_token(
-            user_name, project=project, scopes=scopes, devices=devices, life_s=expires
-        ),
-    )
+    given = {"project": project, "devices": devices, "life_s": expires}
+    body = {name: value for name, value in given.items() if value}
+    body["scopes"] = scopes or DEFAULT_SCOPES
+    made = admin.post("accounts", user_name, "tokens", body=body, of=shapes.NewTokenBody)
     click.echo(made.secret)
 
 
 @token.command("list")
 @click.option("--user", "user_name", required=True, metavar="NAME", help="Account of the tokens.")
 @json_flag
-@options.account_location
-def list_tokens(user_name: str, as_json: bool, location: options.Location) -> None:
+@options.administration
+def list_tokens(user_name: str, as_json: bool, admin: Administration) -> None:
     """List the tokens of an account by id. Their secrets are not stored."""
-    tokens = options.as_account_admin(location, lambda admin: admin.tokens(user_name))
-    print_rows(map(_token, tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
+    found = admin.get("accounts", user_name, "tokens", of=shapes.TokenList)
+    print_rows(map(_token, found.tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
 
 
-def _token(of: Token) -> Row:
+def _token(of: shapes.TokenBody) -> Row:
     record: dict[str, Any] = {
         "id": of.id,
         "scopes": of.scopes,
         "devices": of.devices,
-        "created_at": iso_time(of.created_at),
-        "expires_at": iso_time(of.expires_at),
-        "revoked_at": iso_time(of.revoked_at),
+        "created_at": second_of(of.created_at),
+        "expires_at": second_of(of.expires_at),
+        "revoked_at": second_of(of.revoked_at),
         "parent": of.parent,
     }
     devices = f"only {', '.join(of.devices)}" if of.devices else ""
@@ -279,17 +291,17 @@ def _token(of: Token) -> Row:
 
 @token.command("revoke")
 @click.argument("token_id", metavar="ID")
-@options.account_location
-def revoke_token(token_id: str, location: options.Location) -> None:
+@options.administration
+def revoke_token(token_id: str, admin: Administration) -> None:
     """Revoke the token with this ID (see `token list`), and all tokens created with it."""
-    revoked = options.as_account_admin(location, lambda admin: admin.revoke_token(token_id))
-    if revoked is not None and len(revoked) > 1:
+    revoked = admin.delete("tokens", token_id, of=schema.RevokedBody).tokens
+    if len(revoked) > 1:
         click.echo(f"Also revoked, because created with it: {len(revoked) - 1}.")
 
 
-def _lifetime(token: Token) -> str:
+def _lifetime(token: shapes.TokenBody) -> str:
     if token.revoked_at is not None:
-        return f"revoked {time_to_minute(token.revoked_at)}"
+        return f"revoked {minute_of(token.revoked_at)}"
     if token.expires_at is not None:
-        return f"expires {time_to_minute(token.expires_at)}"
+        return f"expires {minute_of(token.expires_at)}"
     return "no expiry"

@@ -2,22 +2,22 @@
 
 from __future__ import annotations
 
-import time
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, iso_time, json_flag, print_rows, size_text, time_to_minute
+from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of, size_text
+from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
-    from qwicket.model.devices import Device, DeviceStatus, Presence
+    from qwicket.cli.administration import Administration
 
 
-def until_ms(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
-    """Parse a time such as 90m or 2026-11-30T08:00; return Unix time in milliseconds.
+def until(_context: click.Context, _option: click.Parameter, text: str | None) -> datetime | None:
+    """Parse a time such as 90m or 2026-11-30T08:00; return it with its zone.
 
     Raises:
         click.BadParameter: The text is not a time.
@@ -29,8 +29,8 @@ def until_ms(_context: click.Context, _option: click.Parameter, text: str | None
     except ValueError:
         life_s = options.life_s(_context, _option, text)
         assert life_s is not None
-        return time.time_ns() // 1_000_000 + 1000 * life_s
-    return int((at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp() * 1000)
+        return datetime.now(UTC) + timedelta(seconds=life_s)
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 @click.group(cls=Section)
@@ -40,44 +40,44 @@ def device() -> None:
 
 @device.command("list")
 @json_flag
-@options.data_location
-def list_devices(as_json: bool, location: options.DataLocation) -> None:
+@options.administration
+def list_devices(as_json: bool, admin: Administration) -> None:
     """List all devices in the database. `qwicket devices` lists those of a running server."""
-    devices = options.as_admin(location, lambda admin: admin.devices())
+    found = admin.get("devices", of=schema.AdminDeviceList)
     headings = ("name", "family", "size", "dialects", "agents", "status")
-    print_rows([_row(*each) for each in devices], headings, as_json)
+    print_rows(map(_row, found.devices), headings, as_json)
 
 
-def _row(of: Device, status: DeviceStatus, presence: Presence | None) -> Row:
+def _row(of: schema.AdminDeviceBody) -> Row:
     record: dict[str, Any] = {
         "name": of.name,
         "family": of.family,
-        "qubits": of.spec.qubits,
+        "qubits": of.qubits,
         "dialects": of.dialects,
         "provider": of.provider,
-        "is_on": status.is_on,
-        "reason": status.reason,
-        "until": iso_time(status.until_at),
+        "is_on": of.is_on,
+        "reason": of.reason,
+        "until": second_of(of.until),
     }
-    if presence is not None:
-        record |= {"agents": presence.agents, "last_seen_at": iso_time(presence.seen_at)}
+    if of.agents is not None:
+        record |= {"agents": of.agents, "last_seen_at": second_of(of.last_seen_at)}
     cells = (
         of.name,
         of.family,
-        size_text(of.family, of.spec.qubits),
+        size_text(of.family, of.qubits),
         ",".join(of.dialects),
-        _served(presence),
-        _off(status),
+        _served(of),
+        _off(of),
     )
     return Row(record, cells)
 
 
 @device.command("on")
 @click.argument("name", shell_complete=completers.stored_device)
-@options.data_location
-def turn_on(name: str, location: options.DataLocation) -> None:
+@options.administration
+def turn_on(name: str, admin: Administration) -> None:
     """Turn the device NAME on: it takes and runs jobs again."""
-    options.as_admin(location, lambda admin: admin.turn_on(name))
+    admin.change("PATCH", "devices", name, body=schema.DeviceChangeBody(is_on=True))
 
 
 @device.command("off")
@@ -85,30 +85,31 @@ def turn_on(name: str, location: options.DataLocation) -> None:
 @click.option("--reason", required=True, help="Reason, which users see.")
 @click.option(
     "--until",
-    callback=until_ms,
+    callback=until,
     metavar="TIME",
     help="Time at which it turns on again: 90m, 12h, 3d, or 2026-11-30T08:00 (UTC).",
 )
-@options.data_location
-def turn_off(name: str, reason: str, until: int | None, location: options.DataLocation) -> None:
+@options.administration
+def turn_off(name: str, reason: str, until: datetime | None, admin: Administration) -> None:
     """Turn the device NAME off: it refuses new jobs. Waiting jobs wait, running jobs continue."""
-    options.as_admin(location, lambda admin: admin.turn_off(name, reason, until_at=until))
+    body = schema.DeviceChangeBody(is_on=False, reason=reason, until=until)
+    admin.change("PATCH", "devices", name, body=body)
 
 
-def _served(presence: Presence | None) -> str:
-    if presence is None:
+def _served(of: schema.AdminDeviceBody) -> str:
+    if of.agents is None:
         return ""
-    if presence.agents:
-        return f"agents: {presence.agents}"
-    if presence.seen_at is None:
+    if of.agents:
+        return f"agents: {of.agents}"
+    if of.last_seen_at is None:
         return "no agent yet"
-    seen = datetime.fromtimestamp(presence.seen_at / 1000, UTC)
+    seen = datetime.fromisoformat(of.last_seen_at)
     return f"away, last seen {seen:%Y-%m-%d %H:%M:%S} UTC"
 
 
-def _off(status: DeviceStatus) -> str:
-    if status.is_on:
+def _off(of: schema.AdminDeviceBody) -> str:
+    if of.is_on:
         return ""
-    if status.until_at is None:
-        return f"off: {status.reason}"
-    return f"off until {time_to_minute(status.until_at)}: {status.reason}"
+    if of.until is None:
+        return f"off: {of.reason}"
+    return f"off until {minute_of(of.until)}: {of.reason}"

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
+
+if TYPE_CHECKING:
+    from qwicket.cli.administration import Administration
 
 
 @click.group(cls=Section, short_help="Void all short-lived access tokens.")
@@ -14,11 +19,11 @@ def keys() -> None:
 
 
 @keys.command("rotate")
-@options.data_location
-def rotate(location: options.DataLocation) -> None:
+@options.administration
+def rotate(admin: Administration) -> None:
     """Sign with a new key. Access tokens and URLs signed before become invalid on all servers.
 
     Clients that renew their access tokens continue; others must sign in again. API tokens stay
     valid.
     """
-    options.as_admin(location, lambda admin: admin.rotate_keys())
+    admin.change("POST", "keys", "rotate")

@@ -78,11 +78,16 @@ def print_table(rows: Iterable[Sequence[str]], headings: Sequence[str]) -> None:
         click.echo(line)
 
 
-def iso_time(at_ms: int | None) -> str | None:
-    """Return Unix milliseconds as ISO 8601 in UTC, truncated to seconds, for JSON."""
-    if at_ms is None:
+def second_of(at: str | None) -> str | None:
+    """Return a time of a response in UTC, truncated to seconds, for JSON."""
+    if at is None:
         return None
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return datetime.fromisoformat(at).astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def minute_of(at: str) -> str:
+    """Return a time of a response as text to the minute."""
+    return time_to_minute(round(1000 * datetime.fromisoformat(at).timestamp()))
 
 
 def time_to_minute(at_ms: int) -> str:

@@ -17,9 +17,9 @@ from qwicket.folders import default_data_dir
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from qwicket.cli.remote_admin import AccountAdministration
     from qwicket.clients.native import Client
     from qwicket.gateway.admin import Admin
+    from qwicket.store import Store
 
     Connect = Callable[[], Client]
     """Function that returns a client of the chosen server."""
@@ -148,11 +148,11 @@ def data_location(command: F) -> F:
 Location = DataLocation | ServerLocation
 
 
-def account_location(command: F) -> F:
-    """Add the options of the data location, or of a running server, as one argument `location`."""
+def administration(command: F) -> F:
+    """Add the options of the data location or a running server, as one argument `admin`."""
 
     @functools.wraps(command)
-    def with_location(
+    def with_admin(
         *,
         data_dir: Path,
         database_url: str | None,
@@ -160,12 +160,14 @@ def account_location(command: F) -> F:
         profile: str | None,
         **others: Any,
     ) -> Any:
-        where: DataLocation | ServerLocation = DataLocation(data_dir, database_url)
-        if url is not None or profile is not None:
-            where = ServerLocation(url, profile)
-        return command(location=where, **others)
+        from qwicket.cli.administration import Administration
 
-    return cast(F, data_dir(database_url(_url_of_server(_profile(client_errors(with_location))))))
+        location: Location = DataLocation(data_dir, database_url)
+        if url is not None or profile is not None:
+            location = ServerLocation(url, profile)
+        return command(admin=Administration(location), **others)
+
+    return cast(F, data_dir(database_url(_url_of_server(_profile(client_errors(with_admin))))))
 
 
 def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -183,39 +185,28 @@ def life_s(_context: click.Context, _option: click.Parameter, text: str | None) 
     return seconds
 
 
-def as_account_admin(
-    location: DataLocation | ServerLocation,
-    work: Callable[[AccountAdministration], Awaitable[T]],
-) -> T:
-    """Run an operation on accounts: on the database, or on a running server.
-
-    Raises:
-        click.ClickException: The operation was refused, or the database cannot be used.
-        ClientError: The server does not respond, or refused the operation.
-    """
-    if isinstance(location, DataLocation):
-        return as_admin(location, work)
-    import asyncio
-
-    from qwicket.cli.remote_admin import RemoteAdmin
-
-    async def do() -> T:
-        return await work(RemoteAdmin(location.url, location.profile))
-
-    return asyncio.run(do())
-
-
 def as_admin(location: DataLocation, work: Callable[[Admin], Awaitable[T]]) -> T:
     """Run an administrator's operation on the database; a server may run at the same time.
 
     Raises:
         click.ClickException: The operation was refused, or the database cannot be used.
     """
-    import asyncio
-    import logging
     import time
 
     from qwicket.gateway.admin import Admin
+
+    return with_store(location, lambda store: work(Admin(store, lambda: time.time_ns() // 10**6)))
+
+
+def with_store(location: DataLocation, work: Callable[[Store], Awaitable[T]]) -> T:
+    """Run an operation on the database; a server may run at the same time.
+
+    Raises:
+        click.ClickException: The operation was refused, or the database cannot be used.
+    """
+    import asyncio
+    import logging
+
     from qwicket.model.errors import QwicketError
     from qwicket.store import open_postgres, open_sqlite
 
@@ -223,7 +214,7 @@ def as_admin(location: DataLocation, work: Callable[[Admin], Awaitable[T]]) -> T
         url = location.database_url
         store = open_postgres(url) if url else open_sqlite(location.data_dir)
         try:
-            return await work(Admin(store, lambda: time.time_ns() // 1_000_000))
+            return await work(store)
         finally:
             await store.close()
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from qwicket.cli import options
-from qwicket.model.accounts import Person
+from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.gateway.tokens import NewToken
+    from qwicket.cli.administration import Administration
 
 _MAX_BYTES: Final = 16 << 20
 _COLUMNS: Final = {"name", "email"}
@@ -26,7 +25,7 @@ _COLUMNS: Final = {"name", "email"}
 def add_people(
     file: Path,
     folder: Path,
-    location: options.Location,
+    admin: Administration,
     *,
     project: str | None,
     life_s: int | None,
@@ -47,14 +46,13 @@ def add_people(
         raise click.ClickException(f"{folder / taken[0]} exists already.")
     if not os.access(folder, os.W_OK | os.X_OK):
         raise click.ClickException(f"{folder}: no files can be written there.")
-    made = options.as_account_admin(
-        location, lambda admin: admin.add_accounts(people, project=project, life_s=life_s)
-    )
+    body = schema.PeopleBody(accounts=tuple(people), project=project, life_s=life_s)
+    made = admin.post("bulk", "accounts", body=body, of=schema.SecretList).accounts
     _write(folder, made)
     return len(made)
 
 
-def read(file: Path) -> list[Person]:
+def read(file: Path) -> list[schema.PersonBody]:
     """Return the people in a CSV or JSON file.
 
     Raises:
@@ -79,14 +77,14 @@ def read(file: Path) -> list[Person]:
     return rows
 
 
-def _json(text: str) -> list[Person]:
+def _json(text: str) -> list[schema.PersonBody]:
     found = json.loads(text)
     if not isinstance(found, list):
         raise ValueError("it must be a list of objects with name and email.")
     return [_person(f"object {k}", each) for k, each in enumerate(found, start=1)]
 
 
-def _csv(text: str) -> list[Person]:
+def _csv(text: str) -> list[schema.PersonBody]:
     lines = csv.DictReader(io.StringIO(text), skipinitialspace=True)
     if "name" not in (lines.fieldnames or ()):
         raise ValueError("the first line must have the columns: name,email.")
@@ -96,22 +94,22 @@ def _csv(text: str) -> list[Person]:
         raise ValueError(f"line {lines.line_num}: {error}.") from None
 
 
-def _person(place: str, row: Any) -> Person:
+def _person(place: str, row: Any) -> schema.PersonBody:
     if not isinstance(row, dict) or set(row) - _COLUMNS or "name" not in row:
         raise ValueError(f"{place}: there must be name, and may be email, and nothing else.")
     name, email = row["name"], row.get("email") or None
     if not isinstance(name, str) or not isinstance(email, str | None):
         raise ValueError(f"{place}: name and email must be texts.")
-    return Person(name.strip(), email.strip() if email else None)
+    return schema.PersonBody(name=name.strip(), email=email.strip() if email else None)
 
 
-def _write(folder: Path, made: Sequence[tuple[str, NewToken]]) -> None:
-    for name, token in made:
-        path = folder / name  # names have no slash and do not begin with a dot
+def _write(folder: Path, made: Sequence[schema.SecretBody]) -> None:
+    for each in made:
+        path = folder / each.name  # names have no slash and do not begin with a dot
         try:
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
             with os.fdopen(descriptor, "w") as file:
-                file.write(token.secret)
+                file.write(each.secret)
         except OSError as error:
             raise click.ClickException(
                 f"{path}: {error.strerror}. The accounts were added; for those without a file use"

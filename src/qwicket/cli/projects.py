@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, print_rows
+from qwicket.schema import accounts as shapes
+from qwicket.schema import admin as schema
+
+if TYPE_CHECKING:
+    from qwicket.cli.administration import Administration
 
 
 @click.group(cls=Section)
@@ -19,17 +26,18 @@ def project() -> None:
 @click.option(
     "--shares", default=1, show_default=True, metavar="N", help="Shares; see `project shares`."
 )
-@options.data_location
-def add_project(name: str, shares: int, location: options.DataLocation) -> None:
+@options.administration
+def add_project(name: str, shares: int, admin: Administration) -> None:
     """Add the project NAME, without members."""
-    made = options.as_admin(location, lambda admin: admin.add_project(name, shares=shares))
+    body = schema.NewProjectBody(name=name, shares=shares)
+    made = admin.post("projects", body=body, of=shapes.ProjectBody)
     click.echo(f"{made.name}  {made.shares} shares")
 
 
 @project.command("list")
 @json_flag
-@options.data_location
-def list_projects(as_json: bool, location: options.DataLocation) -> None:
+@options.administration
+def list_projects(as_json: bool, admin: Administration) -> None:
     """List all projects with their shares and the size of their programs and results."""
     rows = [
         Row(
@@ -40,7 +48,7 @@ def list_projects(as_json: bool, location: options.DataLocation) -> None:
                 f"{each.stored_bytes / 1e6:.1f} MB",
             ),
         )
-        for each in options.as_admin(location, lambda admin: admin.projects())
+        for each in admin.get("projects", of=shapes.ProjectList).projects
     ]
     print_rows(rows, ("name", "shares", "stored"), as_json)
 
@@ -48,10 +56,11 @@ def list_projects(as_json: bool, location: options.DataLocation) -> None:
 @project.command("shares")
 @click.argument("name")
 @click.argument("shares", type=int)
-@options.data_location
-def set_shares(name: str, shares: int, location: options.DataLocation) -> None:
+@options.administration
+def set_shares(name: str, shares: int, admin: Administration) -> None:
     """Set the SHARES of the project NAME. Waiting projects share devices in proportion to them."""
-    options.as_admin(location, lambda admin: admin.set_shares(name, shares))
+    body = schema.ProjectChangeBody(shares=shares)
+    admin.patch("projects", name, body=body, of=shapes.ProjectBody)
 
 
 @project.group("member")
@@ -62,26 +71,27 @@ def member() -> None:
 @member.command("add")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("account")
-@options.data_location
-def add_member(project_name: str, account: str, location: options.DataLocation) -> None:
+@options.administration
+def add_member(project_name: str, account: str, admin: Administration) -> None:
     """Add ACCOUNT to PROJECT: it can submit jobs for the project and read its jobs."""
-    options.as_admin(location, lambda admin: admin.add_member(project_name, account))
+    admin.change("PUT", "projects", project_name, "members", account)
 
 
 @member.command("remove")
 @click.argument("project_name", metavar="PROJECT")
 @click.argument("account")
-@options.data_location
-def remove_member(project_name: str, account: str, location: options.DataLocation) -> None:
+@options.administration
+def remove_member(project_name: str, account: str, admin: Administration) -> None:
     """Remove ACCOUNT from PROJECT, and revoke its tokens for that project."""
-    options.as_admin(location, lambda admin: admin.remove_member(project_name, account))
+    admin.change("DELETE", "projects", project_name, "members", account)
 
 
 @member.command("list")
 @click.argument("project_name", metavar="PROJECT")
 @json_flag
-@options.data_location
-def list_members(project_name: str, as_json: bool, location: options.DataLocation) -> None:
+@options.administration
+def list_members(project_name: str, as_json: bool, admin: Administration) -> None:
     """List the accounts in PROJECT."""
-    names = options.as_admin(location, lambda admin: admin.members(project_name))
-    print_rows([Row({"name": name}, (name,)) for name in names], ("account",), as_json)
+    found = admin.get("projects", project_name, "members", of=schema.MemberList)
+    rows = [Row({"name": name}, (name,)) for name in found.accounts]
+    print_rows(rows, ("account",), as_json)

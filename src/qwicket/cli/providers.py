@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, print_rows
+from qwicket.schema import admin as schema
+
+if TYPE_CHECKING:
+    from qwicket.cli.administration import Administration
 
 
 @click.group(cls=Section)
@@ -16,39 +22,40 @@ def provider() -> None:
 
 @provider.command("add")
 @click.argument("name")
-@options.data_location
-def add_provider(name: str, location: options.DataLocation) -> None:
+@options.administration
+def add_provider(name: str, admin: Administration) -> None:
     """Add the provider NAME, active and without devices."""
-    made = options.as_admin(location, lambda admin: admin.add_provider(name))
+    body = schema.NewProviderBody(name=name)
+    made = admin.post("providers", body=body, of=schema.ProviderBody)
     click.echo(made.name)
 
 
 @provider.command("list")
 @json_flag
-@options.data_location
-def list_providers(as_json: bool, location: options.DataLocation) -> None:
+@options.administration
+def list_providers(as_json: bool, admin: Administration) -> None:
     """List all providers."""
     rows = [
         Row(
             {"name": each.name, "is_active": each.is_active},
             (each.name, "" if each.is_active else "off"),
         )
-        for each in options.as_admin(location, lambda admin: admin.providers())
+        for each in admin.get("providers", of=schema.ProviderList).providers
     ]
     print_rows(rows, ("name", ""), as_json)
 
 
 @provider.command("on")
 @click.argument("name")
-@options.data_location
-def turn_on(name: str, location: options.DataLocation) -> None:
+@options.administration
+def turn_on(name: str, admin: Administration) -> None:
     """Show the devices of the provider NAME, and let them take jobs."""
-    options.as_admin(location, lambda admin: admin.set_active(name, True))
+    admin.change("PATCH", "providers", name, body=schema.ProviderChangeBody(is_active=True))
 
 
 @provider.command("off")
 @click.argument("name")
-@options.data_location
-def turn_off(name: str, location: options.DataLocation) -> None:
+@options.administration
+def turn_off(name: str, admin: Administration) -> None:
     """Hide the devices of the provider NAME and refuse new jobs. Accepted jobs still run."""
-    options.as_admin(location, lambda admin: admin.set_active(name, False))
+    admin.change("PATCH", "providers", name, body=schema.ProviderChangeBody(is_active=False))

@@ -16,6 +16,7 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
         created_at: Time of its creation.
         expires_at: Time of its expiry; null if it never expires.
         parent: Id of the token that created it; null if an administrator did.
+        revoked_at: Time of its revocation; null if it was not revoked.
     """
 
     id: str
@@ -25,6 +26,7 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
     created_at: str | None = None
     expires_at: str | None = None
     parent: str | None = None
+    revoked_at: str | None = None
 
 
 class NewTokenBody(TokenBody, RedactedRepr, frozen=True, kw_only=True):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Annotated, Literal
 
 import msgspec
@@ -11,6 +12,7 @@ from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, 
 
 Name = Annotated[str, msgspec.Meta(max_length=254)]
 Life = Annotated[int, msgspec.Meta(ge=1, le=100 * 365 * 86_400)]
+Shares = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Password = Annotated[str, msgspec.Meta(max_length=1_024)]
 
 
@@ -136,3 +138,139 @@ class SecretList(ResponseBody, frozen=True, kw_only=True):
     """
 
     accounts: tuple[SecretBody, ...]
+
+
+class RevokedBody(ResponseBody, frozen=True, kw_only=True):
+    """Tokens that no longer sign in.
+
+    Attributes:
+        tokens: Ids of the token and of all that were created with it.
+    """
+
+    tokens: tuple[str, ...]
+
+
+class NewProjectBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/projects`.
+
+    Attributes:
+        name: Name of the project.
+        shares: Its weight in the queue of each device.
+    """
+
+    name: Name
+    shares: Shares = 1
+
+
+class ProjectChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PATCH /v1/admin/projects/{project}`.
+
+    Attributes:
+        shares: Its weight in the queue of each device.
+    """
+
+    shares: Shares
+
+
+class MemberList(ResponseBody, frozen=True, kw_only=True):
+    """The accounts in a project.
+
+    Attributes:
+        accounts: Their names.
+    """
+
+    accounts: tuple[str, ...]
+
+
+class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
+    """A device, as administrators see it.
+
+    Attributes:
+        name: Name of the device.
+        family: Family of its programs.
+        qubits: Number of its qubits, modes or wires.
+        dialects: Dialects that show it.
+        provider: Name of its provider.
+        is_on: Whether it is on.
+        reason: Why it is off, as users see it.
+        until: Time at which it turns on again; null if there is none.
+        agents: Number of agents that serve it; null if the server itself runs its jobs.
+        last_seen_at: Time of its agents' last request; null if there was none.
+    """
+
+    name: str
+    family: str
+    qubits: int
+    dialects: tuple[str, ...]
+    provider: str
+    is_on: bool
+    reason: str
+    until: str | None
+    agents: int | None
+    last_seen_at: str | None
+
+
+class AdminDeviceList(ResponseBody, frozen=True, kw_only=True):
+    """All devices in listing order.
+
+    Attributes:
+        devices: All of them.
+    """
+
+    devices: tuple[AdminDeviceBody, ...]
+
+
+class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PATCH /v1/admin/devices/{name}`.
+
+    Attributes:
+        is_on: Whether the device takes new jobs and runs those that wait.
+        reason: Why it is off: one line for users.
+        until: Time at which it turns on again, with its zone; null if there is none.
+    """
+
+    is_on: bool
+    reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
+    until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+
+
+class ProviderBody(ResponsePart, frozen=True, kw_only=True):
+    """An owner of devices.
+
+    Attributes:
+        name: Name of the provider.
+        is_active: Whether its devices are shown and take jobs.
+    """
+
+    name: str
+    is_active: bool
+
+
+class ProviderList(ResponseBody, frozen=True, kw_only=True):
+    """All providers.
+
+    Attributes:
+        providers: All of them.
+    """
+
+    providers: tuple[ProviderBody, ...]
+
+
+class NewProviderBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/providers`.
+
+    Attributes:
+        name: Name of the provider.
+    """
+
+    name: Name
+
+
+class ProviderChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PATCH /v1/admin/providers/{provider}`.
+
+    Attributes:
+        is_active: Whether its devices are shown and take jobs.
+    """
+
+    is_active: bool

@@ -23,7 +23,7 @@ from support.pairwise import pairs
 # From the design's "Command line (a contract: scripts depend on it)", for what exists.
 DATA: Final = {"--data-dir", "--database-url"}
 REMOTE: Final = {"--url", "--profile"}
-ACCOUNTS: Final = DATA | REMOTE
+ADMIN: Final = DATA | REMOTE
 SERVER: Final = {"--url", "--token", "--token-file"}
 CONTRACT: Final = {
     "serve": DATA
@@ -50,33 +50,33 @@ CONTRACT: Final = {
     "scale": {"--connect", "--token", "--token-file", "--slurm", "--kubernetes", "--kubernetes-url"}
     | {"--min", "--max", "--slots", "--idle-s", "--memory-bytes", "--group", "--command"}
     | {"--insecure"},
-    "user add": ACCOUNTS
+    "user add": ADMIN
     | {"--role", "--email", "--password-stdin", "--from", "--tokens", "--project", "--expires"},
-    "user list": ACCOUNTS | {"--deleted", "--json"},
-    "user disable": ACCOUNTS,
-    "user enable": ACCOUNTS,
-    "user role": ACCOUNTS,
-    "user email": ACCOUNTS,
-    "user reset": ACCOUNTS | {"--password-stdin"},
-    "user delete": ACCOUNTS | {"--jobs"},
-    "user restore": ACCOUNTS,
-    "token create": ACCOUNTS | {"--user", "--project", "--scope", "--device", "--expires"},
-    "token list": ACCOUNTS | {"--user", "--json"},
-    "token revoke": ACCOUNTS,
-    "keys rotate": DATA,
-    "project add": DATA | {"--shares"},
-    "project list": DATA | {"--json"},
-    "project shares": DATA,
-    "project member add": DATA,
-    "project member remove": DATA,
-    "project member list": DATA | {"--json"},
-    "provider add": DATA,
-    "provider list": DATA | {"--json"},
-    "provider on": DATA,
-    "provider off": DATA,
-    "device list": DATA | {"--json"},
-    "device on": DATA,
-    "device off": DATA | {"--reason", "--until"},
+    "user list": ADMIN | {"--deleted", "--json"},
+    "user disable": ADMIN,
+    "user enable": ADMIN,
+    "user role": ADMIN,
+    "user email": ADMIN,
+    "user reset": ADMIN | {"--password-stdin"},
+    "user delete": ADMIN | {"--jobs"},
+    "user restore": ADMIN,
+    "token create": ADMIN | {"--user", "--project", "--scope", "--device", "--expires"},
+    "token list": ADMIN | {"--user", "--json"},
+    "token revoke": ADMIN,
+    "keys rotate": ADMIN,
+    "project add": ADMIN | {"--shares"},
+    "project list": ADMIN | {"--json"},
+    "project shares": ADMIN,
+    "project member add": ADMIN,
+    "project member remove": ADMIN,
+    "project member list": ADMIN | {"--json"},
+    "provider add": ADMIN,
+    "provider list": ADMIN | {"--json"},
+    "provider on": ADMIN,
+    "provider off": ADMIN,
+    "device list": ADMIN | {"--json"},
+    "device on": ADMIN,
+    "device off": ADMIN | {"--reason", "--until"},
     "submit": REMOTE
     | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
     | {"--key", "--name", "--tag", "--wait", "--json"},

@@ -190,9 +190,14 @@ class Api:
         send = Send(method, path, named, _json(body), hold_s=hold_s)
         return wire.decode((yield from self._retry(send, self._retry_policy)), of)
 
+    def change(self, method: str, path: str, body: Any) -> Operation[None]:
+        """Send an idempotent request whose response has no body."""
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        yield from self._retry(Send(method, path, headers, _json(body)), self._retry_policy)
+
     def delete(self, path: str) -> Operation[None]:
         """Send a DELETE request; after a lost response the next attempt raises a 404."""
-        yield from self._retry(Send("DELETE", path), self._retry_policy)
+        yield from self.change("DELETE", path, None)
 
     def stream(self, path: str, last: int | None) -> Send:
         """Return the request for a stream that begins after event number `last`."""

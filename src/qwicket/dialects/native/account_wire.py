@@ -71,19 +71,18 @@ def account(
     )
 
 
-def project_list(projects: Iterable[Project]) -> schema.accounts.ProjectList:
-    return schema.accounts.ProjectList(
-        projects=tuple(
-            schema.accounts.ProjectBody(
-                id=each.id,
-                name=each.name,
-                shares=each.shares,
-                created_at=time(each.created_at),
-                stored_bytes=each.stored_bytes,
-            )
-            for each in projects
-        )
+def project(of: Project) -> schema.accounts.ProjectBody:
+    return schema.accounts.ProjectBody(
+        id=of.id,
+        name=of.name,
+        shares=of.shares,
+        created_at=time(of.created_at),
+        stored_bytes=of.stored_bytes,
     )
+
+
+def project_list(projects: Iterable[Project]) -> schema.accounts.ProjectList:
+    return schema.accounts.ProjectList(projects=tuple(map(project, projects)))
 
 
 def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> schema.accounts.TokenList:
@@ -109,4 +108,5 @@ def _token(of: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBody:
         created_at=time(of.created_at),
         expires_at=time(of.expires_at),
         parent=of.parent,
+        revoked_at=time(of.revoked_at),
     )

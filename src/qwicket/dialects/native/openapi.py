@@ -69,6 +69,8 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Name of the device, worker or scaler.",
         {"type": "string", "examples": ["qpu.aria-1"]},
     ),
+    "{project}": ("Name of the project.", {"type": "string"}),
+    "{provider}": ("Name of the provider.", {"type": "string"}),
     "{token}": ("Id of the token.", {"type": "string"}),
     "{part}": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
 }

@@ -60,7 +60,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     """
     body = decode(text, _submit_decoder)
     for field in ("inputs", "outputs", "tags"):
-        check_document(bytes(getattr(body, field)), field, limits)
+        check_document(getattr(body, field), field, limits)
     return Submission(
         dialect=DIALECT,
         device=body.device,

@@ -6,14 +6,16 @@ import functools
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.native import account_wire
-from qwicket.dialects.native.admin.accounts import AccountHandlers
+from qwicket.dialects.native.admin import accounts, devices, projects
+from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
-from qwicket.schema import accounts
+from qwicket.schema import accounts as shapes
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
+    from qwicket.dialects.native.admin.access import Access
     from qwicket.dialects.registration import DialectSettings
     from qwicket.gateway import Gateway
 
@@ -23,59 +25,100 @@ _ACCOUNT: Final = json_body(schema.NewAccountBody)
 _PEOPLE: Final = json_body(schema.PeopleBody)
 _CHANGE: Final = json_body(schema.AccountChangeBody)
 _RESET: Final = json_body(schema.ResetBody)
-_DO: Final = AccountHandlers
+_PROJECT: Final = json_body(schema.NewProjectBody)
+_SHARES: Final = json_body(schema.ProjectChangeBody)
+_DEVICE: Final = json_body(schema.DeviceChangeBody)
+_PROVIDER: Final = json_body(schema.NewProviderBody)
+_ACTIVITY: Final = json_body(schema.ProviderChangeBody)
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
-        *("GET", "/accounts", _DO.list_accounts, _A),
+        *("GET", "/accounts", accounts.list_accounts, _A),
         query=("deleted",),
         responses=(schema.AdminAccountList,),
     ),
     Route(
-        *("POST", "/accounts", _DO.create_account, _A, _ACCOUNT),
+        *("POST", "/accounts", accounts.create_account, _A, _ACCOUNT),
         responses=(schema.AdminAccountBody,),
         status=201,
     ),
     Route(
-        *("POST", "/bulk/accounts", _DO.create_accounts, _A, _PEOPLE),
+        *("POST", "/bulk/accounts", accounts.create_accounts, _A, _PEOPLE),
         responses=(schema.SecretList,),
         status=201,
     ),
     Route(
-        *("GET", "/accounts/{account}", _DO.read_any_account, _A),
+        *("GET", "/accounts/{account}", accounts.read_any_account, _A),
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("PATCH", "/accounts/{account}", _DO.change_account, _A, _CHANGE),
+        *("PATCH", "/accounts/{account}", accounts.change_account, _A, _CHANGE),
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("DELETE", "/accounts/{account}", _DO.delete_account, _A),
+        *("DELETE", "/accounts/{account}", accounts.delete_account, _A),
         query=("jobs",),
         status=204,
     ),
     Route(
-        *("POST", "/accounts/{account}/reset", _DO.reset_account, _A, _RESET),
+        *("POST", "/accounts/{account}/reset", accounts.reset_account, _A, _RESET),
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("POST", "/accounts/{account}/restore", _DO.restore_account, _A),
+        *("POST", "/accounts/{account}/restore", accounts.restore_account, _A),
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("GET", "/accounts/{account}/tokens", _DO.list_tokens_of, _A),
-        responses=(accounts.TokenList,),
+        *("GET", "/accounts/{account}/tokens", accounts.list_tokens_of, _A),
+        responses=(shapes.TokenList,),
     ),
     Route(
-        *("POST", "/accounts/{account}/tokens", _DO.create_token_for, _A, _TOKEN),
-        responses=(accounts.NewTokenBody,),
+        *("POST", "/accounts/{account}/tokens", accounts.create_token_for, _A, _TOKEN),
+        responses=(shapes.NewTokenBody,),
         status=201,
     ),
-    Route("DELETE", "/tokens/{token}", _DO.revoke_any_token, _A, status=204),
+    Route(
+        *("DELETE", "/tokens/{token}", accounts.revoke_any_token, _A),
+        responses=(schema.RevokedBody,),
+    ),
+    Route(*("GET", "/projects", projects.list_all_projects, _A), responses=(shapes.ProjectList,)),
+    Route(
+        *("POST", "/projects", projects.create_project, _A, _PROJECT),
+        responses=(shapes.ProjectBody,),
+        status=201,
+    ),
+    Route(
+        *("PATCH", "/projects/{project}", projects.change_project, _A, _SHARES),
+        responses=(shapes.ProjectBody,),
+    ),
+    Route(
+        *("GET", "/projects/{project}/members", projects.list_members, _A),
+        responses=(schema.MemberList,),
+    ),
+    Route(*("PUT", "/projects/{project}/members/{account}", projects.add_member, _A), status=204),
+    Route(
+        *("DELETE", "/projects/{project}/members/{account}", projects.remove_member, _A),
+        status=204,
+    ),
+    Route(*("GET", "/devices", devices.list_all_devices, _A), responses=(schema.AdminDeviceList,)),
+    Route("PATCH", "/devices/{name}", devices.change_device, _A, _DEVICE, status=204),
+    Route("GET", "/providers", devices.list_providers, _A, responses=(schema.ProviderList,)),
+    Route(
+        *("POST", "/providers", devices.create_provider, _A, _PROVIDER),
+        responses=(schema.ProviderBody,),
+        status=201,
+    ),
+    Route("PATCH", "/providers/{provider}", devices.change_provider, _A, _ACTIVITY, status=204),
+    Route("POST", "/keys/rotate", devices.rotate_keys, _A, status=204),
 )
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
     """Return the application at `/v1/admin`."""
-    error_body = functools.partial(problem, public_url=settings.public_url)
-    return Dialect(AccountHandlers(gateway), ROUTES, error_body, error_type=PROBLEM_TYPE)
+    return application(TokenAccess(gateway), settings.public_url)
+
+
+def application(access: Access, public_url: str = "") -> Dialect:
+    """Return the application with another way to sign in than tokens."""
+    error_body = functools.partial(problem, public_url=public_url)
+    return Dialect(access, ROUTES, error_body, error_type=PROBLEM_TYPE)

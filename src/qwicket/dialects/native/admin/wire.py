@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account
+    from qwicket.model.devices import Device, DeviceStatus, Presence
 
 
 def admin_account(of: Account) -> schema.AdminAccountBody:
@@ -34,5 +35,27 @@ def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
     return schema.SecretList(
         accounts=tuple(
             schema.SecretBody(name=name, id=new.token.id, secret=new.secret) for name, new in made
+        )
+    )
+
+
+def device_list(
+    found: Iterable[tuple[Device, DeviceStatus, Presence | None]],
+) -> schema.AdminDeviceList:
+    return schema.AdminDeviceList(
+        devices=tuple(
+            schema.AdminDeviceBody(
+                name=device.name,
+                family=device.family,
+                qubits=device.spec.qubits,
+                dialects=tuple(device.dialects),
+                provider=device.provider,
+                is_on=status.is_on,
+                reason=status.reason,
+                until=time(status.until_at),
+                agents=None if presence is None else presence.agents,
+                last_seen_at=None if presence is None else time(presence.seen_at),
+            )
+            for device, status, presence in found
         )
     )

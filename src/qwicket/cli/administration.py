@@ -1,0 +1,171 @@
+"""Requests of administrators' commands to `/v1/admin`: of a running server, or of the database.
+
+Without a server the same routes run in this process, so a command works alike in both places.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import getpass
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import quote, unquote_to_bytes, urlencode
+
+import click
+
+from qwicket.cli.options import ServerLocation, with_store
+from qwicket.clients.http import Response, RetryPolicy
+from qwicket.clients.native import ApiError
+from qwicket.clients.native.config import settings
+from qwicket.clients.native.protocol import Pause
+from qwicket.clients.native.transport import Transport
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.cli.options import DataLocation, Location
+    from qwicket.clients.native.protocol import Operation, Send, StepResult
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+    from qwicket.store import Store
+
+T = TypeVar("T")
+
+_PATH: Final = "/v1/admin"
+_TIMEOUT_S: Final = 600.0
+"""Nothing ends a request in this process."""
+
+
+class Administration:
+    """Sends requests to `/v1/admin`.
+
+    Args:
+        location: A running server, or the data without one.
+
+    Raises:
+        ClientError: There is no token, or the address or profile is invalid.
+    """
+
+    def __init__(self, location: Location) -> None:
+        self._is_remote = isinstance(location, ServerLocation)
+        if isinstance(location, ServerLocation):
+            found = settings(location.url, profile=location.profile)
+            self._transport = Transport(found.url, found.token, found.timeout_s)
+        else:
+            self._transport = _DatabaseTransport(location)
+
+    def get(self, *path: str, of: type[T], query: Mapping[str, str] | None = None) -> T:
+        """Read a path, whose parts may have any characters."""
+        return self._run(self._transport.api.get(_path(path, query), of))
+
+    def post(self, *path: str, body: Any = None, of: type[T]) -> T:
+        """Send a POST request once: its repetition could do it twice."""
+        return self._run(self._transport.api.post_once(_path(path), body, of))
+
+    def patch(self, *path: str, body: Any, of: type[T]) -> T:
+        return self._run(self._transport.api.send("PATCH", _path(path), body, of))
+
+    def delete(self, *path: str, of: type[T]) -> T:
+        return self._run(self._transport.api.send("DELETE", _path(path), None, of))
+
+    def change(
+        self, method: str, *path: str, body: Any = None, query: Mapping[str, str] | None = None
+    ) -> None:
+        """Send an idempotent request whose response has no body."""
+        self._run(self._transport.api.change(method, _path(path, query), body))
+
+    def _run(self, operation: Operation[T]) -> T:
+        try:
+            return self._transport.run(operation)
+        except ApiError as error:
+            if self._is_remote:
+                raise
+            # Without a server, its status means nothing.
+            raise click.ClickException(error.detail) from None
+
+
+def _path(parts: tuple[str, ...], query: Mapping[str, str] | None = None) -> str:
+    path = "/".join((_PATH, *(quote(part, safe="") for part in parts)))
+    return f"{path}?{urlencode(query)}" if query else path
+
+
+class _DatabaseTransport(Transport):
+    """Runs the routes in this process, as an administrator, with the database of a location."""
+
+    def __init__(self, location: DataLocation) -> None:
+        super().__init__("http://localhost", "-", _TIMEOUT_S, RetryPolicy(max_attempts=1))
+        self._location = location
+
+    def _do(self, step: Send | Pause) -> StepResult:
+        assert not isinstance(step, Pause), "a request to the database is not repeated"
+        return with_store(self._location, lambda store: _respond(store, step))
+
+
+async def _respond(store: Store, request: Send) -> Response:
+    """Return the response of `/v1/admin` to one request."""
+    import time
+
+    from qwicket.dialects.native.admin.routes import application
+    from qwicket.gateway.admin import Admin
+    from qwicket.model.accounts import Actor, Scope
+    from qwicket.model.limits import Limits
+    from qwicket.server.router import Router
+
+    class DatabaseAccess:
+        """Who can use the database may do everything."""
+
+        admin = Admin(store, lambda: time.time_ns() // 1_000_000)
+        limits = Limits()
+
+        async def sign_in(self, request: Request[Any]) -> Actor:
+            return Actor(
+                account="",
+                account_name=getpass.getuser(),
+                role="admin",
+                project="",
+                token="",
+                scopes=frozenset({Scope.ADMIN}),
+                devices=frozenset(),
+            )
+
+    router = Router({_PATH: application(DatabaseAccess())}, DatabaseAccess.limits)
+    return await _exchange(router, request)
+
+
+async def _exchange(app: Any, request: Send) -> Response:
+    """Send a request to an ASGI application; return its response."""
+    path, _, query = request.path.partition("?")
+    raw = unquote_to_bytes(path)
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": request.method,
+        "scheme": "http",
+        "path": raw.decode(),
+        "raw_path": path.encode(),
+        "query_string": query.encode(),
+        "root_path": "",
+        "headers": [
+            (name.lower().encode(), value.encode()) for name, value in request.headers.items()
+        ],
+        "client": None,
+        "server": ("localhost", None),
+    }
+    incoming = [{"type": "http.request", "body": request.body or b"", "more_body": False}]
+    status, headers, content = 500, dict[str, str](), bytearray()
+
+    async def receive() -> Any:
+        if not incoming:
+            await asyncio.Event().wait()  # the client never disconnects
+        return incoming.pop()
+
+    async def send(message: Any) -> None:
+        nonlocal status, headers
+        if message["type"] == "http.response.start":
+            status = message["status"]
+            headers = {name.decode(): value.decode() for name, value in message["headers"]}
+        else:
+            content.extend(message.get("body", b""))
+
+    await app(scope, receive, send)
+    return Response(status, headers, bytes(content))

@@ -1,0 +1,53 @@
+"""Access to `/v1/admin`: what its handlers work with, and how administrators sign in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.gateway.admin import Admin
+    from qwicket.model.accounts import Actor
+    from qwicket.model.limits import Limits
+
+
+class Access(Protocol):
+    """What the handlers, which are functions, have in common."""
+
+    @property
+    def admin(self) -> Admin:
+        """Return what does the work."""
+
+    @property
+    def limits(self) -> Limits:
+        """Return the bounds on all requests."""
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        """Return the actor of a request.
+
+        Raises:
+            Unauthenticated: The token is absent, unknown, expired or revoked.
+        """
+
+
+class TokenAccess:
+    """Access with tokens to a server.
+
+    Args:
+        gateway: The server's services.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+
+    @property
+    def admin(self) -> Admin:
+        return self._gateway.admin
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._gateway.auth.by_token(request.token("bearer"), request.address)

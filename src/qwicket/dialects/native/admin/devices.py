@@ -1,0 +1,71 @@
+"""Devices, their providers and the signing key for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from qwicket.dialects.native.admin import wire
+from qwicket.dialects.responses import json
+from qwicket.model.errors import InvalidRequest
+from qwicket.schema import admin as schema
+
+if TYPE_CHECKING:
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+
+
+async def list_all_devices(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List all devices with their status and their agents."""
+    return json(wire.device_list(await access.admin.devices()))
+
+
+async def change_device(
+    access: Access, actor: Actor, request: Request[schema.DeviceChangeBody]
+) -> Response:
+    """Turn a device on, or off with a reason."""
+    body, name = request.payload, request.path_params["name"]
+    if body.is_on:
+        if body.reason or body.until is not None:
+            raise InvalidRequest("reason and until are for a device that is off.", field="is_on")
+        await access.admin.turn_on(name)
+    else:
+        until_at = None if body.until is None else int(1000 * body.until.timestamp())
+        await access.admin.turn_off(name, body.reason, until_at=until_at)
+    return Response(status_code=204)
+
+
+async def list_providers(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List all providers of devices."""
+    found = await access.admin.providers()
+    return json(
+        schema.ProviderList(
+            providers=tuple(
+                schema.ProviderBody(name=each.name, is_active=each.is_active) for each in found
+            )
+        )
+    )
+
+
+async def create_provider(
+    access: Access, actor: Actor, request: Request[schema.NewProviderBody]
+) -> Response:
+    """Create an active provider without devices."""
+    made = await access.admin.add_provider(request.payload.name)
+    return json(schema.ProviderBody(name=made.name, is_active=made.is_active), 201)
+
+
+async def change_provider(
+    access: Access, actor: Actor, request: Request[schema.ProviderChangeBody]
+) -> Response:
+    """Show the devices of a provider, or hide them and refuse new jobs."""
+    await access.admin.set_active(request.path_params["provider"], request.payload.is_active)
+    return Response(status_code=204)
+
+
+async def rotate_keys(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Replace the signing key: all access tokens and signed URLs become invalid."""
+    await access.admin.rotate_keys()
+    return Response(status_code=204)

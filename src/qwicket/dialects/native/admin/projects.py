@@ -1,0 +1,58 @@
+"""Projects and their members for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from qwicket.dialects.native import account_wire
+from qwicket.dialects.responses import json
+from qwicket.schema import admin as schema
+
+if TYPE_CHECKING:
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+
+
+async def list_all_projects(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List all projects."""
+    return json(account_wire.project_list(await access.admin.projects()))
+
+
+async def create_project(
+    access: Access, actor: Actor, request: Request[schema.NewProjectBody]
+) -> Response:
+    """Create a project without members."""
+    body = request.payload
+    made = await access.admin.add_project(body.name, shares=body.shares)
+    return json(account_wire.project(made), 201)
+
+
+async def change_project(
+    access: Access, actor: Actor, request: Request[schema.ProjectChangeBody]
+) -> Response:
+    """Set the shares of a project."""
+    name = request.path_params["project"]
+    return json(account_wire.project(await access.admin.set_shares(name, request.payload.shares)))
+
+
+async def list_members(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List the accounts in a project."""
+    members = await access.admin.members(request.path_params["project"])
+    return json(schema.MemberList(accounts=tuple(members)))
+
+
+async def add_member(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Add an account to a project, to submit for it and read its jobs."""
+    names = request.path_params
+    await access.admin.add_member(names["project"], names["account"])
+    return Response(status_code=204)
+
+
+async def remove_member(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Remove an account from a project, and revoke its tokens for that project."""
+    names = request.path_params
+    await access.admin.remove_member(names["project"], names["account"])
+    return Response(status_code=204)
