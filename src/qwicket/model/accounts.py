@@ -37,9 +37,9 @@ class Scope(StrEnum):
     TOKENS_WRITE = "tokens:write"
     """Create tokens with at most the rights of this one, and revoke tokens of the account."""
     ADMIN = "admin"
-    """Administer accounts, tokens, projects and devices of everybody; read `/metrics` from other machines; with
-    `tokens:write`, create and revoke tokens of any project of the account. Only accounts of the
-    role `admin` may have it."""
+    """Administer accounts, tokens, projects and devices of everybody; read `/metrics` from other
+    machines; with `tokens:write`, create and revoke tokens of any project of the account. Only
+    accounts of the role `admin` may have it."""
 
 
 ADMIN_SCOPES: Final = frozenset({Scope.ADMIN, Scope.COMPUTE_SERVE})
