@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import pytest
 
+from qwicket.dialects.native.admin.routes import ROUTES
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import until
@@ -434,3 +435,57 @@ def test_commands_on_the_folder_need_no_server_and_no_token(tmp_path: Path) -> N
     assert "simulator" not in done(run_cli("device", "list", *place))  # a server adds them
     refused = run_cli("user", "add", "ada", *place)
     assert (refused.returncode, refused.stderr) == (1, "Error: The name ada is taken.\n")
+
+
+# --- audit ----------------------------------------------------------------------------------------
+
+
+def test_every_act_is_recorded_with_who_did_it_and_from_where(
+    server: LiveServer, run: Run, name: str
+) -> None:
+    password = f"a secret {os.urandom(4).hex()}"
+    done(run("user", "add", name, "--password-stdin", stdin=password))
+    done(run("user", "email", name, f"{name}@example.org"))
+    token = done(run("token", "create", "--user", name))
+    assert "is taken" in run("user", "add", name).stderr
+    acts = json.loads(done(run("audit", "list", "--json", "--limit", "3")))
+    assert [each["action"] for each in acts] == [
+        *("create_token_for", "change_account", "create_account"),
+    ]
+    assert {each["subject"] for each in acts} == {f"account/{name}"}
+    is_remote = acts[0]["address"] != ""
+    assert acts[0]["actor"].startswith("chief-") == is_remote
+    assert acts[1]["before"]["email"] is None
+    assert acts[1]["after"]["email"] == f"{name}@example.org"
+    assert acts[2]["before"] is None
+    text = done(run("audit", "list", "--json", "--limit", "1000"))
+    assert password not in text
+    assert token not in text
+    number, _, noted = done(run("audit", "verify")).partition(" acts  ")
+    assert int(number) >= 3
+    assert run("audit", "verify", "--hash", noted).returncode == 0
+    assert "acts were removed" in run("audit", "verify", "--hash", "0" * 64).stderr
+    assert "64 hexadecimal digits" in run("audit", "verify", "--hash", "x").stderr
+    assert name in done(run("audit", "list", "--limit", "2"))
+
+
+def test_pages_of_the_audit_lead_to_the_first_act(server: LiveServer, admin_token: str) -> None:
+    with server.client(admin_token) as client:
+        for number in range(5):
+            client.post("/v1/admin/accounts", json={"name": f"p{number}-{os.urandom(3).hex()}"})
+        seen: list[int] = []
+        params: dict[str, int] = {"limit": 2}
+        while True:
+            page = client.get("/v1/admin/audit", params=params).json()
+            seen += [each["number"] for each in page["acts"]]
+            if page["next"] is None:
+                break
+            params["before"] = page["next"]
+    assert seen == list(range(len(seen), 0, -1))
+    assert len(seen) >= 5
+
+
+def test_every_route_that_changes_something_is_recorded() -> None:
+    changing = [each for each in ROUTES if each.method != "GET"]
+    assert len(changing) > 10
+    assert all(hasattr(each.handler, "__wrapped__") for each in changing)

@@ -25,6 +25,7 @@ __all__ = ["main"]
             "project": "projects",
             "provider": "providers",
             "device": "devices",
+            "audit": "audit",
             "backup": "backup",
             "restore": "backup",
             "doctor": "doctor",
@@ -53,6 +54,7 @@ __all__ = ["main"]
     needs_server=frozenset(
         {
             *("serve", "worker", "user", "token", "keys", "project", "provider", "device"),
+            "audit",
             *("backup", "restore", "bench", "demo"),
         }
     ),

@@ -53,6 +53,8 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "device list": ("qwicket device list",),
     "device on": ("qwicket device on simulator",),
     "device off": ('qwicket device off simulator --reason "new fridge" --until 2h',),
+    "audit list": ("qwicket audit list --limit 10",),
+    "audit verify": ("qwicket audit verify",),
     "backup": ("qwicket backup qwicket-$(date +%F).db",),
     "restore": (
         "qwicket restore qwicket-2026-11-22.db --data-dir ~/restored",

@@ -25,6 +25,8 @@ from qwicket.model.suggestions import closest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qwicket.store.audit import Entry, Verification
+
 _MAX_REASON_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
 
@@ -205,6 +207,18 @@ class Admin(AccountAdmin):
             NotFound: There is no such token.
         """
         return await self._store.accounts.revoke(token, self._now_ms())
+
+    async def acts(self, before: int, number: int) -> list[Entry]:
+        """Return the newest acts of administrators with numbers below `before`, newest first."""
+        return await self._store.audit.page(before, number)
+
+    async def verify_audit(self, known: bytes) -> Verification:
+        """Check the chain of all acts, and look for an act with the hash `known`, if one is given.
+
+        Who can write to the database can remove the newest acts; a hash that was noted elsewhere
+        shows it.
+        """
+        return await self._store.audit.verify(known)
 
     async def rotate_keys(self) -> None:
         """Invalidate all access tokens and signed URLs; their holders must sign in again."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -274,3 +274,60 @@ class ProviderChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     """
 
     is_active: bool
+
+
+class ActBody(ResponsePart, frozen=True, kw_only=True):
+    """An act of an administrator.
+
+    Attributes:
+        number: Number of the act, from 1 without gaps.
+        at: Time of the act.
+        actor: Name of the administrator's account, or of the user who ran a command on the
+            database.
+        address: Network address of the administrator; empty for a command on the database.
+        action: Name of the operation, such as `delete_account`.
+        subject: What it changed: kind and name, such as `account/anna`.
+        details: Values of the request, without secrets.
+        before: What is recorded of the subject, as it was; null if it was not there.
+        after: The same after the act; null if it is gone.
+        hash: SHA-256 of the act and the hash before it.
+    """
+
+    number: int
+    at: str
+    actor: str
+    address: str
+    action: str
+    subject: str
+    details: dict[str, Any]
+    before: dict[str, Any] | None
+    after: dict[str, Any] | None
+    hash: str
+
+
+class ActList(ResponseBody, frozen=True, kw_only=True):
+    """Acts of administrators, the newest first.
+
+    Attributes:
+        acts: One page.
+        next: Value of `before` for the next page; null at the end.
+    """
+
+    acts: tuple[ActBody, ...]
+    next: int | None
+
+
+class VerificationBody(ResponseBody, frozen=True, kw_only=True):
+    """Result of a check of the audit.
+
+    Attributes:
+        acts: Number of acts that fit, from the first one on.
+        hash: Hash of the last one of them; empty if there is none.
+        broken_at: Number of the first act that was changed or is missing; null if all fit.
+        has_known: Whether one of them has the hash of the request.
+    """
+
+    acts: int
+    hash: str
+    broken_at: int | None
+    has_known: bool

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 from qwicket.extras import NotInstalled
@@ -35,6 +36,7 @@ from qwicket.store.webhooks import Webhooks
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from qwicket.store.audit import Audit
     from qwicket.store.database import Committed
 
 __all__ = [
@@ -83,6 +85,13 @@ class Store:
         self.maintenance = Maintenance(database)
         self.uploads = Uploads(database)
         self.webhooks = Webhooks(database)
+
+    @cached_property
+    def audit(self) -> Audit:
+        """Return the acts of administrators, which few servers need."""
+        from qwicket.store.audit import Audit
+
+        return Audit(self._database)
 
     @property
     def is_alive(self) -> bool:

@@ -12,13 +12,15 @@ An operation may run several times before it is committed, so it must change onl
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Concatenate, Generic, ParamSpec, TypeVar, overload
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, Concatenate, Final, Generic, ParamSpec, TypeVar, overload
 
 from qwicket.store.database import Deferred, Tx
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
+    from qwicket.store.audit import Act
     from qwicket.store.database import Database
 
     Run = Callable[[Database, Callable[[Tx], Any]], Coroutine[Any, Any, Any]]
@@ -26,6 +28,9 @@ if TYPE_CHECKING:
 P = ParamSpec("P")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
+
+ACT: Final[ContextVar[Act | None]] = ContextVar("act", default=None)
+"""The administrator's act that the running task does."""
 
 
 class Operations:
@@ -67,7 +72,12 @@ class Operation(Generic[P, R_co]):
 
 def write(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
     """Declare a write that is on disk when it returns."""
-    return Operation(function, lambda database, operation: database.write(operation))
+
+    def run(database: Database, operation: Callable[[Tx], Any]) -> Coroutine[Any, Any, Any]:
+        act = ACT.get()
+        return database.write(operation) if act is None else act.write(database, operation)
+
+    return Operation(function, run)
 
 
 def write_unflushed(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:

@@ -38,6 +38,7 @@ SQL_FRAGMENTS: Final = {
     "each_text": "json_each(:tags) as asked",
     "greatest": "max",
     "only_postgres": "-- ",
+    "only_sqlite": "",
     "position": "instr",
     "serial": "integer",
 }
@@ -252,6 +253,16 @@ def reading(path: Path) -> Iterator[sqlite3.Connection]:
         yield connection
 
 
+def _statements(text: str) -> Iterator[str]:
+    """Yield the statements of a migration; a trigger has semicolons in it."""
+    statement = ""
+    for part in text.split(";")[:-1]:
+        statement += f"{part};"
+        if sqlite3.complete_statement(statement):
+            yield statement
+            statement = ""
+
+
 def _migrate(connection: sqlite3.Connection) -> None:
     """Apply missing migrations, one transaction each, numbered in `user_version`."""
     migrations = statements.migrations(SQL_FRAGMENTS)
@@ -266,7 +277,7 @@ def _migrate(connection: sqlite3.Connection) -> None:
         if present >= number:
             connection.execute("rollback")
             continue
-        for statement in text.split(";"):
+        for statement in _statements(text):
             connection.execute(statement)
         connection.execute(f"pragma user_version = {number}")
         connection.execute("commit")

@@ -32,7 +32,8 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
     Args:
         fragments: Words that depend on the database: `blob`, `serial`, `autoincrement`,
             `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list),
-            `each_tag` (of a job), `only_postgres` (at the beginning of a line).
+            `each_tag` (of a job), `only_postgres` and `only_sqlite` (at the beginning of a
+            line).
     """
     fills = _fills(fragments)
     return {

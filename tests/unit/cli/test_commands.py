@@ -77,6 +77,8 @@ CONTRACT: Final = {
     "device list": ADMIN | {"--json"},
     "device on": ADMIN,
     "device off": ADMIN | {"--reason", "--until"},
+    "audit list": ADMIN | {"--limit", "--json"},
+    "audit verify": ADMIN | {"--hash"},
     "submit": REMOTE
     | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
     | {"--key", "--name", "--tag", "--wait", "--json"},

@@ -33,6 +33,10 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "dialect": ("Submitted in this dialect.", _TEXT),
     "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
     "group": ("Of this group.", _TEXT),
+    "hash": (
+        "Hash that a former check returned.",
+        {"type": "string", "pattern": "^[0-9a-f]{64}$"},
+    ),
     "include": ("Return the result with the job if it has ended.", {"enum": ["result"]}),
     "jobs": ("What becomes of its jobs.", {"enum": ["keep", "remove"]}),
     "limit": (

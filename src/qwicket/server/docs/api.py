@@ -28,6 +28,8 @@ _TAGS: Final[Mapping[str, str]] = {
     "account": "Account",
     "tokens": "Tokens",
     "agents": "Labs' agents",
+    "webhooks": "Webhooks",
+    "admin": "Administration",
     "description": "This description",
 }
 """Headings, in their order; a tag that is not here comes last under its own name."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.native import account_wire
-from qwicket.dialects.native.admin import accounts, devices, projects
+from qwicket.dialects.native.admin import accounts, audit, devices, projects
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
@@ -31,7 +32,7 @@ _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
 _ACTIVITY: Final = json_body(schema.ProviderChangeBody)
 
-ROUTES: Final[tuple[Route, ...]] = (
+_ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("GET", "/accounts", accounts.list_accounts, _A),
         query=("deleted",),
@@ -110,7 +111,22 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("PATCH", "/providers/{provider}", devices.change_provider, _A, _ACTIVITY, status=204),
     Route("POST", "/keys/rotate", devices.rotate_keys, _A, status=204),
+    Route(
+        *("GET", "/audit", audit.list_acts, _A),
+        query=("limit", "before"),
+        responses=(schema.ActList,),
+    ),
+    Route(
+        *("GET", "/audit/verification", audit.verify_audit, _A),
+        query=("hash",),
+        responses=(schema.VerificationBody,),
+    ),
 )
+ROUTES: Final = tuple(
+    each if each.method == "GET" else dataclasses.replace(each, handler=audit.recorded(each))
+    for each in _ROUTES
+)
+"""Every request that may change something is recorded."""
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qwicket.dialects.native.wire import time
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account
     from qwicket.model.devices import Device, DeviceStatus, Presence
+    from qwicket.store.audit import Entry, Verification
 
 
 def admin_account(of: Account) -> schema.AdminAccountBody:
@@ -58,4 +61,31 @@ def device_list(
             )
             for device, status, presence in found
         )
+    )
+
+
+def act_list(found: Sequence[Entry], limit: int) -> schema.ActList:
+    return schema.ActList(
+        acts=tuple(
+            schema.ActBody(
+                number=each.seq,
+                at=time(each.at) or "",
+                actor=each.actor_name,
+                address=each.address,
+                action=each.action,
+                subject=each.subject,
+                details=msgspec.json.decode(each.details),
+                before=msgspec.json.decode(each.before),
+                after=msgspec.json.decode(each.after),
+                hash=each.hash.hex(),
+            )
+            for each in found
+        ),
+        next=found[-1].seq if len(found) == limit else None,
+    )
+
+
+def verification(of: Verification) -> schema.VerificationBody:
+    return schema.VerificationBody(
+        acts=of.entries, hash=of.hash.hex(), broken_at=of.broken_at, has_known=of.has_known
     )

@@ -1,0 +1,82 @@
+"""`qwicket audit`: what administrators did."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING
+
+import click
+
+from qwicket.cli import options
+from qwicket.cli.commands import Section
+from qwicket.cli.listing import Row, json_flag, print_rows, second_of
+from qwicket.schema import admin as schema
+
+if TYPE_CHECKING:
+    from qwicket.cli.administration import Administration
+
+
+@click.group(cls=Section)
+def audit() -> None:
+    """List and verify what administrators did."""
+
+
+@audit.command("list")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Number of acts, from the newest one back.",
+)
+@json_flag
+@options.administration
+def list_acts(limit: int, as_json: bool, admin: Administration) -> None:
+    """List acts of administrators: who, from where, what, before and after; the newest first."""
+    found = admin.get("audit", query={"limit": str(limit)}, of=schema.ActList)
+    headings = ("number", "time", "who", "from", "what", "changed", "before", "after")
+    print_rows(map(_row, found.acts), headings, as_json)
+
+
+def _row(of: schema.ActBody) -> Row:
+    record = {name: getattr(of, name) for name in of.__struct_fields__} | {"at": second_of(of.at)}
+    before, after = ({} if each is None else each for each in (of.before, of.after))
+    changed = [name for name in {**before, **after} if before.get(name) != after.get(name)]
+    cells = (
+        str(of.number),
+        record["at"] or "",
+        of.actor,
+        of.address or "the database",
+        of.action,
+        of.subject,
+        *(_values(each, changed) for each in (before, after)),
+    )
+    return Row(record, cells)
+
+
+def _values(subject: dict[str, object], names: list[str]) -> str:
+    return " ".join(f"{name}={json.dumps(subject[name])}" for name in names if name in subject)
+
+
+@audit.command("verify")
+@click.option(
+    "--hash",
+    "known",
+    metavar="HASH",
+    help="Hash that a former check printed: its act must still be there.",
+)
+@options.administration
+def verify(known: str | None, admin: Administration) -> None:
+    """Check that no act was changed or removed, and print the number of acts and the last hash.
+
+    Who can write to the database could remove the newest acts without a trace. So note the hash
+    elsewhere, and give it to the next check.
+    """
+    query = {"hash": known} if known else None
+    found = admin.get("audit", "verification", query=query, of=schema.VerificationBody)
+    if found.broken_at is not None:
+        raise click.ClickException(f"Act {found.broken_at} was changed, or is missing.")
+    if not found.has_known:
+        raise click.ClickException(f"No act has the hash {known}: acts were removed.")
+    click.echo(f"{found.acts} acts  {found.hash}")

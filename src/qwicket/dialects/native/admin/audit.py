@@ -1,0 +1,104 @@
+"""The audit for administrators, and the record of each request that changes something."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from qwicket.dialects.bodies import invalid
+from qwicket.dialects.native.admin import wire
+from qwicket.dialects.native.params import page
+from qwicket.dialects.responses import json
+from qwicket.model.errors import NotFound
+from qwicket.model.limits import INT64_MAX
+from qwicket.store.audit import Act
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import ASGIApp
+
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.dialects.routing import Route
+    from qwicket.model.accounts import Actor
+
+_HASH: Final = re.compile(r"[0-9a-f]{64}")
+_SECRETS: Final = ("password",)
+"""Fields of requests that are not recorded."""
+_MAX_DETAILS_BYTES: Final = 10_000
+"""Of a longer request, only the size and the hash are recorded."""
+
+
+async def list_acts(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
+    """List acts of administrators, the newest first."""
+    before, limit = page(request.query_params, access.limits.requests.list_page)
+    found = await access.admin.acts(INT64_MAX if before is None else before, limit)
+    return json(wire.act_list(found, limit))
+
+
+async def verify_audit(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Check the chain of hashes; with `?hash=` that an entry of a former check is still there."""
+    known = request.query_params.get("hash")
+    if known is not None and not _HASH.fullmatch(known):
+        raise invalid("hash must be 64 hexadecimal digits in lower case", known, "hash")
+    return json(wire.verification(await access.admin.verify_audit(bytes.fromhex(known or ""))))
+
+
+def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
+    """Return the handler of a route that records what it does."""
+    handler = route.handler
+    words = [word for word in route.path.split("/") if word and "{" not in word]
+    default = (words[-1] if words[0] == "bulk" else words[0]).removesuffix("s")
+
+    @functools.wraps(handler)
+    async def handle(access: Access, actor: Actor, request: Request[Any]) -> ASGIApp:
+        payload = getattr(request, "payload", None)
+        kind, keys = _subject(default, request.path_params, payload)
+        act = Act(
+            at=time.time_ns() // 1_000_000,
+            actor=actor.account,
+            actor_name=actor.account_name,
+            address=request.address,
+            action=handler.__name__,
+            kind=kind,
+            keys=keys,
+            details=_details(payload, request.query_params),
+        )
+        with act.recorded():
+            return await handler(access, actor, request)
+
+    return handle
+
+
+def _subject(default: str, names: dict[str, str], payload: Any) -> tuple[str, tuple[str, ...]]:
+    """Return the kind and the names of what a request changes.
+
+    Raises:
+        NotFound: A name has a NUL character, which PostgreSQL cannot store.
+    """
+    if any("\0" in name for name in names.values()):
+        raise NotFound("There is nothing of this name: it contains a NUL character.")
+    if "project" in names and "account" in names:
+        return "member", (names["project"], names["account"].lower())
+    for kind in ("account", "project", "provider", "token"):
+        if kind in names:
+            return kind, (names[kind].lower() if kind == "account" else names[kind],)
+    if "name" in names:
+        return "device", (names["name"],)
+    name = getattr(payload, "name", None)
+    return default, (*names.values(), *([] if name is None else [name]))
+
+
+def _details(payload: Any, query: Any) -> dict[str, Any]:
+    details = {**dict(query), **(msgspec.to_builtins(payload) if payload is not None else {})}
+    details = {name: value for name, value in details.items() if name not in _SECRETS}
+    text = msgspec.json.encode(details)
+    if len(text) > _MAX_DETAILS_BYTES:
+        return {"bytes": len(text), "sha256": hashlib.sha256(text).hexdigest()}
+    return details

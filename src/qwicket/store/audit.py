@@ -1,0 +1,198 @@
+"""The audit: acts of administrators, written in the commit that does them.
+
+Each entry's hash covers the entry and the hash before it. Who can write to the database can still
+remove the newest entries, so `Verification.hash` is worth noting elsewhere.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
+
+from qwicket.store.operations import ACT, Operations, scan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    from qwicket.store.database import Database, Deferred, Row, Tx
+
+T = TypeVar("T")
+
+_START: Final = b""
+"""Stands for the hash before the first entry."""
+_PAGE: Final = 1_000
+_SUBJECTS: Final[dict[str, tuple[str, ...]]] = {
+    "account": ("name", "role", "email", "disabled_at", "deleted_at"),
+    "device": ("name", "is_on", "reason", "until_at"),
+    "member": ("project", "account"),
+    "project": ("name", "shares"),
+    "provider": ("name", "is_active"),
+    "token": ("id", "account", "scopes", "devices", "expires_at", "revoked_at"),
+}
+"""What is kept of each kind of subject before and after an act; secrets are no part of it."""
+
+
+class Entry(NamedTuple):
+    """One act.
+
+    Attributes:
+        seq: Number of the entry, from 1 without gaps.
+        at: Unix milliseconds.
+        actor: Id of the administrator's account; empty for a command on the database.
+        actor_name: Name of the account, or of the user of the operating system.
+        address: Network address of the administrator; empty for a command on the database.
+        action: Name of the operation, such as `delete_account`.
+        subject: Kind and name of what it changed, such as `account/anna`.
+        details: Values of the request as JSON, without secrets.
+        before: The subject before the act as JSON; `null` if it was not there.
+        after: The subject after the act as JSON; `null` if it is gone.
+        hash: SHA-256 over the entry and the hash before it.
+    """
+
+    seq: int
+    at: int
+    actor: str
+    actor_name: str
+    address: str
+    action: str
+    subject: str
+    details: str
+    before: str
+    after: str
+    hash: bytes
+
+
+class Verification(NamedTuple):
+    """Result of a check of the whole chain.
+
+    Attributes:
+        entries: Number of entries that fit, from the first one on.
+        hash: Hash of the last one of them; empty if there is none.
+        broken_at: Number of the first entry that does not fit; None if all do.
+        has_known: Whether one of them has the hash that was asked for.
+    """
+
+    entries: int
+    hash: bytes
+    broken_at: int | None
+    has_known: bool
+
+
+class Act:
+    """One act of an administrator; its first write also writes the entry.
+
+    Args:
+        at: Unix milliseconds.
+        actor: Id of the administrator's account, or empty.
+        actor_name: Name of the administrator.
+        address: Network address, or empty.
+        action: Name of the operation.
+        kind: Kind of the subject.
+        keys: Names of the subject; a member has two.
+        details: Values of the request, without secrets.
+    """
+
+    def __init__(
+        self,
+        *,
+        at: int,
+        actor: str,
+        actor_name: str,
+        address: str,
+        action: str,
+        kind: str,
+        keys: tuple[str, ...],
+        details: Mapping[str, Any],
+    ) -> None:
+        self._head = (at, actor, actor_name, address, action)
+        self._kind = kind
+        self._keys = keys
+        self._details = _json(details)
+        self._is_written = False
+
+    @contextmanager
+    def recorded(self) -> Iterator[None]:
+        """Record the first write of the block that is committed."""
+        token = ACT.set(self)
+        try:
+            yield
+        finally:
+            ACT.reset(token)
+
+    async def write(
+        self,
+        database: Database,
+        operation: Callable[[Tx], T | Deferred[T]],
+    ) -> T:
+        """Run a write, with the entry if it is the first one of the act."""
+        if self._is_written:
+            return await database.write(operation)
+
+        def both(tx: Tx) -> T | Deferred[T]:
+            before = self._read(tx)
+            result = operation(tx)
+            self._add(tx, before, self._read(tx))
+            return result
+
+        done = await database.write(both)
+        self._is_written = True
+        return done
+
+    def _read(self, tx: Tx) -> str:
+        names = _SUBJECTS.get(self._kind)
+        if names is None or not self._keys:
+            return "null"
+        keys = dict(zip(("key", "other"), self._keys, strict=False))
+        row = tx.one(f"audit_{self._kind}", **keys)
+        return "null" if row is None else _json(dict(zip(names, row, strict=True)))
+
+    def _add(self, tx: Tx, before: str, after: str) -> None:
+        last = tx.one("audit_last")
+        seq, former = (last[0] + 1, bytes(last[1])) if last else (1, _START)
+        at, actor, actor_name, address, action = self._head
+        subject = "/".join((self._kind, *self._keys))
+        entry = Entry(
+            *(seq, at, actor, actor_name, address, action, subject, self._details, before, after),
+            hash=b"",
+        )
+        tx.run("audit_add", **entry._replace(hash=chained(former, entry))._asdict())
+
+
+class Audit(Operations):
+    """Reads the audit."""
+
+    @scan
+    def page(tx: Tx, before: int, number: int) -> list[Entry]:
+        """Return the newest entries with numbers below `before`, newest first."""
+        return [_entry(row) for row in tx.all("audit_page", before=before, number=number)]
+
+    @scan
+    def _after(tx: Tx, after: int) -> list[Entry]:
+        return [_entry(row) for row in tx.all("audit_after", after=after, number=_PAGE)]
+
+    async def verify(self, known: bytes = _START) -> Verification:
+        """Check the hashes of all entries, and look for one that is known from a former check."""
+        checked, former, has_known = 0, _START, known == _START
+        while page := await self._after(checked):
+            for entry in page:
+                if entry.seq != checked + 1 or entry.hash != chained(former, entry):
+                    return Verification(checked, former, checked + 1, has_known)
+                checked, former = entry.seq, entry.hash
+                has_known = has_known or known == former
+        return Verification(checked, former, None, has_known)
+
+
+def chained(former: bytes, entry: Entry) -> bytes:
+    """Return the hash of an entry that follows one with the hash `former`."""
+    fields = json.dumps(entry[:-1], ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(former + fields.encode()).digest()
+
+
+def _entry(row: Row) -> Entry:
+    return Entry(*row)._replace(hash=bytes(row[-1]))
+
+
+def _json(value: Mapping[str, Any]) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)

@@ -1,0 +1,43 @@
+-- Acts of administrators: a chain of rows, by their number.
+
+-- name: audit_last
+select seq, hash from audit order by seq desc limit 1;
+
+-- name: audit_add
+insert into audit
+    (seq, at, actor, actor_name, address, action, subject, details, before, after, hash)
+values
+    (:seq, :at, :actor, :actor_name, :address, :action, :subject, :details, :before, :after, :hash);
+
+-- name: audit_page
+select seq, at, actor, actor_name, address, action, subject, details, before, after, hash
+from audit where seq < :before order by seq desc limit :number;
+
+-- name: audit_after
+select seq, at, actor, actor_name, address, action, subject, details, before, after, hash
+from audit where seq > :after order by seq limit :number;
+
+-- What an act changes, as it is before and after it.
+
+-- name: audit_account
+-- The newest account of a name or address: deleted ones keep theirs for a while.
+select name, role, email, disabled_at, deleted_at from account
+where name = :key or email = :key order by created_at desc limit 1;
+
+-- name: audit_project
+select name, shares from project where name = :key;
+
+-- name: audit_member
+select project.name, account.name from member
+join project on project.id = member.project join account on account.id = member.account
+where project.name = :key and (account.name = :other or account.email = :other);
+
+-- name: audit_device
+select device, is_on, reason, until_at from device_state where device = :key;
+
+-- name: audit_provider
+select name, is_active from provider where name = :key;
+
+-- name: audit_token
+select token.id, account.name, token.scopes, token.devices, token.expires_at, token.revoked_at
+from token join account on account.id = token.account where token.id = :key;
