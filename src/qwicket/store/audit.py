@@ -23,13 +23,16 @@ T = TypeVar("T")
 _START: Final = b""
 """Stands for the hash before the first entry."""
 _PAGE: Final = 1_000
-_SUBJECTS: Final[dict[str, tuple[str, ...]]] = {
-    "account": ("name", "role", "email", "disabled_at", "deleted_at"),
-    "device": ("name", "is_on", "reason", "until_at"),
-    "member": ("project", "account"),
-    "project": ("name", "shares"),
-    "provider": ("name", "is_active"),
-    "token": ("id", "account", "scopes", "devices", "expires_at", "revoked_at"),
+_SUBJECTS: Final = {
+    "account": ("audit_account", ("name", "role", "email", "disabled_at", "deleted_at")),
+    "device": ("audit_device", ("name", "is_on", "reason", "until_at")),
+    "member": ("audit_member", ("project", "account")),
+    "project": ("audit_project", ("name", "shares")),
+    "provider": ("audit_provider", ("name", "is_active")),
+    "token": (
+        "audit_token",
+        ("id", "account", "scopes", "devices", "expires_at", "revoked_at"),
+    ),
 }
 """What is kept of each kind of subject before and after an act; secrets are no part of it."""
 
@@ -141,11 +144,10 @@ class Act:
         return done
 
     def _read(self, tx: Tx) -> str:
-        names = _SUBJECTS.get(self._kind)
-        if names is None or not self._keys:
+        if self._kind not in _SUBJECTS or not self._keys:
             return "null"
-        keys = dict(zip(("key", "other"), self._keys, strict=False))
-        row = tx.one(f"audit_{self._kind}", **keys)
+        statement, names = _SUBJECTS[self._kind]
+        row = tx.one(statement, **dict(zip(("key", "other"), self._keys, strict=False)))
         return "null" if row is None else _json(dict(zip(names, row, strict=True)))
 
     def _add(self, tx: Tx, before: str, after: str) -> None:

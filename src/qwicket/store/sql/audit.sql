@@ -1,7 +1,7 @@
 -- Acts of administrators: a chain of rows, by their number.
 
 -- name: audit_last
-select seq, hash from audit order by seq desc limit 1;
+select seq, hash from audit where seq > 0 order by seq desc limit 1;
 
 -- name: audit_add
 insert into audit
@@ -20,9 +20,9 @@ from audit where seq > :after order by seq limit :number;
 -- What an act changes, as it is before and after it.
 
 -- name: audit_account
--- The newest account of a name or address: deleted ones keep theirs for a while.
+-- Names and addresses are one name space.
 select name, role, email, disabled_at, deleted_at from account
-where name = :key or email = :key order by created_at desc limit 1;
+where name = :key or email = :key limit 1;
 
 -- name: audit_project
 select name, shares from project where name = :key;
