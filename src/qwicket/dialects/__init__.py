@@ -20,7 +20,7 @@ __all__ = ["LIMITS", "REGISTRATIONS", "DialectSettings", "descriptions", "mounts
 
 REGISTRATIONS: Final = (
     ionq.REGISTRATION,
-    *(ibm.REGISTRATION, ibm.runtime.REGISTRATION),
+    *(ibm.REGISTRATION, ibm.runtime.REGISTRATION, ibm.runtime.PLATFORM),
     *(qbraid.REGISTRATION, qlued.REGISTRATION, xanadu.REGISTRATION),
 )
 """The vendors' dialects. The native one is the server's own, and shows every device."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final, TypeVar
+from urllib.parse import parse_qsl
 
 import msgspec
 
@@ -17,6 +18,7 @@ T = TypeVar("T")
 _NUL: Final = b"\\u0000"
 _ROUND: Final = bytes.maketrans(b"[]{}", b"()()")
 _NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_MAX_FORM_FIELDS: Final = 32
 
 
 def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
@@ -86,6 +88,18 @@ def _has_nul(text: bytes) -> bool:
             return True
         start = at + len(_NUL)
     return False
+
+
+def sign_in_form(body: bytes, limits: Limits) -> dict[str, str]:
+    """Return the fields of a form that requests an access token; the last of a name counts.
+
+    Raises:
+        LimitExceeded: The form is far larger than a token.
+    """
+    if len(body) > limits.requests.document_bytes or body.count(b"&") > _MAX_FORM_FIELDS:
+        maximum = f"{limits.requests.document_bytes} bytes (limit document_bytes)"
+        raise LimitExceeded(f"The form is over {maximum} or {_MAX_FORM_FIELDS} fields.")
+    return dict(parse_qsl(body.decode("latin-1")))
 
 
 def check_document(text: bytes | msgspec.Raw, field: str, limits: Limits) -> None:

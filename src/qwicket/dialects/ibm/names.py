@@ -6,10 +6,13 @@ from typing import Final
 
 DIALECT: Final = "ibm"
 RUNTIME: Final = "runtime"
-"""The dialect of Qiskit Runtime's classic channel. Its clients sign in at the other dialect."""
+"""The dialect of the jobs and sessions of Qiskit Runtime, whichever of its channels they are of."""
 
 RUNTIME_PREFIX: Final = "/ibm/runtime/classic"
-"""Address of the Runtime dialect."""
+"""Address of the classic channel. Its clients sign in at the other dialect."""
+
+PLATFORM_PREFIX: Final = "/ibm/runtime"
+"""Address of the platform channel: sign-in, instances and plans; below it is the API."""
 
 HUB: Final = "qwicket"
 GROUP: Final = "open"

@@ -319,13 +319,14 @@ def problem(error: QwicketError, field_names: Mapping[str, str] = _FIELD_NAMES) 
     """Return the body of an error, with fields named as in the dialect."""
     shown: dict[str, Any] = {
         "status": error.status,
-        "message": _with_field_name(error, field_names),
+        "message": message(error, field_names),
         "code": number(error.code),
         "name": error.code.upper(),
     }
     return msgspec.json.encode({"error": shown})
 
 
-def _with_field_name(error: QwicketError, field_names: Mapping[str, str]) -> str:
+def message(error: QwicketError, field_names: Mapping[str, str]) -> str:
+    """Return what an error says, after the name that its field has in the dialect."""
     name = field_names.get(error.field or "")
     return f"{name}: {error.detail}" if name else error.detail

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from urllib.parse import parse_qsl
 
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode, invalid
+from qwicket.dialects.bodies import decode, invalid, sign_in_form
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission
@@ -29,7 +28,6 @@ CANCELLED: Final = "cancelled"
 
 _LANGUAGE: Final = re.compile(r"blackbird:1(\.[0-9]{1,9})?")
 _USUAL_LANGUAGE: Final = "blackbird:1.0"
-_MAX_FORM_FIELDS: Final = 32
 _QUEUED: Final = (JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
 STATES: Final[Mapping[str, tuple[JobState, ...]]] = {
     OPEN: (JobState.DRAFT,),
@@ -86,10 +84,7 @@ def grant(body: bytes, limits: Limits) -> Grant:
     Raises:
         LimitExceeded: The form is far larger than a token.
     """
-    if len(body) > limits.requests.document_bytes or body.count(b"&") > _MAX_FORM_FIELDS:
-        maximum = f"{limits.requests.document_bytes} bytes (limit document_bytes)"
-        raise LimitExceeded(f"The form is over {maximum} or {_MAX_FORM_FIELDS} fields.")
-    fields = dict(parse_qsl(body.decode("latin-1")))
+    fields = sign_in_form(body, limits)
     return Grant(fields.get("grant_type", ""), fields.get("refresh_token", ""))
 
 

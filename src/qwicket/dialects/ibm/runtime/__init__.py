@@ -1,5 +1,5 @@
-"""The classic channel of Qiskit Runtime's API, below `/ibm/runtime/classic`."""
+"""Qiskit Runtime's API below `/ibm/runtime`: the classic channel and the platform channel."""
 
-from qwicket.dialects.ibm.runtime.registration import REGISTRATION
+from qwicket.dialects.ibm.runtime.registration import PLATFORM, REGISTRATION
 
-__all__ = ["REGISTRATION"]
+__all__ = ["PLATFORM", "REGISTRATION"]

@@ -12,6 +12,8 @@ from qwicket.dialects.times import format_time
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from qwicket.dialects.ibm.runtime.wire import VendorFields
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.jobs import Job
@@ -32,14 +34,8 @@ def status(job: Job) -> str:
     return _STATUSES.get(statuses.status(job), "Failed")
 
 
-def body(job: Job, vendor_fields: VendorFields, project: str) -> dict[str, Any]:
-    """Return a job.
-
-    Args:
-        job: The job.
-        vendor_fields: Its vendor fields.
-        project: The name of its project.
-    """
+def body(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
+    """Return a job."""
     state: dict[str, Any] = {"status": status(job)}
     if job.state is JobState.FAILED:
         state |= {"reason": reason(job), "reason_code": number(job.error_code)}
@@ -50,9 +46,6 @@ def body(job: Job, vendor_fields: VendorFields, project: str) -> dict[str, Any]:
         "state": state,
         "status": state["status"],
         "created": format_time(job.created_at),
-        "hub": HUB,
-        "group": GROUP,
-        "project": project,
         "tags": job.tags,
         "private": False,
         "estimated_running_time_seconds": job.est_seconds,
@@ -64,6 +57,11 @@ def body(job: Job, vendor_fields: VendorFields, project: str) -> dict[str, Any]:
     if vendor_fields.cost is not None:
         shown["cost"] = vendor_fields.cost
     return shown
+
+
+def place(job: Job, names: Mapping[str, str]) -> dict[str, str]:
+    """Return hub, group and project of a job, from the names of projects by their ids."""
+    return {"hub": HUB, "group": GROUP, "project": names.get(job.project, job.project)}
 
 
 def reason(job: Job) -> str:
@@ -80,7 +78,12 @@ def metrics(job: Job, place: QueuePosition | None) -> dict[str, Any]:
             "running": format_time(job.started_at),
             "finished": format_time(job.ended_at),
         },
-        "usage": {"quantum_seconds": seconds, "seconds": seconds},
+        "usage": {
+            "status": "completed" if job.state.is_final else "pending",
+            "qpu_charge_time_seconds": seconds,
+            "quantum_seconds": seconds,
+            "seconds": seconds,
+        },
         "bss": {"seconds": seconds},
         "executions": job.n_circuits,
         "num_circuits": job.n_circuits,

@@ -1,10 +1,12 @@
-"""Registration of the classic channel of Qiskit Runtime."""
+"""Registrations of the two channels of Qiskit Runtime, which show the same jobs and sessions."""
 
 from __future__ import annotations
 
 from typing import Final
 
-from qwicket.dialects.ibm.names import RUNTIME_PREFIX
+import msgspec
+
+from qwicket.dialects.ibm.names import PLATFORM_PREFIX, RUNTIME_PREFIX
 from qwicket.dialects.ibm.registration import TOKEN, Error
 from qwicket.dialects.registration import Registration
 
@@ -20,4 +22,41 @@ REGISTRATION: Final = Registration(
     ),
     security={"token": TOKEN},
     error=Error,
+)
+
+
+class PlatformRefusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is wrong."""
+
+    code: int
+    message: str
+
+
+class PlatformError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A refusal or failure; clients read it in several places. The last two are the sign-in's."""
+
+    errors: tuple[PlatformRefusal, ...]
+    error: PlatformRefusal
+    error_code: str | msgspec.UnsetType = msgspec.UNSET
+    error_message: str | msgspec.UnsetType = msgspec.UNSET
+
+
+PLATFORM: Final = Registration(
+    name="ibm-platform",
+    mounts={
+        f"{PLATFORM_PREFIX}/api/v1": "qwicket.dialects.ibm.runtime.platform.routes:dialect",
+        PLATFORM_PREFIX: "qwicket.dialects.ibm.runtime.platform.routes:account",
+    },
+    # The client takes an address as it is only if the word "experimental" is in it.
+    aliases={f"{PLATFORM_PREFIX}/experimental/api/v1": f"{PLATFORM_PREFIX}/api/v1"},
+    described_at=(f"{PLATFORM_PREFIX}/api/v1/openapi.json",),
+    shows={},  # it shows the devices, jobs and sessions of the classic channel
+    title="The platform channel of IBM's Runtime API",
+    lead=(
+        "qiskit-ibm-runtime from 0.41 works against this server with"
+        ' `channel="ibm_quantum_platform"`. A token is exchanged for an access token at'
+        f" `{PLATFORM_PREFIX}/iam/identity/token`, which goes into `Authorization: Bearer …`."
+    ),
+    security={"token": {"type": "http", "scheme": "bearer"}},
+    error=PlatformError,
 )

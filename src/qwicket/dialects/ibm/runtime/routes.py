@@ -1,4 +1,4 @@
-"""The routes of the classic Runtime API."""
+"""The routes of the classic channel, and those that the platform channel has as well."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.runtime import wire
 from qwicket.dialects.ibm.runtime.handlers import Handlers
+from qwicket.dialects.ibm.runtime.shared import RuntimeHandlers as Shared
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
 
@@ -19,37 +20,39 @@ _RUN: Final = Body(wire.read_run, wire.RunBody)
 _TAGS: Final = json_body(wire.TagsBody)
 _SESSION: Final = json_body(wire.SessionBody)
 _SESSION_CHANGE: Final = json_body(wire.SessionChange)
-_DO: Final = Handlers
+FILTERS: Final = (
+    *("limit", "offset", "pending", "sort", "backend", "program", "tags", "session_id"),
+    *("created_after", "created_before"),
+)
 
-ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/backends", _DO.list_devices, _D, query=("provider",)),
-    Route("GET", "/backends/{device}/configuration", _DO.read_configuration, _D),
+SHARED_ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/backends/{device}/configuration", Shared.read_configuration, _D),
     Route(
-        *("GET", "/backends/{device}/properties", _DO.read_properties, _D),
+        *("GET", "/backends/{device}/properties", Shared.read_properties, _D),
         query=("updated_before",),
     ),
-    Route("GET", "/backends/{device}/defaults", _DO.read_defaults, _D),
-    Route("GET", "/backends/{device}/status", _DO.read_status, _D),
-    Route("POST", "/jobs", _DO.submit_job, _W, _RUN),
-    Route(
-        *("GET", "/jobs", _DO.list_jobs, _R),
-        query=(
-            *("limit", "offset", "pending", "sort", "backend", "program", "session_id"),
-            *("created_after", "created_before", "provider"),
-        ),
-    ),
-    Route("GET", "/jobs/{id}", _DO.read_job, _R, query=("exclude_params",)),
-    Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, status=204),
-    Route("GET", "/jobs/{id}/results", _DO.read_results, _R),
-    Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, status=204),
-    Route("GET", "/jobs/{id}/logs", _DO.read_logs, _R, media_type="text/plain"),
-    Route("GET", "/jobs/{id}/metrics", _DO.read_metrics, _R),
-    Route("PUT", "/jobs/{id}/tags", _DO.change_tags, _W, _TAGS, status=204),
-    Route("POST", "/sessions", _DO.open_session, _W, _SESSION),
-    Route("GET", "/sessions/{id}", _DO.read_session, _R),
-    Route("PATCH", "/sessions/{id}", _DO.change_session, _W, _SESSION_CHANGE, status=204),
-    Route("DELETE", "/sessions/{id}/close", _DO.end_session, _W, status=204),
-    Route("GET", "/usage", _DO.read_usage, _R),
+    Route("GET", "/backends/{device}/defaults", Shared.read_defaults, _D),
+    Route("GET", "/backends/{device}/status", Shared.read_status, _D),
+    Route("POST", "/jobs", Shared.submit_job, _W, _RUN),
+    Route("GET", "/jobs/{id}", Shared.read_job, _R, query=("exclude_params",)),
+    Route("DELETE", "/jobs/{id}", Shared.delete_job, _W, status=204),
+    Route("GET", "/jobs/{id}/results", Shared.read_results, _R),
+    Route("POST", "/jobs/{id}/cancel", Shared.cancel_job, _W, status=204),
+    Route("GET", "/jobs/{id}/logs", Shared.read_logs, _R, media_type="text/plain"),
+    Route("GET", "/jobs/{id}/metrics", Shared.read_metrics, _R),
+    Route("PUT", "/jobs/{id}/tags", Shared.change_tags, _W, _TAGS, status=204),
+    Route("POST", "/sessions", Shared.open_session, _W, _SESSION),
+    Route("GET", "/sessions/{id}", Shared.read_session, _R),
+    Route("PATCH", "/sessions/{id}", Shared.change_session, _W, _SESSION_CHANGE, status=204),
+    Route("DELETE", "/sessions/{id}/close", Shared.end_session, _W, status=204),
+)
+"""Routes of both channels."""
+
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/backends", Handlers.list_devices, _D, query=("provider",)),
+    Route("GET", "/jobs", Shared.list_jobs, _R, query=(*FILTERS, "provider")),
+    *SHARED_ROUTES,
+    Route("GET", "/usage", Handlers.read_usage, _R),
 )
 
 

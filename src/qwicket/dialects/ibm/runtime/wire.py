@@ -255,7 +255,7 @@ def before(text: str | None) -> int | None:
 
 # --- errors ---------------------------------------------------------------------------------------
 
-_FIELD_NAMES: Final[Mapping[str, str]] = {
+FIELD_NAMES: Final[Mapping[str, str]] = {
     "device": "backend",
     "program": "params",
     "seed": "params.options.simulator.seed_simulator",
@@ -266,7 +266,7 @@ _FIELD_NAMES: Final[Mapping[str, str]] = {
 
 def problem(error: QwicketError) -> bytes:
     """Return the body of a refusal or failure, in the shape of the other dialect."""
-    return wire.problem(error, _FIELD_NAMES)
+    return wire.problem(error, FIELD_NAMES)
 
 
 def of_a_submission(error: QwicketError) -> QwicketError:

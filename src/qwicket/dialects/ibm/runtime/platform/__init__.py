@@ -1,0 +1,1 @@
+"""The platform channel of Qiskit Runtime's API, below `/ibm/runtime`."""

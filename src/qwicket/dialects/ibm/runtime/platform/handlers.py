@@ -1,0 +1,141 @@
+"""The handlers of the platform channel alone: sign-in, instances, and what differs of the API."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.ibm.names import RUNTIME
+from qwicket.dialects.ibm.runtime.platform import instances, sign_in, wire
+from qwicket.dialects.ibm.runtime.shared import Month, RuntimeHandlers
+from qwicket.dialects.responses import json
+from qwicket.dialects.times import format_time
+from qwicket.model.errors import InvalidRequest, NotFound
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.ibm.projects import Place
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView, Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.limits import Limits
+
+_REFRESH_TOKEN_S: Final = 72 * 3600.0
+
+
+class AccountHandlers:
+    """The handlers of `/ibm/runtime`: sign-in, the search for instances, and their plan.
+
+    Args:
+        gateway: Does the work.
+        access_token_s: Life of an access token in seconds.
+    """
+
+    def __init__(self, gateway: Gateway, access_token_s: float) -> None:
+        self._gateway = gateway
+        self._access_token_s = access_token_s
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await sign_in.actor(self._gateway, request)
+
+    async def issue_access_token(self, request: Request[wire.Grant]) -> Response:
+        """Exchange a token, or a refresh token, for an access token."""
+        asked, tokens = request.payload, self._gateway.access_tokens
+        if asked.type == wire.KEY_GRANT:
+            actor = await self._gateway.auth.by_token(asked.key, request.address)
+        elif asked.type == wire.REFRESH_GRANT:
+            actor = await tokens.actor(asked.refresh_token, sign_in.REFRESH, request.address)
+        else:
+            raise InvalidRequest(
+                f"grant_type must be {wire.KEY_GRANT} or {wire.REFRESH_GRANT}, not"
+                f" {asked.type[:100]!r}.",
+                field="grant_type",
+            )
+        response = json(
+            {
+                "access_token": await tokens.issue(actor, RUNTIME, self._access_token_s),
+                "refresh_token": await tokens.issue(actor, sign_in.REFRESH, _REFRESH_TOKEN_S),
+                "token_type": "Bearer",
+                "expires_in": round(self._access_token_s),
+                "expiration": round(time.time() + self._access_token_s),
+                "scope": "ibm openid",
+            }
+        )
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    async def list_keys(self, request: Request[None]) -> Response:
+        """List the public keys of access tokens: none, because the signing key is secret."""
+        return json({"keys": []})
+
+    async def search_instances(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
+        """Search for instances: finds that of the token's project."""
+        if instances.SERVICE not in request.payload.query:
+            return json({"items": [], "limit": 0})
+        own = await self._gateway.accounts.projects(actor)
+        items = [instances.found(project) for project in own if project.id == actor.project]
+        return json({"items": items, "limit": len(items)})
+
+    async def read_plan(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the plan of an instance."""
+        if request.path_params["plan"] != instances.PLAN:
+            raise NotFound(f"There is no such plan; the one there is is {instances.PLAN}.")
+        return json(instances.plan())
+
+
+class Handlers(RuntimeHandlers):
+    """The handlers of `/ibm/runtime/api/v1`. A token acts for one project, its instance."""
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        actor = await sign_in.actor(self._gateway, request)
+        instances.check(request.headers.get("service-crn"), actor)
+        return actor
+
+    async def _listed_project(self, actor: Actor, place: Place | None) -> str:
+        return actor.project
+
+    async def _acting(self, actor: Actor, instance: str | None) -> Actor:
+        instances.check(instance, actor)
+        return actor
+
+    async def _project_names(self, actor: Actor) -> None:
+        return None
+
+    async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
+        """List the devices, with the lengths of their queues."""
+        views = await self._gateway.devices.of(RUNTIME)
+        return json({"devices": [await self._overview(view) for view in views]})
+
+    async def _overview(self, view: DeviceView) -> dict[str, Any]:
+        forecast = await self._gateway.queue.forecast(view.device.name)
+        status = {"name": "online", "reason": "available"}
+        if not view.is_online:
+            status = {"name": "offline", "reason": view.status.reason}
+        return {
+            "name": view.device.name,
+            "qubits": view.qubits,
+            "queue_length": len(forecast.positions),
+            "status": status,
+            "is_simulator": view.calibration is None,
+        }
+
+    async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the seconds that the instance's jobs ran this month; there is no limit on them."""
+        month = Month.current()
+        return json(
+            {
+                "instance_id": instances.crn(actor.project),
+                "plan_id": instances.PLAN,
+                "usage_consumed_seconds": await self._used_s(actor, actor.project, month.began),
+                "usage_limit_reached": False,
+                "usage_period": {
+                    "start_time": format_time(month.began),
+                    "end_time": format_time(month.now),
+                },
+            }
+        )

@@ -1,0 +1,80 @@
+"""The routes of the platform channel."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.ibm import wire as ibm
+from qwicket.dialects.ibm.runtime.platform import wire
+from qwicket.dialects.ibm.runtime.platform.handlers import AccountHandlers, Handlers
+from qwicket.dialects.ibm.runtime.routes import FILTERS, SHARED_ROUTES
+from qwicket.dialects.requests import REQUEST_ID
+from qwicket.dialects.routing import Body, Dialect, Open, Route, json_body
+from qwicket.model.accounts import Scope
+
+if TYPE_CHECKING:
+    from starlette.types import Message, Receive, Send
+    from starlette.types import Scope as ASGIScope
+
+    from qwicket.dialects.registration import DialectSettings
+    from qwicket.gateway import Gateway
+
+_R, _D = Scope.JOBS_READ, Scope.DEVICES_READ
+_OF_ACCOUNT: Final = AccountHandlers
+
+ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
+    Route(
+        *("POST", "/iam/identity/token", _OF_ACCOUNT.issue_access_token),
+        Open("The form holds the token."),
+        Body(wire.grant),
+        on_error=wire.refused_key,
+    ),
+    Route(
+        *("GET", "/iam/identity/keys", _OF_ACCOUNT.list_keys),
+        Open("Public keys are for everybody; there are none."),
+    ),
+    Route(
+        *("POST", "/search/v3/resources/search", _OF_ACCOUNT.search_instances),
+        _D,
+        json_body(wire.SearchBody),
+    ),
+    Route("GET", "/catalog/{plan}", _OF_ACCOUNT.read_plan, _D),
+)
+ROUTES: Final[tuple[Route, ...]] = (
+    Route("GET", "/backends", Handlers.list_devices, _D),
+    Route("GET", "/jobs", Handlers.list_jobs, _R, query=FILTERS),
+    *SHARED_ROUTES,
+    Route("GET", "/instances/usage", Handlers.read_usage, _R),
+)
+
+
+class _Traced(Dialect):
+    """A dialect whose responses have the request's id in IBM's header as well.
+
+    Clients show the sentence of an error without the rest of its body only if the header is there.
+    """
+
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
+        trace_id = str(scope.get(REQUEST_ID, "")).encode("latin-1")
+
+        async def send_traced(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], (b"uber-trace-id", trace_id)]
+            await send(message)
+
+        await super().__call__(scope, receive, send_traced)
+
+
+def account(gateway: Gateway, settings: DialectSettings) -> Dialect:
+    """Return the application of sign-in and instances, whose clients renew access tokens."""
+    return _Traced(
+        AccountHandlers(gateway, settings.access_token_s),
+        ACCOUNT_ROUTES,
+        wire.problem,
+        recast=ibm.recast,
+    )
+
+
+def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
+    """Return the application of the API."""
+    return _Traced(Handlers(gateway), ROUTES, wire.problem, recast=ibm.recast)

@@ -1,0 +1,65 @@
+"""Request bodies of sign-in and search, and the bodies of errors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+from starlette.responses import Response
+
+from qwicket.dialects.bodies import sign_in_form
+from qwicket.dialects.ibm import wire as ibm
+from qwicket.dialects.ibm.runtime.wire import FIELD_NAMES
+from qwicket.model.errors import QwicketError, Unauthenticated
+
+if TYPE_CHECKING:
+    from qwicket.dialects.requests import Request
+    from qwicket.model.limits import Limits
+
+KEY_GRANT: Final = "urn:ibm:params:oauth:grant-type:apikey"
+REFRESH_GRANT: Final = "refresh_token"
+_BAD_KEY: Final = "BXNIM0415E"
+"""IBM's code of an API key that is not known."""
+
+
+class Grant(NamedTuple):
+    """Form of a client that requests an access token; a missing field is empty."""
+
+    type: str
+    key: str
+    refresh_token: str
+
+
+class SearchBody(msgspec.Struct, frozen=True):
+    """`POST /search/v3/resources/search`. Other keys are ignored: one list fits on a page."""
+
+    query: str = ""
+
+
+def grant(body: bytes, limits: Limits) -> Grant:
+    """Return the grant of a form that requests an access token.
+
+    Raises:
+        LimitExceeded: The form is far larger than a token.
+    """
+    fields = sign_in_form(body, limits)
+    names = ("grant_type", "apikey", "refresh_token")
+    return Grant(*(fields.get(name, "") for name in names))
+
+
+def problem(error: QwicketError) -> bytes:
+    """Return the body of a refusal or failure."""
+    return msgspec.json.encode(_problem(error))
+
+
+def _problem(error: QwicketError) -> dict[str, Any]:
+    refusal = {"code": ibm.number(error.code), "message": ibm.message(error, FIELD_NAMES)}
+    return {"errors": [refusal], "error": refusal}
+
+
+def refused_key(error: QwicketError, _: Request[Any]) -> Response | None:
+    """Return IBM's response to a wrong API key or refresh token; None for another error."""
+    if not isinstance(error, Unauthenticated):
+        return None
+    shown = {**_problem(error), "errorCode": _BAD_KEY, "errorMessage": error.detail}
+    return Response(msgspec.json.encode(shown), 400, media_type="application/json")

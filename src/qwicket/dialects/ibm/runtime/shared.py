@@ -1,0 +1,269 @@
+"""The handlers that both channels of the Runtime API have."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+from msgspec import structs
+from starlette.responses import Response
+
+from qwicket.dialects.ibm import catalogue, projects
+from qwicket.dialects.ibm import wire as ibm
+from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.dialects.ibm.names import RUNTIME
+from qwicket.dialects.ibm.runtime import jobs, results, wire
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.dialects.streaming import raw, raw_list
+from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.dialects.ibm.projects import Place
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+
+_CANCEL_WAIT_S: Final = 5.0
+_IF_ELSE: Final = "if_else"
+
+
+class Month(NamedTuple):
+    """The month in UTC until now, in Unix milliseconds."""
+
+    began: int
+    now: int
+
+    @classmethod
+    def current(cls) -> Month:
+        now = datetime.now(UTC)
+        began = now.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
+        return cls(round(1000 * began.timestamp()), round(1000 * now.timestamp()))
+
+
+class RuntimeHandlers:
+    """The handlers of jobs, sessions and devices; a channel adds sign-in and what differs.
+
+    Args:
+        gateway: Does the work.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._devices: set[str] = set()
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    # --- what a channel decides -------------------------------------------------------------------
+
+    async def _listed_project(self, actor: Actor, place: Place | None) -> str | None:
+        """Return the id of the project whose jobs a list shows; None shows those of all."""
+        raise NotImplementedError
+
+    async def _acting(self, actor: Actor, instance: str | None) -> Actor:
+        """Return the actor that opens a session in an instance."""
+        raise NotImplementedError
+
+    async def _project_names(self, actor: Actor) -> dict[str, str] | None:
+        """Return the names of projects by their ids; None where jobs do not show theirs."""
+        raise NotImplementedError
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def read_configuration(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the configuration of a device."""
+        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
+        shown = catalogue.configuration(view)
+        known = [*shown["supported_instructions"], _IF_ELSE]
+        features = ["dynamic_circuits"]
+        return json({**shown, "supported_instructions": known, "supported_features": features})
+
+    async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the properties of a device: its calibration."""
+        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
+        before = wire.before(request.query_params.get("updated_before"))
+        try:
+            found = await self._gateway.devices.calibration(view.device.name, RUNTIME, before)
+        except NotFound:
+            return json({})
+        return json(catalogue.properties(view, found))
+
+    async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the defaults of a device: always an empty object."""
+        name = request.path_params["device"]
+        if name not in self._devices:  # clients ask many times for each circuit
+            self._devices.add((await self._gateway.devices.get(name, RUNTIME)).device.name)
+        return json({})
+
+    async def read_status(self, actor: Actor, request: Request[None]) -> Response:
+        """Read whether a device is up, and the length of its queue."""
+        view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
+        forecast = await self._gateway.queue.forecast(view.device.name)
+        shown = catalogue.queue(view, len(forecast.positions))
+        return json({**shown, "length_queue": shown.pop("lengthQueue")})
+
+    # --- jobs -------------------------------------------------------------------------------------
+
+    async def submit_job(self, actor: Actor, request: Request[wire.RunBody]) -> Response:
+        """Submit a job."""
+        actor = await projects.acting(self._gateway, actor, request.payload.place)
+        try:
+            job = await self._submit(actor, request)
+        except QwicketError as error:
+            raise wire.of_a_submission(error) from None
+        return json({"id": job.id, "backend": job.device})
+
+    async def _submit(self, actor: Actor, request: Request[wire.RunBody]) -> Job:
+        body = request.payload
+        if body.session_id is not None:
+            await self._session(actor, body.session_id)
+        submission = await asyncio.to_thread(wire.submission, body, request.headers)
+        maximum = self.limits.of(IBMLimits).ibm_jobs
+        return await self._gateway.jobs.submit(
+            actor, submission, is_once=True, unfinished_limit=None if maximum < 0 else maximum
+        )
+
+    async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
+        """List jobs, newest first, without their parameters, which can be many megabytes each."""
+        listed = wire.list_request(request.query_params, self.limits)
+        project = await self._listed_project(actor, listed.place)
+        query = structs.replace(listed.query, project=project)
+        count = sum((await self._gateway.jobs.tally(actor, query)).values())
+        found = await self._gateway.jobs.page(actor, query) if query.limit else []
+        names = await self._project_names(actor)
+        shown = [await self._body(job, names) for job in found]
+        page = {"count": count, "limit": query.limit, "offset": listed.offset}
+        return await json_in_thread(lambda: {"jobs": raw_list(shown), **page})
+
+    async def read_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a job, with its parameters unless `exclude_params` is true."""
+        job = await self._job(actor, request)
+        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        shown = await self._body(job, await self._project_names(actor))
+        if request.query_params.get("exclude_params", "").lower() != "true":
+            program = await self._gateway.results.program(job, request.reservation)
+            return await json_in_thread(lambda: _with_params(shown, program.source))
+        return json(shown)
+
+    async def read_results(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the results of a job; of a failed one, the reason as text."""
+        job = await self._job(actor, request)
+        if job.state is JobState.FAILED:
+            return Response(jobs.reason(job), media_type="text/plain")
+        found = await self._gateway.results.of(job, request.reservation)
+        program = await self._gateway.results.program(job, request.reservation)
+        limits = self.limits
+        return await json_in_thread(lambda: results.result(found, program.source, limits))
+
+    async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
+        job = await self._job(actor, request)
+        if not job.state.is_final:
+            job = await self._gateway.jobs.cancel(
+                actor, job.id, dialect=RUNTIME, wait_s=_CANCEL_WAIT_S
+            )
+            if job.state is JobState.CANCELLED or not job.state.is_final:
+                return Response(status_code=204)
+        raise Conflict(f"The job is {jobs.status(job)}: it cannot be cancelled any more.")
+
+    async def delete_job(self, actor: Actor, request: Request[None]) -> Response:
+        """Delete a job that has ended."""
+        job = await self._job(actor, request)
+        await self._gateway.jobs.delete(actor, job.id, dialect=RUNTIME)
+        return Response(status_code=204)
+
+    async def read_logs(self, actor: Actor, request: Request[None]) -> Response:
+        """Read what happened to a job, a line each."""
+        job = await self._job(actor, request)
+        events = await self._gateway.jobs.events(actor, job.id, dialect=RUNTIME)
+        return Response(jobs.logs(job, events), media_type="text/plain")
+
+    async def read_metrics(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the times of a job and its position in the queue."""
+        job = await self._job(actor, request)
+        return json(jobs.metrics(job, await self._gateway.queue.position(job)))
+
+    async def change_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
+        """Change the tags of a job."""
+        job = await self._job(actor, request)
+        await self._gateway.jobs.rename(actor, job.id, dialect=RUNTIME, tags=request.payload.tags)
+        return Response(status_code=204)
+
+    # --- sessions ---------------------------------------------------------------------------------
+
+    async def open_session(self, actor: Actor, request: Request[wire.SessionBody]) -> Response:
+        """Open a session."""
+        body = request.payload
+        actor = await self._acting(actor, body.instance)
+        life_s = body.max_ttl or body.max_session_ttl
+        group = await self._gateway.groups.open(
+            actor,
+            RUNTIME,
+            device=body.backend,
+            life_s=life_s,
+            body=msgspec.json.encode(wire.SessionFields(body.mode)),
+        )
+        return json(await self._shown_session(actor, group.id))
+
+    async def read_session(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a session."""
+        return json(await self._shown_session(actor, request.path_params["id"]))
+
+    async def change_session(self, actor: Actor, request: Request[wire.SessionChange]) -> Response:
+        """Take no more jobs into a session."""
+        if request.payload.accepting_jobs:
+            raise InvalidRequest("accepting_jobs: a closed session cannot be opened again.")
+        await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
+        return Response(status_code=204)
+
+    async def end_session(self, actor: Actor, request: Request[None]) -> Response:
+        """Close a session, and cancel its jobs that have not ended."""
+        group = await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
+        await self._gateway.groups.cancel_all(actor, group.id, dialect=RUNTIME)
+        return Response(status_code=204)
+
+    async def _session(self, actor: Actor, id_text: str) -> None:
+        """Refuse a session that is not the actor's to use here."""
+        try:
+            await self._gateway.groups.get(actor, id_text, dialect=RUNTIME)
+        except NotFound:
+            raise NotFound("There is no such session.", field="group") from None
+
+    async def _shown_session(self, actor: Actor, id_text: str) -> dict[str, Any]:
+        group = await self._gateway.groups.get(actor, id_text, dialect=RUNTIME)
+        use = await self._gateway.groups.use(actor, group)
+        return jobs.session(group, use, time.time_ns() // 1_000_000)
+
+    # --- what several need ------------------------------------------------------------------------
+
+    async def _used_s(self, actor: Actor, project: str, since_ms: int) -> float:
+        """Return for how many seconds the account's jobs of a project ran."""
+        query = JobQuery(dialect=RUNTIME, project=project, created_from=since_ms)
+        return await self._gateway.jobs.run_ms(actor, query) / 1000
+
+    async def _job(self, actor: Actor, request: Request[Any]) -> Job:
+        try:
+            return await self._gateway.jobs.get(actor, request.path_params["id"], dialect=RUNTIME)
+        except NotFound as error:
+            raise ibm.JobNotFound(error.detail) from None
+
+    async def _body(self, job: Job, names: dict[str, str] | None) -> dict[str, Any]:
+        vendor_fields = wire.vendor_fields_decoder.decode(
+            await self._gateway.jobs.vendor_fields(job)
+        )
+        await asyncio.sleep(0)  # a list has many of them, and each takes a look-up
+        shown = jobs.body(job, vendor_fields)
+        return shown if names is None else {**shown, **jobs.place(job, names)}
+
+
+def _with_params(shown: dict[str, Any], source: bytes) -> dict[str, Any]:
+    params = msgspec.json.decode(source, type=dict[str, msgspec.Raw])["params"]
+    return {**shown, "params": raw(bytes(params))}

@@ -1,0 +1,385 @@
+"""qiskit-ibm-runtime 0.51.0, unmodified, by its platform channel and four variables."""
+
+import os
+import subprocess
+import sys
+import time
+import warnings
+from datetime import datetime, timedelta
+
+import numpy as np
+import pytest
+from qiskit import QuantumCircuit, transpile
+from qiskit.circuit import Parameter
+from qiskit.quantum_info import SparsePauliOp
+from qiskit_ibm_runtime import Batch, EstimatorV2, QiskitRuntimeService, SamplerV2, Session
+from qiskit_ibm_runtime.accounts import InvalidAccountError
+from qiskit_ibm_runtime.exceptions import (
+    IBMInputValueError,
+    IBMNotAuthorizedError,
+    IBMRuntimeError,
+    RuntimeInvalidStateError,
+    RuntimeJobNotFound,
+    RuntimeProgramNotFound,
+)
+
+from support.vendors import bound, distance, within
+
+BASE = os.environ["QWICKET_URL"] + "/ibm/runtime"
+TOKEN = os.environ["QWICKET_TOKEN"]
+ABSENT = "0197a0b0-0000-7000-8000-000000000000"
+SETTINGS = {
+    "IAM_URL": f"{BASE}/iam",
+    "GLOBAL_SEARCH_URL": f"{BASE}/search",
+    "GLOBAL_CATALOG_URL": f"{BASE}/catalog",
+}
+URL = f"{BASE}/experimental/api/v1"
+THETA = Parameter("theta")
+FRESH = """
+import sys
+from qiskit_ibm_runtime import QiskitRuntimeService
+service = QiskitRuntimeService()
+job = service.job(sys.argv[1])
+print(job.status(), job.primitive_id, job.result()[0].data.c.get_counts())
+"""
+# Before this test's client signs in: without IAM_URL it would ask IBM.
+os.environ.update(SETTINGS)
+pytestmark = pytest.mark.filterwarnings("ignore:.*V2.*deprecated:DeprecationWarning")
+
+
+def connect(token=TOKEN, **options):
+    return QiskitRuntimeService(token=token, url=URL, **{"instance": "auto", **options})
+
+
+@pytest.fixture(scope="module")
+def service():
+    return connect()
+
+
+@pytest.fixture(scope="module")
+def simulator(service):
+    return service.backend("qwicket_simulator")
+
+
+@pytest.fixture(scope="module")
+def twin(service):
+    return service.backend("qwicket_line5")
+
+
+def bell():
+    circuit = QuantumCircuit(2, 2)
+    circuit.h(0)
+    circuit.cx(0, 1)
+    circuit.measure([0, 1], [0, 1])
+    return circuit
+
+
+def turned():
+    circuit = QuantumCircuit(1)
+    circuit.rx(THETA, 0)
+    return circuit
+
+
+def slow():
+    circuit = QuantumCircuit(24)
+    for i in range(400):
+        circuit.rx(0.1, i % 24)
+        circuit.cx(i % 24, (i + 1) % 24)
+    circuit.measure_all()
+    return circuit
+
+
+def fitted(circuit, backend, *observables):
+    """Return a circuit as the backend wants it, and observables as wide as that."""
+    isa = transpile(circuit, backend, optimization_level=1, seed_transpiler=3)
+    return (isa, *[each.apply_layout(isa.layout) for each in observables])
+
+
+def sample(backend, circuit=None, shots=100, **options):
+    (isa,) = fitted(circuit or bell(), backend)
+    return SamplerV2(backend, options=options).run([isa], shots=shots)
+
+
+def wait_for(job, status, seconds=60):
+    deadline = time.monotonic() + seconds
+    while job.status() != status:
+        assert time.monotonic() < deadline, job.status()
+        time.sleep(0.02)
+
+
+# --- account, instances and backends --------------------------------------------------------------
+
+
+def test_discovery_finds_the_instance_and_its_backends(service):
+    (instance,) = service.instances()
+    assert (instance["name"], instance["plan"]) == ("vendor", "open")
+    assert instance["pricing_type"] == "free"
+    assert service.active_instance() == instance["crn"]
+    names = {backend.name for backend in service.backends()}
+    assert names == {"qwicket_heavyhex27", "qwicket_line5", "qwicket_simulator"}
+    assert service.least_busy(min_num_qubits=27).num_qubits >= 27
+    assert [each.name for each in service.backends(simulator=True)] == ["qwicket_simulator"]
+    assert len(service.backends(dynamic_circuits=True)) == 3
+
+
+def test_an_instance_may_be_given_by_its_name_or_its_crn(service):
+    crn = service.active_instance()
+    for instance in ("vendor", crn):
+        assert connect(instance=instance).active_instance() == crn
+
+
+def test_the_documented_resolver_works_in_place_of_the_word_in_the_address(service):
+    crn = service.active_instance()
+    found = QiskitRuntimeService(
+        token=TOKEN,
+        url=os.environ["QWICKET_URL"],
+        instance=crn,
+        url_resolver=lambda *_, **__: f"{BASE}/api/v1",
+    )
+    assert found.backend("qwicket_line5").num_qubits == 5
+
+
+def test_an_instance_of_somebody_else_is_refused(service):
+    with pytest.raises(IBMInputValueError, match="not a valid instance name"):
+        connect(instance="nobody")
+    other = service.active_instance().replace("::", "0::")
+    with pytest.raises(IBMInputValueError, match="does not have access"):
+        connect(instance=other)
+
+
+def test_the_server_refuses_another_instance_by_itself(service, monkeypatch):
+    """With this variable, the client does not look for instances."""
+    monkeypatch.setenv("QISKIT_FUNCTIONS_EXPERIMENTAL", "1")
+    stranger = connect(os.environ["QWICKET_OTHER_TOKEN"], instance=service.active_instance())
+    with within(), pytest.raises(Exception, match="The token is for the instance crn:"):
+        stranger.usage()
+
+
+@pytest.mark.parametrize("token", ["wrong", "QWICKET_REVOKED_TOKEN", "QWICKET_EXPIRED_TOKEN"])
+def test_a_wrong_revoked_or_expired_key_is_refused(token):
+    with within(), pytest.raises(InvalidAccountError, match="valid API token"):
+        connect(os.environ.get(token, token))
+
+
+def test_a_client_without_sign_in_gets_a_hint(service, monkeypatch):
+    """IAM_URL leads nowhere here: without it the client would ask IBM, and then do the same."""
+    monkeypatch.setenv("IAM_URL", "http://127.0.0.1:9")
+    lost = service._create_new_cloud_api_client(service.active_instance())
+    with (
+        within(),
+        pytest.warns(UserWarning, match="API Key will be used instead"),
+        pytest.raises(IBMNotAuthorizedError, match=r"IAM_URL is not http.*/ibm/runtime/iam"),
+    ):
+        lost.cloud_usage()
+
+
+def test_a_backend_says_what_it_is(simulator, twin):
+    assert simulator.configuration().simulator
+    assert simulator.num_qubits > 20
+    assert twin.num_qubits == 5
+    assert {"rz", "sx", "x", "cx", "if_else", "measure"} <= set(twin.operation_names)
+    assert twin.coupling_map.size() == 5
+    assert twin.properties().t1(0) == pytest.approx(67e-6)
+    assert twin.target["cx"][(0, 1)].error == pytest.approx(0.01001)
+    assert twin.target["cx"][(0, 1)].duration > 0
+    assert twin.target["measure"][(0,)].error == pytest.approx((0.0157 + 0.0252) / 2)
+    assert twin.properties(datetime=datetime(2020, 1, 1)) is None
+    status = twin.status()
+    assert (status.operational, status.status_msg) == (True, "active")
+
+
+# --- primitives -----------------------------------------------------------------------------------
+
+
+def test_a_bell_pair_on_simulator_and_twin(simulator, twin):
+    exact = {"00": 0.5, "11": 0.5}
+    jobs = [sample(backend, shots=4000) for backend in (simulator, twin)]
+    for job, noise in zip(jobs, (0, 0.1), strict=True):
+        counts = job.result()[0].data.c.get_counts()
+        assert sum(counts.values()) == 4000
+        found = {key: n / 4000 for key, n in counts.items()}
+        assert distance(found, exact) < bound(exact, 4000) + noise
+        assert bool(counts.keys() - exact.keys()) is bool(noise)
+        assert job.status() == "DONE"
+
+
+def test_pubs_have_shots_of_their_own_and_values_keep_their_shape(simulator):
+    circuit = turned()
+    circuit.measure_all()
+    (isa,) = fitted(circuit, simulator)
+    values = np.zeros((2, 3, 1))
+    values[1, 2] = np.pi
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of shots by pub, by the client
+        job = SamplerV2(simulator).run([(isa, values, 20), (isa, {THETA: [0, np.pi]}, 7)])
+    result = job.result()
+    data = result[0].data
+    assert data.meas.array.shape == (2, 3, 20, 1)
+    for place in np.ndindex(2, 3):
+        assert data.meas[place].get_counts() == {"1" if place == (1, 2) else "0": 20}
+    assert result[1].data.meas.get_counts(1) == {"1": 7}
+
+
+def test_conditions_decide_on_a_twin(twin):
+    circuit = QuantumCircuit(2, 2)
+    circuit.h(0)
+    circuit.measure(0, 0)
+    with circuit.if_test((circuit.clbits[0], 1)):
+        circuit.x(1)
+    circuit.measure(1, 1)
+    counts = sample(twin, circuit, shots=1000).result()[0].data.c.get_counts()
+    assert counts["00"] + counts["11"] > 850
+
+
+def test_a_turned_qubit_has_the_cosine_of_its_angle(simulator):
+    angles = np.linspace(0, 2 * np.pi, 9)
+    isa, z, y = fitted(turned(), simulator, SparsePauliOp("Z"), SparsePauliOp("Y"))
+    result = EstimatorV2(simulator).run([(isa, [[z], [y]], angles[:, np.newaxis])]).result()
+    data = result[0].data
+    assert data.evs.shape == data.stds.shape == (2, 9)
+    exact = np.array([np.cos(angles), -np.sin(angles)])
+    # standard errors are those of 4096 shots, and the values are within five of them
+    expected = np.sqrt((1 - exact**2) / 4096)
+    assert np.allclose(data.stds, expected, atol=3e-3)
+    assert (abs(data.evs - exact) <= 5 * expected + 1e-12).all()
+
+
+def test_a_program_that_is_not_there_is_refused_by_name(service, simulator):
+    with within(), pytest.raises(RuntimeProgramNotFound, match=r"not .noise-learner.\., Error code: 3200\.\W*$"):
+        service._run("noise-learner", {}, {"backend": simulator})
+
+
+# --- sessions -------------------------------------------------------------------------------------
+
+
+def test_a_session_holds_its_jobs(service, twin):
+    (isa,) = fitted(bell(), twin)
+    with Session(twin, max_time=600) as session:
+        assert session.status() == "Pending"
+        jobs = [SamplerV2(session).run([isa], shots=10) for _ in range(3)]
+        for job in jobs:
+            job.result()
+            assert job.session_id == session.session_id
+        details = session.details()
+        assert (details["mode"], details["max_time"]) == ("dedicated", 600)
+        assert session.status() == "In progress, accepting new jobs"
+        assert session.usage() >= 0
+    found = service.jobs(session_id=session.session_id)
+    assert [each.job_id() for each in found] == [each.job_id() for each in reversed(jobs)]
+    assert session.status() == "Closed"
+    assert Session.from_id(session.session_id, service).details()["accepting_jobs"] is False
+    with pytest.raises(IBMRuntimeError, match="closed"):
+        service._run("sampler", jobs[0].inputs, {"backend": twin}, session_id=session.session_id)
+
+
+def test_a_batch_is_a_session_of_another_mode(service, twin):
+    isa, z = fitted(turned(), twin, SparsePauliOp("Z"))
+    with Batch(twin) as batch:
+        assert EstimatorV2(batch).run([(isa, z, [0.0])]).result()[0].data.evs > 0.9
+    assert batch.details()["mode"] == "batch"
+    with pytest.raises(IBMInputValueError, match="execution mode batch"):
+        Session.from_id(batch.session_id, service)
+
+
+# --- the life of a job ----------------------------------------------------------------------------
+
+
+def test_a_job_is_retrieved_by_another_process_that_has_variables_alone(simulator):
+    job = sample(simulator, shots=64)
+    counts = job.result()[0].data.c.get_counts()
+    account = {"QISKIT_IBM_TOKEN": TOKEN, "QISKIT_IBM_URL": URL}
+    done = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", FRESH, job.job_id()],
+        env={**os.environ, **account},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stdout.strip() == f"DONE sampler {counts}"
+
+
+def test_a_job_shows_its_inputs_metrics_logs_and_usage(service, simulator):
+    (isa,) = fitted(bell(), simulator)
+    before = service.usage()["usage_consumed_seconds"]
+    job = SamplerV2(simulator).run([isa], shots=8)
+    job.result()
+    assert job.inputs["pubs"][0][0] == isa
+    metrics = job.metrics()
+    created, running, finished = metrics["timestamps"].values()
+    assert created <= running <= finished
+    assert metrics["usage"]["status"] == "completed"
+    assert job.usage() == metrics["usage"]["qpu_charge_time_seconds"] >= 0
+    assert service.usage()["usage_consumed_seconds"] == pytest.approx(before + job.usage())
+    assert job.usage_estimation["quantum_seconds"] >= 0
+    assert job.logs().splitlines()[-1].endswith("completed")
+    assert abs(job.creation_date - datetime.now().astimezone()) < timedelta(minutes=10)
+    assert job.instance == service.active_instance()
+    assert job.properties() is None
+
+
+def test_lists_filter_page_and_count(service, simulator):
+    before = datetime.now() - timedelta(seconds=1)
+    (isa,) = fitted(bell(), simulator)
+    mark = f"tag-{time.time_ns()}"
+    sampler = SamplerV2(simulator, options={"environment": {"job_tags": [mark, "other"]}})
+    jobs = [sampler.run([isa], shots=3) for _ in range(22)]
+    for job in jobs:
+        job.wait_for_final_state(poll_interval=0.1)
+    ids = [job.job_id() for job in jobs]
+
+    def listed(**asked):
+        return [each.job_id() for each in service.jobs(**{"job_tags": [mark], **asked})]
+
+    assert listed(limit=None) == ids[::-1]  # two pages
+    assert listed(limit=7, skip=17) == ids[::-1][17:]
+    assert listed(limit=None, descending=False) == ids
+    assert listed(job_tags=[mark, "absent"]) == []
+    assert listed(pending=True) == []
+    assert len(listed(limit=None, pending=False)) == 22
+    assert listed(backend_name="qwicket_line5") == []
+    assert listed(program_id="estimator") == []
+    assert len(listed(limit=None, program_id="sampler", created_after=before)) == 22
+    assert listed(created_before=before) == []
+    assert len(listed(limit=2, instance=service.active_instance())) == 2
+
+
+def test_tags_change(service, simulator):
+    job = sample(simulator)
+    tag = f"new-{time.time_ns()}"
+    assert job.update_tags([tag]) == [tag]
+    assert [each.job_id() for each in service.jobs(job_tags=[tag])] == [job.job_id()]
+
+
+def test_a_running_job_is_cancelled(service, simulator):
+    job = sample(simulator, slow(), shots=10)
+    wait_for(job, "RUNNING")
+    with pytest.raises(IBMRuntimeError, match="409"):
+        service.delete_job(job.job_id())
+    job.cancel()
+    assert job.cancelled()
+    wait_for(service.job(job.job_id()), "CANCELLED")
+    with pytest.raises(RuntimeInvalidStateError, match="cancelled"):
+        job.result()
+    with pytest.raises(RuntimeInvalidStateError):
+        service.job(job.job_id()).cancel()
+
+
+def test_a_deleted_job_is_gone_and_another_accounts_is_not_found(service, simulator):
+    job = sample(simulator)
+    job.result()
+    stranger = connect(os.environ["QWICKET_OTHER_TOKEN"])
+    for each, id_text in ((service, ABSENT), (service, "x"), (stranger, job.job_id())):
+        with pytest.raises(RuntimeJobNotFound):
+            each.job(id_text)
+    service.delete_job(job.job_id())
+    with pytest.raises(RuntimeJobNotFound):
+        service.job(job.job_id())
+
+
+def test_a_circuit_that_cannot_be_run_is_refused_by_name(simulator):
+    circuit = QuantumCircuit(2, 2)
+    with circuit.while_loop((circuit.clbits[0], 0)):
+        circuit.x(0)
+        circuit.measure(0, 0)
+    with within(), pytest.raises(IBMRuntimeError, match=r"while_loop.*control flow cannot be run"):
+        SamplerV2(simulator).run([circuit])
