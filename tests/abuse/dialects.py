@@ -67,6 +67,17 @@ def ibm_json(response: httpx.Response) -> str:
     return str(error["message"])
 
 
+def platform_json(response: httpx.Response) -> str:
+    """Check a body of IBM's later shape (as its client reads it); return what it says."""
+    body = _body(response, "application/json")
+    assert body.keys() - {"errorCode", "errorMessage"} == {"errors", "error"}
+    error = body["error"]
+    assert body["errors"] == [error]
+    assert error.keys() == {"code", "message"}
+    assert isinstance(error["code"], int)
+    return str(error["message"])
+
+
 def xanadu_json(response: httpx.Response) -> str:
     """Check a body of Xanadu's shape (as its client reads it); return what it says."""
     body = _body(response, "application/json")

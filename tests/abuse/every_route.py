@@ -18,14 +18,15 @@ from support.programs import BELL
 from support.server import LiveServer
 
 XANADU = ""
-IBM, RUNTIME = ibm.DIALECT, runtime.DIALECT
+IBM, RUNTIME, PLATFORM = ibm.DIALECT, runtime.DIALECT, runtime.PLATFORM
+ACCOUNT = runtime.ACCOUNT
 QLUED = "/qlued"
 PREFIXES = (
     *("/v1", "/v1/admin"),
     *(at for each in REGISTRATIONS for at in each.mounts if routes(at)),
 )
 """Every address of a dialect, aliases left out; `SUBMISSIONS` has those that take jobs."""
-GROUPS = ("/v1", "/ionq/v0.4", RUNTIME, "/qbraid/api/v1")
+GROUPS = ("/v1", "/ionq/v0.4", RUNTIME, PLATFORM, "/qbraid/api/v1")
 """Dialects that have groups, which are for one device but at qBraid."""
 DEVICES = {
     **dict.fromkeys(("/v1", "/v1/admin"), "simulator"),
@@ -34,7 +35,7 @@ DEVICES = {
     "/qbraid/api/v1": "qbraid:qbraid:sim:statevector",
     "/qbraid/api": "qbraid_statevector",
     IBM: ibm.SIMULATOR,
-    RUNTIME: ibm.SIMULATOR,
+    **dict.fromkeys((RUNTIME, PLATFORM, ACCOUNT), ibm.SIMULATOR),
     QLUED: "singlequdit",
     XANADU: "simulon_gaussian",
 }
@@ -53,7 +54,7 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
     "/qbraid/api/v1": {"deviceQrn": DEVICES["/qbraid/api/v1"], "program": _PROGRAM},
     "/qbraid/api": {"qbraidDeviceId": DEVICES["/qbraid/api"], "ionqCircuit": _V0},
     IBM: {"qObject": ibm.qobj(), "backend": {"name": ibm.SIMULATOR}},
-    RUNTIME: runtime.body(),
+    **dict.fromkeys((RUNTIME, PLATFORM), runtime.body()),
     QLUED: {"payload": {"experiment_0": _EXPERIMENT}},
     XANADU: {
         "name": None,
@@ -71,7 +72,7 @@ _IDS = {
 _GROUP_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "/v1": ("/groups", {"device": "simulator"}),
     "/ionq/v0.4": ("/sessions", {"backend": "simulator"}),
-    RUNTIME: ("/sessions", {"backend": ibm.SIMULATOR}),
+    **dict.fromkeys((RUNTIME, PLATFORM), ("/sessions", {"backend": ibm.SIMULATOR})),
     "/qbraid/api/v1": ("/jobs/group", {}),
 }
 
@@ -137,6 +138,7 @@ class Ask(NamedTuple):
         names |= {"id": group if of_group else job, "group": group, "uuid": job, "part": "0"}
         names |= {"rest": "", "ticket": "x", "agent": "0123456789abcdef"}
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
+        names["plan"] = "qwicket-open"
         path = self.path.replace(":path", "").format(**names)
         query = {"job_id": job} if "get_job" in path else {}
         if self.is_bulk and self.prefix.startswith("/qbraid"):
@@ -183,6 +185,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("POST", "/tokens"): {"scopes": ["jobs:read"]},
     ("POST", "/sessions"): {"backend": "simulator"},
     ("POST", "/webhooks"): WEBHOOK,
+    ("POST", "/search/v3/resources/search"): {"query": "service_name:quantum-computing"},
     ("PUT", "/update-job"): {"qbraidJobId": "x-1", "status": "DONE", "qbraidStatus": "COMPLETED"},
 }
 
@@ -190,7 +193,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
 def _asks() -> Iterator[Ask]:
     for prefix in PREFIXES:
         for path, methods in routes(prefix).items():
-            if "{rest" in path or path.startswith("/auth/"):
+            if "{rest" in path or path.startswith(("/auth/", "/iam/identity/token")):
                 continue  # what is refused to everybody, and signing in
             for method in sorted(methods - {"HEAD"}):
                 yield Ask(prefix, method, path)
@@ -206,6 +209,7 @@ class SignedIn:
         self.secret = secret
         access = ibm.Client(http, secret).token
         key = {"X-API-Key": secret}
+        of_platform = {"Authorization": f"Bearer {runtime.access_token(http, secret)}"}
         bearer = {"Authorization": f"Bearer {secret}"}
         self._headers: dict[str, dict[str, str]] = {
             **dict.fromkeys(("/v1", "/v1/admin", QLUED), bearer),
@@ -215,6 +219,7 @@ class SignedIn:
             "/qbraid/api": {"api-key": secret},
             IBM: {"X-Access-Token": access},
             RUNTIME: {"X-Access-Token": access},
+            **dict.fromkeys((PLATFORM, ACCOUNT), of_platform),
             XANADU: {"Authorization": f"Bearer {xanadu.fetch_pass(http, secret)}"},
         }
 

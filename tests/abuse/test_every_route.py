@@ -36,6 +36,7 @@ MUTATING = [
 ]
 READ_BY_POST = {
     "/get-user-jobs": "a search",
+    "/search/v3/resources/search": "a search",
     "/jobs/{id}/resultdownloaded": "an acknowledgement that changes nothing",
 }
 CLOSED_TO_ALL = {"/lab/update-device": "an administrator's, who has the command line"}
@@ -97,7 +98,7 @@ def world(server: LiveServer, client: httpx.Client) -> World:
     full = SignedIn(client, token(server, OWNER, *scopes))
     restricted = SignedIn(client, token(server, OWNER, "--device", "clifford", *scopes))
     jobs = {prefix: full.submit(client, prefix) for prefix in SUBMISSIONS}
-    jobs["/v1/admin"] = jobs["/v1"]
+    jobs |= {prefix: jobs["/v1"] for prefix in PREFIXES if prefix not in SUBMISSIONS}
     groups = {prefix: full.group(client, prefix) for prefix in GROUPS}
     headers = {"Authorization": f"Bearer {full.secret}"}
     for job in jobs.values():

@@ -26,6 +26,7 @@ ADDRESSES = {
     "ionq": ["/ionq/v0.4", "/ionq/v0.3"],
     "ibm": ["/ibm/api"],
     "runtime": ["/ibm/runtime/classic"],
+    "ibm-platform": ["/ibm/runtime/api/v1"],
     "qbraid": ["/qbraid/api/v1", "/qbraid/api"],
     "qlued": ["/qlued/api/v2", "/qlued/api/v3"],
     "xanadu": [],
@@ -120,13 +121,15 @@ READ = re.compile(
 """How handlers read a query parameter."""
 WITHIN = {
     "ibm": {"where", "limit", "fields", "order", "skip"},  # of `filter`, which is JSON
+    "ibm-platform": {"provider"},  # of the classic channel, whose folder it shares
     "qlued": {"json", "password", "username"},  # of the body
 }
 
 
 @pytest.mark.parametrize("name", DESCRIPTIONS)
 def test_every_query_parameter_that_is_read_is_described(name: str) -> None:
-    folder = Path(dialects.__file__).parent / {"runtime": "ibm/runtime"}.get(name, name)
+    folders = dict.fromkeys(("runtime", "ibm-platform"), "ibm/runtime")
+    folder = Path(dialects.__file__).parent / folders.get(name, name)
     source = "".join(file.read_text() for file in folder.glob("*.py"))
     read = {one or other for one, other in READ.findall(source)}
     schemes = DESCRIPTIONS[name]["components"]["securitySchemes"].values()

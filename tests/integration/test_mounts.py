@@ -21,6 +21,7 @@ from abuse.dialects import (
     docs_html,
     ibm_json,
     ionq_json,
+    platform_json,
     problem_json,
     qbraid_json,
     qlued_json,
@@ -30,6 +31,7 @@ from abuse.dialects import (
 from qwicket.dialects import REGISTRATIONS, mounts
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.runtime import wire as runtime
+from qwicket.dialects.ibm.runtime.platform import wire as platform
 from qwicket.dialects.ionq import wire as ionq
 from qwicket.dialects.native import wire as native
 from qwicket.dialects.qbraid import wire as qbraid
@@ -54,6 +56,9 @@ SHAPES: dict[str, Said] = {
     "/ionq": ionq_json,
     "/ibm/api": ibm_json,
     "/ibm/runtime/classic": ibm_json,
+    "/ibm/runtime": platform_json,
+    "/ibm/runtime/api/v1": platform_json,
+    "/ibm/runtime/experimental/api/v1": platform_json,
     "/v0.3": ionq_json,
     "/qlued": qlued_json,
     "/qbraid": qbraid_json,
@@ -120,7 +125,7 @@ def test_an_unknown_path_of_the_root_is_not_found(http: httpx.Client, path: str)
 
 BARE = (
     *("/v1", "/ionq/v0.3", "/ionq/v0.4", "/v0.4", "/ionq", "/v0.3", "/ibm/api"),
-    "/ibm/runtime/classic",
+    *("/ibm/runtime/classic", "/ibm/runtime", "/ibm/runtime/api/v1"),
     *("/qlued", "/qlued/api", "/qlued/api/v1", "/qlued/api/v2", "/qlued/api/v3"),
 )
 
@@ -364,10 +369,11 @@ def all_errors() -> list[errors.QwicketError]:
         (ionq.problem, ionq_json, "application/json"),
         (ibm.problem, ibm_json, "application/json"),
         (runtime.problem, ibm_json, "application/json"),
+        (platform.problem, platform_json, "application/json"),
         (qbraid.problem, qbraid_json, "application/json"),
         (xanadu.problem, xanadu_json, "application/json"),
     ],
-    ids=["native", "ionq", "ibm", "runtime", "qbraid", "xanadu"],
+    ids=["native", "ionq", "ibm", "runtime", "platform", "qbraid", "xanadu"],
 )
 def test_every_dialect_can_say_every_error(
     problem: Callable[[errors.QwicketError], bytes],

@@ -1,4 +1,4 @@
-"""IBM's classic Runtime API over plain HTTP."""
+"""Both channels of IBM's Runtime API over plain HTTP."""
 
 from __future__ import annotations
 
@@ -11,6 +11,8 @@ from support.ibm import SIMULATOR
 from support.waiting import until
 
 DIALECT = "/ibm/runtime/classic"
+ACCOUNT = "/ibm/runtime"
+PLATFORM = "/ibm/runtime/api/v1"
 FINAL = ("Completed", "Failed", "Cancelled")
 
 
@@ -21,6 +23,19 @@ def sampler(*entries: list[Any], **options: Any) -> dict[str, Any]:
 
 def body(**fields: Any) -> dict[str, Any]:
     return {"program_id": "sampler", "backend": SIMULATOR, "params": sampler(), **fields}
+
+
+def exchange(http: httpx.Client, **form: str) -> httpx.Response:
+    """Ask the platform channel for an access token."""
+    return http.post(f"{ACCOUNT}/iam/identity/token", data=form)
+
+
+def access_token(http: httpx.Client, token: str) -> str:
+    """Return an access token of the platform channel."""
+    grant = "urn:ibm:params:oauth:grant-type:apikey"
+    answer = exchange(http, grant_type=grant, apikey=token)
+    assert answer.status_code == 200, answer.text
+    return str(answer.json()["access_token"])
 
 
 class Client:

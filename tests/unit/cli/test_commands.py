@@ -385,7 +385,7 @@ def test_a_terminal_without_the_letter_is_no_error() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
-        ("qiskit", "Did you mean qiskit-ionq or qiskit-cold-atom?"),
+        ("qiskit", "Did you mean qiskit-ionq or qiskit-ibm-runtime or qiskit-cold-atom?"),
         ("cirk-ionq", "Did you mean cirq-ionq"),
         ("zzz", "there is no snippet for 'zzz'. 'qwicket snippet' lists them."),
     ],

@@ -20,6 +20,7 @@ OWN_ACCOUNT = {
 """Routes for every token: they show its own account, or only that the token is valid."""
 READS = {
     "POST /qbraid/api/get-user-jobs": "a search",
+    "POST /ibm/runtime/search/v3/resources/search": "a search",
     "PUT /qbraid/api/update-job": "a read, unless it brings both words of a status",
     "PUT /qbraid/api/lab/update-device": "an administrator's, refused to every token",
     "POST /ibm/api/jobs/{id}/resultdownloaded": "an acknowledgement that changes nothing",

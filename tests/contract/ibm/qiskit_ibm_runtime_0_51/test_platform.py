@@ -48,7 +48,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:.*V2.*deprecated:DeprecationWarn
 
 
 def connect(token=TOKEN, **options):
-    return QiskitRuntimeService(token=token, url=URL, **{"instance": "auto", **options})
+    return QiskitRuntimeService(channel="ibm_quantum_platform", token=token, url=URL, **options)
 
 
 @pytest.fixture(scope="module")
@@ -131,6 +131,7 @@ def test_an_instance_may_be_given_by_its_name_or_its_crn(service):
 def test_the_documented_resolver_works_in_place_of_the_word_in_the_address(service):
     crn = service.active_instance()
     found = QiskitRuntimeService(
+        channel="ibm_quantum_platform",
         token=TOKEN,
         url=os.environ["QWICKET_URL"],
         instance=crn,
@@ -245,7 +246,12 @@ def test_a_turned_qubit_has_the_cosine_of_its_angle(simulator):
 
 
 def test_a_program_that_is_not_there_is_refused_by_name(service, simulator):
-    with within(), pytest.raises(RuntimeProgramNotFound, match=r"not .noise-learner.\., Error code: 3200\.\W*$"):
+    with (
+        within(),
+        pytest.raises(
+            RuntimeProgramNotFound, match=r"not .noise-learner.\., Error code: 3200\.\W*$"
+        ),
+    ):
         service._run("noise-learner", {}, {"backend": simulator})
 
 

@@ -15,7 +15,6 @@ from qwicket.model.jobs import JobQuery
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from qwicket.dialects.ibm.projects import Place
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
 
@@ -27,7 +26,8 @@ class Handlers(RuntimeHandlers):
         token = request.headers.get("x-access-token")
         return await self._gateway.access_tokens.actor(token, DIALECT, request.address)
 
-    async def _listed_project(self, actor: Actor, place: Place | None) -> str | None:
+    async def _listed_project(self, actor: Actor, request: Request[None]) -> str | None:
+        place = wire.place(request.query_params.get("provider"), "provider")
         return await projects.find(self._gateway, actor, place)
 
     async def _acting(self, actor: Actor, instance: str | None) -> Actor:
@@ -38,8 +38,7 @@ class Handlers(RuntimeHandlers):
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
         """List the names of devices."""
-        place = wire.place(request.query_params.get("provider"), "provider")
-        await projects.find(self._gateway, actor, place)
+        await self._listed_project(actor, request)
         views = await self._gateway.devices.of(RUNTIME)
         return json({"devices": [view.device.name for view in views]})
 

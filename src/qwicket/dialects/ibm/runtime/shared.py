@@ -23,7 +23,6 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from qwicket.dialects.ibm.projects import Place
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
@@ -64,7 +63,7 @@ class RuntimeHandlers:
 
     # --- what a channel decides -------------------------------------------------------------------
 
-    async def _listed_project(self, actor: Actor, place: Place | None) -> str | None:
+    async def _listed_project(self, actor: Actor, request: Request[None]) -> str | None:
         """Return the id of the project whose jobs a list shows; None shows those of all."""
         raise NotImplementedError
 
@@ -133,14 +132,13 @@ class RuntimeHandlers:
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first, without their parameters, which can be many megabytes each."""
-        listed = wire.list_request(request.query_params, self.limits)
-        project = await self._listed_project(actor, listed.place)
-        query = structs.replace(listed.query, project=project)
+        query = wire.list_request(request.query_params, self.limits)
+        query = structs.replace(query, project=await self._listed_project(actor, request))
         count = sum((await self._gateway.jobs.tally(actor, query)).values())
         found = await self._gateway.jobs.page(actor, query) if query.limit else []
         names = await self._project_names(actor)
         shown = [await self._body(job, names) for job in found]
-        page = {"count": count, "limit": query.limit, "offset": listed.offset}
+        page = {"count": count, "limit": query.limit, "offset": query.offset}
         return await json_in_thread(lambda: {"jobs": raw_list(shown), **page})
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:

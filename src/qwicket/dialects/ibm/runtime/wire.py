@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final, Literal, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
 
@@ -99,17 +99,6 @@ class SessionFields(msgspec.Struct, frozen=True):
     mode: str
 
 
-class ListRequest(NamedTuple):
-    """Request for a page of jobs: its filters, and the project if one is named."""
-
-    query: JobQuery
-    place: Place | None
-
-    @property
-    def offset(self) -> int:
-        return self.query.offset or 0
-
-
 _run_decoder: Final = msgspec.json.Decoder(RunBody)
 vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 session_fields_decoder: Final = msgspec.json.Decoder(SessionFields)
@@ -178,7 +167,7 @@ def place(text: str | None, field: str) -> Place | None:
     return parts[0], parts[1], parts[2]
 
 
-def list_request(query: QueryParams, limits: Limits) -> ListRequest:
+def list_request(query: QueryParams, limits: Limits) -> JobQuery:
     """Return the query of a list of jobs.
 
     Raises:
@@ -217,7 +206,7 @@ def list_request(query: QueryParams, limits: Limits) -> ListRequest:
         if text and ("\0" in text or len(text) > limits.requests.name_chars):
             detail = f"A filter is too long, or has the character NUL: {quoted(text)}."
             raise InvalidRequest(detail)
-    return ListRequest(found, place(query.get("provider"), "provider"))
+    return found
 
 
 def _number(query: QueryParams, name: str, default: int) -> int:

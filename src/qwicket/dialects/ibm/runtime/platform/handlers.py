@@ -15,7 +15,6 @@ from qwicket.model.errors import InvalidRequest, NotFound
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from qwicket.dialects.ibm.projects import Place
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView, Gateway
     from qwicket.model.accounts import Actor
@@ -96,7 +95,7 @@ class Handlers(RuntimeHandlers):
         instances.check(request.headers.get("service-crn"), actor)
         return actor
 
-    async def _listed_project(self, actor: Actor, place: Place | None) -> str:
+    async def _listed_project(self, actor: Actor, request: Request[None]) -> str:
         return actor.project
 
     async def _acting(self, actor: Actor, instance: str | None) -> Actor:
