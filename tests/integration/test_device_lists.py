@@ -26,6 +26,7 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
     "ionq v0.3": ("simulator", *IONS),
     "ibm": SUPERCONDUCTING,
     "runtime": SUPERCONDUCTING,
+    "runtime platform": SUPERCONDUCTING,
     "qbraid": (*IONS, "rydberg", "statevector", "parked"),
     "qbraid v0": (*IONS, "rydberg", "statevector", "parked"),
     "qbraid registry": (*IONS, "rydberg", "statevector", "parked"),
@@ -84,6 +85,11 @@ class Caller:
     def runtime(self) -> tuple[str, ...]:
         return tuple(self._runtime.get("/backends")["devices"])
 
+    def ibm_platform(self) -> tuple[str, ...]:
+        bearer = f"Bearer {runtime.access_token(self._http, self._key)}"
+        found = self._get(f"{runtime.PLATFORM}/backends", Authorization=bearer)
+        return tuple(each["name"] for each in found["devices"])
+
     def qbraid(self) -> tuple[str, ...]:
         found = self._get("/qbraid/api/v1/devices", **{"X-API-Key": self._key})
         return tuple(each["qrn"].split(":")[-1] for each in found["data"])
@@ -107,6 +113,7 @@ _LISTS: dict[str, Callable[[Caller], tuple[str, ...]]] = {
     "ionq v0.3": lambda caller: caller.ionq("v0.3"),
     "ibm": Caller.ibm,
     "runtime": Caller.runtime,
+    "runtime platform": Caller.ibm_platform,
     "qbraid": Caller.qbraid,
     "qbraid v0": lambda caller: caller.former_qbraid("quantum-devices"),
     "qbraid registry": lambda caller: caller.former_qbraid("public/lab/get-devices"),

@@ -38,9 +38,7 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
     "ionq-core": Snippet("ionq-core 0.2.0", suite="ionq/ionq_core_0_2"),
     "ibm": Snippet("qiskit-ibmq-provider 0.20.2", suite="ibm/qiskit_ibmq_provider_0_20"),
-    "qiskit-ibm-runtime": Snippet(
-        "qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51"
-    ),
+    "qiskit-ibm-runtime": Snippet("qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51"),
     "ibm-runtime": Snippet("qiskit-ibm-runtime 0.40.1", suite="ibm/qiskit_ibm_runtime_0_40"),
     "ibm-0.4": Snippet("qiskit-ibmq-provider 0.4.6", suite="ibm/qiskit_ibmq_provider_0_4"),
     "qbraid": Snippet("qbraid 0.13.0", suite="qbraid/qbraid_0_13"),

@@ -201,12 +201,14 @@ def forged_access_tokens(target: Target) -> Outcome:
         for path in ("/ibm/api/users/me", "/ibm/api/jobs", "/ibm/runtime/classic/jobs"):
             answer = target.http.get(path, headers={"X-Access-Token": text})
             assert answer.status_code in (401, 429), (text, answer.text)
-        answer = target.http.get("/jobs", headers={"Authorization": f"Bearer {text}"})
-        assert answer.status_code in (401, 429)
-    crossed = target.http.get("/jobs", headers={"Authorization": f"Bearer {issued}"})
-    assert crossed.status_code in (401, 429)
+        for path in ("/jobs", f"{runtime.PLATFORM}/jobs"):
+            answer = target.http.get(path, headers={"Authorization": f"Bearer {text}"})
+            assert answer.status_code in (401, 429)
+    for path in ("/jobs", f"{runtime.PLATFORM}/jobs"):
+        crossed = target.http.get(path, headers={"Authorization": f"Bearer {issued}"})
+        assert crossed.status_code in (401, 429)
     return Outcome(
-        f"{len(forged)} forged tokens at 4 routes, and one of another dialect", "0 accepted"
+        f"{len(forged)} forged tokens at 5 routes, and one of another dialect", "0 accepted"
     )
 
 

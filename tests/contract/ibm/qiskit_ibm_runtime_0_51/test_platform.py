@@ -23,7 +23,7 @@ from qiskit_ibm_runtime.exceptions import (
     RuntimeProgramNotFound,
 )
 
-from support.vendors import bound, distance, within
+from support.vendors import bound, distance, until, within
 
 BASE = os.environ["QWICKET_URL"] + "/ibm/runtime"
 TOKEN = os.environ["QWICKET_TOKEN"]
@@ -315,7 +315,8 @@ def test_a_job_shows_its_inputs_metrics_logs_and_usage(service, simulator):
     assert created <= running <= finished
     assert metrics["usage"]["status"] == "completed"
     assert job.usage() == metrics["usage"]["qpu_charge_time_seconds"] >= 0
-    assert service.usage()["usage_consumed_seconds"] == pytest.approx(before + job.usage())
+    now = pytest.approx(before + job.usage())
+    until(lambda: service.usage()["usage_consumed_seconds"] == now, seconds=10)
     assert job.usage_estimation["quantum_seconds"] >= 0
     assert job.logs().splitlines()[-1].endswith("completed")
     assert abs(job.creation_date - datetime.now().astimezone()) < timedelta(minutes=10)

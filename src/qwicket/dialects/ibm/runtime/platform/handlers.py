@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.ibm.names import RUNTIME
 from qwicket.dialects.ibm.runtime.platform import instances, sign_in, wire
+from qwicket.dialects.ibm.runtime.platform.usage import UsageCache
 from qwicket.dialects.ibm.runtime.shared import Month, RuntimeHandlers
 from qwicket.dialects.responses import json
 from qwicket.dialects.times import format_time
@@ -90,6 +91,10 @@ class AccountHandlers:
 class Handlers(RuntimeHandlers):
     """The handlers of `/ibm/runtime/api/v1`. A token acts for one project, its instance."""
 
+    def __init__(self, gateway: Gateway) -> None:
+        super().__init__(gateway)
+        self._usage = UsageCache()
+
     async def sign_in(self, request: Request[Any]) -> Actor:
         actor = await sign_in.actor(self._gateway, request)
         instances.check(request.headers.get("service-crn"), actor)
@@ -126,11 +131,15 @@ class Handlers(RuntimeHandlers):
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
         """Read the seconds that the instance's jobs ran this month; there is no limit on them."""
         month = Month.current()
+        used_s = await self._usage.get(
+            (actor.account, actor.project, actor.devices, month.began),
+            lambda: self._used_s(actor, actor.project, month.began),
+        )
         return json(
             {
                 "instance_id": instances.crn(actor.project),
                 "plan_id": instances.PLAN,
-                "usage_consumed_seconds": await self._used_s(actor, actor.project, month.began),
+                "usage_consumed_seconds": used_s,
                 "usage_limit_reached": False,
                 "usage_period": {
                     "start_time": format_time(month.began),
