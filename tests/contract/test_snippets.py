@@ -35,6 +35,32 @@ def test_every_file_is_a_snippet_and_every_snippet_a_file() -> None:
 
 @pytest.mark.vendor
 @pytest.mark.timeout(600)
+def test_the_variables_alone_point_a_program_of_qiskits_here(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    python = interpreter("ibm/qiskit_ibm_runtime_0_51")
+    program = "from qiskit_ibm_runtime import QiskitRuntimeService as Service;"
+    program += "print(sorted(each.name for each in Service().backends()))"
+    printed = run_cli("env", "qiskit-ibm-runtime", "--url", server.url).stdout
+    done = subprocess.run(
+        ["sh", "-euc", f'{printed}exec "$0" -c "$1"', str(python), program],
+        env={
+            **leftovers.marks(),
+            "PATH": os.environ["PATH"],
+            "HOME": str(tmp_path),
+            "QWICKET_TOKEN": server.token(),
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=True,
+    )
+    assert done.stdout == "['qwicket_heavyhex27', 'qwicket_line5', 'qwicket_simulator']\n"
+
+
+@pytest.mark.vendor
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("name", SNIPPETS)
 def test_a_snippet_runs_and_prints_what_the_job_gave(
     name: str, server: LiveServer, tmp_path: Path

@@ -47,6 +47,7 @@ __all__ = ["main"]
         "Other": {
             "show": "show",
             "agent": "agent",
+            "env": "env",
             "snippet": "snippet",
             "completion": "completion",
         },

@@ -90,6 +90,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "agent": ("qwicket agent --device fridge7 --run machine:run",),
     "agent push-config": ("qwicket agent push-config fridge7.toml",),
     "agent push-calibration": ("qwicket agent push-calibration --device fridge7 calibration.json",),
+    "env": ("qwicket env qiskit-ibm-runtime",),
     "snippet": ("qwicket snippet", "qwicket snippet qiskit-ionq | python"),
     "completion": ("qwicket completion bash >> ~/.bashrc",),
 }

@@ -101,6 +101,7 @@ CONTRACT: Final = {
     "agent": SERVER | {"--device", "--format", "--grace", "--run", "--shots", "--try"},
     "agent push-config": SERVER,
     "agent push-calibration": SERVER | {"--device"},
+    "env": {"--url"},
     "snippet": {"--url", "--json"},
     "demo": set(),
     "backup": DATA | {"--check"},
@@ -145,6 +146,7 @@ ARGUMENTS: Final = {
     "webhook rotate": ["ID"],
     "webhook test": ["ID"],
     "show": ["FILE"],
+    "env": ["CLIENT"],
     "snippet": ["VENDOR"],
     "demo": ["COMMAND"],
     "completion": ["SHELL"],
@@ -395,6 +397,29 @@ def test_an_unknown_snippet_is_answered_with_the_nearest_names(name: str, hint: 
     assert result.exit_code == 2
     assert hint in result.stderr
     assert len(result.stderr) < 250
+
+
+def test_the_variables_of_qiskit_begin_with_the_one_that_keeps_the_token_from_ibm() -> None:
+    result = CliRunner().invoke(main, ["env", "qiskit-ibm-runtime", "--url", "http://q.test:81/"])
+    assert result.stdout.splitlines() == [
+        "export IAM_URL=http://q.test:81/ibm/runtime/iam",
+        "export GLOBAL_SEARCH_URL=http://q.test:81/ibm/runtime/search",
+        "export GLOBAL_CATALOG_URL=http://q.test:81/ibm/runtime/catalog",
+        "export QISKIT_IBM_URL=http://q.test:81/ibm/runtime/experimental/api/v1",
+        'export QISKIT_IBM_TOKEN="$QWICKET_TOKEN"',
+    ]
+
+
+def test_an_unknown_client_has_no_variables() -> None:
+    result = CliRunner().invoke(main, ["env", "qiskit"])
+    assert result.exit_code == 2
+    assert "'qiskit' is not 'qiskit-ibm-runtime'" in result.stderr
+
+
+def test_variables_for_something_else_than_an_address_are_refused() -> None:
+    result = CliRunner().invoke(main, ["env", "qiskit-ibm-runtime", "--url", "$(x)"])
+    assert result.exit_code == 2
+    assert "export" not in result.output
 
 
 def test_a_snippet_in_python_says_how_its_file_may_be_called() -> None:
