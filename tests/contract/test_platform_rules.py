@@ -101,6 +101,9 @@ def test_a_revoked_token_ends_its_access_and_refresh_tokens(
     until(lambda: http.get(asked, headers=signed).status_code == 401, "the token is refused")
     again = exchange(http, grant_type="refresh_token", refresh_token=found["refresh_token"])
     assert again.json()["errorCode"] == "BXNIM0415E"
+    # What the client sends when its sign-in is refused; the hint would be wrong.
+    answer = http.get(asked, headers={"Authorization": f"apikey {token}"})
+    assert (answer.status_code, platform_json(answer)) == (401, "The token was revoked.")
 
 
 def test_the_set_of_public_keys_is_empty(http: httpx.Client) -> None:

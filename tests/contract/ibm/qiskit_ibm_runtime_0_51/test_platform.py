@@ -221,6 +221,12 @@ def test_pubs_have_shots_of_their_own_and_values_keep_their_shape(simulator):
     assert result[1].data.meas.get_counts(1) == {"1": 7}
 
 
+def test_a_job_has_300_pubs(simulator):
+    (isa,) = fitted(bell(), simulator)
+    result = SamplerV2(simulator).run([isa] * 300, shots=10).result()
+    assert [each.data.c.num_shots for each in result] == [10] * 300
+
+
 def test_conditions_decide_on_a_twin(twin):
     circuit = QuantumCircuit(2, 2)
     circuit.h(0)
@@ -262,7 +268,7 @@ def test_a_session_holds_its_jobs(service, twin):
     (isa,) = fitted(bell(), twin)
     with Session(twin, max_time=600) as session:
         assert session.status() == "Pending"
-        jobs = [SamplerV2(session).run([isa], shots=10) for _ in range(3)]
+        jobs = [SamplerV2(session).run([isa], shots=10) for _ in range(20)]
         for job in jobs:
             job.result()
             assert job.session_id == session.session_id
@@ -270,7 +276,7 @@ def test_a_session_holds_its_jobs(service, twin):
         assert (details["mode"], details["max_time"]) == ("dedicated", 600)
         assert session.status() == "In progress, accepting new jobs"
         assert session.usage() >= 0
-    found = service.jobs(session_id=session.session_id)
+    found = service.jobs(session_id=session.session_id, limit=None)
     assert [each.job_id() for each in found] == [each.job_id() for each in reversed(jobs)]
     assert session.status() == "Closed"
     assert Session.from_id(session.session_id, service).details()["accepting_jobs"] is False
