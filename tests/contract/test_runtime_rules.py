@@ -177,6 +177,7 @@ def test_what_is_not_there_is_no_404_but_a_program(client: Client) -> None:
     assert "backend: " in refused(client, backend="simulator")  # of another dialect
     assert "session_id: " in refused(client, session_id=ABSENT)
     assert "private: " in refused(client, private=True)
+    assert "calibration_id: " in refused(client, calibration_id="c-1")
 
 
 def test_results_are_laid_out_as_the_values_are(client: Client) -> None:

@@ -55,6 +55,7 @@ class RunBody(msgspec.Struct, frozen=True, kw_only=True):
     session_id: _Word | None = None
     cost: _Seconds | None = None
     private: bool | None = None
+    calibration_id: _Word | None = None
 
     @property
     def place(self) -> Place | None:
@@ -121,6 +122,11 @@ def read_run(text: bytes, _: Limits) -> RunBody:
         raise InvalidRequest(
             "private: private jobs are not supported; the members of a project can read its jobs.",
             field="private",
+        )
+    if body.calibration_id is not None:
+        raise InvalidRequest(
+            "calibration_id: a job runs with the newest calibration of its device: leave it out.",
+            field="calibration_id",
         )
     return msgspec.structs.replace(body, params=body.params.copy())
 
