@@ -75,14 +75,23 @@ class AccessTokens:
         """
         return await self._sign(actor, f"pass {dialect}", life_s)
 
-    async def actor(self, text: str | None, dialect: str, address: str) -> Actor:
+    async def actor(
+        self, text: str | None, dialect: str, address: str, *, leeway_s: float = 0.0
+    ) -> Actor:
         """Return the holder of this access token.
+
+        Args:
+            text: The access token.
+            dialect: The dialect that verifies it.
+            address: Where the request is from.
+            leeway_s: Seconds after its end for which it is taken, for clients that decide by their
+                own clocks when to renew it.
 
         Raises:
             Unauthenticated: The token is missing, for another dialect, or no longer valid.
             TooManyRequests: The token is forged, and so were many others from this address.
         """
-        claims = await self._verify(text, f"pass {dialect}", address)
+        claims = await self._verify(text, f"pass {dialect}", address, leeway_s)
         return await self._sign_in.by_subject(claims.sub)
 
     async def sign_url(
@@ -127,7 +136,9 @@ class AccessTokens:
         signed: str = jwt.encode(msgspec.to_builtins(claims), key, _ALGORITHM)
         return signed
 
-    async def _verify(self, text: str | None, audience: str, address: str) -> _Claims:
+    async def _verify(
+        self, text: str | None, audience: str, address: str, leeway_s: float = 0.0
+    ) -> _Claims:
         if not text:
             raise Unauthenticated
         if len(text) > _MAX_CHARS or not text.isascii():
@@ -140,7 +151,7 @@ class AccessTokens:
             raise Unauthenticated("The access token is not valid.") from None
         except jwt.InvalidTokenError:  # malformed, or for another purpose
             raise Unauthenticated("The access token is not valid.") from None
-        if claims.exp * 1000 <= self._now_ms():
+        if (claims.exp + leeway_s) * 1000 <= self._now_ms():
             raise Unauthenticated("The access token has expired.")
         return claims
 

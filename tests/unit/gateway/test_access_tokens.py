@@ -62,6 +62,24 @@ async def test_a_pass_ends_with_its_life(gateway: Gateway, ada: Actor, clock: Cl
         await gateway.access_tokens.actor(text, DIALECT, HERE)
 
 
+async def test_a_pass_is_taken_for_the_leeway_after_its_life_unless_its_token_ends(
+    gateway: Gateway, admin: Admin, ada: Actor, clock: Clock
+) -> None:
+    text = await gateway.access_tokens.issue(ada, DIALECT, 60)
+    clock.ms += 60_000 + 329_000
+    await gateway.access_tokens.actor(text, DIALECT, HERE, leeway_s=330)
+    with pytest.raises(Unauthenticated, match="expired"):
+        await gateway.access_tokens.actor(text, DIALECT, HERE)
+    clock.ms += 1_000
+    with pytest.raises(Unauthenticated, match="expired"):
+        await gateway.access_tokens.actor(text, DIALECT, HERE, leeway_s=330)
+    other = await gateway.access_tokens.issue(ada, DIALECT, 60)
+    clock.ms += 61_000
+    await admin.revoke_token(ada.token)
+    with pytest.raises(Unauthenticated, match="revoked"):
+        await gateway.access_tokens.actor(other, DIALECT, HERE, leeway_s=330)
+
+
 @pytest.mark.parametrize("within_second_ms", [0, 1, 999])
 async def test_a_pass_lives_for_no_less_than_it_says(
     gateway: Gateway, ada: Actor, clock: Clock, within_second_ms: int

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 import numpy as np
 import pytest
+from ibm_cloud_sdk_core.token_managers.token_manager import TokenManager
 from qiskit import QuantumCircuit, transpile
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
@@ -172,6 +173,17 @@ def test_a_client_without_sign_in_gets_a_hint(service, monkeypatch):
         pytest.raises(IBMNotAuthorizedError, match=r"IAM_URL is not http.*/ibm/runtime/iam"),
     ):
         lost.cloud_usage()
+
+
+@pytest.mark.parametrize("wrong_s", [-300, 300])
+def test_a_clock_that_is_five_minutes_wrong_changes_nothing(monkeypatch, wrong_s):
+    """The server's access tokens live for two seconds; the client renews them by its own clock."""
+    monkeypatch.setattr(
+        TokenManager, "_get_current_time", staticmethod(lambda: int(time.time()) + wrong_s)
+    )
+    service, began = connect(), time.monotonic()
+    until(lambda: service.usage() and time.monotonic() > began + 3, seconds=20)
+    assert service.backend("qwicket_line5").status().operational
 
 
 def test_a_backend_says_what_it_is(simulator, twin):
