@@ -146,6 +146,8 @@ class Admission:
             new,
             shots=told.shots,
             calibration=calibration.id if calibration else None,
+            cost=device.spec.cost,
+            is_dry_run=submission.dry_run,
             express=device.driver == "simulated" and self._is_short(estimate),
         )
 

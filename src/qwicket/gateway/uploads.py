@@ -16,6 +16,7 @@ from qwicket.compute.fair_slots import FairSlots
 from qwicket.gateway.retries import retry_until_known, wait_for_capacity
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import (
+    BudgetSpent,
     Conflict,
     Forbidden,
     InvalidRequest,
@@ -156,7 +157,11 @@ class Uploads:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())
         maximum = self._limits.quotas.stored_bytes
-        return await self._store.jobs.admit(job.id, ready, stored_limit=maximum)
+        try:
+            return await self._store.jobs.admit(job.id, ready, stored_limit=maximum)
+        except BudgetSpent as error:
+            failure = Failure(error.code, error.detail)
+            return await self._store.jobs.refuse(job.id, failure, self._now_ms())
 
     async def _present(self, job: Job) -> Job:
         found = await self._store.jobs.get(job.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Final, Literal, NamedTuple
+from typing import Annotated, Final, Literal, NamedTuple
 
 import msgspec
 
@@ -89,6 +89,27 @@ class PhotonicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     since: datetime
 
 
+_Price = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
+class DeviceCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Cost of a job on a device, in credits; the sum of three parts, each from 0 to a million.
+
+    Attributes:
+        per_job: Cost of each job that runs.
+        per_shot: Cost of each shot of each circuit.
+        per_second: Cost of each second of its run time.
+    """
+
+    per_job: _Price = 0.0
+    per_shot: _Price = 0.0
+    per_second: _Price = 0.0
+
+    def of(self, jobs: int, shots: int, seconds: float) -> float:
+        """Return the cost in credits."""
+        return self.per_job * jobs + self.per_shot * shots + self.per_second * seconds
+
+
 class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Specification of a device, from its TOML file or its agent.
 
@@ -109,6 +130,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         shot_s: Time of one shot in seconds, for estimates of devices that agents serve. Engines
             estimate their simulations themselves.
         atoms: Specification of a device of the family `atoms`.
+        cost: Cost of its jobs, which budgets may limit; none by default.
         photonic: Specification of a photonic device; `qubits` counts its modes, with time bins
             unrolled.
     """
@@ -127,6 +149,7 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     shot_s: float = 0.001
     atoms: AtomsSpec | None = None
     photonic: PhotonicSpec | None = None
+    cost: DeviceCost | None = None
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

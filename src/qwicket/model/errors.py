@@ -7,6 +7,7 @@
     │   └── BodyTooLarge    413
     ├── Unauthenticated     401  no token, or one that is not valid
     ├── Forbidden           403  the token or account may not do this
+    │   └── BudgetSpent     403  a budget of the project has no room for the job
     ├── NotFound            404  unknown, or not yours, without distinction
     ├── MethodNotAllowed    405
     ├── RequestTimeout      408  the request did not arrive in time
@@ -113,6 +114,19 @@ class Forbidden(QwicketError):
         " another account of your project."
     )
     remedy = "Use a token with the scope or device that the detail names."
+
+
+class BudgetSpent(Forbidden):
+    code = "budget_spent"
+    title = "A budget of the project is spent."
+    cause = (
+        "The jobs of the project may use a limited number of jobs, shots, device-seconds or"
+        " credits, and the rest is less than this job needs. The detail names the budget."
+    )
+    remedy = (
+        "Ask for less, wait for the next period of the budget, or ask the administrator to raise"
+        " it (`qwicket budget set`). `GET /v1/account` shows what is left."
+    )
 
 
 class NotFound(QwicketError):

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple
 
 import msgspec
 
+from qwicket.model.devices import DeviceCost
 from qwicket.model.failures import Failure
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
@@ -49,7 +50,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 class Job(msgspec.Struct, frozen=True):
-    """The row of a job: all that status reads, claims and lists need."""
+    """The row of a job: all that status reads, claims and lists need.
+
+    `bill` is JSON (see `budgets.Bill`), and only there if the job has reserved something or its
+    device has a cost. `cost` is in millionths of a credit, and estimated until the job ends.
+    """
 
     id: str
     seq: int
@@ -81,6 +86,13 @@ class Job(msgspec.Struct, frozen=True):
     error_code: str | None
     error_text: str | None
     runner: str | None = None
+    bill: str | None = None
+    cost: int | None = None
+
+    @property
+    def credits(self) -> float | None:
+        """Return the cost in credits; None if the device has none."""
+        return None if self.cost is None else self.cost / 1_000_000
 
 
 class NewJob(msgspec.Struct, frozen=True, kw_only=True):
@@ -88,7 +100,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 
     It is queued if it passed all checks; a draft (`expires_at` set) if its program is uploaded
     later; failed (`error` set) if its dialect requires a 2xx for invalid programs. It is `express`
-    if it is short and small enough for an express slot.
+    if it is short and small enough for an express slot. `cost` is the formula of its device. A dry
+    run uses nothing of any budget.
     """
 
     id: str
@@ -120,6 +133,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     state: JobState = JobState.QUEUED
     expires_at: int | None = None
     error: Failure | None = None
+    cost: DeviceCost | None = None
+    is_dry_run: bool = False
     idempotency_key: str | None = None
     digest: bytes = b""
 

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qwicket.store.audit import Audit
+    from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
 
 __all__ = [
@@ -92,6 +93,13 @@ class Store:
         from qwicket.store.audit import Audit
 
         return Audit(self._database)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """Return the operations on budgets, which few servers have."""
+        from qwicket.store.budgets import Budgets
+
+        return Budgets(self._database)
 
     @property
     def is_alive(self) -> bool:

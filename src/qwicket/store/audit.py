@@ -25,6 +25,10 @@ _START: Final = b""
 _PAGE: Final = 1_000
 _SUBJECTS: Final = {
     "account": ("audit_account", ("name", "role", "email", "disabled_at", "deleted_at")),
+    "budget": (
+        "audit_budget",
+        ("id", "project", "device", "unit", "period", "maximum", "used", "begun_at"),
+    ),
     "device": ("audit_device", ("name", "is_on", "reason", "until_at")),
     "member": ("audit_member", ("project", "account")),
     "project": ("audit_project", ("name", "shares")),

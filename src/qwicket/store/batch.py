@@ -44,6 +44,7 @@ class Session(Tx):
     def __init__(self) -> None:
         self.changes: list[Changed] = []
         self.memo: dict[str, Any] = {}
+        self.reads_late = False
         self.has_webhooks = False
         self.webhooks_were_removed = False
 

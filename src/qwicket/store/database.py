@@ -60,6 +60,9 @@ class Tx(Protocol):
     def count(self, name: str, /, **params: Any) -> int:
         """Write, and return the number of rows written."""
 
+    reads_late: bool
+    """Whether `later` and `require` read late, so that their rows decide nothing in time."""
+
     memo: dict[str, Any]
     """Cache of slow reads for the operations of this batch; cleared after a refusal."""
 

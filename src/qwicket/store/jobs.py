@@ -12,6 +12,7 @@ from qwicket.model.jobs import Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import groups, outcomes, rows, search, shares
+from qwicket.store.batch import NeedsSavepoints
 from qwicket.store.changes import Changed
 from qwicket.store.database import Deferred
 from qwicket.store.operations import Operations, read, scan, write
@@ -40,6 +41,7 @@ _RECENT: Final = 100
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs of a group per operation, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
+_JOB_FIELDS: Final = len(Job.__struct_fields__)
 
 
 class JobEvent(NamedTuple):
@@ -95,6 +97,7 @@ class Jobs(Operations):
                 this device that have not ended.
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
+            BudgetSpent: A budget of the project has no room for the job.
             LimitExceeded: The group is full, or the project would have over
                 `stored_limit` bytes of programs and results.
         """
@@ -117,6 +120,7 @@ class Jobs(Operations):
         columns = _columns(new, new.id) | {"state": state}
         added = _insert(tx, columns, waiting_limit)
         if state is JobState.QUEUED:
+            added = _reserved(tx, new, added)
             _store_bytes(tx, new.project, new, stored_limit)
             tx.run("program_add", **columns)
             shares.enter(tx, new, new.now)
@@ -124,7 +128,7 @@ class Jobs(Operations):
             tx.run("vendor_fields_add", **columns)
         if new.idempotency_key is not None:
             tx.run("idempotency_put", **columns)
-        return Deferred(lambda: record(tx, added()))
+        return Deferred(lambda: record(tx, added()[:_JOB_FIELDS]))
 
     @write
     def admit(
@@ -143,12 +147,16 @@ class Jobs(Operations):
         Raises:
             Conflict: The job is no longer a draft.
             LimitExceeded: The project would have over `stored_limit`; the draft stays.
+            BudgetSpent: A budget of the project has no room for the job; the draft stays.
         """
         columns = _columns(ready, draft)
         row = tx.one("job_admit", **columns)
         if row is None:
             raise Conflict("The job is no longer a draft.")
-        job = record(tx, row)
+        *admitted, has_budget = row
+        job = record(tx, tuple(admitted))
+        if has_budget:
+            _reserve(tx, ready, draft, job.project)
         tx.run("program_add", **columns)
         _store_bytes(tx, job.project, ready, stored_limit)
         tx.run("upload_forget", job=draft)
@@ -182,6 +190,7 @@ class Jobs(Operations):
         """
         large = tx.all("outcome_blobs", job=job)
         tx.run("account_outlive", job=job)
+        tx.run("use_keep", job=job)
         tx.run("project_free_bytes", job=job)
         if not tx.count("job_delete", job=job):
             existing(tx.one("job_get", id=job), "There is no such job.")  # deleted meanwhile
@@ -400,6 +409,7 @@ class Jobs(Operations):
                 )
                 if before.state is JobState.QUEUED:
                     shares.leave(tx, after, now)
+                    settle(tx, after, 0, 0, 0.0)
                 return after
         return before
 
@@ -467,6 +477,63 @@ def note(tx: Tx, job: Job, *, before: str, actor: str, reason: str, now: int) ->
     )
 
 
+def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
+    """Replace what an ended job has reserved of budgets by what it has used.
+
+    Args:
+        tx: The transaction.
+        job: The job; without a bill it has reserved nothing.
+        jobs: 1, or 0 if it did not run.
+        shots: Shots of all circuits that were run.
+        seconds: Its run time.
+    """
+    if job.bill is not None:
+        from qwicket.store import budgets  # late: few servers have budgets
+
+        budgets.settle(tx, job, job.bill, jobs, shots, seconds)
+
+
+def _reserved(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable[[], Row]:
+    """Reserve what a new job needs of budgets; return what returns its row.
+
+    The row says whether its project has a budget, so that without one no statement is run. If the
+    database reads late and there is one, the batch is run again with savepoints, in which rows are
+    read at once.
+    """
+    if new.is_dry_run:
+        return added
+    if not tx.reads_late:
+        if added()[_JOB_FIELDS]:
+            _reserve(tx, new, new.id, new.project)
+        return added
+
+    def checked() -> Row:
+        row = added()
+        if row[_JOB_FIELDS]:
+            raise NeedsSavepoints
+        return row
+
+    return checked
+
+
+def _reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
+    from qwicket.store import budgets  # late: few servers have budgets
+
+    budgets.reserve(tx, new, job, project)
+
+
+def _bill_columns(new: NewJob) -> dict[str, str | int | None]:
+    """Return the columns of what a job costs, before it has reserved anything."""
+    columns: dict[str, str | int | None] = {"bill": None, "cost": None, "used_shots": None}
+    if new.is_dry_run:
+        columns["used_shots"] = 0
+    elif new.cost is not None:
+        from qwicket.store import budgets  # late: few devices have a cost
+
+        columns["bill"], columns["cost"] = budgets.unreserved(new)
+    return columns
+
+
 def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
     if Jobs.unfinished(tx, new.project, new.device, limit) >= limit:
         raise TooManyRequests(
@@ -490,6 +557,7 @@ def _columns(new: NewJob, job: str) -> dict[str, Any]:
         "key": new.idempotency_key,
         "now_us": new.now * 1000,
         **rows.failure_columns(new.error),
+        **_bill_columns(new),
     }
 
 

@@ -16,7 +16,7 @@ from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import outcomes, rows, shares
 from qwicket.store.database import Deferred
-from qwicket.store.jobs import note, record
+from qwicket.store.jobs import note, record, settle
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 
 if TYPE_CHECKING:
@@ -382,18 +382,25 @@ class Leases(Operations):
     def _finish(tx: Tx, lease: Lease, result: RunResult, now: int) -> Job:
         if isinstance(result.result, Failure):
             return _fail(tx, lease, result.result, result.seconds, now)
+        used_us = round(result.seconds * 1e6)
         failure = next((part for part in result.result if isinstance(part, Failure)), None)
         shares.expect(tx)
         if failure is None:
-            job = _step(tx, "job_complete", lease, now, outcomes.if_small(result.result))
+            small = outcomes.if_small(result.result)
+            job = _step(tx, "job_complete", lease, now, small, used_us=used_us)
+            parts = job.n_circuits
         else:
-            job = _step(tx, "job_fail", lease, now, **rows.failure_columns(failure), blamed=0)
+            columns = rows.failure_columns(failure)
+            parts = sum(not isinstance(part, Failure) for part in result.result)
+            job = _step(
+                tx, "job_fail", lease, now, **columns, blamed=0, parts=parts, used_us=used_us
+            )
         outcomes.add(tx, job.id, result.result)
         stored = sum(len(each.body) for each in result.result if isinstance(each, Encoded))
         tx.run(
             "project_add_bytes", project=job.project, bytes=stored
         )  # no limit, because the work is done
-        _end(tx, job, result.seconds, now)
+        _end(tx, job, result.seconds, now, shots=job.shots * parts)
         return job
 
     @write
@@ -432,6 +439,9 @@ class Leases(Operations):
         before = _held(tx, lease).state
         job = _step(tx, "job_cancel", lease, now)
         tx.run("lease_end", job=job.id)
+        assert job.started_at is not None
+        assert job.ended_at is not None
+        settle(tx, job, 1, 0, (job.ended_at - job.started_at) / 1000)
         note(tx, job, before=before, actor=lease.runner, reason="stopped", now=now)
         return job
 
@@ -587,15 +597,19 @@ def _fail(
     tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, blamed: int = 0
 ) -> Job:
     before = _held(tx, lease).state
-    job = _step(tx, "job_fail", lease, now, **rows.failure_columns(failure), blamed=blamed)
+    columns = rows.failure_columns(failure)
+    used_us = round(seconds * 1e6)
+    job = _step(tx, "job_fail", lease, now, **columns, blamed=blamed, parts=0, used_us=used_us)
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
     _end(tx, job, seconds, now)
     return job
 
 
-def _end(tx: Tx, job: Job, seconds: float, now: int) -> None:
+def _end(tx: Tx, job: Job, seconds: float, now: int, *, shots: int = 0) -> None:
     tx.run("lease_end", job=job.id)
     shares.settle(tx, job, seconds, now)
+    has_run = shots > 0 or seconds > 0
+    settle(tx, job, int(has_run), shots, seconds)
 
 
 def _release_forwarded(

@@ -129,6 +129,7 @@ class PostgresTx(Session):
         self._pipeline.begin()
         self._sql = sql
         self._mode = mode
+        self.reads_late = mode is Mode.OPTIMISTIC
 
     def all(self, name: str, /, **params: Any) -> list[Row]:
         return rows(self._pipeline.fetch(self._sql[name], params))

@@ -75,6 +75,11 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["account"] = columns("account", Account)
     fills["project"] = columns("project", Project)
     fills["token"] = columns("token", Token)
+    # Written out, because `Budget` is imported only where there are budgets.
+    fills["budget"] = (
+        "budget.id, budget.project, budget.device, budget.unit, budget.period, budget.maximum,"
+        " budget.used, budget.begun_at, budget.created_at"
+    )
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", Record)
     fills["webhook"] = columns("webhook", Webhook)
@@ -116,6 +121,22 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " from blob where blob.sha256 = outcome.sha256), 0))"
         " from outcome where outcome.job = job.id), 0)"
     )
+    # Whether a job must reserve something. The casts let SQLite use the index.
+    fills["has_budget"] = (
+        "exists (select 1 from budget where budget.project = cast(job.project as text)"
+        " and budget.device in ('', cast(job.device as text)))"
+    )
+    # Jobs that ended before version 0.2.0 have no settled numbers.
+    fills["used_shots"] = (
+        "coalesce(used_shots, case when state = 'completed'"
+        " then cast(shots as bigint) * n_circuits else 0 end)"
+    )
+    fills["used_us"] = (
+        "coalesce(used_us, case when state = 'completed'"
+        " then 1000 * (ended_at - started_at) else 0 end)"
+    )
+    fills["used_cost"] = "coalesce(cost, 0)"
+    fills["has_used"] = f"({fills['used_shots']} > 0 or {fills['used_us']} > 0)"
     fills["holds_lease"] = (
         "exists (select 1 from lease where lease.job = job.id"
         " and lease.fence = :fence and lease.nonce = :nonce)"

@@ -27,6 +27,15 @@ where name = :key or email = :key limit 1;
 -- name: audit_project
 select name, shares from project where name = :key;
 
+-- name: audit_budget
+-- By its id, or by what it is for; reads all budgets, which are few.
+select
+    budget.id, project.name, budget.device, budget.unit, budget.period, budget.maximum,
+    budget.used, budget.begun_at
+from budget join project on project.id = budget.project
+where budget.id = :key
+    or project.name || '/' || budget.device || '/' || budget.unit || '/' || budget.period = :key;
+
 -- name: audit_member
 select project.name, account.name from member
 join project on project.id = member.project join account on account.id = member.account

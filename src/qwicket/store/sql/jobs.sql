@@ -7,7 +7,8 @@
 insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
-    created_at, queued_at, ended_at, expires_at, error_code, error_text, express
+    created_at, queued_at, ended_at, expires_at, error_code, error_text, express, bill, cost,
+    used_shots
 )
 select
     :id, :account, :project, :device, :dialect, :group, :state, 1, :name, :tags, :shots, :n_circuits,
@@ -15,7 +16,7 @@ select
     :calibration, made.change, made.at,
     case when cast(:state as text) = 'queued' then made.at end,
     case when cast(:state as text) = 'failed' then made.at end,
-    :expires_at, :error_code, :error_text, :express
+    :expires_at, :error_code, :error_text, :express, :bill, :cost, :used_shots
 from (
     select
         {greatest}(:now, last_created_at + 1, coalesce(
@@ -32,7 +33,7 @@ where cast(:state as text) = 'failed' or :waiting_limit > (
         limit :waiting_limit
     ) as waiting
 )
-returning {job};
+returning {job}, {has_budget};
 
 -- name: project_store_bytes
 -- Changes nothing if the sum would exceed the project's limit.
@@ -49,9 +50,10 @@ update job set
     queued_at = {greatest}(:now, created_at),
     expires_at = null, shots = :shots, n_circuits = :n_circuits, n_qubits = :n_qubits,
     n_ops_1q = :n_ops_1q, n_ops_2q = :n_ops_2q, est_bytes = :est_bytes,
-    est_seconds = :est_seconds, calibration = :calibration, express = :express
+    est_seconds = :est_seconds, calibration = :calibration, express = :express, bill = :bill,
+    cost = :cost
 where id = :job and {before:admit}
-returning {job};
+returning {job}, {has_budget};
 
 -- name: program_add
 insert into program (job, format, source, inputs, circuits, options, reader_version)

@@ -161,20 +161,23 @@ returning
 
 -- name: job_complete
 update job set
-    state = {after:complete}, version = version + 1, change = {next_change}, ended_at = {end}
+    state = {after:complete}, version = version + 1, change = {next_change}, ended_at = {end},
+    used_shots = coalesce(used_shots, cast(shots as bigint) * n_circuits), used_us = :used_us
 where id = :job and {before:complete} and {holds_lease}
 returning {job};
 
 -- name: job_fail
 update job set
     state = {after:fail}, version = version + 1, change = {next_change}, ended_at = {end},
-    error_code = :error_code, error_text = :error_text, attempts = attempts + :blamed
+    error_code = :error_code, error_text = :error_text, attempts = attempts + :blamed,
+    used_shots = coalesce(used_shots, cast(shots as bigint) * :parts), used_us = :used_us
 where id = :job and {before:fail} and {holds_lease}
 returning {job};
 
 -- name: job_cancel
 update job set
-    state = {after:cancel}, version = version + 1, change = {next_change}, ended_at = {end}
+    state = {after:cancel}, version = version + 1, change = {next_change}, ended_at = {end},
+    used_shots = 0, used_us = 1000 * ({end} - coalesce(started_at, {end}))
 where id = :job and {before:cancel} and {holds_lease}
 returning {job};
 

@@ -1,0 +1,208 @@
+"""Budgets: what the jobs of a project may use. Times are Unix milliseconds in UTC."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, Literal, NamedTuple, get_args
+
+import msgspec
+
+from qwicket.model.devices import DeviceCost
+from qwicket.model.errors import BudgetSpent
+
+BudgetUnit = Literal["jobs", "shots", "seconds", "cost"]
+BudgetPeriod = Literal["total", "day", "week", "month"]
+
+UNITS: Final[tuple[BudgetUnit, ...]] = get_args(BudgetUnit)
+PERIODS: Final[tuple[BudgetPeriod, ...]] = get_args(BudgetPeriod)
+MICRO: Final = 1_000_000
+MAX_STORED: Final = 10**15
+"""Limit on a budget, and on what one job uses, so that sums of many fit into 64 bits."""
+
+DAY_MS: Final = 86_400_000
+_MONDAY: Final = 3
+"""1970-01-01 was a Thursday, three days after a Monday."""
+_NAMES: Final[dict[str, str]] = {"seconds": "device-seconds", "cost": "credits"}
+
+
+class Use(NamedTuple):
+    """What a job uses, in whole numbers, so that sums are exact.
+
+    Attributes:
+        jobs: 1, or 0 if it did not run.
+        shots: Shots of all its circuits.
+        seconds: Device-seconds, in microseconds.
+        cost: By the formula of its device, in millionths of a credit.
+    """
+
+    jobs: int
+    shots: int
+    seconds: int
+    cost: int
+
+    def __add__(self, other: tuple[object, ...]) -> Use:
+        """Return the sum of two."""
+        if not isinstance(other, Use):
+            return NotImplemented
+        return Use(*map(sum, zip(self, other, strict=True)))
+
+
+NOTHING: Final = Use(0, 0, 0, 0)
+
+
+def use(jobs: int, shots: int, seconds: float, cost: DeviceCost | None) -> Use:
+    """Return what a job uses. Amounts are cut where no budget has room for them anyway."""
+    micros = round(min(seconds * MICRO, MAX_STORED))
+    price = cost.of(jobs, shots, micros / MICRO) if cost is not None else 0.0
+    return Use(jobs, min(shots, MAX_STORED), micros, round(min(price * MICRO, MAX_STORED)))
+
+
+class Reservation(msgspec.Struct, frozen=True, array_like=True):
+    """What a job has reserved of a budget, in the period that began at `begun_at`."""
+
+    budget: str
+    unit: BudgetUnit
+    begun_at: int
+    amount: int
+
+
+class Bill(msgspec.Struct, frozen=True, omit_defaults=True):
+    """What is due when a job ends.
+
+    Attributes:
+        cost: The formula of the device when the job was submitted.
+        reserved: Its reservations.
+    """
+
+    cost: DeviceCost | None = None
+    reserved: tuple[Reservation, ...] = ()
+
+
+class Budget(msgspec.Struct, frozen=True):
+    """A budget of a project.
+
+    Seconds are in microseconds and costs in millionths, see `Use`.
+
+    Attributes:
+        project: Id of the project.
+        device: The only device; empty for all.
+        unit: What is counted.
+        period: When the use starts again from zero.
+        maximum: What may be used in a period.
+        used: What was used or is reserved in the period that began at `begun_at`.
+        begun_at: Beginning of the last period with use.
+    """
+
+    id: str
+    project: str
+    device: str
+    unit: BudgetUnit
+    period: BudgetPeriod
+    maximum: int
+    used: int
+    begun_at: int
+    created_at: int
+
+    def used_at(self, now: int) -> int:
+        """Return what was used or is reserved in the period of a time."""
+        return self.used if self.begins_at(now) == self.begun_at else 0
+
+    def ends_at(self, now: int) -> int | None:
+        """Return the end of the present period; None if there is none."""
+        return period_end(self.period, self.begins_at(now))
+
+    def take(self, needed: Use, project: str, now: int) -> Budget:
+        """Return the budget with the reservation of a job.
+
+        Raises:
+            BudgetSpent: The rest of the budget is less than the job needs.
+        """
+        amount: int = getattr(needed, self.unit)
+        used = self.used_at(now)
+        if used + amount > self.maximum:
+            raise BudgetSpent(self._spent(amount, used, project, now))
+        return msgspec.structs.replace(self, used=used + amount, begun_at=self.begins_at(now))
+
+    def begins_at(self, now: int) -> int:
+        """Return the beginning of the present period; 0 if there is none."""
+        # A period never begins anew because the clock of another server is behind.
+        return max(self.begun_at, period_start(self.period, now))
+
+    def title(self, project: str) -> str:
+        """Return the words by which people know a budget."""
+        each = "in total" if self.period == "total" else f"a {self.period}"
+        where = f" on {self.device}" if self.device else ""
+        return f"{self._text(self.maximum)} {each} for the project {project}{where}"
+
+    def _spent(self, amount: int, used: int, project: str, now: int) -> str:
+        end = self.ends_at(now)
+        again = f" Its next period begins at {_iso(end)}." if end is not None else ""
+        return (
+            f"The budget of {self.title(project)} is spent: {self._text(used)} are used or"
+            f" reserved, and this job needs {self._text(amount)}.{again}"
+        )
+
+    def _text(self, amount: int) -> str:
+        text = f"{shown(self.unit, amount):,.6f}".rstrip("0").rstrip(".")
+        return f"{text} {_NAMES.get(self.unit, self.unit)}"
+
+
+class NamedBudget(NamedTuple):
+    """A budget with the name of its project."""
+
+    budget: Budget
+    project: str
+
+
+class ProjectUse(NamedTuple):
+    """What the jobs of a project have used on a device."""
+
+    project: str
+    device: str
+    use: Use
+
+
+def shown(unit: BudgetUnit, amount: int) -> float:
+    """Return a stored amount in its unit."""
+    return amount / MICRO if unit in _NAMES else amount
+
+
+def stored(unit: BudgetUnit, amount: float) -> int:
+    """Return an amount as it is stored."""
+    return round(amount * MICRO) if unit in _NAMES else round(amount)
+
+
+def period_start(period: BudgetPeriod, now: int) -> int:
+    """Return the beginning of the calendar day, ISO week or month in UTC; 0 for the total."""
+    match period:
+        case "total":
+            return 0
+        case "day":
+            return now - now % DAY_MS
+        case "week":
+            day = now // DAY_MS
+            return (day - (day + _MONDAY) % 7) * DAY_MS
+        case "month":
+            at = datetime.fromtimestamp(now // 1000, UTC)
+            return _ms(datetime(at.year, at.month, 1, tzinfo=UTC))
+
+
+def period_end(period: BudgetPeriod, begun_at: int) -> int | None:
+    """Return the end of the period that begins at a time; None for the total."""
+    match period:
+        case "total":
+            return None
+        case "day":
+            return begun_at + DAY_MS
+        case "week":
+            return begun_at + 7 * DAY_MS
+        case "month":
+            return period_start("month", begun_at + 31 * DAY_MS)
+
+
+def _ms(at: datetime) -> int:
+    return round(1000 * at.timestamp())
+
+
+def _iso(at: int) -> str:
+    return datetime.fromtimestamp(at / 1000, UTC).strftime("%Y-%m-%dT%H:%MZ")
