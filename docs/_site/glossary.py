@@ -29,6 +29,7 @@ TERMS = [
     Term("agent", "The program on a lab's computer that fetches jobs for the lab's device and reports their outcomes.", "agents.md"),
     Term("attempt", "A run of a job that ended because its process died. The third attempt fails the job.", "states.md"),
     Term("batch", "Several programs in one job, each with its own result.", "formats.md#batches"),
+    Term("budget", "What the jobs of a project may use: jobs, shots, seconds or credits, in a period.", "howto/budgets.md"),
     Term("calibration", "Measured figures of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
     Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease.", "states.md"),

@@ -256,6 +256,7 @@ class Way(NamedTuple):
         names = {"name": "simulator", "backend": "simulator", "agent": "0123456789abcdef"}
         names |= {"group": job, "device": "x", "rest": "", "part": "0", "token": job}
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody"}
+        names |= {"budget": job, "organization": "x"}
         path = self.path.replace(":path", "").format(id=job, uuid=job, **names)
         return self.dialect.prefix + path
 

@@ -139,6 +139,7 @@ class Ask(NamedTuple):
         names |= {"rest": "", "ticket": "x", "agent": "0123456789abcdef"}
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
         names["plan"] = "qwicket-open"
+        names |= {"budget": job, "organization": "x"}
         path = self.path.replace(":path", "").format(**names)
         query = {"job_id": job} if "get_job" in path else {}
         if self.is_bulk and self.prefix.startswith("/qbraid"):

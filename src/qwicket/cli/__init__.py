@@ -23,6 +23,8 @@ __all__ = ["main"]
             "token": "accounts",
             "keys": "keys",
             "project": "projects",
+            "budget": "budgets",
+            "usage": "budgets",
             "provider": "providers",
             "device": "devices",
             "audit": "audit",
@@ -54,9 +56,8 @@ __all__ = ["main"]
     },
     needs_server=frozenset(
         {
-            *("serve", "worker", "user", "token", "keys", "project", "provider", "device"),
-            "audit",
-            *("backup", "restore", "bench", "demo"),
+            *("serve", "worker", "user", "token", "keys", "project", "budget", "usage"),
+            *("provider", "device", "audit", "backup", "restore", "bench", "demo"),
         }
     ),
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},

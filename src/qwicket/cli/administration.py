@@ -64,6 +64,9 @@ class Administration:
     def patch(self, *path: str, body: Any, of: type[T]) -> T:
         return self._run(self._transport.api.send("PATCH", _path(path), body, of))
 
+    def put(self, *path: str, body: Any, of: type[T]) -> T:
+        return self._run(self._transport.api.send("PUT", _path(path), body, of))
+
     def delete(self, *path: str, of: type[T]) -> T:
         return self._run(self._transport.api.send("DELETE", _path(path), None, of))
 

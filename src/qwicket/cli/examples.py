@@ -46,6 +46,16 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "project member add": ("qwicket project member add qec ada",),
     "project member remove": ("qwicket project member remove qec ada",),
     "project member list": ("qwicket project member list qec",),
+    "budget set": (
+        "qwicket budget set qec --shots 100000 --per week",
+        "qwicket budget set qec --cost 500 --per month --device qpu.aria-1",
+    ),
+    "budget show": ("qwicket budget show", "qwicket budget show qec --json"),
+    "budget clear": ("qwicket budget clear qec", "qwicket budget clear qec --unit cost"),
+    "usage": (
+        "qwicket usage --from 2026-11-01 --to 2026-11-30",
+        "qwicket usage --by project --csv",
+    ),
     "provider add": ("qwicket provider add ionq",),
     "provider list": ("qwicket provider list",),
     "provider on": ("qwicket provider on ionq",),

@@ -73,6 +73,9 @@ def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:
     yield "scopes", " ".join(map(sanitized, token.scopes))
     yield "devices", " ".join(map(sanitized, token.devices)) or "all"
     yield "expires", sanitized(token.expires_at)[:16].replace("T", " ") or "never"
+    for each in account.budgets:
+        where = f" on {sanitized(each.device)}" if each.device else ""
+        yield "budget", f"{each.left:,g} of {each.maximum:,g} {sanitized(each.unit)} left{where}"
 
 
 @click.command(short_help="List the server's devices, or show one.")

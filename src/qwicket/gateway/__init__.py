@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from qwicket.compute import ParserPool
     from qwicket.gateway.admin import Admin
+    from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.webhooks import Webhooks
     from qwicket.model.limits import Limits
@@ -123,6 +124,13 @@ class Gateway:
         from qwicket.gateway.webhooks import Webhooks
 
         return Webhooks(self._store, self._webhook_client, self.limits, self._now_ms)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """Return the service for what the jobs of a project may use."""
+        from qwicket.gateway.budgets import Budgets
+
+        return Budgets(self._store, self._now_ms)
 
     @cached_property
     def admin(self) -> Admin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway import access_tokens
@@ -25,6 +26,7 @@ from qwicket.model.suggestions import closest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qwicket.gateway.budgets import Budgets
     from qwicket.store.audit import Entry, Verification
 
 _MAX_REASON_CHARS: Final = 200
@@ -144,6 +146,13 @@ class Admin(AccountAdmin):
             NotFound: There is no such provider.
         """
         await self._store.devices.set_active(provider, is_active)
+
+    @cached_property
+    def budgets(self) -> Budgets:
+        """Return the administration of budgets."""
+        from qwicket.gateway.budgets import Budgets
+
+        return Budgets(self._store, self._now_ms)
 
     async def create_token(
         self,

@@ -78,6 +78,32 @@ class ProjectList(ResponseBody, frozen=True, kw_only=True):
     projects: tuple[ProjectBody, ...]
 
 
+class BudgetBody(ResponsePart, frozen=True, kw_only=True):
+    """A budget: what the jobs of a project may use in a period.
+
+    Attributes:
+        id: Id of the budget.
+        project: Name of the project.
+        device: The only device whose jobs count; null for all.
+        unit: What is counted: `jobs`, `shots`, `seconds` of the device, or `cost` in credits.
+        period: `total`, `day`, `week` or `month`.
+        maximum: What may be used in a period.
+        used: What was used in this period, or is reserved for jobs that have not ended.
+        left: What further jobs may use.
+        ends_at: End of this period in UTC; null if there is none.
+    """
+
+    id: str
+    project: str
+    device: str | None = None
+    unit: str
+    period: str
+    maximum: int | float
+    used: int | float
+    left: int | float
+    ends_at: str | None = None
+
+
 class AccountBody(ResponsePart, frozen=True, kw_only=True):
     """The account and the token of the request.
 
@@ -90,6 +116,7 @@ class AccountBody(ResponsePart, frozen=True, kw_only=True):
         change: Number of the last change of its jobs; a stream with this `Last-Event-ID` starts
             there.
         token: The token of the request.
+        budgets: What the jobs of its projects may use; empty if nothing limits them.
     """
 
     id: str = ""
@@ -99,3 +126,4 @@ class AccountBody(ResponsePart, frozen=True, kw_only=True):
     created_at: str | None = None
     change: int = 0
     token: TokenBody
+    budgets: tuple[BudgetBody, ...] = ()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
-from qwicket.schema.base import DeviceState, Family, ResponseBody
+from qwicket.schema.base import DeviceState, Family, ResponseBody, ResponsePart
 
 
 class DeviceQueue(ResponseBody, frozen=True, kw_only=True):
@@ -22,6 +22,20 @@ class DeviceQueue(ResponseBody, frozen=True, kw_only=True):
     starts_in_s: float | None = None
     starts_after_s: float | None = None
     starts_before_s: float | None = None
+
+
+class CostBody(ResponsePart, frozen=True, kw_only=True):
+    """Cost of a job on a device in credits: the sum of three parts.
+
+    Attributes:
+        per_job: Cost of each job that runs.
+        per_shot: Cost of each shot of each circuit.
+        per_second: Cost of each second of its run time.
+    """
+
+    per_job: float = 0.0
+    per_shot: float = 0.0
+    per_second: float = 0.0
 
 
 class DeviceBody(ResponseBody, frozen=True, kw_only=True):
@@ -45,6 +59,7 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         engines: Names of engines that a job may request.
         exact: Whether probabilities are exact rather than frequencies.
         calibration: Id of the calibration in force.
+        cost: Cost of its jobs; absent if they cost nothing.
         agents: Number of agents that serve it; absent for simulators.
         last_seen_at: Time of the last request of an agent; absent for simulators.
         queue: Queue of the device; absent in lists.
@@ -67,6 +82,7 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
     engines: tuple[str, ...] = ()
     exact: bool = False
     calibration: str | None = None
+    cost: CostBody | msgspec.UnsetType = msgspec.UNSET
     agents: int | msgspec.UnsetType = msgspec.UNSET
     last_seen_at: str | msgspec.UnsetType | None = msgspec.UNSET
     queue: DeviceQueue | msgspec.UnsetType = msgspec.UNSET

@@ -105,6 +105,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         priority: Priority as submitted.
         attempts: How often the job has ended its worker; the third time it fails.
         calibration: Id of the calibration under which it was submitted.
+        cost: Cost in credits, estimated until it ends; null if its device has none.
         created_at: Time of the submission.
         queued_at: Time when it entered the queue.
         started_at: Time of its last start.
@@ -129,6 +130,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
     priority: int = 0
     attempts: int = 0
     calibration: str | None = None
+    cost: float | None = None
     created_at: str | None = None
     queued_at: str | None = None
     started_at: str | None = None

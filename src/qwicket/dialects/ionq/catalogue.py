@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
+    from qwicket.gateway.budgets import BudgetState
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Device
 
@@ -143,4 +144,23 @@ def estimate(
         "estimated_at": (format_time(now) or "").replace("Z", "+00:00"),  # Python 3.10 reads no Z
         "rate_information": {},
         "rate_card": {"id": "free", "rates": []},
+    }
+
+
+def report(actor: Actor, budget: BudgetState | None) -> dict[str, Any]:
+    """Return the report on an organization, which is the project of the token."""
+    name, maximum, left, begins_at, ends_at = actor.project, 0.0, 0.0, None, None
+    if budget is not None:
+        name, maximum, left = budget.project, budget.maximum, budget.left
+        begins_at, ends_at = budget.begins_at, budget.ends_at
+    return {
+        "start_date": (format_time(begins_at) or "")[:10],
+        "end_date": (format_time(ends_at) or "")[:10],
+        "organization": name,
+        "organization_id": actor.project,
+        "budget": maximum,
+        "balance": left,
+        "currency": "credits",
+        "qpus": [],
+        "members": [],
     }

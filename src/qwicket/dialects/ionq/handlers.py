@@ -460,6 +460,12 @@ class V03Handlers(Handlers):
     async def _body(self, part: JobPart, vendor_fields: wire.VendorFields) -> dict[str, Any]:
         return jobs.v03_body(part, vendor_fields)
 
+    async def read_report(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the budget of cost of the token's project, and its balance; 0 without one."""
+        budgets = self._gateway.budgets
+        found = budgets.least(await budgets.of(actor), actor.project, "cost")
+        return json(catalogue.report(actor, found))
+
     def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:
         return super()._is_nested(part, vendor_fields) and part.job.n_circuits > 1
 

@@ -161,10 +161,15 @@ def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
-    """Return the cost of a job: zero, in a currency because the shape needs one."""
-    nothing = {"value": 0.0, "unit": "usd"}
-    shown: dict[str, Any] = {"dry_run": vendor_fields.is_dry, "estimated_cost": nothing}
-    return {**shown, "cost": nothing} if job.state.is_final else shown
+    """Return the cost of a job: in credits if its device has a cost.
+
+    Otherwise it is zero, in a currency because the shape needs one.
+    """
+    value: dict[str, Any] = {"value": 0.0, "unit": "usd"}
+    if job.credits is not None:
+        value = {"value": job.credits, "unit": "credits"}
+    body: dict[str, Any] = {"dry_run": vendor_fields.is_dry, "estimated_cost": value}
+    return {**body, "cost": value} if job.state.is_final else body
 
 
 def is_compiled(part: JobPart, vendor_fields: VendorFields) -> bool:

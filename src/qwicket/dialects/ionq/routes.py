@@ -84,7 +84,10 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
     )
 
 
-V03_ROUTES: Final = _routes(Body(wire.parse_v03, wire.V03Body), 200)
+V03_ROUTES: Final = (
+    *_routes(Body(wire.parse_v03, wire.V03Body), 200),
+    Route("GET", "/report/organizations/{organization}", V03Handlers.read_report, _R),
+)
 V04_ROUTES: Final = _routes(Body(wire.parse_v04, wire.V04Body), 201)
 
 

@@ -15,6 +15,7 @@ from qwicket.model.errors import LimitExceeded
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from qwicket.gateway.budgets import BudgetState
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account, Project, Token
     from qwicket.model.limits import Limits
@@ -58,7 +59,11 @@ def token_request(text: bytes, limits: Limits) -> TokenRequest:
 
 
 def account(
-    of: Account, by: Token, projects: Iterable[Project], change: int
+    of: Account,
+    by: Token,
+    projects: Iterable[Project],
+    change: int,
+    budgets: Iterable[BudgetState],
 ) -> schema.accounts.AccountBody:
     return schema.accounts.AccountBody(
         id=of.id,
@@ -68,6 +73,22 @@ def account(
         created_at=time(of.created_at),
         change=change,
         token=_token(by, _names(projects)),
+        budgets=tuple(map(budget, budgets)),
+    )
+
+
+def budget(state: BudgetState) -> schema.accounts.BudgetBody:
+    of = state.budget
+    return schema.accounts.BudgetBody(
+        id=of.id,
+        project=state.project,
+        device=of.device or None,
+        unit=of.unit,
+        period=of.period,
+        maximum=state.maximum,
+        used=state.used,
+        left=state.left,
+        ends_at=time(state.ends_at),
     )
 
 

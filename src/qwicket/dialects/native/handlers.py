@@ -48,7 +48,8 @@ class Handlers(WebhookHandlers):
         token = await self._gateway.tokens.current(actor)
         projects = await self._gateway.accounts.projects(actor)
         change = await self._gateway.jobs.last_change(actor)
-        return json(account_wire.account(account, token, projects, change))
+        budgets = await self._gateway.budgets.of(actor)
+        return json(account_wire.account(account, token, projects, change, budgets))
 
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's projects."""

@@ -28,6 +28,12 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "created_from": ("Not created before.", {"type": "string", "format": "date-time"}),
     "created_to": ("Not created after.", {"type": "string", "format": "date-time"}),
+    "by": (
+        "Whether each number is of a project, of a device, or of both.",
+        {"enum": ["project,device", "device,project", "project", "device"]},
+    ),
+    "from": ("The first day in UTC; all by default.", {"type": "string", "format": "date"}),
+    "to": ("The last day in UTC; all by default.", {"type": "string", "format": "date"}),
     "deleted": ("Those that were deleted and can be restored.", {"enum": ["false", "true"]}),
     "device": ("Of this device.", _TEXT),
     "dialect": ("Submitted in this dialect.", _TEXT),
@@ -68,6 +74,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "What the agent calls itself.",
         {"type": "string", "pattern": "^[a-z0-9]{8,32}$"},
     ),
+    "{budget}": ("Id of the budget.", {"type": "string"}),
     "{id}": ("The id, as it was answered.", {"type": "string"}),
     "{name}": (
         "Name of the device, worker or scaler.",

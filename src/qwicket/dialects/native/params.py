@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
+from datetime import date, datetime
 from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
@@ -168,6 +168,21 @@ def instant(params: Mapping[str, str], name: str) -> int | None:
     except (ValueError, OverflowError):
         example = "2026-01-31T12:00:00Z"
         raise invalid(f"{name} must be a time such as {example}", text, name) from None
+
+
+def day(params: Mapping[str, str], name: str) -> date | None:
+    """Return a query parameter as a day.
+
+    Raises:
+        InvalidRequest: The text is not a day in ISO 8601.
+    """
+    text = params.get(name)
+    if text is None:
+        return None
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise invalid(f"{name} must be a day such as 2026-01-31", text, name) from None
 
 
 def page(params: Mapping[str, str], maximum: int) -> tuple[int | None, int]:

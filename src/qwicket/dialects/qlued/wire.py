@@ -17,6 +17,7 @@ from qwicket.dialects.bodies import decode
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import (
     BodyTooLarge,
+    BudgetSpent,
     Conflict,
     InvalidRequest,
     LimitExceeded,
@@ -316,7 +317,8 @@ def recast(error: QwicketError) -> QwicketError:
     is_content = isinstance(error, InvalidRequest | LimitExceeded)
     is_ours = isinstance(error, Unprocessable | JobRejected | BodyTooLarge)
     is_off = isinstance(error, Unavailable) and error.field == "device"
-    if (is_content and not is_ours) or is_off or isinstance(error, Conflict):
+    is_final = isinstance(error, BudgetSpent | Conflict)
+    if (is_content and not is_ours) or is_off or is_final:
         return JobRejected(error.detail, field=error.field)
     return error
 

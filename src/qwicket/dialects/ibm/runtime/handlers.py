@@ -43,15 +43,20 @@ class Handlers(RuntimeHandlers):
         return json({"devices": [view.device.name for view in views]})
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the seconds that each project ran this month, and the number of its waiting jobs."""
+        """Read the seconds that each project ran this month, and the number of its waiting jobs.
+
+        A project with a budget of seconds has a quota, and the use that counts towards it.
+        """
         month = Month.current()
         rows = []
+        budgets = await self._gateway.budgets.of(actor)
         for project in await self._gateway.accounts.projects(actor):
             pending = JobQuery(dialect=RUNTIME, project=project.id, states=wire.PENDING)
             rows.append(
                 {
                     "instance": f"{HUB}/{GROUP}/{project.name}",
                     "usage": await self._used_s(actor, project.id, month.began),
+                    **wire.quota(self._gateway.budgets.least(budgets, project.id, "seconds")),
                     "pendingJobs": sum((await self._gateway.jobs.tally(actor, pending)).values()),
                     "maxPendingJobs": self.limits.quotas.waiting_jobs,
                 }

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from starlette.datastructures import Headers, QueryParams
 
     from qwicket.dialects.ibm.projects import Place
+    from qwicket.gateway.budgets import BudgetState
     from qwicket.model.limits import Limits
 
 FORMAT: Final = "qiskit.primitives"
@@ -257,6 +258,13 @@ FIELD_NAMES: Final[Mapping[str, str]] = {
     "group": "session_id",
     "life_s": "max_ttl",
 }
+
+
+def quota(budget: BudgetState | None) -> dict[str, float]:
+    """Return the quota and the usage of a project with a budget of seconds."""
+    if budget is None:
+        return {}
+    return {"quota": budget.maximum, "usage": budget.used}
 
 
 def problem(error: QwicketError) -> bytes:

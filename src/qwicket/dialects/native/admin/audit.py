@@ -16,6 +16,7 @@ from qwicket.dialects.native.params import page
 from qwicket.dialects.responses import json
 from qwicket.model.errors import NotFound
 from qwicket.model.limits import INT64_MAX
+from qwicket.schema.budgets import NewBudgetBody
 from qwicket.store.audit import Act
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ def _subject(default: str, names: dict[str, str], payload: Any) -> tuple[str, tu
     for kind in ("account", "project", "provider", "token"):
         if kind in names:
             return kind, (names[kind].lower() if kind == "account" else names[kind],)
+    if isinstance(payload, NewBudgetBody):
+        device = payload.device or ""
+        return "budget", ("/".join((payload.project, device, payload.unit, payload.period)),)
     if "name" in names:
         return "device", (names["name"],)
     name = getattr(payload, "name", None)

@@ -7,13 +7,14 @@ import functools
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.native import account_wire
-from qwicket.dialects.native.admin import accounts, audit, devices, projects
+from qwicket.dialects.native.admin import accounts, audit, budgets, devices, projects
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
 from qwicket.schema import accounts as shapes
 from qwicket.schema import admin as schema
+from qwicket.schema import budgets as of_budgets
 
 if TYPE_CHECKING:
     from qwicket.dialects.native.admin.access import Access
@@ -31,6 +32,7 @@ _SHARES: Final = json_body(schema.ProjectChangeBody)
 _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
 _ACTIVITY: Final = json_body(schema.ProviderChangeBody)
+_BUDGET: Final = json_body(of_budgets.NewBudgetBody)
 
 _ROUTES: Final[tuple[Route, ...]] = (
     Route(
@@ -121,6 +123,14 @@ _ROUTES: Final[tuple[Route, ...]] = (
         query=("hash",),
         responses=(schema.VerificationBody,),
     ),
+    Route("GET", "/budgets", budgets.list_budgets, _A, responses=(of_budgets.BudgetList,)),
+    Route("PUT", "/budgets", budgets.set_budget, _A, _BUDGET, responses=(shapes.BudgetBody,)),
+    Route(
+        *("GET", "/usage", budgets.read_usage, _A),
+        query=("from", "to", "by"),
+        responses=(of_budgets.UseList,),
+    ),
+    Route("DELETE", "/budgets/{budget}", budgets.delete_budget, _A, status=204),
 )
 ROUTES: Final = tuple(
     each if each.method == "GET" else dataclasses.replace(each, handler=audit.recorded(each))

@@ -58,8 +58,9 @@ class Handlers(CommonHandlers):
         return (await self._gateway.accounts.of(actor)).email
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the balance of credits: jobs cost none."""
-        return json({"qbraidCredits": 0})
+        """Read the balance of credits: what is left of a budget of cost, or 0 without one."""
+        left = await self._gateway.budgets.credits_left(actor)
+        return json({"qbraidCredits": round(left, 6)})
 
     async def sdk_version(self, request: Request[None]) -> Response:
         """Read the version of the registry's clients."""

@@ -71,10 +71,11 @@ class Handlers(CommonHandlers):
         return _success({"user": {"isAdmin": str(actor.role == "admin").lower()}})
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the balance of credits: jobs cost none."""
+        """Read the balance of credits: what is left of a budget of cost, or 0 without one."""
+        left = await self._gateway.budgets.credits_left(actor)
         return _success(
             {
-                "qbraidCredits": 0,
+                "qbraidCredits": round(left, 6),
                 "awsCredits": 0,
                 "autoRecharge": "off",
                 "organizationId": ids.object_id(actor.project),

@@ -129,18 +129,21 @@ class Handlers(RuntimeHandlers):
         }
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the seconds that the instance's jobs ran this month; there is no limit on them."""
+        """Read the seconds that the instance's jobs ran this month, or its budget of seconds."""
         month = Month.current()
         used_s = await self._usage.get(
             (actor.account, actor.project, actor.devices, month.began),
             lambda: self._used_s(actor, actor.project, month.began),
         )
+        budgets = self._gateway.budgets
+        budget = budgets.least(await budgets.of(actor), actor.project, "seconds")
         return json(
             {
                 "instance_id": instances.crn(actor.project),
                 "plan_id": instances.PLAN,
                 "usage_consumed_seconds": used_s,
                 "usage_limit_reached": False,
+                **wire.usage_limit(budget),
                 "usage_period": {
                     "start_time": format_time(month.began),
                     "end_time": format_time(month.now),

@@ -14,6 +14,7 @@ from qwicket.model.errors import QwicketError, Unauthenticated
 
 if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
+    from qwicket.gateway.budgets import BudgetState
     from qwicket.model.limits import Limits
 
 KEY_GRANT: Final = "urn:ibm:params:oauth:grant-type:apikey"
@@ -63,3 +64,14 @@ def refused_key(error: QwicketError, _: Request[Any]) -> Response | None:
         return None
     shown = {**_problem(error), "errorCode": _BAD_KEY, "errorMessage": error.detail}
     return Response(msgspec.json.encode(shown), 400, media_type="application/json")
+
+
+def usage_limit(budget: BudgetState | None) -> dict[str, Any]:
+    """Return the limit of an instance with a budget of seconds, and its use."""
+    if budget is None:
+        return {}
+    return {
+        "usage_consumed_seconds": budget.used,
+        "usage_limit_seconds": budget.maximum,
+        "usage_limit_reached": budget.left <= 0,
+    }

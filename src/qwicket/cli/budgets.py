@@ -1,0 +1,202 @@
+"""`qwicket budget` and `qwicket usage`: what the jobs of projects may use, and have used."""
+
+from __future__ import annotations
+
+import csv
+import sys
+from typing import TYPE_CHECKING, Final, cast
+
+import click
+
+from qwicket.cli import options
+from qwicket.cli.commands import Section
+from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of
+from qwicket.schema import accounts as shapes
+from qwicket.schema import budgets as schema
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from qwicket.cli.administration import Administration
+
+_UNITS: Final = ("jobs", "shots", "seconds", "cost")
+_PERIODS: Final = ("total", "day", "week", "month")
+_COLUMNS: Final = ("project", "device")
+_NUMBERS: Final = ("jobs", "shots", "seconds", "cost")
+
+_period = click.option(
+    "--per",
+    "period",
+    type=options.Choice(_PERIODS),
+    help="Period in UTC: a calendar day, an ISO week, a calendar month, or the total.",
+)
+_device = click.option("--device", metavar="D", help="The only device; by default all devices.")
+
+
+@click.group(cls=Section)
+def budget() -> None:
+    """Limit what the jobs of a project may use."""
+
+
+@budget.command("set")
+@click.argument("project")
+@click.option("--jobs", type=float, metavar="N", help="Number of jobs.")
+@click.option("--shots", type=float, metavar="N", help="Shots of all circuits.")
+@click.option("--seconds", type=float, metavar="S", help="Run time of the device in seconds.")
+@click.option("--cost", type=float, metavar="C", help="Credits, by the costs of the devices.")
+@_period
+@_device
+@options.administration
+def set_budget(
+    project: str,
+    jobs: float | None,
+    shots: float | None,
+    seconds: float | None,
+    cost: float | None,
+    period: str | None,
+    device: str | None,
+    admin: Administration,
+) -> None:
+    """Set what the jobs of PROJECT may use. What was used before counts on."""
+    given = dict(zip(_UNITS, (jobs, shots, seconds, cost), strict=True))
+    wanted = {unit: maximum for unit, maximum in given.items() if maximum is not None}
+    if not wanted:
+        raise click.UsageError("Give --jobs, --shots, --seconds or --cost.")
+    for unit, maximum in wanted.items():
+        body = {
+            "project": project,
+            "device": device,
+            "unit": unit,
+            "period": period or "total",
+            "maximum": maximum,
+        }
+        made = admin.put("budgets", body=body, of=shapes.BudgetBody)
+        click.echo("  ".join(cell for cell in _row(made).cells if cell))
+
+
+@budget.command("show")
+@click.argument("project", required=False)
+@json_flag
+@options.administration
+def show_budgets(project: str | None, as_json: bool, admin: Administration) -> None:
+    """Show the budgets of PROJECT, or all, and what is left of them."""
+    found = admin.get("budgets", of=schema.BudgetList).budgets
+    rows = [_row(each) for each in found if project in (None, each.project)]
+    print_rows(rows, ("project", "device", "budget", "period", "used", "left", ""), as_json)
+
+
+@budget.command("clear")
+@click.argument("project")
+@click.option("--unit", type=options.Choice(_UNITS), help="Only budgets that count this.")
+@_period
+@click.option("--device", metavar="D", help="Only budgets of this device.")
+@options.administration
+def clear_budgets(
+    project: str, unit: str | None, period: str | None, device: str | None, admin: Administration
+) -> None:
+    """Remove the budgets of PROJECT."""
+    found = [
+        each
+        for each in admin.get("budgets", of=schema.BudgetList).budgets
+        if each.project == project
+        and unit in (None, each.unit)
+        and period in (None, each.period)
+        and device in (None, each.device)
+    ]
+    if not found:
+        raise click.ClickException(f"The project {project} has no such budget.")
+    for each in found:
+        admin.change("DELETE", "budgets", each.id)
+    click.echo(f"{len(found)} {'budget' if len(found) == 1 else 'budgets'} removed")
+
+
+def _row(of: shapes.BudgetBody) -> Row:
+    record = {
+        "id": of.id,
+        "project": of.project,
+        "device": of.device,
+        "unit": of.unit,
+        "period": of.period,
+        "maximum": of.maximum,
+        "used": of.used,
+        "left": of.left,
+        "ends_at": second_of(of.ends_at),
+    }
+    until = f"until {minute_of(of.ends_at)}" if of.ends_at else ""
+    cells = (
+        of.project,
+        of.device or "all devices",
+        f"{_number(of.maximum)} {of.unit}",
+        of.period,
+        f"{_number(of.used)} used",
+        f"{_number(of.left)} left",
+        until,
+    )
+    return Row(record, cells)
+
+
+def _number(amount: float) -> str:
+    return f"{amount:,.6f}".rstrip("0").rstrip(".")
+
+
+@click.command()
+@click.option(
+    "--by",
+    default="project,device",
+    show_default=True,
+    type=options.Choice(["project,device", "device,project", "project", "device"]),
+    help="Whether each line is of a project, of a device, or of both.",
+)
+@click.option(
+    "--from",
+    "first",
+    type=click.DateTime(["%Y-%m-%d"]),
+    metavar="DAY",
+    help="First day in UTC, such as 2026-11-01.",
+)
+@click.option(
+    "--to", "last", type=click.DateTime(["%Y-%m-%d"]), metavar="DAY", help="Last day in UTC."
+)
+@click.option("--csv", "as_csv", is_flag=True, help="Print comma-separated values with a heading.")
+@json_flag
+@options.administration
+def usage(
+    by: str,
+    first: datetime | None,
+    last: datetime | None,
+    as_csv: bool,
+    as_json: bool,
+    admin: Administration,
+) -> None:
+    """Show what the jobs of some days have used.
+
+    The day of a job is that of its end. Jobs that were deleted since count, too.
+    """
+    if as_csv and as_json:
+        raise click.UsageError("Give --csv or --json, not both.")
+    query = {"by": by}
+    for name, day in (("from", first), ("to", last)):
+        if day is not None:
+            query[name] = day.date().isoformat()
+    found = admin.get("usage", query=query, of=schema.UseList).usage
+    names = [name for name in by.split(",") if name in _COLUMNS]
+    columns = (*names, *_NUMBERS)
+    rows = [_use_row(each, names) for each in found]
+    if as_csv:
+        lines = csv.writer(sys.stdout, lineterminator="\n")
+        lines.writerow(columns)
+        lines.writerows([[row.record[name] for name in columns] for row in rows])
+    else:
+        print_rows(rows, columns, as_json)
+
+
+def _use_row(of: schema.UseBody, names: list[str]) -> Row:
+    record = {name: getattr(of, name) for name in (*names, *_NUMBERS)}
+    cells = [cast("str", record[name]) for name in names]
+    cells += [
+        f"{of.jobs:,} {'job' if of.jobs == 1 else 'jobs'}",
+        f"{of.shots:,} shots",
+        f"{of.seconds:,.3f} s",
+        f"{_number(of.cost)} credits",
+    ]
+    return Row(record, cells)

@@ -1,0 +1,63 @@
+"""Budgets and usage for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from qwicket.dialects.native import account_wire
+from qwicket.dialects.native.params import choice, day
+from qwicket.dialects.responses import json
+from qwicket.model.budgets import shown
+from qwicket.schema import budgets as schema
+
+if TYPE_CHECKING:
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+
+
+async def list_budgets(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List all budgets and what is left of them."""
+    found = await access.admin.budgets.all()
+    return json(schema.BudgetList(budgets=tuple(map(account_wire.budget, found))))
+
+
+async def set_budget(
+    access: Access, actor: Actor, request: Request[schema.NewBudgetBody]
+) -> Response:
+    """Set what the jobs of a project may use in a period."""
+    body = request.payload
+    made = await access.admin.budgets.put(
+        body.project, body.unit, body.period, body.maximum, device=body.device
+    )
+    return json(account_wire.budget(made))
+
+
+async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Read what the jobs have used that ended on some days, by project and device."""
+    query = request.query_params
+    by = choice(query, "by", ("project,device", "device,project", "project", "device"))
+    found = await access.admin.budgets.usage(day(query, "from"), day(query, "to"), by.split(","))
+    return json(
+        schema.UseList(
+            usage=tuple(
+                schema.UseBody(
+                    project=each.project or None,
+                    device=each.device or None,
+                    jobs=each.use.jobs,
+                    shots=each.use.shots,
+                    seconds=shown("seconds", each.use.seconds),
+                    cost=shown("cost", each.use.cost),
+                )
+                for each in found
+            )
+        )
+    )
+
+
+async def delete_budget(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Remove a budget; jobs no longer need room in it."""
+    await access.admin.budgets.remove(request.path_params["budget"])
+    return Response(status_code=204)

@@ -1,0 +1,187 @@
+"""Budgets: administrators set them, members read those of their projects."""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.budgets import DAY_MS, MAX_STORED, NOTHING, ProjectUse, Use, shown, stored
+from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.ids import new_id
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.suggestions import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable
+    from datetime import date
+
+    from qwicket.model.accounts import Actor
+    from qwicket.model.budgets import Budget, BudgetPeriod, BudgetUnit, NamedBudget
+    from qwicket.store import Store
+
+_WHOLE: Final = ("jobs", "shots")
+
+
+class BudgetState(NamedTuple):
+    """A budget at a time.
+
+    Attributes:
+        budget: The budget.
+        project: Name of its project.
+        maximum: What may be used in a period, in its unit.
+        used: What was used or is reserved in the present period, in its unit.
+        left: What further jobs may use, in its unit.
+        begins_at: Beginning of the present period in Unix milliseconds; None if there is none.
+        ends_at: Its end; None if there is none.
+    """
+
+    budget: Budget
+    project: str
+    maximum: float
+    used: float
+    left: float
+    begins_at: int | None
+    ends_at: int | None
+
+
+class Budgets:
+    """Reads budgets, and sets them for administrators.
+
+    Args:
+        store: The database.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    async def of(self, actor: Actor) -> list[BudgetState]:
+        """Return the budgets of an actor's projects, for the devices of its token."""
+        found = await self._store.budgets.of_account(actor.account)
+        return self._states(
+            [each for each in found if not each.budget.device or actor.sees(each.budget.device)]
+        )
+
+    async def credits_left(self, actor: Actor) -> float:
+        """Return what is left of the token's project's budget of cost; 0 if it has none."""
+        found = self.least(await self.of(actor), actor.project, "cost")
+        return found.left if found is not None else 0.0
+
+    @staticmethod
+    def least(states: Iterable[BudgetState], project: str, unit: BudgetUnit) -> BudgetState | None:
+        """Return the budget of a project for all devices with the least left, if there is one."""
+        applying = [
+            each
+            for each in states
+            if each.budget.project == project
+            and each.budget.unit == unit
+            and not each.budget.device
+        ]
+        return min(applying, key=lambda each: each.left, default=None)
+
+    async def all(self) -> list[BudgetState]:
+        """Return all budgets, by project."""
+        return self._states(await self._store.budgets.all())
+
+    async def put(
+        self,
+        project: str,
+        unit: BudgetUnit,
+        period: BudgetPeriod,
+        maximum: float,
+        *,
+        device: str | None = None,
+    ) -> BudgetState:
+        """Set what the jobs of a project may use in a period.
+
+        A budget that is there already is changed; what was used counts on.
+
+        Args:
+            project: Name of the project.
+            unit: What is counted.
+            period: When the use starts again from zero.
+            maximum: What may be used in a period, in the unit.
+            device: The only device; None for all.
+
+        Raises:
+            NotFound: There is no such project or device.
+            InvalidRequest: The maximum is negative or no number, or must be whole and is not.
+            LimitExceeded: The maximum is too large, or the project has too many budgets.
+        """
+        if not math.isfinite(maximum) or maximum < 0:
+            raise InvalidRequest(f"maximum must be 0 or more, not {maximum}.", field="maximum")
+        highest = shown(unit, MAX_STORED)
+        if maximum > highest:
+            raise LimitExceeded(
+                f"maximum must be at most {highest:g} {unit}, not {maximum:g}.", field="maximum"
+            )
+        if unit in _WHOLE and maximum != int(maximum):
+            raise InvalidRequest(
+                f"maximum must be a whole number of {unit}, not {maximum:g}.", field="maximum"
+            )
+        if device is not None:
+            await self._check_device(device)
+        now = self._now_ms()
+        made = await self._store.budgets.put(
+            new_id(now), project, device or "", unit, period, stored(unit, maximum), now
+        )
+        return self._states([made])[0]
+
+    async def remove(self, budget: str) -> None:
+        """Remove a budget by its id.
+
+        Raises:
+            NotFound: There is no such budget.
+        """
+        await self._store.budgets.remove(budget)
+
+    async def usage(
+        self, first: date | None, last: date | None, by: Collection[str]
+    ) -> list[ProjectUse]:
+        """Return what the jobs that ended on some days have used, without jobs that never ran.
+
+        Args:
+            first: The first day in UTC; None for all days up to the last.
+            last: The last day; None for all days from the first.
+            by: Each number is of a `project`, of a `device`, or of both. What is not named here is
+                empty in the result.
+
+        Raises:
+            InvalidRequest: The last day is before the first.
+        """
+        if first is not None and last is not None and last < first:
+            raise InvalidRequest(f"to must not be before from, {first}; not {last}.", field="to")
+        since = 0 if first is None else _beginning(first)
+        until = INT64_MAX if last is None else _beginning(last) + DAY_MS
+        sums: dict[tuple[str, str], Use] = {}
+        for each in await self._store.budgets.use_of(since, until):
+            key = (
+                each.project if "project" in by else "",
+                each.device if "device" in by else "",
+            )
+            sums[key] = sums.get(key, NOTHING) + each.use
+        return [ProjectUse(*key, use) for key, use in sorted(sums.items())]
+
+    async def _check_device(self, device: str) -> None:
+        names = [each.name for each in await self._store.devices.all()]
+        if device not in names:
+            near = closest(device, names)
+            raise NotFound(f"There is no device {device[:100]}.{near}", field="device")
+
+    def _states(self, found: list[NamedBudget]) -> list[BudgetState]:
+        now = self._now_ms()
+        return [_state(budget, project, now) for budget, project in found]
+
+
+def _state(budget: Budget, project: str, now: int) -> BudgetState:
+    used = budget.used_at(now)
+    amounts = (budget.maximum, used, max(0, budget.maximum - used))
+    maximum, used_in_unit, left = [shown(budget.unit, amount) for amount in amounts]
+    begins_at, ends_at = budget.begins_at(now) or None, budget.ends_at(now)
+    return BudgetState(budget, project, maximum, used_in_unit, left, begins_at, ends_at)
+
+
+def _beginning(day: date) -> int:
+    return round(1000 * datetime(day.year, day.month, day.day, tzinfo=UTC).timestamp())

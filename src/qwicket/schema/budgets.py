@@ -1,0 +1,71 @@
+"""Bodies of the API for budgets."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import msgspec
+
+from qwicket.schema.accounts import BudgetBody
+from qwicket.schema.base import ResponseBody, ResponsePart
+
+Name = Annotated[str, msgspec.Meta(max_length=254)]
+
+
+class NewBudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PUT /v1/admin/budgets`: sets a budget. What was used of it before counts on.
+
+    Attributes:
+        project: Name of the project.
+        device: The only device whose jobs count; null for all.
+        unit: What is counted.
+        period: When the use starts again from zero: `total` is never, `day` is a calendar day,
+            `week` an ISO week and `month` a calendar month in UTC.
+        maximum: What may be used in a period.
+    """
+
+    project: Name
+    device: Name | None = None
+    unit: Literal["jobs", "shots", "seconds", "cost"]
+    period: Literal["total", "day", "week", "month"] = "total"
+    maximum: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
+
+
+class BudgetList(ResponseBody, frozen=True, kw_only=True):
+    """All budgets.
+
+    Attributes:
+        budgets: By project, device, unit and period.
+    """
+
+    budgets: tuple[BudgetBody, ...]
+
+
+class UseBody(ResponsePart, frozen=True, kw_only=True):
+    """What the jobs of a project have used on a device.
+
+    Attributes:
+        project: Name of the project; null if the numbers are of all.
+        device: Name of the device; null if the numbers are of all.
+        jobs: Number of jobs that ran.
+        shots: Shots of all their circuits.
+        seconds: Sum of their run times.
+        cost: Sum of their costs in credits.
+    """
+
+    project: str | None = None
+    device: str | None = None
+    jobs: int
+    shots: int
+    seconds: float
+    cost: float
+
+
+class UseList(ResponseBody, frozen=True, kw_only=True):
+    """What the jobs have used that ended in some days.
+
+    Attributes:
+        usage: By project and device.
+    """
+
+    usage: tuple[UseBody, ...]
