@@ -59,7 +59,7 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         engines: Names of engines that a job may request.
         exact: Whether probabilities are exact rather than frequencies.
         calibration: Id of the calibration in force.
-        cost: Cost of its jobs; absent if they cost nothing.
+        cost: Cost of its jobs; null if they cost nothing.
         agents: Number of agents that serve it; absent for simulators.
         last_seen_at: Time of the last request of an agent; absent for simulators.
         queue: Queue of the device; absent in lists.
@@ -82,7 +82,7 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
     engines: tuple[str, ...] = ()
     exact: bool = False
     calibration: str | None = None
-    cost: CostBody | msgspec.UnsetType = msgspec.UNSET
+    cost: CostBody | None = None
     agents: int | msgspec.UnsetType = msgspec.UNSET
     last_seen_at: str | msgspec.UnsetType | None = msgspec.UNSET
     queue: DeviceQueue | msgspec.UnsetType = msgspec.UNSET
