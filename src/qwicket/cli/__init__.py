@@ -27,6 +27,9 @@ __all__ = ["main"]
             "usage": "budgets",
             "provider": "providers",
             "device": "devices",
+            "reserve": "reservations",
+            "reservations": "reservations",
+            "unreserve": "reservations",
             "audit": "audit",
             "backup": "backup",
             "restore": "backup",
@@ -57,6 +60,7 @@ __all__ = ["main"]
     needs_server=frozenset(
         {
             *("serve", "worker", "user", "token", "keys", "project", "budget", "usage"),
+            *("reserve", "reservations", "unreserve"),
             *("provider", "device", "audit", "backup", "restore", "bench", "demo"),
         }
     ),

@@ -63,6 +63,18 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "device list": ("qwicket device list",),
     "device on": ("qwicket device on simulator",),
     "device off": ('qwicket device off simulator --reason "new fridge" --until 2h',),
+    "device drain": ('qwicket device drain simulator --reason "moves on Friday"',),
+    "device message": ('qwicket device message simulator "Talk on Friday at 10"',),
+    "device maintenance": (
+        "qwicket device maintenance simulator --from 2h --to 3h --reason disks",
+        "qwicket device maintenance simulator --to 1h --reason calibration --weeks 52",
+    ),
+    "reserve": (
+        "qwicket reserve simulator --project exam-42 --from 2h --to 4h --slots 2",
+        "qwicket reserve simulator --project exam-42 --to 2h --exam 3 --exclusive",
+    ),
+    "reservations": ("qwicket reservations",),
+    "unreserve": ("qwicket unreserve 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "audit list": ("qwicket audit list --limit 10",),
     "audit verify": ("qwicket audit verify",),
     "backup": ("qwicket backup qwicket-$(date +%F).db",),

@@ -23,6 +23,8 @@ def state_text(job: JobBody) -> str:
         texts.append(f"position {job.queue.position:,}")
         if starts := start_text(job.queue):
             texts.append(starts)
+        if job.queue.reason:
+            texts.append(sanitized(job.queue.reason))
     if job.progress is not None:
         texts.append(f"{100 * job.progress.done:.0f} % {sanitized(job.progress.text)}".rstrip())
     if job.error is not None:

@@ -6,6 +6,7 @@ import functools
 import math
 import re
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
 
@@ -16,6 +17,7 @@ from qwicket.folders import default_data_dir
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
+    from datetime import tzinfo
 
     from qwicket.clients.native import Client
     from qwicket.gateway.admin import Admin
@@ -183,6 +185,100 @@ def life_s(_context: click.Context, _option: click.Parameter, text: str | None) 
     if not 0 < seconds <= _MAX_LIFE_S:
         raise click.BadParameter(f"{text!r} is not a duration. Use 90d, 12h or 30m, for example.")
     return seconds
+
+
+def utc_time(
+    _context: click.Context, _option: click.Parameter, text: str | None
+) -> datetime | None:
+    """Parse a time such as 90m or 2026-11-30T08:00, in UTC if it has no zone; return it.
+
+    Raises:
+        click.BadParameter: The text is not a time.
+    """
+    return None if text is None else _time(text, UTC)
+
+
+def _time(text: str, zone: tzinfo) -> datetime:
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        match = _LIFE.fullmatch(text)
+        seconds = int(match[1]) * _UNITS[match[2]] if match else 0
+        if not 0 < seconds <= _MAX_LIFE_S:
+            raise click.BadParameter(
+                f"{text!r} is no time. Use 90m, 3d or 2026-11-30T08:00, for example."
+            ) from None
+        return datetime.now(UTC) + timedelta(seconds=seconds)
+    return at if at.tzinfo else at.replace(tzinfo=zone)
+
+
+class Window(NamedTuple):
+    """A time window of a device, as options give it.
+
+    Attributes:
+        begin: Its begin; None is now.
+        until: Its end.
+        timezone: IANA name of the zone in which times without one are.
+        drain_s: Seconds before the begin in which no job of others starts; None is the default.
+    """
+
+    begin: datetime | None
+    until: datetime
+    timezone: str
+    drain_s: int | None
+
+
+def window(command: F) -> F:
+    """Add the options of a time window, as one argument `window`."""
+
+    @functools.wraps(command)
+    def with_window(
+        *, begin: str | None, end: str, timezone: str, drain: int | None, **others: Any
+    ) -> Any:
+        zone = _zone(timezone)
+        found = Window(
+            None if begin is None else _time(begin, zone), _time(end, zone), timezone, drain
+        )
+        return command(window=found, **others)
+
+    for option in (
+        click.option(
+            "--drain",
+            callback=life_s,
+            metavar="DURATION",
+            help="Time before the begin in which no job of others starts, whatever its estimate;"
+            " by default 10s, on devices of labs 60s.",
+        ),
+        click.option(
+            "--timezone",
+            default="UTC",
+            show_default=True,
+            metavar="NAME",
+            help="Time zone of times without one, such as Europe/Berlin.",
+        ),
+        click.option(
+            "--to",
+            "end",
+            required=True,
+            metavar="TIME",
+            help="End: 90m, 12h or 3d from now, or 2026-11-30T14:00.",
+        ),
+        click.option("--from", "begin", metavar="TIME", help="Begin, like --to; by default now."),
+    ):
+        with_window = option(with_window)
+    return cast(F, with_window)
+
+
+def _zone(name: str) -> tzinfo:
+    from zoneinfo import ZoneInfo
+
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise click.BadParameter(
+            f"{name[:100]!r} is no time zone. Use a name such as UTC or Europe/Berlin.",
+            param_hint="'--timezone'",
+        ) from None
 
 
 def as_admin(location: DataLocation, work: Callable[[Admin], Awaitable[T]]) -> T:

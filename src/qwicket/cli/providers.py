@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @click.group(cls=Section)
 def provider() -> None:
-    """Add and list providers of devices, and show or hide their devices."""
+    """Add and list providers, and show or hide their devices."""
 
 
 @provider.command("add")

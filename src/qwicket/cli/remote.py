@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from qwicket.cli.options import Connect
-    from qwicket.schema.devices import DeviceBody
+    from qwicket.schema.devices import DeviceBody, ReservationPart
 
 _FAMILIES: Final = ("qubit", "photonic", "atoms")
 _ONLINE: Final = "on"
@@ -52,6 +52,10 @@ def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
     name, family, width, state_text, description = _cells(device)
     yield "device", name
     yield "status", f"{state_text}: {sanitized(device.reason)}" if device.reason else state_text
+    if device.message:
+        yield "message", sanitized(device.message)
+    for window in device.reservations or ():
+        yield sanitized(window.kind), _window_text(window)
     if queue := device.queue:
         starts = start_text(queue) if queue.starts_in_s else ""
         begins = f", a job now {starts}" if starts else ""
@@ -61,6 +65,17 @@ def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
         yield "shots", f"{device.max_shots:,} at most"
     for name in ("formats", "outputs", "noise_models", "engines", "gates", "native_gates"):
         yield name.replace("_", " "), ", ".join(map(sanitized, getattr(device, name)))
+
+
+def _window_text(window: ReservationPart) -> str:
+    """Return when a device is reserved, for which of the account's projects, and why."""
+    begin, end = (
+        sanitized(at)[:16].replace("T", " ") for at in (window.begin or "", window.until or "")
+    )
+    slots = "" if window.slots is None else f"{window.slots:,} slots "
+    projects = ", ".join(map(sanitized, window.projects))
+    reason = f": {sanitized(window.reason)}" if window.reason else ""
+    return f"{slots}from {begin} until {end} UTC{f' for {projects}' if projects else ''}{reason}"
 
 
 def _account_fields(account: AccountBody) -> Iterator[tuple[str, str]]:

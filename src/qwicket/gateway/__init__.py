@@ -100,7 +100,7 @@ class Gateway:
         self.results = Results(store)
         self.compilation = Compilation(store, parsers)
         forecaster = Forecaster(store, now_ms)
-        self.queue = Queue(store, admission, forecaster)
+        self.queue = Queue(store, admission, forecaster, now_ms)
         self.first_polls = FirstPolls(
             self.jobs.waiter, forecaster, self.auth.confirm, now_ms, first_poll_ms
         )

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.gateway.budgets import Budgets
+    from qwicket.gateway.reservations import ReservationAdmin
     from qwicket.store.audit import Entry, Verification
 
 _MAX_REASON_CHARS: Final = 200
@@ -95,8 +96,15 @@ class Admin(AccountAdmin):
             for device in await devices.all()
         ]
 
+    @cached_property
+    def reservations(self) -> ReservationAdmin:
+        """Return the administration of reservations and maintenance windows."""
+        from qwicket.gateway.reservations import ReservationAdmin
+
+        return ReservationAdmin(self._store, self._now_ms)
+
     async def turn_on(self, device: str) -> None:
-        """Turn a device on.
+        """Turn a device on, for new jobs and for those that wait.
 
         Raises:
             NotFound: There is no such device.
@@ -115,15 +123,33 @@ class Admin(AccountAdmin):
             NotFound: There is no such device.
             InvalidRequest: The reason is too long, or the time has passed.
         """
-        if len(reason) > _MAX_REASON_CHARS or not reason.isprintable():
-            raise InvalidRequest(
-                f"reason is one line of at most {_MAX_REASON_CHARS} characters.", field="reason"
-            )
+        _check_line("reason", reason)
         now = self._now_ms()
         if until_at is not None and until_at <= now:
             raise InvalidRequest("until has passed.", field="until")
         status = DeviceStatus(is_on=False, reason=reason, until_at=until_at)
         await self._store.devices.set_status(device, status, now)
+
+    async def drain(self, device: str, reason: str) -> None:
+        """Let a device take no new jobs, and run those that wait and that run.
+
+        Raises:
+            NotFound: There is no such device.
+            InvalidRequest: The reason is too long.
+        """
+        _check_line("reason", reason)
+        status = DeviceStatus(is_draining=True, reason=reason)
+        await self._store.devices.set_status(device, status, self._now_ms())
+
+    async def set_message(self, device: str, message: str) -> None:
+        """Set the message of a device to its users; an empty one removes it.
+
+        Raises:
+            NotFound: There is no such device.
+            InvalidRequest: The message is too long.
+        """
+        _check_line("message", message)
+        await self._store.devices.set_message(device, message, self._now_ms())
 
     async def add_provider(self, name: str) -> Provider:
         """Create an active provider of devices.
@@ -246,6 +272,13 @@ def check_serves(scopes: Sequence[str], devices: Sequence[str]) -> None:
         )
     for device in devices:
         check_device_name(device)
+
+
+def _check_line(field: str, text: str) -> None:
+    if len(text) > _MAX_REASON_CHARS or not text.isprintable():
+        raise InvalidRequest(
+            f"{field} must be one line of at most {_MAX_REASON_CHARS} characters.", field=field
+        )
 
 
 def _shares(shares: int) -> int:

@@ -103,15 +103,17 @@ class Admission:
         Raises:
             QwicketError: The submission is invalid; `field` and `detail` say why.
         """
-        device, calibration = await self._device(actor, submission)
+        device, calibration, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
+        exam_waiting = await self._check_exam(actor, device, exam) if exam else None
         try:
             try:
-                return await self._checked(actor, submission, device, calibration)
+                new = await self._checked(actor, submission, device, calibration)
             except LimitExceeded:
                 if not await self.update_memory():
                     raise
-                return await self._checked(actor, submission, device, calibration)
+                new = await self._checked(actor, submission, device, calibration)
+            return structs.replace(new, exam_waiting=exam_waiting) if exam_waiting else new
         except (InvalidRequest, LimitExceeded) as refusal:
             if not keep_refused:
                 raise
@@ -163,8 +165,10 @@ class Admission:
             QwicketError: Device, name, tags or numbers are invalid.
         """
         now = self._now_ms()
-        device, _ = await self._device(actor, submission)
+        device, _, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
+        if exam:
+            await self._check_exam(actor, device, exam)
         return NewJob(
             id=new_id(now),
             account=actor.account,
@@ -269,19 +273,24 @@ class Admission:
 
     async def _device(
         self, actor: Actor, submission: Submission
-    ) -> tuple[Device, Calibrated | None]:
+    ) -> tuple[Device, Calibrated | None, str | None]:
         snapshot = await self._snapshots.get(submission.device)
-        if snapshot is not None and not snapshot.status.is_on:
+        if snapshot is not None and not snapshot.status.takes_jobs:
             self._snapshots.invalidate(submission.device)  # never refuse because of a cached value
             snapshot = await self._snapshots.get(submission.device)
         if snapshot is None or submission.dialect not in snapshot.device.dialects:
             offered = await self._store.devices.offered()
             raise no_device(submission.device, submission.dialect, offered)
-        device, status, calibration = snapshot
+        device, status, calibration, exam = snapshot
         actor.require_device(device.name)
-        if not status.is_on:
+        if not status.takes_jobs:
             raise device_off(device.name, status)
-        return device, calibration
+        return device, calibration, exam
+
+    async def _check_exam(self, actor: Actor, device: Device, exam: str) -> int | None:
+        from qwicket.gateway.reservations import check_exam  # late: few servers have exams
+
+        return await check_exam(self._store, actor, device.name, exam, self._now_ms())
 
     def _check_numbers(self, submission: Submission, device: Device) -> None:
         spec, limits = device.spec, self._limits

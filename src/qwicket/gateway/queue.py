@@ -7,8 +7,12 @@ from typing import TYPE_CHECKING
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from qwicket.gateway.admission import Admission
+    from qwicket.gateway.reservations import Window
     from qwicket.gateway.views import DeviceView
+    from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, Progress
     from qwicket.scheduling import Forecast, Forecaster, QueuePosition
     from qwicket.store import Store
@@ -21,24 +25,52 @@ class Queue:
         store: Stores jobs.
         admission: Estimates run times.
         forecaster: Forecasts the queues of devices.
+        now_ms: Clock; returns Unix milliseconds.
     """
 
-    def __init__(self, store: Store, admission: Admission, forecaster: Forecaster) -> None:
+    def __init__(
+        self,
+        store: Store,
+        admission: Admission,
+        forecaster: Forecaster,
+        now_ms: Callable[[], int],
+    ) -> None:
         self._store = store
+        self._now_ms = now_ms
         self._admission = admission
         self._forecaster = forecaster
 
     async def position(self, job: Job) -> QueuePosition | None:
-        """Return the position of a waiting job; None if it does not wait."""
+        """Return the position of a waiting job, and what keeps it; None if it does not wait."""
         if job.state is not JobState.QUEUED:
             return None
-        return await self._forecaster.position(job.device, job.id)
+        forecast = await self._forecaster.forecast(job.device)
+        position = forecast.position(job.id)
+        if position is None or not forecast.windows:
+            return position
+        from qwicket.gateway.reservations import waiting_reason  # late: few servers have any
+
+        reason = await waiting_reason(self._store, forecast.windows, job, self._now_ms())
+        return position._replace(reason=reason)
 
     async def progress(self, job: Job) -> Progress | None:
         """Return the progress that an agent reported for a running job; None without a report."""
         if job.state not in (JobState.RUNNING, JobState.CANCELLING):
             return None
         return await self._store.leases.progress(job.id)
+
+    async def windows(self, actor: Actor, forecast: Forecast) -> list[Window]:
+        """Return the reservations and maintenance windows of the next days, as an actor sees them.
+
+        They are those of a forecast of the device.
+        """
+        if not forecast.windows:
+            return []
+        from qwicket.gateway.reservations import visible
+
+        now = self._now_ms()
+        found = [each for each in forecast.windows if each.until_at > now]
+        return await visible(self._store, found, actor.account)
 
     async def forecast(self, device: str) -> Forecast:
         """Return the forecast of a device's queue, at most a second old."""

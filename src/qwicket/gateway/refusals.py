@@ -30,12 +30,13 @@ def no_device(
 
 
 def device_off(name: str, status: DeviceStatus) -> DeviceOff:
-    """Return the error for a device that is off."""
+    """Return the error for a device that is off or drains."""
     until = ""
     if status.until_at is not None:
         until = f" until {datetime.fromtimestamp(status.until_at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     reason = f": {status.reason}" if status.reason else ""
-    return DeviceOff(f"The device {name} is off{until}{reason}.", field="device")
+    what = "takes no new jobs" if status.is_on else "is off"
+    return DeviceOff(f"The device {name} {what}{until}{reason.rstrip('.')}.", field="device")
 
 
 def no_noise_model(device: Device, name: str) -> str:

@@ -78,7 +78,7 @@ class Scalers:
             for each in await self._store.devices.all()
             if each.driver == "simulated" and actor.sees(each.name)
         ]
-        with_work = await leases.devices_with_work(now)
+        with_work = (await leases.claimable(now)).devices
         waiting = await self._store.jobs.waiting_work(
             [each for each in devices if each in with_work],
             maximum=_MAX_JOBS,

@@ -47,8 +47,8 @@ class DeviceView(NamedTuple):
 
     @property
     def is_online(self) -> bool:
-        """Whether it is on and can run jobs now."""
-        return self.status.is_on and (self.presence is None or self.presence.agents > 0)
+        """Whether it takes new jobs and can run them now."""
+        return self.status.takes_jobs and (self.presence is None or self.presence.agents > 0)
 
 
 class JobPart(NamedTuple):

@@ -198,14 +198,28 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         is_on: False refuses new jobs; running ones finish.
-        reason: Sentence for people; empty while the device is on.
+        reason: Sentence for people; empty while the device is on and does not drain.
         until_at: Time in Unix milliseconds from which the device is on again; None means when an
             administrator turns it on.
+        is_draining: Whether a device that is on refuses new jobs, and runs those that wait.
+        message: Message of administrators to its users, whatever its state.
     """
 
     is_on: bool = True
     reason: str = ""
     until_at: int | None = None
+    is_draining: bool = False
+    message: str = ""
+
+    @property
+    def takes_jobs(self) -> bool:
+        """Whether it accepts new jobs."""
+        return self.is_on and not self.is_draining
+
+    @property
+    def note(self) -> str:
+        """The reason and the message, where a dialect has one text for users."""
+        return ". ".join(text.rstrip(".") for text in (self.reason, self.message) if text)
 
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")

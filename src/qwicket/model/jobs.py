@@ -101,7 +101,8 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     It is queued if it passed all checks; a draft (`expires_at` set) if its program is uploaded
     later; failed (`error` set) if its dialect requires a 2xx for invalid programs. It is `express`
     if it is short and small enough for an express slot. `cost` is the formula of its device. A dry
-    run uses nothing of any budget.
+    run uses nothing of any budget. In an exam it is refused if the account has `exam_waiting` jobs
+    waiting on the device.
     """
 
     id: str
@@ -137,6 +138,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     is_dry_run: bool = False
     idempotency_key: str | None = None
     digest: bytes = b""
+    exam_waiting: int | None = None
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,7 +26,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Capacity
 from qwicket.model.states import JobState
 from qwicket.scheduling.slots import Slots
-from qwicket.store import Claim, StaleLease
+from qwicket.store import Claim, Claimable, StaleLease
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
@@ -147,6 +147,7 @@ class Dispatcher:
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_listening: list[Callable[[], None]] = []
         self._is_stopping = False
+        self._has_slots = False
         self.stale_results = 0
         self.express_runs = 0
         self.express_overruns = 0
@@ -238,21 +239,24 @@ class Dispatcher:
         """
         while True:
             try:
-                devices = await self._devices_to_claim()
+                found = await self._claimable()
             except QwicketError as error:
                 _log_failure("the queue could not be read", error)
-                devices = set()
-            for device in devices & self._wakes.keys():
+                found = Claimable(set(), None)
+            for device in found.devices & self._wakes.keys():
                 self._wakes[device].set()
                 self._express_wake.set()
-            await asyncio.sleep(self._slow_poll_s)
+            self._has_slots = found.has_slots
+            await asyncio.sleep(found.pause_s(self._now_ms(), self._slow_poll_s))
             if self._held:
                 self._renewal.set()
 
-    async def _devices_to_claim(self) -> set[str]:
+    async def _claimable(self) -> Claimable:
         leases = self._store.leases
-        devices = await leases.devices_with_work(self._now_ms())
-        return devices | await leases.unattended_devices() if self._driver.forwards else devices
+        found = await leases.claimable(self._now_ms())
+        if not self._driver.forwards:
+            return found
+        return found._replace(devices=found.devices | await leases.unattended_devices())
 
     async def _claim_for_express(self, express: Express) -> None:
         """Claim short jobs while all worker slots are busy with longer ones."""
@@ -352,6 +356,9 @@ class Dispatcher:
         finally:
             if run.is_express:  # only now, after the account of an overrun job is barred
                 self._express_slots.release()
+            if self._has_slots:  # the jobs outside a reservation have a slot again
+                for wake in self._wakes.values():
+                    wake.set()
 
     async def _close(self, assignment: Assignment, run: _Run, number: int) -> None:
         try:

@@ -11,6 +11,7 @@ import asyncio
 import heapq
 import time
 from collections import deque
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.shares import cost, weight
@@ -19,9 +20,10 @@ from qwicket.scheduling.run_times import fit
 from qwicket.scheduling.start_intervals import StartIntervals
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qwicket.model.jobs import Job
+    from qwicket.model.reservations import Reservation
     from qwicket.scheduling.run_times import RunTimes
     from qwicket.scheduling.start_intervals import Interval
     from qwicket.store import QueueState, Store, WaitingJob
@@ -30,18 +32,21 @@ _FRESH_S: Final = 1.0
 _FRESHER_S: Final = 0.05
 _MAX_JOBS: Final = 5_000
 """Jobs beyond this position have no forecast."""
+_NONE: Final[Mapping[str, float]] = MappingProxyType({})
 
 
 class QueuePosition(NamedTuple):
     """Number of jobs ahead, and the expected seconds until the start.
 
     The start is None while no agent serves the device. The interval holds the start with a
-    probability of 80 %; only `Forecast.position` computes it.
+    probability of 80 %; only `Forecast.position` computes it. The reason says what keeps the job
+    from starting, if something does; only the gateway knows it.
     """
 
     ahead: int
     start_in_s: float | None
     interval: Interval | None = None
+    reason: str = ""
 
 
 class Forecast(NamedTuple):
@@ -52,13 +57,19 @@ class Forecast(NamedTuple):
         start_in_s: Expected seconds until a job submitted now starts in a worker slot; None while
             no agent serves the device, or while it is off without a known end.
         run_times: Expected run times, by recent jobs.
-        intervals: Computes the intervals of the starts; None if these are unknown.
+        intervals: Computes the intervals of the starts; None if these are unknown, as while a
+            reservation delays jobs.
+        windows: Reservations and maintenance windows of the next days.
+        own_start_in_s: By the id of a reservation: expected seconds until a job submitted now for
+            one of its projects starts.
     """
 
     positions: dict[str, QueuePosition]
     start_in_s: float | None
     run_times: RunTimes
     intervals: StartIntervals | None = None
+    windows: Sequence[Reservation] = ()
+    own_start_in_s: Mapping[str, float] = _NONE
 
     def position(self, job: str) -> QueuePosition | None:
         """Return the position of a waiting job with the interval of its start."""
@@ -67,6 +78,13 @@ class Forecast(NamedTuple):
             return position
         interval = self.intervals.of(job, position.ahead, position.start_in_s)
         return position._replace(interval=interval)
+
+    def start_in_s_of(self, project: str) -> float | None:
+        """Return the expected seconds until a job submitted now for a project starts."""
+        for window in self.windows:
+            if window.permits(project) and window.id in self.own_start_in_s:
+                return self.own_start_in_s[window.id]
+        return self.start_in_s
 
     @property
     def interval(self) -> Interval | None:
@@ -101,10 +119,6 @@ class Forecaster:
         except Exception:
             self._looks.pop(device, None)
             raise
-
-    async def position(self, device: str, job: str) -> QueuePosition | None:
-        """Return the position of a waiting job; None if it does not wait or is too far back."""
-        return (await self.forecast(device)).position(job)
 
     async def end_in_s(self, job: Job) -> float | None:
         """Return the expected seconds until a waiting or running job ends, if known.
@@ -166,7 +180,7 @@ def simulate_queue(
         off_s: Seconds until the device is on again.
     """
     run_times = fit(state.recent)
-    state = run_times.correct(state)
+    given, state = state, run_times.correct(state)
     second = weight(now_ms, state.epoch)
     busy = [
         # max: after the clock was set back, a job must not seem longer than expected.
@@ -175,9 +189,8 @@ def simulate_queue(
     ]
     in_turn = _in_turn(state, second)
     if not slots:
-        return Forecast(
-            {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}, None, run_times
-        )
+        positions = {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}
+        return Forecast(positions, None, run_times, windows=state.windows)
     busy.sort()
     free_in = _free_in(busy[-slots:], slots, off_s)
     # Express slots run the shortest jobs, so what does not fit into worker slots is in them.
@@ -185,7 +198,7 @@ def simulate_queue(
         busy[:-slots][-express_slots:] if express_slots else [], express_slots, off_s
     )
     in_express = _in_express(state)
-    positions: dict[str, QueuePosition] = {}
+    positions = {}
     express: list[str] = []
     barred_free_in = 0.0
     fallback_in_s: dict[str, float] = {}
@@ -216,7 +229,42 @@ def simulate_queue(
         heapq.heapreplace(slot_in, start_in_s + job.est_seconds)
     served = [(job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express]
     intervals = StartIntervals(state, slots, now_ms, second, served, off_s)
-    return Forecast(positions, free_in[0], run_times, intervals)
+    forecast = Forecast(positions, free_in[0], run_times, intervals, state.windows)
+    if not _is_delayed(forecast, given, now_ms):
+        return forecast
+    from qwicket.scheduling import reserved_queue  # late: few servers have reservations
+
+    starts = reserved_queue.simulate(
+        state,
+        {job.id: job.est_seconds for job in given.waiting},
+        _free_in(busy[-slots:], slots, off_s),
+        now_ms,
+        second,
+    )
+    return forecast._replace(
+        positions={job: QueuePosition(k, starts.jobs[job]) for k, job in enumerate(starts.jobs)},
+        start_in_s=starts.next_s,
+        intervals=None,
+        own_start_in_s=starts.own_s,
+    )
+
+
+def _is_delayed(forecast: Forecast, state: QueueState, now_ms: int) -> bool:
+    """Return whether a window keeps a job from starting when a forecast without windows says so."""
+    return any(
+        _is_kept(window, now_ms + 1000 * (forecast.start_in_s or 0.0), 0.0)
+        or any(
+            _is_kept(window, now_ms + 1000 * start_in_s, job.est_seconds)
+            for job in state.waiting
+            if not window.permits(job.project)
+            and (start_in_s := forecast.positions[job.id].start_in_s) is not None
+        )
+        for window in forecast.windows
+    )
+
+
+def _is_kept(window: Reservation, at_ms: float, run_s: float) -> bool:
+    return window.last_start(run_s) <= at_ms < window.until_at
 
 
 def _free_in(busy: list[float], slots: int, off_s: float) -> list[float]:

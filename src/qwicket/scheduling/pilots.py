@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from qwicket.model.errors import QwicketError, Unavailable
 from qwicket.model.jobs import Capacity, Directive
 from qwicket.model.states import JobState
-from qwicket.store import StaleLease
+from qwicket.store import Claimable, StaleLease
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Collection, Iterable, Sequence
@@ -123,6 +123,7 @@ class PilotScheduler:
         self._maximum = maximum
         self._pulls: dict[str, _Pull] = {}
         self._turns = count()
+        self._last = Claimable(set(), None)
         self._tasks: set[asyncio.Task[None]] = set()
         self.pull_s = lease_s / 4
         self.stale_results = 0
@@ -180,7 +181,9 @@ class PilotScheduler:
             left_s = deadline - time.monotonic()
             if batches or pull.directives or left_s <= 0:
                 return Pulled(batches, pull.directives)
-            is_woken = await pull.watch.changed(min(left_s, _POLL_S))
+            # A pull that takes no tasks reads no due time, so an old one would not let it sleep.
+            poll_s = self._last.pause_s(self._now_ms(), _POLL_S) if pull.offer.tasks else _POLL_S
+            is_woken = await pull.watch.changed(min(left_s, poll_s))
             pull.is_polled = pull.is_polled or not is_woken
         raise Unavailable("The server is stopping.", retry_after_s=1.0)
 
@@ -247,7 +250,8 @@ class PilotScheduler:
             return []
         leases, now = self._store.leases, self._now_ms()
         if devices is None:
-            devices = await leases.devices_with_work(now)
+            self._last = await leases.claimable(now)
+            devices = self._last.devices
         turns = self._in_turn(set(devices) & set(offer.devices))
         batches: list[list[Assignment]] = []
         n_bytes = 0

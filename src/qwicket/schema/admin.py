@@ -192,8 +192,10 @@ class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
         dialects: Dialects that show it.
         provider: Name of its provider.
         is_on: Whether it is on.
-        reason: Why it is off, as users see it.
+        is_draining: Whether it takes no new jobs although it is on.
+        reason: Why it is off or drains, as users see it.
         until: Time at which it turns on again; null if there is none.
+        message: Message to all its users.
         agents: Number of agents that serve it; null if the server itself runs its jobs.
         last_seen_at: Time of its agents' last request; null if there was none.
     """
@@ -208,6 +210,8 @@ class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
     until: str | None
     agents: int | None
     last_seen_at: str | None
+    is_draining: bool = False
+    message: str = ""
 
 
 class AdminDeviceList(ResponseBody, frozen=True, kw_only=True):
@@ -224,14 +228,20 @@ class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     """`PATCH /v1/admin/devices/{name}`.
 
     Attributes:
-        is_on: Whether the device takes new jobs and runs those that wait.
-        reason: Why it is off: one line for users.
+        is_on: Whether the device runs the jobs that wait, and takes new ones unless it drains;
+            absent leaves its state as it is.
+        is_draining: Whether a device that is on takes no new jobs.
+        reason: Why it is off or drains: one line for users.
         until: Time at which it turns on again, with its zone; null if there is none.
+        message: Message to all its users, whatever its state; empty removes it, and absent leaves
+            it as it is.
     """
 
-    is_on: bool
+    is_on: bool | UnsetType = UNSET
+    is_draining: bool = False
     reason: Annotated[str, msgspec.Meta(max_length=200)] = ""
     until: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    message: Annotated[str, msgspec.Meta(max_length=200)] | UnsetType = UNSET
 
 
 class ProviderBody(ResponsePart, frozen=True, kw_only=True):

@@ -38,6 +38,26 @@ class CostBody(ResponsePart, frozen=True, kw_only=True):
     per_second: float = 0.0
 
 
+class ReservationPart(ResponsePart, frozen=True, kw_only=True):
+    """A time in which a device runs the jobs of some projects alone, or none at all.
+
+    Attributes:
+        kind: `reservation`, or `maintenance`, in which the device is off.
+        from: Begin.
+        until: End.
+        projects: Names of those of its projects of which the account is a member.
+        slots: Number of slots that are reserved; null for all.
+        reason: Text of administrators.
+    """
+
+    kind: str
+    begin: str | None = msgspec.field(name="from", default=None)
+    until: str | None = None
+    projects: tuple[str, ...] = ()
+    slots: int | None = None
+    reason: str = ""
+
+
 class DeviceBody(ResponseBody, frozen=True, kw_only=True):
     """A device and its present status.
 
@@ -46,8 +66,9 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         family: Family of the programs that it runs.
         provider: Owner of the device.
         description: Description in one sentence.
-        status: Whether it runs jobs; `away` while no agent serves it.
-        reason: Reason why it is off.
+        status: Whether it runs jobs; `away` while no agent serves it; `draining` while it runs the
+            jobs that wait and takes no new ones.
+        reason: Reason why it is off or drains.
         until: Time when it will be on again.
         qubits: Limit on the qubits of a circuit.
         max_shots: Limit on the shots of a job.
@@ -62,7 +83,9 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         cost: Cost of its jobs; null if they cost nothing.
         agents: Number of agents that serve it; absent for simulators.
         last_seen_at: Time of the last request of an agent; absent for simulators.
+        message: Message of administrators to all users of the device.
         queue: Queue of the device; absent in lists.
+        reservations: Reservations and maintenance windows of the next seven days; absent in lists.
     """
 
     name: str
@@ -85,7 +108,9 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
     cost: CostBody | None = None
     agents: int | msgspec.UnsetType = msgspec.UNSET
     last_seen_at: str | msgspec.UnsetType | None = msgspec.UNSET
+    message: str = ""
     queue: DeviceQueue | msgspec.UnsetType = msgspec.UNSET
+    reservations: tuple[ReservationPart, ...] | msgspec.UnsetType = msgspec.UNSET
 
 
 class DeviceList(ResponseBody, frozen=True, kw_only=True):

@@ -66,13 +66,15 @@ class QueueBody(ResponsePart, frozen=True):
         starts_in_s: Time in seconds until it starts; null while no agent serves the device, and
             while it is off without a known end.
         starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
-        starts_before_s: End of this interval.
+        starts_before_s: End of this interval. Both are null while a reservation delays jobs.
+        reason: What keeps the job from starting: a reservation or a maintenance window.
     """
 
     position: int
     starts_in_s: float | None = None
     starts_after_s: float | None = None
     starts_before_s: float | None = None
+    reason: str = ""
 
 
 class ProgressBody(ResponsePart, frozen=True):

@@ -21,6 +21,7 @@ from qwicket.store.jobs import JobEvent, Jobs, PackedProgram, Program, Sizes
 from qwicket.store.leases import Claim, HeldLease, Leases
 from qwicket.store.maintenance import Maintenance
 from qwicket.store.queue_state import (
+    Claimable,
     EndedJob,
     ProjectShare,
     QueueDepth,
@@ -39,11 +40,13 @@ if TYPE_CHECKING:
     from qwicket.store.audit import Audit
     from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
+    from qwicket.store.reservations import Reservations
 
 __all__ = [
     "Changed",
     "Changes",
     "Claim",
+    "Claimable",
     "DeviceSnapshot",
     "EndedJob",
     "Handout",
@@ -100,6 +103,13 @@ class Store:
         from qwicket.store.budgets import Budgets
 
         return Budgets(self._database)
+
+    @cached_property
+    def reservations(self) -> Reservations:
+        """Reservations and maintenance windows; few servers have any, and start faster so."""
+        from qwicket.store.reservations import Reservations
+
+        return Reservations(self._database)
 
     @property
     def is_alive(self) -> bool:

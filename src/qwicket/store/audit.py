@@ -29,10 +29,17 @@ _SUBJECTS: Final = {
         "audit_budget",
         ("id", "project", "device", "unit", "period", "maximum", "used", "begun_at"),
     ),
-    "device": ("audit_device", ("name", "is_on", "reason", "until_at")),
+    "device": (
+        "audit_device",
+        ("name", "is_on", "reason", "until_at", "is_draining", "message"),
+    ),
     "member": ("audit_member", ("project", "account")),
     "project": ("audit_project", ("name", "shares")),
     "provider": ("audit_provider", ("name", "is_active")),
+    "reservation": (
+        "audit_reservation",
+        ("kind", "device", "from_at", "until_at", "slots", "reason"),
+    ),
     "token": (
         "audit_token",
         ("id", "account", "scopes", "devices", "expires_at", "revoked_at"),

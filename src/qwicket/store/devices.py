@@ -22,11 +22,12 @@ decoder = msgspec.json.Decoder(Device)
 
 
 class DeviceSnapshot(NamedTuple):
-    """A device with its status and calibration at a time."""
+    """A device with its status and calibration at a time, and the id of the exam at that time."""
 
     device: Device
     status: DeviceStatus
     calibration: Calibrated | None
+    exam: str | None = None
 
 
 class Devices(Operations):
@@ -60,7 +61,7 @@ class Devices(Operations):
     @read
     def status(tx: Tx, name: str, at: int) -> DeviceStatus:
         """Return whether the device is on."""
-        row = tx.one("device_state_get", device=name)
+        row = tx.one("device_state_get", device=name, at=at)
         return _status(row, at) if row else DeviceStatus()
 
     @read
@@ -80,13 +81,31 @@ class Devices(Operations):
 
     @write
     def set_status(tx: Tx, name: str, status: DeviceStatus, now: int) -> None:
-        """Turn a device on or off.
+        """Turn a device on or off, or let it drain. Its message stays.
 
         Raises:
             NotFound: There is no such device.
         """
         existing(tx.one("device_get", name=name), f"There is no device {name}.")
-        tx.run("device_state_put", device=name, now=now, **msgspec.structs.asdict(status))
+        tx.run(
+            "device_state_put",
+            device=name,
+            now=now,
+            is_on=int(status.is_on),
+            reason=status.reason,
+            until_at=status.until_at,
+            is_draining=int(status.is_draining),
+        )
+
+    @write
+    def set_message(tx: Tx, name: str, message: str, now: int) -> None:
+        """Set the message of a device to its users; an empty one removes it.
+
+        Raises:
+            NotFound: There is no such device.
+        """
+        existing(tx.one("device_get", name=name), f"There is no device {name}.")
+        tx.run("device_message_put", device=name, message=message, now=now)
 
     @write
     def add_provider(tx: Tx, name: str) -> Provider:
@@ -116,18 +135,38 @@ class Devices(Operations):
 
 
 def _snapshot(row: Row, at: int) -> DeviceSnapshot:
-    body, *state = row[:4]
-    status = _status(tuple(state), at) if state[0] is not None else DeviceStatus()
-    calibration = calibrations.calibrated(row[4:]) if row[4] is not None else None
-    return DeviceSnapshot(decoder.decode(body), status, calibration)
+    body, *state = row[:8]
+    exam, *calibration = row[8:]
+    return DeviceSnapshot(
+        decoder.decode(body),
+        _status(tuple(state), at),
+        calibrations.calibrated(tuple(calibration)) if calibration[0] is not None else None,
+        exam,
+    )
 
 
 def _status(row: Row, at: int) -> DeviceStatus:
-    """Return the status of a device, which is on again after `until_at`."""
-    is_on, reason, until_at = row
-    if not is_on and until_at is not None and until_at <= at:
-        return DeviceStatus()
-    return DeviceStatus(is_on=bool(is_on), reason=reason, until_at=until_at)
+    """Return the status of a device, which is on again after `until_at`.
+
+    In a maintenance window it is off, at least until its end.
+    """
+    is_on, reason, until_at, is_draining, message, closed_reason, closed_until = row
+    is_over = until_at is not None and until_at <= at
+    status = DeviceStatus(message=message or "")
+    if is_on == 0 and not is_over:
+        status = msgspec.structs.replace(status, is_on=False, reason=reason, until_at=until_at)
+    elif is_draining:
+        status = msgspec.structs.replace(status, is_draining=True, reason=reason)
+    is_longer = not status.is_on and (until_at is None or until_at >= (closed_until or 0))
+    if closed_until is None or is_longer:
+        return status
+    return msgspec.structs.replace(
+        status,
+        is_on=False,
+        is_draining=False,
+        reason=closed_reason or "maintenance",
+        until_at=closed_until,
+    )
 
 
 def put_device(tx: Tx, device: Device, origin: str) -> None:

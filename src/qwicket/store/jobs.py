@@ -32,12 +32,14 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import PartResult
     from qwicket.model.failures import Failure
+    from qwicket.model.reservations import Reservation
     from qwicket.store.database import Row, Tx
 
 KEY_LIFE_MS: Final = 24 * 3600 * 1000
 """Life of an idempotency key."""
 
 _RECENT: Final = 100
+_AHEAD_MS: Final = 7 * 24 * 3600 * 1000
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs of a group per operation, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
@@ -94,7 +96,7 @@ class Jobs(Operations):
         Raises:
             KeyReused: The key came with other content.
             TooManyRequests: The project has `waiting_limit` jobs waiting, or `unfinished_limit` on
-                this device that have not ended.
+                this device that have not ended; or the account has too many waiting in an exam.
             NotFound: The account has no such group.
             Conflict: The group is closed, or was opened for another device.
             BudgetSpent: A budget of the project has no room for the job.
@@ -114,6 +116,8 @@ class Jobs(Operations):
                 return earlier
         if unfinished_limit is not None and new.error is None:
             _check_unfinished(tx, new, unfinished_limit)
+        if new.exam_waiting is not None and new.error is None:
+            _check_exam(tx, new, new.exam_waiting)
         if new.group is not None:
             groups.join(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
@@ -148,7 +152,10 @@ class Jobs(Operations):
             Conflict: The job is no longer a draft.
             LimitExceeded: The project would have over `stored_limit`; the draft stays.
             BudgetSpent: A budget of the project has no room for the job; the draft stays.
+            TooManyRequests: The account has too many jobs waiting in an exam; the draft stays.
         """
+        if ready.exam_waiting is not None:
+            _check_exam(tx, ready, ready.exam_waiting)
         columns = _columns(ready, draft)
         row = tx.one("job_admit", **columns)
         if row is None:
@@ -220,6 +227,7 @@ class Jobs(Operations):
             [EndedJob(*row) for row in tx.all("job_completed_list", device=device, limit=_RECENT)],
             (tx.one("epoch_get") or (0,))[0],
             [ProjectShare(*row) for row in tx.all("share_list_idle", device=device, limit=_RECENT)],
+            _windows(tx, device, now),
         )
 
     @read
@@ -543,6 +551,28 @@ def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
             limit="ibm_jobs",
             quota=limit,
         )
+
+
+def _check_exam(tx: Tx, new: NewJob, limit: int) -> None:
+    given = {"account": new.account, "project": new.project, "device": new.device}
+    row = tx.one("job_waiting_of_account", **given, limit=limit)
+    if row is not None and int(row[0]) >= limit:
+        raise TooManyRequests(
+            f"You have {limit} jobs waiting on {new.device}, as many as the exam allows.",
+            field="jobs",
+            retry_after_s=1.0,
+            limit="exam_waiting",
+            quota=limit,
+        )
+
+
+def _windows(tx: Tx, device: str, now: int) -> Sequence[Reservation]:
+    found = tx.all("reservation_of_device", device=device, now=now, before=now + _AHEAD_MS)
+    if not found:
+        return ()
+    from qwicket.store.reservations import complete  # late: few servers have reservations
+
+    return complete(tx, found)
 
 
 def _columns(new: NewJob, job: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from qwicket.store import outcomes, rows, shares
 from qwicket.store.database import Deferred
 from qwicket.store.jobs import note, record, settle
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
+from qwicket.store.queue_state import Claimable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Mapping, Sequence
@@ -154,9 +155,10 @@ class Leases(Operations):
         )
 
     @read
-    def devices_with_work(tx: Tx, now: int) -> set[str]:
-        """Return the devices that are on and have waiting jobs; this costs no transaction."""
-        return {device for (device,) in tx.all("share_devices", now=now)}
+    def claimable(tx: Tx, now: int) -> Claimable:
+        """Return the devices with jobs that may start now; this costs no transaction."""
+        *found, (_, due_at, has_slots) = tx.all("share_devices", now=now)
+        return Claimable({device for device, _, _ in found}, due_at, bool(has_slots))
 
     @read
     def unattended_devices(tx: Tx) -> set[str]:

@@ -99,6 +99,10 @@ class Maintenance(Operations):
         tx.run("account_purge", id=account, name=nameless)
         return 1
 
+    async def delete_ended_reservations(self, before: int) -> int:
+        """Delete reservations and maintenance windows that ended before a time."""
+        return await self._run_if_due("reservation_due", "reservation_purge", before=before)
+
     async def delete_orphaned_results(self) -> int:
         """Delete chunks of results that were never finished; return the number of results."""
         return await self._delete_orphaned_results() if await self._is_due("blob_orphans") else 0

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qwicket.model.reservations import Reservation
+
 
 class WaitingJob(NamedTuple):
     """A waiting job.
@@ -51,6 +53,27 @@ class WaitingWork(NamedTuple):
     seconds: float
 
 
+class Claimable(NamedTuple):
+    """Devices that are on and have waiting jobs that may start.
+
+    Attributes:
+        devices: Their names.
+        due_at: Time in Unix ms when a device is on again or a window ends; None if none is known.
+        has_slots: Whether only some slots are reserved in a window, so that the end of a job may
+            allow another one to start.
+    """
+
+    devices: set[str]
+    due_at: int | None
+    has_slots: bool = False
+
+    def pause_s(self, now: int, longest_s: float) -> float:
+        """Return the seconds until `due_at`, at most `longest_s`."""
+        if self.due_at is None:
+            return longest_s
+        return min(longest_s, max(0.0, (self.due_at - now) / 1000))
+
+
 class EndedJob(NamedTuple):
     """An ended job: its estimate and its measured times."""
 
@@ -75,7 +98,8 @@ class QueueState(NamedTuple):
 
     `recent` are the last completed jobs. `shares` are those of projects with waiting jobs,
     `idle_shares` those of other projects with jobs in `recent`. `epoch` is the origin of fair
-    share's decay, in Unix ms.
+    share's decay, in Unix ms. `windows` are the reservations and maintenance windows of the next
+    days, by their begin.
     """
 
     waiting: list[WaitingJob]
@@ -84,3 +108,4 @@ class QueueState(NamedTuple):
     recent: list[EndedJob]
     epoch: int
     idle_shares: Sequence[ProjectShare] = ()
+    windows: Sequence[Reservation] = ()

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     import msgspec
 
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
+RESERVATION_COLUMNS: Final = (
+    *("id", "kind", "device", "agent_device", "from_at", "until_at", "drain_ms", "slots"),
+    *("is_exclusive", "waiting_limit", "reason", "series", "created_at"),
+)
+"""Fields of a reservation that are columns. Its struct is imported only where there are any."""
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -83,6 +88,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", Record)
     fills["webhook"] = columns("webhook", Webhook)
+    fills["reservation"] = ", ".join(f"reservation.{name}" for name in RESERVATION_COLUMNS)
     fills["states"] = _texts(JobState)
     for step in STEPS:
         fills[f"before:{step.verb}"] = _is_one_of(step.before)
@@ -137,6 +143,16 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     )
     fills["used_cost"] = "coalesce(cost, 0)"
     fills["has_used"] = f"({fills['used_shots']} > 0 or {fills['used_us']} > 0)"
+    for job in ("next", "waiting", "job"):
+        fills[f"may_start:{job}"] = _may_start(job, f"1000 * {job}.est_seconds", fragments)
+    fills["may_start:share"] = _may_start("share", "0", fragments)
+    # The present state of a device, and the maintenance window in which it is now.
+    closed = _present("kind = 'maintenance'")
+    fills["device_state"] = (
+        "device_state.is_on, device_state.reason, device_state.until_at, device_state.is_draining,"
+        f" device_state.message, ({closed.format('reason')}), ({closed.format('until_at')})"
+    )
+    fills["device_exam"] = f"({_present('waiting_limit is not null').format('id')})"
     fills["holds_lease"] = (
         "exists (select 1 from lease where lease.job = job.id"
         " and lease.fence = :fence and lease.nonce = :nonce)"
@@ -156,6 +172,63 @@ def _chosen(state: str) -> str:
         " and not exists (select 1 from {each_text}"
         " where asked.value not in (select borne.value from {each_tag}))"
     )
+
+
+def _present(condition: str) -> str:
+    """Return a query for a column, `{}`, of a window of a device at a time that ends last."""
+    return (
+        "select reservation.{} from reservation_device as covered"
+        " inner join reservation on reservation.id = covered.reservation"
+        " where covered.device = device.name and covered.until_at > :at"
+        f" and reservation.from_at <= :at and reservation.{condition}"
+        " order by covered.until_at desc limit 1"
+    )
+
+
+def _may_start(of: str, run_ms: str, fragments: Mapping[str, str]) -> str:
+    """Return the condition that no reservation or maintenance window keeps a job from starting.
+
+    A window keeps jobs of other projects from starting until it ends. Before it begins, jobs do not
+    start that may still run then: estimates are doubled, or prolonged by `drain_ms` if that is
+    more. If only some slots are reserved, jobs of other projects may use the other slots.
+
+    Args:
+        of: The table of the job; or `share`, to ask for any job of a project.
+        run_ms: Its estimated run time in milliseconds.
+        fragments: As for `load`.
+    """
+    greatest = fragments["greatest"]
+    return f"""not exists (
+        select 1 from reservation_device as covered
+        inner join reservation on reservation.id = covered.reservation
+        where covered.device = {of}.device and covered.until_at > :now
+            and reservation.from_at
+                <= cast(:now as bigint) + {run_ms} + {greatest}({run_ms}, reservation.drain_ms)
+            and not exists (
+                select 1 from reservation_project as permitted
+                where permitted.reservation = reservation.id
+                    and permitted.project = {of}.project
+            )
+            and (
+                reservation.slots is null
+                or reservation.slots + (
+                    select count(*)
+                    from reservation_device as shared
+                    inner join job as begun on begun.device = shared.device
+                    where shared.reservation = reservation.id
+                        and begun.state in ('running', 'cancelling', 'uncertain')
+                        and not exists (
+                            select 1 from reservation_project as permitted
+                            where permitted.reservation = reservation.id
+                                and permitted.project = begun.project
+                        )
+                ) >= (
+                    select coalesce(sum(runner.slots), 0) from runner
+                    where runner.kind <> 'scaler'
+                        and coalesce(runner.device, '') = coalesce(reservation.agent_device, '')
+                )
+            )
+    )"""
 
 
 def columns(table: str, struct: type[msgspec.Struct]) -> str:

@@ -25,6 +25,7 @@ DATA: Final = {"--data-dir", "--database-url"}
 REMOTE: Final = {"--url", "--profile"}
 ADMIN: Final = DATA | REMOTE
 SERVER: Final = {"--url", "--token", "--token-file"}
+WINDOW: Final = {"--from", "--to", "--timezone", "--drain"}
 CONTRACT: Final = {
     "serve": DATA
     | {"--host", "--port", "--workers", "--express-slots", "--public-url", "--trusted-proxy"}
@@ -83,6 +84,14 @@ CONTRACT: Final = {
     "device off": ADMIN | {"--reason", "--until"},
     "audit list": ADMIN | {"--limit", "--json"},
     "audit verify": ADMIN | {"--hash"},
+    "device drain": ADMIN | {"--reason"},
+    "device message": ADMIN,
+    "device maintenance": ADMIN | WINDOW | {"--reason", "--weeks"},
+    "reserve": ADMIN
+    | WINDOW
+    | {"--project", "--slots", "--exclusive", "--exam", "--reason", "--json"},
+    "reservations": ADMIN | {"--json"},
+    "unreserve": ADMIN | {"--series"},
     "submit": REMOTE
     | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
     | {"--key", "--name", "--tag", "--wait", "--json"},
@@ -139,6 +148,11 @@ ARGUMENTS: Final = {
     "provider off": ["NAME"],
     "device on": ["NAME"],
     "device off": ["NAME"],
+    "device drain": ["NAME"],
+    "device message": ["NAME", "TEXT"],
+    "device maintenance": ["NAME"],
+    "reserve": ["DEVICE"],
+    "unreserve": ["ID"],
     "backup": ["FILE"],
     "restore": ["FILE"],
     "submit": ["FILE"],

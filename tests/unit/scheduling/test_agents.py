@@ -17,6 +17,7 @@ from qwicket.model.jobs import Assignment, Directive, Lease, Progress, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import AgentScheduler
 from qwicket.store import StaleLease, Store, open_sqlite
+from support.reservations import reserve
 from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
@@ -250,3 +251,14 @@ async def test_a_goodbye_offers_again_what_the_agent_holds(
     await desk.leave(AGENT.id)
     assert await state(store, job.id) is JobState.QUEUED
     assert await store.leases.runners() == []
+
+
+async def test_an_agent_starts_no_job_of_others_in_a_window(
+    store: Store, ada: Token, desk: AgentScheduler
+) -> None:
+    bob = await make_token(store, "bob")
+    await reserve(store, "bob", from_at=NOW, device="lab5", agent_device="lab5")
+    await add_job(store, ada, device="lab5")
+    assert await claim(desk) is None
+    job = await add_job(store, bob, device="lab5")
+    assert (await taken(desk)).job == job.id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher, Express, Heartbeat
 from qwicket.store import Store, open_sqlite
 from qwicket.store.leases import Claim
+from support.reservations import reserve
 from support.stores import NOW, add_job, make_token
 
 pytestmark = pytest.mark.anyio
@@ -707,3 +709,48 @@ async def test_a_changed_number_of_slots_is_stored_before_the_next_beat(store: S
 async def beat_of(store: Store) -> int:
     (runner,) = await store.leases.runners()
     return runner.beat
+
+
+class RunningClock:
+    """Time that passes, from `NOW` on."""
+
+    def __init__(self) -> None:
+        self._began = time.monotonic()
+
+    def __call__(self) -> int:
+        return NOW + int(1000 * (time.monotonic() - self._began))
+
+
+async def test_a_dispatcher_wakes_up_when_a_window_ends(
+    store: Store, ada: Token, driver: HandDriver
+) -> None:
+    await make_token(store, "bob")
+    until = NOW + 700
+    await reserve(store, "bob", from_at=NOW, until_at=until)
+    await store.leases.add_runner("server", "server", NOW)
+    clock = RunningClock()
+    made = Dispatcher(store, driver, ["simulator"], "server", clock, slow_poll_s=60)
+    made.start()
+    job = await add_job(store, ada)
+    assert await begun(driver) == job.id
+    started_at = (await reach(store, job, JobState.RUNNING)).started_at
+    assert started_at is not None
+    assert until <= started_at
+    await made.stop(0)
+
+
+async def test_a_job_of_others_that_ends_frees_its_slot_for_the_next_one(
+    store: Store, ada: Token
+) -> None:
+    driver = HandDriver(3)
+    await make_token(store, "bob")
+    await reserve(store, "bob", from_at=NOW, slots=2)
+    await store.leases.add_runner("server", "server", NOW, slots=3)
+    made = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW, slow_poll_s=60)
+    made.start()
+    first, second = [await add_job(store, ada, est_seconds=1.0) for _ in range(2)]
+    assert await begun(driver) == first.id
+    assert driver.begun.empty()
+    driver.ends[first.id].set_result(DONE)
+    assert await begun(driver) == second.id
+    await made.stop(0)

@@ -144,8 +144,9 @@ async def test_a_job_that_does_not_wait_has_no_place(tmp_path: Path) -> None:
     store = open_sqlite(tmp_path)
     job = await add_job(store, await make_token(store))
     made = Forecaster(store, lambda: NOW)
-    assert await made.position("simulator", job.id) == QueuePosition(0, 0.0, Interval(0.0, 0.0))
-    assert await made.position("clifford", job.id) is None
+    found = (await made.forecast("simulator")).position(job.id)
+    assert found == QueuePosition(0, 0.0, Interval(0.0, 0.0))
+    assert (await made.forecast("clifford")).position(job.id) is None
     await store.close()
 
 
@@ -254,7 +255,7 @@ async def test_a_device_that_is_off_starts_nothing_before_it_is_on(tmp_path: Pat
     async def start(until_at: int | None) -> QueuePosition | None:
         off = DeviceStatus(is_on=False, until_at=until_at)
         await store.devices.set_status("simulator", off, NOW)
-        return await Forecaster(store, lambda: NOW).position("simulator", job.id)
+        return (await Forecaster(store, lambda: NOW).forecast("simulator")).position(job.id)
 
     assert await start(None) == QueuePosition(0, None)
     assert await start(NOW + 90_000) == QueuePosition(0, 90.0, Interval(90.0, 90.0))

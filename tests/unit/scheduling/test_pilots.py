@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from qwicket.model.jobs import Capacity, Directive, Lease, Runner
 from qwicket.model.states import JobState
 from qwicket.scheduling import Offer, PilotScheduler, Pulled
 from qwicket.store import Store, open_sqlite
+from support.reservations import reserve
 from support.stores import NOW, add_job, make_token, stored
 
 pytestmark = pytest.mark.anyio
@@ -218,3 +220,16 @@ async def test_a_server_that_stops_ends_its_pulls(store: Store, pilots: PilotSch
     with pytest.raises(Unavailable):
         async with asyncio.timeout(1):
             await waiting
+
+
+async def test_a_pull_wakes_up_when_a_window_ends(store: Store, ada: Token) -> None:
+    began = time.monotonic()
+    pilots = PilotScheduler(store, lambda: NOW + int(1000 * (time.monotonic() - began)), lease_s=40)
+    await make_token(store, "bob")
+    await reserve(store, "bob", from_at=NOW, until_at=NOW + 700)
+    job = await add_job(store, ada)
+    async with asyncio.timeout(1.6):  # it would look again after 2 s
+        assert jobs(await pull(pilots, wait_s=30)) == [job.id]
+    started_at = (await stored(store, job)).started_at
+    assert started_at is not None
+    assert started_at >= NOW + 700

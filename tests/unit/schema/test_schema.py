@@ -74,7 +74,7 @@ def test_words_that_a_client_does_not_know_are_no_error() -> None:
 
 def test_what_the_server_always_sends_is_required_although_clients_have_defaults() -> None:
     assert set(SCHEMAS["JobBody"]["required"]) == set(schema.jobs.JobBody.__struct_fields__)
-    optional = {"agents", "last_seen_at", "queue"}
+    optional = {"agents", "last_seen_at", "queue", "reservations"}
     expected = set(schema.devices.DeviceBody.__struct_fields__) - optional
     assert set(SCHEMAS["DeviceBody"]["required"]) == expected
     assert SCHEMAS["OutcomeBody"]["required"] == ["part"]
@@ -84,7 +84,12 @@ def test_what_the_server_always_sends_is_required_although_clients_have_defaults
 def test_the_description_lists_the_servers_enumerations() -> None:
     states = SCHEMAS["JobBody"]["properties"]["state"]["$ref"]
     assert "uncertain" in SCHEMAS[states.rpartition("/")[2]]["enum"]
-    assert SCHEMAS["DeviceBody"]["properties"]["status"]["enum"] == ["away", "off", "on"]
+    assert SCHEMAS["DeviceBody"]["properties"]["status"]["enum"] == [
+        "away",
+        "draining",
+        "off",
+        "on",
+    ]
 
 
 def test_a_part_has_its_number_though_it_is_zero() -> None:

@@ -163,7 +163,7 @@ class DeviceView(Mapping[str, Any]):
 
     @property
     def status(self) -> str:
-        """`on`, `off`, or `away` (no agent is connected to run its jobs)."""
+        """`on`, `draining` (takes no new jobs), `away` (no agent runs its jobs), or `off`."""
         return self.body.status
 
     def default_options(self, program: Any) -> Options:

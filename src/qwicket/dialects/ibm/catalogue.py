@@ -158,7 +158,7 @@ def queue(view: DeviceView, waiting: int) -> dict[str, Any]:
     return {
         "state": view.is_online,
         "status": "active" if view.is_online else "off",
-        "message": view.status.reason,
+        "message": view.status.note,
         "lengthQueue": waiting,
         "backend_version": VERSION,
     }

@@ -86,7 +86,10 @@ class Handlers(WebhookHandlers):
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
         view = await self._gateway.devices.get(request.path_params["name"], wire.DIALECT)
-        return json(wire.device(view, await self._gateway.queue.forecast(view.device.name)))
+        queue = self._gateway.queue
+        forecast = await queue.forecast(view.device.name)
+        windows = await queue.windows(actor, forecast)
+        return json(wire.device(view, forecast, windows, actor.project))
 
     async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
         """Read the calibration of a device: in force now, or at `?at=`."""

@@ -43,6 +43,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
         "Hash that a former check returned.",
         {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     ),
+    "series": ("Remove all windows of its weekly series.", {"enum": ["false", "true"]}),
     "include": ("Return the result with the job if it has ended.", {"enum": ["result"]}),
     "jobs": ("What becomes of its jobs.", {"enum": ["keep", "remove"]}),
     "limit": (
@@ -82,6 +83,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "{project}": ("Name of the project.", {"type": "string"}),
     "{provider}": ("Name of the provider.", {"type": "string"}),
+    "{reservation}": ("Id of the reservation or maintenance window.", {"type": "string"}),
     "{token}": ("Id of the token.", {"type": "string"}),
     "{part}": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
 }
@@ -96,7 +98,7 @@ _BELL: Final = {
 }
 DESCRIBED_AS: Final[dict[Any, Any]] = {
     schema.agents.Base64: str,
-    schema.base.DeviceState: Literal["on", "away", "off"],
+    schema.base.DeviceState: Literal["on", "draining", "away", "off"],
     schema.base.Directive: Literal["go on", "stop", "lost"],
     schema.base.Family: Family,
     schema.base.Id: str,

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
+    from qwicket.gateway.reservations import Window
     from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
     from qwicket.scheduling import Forecast, QueuePosition
@@ -101,6 +102,7 @@ def job(
             starts_in_s=_rounded(place.start_in_s),
             starts_after_s=_rounded(earliest_s),
             starts_before_s=_rounded(latest_s),
+            reason=place.reason,
         )
     return schema.jobs.JobBody(
         id=job.id,
@@ -184,15 +186,20 @@ def _rounded(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds, 3)
 
 
-def device(view: DeviceView, forecast: Forecast | None = None) -> schema.devices.DeviceBody:
-    """Return a device, with how long its queue is where that was looked up."""
+def device(
+    view: DeviceView,
+    forecast: Forecast | None = None,
+    windows: Iterable[Window] = (),
+    project: str = "",
+) -> schema.devices.DeviceBody:
+    """Return a device, with how long its queue is for a project where that was looked up."""
     device, spec, status, presence = view.device, view.device.spec, view.status, view.presence
     queue: schema.devices.DeviceQueue | UnsetType = UNSET
     if forecast:
         earliest_s, latest_s = forecast.interval or (None, None)
         queue = schema.devices.DeviceQueue(
             length=len(forecast.positions),
-            starts_in_s=_rounded(forecast.start_in_s),
+            starts_in_s=_rounded(forecast.start_in_s_of(project)),
             starts_after_s=_rounded(earliest_s),
             starts_before_s=_rounded(latest_s),
         )
@@ -217,14 +224,30 @@ def device(view: DeviceView, forecast: Forecast | None = None) -> schema.devices
         cost=schema.devices.CostBody(**msgspec.structs.asdict(spec.cost)) if spec.cost else None,
         agents=presence.agents if presence else UNSET,
         last_seen_at=time(presence.seen_at) if presence else UNSET,
+        message=status.message,
         queue=queue,
+        reservations=tuple(map(_reservation, windows)) if forecast else UNSET,
+    )
+
+
+def _reservation(window: Window) -> schema.devices.ReservationPart:
+    of = window.reservation
+    return schema.devices.ReservationPart(
+        kind=of.kind,
+        begin=time(of.from_at),
+        until=time(of.until_at),
+        projects=window.projects,
+        slots=of.slots,
+        reason=of.reason,
     )
 
 
 def _status(view: DeviceView) -> str:
-    """Return the status of a device: `on`; `away` while it has no agent; or `off`."""
+    """Return the status of a device: `on`, `draining`, `away` while it has no agent, or `off`."""
     if view.is_online:
         return "on"
+    if view.status.is_draining:
+        return "draining"
     return "away" if view.status.is_on else "off"
 
 

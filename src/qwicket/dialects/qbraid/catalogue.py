@@ -59,7 +59,7 @@ def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]
         "deviceType": "SIMULATOR" if is_simulated else "QPU",
         "runInputTypes": _inputs(view),
         "status": _status(view),
-        "statusMsg": status.reason or None,
+        "statusMsg": status.note or None,
         "nextAvailable": format_time(status.until_at) if not status.is_on else None,
         "queueDepth": n_waiting,
         "avgQueueTime": round(wait_s / 60),

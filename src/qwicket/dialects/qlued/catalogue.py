@@ -123,5 +123,5 @@ def status(view: DeviceView, pending_jobs: int) -> dict[str, Any]:
         "backend_version": atoms(device).version,
         "operational": view.is_online,
         "pending_jobs": pending_jobs,
-        "status_msg": view.status.reason,
+        "status_msg": view.status.note,
     }

@@ -42,10 +42,13 @@ join project on project.id = member.project join account on account.id = member.
 where project.name = :key and (account.name = :other or account.email = :other);
 
 -- name: audit_device
-select device, is_on, reason, until_at from device_state where device = :key;
+select device, is_on, reason, until_at, is_draining, message from device_state where device = :key;
 
 -- name: audit_provider
 select name, is_active from provider where name = :key;
+
+-- name: audit_reservation
+select kind, device, from_at, until_at, slots, reason from reservation where id = :key;
 
 -- name: audit_token
 select token.id, account.name, token.scopes, token.devices, token.expires_at, token.revoked_at

@@ -17,9 +17,10 @@ join provider on provider.name = device.provider and provider.is_active = 1
 where device.name = :name;
 
 -- name: device_snapshot
--- A device of an active provider, with its state and its current calibration; keys only.
+-- A device of an active provider, with its state, the exam that it is reserved for, and its current
+-- calibration; keys only.
 select
-    device.body, device_state.is_on, device_state.reason, device_state.until_at,
+    device.body, {device_state}, {device_exam},
     calibration.id, calibration.device, calibration.valid_from, calibration.body
 from device
 join provider on provider.name = device.provider and provider.is_active = 1
@@ -39,14 +40,23 @@ join provider on provider.name = device.provider and provider.is_active = 1
 order by device.position, device.name;
 
 -- name: device_state_get
-select is_on, reason, until_at from device_state where device = :device;
+-- Primary keys.
+select {device_state} from device
+left join device_state on device_state.device = device.name
+where device.name = :device;
 
 -- name: device_state_put
-insert into device_state (device, is_on, reason, until_at, since_at)
-values (:device, :is_on, :reason, :until_at, :now)
+-- The message stays.
+insert into device_state (device, is_on, reason, until_at, since_at, is_draining)
+values (:device, :is_on, :reason, :until_at, :now, :is_draining)
 on conflict (device) do update
-set is_on = excluded.is_on, reason = excluded.reason,
-    until_at = excluded.until_at, since_at = excluded.since_at;
+set is_on = excluded.is_on, reason = excluded.reason, until_at = excluded.until_at,
+    since_at = excluded.since_at, is_draining = excluded.is_draining;
+
+-- name: device_message_put
+insert into device_state (device, is_on, reason, until_at, since_at, message)
+values (:device, 1, '', null, :now, :message)
+on conflict (device) do update set message = excluded.message;
 
 -- name: provider_list
 select name, is_active from provider order by name;

@@ -199,6 +199,14 @@ select (
         and state in ('running', 'cancelling', 'uncertain')
 );
 
+-- name: job_waiting_of_account
+-- Waiting jobs of an account for a project on a device, counted up to a limit; index job_to_claim.
+select count(*) from (
+    select 1 from job
+    where device = :device and project = :project and account = :account and state = 'queued'
+    limit :limit
+) as waiting;
+
 -- name: job_depth
 -- Numbers of waiting and of claimed jobs of a device; indexes job_to_claim and job_begun.
 select (

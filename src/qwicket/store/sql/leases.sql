@@ -2,8 +2,9 @@
 
 -- name: job_claim
 -- Claims the oldest job of the highest priority of the project with the least use, among the jobs
--- that fit into the memory and time of the runner. Claims nothing while the device is off, or, for a
--- batch, if that job is not tiny or ran before. The project is found first, by index share_next, and
+-- that fit into the memory and time of the runner, and that no reservation keeps from starting. The
+-- condition on `share` only spares looking through the jobs of a project that may start none. Claims
+-- nothing while the device is off, or, for a batch, if that job is not tiny or ran before. The project is found first, by index share_next, and
 -- then its job, by index job_to_claim: a join would sort all waiting jobs. Also returns whether the
 -- job ran before and so has a lease; without the cast of the returned id SQLite would not use the
 -- index of `lease`.
@@ -16,16 +17,19 @@ where {before:claim}
         from job as next
         where next.device = :device and next.state = 'queued'
             and next.est_bytes <= :max_bytes and next.est_seconds <= :max_seconds
+            and {may_start:next}
             and next.project = (
                 select share.project
                 from share
                 where share.device = :device and share.has_work = 1
+                    and {may_start:share}
                     and exists (
                         select 1 from job as waiting
                         where waiting.device = share.device and waiting.project = share.project
                             and waiting.state = 'queued'
                             and waiting.est_bytes <= :max_bytes
                             and waiting.est_seconds <= :max_seconds
+                            and {may_start:waiting}
                     )
                 order by share.vtime, share.project
                 limit 1
@@ -48,7 +52,7 @@ returning
 
 -- name: express_next
 -- The first job of each lane (a device and an account), least recently served account first.
--- Devices that are off are left out. The recursion steps from lane to lane in index job_express, so
+-- Devices that are off are left out, and jobs that a reservation keeps from starting. The recursion steps from lane to lane in index job_express, so
 -- that the cost depends on the number of accounts, not of jobs.
 with recursive lane (name) as (
     select min(express) from job where state = 'queued' and express is not null
@@ -74,6 +78,7 @@ from head
 inner join job on job.id = head.job
 inner join account on account.id = job.account
 where account.express_from <= :now
+    and {may_start:job}
     and not exists (
         select 1 from device_state
         where device_state.device = job.device and device_state.is_on = 0
@@ -88,6 +93,7 @@ update job set
     state = {after:claim}, version = version + 1, change = {next_change}, runner = :runner,
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
 where id = :job and {before:claim} and express is not null
+    and {may_start:job}
     and not exists (
         select 1 from device_state
         where device_state.device = job.device and device_state.is_on = 0

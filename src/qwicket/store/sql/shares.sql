@@ -32,14 +32,24 @@ where device = :device and project = :project;
 select 1 from share where device = :device and has_work = 1 limit 1;
 
 -- name: share_devices
--- Devices that are on and have waiting jobs. Reads all devices and projects, which are few.
-select distinct share.device from share
+-- Devices that are on and have waiting jobs that may start; and, in a row without a device, the next
+-- time at which a device is on again or a window ends, and whether only some slots are reserved in a
+-- window. Reads all devices and projects, which are few.
+select distinct share.device, cast(null as bigint), 0 from share
 where share.has_work = 1
+    and {may_start:share}
     and not exists (
         select 1 from device_state
         where device_state.device = share.device and device_state.is_on = 0
             and (device_state.until_at is null or device_state.until_at > :now)
-    );
+    )
+union all
+select cast(null as text), min(due.at), max(due.has_slots) from (
+    select until_at as at, 0 as has_slots from device_state where is_on = 0 and until_at > :now
+    union all
+    select until_at, case when slots is null then 0 else 1 end from reservation
+    where until_at > :now and from_at <= :now
+) as due;
 
 -- name: share_list
 -- Index share_next.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
 from starlette.responses import Response
 
 from qwicket.dialects.native.admin import wire
@@ -25,16 +26,30 @@ async def list_all_devices(access: Access, actor: Actor, request: Request[None])
 async def change_device(
     access: Access, actor: Actor, request: Request[schema.DeviceChangeBody]
 ) -> Response:
-    """Turn a device on, or off with a reason."""
+    """Turn a device on or off, let it drain, or set its message."""
     body, name = request.payload, request.path_params["name"]
-    if body.is_on:
-        if body.reason or body.until is not None:
-            raise InvalidRequest("reason and until are for a device that is off.", field="is_on")
-        await access.admin.turn_on(name)
-    else:
+    _check(body)
+    if body.is_on is False:
         until_at = None if body.until is None else int(1000 * body.until.timestamp())
         await access.admin.turn_off(name, body.reason, until_at=until_at)
+    elif body.is_on and body.is_draining:
+        await access.admin.drain(name, body.reason)
+    elif body.is_on:
+        await access.admin.turn_on(name)
+    if body.message is not UNSET:
+        await access.admin.set_message(name, body.message)
     return Response(status_code=204)
+
+
+def _check(body: schema.DeviceChangeBody) -> None:
+    if body.is_on is not False and body.until is not None:
+        raise InvalidRequest("until is for a device that is off.", field="is_on")
+    if body.reason and not body.is_draining and body.is_on is not False:
+        raise InvalidRequest("reason is for a device that is off or drains.", field="is_on")
+    if body.is_draining and body.is_on is not True:
+        raise InvalidRequest("is_draining is for a device that is on.", field="is_draining")
+    if body.is_on is UNSET and body.message is UNSET:
+        raise InvalidRequest("is_on or message must be given.", field="is_on")
 
 
 async def list_providers(access: Access, actor: Actor, request: Request[None]) -> Response:

@@ -7,7 +7,14 @@ import functools
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.native import account_wire
-from qwicket.dialects.native.admin import accounts, audit, budgets, devices, projects
+from qwicket.dialects.native.admin import (
+    accounts,
+    audit,
+    budgets,
+    devices,
+    projects,
+    reservations,
+)
 from qwicket.dialects.native.admin.access import TokenAccess
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
@@ -15,6 +22,7 @@ from qwicket.model.accounts import Scope
 from qwicket.schema import accounts as shapes
 from qwicket.schema import admin as schema
 from qwicket.schema import budgets as of_budgets
+from qwicket.schema import reservations as windows
 
 if TYPE_CHECKING:
     from qwicket.dialects.native.admin.access import Access
@@ -30,6 +38,8 @@ _RESET: Final = json_body(schema.ResetBody)
 _PROJECT: Final = json_body(schema.NewProjectBody)
 _SHARES: Final = json_body(schema.ProjectChangeBody)
 _DEVICE: Final = json_body(schema.DeviceChangeBody)
+_RESERVATION: Final = json_body(windows.NewReservationBody)
+_MAINTENANCE: Final = json_body(windows.NewMaintenanceBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
 _ACTIVITY: Final = json_body(schema.ProviderChangeBody)
 _BUDGET: Final = json_body(of_budgets.NewBudgetBody)
@@ -105,6 +115,25 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(*("GET", "/devices", devices.list_all_devices, _A), responses=(schema.AdminDeviceList,)),
     Route("PATCH", "/devices/{name}", devices.change_device, _A, _DEVICE, status=204),
+    Route(
+        *("GET", "/reservations", reservations.list_reservations, _A),
+        responses=(windows.ReservationList,),
+    ),
+    Route(
+        *("POST", "/reservations", reservations.create_reservation, _A, _RESERVATION),
+        responses=(windows.ReservationBody,),
+        status=201,
+    ),
+    Route(
+        *("POST", "/maintenance", reservations.create_maintenance, _A, _MAINTENANCE),
+        responses=(windows.ReservationList,),
+        status=201,
+    ),
+    Route(
+        *("DELETE", "/reservations/{reservation}", reservations.remove_reservation, _A),
+        query=("series",),
+        status=204,
+    ),
     Route("GET", "/providers", devices.list_providers, _A, responses=(schema.ProviderList,)),
     Route(
         *("POST", "/providers", devices.create_provider, _A, _PROVIDER),

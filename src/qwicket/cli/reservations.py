@@ -1,0 +1,122 @@
+"""`qwicket reserve`, `reservations` and `unreserve`: devices for projects in a time window."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+import msgspec
+
+from qwicket.cli import completers, options
+from qwicket.cli.listing import Row, json_flag, json_line, minute_of, print_rows, second_of
+from qwicket.schema import reservations as schema
+
+if TYPE_CHECKING:
+    from qwicket.cli.administration import Administration
+
+_HEADINGS = ("id", "device", "from", "until", "for", "what", "reason")
+
+
+@click.command(short_help="Reserve a device for projects in a time window.")
+@click.argument("device", shell_complete=completers.stored_device)
+@click.option(
+    "--project",
+    "projects",
+    multiple=True,
+    required=True,
+    metavar="P",
+    help="Project whose jobs may start in the window. Repeatable.",
+)
+@options.window
+@click.option(
+    "--slots",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Reserve N slots of the device, and leave the others to other projects; by default all.",
+)
+@click.option(
+    "--exclusive",
+    is_flag=True,
+    help="Reserve also the other devices that use the same workers.",
+)
+@click.option(
+    "--exam",
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Exam: only tokens of the projects may submit, and each account has at most N jobs"
+    " waiting on the device.",
+)
+@click.option("--reason", default="", help="Reason, which users see.")
+@json_flag
+@options.administration
+def reserve(
+    device: str,
+    projects: tuple[str, ...],
+    window: options.Window,
+    slots: int | None,
+    exclusive: bool,
+    exam: int | None,
+    reason: str,
+    as_json: bool,
+    admin: Administration,
+) -> None:
+    """Reserve DEVICE for projects in a time window; print the id of the reservation.
+
+    Jobs of other projects wait until its end. Jobs that would still run when it begins do not start
+    before it; what runs is not stopped.
+    """
+    body = schema.NewReservationBody(
+        device=device,
+        projects=projects,
+        begin=window.begin,
+        until=window.until,
+        slots=slots,
+        exclusive=exclusive,
+        drain_s=window.drain_s,
+        exam_waiting=exam,
+        reason=reason,
+    )
+    made = admin.post("reservations", body=body, of=schema.ReservationBody)
+    click.echo(json_line(_record(made)) if as_json else made.id)
+
+
+@click.command("reservations", short_help="List reservations and maintenance windows.")
+@json_flag
+@options.administration
+def reservations(as_json: bool, admin: Administration) -> None:
+    """List the reservations and maintenance windows of devices that have not ended."""
+    found = admin.get("reservations", of=schema.ReservationList).reservations
+    print_rows([Row(_record(each), _cells(each)) for each in found], _HEADINGS, as_json)
+
+
+@click.command(short_help="Remove a reservation or maintenance window.")
+@click.argument("reservation", metavar="ID")
+@click.option("--series", is_flag=True, help="Remove all windows of its weekly series.")
+@options.administration
+def unreserve(reservation: str, series: bool, admin: Administration) -> None:
+    """Remove the reservation or maintenance window ID: it ends at once, or does not begin."""
+    query = {"series": "true"} if series else None
+    admin.change("DELETE", "reservations", reservation, query=query)
+
+
+def _record(of: schema.ReservationBody) -> dict[str, Any]:
+    record: dict[str, Any] = msgspec.to_builtins(of)
+    return record | {"from": second_of(of.begin), "until": second_of(of.until)}
+
+
+def _cells(of: schema.ReservationBody) -> tuple[str, ...]:
+    what = [] if of.slots is None else [f"{of.slots:,} {'slot' if of.slots == 1 else 'slots'}"]
+    what += ["exclusive"] * of.exclusive
+    if of.exam_waiting is not None:
+        what.append(f"exam, {of.exam_waiting:,} waiting")
+    if of.series is not None:
+        what.append("weekly")
+    return (
+        of.id,
+        of.device,
+        minute_of(of.begin or ""),
+        minute_of(of.until or ""),
+        ",".join(of.projects) or of.kind,
+        ", ".join(what),
+        of.reason,
+    )

@@ -1,0 +1,97 @@
+"""Reservations and maintenance windows of devices for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from starlette.responses import Response
+
+from qwicket.dialects.native.params import choice
+from qwicket.dialects.native.wire import time
+from qwicket.dialects.responses import json
+from qwicket.schema import reservations as schema
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from datetime import datetime
+
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway.reservations import Window
+    from qwicket.model.accounts import Actor
+
+
+async def list_reservations(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List the reservations and maintenance windows that have not ended."""
+    return json(_list(await access.admin.reservations.all()))
+
+
+async def create_reservation(
+    access: Access, actor: Actor, request: Request[schema.NewReservationBody]
+) -> Response:
+    """Reserve a device, or some of its slots, for projects."""
+    body = request.payload
+    made = await access.admin.reservations.reserve(
+        body.device,
+        body.projects,
+        None if body.begin is None else _ms(body.begin),
+        _ms(body.until),
+        slots=body.slots,
+        is_exclusive=body.exclusive,
+        drain_s=body.drain_s,
+        waiting_limit=body.exam_waiting,
+        reason=body.reason,
+    )
+    return json(_body(made), 201)
+
+
+async def create_maintenance(
+    access: Access, actor: Actor, request: Request[schema.NewMaintenanceBody]
+) -> Response:
+    """Add a window in which a device is off, once or in several weeks."""
+    body = request.payload
+    made = await access.admin.reservations.close(
+        body.device,
+        None if body.begin is None else _ms(body.begin),
+        _ms(body.until),
+        body.reason,
+        weeks=body.weeks,
+        timezone=body.timezone,
+        drain_s=body.drain_s,
+    )
+    return json(_list(made), 201)
+
+
+async def remove_reservation(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Remove a reservation or a maintenance window; with `?series=true` its whole series."""
+    with_series = choice(request.query_params, "series", ("false", "true")) == "true"
+    reservation = request.path_params["reservation"]
+    await access.admin.reservations.remove(reservation, with_series=with_series)
+    return Response(status_code=204)
+
+
+def _ms(at: datetime) -> int:
+    return round(1000 * at.timestamp())
+
+
+def _list(windows: Iterable[Window]) -> schema.ReservationList:
+    return schema.ReservationList(reservations=tuple(map(_body, windows)))
+
+
+def _body(window: Window) -> schema.ReservationBody:
+    of = window.reservation
+    return schema.ReservationBody(
+        id=of.id,
+        kind=of.kind,
+        device=of.device,
+        devices=of.devices,
+        projects=window.projects,
+        begin=time(of.from_at),
+        until=time(of.until_at),
+        slots=of.slots,
+        exclusive=of.is_exclusive,
+        drain_s=of.drain_ms / 1000,
+        exam_waiting=of.waiting_limit,
+        reason=of.reason,
+        series=of.series,
+    )

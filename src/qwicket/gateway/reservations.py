@@ -1,0 +1,306 @@
+"""Reservations and maintenance windows: for administrators, and as users see them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, NamedTuple
+from zoneinfo import ZoneInfo
+
+from msgspec import structs
+
+from qwicket.model.errors import Forbidden, InvalidRequest, NotFound
+from qwicket.model.ids import new_id
+from qwicket.model.reservations import (
+    AGENT_DRAIN_S,
+    DRAIN_S,
+    MAX_AHEAD_S,
+    MAX_DRAIN_S,
+    MAX_PROJECTS,
+    MAX_REASON_CHARS,
+    MAX_REPEATS,
+    MAX_SLOTS,
+    MAX_WINDOW_S,
+    Reservation,
+)
+from qwicket.model.suggestions import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from qwicket.model.accounts import Actor
+    from qwicket.model.devices import Device
+    from qwicket.model.jobs import Job
+    from qwicket.store import Store
+
+
+class Window(NamedTuple):
+    """A reservation or maintenance window, as an administrator or a user sees it.
+
+    Attributes:
+        reservation: The window.
+        projects: Names of its projects; for a user, of those of which the account is a member.
+    """
+
+    reservation: Reservation
+    projects: tuple[str, ...]
+
+    def text(self, run_s: float, now: int) -> str:
+        """Return why a job of another project waits now; empty if it does not wait for this.
+
+        Args:
+            run_s: Estimated run time of the job in seconds.
+            now: Unix milliseconds.
+        """
+        of, until = self.reservation, _time(self.reservation.until_at)
+        if not of.last_start(run_s) <= now < of.until_at:
+            return ""
+        begin = "" if of.is_active(now) else f" from {_time(of.from_at)}"
+        end = "" if of.is_active(now) else ", when this job may still run"
+        reason = f": {of.reason}" if of.reason else ""
+        if of.kind == "maintenance":
+            return f"maintenance{begin} until {until}{end}{reason}"
+        projects = f" for {', '.join(self.projects)}" if self.projects else ""
+        slots = "" if of.slots is None else f"{of.slots} {_slots(of.slots)} "
+        return f"{slots}reserved{projects}{begin} until {until}{end}{reason}"
+
+
+class ReservationAdmin:
+    """Administration of reservations and maintenance windows.
+
+    Args:
+        store: The database.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    async def reserve(
+        self,
+        device: str,
+        projects: Sequence[str],
+        from_at: int | None,
+        until_at: int,
+        *,
+        slots: int | None = None,
+        is_exclusive: bool = False,
+        drain_s: int | None = None,
+        waiting_limit: int | None = None,
+        reason: str = "",
+    ) -> Window:
+        """Reserve a device, or some of its slots, for projects.
+
+        Args:
+            device: Name of the device.
+            projects: Names of the projects.
+            from_at: Begin in Unix milliseconds; None is now.
+            until_at: End in Unix milliseconds.
+            slots: Number of slots; None is all.
+            is_exclusive: Whether it includes the other devices that use the same workers.
+            drain_s: Seconds before the begin in which no job of another project starts.
+            waiting_limit: Limit on waiting jobs of each account, which makes it an exam.
+            reason: Text for all users.
+
+        Raises:
+            NotFound: There is no such device or project.
+            InvalidRequest: A field is invalid.
+            Conflict: The device is reserved in a part of this time.
+        """
+        found = await self._device(device)
+        is_simulated = found.driver == "simulated"
+        if is_exclusive and not is_simulated:
+            raise _invalid("exclusive", f"{device} shares its slots with no other device")
+        _check_number("slots", slots, 1, MAX_SLOTS)
+        _check_number("exam_waiting", waiting_limit, 1, MAX_SLOTS)
+        names = tuple(dict.fromkeys(projects))
+        _check_number("the number of projects", len(names), 1, MAX_PROJECTS, field="projects")
+        devices: tuple[str, ...] = (device,)
+        if is_exclusive:
+            known = await self._store.devices.all()
+            devices = tuple(sorted(each.name for each in known if each.driver == "simulated"))
+        new = self._window(found, from_at, until_at, drain_s, reason)
+        new = structs.replace(
+            new,
+            slots=slots,
+            is_exclusive=is_exclusive,
+            waiting_limit=waiting_limit,
+            devices=devices,
+        )
+        (made,) = await self._store.reservations.add([new], names)
+        return Window(made, tuple(sorted(names)))
+
+    async def close(
+        self,
+        device: str,
+        from_at: int | None,
+        until_at: int,
+        reason: str,
+        *,
+        weeks: int = 1,
+        timezone: str = "UTC",
+        drain_s: int | None = None,
+    ) -> list[Window]:
+        """Add a maintenance window: the device is off meanwhile, for the reason.
+
+        Args:
+            device: Name of the device.
+            from_at: Begin in Unix milliseconds; None is now.
+            until_at: End in Unix milliseconds.
+            reason: Text for all users.
+            weeks: Number of weeks in which it is repeated, at the same local time.
+            timezone: IANA name of the time zone of this local time.
+            drain_s: Seconds before the begin in which no job starts.
+
+        Raises:
+            NotFound: There is no such device.
+            InvalidRequest: A field is invalid.
+        """
+        found = await self._device(device)
+        _check_number("weeks", weeks, 1, MAX_REPEATS)
+        first = self._window(found, from_at, until_at, drain_s, reason)
+        zone = _zone(timezone)
+        if weeks > 1 and first.until_at - first.from_at > 7 * 86_400_000:
+            raise _invalid("until", "of a window that is repeated must be within a week of from")
+        series = new_id(self._now_ms()) if weeks > 1 else None
+        new = [
+            structs.replace(
+                first,
+                id=new_id(self._now_ms()),
+                kind="maintenance",
+                from_at=_weeks_later(first.from_at, week, zone),
+                until_at=_weeks_later(first.until_at, week, zone),
+                series=series,
+            )
+            for week in range(weeks)
+        ]
+        return [Window(each, ()) for each in await self._store.reservations.add(new, ())]
+
+    async def all(self) -> list[Window]:
+        """Return the windows that have not ended, by their begin."""
+        reservations = self._store.reservations
+        return [
+            Window(each, tuple(await reservations.project_names(each.id)))
+            for each in await reservations.all(self._now_ms())
+        ]
+
+    async def remove(self, reservation: str, *, with_series: bool = False) -> None:
+        """Remove a window, or all of its weekly series.
+
+        Raises:
+            NotFound: There is no such window.
+        """
+        await self._store.reservations.remove(reservation, with_series=with_series)
+
+    async def _device(self, name: str) -> Device:
+        found = None if "\0" in name else await self._store.devices.get(name)
+        if found is None:
+            known = [each.name for each in await self._store.devices.all()]
+            near = closest(name, known)
+            raise NotFound(f"There is no device {name[:100]!r}.{near}", field="device")
+        return found
+
+    def _window(
+        self, device: Device, from_at: int | None, until_at: int, drain_s: int | None, reason: str
+    ) -> Reservation:
+        now = self._now_ms()
+        is_agent = device.driver == "agent"
+        from_at = now if from_at is None else from_at
+        if until_at <= now:
+            raise _invalid("until", "has passed")
+        if until_at <= from_at:
+            raise _invalid("until", "must be after from")
+        if until_at - from_at > 1000 * MAX_WINDOW_S:
+            raise _invalid("until", f"must be at most {MAX_WINDOW_S // 86_400} days after from")
+        if until_at - now > 1000 * MAX_AHEAD_S:
+            raise _invalid("until", f"must be within {MAX_AHEAD_S // 86_400} days from now")
+        if len(reason) > MAX_REASON_CHARS or not reason.isprintable():
+            raise _invalid("reason", f"must be one line of at most {MAX_REASON_CHARS} characters")
+        _check_number("drain_s", drain_s, 0, MAX_DRAIN_S)
+        default_s = AGENT_DRAIN_S if is_agent else DRAIN_S
+        return Reservation(
+            id=new_id(now),
+            kind="reservation",
+            device=device.name,
+            agent_device=device.name if is_agent else None,
+            from_at=from_at,
+            until_at=until_at,
+            drain_ms=1000 * (default_s if drain_s is None else drain_s),
+            slots=None,
+            is_exclusive=False,
+            waiting_limit=None,
+            reason=reason,
+            series=None,
+            created_at=now,
+            devices=(device.name,),
+        )
+
+
+async def visible(store: Store, found: Iterable[Reservation], account: str) -> list[Window]:
+    """Return windows with the names of those of their projects of which an account is a member."""
+    reservations = store.reservations
+    return [
+        Window(each, tuple(await reservations.project_names_for(each.id, account)))
+        for each in found
+    ]
+
+
+async def waiting_reason(store: Store, found: Iterable[Reservation], job: Job, now: int) -> str:
+    """Return which window keeps a waiting job from starting now; empty if none does."""
+    others = [each for each in found if not each.permits(job.project)]
+    for window in await visible(store, others, job.account):
+        if text := window.text(job.est_seconds, now):
+            return text
+    return ""
+
+
+async def check_exam(store: Store, actor: Actor, device: str, exam: str, now: int) -> int | None:
+    """Return the limit on an account's waiting jobs in an exam; None if it is over or removed.
+
+    Raises:
+        Forbidden: The actor's project has no part in it.
+    """
+    found = await store.reservations.get(exam)
+    if found is None or not found.is_active(now):
+        return None
+    if not found.permits(actor.project):
+        raise Forbidden(
+            f"The device {device} is reserved for an exam until {_time(found.until_at)}, and only"
+            " tokens of the exam's project may submit to it.",
+            field="device",
+        )
+    return found.waiting_limit
+
+
+def _weeks_later(at_ms: int, weeks: int, zone: ZoneInfo) -> int:
+    """Return a time some weeks later, at the same time of the clocks in a zone."""
+    local = datetime.fromtimestamp(at_ms / 1000, zone) + timedelta(weeks=weeks)
+    return round(1000 * local.timestamp())
+
+
+def _zone(name: str) -> ZoneInfo:
+    try:
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        raise _invalid(
+            "timezone", f"must be an IANA name such as UTC or Europe/Berlin, not {name[:100]!r}"
+        ) from None
+
+
+def _check_number(
+    name: str, value: int | None, least: int, most: int, *, field: str | None = None
+) -> None:
+    if value is not None and not least <= value <= most:
+        raise InvalidRequest(f"{name} must be {least} to {most}, not {value}.", field=field or name)
+
+
+def _invalid(field: str, rule: str) -> InvalidRequest:
+    return InvalidRequest(f"{field} {rule}.", field=field)
+
+
+def _slots(number: int) -> str:
+    return "slot" if number == 1 else "slots"
+
+
+def _time(at_ms: int) -> str:
+    return f"{datetime.fromtimestamp(at_ms / 1000, UTC):%Y-%m-%d %H:%M} UTC"

@@ -1,0 +1,74 @@
+"""Reservations of devices for projects, and maintenance windows of devices."""
+
+from __future__ import annotations
+
+from typing import Final, Literal
+
+import msgspec
+
+WindowKind = Literal["reservation", "maintenance"]
+
+DRAIN_S: Final = 10
+"""Time before a window in which no job of others starts on a simulator, whatever its estimate."""
+AGENT_DRAIN_S: Final = 60
+"""The same on a device that agents serve, whose estimates are less certain."""
+MAX_DRAIN_S: Final = 86_400
+MAX_WINDOW_S: Final = 366 * 86_400
+MAX_AHEAD_S: Final = 5 * 366 * 86_400
+MAX_REPEATS: Final = 260
+"""Weeks in which a maintenance window can repeat: five years."""
+MAX_REASON_CHARS: Final = 200
+MAX_PROJECTS: Final = 1_000
+MAX_SLOTS: Final = 10_000
+
+
+class Reservation(msgspec.Struct, frozen=True, kw_only=True):
+    """A time window in which a device runs the jobs of some projects alone, or none at all.
+
+    Times are Unix milliseconds.
+
+    Attributes:
+        id: Its id.
+        kind: `maintenance` has no projects, and the device is off meanwhile.
+        device: The device.
+        agent_device: The device if agents serve it, whose slots are then meant; otherwise None.
+        from_at: Begin of the window.
+        until_at: End of the window.
+        drain_ms: Time before the window in which no job of another project starts, whatever its
+            estimate.
+        slots: Number of slots for the projects, so that others use the rest; None is all.
+        is_exclusive: Whether it includes the other devices that use the same workers.
+        waiting_limit: Limit on the waiting jobs of each account in an exam, to which only members
+            of the projects may submit; None for other reservations.
+        reason: Text for all users; may be empty.
+        series: Id that the windows of a weekly series share.
+        created_at: Time of its creation.
+        devices: All devices that it concerns.
+        projects: Ids of the projects.
+    """
+
+    id: str
+    kind: WindowKind
+    device: str
+    agent_device: str | None
+    from_at: int
+    until_at: int
+    drain_ms: int
+    slots: int | None
+    is_exclusive: bool
+    waiting_limit: int | None
+    reason: str
+    series: str | None
+    created_at: int
+    devices: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+
+    def is_active(self, now: int) -> bool:
+        return self.from_at <= now < self.until_at
+
+    def permits(self, project: str) -> bool:
+        return project in self.projects
+
+    def last_start(self, run_s: float) -> float:
+        """Return until when a job of another project may start before the window, in Unix ms."""
+        return self.from_at - 1000 * run_s - max(1000 * run_s, self.drain_ms)

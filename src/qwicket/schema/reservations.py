@@ -1,0 +1,111 @@
+"""Reservations and maintenance windows of devices, for administrators."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+import msgspec
+
+from qwicket.schema.base import ResponseBody, ResponsePart
+
+Name = Annotated[str, msgspec.Meta(max_length=254)]
+Line = Annotated[str, msgspec.Meta(max_length=200)]
+Time = Annotated[datetime, msgspec.Meta(tz=True)]
+Count = Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+Drain = Annotated[int, msgspec.Meta(ge=0, le=86_400)]
+
+
+class NewReservationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/reservations`: a device runs the jobs of some projects alone for a time.
+
+    Attributes:
+        device: Name of the device.
+        projects: Names of the projects.
+        from: Begin, with its zone; null for now.
+        until: End, with its zone.
+        slots: Number of slots that are reserved, so that others use the rest; null for all.
+        exclusive: Whether it includes the other devices that use the same workers.
+        drain_s: Seconds before the begin in which no job of another project starts, whatever its
+            estimate; null for 10 s, on devices of labs 60 s.
+        exam_waiting: Makes it an exam, in which only the projects' tokens may submit: limit on the
+            waiting jobs of each account.
+        reason: Text for all users.
+    """
+
+    device: Name
+    projects: Annotated[tuple[Name, ...], msgspec.Meta(min_length=1, max_length=1_000)]
+    begin: Time | None = msgspec.field(name="from", default=None)
+    until: Time
+    slots: Count | None = None
+    exclusive: bool = False
+    drain_s: Drain | None = None
+    exam_waiting: Count | None = None
+    reason: Line = ""
+
+
+class NewMaintenanceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/maintenance`: a device is off in a window, once or weekly.
+
+    Attributes:
+        device: Name of the device.
+        from: Begin, with its zone; null for now.
+        until: End, with its zone.
+        reason: Text for all users.
+        weeks: Number of weeks in which the window is repeated, at the same local time.
+        timezone: IANA name of the time zone of this local time.
+        drain_s: Seconds before the begin in which no job starts, whatever its estimate; null for
+            10 s, on devices of labs 60 s.
+    """
+
+    device: Name
+    begin: Time | None = msgspec.field(name="from", default=None)
+    until: Time
+    reason: Line = ""
+    weeks: Annotated[int, msgspec.Meta(ge=1, le=260)] = 1
+    timezone: Annotated[str, msgspec.Meta(max_length=100)] = "UTC"
+    drain_s: Drain | None = None
+
+
+class ReservationBody(ResponsePart, frozen=True, kw_only=True):
+    """A reservation or a maintenance window, as administrators see it.
+
+    Attributes:
+        id: Its id.
+        kind: `reservation` or `maintenance`.
+        device: Name of the device.
+        devices: Names of all devices that it concerns.
+        projects: Names of the projects; none for maintenance.
+        from: Begin.
+        until: End.
+        slots: Number of slots that are reserved; null for all.
+        exclusive: Whether it includes the other devices that use the same workers.
+        drain_s: Seconds before the begin in which no job of others starts, whatever its estimate.
+        exam_waiting: Limit on the waiting jobs of each account in an exam; null if it is none.
+        reason: Text for all users.
+        series: Id of the weekly series; null for a single window.
+    """
+
+    id: str
+    kind: str
+    device: str
+    devices: tuple[str, ...] = ()
+    projects: tuple[str, ...] = ()
+    begin: str | None = msgspec.field(name="from", default=None)
+    until: str | None = None
+    slots: int | None = None
+    exclusive: bool = False
+    drain_s: float = 0.0
+    exam_waiting: int | None = None
+    reason: str = ""
+    series: str | None = None
+
+
+class ReservationList(ResponseBody, frozen=True, kw_only=True):
+    """Reservations and maintenance windows that have not ended, by their begin.
+
+    Attributes:
+        reservations: All of them, or those that the request made.
+    """
+
+    reservations: tuple[ReservationBody, ...]

@@ -1,0 +1,75 @@
+-- Reservations and maintenance windows. What they keep from starting is a part of the statements that
+-- claim jobs (`may_start`).
+
+-- name: reservation_add
+insert into reservation (
+    id, kind, device, agent_device, from_at, until_at, drain_ms, slots, is_exclusive, waiting_limit,
+    reason, series, created_at
+)
+values (
+    :id, :kind, :device, :agent_device, :from_at, :until_at, :drain_ms, :slots, :is_exclusive,
+    :waiting_limit, :reason, :series, :created_at
+);
+
+-- name: reservation_device_add
+insert into reservation_device (device, until_at, reservation)
+values (:device, :until_at, :reservation);
+
+-- name: reservation_project_add
+insert into reservation_project (reservation, project) values (:reservation, :project);
+
+-- name: reservation_overlap
+-- A reservation of a device in a time; primary key.
+select reservation.id, reservation.from_at, reservation.until_at
+from reservation_device as covered
+inner join reservation on reservation.id = covered.reservation
+where covered.device = :device and covered.until_at > :from_at and reservation.from_at < :until_at
+    and reservation.kind = 'reservation'
+limit 1;
+
+-- name: reservation_list
+-- Those that have not ended; index reservation_ended.
+select {reservation} from reservation where until_at > :now;
+
+-- name: reservation_of_device
+-- Those of a device that have not ended and begin before a time; primary keys.
+select {reservation}
+from reservation_device as covered
+inner join reservation on reservation.id = covered.reservation
+where covered.device = :device and covered.until_at > :now and reservation.from_at < :before;
+
+-- name: reservation_get
+select {reservation} from reservation where id = :id;
+
+-- name: reservation_devices
+-- Index reservation_device_of.
+select device from reservation_device where reservation = :id;
+
+-- name: reservation_projects
+-- Primary keys.
+select reservation_project.project, project.name
+from reservation_project
+inner join project on project.id = reservation_project.project
+where reservation_project.reservation = :id;
+
+-- name: reservation_projects_of_member
+-- Names of the projects of which an account is a member; primary keys.
+select project.name
+from reservation_project
+inner join project on project.id = reservation_project.project
+inner join member on member.project = project.id and member.account = :account
+where reservation_project.reservation = :id;
+
+-- name: reservation_delete
+delete from reservation where id = :id;
+
+-- name: reservation_delete_series
+-- Index reservation_by_series.
+delete from reservation where series = :series;
+
+-- name: reservation_due
+-- Index reservation_ended.
+select 1 from reservation where until_at <= :before limit 1;
+
+-- name: reservation_purge
+delete from reservation where until_at <= :before;
