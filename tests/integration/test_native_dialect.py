@@ -172,6 +172,7 @@ def test_devices_say_what_they_take(http: httpx.Client) -> None:
     assert alone.pop("queue").keys() == {
         *("length", "starts_in_s", "starts_after_s", "starts_before_s")
     }
+    assert alone.pop("reservations") == []
     assert alone == simulator
     assert http.get("/v1/devices/nowhere").status_code == 404
 
