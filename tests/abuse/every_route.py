@@ -99,6 +99,8 @@ class Ask(NamedTuple):
 
     @property
     def names_a_job(self) -> bool:
+        if self.prefix not in SUBMISSIONS:
+            return False  # an administrator's; for other tokens every job is forbidden
         return any(each in self.path for each in ("{id}", "{group}", "_job_")) or self.is_bulk
 
     @property

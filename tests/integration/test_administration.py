@@ -437,6 +437,101 @@ def test_commands_on_the_folder_need_no_server_and_no_token(tmp_path: Path) -> N
     assert (refused.returncode, refused.stderr) == (1, "Error: The name ada is taken.\n")
 
 
+# --- jobs of everybody ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def jobs(server: LiveServer, name: str) -> dict[str, list[str]]:
+    """Submit jobs of two accounts; return their ids by the name of the account, newest first."""
+    made: dict[str, list[str]] = {}
+    for owner in (name, f"b{name}"[:39]):
+        with server.client(server.token(owner)) as client:
+            body = {"program": BELL, "device": "simulator", "shots": 5, "tags": [name[:60]]}
+            sent = [client.post("/v1/jobs", json=body).json()["id"] for _ in range(2)]
+            for job in sent:
+                client.get(f"/v1/jobs/{job}", params={"wait": 60})
+            made[owner] = sent[::-1]
+    return made
+
+
+def test_an_administrator_lists_and_reads_jobs_of_everybody(
+    server: LiveServer, admin_token: str, name: str, jobs: dict[str, list[str]]
+) -> None:
+    other = f"b{name}"[:39]
+    with server.client(admin_token) as client:
+
+        def listed(**params: Any) -> list[str]:
+            page = client.get("/v1/admin/jobs", params={"tag": name[:60], **params})
+            return [each["id"] for each in page.raise_for_status().json()["jobs"]]
+
+        assert listed() == [*jobs[other], *jobs[name]]
+        assert listed(account=name.upper()) == jobs[name]
+        assert listed(project=other, state="completed", device="simulator") == jobs[other]
+        assert listed(account=name, project=other) == []
+        assert listed(account=name, dialect="native") == jobs[name]
+        assert listed(dialect="ionq") == listed(state="failed") == []
+        first = client.get("/v1/admin/jobs", params={"tag": name[:60], "limit": 3}).json()
+        assert listed(before=first["next"]) == jobs[name][1:]
+        found = client.get(f"/v1/admin/jobs/{jobs[name][0]}").json()
+        assert (found["account"], found["project"], found["state"]) == (name, name, "completed")
+        for wrong, status_code in (
+            ({"account": "nothing-of-this-name"}, 404),
+            ({"project": "nothing-of-this-name"}, 404),
+            ({"state": "asleep"}, 400),
+            ({"colour": "red"}, 400),
+        ):
+            refused = client.get("/v1/admin/jobs", params=wrong)
+            assert refused.status_code == status_code, wrong
+            assert next(iter(wrong.values())) in refused.json()["detail"] or "colour" in wrong
+        assert client.get("/v1/admin/jobs/nothing").status_code == 404
+
+
+def test_an_administrator_cancels_jobs_one_by_one_or_all_that_fit(
+    server: LiveServer, admin_token: str, name: str
+) -> None:
+    token = server.token(name)
+    body = {"program": slow(20, 2000), "device": "simulator", "shots": 5, "tags": [name[:60]]}
+    with server.client(token) as member, server.client(admin_token) as client:
+        sent = [member.post("/v1/jobs", json=body).json()["id"] for _ in range(4)]
+        first = client.post(f"/v1/admin/jobs/{sent[0]}/cancel").json()
+        assert first["state"] in ("cancelled", "cancelling")
+        fitting = {"account": name, "tags": [name[:60]]}
+        path = "/v1/admin/bulk/jobs/cancel"
+        until(lambda: is_cancelled(member, sent[0]), "the first one has stopped")
+        tried = client.post(path, json={**fitting, "dry_run": True}).json()
+        assert tried == {"number": 3, "ids": sent[:0:-1]}
+        assert not is_cancelled(member, sent[3])
+        assert client.post(path, json={**fitting, "device": "clifford"}).json()["number"] == 0
+        assert client.post(path, json=fitting).json() == tried
+        until(lambda: all(is_cancelled(member, job) for job in sent), "all have stopped")
+        assert client.post(path, json=fitting).json()["number"] == 0
+        assert client.post(path, json={**fitting, "states": ["completed"]}).json()["number"] == 0
+        refused = client.post(path, json={"states": ["asleep"]})
+        assert (refused.status_code, refused.json()["field"]) == (400, "state")
+
+
+def is_cancelled(client: httpx.Client, job: str) -> bool:
+    return bool(client.get(f"/v1/jobs/{job}").json()["state"] == "cancelled")
+
+
+def test_jobs_all_shows_an_administrator_everybodys_and_a_member_their_own(
+    server: LiveServer, admin_token: str, name: str, jobs: dict[str, list[str]]
+) -> None:
+    def listed(token: str, *options: str) -> list[dict[str, Any]]:
+        words = ("jobs", "--all", "--json", "--tag", name[:60], "--url", server.url, *options)
+        found: list[dict[str, Any]] = json.loads(
+            done(run_cli(*words, env={"QWICKET_TOKEN": token}))
+        )
+        return found
+
+    everybodys = listed(admin_token)
+    assert {each["account"] for each in everybodys} == set(jobs)
+    assert [each["id"] for each in listed(admin_token, "--account", name)] == jobs[name]
+    assert [each["id"] for each in listed(server.token(name))] == jobs[name]
+    refused = run_cli("jobs", "--account", name, "--url", server.url)
+    assert (refused.returncode, "need --all" in refused.stderr) == (2, True)
+
+
 # --- audit ----------------------------------------------------------------------------------------
 
 

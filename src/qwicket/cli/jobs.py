@@ -11,12 +11,23 @@ import click
 from qwicket.cli import completers, options, results
 from qwicket.cli.job_view import HEADINGS, cells, job_fields
 from qwicket.cli.listing import Row, json_flag, json_line, print_fields, print_rows
+from qwicket.clients.http import sanitized
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
+    from qwicket.clients.native import Job
+    from qwicket.clients.native.client import Filters
 
 
-@click.command(short_help="List your jobs, the newest first.")
+@click.command(short_help="List jobs, the newest first.")
+@click.option(
+    "--all",
+    "everybody",
+    is_flag=True,
+    help="Jobs of all accounts, with an administrator's token; with another token your own.",
+)
+@click.option("--account", metavar="NAME", help="With --all: jobs of this account.")
+@click.option("--project", metavar="P", help="With --all: jobs of this project.")
 @click.option("--state", metavar="S", help="State, or several separated by commas.")
 @click.option("--device", metavar="D", shell_complete=completers.device, help="Name of the device.")
 @click.option("--dialect", metavar="DIALECT", help="Submitted in this dialect, such as ionq.")
@@ -38,6 +49,9 @@ if TYPE_CHECKING:
 @options.server
 def jobs(
     connect: Connect,
+    everybody: bool,
+    account: str | None,
+    project: str | None,
     state: str | None,
     device: str | None,
     dialect: str | None,
@@ -48,20 +62,32 @@ def jobs(
     limit: int,
     as_json: bool,
 ) -> None:
-    """List your jobs, the newest first."""
+    """List your jobs, or those of everybody, the newest first."""
+    if not everybody and (account or project):
+        raise click.UsageError("--account and --project need --all.")
     begin = datetime.now(UTC) - timedelta(seconds=since) if since else None
+    filters: Filters = {
+        "state": state,
+        "device": device,
+        "dialect": dialect,
+        "group": group,
+        "name": name,
+        "tag": tags,
+        "created_from": begin.isoformat(timespec="seconds") if begin else None,
+    }
     with connect() as client:
-        found = client.jobs(
-            limit,
-            state=state,
-            device=device,
-            dialect=dialect,
-            group=group,
-            name=name,
-            tag=tags,
-            created_from=begin.isoformat(timespec="seconds") if begin else None,
-        )
+        if everybody and "admin" in client.account()["token"]["scopes"]:
+            filters |= {"account": account, "project": project}
+            found = client.jobs(limit, everybody=True, **filters)
+            rows = [Row(each.info, (_owner(each), *cells(each.body))) for each in found]
+            print_rows(rows, ("account", *HEADINGS), as_json)
+            return
+        found = client.jobs(limit, **filters)
     print_rows([Row(each.info, cells(each.body)) for each in found], HEADINGS, as_json)
+
+
+def _owner(job: Job) -> str:
+    return sanitized(job.info.get("account", ""))
 
 
 @click.command(short_help="Show a job.")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway import access_tokens
 from qwicket.gateway.account_admin import AccountAdmin
+from qwicket.gateway.job_admin import JobAdmin
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.gateway.tokens import NewToken
 from qwicket.model.accounts import (
@@ -34,7 +35,7 @@ _MAX_REASON_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
 
 
-class Admin(AccountAdmin):
+class Admin(AccountAdmin, JobAdmin):
     """Administration with access to the data folder or the database, or with an admin token."""
 
     async def add_project(self, name: str, *, shares: int = 1) -> Project:

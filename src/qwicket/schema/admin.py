@@ -8,7 +8,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, Scope
+from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, Scope, State
+from qwicket.schema.jobs import JobBody
 
 Name = Annotated[str, msgspec.Meta(max_length=254)]
 Life = Annotated[int, msgspec.Meta(ge=1, le=100 * 365 * 86_400)]
@@ -341,3 +342,63 @@ class VerificationBody(ResponseBody, frozen=True, kw_only=True):
     hash: str
     broken_at: int | None
     has_known: bool
+
+
+class AdminJobBody(JobBody, frozen=True, kw_only=True):
+    """A job, as administrators see it.
+
+    Attributes:
+        account: Name of its account; empty once that was deleted for good.
+        project: Name of its project.
+    """
+
+    account: str = ""
+    project: str = ""
+
+
+class AdminJobList(ResponseBody, frozen=True, kw_only=True):
+    """A page of jobs of all accounts, the newest first.
+
+    Attributes:
+        jobs: Jobs of this page.
+        next: Value of `before` that requests the next page; null on the last page.
+    """
+
+    jobs: tuple[AdminJobBody, ...]
+    next: int | None = None
+
+
+class CancelJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/bulk/jobs/cancel`: unfinished jobs that have all that is given.
+
+    Attributes:
+        account: Name or e-mail address of the account.
+        project: Name of the project.
+        device: Name of the device.
+        dialect: Dialect of the submission.
+        name: Name of the job.
+        states: States; by default all of jobs that have not ended.
+        tags: Tags, all of which the job has.
+        dry_run: Whether the jobs are only counted.
+    """
+
+    account: Name | None = None
+    project: Name | None = None
+    device: Name | None = None
+    dialect: Name | None = None
+    name: Name | None = None
+    states: Annotated[tuple[State, ...], msgspec.Meta(max_length=8)] = ()
+    tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=16)] = ()
+    dry_run: bool = False
+
+
+class CancelledJobsBody(ResponseBody, frozen=True, kw_only=True):
+    """Jobs that were cancelled, or would be.
+
+    Attributes:
+        number: Number of the jobs.
+        ids: The first 1,000 of them, newest first.
+    """
+
+    number: int
+    ids: tuple[str, ...]

@@ -275,6 +275,11 @@ class Jobs(Operations):
         return search.page(tx, query)
 
     @scan
+    def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
+        """Return jobs of all accounts, or of the one that the query names, newest first."""
+        return search.page_of_all(tx, query)
+
+    @scan
     def changed(
         tx: Tx, account: str, change: int, limit: int, devices: Collection[str] = ()
     ) -> list[Job]:

@@ -27,6 +27,15 @@ def page(tx: Tx, query: JobQuery) -> list[Job]:
     return [rows.job(row) for row in found]
 
 
+def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
+    """Return jobs of all accounts, newest first; or of one account."""
+    if query.account:
+        return page(tx, query)
+    before = INT64_MAX if query.before is None else query.before
+    found = tx.all("job_list_of_all", **parameters(query) | {"before": before})
+    return [rows.job(row) for row in found]
+
+
 def parameters(query: JobQuery) -> dict[str, Any]:
     """Return the parameters of a search."""
     return structs.asdict(query) | {

@@ -97,6 +97,7 @@ CONTRACT: Final = {
     | {"--key", "--name", "--tag", "--wait", "--json"},
     "jobs": REMOTE
     | {"--state", "--device", "--dialect", "--group", "--name", "--tag", "--since"}
+    | {"--all", "--account", "--project"}
     | {"--limit", "--json"},
     "job": REMOTE | {"--compiled", "--json", "--part"},
     "result": REMOTE | {"--json"},

@@ -75,9 +75,11 @@ class AsyncClient:
         operation = operations.job(self._transport.api, id)
         return AsyncJob(self._transport, await self._transport.run(operation))
 
-    async def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> Listing[AsyncJob]:
+    async def jobs(
+        self, limit: int = 20, *, everybody: bool = False, **filters: Unpack[Filters]
+    ) -> Listing[AsyncJob]:
         """Return the account's newest jobs; see `Client.jobs`."""
-        operation = operations.jobs(self._transport.api, limit, filters)
+        operation = operations.jobs(self._transport.api, limit, filters, everybody=everybody)
         found = await self._transport.run(operation)
         return Listing(AsyncJob(self._transport, body) for body in found)
 

@@ -49,6 +49,8 @@ class Filters(TypedDict, total=False):
     dialect: str | None
     created_from: str | None
     created_to: str | None
+    account: str | None
+    project: str | None
 
 
 def connect(
@@ -229,11 +231,15 @@ class Client:
         """
         return Job(self._transport, self._transport.run(operations.job(self._transport.api, id)))
 
-    def jobs(self, limit: int = 20, **filters: Unpack[Filters]) -> Listing[Job]:
+    def jobs(
+        self, limit: int = 20, *, everybody: bool = False, **filters: Unpack[Filters]
+    ) -> Listing[Job]:
         """Return the account's newest jobs, the newest first.
 
         Args:
             limit: Most jobs to return.
+            everybody: Return jobs of all accounts, which needs a token of the scope `admin`; then
+                `account` and `project` are filters, too, and `info` has both.
             filters: `state` (one or several, separated by commas), `device`, `name`, `tag` (one or
                 a list; a job must have all of them), `group`, `dialect`, `created_from`,
                 `created_to`.
@@ -241,7 +247,7 @@ class Client:
         Raises:
             ClientError: The request failed.
         """
-        operation = operations.jobs(self._transport.api, limit, filters)
+        operation = operations.jobs(self._transport.api, limit, filters, everybody=everybody)
         return Listing(Job(self._transport, body) for body in self._transport.run(operation))
 
     def account(self) -> dict[str, Any]:

@@ -82,13 +82,16 @@ def job(api: Api, name: str) -> Operation[dict[str, Any]]:
     return (yield from api.get(job_path(name), _ANY))
 
 
-def jobs(api: Api, limit: int, filters: Mapping[str, Any]) -> Operation[list[dict[str, Any]]]:
+def jobs(
+    api: Api, limit: int, filters: Mapping[str, Any], *, everybody: bool = False
+) -> Operation[list[dict[str, Any]]]:
     """List the newest jobs, page by page, until there are `limit`."""
+    path = "/v1/admin/jobs" if everybody else "/v1/jobs"
     found: list[dict[str, Any]] = []
     query = {name: value for name, value in filters.items() if value is not None}
     while len(found) < limit:
         query["limit"] = min(limit - len(found), _PAGE)
-        page = yield from api.get(f"/v1/jobs?{urlencode(query, doseq=True)}", wire.JobsBody)
+        page = yield from api.get(f"{path}?{urlencode(query, doseq=True)}", wire.JobsBody)
         found += page.jobs
         if page.next is None:
             break

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _STATES: Final = "|".join(JobState)
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
+    "account": ("Of this account, by its name or e-mail address.", _TEXT),
+    "project": ("Of this project.", _TEXT),
     "at": ("The moment, in ISO 8601; now by default.", {"type": "string", "format": "date-time"}),
     "before": (
         "What `next` of the page before said.",

@@ -14,7 +14,7 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from starlette.datastructures import QueryParams
 
@@ -25,20 +25,32 @@ if TYPE_CHECKING:
 _SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 """A number that is not negative, as JSON has it."""
 
-_KNOWN: Final = {
-    *("before", "created_from", "created_to", "device", "dialect"),
-    *("group", "limit", "name", "state", "tag"),
-}
+SEARCH: Final = (
+    "created_from",
+    "created_to",
+    "device",
+    "dialect",
+    "group",
+    "name",
+    "state",
+    "tag",
+)
+"""Parameters that lists of jobs are searched by."""
 
 
-def query(params: QueryParams, limits: Limits) -> JobQuery:
+def query(params: QueryParams, limits: Limits, also: Sequence[str] = ()) -> JobQuery:
     """Return the query of a list.
+
+    Args:
+        params: Parameters of the request.
+        limits: Bounds on requests.
+        also: Further parameters that the caller reads.
 
     Raises:
         InvalidRequest: A parameter is malformed; `field` names it.
         LimitExceeded: The query names too many tags.
     """
-    _check_texts(params)
+    _check_texts(params, {"before", "limit", *SEARCH, *also})
     before, limit = page(params, limits.requests.list_page)
     tags = params.getlist("tag")
     if len(tags) > limits.requests.tags:
@@ -49,7 +61,7 @@ def query(params: QueryParams, limits: Limits) -> JobQuery:
         group=params.get("group"),
         name=params.get("name"),
         tags=tuple(tags),
-        states=_states(params.get("state")),
+        states=states(params.get("state")),
         created_from=instant(params, "created_from") or 0,
         created_to=INT64_MAX if (to := instant(params, "created_to")) is None else to,
         before=before,
@@ -57,18 +69,23 @@ def query(params: QueryParams, limits: Limits) -> JobQuery:
     )
 
 
-def _check_texts(params: QueryParams) -> None:
+def _check_texts(params: QueryParams, allowed: Collection[str]) -> None:
     """Reject unknown parameters, and NUL, which PostgreSQL cannot store."""
     for name, value in params.multi_items():
-        if name not in _KNOWN:
-            known = ", ".join(sorted(_KNOWN))
+        if name not in allowed:
+            known = ", ".join(sorted(allowed))
             detail = f"There is no parameter {name!r}. The parameters are {known}."
             raise InvalidRequest(detail, field=name)
         if "\0" in value:
             raise InvalidRequest(f"{name}: contains a NUL character.", field=name)
 
 
-def _states(text: str | None) -> tuple[JobState, ...]:
+def states(text: str | None) -> tuple[JobState, ...]:
+    """Return states that are written with commas between.
+
+    Raises:
+        InvalidRequest: There is no such state.
+    """
     if text is None:
         return ()
     try:

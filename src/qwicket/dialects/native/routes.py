@@ -16,6 +16,7 @@ from qwicket.dialects.native import account_wire, agent_wire, pilot_wire, wire
 from qwicket.dialects.native.arrays import NPZ_TYPE
 from qwicket.dialects.native.handlers import Handlers
 from qwicket.dialects.native.openapi import document
+from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route, json_body
 from qwicket.model.accounts import Scope
 
@@ -29,16 +30,6 @@ if TYPE_CHECKING:
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
 _PAGE: Final = ("limit", "before")
-_SEARCH: Final = (
-    "created_from",
-    "created_to",
-    "device",
-    "dialect",
-    "group",
-    "name",
-    "state",
-    "tag",
-)
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
 _GROUP: Final = json_body(schema.groups.OpenGroupBody)
@@ -87,7 +78,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("GET", "/jobs", _DO.list_jobs, _R),
-        query=(*_PAGE, *_SEARCH),
+        query=(*_PAGE, *SEARCH),
         responses=(schema.jobs.JobList,),
     ),
     Route(

@@ -124,6 +124,15 @@ where account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
 limit :limit;
 
+-- name: job_list_of_all
+-- Newest first between two `seq`, of all accounts; by the primary key.
+select {job} from job
+where
+    seq > :after and seq < :before and created_at >= :since and created_at <= :until
+    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+order by seq desc
+limit :limit;
+
 -- name: job_list_of_group
 -- Like job_list, for one group; index job_by_group.
 select {job} from job

@@ -12,10 +12,12 @@ from qwicket.dialects.native.admin import (
     audit,
     budgets,
     devices,
+    jobs,
     projects,
     reservations,
 )
 from qwicket.dialects.native.admin.access import TokenAccess
+from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
@@ -41,6 +43,7 @@ _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _RESERVATION: Final = json_body(windows.NewReservationBody)
 _MAINTENANCE: Final = json_body(windows.NewMaintenanceBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
+_CANCEL: Final = json_body(schema.CancelJobsBody)
 _ACTIVITY: Final = json_body(schema.ProviderChangeBody)
 _BUDGET: Final = json_body(of_budgets.NewBudgetBody)
 
@@ -142,6 +145,19 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("PATCH", "/providers/{provider}", devices.change_provider, _A, _ACTIVITY, status=204),
     Route("POST", "/keys/rotate", devices.rotate_keys, _A, status=204),
+    Route(
+        *("GET", "/jobs", jobs.list_all_jobs, _A),
+        query=("limit", "before", "account", "project", *SEARCH),
+        responses=(schema.AdminJobList,),
+    ),
+    Route("GET", "/jobs/{id}", jobs.read_any_job, _A, responses=(schema.AdminJobBody,)),
+    Route(
+        *("POST", "/jobs/{id}/cancel", jobs.cancel_any_job, _A), responses=(schema.AdminJobBody,)
+    ),
+    Route(
+        *("POST", "/bulk/jobs/cancel", jobs.cancel_jobs, _A, _CANCEL),
+        responses=(schema.CancelledJobsBody,),
+    ),
     Route(
         *("GET", "/audit", audit.list_acts, _A),
         query=("limit", "before"),

@@ -5,13 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import msgspec
+from msgspec import structs
 
+from qwicket.dialects.native import wire
 from qwicket.dialects.native.wire import time
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from qwicket.gateway.job_admin import AnyJob
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account
     from qwicket.model.devices import Device, DeviceStatus, Presence
@@ -90,4 +93,15 @@ def act_list(found: Sequence[Entry], limit: int) -> schema.ActList:
 def verification(of: Verification) -> schema.VerificationBody:
     return schema.VerificationBody(
         acts=of.entries, hash=of.hash.hex(), broken_at=of.broken_at, has_known=of.has_known
+    )
+
+
+def any_job(of: AnyJob) -> schema.AdminJobBody:
+    fields = structs.asdict(wire.job(of.job))
+    return schema.AdminJobBody(**fields, account=of.account, project=of.project)
+
+
+def job_list(found: Sequence[AnyJob], limit: int) -> schema.AdminJobList:
+    return schema.AdminJobList(
+        jobs=tuple(map(any_job, found)), next=found[-1].job.seq if len(found) == limit else None
     )

@@ -1,0 +1,156 @@
+"""Administration of jobs of all accounts: list, read and cancel them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from msgspec.structs import replace
+
+from qwicket.gateway.jobs import no_job
+from qwicket.model.errors import NotFound
+from qwicket.model.ids import parse_id
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Callable
+
+    from qwicket.model.jobs import Job, JobQuery
+    from qwicket.store import Store
+
+_BATCH: Final = 200
+"""Jobs that one write cancels, so that others write in between."""
+_ACTOR: Final = "admin"
+"""Who cancelled a job, in its events."""
+UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
+
+
+class AnyJob(NamedTuple):
+    """A job with the names of its owners.
+
+    Attributes:
+        job: The job.
+        account: Name of its account; empty once that was deleted for good.
+        project: Name of its project.
+    """
+
+    job: Job
+    account: str
+    project: str
+
+
+class JobAdmin:
+    """Administration of jobs.
+
+    Args:
+        store: The database.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._now_ms = now_ms
+
+    async def jobs(
+        self, query: JobQuery, *, account: str | None = None, project: str | None = None
+    ) -> list[AnyJob]:
+        """Return jobs of all accounts, newest first.
+
+        Args:
+            query: Filters and position.
+            account: Name or e-mail address of the only account.
+            project: Name of the only project.
+
+        Raises:
+            NotFound: There is no such account or project.
+        """
+        query = await self._named(query, account, project)
+        return await self._with_names(await self._store.jobs.page_of_all(query))
+
+    async def job(self, id_text: str) -> AnyJob:
+        """Return a job.
+
+        Raises:
+            NotFound: There is no such job.
+        """
+        return (await self._with_names([await self._job(id_text)]))[0]
+
+    async def cancel_job(self, id_text: str) -> AnyJob:
+        """Cancel a waiting job at once, stop a running one, leave an ended one unchanged.
+
+        Raises:
+            NotFound: There is no such job.
+        """
+        job = await self._job(id_text)
+        await self._store.jobs.cancel(job.id, actor=_ACTOR, now=self._now_ms())
+        return await self.job(job.id)
+
+    async def cancel_jobs(
+        self,
+        query: JobQuery,
+        *,
+        account: str | None = None,
+        project: str | None = None,
+        is_dry_run: bool,
+    ) -> list[str]:
+        """Cancel all unfinished jobs that a query finds; return their ids, newest first.
+
+        Args:
+            query: Filters; its position and limit count for nothing.
+            account: As for `jobs`.
+            project: As for `jobs`.
+            is_dry_run: Whether the jobs are only found.
+
+        Raises:
+            NotFound: There is no such account or project.
+        """
+        query = await self._named(query, account, project)
+        states = tuple(state for state in query.states or UNFINISHED if not state.is_final)
+        if not states:
+            return []
+        found: list[str] = []
+        async for page in self._pages(replace(query, states=states, limit=_BATCH)):
+            found += page
+            if not is_dry_run:
+                await self._store.jobs.cancel_all(page, actor=_ACTOR, now=self._now_ms())
+        return found
+
+    async def _pages(self, query: JobQuery) -> AsyncIterator[list[str]]:
+        before = None
+        while jobs := await self._store.jobs.page_of_all(replace(query, before=before)):
+            yield [job.id for job in jobs]
+            before = jobs[-1].seq
+
+    async def _job(self, id_text: str) -> Job:
+        ref = parse_id(id_text)
+        found = None
+        if ref is not None and ref.part is None:
+            found = await self._store.jobs.get(ref.job)
+        if found is None:
+            raise no_job()
+        return found
+
+    async def _named(self, query: JobQuery, account: str | None, project: str | None) -> JobQuery:
+        if account is not None:
+            owner = await self._store.accounts.by_name(account)
+            query = replace(query, account=owner.id)
+        if project is not None:
+            projects = await self._store.accounts.projects()
+            ids = [each.id for each in projects if each.name == project]
+            if not ids:
+                raise NotFound(f"There is no project {project[:100]!r}.", field="project")
+            query = replace(query, project=ids[0])
+        return query
+
+    async def _with_names(self, jobs: list[Job]) -> list[AnyJob]:
+        if not jobs:
+            return []
+        accounts = {
+            each.id: each.name
+            for deleted in (True, False)
+            for each in await self._store.accounts.all(deleted=deleted)
+        }
+        projects = {each.id: each.name for each in await self._store.accounts.projects()}
+        return [
+            AnyJob(job, accounts.get(job.account, ""), projects.get(job.project, ""))
+            for job in jobs
+        ]
