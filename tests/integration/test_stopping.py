@@ -61,8 +61,9 @@ def test_sigterm_ends_an_idle_server_with_status_0_and_no_process_left(live: Liv
 
 def test_a_short_job_finishes_before_the_server_stops(patient: LiveServer) -> None:
     with patient.client() as http:
-        job = submit(http, slow(20, 200))
-        until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
+        job = submit(http, slow(22, 300))
+        # A job that was claimed and not yet begun would be given back at once.
+        until(lambda: busy_child(patient.process.pid, above_ticks=30), "it runs", timeout_s=60)
     assert patient.stop() == 0
     patient.start()
     with patient.client() as http:
