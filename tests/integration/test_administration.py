@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import httpx
 import pytest
 
 from qwicket.dialects.native.admin.routes import ROUTES
+from qwicket.gateway.admin import Admin
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 from support.waiting import until
@@ -562,6 +564,19 @@ def test_every_act_is_recorded_with_who_did_it_and_from_where(
     assert "acts were removed" in run("audit", "verify", "--hash", "0" * 64).stderr
     assert "64 hexadecimal digits" in run("audit", "verify", "--hash", "x").stderr
     assert name in done(run("audit", "list", "--limit", "2"))
+
+
+def test_refused_sign_ins_are_listed(server: LiveServer, run: Run) -> None:
+    now = time.time_ns() // 60_000_000_000 * 60_000
+
+    async def add(admin: Admin) -> None:
+        await admin._store.maintenance.add_refusals([(now, "192.0.2.7", 3)])
+
+    server.as_admin(add)
+    rows = json.loads(done(run("audit", "refusals", "--json", "--limit", "100")))
+    assert {"address": "192.0.2.7"}.items() <= rows[0].items()
+    assert rows[0]["number"] >= 3
+    assert "192.0.2.7" in done(run("audit", "refusals"))
 
 
 def test_pages_of_the_audit_lead_to_the_first_act(server: LiveServer, admin_token: str) -> None:

@@ -9,7 +9,7 @@ import click
 
 from qwicket.cli import options
 from qwicket.cli.commands import Section
-from qwicket.cli.listing import Row, json_flag, print_rows, second_of
+from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -57,6 +57,31 @@ def _row(of: schema.ActBody) -> Row:
 
 def _values(subject: dict[str, object], names: list[str]) -> str:
     return " ".join(f"{name}={json.dumps(subject[name])}" for name in names if name in subject)
+
+
+@audit.command("refusals")
+@click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Number of rows, from the newest one back.",
+)
+@json_flag
+@options.administration
+def list_refusals(limit: int, as_json: bool, admin: Administration) -> None:
+    """List refused sign-ins by minute and network address; the newest first."""
+    query = {"limit": str(limit)}
+    found = admin.get("audit", "refusals", query=query, of=schema.RefusalList)
+    rows = [
+        Row(
+            {"minute": second_of(each.minute), "address": each.address, "number": each.number},
+            (minute_of(each.minute), each.address, str(each.number)),
+        )
+        for each in found.refusals
+    ]
+    print_rows(rows, ("minute", "address", "refused"), as_json)
 
 
 @audit.command("verify")

@@ -76,6 +76,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "reservations": ("qwicket reservations",),
     "unreserve": ("qwicket unreserve 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "audit list": ("qwicket audit list --limit 10",),
+    "audit refusals": ("qwicket audit refusals",),
     "audit verify": ("qwicket audit verify",),
     "backup": ("qwicket backup qwicket-$(date +%F).db",),
     "restore": (

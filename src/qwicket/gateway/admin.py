@@ -248,6 +248,10 @@ class Admin(AccountAdmin, JobAdmin):
         """Return the newest acts of administrators with numbers below `before`, newest first."""
         return await self._store.audit.page(before, number)
 
+    async def refusals(self, before: int, number: int) -> list[tuple[int, str, int]]:
+        """Return refused sign-ins by minute (Unix ms) and address before a time, newest first."""
+        return await self._store.maintenance.refusals(before, number)
+
     async def verify_audit(self, known: bytes) -> Verification:
         """Check the chain of all acts, and look for an act with the hash `known`, if one is given.
 

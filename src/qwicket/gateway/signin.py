@@ -9,10 +9,10 @@ import string
 from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.passwords import Passwords
-from qwicket.gateway.throttle import WrongTokens
+from qwicket.gateway.throttle import Refusals, WrongTokens
 from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import ADMIN_SCOPES, DEFAULT_SCOPES, Actor
-from qwicket.model.errors import Unauthenticated
+from qwicket.model.errors import TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
@@ -55,6 +55,7 @@ class SignIn:
         self._owners = TTLCache(store.accounts.token_owner)
         self._passwords = Passwords(limits)
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
+        self.refusals = Refusals(now_ms)
         self.wrong_tokens = 0
 
     @property
@@ -100,6 +101,7 @@ class SignIn:
             TooManyRequests: This address has sent many wrong secrets.
         """
         self.wrong_tokens += 1
+        self.refusals.count(address)
         self._wrong_tokens.count(address)
 
     async def confirm(self, actor: Actor) -> None:
@@ -138,7 +140,11 @@ class SignIn:
         found = await self._store.accounts.for_password(login)
         usable = found if found and not found.account.disabled_at else None
         stored = usable.password_hash if usable else None
-        await self._passwords.check(login, stored, password, address)
+        try:
+            await self._passwords.check(login, stored, password, address)
+        except (Unauthenticated, TooManyRequests):
+            self.refusals.count(address)
+            raise
         assert usable is not None  # without an account no password is accepted
         return await self._member(usable.account)
 

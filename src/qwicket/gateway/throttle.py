@@ -5,19 +5,44 @@ Counts are in memory and bounded; the longest inactive addresses are dropped.
 
 from __future__ import annotations
 
+import asyncio
 import functools
 import ipaddress
+import logging
 import time
-from collections import OrderedDict, deque
-from typing import Final
+from collections import Counter, OrderedDict, deque
+from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.errors import TooManyRequests
+from qwicket.model.errors import QwicketError, TooManyRequests
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
 
 _TRY_WINDOW_S: Final = 60.0
 _REFILL_PER_S: Final = 1.0
 _MAX_TRACKED: Final = 10_000
 _MAX_ADDRESS_CHARS: Final = 64
 _MAX_CACHED: Final = 1_024
+_MINUTE_MS: Final = 60_000
+_MAX_REFUSED: Final = 20
+"""Addresses whose refusals are recorded by themselves, of one minute and server."""
+OTHER_ADDRESSES: Final = "others"
+
+_log = logging.getLogger(__name__)
+
+
+class Refused(NamedTuple):
+    """Refused sign-ins of an address in a minute.
+
+    Attributes:
+        minute: Its beginning in Unix milliseconds.
+        address: Network of the client, or `others`.
+        number: Number of refusals.
+    """
+
+    minute: int
+    address: str
+    number: int
 
 
 class AttemptCounter:
@@ -103,6 +128,49 @@ class WrongTokens:
                 limit="wrong_tokens",
                 quota=self._limit,
             )
+
+
+class Refusals:
+    """Refused sign-ins of the present minute, by address, until they are recorded.
+
+    Only the first addresses of a minute are counted by themselves, so an attacker cannot make
+    the server record more than a few rows a minute.
+
+    Args:
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, now_ms: Callable[[], int]) -> None:
+        self._now_ms = now_ms
+        self._counts = Counter[tuple[int, str]]()
+        self._is_any = asyncio.Event()
+
+    def count(self, address: str) -> None:
+        """Count one."""
+        key = (self._now_ms() // _MINUTE_MS * _MINUTE_MS, network(address))
+        if key not in self._counts and len(self._counts) >= _MAX_REFUSED:
+            key = (key[0], OTHER_ADDRESSES)
+        self._counts[key] += 1
+        self._is_any.set()
+
+    async def run(
+        self, record: Callable[[list[Refused]], Awaitable[None]], every_s: float = 60.0
+    ) -> None:
+        """Record the counts, at most every so many seconds, for ever.
+
+        A server to which no wrong secret is sent is not woken up.
+        """
+        while True:
+            await self._is_any.wait()
+            await asyncio.sleep(every_s)
+            self._is_any.clear()
+            counts, self._counts = self._counts, Counter()
+            try:
+                await record([Refused(*key, number) for key, number in counts.items()])
+            except QwicketError:
+                _log.warning("refused sign-ins could not be recorded; they are counted on")
+                self._counts.update(dict(counts.most_common(_MAX_REFUSED)))
+                self._is_any.set()
 
 
 def network(address: str) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 _DUTY: Final = "maintenance"
 _DAY_MS: Final = 24 * 3600 * 1000
+_KEEP_REFUSALS_MS: Final = 30 * _DAY_MS
 _KEEP_RESERVATIONS_MS: Final = 7 * _DAY_MS
 
 _log = logging.getLogger(__name__)
@@ -67,6 +68,7 @@ class MaintenanceLoop:
         await maintenance.delete_expired_keys(self._now_ms())
         await maintenance.revoke_expired_tokens(self._now_ms())
         await maintenance.delete_ended_reservations(self._now_ms() - _KEEP_RESERVATIONS_MS)
+        await maintenance.delete_refusals(self._now_ms() - _KEEP_REFUSALS_MS)
         gone = self._now_ms() - 1000 * RESTORABLE_S
         await _until_done(lambda: maintenance.purge_accounts(gone))
         if self._keep_days is not None:

@@ -402,3 +402,27 @@ class CancelledJobsBody(ResponseBody, frozen=True, kw_only=True):
 
     number: int
     ids: tuple[str, ...]
+
+
+class RefusalBody(ResponsePart, frozen=True, kw_only=True):
+    """Refused sign-ins of a minute.
+
+    Attributes:
+        minute: Its beginning.
+        address: Network address of the client; `others` for all that are not named.
+        number: Number of refusals.
+    """
+
+    minute: str
+    address: str
+    number: int
+
+
+class RefusalList(ResponseBody, frozen=True, kw_only=True):
+    """Refused sign-ins, the newest first.
+
+    Attributes:
+        refusals: By minute and address.
+    """
+
+    refusals: tuple[RefusalBody, ...]

@@ -219,6 +219,7 @@ class App:
         self._tasks += [
             asyncio.create_task(liveness.run()),
             asyncio.create_task(maintenance.run()),
+            asyncio.create_task(gateway.auth.refusals.run(store.maintenance.add_refusals)),
             asyncio.create_task(webhooks.run()),
         ]
         self._is_ready = True

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Final
 from qwicket.model.failures import Failure
 from qwicket.store import shares
 from qwicket.store.jobs import KEY_LIFE_MS, Jobs
-from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from qwicket.store.database import Tx
 
 _BATCH: Final = 200
@@ -102,6 +104,24 @@ class Maintenance(Operations):
     async def delete_ended_reservations(self, before: int) -> int:
         """Delete reservations and maintenance windows that ended before a time."""
         return await self._run_if_due("reservation_due", "reservation_purge", before=before)
+
+    @write_unflushed
+    def add_refusals(tx: Tx, refused: Sequence[tuple[int, str, int]]) -> None:
+        """Add refused sign-ins: minute, address and number of each."""
+        for minute, address, number in refused:
+            tx.run("refusal_add", minute=minute, address=address, number=number)
+
+    async def delete_refusals(self, before: int) -> int:
+        """Delete the counts of refused sign-ins of the minutes before a time."""
+        return await self._run_if_due("refusal_due", "refusal_expire", before=before)
+
+    @scan
+    def refusals(tx: Tx, before: int, number: int) -> list[tuple[int, str, int]]:
+        """Return minute, address and number of refused sign-ins, newest first."""
+        return [
+            (minute, address, count)
+            for minute, address, count in tx.all("refusal_page", before=before, number=number)
+        ]
 
     async def delete_orphaned_results(self) -> int:
         """Delete chunks of results that were never finished; return the number of results."""

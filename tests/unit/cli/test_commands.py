@@ -83,6 +83,7 @@ CONTRACT: Final = {
     "device on": ADMIN,
     "device off": ADMIN | {"--reason", "--until"},
     "audit list": ADMIN | {"--limit", "--json"},
+    "audit refusals": ADMIN | {"--limit", "--json"},
     "audit verify": ADMIN | {"--hash"},
     "device drain": ADMIN | {"--reason"},
     "device message": ADMIN,

@@ -223,3 +223,13 @@ async def test_a_restored_account_is_disabled_if_it_was_before(store: Store, ada
     await store.accounts.enable("ada")
     await store.accounts.delete("ada", "keep", NOW + 5)
     assert (await store.accounts.restore("ada")).disabled_at is None
+
+
+async def test_refused_sign_ins_are_added_up_listed_and_deleted_after_a_time(store: Store) -> None:
+    await store.maintenance.add_refusals([(NOW, "192.0.2.1", 2), (NOW, "others", 5)])
+    await store.maintenance.add_refusals([(NOW, "192.0.2.1", 1), (NOW + 60_000, "192.0.2.1", 1)])
+    found = await store.maintenance.refusals(NOW + 10**6, 10)
+    assert found == [(NOW + 60_000, "192.0.2.1", 1), (NOW, "others", 5), (NOW, "192.0.2.1", 3)]
+    assert await store.maintenance.refusals(NOW + 60_000, 1) == [(NOW, "others", 5)]
+    await store.maintenance.delete_refusals(NOW + 60_000)
+    assert await store.maintenance.refusals(NOW + 10**6, 10) == found[:1]

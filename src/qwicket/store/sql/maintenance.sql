@@ -97,3 +97,18 @@ select 1 from token where revoked_at is null and expires_at <= :now limit 1;
 -- name: token_expire
 -- Reads all tokens, which are few.
 update token set revoked_at = expires_at where revoked_at is null and expires_at <= :now;
+
+-- name: refusal_add
+insert into sign_in_refusal (minute, address, number) values (:minute, :address, :number)
+on conflict (minute, address) do update set number = sign_in_refusal.number + excluded.number;
+
+-- name: refusal_due
+select 1 from sign_in_refusal where minute < :before limit 1;
+
+-- name: refusal_expire
+delete from sign_in_refusal where minute < :before;
+
+-- name: refusal_page
+-- Newest first; by the primary key.
+select minute, address, number from sign_in_refusal where minute < :before
+order by minute desc, address desc limit :number;

@@ -51,6 +51,13 @@ async def verify_audit(access: Access, actor: Actor, request: Request[None]) -> 
     return json(wire.verification(await access.admin.verify_audit(bytes.fromhex(known or ""))))
 
 
+async def list_refusals(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
+    """List refused sign-ins by minute and address, the newest first."""
+    before, limit = page(request.query_params, access.limits.requests.list_page)
+    found = await access.admin.refusals(INT64_MAX if before is None else before, limit)
+    return json(wire.refusal_list(found))
+
+
 def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
     """Return the handler of a route that records what it does."""
     handler = route.handler

@@ -164,6 +164,11 @@ _ROUTES: Final[tuple[Route, ...]] = (
         responses=(schema.ActList,),
     ),
     Route(
+        *("GET", "/audit/refusals", audit.list_refusals, _A),
+        query=("limit", "before"),
+        responses=(schema.RefusalList,),
+    ),
+    Route(
         *("GET", "/audit/verification", audit.verify_audit, _A),
         query=("hash",),
         responses=(schema.VerificationBody,),

@@ -105,3 +105,12 @@ def job_list(found: Sequence[AnyJob], limit: int) -> schema.AdminJobList:
     return schema.AdminJobList(
         jobs=tuple(map(any_job, found)), next=found[-1].job.seq if len(found) == limit else None
     )
+
+
+def refusal_list(found: Sequence[tuple[int, str, int]]) -> schema.RefusalList:
+    return schema.RefusalList(
+        refusals=tuple(
+            schema.RefusalBody(minute=time(minute) or "", address=address, number=number)
+            for minute, address, number in found
+        ),
+    )
