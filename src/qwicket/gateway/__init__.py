@@ -9,8 +9,6 @@ from qwicket.gateway.access_tokens import AccessTokens, SignedURL
 from qwicket.gateway.accounts import Accounts
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
-from qwicket.gateway.bulk import Bulk
-from qwicket.gateway.compilation import Compilation
 from qwicket.gateway.devices import Devices
 from qwicket.gateway.first_polls import HOLD_MS, FirstPolls
 from qwicket.gateway.groups import Groups, Records
@@ -20,7 +18,6 @@ from qwicket.gateway.queue import Queue
 from qwicket.gateway.results import Results
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
-from qwicket.gateway.uploads import Uploads
 from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
 from qwicket.scheduling import Forecaster, WebhookClient
 from qwicket.store import Program
@@ -31,7 +28,10 @@ if TYPE_CHECKING:
     from qwicket.compute import ParserPool
     from qwicket.gateway.admin import Admin
     from qwicket.gateway.budgets import Budgets
+    from qwicket.gateway.bulk import Bulk
+    from qwicket.gateway.compilation import Compilation
     from qwicket.gateway.scalers import Scalers
+    from qwicket.gateway.uploads import Uploads
     from qwicket.gateway.webhooks import Webhooks
     from qwicket.model.limits import Limits
     from qwicket.store import Store
@@ -60,14 +60,11 @@ class Gateway:
         tokens: An account's tokens.
         devices: Devices and their calibrations.
         jobs: Submits, reads, waits for, cancels and deletes jobs.
-        bulk: Cancels and deletes many jobs at once.
         results: Programs and results of jobs.
-        compilation: Circuits of jobs as they were compiled.
         queue: Positions and forecasts.
         first_polls: Holds the first status read of a young job.
         groups: Groups of jobs.
         records: Documents that clients register.
-        uploads: Jobs whose programs are uploaded.
         agents: Labs' agents.
         pilots: Workers on other machines.
     """
@@ -86,6 +83,8 @@ class Gateway:
     ) -> None:
         admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
         self._store = store
+        self._parsers = parsers
+        self._admission = admission
         self._now_ms = now_ms
         self.limits = limits
         self.auth = SignIn(store, limits.sign_in, now_ms)
@@ -96,20 +95,38 @@ class Gateway:
         self.groups = Groups(store, limits, now_ms)
         self.records = Records(store, limits, now_ms)
         self.jobs = Jobs(store, admission, self.groups, limits, now_ms)
-        self.bulk = Bulk(store, limits, now_ms, self.jobs.waiter)
         self.results = Results(store)
-        self.compilation = Compilation(store, parsers)
         forecaster = Forecaster(store, now_ms)
         self.queue = Queue(store, admission, forecaster, now_ms)
         self.first_polls = FirstPolls(
             self.jobs.waiter, forecaster, self.auth.confirm, now_ms, first_poll_ms
         )
-        self.uploads = Uploads(store, admission, limits, now_ms)
         self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
         self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
         self._webhook_client = webhook_client or WebhookClient()
 
     # Few servers need these services, and the start is faster without them.
+
+    @cached_property
+    def bulk(self) -> Bulk:
+        """Return what cancels and deletes many jobs at once."""
+        from qwicket.gateway.bulk import Bulk
+
+        return Bulk(self._store, self.limits, self._now_ms, self.jobs.waiter)
+
+    @cached_property
+    def compilation(self) -> Compilation:
+        """Return the circuits of jobs as they were compiled."""
+        from qwicket.gateway.compilation import Compilation
+
+        return Compilation(self._store, self._parsers)
+
+    @cached_property
+    def uploads(self) -> Uploads:
+        """Return the service for jobs whose programs are uploaded."""
+        from qwicket.gateway.uploads import Uploads
+
+        return Uploads(self._store, self._admission, self.limits, self._now_ms)
 
     @cached_property
     def scalers(self) -> Scalers:
