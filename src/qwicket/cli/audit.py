@@ -15,6 +15,15 @@ from qwicket.schema import admin as schema
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
 
+_limit = click.option(
+    "--limit",
+    type=click.IntRange(1, 1_000),
+    default=50,
+    show_default=True,
+    metavar="N",
+    help="Number of rows, from the newest one back.",
+)
+
 
 @click.group(cls=Section)
 def audit() -> None:
@@ -22,14 +31,7 @@ def audit() -> None:
 
 
 @audit.command("list")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1_000),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="Number of acts, from the newest one back.",
-)
+@_limit
 @json_flag
 @options.administration
 def list_acts(limit: int, as_json: bool, admin: Administration) -> None:
@@ -60,14 +62,7 @@ def _values(subject: dict[str, object], names: list[str]) -> str:
 
 
 @audit.command("refusals")
-@click.option(
-    "--limit",
-    type=click.IntRange(1, 1_000),
-    default=50,
-    show_default=True,
-    metavar="N",
-    help="Number of rows, from the newest one back.",
-)
+@_limit
 @json_flag
 @options.administration
 def list_refusals(limit: int, as_json: bool, admin: Administration) -> None:

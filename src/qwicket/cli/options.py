@@ -102,6 +102,30 @@ database_url = setting(
 )
 
 
+_OF_WORKERS: Final = (
+    setting("--connect", "url", required=True, metavar="URL", help="Address of the server."),
+    setting(
+        "--token-file",
+        type=click.Path(dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="File with a token of the scope compute:serve.",
+    ),
+    setting("--token", metavar="TOKEN", help="The token; better in the environment or a file."),
+    setting(
+        "--insecure",
+        is_flag=True,
+        help="Allow http:// to another machine: anyone can read the token.",
+    ),
+)
+
+
+def server_of_workers(command: F) -> F:
+    """Add the options that name a server, and the token to run its jobs, to a command."""
+    for option in reversed(_OF_WORKERS):
+        command = option(command)
+    return command
+
+
 _url = click.option(
     "--url",
     metavar="URL",

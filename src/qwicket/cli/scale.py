@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from qwicket.cli import options
 from qwicket.cli.agent import token_of
-from qwicket.cli.options import client_errors
 from qwicket.cli.worker import check_address
 
 if TYPE_CHECKING:
@@ -21,30 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command(short_help="Start workers in Slurm or Kubernetes when jobs wait.")
-@click.option(
-    "--connect",
-    "url",
-    envvar="QWICKET_CONNECT",
-    show_envvar=True,
-    required=True,
-    metavar="URL",
-    help="Address of the server.",
-)
-@click.option(
-    "--token-file",
-    envvar="QWICKET_TOKEN_FILE",
-    show_envvar=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="File with a token of the scope compute:serve; with --slurm, workers read it, too.",
-)
-@click.option(
-    "--token",
-    envvar="QWICKET_TOKEN",
-    show_envvar=True,
-    metavar="TOKEN",
-    help="The token, with --kubernetes; better in the environment.",
-)
+@options.server_of_workers
 @click.option(
     "--slurm",
     metavar="'NAME=VALUE …'",
@@ -117,14 +94,7 @@ if TYPE_CHECKING:
     metavar="TEXT",
     help="With --slurm: the program on the nodes, such as 'apptainer run qwicket.sif'.",
 )
-@click.option(
-    "--insecure",
-    envvar="QWICKET_INSECURE",
-    show_envvar=True,
-    is_flag=True,
-    help="Allow http:// to another machine: anyone can read the token.",
-)
-@client_errors
+@options.client_errors
 def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
     """Start workers in a batch system when jobs wait; they end by themselves.
 

@@ -12,103 +12,59 @@ from urllib.parse import urlsplit
 
 import click
 
+from qwicket.cli import options
 from qwicket.cli.agent import token_of
-from qwicket.cli.options import client_errors
 
 if TYPE_CHECKING:
     from qwicket.pilots import Node, Pilot
 
 
 @click.command()
-@click.option(
-    "--connect",
-    "url",
-    envvar="QWICKET_CONNECT",
-    show_envvar=True,
-    required=True,
-    metavar="URL",
-    help="Address of the server.",
-)
-@click.option(
-    "--token-file",
-    envvar="QWICKET_TOKEN_FILE",
-    show_envvar=True,
-    type=click.Path(dir_okay=False, path_type=Path),
-    metavar="FILE",
-    help="File with a token of the scope compute:serve.",
-)
-@click.option(
-    "--token",
-    envvar="QWICKET_TOKEN",
-    show_envvar=True,
-    metavar="TOKEN",
-    help="The token; better in the environment or a file.",
-)
-@click.option(
+@options.server_of_workers
+@options.setting(
     "--slots",
-    envvar="QWICKET_SLOTS",
-    show_envvar=True,
     type=click.IntRange(1, 1024),
     metavar="N",
     help="Jobs at the same time; by default one per core, or as many as Slurm gives.",
 )
-@click.option(
+@options.setting(
     "--memory-bytes",
-    envvar="QWICKET_MEMORY_BYTES",
-    show_envvar=True,
     type=click.IntRange(1 << 20),
     metavar="BYTES",
     help="Memory of one job; by default this machine's, or what Slurm gives, divided by the slots.",
 )
-@click.option(
+@options.setting(
     "--devices",
-    envvar="QWICKET_DEVICES",
-    show_envvar=True,
     metavar="NAME,…",
     help="Only the jobs of these devices.",
 )
-@click.option(
+@options.setting(
     "--name",
-    envvar="QWICKET_NAME",
-    show_envvar=True,
     metavar="NAME",
     help="Name of this worker in its jobs, before a random part; by default that of the machine.",
 )
-@click.option(
+@options.setting(
     "--walltime-s",
-    envvar="QWICKET_WALLTIME_S",
-    show_envvar=True,
     type=click.FloatRange(1, 366 * 86_400),
     metavar="SECONDS",
     help="Time after which it is ended; longer jobs are not taken. By default Slurm's.",
 )
-@click.option(
+@options.setting(
     "--grace",
     "grace_s",
-    envvar="QWICKET_GRACE",
-    show_envvar=True,
     default=20.0,
     show_default=True,
     type=click.FloatRange(0, 86_400),
     metavar="SECONDS",
     help="On SIGTERM, let running jobs go on for so long; then they are given back.",
 )
-@click.option(
+@options.setting(
     "--idle-s",
-    envvar="QWICKET_IDLE_S",
-    show_envvar=True,
     type=click.FloatRange(1, 86_400),
     metavar="SECONDS",
     help="End when there was no job for so long; by default it waits for ever.",
 )
-@click.option(
-    "--insecure",
-    envvar="QWICKET_INSECURE",
-    show_envvar=True,
-    is_flag=True,
-    help="Allow http:// to another machine: anyone can read the token.",
-)
-@client_errors
+@options.client_errors
 def worker(
     url: str,
     token_file: Path | None,
