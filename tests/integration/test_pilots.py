@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -161,11 +161,11 @@ def test_a_second_signal_gives_running_jobs_back_at_once(
     lone: LiveServer, http: httpx.Client, tmp_path: Path
 ) -> None:
     with pilot(lone, tmp_path, "--grace", "600") as live:
-        job = submit(http, slow(25, 4000))
+        job = submit(http, slow(22, 8000))
         until(lambda: read(http, job)["state"] == "running", "it runs")
         live.process.terminate()
-        with pytest.raises(subprocess.TimeoutExpired):
-            live.process.wait(1)
+        time.sleep(1)
+        assert live.process.poll() is None, (events(http, job), live.said())
         assert live.stop() == 0
         assert read(http, job)["state"] == "queued"
 

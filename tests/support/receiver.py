@@ -56,6 +56,9 @@ class Receiver:
                 length = int(self.headers["content-length"])
                 headers = {name.lower(): value for name, value in self.headers.items()}
                 body = self.rfile.read(length)
+                if len(body) < length:  # the sender was killed while it sent
+                    self.close_connection = True
+                    return
                 receiver._handle(self, Delivery(self.path, headers, body, time.monotonic()))
 
             def log_message(self, format: str, *args: Any) -> None:
