@@ -32,8 +32,8 @@ class BudgetState(NamedTuple):
         maximum: What may be used in a period, in its unit.
         used: What was used or is reserved in the present period, in its unit.
         left: What further jobs may use, in its unit.
-        begins_at: Beginning of the present period in Unix milliseconds; None if there is none.
-        ends_at: Its end; None if there is none.
+        begins_at: Beginning of the present period in Unix milliseconds; None without one.
+        ends_at: Its end; None without one.
     """
 
     budget: Budget

@@ -21,7 +21,7 @@ _BATCH: Final = 200
 """Jobs that one write cancels, so that others write in between."""
 _ACTOR: Final = "admin"
 """Who cancelled a job, in its events."""
-UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
+_UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
 
 
 class AnyJob(NamedTuple):
@@ -104,7 +104,7 @@ class JobAdmin:
             NotFound: There is no such account or project.
         """
         query = await self._named(query, account, project)
-        states = tuple(state for state in query.states or UNFINISHED if not state.is_final)
+        states = tuple(state for state in query.states or _UNFINISHED if not state.is_final)
         if not states:
             return []
         found: list[str] = []

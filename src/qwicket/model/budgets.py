@@ -108,7 +108,7 @@ class Budget(msgspec.Struct, frozen=True):
         return self.used if self.begins_at(now) == self.begun_at else 0
 
     def ends_at(self, now: int) -> int | None:
-        """Return the end of the present period; None if there is none."""
+        """Return the end of the present period; None without one."""
         return period_end(self.period, self.begins_at(now))
 
     def take(self, needed: Use, project: str, now: int) -> Budget:
@@ -124,7 +124,7 @@ class Budget(msgspec.Struct, frozen=True):
         return msgspec.structs.replace(self, used=used + amount, begun_at=self.begins_at(now))
 
     def begins_at(self, now: int) -> int:
-        """Return the beginning of the present period; 0 if there is none."""
+        """Return the beginning of the present period; 0 without one."""
         # A period never begins anew because the clock of another server is behind.
         return max(self.begun_at, period_start(self.period, now))
 

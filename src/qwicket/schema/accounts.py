@@ -90,7 +90,7 @@ class BudgetBody(ResponsePart, frozen=True, kw_only=True):
         maximum: What may be used in a period.
         used: What was used in this period, or is reserved for jobs that have not ended.
         left: What further jobs may use.
-        ends_at: End of this period in UTC; null if there is none.
+        ends_at: End of this period in UTC; null without one.
     """
 
     id: str

@@ -66,7 +66,7 @@ class AdminAccountBody(ResponsePart, frozen=True, kw_only=True):
         role: `admin` or `member`.
         email: E-mail address; `NAME@localhost` if the account has none.
         created_at: Time of its creation.
-        disabled_at: Time since which nobody can sign in; null if one can.
+        disabled_at: Time since which it cannot sign in; null if it can.
         deleted_at: Time of its deletion; null if it exists.
     """
 
@@ -94,7 +94,7 @@ class PersonBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         name: Name of the account.
-        email: E-mail address; null if there is none.
+        email: E-mail address; null without one.
     """
 
     name: Name
@@ -195,7 +195,7 @@ class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
         is_on: Whether it is on.
         is_draining: Whether it takes no new jobs although it is on.
         reason: Why it is off or drains, as users see it.
-        until: Time at which it turns on again; null if there is none.
+        until: Time at which it turns on again; null without one.
         message: Message to all its users.
         agents: Number of agents that serve it; null if the server itself runs its jobs.
         last_seen_at: Time of its agents' last request; null if there was none.
@@ -233,7 +233,7 @@ class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
             absent leaves its state as it is.
         is_draining: Whether a device that is on takes no new jobs.
         reason: Why it is off or drains: one line for users.
-        until: Time at which it turns on again, with its zone; null if there is none.
+        until: Time at which it turns on again, with its zone; null without one.
         message: Message to all its users, whatever its state; empty removes it, and absent leaves
             it as it is.
     """
@@ -333,7 +333,7 @@ class VerificationBody(ResponseBody, frozen=True, kw_only=True):
 
     Attributes:
         acts: Number of acts that fit, from the first one on.
-        hash: Hash of the last one of them; empty if there is none.
+        hash: Hash of the last one of them; empty without one.
         broken_at: Number of the first act that was changed or is missing; null if all fit.
         has_known: Whether one of them has the hash of the request.
     """

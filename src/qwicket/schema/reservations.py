@@ -81,7 +81,7 @@ class ReservationBody(ResponsePart, frozen=True, kw_only=True):
         slots: Number of slots that are reserved; null for all.
         exclusive: Whether it includes the other devices that use the same workers.
         drain_s: Seconds before the begin in which no job of others starts, whatever its estimate.
-        exam_waiting: Limit on the waiting jobs of each account in an exam; null if it is none.
+        exam_waiting: Limit on the waiting jobs of each account in an exam; null if it is no exam.
         reason: Text for all users.
         series: Id of the weekly series; null for a single window.
     """

@@ -45,7 +45,7 @@ _SUBJECTS: Final = {
         ("id", "account", "scopes", "devices", "expires_at", "revoked_at"),
     ),
 }
-"""What is kept of each kind of subject before and after an act; secrets are no part of it."""
+"""What is recorded of each kind of subject before and after an act; secrets are no part of it."""
 
 
 class Entry(NamedTuple):
@@ -83,7 +83,7 @@ class Verification(NamedTuple):
 
     Attributes:
         entries: Number of entries that fit, from the first one on.
-        hash: Hash of the last one of them; empty if there is none.
+        hash: Hash of the last one of them; empty without one.
         broken_at: Number of the first entry that does not fit; None if all do.
         has_known: Whether one of them has the hash that was asked for.
     """
@@ -95,7 +95,9 @@ class Verification(NamedTuple):
 
 
 class Act:
-    """One act of an administrator; its first write also writes the entry.
+    """One act of an administrator: its first write also writes an entry.
+
+    So does each later write that changes the subject further.
 
     Args:
         at: Unix milliseconds.
@@ -128,7 +130,7 @@ class Act:
 
     @contextmanager
     def recorded(self) -> Iterator[None]:
-        """Record the first write of the block that is committed."""
+        """Record what the writes of the block change."""
         token = ACT.set(self)
         try:
             yield
@@ -140,14 +142,14 @@ class Act:
         database: Database,
         operation: Callable[[Tx], T | Deferred[T]],
     ) -> T:
-        """Run a write, with the entry if it is the first one of the act."""
-        if self._is_written:
-            return await database.write(operation)
+        """Run a write, with an entry if it is the first one of the act or changes the subject."""
 
         def both(tx: Tx) -> T | Deferred[T]:
             before = self._read(tx)
             result = operation(tx)
-            self._add(tx, before, self._read(tx))
+            after = self._read(tx)
+            if before != after or not self._is_written:
+                self._add(tx, before, after)
             return result
 
         done = await database.write(both)

@@ -106,7 +106,7 @@ class Budgets(Operations):
     def use_of(tx: Tx, since: int, until: int) -> list[ProjectUse]:
         """Return what the jobs that ended in a time have used, by project and device.
 
-        Both times are beginnings of days, because what deleted jobs have used is kept by day.
+        Both times are beginnings of days, because what deleted jobs have used is stored by day.
         """
         found = tx.all("use_list", since=since, until=until)
         return [

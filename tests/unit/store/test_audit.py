@@ -65,6 +65,19 @@ async def test_an_act_of_several_writes_is_one_entry(store: Store) -> None:
     assert [entry.seq for entry in await store.audit.page(10, 10)] == [1]
 
 
+async def test_each_write_of_an_act_that_changes_its_subject_is_an_entry(store: Store) -> None:
+    await add(store, "ada")
+    with act("account", "ada", email="ada@example.org", role="admin").recorded():
+        await store.accounts.set_email("ada", "ada@example.org")
+        await store.accounts.set_role("ada", "admin", NOW)
+        await store.accounts.set_role("ada", "admin", NOW)
+    third, second, _ = await store.audit.page(10, 10)
+    assert json.loads(second.after)["email"] == "ada@example.org"
+    assert json.loads(second.after)["role"] == json.loads(third.before)["role"] == "member"
+    assert json.loads(third.after)["role"] == "admin"
+    assert (await store.audit.verify()).entries == 3
+
+
 async def test_writes_outside_of_an_act_are_not_recorded(store: Store) -> None:
     await store.accounts.add("ada", "member", email=None, password_hash=None, now=NOW)
     assert await store.audit.page(10, 10) == []
