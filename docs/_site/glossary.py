@@ -64,6 +64,7 @@ TERMS = [
     Term("reservation", "A time in which a device runs the jobs of some projects alone.", "howto/reservations.md"),
     Term("runner", "A process that holds leases of jobs: a server, or a lab's agent."),
     Term("scope", "A right of a token, such as `jobs:read`.", "../SECURITY.md#scopes"),
+    Term("session", "A person who is signed in at the pages under `/ui`, until they sign out or it expires.", "decisions/0038-pages.md"),
     Term("share", "A project's weight in the queue.", "queue.md"),
     Term("shot", "One run of a circuit, with one outcome for each measured bit, mode or wire."),
     Term("signed URL", "An address that carries its own permission for a limited time.", "decisions/0016-access-tokens.md"),

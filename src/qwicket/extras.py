@@ -9,7 +9,7 @@ __all__ = ["EXTRAS", "NotInstalled", "missing", "require"]
 
 EXTRAS: Final = {
     "server": (
-        *("argon2", "httptools", "jwt", "prometheus_client", "re2", "scipy"),
+        *("argon2", "httptools", "jinja2", "jwt", "prometheus_client", "re2", "scipy"),
         *("starlette", "uvicorn", "uvloop"),
     ),
     "postgres": ("psycopg", "psycopg_pool"),

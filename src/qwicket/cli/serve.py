@@ -274,6 +274,20 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Hold the first status read of a job that is about to end for so long at most; 0 is off.",
 )
 @setting(
+    "--no-passwords",
+    is_flag=True,
+    help="Accept no passwords, at the pages or at any dialect; people sign in with tokens.",
+)
+@setting(
+    "--session-s",
+    default=12 * 3_600.0,
+    show_default="12 hours",
+    type=click.FloatRange(60, 366 * 86_400),
+    callback=_finite,
+    metavar="SECONDS",
+    help="Time after which people must sign in again at the pages under /ui.",
+)
+@setting(
     "--webhook-private",
     is_flag=True,
     help="Allow webhooks with http:// and with addresses of this machine or of private networks,"

@@ -175,6 +175,7 @@ class Dialect:
         routes: In the order in which they are tried.
         error_body: Renders an error.
         error_type: Content type of those bodies.
+        error_headers: Headers of those responses.
         recast: Replaces an error whose own status would mislead the vendor's clients.
         challenge: Name of the authentication scheme in `WWW-Authenticate`.
         collapse_slashes: Whether empty segments of a path are ignored, as clients write them.
@@ -191,6 +192,7 @@ class Dialect:
         error_body: ErrorBody,
         *,
         error_type: str = _JSON,
+        error_headers: Mapping[str, str] | None = None,
         recast: Callable[[QwicketError], QwicketError] | None = None,
         challenge: str = "Bearer",
         collapse_slashes: bool = False,
@@ -202,6 +204,7 @@ class Dialect:
         self._handlers = handlers
         self._error_body = error_body
         self._error_type = error_type
+        self._error_headers = error_headers or {}
         self._recast = recast
         self._challenge = challenge
         self._collapse_slashes = collapse_slashes
@@ -284,7 +287,7 @@ class Dialect:
         error.detail = clipped(error.detail, _MAX_DETAIL_CHARS)  # it may quote the request
         if error.field is not None:
             error.field = clipped(error.field, _MAX_FIELD_CHARS)
-        headers = {}
+        headers = {**self._error_headers}
         if isinstance(error, MethodNotAllowed):
             headers["Allow"] = ", ".join(error.allowed)
         if error.retry_after_s is not None:

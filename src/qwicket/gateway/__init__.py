@@ -19,6 +19,7 @@ from qwicket.gateway.results import Results
 from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
+from qwicket.model.accounts import SignInSettings
 from qwicket.scheduling import Forecaster, WebhookClient
 from qwicket.store import Program
 
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
     from qwicket.gateway.scalers import Scalers
+    from qwicket.gateway.sessions import Sessions
     from qwicket.gateway.uploads import Uploads
     from qwicket.gateway.webhooks import Webhooks
     from qwicket.model.limits import Limits
@@ -51,9 +53,11 @@ class Gateway:
         first_poll_ms: Longest hold of a young job's first status read; 0 disables it.
         memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
         webhook_client: Sends test events; by default to public addresses alone.
+        sign_in: How people sign in.
 
     Attributes:
         limits: Bounds on all requests.
+        sign_in: How people sign in.
         auth: Signs in with tokens and passwords.
         access_tokens: Signs short-lived tokens and URLs, and verifies them.
         accounts: Accounts and their projects.
@@ -80,6 +84,7 @@ class Gateway:
         first_poll_ms: int = HOLD_MS,
         memory_grows: bool = False,
         webhook_client: WebhookClient | None = None,
+        sign_in: SignInSettings | None = None,
     ) -> None:
         admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
         self._store = store
@@ -87,7 +92,10 @@ class Gateway:
         self._admission = admission
         self._now_ms = now_ms
         self.limits = limits
-        self.auth = SignIn(store, limits.sign_in, now_ms)
+        self.sign_in = sign_in or SignInSettings()
+        self.auth = SignIn(
+            store, limits.sign_in, now_ms, are_passwords_on=self.sign_in.are_passwords_on
+        )
         self.access_tokens = AccessTokens(store, self.auth, now_ms)
         self.accounts = Accounts(store)
         self.tokens = Tokens(store, self.auth, limits, now_ms)
@@ -141,6 +149,13 @@ class Gateway:
         from qwicket.gateway.webhooks import Webhooks
 
         return Webhooks(self._store, self._webhook_client, self.limits, self._now_ms)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Return the service for people who are signed in at the pages."""
+        from qwicket.gateway.sessions import Sessions
+
+        return Sessions(self._store, self.auth, self.limits, self.sign_in, self._now_ms)
 
     @cached_property
     def budgets(self) -> Budgets:

@@ -49,8 +49,16 @@ def subject(actor: Actor) -> str:
 class SignIn:
     """Verifies credentials. Tokens are cached for `CACHE_TTL_S`, which delays revocations."""
 
-    def __init__(self, store: Store, limits: SignInLimits, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        store: Store,
+        limits: SignInLimits,
+        now_ms: Callable[[], int],
+        *,
+        are_passwords_on: bool = True,
+    ) -> None:
         self._store = store
+        self._are_passwords_on = are_passwords_on
         self._now_ms = now_ms
         self._owners = TTLCache(store.accounts.token_owner)
         self._passwords = Passwords(limits)
@@ -133,10 +141,16 @@ class SignIn:
         """Return the account with this name (or e-mail address) and password, with default scopes.
 
         Raises:
-            Unauthenticated: Name or password is wrong, without distinction.
+            Unauthenticated: Name or password is wrong, without distinction; or this server accepts
+                no passwords.
             TooManyRequests: Name or password is wrong, and so were many before from this address or
                 for this name; or too many from this address wait to be compared one at a time.
         """
+        if not self._are_passwords_on:
+            raise Unauthenticated(
+                "This server accepts no passwords: sign in with a token, or at /ui with your"
+                " organisation's sign-in."
+            )
         found = await self._store.accounts.for_password(login)
         usable = found if found and not found.account.disabled_at else None
         stored = usable.password_hash if usable else None

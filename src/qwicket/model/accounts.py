@@ -12,7 +12,8 @@ from qwicket.model.errors import Forbidden, InvalidRequest
 
 Role = Literal["admin", "member"]
 
-NAME_PATTERN: Final = re.compile(r"[a-z0-9][a-z0-9._-]{0,38}")
+MAX_NAME_CHARS: Final = 39
+NAME_PATTERN: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
 ACCESS_TOKEN_S: Final = 300.0
 """Life of an access token for clients that renew it."""
@@ -45,6 +46,12 @@ class Scope(StrEnum):
 ADMIN_SCOPES: Final = frozenset({Scope.ADMIN, Scope.COMPUTE_SERVE})
 """Scopes for accounts of the role `admin` alone."""
 DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)
+
+
+SELF_SERVICE_SCOPES: Final = (*DEFAULT_SCOPES, Scope.TOKENS_WRITE)
+"""Scopes of the tokens that members make for themselves once they are signed in."""
+SESSION_S: Final = 12 * 3_600.0
+"""Life of a session at the pages."""
 
 
 JobsOfDeleted = Literal["keep", "remove"]
@@ -97,6 +104,18 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     revoked_at: int | None = None
     parent: str | None = None
+
+
+class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
+    """How people sign in.
+
+    Attributes:
+        are_passwords_on: Whether names and passwords are accepted.
+        session_s: Life of a session at the pages, in seconds.
+    """
+
+    are_passwords_on: bool = True
+    session_s: float = SESSION_S
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from qwicket import devices
+from qwicket import devices, pages
 from qwicket.compute import ClusterUnavailable, LocalCompute, ParserPool
 from qwicket.compute.memory import available_bytes
 from qwicket.dialects import DialectSettings, mounts, shown_by
+from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.gateway import Gateway
 from qwicket.gateway.response_budget import ResponseBudget
@@ -174,6 +175,7 @@ class App:
             first_poll_ms=settings.first_poll_ms,
             memory_grows=settings.limits.jobs.memory_bytes is None,
             webhook_client=webhook_client,
+            sign_in=settings.sign_in,
         )
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
@@ -185,14 +187,15 @@ class App:
             *(self._compute, self._express, self._parsers, access, webhooks),
         )
         public_url = (settings.public_url or "").rstrip("/")
-        dialects = mounts(
-            gateway,
-            DialectSettings(public_url, settings.access_token_s, settings.ibm_access_token_s),
+        dialect_settings = DialectSettings(
+            public_url, settings.access_token_s, settings.ibm_access_token_s
         )
+        dialects = mounts(gateway, dialect_settings)
         apps: dict[str, ASGIApp] = {
             **dialects,
             "": with_browser_redirect(dialects[""]),
             **docs(dialects),
+            "/ui": DialectOnDemand(pages.APPLICATION, gateway, dialect_settings),
             **probes(
                 lambda: self._is_ready and store.is_alive,
                 gateway.auth.by_token,

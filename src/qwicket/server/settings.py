@@ -11,7 +11,7 @@ import msgspec
 
 from qwicket.folders import default_data_dir
 from qwicket.gateway.first_polls import HOLD_MS
-from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S
+from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S, SESSION_S, SignInSettings
 from qwicket.model.limits import Limits
 
 
@@ -66,6 +66,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         access_token_s: Life in seconds of an access token, for clients that renew it.
         ibm_access_token_s: The same for IBM's clients, which never renew theirs.
         first_poll_ms: The longest time for which the first status read of a young job is held.
+        no_passwords: Whether names and passwords are refused at every dialect and at the pages.
+        session_s: Life in seconds of a session at the pages.
         webhook_private: Whether webhooks may have addresses that are not public, and no TLS.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: Format of the log's lines.
@@ -96,11 +98,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     access_token_s: float = ACCESS_TOKEN_S
     ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
     first_poll_ms: int = HOLD_MS
+    no_passwords: bool = False
+    session_s: float = SESSION_S
     webhook_private: bool = False
     keep_days: float | None = None
     log_format: LogFormat = "text"
     access_log: bool = False
     limits: Limits = Limits()
+
+    @property
+    def sign_in(self) -> SignInSettings:
+        """Return how people sign in."""
+        return SignInSettings(are_passwords_on=not self.no_passwords, session_s=self.session_s)
 
     def __repr__(self) -> str:
         return f"Settings(host={self.host!r}, port={self.port!r}, data_dir={self.data_dir!r})"

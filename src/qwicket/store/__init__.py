@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
     from qwicket.store.reservations import Reservations
+    from qwicket.store.sessions import Sessions
 
 __all__ = [
     "Changed",
@@ -110,6 +111,13 @@ class Store:
         from qwicket.store.reservations import Reservations
 
         return Reservations(self._database)
+
+    @cached_property
+    def sessions(self) -> Sessions:
+        """Return the operations on sessions at the pages, which few servers show to people."""
+        from qwicket.store.sessions import Sessions
+
+        return Sessions(self._database)
 
     @property
     def is_alive(self) -> bool:

@@ -112,12 +112,14 @@ class Accounts(Operations):
 
     @write
     def disable(tx: Tx, name: str, now: int) -> Account:
-        """Disable an account, so that none of its tokens signs in.
+        """Disable an account, so that none of its tokens signs in, and end its sessions.
 
         Raises:
             NotFound: There is no such account.
         """
-        return _changed(tx, name, "account_disable", now=now)
+        account = _changed(tx, name, "account_disable", now=now)
+        tx.run("session_end_account", account=account.id)
+        return account
 
     @write
     def enable(tx: Tx, name: str) -> Account:
@@ -155,13 +157,14 @@ class Accounts(Operations):
 
     @write
     def reset(tx: Tx, name: str, password_hash: str | None, now: int) -> Account:
-        """Revoke all tokens, and set or remove the password.
+        """Revoke all tokens, end all sessions, and set or remove the password.
 
         Raises:
             NotFound: There is no such account.
         """
         account = _changed(tx, name, "account_set_password", password_hash=password_hash)
         tx.run("token_revoke_account", account=account.id, now=now)
+        tx.run("session_end_account", account=account.id)
         return account
 
     @write
@@ -173,6 +176,7 @@ class Accounts(Operations):
         """
         account = Accounts.by_name(tx, name)
         tx.run("account_delete", id=account.id, deletion=jobs, now=now)
+        tx.run("session_end_account", account=account.id)
         return account
 
     @write

@@ -96,6 +96,7 @@ class Maintenance(Operations):
         nameless = f"deleted-{account}"
         tx.run("project_rename", name=nameless, before=name)
         tx.run("token_revoke_account", account=account, now=before)
+        tx.run("identity_delete_of_account", account=account)
         tx.run("webhook_delete_of_account", account=account)
         tx.webhooks_were_removed = True
         tx.run("account_purge", id=account, name=nameless)

@@ -40,6 +40,8 @@ CONTRACT: Final = {
         "--access-token-s",
         "--ibm-access-token-s",
         "--first-poll-ms",
+        "--no-passwords",
+        "--session-s",
         "--webhook-private",
         "--keep-days",
         "--log-format",

@@ -1,0 +1,163 @@
+"""Sessions of people at the pages, and the tokens that they make for themselves.
+
+A session is a random text in a cookie, of which the database has the digest. Each request reads the
+session and its account, so the end of a session takes effect on all servers at once.
+"""
+
+from __future__ import annotations
+
+import secrets
+from typing import TYPE_CHECKING, Final
+
+from qwicket.gateway.signin import digest, new_secret
+from qwicket.gateway.tokens import NewToken
+from qwicket.model.accounts import DEFAULT_SCOPES, SELF_SERVICE_SCOPES, Scope, Token, check_name
+from qwicket.model.errors import Forbidden, InvalidRequest, NotFound, Unauthenticated
+from qwicket.model.ids import new_id, parse_id
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qwicket.gateway.signin import SignIn
+    from qwicket.model.accounts import Actor, Role, SignInSettings
+    from qwicket.model.limits import Limits
+    from qwicket.store import Store
+
+_SECRET_BYTES: Final = 32
+_MAX_SECRET_CHARS: Final = 64
+_MAX_LIFE_S: Final = 100 * 366 * 86_400
+_ENDED: Final = "You are not signed in, or your session has ended."
+
+
+class Sessions:
+    """Starts, verifies and ends sessions."""
+
+    def __init__(
+        self,
+        store: Store,
+        sign_in: SignIn,
+        limits: Limits,
+        settings: SignInSettings,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._sign_in = sign_in
+        self._limits = limits
+        self._now_ms = now_ms
+        self.session_s = settings.session_s
+
+    async def start(self, actor: Actor, replaced: str | None) -> str:
+        """Start a session of an actor who has just signed in; return its secret.
+
+        Args:
+            actor: Who has signed in.
+            replaced: The session that the browser had before. It ends, so that nobody who knew it
+                is signed in by it.
+
+        Raises:
+            Unauthenticated: The account is disabled.
+        """
+        secret, now = secrets.token_urlsafe(_SECRET_BYTES), self._now_ms()
+        await self._store.sessions.start(
+            *(actor.account, digest(secret)),
+            now=now,
+            expires_at=now + round(1000 * self.session_s),
+            ended=digest(replaced) if replaced else None,
+        )
+        return secret
+
+    async def actor(self, secret: str | None) -> Actor:
+        """Return who is signed in.
+
+        Raises:
+            Unauthenticated: There is no such session, or it has ended, or the account is disabled.
+        """
+        if not secret or len(secret) > _MAX_SECRET_CHARS:
+            raise Unauthenticated(_ENDED)
+        account = await self._store.sessions.account(digest(secret), self._now_ms())
+        if account is None:
+            raise Unauthenticated(_ENDED)
+        return await self._sign_in.by_subject(f"account {account}")
+
+    async def end(self, secret: str) -> None:
+        """End a session, on all servers at once."""
+        await self._store.sessions.end(digest(secret))
+
+    async def create_token(
+        self,
+        actor: Actor,
+        *,
+        scopes: Sequence[str] = (),
+        project: str | None = None,
+        life_s: int | None = None,
+    ) -> NewToken:
+        """Create a token of the actor's account.
+
+        Args:
+            actor: Who is signed in.
+            scopes: At most `own_scopes`; by default the three that reading and submitting need.
+            project: Name of one of the account's projects; by default its own.
+            life_s: Seconds until it expires; by default never.
+
+        Raises:
+            InvalidRequest: There is no such scope, or the life is out of its range.
+            Forbidden: The account may not have a token with such a scope.
+            NotFound: The account has no such project.
+            LimitExceeded: The account has its maximum of tokens.
+        """
+        if life_s is not None and not 1 <= life_s <= _MAX_LIFE_S:
+            raise InvalidRequest(
+                f"life_s must be from 1 to {_MAX_LIFE_S}; not {life_s}.", field="life_s"
+            )
+        if project is not None:
+            check_name(project, "project")
+        now = self._now_ms()
+        token = Token(
+            id=new_id(now),
+            account=actor.account,
+            project="",
+            scopes=_granted(scopes, actor.role),
+            devices=(),
+            created_at=now,
+            expires_at=None if life_s is None else now + 1000 * life_s,
+        )
+        secret = new_secret()
+        stored = await self._store.accounts.add_token(
+            token,
+            account=actor.account_name,
+            project=project,
+            digest=digest(secret),
+            maximum=self._limits.quotas.tokens,
+        )
+        return NewToken(stored, secret)
+
+    async def revoke_token(self, actor: Actor, token: str) -> None:
+        """Revoke a token of the actor's account and all tokens made from it.
+
+        Raises:
+            NotFound: The account has no such token.
+        """
+        # A text other than an id may contain NUL, on which PostgreSQL raises.
+        is_id = parse_id(token) is not None
+        found = await self._store.accounts.token(actor.account, token) if is_id else None
+        if found is None or found.revoked_at is not None:
+            raise NotFound("You have no such token.")
+        revoked = await self._store.accounts.revoke(token, self._now_ms())
+        self._sign_in.forget({each.id for each in revoked})
+
+
+def own_scopes(role: Role) -> tuple[Scope, ...]:
+    """Return the scopes of tokens that an account of this role may make for itself."""
+    return tuple(Scope) if role == "admin" else SELF_SERVICE_SCOPES
+
+
+def _granted(wanted: Sequence[str], role: Role) -> tuple[Scope, ...]:
+    known = tuple(Scope)
+    for scope in wanted:
+        if scope not in known:
+            raise InvalidRequest(
+                f"scopes: {scope[:100]!r} is not one of {', '.join(known)}.", field="scopes"
+            )
+        if scope not in own_scopes(role):
+            raise Forbidden(f"Your account may not make a token with {scope}.", field="scopes")
+    return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES

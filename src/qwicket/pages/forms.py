@@ -1,0 +1,123 @@
+"""Forms and cookies of the pages, and what protects them from other sites.
+
+A form has a hidden field that is derived from a cookie of the same browser. Another site can make
+the browser send the cookie, but it cannot read it, so it does not know the field.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl
+
+from qwicket.dialects.routing import Body
+from qwicket.model.errors import Forbidden, InvalidRequest
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.model.limits import Limits
+
+SESSION: Final = "qwicket_session"
+FORM: Final = "qwicket_form"
+"""Cookies: of a session, and of the forms of a browser in which nobody is signed in."""
+_MAX_FIELDS: Final = 64
+_MAX_COOKIE_CHARS: Final = 64
+_FIELD: Final = "csrf"
+_SAME: Final = (None, "same-origin", "none")
+
+
+class Form(dict[str, str]):
+    """Fields of a form. Of fields with the same name, `lists` has all."""
+
+    def __init__(self, fields: list[tuple[str, str]]) -> None:
+        super().__init__(fields)
+        self._fields = fields
+
+    def all(self, name: str) -> list[str]:
+        """Return the values of all fields with a name."""
+        return [value for key, value in self._fields if key == name]
+
+
+def _form(content: bytes, _limits: Limits) -> Form:
+    """Return the fields of a form.
+
+    Raises:
+        InvalidRequest: The body is not a form, or has too many fields.
+    """
+    try:
+        fields = parse_qsl(
+            content.decode("ascii"),
+            keep_blank_values=True,
+            errors="strict",
+            max_num_fields=_MAX_FIELDS,
+        )
+    except ValueError:
+        raise InvalidRequest(
+            f"The body must be a form of at most {_MAX_FIELDS} fields in UTF-8."
+        ) from None
+    for name, value in fields:
+        if "\0" in value:
+            raise InvalidRequest(f"The field {name[:100]!r} contains a NUL.", field=name[:100])
+    return Form(fields)
+
+
+FORM_BODY: Final = Body(_form, dict[str, str])
+
+
+def form_cookie(request: Request[Any]) -> str:
+    """Return the cookie of the browser's forms, or a new one."""
+    found = request.cookies.get(FORM, "")
+    return found if 20 <= len(found) <= _MAX_COOKIE_CHARS else secrets.token_urlsafe(32)
+
+
+def csrf(cookie: str) -> str:
+    """Return the hidden field of forms in a browser with this cookie."""
+    return hashlib.sha256(f"csrf {cookie}".encode()).hexdigest()
+
+
+def check_form(request: Request[Form], cookie_name: str) -> None:
+    """Refuse a form that another site has sent.
+
+    Raises:
+        Forbidden: Its hidden field does not belong to the browser's cookie.
+    """
+    cookie = request.cookies.get(cookie_name, "")
+    given = request.payload.get(_FIELD, "")
+    is_ours = bool(cookie) and hmac.compare_digest(csrf(cookie).encode(), given.encode())
+    if not is_ours or request.headers.get("sec-fetch-site") not in _SAME:
+        raise Forbidden("This form has expired, or is not from this site. Load the page again.")
+
+
+class Cookies:
+    """Sets and deletes cookies.
+
+    Args:
+        base: Path of the pages; the browser sends cookies nowhere else.
+        is_secure: Whether the public address of the server begins with `https`.
+    """
+
+    def __init__(self, base: str, *, is_secure: bool) -> None:
+        self._base = base
+        self._is_secure = is_secure
+
+    def set(
+        self, request: Request[Any], response: Response, name: str, value: str, life_s: float
+    ) -> None:
+        """Set a cookie that no script reads and that forms of other sites do not send."""
+        response.set_cookie(
+            name,
+            value,
+            max_age=round(life_s),
+            path=self._base,
+            secure=self._is_secure or request.scope["scheme"] == "https",
+            httponly=True,
+            samesite="lax",
+        )
+
+    def delete(self, request: Request[Any], response: Response, name: str) -> None:
+        """Delete a cookie."""
+        self.set(request, response, name, "", 0)

@@ -1,0 +1,170 @@
+"""The handlers of the pages."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from starlette.responses import RedirectResponse, Response
+
+from qwicket.gateway.sessions import own_scopes
+from qwicket.model.accounts import DEFAULT_SCOPES
+from qwicket.model.errors import InvalidRequest, Unauthenticated
+from qwicket.pages.forms import FORM, SESSION, Cookies, Form, check_form, csrf, form_cookie
+from qwicket.pages.rendering import HEADERS, Renderer
+
+if TYPE_CHECKING:
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.errors import QwicketError
+    from qwicket.model.limits import Limits
+
+_FORM_S: Final = 3_600.0
+_DAY_S: Final = 86_400
+_TITLES: Final = {
+    401: "You are not signed in",
+    403: "This is not allowed",
+    404: "There is no such page",
+}
+"""Titles of errors, where that of the error itself is for programs."""
+
+
+class Handlers:
+    """Handlers of the pages.
+
+    Args:
+        gateway: Does the work.
+        renderer: Renders templates.
+        cookies: Sets cookies.
+        base: Path of the pages.
+    """
+
+    def __init__(self, gateway: Gateway, renderer: Renderer, cookies: Cookies, base: str) -> None:
+        self._gateway = gateway
+        self._renderer = renderer
+        self._cookies = cookies
+        self._base = base
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._gateway.sessions.actor(request.cookies.get(SESSION))
+
+    # --- pages that all people see ----------------------------------------------------------------
+
+    async def read_style(self, request: Request[None]) -> Response:
+        """Read the style sheet."""
+        headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
+        return Response(self._renderer.style, headers=headers, media_type="text/css; charset=utf-8")
+
+    async def read_sign_in(self, request: Request[None]) -> Response:
+        """Read the page where people sign in."""
+        return self._sign_in_page(request)
+
+    async def sign_in_with_password(self, request: Request[Form]) -> Response:
+        """Sign in with name and password."""
+        check_form(request, FORM)
+        form = request.payload
+        name, password = form.get("name", ""), form.get("password", "")
+        try:
+            actor = await self._gateway.auth.by_password(name, password, request.address)
+        except Unauthenticated as error:
+            return self._sign_in_page(request, error)
+        return await self.signed_in(request, actor)
+
+    async def signed_in(self, request: Request[Any], actor: Actor) -> Response:
+        """Start a session with a new id, and go to the account."""
+        sessions = self._gateway.sessions
+        secret = await sessions.start(actor, request.cookies.get(SESSION))
+        response = self._redirect("")
+        self._cookies.set(request, response, SESSION, secret, sessions.session_s)
+        self._cookies.delete(request, response, FORM)
+        return response
+
+    def _sign_in_page(self, request: Request[Any], error: QwicketError | None = None) -> Response:
+        cookie = form_cookie(request)
+        response = self._renderer.page(
+            "sign-in",
+            200 if error is None else error.status,
+            title="Sign in",
+            wrong="" if error is None else error.detail,
+            passwords=self._gateway.sign_in.are_passwords_on,
+            provider="",
+            csrf=csrf(cookie),
+        )
+        self._cookies.set(request, response, FORM, cookie, _FORM_S)
+        return response
+
+    # --- pages of an account ----------------------------------------------------------------------
+
+    async def read_account(self, actor: Actor, request: Request[None]) -> Response:
+        """Read who is signed in, with the account's tokens."""
+        return await self._account_page(actor, request)
+
+    async def make_token(self, actor: Actor, request: Request[Form]) -> Response:
+        """Make a token, and show it once."""
+        check_form(request, SESSION)
+        form = request.payload
+        created = await self._gateway.sessions.create_token(
+            actor,
+            scopes=form.all("scope"),
+            project=form.get("project") or None,
+            life_s=_life_s(form.get("days", "")),
+        )
+        return await self._account_page(actor, request, created.secret)
+
+    async def revoke_token(self, actor: Actor, request: Request[Form]) -> Response:
+        """Revoke a token."""
+        check_form(request, SESSION)
+        await self._gateway.sessions.revoke_token(actor, request.path_params["id"])
+        return self._redirect("")
+
+    async def sign_out(self, actor: Actor, request: Request[Form]) -> Response:
+        """End the session."""
+        check_form(request, SESSION)
+        await self._gateway.sessions.end(request.cookies[SESSION])
+        response = self._redirect("/sign-in")
+        self._cookies.delete(request, response, SESSION)
+        return response
+
+    async def _account_page(
+        self, actor: Actor, request: Request[Any], new: str | None = None
+    ) -> Response:
+        gateway = self._gateway
+        projects = await gateway.accounts.projects(actor)
+        return self._renderer.page(
+            "account",
+            title="Your account",
+            account=await gateway.accounts.of(actor),
+            projects={each.id: each.name for each in projects},
+            tokens=await gateway.tokens.valid_tokens(actor),
+            scopes=own_scopes(actor.role),
+            usual=DEFAULT_SCOPES,
+            new=new,
+            csrf=csrf(request.cookies[SESSION]),
+        )
+
+    # --- errors -----------------------------------------------------------------------------------
+
+    def problem(self, error: QwicketError) -> bytes:
+        """Return the page of an error."""
+        title = _TITLES.get(error.status, error.title)
+        return self._renderer.text("problem", title=title, detail=error.detail)
+
+    def to_sign_in(self, error: QwicketError, _request: Request[Any]) -> Response | None:
+        """Return a redirect to the sign-in page if nobody is signed in."""
+        return self._redirect("/sign-in") if isinstance(error, Unauthenticated) else None
+
+    def _redirect(self, path: str) -> Response:
+        """Return a redirect to one of the pages. No address comes from a request."""
+        return RedirectResponse(self._base + path, 303, headers=HEADERS)
+
+
+def _life_s(days: str) -> int | None:
+    if not days:
+        return None
+    if not (days.isascii() and days.isdigit()) or len(days) > 5:
+        raise InvalidRequest("days must be a whole number from 1 to 36600.", field="days")
+    return int(days) * _DAY_S

@@ -1,0 +1,54 @@
+"""The routes of the pages, and the application that serves them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
+
+from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
+from qwicket.pages.forms import FORM_BODY, Cookies
+from qwicket.pages.handlers import Handlers
+from qwicket.pages.rendering import HEADERS, HTML, Renderer
+
+if TYPE_CHECKING:
+    from qwicket.dialects import DialectSettings
+    from qwicket.gateway import Gateway
+
+PREFIX: Final = "/ui"
+_OPEN: Final = Open("People sign in here.")
+
+
+def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
+    """Return the application of the pages.
+
+    Args:
+        gateway: Does the work.
+        settings: With the public address, whose path comes before that of the pages.
+    """
+    public = urlsplit(settings.public_url)
+    base = public.path.rstrip("/") + PREFIX
+    cookies = Cookies(base, is_secure=public.scheme == "https")
+    handlers = Handlers(gateway, Renderer(base), cookies, base)
+    return Dialect(
+        handlers,
+        _routes(handlers),
+        handlers.problem,
+        error_type=HTML,
+        error_headers=HEADERS,
+    )
+
+
+def _routes(made: Handlers) -> tuple[Route, ...]:
+    on = Handlers
+    return (
+        *(
+            Route("GET", path, on.read_account, ANY_TOKEN, on_error=made.to_sign_in)
+            for path in ("", "/")
+        ),
+        Route("GET", "/style.css", on.read_style, _OPEN),
+        Route("GET", "/sign-in", on.read_sign_in, _OPEN),
+        Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
+        Route("POST", "/sign-out", on.sign_out, ANY_TOKEN, FORM_BODY),
+        Route("POST", "/tokens", on.make_token, ANY_TOKEN, FORM_BODY),
+        Route("POST", "/tokens/{id}/revoke", on.revoke_token, ANY_TOKEN, FORM_BODY),
+    )

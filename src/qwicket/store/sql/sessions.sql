@@ -1,0 +1,54 @@
+-- Sessions at the pages, and identities at a provider. Statements use primary keys unless they name
+-- an index.
+
+-- name: session_add
+-- Adds none for a disabled account.
+insert into session (digest, account, created_at, expires_at)
+select cast(:digest as {blob}), id, cast(:now as bigint), cast(:expires_at as bigint)
+from account where id = :account and disabled_at is null;
+
+-- name: session_expire
+-- Index session_by_expiry.
+delete from session where expires_at <= :now;
+
+-- name: session_trim
+-- Deletes the oldest sessions of an account but for some; index session_by_account.
+delete from session
+where account = :account and digest in (
+    select other.digest from session as other
+    where other.account = :account
+    order by other.created_at desc
+    limit 1000 offset :keep
+);
+
+-- name: session_account
+select account from session where digest = :digest and expires_at > :now;
+
+-- name: session_end
+delete from session where digest = :digest;
+
+-- name: session_end_account
+-- Index session_by_account.
+delete from session where account = :account;
+
+-- name: id_token_expire
+-- Index used_id_token_by_expiry.
+delete from used_id_token where expires_at <= :now;
+
+-- name: id_token_use
+insert into used_id_token (digest, expires_at) values (:digest, :expires_at)
+on conflict do nothing;
+
+-- name: identity_account
+select account from identity where issuer = :issuer and subject = :subject;
+
+-- name: identity_add
+insert into identity (issuer, subject, account, created_at)
+values (:issuer, :subject, :account, :now);
+
+-- name: account_with_email
+select id, disabled_at from account where email = :email and deleted_at is null;
+
+-- name: identity_delete_of_account
+-- Index identity_by_account.
+delete from identity where account = :account;
