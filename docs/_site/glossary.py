@@ -27,6 +27,7 @@ TERMS = [
     Term("access token", "A signed, short-lived token that a client gets for its token. It needs no row in the database, and ends with the token it was made from.", "decisions/0016-access-tokens.md"),
     Term("account", "A user of a server. It has tokens, a project of its own, and a role: `member` or `admin`.", "cli.md"),
     Term("agent", "The program on a lab's computer that fetches jobs for the lab's device and reports their outcomes.", "agents.md"),
+    Term("archive", "One file with an ended job, its program, options, calibration and result.", "howto/archive.md"),
     Term("attempt", "A run of a job that ended because its process died. The third attempt fails the job.", "states.md"),
     Term("batch", "Several programs in one job, each with its own result.", "formats.md#batches"),
     Term("budget", "What the jobs of a project may use: jobs, shots, seconds or credits, in a period.", "howto/budgets.md"),

@@ -43,6 +43,7 @@ __all__ = ["main"]
             "jobs": "jobs",
             "job": "jobs",
             "result": "jobs",
+            "archive": "archives",
             "cancel": "jobs",
             "delete": "jobs",
             "watch": "watch",

@@ -97,6 +97,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "jobs": ("qwicket jobs --state failed --since 1d",),
     "job": ("qwicket job 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
+    "archive": ("qwicket archive 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f job.zip",),
     "cancel": ("qwicket cancel 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "delete": ("qwicket delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "watch": ("qwicket watch 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f", "qwicket watch --all"),

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from qwicket.compute import ParserPool
     from qwicket.gateway.admin import Admin
+    from qwicket.gateway.archives import Archives
     from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
@@ -121,6 +122,13 @@ class Gateway:
         from qwicket.gateway.bulk import Bulk
 
         return Bulk(self._store, self.limits, self._now_ms, self.jobs.waiter)
+
+    @cached_property
+    def archives(self) -> Archives:
+        """Return the contents of jobs' archives."""
+        from qwicket.gateway.archives import Archives
+
+        return Archives(self._store)
 
     @cached_property
     def compilation(self) -> Compilation:

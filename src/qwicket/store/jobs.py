@@ -62,6 +62,15 @@ class Program(NamedTuple):
     source: bytes
 
 
+class SubmittedProgram(NamedTuple):
+    """A program as it was submitted, with its inputs as JSON and its packed options."""
+
+    format: str
+    source: bytes
+    inputs: str
+    options: bytes
+
+
 class PackedProgram(NamedTuple):
     """The circuits and options of a job, packed, and its device."""
 
@@ -332,6 +341,12 @@ class Jobs(Operations):
             NotFound: The job has no program, because it was refused or is a draft.
         """
         return Program(*existing(tx.one("program_get", id=job), "The job has no program."))
+
+    @scan
+    def submitted(tx: Tx, job: str) -> SubmittedProgram | None:
+        """Return the program of a job with its inputs and options, if it has one."""
+        row = tx.one("program_submitted", id=job)
+        return SubmittedProgram(*row) if row else None
 
     @scan
     def circuits(tx: Tx, job: str) -> bytes:

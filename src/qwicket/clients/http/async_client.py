@@ -7,6 +7,7 @@ module, because importing httpcore takes time.
 from __future__ import annotations
 
 import asyncio
+import math
 import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Final
@@ -106,8 +107,13 @@ class AsyncHTTPClient:
         # Raised outside the handler, so that the traceback has no object with the token.
         raise failure
 
-    async def stream(self, request: Request) -> AsyncGenerator[bytes | Response, None]:
-        """Yield a successful response in chunks, any other whole; see `HTTPClient.stream`."""
+    async def stream(
+        self, request: Request, *, min_bytes_per_s: float = math.inf
+    ) -> AsyncGenerator[bytes | Response, None]:
+        """Yield a successful response in chunks, any other whole; see `HTTPClient.stream`.
+
+        Received bytes extend the timeout at the rate `min_bytes_per_s`.
+        """
         deadline = asyncio.get_running_loop().time() + request.limit_s
         try:
             async with self._open(request, request.limit_s) as response:
@@ -122,6 +128,7 @@ class AsyncHTTPClient:
                         chunk = await anext(chunks, None)
                     if chunk is None:
                         return
+                    deadline += len(chunk) / min_bytes_per_s
                     yield chunk
         except _BROKEN as error:
             failure = self._failed(error)

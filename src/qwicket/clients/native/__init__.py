@@ -9,6 +9,7 @@ from qwicket.clients.native.client import Client, Device, aconnect, connect
 from qwicket.clients.native.errors import (
     ApiError,
     ClientError,
+    InvalidArchive,
     JobFailed,
     ServerBusy,
     UnexpectedResponse,
@@ -19,11 +20,13 @@ from qwicket.clients.native.jobs import Job
 
 if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
+    from qwicket.clients.native.archives import Archive, read_archive
     from qwicket.clients.native.events import Change, Event
     from qwicket.clients.native.results import Part, Result
 
 __all__ = [
     "ApiError",
+    "Archive",
     "AsyncClient",
     "AsyncDevice",
     "AsyncJob",
@@ -32,6 +35,7 @@ __all__ = [
     "ClientError",
     "Device",
     "Event",
+    "InvalidArchive",
     "Job",
     "JobFailed",
     "Part",
@@ -42,10 +46,12 @@ __all__ = [
     "WaitTimeout",
     "aconnect",
     "connect",
+    "read_archive",
 ]
 
 _LAZY = {
     **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob"), "aio"),
+    **dict.fromkeys(("Archive", "read_archive"), "archives"),
     **dict.fromkeys(("Change", "Event"), "events"),
     "Part": "results",
     "Result": "results",

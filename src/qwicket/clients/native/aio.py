@@ -13,6 +13,7 @@ from qwicket.clients.native.views import DeviceView, JobView, Listing
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Sequence
+    from os import PathLike
 
     from qwicket.clients.native.async_transport import AsyncTransport
     from qwicket.clients.native.client import Filters, Options
@@ -200,6 +201,13 @@ class AsyncJob(JobView):
         """Return a compiled circuit as OpenQASM 3; see `Job.compiled`."""
         transport = self._transport
         return await transport.run(operations.compiled(transport.api, self.id, part))
+
+    async def archive(self, path: str | PathLike[str]) -> None:
+        """Write the job with its program and result to a ZIP file; see `Job.archive`."""
+        from qwicket.clients.native.archives import written
+
+        with written(path) as file:
+            await self._transport.run(operations.job_archive(self._transport.api, self.id, file))
 
     async def cancel(self) -> AsyncJob:
         """Cancel the job; see `Job.cancel`."""

@@ -6,8 +6,9 @@ import asyncio
 from contextlib import aclosing, contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
-from qwicket.clients.http import InvalidResponse, NoResponse, RetryPolicy, deadlines
+from qwicket.clients.http import InvalidResponse, NoResponse, Response, RetryPolicy, deadlines
 from qwicket.clients.http.async_client import AsyncHTTPClient
+from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S
 from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
@@ -16,6 +17,7 @@ from qwicket.clients.native.protocol import (
     RETRY_POLICY,
     STREAM_POLICY,
     Api,
+    Download,
     Operation,
     Pause,
     Send,
@@ -134,6 +136,20 @@ class AsyncTransport:
 
     async def _send(self, step: Send) -> StepResult:
         try:
+            if isinstance(step, Download):
+                return await self._download(step)
             return await self._http.exchange(step)
         except (NoResponse, InvalidResponse) as error:
             return error
+
+    async def _download(self, step: Download) -> Response:
+        assert step.file is not None, "a download has a file"
+        step.file.seek(0)
+        step.file.truncate()
+        stream = self._http.stream(step, min_bytes_per_s=MIN_BYTES_PER_S)
+        async with aclosing(stream) as chunks:
+            async for chunk in chunks:
+                if isinstance(chunk, Response):
+                    return chunk
+                step.file.write(chunk)
+        return Response(200, {}, b"")

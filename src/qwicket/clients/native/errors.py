@@ -5,6 +5,7 @@ ClientError
 │   └── ServerBusy       the server stayed overloaded, starting or stopping
 ├── Unreachable          no response within the attempts and the time allowed
 ├── UnexpectedResponse   the response is not one of Qwicket's API
+├── InvalidArchive       the file is not an archive of a job, or was changed
 ├── JobFailed            the job ended without a result
 └── WaitTimeout          the job has not ended in time (also a TimeoutError)
 """
@@ -70,6 +71,10 @@ class Unreachable(ClientError):
 
 class UnexpectedResponse(ClientError):
     """The response is not one of Qwicket's API. Is the address right?"""
+
+
+class InvalidArchive(ClientError):
+    """The file is not an archive or export of jobs, was changed, or is of a newer version."""
 
 
 class JobFailed(ClientError):

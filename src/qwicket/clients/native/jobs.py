@@ -13,6 +13,7 @@ from qwicket.clients.native.views import JobView
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+    from os import PathLike
 
     from qwicket.clients.native.events import Event
     from qwicket.clients.native.results import Result
@@ -117,6 +118,25 @@ class Job(JobView):
             ClientError: The request failed.
         """
         return self._transport.run(operations.compiled(self._transport.api, self.id, part))
+
+    def archive(self, path: str | PathLike[str]) -> None:
+        """Write the job with its program, options, calibration and result to a ZIP file.
+
+        The job must have ended. `read_archive` reads the file without a server. The file appears
+        at `path` once it was received as a whole; one that exists there is replaced.
+
+        Args:
+            path: The file.
+
+        Raises:
+            ApiError: The job has not ended.
+            ClientError: The request failed.
+            OSError: The file cannot be written.
+        """
+        from qwicket.clients.native.archives import written
+
+        with written(path) as file:
+            self._transport.run(operations.job_archive(self._transport.api, self.id, file))
 
     def cancel(self) -> Job:
         """Cancel the job. A waiting job is cancelled at once, a running job is requested to stop.

@@ -6,7 +6,7 @@ import math
 import secrets
 import time
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, urlencode
 
 from qwicket import schema
@@ -38,6 +38,7 @@ WAIT_S: Final = 3600.0
 """Default of `timeout` when waiting for a job."""
 RUN_WAIT_S: Final = 0.05
 """Default of `wait` when running a program: a small job takes one request."""
+_ZIP_TYPE: Final = "application/zip"
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
 _WATCHED_HOLD_S: Final = 1.0
@@ -280,3 +281,8 @@ def archive(api: Api, job: str, part: int) -> Operation[bytes]:
             "The response is not an archive of NumPy arrays. Is the address right?"
         )
     return content
+
+
+def job_archive(api: Api, job: str, file: IO[bytes]) -> Operation[None]:
+    """Write the archive of a job to a file."""
+    yield from api.download(f"{job_path(job)}/archive", _ZIP_TYPE, file)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import IO, Any, Final, TypeVar
 
 import msgspec
 
@@ -78,6 +78,17 @@ class Send(Request):
 
 
 @dataclass(frozen=True)
+class Download(Send):
+    """Send a request once; the result is a `Response`, whose body is in a file if it succeeded.
+
+    Attributes:
+        file: File that each attempt writes from its beginning.
+    """
+
+    file: IO[bytes] | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True)
 class Pause:
     """Pause for a time in seconds; the result is None."""
 
@@ -132,6 +143,13 @@ class Api:
             yield from self._retry(
                 Send("GET", path, headers={"Accept": accept}), self._retry_policy
             )
+        )
+
+    def download(self, path: str, accept: str, file: IO[bytes]) -> Operation[None]:
+        """Write a response of the media type `accept` to a file."""
+        headers = {"Accept": accept}
+        yield from self._retry(
+            Download("GET", path, headers=headers, file=file), self._retry_policy
         )
 
     def get_change(self, path: str, of: type[T], *, hold_s: float, within_s: float) -> Operation[T]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, RetryPolicy
+from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Response, RetryPolicy
 from qwicket.clients.http.failures import URL_SOURCE
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.native.errors import ClientError
@@ -14,6 +14,7 @@ from qwicket.clients.native.protocol import (
     RETRY_POLICY,
     STREAM_POLICY,
     Api,
+    Download,
     Operation,
     Pause,
     Send,
@@ -121,6 +122,18 @@ class Transport:
             time.sleep(step.seconds)
             return None
         try:
+            if isinstance(step, Download):
+                return self._download(step)
             return self._http.exchange(step)
         except (NoResponse, InvalidResponse) as error:
             return error
+
+    def _download(self, step: Download) -> Response:
+        assert step.file is not None, "a download has a file"
+        step.file.seek(0)
+        step.file.truncate()
+        for chunk in self._http.stream(step):
+            if isinstance(chunk, Response):
+                return chunk
+            step.file.write(chunk)
+        return Response(200, {}, b"")

@@ -203,6 +203,17 @@ class Handlers(WebhookHandlers):
         text = await self._gateway.compilation.openqasm(job, number, request.reservation)
         return Response(text, media_type=OPENQASM_TYPE)
 
+    async def read_archive(self, actor: Actor, request: Request[None]) -> ASGIApp:
+        """Read an ended job with its program, options, calibration and result in one ZIP file."""
+        from qwicket.dialects.native import archives  # late: it needs NumPy
+
+        job = await self._gateway.jobs.get(actor, request.path_params["id"])
+        contents = await self._gateway.archives.contents(job, request.reservation)
+        is_head = request.method == "HEAD"
+        return await archives.response(
+            self._gateway.archives, contents, request.reservation, is_head=is_head
+        )
+
     async def _wait(self, actor: Actor, request: Request[Any]) -> WaitResult:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         wait_s = params.seconds(request.query_params, "wait", self.limits.requests.wait_s)

@@ -116,6 +116,7 @@ ROUTES: Final[tuple[Route, ...]] = (
         *("GET", "/jobs/{id}/parts/{part}/compiled", _DO.read_compiled, _R),
         media_type="text/plain",
     ),
+    Route("GET", "/jobs/{id}/archive", _DO.read_archive, _R, media_type="application/zip"),
     Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, responses=(schema.groups.GroupList,)),
     Route(
         *("POST", "/groups", _DO.open_group, _W, _GROUP),

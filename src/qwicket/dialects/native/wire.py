@@ -261,7 +261,7 @@ def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody
         id=of.id,
         state=of.state,
         shots=of.shots,
-        parts=tuple(_part(number, part) for number, part in enumerate(parts)),
+        parts=tuple(outcome(number, part) for number, part in enumerate(parts)),
     )
 
 
@@ -271,9 +271,9 @@ def submitted(of: Job, parts: list[Outcome | Failure]) -> schema.results.Submitt
     return schema.results.SubmittedBody(**fields, result=result(of, parts))
 
 
-def part(of: Job, number: int, outcome: Outcome | Failure) -> dict[str, Any]:
+def part(of: Job, number: int, result: Outcome | Failure) -> dict[str, Any]:
     """Return the outcome of one circuit, with the ids of the part and of its job."""
-    body = msgspec.structs.asdict(_part(number, outcome))
+    body = msgspec.structs.asdict(outcome(number, result))
     fields = {name: value for name, value in body.items() if value is not None}
     return {"id": part_id(of.id, number), "job": of.id, "shots": of.shots, **fields}
 
@@ -290,7 +290,8 @@ def part_number(text: str, of: Job) -> int:
     return int(text)
 
 
-def _part(number: int, part: Outcome | Failure) -> schema.results.OutcomeBody:
+def outcome(number: int, part: Outcome | Failure) -> schema.results.OutcomeBody:
+    """Return the outcome of one circuit."""
     if isinstance(part, Failure):
         error = schema.jobs.ErrorBody(part.code, part.message)
         return schema.results.OutcomeBody(part=number, error=error)

@@ -62,6 +62,9 @@ values (:id, :format, :source, :inputs, :circuits, :options, :reader_version);
 -- name: program_get
 select format, source from program where job = :id;
 
+-- name: program_submitted
+select format, source, inputs, options from program where job = :id;
+
 -- name: program_circuits
 select circuits from program where job = :id;
 

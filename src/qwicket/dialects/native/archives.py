@@ -1,0 +1,257 @@
+"""The archive of a job as a streamed response. `qwicket.schema.archives` describes its members."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import io
+import zipfile
+from collections import deque
+from contextlib import aclosing
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+import msgspec
+import numpy as np
+from msgspec import structs
+from starlette.responses import Response
+
+from qwicket import schema
+from qwicket.circuits.outcomes import Encoded, decode
+from qwicket.dialects.native import wire
+from qwicket.dialects.requests import RESERVATION
+from qwicket.gateway.archives import begin
+from qwicket.model.failures import Failure
+from qwicket.schema import archives as shapes
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Iterable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from qwicket.circuits.outcomes import Outcome, PartResult
+    from qwicket.gateway.archives import Archives, Contents
+    from qwicket.gateway.response_budget import Reservation
+
+    class Handle(Protocol):
+        """The open member of an archive."""
+
+        def write(self, data: bytes, /) -> int: ...
+
+
+_WHOLE_BYTES: Final = 1 << 20
+"""Archives up to this size are made before the response begins, so their length is known."""
+_STEP_BYTES: Final = 1 << 20
+_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""Time of all members: the first one that ZIP knows."""
+_UNIX: Final = 3
+_READABLE: Final = 0o100644 << 16
+
+_encoder: Final = msgspec.json.Encoder()
+
+
+async def response(
+    archives: Archives, contents: Contents, reservation: Reservation, *, is_head: bool
+) -> ASGIApp:
+    """Return the archive of a job: at once if it is small, else as a stream.
+
+    Args:
+        archives: Reads the results.
+        contents: Everything else in the archive.
+        reservation: Memory for the response.
+        is_head: Whether the request asks for headers alone.
+    """
+    headers = {"Content-Disposition": f'attachment; filename="{contents.job.id}.zip"'}
+    stream = _chunks(archives, contents, reservation)
+    chunks: list[bytes] = []
+    async for chunk in stream:
+        chunks.append(chunk)
+        if sum(map(len, chunks)) > _WHOLE_BYTES:
+            return _Stream(chunks, stream, headers, is_head=is_head)
+    return Response(b"".join(chunks), headers=headers, media_type=shapes.ZIP_TYPE)
+
+
+async def _chunks(
+    archives: Archives, contents: Contents, reservation: Reservation
+) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of an archive, in chunks of a megabyte or of one circuit's arrays."""
+    writer = _Writer()
+    await asyncio.to_thread(writer.begin, contents)
+    yield writer.take()
+    async for results in archives.parts(contents.job, reservation):
+        rest = deque(results)
+        while rest:
+            await asyncio.to_thread(writer.add, rest)
+            yield writer.take()
+    await asyncio.to_thread(writer.end, contents)
+    yield writer.take()
+
+
+class _Writer:
+    """Writes an archive into memory, from where it is taken piece by piece."""
+
+    def __init__(self) -> None:
+        self._sink = _Sink()
+        self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)
+        self._members: list[shapes.MemberBody] = []
+        self._parts: list[schema.results.OutcomeBody] = []
+
+    def take(self) -> bytes:
+        """Return what was written since the last call."""
+        return self._sink.take()
+
+    def begin(self, contents: Contents) -> None:
+        self._put(shapes.JOB, _encoder.encode(wire.job(contents.job)))
+        if contents.source is not None:
+            self._put(shapes.PROGRAM, contents.source)
+            options = shapes.OptionsBody(
+                format=contents.format,
+                inputs=contents.inputs,
+                options=_plain(contents.options),
+            )
+            self._put(shapes.OPTIONS, _encoder.encode(options))
+        if contents.calibration is not None:
+            body = wire.calibration(contents.calibration)
+            self._put(shapes.CALIBRATION, _encoder.encode(body))
+
+    def add(self, results: deque[PartResult]) -> None:
+        """Write the first of these results, and as many more as make one step."""
+        while results and self._sink.size < _STEP_BYTES:
+            self._part(_decoded(results.popleft()))
+
+    def end(self, contents: Contents) -> None:
+        job = contents.job
+        if self._parts:
+            body = schema.results.ResultBody(
+                id=job.id, state=job.state, shots=job.shots, parts=tuple(self._parts)
+            )
+            self._put(shapes.RESULT, _encoder.encode(body))
+        manifest = shapes.ManifestBody(
+            format=shapes.FORMAT,
+            version=shapes.VERSION,
+            job=job.id,
+            members=tuple(self._members),
+        )
+        self._put(shapes.MANIFEST, _encoder.encode(manifest))
+        self._zip.close()
+
+    def _part(self, part: Outcome | Failure) -> None:
+        number = len(self._parts)
+        if isinstance(part, Failure):
+            error = schema.jobs.ErrorBody(part.code, part.message)
+            self._parts.append(schema.results.OutcomeBody(part=number, error=error))
+            return
+        without = structs.replace(part, arrays={})
+        self._parts.append(wire.outcome(number, without))
+        with _Member(self._zip, shapes.arrays_of(number), self._members) as member:
+            np.savez(member, **_arrays(part))
+
+    def _put(self, name: str, data: bytes) -> None:
+        with _Member(self._zip, name, self._members) as member:
+            member.write(data)
+
+
+def _decoded(part: PartResult) -> Outcome | Failure:
+    return decode(part) if isinstance(part, Encoded) else part
+
+
+def _arrays(part: Outcome) -> dict[str, Any]:
+    return {
+        name: np.frombuffer(array.data, array.dtype).reshape(array.shape)
+        for name, array in sorted(part.arrays.items())
+    }
+
+
+def _plain(options: msgspec.Struct | None) -> dict[str, Any]:
+    return msgspec.to_builtins(options) if options else {}
+
+
+class _Sink(io.RawIOBase):
+    """A file without positions, so that ZIP never goes back in it."""
+
+    def __init__(self) -> None:
+        self._written: list[bytes] = []
+        self.size = 0
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any, /) -> int:
+        copy = bytes(data)
+        self._written.append(copy)
+        self.size += len(copy)
+        return len(copy)
+
+    def take(self) -> bytes:
+        taken = b"".join(self._written)
+        self._written, self.size = [], 0
+        return taken
+
+
+class _Member:
+    """A member while it is written: it adds its size and digest to a list at its end."""
+
+    def __init__(
+        self, archive: zipfile.ZipFile, name: str, members: list[shapes.MemberBody]
+    ) -> None:
+        entry = zipfile.ZipInfo(name, _EPOCH)
+        entry.create_system, entry.external_attr = _UNIX, _READABLE
+        self._name, self._members = name, members
+        self._handle = archive.open(entry, "w")
+        self._digest = hashlib.sha256()
+        self._size = 0
+
+    def __enter__(self) -> _Member:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self._handle.close()
+        body = shapes.MemberBody(name=self._name, bytes=self._size, sha256=self._digest.hexdigest())
+        self._members.append(body)
+
+    def read(self, size: int = -1) -> bytes:
+        """Return nothing: NumPy takes an object without this method for the name of a file."""
+        return b""
+
+    def write(self, data: Any, /) -> int:
+        self._digest.update(data)
+        self._size += len(data)
+        return self._handle.write(data)
+
+    def flush(self) -> None:
+        """Do nothing: the archive's own sink has no buffer."""
+
+
+class _Stream:
+    """Response with an archive that is made while it is sent."""
+
+    def __init__(
+        self,
+        begin: Iterable[bytes],
+        rest: AsyncGenerator[bytes, None],
+        headers: dict[str, str],
+        *,
+        is_head: bool,
+    ) -> None:
+        self._begin = deque(begin)
+        self._rest = rest
+        self._head = Response(headers=headers, media_type=shapes.ZIP_TYPE).raw_headers
+        self._is_head = is_head
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        reservation: Reservation = scope[RESERVATION]
+        headers = [each for each in self._head if each[0] != b"content-length"]
+        async with aclosing(self._rest):
+            await send({"type": "http.response.start", "status": 200, "headers": headers})
+            if not self._is_head:
+                async for chunk in self._all():
+                    await begin(reservation)
+                    await reservation.hold(len(chunk))
+                    await send({"type": "http.response.body", "body": chunk, "more_body": True})
+                    reservation.taken(len(chunk))
+            await send({"type": "http.response.body", "body": b""})
+
+    async def _all(self) -> AsyncGenerator[bytes, None]:
+        while self._begin:
+            yield self._begin.popleft()
+        async for chunk in self._rest:
+            yield chunk

@@ -1,0 +1,135 @@
+"""What the archive of an ended job contains. Results are read circuit by circuit."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from qwicket.circuits.options import RunOptions
+from qwicket.gateway.jobs import no_job
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
+from qwicket.model.errors import NotFinished, TooManyRequests, Unavailable
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from qwicket.circuits.calibrations import Calibrated
+    from qwicket.circuits.outcomes import PartResult
+    from qwicket.gateway.response_budget import Reservation
+    from qwicket.model.jobs import Job
+    from qwicket.store import Store
+
+_AT_ONCE_BYTES: Final = 1 << 20
+"""Stored results up to this size are read together."""
+_TRIES: Final = 6
+"""How often memory for the next circuit is requested, each time for `responses_wait_s`."""
+_PAUSE_S: Final = 1.0
+
+_options: Final = msgspec.msgpack.Decoder(RunOptions)
+
+
+class Contents(msgspec.Struct, frozen=True):
+    """What an archive contains besides results.
+
+    Attributes:
+        job: The job.
+        format: Format of the program; empty without a program.
+        source: The program as it was submitted; None if it was refused or never arrived.
+        inputs: Values of its inputs.
+        options: Options of the run; None without a program.
+        calibration: The calibration under which it was submitted, if any.
+    """
+
+    job: Job
+    format: str = ""
+    source: bytes | None = None
+    inputs: dict[str, float] = {}
+    options: RunOptions | None = None
+    calibration: Calibrated | None = None
+
+
+class Archives:
+    """Contents of the archives of jobs that an actor has just read.
+
+    Args:
+        store: The database.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._jobs = store.jobs
+        self._calibrations = store.calibrations
+
+    async def contents(self, job: Job, reservation: Reservation) -> Contents:
+        """Return the contents of a job's archive but for the results.
+
+        Args:
+            job: The job.
+            reservation: Memory for the response; a large program waits until it is granted.
+
+        Raises:
+            NotFinished: The job has not ended.
+            TooManyRequests: The account has too many large responses.
+            Unavailable: All accounts together have too many.
+        """
+        if not job.state.is_final:
+            raise NotFinished(
+                f"The job is {job.state}; its archive exists once it has ended.", retry_after_s=1.0
+            )
+        if sum(await self._jobs.sizes(job.id)) > SMALL_RESPONSE_BYTES:
+            await reservation.begin()
+        calibration = None
+        if job.calibration is not None:
+            calibration = await self._calibrations.get(job.calibration)
+        found = await self._jobs.submitted(job.id)
+        if found is None:
+            return Contents(job, calibration=calibration)
+        return Contents(
+            job,
+            found.format,
+            found.source,
+            msgspec.json.decode(found.inputs, type=dict[str, float]),
+            _options.decode(found.options),
+            calibration,
+        )
+
+    async def parts(
+        self, job: Job, reservation: Reservation
+    ) -> AsyncGenerator[Sequence[PartResult], None]:
+        """Yield the results of a job's circuits in order: small ones together, large ones alone.
+
+        Each of the latter waits for memory, which must be held and released before the next one.
+
+        Raises:
+            NotFound: The job has been deleted meanwhile.
+            TooManyRequests: The account has had too many large responses for too long.
+            Unavailable: All accounts together have had too many for too long.
+        """
+        size = (await self._jobs.sizes(job.id)).results
+        if size <= _AT_ONCE_BYTES:
+            results = await self._jobs.results(job.id)
+            if job.state is JobState.COMPLETED and not results:
+                raise no_job()
+            yield results
+            return
+        for number in range(job.n_circuits):
+            if size // job.n_circuits > SMALL_RESPONSE_BYTES:
+                await begin(reservation)
+            part = await self._jobs.results(job.id, number)
+            if not part:
+                raise no_job()  # deleted meanwhile
+            yield part
+
+
+async def begin(reservation: Reservation) -> None:
+    """Begin as often as it takes: a response that has begun can no longer be refused."""
+    for _ in range(_TRIES):
+        try:
+            await reservation.begin()
+        except (TooManyRequests, Unavailable):
+            await asyncio.sleep(_PAUSE_S)
+        else:
+            return
+    await reservation.begin()

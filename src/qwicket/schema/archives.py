@@ -1,0 +1,74 @@
+"""The JSON in the archive of a job, and the names of its members.
+
+An archive is a ZIP file whose members are stored without compression. So it is never larger when
+it is read than the file is, and equal jobs give equal bytes with any version of zlib.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Final
+
+import msgspec
+
+from qwicket.schema.base import INT64_MAX, Id
+
+FORMAT: Final = "qwicket-job"
+VERSION: Final = 1
+"""Version of the archives that this version writes, and the newest that it reads."""
+ZIP_TYPE: Final = "application/zip"
+
+MANIFEST: Final = "manifest.json"
+JOB: Final = "job.json"
+PROGRAM: Final = "program.txt"
+OPTIONS: Final = "options.json"
+CALIBRATION: Final = "calibration.json"
+RESULT: Final = "result.json"
+
+
+def arrays_of(part: int) -> str:
+    """Return the name of the member with the arrays of one circuit."""
+    return f"parts/{part}.npz"
+
+
+class MemberBody(msgspec.Struct, frozen=True, kw_only=True):
+    """A member of an archive.
+
+    Attributes:
+        name: Name of the member.
+        bytes: Its size.
+        sha256: Digest of its bytes, in hexadecimal digits.
+    """
+
+    name: Annotated[str, msgspec.Meta(max_length=64)]
+    bytes: Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
+    sha256: Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
+
+
+class ManifestBody(msgspec.Struct, frozen=True, kw_only=True):
+    """The manifest, which is the last member of an archive.
+
+    Attributes:
+        format: `qwicket-job`.
+        version: Version of the format.
+        job: Id of the job.
+        members: All other members, in their order.
+    """
+
+    format: str
+    version: int
+    job: Id
+    members: tuple[MemberBody, ...]
+
+
+class OptionsBody(msgspec.Struct, frozen=True, kw_only=True):
+    """How a program was run.
+
+    Attributes:
+        format: Format of the program.
+        inputs: Values of the inputs that the program declares.
+        options: Options of the run: shots, seed, outputs, noise model, engine and others.
+    """
+
+    format: str = ""
+    inputs: dict[str, float] = {}
+    options: dict[str, Any] = {}
