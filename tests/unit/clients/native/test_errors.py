@@ -41,7 +41,7 @@ def test_every_error_of_the_client_is_a_client_error() -> None:
         for value in vars(native).values()
         if isinstance(value, type) and issubclass(value, Exception)
     ]
-    assert len(errors) == 7
+    assert len(errors) == 8
     assert all(issubclass(error, ClientError) for error in errors)
 
 
