@@ -47,6 +47,7 @@ TERMS = [
     Term("format", "The language of a program, such as OpenQASM 3 or Blackbird.", "formats.md"),
     Term("gateway", "The services between dialects and database: they check rights and limits, and know nothing of HTTP."),
     Term("group", "Jobs that belong together; it can be closed or cancelled as a whole.", "queue.md#groups"),
+    Term("held job", "A waiting job that does not start until its owner or an administrator releases it.", "howto/hold.md"),
     Term("idempotency key", "A client's name for one submission. Two submissions with the same key are one job.", "api.md"),
     Term("job", "One submission: a program, a device, a number of shots, and later a result.", "states.md"),
     Term("lease", "A runner's temporary right to a job. It must be renewed, and ends with its runner.", "states.md"),

@@ -264,7 +264,7 @@ class Way(NamedTuple):
     def send(
         self, client: httpx.Client, url: str, headers: dict[str, str] | dict[bytes, bytes]
     ) -> httpx.Response:
-        content = self.dialect.text() if self.method == "POST" else None
+        content = {"POST": self.dialect.text(), "PATCH": b"{}"}.get(self.method)
         return client.request(self.method, url, headers=headers, content=content)
 
 

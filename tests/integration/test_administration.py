@@ -497,8 +497,8 @@ def test_an_administrator_cancels_jobs_one_by_one_or_all_that_fit(
         sent = [member.post("/v1/jobs", json=body).json()["id"] for _ in range(4)]
         first = client.post(f"/v1/admin/jobs/{sent[0]}/cancel").json()
         assert first["state"] in ("cancelled", "cancelling")
-        fitting = {"account": name, "tags": [name[:60]]}
-        path = "/v1/admin/bulk/jobs/cancel"
+        fitting = {"action": "cancel", "account": name, "tags": [name[:60]]}
+        path = "/v1/admin/bulk/jobs"
         until(lambda: is_cancelled(member, sent[0]), "the first one has stopped")
         tried = client.post(path, json={**fitting, "dry_run": True}).json()
         assert tried == {"number": 3, "ids": sent[:0:-1]}
@@ -508,8 +508,15 @@ def test_an_administrator_cancels_jobs_one_by_one_or_all_that_fit(
         until(lambda: all(is_cancelled(member, job) for job in sent), "all have stopped")
         assert client.post(path, json=fitting).json()["number"] == 0
         assert client.post(path, json={**fitting, "states": ["completed"]}).json()["number"] == 0
-        refused = client.post(path, json={"states": ["asleep"]})
-        assert (refused.status_code, refused.json()["field"]) == (400, "state")
+        for wrong, field in (
+            ({"action": "cancel", "states": ["asleep"]}, "state"),
+            ({"action": "boil"}, "action"),
+            ({"action": "priority"}, "priority"),
+            ({"action": "hold", "priority": 3}, "priority"),
+            ({"action": "priority", "priority": 101}, "priority"),
+        ):
+            refused = client.post(path, json=wrong)
+            assert (refused.status_code, refused.json()["field"]) == (400, field), refused.text
 
 
 def is_cancelled(client: httpx.Client, job: str) -> bool:

@@ -343,7 +343,7 @@ def test_a_device_that_announces_gates_gets_only_those(fridge: Lab, http: httpx.
     assert lines[:4] == ["OPENQASM 3.0;", 'include "stdgates.inc";', "qubit[2] q;", "bit[2] c;"]
     names = [re.match(r"[a-z]+", line) for line in lines[4:]]
     assert " ".join(each[0] for each in names if each) == f"{GATES} c c"
-    printed = run_cli("job", job, "--compiled", env=lab_user(fridge))
+    printed = run_cli("job", "show", job, "--compiled", env=lab_user(fridge))
     assert (printed.returncode, printed.stdout) == (0, text.text)
     absent = http.get(f"/v1/jobs/{job}/parts/1/compiled")
     assert (absent.status_code, absent.json()["detail"]) == (404, "The job has no such part.")

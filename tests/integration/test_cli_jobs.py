@@ -76,16 +76,16 @@ def test_a_job_is_listed_read_and_its_result_shown(lone: LiveServer, env: dict[s
     assert found.stdout.split()[:3] == [job, "simulator", "completed"]
     (told,) = json.loads(run_cli("jobs", "--name", "listed", "--json", env=env).stdout)
     assert (told["id"], told["tags"]) == (job, ["one"])
-    assert json.loads(run_cli("job", job, "--json", env=env).stdout)["state"] == "completed"
+    assert json.loads(run_cli("job", "show", job, "--json", env=env).stdout)["state"] == "completed"
     assert "█" in run_cli("result", job, env=env).stdout
 
 
 def test_a_job_that_has_ended_is_deleted(lone: LiveServer, env: dict[str, str]) -> None:
     job = submit(lone)
     assert run_cli("watch", job, env=env).returncode == 0
-    done = run_cli("delete", job, env=env)
+    done = run_cli("job", "delete", job, env=env)
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
-    assert "not_found" in run_cli("job", job, env=env).stderr
+    assert "not_found" in run_cli("job", "show", job, env=env).stderr
 
 
 def test_the_server_of_a_profile_lists_its_devices_and_the_account(
@@ -131,7 +131,7 @@ def test_watch_shows_position_and_states_to_the_end(lone: LiveServer, env: dict[
         assert re.fullmatch(
             rf"\d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ  {job}  queued, position \d+, .*\n", first
         )
-        assert run_cli("cancel", busy, env=env).returncode == 0
+        assert run_cli("job", "cancel", busy, env=env).returncode == 0
         out, err = process.communicate()
     assert (process.returncode, err) == (0, "")
     states = [line.split("  ")[2].split(",")[0] for line in out.splitlines()]
@@ -163,7 +163,7 @@ def test_watch_all_shows_unfinished_jobs_and_every_change_until_ctrl_c(
         assert process.stdout is not None
         assert waiting in process.stdout.readline()
         job = submit(lone)
-        run_cli("cancel", waiting, env=env)
+        run_cli("job", "cancel", waiting, env=env)
         seen = ""
         while f"{job}  completed" not in seen:
             seen += process.stdout.readline()
@@ -228,7 +228,7 @@ def test_on_a_terminal_all_jobs_are_a_table_that_goes_on(
         while waiting.encode() not in text:
             text += os.read(ours, 65536)
         job = submit(lone)
-        run_cli("cancel", waiting, env=env)
+        run_cli("job", "cancel", waiting, env=env)
         while b"completed" not in text.partition(job.encode())[2]:
             text += os.read(ours, 65536)
         os.killpg(process.pid, signal.SIGINT)

@@ -93,7 +93,7 @@ def test_a_device_that_is_off_needs_an_administrator_instead_of_retries(
 def test_a_cancel_that_comes_too_late_says_so(client: qwicket.Client, env: dict[str, str]) -> None:
     job = client.submit(BELL, "simulator", shots=10)
     job.wait()
-    done = run_cli("cancel", job.id, env=env)
+    done = run_cli("job", "cancel", job.id, env=env)
     assert done.returncode == 0
     assert done.stdout == f"{job.id}  completed  it had ended before: nothing was cancelled\n"
 

@@ -19,6 +19,8 @@ HEADINGS: Final = ("id", "device", "state", "name", "created (UTC)")
 def state_text(job: JobBody) -> str:
     """Return the state of a job, with its position in the queue, progress and error."""
     texts = [sanitized(job.state)]
+    if job.held_by is not None:
+        texts.append("held" if job.held_by == "owner" else "held by an administrator")
     if job.queue is not None:
         texts.append(f"position {job.queue.position:,}")
         if starts := start_text(job.queue):

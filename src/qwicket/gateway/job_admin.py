@@ -1,4 +1,4 @@
-"""Administration of jobs of all accounts: list, read and cancel them."""
+"""Administration of jobs of all accounts: list, read, cancel, hold, reorder and requeue them."""
 
 from __future__ import annotations
 
@@ -14,14 +14,37 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
 
-    from qwicket.model.jobs import Job, JobQuery
+    from qwicket.model.jobs import Job, JobAction, JobQuery
     from qwicket.store import Store
 
 _BATCH: Final = 200
-"""Jobs that one write cancels, so that others write in between."""
+"""Jobs that one write changes, so that others write in between."""
 _ACTOR: Final = "admin"
-"""Who cancelled a job, in its events."""
+"""Who changed a job, in its events."""
 _UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
+
+
+_STATES: Final[dict[JobAction, tuple[JobState, ...]]] = {
+    "cancel": _UNFINISHED,
+    "hold": (JobState.QUEUED,),
+    "release": (JobState.QUEUED,),
+    "priority": (JobState.QUEUED,),
+    "requeue": (JobState.RUNNING,),
+}
+"""States of jobs on which an action can be done."""
+_SHOWN_IDS: Final = 1_000
+
+
+class ChangedJobs(NamedTuple):
+    """Jobs that an action changed, or would change.
+
+    Attributes:
+        number: Their number.
+        ids: The first 1,000 of them, newest first.
+    """
+
+    number: int
+    ids: list[str]
 
 
 class AnyJob(NamedTuple):
@@ -84,40 +107,79 @@ class JobAdmin:
         await self._store.jobs.cancel(job.id, actor=_ACTOR, now=self._now_ms())
         return await self.job(job.id)
 
-    async def cancel_jobs(
+    async def change_job(
+        self, id_text: str, *, is_held: bool | None = None, priority: int | None = None
+    ) -> AnyJob:
+        """Hold or release a waiting job, or change its priority; None leaves them.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job does not wait.
+        """
+        job = await self._job(id_text)
+        await self._store.queue_control.change(
+            job.id,
+            "admin",
+            is_held=is_held,
+            priority=priority,
+            actor=_ACTOR,
+            now=self._now_ms(),
+        )
+        return await self.job(job.id)
+
+    async def requeue_job(self, id_text: str) -> AnyJob:
+        """Take a running job from its runner and queue it again.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job does not run, or runs at another cloud.
+        """
+        job = await self._job(id_text)
+        await self._store.queue_control.requeue(job.id, actor=_ACTOR, now=self._now_ms())
+        return await self.job(job.id)
+
+    async def change_jobs(
         self,
+        action: JobAction,
         query: JobQuery,
         *,
         account: str | None = None,
         project: str | None = None,
+        priority: int = 0,
         is_dry_run: bool,
-    ) -> list[str]:
-        """Cancel all unfinished jobs that a query finds; return their ids, newest first.
+    ) -> ChangedJobs:
+        """Do one action on all jobs that a query finds and that are in a state for it.
 
         Args:
+            action: What is done.
             query: Filters; its position and limit count for nothing.
             account: As for `jobs`.
             project: As for `jobs`.
+            priority: The new priority, for the action of this name.
             is_dry_run: Whether the jobs are only found.
 
         Raises:
             NotFound: There is no such account or project.
         """
         query = await self._named(query, account, project)
-        states = tuple(state for state in query.states or _UNFINISHED if not state.is_final)
+        states = tuple(each for each in _STATES[action] if each in (query.states or _UNFINISHED))
+        number, ids = 0, list[str]()
         if not states:
-            return []
-        found: list[str] = []
+            return ChangedJobs(number, ids)
         async for page in self._pages(replace(query, states=states, limit=_BATCH)):
-            found += page
-            if not is_dry_run:
-                await self._store.jobs.cancel_all(page, actor=_ACTOR, now=self._now_ms())
-        return found
+            changed = [job.id for job in page if _is_to_change(job, action, priority)]
+            if changed and not is_dry_run:
+                changed = await self._store.queue_control.change_all(
+                    changed, action, priority, actor=_ACTOR, now=self._now_ms()
+                )
+            number += len(changed)
+            ids += changed[: _SHOWN_IDS - len(ids)]
+        return ChangedJobs(number, ids)
 
-    async def _pages(self, query: JobQuery) -> AsyncIterator[list[str]]:
+    async def _pages(self, query: JobQuery) -> AsyncIterator[list[Job]]:
         before = None
         while jobs := await self._store.jobs.page_of_all(replace(query, before=before)):
-            yield [job.id for job in jobs]
+            yield jobs
             before = jobs[-1].seq
 
     async def _job(self, id_text: str) -> Job:
@@ -154,3 +216,12 @@ class JobAdmin:
             AnyJob(job, accounts.get(job.account, ""), projects.get(job.project, ""))
             for job in jobs
         ]
+
+
+def _is_to_change(job: Job, action: JobAction, priority: int) -> bool:
+    """Return whether an action would change a job that is in a state for it."""
+    if action == "hold":
+        return job.held_by != "admin"
+    if action == "release":
+        return job.held_by is not None
+    return action != "priority" or job.priority != priority

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job, JobQuery, Submission
     from qwicket.model.limits import Limits
     from qwicket.store import JobEvent, Store, Watch
+    from qwicket.store.queue_control import QueueControl
 
 _NO_VENDOR_FIELDS: Final = b"{}"
 
@@ -55,6 +56,7 @@ class Jobs:
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store.jobs
+        self._queue_control: Callable[[], QueueControl] = lambda: store.queue_control
         self._changes = store.changes
         self._admission = admission
         self._groups = groups
@@ -290,6 +292,39 @@ class Jobs:
         job = await self._own(actor, id_text, dialect, "change")
         self._admission.check_names(name or "", tags or ())
         return await self._store.rename(job.id, name, tags, self._now_ms())
+
+    async def change(
+        self,
+        actor: Actor,
+        id_text: str,
+        *,
+        is_held: bool | None = None,
+        priority: int | None = None,
+    ) -> Job:
+        """Hold or release a waiting job, or change its priority; None leaves them.
+
+        Args:
+            actor: Owner of the job.
+            id_text: Id of the job.
+            is_held: Whether the job is kept from starting until it is released.
+            priority: Priority among the jobs of its project.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: The job is readable, but belongs to another account, or an administrator
+                holds it.
+            Conflict: The job does not wait, or the id is that of one part of a job.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        job = await self._own(actor, id_text, None, "change")
+        return await self._queue_control().change(
+            job.id,
+            "owner",
+            is_held=is_held,
+            priority=priority,
+            actor=actor.account,
+            now=self._now_ms(),
+        )
 
     async def delete(self, actor: Actor, id_text: str, *, dialect: str | None = None) -> None:
         """Delete an ended job with its program and results.

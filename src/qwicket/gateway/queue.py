@@ -41,8 +41,11 @@ class Queue:
         self._forecaster = forecaster
 
     async def position(self, job: Job) -> QueuePosition | None:
-        """Return the position of a waiting job, and what keeps it; None if it does not wait."""
-        if job.state is not JobState.QUEUED:
+        """Return the position of a waiting job, and what keeps it.
+
+        It is None if the job does not wait, or is held.
+        """
+        if job.state is not JobState.QUEUED or job.is_held:
             return None
         forecast = await self._forecaster.forecast(job.device)
         position = forecast.position(job.id)

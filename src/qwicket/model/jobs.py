@@ -49,11 +49,16 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     vendor_fields: bytes = b"{}"
 
 
+Holder = Literal["owner", "admin"]
+JobAction = Literal["cancel", "hold", "release", "priority", "requeue"]
+
+
 class Job(msgspec.Struct, frozen=True):
     """The row of a job: all that status reads, claims and lists need.
 
     `bill` is JSON (see `budgets.Bill`), and only there if the job has reserved something or its
     device has a cost. `cost` is in millionths of a credit, and estimated until the job ends.
+    `held_by` says who keeps a waiting job from starting, if anyone does.
     """
 
     id: str
@@ -88,6 +93,12 @@ class Job(msgspec.Struct, frozen=True):
     runner: str | None = None
     bill: str | None = None
     cost: int | None = None
+    held_by: Holder | None = None
+
+    @property
+    def is_held(self) -> bool:
+        """Return whether the job waits and does not start until it is released."""
+        return self.held_by is not None and self.state is JobState.QUEUED
 
     @property
     def credits(self) -> float | None:

@@ -196,6 +196,8 @@ class Dispatcher:
             self._wakes[change.device].set()
             if self._may_be_short(change):
                 self._express_wake.set()
+            if change.version > 1 and any(job == change.job for job, _fence in self._runs):
+                self._renewal.set()  # it was requeued: its present run counts no more
         elif change.state is JobState.CANCELLING:
             if not self._claims.is_quiet:
                 self._cancelled_early.add(change.job)  # a claim in flight may include this job

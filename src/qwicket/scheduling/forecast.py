@@ -121,11 +121,13 @@ class Forecaster:
             raise
 
     async def end_in_s(self, job: Job) -> float | None:
-        """Return the expected seconds until a waiting or running job ends, if known.
+        """Return the expected seconds until a waiting or running job ends; None if it is unknown.
 
         A waiting job that is newer than the forecast gets a fresh one if all slots are busy,
         because it may go to an express slot.
         """
+        if job.is_held:
+            return None
         forecast = await self.forecast(job.device)
         if (
             job.state is JobState.QUEUED

@@ -9,7 +9,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, Scope, State
-from qwicket.schema.jobs import JobBody
+from qwicket.schema.jobs import JobBody, Priority
 
 Name = Annotated[str, msgspec.Meta(max_length=254)]
 Life = Annotated[int, msgspec.Meta(ge=1, le=100 * 365 * 86_400)]
@@ -368,32 +368,43 @@ class AdminJobList(ResponseBody, frozen=True, kw_only=True):
     next: int | None = None
 
 
-class CancelJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/admin/bulk/jobs/cancel`: unfinished jobs that have all that is given.
+class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/bulk/jobs`: one action on all jobs that have all that is given.
 
     Attributes:
+        action: What is done: `cancel` unfinished jobs; `hold` waiting ones, `release` held ones, or
+            change the `priority` of waiting ones; `requeue` running ones.
+        priority: The new priority, with the action of this name.
         account: Name or e-mail address of the account.
         project: Name of the project.
         device: Name of the device.
         dialect: Dialect of the submission.
         name: Name of the job.
+        group: Id of its group.
+        created_from: Earliest time of its submission, with its zone.
+        created_to: Latest time of its submission, with its zone.
         states: States; by default all of jobs that have not ended.
         tags: Tags, all of which the job has.
         dry_run: Whether the jobs are only counted.
     """
 
+    action: Literal["cancel", "hold", "release", "priority", "requeue"]
+    priority: Priority | None = None
     account: Name | None = None
     project: Name | None = None
     device: Name | None = None
     dialect: Name | None = None
     name: Name | None = None
+    group: Name | None = None
+    created_from: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    created_to: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
     states: Annotated[tuple[State, ...], msgspec.Meta(max_length=8)] = ()
     tags: Annotated[tuple[Name, ...], msgspec.Meta(max_length=16)] = ()
     dry_run: bool = False
 
 
-class CancelledJobsBody(ResponseBody, frozen=True, kw_only=True):
-    """Jobs that were cancelled, or would be.
+class ChangedJobsBody(ResponseBody, frozen=True, kw_only=True):
+    """Jobs that were changed, or would be.
 
     Attributes:
         number: Number of the jobs.

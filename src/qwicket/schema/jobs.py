@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
 from qwicket.schema.base import INT64_MAX, Id, ResponseBody, ResponsePart, State
+
+Priority = Annotated[int, msgspec.Meta(ge=-100, le=100)]
 
 
 class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -42,8 +44,20 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     outputs: msgspec.Raw = msgspec.Raw(b'["counts"]')
     name: str = ""
     tags: msgspec.Raw = msgspec.Raw(b"[]")
-    priority: Annotated[int, msgspec.Meta(ge=-100, le=100)] = 0
+    priority: Priority = 0
     group: str | None = None
+
+
+class ChangeJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`PATCH /v1/jobs/{id}`: changes a waiting job; what is absent or null stays as it is.
+
+    Attributes:
+        held: Whether the job is kept from starting until it is released.
+        priority: Priority among the jobs of the same project; higher ones run first.
+    """
+
+    held: bool | None = None
+    priority: Priority | None = None
 
 
 class ErrorBody(ResponsePart, frozen=True):
@@ -104,7 +118,9 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         shots: Shots per circuit.
         circuits: Number of circuits.
         qubits: Number of qubits of the widest circuit.
-        priority: Priority as submitted.
+        priority: Priority among the jobs of its project.
+        held_by: Who keeps it from starting until it is released: `owner` or `admin`; null if it is
+            not held.
         attempts: How often the job has ended its worker; the third time it fails.
         calibration: Id of the calibration under which it was submitted.
         cost: Cost in credits, estimated until it ends; null if its device has none.
@@ -113,7 +129,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         started_at: Time of its last start.
         ended_at: Time of its end.
         error: Reason of its failure.
-        queue: Position in the queue, while it waits.
+        queue: Position in the queue, while it waits and is not held.
         progress: Progress that a lab's agent reports, while it runs.
         runner: Name of the server, worker or agent that ran it last; null before its first start.
     """
@@ -130,6 +146,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
     circuits: int = 0
     qubits: int = 0
     priority: int = 0
+    held_by: Literal["owner", "admin"] | None = None
     attempts: int = 0
     calibration: str | None = None
     cost: float | None = None

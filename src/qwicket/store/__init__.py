@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from qwicket.store.audit import Audit
     from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
+    from qwicket.store.queue_control import QueueControl
     from qwicket.store.reservations import Reservations
     from qwicket.store.sessions import Sessions
 
@@ -104,6 +105,13 @@ class Store:
         from qwicket.store.budgets import Budgets
 
         return Budgets(self._database)
+
+    @cached_property
+    def queue_control(self) -> QueueControl:
+        """Return the operations that hold, release, reorder and requeue jobs."""
+        from qwicket.store.queue_control import QueueControl
+
+        return QueueControl(self._database)
 
     @cached_property
     def reservations(self) -> Reservations:

@@ -406,12 +406,14 @@ class Leases(Operations):
         return job
 
     @write
-    def release(tx: Tx, lease: Lease, reason: str, now: int, *, blamed: bool) -> Job:
+    def release(
+        tx: Tx, lease: Lease, reason: str, now: int, *, blamed: bool, actor: str | None = None
+    ) -> Job:
         """Queue the job again; after the third death that counts against it, fail it.
 
         A `cancelling` job is cancelled instead, because no runner works on it any more. A forwarded
         job continues at its vendor and waits to be adopted; if it is unknown whether it arrived
-        there, it becomes `uncertain`.
+        there, it becomes `uncertain`. The actor is who did it, by default the runner.
 
         Raises:
             StaleLease: As for `finish`.
@@ -428,7 +430,7 @@ class Leases(Operations):
         job = _step(tx, "job_release", lease, now, blamed=int(blamed))
         tx.run("lease_void", job=job.id)
         shares.refund(tx, job, now)
-        note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
+        note(tx, job, before=JobState.RUNNING, actor=actor or lease.runner, reason=reason, now=now)
         return job
 
     @write

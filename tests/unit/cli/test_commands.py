@@ -25,6 +25,10 @@ DATA: Final = {"--data-dir", "--database-url"}
 REMOTE: Final = {"--url", "--profile"}
 ADMIN: Final = DATA | REMOTE
 SERVER: Final = {"--url", "--token", "--token-file"}
+FILTERS: Final = {"--all", "--account", "--project", "--state", "--device", "--dialect"} | {
+    *("--group", "--name", "--tag", "--since"),
+}
+MANY: Final = REMOTE | FILTERS | {"--dry-run", "--yes", "--json"}
 WINDOW: Final = {"--from", "--to", "--timezone", "--drain"}
 CONTRACT: Final = {
     "serve": DATA
@@ -98,15 +102,16 @@ CONTRACT: Final = {
     "submit": REMOTE
     | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
     | {"--key", "--name", "--tag", "--wait", "--json"},
-    "jobs": REMOTE
-    | {"--state", "--device", "--dialect", "--group", "--name", "--tag", "--since"}
-    | {"--all", "--account", "--project"}
-    | {"--limit", "--json"},
-    "job": REMOTE | {"--compiled", "--json", "--part"},
+    "jobs": REMOTE | FILTERS | {"--limit", "--json"},
+    "job show": REMOTE | {"--all", "--compiled", "--json", "--part"},
+    "job cancel": MANY,
+    "job hold": MANY,
+    "job release": MANY,
+    "job priority": MANY | {"--to"},
+    "job requeue": MANY,
+    "job delete": REMOTE,
     "result": REMOTE | {"--json"},
     "archive": REMOTE,
-    "cancel": REMOTE | {"--json"},
-    "delete": REMOTE,
     "watch": REMOTE | {"--all", "--json"},
     "devices": REMOTE | {"--family", "--online", "--json"},
     "account": REMOTE | {"--json"},
@@ -161,11 +166,15 @@ ARGUMENTS: Final = {
     "backup": ["FILE"],
     "restore": ["FILE"],
     "submit": ["FILE"],
-    "job": ["ID"],
+    "job show": ["ID"],
+    "job cancel": ["ID"],
+    "job hold": ["ID"],
+    "job release": ["ID"],
+    "job priority": ["ID"],
+    "job requeue": ["ID"],
+    "job delete": ["ID"],
     "result": ["ID"],
     "archive": ["ID", "FILE"],
-    "cancel": ["ID"],
-    "delete": ["ID"],
     "devices": ["NAME"],
     "watch": ["JOB"],
     "webhook add": ["URL"],
@@ -190,6 +199,7 @@ GROUPS: Final = (
     "provider",
     "device",
     "webhook",
+    "job",
 )
 
 

@@ -104,7 +104,7 @@ def test_a_server_that_draws_on_the_terminal_is_harmless() -> None:
 
 def test_a_job_is_shown_by_its_fields() -> None:
     with BadServer(answer(200, JOB)) as server:
-        result = run(server, "job", ID)
+        result = run(server, "job", "show", ID)
         assert server.requests[0].path == f"/v1/jobs/{ID}"
     fields = dict(line.split("  ", 1) for line in result.stdout.splitlines())
     told = {name.strip(): value.strip() for name, value in fields.items()}
@@ -114,13 +114,13 @@ def test_a_job_is_shown_by_its_fields() -> None:
 
 def test_a_job_as_json_is_what_the_server_said() -> None:
     with BadServer(answer(200, JOB)) as server:
-        assert json.loads(run(server, "job", ID, "--json").stdout) == JOB
+        assert json.loads(run(server, "job", "show", ID, "--json").stdout) == JOB
 
 
 def test_a_job_that_is_not_there_is_one_line() -> None:
     problem = {"code": "not_found", "detail": "There is no such job.", "remedy": "Look again."}
     with BadServer(answer(404, problem)) as server:
-        result = run(server, "job", "x")
+        result = run(server, "job", "show", "x")
     assert (result.exit_code, result.stdout) == (1, "")
     assert result.stderr == "Error: There is no such job. (not_found, HTTP 404) Look again.\n"
 
@@ -128,11 +128,11 @@ def test_a_job_that_is_not_there_is_one_line() -> None:
 def test_cancel_prints_the_resulting_state() -> None:
     cancelled = answer(200, {"id": ID, "state": "cancelled"})
     with BadServer(answer(200, JOB), cancelled) as server:
-        result = run(server, "cancel", ID)
+        result = run(server, "job", "cancel", ID)
         assert server.requests[1].path == f"/v1/jobs/{ID}/cancel"
     assert (result.exit_code, result.stdout) == (0, f"{ID}  cancelled\n")
     with BadServer(answer(200, JOB), cancelled) as server:
-        assert json.loads(run(server, "cancel", ID, "--json").stdout) == {
+        assert json.loads(run(server, "job", "cancel", ID, "--json").stdout) == {
             "id": ID,
             "state": "cancelled",
         }

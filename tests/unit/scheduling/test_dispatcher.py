@@ -441,8 +441,8 @@ async def test_a_stale_result_is_refused_and_counted(
     job = await add_job(store, ada)
     end = driver.ends[await begun(driver)]
     await store.leases.void_runner("server", NOW)
-    again = await begun(driver)
     end.set_result(RunResult((Encoded(b"stale", b""),), 0.1))
+    again = await begun(driver)
     driver.ends[again].set_result(DONE)
     await reach(store, job, JobState.COMPLETED)
     async with asyncio.timeout(10):

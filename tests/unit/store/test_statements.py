@@ -86,6 +86,28 @@ def test_a_look_up_sorts_nothing_that_grows_with_the_queue(schema: sqlite3.Conne
     assert sorts.keys() <= small, sorts
 
 
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("job_claim", "job_to_claim"),
+        ("job_waiting_list", "job_to_claim"),
+        ("job_waiting_work", "job_to_claim"),
+        ("job_depth", "job_to_claim"),
+        ("share_charge", "job_to_claim"),
+        ("share_wrong", "job_to_claim"),
+        ("check_share_without_job", "job_to_claim"),
+        ("express_next", "job_express"),
+        ("job_waiting_of_account", "job_to_claim"),
+        ("job_waiting_of_account", "job_held"),
+    ],
+)
+def test_waiting_jobs_are_found_by_the_indexes_without_held_jobs(
+    schema: sqlite3.Connection, statement: str, index: str
+) -> None:
+    steps = [step for step in _plan(schema, statement) if " job" in step or index in step]
+    assert any(index in step for step in steps), steps
+
+
 def _plan(schema: sqlite3.Connection, name: str) -> list[str]:
     parameters = dict.fromkeys(re.findall(r":(\w+)", SQL[name]))
     plan = schema.execute(f"explain query plan {SQL[name]}", parameters)

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from os import PathLike
 
     from qwicket.clients.native.async_transport import AsyncTransport
-    from qwicket.clients.native.client import Filters, Options
+    from qwicket.clients.native.client import Filters, JobAction, Options
     from qwicket.clients.native.programs import Program
     from qwicket.clients.native.results import Result
 
@@ -71,10 +71,11 @@ class AsyncClient:
         operation = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return AsyncJob(self._transport, await self._transport.run(operation))
 
-    async def job(self, id: str) -> AsyncJob:
+    async def job(self, id: str, *, everybody: bool = False) -> AsyncJob:
         """Return a job by its id; see `Client.job`."""
-        operation = operations.job(self._transport.api, id)
-        return AsyncJob(self._transport, await self._transport.run(operation))
+        operation = operations.job(self._transport.api, id, everybody=everybody)
+        body = await self._transport.run(operation)
+        return AsyncJob(self._transport, body, everybody=everybody)
 
     async def jobs(
         self, limit: int = 20, *, everybody: bool = False, **filters: Unpack[Filters]
@@ -82,7 +83,21 @@ class AsyncClient:
         """Return the account's newest jobs; see `Client.jobs`."""
         operation = operations.jobs(self._transport.api, limit, filters, everybody=everybody)
         found = await self._transport.run(operation)
-        return Listing(AsyncJob(self._transport, body) for body in found)
+        return Listing(AsyncJob(self._transport, body, everybody=everybody) for body in found)
+
+    async def change_jobs(
+        self,
+        action: JobAction,
+        *,
+        priority: int | None = None,
+        dry_run: bool = False,
+        **filters: Unpack[Filters],
+    ) -> dict[str, Any]:
+        """Do one action on all jobs that fit; see `Client.change_jobs`."""
+        operation = operations.change_jobs(
+            self._transport.api, action, filters, priority=priority, dry_run=dry_run
+        )
+        return await self._transport.run(operation)
 
     async def calibration(self, device: str, at: str | None = None) -> dict[str, Any]:
         """Return the calibration of a device; see `Device.calibration`."""
@@ -151,8 +166,10 @@ class AsyncDevice(DeviceView):
 class AsyncJob(JobView):
     """Job on the server; see `Job`. `status` and `position` are awaited: `await job.status`."""
 
-    def __init__(self, transport: AsyncTransport, body: dict[str, Any]) -> None:
-        super().__init__(body)
+    def __init__(
+        self, transport: AsyncTransport, body: dict[str, Any], *, everybody: bool = False
+    ) -> None:
+        super().__init__(body, everybody=everybody)
         self._transport = transport
 
     @property
@@ -167,7 +184,8 @@ class AsyncJob(JobView):
 
     async def refresh(self) -> AsyncJob:
         """Update the job from the server; see `Job.refresh`."""
-        return self.update(await self._transport.run(operations.job(self._transport.api, self.id)))
+        operation = operations.job(self._transport.api, self.id, everybody=self.everybody)
+        return self.update(await self._transport.run(operation))
 
     async def wait(
         self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False
@@ -212,6 +230,27 @@ class AsyncJob(JobView):
     async def cancel(self) -> AsyncJob:
         """Cancel the job; see `Job.cancel`."""
         return self.update(await self._transport.run(operations.cancel(self._transport.api, self)))
+
+    async def hold(self) -> AsyncJob:
+        """Keep the waiting job from starting; see `Job.hold`."""
+        return await self._change(held=True)
+
+    async def release(self) -> AsyncJob:
+        """Let the held job start; see `Job.release`."""
+        return await self._change(held=False)
+
+    async def prioritize(self, priority: int) -> AsyncJob:
+        """Change the priority of the waiting job; see `Job.prioritize`."""
+        return await self._change(priority=priority)
+
+    async def requeue(self) -> AsyncJob:
+        """Queue the running job again, as an administrator; see `Job.requeue`."""
+        operation = operations.requeue(self._transport.api, self)
+        return self.update(await self._transport.run(operation))
+
+    async def _change(self, *, held: bool | None = None, priority: int | None = None) -> AsyncJob:
+        operation = operations.change(self._transport.api, self, held=held, priority=priority)
+        return self.update(await self._transport.run(operation))
 
     async def delete(self) -> None:
         """Delete the job; see `Job.delete`."""

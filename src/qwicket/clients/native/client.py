@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypedDict, Unpack
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, Unpack
 
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import operations
@@ -20,7 +20,18 @@ if TYPE_CHECKING:
     from qwicket.clients.native.events import Change
     from qwicket.clients.native.programs import Program
 
-__all__ = ["DEFAULT_URL", "Client", "Device", "Filters", "Options", "aconnect", "connect"]
+__all__ = [
+    "DEFAULT_URL",
+    "Client",
+    "Device",
+    "Filters",
+    "JobAction",
+    "Options",
+    "aconnect",
+    "connect",
+]
+
+JobAction = Literal["cancel", "hold", "release", "priority", "requeue"]
 
 
 class Options(TypedDict, total=False):
@@ -223,13 +234,19 @@ class Client:
         operation = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return Job(self._transport, self._transport.run(operation))
 
-    def job(self, id: str) -> Job:
+    def job(self, id: str, *, everybody: bool = False) -> Job:
         """Return a job by its id, also one that another process submitted.
+
+        Args:
+            id: Id of the job.
+            everybody: Read and change it as an administrator, whoever submitted it. Only its
+                account and those of its project can wait for it and read its result.
 
         Raises:
             ApiError: This token has no access to a job with this id.
         """
-        return Job(self._transport, self._transport.run(operations.job(self._transport.api, id)))
+        operation = operations.job(self._transport.api, id, everybody=everybody)
+        return Job(self._transport, self._transport.run(operation), everybody=everybody)
 
     def jobs(
         self, limit: int = 20, *, everybody: bool = False, **filters: Unpack[Filters]
@@ -248,7 +265,37 @@ class Client:
             ClientError: The request failed.
         """
         operation = operations.jobs(self._transport.api, limit, filters, everybody=everybody)
-        return Listing(Job(self._transport, body) for body in self._transport.run(operation))
+        found = self._transport.run(operation)
+        return Listing(Job(self._transport, body, everybody=everybody) for body in found)
+
+    def change_jobs(
+        self,
+        action: JobAction,
+        *,
+        priority: int | None = None,
+        dry_run: bool = False,
+        **filters: Unpack[Filters],
+    ) -> dict[str, Any]:
+        """Do one action on all jobs of all accounts that fit, as an administrator.
+
+        Args:
+            action: `cancel` unfinished jobs, `hold` waiting ones, `release` held ones, change the
+                `priority` of waiting ones, or `requeue` running ones.
+            priority: The new priority, with the action of this name.
+            dry_run: Only count them.
+            filters: As for `jobs` of everybody.
+
+        Returns:
+            Their `number`, and the first 1,000 `ids`.
+
+        Raises:
+            ApiError: The token is not an administrator's, or an argument is invalid.
+            Unreachable: No response arrived, so some jobs may have been changed.
+        """
+        operation = operations.change_jobs(
+            self._transport.api, action, filters, priority=priority, dry_run=dry_run
+        )
+        return self._transport.run(operation)
 
     def account(self) -> dict[str, Any]:
         """Return the account, the token, and the number of the last change of the account's jobs.

@@ -29,8 +29,10 @@ class Job(JobView):
     request. The job continues on the server when this object is discarded.
     """
 
-    def __init__(self, transport: Transport, body: dict[str, Any]) -> None:
-        super().__init__(body)
+    def __init__(
+        self, transport: Transport, body: dict[str, Any], *, everybody: bool = False
+    ) -> None:
+        super().__init__(body, everybody=everybody)
         self._transport = transport
 
     @property
@@ -57,7 +59,8 @@ class Job(JobView):
         Raises:
             ClientError: The request failed.
         """
-        return self.update(self._transport.run(operations.job(self._transport.api, self.id)))
+        operation = operations.job(self._transport.api, self.id, everybody=self.everybody)
+        return self.update(self._transport.run(operation))
 
     def wait(self, timeout: float | None = operations.WAIT_S, *, progress: Progress = False) -> Job:
         """Wait until the job has ended.
@@ -145,6 +148,50 @@ class Job(JobView):
             ClientError: The request failed.
         """
         return self.update(self._transport.run(operations.cancel(self._transport.api, self)))
+
+    def hold(self) -> Job:
+        """Keep the waiting job from starting until `release`.
+
+        Raises:
+            ApiError: The job does not wait, or belongs to another account.
+            ClientError: The request failed.
+        """
+        return self._change(held=True)
+
+    def release(self) -> Job:
+        """Let the held job start.
+
+        Raises:
+            ApiError: The job does not wait, belongs to another account, or an administrator holds
+                it.
+            ClientError: The request failed.
+        """
+        return self._change(held=False)
+
+    def prioritize(self, priority: int) -> Job:
+        """Change the priority of the waiting job.
+
+        Args:
+            priority: From -100 to 100. Of the jobs of a project, those with a higher one run first.
+
+        Raises:
+            ApiError: The job does not wait, or belongs to another account.
+            ClientError: The request failed.
+        """
+        return self._change(priority=priority)
+
+    def requeue(self) -> Job:
+        """Take the running job from its runner and queue it again, as an administrator.
+
+        Raises:
+            ApiError: The job does not run, or the token is not an administrator's.
+            Unreachable: No response arrived, so the job may have been requeued.
+        """
+        return self.update(self._transport.run(operations.requeue(self._transport.api, self)))
+
+    def _change(self, *, held: bool | None = None, priority: int | None = None) -> Job:
+        operation = operations.change(self._transport.api, self, held=held, priority=priority)
+        return self.update(self._transport.run(operation))
 
     def delete(self) -> None:
         """Delete the job with its program and its result. The job must have ended.

@@ -52,6 +52,11 @@ def job_path(job: str) -> str:
     return f"/v1/jobs/{quote(job, safe='')}"
 
 
+def _changed_path(job: str, *, everybody: bool) -> str:
+    """Return the path at which a job is read and changed: of its owner, or of administrators."""
+    return f"/v1/admin/jobs/{quote(job, safe='')}" if everybody else job_path(job)
+
+
 def device_path(name: str) -> str:
     """Return the path of a device."""
     return f"/v1/devices/{quote(name, safe='')}"
@@ -79,8 +84,8 @@ def calibration(api: Api, name: str, at: str | None) -> Operation[dict[str, Any]
     return (yield from api.get(f"{device_path(name)}/calibration{query}", _ANY))
 
 
-def job(api: Api, name: str) -> Operation[dict[str, Any]]:
-    return (yield from api.get(job_path(name), _ANY))
+def job(api: Api, name: str, *, everybody: bool = False) -> Operation[dict[str, Any]]:
+    return (yield from api.get(_changed_path(name, everybody=everybody), _ANY))
 
 
 def jobs(
@@ -185,7 +190,44 @@ def check_options(function: str, options: Mapping[str, Any]) -> None:
 
 
 def cancel(api: Api, job: JobView) -> Operation[dict[str, Any]]:
-    return (yield from api.post(f"{job_path(job.id)}/cancel", None, _ANY))
+    path = _changed_path(job.id, everybody=job.everybody)
+    return (yield from api.post(f"{path}/cancel", None, _ANY))
+
+
+def change(
+    api: Api, job: JobView, *, held: bool | None = None, priority: int | None = None
+) -> Operation[dict[str, Any]]:
+    """Hold or release a waiting job, or change its priority; None leaves them."""
+    body = {"held": held, "priority": priority}
+    path = _changed_path(job.id, everybody=job.everybody)
+    return (yield from api.send("PATCH", path, body, _ANY))
+
+
+def requeue(api: Api, job: JobView) -> Operation[dict[str, Any]]:
+    """Take a running job from its runner and queue it again, as an administrator."""
+    path = _changed_path(job.id, everybody=True)
+    return (yield from api.post_once(f"{path}/requeue", None, _ANY))
+
+
+def change_jobs(
+    api: Api,
+    action: str,
+    filters: Mapping[str, Any],
+    *,
+    priority: int | None,
+    dry_run: bool,
+) -> Operation[dict[str, Any]]:
+    """Do one action on all jobs that fit, as an administrator."""
+    given = {name: value for name, value in filters.items() if value is not None}
+    states, tags = given.pop("state", ""), given.pop("tag", ())
+    body = given | {
+        "action": action,
+        "states": states.split(",") if states else [],
+        "tags": [tags] if isinstance(tags, str) else list(tags),
+        "priority": priority,
+        "dry_run": dry_run,
+    }
+    return (yield from api.post_once("/v1/admin/bulk/jobs", body, _ANY))
 
 
 def delete(api: Api, job: JobView) -> Operation[None]:

@@ -28,15 +28,21 @@ class Listing(list[T]):
 class JobView:
     """Job as of the last response.
 
+    Args:
+        document: The server's document of the job.
+        everybody: Whether it is read and changed as an administrator.
+
     Attributes:
         id: Id of the job; `client.job(id)` returns it in any process.
+        everybody: As given.
         body: The server's last document of the job, as a struct.
         result_body: The result, if the response to the submission contained it.
     """
 
     headings: ClassVar = ("job", "device", "state", "name", "shots", "created")
 
-    def __init__(self, document: dict[str, Any]) -> None:
+    def __init__(self, document: dict[str, Any], *, everybody: bool = False) -> None:
+        self.everybody = everybody
         result = document.pop("result", None)
         self.result_body = wire.convert(result, schema.results.ResultBody) if result else None
         self.update(document)

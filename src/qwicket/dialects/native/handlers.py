@@ -174,6 +174,16 @@ class Handlers(WebhookHandlers):
         """Cancel a job."""
         return json(wire.job(await self._gateway.jobs.cancel(actor, request.path_params["id"])))
 
+    async def change_job(
+        self, actor: Actor, request: Request[schema.jobs.ChangeJobBody]
+    ) -> Response:
+        """Hold or release a waiting job, or change its priority."""
+        body = request.payload
+        job = await self._gateway.jobs.change(
+            actor, request.path_params["id"], is_held=body.held, priority=body.priority
+        )
+        return json(wire.job(job, *await self._outlook(job)))
+
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job, results_so_far = await self._wait(actor, request)

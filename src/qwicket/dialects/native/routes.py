@@ -31,6 +31,7 @@ _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
 _PAGE: Final = ("limit", "before")
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
+_CHANGE: Final = json_body(schema.jobs.ChangeJobBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
 _GROUP: Final = json_body(schema.groups.OpenGroupBody)
 _ANNOUNCEMENT: Final = Body(agent_wire.announcement, agent_wire.AnnounceBody)
@@ -90,6 +91,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("GET", "/jobs/{id}", _DO.read_job, _R),
         query=("wait", "If-None-Match"),
+        responses=(schema.jobs.JobBody,),
+    ),
+    Route(
+        *("PATCH", "/jobs/{id}", _DO.change_job, _W, _CHANGE),
         responses=(schema.jobs.JobBody,),
     ),
     Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, status=204),

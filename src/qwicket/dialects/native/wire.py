@@ -117,6 +117,7 @@ def job(
         circuits=job.n_circuits,
         qubits=job.n_qubits,
         priority=job.priority,
+        held_by=job.held_by if job.is_held else None,
         attempts=job.attempts,
         calibration=job.calibration,
         cost=job.credits,

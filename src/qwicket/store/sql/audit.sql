@@ -44,6 +44,9 @@ where project.name = :key and (account.name = :other or account.email = :other);
 -- name: audit_device
 select device, is_on, reason, until_at, is_draining, message from device_state where device = :key;
 
+-- name: audit_job
+select id, device, state, priority, held_by from job where id = :key;
+
 -- name: audit_provider
 select name, is_active from provider where name = :key;
 

@@ -58,7 +58,7 @@ where seq > :after and seq <= :upto and "group" is not null
 -- name: check_no_share
 -- A job that no claim finds.
 select id from job
-where seq > :after and seq <= :upto and state = 'queued'
+where seq > :after and seq <= :upto and state = 'queued' and held_by is null
     and not exists (
         select 1 from share
         where share.device = job.device and share.project = job.project and share.has_work = 1
@@ -70,6 +70,7 @@ select device || ' of project ' || project from share
 where has_work = 1 and not exists (
     select 1 from job
     where job.device = share.device and job.project = share.project and job.state = 'queued'
+        and job.held_by is null
 );
 
 -- name: check_job_bytes

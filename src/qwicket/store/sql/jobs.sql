@@ -104,7 +104,7 @@ select
     case when job.express is not null and account.express_from > :now then account.express_from end
 from job
 inner join account on account.id = job.account
-where job.device = :device and job.state = 'queued'
+where job.device = :device and job.state = 'queued' and job.held_by is null
 order by job.project, job.priority desc, job.seq
 limit :limit;
 
@@ -212,17 +212,29 @@ select (
 );
 
 -- name: job_waiting_of_account
--- Waiting jobs of an account for a project on a device, counted up to a limit; index job_to_claim.
-select count(*) from (
-    select 1 from job
-    where device = :device and project = :project and account = :account and state = 'queued'
-    limit :limit
-) as waiting;
+-- Waiting jobs of an account for a project on a device, counted up to twice a limit; indexes
+-- job_to_claim and job_held.
+select (
+    select count(*) from (
+        select 1 from job
+        where device = :device and project = :project and account = :account
+            and state = 'queued' and held_by is null
+        limit :limit
+    ) as waiting
+) + (
+    select count(*) from (
+        select 1 from job
+        where device = :device and project = :project and account = :account
+            and state = 'queued' and held_by is not null
+        limit :limit
+    ) as waiting
+);
 
 -- name: job_depth
 -- Numbers of waiting and of claimed jobs of a device; indexes job_to_claim and job_begun.
 select (
-    select count(*) from job where device = :device and state = 'queued'
+    select count(*) from job
+    where device = :device and state = 'queued' and held_by is null
 ), (
     select count(*) from job
     where device = :device and state in ('running', 'cancelling', 'uncertain')
@@ -233,7 +245,9 @@ select (
 select count(*), coalesce(sum(est_seconds), 0)
 from (
     select est_seconds from job
-    where device = :device and state = 'queued' and est_bytes <= :memory_bytes limit :maximum
+    where device = :device and state = 'queued' and held_by is null
+        and est_bytes <= :memory_bytes
+    limit :maximum
 ) as waiting;
 
 -- name: vendor_fields_put
@@ -301,6 +315,24 @@ returning {job};
 -- name: job_ask_cancel
 update job set state = {after:ask_cancel}, version = version + 1, change = {next_change}
 where id = :job and {before:ask_cancel}
+returning {job};
+
+-- name: job_hold
+-- An administrator's hold replaces that of the owner.
+update job set held_by = :by, version = version + 1, change = {next_change}
+where id = :job and state = 'queued'
+    and (held_by is null or (held_by = 'owner' and cast(:by as text) = 'admin'))
+returning {job};
+
+-- name: job_unhold
+update job set held_by = null, version = version + 1, change = {next_change}
+where id = :job and state = 'queued' and held_by is not null
+    and (held_by = 'owner' or cast(:by as text) = 'admin')
+returning {job};
+
+-- name: job_prioritize
+update job set priority = :priority, version = version + 1, change = {next_change}
+where id = :job and state = 'queued' and priority <> :priority
 returning {job};
 
 -- name: idempotency_get

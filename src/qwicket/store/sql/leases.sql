@@ -15,7 +15,7 @@ where {before:claim}
     and id = (
         select id
         from job as next
-        where next.device = :device and next.state = 'queued'
+        where next.device = :device and next.state = 'queued' and next.held_by is null
             and next.est_bytes <= :max_bytes and next.est_seconds <= :max_seconds
             and {may_start:next}
             and next.project = (
@@ -26,7 +26,7 @@ where {before:claim}
                     and exists (
                         select 1 from job as waiting
                         where waiting.device = share.device and waiting.project = share.project
-                            and waiting.state = 'queued'
+                            and waiting.state = 'queued' and waiting.held_by is null
                             and waiting.est_bytes <= :max_bytes
                             and waiting.est_seconds <= :max_seconds
                             and {may_start:waiting}
@@ -55,10 +55,12 @@ returning
 -- Devices that are off are left out, and jobs that a reservation keeps from starting. The recursion steps from lane to lane in index job_express, so
 -- that the cost depends on the number of accounts, not of jobs.
 with recursive lane (name) as (
-    select min(express) from job where state = 'queued' and express is not null
+    select min(express) from job
+    where state = 'queued' and express is not null and held_by is null
     union all
     select (
-        select min(job.express) from job where job.state = 'queued' and job.express > lane.name
+        select min(job.express) from job
+        where job.state = 'queued' and job.express > lane.name and job.held_by is null
     )
     from lane
     where lane.name is not null
@@ -66,7 +68,7 @@ with recursive lane (name) as (
 head (job) as materialized (
     select (
         select first.id from job as first
-        where first.state = 'queued' and first.express = lane.name
+        where first.state = 'queued' and first.express = lane.name and first.held_by is null
         order by first.priority desc, first.seq
         limit 1
     )
@@ -92,7 +94,7 @@ limit :limit;
 update job set
     state = {after:claim}, version = version + 1, change = {next_change}, runner = :runner,
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
-where id = :job and {before:claim} and express is not null
+where id = :job and {before:claim} and held_by is null and express is not null
     and {may_start:job}
     and not exists (
         select 1 from device_state

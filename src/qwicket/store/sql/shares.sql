@@ -24,6 +24,7 @@ update share set
     has_work = case when exists (
         select 1 from job
         where job.device = :device and job.project = :project and job.state = 'queued'
+            and job.held_by is null
     ) then 1 else 0 end
 where device = :device and project = :project;
 
@@ -80,6 +81,7 @@ select 1 from share
 where has_work <> case when exists (
     select 1 from job
     where job.device = share.device and job.project = share.project and job.state = 'queued'
+        and job.held_by is null
 ) then 1 else 0 end
 limit 1;
 
@@ -89,6 +91,7 @@ update share set has_work = 1 - has_work
 where has_work <> case when exists (
     select 1 from job
     where job.device = share.device and job.project = share.project and job.state = 'queued'
+        and job.held_by is null
 ) then 1 else 0 end;
 
 -- name: share_rebase

@@ -7,18 +7,22 @@ from typing import TYPE_CHECKING, Final
 from qwicket.dialects.native import params
 from qwicket.dialects.native.admin import wire
 from qwicket.dialects.responses import json, json_in_thread
+from qwicket.model.errors import InvalidRequest
 from qwicket.model.jobs import JobQuery
+from qwicket.model.limits import INT64_MAX
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from starlette.types import ASGIApp
 
     from qwicket.dialects.native.admin.access import Access
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
+    from qwicket.schema.jobs import ChangeJobBody
 
 _FEW: Final = 100
-_SHOWN_IDS: Final = 1_000
 
 
 async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -43,19 +47,49 @@ async def cancel_any_job(access: Access, actor: Actor, request: Request[None]) -
     return json(wire.any_job(await access.admin.cancel_job(request.path_params["id"])))
 
 
-async def cancel_jobs(
-    access: Access, actor: Actor, request: Request[schema.CancelJobsBody]
-) -> ASGIApp:
-    """Cancel all unfinished jobs that fit; or only count them."""
+async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJobBody]) -> ASGIApp:
+    """Hold or release a waiting job of any account, or change its priority."""
     body = request.payload
+    found = await access.admin.change_job(
+        request.path_params["id"], is_held=body.held, priority=body.priority
+    )
+    return json(wire.any_job(found))
+
+
+async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Take a running job of any account from its runner and queue it again."""
+    return json(wire.any_job(await access.admin.requeue_job(request.path_params["id"])))
+
+
+async def change_jobs(
+    access: Access, actor: Actor, request: Request[schema.ChangeJobsBody]
+) -> ASGIApp:
+    """Do one action on all jobs that fit; or only count them."""
+    body = request.payload
+    if (body.action == "priority") is (body.priority is None):
+        raise InvalidRequest(
+            "priority: give it with the action `priority`, and only then.", field="priority"
+        )
     query = JobQuery(
         device=body.device,
         dialect=body.dialect,
+        group=body.group,
         name=body.name,
         states=params.states(",".join(body.states) or None),
         tags=body.tags,
+        created_from=_unix_ms(body.created_from, 0),
+        created_to=_unix_ms(body.created_to, INT64_MAX),
     )
-    ids = await access.admin.cancel_jobs(
-        query, account=body.account, project=body.project, is_dry_run=body.dry_run
+    found = await access.admin.change_jobs(
+        body.action,
+        query,
+        account=body.account,
+        project=body.project,
+        priority=body.priority or 0,
+        is_dry_run=body.dry_run,
     )
-    return json(schema.CancelledJobsBody(number=len(ids), ids=tuple(ids[:_SHOWN_IDS])))
+    return json(schema.ChangedJobsBody(number=found.number, ids=tuple(found.ids)))
+
+
+def _unix_ms(at: datetime | None, default: int) -> int:
+    return default if at is None else int(at.timestamp() * 1000)

@@ -25,6 +25,7 @@ from qwicket.schema import accounts as shapes
 from qwicket.schema import admin as schema
 from qwicket.schema import budgets as of_budgets
 from qwicket.schema import reservations as windows
+from qwicket.schema.jobs import ChangeJobBody
 
 if TYPE_CHECKING:
     from qwicket.dialects.native.admin.access import Access
@@ -43,7 +44,8 @@ _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _RESERVATION: Final = json_body(windows.NewReservationBody)
 _MAINTENANCE: Final = json_body(windows.NewMaintenanceBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
-_CANCEL: Final = json_body(schema.CancelJobsBody)
+_JOB: Final = json_body(ChangeJobBody)
+_JOBS: Final = json_body(schema.ChangeJobsBody)
 _ACTIVITY: Final = json_body(schema.ProviderChangeBody)
 _BUDGET: Final = json_body(of_budgets.NewBudgetBody)
 
@@ -155,8 +157,12 @@ _ROUTES: Final[tuple[Route, ...]] = (
         *("POST", "/jobs/{id}/cancel", jobs.cancel_any_job, _A), responses=(schema.AdminJobBody,)
     ),
     Route(
-        *("POST", "/bulk/jobs/cancel", jobs.cancel_jobs, _A, _CANCEL),
-        responses=(schema.CancelledJobsBody,),
+        *("PATCH", "/jobs/{id}", jobs.change_any_job, _A, _JOB), responses=(schema.AdminJobBody,)
+    ),
+    Route(*("POST", "/jobs/{id}/requeue", jobs.requeue_job, _A), responses=(schema.AdminJobBody,)),
+    Route(
+        *("POST", "/bulk/jobs", jobs.change_jobs, _A, _JOBS),
+        responses=(schema.ChangedJobsBody,),
     ),
     Route(
         *("GET", "/audit", audit.list_acts, _A),

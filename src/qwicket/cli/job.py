@@ -1,0 +1,298 @@
+"""`qwicket job`: show, cancel, delete, hold, release, reorder and requeue jobs, over HTTP."""
+
+from __future__ import annotations
+
+import functools
+import sys
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar, cast
+
+import click
+
+from qwicket.cli import completers, options
+from qwicket.cli.commands import Section
+from qwicket.cli.job_filters import is_admin, job_filters, of_everybody
+from qwicket.cli.job_view import job_fields
+from qwicket.cli.listing import json_flag, json_line, print_fields
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.cli.options import Connect
+    from qwicket.clients.native import Client, Job
+    from qwicket.clients.native.client import Filters, JobAction
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_MOST: Final = 100_000
+"""Own jobs that one command changes."""
+_STATES: Final[dict[JobAction, str]] = {
+    "cancel": "draft,queued,running,uncertain",
+    "hold": "queued",
+    "release": "queued",
+    "priority": "queued",
+    "requeue": "running",
+}
+"""States in which an action changes a job."""
+_DONE: Final[dict[JobAction, str]] = {
+    "cancel": "cancelled",
+    "hold": "held",
+    "release": "released",
+    "priority": "reordered",
+    "requeue": "requeued",
+}
+
+
+class _Selection(NamedTuple):
+    """Jobs by their ids, or all that fit filters."""
+
+    connect: Connect
+    ids: tuple[str, ...]
+    everybody: bool
+    filters: Filters
+    dry_run: bool
+    yes: bool
+    as_json: bool
+
+
+def _selection(command: F) -> F:
+    """Add the argument and the options that select jobs, as one argument `selection`."""
+
+    @functools.wraps(command)
+    def with_selection(
+        *,
+        connect: Connect,
+        ids: tuple[str, ...],
+        everybody: bool,
+        filters: Filters,
+        dry_run: bool,
+        yes: bool,
+        as_json: bool,
+        **others: Any,
+    ) -> Any:
+        has_filters = any(filters.values())
+        if has_filters and ids:
+            raise click.UsageError("Give ids or filters, not both.")
+        if not has_filters and not ids:
+            raise click.UsageError("Give the ids of jobs, or a filter such as --device.")
+        if dry_run and ids:
+            raise click.UsageError("--dry-run needs a filter, such as --device.")
+        selection = _Selection(connect, ids, everybody, filters, dry_run, yes, as_json)
+        return command(selection=selection, **others)
+
+    for option in reversed(
+        (
+            click.argument("ids", metavar="ID", nargs=-1, shell_complete=completers.job),
+            job_filters,
+            click.option("--dry-run", is_flag=True, help="Only count the jobs that fit."),
+            click.option("--yes", is_flag=True, help="Do not ask before many jobs are changed."),
+            json_flag,
+            options.server,
+        )
+    ):
+        with_selection = option(with_selection)
+    return cast(F, with_selection)
+
+
+@click.group(cls=Section, short_help="Show, cancel, hold or delete jobs.")
+def job() -> None:
+    """Show, cancel, hold, release, reorder, requeue or delete jobs."""
+
+
+@job.command(short_help="Show a job.")
+@click.argument("job_id", metavar="ID", shell_complete=completers.job)
+@of_everybody
+@click.option(
+    "--compiled",
+    is_flag=True,
+    help="Print the circuit as compiled for its lab's device, in OpenQASM 3.",
+)
+@click.option(
+    "--part",
+    default=0,
+    show_default=True,
+    type=click.IntRange(0),
+    metavar="N",
+    help="Number of the circuit to print, from 0.",
+)
+@json_flag
+@options.server
+def show(
+    connect: Connect,
+    job_id: str,
+    everybody: bool,
+    compiled: bool,
+    part: int,
+    as_json: bool,
+) -> None:
+    """Show the job ID: its state, its position in the queue, its times."""
+    with connect() as client:
+        found = client.job(job_id, everybody=everybody and is_admin(client))
+        if compiled:
+            text = found.compiled(part)
+            record = {"id": found.id, "part": part, "format": "openqasm3", "text": text}
+            click.echo(json_line(record) if as_json else text, nl=as_json)
+            return
+    if as_json:
+        click.echo(json_line(found.info))
+        return
+    print_fields(job_fields(found))
+
+
+@job.command(short_help="Cancel jobs.")
+@_selection
+def cancel(selection: _Selection) -> None:
+    """Cancel the jobs ID, or all that fit. Running ones are requested to stop."""
+    _change(selection, "cancel")
+
+
+@job.command(short_help="Keep waiting jobs from starting.")
+@_selection
+def hold(selection: _Selection) -> None:
+    """Keep the waiting jobs ID, or all that fit, from starting until they are released.
+
+    What an administrator holds with --all, only an administrator can release.
+    """
+    _change(selection, "hold")
+
+
+@job.command(short_help="Let held jobs start.")
+@_selection
+def release(selection: _Selection) -> None:
+    """Let the held jobs ID, or all that fit, start."""
+    _change(selection, "release")
+
+
+@job.command(short_help="Change the priority of waiting jobs.")
+@click.option(
+    "--to",
+    "priority",
+    required=True,
+    type=click.IntRange(-100, 100),
+    metavar="N",
+    help="From -100 to 100. Of the jobs of a project, those with a higher one run first.",
+)
+@_selection
+def priority(selection: _Selection, priority: int) -> None:
+    """Change the priority of the waiting jobs ID, or of all that fit, within their project."""
+    _change(selection, "priority", priority)
+
+
+@job.command(short_help="Queue running jobs again.")
+@_selection
+def requeue(selection: _Selection) -> None:
+    """Take the running jobs ID, or all that fit, from their workers and queue them again.
+
+    Only administrators can do this.
+    """
+    _change(selection._replace(everybody=True), "requeue")
+
+
+@job.command(short_help="Delete a job that has ended.")
+@click.argument("job_id", metavar="ID", shell_complete=completers.job)
+@options.server
+def delete(connect: Connect, job_id: str) -> None:
+    """Delete the job ID with its program and its result. The job must have ended."""
+    with connect() as client:
+        client.job(job_id).delete()
+
+
+def _change(selection: _Selection, action: JobAction, priority: int | None = None) -> None:
+    with selection.connect() as client:
+        everybody = selection.everybody and (action == "requeue" or is_admin(client))
+        if selection.ids:
+            for each in selection.ids:
+                _change_one(client.job(each, everybody=everybody), action, priority, selection)
+        elif everybody:
+            _change_all(client, selection, action, priority)
+        else:
+            _change_own(client, selection, action, priority)
+
+
+def _change_one(job: Job, action: JobAction, priority: int | None, selection: _Selection) -> None:
+    had_ended = job.is_final
+    if not (action == "cancel" and had_ended):
+        _do(job, action, priority)
+    remark = "  it had ended before: nothing was cancelled" if had_ended else ""
+    if not remark and action == "cancel" and job.state in ("completed", "failed"):
+        remark = "  it ended before it could be cancelled"
+    if selection.as_json:
+        click.echo(json_line({"id": job.id, "state": job.state}))
+    else:
+        state = "held" if job.body.held_by else job.state
+        click.echo(f"{job.id}  {state}{remark}")
+
+
+def _do(job: Job, action: JobAction, priority: int | None) -> None:
+    if action == "priority":
+        assert priority is not None
+        job.prioritize(priority)
+    else:
+        getattr(job, action)()
+
+
+def _change_all(
+    client: Client, selection: _Selection, action: JobAction, priority: int | None
+) -> None:
+    """Change jobs of all accounts, as an administrator."""
+    filters = selection.filters
+    found = client.change_jobs(action, priority=priority, dry_run=True, **filters)
+    if _is_wanted(found["number"], found["ids"], action, selection):
+        done = client.change_jobs(action, priority=priority, **filters)
+        _print(done["number"], done["ids"], action, selection, _DONE[action])
+
+
+def _change_own(
+    client: Client, selection: _Selection, action: JobAction, priority: int | None
+) -> None:
+    """Change jobs of the account, one by one."""
+    from qwicket.clients.native import ApiError
+
+    filters = selection.filters
+    filters = {**filters, "state": filters.get("state") or _STATES[action]}
+    held = action == "release"
+    found = [
+        job
+        for job in client.jobs(_MOST, **filters)
+        if not job.is_final
+        and (action not in ("hold", "release") or (job.body.held_by is not None) is held)
+    ]
+    if not _is_wanted(len(found), [job.id for job in found], action, selection):
+        return
+    ids = []
+    for job in found:
+        try:
+            _do(job, action, priority)
+        except ApiError as error:
+            if error.status not in (403, 404, 409):
+                raise
+            if not selection.as_json:
+                click.echo(f"{job.id}  {error}", err=True)
+        else:
+            ids.append(job.id)
+    _print(len(ids), ids, action, selection, _DONE[action])
+
+
+def _is_wanted(number: int, ids: list[str], action: JobAction, selection: _Selection) -> bool:
+    """Return whether jobs that fit are to be changed; else print their number."""
+    if selection.dry_run or not number:
+        _print(number, ids, action, selection, f"to be {_DONE[action]}")
+        return False
+    if not selection.yes:
+        if not sys.stdin.isatty():
+            raise click.UsageError(f"{_jobs(number)} fit. Give --yes to change them all.")
+        click.confirm(f"{_jobs(number)} will be {_DONE[action]}. Go on?", abort=True, err=True)
+    return True
+
+
+def _print(
+    number: int, ids: list[str], action: JobAction, selection: _Selection, done: str
+) -> None:
+    if selection.as_json:
+        record = {"action": action, "dry_run": selection.dry_run, "number": number, "ids": ids}
+        click.echo(json_line(record))
+    else:
+        click.echo(f"{_jobs(number)} {done}")
+
+
+def _jobs(number: int) -> str:
+    return f"{number:,} {'job' if number == 1 else 'jobs'}"

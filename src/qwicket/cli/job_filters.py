@@ -1,0 +1,92 @@
+"""Options that select jobs, of `qwicket jobs` and of the commands that change many jobs."""
+
+from __future__ import annotations
+
+import functools
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
+import click
+
+from qwicket.cli import completers, options
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.clients.native import Client
+    from qwicket.clients.native.client import Filters
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+of_everybody = click.option(
+    "--all",
+    "everybody",
+    is_flag=True,
+    help="Jobs of all accounts, with an administrator's token; with another token your own.",
+)
+
+
+def is_admin(client: Client) -> bool:
+    """Return whether the token of a client is an administrator's."""
+    return "admin" in client.account()["token"]["scopes"]
+
+
+def job_filters(command: F) -> F:
+    """Add the options that select jobs, as the arguments `everybody` and `filters`."""
+
+    @functools.wraps(command)
+    def with_filters(
+        *,
+        everybody: bool,
+        account: str | None,
+        project: str | None,
+        tags: tuple[str, ...],
+        since: int | None,
+        **others: Any,
+    ) -> Any:
+        if not everybody and (account or project):
+            raise click.UsageError("--account and --project need --all.")
+        begin = datetime.now(UTC) - timedelta(seconds=since) if since else None
+        filters: Filters = {
+            "state": others.pop("state"),
+            "device": others.pop("device"),
+            "dialect": others.pop("dialect"),
+            "group": others.pop("group"),
+            "name": others.pop("name"),
+            "tag": tags,
+            "created_from": begin.isoformat(timespec="seconds") if begin else None,
+        }
+        if everybody:
+            filters |= {"account": account, "project": project}
+        return command(everybody=everybody, filters=filters, **others)
+
+    for option in reversed(
+        (
+            of_everybody,
+            click.option("--account", metavar="NAME", help="With --all: jobs of this account."),
+            click.option("--project", metavar="P", help="With --all: jobs of this project."),
+            click.option("--state", metavar="S", help="State, or several separated by commas."),
+            click.option(
+                "--device",
+                metavar="D",
+                shell_complete=completers.device,
+                help="Name of the device.",
+            ),
+            click.option(
+                "--dialect", metavar="DIALECT", help="Submitted in this dialect, such as ionq."
+            ),
+            click.option("--group", metavar="ID", help="Id of the group."),
+            click.option("--name", metavar="NAME", help="Name of the job."),
+            click.option(
+                "--tag", "tags", multiple=True, metavar="T", help="Tag of the job. Repeatable."
+            ),
+            click.option(
+                "--since",
+                callback=options.life_s,
+                metavar="TIME",
+                help="Maximum age, such as 12h or 3d.",
+            ),
+        )
+    ):
+        with_filters = option(with_filters)
+    return cast(F, with_filters)

@@ -1,0 +1,191 @@
+"""Operations on the order of a queue: hold, release, reorder and requeue jobs.
+
+This module is imported only where they are used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.errors import Conflict, Forbidden, NotFound
+from qwicket.model.states import JobState
+from qwicket.store import shares
+from qwicket.store.jobs import Jobs, note, record
+from qwicket.store.leases import Leases
+from qwicket.store.operations import Operations, write
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qwicket.model.jobs import Holder, Job, JobAction
+    from qwicket.store.database import Tx
+
+_REQUEUED: Final = "queued again by an administrator"
+
+
+class QueueControl(Operations):
+    """Operations on jobs that wait or run. What is done already stays as it is."""
+
+    @write
+    def change(
+        tx: Tx,
+        job: str,
+        by: Holder,
+        *,
+        is_held: bool | None,
+        priority: int | None,
+        actor: str,
+        now: int,
+    ) -> Job:
+        """Hold or release a waiting job, or change its priority; None leaves them.
+
+        Args:
+            tx: The transaction.
+            job: Id of the job.
+            by: Who holds or releases it.
+            is_held: Whether it is kept from starting until it is released.
+            priority: Priority among the jobs of its project.
+            actor: Id of the account, for the job's events.
+            now: Unix milliseconds.
+
+        Raises:
+            NotFound: There is no such job.
+            Forbidden: Its owner wants to release what an administrator holds.
+            Conflict: The job does not wait.
+        """
+        if is_held is not None:
+            step = QueueControl.hold if is_held else QueueControl.resume
+            step(tx, job, by, actor=actor, now=now)
+        if priority is not None:
+            QueueControl.prioritize(tx, job, priority, actor=actor, now=now)
+        return _job(tx, job)
+
+    @write
+    def hold(tx: Tx, job: str, by: Holder, *, actor: str, now: int) -> Job:
+        """Keep a waiting job from starting until it is released.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job does not wait.
+        """
+        row = tx.one("job_hold", job=job, by=by, now_us=now * 1000)
+        if row is None:
+            return _waiting(tx, job, "held")
+        held = record(tx, row)
+        shares.leave(tx, held, now)
+        _note(tx, held, actor, f"held by {_HOLDERS[by]}", now)
+        return held
+
+    @write
+    def resume(tx: Tx, job: str, by: Holder, *, actor: str, now: int) -> Job:
+        """Let a held job start.
+
+        Raises:
+            NotFound: There is no such job.
+            Forbidden: Its owner wants to release what an administrator holds.
+            Conflict: The job does not wait.
+        """
+        row = tx.one("job_unhold", job=job, by=by, now_us=now * 1000)
+        if row is None:
+            found = _waiting(tx, job, "released")
+            if found.is_held:
+                raise Forbidden("An administrator holds this job, and only one can release it.")
+            return found
+        released = record(tx, row)
+        shares.enter(tx, released, now)
+        _note(tx, released, actor, "released", now)
+        return released
+
+    @write
+    def prioritize(tx: Tx, job: str, priority: int, *, actor: str, now: int) -> Job:
+        """Change the priority of a waiting job among the jobs of its project.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job does not wait.
+        """
+        row = tx.one("job_prioritize", job=job, priority=priority, now_us=now * 1000)
+        if row is None:
+            return _waiting(tx, job, "reordered")
+        changed = record(tx, row)
+        _note(tx, changed, actor, f"priority {priority}", now)
+        return changed
+
+    @write
+    def requeue(tx: Tx, job: str, *, actor: str, now: int) -> Job:
+        """Take a running job from its runner and queue it again; its attempts stay.
+
+        The runner stops when it notices that its lease is stale; its result counts no more.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job does not run, or runs at another cloud.
+        """
+        found = _job(tx, job)
+        lease = Leases.held_by(tx, job)
+        if found.state is not JobState.RUNNING or lease is None:
+            raise Conflict(f"Only a running job can be requeued; this one is {found.state}.")
+        if tx.one("forward_get", job=job) is not None:
+            raise Conflict("This job runs at another cloud, where it cannot be requeued.")
+        return Leases.release(tx, lease, _REQUEUED, now, blamed=False, actor=actor)
+
+    @write
+    def change_all(
+        tx: Tx, jobs: Sequence[str], action: JobAction, priority: int, *, actor: str, now: int
+    ) -> list[str]:
+        """Do one action of an administrator on several jobs; return the ids of those that changed.
+
+        Jobs that do not fit, because they started or ended meanwhile, are left out.
+        """
+        changed = []
+        for job in jobs:
+            before = Jobs.get(tx, job)
+            if before is None:
+                continue
+            try:
+                after = _ACTIONS[action](tx, job, priority, actor, now)
+            except Conflict:
+                continue
+            if after is not None and after.version != before.version:
+                changed.append(job)
+        return changed
+
+
+_HOLDERS: Final[dict[Holder, str]] = {"owner": "its owner", "admin": "an administrator"}
+_ACTIONS: Final[dict[JobAction, Callable[[Tx, str, int, str, int], Job | None]]] = {
+    "cancel": lambda tx, job, _, actor, now: Jobs.cancel(tx, job, actor=actor, now=now),
+    "hold": lambda tx, job, _, actor, now: QueueControl.hold(
+        tx, job, "admin", actor=actor, now=now
+    ),
+    "release": lambda tx, job, _, actor, now: QueueControl.resume(
+        tx, job, "admin", actor=actor, now=now
+    ),
+    "priority": lambda tx, job, priority, actor, now: QueueControl.prioritize(
+        tx, job, priority, actor=actor, now=now
+    ),
+    "requeue": lambda tx, job, _, actor, now: QueueControl.requeue(tx, job, actor=actor, now=now),
+}
+
+
+def _job(tx: Tx, job: str) -> Job:
+    found = Jobs.get(tx, job)
+    if found is None:
+        raise NotFound("There is no such job.")
+    return found
+
+
+def _waiting(tx: Tx, job: str, done: str) -> Job:
+    """Return a job that waits.
+
+    Raises:
+        NotFound: There is no such job.
+        Conflict: It does not wait.
+    """
+    found = _job(tx, job)
+    if found.state is not JobState.QUEUED:
+        raise Conflict(f"Only a waiting job can be {done}; this one is {found.state}.")
+    return found
+
+
+def _note(tx: Tx, job: Job, actor: str, reason: str, now: int) -> None:
+    note(tx, job, before=job.state, actor=actor, reason=reason, now=now)

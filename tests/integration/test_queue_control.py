@@ -1,0 +1,225 @@
+"""Hold, release, reorder and requeue jobs: over HTTP, with the client and the commands."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from qwicket.clients.native import ApiError, Client, connect
+from support.pilots import pilot
+from support.programs import BELL, slow
+from support.server import LiveServer, run_cli, server_on
+from support.waiting import until
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def idle(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    """A server without workers, on which jobs wait."""
+    folder = tmp_path_factory.mktemp(f"idle_{request.param}")
+    with server_on(request, folder, "--workers", "0") as live:
+        yield live
+
+
+@pytest.fixture
+def name() -> str:
+    return f"holder-{os.urandom(3).hex()}"
+
+
+@pytest.fixture
+def token(idle: LiveServer, name: str) -> str:
+    return idle.token(name)
+
+
+@pytest.fixture
+def client(idle: LiveServer, token: str) -> Iterator[Client]:
+    with connect(idle.url, token) as client:
+        yield client
+
+
+@pytest.fixture
+def admin_token(idle: LiveServer) -> str:
+    name = f"chief-{os.urandom(3).hex()}"
+    idle.admin("user", "add", name, "--role", "admin")
+    return idle.admin("token", "create", "--user", name, "--scope", "admin")
+
+
+@pytest.fixture
+def admin(idle: LiveServer, admin_token: str) -> Iterator[Client]:
+    with connect(idle.url, admin_token) as client:
+        yield client
+
+
+def call(server: LiveServer, token: str, *words: str) -> subprocess.CompletedProcess[str]:
+    return run_cli("job", *words, "--url", server.url, env={"QWICKET_TOKEN": token})
+
+
+def test_a_job_is_held_released_and_reordered(client: Client) -> None:
+    job = client.submit(BELL, "simulator")
+    until(lambda: job.position is not None, "it has a position")
+    assert job.hold().body.held_by == "owner"
+    assert job.state == "queued"
+    assert job.queue_position is None
+    assert client.jobs(1)[0].body.held_by == "owner"
+    assert job.release().body.held_by is None
+    until(lambda: job.position is not None, "the forecast has the job again")
+    assert job.prioritize(-7).body.priority == -7
+    job.cancel()
+    with pytest.raises(ApiError, match="Only a waiting job") as refused:
+        job.hold()
+    assert refused.value.status == 409
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [({"held": "yes"}, "held"), ({"priority": 101}, "priority"), ({"colour": 1}, "colour")],
+)
+def test_a_change_that_makes_no_sense_is_refused(
+    idle: LiveServer, token: str, body: dict[str, Any], field: str
+) -> None:
+    with idle.client(token) as http:
+        job = http.post("/v1/jobs", json={"program": BELL, "device": "simulator"}).json()["id"]
+        refused = http.patch(f"/v1/jobs/{job}", json=body)
+        assert refused.status_code == 400
+        assert field in refused.text
+        assert http.patch(f"/v1/jobs/{job}", json={}).json()["version"] == 1
+
+
+def test_the_jobs_of_others_are_not_found(idle: LiveServer, client: Client, name: str) -> None:
+    job = client.submit(BELL, "simulator")
+    with idle.client(idle.token(f"{name}-2")) as other:
+        assert other.patch(f"/v1/jobs/{job.id}", json={"held": True}).status_code == 404
+        for method, path, body in (
+            ("PATCH", f"jobs/{job.id}", {"held": True}),
+            ("POST", f"jobs/{job.id}/requeue", None),
+            ("POST", "bulk/jobs", {"action": "hold"}),
+        ):
+            assert other.request(method, f"/v1/admin/{path}", json=body).status_code == 403
+    assert job.refresh().body.held_by is None
+
+
+def test_an_administrator_holds_what_the_owner_cannot_release(
+    client: Client, admin: Client, name: str
+) -> None:
+    job = client.submit(BELL, "simulator")
+    found = admin.job(job.id, everybody=True)
+    assert (found.info["account"], found.hold().body.held_by) == (name, "admin")
+    with pytest.raises(ApiError, match="administrator"):
+        job.release()
+    (same,) = admin.jobs(everybody=True, account=name)
+    assert same.prioritize(9).body.priority == 9
+    assert same.release().body.held_by is None
+    assert same.refresh().state == "queued"
+    assert job.refresh().body.priority == 9
+
+
+def test_many_jobs_are_held_and_released_at_once(client: Client, admin: Client, name: str) -> None:
+    jobs = [client.submit(BELL, "simulator").id for _ in range(3)][::-1]
+    assert admin.change_jobs("hold", account=name, dry_run=True) == {"number": 3, "ids": jobs}
+    assert all(job.body.held_by is None for job in client.jobs())
+    assert admin.change_jobs("hold", account=name)["number"] == 3
+    assert admin.change_jobs("hold", account=name)["number"] == 0
+    assert all(job.body.held_by == "admin" for job in client.jobs())
+    assert admin.change_jobs("priority", priority=3, account=name)["number"] == 3
+    assert admin.change_jobs("release", account=name, created_to="2020-01-01T00:00:00Z") == {
+        "number": 0,
+        "ids": [],
+    }
+    assert admin.change_jobs("release", account=name, state="queued")["number"] == 3
+    assert admin.change_jobs("cancel", account=name, device="simulator")["number"] == 3
+
+
+def test_a_requeued_job_leaves_its_worker_and_runs_again(
+    idle: LiveServer, client: Client, admin: Client, tmp_path: Path
+) -> None:
+    job = client.submit(slow(22, 4000), "simulator")
+    with pytest.raises(ApiError, match="Only a running job"):
+        admin.job(job.id, everybody=True).requeue()
+    with pilot(idle, tmp_path):
+        until(lambda: job.status == "running", "it runs", timeout_s=60)
+        admin.job(job.id, everybody=True).requeue()
+        short = client.submit(BELL, "simulator")
+        job.prioritize(-100)
+        assert short.wait(60).state == "completed", "the worker has let go of the first one"
+        until(lambda: job.status == "running", "it runs again", timeout_s=60)
+        job.cancel()
+        assert job.wait(60).state == "cancelled"
+
+
+def test_the_local_worker_lets_go_of_a_requeued_job(server: LiveServer) -> None:
+    chief = f"chief-{os.urandom(3).hex()}"
+    server.admin("user", "add", chief, "--role", "admin")
+    create = ("token", "create", "--user", chief)
+    admin_token, token = server.admin(*create, "--scope", "admin"), server.admin(*create)
+    with connect(server.url, token) as client:
+        job = client.submit(slow(22, 4000), "simulator")
+        until(lambda: job.status == "running", "it runs", timeout_s=60)
+        with connect(server.url, admin_token) as admin:
+            admin.job(job.id, everybody=True).requeue()
+        with server.client(token) as http:
+            found = http.get(f"/v1/jobs/{job.id}/events").json()["events"]
+        assert "queued again by an administrator" in [each["reason"] for each in found]
+        assert job.cancel().wait(60).state == "cancelled"
+
+
+def test_the_commands_change_jobs_by_id(idle: LiveServer, client: Client, token: str) -> None:
+    jobs = [client.submit(BELL, "simulator").id for _ in range(2)]
+    held = call(idle, token, "hold", *jobs)
+    assert held.stdout == "".join(f"{job}  held\n" for job in jobs)
+    assert "queued, held" in call(idle, token, "show", jobs[0]).stdout
+    assert call(idle, token, "release", jobs[0], "--json").stdout == (
+        f'{{"id": "{jobs[0]}", "state": "queued"}}\n'
+    )
+    assert call(idle, token, "priority", jobs[0], "--to", "5").returncode == 0
+    assert client.job(jobs[0]).body.priority == 5
+    refused = call(idle, token, "requeue", jobs[0])
+    assert (refused.returncode, "admin" in refused.stderr) == (1, True)
+    assert call(idle, token, "cancel", *jobs).stdout.count("cancelled") == 2
+    refused = call(idle, token, "hold", jobs[0])
+    assert (refused.returncode, "Only a waiting job" in refused.stderr) == (1, True)
+
+
+@pytest.mark.parametrize("is_admin", [False, True])
+def test_the_commands_change_all_jobs_that_fit(
+    idle: LiveServer, client: Client, token: str, admin_token: str, name: str, is_admin: bool
+) -> None:
+    for _ in range(3):
+        client.submit(BELL, "simulator", tags=[name])
+    who = admin_token if is_admin else token
+    everybody = ("--all", "--account", name) if is_admin else ()
+    fitting = ("--tag", name, "--state", "queued", *everybody)
+    tried = call(idle, who, "hold", *fitting, "--dry-run", "--json")
+    assert json.loads(tried.stdout)["number"] == 3
+    asked = call(idle, who, "hold", *fitting)
+    assert (asked.returncode, "3 jobs fit. Give --yes" in asked.stderr) == (2, True)
+    assert all(job.body.held_by is None for job in client.jobs())
+    assert call(idle, who, "hold", *fitting, "--yes").stdout == "3 jobs held\n"
+    assert all(job.body.held_by for job in client.jobs())
+    assert call(idle, who, "hold", *fitting, "--yes").stdout == "0 jobs to be held\n"
+    assert call(idle, who, "release", *fitting, "--yes").stdout == "3 jobs released\n"
+    assert call(idle, who, "cancel", *fitting, "--yes").stdout == "3 jobs cancelled\n"
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("hold",), "Give the ids of jobs, or a filter"),
+        (("hold", "x", "--device", "simulator"), "not both"),
+        (("hold", "x", "--dry-run"), "--dry-run needs a filter"),
+        (("hold", "--account", "x"), "need --all"),
+        (("priority", "x"), "--to"),
+        (("priority", "x", "--to", "101"), "-100<=x<=100"),
+    ],
+)
+def test_wrong_usage_is_refused(
+    idle: LiveServer, token: str, words: tuple[str, ...], said: str
+) -> None:
+    refused = call(idle, token, *words)
+    assert (refused.returncode, said in refused.stderr) == (2, True), refused.stderr
