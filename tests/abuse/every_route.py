@@ -142,7 +142,7 @@ class Ask(NamedTuple):
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
         names["plan"] = "qwicket-open"
         names |= {"budget": job, "organization": "x"}
-        names |= {"reservation": job}
+        names |= {"reservation": job, "invitation": job}
         path = self.path.replace(":path", "").format(**names)
         query = {"job_id": job} if "get_job" in path else {}
         if self.is_bulk and self.prefix.startswith("/qbraid"):

@@ -22,6 +22,9 @@ __all__ = ["main"]
             "user": "accounts",
             "token": "accounts",
             "keys": "keys",
+            "invite": "invitations",
+            "invitations": "invitations",
+            "uninvite": "invitations",
             "project": "projects",
             "budget": "budgets",
             "usage": "budgets",
@@ -60,6 +63,7 @@ __all__ = ["main"]
         {
             *("serve", "worker", "user", "token", "keys", "project", "budget", "usage"),
             *("reserve", "reservations", "unreserve"),
+            *("invite", "invitations", "uninvite"),
             *("provider", "device", "audit", "backup", "restore", "bench", "demo"),
         }
     ),

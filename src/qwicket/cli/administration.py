@@ -46,7 +46,7 @@ class Administration:
     """
 
     def __init__(self, location: Location) -> None:
-        self._is_remote = isinstance(location, ServerLocation)
+        self.is_remote = isinstance(location, ServerLocation)
         if isinstance(location, ServerLocation):
             found = settings(location.url, profile=location.profile)
             self._transport = Transport(found.url, found.token, found.timeout_s)
@@ -80,7 +80,7 @@ class Administration:
         try:
             return self._transport.run(operation)
         except ApiError as error:
-            if self._is_remote:
+            if self.is_remote:
                 raise
             # Without a server, its status means nothing.
             raise click.ClickException(error.detail) from None

@@ -69,6 +69,9 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket device maintenance simulator --from 2h --to 3h --reason disks",
         "qwicket device maintenance simulator --to 1h --reason calibration --weeks 52",
     ),
+    "invite": ("qwicket invite --project class --uses 30 --expires 7d",),
+    "invitations": ("qwicket invitations",),
+    "uninvite": ("qwicket uninvite 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "reserve": (
         "qwicket reserve simulator --project exam-42 --from 2h --to 4h --slots 2",
         "qwicket reserve simulator --project exam-42 --to 2h --exam 3 --exclusive",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
+    from qwicket.gateway.invitations import Invitations
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.sessions import Sessions
     from qwicket.gateway.uploads import Uploads
@@ -164,6 +165,14 @@ class Gateway:
         from qwicket.gateway.sessions import Sessions
 
         return Sessions(self._store, self.auth, self.limits, self.sign_in, self._now_ms)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        """Return the service for people who create an account with an invitation."""
+        from qwicket.gateway.invitations import Invitations
+
+        are_passwords_on = self.sign_in.are_passwords_on
+        return Invitations(self._store, self.auth, self._now_ms, are_passwords_on=are_passwords_on)
 
     @cached_property
     def budgets(self) -> Budgets:

@@ -60,8 +60,8 @@ class AccountAdmin:
         return await self._store.accounts.add(
             check_name(name),
             role,
-            email=_email(email),
-            password_hash=None if password is None else _password_hash(password),
+            email=checked_email(email),
+            password_hash=None if password is None else password_hash(password),
             now=self._now_ms(),
         )
 
@@ -167,7 +167,7 @@ class AccountAdmin:
             NotFound: There is no such account.
             Conflict: The address is in use.
         """
-        return await self._store.accounts.set_email(name, _email(email))
+        return await self._store.accounts.set_email(name, checked_email(email))
 
     async def reset_account(self, name: str, *, password: str | None) -> Account:
         """Revoke all tokens of an account, and set its password or remove it.
@@ -176,7 +176,7 @@ class AccountAdmin:
             InvalidRequest: The password is too short or too long.
             NotFound: There is no such account.
         """
-        hashed = None if password is None else _password_hash(password)
+        hashed = None if password is None else password_hash(password)
         return await self._store.accounts.reset(name, hashed, self._now_ms())
 
     async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> Account:
@@ -204,7 +204,7 @@ class AccountAdmin:
 
 def _checked(number: int, person: Person) -> tuple[str, str | None]:
     try:
-        return check_name(person.name), _email(person.email)
+        return check_name(person.name), checked_email(person.email)
     except InvalidRequest as error:
         field = f"accounts[{number - 1}].{error.field}"
         raise InvalidRequest(f"Account {number}: {error.detail}", field=field) from None
@@ -220,8 +220,12 @@ def _member_scopes(wanted: Sequence[str]) -> tuple[Scope, ...]:
     return tuple(Scope(scope) for scope in dict.fromkeys(wanted)) or DEFAULT_SCOPES
 
 
-def _email(email: str | None) -> str | None:
-    """Return an e-mail address as it is stored: in lower case, as sign-in compares it."""
+def checked_email(email: str | None) -> str | None:
+    """Return an e-mail address as it is stored: in lower case, as sign-in compares it.
+
+    Raises:
+        InvalidRequest: It is not an address.
+    """
     if email is None:
         return None
     if not _EMAIL.fullmatch(email) or len(email) > _MAX_EMAIL_CHARS:
@@ -233,7 +237,12 @@ def _email(email: str | None) -> str | None:
     return email.lower()
 
 
-def _password_hash(password: str) -> str:
+def password_hash(password: str) -> str:
+    """Return the hash of a new password.
+
+    Raises:
+        InvalidRequest: The password is too short or too long.
+    """
     if not _MIN_PASSWORD_CHARS <= len(password) <= _MAX_PASSWORD_CHARS:
         raise InvalidRequest(
             f"A password has {_MIN_PASSWORD_CHARS} to {_MAX_PASSWORD_CHARS} characters.",

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.gateway.budgets import Budgets
+    from qwicket.gateway.invitations import InvitationAdmin
     from qwicket.gateway.reservations import ReservationAdmin
     from qwicket.store.audit import Entry, Verification
 
@@ -96,6 +97,13 @@ class Admin(AccountAdmin, JobAdmin):
             )
             for device in await devices.all()
         ]
+
+    @cached_property
+    def invitations(self) -> InvitationAdmin:
+        """Return the administration of invitations."""
+        from qwicket.gateway.invitations import InvitationAdmin
+
+        return InvitationAdmin(self._store, self._now_ms)
 
     @cached_property
     def reservations(self) -> ReservationAdmin:

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.model.errors import QwicketError
     from qwicket.model.limits import Limits
 
-_FORM_S: Final = 3_600.0
+FORM_S: Final = 3_600.0
 _DAY_S: Final = 86_400
 _TITLES: Final = {
     401: "You are not signed in",
@@ -41,8 +41,8 @@ class Handlers:
 
     def __init__(self, gateway: Gateway, renderer: Renderer, cookies: Cookies, base: str) -> None:
         self._gateway = gateway
-        self._renderer = renderer
-        self._cookies = cookies
+        self.renderer = renderer
+        self.cookies = cookies
         self._base = base
 
     @property
@@ -57,7 +57,7 @@ class Handlers:
     async def read_style(self, request: Request[None]) -> Response:
         """Read the style sheet."""
         headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
-        return Response(self._renderer.style, headers=headers, media_type="text/css; charset=utf-8")
+        return Response(self.renderer.style, headers=headers, media_type="text/css; charset=utf-8")
 
     async def read_sign_in(self, request: Request[None]) -> Response:
         """Read the page where people sign in."""
@@ -78,14 +78,14 @@ class Handlers:
         """Start a session with a new id, and go to the account."""
         sessions = self._gateway.sessions
         secret = await sessions.start(actor, request.cookies.get(SESSION))
-        response = self._redirect("")
-        self._cookies.set(request, response, SESSION, secret, sessions.session_s)
-        self._cookies.delete(request, response, FORM)
+        response = self.redirect("")
+        self.cookies.set(request, response, SESSION, secret, sessions.session_s)
+        self.cookies.delete(request, response, FORM)
         return response
 
     def _sign_in_page(self, request: Request[Any], error: QwicketError | None = None) -> Response:
         cookie = form_cookie(request)
-        response = self._renderer.page(
+        response = self.renderer.page(
             "sign-in",
             200 if error is None else error.status,
             title="Sign in",
@@ -94,7 +94,7 @@ class Handlers:
             provider="",
             csrf=csrf(cookie),
         )
-        self._cookies.set(request, response, FORM, cookie, _FORM_S)
+        self.cookies.set(request, response, FORM, cookie, FORM_S)
         return response
 
     # --- pages of an account ----------------------------------------------------------------------
@@ -119,14 +119,14 @@ class Handlers:
         """Revoke a token."""
         check_form(request, SESSION)
         await self._gateway.sessions.revoke_token(actor, request.path_params["id"])
-        return self._redirect("")
+        return self.redirect("")
 
     async def sign_out(self, actor: Actor, request: Request[Form]) -> Response:
         """End the session."""
         check_form(request, SESSION)
         await self._gateway.sessions.end(request.cookies[SESSION])
-        response = self._redirect("/sign-in")
-        self._cookies.delete(request, response, SESSION)
+        response = self.redirect("/sign-in")
+        self.cookies.delete(request, response, SESSION)
         return response
 
     async def _account_page(
@@ -134,7 +134,7 @@ class Handlers:
     ) -> Response:
         gateway = self._gateway
         projects = await gateway.accounts.projects(actor)
-        return self._renderer.page(
+        return self.renderer.page(
             "account",
             title="Your account",
             account=await gateway.accounts.of(actor),
@@ -151,13 +151,13 @@ class Handlers:
     def problem(self, error: QwicketError) -> bytes:
         """Return the page of an error."""
         title = _TITLES.get(error.status, error.title)
-        return self._renderer.text("problem", title=title, detail=error.detail)
+        return self.renderer.text("problem", title=title, detail=error.detail)
 
     def to_sign_in(self, error: QwicketError, _request: Request[Any]) -> Response | None:
         """Return a redirect to the sign-in page if nobody is signed in."""
-        return self._redirect("/sign-in") if isinstance(error, Unauthenticated) else None
+        return self.redirect("/sign-in") if isinstance(error, Unauthenticated) else None
 
-    def _redirect(self, path: str) -> Response:
+    def redirect(self, path: str) -> Response:
         """Return a redirect to one of the pages. No address comes from a request."""
         return RedirectResponse(self._base + path, 303, headers=HEADERS)
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
 from qwicket.pages.forms import FORM_BODY, Cookies
-from qwicket.pages.handlers import Handlers
+from qwicket.pages.invitations import InvitationHandlers as Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
 
 if TYPE_CHECKING:
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
 
 PREFIX: Final = "/ui"
+_INVITED: Final = Open("The code of an invitation is the credential.")
 _OPEN: Final = Open("People sign in here.")
 
 
@@ -48,6 +49,9 @@ def _routes(made: Handlers) -> tuple[Route, ...]:
         Route("GET", "/style.css", on.read_style, _OPEN),
         Route("GET", "/sign-in", on.read_sign_in, _OPEN),
         Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
+        Route("GET", "/invitation", on.read_invitation, _INVITED, query=("code",)),
+        Route("POST", "/invitation", on.accept_invitation, _INVITED, FORM_BODY),
+        Route("POST", "/invitation/join", on.join_project, ANY_TOKEN, FORM_BODY),
         Route("POST", "/sign-out", on.sign_out, ANY_TOKEN, FORM_BODY),
         Route("POST", "/tokens", on.make_token, ANY_TOKEN, FORM_BODY),
         Route("POST", "/tokens/{id}/revoke", on.revoke_token, ANY_TOKEN, FORM_BODY),

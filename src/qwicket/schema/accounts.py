@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import msgspec
+
 from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart, Role, Scope
+
+_AccountName = Annotated[str, msgspec.Meta(max_length=254)]
 
 
 class TokenBody(ResponsePart, frozen=True, kw_only=True):
@@ -127,3 +133,33 @@ class AccountBody(ResponsePart, frozen=True, kw_only=True):
     change: int = 0
     token: TokenBody
     budgets: tuple[BudgetBody, ...] = ()
+
+
+class AcceptBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/accounts`: creates an account with an invitation.
+
+    Attributes:
+        invitation: Code of the invitation.
+        name: Name of the account and of its own project.
+        email: E-mail address, with which it can sign in, too; null if it has none.
+        password: Password, at least 8 characters; null for an account that signs in with tokens.
+    """
+
+    invitation: Annotated[str, msgspec.Meta(max_length=64)]
+    name: _AccountName
+    email: _AccountName | None = None
+    password: Annotated[str, msgspec.Meta(max_length=1_024)] | None = None
+
+
+class AcceptedBody(RedactedRepr, ResponseBody, frozen=True, kw_only=True):
+    """A new account with its first token.
+
+    Attributes:
+        name: Name of the account.
+        project: Name of the project to which the token's jobs count.
+        secret: The token; no other response contains it.
+    """
+
+    name: str
+    project: str
+    secret: str

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from qwicket.store.audit import Audit
     from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
+    from qwicket.store.invitations import Invitations
     from qwicket.store.queue_control import QueueControl
     from qwicket.store.reservations import Reservations
     from qwicket.store.sessions import Sessions
@@ -105,6 +106,13 @@ class Store:
         from qwicket.store.budgets import Budgets
 
         return Budgets(self._database)
+
+    @cached_property
+    def invitations(self) -> Invitations:
+        """Return the operations on invitations, which few servers have."""
+        from qwicket.store.invitations import Invitations
+
+        return Invitations(self._database)
 
     @cached_property
     def queue_control(self) -> QueueControl:

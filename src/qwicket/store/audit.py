@@ -33,6 +33,7 @@ _SUBJECTS: Final = {
         "audit_device",
         ("name", "is_on", "reason", "until_at", "is_draining", "message"),
     ),
+    "invitation": ("audit_invitation", ("id", "project", "maximum", "used", "expires_at")),
     "job": ("audit_job", ("id", "device", "state", "priority", "held_by")),
     "member": ("audit_member", ("project", "account")),
     "project": ("audit_project", ("name", "shares")),

@@ -94,6 +94,9 @@ CONTRACT: Final = {
     "device drain": ADMIN | {"--reason"},
     "device message": ADMIN,
     "device maintenance": ADMIN | WINDOW | {"--reason", "--weeks"},
+    "invite": ADMIN | {"--project", "--uses", "--expires", "--json"},
+    "invitations": ADMIN | {"--json"},
+    "uninvite": ADMIN,
     "reserve": ADMIN
     | WINDOW
     | {"--project", "--slots", "--exclusive", "--exam", "--reason", "--json"},
@@ -162,6 +165,7 @@ ARGUMENTS: Final = {
     "device message": ["NAME", "TEXT"],
     "device maintenance": ["NAME"],
     "reserve": ["DEVICE"],
+    "uninvite": ["ID"],
     "unreserve": ["ID"],
     "backup": ["FILE"],
     "restore": ["FILE"],

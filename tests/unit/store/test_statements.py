@@ -42,6 +42,7 @@ def test_a_look_up_reads_no_whole_table(schema: sqlite3.Connection) -> None:
             "account_list_deleted",
             "audit_budget",
             "budget_list",
+            "invitation_list",
             "device_list",
             "project_list",
             "runner_list",

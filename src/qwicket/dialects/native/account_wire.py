@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from qwicket.gateway.budgets import BudgetState
+    from qwicket.gateway.invitations import NewAccount
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account, Project, Token
     from qwicket.model.limits import Limits
@@ -131,3 +132,9 @@ def _token(of: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBody:
         parent=of.parent,
         revoked_at=time(of.revoked_at),
     )
+
+
+def accepted(of: NewAccount) -> schema.accounts.AcceptedBody:
+    """Return a new account with its token."""
+    assert of.secret is not None
+    return schema.accounts.AcceptedBody(name=of.account.name, project=of.project, secret=of.secret)

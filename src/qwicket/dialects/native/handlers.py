@@ -51,6 +51,17 @@ class Handlers(WebhookHandlers):
         budgets = await self._gateway.budgets.of(actor)
         return json(account_wire.account(account, token, projects, change, budgets))
 
+    async def accept_invitation(self, request: Request[schema.accounts.AcceptBody]) -> Response:
+        """Create an account and its first token with an invitation."""
+        body = request.payload
+        made = await self._gateway.invitations.accept(
+            *(body.invitation, body.name, request.address),
+            email=body.email,
+            password=body.password,
+            has_token=True,
+        )
+        return json(account_wire.accepted(made), 201)
+
     async def list_projects(self, actor: Actor, request: Request[None]) -> Response:
         """List the account's projects."""
         return json(account_wire.project_list(await self._gateway.accounts.projects(actor)))

@@ -85,6 +85,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     ),
     "{project}": ("Name of the project.", {"type": "string"}),
     "{provider}": ("Name of the provider.", {"type": "string"}),
+    "{invitation}": ("Id of the invitation.", {"type": "string"}),
     "{reservation}": ("Id of the reservation or maintenance window.", {"type": "string"}),
     "{token}": ("Id of the token.", {"type": "string"}),
     "{part}": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),

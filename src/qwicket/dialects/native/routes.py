@@ -31,6 +31,8 @@ _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
 _PAGE: Final = ("limit", "before")
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
+_ACCEPTANCE: Final = json_body(schema.accounts.AcceptBody)
+_INVITED: Final = Open("The code of an invitation is the credential.")
 _CHANGE: Final = json_body(schema.jobs.ChangeJobBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
 _GROUP: Final = json_body(schema.groups.OpenGroupBody)
@@ -70,6 +72,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     # A token may always revoke itself.
     Route("DELETE", "/tokens/{id}", _DO.revoke_token, ANY_TOKEN, status=204),
+    Route(
+        *("POST", "/accounts", _DO.accept_invitation, _INVITED, _ACCEPTANCE),
+        responses=(schema.accounts.AcceptedBody,),
+        status=201,
+    ),
     Route("GET", "/devices", _DO.list_devices, _D, responses=(schema.devices.DeviceList,)),
     Route("GET", "/devices/{name}", _DO.read_device, _D, responses=(schema.devices.DeviceBody,)),
     Route(

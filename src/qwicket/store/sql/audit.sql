@@ -47,6 +47,11 @@ select device, is_on, reason, until_at, is_draining, message from device_state w
 -- name: audit_job
 select id, device, state, priority, held_by from job where id = :key;
 
+-- name: audit_invitation
+select invitation.id, project.name, invitation.maximum, invitation.used, invitation.expires_at
+from invitation left join project on project.id = invitation.project
+where invitation.id = :key;
+
 -- name: audit_provider
 select name, is_active from provider where name = :key;
 

@@ -12,6 +12,7 @@ from qwicket.dialects.native.admin import (
     audit,
     budgets,
     devices,
+    invitations,
     jobs,
     projects,
     reservations,
@@ -24,6 +25,7 @@ from qwicket.model.accounts import Scope
 from qwicket.schema import accounts as shapes
 from qwicket.schema import admin as schema
 from qwicket.schema import budgets as of_budgets
+from qwicket.schema import invitations as inviting
 from qwicket.schema import reservations as windows
 from qwicket.schema.jobs import ChangeJobBody
 
@@ -44,6 +46,7 @@ _DEVICE: Final = json_body(schema.DeviceChangeBody)
 _RESERVATION: Final = json_body(windows.NewReservationBody)
 _MAINTENANCE: Final = json_body(windows.NewMaintenanceBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
+_INVITATION: Final = json_body(inviting.NewInvitationBody)
 _JOB: Final = json_body(ChangeJobBody)
 _JOBS: Final = json_body(schema.ChangeJobsBody)
 _ACTIVITY: Final = json_body(schema.ProviderChangeBody)
@@ -139,6 +142,19 @@ _ROUTES: Final[tuple[Route, ...]] = (
         query=("series",),
         status=204,
     ),
+    Route(
+        "GET",
+        "/invitations",
+        invitations.list_invitations,
+        _A,
+        responses=(inviting.InvitationList,),
+    ),
+    Route(
+        *("POST", "/invitations", invitations.create_invitation, _A, _INVITATION),
+        responses=(inviting.NewInvitationAnswer,),
+        status=201,
+    ),
+    Route("DELETE", "/invitations/{invitation}", invitations.delete_invitation, _A, status=204),
     Route("GET", "/providers", devices.list_providers, _A, responses=(schema.ProviderList,)),
     Route(
         *("POST", "/providers", devices.create_provider, _A, _PROVIDER),

@@ -1,0 +1,91 @@
+"""`qwicket invite`, `invitations` and `uninvite`: people create their own accounts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+import msgspec
+
+from qwicket.cli import options
+from qwicket.cli.listing import Row, json_flag, json_line, minute_of, print_rows
+from qwicket.schema import invitations as schema
+
+if TYPE_CHECKING:
+    from qwicket.cli.administration import Administration
+
+_HEADINGS = ("id", "project", "used", "of", "until")
+
+
+@click.command(short_help="Invite people to create an account.")
+@click.option(
+    "--project",
+    metavar="P",
+    help="Project that they become members of; by default none but their own.",
+)
+@click.option(
+    "--uses",
+    default=1,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Number of accounts that the invitation can create.",
+)
+@click.option(
+    "--expires",
+    "life_s",
+    default="7d",
+    show_default=True,
+    callback=options.life_s,
+    metavar="DURATION",
+    help="Time until it ends, such as 7d or 12h; at most 366d.",
+)
+@json_flag
+@options.administration
+def invite(
+    project: str | None, uses: int, life_s: int, as_json: bool, admin: Administration
+) -> None:
+    """Make an invitation; print the address of its page, which contains its code.
+
+    Who opens the page creates an account, or joins the project with the account that they have.
+    Without --url or --profile the address has no server: put the address of yours before it.
+    """
+    body = schema.NewInvitationBody(project=project, uses=uses, life_s=life_s)
+    made = admin.post("invitations", body=body, of=schema.NewInvitationAnswer)
+    url = made.url
+    if not admin.is_remote:
+        parts = urlsplit(url)
+        url = f"{parts.path}?{parts.query}"
+    record = msgspec.to_builtins(made) | {"url": url}
+    click.echo(json_line(record) if as_json else url)
+
+
+@click.command("invitations", short_help="List invitations.")
+@json_flag
+@options.administration
+def invitations(as_json: bool, admin: Administration) -> None:
+    """List the invitations that have not ended, the newest first."""
+    found = admin.get("invitations", of=schema.InvitationList).invitations
+    rows = [
+        Row(
+            msgspec.to_builtins(each),
+            (
+                each.id,
+                each.project or "",
+                f"{each.used:,}",
+                f"{each.uses:,}",
+                minute_of(each.expires_at or ""),
+            ),
+        )
+        for each in found
+    ]
+    print_rows(rows, _HEADINGS, as_json)
+
+
+@click.command(short_help="Delete an invitation.")
+@click.argument("invitation", metavar="ID")
+@options.administration
+def uninvite(invitation: str, admin: Administration) -> None:
+    """Delete the invitation ID. The accounts that it has created stay."""
+    admin.change("DELETE", "invitations", invitation)

@@ -1,0 +1,64 @@
+"""Invitations for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from starlette.responses import Response
+
+from qwicket.dialects.native.wire import time
+from qwicket.dialects.responses import json
+from qwicket.schema import invitations as schema
+
+if TYPE_CHECKING:
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+    from qwicket.store.invitations import Invitation
+
+_PAGE: Final = "/ui/invitation"
+
+
+async def list_invitations(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """List the invitations that have not ended."""
+    found = await access.admin.invitations.all()
+    return json(schema.InvitationList(invitations=tuple(map(_body, found))))
+
+
+async def create_invitation(
+    access: Access, actor: Actor, request: Request[schema.NewInvitationBody]
+) -> Response:
+    """Make an invitation, with which people create accounts."""
+    body = request.payload
+    made = await access.admin.invitations.add(
+        project=body.project, uses=body.uses, life_s=body.life_s
+    )
+    of = made.invitation
+    answer = schema.NewInvitationAnswer(
+        id=of.id,
+        project=of.project,
+        uses=of.maximum,
+        used=of.used,
+        created_at=time(of.created_at),
+        expires_at=time(of.expires_at),
+        code=made.code,
+        url=f"{request.server_url}{_PAGE}?code={made.code}",
+    )
+    return json(answer, 201)
+
+
+async def delete_invitation(access: Access, actor: Actor, request: Request[None]) -> Response:
+    """Delete an invitation; the accounts that it has created stay."""
+    await access.admin.invitations.remove(request.path_params["invitation"])
+    return Response(status_code=204)
+
+
+def _body(of: Invitation) -> schema.InvitationBody:
+    return schema.InvitationBody(
+        id=of.id,
+        project=of.project,
+        uses=of.maximum,
+        used=of.used,
+        created_at=time(of.created_at),
+        expires_at=time(of.expires_at),
+    )

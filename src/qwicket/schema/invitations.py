@@ -1,0 +1,67 @@
+"""Bodies of invitations."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+from qwicket.schema.base import RedactedRepr, ResponseBody, ResponsePart
+
+_Name = Annotated[str, msgspec.Meta(max_length=254)]
+
+
+class NewInvitationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/invitations`.
+
+    Attributes:
+        project: Name of the project that the accounts become members of; null for none.
+        uses: Number of accounts that it can create.
+        life_s: Seconds until it ends.
+    """
+
+    project: _Name | None = None
+    uses: Annotated[int, msgspec.Meta(ge=1, le=10_000)] = 1
+    life_s: Annotated[int, msgspec.Meta(ge=1, le=366 * 86_400)] = 7 * 86_400
+
+
+class InvitationBody(ResponsePart, frozen=True, kw_only=True):
+    """An invitation.
+
+    Attributes:
+        id: Its id.
+        project: Name of the project that the accounts become members of; null for none.
+        uses: Number of accounts that it can create.
+        used: How often it was used.
+        created_at: Time of its creation.
+        expires_at: Time of its end.
+    """
+
+    id: str
+    project: str | None = None
+    uses: int
+    used: int
+    created_at: str | None = None
+    expires_at: str | None = None
+
+
+class NewInvitationAnswer(InvitationBody, RedactedRepr, frozen=True, kw_only=True):
+    """A new invitation with its code.
+
+    Attributes:
+        code: The code; no other response contains it.
+        url: Address of the page where people use it.
+    """
+
+    code: str
+    url: str
+
+
+class InvitationList(ResponseBody, frozen=True, kw_only=True):
+    """The invitations that have not ended, the newest first.
+
+    Attributes:
+        invitations: The invitations.
+    """
+
+    invitations: tuple[InvitationBody, ...]

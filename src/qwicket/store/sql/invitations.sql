@@ -1,0 +1,34 @@
+-- Invitations. Statements use primary keys unless they name an index.
+
+-- name: invitation_add
+insert into invitation (id, digest, project, maximum, created_at, expires_at)
+select
+    :id, cast(:digest as {blob}), cast(:project as text), cast(:maximum as integer),
+    cast(:now as bigint), cast(:expires_at as bigint);
+
+-- name: invitation_expire
+-- Index invitation_by_expiry.
+delete from invitation where expires_at <= :now;
+
+-- name: invitation_list
+-- Reads all invitations, which are few.
+select invitation.id, project.name, invitation.maximum, invitation.used, invitation.created_at,
+    invitation.expires_at
+from invitation left join project on project.id = invitation.project
+where invitation.expires_at > :now
+order by invitation.id desc;
+
+-- name: invitation_get
+-- One that creates an account now; index invitation_by_digest.
+select invitation.id, project.name, invitation.maximum, invitation.used, invitation.created_at,
+    invitation.expires_at
+from invitation left join project on project.id = invitation.project
+where invitation.digest = :digest and invitation.expires_at > :now
+    and invitation.used < invitation.maximum;
+
+-- name: invitation_use
+update invitation set used = used + 1
+where id = :id and expires_at > :now and used < maximum;
+
+-- name: invitation_remove
+delete from invitation where id = :id;
