@@ -1,9 +1,13 @@
-"""Default of the folder for data."""
+"""Default of the folder for data, and names in it."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Final
+
+AWS_MASTER_FILE: Final = "aws-master-keys"
+"""Name of the file with the master keys of AWS's key pairs, in the folder for data."""
 
 
 def default_data_dir() -> Path:

@@ -45,6 +45,25 @@ def expired(server: LiveServer) -> str:
     return server.admin("token", "create", "--user", "expired", "--expires", "1s")
 
 
+def key_pairs(server: LiveServer) -> dict[str, str]:
+    """Return key pairs for AWS's clients, each as key id and secret."""
+
+    def made(user: str, *options: str) -> str:
+        return server.admin("token", "create", "--user", user, "--aws", *options)
+
+    revoked = made("revoked")
+    for token in re.findall(
+        r"[0-9a-f]{8}-[0-9a-f-]{27}", server.admin("token", "list", "--user", "revoked")
+    ):
+        server.admin("token", "revoke", token)
+    return {
+        "QWICKET_AWS_KEYS": made("vendor"),
+        "QWICKET_AWS_OTHER_KEYS": made("stranger"),
+        "QWICKET_AWS_REVOKED_KEYS": revoked,
+        "QWICKET_AWS_EXPIRED_KEYS": made("expired", "--expires", "1s"),
+    }
+
+
 @pytest.mark.vendor
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("suite", suites())
@@ -63,6 +82,8 @@ def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path
     if suite.startswith("agents/"):
         serve = ("--scope", "devices:serve", "--device", "labqudit")
         env["QWICKET_LAB_TOKEN"] = server.admin("token", "create", "--user", "vendor", *serve)
+    if suite.startswith("braket/"):
+        env |= key_pairs(server)
     folder = str(folder_of_tests(suite))
     command = [str(interpreter(suite)), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     command += ["-c", os.devnull, "--rootdir", folder, "--confcutdir", folder, folder]

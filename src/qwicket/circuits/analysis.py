@@ -54,7 +54,8 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                 branches += times
         if not unmeasured and circuit.estimation is None and not _has_measurement(run.ops):
             unmeasured = number
-        active = max(active, len(used))
+        is_mixed = circuit.readouts is not None and is_noisy(run.ops)
+        active = max(active, 2 * len(used) if is_mixed else len(used))
         clbits = max(clbits, run.n_clbits)
         splits = max(splits, _count_splits(run.ops))
         bond = bonds(run.ops)
@@ -80,11 +81,20 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         n_bond_steps=bond_steps,
         n_parts=len(circuits) if terms else 0,
         n_terms=terms,
-        shots=max((circuit.shots for circuit in circuits), default=0),
+        shots=max((_shots(circuit) for circuit in circuits), default=0),
         is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
         n_operands=operands,
         unmeasured=unmeasured,
     )
+
+
+def _shots(circuit: QubitCircuit) -> int:
+    return circuit.shots if circuit.readouts is None else circuit.readouts.shots
+
+
+def is_noisy(ops: Sequence[Op]) -> bool:
+    """Return whether a circuit has channels, so that its state is a density matrix."""
+    return any(type(op) is Gate and op.name == "kraus" for op in ops)
 
 
 def _has_measurement(ops: Sequence[Op]) -> bool:
@@ -228,12 +238,14 @@ def all_commute(strings: Iterable[tuple[int, int]]) -> bool:
     )
 
 
-COSTLY: Final = frozenset(("pauliexp", "unitary"))
+COSTLY: Final = frozenset(("pauliexp", "unitary", "kraus"))
 """Gates whose simulation costs more than an ordinary gate; see `extra_cost`."""
 
 
 def extra_cost(gate: Gate) -> int:
     """Return the cost of a gate above that of one gate, in gates."""
+    if gate.name == "kraus":
+        return len(gate.params) >> 2 * len(gate.targets)
     if gate.name == "unitary":
         return 3 * (1 << len(gate.targets)) // 4  # measured with Qulacs on 1 to 9 qubits
     return _pauli_cost(gate) if gate.name == "pauliexp" else 0

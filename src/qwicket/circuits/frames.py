@@ -23,6 +23,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
         shots: Rows, if the circuit specifies them.
         is_binned: Whether the numbers of a shot are time bins of one mode: shots × 1 × bins.
         n_observables: Number of expectation values; None for other circuits.
+        n_readouts: Number of quantities of the final state; None for other circuits.
     """
 
     registers: tuple[Register, ...] = ()
@@ -31,6 +32,7 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
     shots: int | None = None
     is_binned: bool = False
     n_observables: int | None = None
+    n_readouts: int | None = None
 
 
 class _EstimationHead(msgspec.Struct, array_like=True):
@@ -41,6 +43,14 @@ class _EstimationHead(msgspec.Struct, array_like=True):
     observables: list[msgspec.Raw]
 
 
+class _ReadoutsHead(msgspec.Struct, array_like=True):
+    """`Readouts`, whose quantities stay packed."""
+
+    shots: int
+    values: list[msgspec.Raw]
+    measured: list[msgspec.Raw] = []
+
+
 class _QubitHead(msgspec.Struct, array_like=True):
     """`QubitCircuit`, whose many operations stay packed."""
 
@@ -49,6 +59,7 @@ class _QubitHead(msgspec.Struct, array_like=True):
     registers: tuple[Register, ...]
     shots: int = 0
     estimation: _EstimationHead | None = None
+    readouts: _ReadoutsHead | None = None
 
 
 class _AtomHead(msgspec.Struct, array_like=True):
@@ -84,6 +95,12 @@ def frames(family: str, circuits: bytes) -> tuple[Frame, ...]:
 
 def _qubit(head: _QubitHead) -> Frame:
     asked = head.estimation
+    if head.readouts is not None:
+        return Frame(
+            shots=head.readouts.shots,
+            columns=len(head.readouts.measured),
+            n_readouts=len(head.readouts.values),
+        )
     return Frame(
         registers=head.registers,
         shots=head.shots or None,

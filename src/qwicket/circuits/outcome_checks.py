@@ -17,9 +17,12 @@ import numpy as np
 from qwicket.circuits.outcomes import (
     COUNTS,
     EVS,
+    LABELS,
+    MEASUREMENTS,
     MEMORY,
     NOTHING_MEASURED,
     PROBABILITIES,
+    READOUTS,
     SAMPLED_ONLY,
     SAMPLES,
     SHARPENED,
@@ -29,7 +32,9 @@ from qwicket.circuits.outcomes import (
     Outcome,
     is_compressed,
     key_width,
+    value_name,
 )
+from qwicket.circuits.qubit import Readout
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.limits import INT64_MAX
 
@@ -47,6 +52,7 @@ _LONGEST_S: Final = 1e9
 _ROUNDING: Final = 1e-6
 """How far a sum of exact probabilities may be above 1."""
 
+_readouts = msgspec.json.Decoder(tuple[Readout, ...])
 _decoder = msgspec.msgpack.Decoder(Outcome)
 
 
@@ -115,6 +121,8 @@ def _check(
             _need(not outcome.arrays and not outcome.registers, "a dry run has no arrays")
         elif frame.dtypes:
             _check_samples(outcome, frame, frame.shots or options.shots)
+        elif frame.n_readouts is not None:
+            _check_readouts(outcome, frame)
         elif not is_simulated:
             _check_bits(outcome, frame, options)
         elif frame.n_observables is not None:
@@ -151,6 +159,34 @@ def _check_samples(outcome: Outcome, frame: Frame, shots: int) -> None:
     if samples.dtype != "<i2":
         numbers = np.frombuffer(samples.data, samples.dtype)
         _need(bool(np.isfinite(numbers).all()), "a sample is not a finite number")
+
+
+def _check_readouts(outcome: Outcome, frame: Frame) -> None:
+    _need(not outcome.registers, "readouts have no registers")
+    names = [value_name(number) for number in range(frame.n_readouts or 0)]
+    wanted = {READOUTS, *names, *((MEASUREMENTS, LABELS) if frame.shots else ())}
+    _need(set(outcome.arrays) == wanted, f"it has {_list(outcome.arrays)}, not {_list(wanted)}")
+    for name in names:
+        value = outcome.arrays[name]
+        _need(value.dtype in ("<f8", "<c16"), f"{name} is float64 or complex128")
+        _check_size(name, value)
+        numbers = np.frombuffer(value.data, value.dtype)
+        _need(bool(np.isfinite(numbers).all()), f"{name} has a number that is not finite")
+    _need(outcome.arrays[READOUTS].dtype == "|u1", "readouts are text")
+    _check_size(READOUTS, outcome.arrays[READOUTS])
+    try:
+        readouts = _readouts.decode(outcome.arrays[READOUTS].data)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        readouts = None
+    _need(readouts is not None and len(readouts) == len(names), "readouts are those of the circuit")
+    if frame.shots:
+        bits, labels = outcome.arrays[MEASUREMENTS], outcome.arrays[LABELS]
+        _need(bits.dtype == "|u1", "measurements are uint8")
+        _need(bits.shape == (frame.shots, frame.columns), "measurements have a row for each shot")
+        _check_size(MEASUREMENTS, bits)
+        _need(not bits.data.strip(b"\0\1"), "measurements are 0 or 1")
+        _need(labels.dtype == "<i8" and labels.shape == (frame.columns,), "labels are int64")
+        _check_size(LABELS, labels)
 
 
 def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:

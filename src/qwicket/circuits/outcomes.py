@@ -24,6 +24,9 @@ PROBABILITIES: Final = "probabilities"
 SAMPLES: Final = "samples"
 EVS: Final = "evs"
 STDS: Final = "stds"
+MEASUREMENTS: Final = "measurements"
+LABELS: Final = "labels"
+READOUTS: Final = "readouts"
 OUTPUTS: Final = frozenset({COUNTS, MEMORY, PROBABILITIES, SAMPLES})
 """Outputs that a submission may request."""
 
@@ -73,7 +76,10 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
             outcomes are not bits, `samples` alone (shots × columns; of time bins shots × 1 × bins)
             in shot order: int16 of atoms; int64, float64 or complex128 of photons. Of an
             estimation `evs` and `stds` alone (one float64 per observable): expectation values and
-            their standard errors.
+            their standard errors. Of readouts alone: `measurements` (shots × qubits, uint8),
+            `labels` (int64, the number of each of these qubits), `readouts` (the quantities as
+            JSON, qubits as the source numbers them), and `value0`, `value1`, … (float64
+            or complex128).
         engine: Name of the engine that ran.
         engine_version: Version of the engine and of the library under it.
         seed: The seed that the numbers were drawn with.
@@ -260,6 +266,11 @@ def key_array(data: bytes, n_bits: int) -> Array:
 def key_width(n_bits: int) -> int:
     """Return the bytes of one packed key."""
     return max(1, -(-n_bits // 8))
+
+
+def value_name(number: int) -> str:
+    """Return the name of the array of a readout's value."""
+    return f"value{number}"
 
 
 def _rows(array: Array) -> Iterator[int]:

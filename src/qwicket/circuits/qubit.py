@@ -22,6 +22,7 @@ Gates of the flat form (angles in radians; a global phase is kept, because contr
 | `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |
 | `pauliexp` (t·c per term) | exp(-i Σ params[k] · terms[k]), rightmost letter on targets[0] |
 | `unitary` (re, im, re, …) | any unitary matrix, row by row, targets[0] its most significant bit |
+| `kraus` (re, im, re, …) | Kraus matrices, each as in `unitary`; in circuits with readouts alone |
 """
 
 from __future__ import annotations
@@ -121,6 +122,63 @@ class Estimation(msgspec.Struct, frozen=True, array_like=True):
     is_exact: bool = False
 
 
+class Factor(msgspec.Struct, frozen=True, array_like=True, gc=False):
+    """A factor of a product observable.
+
+    Attributes:
+        name: `i x y z h`, or `hermitian` for a matrix.
+        targets: Qubits, the most significant first.
+        matrix: Of `hermitian`: re, im, re, … row by row.
+    """
+
+    name: str
+    targets: tuple[int, ...]
+    matrix: tuple[float, ...] = ()
+
+
+ReadoutKind = Literal[
+    "state_vector",
+    "density_matrix",
+    "amplitude",
+    "probability",
+    "expectation",
+    "variance",
+    "sample",
+]
+
+
+class Readout(msgspec.Struct, frozen=True, array_like=True):
+    """A quantity of the final state.
+
+    Attributes:
+        kind: Which.
+        targets: Qubits of a density matrix or probabilities, the most significant first.
+        products: Observables, one value each: products of factors on different qubits.
+        keys: Basis states of amplitudes: bits, that of qubit 0 first.
+    """
+
+    kind: ReadoutKind
+    targets: tuple[int, ...] = ()
+    products: tuple[tuple[Factor, ...], ...] = ()
+    keys: tuple[str, ...] = ()
+
+
+class Readouts(msgspec.Struct, frozen=True, array_like=True):
+    """What is read of a circuit's final state, in place of its classical bits.
+
+    Attributes:
+        shots: Number of shots; 0 computes all quantities exactly.
+        values: Quantities. With shots they are computed from the measured bits.
+        measured: With shots: pairs of a classical bit and the qubit that it is read from.
+        labels: Number of each qubit in the source.
+    """
+
+    shots: int
+    values: tuple[Readout, ...]
+    measured: tuple[tuple[int, int], ...] = ()
+    labels: tuple[int, ...] = ()
+
+
 class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
     """Operations in time order on |0…0⟩. Classical bits start as 0 and are those of `registers`.
 
@@ -132,6 +190,7 @@ class QubitCircuit(msgspec.Struct, frozen=True, array_like=True):
     registers: tuple[Register, ...]
     shots: int = 0
     estimation: Estimation | None = None
+    readouts: Readouts | None = None
 
     @property
     def n_clbits(self) -> int:

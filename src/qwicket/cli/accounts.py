@@ -248,6 +248,12 @@ def token() -> None:
 @click.option(
     "--expires", callback=options.life_s, metavar="TIME", help="Lifetime, such as 90d or 12h."
 )
+@click.option(
+    "--aws",
+    is_flag=True,
+    help="Create a key pair for AWS's clients in place of a token: print key id and secret, a line"
+    " each.",
+)
 @options.administration
 def create_token(
     user_name: str,
@@ -255,13 +261,16 @@ def create_token(
     scopes: tuple[str, ...],
     devices: tuple[str, ...],
     expires: int | None,
+    aws: bool,
     admin: Administration,
 ) -> None:
     """Create a token and print it. It cannot be shown again."""
-    given = {"project": project, "devices": devices, "life_s": expires}
+    given = {"project": project, "devices": devices, "life_s": expires, "aws": aws}
     body = {name: value for name, value in given.items() if value}
     body["scopes"] = scopes or DEFAULT_SCOPES
     made = admin.post("accounts", user_name, "tokens", body=body, of=shapes.NewTokenBody)
+    if made.aws_key_id is not None:
+        click.echo(made.aws_key_id)
     click.echo(made.secret)
 
 

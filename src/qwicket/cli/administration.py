@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import getpass
+import os
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
@@ -18,6 +20,7 @@ from qwicket.clients.native import ApiError
 from qwicket.clients.native.config import settings
 from qwicket.clients.native.protocol import Pause
 from qwicket.clients.native.transport import Transport
+from qwicket.folders import AWS_MASTER_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -100,10 +103,19 @@ class _DatabaseTransport(Transport):
 
     def _do(self, step: Send | Pause) -> StepResult:
         assert not isinstance(step, Pause), "a request to the database is not repeated"
-        return with_store(self._location, lambda store: _respond(store, step))
+        master_file = _aws_master_file(self._location)
+        return with_store(self._location, lambda store: _respond(store, step, master_file))
 
 
-async def _respond(store: Store, request: Send) -> Response:
+def _aws_master_file(location: DataLocation) -> Path | None:
+    """Return the file of the master keys of AWS's key pairs, as `qwicket serve` finds it."""
+    given = os.environ.get("QWICKET_AWS_MASTER_FILE")
+    if given:
+        return Path(given)
+    return location.data_dir / AWS_MASTER_FILE if location.database_url is None else None
+
+
+async def _respond(store: Store, request: Send, aws_master_file: Path | None) -> Response:
     """Return the response of `/v1/admin` to one request."""
     import time
 
@@ -116,7 +128,7 @@ async def _respond(store: Store, request: Send) -> Response:
     class DatabaseAccess:
         """Who can use the database may do everything."""
 
-        admin = Admin(store, lambda: time.time_ns() // 1_000_000)
+        admin = Admin(store, lambda: time.time_ns() // 1_000_000, aws_master_file)
         limits = Limits()
 
         async def sign_in(self, request: Request[Any]) -> Actor:

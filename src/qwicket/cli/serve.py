@@ -288,6 +288,13 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="Time after which people must sign in again at the pages under /ui.",
 )
 @setting(
+    "--aws-master-file",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Master keys of the key pairs with which AWS's clients sign; by default aws-master-keys in"
+    " the folder of data. With --database-url it is needed for them, the same for all servers.",
+)
+@setting(
     "--webhook-private",
     is_flag=True,
     help="Allow webhooks with http:// and with addresses of this machine or of private networks,"

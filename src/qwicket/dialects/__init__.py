@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final
 
-from qwicket.dialects import ibm, ionq, native, qbraid, qlued, xanadu
+from qwicket.dialects import braket, ibm, ionq, native, qbraid, qlued, xanadu
 from qwicket.dialects.descriptions import describe
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.dialects.registration import DialectSettings
@@ -21,6 +21,7 @@ __all__ = ["LIMITS", "REGISTRATIONS", "DialectSettings", "descriptions", "mounts
 REGISTRATIONS: Final = (
     ionq.REGISTRATION,
     *(ibm.REGISTRATION, ibm.runtime.REGISTRATION, ibm.runtime.PLATFORM),
+    braket.REGISTRATION,
     *(qbraid.REGISTRATION, qlued.REGISTRATION, xanadu.REGISTRATION),
 )
 """The vendors' dialects. The native one is the server's own, and shows every device."""

@@ -25,6 +25,7 @@ from qwicket.store import Program
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from qwicket.compute import ParserPool
     from qwicket.gateway.admin import Admin
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
     from qwicket.gateway.invitations import Invitations
+    from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.sessions import Sessions
     from qwicket.gateway.uploads import Uploads
@@ -56,6 +58,7 @@ class Gateway:
         memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
         webhook_client: Sends test events; by default to public addresses alone.
         sign_in: How people sign in.
+        aws_master_file: File of the master keys of AWS's key pairs.
 
     Attributes:
         limits: Bounds on all requests.
@@ -87,6 +90,7 @@ class Gateway:
         memory_grows: bool = False,
         webhook_client: WebhookClient | None = None,
         sign_in: SignInSettings | None = None,
+        aws_master_file: Path | None = None,
     ) -> None:
         admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
         self._store = store
@@ -114,6 +118,7 @@ class Gateway:
         self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
         self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
         self._webhook_client = webhook_client or WebhookClient()
+        self._aws_master_file = aws_master_file
 
     # Few servers need these services, and the start is faster without them.
 
@@ -186,4 +191,11 @@ class Gateway:
         """Return the administration, which few servers do over HTTP."""
         from qwicket.gateway.admin import Admin
 
-        return Admin(self._store, self._now_ms)
+        return Admin(self._store, self._now_ms, self._aws_master_file)
+
+    @cached_property
+    def key_pairs(self) -> KeyPairs:
+        """Return the service for key pairs, with which AWS's clients sign requests."""
+        from qwicket.gateway.key_pairs import KeyPairs
+
+        return KeyPairs(self._store, self._aws_master_file, self._now_ms)

@@ -25,6 +25,7 @@ from qwicket.store import NewMember
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from qwicket.store import Store
 
@@ -42,11 +43,15 @@ class AccountAdmin:
     Args:
         store: The database.
         now_ms: Clock; returns Unix milliseconds.
+        aws_master_file: File of the master keys of AWS's key pairs; without it none are made.
     """
 
-    def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self, store: Store, now_ms: Callable[[], int], aws_master_file: Path | None = None
+    ) -> None:
         self._store = store
         self._now_ms = now_ms
+        self._aws_master_file = aws_master_file
 
     async def add_account(
         self, name: str, role: Role = "member", *, email: str | None, password: str | None

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.invitations import InvitationAdmin
+    from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.reservations import ReservationAdmin
     from qwicket.store.audit import Entry, Verification
 
@@ -189,6 +190,12 @@ class Admin(AccountAdmin, JobAdmin):
 
         return Budgets(self._store, self._now_ms)
 
+    @cached_property
+    def _key_pairs(self) -> KeyPairs:
+        from qwicket.gateway.key_pairs import KeyPairs
+
+        return KeyPairs(self._store, self._aws_master_file, self._now_ms)
+
     async def create_token(
         self,
         account: str,
@@ -197,6 +204,7 @@ class Admin(AccountAdmin, JobAdmin):
         scopes: Sequence[str] = (),
         devices: Sequence[str] = (),
         life_s: int | None = None,
+        aws: bool = False,
     ) -> NewToken:
         """Create a token.
 
@@ -206,9 +214,11 @@ class Admin(AccountAdmin, JobAdmin):
             scopes: By default the three that reading and submitting need.
             devices: Only these; by default all.
             life_s: Seconds until it expires; by default never.
+            aws: Whether it is a key pair, with which AWS's clients sign requests.
 
         Raises:
-            InvalidRequest: A scope does not exist, or the account may not have it.
+            InvalidRequest: A scope does not exist, or the account may not have it; or there is no
+                master key for key pairs.
             NotFound: No such account, project of this account, or device.
             Conflict: The account is disabled.
         """
@@ -218,7 +228,10 @@ class Admin(AccountAdmin, JobAdmin):
             check_serves(scopes, devices)
         else:
             await self._check_devices(devices)
-        secret = new_secret()
+        pair = await self._key_pairs.create() if aws else None
+        # A key pair is found by its key id, as a token by its secret.
+        secret = pair.secret if pair else new_secret()
+        shown = pair.key_id if pair else secret
         token = Token(
             id=new_id(now),
             account=owner.id,
@@ -229,9 +242,9 @@ class Admin(AccountAdmin, JobAdmin):
             expires_at=None if life_s is None else now + 1000 * life_s,
         )
         stored = await self._store.accounts.add_token(
-            token, account=account, project=project, digest=digest(secret)
+            token, account=account, project=project, digest=digest(shown)
         )
-        return NewToken(stored, secret)
+        return NewToken(stored, secret, pair.key_id if pair else None)
 
     async def _check_devices(self, devices: Sequence[str]) -> None:
         for device in devices:

@@ -87,7 +87,23 @@ class SignIn:
             raise Unauthenticated
         if not _TOKEN.fullmatch(secret):
             raise Unauthenticated("The token is not valid.")
-        key = digest(secret)
+        return await self._by_digest(digest(secret), address)
+
+    async def by_key_id(self, key_id: str, address: str) -> Actor:
+        """Return the holder of a key pair, whose signature the caller must verify.
+
+        Args:
+            key_id: The key id, of the form of `key_pairs.KEY_ID`. No token has this form, so it
+                signs in nowhere by itself.
+            address: Where the request is from.
+
+        Raises:
+            Unauthenticated: As for `by_token`.
+            TooManyRequests: As for `by_token`.
+        """
+        return await self._by_digest(digest(key_id), address)
+
+    async def _by_digest(self, key: bytes, address: str) -> Actor:
         owner = await self._owners.get(key)
         if owner is None:
             self.count_wrong(address)

@@ -26,13 +26,20 @@ _NOT_SIGNED_IN: Final = "You are not signed in with a valid token."
 
 
 class NewToken(NamedTuple):
-    """A token and its secret, which is shown once and never stored."""
+    """A token and its secret, which is shown once and never stored.
+
+    Attributes:
+        token: The token.
+        secret: The token's own text, or the secret of the key pair.
+        aws_key_id: The key id, if it is a key pair.
+    """
 
     token: Token
     secret: str
+    aws_key_id: str | None = None
 
     def __repr__(self) -> str:
-        return f"NewToken(token={self.token!r}, secret='qw_…')"
+        return f"NewToken(token={self.token!r}, secret='…')"
 
 
 class Tokens:

@@ -25,6 +25,7 @@ from qwicket.programs import (
     basis,
     batch,
     blackbird,
+    braket,
     cold_atoms,
     ionq_json,
     ionq_native,
@@ -34,6 +35,7 @@ from qwicket.programs import (
     qobj,
 )
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
+from qwicket.programs.braket import BraketLimits
 from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
@@ -169,6 +171,14 @@ _FORMATS: Final = (
         "What Qiskit's Sampler and Estimator send: circuits in QPY, values, observables.",
     ),
     Format(
+        "braket.openqasm3",
+        braket.VERSION,
+        _without_inputs("braket.openqasm3", braket.read),
+        0,
+        _qubits,
+        "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots.",
+    ),
+    Format(
         "batch",
         batch.VERSION,
         _without_inputs("batch", partial(batch.read, readers=_IN_A_BATCH)),
@@ -216,7 +226,7 @@ _NO_INPUTS: Final[Inputs] = MappingProxyType({})
 FORMATS: Final[Mapping[str, Format]] = MappingProxyType({known.name: known for known in _FORMATS})
 """Every known format by its name."""
 
-LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits)
+LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits, BraketLimits)
 """Limits that formats declare in addition to `Limits`."""
 
 

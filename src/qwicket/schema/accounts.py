@@ -40,10 +40,12 @@ class NewTokenBody(TokenBody, RedactedRepr, frozen=True, kw_only=True):
 
     Attributes:
         parent: Id of the token that created it.
-        secret: The token itself; no other response contains it.
+        secret: The token itself, or the secret of a key pair; no other response contains it.
+        aws_key_id: The key id of a key pair for AWS's clients.
     """
 
     secret: str
+    aws_key_id: str | None = None
 
 
 class TokenList(ResponseBody, frozen=True, kw_only=True):

@@ -18,6 +18,7 @@ from qwicket.compute.memory import available_bytes
 from qwicket.dialects import DialectSettings, mounts, shown_by
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.drivers.simulated import SimulatedDriver
+from qwicket.folders import AWS_MASTER_FILE
 from qwicket.gateway import Gateway
 from qwicket.gateway.response_budget import ResponseBudget
 from qwicket.model.errors import QwicketError, Unavailable
@@ -169,6 +170,9 @@ class App:
         )
         webhook_client = WebhookClient(is_private_allowed=settings.webhook_private)
         webhooks = WebhookSender(store, runner.id, now_ms, webhook_client)
+        master_file = settings.aws_master_file
+        if master_file is None and settings.database_url is None:
+            master_file = settings.data_dir / AWS_MASTER_FILE
         gateway = Gateway(
             *(store, self._parsers, self._limits, now_ms),
             lease_s=settings.lease_s,
@@ -176,7 +180,10 @@ class App:
             memory_grows=settings.limits.jobs.memory_bytes is None,
             webhook_client=webhook_client,
             sign_in=settings.sign_in,
+            aws_master_file=master_file,
         )
+        if master_file is not None and master_file.exists():
+            await gateway.key_pairs.check()
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
         store.on_commit(metrics.committed)

@@ -68,6 +68,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         first_poll_ms: The longest time for which the first status read of a young job is held.
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
         session_s: Life in seconds of a session at the pages.
+        aws_master_file: File of the master keys of AWS's key pairs; by default in the folder.
         webhook_private: Whether webhooks may have addresses that are not public, and no TLS.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: Format of the log's lines.
@@ -100,6 +101,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     first_poll_ms: int = HOLD_MS
     no_passwords: bool = False
     session_s: float = SESSION_S
+    aws_master_file: Path | None = None
     webhook_private: bool = False
     keep_days: float | None = None
     log_format: LogFormat = "text"

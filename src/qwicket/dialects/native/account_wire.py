@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Final, TypeVar
 
 import msgspec
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Account, Project, Token
     from qwicket.model.limits import Limits
 
+R = TypeVar("R", bound="TokenRequest")
 _Scopes = Annotated[tuple[Scope, ...], msgspec.Meta(min_length=1, max_length=len(Scope))]
 _LIFE_S: Final = 100 * 365 * 86_400
 
@@ -41,7 +42,22 @@ class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     life_s: Annotated[int, msgspec.Meta(ge=1, le=_LIFE_S)] | None = None
 
 
+class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/accounts/{account}/tokens`.
+
+    Attributes:
+        scopes: Rights of the token.
+        devices: For which devices alone; none are all of them.
+        project: Name of the project that its jobs count against.
+        life_s: Seconds until it expires.
+        aws: Whether it is a key pair, with which AWS's clients sign requests, in place of a token.
+    """
+
+    aws: bool = False
+
+
 _token_decoder: Final = msgspec.json.Decoder(TokenRequest)
+_any_token_decoder: Final = msgspec.json.Decoder(AnyTokenRequest)
 
 
 def token_request(text: bytes, limits: Limits) -> TokenRequest:
@@ -51,8 +67,17 @@ def token_request(text: bytes, limits: Limits) -> TokenRequest:
         InvalidRequest: The body is malformed; `field` says where.
         LimitExceeded: The body is too large.
     """
+    return _within(text, _token_decoder, limits)
+
+
+def any_token_request(text: bytes, limits: Limits) -> AnyTokenRequest:
+    """Return the properties of a new token or key pair, as `token_request` does."""
+    return _within(text, _any_token_decoder, limits)
+
+
+def _within(text: bytes, decoder: msgspec.json.Decoder[R], limits: Limits) -> R:
     check_document(text, "body", limits)
-    body = decode(text, _token_decoder)
+    body = decode(text, decoder)
     maximum = limits.quotas.token_devices
     if len(body.devices) > maximum:
         raise LimitExceeded(f"devices: at most {maximum} (limit token_devices).", field="devices")
@@ -114,7 +139,9 @@ def token_list(tokens: Iterable[Token], projects: Iterable[Project]) -> schema.a
 
 def new_token(made: NewToken, projects: Iterable[Project]) -> schema.accounts.NewTokenBody:
     body = _token(made.token, _names(projects))
-    return schema.accounts.NewTokenBody(**msgspec.structs.asdict(body), secret=made.secret)
+    return schema.accounts.NewTokenBody(
+        **msgspec.structs.asdict(body), secret=made.secret, aws_key_id=made.aws_key_id
+    )
 
 
 def _names(projects: Iterable[Project]) -> dict[str, str]:

@@ -11,7 +11,7 @@ from msgspec import structs
 from numpy.random import SeedSequence
 
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import NOTHING_MEASURED, PROBABILITIES, Outcome
+from qwicket.circuits.outcomes import MEMORY, NOTHING_MEASURED, PROBABILITIES, Outcome
 from qwicket.circuits.qubit import Measure, QubitCircuit
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import density_engine, names, symmetry
@@ -32,8 +32,14 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
     """Run one circuit on the named or a suitable engine; arguments as for `engines.qubit.run`."""
     started = perf_counter()
     options = structs.replace(options, shots=circuit.shots or options.shots)
-    ran = _run(circuit, options, (part,)) if circuit.estimation is None else None
-    engine, found = ran or _estimated(circuit, options, part)
+    ran = None
+    engine: Engine | None
+    if circuit.readouts is not None:
+        engine, found = _read_out(circuit, options, part)
+    elif circuit.estimation is not None:
+        engine, found = _estimated(circuit, options, part)
+    else:
+        engine, found = ran = _run(circuit, options, (part,))
     return Outcome(
         registers=circuit.registers if ran else (),
         arrays=found.arrays,
@@ -66,6 +72,23 @@ def _estimated(
 
     found = estimates.run(circuit, options.shots, run_once)
     return engine, found
+
+
+def _read_out(circuit: QubitCircuit, options: RunOptions, part: int) -> tuple[Engine, EngineResult]:
+    """Read quantities of the final state; without shots no measurement is drawn."""
+    from qwicket.engines.qubit import readouts
+
+    engine: Engine | None = None
+
+    def run_once(measured: QubitCircuit) -> EngineResult:
+        nonlocal engine
+        asked = structs.replace(options, outputs=(MEMORY,), shots=measured.shots)
+        engine, found = _run(measured, asked, (part,))
+        return found
+
+    seed = SeedSequence(options.seed, spawn_key=(part,))
+    found = readouts.run(circuit, seed, run_once, _state_vectors().final_amplitudes)
+    return engine or _state_vectors(), found
 
 
 def _run(

@@ -11,9 +11,12 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+import numpy as np
 from numpy.random import Generator, default_rng
+from numpy.typing import NDArray
 
 from qwicket.circuits.outcomes import COUNTS, MEMORY, PROBABILITIES
+from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.branching import BranchTraversal, Leaf, divide_shots, divide_weight
 from qwicket.engines.qubit.cost import (
@@ -32,6 +35,8 @@ from qwicket.engines.qubit.states import Simulator, State, evolve
 from qwicket.engines.qubit.steps import GateRange, Step, has_no_choices, steps
 from qwicket.engines.qubit.tally import Tally, counted, found_of
 from qwicket.engines.qubit.tasks import EngineResult, Task
+
+Amplitudes = NDArray[np.complex128]
 
 
 class StateVectorEngine:
@@ -65,6 +70,24 @@ class StateVectorEngine:
                 *sampling.arrays(state, reads, task.shots, rng, task.outputs, task.max_outcomes)
             )
         return self._run_branches(task, rng)
+
+    def final_amplitudes(self, n_qubits: int, gates: Sequence[Gate]) -> Amplitudes:
+        """Return the state after gates, 2^n complex128; bit q of the index is qubit q."""
+        # Simulators leave out global phases, which no measurement sees: that of `gphase`, and
+        # Qulacs that of `p`, which it runs as `rz`.
+        phase, exact = 0.0, []
+        for gate in gates:
+            if gate.controls or gate.name not in ("gphase", "p"):
+                exact.append(gate)
+                continue
+            (angle,) = gate.params
+            phase += angle if gate.name == "gphase" else angle / 2
+            if gate.name == "p":
+                exact.append(Gate("rz", gate.targets, gate.params))
+        state = self._simulator.zero(n_qubits)
+        evolve(self._simulator, state, exact)
+        turned: Amplitudes = state.amplitudes() * np.exp(1j * phase)
+        return turned
 
     def _evolved(self, program: Program) -> State:
         state = self._simulator.zero(program.n_qubits)

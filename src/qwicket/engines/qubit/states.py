@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final, Protocol, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import sampling
@@ -42,6 +43,9 @@ class State(sampling.State, Protocol):
         Raises:
             MemoryError: The state does not fit into memory.
         """
+
+    def amplitudes(self) -> NDArray[np.complex128]:
+        """Return a copy of 2^n amplitudes; bit q of the index is qubit q."""
 
     def p_one(self, qubit: int) -> float:
         """Return the probability of reading 1, between 0 and 1."""

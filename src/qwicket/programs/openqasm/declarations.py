@@ -11,6 +11,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import syntax
 from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
 from qwicket.programs.openqasm.gate_table import GateTable
+from qwicket.programs.openqasm.gates import Standard
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Bits, Evaluator, MeasuredInteger, Qubits, Variable
@@ -26,6 +27,7 @@ class Declarations:
         version: 2 or 3.
         limits: Bounds on what the program may ask for.
         inputs: Values of the program's inputs, by name.
+        gates: Gates that are known in addition to the language's.
 
     Attributes:
         evaluator: Computes expressions with the declared names.
@@ -36,10 +38,17 @@ class Declarations:
     """
 
     def __init__(
-        self, tokens: Tokens, version: int, limits: Limits, inputs: Mapping[str, float]
+        self,
+        tokens: Tokens,
+        version: int,
+        limits: Limits,
+        inputs: Mapping[str, float],
+        gates: Mapping[str, Standard],
     ) -> None:
         self.evaluator = Evaluator(tokens, self._physical_qubit)
-        self.gate_table = GateTable(tokens, version, self.evaluator, limits.programs.operations)
+        self.gate_table = GateTable(
+            tokens, version, self.evaluator, limits.programs.operations, gates
+        )
         self.elements: dict[str, int] = {}
         self.registers: list[Register] = []
         self.n_qubits = 0
@@ -110,6 +119,17 @@ class Declarations:
         if self._inputs:
             name = quoted(min(self._inputs))
             raise self._tokens.refuse(at, f"the program has no input {name}")
+
+    def indices(self, spelling: str, at: int) -> tuple[int, ...]:
+        """Return the qubits of a register, of one element such as `q[3]`, or of `$3`."""
+        if spelling[:1] == "$":
+            return (self._physical_qubit(int(spelling[1:]), at),)
+        if spelling in self.elements:
+            return (self.elements[spelling],)
+        variable = self.evaluator.scopes.find(spelling)
+        if variable is None or not isinstance(variable.value, Qubits):
+            raise self._tokens.refuse(at, f"there are no qubits {quoted(spelling)}")
+        return variable.value.indices
 
     # --- one by one -------------------------------------------------------------------------------
 

@@ -6,7 +6,7 @@ is refused before any of it is expanded.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, final
 
 from qwicket.model.errors import LimitExceeded
@@ -76,13 +76,19 @@ class GateTable:
         version: 2 or 3.
         evaluator: Computes the arguments of modifiers.
         max_operations: Operations that one gate may expand to.
+        more: Gates that are known without a library, in addition to the language's.
 
     Attributes:
         plain: Gates that are one flat gate under their own name's usual meaning.
     """
 
     def __init__(
-        self, tokens: Tokens, version: int, evaluator: Evaluator, max_operations: int
+        self,
+        tokens: Tokens,
+        version: int,
+        evaluator: Evaluator,
+        max_operations: int,
+        more: Mapping[str, Standard],
     ) -> None:
         self._tokens = tokens
         self._libraries = LIBRARIES[version]
@@ -91,7 +97,7 @@ class GateTable:
         self._gates: dict[str, Standard | UserGate] = {}
         self._opaque: set[str] = set()
         self.plain: dict[str, Standard] = {}
-        for name, gate in (BUILT_IN_2 if version == 2 else BUILT_IN_3).items():
+        for name, gate in {**(BUILT_IN_2 if version == 2 else BUILT_IN_3), **more}.items():
             self._add_standard(name, gate)
 
     def include(self, at: int) -> None:

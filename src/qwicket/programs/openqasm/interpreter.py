@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from itertools import chain, repeat
 from math import remainder, tau
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from qwicket.circuits.qubit import Gate, Measure, Op, QubitCircuit, Reset
+from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import conditions, syntax
 from qwicket.programs.openqasm.arithmetic import number
@@ -45,6 +46,18 @@ class ControlFlowExit(Exception):
         self.kind = kind
 
 
+class Extension(NamedTuple):
+    """What another language adds to OpenQASM 3.
+
+    Attributes:
+        gates: Gates that are known without a library.
+        pragma: Carries out a pragma: its line, and its token for errors.
+    """
+
+    gates: Mapping[str, Standard]
+    pragma: Callable[[Interpreter, str, int], None]
+
+
 class _Loop:
     """A loop that is being unrolled."""
 
@@ -75,6 +88,7 @@ class Interpreter:
         version: 2 or 3.
         limits: Bounds on what the program may ask for.
         inputs: Values of the program's inputs, by name.
+        extension: What another language adds to this one.
 
     Attributes:
         ops: The operations so far.
@@ -84,9 +98,16 @@ class Interpreter:
     """
 
     def __init__(
-        self, tokens: Tokens, version: int, limits: Limits, inputs: Mapping[str, float]
+        self,
+        tokens: Tokens,
+        version: int,
+        limits: Limits,
+        inputs: Mapping[str, float],
+        extension: Extension | None = None,
     ) -> None:
-        self._declarations = Declarations(tokens, version, limits, inputs)
+        gates = extension.gates if extension is not None else {}
+        self._extension = extension
+        self._declarations = Declarations(tokens, version, limits, inputs, gates)
         self._evaluator = self._declarations.evaluator
         self._gate_table = self._declarations.gate_table
         self.ops: list[Op] = []
@@ -111,6 +132,7 @@ class Interpreter:
             syntax.Block: self._block,
             syntax.Exit: self._exit,
             syntax.Assignment: self._assign,
+            syntax.Pragma: self._pragma,
         }
 
     def circuit(self, at: int) -> QubitCircuit:
@@ -136,6 +158,25 @@ class Interpreter:
             run(statement)
         else:
             self._declarations.declare(statement, self._frame.guard)
+
+    def qubits(self, spelling: str, at: int) -> tuple[int, ...]:
+        """Return the qubits of a register, of one element such as `q[3]`, or of `$3`."""
+        return self._declarations.indices(spelling, at)
+
+    def refuse(self, at: int, reason: str) -> InvalidProgram:
+        """Return the error that token `at` is wrong for a reason."""
+        return self._tokens.refuse(at, reason)
+
+    def add_gate(self, gate: Gate, at: int) -> None:
+        """Append a flat gate."""
+        self._check_operations(1, at)
+        self._frame.ops.append(gate)
+
+    def _pragma(self, statement: syntax.Pragma) -> None:
+        assert self._extension is not None  # without one the parser refuses pragmas
+        if self._frame.guard:
+            raise self.refuse(statement.at, "a pragma cannot depend on a measurement")
+        self._extension.pragma(self, statement.text, statement.at)
 
     def add_phase(self, phase: float, at: int) -> None:
         """Multiply by e^{i·phase}."""

@@ -11,7 +11,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import arithmetic
 from qwicket.programs.openqasm.arithmetic import OperandError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE, MAX_TOKENS, MAX_UNUSUAL_TOKENS
-from qwicket.programs.openqasm.interpreter import ControlFlowExit, Interpreter
+from qwicket.programs.openqasm.interpreter import ControlFlowExit, Extension, Interpreter
 from qwicket.programs.openqasm.statements import Parser
 from qwicket.programs.openqasm.syntax import Literal, Word
 from qwicket.programs.openqasm.tokens import Tokens
@@ -32,18 +32,24 @@ class Reader:
         limits: Bounds on what the program may ask for.
         inputs: Values of the program's inputs, by name.
         version: 2 or 3.
+        extension: What another language adds.
     """
 
     def __init__(
-        self, text: str, limits: Limits, inputs: Mapping[str, float], version: int
+        self,
+        text: str,
+        limits: Limits,
+        inputs: Mapping[str, float],
+        version: int,
+        extension: Extension | None = None,
     ) -> None:
         self._tokens = Tokens(text)
         if len(self._tokens.texts) > MAX_TOKENS:
             raise _too_long(MAX_TOKENS)
         self._version = version
         self._max_operations = limits.programs.operations
-        self._parser = Parser(self._tokens, version)
-        self._interpreter = Interpreter(self._tokens, version, limits, inputs)
+        self._parser = Parser(self._tokens, version, takes_pragmas=extension is not None)
+        self._interpreter = Interpreter(self._tokens, version, limits, inputs, extension)
         self._values: dict[tuple[str, ...], float] = {}
 
     def circuit(self) -> QubitCircuit:

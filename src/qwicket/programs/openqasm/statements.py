@@ -40,6 +40,7 @@ from qwicket.programs.openqasm.syntax import (
     ModifierKind,
     Name,
     OpaqueDeclaration,
+    Pragma,
     QuantumDeclaration,
     Range,
     Reset,
@@ -71,10 +72,12 @@ class Parser(ExpressionParser):
     Args:
         tokens: The program.
         version: 2 or 3.
+        takes_pragmas: Whether pragmas are statements; else they are refused.
     """
 
-    def __init__(self, tokens: Tokens, version: int) -> None:
+    def __init__(self, tokens: Tokens, version: int, *, takes_pragmas: bool = False) -> None:
         super().__init__(tokens, version)
+        self._takes_pragmas = takes_pragmas
         self._blocks = 0
         self._in_gate = False
         self._in_gates = _IN_GATES[version]
@@ -118,6 +121,9 @@ class Parser(ExpressionParser):
     def statement(self) -> Statement:
         """Read the statement that starts at the next token."""
         text = word = self._texts[self.at]
+        if self._takes_pragmas and text.lstrip("#").startswith("pragma") and not is_name(text):
+            self.at += 1
+            return Pragma(text, self.at - 1)
         reader = self._readers.get(text)
         # The tokenizer returns `int[32]` as one token.
         if reader is None and text[-1:] == "]":

@@ -191,6 +191,11 @@ class Barrier(Node, frozen=True):
     at: int
 
 
+class Pragma(Node, frozen=True):
+    text: str
+    at: int
+
+
 class Block(Node, frozen=True):
     body: tuple[Statement, ...]
 
@@ -267,4 +272,5 @@ Statement = (
     | Exit
     | GateDefinition
     | OpaqueDeclaration
+    | Pragma
 )

@@ -109,9 +109,9 @@ async def list_tokens_of(access: Access, actor: Actor, request: Request[None]) -
 
 
 async def create_token_for(
-    access: Access, actor: Actor, request: Request[account_wire.TokenRequest]
+    access: Access, actor: Actor, request: Request[account_wire.AnyTokenRequest]
 ) -> Response:
-    """Create a token of an account."""
+    """Create a token of an account, or a key pair for AWS's clients."""
     account, body = await _named(access, request), request.payload
     made = await access.admin.create_token(
         account.name,
@@ -119,6 +119,7 @@ async def create_token_for(
         scopes=body.scopes,
         devices=body.devices,
         life_s=body.life_s,
+        aws=body.aws,
     )
     return json(account_wire.new_token(made, await access.admin.projects()), 201)
 

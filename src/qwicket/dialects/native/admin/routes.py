@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
 
 _A: Final = Scope.ADMIN
-_TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
+_TOKEN: Final = Body(account_wire.any_token_request, account_wire.AnyTokenRequest)
 _ACCOUNT: Final = json_body(schema.NewAccountBody)
 _PEOPLE: Final = json_body(schema.PeopleBody)
 _CHANGE: Final = json_body(schema.AccountChangeBody)

@@ -1,0 +1,210 @@
+"""Devices and their capabilities, as braket.schemas describes them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+
+from qwicket.dialects.braket.names import QPU_REGION, device_arn
+from qwicket.programs.braket import BraketLimits
+from qwicket.programs.braket.channels import CHANNELS
+from qwicket.programs.braket.gates import GATES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qwicket.gateway import DeviceView
+    from qwicket.model.limits import Limits
+
+_SIMULATOR: Final = "statevector"
+_NAMES: Final[Mapping[str, str]] = {"sv1": _SIMULATOR, "dm1": _SIMULATOR}
+"""Devices of AWS's names: state vectors, and density matrices for noise."""
+_NOISY: Final = "dm1"
+_PROVIDER: Final = "Qwicket"
+_POLL_MS: Final = 100
+_OBSERVABLES: Final = ("x", "y", "z", "h", "i", "hermitian")
+_SCHEMA: Final = "braket.device_schema"
+_NATIVE: Final = {"sx": "v", "cx": "cnot", "id": "i", "p": "phaseshift"}
+
+
+class Shown(NamedTuple):
+    """A device under the name that Braket's clients know.
+
+    Attributes:
+        name: In its ARN.
+        view: The device.
+        limits: Limits of programs.
+    """
+
+    name: str
+    view: DeviceView
+    limits: BraketLimits
+
+    @property
+    def is_simulator(self) -> bool:
+        return self.view.device.spec.exact
+
+    @property
+    def takes_noise(self) -> bool:
+        return self.name == _NOISY
+
+    @property
+    def arn(self) -> str:
+        return device_arn(self.name, is_simulator=self.is_simulator)
+
+    @property
+    def qubits(self) -> int:
+        if self.takes_noise:
+            return min(self.view.qubits, self.limits.density_qubits)
+        return self.view.qubits
+
+    def is_in(self, region: str) -> bool:
+        """Return whether clients find it in a region: simulators are in all of them."""
+        return self.is_simulator or region == QPU_REGION
+
+
+def device_named(name: str) -> str:
+    """Return the name of the device here."""
+    return _NAMES.get(name, name)
+
+
+def takes_noise(name: str) -> bool:
+    return name == _NOISY
+
+
+def shown(view: DeviceView, limits: Limits) -> Iterator[Shown]:
+    """Yield a device under each of its names."""
+    own = [name for name, device in _NAMES.items() if device == view.device.name]
+    for name in own or [view.device.name]:
+        yield Shown(name, view, limits.of(BraketLimits))
+
+
+def summary(device: Shown) -> dict[str, Any]:
+    """Return a device as searches list it."""
+    return {
+        "deviceArn": device.arn,
+        "deviceName": device.name,
+        "providerName": _PROVIDER,
+        "deviceType": "SIMULATOR" if device.is_simulator else "QPU",
+        "deviceStatus": "ONLINE" if device.view.is_online else "OFFLINE",
+    }
+
+
+def details(device: Shown, waiting: int) -> dict[str, Any]:
+    """Return a device with its capabilities and queues.
+
+    Args:
+        device: The device.
+        waiting: Number of jobs that wait.
+    """
+    tasks = {"queue": "QUANTUM_TASKS_QUEUE", "queueSize": str(waiting)}
+    return {
+        **summary(device),
+        "deviceCapabilities": msgspec.json.encode(_capabilities(device)).decode(),
+        "deviceQueueInfo": [
+            {**tasks, "queuePriority": "Normal"},
+            {**tasks, "queueSize": "0", "queuePriority": "Priority"},
+            {"queue": "JOBS_QUEUE", "queueSize": "0"},
+        ],
+    }
+
+
+def _capabilities(device: Shown) -> dict[str, Any]:
+    if device.is_simulator:
+        header = f"{_SCHEMA}.simulators.gate_model_simulator_device_capabilities"
+        paradigm: dict[str, Any] = {
+            "braketSchemaHeader": _header(
+                f"{_SCHEMA}.simulators.gate_model_simulator_paradigm_properties"
+            ),
+            "qubitCount": device.qubits,
+        }
+    else:
+        header = f"{_SCHEMA}.iqm.iqm_device_capabilities"
+        paradigm = _machine(device)
+    return {
+        "braketSchemaHeader": _header(header),
+        "service": _service(device),
+        "action": {"braket.ir.openqasm.program": _action(device)},
+        "paradigm": paradigm,
+        "deviceParameters": {},
+    }
+
+
+def _header(name: str) -> dict[str, str]:
+    return {"name": name, "version": "1"}
+
+
+def _service(device: Shown) -> dict[str, Any]:
+    return {
+        "braketSchemaHeader": _header(f"{_SCHEMA}.device_service_properties"),
+        "executionWindows": [
+            {
+                "executionDay": "Everyday",
+                "windowStartHour": "00:00:00",
+                "windowEndHour": "23:59:59",
+            }
+        ],
+        "shotsRange": [0 if device.is_simulator else 1, device.view.max_shots],
+        "deviceCost": {"price": 0.0, "unit": "task"},
+        "deviceDocumentation": {"summary": device.view.device.spec.description},
+        "getTaskPollIntervalMillis": _POLL_MS,
+    }
+
+
+def _machine(device: Shown) -> dict[str, Any]:
+    """Return the paradigm of a machine: its pairs in both directions, and its native gates."""
+    spec, calibration = device.view.device.spec, device.view.calibration
+    pairs = calibration.body.connectivity if calibration else None
+    graph: dict[str, list[str]] = {}
+    for a, b in pairs or ():
+        graph.setdefault(str(a), []).append(str(b))
+        graph.setdefault(str(b), []).append(str(a))
+    return {
+        "braketSchemaHeader": _header(f"{_SCHEMA}.gate_model_qpu_paradigm_properties"),
+        "connectivity": {"fullyConnected": pairs is None, "connectivityGraph": graph},
+        "qubitCount": device.qubits,
+        "nativeGateSet": [_NATIVE.get(gate, gate) for gate in spec.native_gates],
+    }
+
+
+def _action(device: Shown) -> dict[str, Any]:
+    pragmas = ["braket_unitary_matrix", "verbatim"]
+    if device.takes_noise:
+        pragmas += [f"braket_noise_{name}" for name in CHANNELS] + ["braket_noise_kraus"]
+    results = _result_types(device)
+    pragmas += [f"braket_result_type_{each['name'].lower()}" for each in results]
+    return {
+        "actionType": "braket.ir.openqasm.program",
+        "version": ["1"],
+        "supportedOperations": [*GATES, "gphase", "unitary"],
+        "supportedModifiers": [
+            {"name": "ctrl"},
+            {"name": "negctrl"},
+            {"name": "pow", "exponent_types": ["int", "float"]},
+            {"name": "inv"},
+        ],
+        "supportedPragmas": pragmas,
+        "forbiddenPragmas": ["braket_result_type_adjoint_gradient"],
+        "supportPhysicalQubits": True,
+        "requiresAllQubitsMeasurement": False,
+        "requiresContiguousQubitIndices": False,
+        "disabledQubitRewiringSupported": True,
+        "supportedResultTypes": results,
+    }
+
+
+def _result_types(device: Shown) -> list[dict[str, Any]]:
+    least, most = (0 if device.is_simulator else 1), device.view.max_shots
+    found: list[dict[str, Any]] = [
+        {"name": "Sample", "observables": _OBSERVABLES, "minShots": 1, "maxShots": most},
+        {"name": "Expectation", "observables": _OBSERVABLES, "minShots": least, "maxShots": most},
+        {"name": "Variance", "observables": _OBSERVABLES, "minShots": least, "maxShots": most},
+        {"name": "Probability", "minShots": least, "maxShots": most},
+    ]
+    if device.is_simulator:
+        names = ["DensityMatrix"]
+        if not device.takes_noise:
+            names += ["StateVector", "Amplitude"]
+        found += [{"name": name, "minShots": 0, "maxShots": 0} for name in names]
+    return found

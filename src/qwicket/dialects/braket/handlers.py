@@ -1,0 +1,181 @@
+"""The handlers of Braket: devices, quantum tasks, tags."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.bodies import invalid
+from qwicket.dialects.braket import catalogue, tasks, wire
+from qwicket.dialects.braket.limits import BraketDialectLimits
+from qwicket.dialects.braket.names import DIALECT, job_of
+from qwicket.dialects.braket.signin import SignatureSignIn, region
+from qwicket.dialects.responses import json
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    NotOffered,
+)
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.braket.catalogue import Shown
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+
+_MAX_TAGS: Final = 50
+
+
+class Handlers:
+    """What Braket's clients ask for.
+
+    Args:
+        gateway: Does the work.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._sign_in = SignatureSignIn(gateway, "braket")
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._sign_in(request)
+
+    # --- devices ----------------------------------------------------------------------------------
+
+    async def search_devices(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
+        """Search for devices."""
+        found = await self._devices(region(request))
+        for each in request.payload.filters:
+            if each.name != "deviceArn":
+                raise invalid("filters: name must be deviceArn", each.name, "filters")
+            found = [device for device in found if device.arn in each.values]
+        return json({"devices": [catalogue.summary(device) for device in found]})
+
+    async def read_device(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a device with its capabilities."""
+        arn = request.path_params["arn"]
+        for device in await self._devices(region(request)):
+            if device.arn == arn:
+                forecast = await self._gateway.queue.forecast(device.view.device.name)
+                return json(catalogue.details(device, len(forecast.positions)))
+        raise NotFound("There is no such device.")
+
+    async def _devices(self, region_name: str) -> list[Shown]:
+        views = await self._gateway.devices.of(DIALECT)
+        return [
+            device
+            for view in views
+            for device in catalogue.shown(view, self.limits)
+            if device.is_in(region_name)
+        ]
+
+    # --- tasks ------------------------------------------------------------------------------------
+
+    async def create_task(self, actor: Actor, request: Request[wire.CreateBody]) -> Response:
+        """Create a quantum task."""
+        submission = wire.submission(request.payload, region(request))
+        job = await self._gateway.jobs.submit(actor, submission, is_once=True)
+        fields = wire.vendor_fields(submission.vendor_fields)
+        return json({"quantumTaskArn": tasks.arn(job, fields)}, 201)
+
+    async def read_task(self, actor: Actor, request: Request[None]) -> Response:
+        """Read a quantum task."""
+        job, fields = await self._task(actor, request)
+        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        position = await self._gateway.queue.position(job)
+        return json(tasks.details(job, fields, position))
+
+    async def cancel_task(self, actor: Actor, request: Request[wire.CancelBody]) -> Response:
+        """Cancel a quantum task."""
+        job, fields = await self._own_task(actor, request)
+        if not job.state.is_final:
+            job = await self._gateway.jobs.cancel(actor, job.id, dialect=DIALECT)
+        if job.state in (JobState.COMPLETED, JobState.FAILED):
+            raise Conflict(f"The task is {tasks.status(job)} and cannot be cancelled.")
+        word = "CANCELLED" if job.state is JobState.CANCELLED else "CANCELLING"
+        return json({"quantumTaskArn": tasks.arn(job, fields), "cancellationStatus": word})
+
+    async def search_tasks(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
+        """Search for quantum tasks, newest first."""
+        body = request.payload
+        most = self.limits.of(BraketDialectLimits).search_filters
+        limit = min(body.max_results, self.limits.requests.list_page)
+        asked = tasks.search(body, limit, most)
+        found = [] if asked.finds_nothing else await self._gateway.jobs.page(actor, asked.query)
+        shown = []
+        for job in found:
+            try:
+                fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
+            except NotFound:  # it was deleted meanwhile
+                continue
+            if asked.finds(job, fields):
+                shown.append(tasks.summary(job, fields))
+        page: dict[str, Any] = {"quantumTasks": shown}
+        if len(found) == limit:
+            page["nextToken"] = str(found[-1].seq)
+        return json(page)
+
+    async def _task(self, actor: Actor, request: Request[Any]) -> tuple[Job, wire.VendorFields]:
+        """Return the task that a path names, and what was sent with it.
+
+        Raises:
+            NotFound: Unknown, or another account's, without distinction.
+        """
+        arn = request.path_params["arn"]
+        job, document = await self._gateway.jobs.get_with_vendor_fields(
+            actor, job_of(arn), dialect=DIALECT
+        )
+        fields = wire.vendor_fields(document)
+        if arn != tasks.arn(job, fields):
+            raise NotFound("There is no such quantum task.")
+        return job, fields
+
+    async def _own_task(self, actor: Actor, request: Request[Any]) -> tuple[Job, wire.VendorFields]:
+        job, fields = await self._task(actor, request)
+        if job.account != actor.account:
+            raise Forbidden("Only the account that created a task may change it.")
+        return job, fields
+
+    # --- tags -------------------------------------------------------------------------------------
+
+    async def list_tags(self, actor: Actor, request: Request[None]) -> Response:
+        """List the tags of a quantum task."""
+        job, _ = await self._task(actor, request)
+        return json({"tags": wire.tags_of(job.tags)})
+
+    async def add_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
+        """Add tags to a quantum task, or change their values."""
+        job, _ = await self._own_task(actor, request)
+        await self._retag(actor, job, wire.tags_of(job.tags) | request.payload.tags)
+        return json({})
+
+    async def remove_tags(self, actor: Actor, request: Request[None]) -> Response:
+        """Remove tags from a quantum task."""
+        keys = request.query_params.getlist("tagKeys")
+        if not keys:
+            raise InvalidRequest("tagKeys is missing.", field="tagKeys")
+        job, _ = await self._own_task(actor, request)
+        tags = wire.tags_of(job.tags)
+        await self._retag(actor, job, {key: tags[key] for key in tags.keys() - set(keys)})
+        return json({})
+
+    async def _retag(self, actor: Actor, job: Job, tags: dict[str, str]) -> None:
+        if len(tags) > _MAX_TAGS:
+            raise LimitExceeded(f"tags: a task has at most {_MAX_TAGS}.", field="tags")
+        texts = tuple(wire.tag_texts(tags))
+        await self._gateway.jobs.rename(actor, job.id, dialect=DIALECT, tags=texts)
+
+    async def refuse(self, actor: Actor, request: Request[None]) -> Response:
+        """Refuse what Braket has and this server does not: hybrid jobs, spending limits."""
+        raise NotOffered("This server has no hybrid jobs and no spending limits.")

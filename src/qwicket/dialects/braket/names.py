@@ -1,0 +1,64 @@
+"""Names of AWS: accounts and ARNs."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from typing import Final
+
+from qwicket.model.errors import InvalidRequest, NotFound
+from qwicket.model.ids import parse_id
+
+DIALECT: Final = "braket"
+REGIONS: Final = frozenset({"us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1"})
+"""Regions in which clients look for devices."""
+QPU_REGION: Final = "us-east-1"
+_TASK: Final = re.compile(r"arn:aws:braket:([a-z0-9-]{1,32}):([0-9]{12}):quantum-task/([0-9a-f-]+)")
+_DEVICE: Final = re.compile(
+    r"arn:aws:braket:([a-z0-9-]{0,32})::device/(quantum-simulator|qpu)/qwicket/([\w.-]{1,64})"
+)
+
+
+def account_number(project: str) -> str:
+    """Return the twelve digits by which AWS's clients know a project."""
+    digest = hashlib.sha256(f"account of {project}".encode()).digest()
+    return f"{10**11 + int.from_bytes(digest[:8], 'big') % (9 * 10**11)}"
+
+
+def task_arn(region: str, project: str, job: str) -> str:
+    return f"arn:aws:braket:{region}:{account_number(project)}:quantum-task/{job}"
+
+
+def job_of(arn: str) -> str:
+    """Return the id of the job of a task.
+
+    Raises:
+        NotFound: This is not the ARN of a task.
+    """
+    match = _TASK.fullmatch(arn)
+    if match is None or parse_id(match[3]) is None:
+        raise NotFound("There is no such quantum task.")
+    return match[3]
+
+
+def device_arn(name: str, *, is_simulator: bool) -> str:
+    if is_simulator:
+        return f"arn:aws:braket:::device/quantum-simulator/qwicket/{name}"
+    return f"arn:aws:braket:{QPU_REGION}::device/qpu/qwicket/{name}"
+
+
+def device_of(arn: str) -> str | None:
+    """Return the name of the device of an ARN; None if it is none of ours."""
+    match = _DEVICE.fullmatch(arn)
+    return match[3] if match else None
+
+
+def check_arn(arn: str, field: str) -> str:
+    """Return a text that is an ARN.
+
+    Raises:
+        InvalidRequest: It is not.
+    """
+    if not arn.startswith("arn:") or len(arn) > 256:
+        raise InvalidRequest(f"{field} is not an ARN.", field=field)
+    return arn

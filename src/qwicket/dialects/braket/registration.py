@@ -1,0 +1,39 @@
+"""Registration of the Amazon Braket dialect."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from qwicket.dialects.braket.limits import BraketDialectLimits
+from qwicket.dialects.registration import Registration
+
+
+class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A refusal or failure of Braket. S3 and STS have theirs in XML."""
+
+    type: str = msgspec.field(name="__type")
+    message: str
+    reason: str | None = None
+
+
+REGISTRATION: Final = Registration(
+    name="braket",
+    mounts={
+        "/braket": "qwicket.dialects.braket.routes:braket",
+        "/s3": "qwicket.dialects.braket.routes:s3",
+        "/sts": "qwicket.dialects.braket.routes:sts",
+    },
+    described_at=("/braket/openapi.json",),
+    shows={"qubit": ("braket.openqasm3",)},
+    title="Amazon Braket's API",
+    lead=(
+        "AWS's clients work against this server when the addresses of Braket, S3 and STS are set to"
+        " `/braket`, `/s3` and `/sts`. They sign requests with a key pair, which"
+        " `qwicket token create --aws` makes."
+    ),
+    security={"signature": {"type": "apiKey", "in": "header", "name": "Authorization"}},
+    error=Error,
+    limits=BraketDialectLimits,
+)

@@ -1,0 +1,93 @@
+"""The routes of Braket, S3 and STS, as far as Braket's clients use them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.braket import errors, handlers, identity, storage, wire
+from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route, json_body
+from qwicket.model.accounts import Scope
+
+if TYPE_CHECKING:
+    from qwicket.dialects.registration import DialectSettings
+    from qwicket.gateway import Gateway
+
+_R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
+_DO: Final = handlers.Handlers
+_S3: Final = storage.Handlers
+_XML: Final = "application/xml"
+_CREATE: Final = Body(wire.create_body, wire.CreateBody)
+_SEARCH: Final = json_body(wire.SearchBody)
+
+BRAKET: Final[tuple[Route, ...]] = (
+    Route("POST", "/devices", _DO.search_devices, _D, _SEARCH),
+    Route("GET", "/device/{arn:path}", _DO.read_device, _D),
+    Route("POST", "/quantum-task", _DO.create_task, _W, _CREATE, status=201),
+    Route(
+        *("PUT", "/quantum-task/{arn:path}/cancel", _DO.cancel_task, _W),
+        json_body(wire.CancelBody),
+    ),
+    Route(
+        *("GET", "/quantum-task/{arn:path}", _DO.read_task, _R),
+        query=("additionalAttributeNames",),
+    ),
+    Route("POST", "/quantum-tasks", _DO.search_tasks, _R, _SEARCH),
+    Route("GET", "/tags/{arn:path}", _DO.list_tags, _R),
+    Route("POST", "/tags/{arn:path}", _DO.add_tags, _W, json_body(wire.TagsBody)),
+    Route("DELETE", "/tags/{arn:path}", _DO.remove_tags, _W, query=("tagKeys!",)),
+    *(
+        Route(method, path, _DO.refuse, ANY_TOKEN, is_listed=False)
+        for path in (
+            *("/job", "/jobs", "/job/{rest:path}"),
+            *("/spending-limit{rest:path}", "/spending-limits"),
+        )
+        for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
+    ),
+)
+S3: Final[tuple[Route, ...]] = (
+    Route(
+        *("GET", "/{bucket}", _S3.list_objects, _R),
+        query=("list-type", "prefix"),
+        media_type=_XML,
+    ),
+    Route("PUT", "/{bucket}", _S3.create_bucket, _R, media_type=_XML),
+    Route("GET", "/{bucket}/{key:path}", _S3.read_object, _R, query=("Range",)),
+    *(
+        Route(method, "/{bucket}/{key:path}", _S3.refuse, ANY_TOKEN, is_listed=False)
+        for method in ("PUT", "POST", "DELETE")
+    ),
+)
+STS: Final = (
+    Route(
+        *("POST", "/", identity.Handlers.act, ANY_TOKEN, Body(identity.action)),
+        media_type="text/xml",
+    ),
+)
+
+
+def braket(gateway: Gateway, _settings: DialectSettings) -> Dialect:
+    """Return Braket."""
+    return Dialect(
+        *(handlers.Handlers(gateway), BRAKET, errors.braket), recast=errors.recast, hides=("/",)
+    )
+
+
+def s3(gateway: Gateway, _settings: DialectSettings) -> Dialect:
+    """Return the view of results as S3 shows it."""
+    return Dialect(
+        *(storage.Handlers(gateway), S3, errors.s3),
+        error_type=_XML,
+        recast=errors.recast,
+        hides=("/",),
+    )
+
+
+def sts(gateway: Gateway, _settings: DialectSettings) -> Dialect:
+    """Return the one action of STS."""
+    return Dialect(
+        *(identity.Handlers(gateway), STS, errors.sts),
+        error_type="text/xml",
+        recast=errors.recast,
+        canonical=lambda path: path or "/",  # as clients write it below a prefix
+        hides=("/",),
+    )

@@ -1,0 +1,134 @@
+"""Sign-in by a signature: the same for Braket, S3 and STS."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import time
+from collections import defaultdict
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote
+
+from qwicket.dialects.braket import sigv4
+from qwicket.dialects.braket.errors import SignatureRefused
+
+if TYPE_CHECKING:
+    from qwicket.dialects.braket.sigv4 import Service, Signature
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+
+_SKEW_S: Final = 900
+_MAX_LIFE_S: Final = 7 * 86_400
+_EMPTY: Final = hashlib.sha256(b"").hexdigest()
+_REGION: Final = "qwicket.braket.region"
+
+
+class SignatureSignIn:
+    """Signs in by the signature of a request.
+
+    Args:
+        gateway: Does the work.
+        service: Whose scope the signature must have, so that none is moved between services.
+    """
+
+    def __init__(self, gateway: Gateway, service: Service) -> None:
+        self._gateway = gateway
+        self._service = service
+
+    async def __call__(self, request: Request[Any]) -> Actor:
+        """Return the holder of the key pair that signed a request.
+
+        Raises:
+            Unauthenticated: There is no signature, or it does not fit the request.
+            TooManyRequests: It does not fit, and so did many others from this address.
+        """
+        found = self._found(request)
+        _check_date(found)
+        actor = await self._gateway.auth.by_key_id(found.key_id, request.address)
+        secret = await self._gateway.key_pairs.secret(found.key_id)
+        if secret is None:
+            raise SignatureRefused("unknown", "The master key of this key id is not here.")
+        payload_hash = await self._payload_hash(found, request)
+        if not hmac.compare_digest(_expected(found, secret, request, payload_hash), found.value):
+            self._gateway.auth.count_wrong(request.address)
+            raise SignatureRefused(
+                "wrong",
+                "The signature does not fit the request. Check the secret access key, and that a"
+                " proxy in between keeps path and Host.",
+            )
+        request.scope[_REGION] = found.region
+        return actor
+
+    def _found(self, request: Request[Any]) -> Signature:
+        """Return the signature of a request, of our form and for this service."""
+        header = request.headers.get("authorization")
+        if header is not None:
+            found = sigv4.of_header(header, request.headers.get("x-amz-date", ""))
+        elif self._service == "s3" and "X-Amz-Signature" in request.query_params:
+            found = sigv4.of_query(request.query_params)
+        else:
+            raise SignatureRefused("missing", "The request has no signature.")
+        if found is None:
+            raise SignatureRefused("incomplete", "Authorization is not that of AWS4-HMAC-SHA256.")
+        if found.service != self._service:
+            raise SignatureRefused(
+                "wrong", f"The signature is for {found.service}, not for {self._service}."
+            )
+        if "host" not in found.headers:
+            raise SignatureRefused("incomplete", "The header 'host' must be signed.")
+        if not sigv4.is_key_id(found.key_id):
+            raise SignatureRefused("unknown", "There is no such key id.")
+        return found
+
+    async def _payload_hash(self, found: Signature, request: Request[Any]) -> str:
+        """Return the hash that is signed, which must be that of the body unless it is left out.
+
+        Raises:
+            SignatureRefused: The body is another one.
+        """
+        if found.life_s is not None:
+            return sigv4.UNSIGNED
+        body = b"" if request.method in ("GET", "HEAD") else await request.unsigned_body()
+        own = hashlib.sha256(body).hexdigest() if body else _EMPTY
+        if self._service != "s3":
+            return own
+        given = request.headers.get("x-amz-content-sha256", "")
+        if given not in (own, sigv4.UNSIGNED):
+            raise SignatureRefused("wrong", "x-amz-content-sha256 is not the hash of the body.")
+        return given
+
+
+def region(request: Request[Any]) -> str:
+    """Return the region of a request that has signed in."""
+    found: str = request.scope[_REGION]
+    return found
+
+
+def _check_date(found: Signature) -> None:
+    """Refuse what was signed more than 15 minutes ago, or will be.
+
+    Raises:
+        SignatureRefused: The date is malformed, too far away, or not on the day of the scope.
+    """
+    if found.date[:8] != found.day:
+        raise SignatureRefused("wrong", "The date of the request is not on the day of the scope.")
+    try:
+        signed_at = datetime.strptime(found.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+    except ValueError:
+        raise SignatureRefused("incomplete", "X-Amz-Date is not a date.") from None
+    life_s = _SKEW_S if found.life_s is None else min(found.life_s, _MAX_LIFE_S)
+    if not -_SKEW_S <= time.time() - signed_at <= life_s:
+        raise SignatureRefused("late", f"The signature of {found.date} is not valid now.")
+
+
+def _expected(found: Signature, secret: str, request: Request[Any], payload_hash: str) -> str:
+    headers: dict[str, list[str]] = defaultdict(list)
+    for name, value in request.headers.items():
+        headers[name].append(value)
+    path = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
+    return sigv4.sign(
+        *(found, secret, request.method, path.decode("latin-1")),
+        *(request.scope["query_string"].decode("latin-1"), headers, payload_hash),
+    )

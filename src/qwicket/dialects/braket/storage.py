@@ -1,0 +1,203 @@
+"""S3, as far as Braket's clients need it: a read-only view of the results of tasks.
+
+There are no files. A bucket is whatever name an account's tasks were created with; the key of an
+object names its task, and only the key that the task itself states finds its result.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import re
+from datetime import UTC, datetime
+from email.utils import format_datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from xml.sax.saxutils import escape
+
+from starlette.responses import Response
+
+from qwicket.circuits.outcomes import Outcome
+from qwicket.dialects.braket import results, wire
+from qwicket.dialects.braket.errors import RangeRefused, no_bucket, no_key
+from qwicket.dialects.braket.names import DIALECT
+from qwicket.dialects.braket.signin import SignatureSignIn
+from qwicket.dialects.times import format_time
+from qwicket.model.errors import NoResult, NotFound, NotOffered
+from qwicket.model.ids import parse_id
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+
+_FILE: Final = "results.json"
+_BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
+_ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
+_LISTS: Final = frozenset({"list-type", "prefix", "max-keys", "delimiter", "encoding-type"})
+_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+class _Object(NamedTuple):
+    """A result that can be read."""
+
+    job: Job
+    fields: wire.VendorFields
+
+    @property
+    def key(self) -> str:
+        return f"{self.fields.directory(self.job.id)}/{_FILE}"
+
+
+class Handlers:
+    """What Braket's clients ask of S3.
+
+    Args:
+        gateway: Does the work.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._sign_in = SignatureSignIn(gateway, "s3")
+
+    @property
+    def limits(self) -> Limits:
+        return self._gateway.limits
+
+    async def sign_in(self, request: Request[Any]) -> Actor:
+        return await self._sign_in(request)
+
+    async def create_bucket(self, actor: Actor, request: Request[None]) -> Response:
+        """Take note of a bucket: every name is there for every account, and stores nothing."""
+        bucket = _bucket(request)
+        return Response(status_code=200, headers={"Location": f"/{bucket}"})
+
+    async def list_objects(self, actor: Actor, request: Request[None]) -> Response:
+        """List the results in a bucket."""
+        bucket, query = _bucket(request), request.query_params
+        if query.keys() - _LISTS - {"x-id"}:
+            raise NotOffered("Buckets can only be listed here.")
+        prefix = query.get("prefix", "")
+        found = await self._under(actor, bucket, prefix)
+        contents = "".join(
+            f"<Contents><Key>{escape(each.key)}</Key>"
+            f"<LastModified>{format_time(each.job.ended_at)}</LastModified>"
+            "<StorageClass>STANDARD</StorageClass></Contents>"
+            for each in found
+        )
+        return Response(
+            f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{_NAMESPACE}">'
+            f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix>"
+            f"<KeyCount>{len(found)}</KeyCount><MaxKeys>1000</MaxKeys>"
+            f"<IsTruncated>false</IsTruncated>{contents}</ListBucketResult>",
+            media_type="application/xml",
+        )
+
+    async def _under(self, actor: Actor, bucket: str, prefix: str) -> list[_Object]:
+        named = _ID.findall(prefix)
+        if named:
+            try:
+                jobs = [await self._gateway.jobs.get(actor, named[-1], dialect=DIALECT)]
+            except NotFound:
+                jobs = []
+        else:
+            query = JobQuery(
+                dialect=DIALECT,
+                states=(JobState.COMPLETED,),
+                limit=self.limits.requests.list_page,
+            )
+            jobs = await self._gateway.jobs.page(actor, query)
+        found = []
+        for job in jobs:
+            if job.state is JobState.COMPLETED:
+                fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
+                each = _Object(job, fields)
+                if fields.bucket == bucket and each.key.startswith(prefix):
+                    found.append(each)
+        return found
+
+    async def read_object(self, actor: Actor, request: Request[None]) -> Response:
+        """Read the result of a task."""
+        bucket, key = _bucket(request), request.path_params["key"]
+        if not key:
+            return await self.list_objects(actor, request)
+        found = await self._object(actor, bucket, key)
+        program = await self._gateway.results.program(found.job, request.reservation)
+        try:
+            outcomes = await self._gateway.results.of(found.job, request.reservation)
+        except NoResult:
+            raise no_key() from None
+        (outcome,) = outcomes.parts
+        if not isinstance(outcome, Outcome):
+            raise no_key()
+        source = wire.source_of(program.source)
+        render = (found.job, found.fields, source, outcome)
+        if outcomes.is_small:
+            body = results.document(*render)
+        else:
+            body = await asyncio.to_thread(results.document, *render)
+        return _object_response(body, request.headers.get("range"), found.job)
+
+    async def _object(self, actor: Actor, bucket: str, key: str) -> _Object:
+        parts = key.split("/")
+        ref = parse_id(parts[-2]) if len(parts) > 2 and parts[-1] == _FILE else None
+        if ref is None or ref.part is not None:
+            raise no_key()
+        try:
+            job, document = await self._gateway.jobs.get_with_vendor_fields(
+                actor, ref.job, dialect=DIALECT
+            )
+        except NotFound:
+            raise no_key() from None
+        found = _Object(job, wire.vendor_fields(document))
+        if found.fields.bucket != bucket or found.key != key or not job.state.is_final:
+            raise no_key()
+        return found
+
+    async def refuse(self, actor: Actor, request: Request[None]) -> Response:
+        """Refuse to store, change or delete an object."""
+        raise NotOffered("Results can only be read here: nothing is stored through S3.")
+
+
+def _bucket(request: Request[Any]) -> str:
+    bucket: str = request.path_params["bucket"]
+    if not _BUCKET.fullmatch(bucket):
+        raise no_bucket()
+    return bucket
+
+
+def _object_response(body: bytes, range_text: str | None, job: Job) -> Response:
+    at = datetime.fromtimestamp((job.ended_at or job.created_at) / 1000, UTC)
+    headers = {
+        "ETag": f'"{hashlib.sha256(body).hexdigest()[:32]}"',
+        "Last-Modified": format_datetime(at, usegmt=True),
+        "Accept-Ranges": "bytes",
+    }
+    span = _span(range_text, len(body))
+    if span is None:
+        return Response(body, headers=headers, media_type="application/json")
+    first, last = span
+    headers["Content-Range"] = f"bytes {first}-{last}/{len(body)}"
+    return Response(body[first : last + 1], 206, headers=headers, media_type="application/json")
+
+
+def _span(text: str | None, size: int) -> tuple[int, int] | None:
+    """Return the first and last byte of a range; None is all (RFC 9110: ignore what is malformed).
+
+    Raises:
+        RangeRefused: It begins after the end.
+    """
+    match = _RANGE.fullmatch(text) if text else None
+    if match is None or not (match[1] or match[2]):
+        return None
+    if not match[1]:
+        first, last = max(0, size - int(match[2])), size - 1
+    else:
+        first, last = int(match[1]), min(int(match[2] or size), size - 1)
+    if first >= size or not (match[1] or int(match[2])):
+        raise RangeRefused(f"The range is not within the {size} bytes of the object.")
+    return (first, last) if first <= last else None

@@ -1,0 +1,226 @@
+"""Requests of Braket's clients: quantum tasks, searches and tags."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
+
+import msgspec
+
+from qwicket.dialects.bodies import check_document, decode, invalid
+from qwicket.dialects.braket.catalogue import device_named, takes_noise
+from qwicket.dialects.braket.names import DIALECT, check_arn, device_of
+from qwicket.dialects.validation import invalid_field, malformed
+from qwicket.model.errors import InvalidRequest
+from qwicket.model.jobs import Submission
+from qwicket.programs.braket import BraketSource
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.model.limits import Limits
+
+FORMAT: Final = "braket.openqasm3"
+_PROGRAM: Final = "braket.ir.openqasm.program"
+_NOISE: Final = re.compile(r"^\s*#?pragma\s+braket\s+noise\b", re.MULTILINE)
+_KINDS: Final = {
+    "braket.ir.openqasm.program_set": "program sets",
+    "braket.ir.ahs.program": "analog Hamiltonian simulation",
+    "braket.ir.jaqcd.program": "JAQCD",
+    "braket.ir.blackbird.program": "Blackbird",
+    "braket.ir.annealing.problem": "annealing",
+}
+_Tags = Annotated[
+    dict[
+        Annotated[str, msgspec.Meta(min_length=1, max_length=128)],
+        Annotated[str, msgspec.Meta(max_length=256)],
+    ],
+    msgspec.Meta(max_length=50),
+]
+
+
+class CreateBody(msgspec.Struct, frozen=True, rename="camel"):
+    """A quantum task; `action` and `deviceParameters` are JSON in texts."""
+
+    device_arn: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
+    action: str
+    shots: Annotated[int, msgspec.Meta(ge=0)]
+    output_s3_bucket: Annotated[str, msgspec.Meta(min_length=3, max_length=63)] = msgspec.field(
+        name="outputS3Bucket"
+    )
+    output_s3_key_prefix: Annotated[str, msgspec.Meta(min_length=1, max_length=1024)] = (
+        msgspec.field(name="outputS3KeyPrefix")
+    )
+    client_token: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+    device_parameters: Annotated[str, msgspec.Meta(min_length=1, max_length=48_000)] = "{}"
+    tags: _Tags = {}
+    associations: tuple[dict[str, str], ...] = ()
+    job_token: str | None = None
+
+
+class CancelBody(msgspec.Struct, frozen=True, rename="camel"):
+    """The cancellation of a task."""
+
+    client_token: Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+
+
+class Filter(msgspec.Struct, frozen=True):
+    """A filter of a search."""
+
+    name: str
+    values: Annotated[tuple[str, ...], msgspec.Meta(min_length=1)]
+    operator: Literal["LT", "LTE", "EQUAL", "GT", "GTE", "BETWEEN"] = "EQUAL"
+
+
+class SearchBody(msgspec.Struct, frozen=True, rename="camel"):
+    """A search of devices or tasks."""
+
+    filters: tuple[Filter, ...]
+    max_results: Annotated[int, msgspec.Meta(ge=1, le=100)] = 100
+    next_token: str | None = None
+
+
+class TagsBody(msgspec.Struct, frozen=True):
+    """Tags to add to a task."""
+
+    tags: _Tags
+
+
+class _Header(msgspec.Struct, frozen=True):
+    name: str
+    version: str = "1"
+
+
+class _Action(msgspec.Struct, frozen=True):
+    header: _Header = msgspec.field(name="braketSchemaHeader")
+    source: str = ""
+    inputs: dict[str, Any] | None = None
+
+
+class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Fields of a task that are returned as they came, stored with its job."""
+
+    device_arn: str = ""
+    region: str = "us-east-1"
+    bucket: str = ""
+    prefix: str = ""
+    shots: int = 0
+    parameters: str = "{}"
+    associations: tuple[dict[str, str], ...] = ()
+
+    def directory(self, job: str) -> str:
+        """Return the folder of the results, without a slash at its end."""
+        return f"{self.prefix}/{job}"
+
+
+_create = msgspec.json.Decoder(CreateBody)
+_action = msgspec.json.Decoder(_Action)
+_fields = msgspec.json.Decoder(VendorFields)
+_encode = msgspec.json.Encoder().encode
+
+
+def create_body(text: bytes, limits: Limits) -> CreateBody:
+    """Return the body of a new task.
+
+    Raises:
+        InvalidRequest: The body is malformed.
+        LimitExceeded: A document in it is too large.
+    """
+    body = decode(text, _create)
+    check_document(body.device_parameters.encode(), "deviceParameters", limits)
+    return body
+
+
+def submission(body: CreateBody, region: str) -> Submission:
+    """Return a task as a submission.
+
+    Raises:
+        InvalidRequest: A field has no meaning here; the detail names it.
+    """
+    name = device_of(check_arn(body.device_arn, "deviceArn"))
+    if name is None:
+        raise InvalidRequest(f"There is no device {body.device_arn}.", field="deviceArn")
+    if body.job_token is not None:
+        raise InvalidRequest("jobToken: there are no hybrid jobs here.", field="jobToken")
+    if body.shots == 0 and ":device/qpu/" in body.device_arn:
+        raise InvalidRequest("shots: this device needs at least 1 shot.", field="shots")
+    program = _read_action(body.action)
+    if not takes_noise(name) and _NOISE.search(program.source):
+        raise InvalidRequest(
+            f"action: the device {name} takes no noise; the device dm1 does.", field="action"
+        )
+    source = BraketSource(program.source, body.shots, program.inputs or {})
+    vendor_fields = VendorFields(
+        device_arn=body.device_arn,
+        region=region,
+        bucket=body.output_s3_bucket,
+        prefix=body.output_s3_key_prefix.rstrip("/"),
+        shots=body.shots,
+        parameters=body.device_parameters,
+        associations=body.associations,
+    )
+    return Submission(
+        dialect=DIALECT,
+        device=device_named(name),
+        format=FORMAT,
+        source=_encode(source),
+        # An exact task draws no shots; the program says so itself.
+        shots=max(1, body.shots),
+        outputs=("memory",),
+        tags=tuple(tag_texts(body.tags)),
+        idempotency_key=f"braket {body.client_token}",
+        vendor_fields=_encode(vendor_fields),
+    )
+
+
+def _read_action(text: str) -> _Action:
+    try:
+        action = _action.decode(text)
+    except msgspec.ValidationError as error:
+        raise invalid_field(error, text.encode(), _action.type, "action") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise malformed(error) from None
+    except RecursionError:
+        raise InvalidRequest("action is nested too deeply.", field="action") from None
+    name = action.header.name
+    if name != _PROGRAM:
+        what = _KINDS.get(name, "this action")
+        raise InvalidRequest(
+            f"action: {what} is not supported here; it must be {_PROGRAM}.", field="action"
+        )
+    if not action.source:
+        raise InvalidRequest("action: source is missing.", field="action")
+    return action
+
+
+def vendor_fields(document: bytes) -> VendorFields:
+    return _fields.decode(document)
+
+
+def source_of(program: bytes) -> BraketSource:
+    """Return a program as it was submitted."""
+    return msgspec.json.decode(program, type=BraketSource)
+
+
+def tag_texts(tags: Mapping[str, str]) -> list[str]:
+    """Return tags as a job has them."""
+    return [f"{key.replace('%', '%25').replace('=', '%3D')}={tags[key]}" for key in sorted(tags)]
+
+
+def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
+    """Return the tags of a job; those that came through another dialect have no value."""
+    pairs = (text.partition("=")[::2] for text in texts)
+    return {key.replace("%3D", "=").replace("%25", "%"): value for key, value in pairs}
+
+
+def next_token(text: str | None) -> int | None:
+    """Return where a search goes on.
+
+    Raises:
+        InvalidRequest: It is not a token of ours.
+    """
+    if text is None:
+        return None
+    if not re.fullmatch("[0-9]{1,18}", text):
+        raise invalid("nextToken must be that of a response", text, "nextToken")
+    return int(text)

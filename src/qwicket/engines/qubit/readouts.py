@@ -1,0 +1,330 @@
+"""Quantities of a circuit's final state: exact ones, or those computed from shots.
+
+Exact ones come from the state vector, or with channels from the density matrix. With shots each
+factor of an observable is turned to the Z basis and all qubits are measured once, so all quantities
+belong to the same shots.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import pi
+from typing import Final
+
+import msgspec
+import numpy as np
+from numpy.random import SeedSequence, default_rng
+from numpy.typing import NDArray
+
+from qwicket.circuits.analysis import is_noisy
+from qwicket.circuits.outcomes import (
+    LABELS,
+    MEASUREMENTS,
+    MEMORY,
+    READOUTS,
+    Array,
+    float64_array,
+    key_width,
+    value_name,
+)
+from qwicket.circuits.qubit import (
+    Factor,
+    Gate,
+    Measure,
+    Op,
+    QubitCircuit,
+    Readout,
+    Readouts,
+    Register,
+)
+from qwicket.engines.failures import CannotRun
+from qwicket.engines.qubit.gates import dense
+from qwicket.engines.qubit.tasks import EngineResult
+
+Complexes = NDArray[np.complex128]
+Floats = NDArray[np.float64]
+Bits = NDArray[np.uint8]
+RunOnce = Callable[[QubitCircuit], EngineResult]
+FinalAmplitudes = Callable[[int, Sequence[Gate]], Complexes]
+
+_PAULIS: Final[dict[str, NDArray[np.complex128]]] = {
+    "i": np.eye(2, dtype=np.complex128),
+    "x": np.array([[0, 1], [1, 0]], dtype=np.complex128),
+    "y": np.array([[0, -1j], [1j, 0]], dtype=np.complex128),
+    "z": np.diag([1, -1]).astype(np.complex128),
+    "h": np.array([[1, 1], [1, -1]], dtype=np.complex128) / np.sqrt(2),
+}
+_TURNS: Final[dict[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
+    "i": (),
+    "z": (),
+    "x": (("h", ()),),
+    "y": (("sdg", ()), ("h", ())),
+    "h": (("ry", (-pi / 4,)),),
+}
+"""Gates that turn the eigenvectors of an observable to those of Z, eigenvalue 1 to |0⟩."""
+
+
+def run(
+    circuit: QubitCircuit, seed: SeedSequence, run_once: RunOnce, final_amplitudes: FinalAmplitudes
+) -> EngineResult:
+    """Return the values of a circuit's readouts, with shots also the measured bits.
+
+    Args:
+        circuit: Circuit with its readouts.
+        seed: For shots of circuits with channels.
+        run_once: Returns the `memory` of a circuit without readouts.
+        final_amplitudes: Returns the state after gates; bit q of the index is qubit q.
+
+    Raises:
+        CannotRun: A channel is in a circuit that branches.
+    """
+    asked = circuit.readouts
+    assert asked is not None
+    values: list[Complexes | Floats]
+    if asked.shots:
+        bits = _measured(circuit, asked, seed, run_once)
+        values = [_sampled(each, bits) for each in asked.values]
+        arrays = {
+            MEASUREMENTS: Array("|u1", bits.shape, bits.tobytes()),
+            LABELS: Array("<i8", (bits.shape[1],), _labels(asked).tobytes()),
+        }
+    else:
+        gates = _gates(circuit)
+        n = circuit.n_qubits
+        if is_noisy(gates):
+            rho = _density(n, gates)
+            values = [_of_density(each, rho, n) for each in asked.values]
+        else:
+            # Axis q of the tensor is qubit q, so that the first is the most significant.
+            psi = final_amplitudes(n, gates).reshape((2,) * n).transpose()
+            values = [_of_vector(each, psi) for each in asked.values]
+        arrays = {}
+    text = msgspec.json.encode([_labelled(each, asked.labels) for each in asked.values])
+    arrays[READOUTS] = Array("|u1", (len(text),), text)
+    arrays |= {value_name(place): _array(value) for place, value in enumerate(values)}
+    return EngineResult(arrays)
+
+
+def _labelled(value: Readout, labels: Sequence[int]) -> Readout:
+    """Return a readout with the qubits as the source numbers them."""
+    return Readout(
+        value.kind,
+        tuple([labels[qubit] for qubit in value.targets]),
+        tuple(
+            tuple(
+                Factor(each.name, tuple([labels[q] for q in each.targets]), each.matrix)
+                for each in product
+            )
+            for product in value.products
+        ),
+        value.keys,
+    )
+
+
+def _labels(asked: Readouts) -> NDArray[np.int64]:
+    return np.array([asked.labels[qubit] for _, qubit in asked.measured], dtype="<i8")
+
+
+def _array(value: NDArray[np.complex128] | Floats) -> Array:
+    if np.iscomplexobj(value):
+        return Array("<c16", value.shape, np.ascontiguousarray(value, "<c16").tobytes())
+    flat = float64_array(np.ascontiguousarray(value, "<f8").tobytes())
+    return Array(flat.dtype, value.shape, flat.data)
+
+
+def _gates(circuit: QubitCircuit) -> list[Gate]:
+    gates = [op for op in circuit.ops if type(op) is Gate]
+    if len(gates) < len([op for op in circuit.ops if type(op) is not Measure]):
+        raise CannotRun("unsupported", "exact values and noise need a circuit without branches")
+    return gates
+
+
+# --- shots ----------------------------------------------------------------------------------------
+
+
+def _measured(
+    circuit: QubitCircuit, asked: Readouts, seed: SeedSequence, run_once: RunOnce
+) -> Bits:
+    """Return the measured bits, shots × qubits, after observables were turned to the Z basis."""
+    turned = QubitCircuit(
+        circuit.n_qubits,
+        (*circuit.ops, *_turns(asked.values)),
+        circuit.registers,
+        asked.shots,
+    )
+    if is_noisy(circuit.ops):
+        rho = _density(circuit.n_qubits, _gates(turned))
+        qubits = [qubit for _, qubit in asked.measured]
+        p = np.clip(_probabilities_of(_diagonal(rho, circuit.n_qubits), qubits), 0, None).ravel()
+        drawn = default_rng(seed).choice(len(p), asked.shots, p=p / p.sum())
+        return _bits_of(drawn, len(qubits))
+    if asked.values:
+        measured = [Measure(qubit, bit) for bit, qubit in asked.measured]
+        turned = QubitCircuit(
+            circuit.n_qubits,
+            (*turned.ops, *measured),
+            (Register("b", len(measured)),),
+            asked.shots,
+        )
+    memory = run_once(turned).arrays[MEMORY]
+    rows = np.frombuffer(memory.data, np.uint8).reshape(-1, key_width(turned.n_clbits))
+    columns = [rows[:, bit >> 3] >> (bit & 7) & 1 for bit, _ in asked.measured]
+    return np.stack(columns, axis=1).astype(np.uint8)
+
+
+def _bits_of(drawn: NDArray[np.int64], width: int) -> Bits:
+    shifts = np.arange(width - 1, -1, -1)
+    return (drawn[:, np.newaxis] >> shifts & 1).astype(np.uint8)
+
+
+def _turns(values: Sequence[Readout]) -> list[Op]:
+    """Return the gates that turn all observables to the Z basis, each qubit once."""
+    turned: set[int] = set()
+    gates: list[Op] = []
+    for value in values:
+        for factor in (each for product in value.products for each in product):
+            if factor.name == "i" or not turned.isdisjoint(factor.targets):
+                continue  # a qubit has one basis, which the parser has checked
+            turned.update(factor.targets)
+            if factor.name == "hermitian":
+                _, vectors = np.linalg.eigh(_matrix(factor))
+                flat = np.ascontiguousarray(vectors.conj().T).view(np.float64).ravel()
+                gates.append(Gate("unitary", factor.targets, tuple(flat.tolist())))
+            else:
+                (target,) = factor.targets
+                gates += [Gate(name, (target,), params) for name, params in _TURNS[factor.name]]
+    return gates
+
+
+def _sampled(value: Readout, bits: Bits) -> Floats:
+    if value.kind == "probability":
+        index = _index(bits, value.targets)
+        found: Floats = np.bincount(index, minlength=1 << len(value.targets)) / len(bits)
+        return found
+    each = []
+    for product in value.products:
+        numbers = np.ones(len(bits))
+        for factor in product:
+            numbers = numbers * _eigenvalues(factor)[_index(bits, factor.targets)]
+        each.append(numbers)
+    if value.kind == "sample":
+        return np.stack(each) if len(each) > 1 else each[0]
+    reduced = [numbers.mean() if value.kind == "expectation" else numbers.var() for numbers in each]
+    return np.array(reduced, dtype=np.float64)
+
+
+def _index(bits: Bits, targets: Sequence[int]) -> NDArray[np.int64]:
+    index = np.zeros(len(bits), dtype=np.int64)
+    for target in targets:
+        index = index << 1 | bits[:, target]
+    return index
+
+
+def _eigenvalues(factor: Factor) -> Floats:
+    if factor.name == "hermitian":
+        return np.asarray(np.linalg.eigvalsh(_matrix(factor)), dtype=np.float64)
+    return np.array([1.0, 1.0 if factor.name == "i" else -1.0])
+
+
+def _matrix(factor: Factor) -> Complexes:
+    if factor.name != "hermitian":
+        return _PAULIS[factor.name]
+    size = 1 << len(factor.targets)
+    flat: Complexes = np.array(factor.matrix).view(np.complex128)
+    return flat.reshape(size, size)
+
+
+# --- exact values ---------------------------------------------------------------------------------
+
+
+def _of_vector(value: Readout, psi: Complexes) -> Complexes | Floats:
+    if value.kind == "state_vector":
+        return np.ascontiguousarray(psi).reshape(-1)
+    if value.kind == "amplitude":
+        return np.array([psi[tuple(map(int, key))] for key in value.keys])
+    if value.kind == "probability":
+        weights: Floats = psi.real**2 + psi.imag**2
+        return _probabilities_of(weights, value.targets).reshape(-1)
+    if value.kind == "density_matrix":
+        rows = np.moveaxis(psi, value.targets, range(len(value.targets)))
+        rows = rows.reshape(1 << len(value.targets), -1)
+        reduced: Complexes = rows @ rows.conj().T
+        return reduced
+    numbers: list[float] = []
+    for product in value.products:
+        applied = psi
+        for factor in product:
+            applied = _applied(applied, _matrix(factor), factor.targets)
+        mean = float(np.vdot(psi, applied).real)
+        square = float(np.vdot(applied, applied).real)
+        numbers.append(mean if value.kind == "expectation" else max(0.0, square - mean**2))
+    return np.array(numbers, dtype=np.float64)
+
+
+def _of_density(value: Readout, rho: Complexes, n: int) -> Complexes | Floats:
+    size = 1 << n
+    if value.kind == "probability":
+        return _probabilities_of(_diagonal(rho, n), value.targets).reshape(-1)
+    if value.kind == "density_matrix":
+        kept = list(value.targets)
+        others = [qubit for qubit in range(n) if qubit not in kept]
+        axes = kept + others
+        moved = rho.transpose(axes + [n + axis for axis in axes])
+        k, rest = 1 << len(kept), 1 << len(others)
+        reduced: Complexes = np.einsum("arbr->ab", moved.reshape(k, rest, k, rest))
+        return reduced
+    numbers = []
+    for product in value.products:
+        applied = rho
+        for factor in product:
+            applied = _applied(applied, _matrix(factor), factor.targets)
+        mean = np.trace(applied.reshape(size, size)).real
+        if value.kind == "expectation":
+            numbers.append(mean)
+            continue
+        for factor in product:
+            applied = _applied(applied, _matrix(factor), factor.targets)
+        numbers.append(max(0.0, np.trace(applied.reshape(size, size)).real - mean**2))
+    return np.array(numbers, dtype=np.float64)
+
+
+def _probabilities_of(p: Floats, targets: Sequence[int]) -> Floats:
+    """Return the marginal distribution of some qubits, in their order."""
+    kept = sorted(targets)
+    marginal = p.sum(axis=tuple(axis for axis in range(p.ndim) if axis not in kept))
+    return np.transpose(marginal, [kept.index(target) for target in targets])
+
+
+def _diagonal(rho: Complexes, n: int) -> Floats:
+    diagonal: Floats = np.diagonal(rho.reshape(1 << n, 1 << n)).real.reshape((2,) * n)
+    return diagonal
+
+
+def _density(n: int, gates: Sequence[Gate]) -> Complexes:
+    """Return the density matrix after gates and channels; axes are rows, then columns."""
+    rho = np.zeros((2,) * (2 * n), dtype=np.complex128)
+    rho[(0,) * (2 * n)] = 1
+    for gate in gates:
+        if gate.name == "kraus":
+            size = 1 << len(gate.targets)
+            matrices = np.array(gate.params).view(np.complex128).reshape(-1, size, size)
+            qubits = gate.targets
+        elif gate.name == "gphase" and not gate.controls:
+            continue
+        else:
+            matrix, qubits = dense(gate)
+            matrices = matrix[np.newaxis]
+        columns = [n + qubit for qubit in qubits]
+        rho = sum(
+            (_applied(_applied(rho, each, qubits), each.conj(), columns) for each in matrices),
+            start=np.zeros((), dtype=np.complex128),
+        )
+    return rho
+
+
+def _applied(tensor: Complexes, matrix: Complexes, axes: Sequence[int]) -> Complexes:
+    """Return a tensor with a matrix applied to some axes, the first the most significant."""
+    k = len(axes)
+    shaped = matrix.reshape((2,) * (2 * k))
+    moved = np.tensordot(shaped, tensor, axes=(range(k, 2 * k), axes))
+    return np.moveaxis(moved, range(k), axes)

@@ -1,0 +1,174 @@
+"""Key pairs as AWS's clients have them: a key id, and a secret that signs requests.
+
+Whoever verifies a signature needs the secret, so a digest of it would not do. It is therefore
+derived from the key id and a master key, and stored nowhere. The master key is in a file outside
+the database, which holds its fingerprint alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
+import os
+import re
+import secrets
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.model.errors import InvalidRequest, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from pathlib import Path
+
+    from qwicket.store import Store
+
+PREFIX: Final = "QWAK"
+_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_RANDOM_CHARS: Final = 15  # 2^75
+KEY_ID: Final = re.compile(rf"{PREFIX}[{_LETTERS}]{{{1 + _RANDOM_CHARS}}}")
+_KEY_BYTES: Final = 32
+_LINE: Final = re.compile(r"([1-9][0-9]?) ([0-9a-f]{64})")
+_MAX_VERSION: Final = len(_LETTERS)
+_OTHERS: Final = 0o007
+_PURPOSE: Final = b"aws-sigv4-v1:"
+
+
+class KeyPair(NamedTuple):
+    """A key id and its secret, which is shown once and stored nowhere."""
+
+    key_id: str
+    secret: str
+
+    def __repr__(self) -> str:
+        return f"KeyPair(key_id={self.key_id!r}, secret='…')"
+
+
+class KeyPairs:
+    """Makes key pairs, and derives the secret of a key id again.
+
+    Args:
+        store: Holds the fingerprints of the master keys.
+        path: File of the master keys; None where none is set.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, store: Store, path: Path | None, now_ms: Callable[[], int]) -> None:
+        self._store = store
+        self._path = path
+        self._now_ms = now_ms
+        self._masters: Mapping[int, bytes] = {}
+
+    async def check(self) -> None:
+        """Read the master keys, and compare them with those that the database knows.
+
+        Raises:
+            InvalidRequest: The file is malformed, or other users may read it.
+            Unavailable: The file cannot be read, or the database knows other keys.
+        """
+        if self._path is None:
+            return
+        masters = await asyncio.to_thread(_read, self._path)
+        for version, key in masters.items():
+            known = await self._store.accounts.find_server_key(_name(version))
+            if known is not None and not hmac.compare_digest(known, _fingerprint(key)):
+                raise Unavailable(
+                    f"--aws-master-file: version {version} is not the master key with which this"
+                    " database began; every server of a database needs the same file."
+                )
+        self._masters = masters
+
+    async def create(self) -> KeyPair:
+        """Return a new pair under the newest master key, which the first pair creates.
+
+        Raises:
+            InvalidRequest: No file is set for a database that several servers share, or it is
+                malformed.
+            Unavailable: As for `check`; or the file of a known master key is gone.
+        """
+        if self._path is None:
+            raise InvalidRequest(
+                "Key pairs need a file for the master key: set QWICKET_AWS_MASTER_FILE to the same"
+                " file for all servers of the database and for this command.",
+                field="aws",
+            )
+        await self.check()
+        if not self._masters:
+            if await self._store.accounts.find_server_key(_name(1)) is not None:
+                raise Unavailable(
+                    "The file of the master key is not there, and this database has used one: put"
+                    " it back. Without it all key pairs are lost."
+                )
+            await asyncio.to_thread(_create, self._path)
+            await self.check()
+        version = max(self._masters)
+        fingerprint = _fingerprint(self._masters[version])
+        await self._store.accounts.server_key(_name(version), fingerprint, self._now_ms())
+        await self.check()  # another server may have been first, with another key
+        random = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM_CHARS))
+        key_id = f"{PREFIX}{_LETTERS[version - 1]}{random}"
+        return KeyPair(key_id, _secret(self._masters[version], key_id))
+
+    async def secret(self, key_id: str) -> str | None:
+        """Return the secret of a key id, or None if no master key has its version."""
+        version = _LETTERS.index(key_id[len(PREFIX)]) + 1
+        if version not in self._masters:
+            await self.check()  # it may be new
+        master = self._masters.get(version)
+        return None if master is None else _secret(master, key_id)
+
+
+def _name(version: int) -> str:
+    return f"aws_master_{version}"
+
+
+def _secret(master: bytes, key_id: str) -> str:
+    found = hmac.digest(master, _PURPOSE + key_id.encode(), "sha256")
+    return base64.urlsafe_b64encode(found).rstrip(b"=").decode()
+
+
+def _fingerprint(master: bytes) -> bytes:
+    return hashlib.sha256(b"fingerprint:" + master).digest()
+
+
+def _read(path: Path) -> dict[int, bytes]:
+    """Return the master keys of a file by version; none if there is no file."""
+    try:
+        with path.open() as file:
+            mode = os.fstat(file.fileno()).st_mode
+            lines = file.read(1 << 16).splitlines()
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError):
+        raise Unavailable("--aws-master-file: the file cannot be read.") from None
+    if mode & _OTHERS:
+        raise InvalidRequest("--aws-master-file: other users may read the file; set its mode 0600.")
+    found: dict[int, bytes] = {}
+    for number, line in enumerate(lines, 1):
+        match = _LINE.fullmatch(line.strip())
+        if match is None or not 1 <= int(match[1]) <= _MAX_VERSION or int(match[1]) in found:
+            raise InvalidRequest(
+                f"--aws-master-file: line {number} must be a new version, 1 to {_MAX_VERSION}, a"
+                " space and 64 hexadecimal digits in lower case."
+            )
+        found[int(match[1])] = bytes.fromhex(match[2])
+    return found
+
+
+def _create(path: Path) -> None:
+    """Create the file with a first master key, unless another process has just done so."""
+    # Under another name first, so that no reader sees half a line.
+    made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    try:
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+            file.write(f"1 {secrets.token_hex(_KEY_BYTES)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+    except OSError as error:
+        raise Unavailable(f"--aws-master-file: cannot be written: {error.strerror}.") from None
+    finally:
+        made.unlink(missing_ok=True)

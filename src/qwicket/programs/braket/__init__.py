@@ -1,0 +1,228 @@
+"""Reader of programs as Amazon Braket's clients write them: OpenQASM 3 with Braket's pragmas.
+
+A source is JSON with the text, the values of its inputs and the number of shots, because 0 shots
+ask for exact quantities of the final state and so decide which circuit runs.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from qwicket.circuits.analysis import is_noisy
+from qwicket.circuits.qubit import (
+    Factor,
+    Gate,
+    Measure,
+    Op,
+    QubitCircuit,
+    Readout,
+    Readouts,
+    Register,
+)
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.limits import Limits
+from qwicket.programs.braket.gates import GATES
+from qwicket.programs.braket.pragmas import Pragmas
+from qwicket.programs.openqasm.interpreter import Extension
+from qwicket.programs.openqasm.reader import Reader
+
+__all__ = ["VERSION", "BraketLimits", "BraketSource", "read"]
+
+VERSION: Final = 1
+"""Rises when the reader starts to give other circuits for the same text."""
+
+_INPUT: Final = re.compile(r"\binput\b[^;\n]*?(\w+)\s*;")
+
+
+class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of programs of Amazon Braket's clients."""
+
+    exact_qubits: int = 20
+    """Qubits of a program with exact results."""
+
+    density_qubits: int = 10
+    """Qubits of a program with noise, and of a density matrix that it asks for."""
+
+    result_types: int = 200
+    """Result types of one program."""
+
+    result_numbers: int = 1 << 21
+    """Numbers of all exact results of one program; a complex number is two."""
+
+
+class BraketSource(msgspec.Struct, frozen=True):
+    """A program with what decides how it is read."""
+
+    source: str
+    shots: int
+    inputs: dict[str, Any] = {}
+
+
+_decoder: Final = msgspec.json.Decoder(BraketSource)
+
+
+def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
+    """Read a program.
+
+    Args:
+        source: `BraketSource` as JSON.
+        limits: Bounds on bytes, operations and results.
+
+    Returns:
+        One circuit with readouts, on the qubits that it uses.
+
+    Raises:
+        InvalidProgram: The text is refused; the detail says where and why.
+        LimitExceeded: A limit is exceeded.
+    """
+    try:
+        program = _decoder.decode(source)
+    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
+        raise InvalidProgram("the program is not JSON with source, shots and inputs") from None
+    if len(program.source) > limits.programs.program_text_bytes:
+        raise LimitExceeded(
+            f"the text has {len(program.source):,} characters; "
+            f"the limit 'program_text_bytes' is {limits.programs.program_text_bytes:,}"
+        )
+    declared = set(_INPUT.findall(program.source))
+    inputs = {name: value for name, value in program.inputs.items() if name in declared}
+    pragmas = Pragmas(program.shots)
+    extension = Extension(GATES, pragmas.run)
+    try:
+        circuit = Reader(program.source, limits, inputs, 3, extension).circuit()
+    except RecursionError:
+        raise InvalidProgram("the program is nested too deeply") from None
+    except MemoryError:
+        raise LimitExceeded("the program needs too much memory to be read") from None
+    return (_with_readouts(circuit, pragmas, program.shots, limits.of(BraketLimits)),)
+
+
+def _with_readouts(
+    circuit: QubitCircuit, pragmas: Pragmas, shots: int, bounds: BraketLimits
+) -> QubitCircuit:
+    if len(pragmas.results) > bounds.result_types:
+        raise LimitExceeded(
+            f"The program has {len(pragmas.results)} result types, {bounds.result_types} are"
+            " allowed (limit result_types)."
+        )
+    used = sorted(_used(circuit.ops) | pragmas.used)
+    place_of = {qubit: place for place, qubit in enumerate(used or range(1))}
+    n = len(place_of)
+    values = pragmas.completed(place_of)
+    ops = tuple([_moved(op, place_of) for op in circuit.ops])
+    written = {op.clbit: op.qubit for op in ops if type(op) is Measure}
+    if pragmas.results and written:
+        raise InvalidProgram("a program with result types has no 'measure': all qubits are read")
+    if not shots:
+        if not pragmas.results:
+            raise InvalidProgram("shots: a program without result types needs shots above 0")
+        if not all(type(op) is Gate for op in ops):
+            raise InvalidProgram("shots: a program that measures or resets needs shots above 0")
+    noisy = is_noisy(ops)
+    _check_width(values, n, shots, noisy=noisy, bounds=bounds)
+    _check_states(values, n, noisy=noisy)
+    measured: tuple[tuple[int, int], ...] = ()
+    registers = circuit.registers
+    if shots:
+        _check_bases(values)
+        if written:
+            measured = tuple(sorted(written.items()))
+        else:
+            measured = tuple((place, place) for place in range(n))
+            registers = (Register("b", n),)
+            if not values:
+                ops += tuple(Measure(place, place) for place in range(n))
+    readouts = Readouts(shots, values, measured, tuple(place_of))
+    return QubitCircuit(n, ops, registers, readouts=readouts)
+
+
+def _used(ops: Sequence[Op]) -> set[int]:
+    used: set[int] = set()
+    for op in ops:
+        if type(op) is Gate:
+            used.update(op.targets, op.controls)
+        elif hasattr(op, "qubit"):
+            used.add(op.qubit)
+    return used
+
+
+def _moved(op: Op, place_of: dict[int, int]) -> Op:
+    if type(op) is Gate:
+        targets = tuple([place_of[qubit] for qubit in op.targets])
+        controls = tuple([place_of[qubit] for qubit in op.controls])
+        return Gate(op.name, targets, op.params, controls, op.terms)
+    if hasattr(op, "qubit"):
+        return msgspec.structs.replace(op, qubit=place_of[op.qubit])
+    return op
+
+
+def _check_width(
+    values: Sequence[Readout], n: int, shots: int, *, noisy: bool, bounds: BraketLimits
+) -> None:
+    """Refuse a state that is too wide, and results that are too long."""
+    if noisy and n > bounds.density_qubits:
+        raise LimitExceeded(
+            f"The program has noise on {n} qubits, {bounds.density_qubits} are allowed (limit"
+            " density_qubits)."
+        )
+    if not shots and n > bounds.exact_qubits:
+        raise LimitExceeded(
+            f"The program has exact results of {n} qubits, {bounds.exact_qubits} are allowed"
+            " (limit exact_qubits)."
+        )
+    numbers = sum(_size(value, n) for value in values)
+    if numbers > bounds.result_numbers:
+        raise LimitExceeded(
+            f"The results have {numbers:,} numbers, {bounds.result_numbers:,} are allowed (limit"
+            " result_numbers)."
+        )
+
+
+def _size(value: Readout, n: int) -> int:
+    match value.kind:
+        case "state_vector":
+            return 2 << n
+        case "density_matrix":
+            return 2 << 2 * len(value.targets)
+        case "probability":
+            return 1 << len(value.targets)
+        case "amplitude":
+            return 2 * len(value.keys)
+        case _:
+            return len(value.products)
+
+
+def _check_states(values: Sequence[Readout], n: int, *, noisy: bool) -> None:
+    for value in values:
+        if noisy and value.kind in ("state_vector", "amplitude"):
+            raise InvalidProgram(f"the result type '{value.kind}' needs a program without noise")
+        wrong = next((key for key in value.keys if len(key) != n), None)
+        if wrong is not None:
+            raise InvalidProgram(f'the amplitude of "{wrong[:64]}" needs {n} bits, one for a qubit')
+
+
+def _check_bases(values: Sequence[Readout]) -> None:
+    """Refuse result types that read one qubit in two bases: all belong to the same shots."""
+    bases: dict[int, tuple[object, ...]] = {}
+    for value in values:
+        factors = [factor for product in value.products for factor in product]
+        if value.kind == "probability":
+            factors = [Factor("z", (target,)) for target in value.targets]
+        for factor in factors:
+            basis = _basis(factor)
+            for target in factor.targets if basis else ():
+                if bases.setdefault(target, basis) != basis:
+                    raise InvalidProgram(
+                        f"two result types measure the qubit {target} in different bases; with"
+                        " shots all of them are read from the same measurements"
+                    )
+
+
+def _basis(factor: Factor) -> tuple[object, ...]:
+    if factor.name == "i":
+        return ()
+    return (factor.name, factor.matrix, factor.targets if factor.matrix else ())

@@ -1,0 +1,362 @@
+"""Braket's pragmas: result types, noise, unitary gates and verbatim boxes."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from math import isfinite
+from typing import TYPE_CHECKING, Final, NoReturn, cast
+
+from qwicket.circuits.qubit import Factor, Gate, Readout, ReadoutKind
+from qwicket.programs.braket.channels import CHANNELS, Matrix, deviation, flat
+
+if TYPE_CHECKING:
+    from qwicket.model.errors import InvalidProgram
+    from qwicket.programs.openqasm.interpreter import Interpreter
+
+_TOKEN: Final = re.compile(
+    r"""\s*+( [A-Za-z_]\w*+(?:\[[0-9]{1,5}\])?+ | \$[0-9]{1,5}
+          | (?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+(?:im)?+
+          | "[^"]*+" | \S )""",
+    re.VERBOSE,
+)
+_NUMBER: Final = re.compile(r"((?:[0-9]+(?:\.[0-9]*)?|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)(im)?")
+_NAME: Final = re.compile(r"[A-Za-z_]\w*(?:\[[0-9]+\])?|\$[0-9]+")
+_MAX_MATRIX_QUBITS: Final = 6
+_MAX_KRAUS_QUBITS: Final = 2
+_TOLERANCE: Final = 1e-5
+_OBSERVABLES: Final = frozenset("ixyzh")
+_OF_OBSERVABLES: Final = frozenset({"expectation", "variance", "sample"})
+_NOT_FROM_SHOTS: Final = frozenset({"state_vector", "density_matrix", "amplitude"})
+
+
+class Pragmas:
+    """Carries out the pragmas of one program, and collects its result types.
+
+    Args:
+        shots: Shots of the task; 0 for exact results.
+
+    Attributes:
+        results: Result types; `targets` and `products` that are for all qubits are empty until
+            `completed`.
+        used: Qubits that pragmas name.
+    """
+
+    def __init__(self, shots: int) -> None:
+        self._shots = shots
+        self.results: list[tuple[Readout, int]] = []
+        self._everywhere: dict[int, str] = {}
+        self.used: set[int] = set()
+
+    def run(self, interpreter: Interpreter, text: str, at: int) -> None:
+        """Carry out one pragma.
+
+        Raises:
+            InvalidProgram: It is malformed, or not known here.
+        """
+        line = _Line(interpreter, text.lstrip("#").removeprefix("pragma"), at)
+        if line.take() != "braket":
+            raise line.wrong("a pragma begins with 'braket'")
+        word = line.take()
+        match word:
+            case "result":
+                self._result(line)
+            case "noise":
+                self._noise(line)
+            case "unitary":
+                self._unitary(line)
+            case "verbatim":
+                pass  # a simulator runs the gates as they are
+            case _:
+                raise line.wrong(f"the pragma {word!r} is not supported")
+        line.end()
+
+    # --- gates ------------------------------------------------------------------------------------
+
+    def _unitary(self, line: _Line) -> None:
+        line.need("(")
+        matrix = line.matrix()
+        line.need(")")
+        targets = self._targets(line, _width(matrix, line, _MAX_MATRIX_QUBITS))
+        if deviation([matrix]) > _TOLERANCE:
+            raise line.wrong("the matrix is not unitary")
+        line.interpreter.add_gate(Gate("unitary", targets, flat([matrix])), line.at)
+
+    def _noise(self, line: _Line) -> None:
+        name = line.take()
+        line.need("(")
+        if name == "kraus":
+            matrices = [line.matrix()]
+            while line.next == ",":
+                line.take()
+                matrices.append(line.matrix())
+            width = _width(matrices[0], line, _MAX_KRAUS_QUBITS)
+            if len({len(matrix) for matrix in matrices}) > 1:
+                raise line.wrong("the matrices of 'kraus' differ in size")
+            if len(matrices) > 4**width:
+                raise line.wrong(f"'kraus' has at most {4**width} matrices here")
+            if deviation(matrices) > _TOLERANCE:
+                raise line.wrong("the matrices of 'kraus' do not preserve the trace")
+        else:
+            channel = CHANNELS.get(name)
+            if channel is None:
+                raise line.wrong(f"the noise {name!r} is not known; known: {', '.join(CHANNELS)}")
+            values = line.numbers()
+            if len(values) != channel.n_parameters:
+                raise line.wrong(
+                    f"'{name}' has {channel.n_parameters} parameters, not {len(values)}"
+                )
+            if min(values) < 0 or max(values) > 1 or sum(values) > channel.greatest:
+                raise line.wrong(f"the parameters of '{name}' are probabilities")
+            matrices, width = channel.kraus(*values), channel.n_qubits
+        line.need(")")
+        targets = self._targets(line, width)
+        line.interpreter.add_gate(Gate("kraus", targets, flat(matrices)), line.at)
+
+    def _targets(self, line: _Line, width: int) -> tuple[int, ...]:
+        targets = self._qubits(line)
+        if len(targets) != width:
+            raise line.wrong(f"{width} qubits are needed, not {len(targets)}")
+        return targets
+
+    def _qubits(self, line: _Line) -> tuple[int, ...]:
+        found = list(line.qubits())
+        while line.next == ",":
+            line.take()
+            found += line.qubits()
+        if len(set(found)) < len(found):
+            raise line.wrong("a qubit is named twice")
+        self.used.update(found)
+        return tuple(found)
+
+    # --- result types -----------------------------------------------------------------------------
+
+    def _result(self, line: _Line) -> None:
+        kind = line.take()
+        if kind == "adjoint_gradient":
+            raise line.wrong("the result type 'adjoint_gradient' is not supported here")
+        if kind in _NOT_FROM_SHOTS and self._shots:
+            raise line.wrong(f"the result type '{kind}' needs shots=0")
+        if kind == "sample" and not self._shots:
+            raise line.wrong("the result type 'sample' needs shots")
+        if kind == "state_vector":
+            readout = Readout("state_vector")
+        elif kind == "amplitude":
+            readout = Readout("amplitude", keys=line.strings())
+        elif kind in ("density_matrix", "probability"):
+            targets: tuple[int, ...] = ()
+            if line.next and line.next != "all":
+                targets = self._qubits(line)
+            elif line.next:
+                line.take()
+            readout = Readout(cast(ReadoutKind, kind), targets)
+        elif kind in _OF_OBSERVABLES:
+            readout = self._observable(line, cast(ReadoutKind, kind))
+        else:
+            raise line.wrong(f"the result type {kind!r} is not known")
+        self.results.append((readout, line.at))
+
+    def _observable(self, line: _Line, kind: ReadoutKind) -> Readout:
+        factors: list[Factor] = []
+        while True:
+            name = line.take()
+            if name == "hermitian":
+                line.need("(")
+                matrix = line.matrix()
+                line.need(")")
+                width = _width(matrix, line, _MAX_MATRIX_QUBITS)
+                if not _is_hermitian(matrix):
+                    raise line.wrong("the matrix is not Hermitian")
+                targets = self._targets_of_hermitian(line, width)
+                factors.append(Factor(name, targets, flat([matrix])))
+            elif name in _OBSERVABLES:
+                if line.next in ("", "all"):
+                    if factors or (line.next and line.take() and line.next):
+                        raise line.wrong("a product names the qubits of its factors")
+                    # Completed when the number of qubits is known.
+                    self._everywhere[len(self.results)] = name
+                    return Readout(kind)
+                factors.append(Factor(name, self._in_brackets(line)))
+            else:
+                raise line.wrong(f"the observable {name!r} is not known")
+            if line.next != "@":
+                break
+            line.take()
+        named = [target for factor in factors for target in factor.targets]
+        if len(set(named)) < len(named):
+            raise line.wrong("a qubit is in two factors of an observable")
+        return Readout(kind, products=(tuple(factors),))
+
+    def _in_brackets(self, line: _Line) -> tuple[int, ...]:
+        """Read the qubit of `z(q[0])`, or of `z q[0]`."""
+        has_bracket = line.next == "("
+        if has_bracket:
+            line.take()
+        (target, *others) = line.qubits()
+        if others:
+            raise line.wrong("an observable of one qubit is on one qubit")
+        if has_bracket:
+            line.need(")")
+        self.used.add(target)
+        return (target,)
+
+    def _targets_of_hermitian(self, line: _Line, width: int) -> tuple[int, ...]:
+        if line.next == "all" or not line.next:
+            raise line.wrong("'hermitian' names its qubits")
+        found = list(line.qubits())
+        while len(found) < width and line.next == ",":
+            line.take()
+            found += line.qubits()
+        if len(found) != width or len(set(found)) < width:
+            raise line.wrong(f"the matrix is for {width} different qubits")
+        self.used.update(found)
+        return tuple(found)
+
+    def completed(self, place_of: Mapping[int, int]) -> tuple[Readout, ...]:
+        """Return the result types on renumbered qubits, those on all qubits complete.
+
+        Args:
+            place_of: New number of each qubit in use.
+        """
+        n = len(place_of)
+        return tuple(
+            self._complete(number, readout, place_of, n)
+            for number, (readout, _) in enumerate(self.results)
+        )
+
+    def _complete(
+        self, number: int, readout: Readout, place_of: Mapping[int, int], n: int
+    ) -> Readout:
+        everywhere = self._everywhere.get(number)
+        if everywhere is not None:
+            products: tuple[tuple[Factor, ...], ...] = tuple(
+                (Factor(everywhere, (qubit,)),) for qubit in range(n)
+            )
+        else:
+            products = tuple(
+                tuple(
+                    Factor(each.name, tuple(place_of[q] for q in each.targets), each.matrix)
+                    for each in product
+                )
+                for product in readout.products
+            )
+        targets = tuple(place_of[qubit] for qubit in readout.targets)
+        if readout.kind in ("density_matrix", "probability"):
+            targets = targets or tuple(range(n))
+        return Readout(readout.kind, targets, products, readout.keys)
+
+
+class _Line:
+    """One pragma, token by token."""
+
+    def __init__(self, interpreter: Interpreter, text: str, at: int) -> None:
+        self.interpreter = interpreter
+        self.at = at
+        self._tokens = _TOKEN.findall(text.strip())
+        self._place = 0
+
+    @property
+    def next(self) -> str:
+        """The next token; empty at the end."""
+        return self._tokens[self._place] if self._place < len(self._tokens) else ""
+
+    def take(self) -> str:
+        found = self.next
+        self._place += 1
+        return found
+
+    def need(self, text: str) -> None:
+        if self.take() != text:
+            raise self.wrong(f"expected {text!r} in the pragma")
+
+    def end(self) -> None:
+        if self.next:
+            raise self.wrong(f"{self.next[:40]!r} does not belong to the pragma")
+
+    def wrong(self, reason: str) -> InvalidProgram:
+        return self.interpreter.refuse(self.at, reason)
+
+    def qubits(self) -> tuple[int, ...]:
+        spelling = self.take()
+        if not _NAME.fullmatch(spelling):
+            raise self.wrong(f"expected a qubit in the pragma, found {spelling[:40]!r}")
+        return self.interpreter.qubits(spelling, self.at)
+
+    def strings(self) -> tuple[str, ...]:
+        found = []
+        while True:
+            text = self.take()
+            if not re.fullmatch('"[01]{1,64}"', text):
+                raise self.wrong('an amplitude is of a state such as "01"')
+            found.append(text[1:-1])
+            if self.next != ",":
+                return tuple(found)
+            self.take()
+
+    def numbers(self) -> list[float]:
+        found = []
+        while True:
+            value = self._complex()
+            if value.imag:
+                raise self.wrong("a parameter of noise is real")
+            found.append(value.real)
+            if self.next != ",":
+                return found
+            self.take()
+
+    def matrix(self) -> Matrix:
+        rows: list[list[complex]] = []
+        self.need("[")
+        while True:
+            self.need("[")
+            row = [self._complex()]
+            while self.next == ",":
+                self.take()
+                row.append(self._complex())
+            self.need("]")
+            rows.append(row)
+            if self.next != ",":
+                break
+            self.take()
+        self.need("]")
+        if any(len(row) != len(rows) for row in rows):
+            raise self.wrong("a matrix is square")
+        return rows
+
+    def _complex(self) -> complex:
+        value = self._term()
+        while self.next in ("+", "-"):
+            value += self._term()
+        return value
+
+    def _term(self) -> complex:
+        sign = 1
+        while self.next in ("+", "-"):
+            sign = -sign if self.take() == "-" else sign
+        text = self.take()
+        match = _NUMBER.fullmatch(text)
+        if match is None:
+            self._refuse_number(text)
+        value = float(match[1])
+        if not isfinite(value):
+            self._refuse_number(text)
+        return complex(0, sign * value) if match[2] else complex(sign * value)
+
+    def _refuse_number(self, text: str) -> NoReturn:
+        raise self.wrong(f"expected a number in the pragma, found {text[:40]!r}")
+
+
+def _width(matrix: Matrix, line: _Line, maximum: int) -> int:
+    width = len(matrix).bit_length() - 1
+    if len(matrix) != 1 << width or not 1 <= width <= maximum:
+        raise line.wrong(f"a matrix is for 1 to {maximum} qubits, so it has 2, 4, 8, … rows")
+    return width
+
+
+def _is_hermitian(matrix: Matrix) -> bool:
+    size = range(len(matrix))
+    return all(
+        abs(complex(matrix[a][b]) - complex(matrix[b][a]).conjugate()) <= _TOLERANCE
+        for a in size
+        for b in size
+    )
