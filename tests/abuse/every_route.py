@@ -13,11 +13,12 @@ from abuse.dialects import ACCESS, routes
 from qwicket.dialects import REGISTRATIONS
 from qwicket.dialects.routing import Open
 from qwicket.model.accounts import Scope
-from support import ibm, runtime, xanadu
+from support import braket, ibm, runtime, xanadu
 from support.programs import BELL
 from support.server import LiveServer
 
 XANADU = ""
+BRAKET, S3, STS = braket.SERVICES
 IBM, RUNTIME, PLATFORM = ibm.DIALECT, runtime.DIALECT, runtime.PLATFORM
 ACCOUNT = runtime.ACCOUNT
 QLUED = "/qlued"
@@ -38,6 +39,7 @@ DEVICES = {
     **dict.fromkeys((RUNTIME, PLATFORM, ACCOUNT), ibm.SIMULATOR),
     QLUED: "singlequdit",
     XANADU: "simulon_gaussian",
+    **dict.fromkeys(braket.SERVICES, "statevector"),
 }
 _PROGRAM = {"format": "ionq.circuit.v0", "data": BELL}
 _V0 = {"gateset": "qis", "qubits": 1, "circuit": [{"gate": "x", "target": 0}]}
@@ -62,12 +64,18 @@ SUBMISSIONS: dict[str, dict[str, Any]] = {
         "circuit": xanadu.pair(),
         "language": "blackbird:1.0",
     },
+    BRAKET: braket.body(),
 }
-SUBMIT_PATHS = {"/qbraid/api": "/quantum-jobs", QLUED: "/api/v3/singlequdit/post_job"}
+SUBMIT_PATHS = {
+    BRAKET: "/quantum-task",
+    "/qbraid/api": "/quantum-jobs",
+    QLUED: "/api/v3/singlequdit/post_job",
+}
 _IDS = {
     "/qbraid/api/v1": ("data", "jobVrn"),
     "/qbraid/api": ("vendorJobId",),
     QLUED: ("job_id",),
+    BRAKET: ("quantumTaskArn",),
 }
 _GROUP_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
     "/v1": ("/groups", {"device": "simulator"}),
@@ -99,6 +107,10 @@ class Ask(NamedTuple):
 
     @property
     def names_a_job(self) -> bool:
+        if self.prefix == BRAKET:
+            return self.path.startswith(("/quantum-task/", "/tags/"))
+        if self.prefix == S3:
+            return "{key" in self.path
         if self.prefix not in SUBMISSIONS:
             return False  # an administrator's; for other tokens every job is forbidden
         return any(each in self.path for each in ("{id}", "{group}", "_job_")) or self.is_bulk
@@ -131,7 +143,14 @@ class Ask(NamedTuple):
         return "{ticket}" in self.path
 
     def send(
-        self, http: httpx.Client, secret: str, headers: dict[str, str], job: str, group: str
+        self,
+        http: httpx.Client,
+        secret: str,
+        headers: dict[str, str],
+        job: str,
+        group: str,
+        pair: str = "",
+        account: str = "",
     ) -> httpx.Response:
         """Ask about a job or group, signed in with these headers or with the secret in a query."""
         of_group = self.path.startswith(("/sessions", "/groups"))
@@ -143,6 +162,10 @@ class Ask(NamedTuple):
         names["plan"] = "qwicket-open"
         names |= {"budget": job, "organization": "x"}
         names |= {"reservation": job, "invitation": job}
+        names |= {"reservation": job, "bucket": braket.BUCKET}
+        names["key"] = f"{braket.PREFIX}/{job}/results.json"
+        is_device = self.path.startswith("/device/")
+        names["arn"] = braket.SV1 if is_device else braket.task_arn(account, job)
         path = self.path.replace(":path", "").format(**names)
         query = {"job_id": job} if "get_job" in path else {}
         if self.is_bulk and self.prefix.startswith("/qbraid"):
@@ -150,15 +173,19 @@ class Ask(NamedTuple):
         if path.startswith("/api/v2"):
             query["token"] = secret
         body = self._body(job, secret)
+        service = braket.SERVICES.get(self.prefix)
         return http.request(
             self.method,
             self.prefix + path,
             params=query,
             headers=headers,
             content=self._content(body),
+            auth=braket.Signature(pair, service) if service else None,
         )
 
     def _content(self, body: Any) -> str | None:
+        if self.prefix == STS:
+            return "Action=GetCallerIdentity&Version=2011-06-15"
         if self.prefix == "/qbraid/api" and self.path in ("/init-job", "/update-job"):
             return urlencode(body)
         return None if body is None else json.dumps(body)
@@ -168,6 +195,8 @@ class Ask(NamedTuple):
             return None
         if self.is_bulk:
             return {"ids": [job]}
+        if (self.prefix, self.path) == (BRAKET, "/quantum-task"):
+            return braket.body()
         if self.prefix not in SUBMISSIONS:
             return _BODIES.get((self.method, self.path), {})
         if self.method == "POST" and self.path.endswith(("/jobs", "/quantum-jobs")):
@@ -186,6 +215,10 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/jobs/{id}/tags"): {"tags": ["changed"]},
     ("PATCH", "/sessions/{id}"): {"accepting_jobs": False},
     ("PATCH", "/jobs/{id}"): {"status": "cancelled"},
+    ("POST", "/devices"): {"filters": []},
+    ("POST", "/quantum-tasks"): {"filters": []},
+    ("POST", "/tags/{arn:path}"): {"tags": {"name": "changed"}},
+    ("PUT", "/quantum-task/{arn:path}/cancel"): {"clientToken": "x"},
     ("POST", "/tokens"): {"scopes": ["jobs:read"]},
     ("POST", "/sessions"): {"backend": "simulator"},
     ("POST", "/webhooks"): WEBHOOK,
@@ -207,10 +240,12 @@ ASKS = tuple(dict.fromkeys(_asks()))
 
 
 class SignedIn:
-    """How a token signs in at each dialect."""
+    """How a token signs in at each dialect, and a key pair where requests are signed."""
 
-    def __init__(self, http: httpx.Client, secret: str) -> None:
+    def __init__(self, http: httpx.Client, secret: str, pair: str = "") -> None:
         self.secret = secret
+        self._pair = pair
+        self._account = braket.account_number(http, pair) if pair else ""
         access = ibm.Client(http, secret).token
         key = {"X-API-Key": secret}
         of_platform = {"Authorization": f"Bearer {runtime.access_token(http, secret)}"}
@@ -225,25 +260,36 @@ class SignedIn:
             RUNTIME: {"X-Access-Token": access},
             **dict.fromkeys((PLATFORM, ACCOUNT), of_platform),
             XANADU: {"Authorization": f"Bearer {xanadu.fetch_pass(http, secret)}"},
+            **{each: {} for each in braket.SERVICES},
         }
+
+    def auth(self, prefix: str) -> httpx.Auth | None:
+        """Return what signs requests, where a dialect asks for a signature."""
+        service = braket.SERVICES.get(prefix)
+        return braket.Signature(self._pair, service) if service else None
 
     def headers(self, prefix: str) -> dict[str, str]:
         return self._headers[prefix]
 
     def send(self, http: httpx.Client, ask: Ask, job: str, group: str) -> httpx.Response:
-        return ask.send(http, self.secret, self._headers[ask.prefix], job, group)
+        headers = self._headers[ask.prefix]
+        return ask.send(http, self.secret, headers, job, group, self._pair, self._account)
 
     def post(self, http: httpx.Client, prefix: str, path: str, body: Any) -> Any:
-        done = http.post(prefix + path, json=body, headers=self._headers[prefix])
+        headers = self._headers[prefix]
+        done = http.post(prefix + path, json=body, headers=headers, auth=self.auth(prefix))
         assert done.is_success, (prefix, path, done.text)
         return done.json()
 
     def submit(self, http: httpx.Client, prefix: str) -> str:
         """Submit a job to the dialect's device of `DEVICES`; return its id."""
-        found = self.post(http, prefix, SUBMIT_PATHS.get(prefix, "/jobs"), SUBMISSIONS[prefix])
+        prefix = BRAKET if prefix == S3 else prefix
+        # Every `body` of Braket's has a token of its own; with the same one it is the same task.
+        body = braket.body() if prefix == BRAKET else SUBMISSIONS[prefix]
+        found = self.post(http, prefix, SUBMIT_PATHS.get(prefix, "/jobs"), body)
         for key in _IDS.get(prefix, ("id",)):
             found = found[key]
-        return str(found)
+        return str(found).rpartition("/")[2]
 
     def webhook(self, http: httpx.Client) -> str:
         """Add a webhook for all devices; return its id."""
@@ -254,6 +300,12 @@ class SignedIn:
         found = self.post(http, prefix, *_GROUP_ASKS[prefix])
         found = found.get("data", found)
         return str(next(found[key] for key in ("id", "groupJobQrn") if key in found))
+
+
+def signed_in(server: LiveServer, http: httpx.Client, name: str, *options: str) -> SignedIn:
+    """Return how a fresh token and a key pair with the same rights sign in."""
+    secret = token(server, name, *options)
+    return SignedIn(http, secret, token(server, name, "--aws", *options))
 
 
 def token(server: LiveServer, name: str, *options: str) -> str:

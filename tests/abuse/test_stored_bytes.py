@@ -8,7 +8,7 @@ import httpx
 import pytest
 
 from abuse.dialects import harmless
-from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn, token
+from abuse.every_route import SUBMISSIONS, SUBMIT_PATHS, SignedIn, signed_in
 from support.server import LiveServer
 
 
@@ -17,7 +17,7 @@ def full(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[httpx.Clien
     """A server where one account has stored more than it may; with its last job."""
     server = LiveServer(tmp_path_factory.mktemp("full"), "--limit", "stored_bytes=1000")
     with httpx.Client(base_url=server.url, timeout=60) as http:
-        who = SignedIn(http, token(server, "ada"))
+        who = signed_in(server, http, "ada")
         yield http, who, fill(http, who)
     assert server.stop() == 0
     server.assert_calm()
@@ -40,7 +40,9 @@ def test_every_dialect_refuses_finally_and_names_the_limit(
     path = prefix + SUBMIT_PATHS.get(prefix, "/jobs")
     # A shorter program may still fit once.
     for _ in range(3):
-        answer = http.post(path, json=SUBMISSIONS[prefix], headers=who.headers(prefix))
+        answer = http.post(
+            path, json=SUBMISSIONS[prefix], headers=who.headers(prefix), auth=who.auth(prefix)
+        )
         harmless(answer)
         if not answer.is_success:
             break

@@ -30,6 +30,7 @@ ADDRESSES = {
     "qbraid": ["/qbraid/api/v1", "/qbraid/api"],
     "qlued": ["/qlued/api/v2", "/qlued/api/v3"],
     "xanadu": [],
+    "braket": ["/braket", "/s3", "/sts"],
 }
 # The printed source of seed 002, qlued's own server, by method and path.
 QLUED_SOURCE = {

@@ -18,6 +18,7 @@ from abuse.dialects import (
     WAYS,
     Dialect,
     Way,
+    braket_json,
     docs_html,
     ibm_json,
     ionq_json,
@@ -26,9 +27,12 @@ from abuse.dialects import (
     qbraid_json,
     qlued_json,
     routes,
+    s3_xml,
+    sts_xml,
     xanadu_json,
 )
 from qwicket.dialects import REGISTRATIONS, mounts
+from qwicket.dialects.braket import errors as braket
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.runtime import wire as runtime
 from qwicket.dialects.ibm.runtime.platform import wire as platform
@@ -65,6 +69,9 @@ SHAPES: dict[str, Said] = {
     "/qbraid/api": qbraid_json,
     "/qbraid/api/v1": qbraid_json,
     "": xanadu_json,
+    "/braket": braket_json,
+    "/s3": s3_xml,
+    "/sts": sts_xml,
     "/livez": problem_json,
     "/readyz": problem_json,
     "/metrics": problem_json,
@@ -107,10 +114,11 @@ def test_every_mount_is_in_the_table() -> None:
     ),
 )
 def test_an_unknown_path_is_not_found(http: httpx.Client, prefix: str, path: str) -> None:
-    if prefix + path in PAGES:
+    if prefix + path in PAGES or prefix + path == "/sts/":
         return
     response = http.get(prefix + path)
-    assert response.status_code == 404
+    # In S3 every name is one of a bucket, and without a signature nothing is said about it.
+    assert response.status_code == (403 if prefix == "/s3" else 404)
     SHAPES[prefix](response)
 
 
@@ -372,8 +380,11 @@ def all_errors() -> list[errors.QwicketError]:
         (platform.problem, platform_json, "application/json"),
         (qbraid.problem, qbraid_json, "application/json"),
         (xanadu.problem, xanadu_json, "application/json"),
+        (braket.braket, braket_json, "application/json"),
+        (braket.s3, s3_xml, "application/xml"),
+        (braket.sts, sts_xml, "text/xml; charset=utf-8"),
     ],
-    ids=["native", "ionq", "ibm", "runtime", "platform", "qbraid", "xanadu"],
+    ids=["native", "ionq", "ibm", "runtime", "platform", "qbraid", "xanadu", "braket", "s3", "sts"],
 )
 def test_every_dialect_can_say_every_error(
     problem: Callable[[errors.QwicketError], bytes],
@@ -383,7 +394,9 @@ def test_every_dialect_can_say_every_error(
     headers = {"content-type": content_type}
     for error in all_errors():
         response = httpx.Response(error.status, content=problem(error), headers=headers)
-        assert said(response) == error.detail, type(error)
+        # XML has no control characters.
+        detail = error.detail.replace("\0", "\ufffd") if "xml" in content_type else error.detail
+        assert said(response) == detail, type(error)
 
 
 def test_qlued_can_say_every_error() -> None:

@@ -30,6 +30,7 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "ahs": "an analog program of Rydberg atoms in JSON (ahs)",
         "batch": "a batch of programs in JSON",
+        "braket.openqasm3": "OpenQASM 3 as Amazon Braket writes it, in JSON",
         "blackbird": "Blackbird",
         "ionq.circuit.v1": "a circuit in IonQ's JSON",
         "openqasm2": "OpenQASM 2",

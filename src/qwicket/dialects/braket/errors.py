@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final, Literal
+import re
+from typing import TYPE_CHECKING, ClassVar, Final, Literal
 from xml.sax.saxutils import escape
 
 import msgspec
@@ -35,6 +36,7 @@ Refusal = Literal["missing", "incomplete", "unknown", "wrong", "late"]
 """Why a signature is refused: there is none, it is malformed, its key id is not known, it does not
 fit the request or the secret, or it is too old.
 """
+_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SIGNATURE_CODES: Final[Mapping[Service, Mapping[Refusal, str]]] = {
     "braket": {
         "missing": "MissingAuthenticationTokenException",
@@ -85,13 +87,26 @@ _XML: Final[tuple[tuple[type[QwicketError], str], ...]] = (
 
 
 class SignatureRefused(Unauthenticated):
-    """AWS refuses a signature with 403, and says why by a code."""
+    """AWS refuses a signature with 403, and says why by a code: here that the key id is unknown."""
 
     status = 403
+    refusal: ClassVar[Refusal] = "unknown"
 
-    def __init__(self, refusal: Refusal, detail: str = "") -> None:
-        self.refusal: Refusal = refusal
-        super().__init__(detail)
+
+class NoSignature(SignatureRefused):
+    refusal = "missing"
+
+
+class IncompleteSignature(SignatureRefused):
+    refusal = "incomplete"
+
+
+class WrongSignature(SignatureRefused):
+    refusal = "wrong"
+
+
+class LateSignature(SignatureRefused):
+    refusal = "late"
 
 
 class _Offline(DeviceOff):
@@ -129,7 +144,7 @@ def recast(error: QwicketError) -> QwicketError:
     if isinstance(error, SignatureRefused):
         return error
     if isinstance(error, Unauthenticated):
-        return SignatureRefused("unknown", error.detail)
+        return SignatureRefused(error.detail)
     if isinstance(error, DeviceOff):
         return _Offline(error.detail, field=error.field)
     if isinstance(error, KeyReused):
@@ -157,7 +172,7 @@ def sts(error: QwicketError) -> bytes:
     return (
         '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
         f"<Type>{'Sender' if error.status < 500 else 'Receiver'}</Type><Code>{code}</Code>"
-        f"<Message>{escape(error.detail)}</Message></Error></ErrorResponse>"
+        f"<Message>{_text(error.detail)}</Message></Error></ErrorResponse>"
     ).encode()
 
 
@@ -173,8 +188,13 @@ def s3(error: QwicketError) -> bytes:
     code = _code("s3", error, _XML, default)
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{escape(error.detail)}</Message></Error>"
+        f"<Error><Code>{code}</Code><Message>{_text(error.detail)}</Message></Error>"
     ).encode()
+
+
+def _text(detail: str) -> str:
+    """Return a text for XML, which has no control characters."""
+    return escape(_CONTROL.sub("\ufffd", detail))
 
 
 def _code(

@@ -36,7 +36,7 @@ BRAKET: Final[tuple[Route, ...]] = (
     Route("POST", "/tags/{arn:path}", _DO.add_tags, _W, json_body(wire.TagsBody)),
     Route("DELETE", "/tags/{arn:path}", _DO.remove_tags, _W, query=("tagKeys!",)),
     *(
-        Route(method, path, _DO.refuse, ANY_TOKEN, is_listed=False)
+        Route(method, path, _DO.refuse, _R if method == "GET" else _W, is_listed=False)
         for path in (
             *("/job", "/jobs", "/job/{rest:path}"),
             *("/spending-limit{rest:path}", "/spending-limits"),
@@ -53,7 +53,7 @@ S3: Final[tuple[Route, ...]] = (
     Route("PUT", "/{bucket}", _S3.create_bucket, _R, media_type=_XML),
     Route("GET", "/{bucket}/{key:path}", _S3.read_object, _R, query=("Range",)),
     *(
-        Route(method, "/{bucket}/{key:path}", _S3.refuse, ANY_TOKEN, is_listed=False)
+        Route(method, "/{bucket}/{key:path}", _S3.refuse, _W, is_listed=False)
         for method in ("PUT", "POST", "DELETE")
     ),
 )
@@ -67,9 +67,7 @@ STS: Final = (
 
 def braket(gateway: Gateway, _settings: DialectSettings) -> Dialect:
     """Return Braket."""
-    return Dialect(
-        *(handlers.Handlers(gateway), BRAKET, errors.braket), recast=errors.recast, hides=("/",)
-    )
+    return Dialect(*(handlers.Handlers(gateway), BRAKET, errors.braket), recast=errors.recast)
 
 
 def s3(gateway: Gateway, _settings: DialectSettings) -> Dialect:
@@ -89,5 +87,4 @@ def sts(gateway: Gateway, _settings: DialectSettings) -> Dialect:
         error_type="text/xml",
         recast=errors.recast,
         canonical=lambda path: path or "/",  # as clients write it below a prefix
-        hides=("/",),
     )

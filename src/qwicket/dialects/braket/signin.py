@@ -11,7 +11,13 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
 from qwicket.dialects.braket import sigv4
-from qwicket.dialects.braket.errors import SignatureRefused
+from qwicket.dialects.braket.errors import (
+    IncompleteSignature,
+    LateSignature,
+    NoSignature,
+    SignatureRefused,
+    WrongSignature,
+)
 
 if TYPE_CHECKING:
     from qwicket.dialects.braket.sigv4 import Service, Signature
@@ -49,12 +55,11 @@ class SignatureSignIn:
         actor = await self._gateway.auth.by_key_id(found.key_id, request.address)
         secret = await self._gateway.key_pairs.secret(found.key_id)
         if secret is None:
-            raise SignatureRefused("unknown", "The master key of this key id is not here.")
+            raise SignatureRefused("The master key of this key id is not here.")
         payload_hash = await self._payload_hash(found, request)
         if not hmac.compare_digest(_expected(found, secret, request, payload_hash), found.value):
             self._gateway.auth.count_wrong(request.address)
-            raise SignatureRefused(
-                "wrong",
+            raise WrongSignature(
                 "The signature does not fit the request. Check the secret access key, and that a"
                 " proxy in between keeps path and Host.",
             )
@@ -69,17 +74,15 @@ class SignatureSignIn:
         elif self._service == "s3" and "X-Amz-Signature" in request.query_params:
             found = sigv4.of_query(request.query_params)
         else:
-            raise SignatureRefused("missing", "The request has no signature.")
+            raise NoSignature("The request has no signature.")
         if found is None:
-            raise SignatureRefused("incomplete", "Authorization is not that of AWS4-HMAC-SHA256.")
+            raise IncompleteSignature("Authorization is not that of AWS4-HMAC-SHA256.")
         if found.service != self._service:
-            raise SignatureRefused(
-                "wrong", f"The signature is for {found.service}, not for {self._service}."
-            )
+            raise WrongSignature(f"The signature is for {found.service}, not for {self._service}.")
         if "host" not in found.headers:
-            raise SignatureRefused("incomplete", "The header 'host' must be signed.")
+            raise IncompleteSignature("The header 'host' must be signed.")
         if not sigv4.is_key_id(found.key_id):
-            raise SignatureRefused("unknown", "There is no such key id.")
+            raise SignatureRefused("There is no such key id.")
         return found
 
     async def _payload_hash(self, found: Signature, request: Request[Any]) -> str:
@@ -96,7 +99,7 @@ class SignatureSignIn:
             return own
         given = request.headers.get("x-amz-content-sha256", "")
         if given not in (own, sigv4.UNSIGNED):
-            raise SignatureRefused("wrong", "x-amz-content-sha256 is not the hash of the body.")
+            raise WrongSignature("x-amz-content-sha256 is not the hash of the body.")
         return given
 
 
@@ -113,14 +116,14 @@ def _check_date(found: Signature) -> None:
         SignatureRefused: The date is malformed, too far away, or not on the day of the scope.
     """
     if found.date[:8] != found.day:
-        raise SignatureRefused("wrong", "The date of the request is not on the day of the scope.")
+        raise WrongSignature("The date of the request is not on the day of the scope.")
     try:
         signed_at = datetime.strptime(found.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
     except ValueError:
-        raise SignatureRefused("incomplete", "X-Amz-Date is not a date.") from None
+        raise IncompleteSignature("X-Amz-Date is not a date.") from None
     life_s = _SKEW_S if found.life_s is None else min(found.life_s, _MAX_LIFE_S)
     if not -_SKEW_S <= time.time() - signed_at <= life_s:
-        raise SignatureRefused("late", f"The signature of {found.date} is not valid now.")
+        raise LateSignature(f"The signature of {found.date} is not valid now.")
 
 
 def _expected(found: Signature, secret: str, request: Request[Any], payload_hash: str) -> str:

@@ -74,7 +74,7 @@ class Handlers:
     async def create_bucket(self, actor: Actor, request: Request[None]) -> Response:
         """Take note of a bucket: every name is there for every account, and stores nothing."""
         bucket = _bucket(request)
-        return Response(status_code=200, headers={"Location": f"/{bucket}"})
+        return Response(headers={"Location": f"/{bucket}"}, media_type="application/xml")
 
     async def list_objects(self, actor: Actor, request: Request[None]) -> Response:
         """List the results in a bucket."""

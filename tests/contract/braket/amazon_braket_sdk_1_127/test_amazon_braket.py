@@ -348,7 +348,7 @@ def test_a_completed_task_cannot_be_cancelled():
         ({"deviceArn": SV1 + "2"}, "device"),
         ({"deviceArn": "sv1"}, "ARN"),
         (
-            {"action": Program(source="qubit[1] q;\n#pragma braket noise bit_flip(0.1) q[0]").json()},
+            {"action": Program(source="qubit q;\n#pragma braket noise bit_flip(0.1) q").json()},
             "noise",
         ),
         (

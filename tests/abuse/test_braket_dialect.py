@@ -1,0 +1,160 @@
+"""Hostile requests to Braket, S3 and STS: signatures that do not fit, and bodies of every kind."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Generator
+from typing import Any
+
+import httpx
+import pytest
+
+from abuse.dialects import braket_json, harmless, s3_xml, sts_xml
+from abuse.every_route import SignedIn, signed_in
+from qwicket.model.accounts import Scope
+from support import braket
+from support.server import LiveServer
+
+SHAPES = {"/braket": braket_json, "/s3": s3_xml, "/sts": sts_xml}
+ASKS = {
+    "/braket": ("POST", "/braket/devices", b'{"filters":[]}'),
+    "/s3": ("GET", "/s3/some-bucket?list-type=2", b""),
+    "/sts": ("POST", "/sts/", b"Action=GetCallerIdentity"),
+}
+
+
+@pytest.fixture(scope="module")
+def who(server: LiveServer, client: httpx.Client) -> SignedIn:
+    scopes = [f"--scope={scope}" for scope in (Scope.JOBS_READ, Scope.JOBS_WRITE)]
+    return signed_in(server, client, "signer", *scopes, "--scope=devices:read")
+
+
+class Changed(httpx.Auth):
+    """Signs a request, and then changes it."""
+
+    requires_request_body = True
+
+    def __init__(self, inner: httpx.Auth, **headers: str) -> None:
+        self._inner = inner
+        self._headers = headers
+
+    def auth_flow(self, request: httpx.Request) -> Generator[httpx.Request, httpx.Response, None]:
+        (signed,) = self._inner.auth_flow(request)
+        signed.headers.update(self._headers)
+        yield signed
+
+
+def auth(who: SignedIn, prefix: str) -> httpx.Auth:
+    found = who.auth(prefix)
+    assert found is not None
+    return found
+
+
+def refused(answer: httpx.Response, prefix: str, status: int = 403) -> str:
+    harmless(answer)
+    assert answer.status_code == status, answer.text
+    return SHAPES[prefix](answer)
+
+
+@pytest.mark.parametrize("prefix", ASKS)
+def test_what_is_signed_is_taken_and_what_is_not_is_refused(
+    client: httpx.Client, who: SignedIn, prefix: str
+) -> None:
+    method, url, content = ASKS[prefix]
+    assert client.request(method, url, content=content, auth=auth(who, prefix)).is_success
+    refused(client.request(method, url, content=content), prefix)
+    for headers in (
+        {"authorization": "Bearer " + who.secret},
+        {"authorization": "AWS4-HMAC-SHA256 " + "x" * 5000},
+        {"x-amz-date": "20200101T000000Z"},
+        {"x-amz-date": "20200101T990000Z"},
+        {"host": "elsewhere.example"},
+    ):
+        changed = Changed(auth(who, prefix), **headers)
+        refused(client.request(method, url, content=content, auth=changed), prefix)
+
+
+@pytest.mark.parametrize("prefix", ASKS)
+def test_a_signature_of_another_service_is_refused(
+    client: httpx.Client, who: SignedIn, prefix: str
+) -> None:
+    method, url, content = ASKS[prefix]
+    for other in braket.SERVICES.keys() - {prefix}:
+        answer = client.request(method, url, content=content, auth=auth(who, other))
+        assert "signature is for" in refused(answer, prefix)
+
+
+def test_another_body_than_the_signed_one_is_refused(client: httpx.Client, who: SignedIn) -> None:
+    class OtherBody(Changed):
+        def auth_flow(
+            self, request: httpx.Request
+        ) -> Generator[httpx.Request, httpx.Response, None]:
+            (signed,) = self._inner.auth_flow(request)
+            yield httpx.Request(
+                signed.method,
+                signed.url,
+                content=b'{"filters":[ ]}',
+                headers={**signed.headers, "content-length": "15"},
+            )
+
+    url = "/braket/devices"
+    answer = client.post(url, content=b'{"filters":[]}', auth=OtherBody(auth(who, "/braket")))
+    refused(answer, "/braket")
+    digest = hashlib.sha256(b"other").hexdigest()
+    changed = Changed(auth(who, "/s3"), **{"x-amz-content-sha256": digest})
+    refused(client.get("/s3/some-bucket?list-type=2", auth=changed), "/s3")
+
+
+def test_a_path_that_is_encoded_twice_finds_nothing(client: httpx.Client, who: SignedIn) -> None:
+    arn = braket.SV1.replace(":", "%253A").replace("/", "%252F")
+    refused(client.get(f"/braket/device/{arn}", auth=auth(who, "/braket")), "/braket", 404)
+    once = braket.SV1.replace(":", "%3A").replace("/", "%2F")
+    assert client.get(f"/braket/device/{once}", auth=auth(who, "/braket")).is_success
+
+
+VALUES: list[Any] = [
+    *(None, True, -1, 0, 2**63, 1e308, "", "x", "\0", "\ud800", "x" * 100_000),
+    *([], [[]], {}, {"a": {}}, "arn:aws:braket:::device/x", "{}", "[" * 2000, '{"a":' * 500),
+]
+
+
+@pytest.mark.parametrize("field", [*braket.body(), "tags", "associations", "deviceParameters"])
+def test_odd_values_of_a_task_are_refused_in_awss_words(
+    client: httpx.Client, who: SignedIn, field: str
+) -> None:
+    for value in VALUES:
+        content = json.dumps(braket.body(**{field: value}))
+        answer = client.post("/braket/quantum-task", content=content, auth=auth(who, "/braket"))
+        harmless(answer)
+        if not answer.is_success:
+            assert answer.status_code in (400, 403, 413), answer.text
+            braket_json(answer)
+
+
+@pytest.mark.parametrize(
+    "path", ["/devices", "/quantum-task", "/quantum-tasks", "/tags/x", "/tags/arn:aws:braket"]
+)
+def test_odd_bodies_are_refused_in_awss_words(
+    client: httpx.Client, who: SignedIn, path: str
+) -> None:
+    bodies = [b"", b"{", b"[]", b"null", b"\xff", b"{" * 5000, b'{"filters":' + b"[" * 3000]
+    bodies += [json.dumps({"filters": value}).encode() for value in VALUES]
+    bodies += [
+        json.dumps({"filters": [{"name": name, "operator": operator, "values": values}]}).encode()
+        for name in ("status", "createdAt", "deviceArn", "quantumTaskArn", "x")
+        for operator in ("EQUAL", "BETWEEN", "LT", "x")
+        for values in ([], ["x"], ["2026-01-01", "x"], ["9999-12-31T23:59:59+00:00"], ["\0"])
+    ]
+    for content in bodies:
+        answer = client.post(f"/braket{path}", content=content, auth=auth(who, "/braket"))
+        harmless(answer)
+        if not answer.is_success:
+            braket_json(answer)
+
+
+def test_odd_programs_are_refused_with_their_place(client: httpx.Client, who: SignedIn) -> None:
+    for source in ("qubit q;\n" * 3, "#pragma braket", "qubit q; #pragma", "x" * 50_000, "\0"):
+        content = json.dumps(braket.body(action=braket.action(source)))
+        answer = client.post("/braket/quantum-task", content=content, auth=auth(who, "/braket"))
+        refused(answer, "/braket", 400)

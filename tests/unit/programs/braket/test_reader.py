@@ -1,0 +1,146 @@
+"""Programs as Amazon Braket's clients write them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Outcome, value_name
+from qwicket.circuits.qubit import QubitCircuit
+from qwicket.engines import qubit as engines
+from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.limits import Limits
+from qwicket.programs.braket import BraketLimits, read
+from qwicket.programs.braket.channels import CHANNELS, deviation
+
+LIMITS = Limits.from_names(BraketLimits, density_qubits=4, exact_qubits=6, result_types=3)
+BELL = "qubit[2] q;\nh q[0];\ncnot q[0], q[1];\n"
+
+
+def circuit(source: str, shots: int = 0, **inputs: Any) -> QubitCircuit:
+    text = json.dumps({"source": source, "shots": shots, "inputs": inputs})
+    (found,) = read(text.encode(), LIMITS)
+    return found
+
+
+def outcome(source: str, shots: int = 0, seed: int = 1) -> Outcome:
+    options = RunOptions(shots=max(1, shots), seed=seed, outputs=("memory",))
+    return engines.run(circuit(source, shots), options, 0)
+
+
+def values(source: str, shots: int = 0) -> list[NDArray[Any]]:
+    found = outcome(source, shots).arrays
+    arrays = [found[value_name(place)] for place in range(sum("value" in name for name in found))]
+    return [np.frombuffer(each.data, each.dtype).reshape(each.shape) for each in arrays]
+
+
+def result(*kinds: str) -> str:
+    return "".join(f"#pragma braket result {kind}\n" for kind in kinds)
+
+
+def test_exact_values_of_a_bell_pair() -> None:
+    state, p, zz = values(
+        BELL + result("state_vector", "probability q[0]", "expectation z(q[0]) @ z(q[1])")
+    )
+    assert np.allclose(state, [0.5**0.5, 0, 0, 0.5**0.5])
+    assert np.allclose(p, [0.5, 0.5])
+    assert np.allclose(zz, [1])
+
+
+def test_the_first_qubit_is_the_most_significant() -> None:
+    (p,) = values("qubit[2] q; x q[0]; i q[1];\n" + result("probability"))
+    assert p.tolist() == [0, 0, 1, 0]
+    (p,) = values("qubit[2] q; x q[0]; i q[1];\n" + result("probability q[1], q[0]"))
+    assert p.tolist() == [0, 1, 0, 0]
+
+
+def test_qubits_that_are_not_used_are_left_out() -> None:
+    found = circuit("qubit[9] q; x q[2]; cnot q[2], q[7];", 5)
+    assert found.n_qubits == 2
+    assert found.readouts is not None
+    assert found.readouts.labels == (2, 7)
+
+
+def test_inputs_that_are_not_declared_are_left_out() -> None:
+    text = "input float a; qubit q; rx(a) q;\n" + result("expectation z(q)")
+    assert circuit(text, 0, a=0.5, b=2)
+
+
+@pytest.mark.parametrize("name", CHANNELS)
+def test_a_channel_preserves_the_trace(name: str) -> None:
+    channel = CHANNELS[name]
+    assert deviation(channel.kraus(*[0.2] * channel.n_parameters)) < 1e-12
+
+
+def test_shots_of_noise_follow_its_density_matrix() -> None:
+    text = "qubit q; x q;\n#pragma braket noise amplitude_damping(0.25) q\n"
+    bits = outcome(text, 4000).arrays["measurements"].data
+    assert abs(sum(bits) / 4000 - 0.75) < 5 * (0.75 * 0.25 / 4000) ** 0.5
+
+
+@pytest.mark.parametrize(
+    ("source", "shots", "said"),
+    [
+        ("qubit q;\nfoo q;", 1, "line 2, column 1"),
+        (BELL, 0, "needs shots above 0"),
+        (BELL + result("sample z(q[0])"), 0, "line 4, column 1: the result type 'sample'"),
+        (BELL + result("state_vector"), 5, "needs shots=0"),
+        (BELL + result("adjoint_gradient expectation(z(q[0])) a"), 0, "adjoint_gradient"),
+        (BELL + result("nothing"), 0, "'nothing' is not known"),
+        (BELL + result("probability q[2]"), 0, "no qubits 'q[2]'"),
+        (BELL + result("expectation z(q[0]) @ x(q[0])"), 0, "two factors"),
+        (BELL + result("expectation hermitian([[0, 1], [2, 0]]) q[0]"), 0, "not Hermitian"),
+        (BELL + result("expectation hermitian([[0, 1]]) q[0]"), 0, "square"),
+        (BELL + result('amplitude "0"'), 0, "needs 2 bits"),
+        (BELL + result("amplitude 0"), 0, "an amplitude"),
+        (BELL + result("expectation x(q[0])", "expectation z(q[0])"), 9, "different bases"),
+        ("bit b;" + BELL + "b = measure q[0];\n" + result("probability"), 9, "no 'measure'"),
+        (BELL + "#pragma braket unitary([[1, 1], [0, 1]]) q[0]", 1, "not unitary"),
+        (BELL + "#pragma braket unitary([[1, 0], [0, 1]]) q[0], q[1]", 1, "1 qubits"),
+        (BELL + "#pragma braket noise bit_flip(2) q[0]", 1, "probabilities"),
+        (BELL + "#pragma braket noise bit_flip(0.1, 0.2) q[0]", 1, "1 parameters"),
+        (BELL + "#pragma braket noise storm(0.1) q[0]", 1, "'storm' is not known"),
+        (BELL + "#pragma braket noise kraus([[1, 0], [0, 0]]) q[0]", 1, "trace"),
+        (BELL + "#pragma braket noise bit_flip(1e999) q[0]", 1, "number"),
+        (BELL + "#pragma other thing", 1, "'braket'"),
+        (BELL + "#pragma braket verbatim now", 1, "does not belong"),
+    ],
+)
+def test_a_wrong_program_is_refused_with_its_place(source: str, shots: int, said: str) -> None:
+    with pytest.raises(InvalidProgram) as refused:
+        circuit(source, shots)
+    assert said in refused.value.detail
+
+
+@pytest.mark.parametrize(
+    ("source", "shots", "limit"),
+    [
+        ("qubit[7] q; h q;\n" + result("probability q[0]"), 0, "exact_qubits"),
+        ("qubit[5] q; h q;\n#pragma braket noise bit_flip(0.1) q[0]", 1, "density_qubits"),
+        (BELL + result(*["probability"] * 4), 1, "result_types"),
+    ],
+)
+def test_each_limit_is_named(source: str, shots: int, limit: str) -> None:
+    with pytest.raises(LimitExceeded, match=limit):
+        circuit(source, shots)
+
+
+@pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"source": 1, "shots": 1}', b"\xff"])
+def test_what_is_no_program_is_refused(text: bytes) -> None:
+    with pytest.raises(InvalidProgram):
+        read(text, Limits())
+
+
+def complexes(numbers: Sequence[complex]) -> NDArray[np.complex128]:
+    return np.array(numbers, dtype=np.complex128)
+
+
+def test_a_global_phase_is_in_the_state() -> None:
+    (state,) = values("qubit q; gphase(0.3); phaseshift(0.4) q; x q;\n" + result("state_vector"))
+    assert np.allclose(state, complexes([0, np.exp(0.3j)]))
