@@ -263,10 +263,10 @@ class SignedIn:
             **{each: {} for each in braket.SERVICES},
         }
 
-    def auth(self, prefix: str) -> httpx.Auth | None:
-        """Return what signs requests, where a dialect asks for a signature."""
+    def auth(self, prefix: str) -> httpx.Auth:
+        """Return what signs requests where a dialect asks for a signature, else nothing."""
         service = braket.SERVICES.get(prefix)
-        return braket.Signature(self._pair, service) if service else None
+        return braket.Signature(self._pair, service) if service else httpx.Auth()
 
     def headers(self, prefix: str) -> dict[str, str]:
         return self._headers[prefix]

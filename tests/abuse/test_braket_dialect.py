@@ -46,9 +46,7 @@ class Changed(httpx.Auth):
 
 
 def auth(who: SignedIn, prefix: str) -> httpx.Auth:
-    found = who.auth(prefix)
-    assert found is not None
-    return found
+    return who.auth(prefix)
 
 
 def refused(answer: httpx.Response, prefix: str, status: int = 403) -> str:

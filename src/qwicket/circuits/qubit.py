@@ -22,7 +22,9 @@ Gates of the flat form (angles in radians; a global phase is kept, because contr
 | `ms` (φ0, φ1, θ) | exp(-iθ/2 gpi(φ0)⊗gpi(φ1)), φk belongs to targets[k] |
 | `pauliexp` (t·c per term) | exp(-i Σ params[k] · terms[k]), rightmost letter on targets[0] |
 | `unitary` (re, im, re, …) | any unitary matrix, row by row, targets[0] its most significant bit |
-| `kraus` (re, im, re, …) | Kraus matrices, each as in `unitary`; in circuits with readouts alone |
+
+A gate named kraus is a channel, in circuits with readouts alone: its parameters are Kraus matrices,
+each as that of `unitary`.
 """
 
 from __future__ import annotations

@@ -25,7 +25,6 @@ from qwicket.programs import (
     basis,
     batch,
     blackbird,
-    braket,
     cold_atoms,
     ionq_json,
     ionq_native,
@@ -35,10 +34,10 @@ from qwicket.programs import (
     qobj,
 )
 from qwicket.programs.blackbird.bounds import BlackbirdLimits
-from qwicket.programs.braket import BraketLimits
 from qwicket.programs.cold_atom_gates import MACHINES
 from qwicket.programs.ionq_gates import IonQLimits
 from qwicket.programs.ionq_native import Entangler
+from qwicket.programs.openqasm.bounds import BraketLimits
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.programs.recognition import format_title, may_be_meant, recognise_format
 
@@ -112,6 +111,12 @@ def _without_inputs(
     return checked
 
 
+def _read_braket(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
+    from qwicket.programs import braket  # late: it runs in parser processes alone
+
+    return braket.read(source, limits)
+
+
 _read_ionq: Final = _without_inputs("ionq.circuit.v1", ionq_json.read)
 _IN_A_BATCH: Final[Mapping[str, batch.Reader]] = MappingProxyType(
     {
@@ -172,8 +177,8 @@ _FORMATS: Final = (
     ),
     Format(
         "braket.openqasm3",
-        braket.VERSION,
-        _without_inputs("braket.openqasm3", braket.read),
+        openqasm.VERSION,
+        _without_inputs("braket.openqasm3", _read_braket),
         0,
         _qubits,
         "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots.",
@@ -400,7 +405,8 @@ def write_in_worker(circuits: bytes, number: int) -> str | Refusal:
 
 
 def warm_up() -> None:
-    """Do nothing: the import of this module has loaded every reader."""
+    """Load the reader that the import of this module has not loaded."""
+    importlib.import_module("qwicket.programs.braket")
 
 
 def preload_qiskit() -> None:

@@ -94,10 +94,11 @@ def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
         "qpu.aria-1": ions,
         "qpu.forte-1": ions,
         "clifford": ("native",),
-        **dict.fromkeys(("qwicket_simulator", "qwicket_line5", "qwicket_heavyhex27"), ibm),
+        **dict.fromkeys(("qwicket_simulator", "qwicket_heavyhex27"), ibm),
+        "qwicket_line5": (*ibm, "braket"),
         **dict.fromkeys(("singlequdit", "multiqudit", "fermions"), atoms),
         "rydberg": (*atoms, "qbraid"),
-        "statevector": qbraid,
+        "statevector": (*qbraid, "braket"),
         "parked": qbraid,
         **dict.fromkeys(("X8_01", "simulon_gaussian", "tdm_small"), photonic),
     }
@@ -130,7 +131,7 @@ def test_a_device_is_shown_by_the_dialects_that_write_its_formats(
 @pytest.mark.parametrize(
     ("family", "names"),
     [
-        ("qubit", {"native", "ionq", "ibm", "runtime", "qbraid"}),
+        ("qubit", {"native", "ionq", "ibm", "runtime", "qbraid", "braket"}),
         ("atoms", {"native", "qlued", "qbraid"}),
         ("photonic", {"native", "xanadu"}),
     ],

@@ -15,11 +15,14 @@ ROUTES: tuple[tuple[str, Route], ...] = (
 )
 OWN_ACCOUNT = {
     *("GET /v1/account", "GET /v1/projects", "GET /v1/tokens", "DELETE /v1/tokens/{id}"),
-    "GET /healthz",
+    *("GET /healthz", "POST /sts/"),
 }
 """Routes for every token: they show its own account, or only that the token is valid."""
 READS = {
     "POST /qbraid/api/get-user-jobs": "a search",
+    "POST /braket/devices": "a search",
+    "POST /braket/quantum-tasks": "a search",
+    "PUT /s3/{bucket}": "a note of a bucket: every name is there, and nothing is stored",
     "POST /ibm/runtime/search/v3/resources/search": "a search",
     "PUT /qbraid/api/update-job": "a read, unless it brings both words of a status",
     "PUT /qbraid/api/lab/update-device": "an administrator's, refused to every token",

@@ -146,12 +146,17 @@ _PAULI = {"gate": "pauliexp", "targets": [0, 1], "terms": ["XX"], "coefficients"
 _SUPERPOSED = {"gate": "rx", "targets": [0, 1], "rotation": 0.5, "controls": [2]}
 _NATIVE = {"gate": "ms", "targets": [0, 1], "phases": [0, 0.5], "angle": 0.25}
 _TWO = {"format": "openqasm3", "data": 'OPENQASM 3; include "stdgates.inc"; qubit q; bit c = 0;'}
+_BRAKET = (
+    "input float a;\nqubit[2] q;\nrx(a) q[0];\n#pragma braket noise bit_flip(0.1) q[0]\n"
+    "#pragma braket result expectation z(q[0]) @ hermitian([[1, 1im], [-1im, 1]]) q[1]\n"
+)
 DOCUMENTS: dict[str, Any] = {
     "ionq.circuit.v1": {"gateset": "qis", "qubits": 3, "circuit": [_SUPERPOSED, _PAULI]},
     "qobj": ibm.qobj(),
     "qiskit.primitives": json.loads(
         pubs.source("sampler", [pubs.circuit(pubs.bell()), pubs.array(), 10])
     ),
+    "braket.openqasm3": {"source": _BRAKET, "shots": 0, "inputs": {"a": 0.5}},
     "batch": {"programs": [_TWO, {"format": "ionq.circuit.v1", "data": BELL}]},
     "ahs": json.loads(WORST["ahs"][0]),
 } | {name: {"experiment_0": _EXPERIMENT} for name in programs.FORMATS if name.startswith("qlued.")}

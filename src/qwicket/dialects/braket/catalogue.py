@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from qwicket.dialects.braket.names import QPU_REGION, device_arn
-from qwicket.programs.braket import BraketLimits
 from qwicket.programs.braket.channels import CHANNELS
 from qwicket.programs.braket.gates import GATES
+from qwicket.programs.openqasm.bounds import BraketLimits
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

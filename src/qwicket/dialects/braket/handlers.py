@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.bodies import invalid
 from qwicket.dialects.braket import catalogue, tasks, wire
-from qwicket.dialects.braket.limits import BraketDialectLimits
 from qwicket.dialects.braket.names import DIALECT, job_of
+from qwicket.dialects.braket.registration import BraketDialectLimits
 from qwicket.dialects.braket.signin import SignatureSignIn, region
 from qwicket.dialects.responses import json
 from qwicket.model.errors import (

@@ -6,8 +6,14 @@ from typing import Final
 
 import msgspec
 
-from qwicket.dialects.braket.limits import BraketDialectLimits
 from qwicket.dialects.registration import Registration
+
+
+class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of requests of Braket's clients."""
+
+    search_filters: int = 20
+    """Filters of one search, and values of one filter."""
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 FORMAT: Final = "braket.openqasm3"
 _PROGRAM: Final = "braket.ir.openqasm.program"
-_NOISE: Final = re.compile(r"^\s*#?pragma\s+braket\s+noise\b", re.MULTILINE)
+_NOISE: Final = re.compile(r"^[ \t]*+#?pragma[ \t]++braket[ \t]++noise\b", re.MULTILINE)
 _KINDS: Final = {
     "braket.ir.openqasm.program_set": "program sets",
     "braket.ir.ahs.program": "analog Hamiltonian simulation",

@@ -27,31 +27,13 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.braket.pragmas import Pragmas
+from qwicket.programs.openqasm.bounds import BraketLimits
 from qwicket.programs.openqasm.interpreter import Extension
 from qwicket.programs.openqasm.reader import Reader
 
-__all__ = ["VERSION", "BraketLimits", "BraketSource", "read"]
-
-VERSION: Final = 1
-"""Rises when the reader starts to give other circuits for the same text."""
+__all__ = ["BraketSource", "read"]
 
 _INPUT: Final = re.compile(r"\binput\b[^;\n]*?(\w+)\s*;")
-
-
-class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """Limits of programs of Amazon Braket's clients."""
-
-    exact_qubits: int = 20
-    """Qubits of a program with exact results."""
-
-    density_qubits: int = 10
-    """Qubits of a program with noise, and of a density matrix that it asks for."""
-
-    result_types: int = 200
-    """Result types of one program."""
-
-    result_numbers: int = 1 << 21
-    """Numbers of all exact results of one program; a complex number is two."""
 
 
 class BraketSource(msgspec.Struct, frozen=True):

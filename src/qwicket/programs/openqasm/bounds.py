@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
+import msgspec
+
 MAX_ANGLE: Final = 1e100
 """Largest angle in radians, in size: far beyond sense, and sums and multiples stay finite."""
 
@@ -40,3 +42,19 @@ MAX_LITERAL_DIGITS: Final = 3_100
 
 MAX_STEPS: Final = 1_500_000
 """Tokens that are read, counted again whenever a loop or a gate repeats them."""
+
+
+class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of programs of Amazon Braket's clients."""
+
+    exact_qubits: int = 20
+    """Qubits of a program with exact results."""
+
+    density_qubits: int = 10
+    """Qubits of a program with noise, and of a density matrix that it asks for."""
+
+    result_types: int = 200
+    """Result types of one program."""
+
+    result_numbers: int = 1 << 21
+    """Numbers of all exact results of one program; a complex number is two."""

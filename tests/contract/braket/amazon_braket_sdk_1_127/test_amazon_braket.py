@@ -245,7 +245,7 @@ def test_every_gate_is_that_of_the_sdk(name):
         CHANGED[name](circuit)
     else:
         width, *angles = GATES[name]
-        getattr(circuit, name)(*range(width), *angles)
+        getattr(circuit, name)(*range(int(width)), *angles)
     expected = circuit.to_unitary()[:, 0]
     (state,) = run(circuit.copy().state_vector(), 0).values
     assert np.allclose(state, expected)
@@ -307,11 +307,12 @@ def test_a_client_token_makes_one_task():
 def test_tasks_are_searched_with_pages():
     braket = client("braket")
     made = [braket.create_quantum_task(**CREATE)["quantumTaskArn"] for _ in range(3)]
-    found, token = [], None
+    found: list[str] = []
+    token = None
     while len(found) < 3:
-        more = {"nextToken": token} if token else {}
+        page_of = {"nextToken": token} if token else {}
         filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [SV1]}]
-        page = braket.search_quantum_tasks(filters=filters, maxResults=2, **more)
+        page = braket.search_quantum_tasks(filters=filters, maxResults=2, **page_of)
         found += [each["quantumTaskArn"] for each in page["quantumTasks"]]
         token = page.get("nextToken")
     assert found[:3] == made[::-1]

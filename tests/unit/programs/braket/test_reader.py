@@ -16,8 +16,9 @@ from qwicket.circuits.qubit import QubitCircuit
 from qwicket.engines import qubit as engines
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs.braket import BraketLimits, read
+from qwicket.programs.braket import read
 from qwicket.programs.braket.channels import CHANNELS, deviation
+from qwicket.programs.openqasm.bounds import BraketLimits
 
 LIMITS = Limits.from_names(BraketLimits, density_qubits=4, exact_qubits=6, result_types=3)
 BELL = "qubit[2] q;\nh q[0];\ncnot q[0], q[1];\n"
@@ -69,7 +70,7 @@ def test_qubits_that_are_not_used_are_left_out() -> None:
 
 def test_inputs_that_are_not_declared_are_left_out() -> None:
     text = "input float a; qubit q; rx(a) q;\n" + result("expectation z(q)")
-    assert circuit(text, 0, a=0.5, b=2)
+    assert circuit(text, 0, a=0.5, b=2).n_qubits == 1
 
 
 @pytest.mark.parametrize("name", CHANNELS)
