@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support import ibm, runtime, xanadu
+from support import braket, ibm, runtime, xanadu
 from support.agents import serving_token
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -32,6 +32,7 @@ BUILT_IN: dict[str, tuple[str, ...]] = {
     "qbraid registry": (*IONS, "rydberg", "statevector", "parked"),
     "qlued": ATOMS,
     "xanadu": PHOTONIC,
+    "braket": ("qwicket_line5", "sv1", "dm1"),
 }
 ANNOUNCED: dict[str, dict[str, Any]] = {
     "qubit": {"formats": ["openqasm3", "openqasm2", "qobj", "ionq.circuit.v1"]},
@@ -40,7 +41,7 @@ ANNOUNCED: dict[str, dict[str, Any]] = {
 }
 """What labs announce, by family: no dialect but the native one shows it unless the lab says so."""
 DIALECTS = {
-    "qubit": ("ionq", "ibm", "runtime", "qbraid"),
+    "qubit": ("ionq", "ibm", "runtime", "qbraid", "braket"),
     "atoms": ("qlued", "qbraid"),
     "photonic": ("xanadu",),
 }
@@ -53,11 +54,13 @@ class Caller:
     Args:
         http: A client that signs in nowhere.
         secret: The account's token.
+        pair: Its key pair.
     """
 
-    def __init__(self, http: httpx.Client, secret: str) -> None:
+    def __init__(self, http: httpx.Client, secret: str, pair: str) -> None:
         self._http = http
         self._key = secret
+        self._pair = pair
         self._ibm = ibm.Client(http, secret)
         self._runtime = runtime.Client(http, secret)
         self._xanadu = xanadu.Caller(http, secret)
@@ -102,6 +105,11 @@ class Caller:
         found = self._get("/qlued/api/v2/backends")
         return tuple(each["display_name"] for each in found)
 
+    def braket(self) -> tuple[str, ...]:
+        auth = braket.Signature(self._pair, "braket")
+        found = self._http.post("/braket/devices", json={"filters": []}, auth=auth).json()
+        return tuple(each["deviceName"] for each in found["devices"])
+
     def xanadu(self) -> tuple[str, ...]:
         found = self._xanadu.call("GET", "/devices").json()
         return tuple(each["target"] for each in found["data"])
@@ -119,6 +127,7 @@ _LISTS: dict[str, Callable[[Caller], tuple[str, ...]]] = {
     "qbraid registry": lambda caller: caller.former_qbraid("public/lab/get-devices"),
     "qlued": Caller.qlued,
     "xanadu": Caller.xanadu,
+    "braket": Caller.braket,
 }
 
 
@@ -133,7 +142,8 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 @pytest.fixture(scope="module")
 def caller(live: LiveServer) -> Iterator[Caller]:
     with httpx.Client(base_url=live.url, timeout=60) as http:
-        yield Caller(http, live.token("ada"))
+        secret = live.token("ada")
+        yield Caller(http, secret, live.admin("token", "create", "--user", "ada", "--aws"))
 
 
 def test_built_in_and_announced_devices_are_listed_where_their_files_and_labs_say_so(

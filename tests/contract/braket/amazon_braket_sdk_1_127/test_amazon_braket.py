@@ -307,14 +307,11 @@ def test_a_client_token_makes_one_task():
 def test_tasks_are_searched_with_pages():
     braket = client("braket")
     made = [braket.create_quantum_task(**CREATE)["quantumTaskArn"] for _ in range(3)]
-    found: list[str] = []
-    token = None
-    while len(found) < 3:
-        page_of = {"nextToken": token} if token else {}
-        filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [SV1]}]
-        page = braket.search_quantum_tasks(filters=filters, maxResults=2, **page_of)
-        found += [each["quantumTaskArn"] for each in page["quantumTasks"]]
-        token = page.get("nextToken")
+    filters = [{"name": "deviceArn", "operator": "EQUAL", "values": [SV1]}]
+    pages = braket.get_paginator("search_quantum_tasks").paginate(
+        filters=filters, PaginationConfig={"PageSize": 2, "MaxItems": 6}
+    )
+    found = [each["quantumTaskArn"] for page in pages for each in page["quantumTasks"]]
     assert found[:3] == made[::-1]
     filters = [{"name": "status", "operator": "EQUAL", "values": ["FAILED"]}]
     assert braket.search_quantum_tasks(filters=filters)["quantumTasks"] == []

@@ -71,7 +71,7 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
             of(dialects=["xanadu"]),
             "dialects",
             "dialects: a device of the family qubit may have braket, ibm, ionq, native, qbraid,"
-            " not 'xanadu'.",
+            " runtime, not 'xanadu'.",
         ),
         (of(exact=True), "exact", "exact is only for simulators; leave it out."),
         (
