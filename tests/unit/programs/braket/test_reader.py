@@ -6,15 +6,18 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
-from qwicket.circuits.outcomes import Outcome, value_name
-from qwicket.circuits.qubit import QubitCircuit
+from qwicket.circuits.outcome_checks import check
+from qwicket.circuits.outcomes import Array, Outcome, encode, value_name
+from qwicket.circuits.qubit import QubitCircuit, pack
 from qwicket.engines import qubit as engines
-from qwicket.model.errors import InvalidProgram, LimitExceeded
+from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.braket import read
 from qwicket.programs.braket.channels import CHANNELS, deviation
@@ -145,3 +148,29 @@ def complexes(numbers: Sequence[complex]) -> NDArray[np.complex128]:
 def test_a_global_phase_is_in_the_state() -> None:
     (state,) = values("qubit q; gphase(0.3); phaseshift(0.4) q; x q;\n" + result("state_vector"))
     assert np.allclose(state, complexes([0, np.exp(0.3j)]))
+
+
+@pytest.mark.parametrize("shots", [0, 20])
+def test_an_outcome_of_another_machine_is_checked(shots: int) -> None:
+    text = BELL + result("expectation z(q[0])", "probability")
+    found = outcome(text, shots)
+    (frame,) = frames("qubit", pack((circuit(text, shots),)))
+    options = RunOptions(shots=max(1, shots), seed=1, outputs=("memory",))
+
+    def check_it(changed: Outcome) -> None:
+        check([(0, encode(changed))], (frame,), options, LIMITS, is_simulated=True)
+
+    check_it(found)
+    name = value_name(0)
+    whole = found.arrays[name]
+    for arrays in (
+        {each: array for each, array in found.arrays.items() if each != name},
+        {**found.arrays, "more": whole},
+        {**found.arrays, name: Array("<i8", whole.shape, whole.data)},
+        {**found.arrays, name: Array("<f8", (9,), whole.data)},
+        {**found.arrays, name: Array("<f8", (1,), b"\xff" * 8)},
+        {**found.arrays, "readouts": Array("|u1", (2,), b"[]")},
+        *([{**found.arrays, "measurements": Array("|u1", (20, 2), b"\2" * 40)}] if shots else []),
+    ):
+        with pytest.raises(InvalidRequest):
+            check_it(msgspec.structs.replace(found, arrays=arrays))
