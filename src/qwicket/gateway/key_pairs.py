@@ -1,6 +1,6 @@
 """Key pairs as AWS's clients have them: a key id, and a secret that signs requests.
 
-Whoever verifies a signature needs the secret, so a digest of it would not do. It is therefore
+The server needs the secret to verify a signature, so a digest of it would not do. It is
 derived from the key id and a master key, and stored nowhere. The master key is in a file outside
 the database, which holds its fingerprint alone.
 """

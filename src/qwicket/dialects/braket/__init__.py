@@ -1,5 +1,48 @@
-"""The Amazon Braket dialect: Braket itself, and what its clients need of S3 and STS."""
+"""The Amazon Braket dialect: Braket itself, and what its clients need of S3 and STS.
 
-from qwicket.dialects.braket.registration import REGISTRATION
+This module is its registration, which is imported with the server.
+"""
 
-__all__ = ["REGISTRATION"]
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+from qwicket.dialects.registration import Registration
+
+
+class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """Limits of requests of Braket's clients."""
+
+    search_filters: int = 20
+    """Filters of one search, and values of one filter."""
+
+
+class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A refusal or failure of Braket. S3 and STS have theirs in XML."""
+
+    type: str = msgspec.field(name="__type")
+    message: str
+    reason: str | None = None
+
+
+REGISTRATION: Final = Registration(
+    name="braket",
+    mounts={
+        "/braket": "qwicket.dialects.braket.routes:braket",
+        "/s3": "qwicket.dialects.braket.routes:s3",
+        "/sts": "qwicket.dialects.braket.routes:sts",
+    },
+    described_at=("/braket/openapi.json",),
+    shows={"qubit": ("braket.openqasm3",)},
+    title="Amazon Braket's API",
+    lead=(
+        "AWS's clients work against this server when the addresses of Braket, S3 and STS are set to"
+        " `/braket`, `/s3` and `/sts`. They sign requests with a key pair, which"
+        " `qwicket token create --aws` makes."
+    ),
+    security={"signature": {"type": "apiKey", "in": "header", "name": "Authorization"}},
+    error=Error,
+    limits=BraketDialectLimits,
+)

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.bodies import invalid
-from qwicket.dialects.braket import catalogue, tasks, wire
+from qwicket.dialects.braket import BraketDialectLimits, catalogue, tasks, wire
 from qwicket.dialects.braket.names import DIALECT, job_of
-from qwicket.dialects.braket.registration import BraketDialectLimits
 from qwicket.dialects.braket.signin import SignatureSignIn, region
 from qwicket.dialects.responses import json
 from qwicket.model.errors import (
