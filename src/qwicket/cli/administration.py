@@ -9,7 +9,7 @@ import asyncio
 import getpass
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from typing import IO, TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import quote, unquote_to_bytes, urlencode
 
 import click
@@ -18,7 +18,7 @@ from qwicket.cli.options import ServerLocation, with_store
 from qwicket.clients.http import Response, RetryPolicy
 from qwicket.clients.native import ApiError
 from qwicket.clients.native.config import settings
-from qwicket.clients.native.protocol import Pause
+from qwicket.clients.native.protocol import Download, Pause
 from qwicket.clients.native.transport import Transport
 from qwicket.folders import AWS_MASTER_FILE
 
@@ -59,6 +59,12 @@ class Administration:
     def get(self, *path: str, of: type[T], query: Mapping[str, str] | None = None) -> T:
         """Read a path, whose parts may have any characters."""
         return self._run(self._transport.api.get(_path(path, query), of))
+
+    def download(
+        self, *path: str, query: Mapping[str, str] | None = None, accept: str, file: IO[bytes]
+    ) -> None:
+        """Write a response of the media type `accept` to a file."""
+        self._run(self._transport.api.download(_path(path, query), accept, file))
 
     def post(self, *path: str, body: Any = None, of: type[T]) -> T:
         """Send a POST request once: its repetition could do it twice."""
@@ -168,6 +174,7 @@ async def _exchange(app: Any, request: Send) -> Response:
     }
     incoming = [{"type": "http.request", "body": request.body or b"", "more_body": False}]
     status, headers, content = 500, dict[str, str](), bytearray()
+    file = request.file if isinstance(request, Download) else None
 
     async def receive() -> Any:
         if not incoming:
@@ -180,7 +187,11 @@ async def _exchange(app: Any, request: Send) -> Response:
             status = message["status"]
             headers = {name.decode(): value.decode() for name, value in message["headers"]}
         else:
-            content.extend(message.get("body", b""))
+            body = message.get("body", b"")
+            if file is not None and status == 200:
+                file.write(body)
+            else:
+                content.extend(body)
 
     await app(scope, receive, send)
     return Response(status, headers, bytes(content))

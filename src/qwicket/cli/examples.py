@@ -43,6 +43,14 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "project add": ("qwicket project add qec --shares 3",),
     "project list": ("qwicket project list",),
     "project shares": ("qwicket project shares qec 5",),
+    "project retention": (
+        "qwicket project retention exam 90",
+        "qwicket project retention exam off",
+    ),
+    "project export": (
+        "qwicket project export exam exam-2026",
+        "qwicket project export exam exam-2026 --profile lab",
+    ),
     "project member add": ("qwicket project member add qec ada",),
     "project member remove": ("qwicket project member remove qec ada",),
     "project member list": ("qwicket project member list qec",),

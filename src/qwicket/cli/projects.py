@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Final
 
 import click
 
@@ -14,6 +15,8 @@ from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
+
+_MAX_DAYS: Final = 36_500
 
 
 @click.group(cls=Section)
@@ -41,16 +44,22 @@ def list_projects(as_json: bool, admin: Administration) -> None:
     """List all projects with their shares and the size of their programs and results."""
     rows = [
         Row(
-            {"name": each.name, "shares": each.shares, "stored_bytes": each.stored_bytes},
+            {
+                "name": each.name,
+                "shares": each.shares,
+                "stored_bytes": each.stored_bytes,
+                "retention_days": each.retention_days,
+            },
             (
                 each.name,
                 f"{each.shares} {'share' if each.shares == 1 else 'shares'}",
                 f"{each.stored_bytes / 1e6:.1f} MB",
+                f"{each.retention_days:,} days" if each.retention_days else "",
             ),
         )
         for each in admin.get("projects", of=shapes.ProjectList).projects
     ]
-    print_rows(rows, ("name", "shares", "stored"), as_json)
+    print_rows(rows, ("name", "shares", "stored", "kept"), as_json)
 
 
 @project.command("shares")
@@ -61,6 +70,47 @@ def set_shares(name: str, shares: int, admin: Administration) -> None:
     """Set the SHARES of the project NAME. Waiting projects share devices in proportion to them."""
     body = schema.ProjectChangeBody(shares=shares)
     admin.patch("projects", name, body=body, of=shapes.ProjectBody)
+
+
+@project.command("retention")
+@click.argument("name")
+@click.argument("days", metavar="DAYS")
+@options.administration
+def set_retention(name: str, days: str, admin: Administration) -> None:
+    """Delete the ended jobs of the project NAME after DAYS, with their programs and results.
+
+    "off" keeps them. What they used stays in "qwicket usage". A server deletes them within some
+    minutes.
+    """
+    if days != "off" and not (days.isascii() and days.isdigit() and 1 <= int(days) <= _MAX_DAYS):
+        raise click.BadParameter(f"must be 1 to {_MAX_DAYS:,} days, or off.", param_hint="DAYS")
+    body = schema.ProjectChangeBody(retention_days=None if days == "off" else int(days))
+    admin.patch("projects", name, body=body, of=shapes.ProjectBody)
+
+
+@project.command("export")
+@click.argument("name", metavar="PROJECT")
+@click.argument("folder", metavar="FOLDER", type=click.Path(file_okay=False, path_type=Path))
+@options.administration
+def export_project(name: str, folder: Path, admin: Administration) -> None:
+    """Write all ended jobs of PROJECT to FOLDER: a JSON line and an archive for each.
+
+    The same command continues an export that was interrupted. In Python,
+    qwicket.clients.native.read_export(FOLDER) reads it without a server.
+    """
+    from qwicket.clients.native.exports import write_export
+
+    def fetch(before: int | None, file: IO[bytes]) -> None:
+        query = {} if before is None else {"before": str(before)}
+        admin.download(
+            *("projects", name, "export"), query=query, accept="application/zip", file=file
+        )
+
+    try:
+        jobs = write_export(folder, name, fetch)
+    except OSError as error:
+        raise click.ClickException(f"{folder}: {error.strerror}.") from None
+    click.echo(f"{name}  {jobs:,} jobs  {folder}")
 
 
 @project.group("member")

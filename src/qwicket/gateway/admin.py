@@ -27,10 +27,13 @@ from qwicket.model.suggestions import closest
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from qwicket.gateway.archives import Archives
     from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.invitations import InvitationAdmin
     from qwicket.gateway.key_pairs import KeyPairs
+    from qwicket.gateway.job_admin import AnyJob
     from qwicket.gateway.reservations import ReservationAdmin
+    from qwicket.model.jobs import JobQuery
     from qwicket.store.audit import Entry, Verification
 
 _MAX_REASON_CHARS: Final = 200
@@ -61,6 +64,31 @@ class Admin(AccountAdmin, JobAdmin):
             NotFound: There is no such project.
         """
         return await self._store.accounts.set_shares(project, _shares(shares))
+
+    async def set_retention(self, project: str, days: int | None) -> Project:
+        """Set after how many days a project's ended jobs are deleted; None keeps them.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        return await self._store.accounts.set_retention(project, days)
+
+    async def exported(self, query: JobQuery, project: str) -> list[AnyJob]:
+        """Return a page of a project's jobs for its export, and record the act.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        found = await self.jobs(query, project=project)
+        await self._store.audit.note()
+        return found
+
+    @cached_property
+    def archives(self) -> Archives:
+        """Return the contents of jobs' archives."""
+        from qwicket.gateway.archives import Archives
+
+        return Archives(self._store)
 
     async def members(self, project: str) -> list[str]:
         """Return the names of a project's members.

@@ -71,6 +71,7 @@ class Archives:
 
         Raises:
             NotFinished: The job has not ended.
+            NotFound: The job has been deleted meanwhile.
             TooManyRequests: The account has too many large responses.
             Unavailable: All accounts together have too many.
         """
@@ -80,6 +81,8 @@ class Archives:
             )
         if sum(await self._jobs.sizes(job.id)) > SMALL_RESPONSE_BYTES:
             await reservation.begin()
+        if await self._jobs.get(job.id) is None:
+            raise no_job()  # deleted meanwhile
         calibration = None
         if job.calibration is not None:
             calibration = await self._calibrations.get(job.calibration)

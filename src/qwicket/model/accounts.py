@@ -81,13 +81,18 @@ class Person(NamedTuple):
 
 
 class Project(msgspec.Struct, frozen=True, kw_only=True):
-    """A project, to which usage counts. `stored_bytes` is the size of its programs and results."""
+    """A project, to which usage counts.
+
+    `stored_bytes` is the size of its programs and results. Its ended jobs are deleted after
+    `retention_days`, if it has any.
+    """
 
     id: str
     name: str
     shares: int
     created_at: int
     stored_bytes: int = 0
+    retention_days: int | None = None
 
 
 class Token(msgspec.Struct, frozen=True, kw_only=True):

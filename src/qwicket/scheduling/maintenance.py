@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import partial
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import RESTORABLE_S
@@ -48,6 +49,8 @@ class MaintenanceLoop:
         self._keep_days = keep_days
         self._every_s = every_s
         self._has_swept = False
+        self._deleted_before: dict[str, int] = {}
+        """Time by project before which no ended job is left, so that none is looked for again."""
 
     async def run(self) -> None:
         """Run a round every `every_s` seconds, for ever."""
@@ -74,6 +77,7 @@ class MaintenanceLoop:
         if self._keep_days is not None:
             before = self._now_ms() - int(self._keep_days * _DAY_MS)
             await _until_done(lambda: maintenance.delete_ended(before))
+        await self._delete_by_project()
         await self._store.leases.void_orphaned_leases(self._now_ms())
         if not self._has_swept:  # only a crash leaves orphans
             await maintenance.delete_orphaned_results()
@@ -86,6 +90,16 @@ class MaintenanceLoop:
         if mended:
             _log.warning("corrected the fair share of %d projects", mended)
         return True
+
+    async def _delete_by_project(self) -> None:
+        """Delete the ended jobs of projects that keep theirs for some days only."""
+        maintenance = self._store.maintenance
+        for project, days in await maintenance.retentions():
+            after = self._deleted_before.get(project, 0)
+            before = self._now_ms() - days * _DAY_MS
+            if before > after:
+                await _until_done(partial(maintenance.delete_ended_of, project, after, before))
+                self._deleted_before[project] = before
 
 
 async def _until_done(some: Callable[[], Awaitable[int]]) -> None:

@@ -67,6 +67,7 @@ class ProjectBody(ResponsePart, frozen=True, kw_only=True):
         shares: Its weight in the queue of each device.
         created_at: Time of its creation.
         stored_bytes: Size of its jobs' programs and results; limit `stored_bytes`.
+        retention_days: Days after which its ended jobs are deleted; null if they are kept.
     """
 
     id: str
@@ -74,6 +75,7 @@ class ProjectBody(ResponsePart, frozen=True, kw_only=True):
     shares: int
     created_at: str | None
     stored_bytes: int
+    retention_days: int | None = None
 
 
 class ProjectList(ResponseBody, frozen=True, kw_only=True):

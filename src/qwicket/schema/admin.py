@@ -13,6 +13,7 @@ from qwicket.schema.jobs import JobBody, Priority
 
 Name = Annotated[str, msgspec.Meta(max_length=254)]
 Life = Annotated[int, msgspec.Meta(ge=1, le=100 * 365 * 86_400)]
+Days = Annotated[int, msgspec.Meta(ge=1, le=36_500)]
 Shares = Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
 Password = Annotated[str, msgspec.Meta(max_length=1_024)]
 
@@ -164,13 +165,15 @@ class NewProjectBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ProjectChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PATCH /v1/admin/projects/{project}`.
+    """`PATCH /v1/admin/projects/{project}`: what is absent stays as it is.
 
     Attributes:
         shares: Its weight in the queue of each device.
+        retention_days: Days after which its ended jobs are deleted; null keeps them.
     """
 
-    shares: Shares
+    shares: Shares | UnsetType = UNSET
+    retention_days: Days | UnsetType | None = UNSET
 
 
 class MemberList(ResponseBody, frozen=True, kw_only=True):

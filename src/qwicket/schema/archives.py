@@ -23,6 +23,8 @@ PROGRAM: Final = "program.txt"
 OPTIONS: Final = "options.json"
 CALIBRATION: Final = "calibration.json"
 RESULT: Final = "result.json"
+PAGE: Final = "page.json"
+"""Member of a ZIP file of archives, with the jobs themselves."""
 
 
 def arrays_of(part: int) -> str:

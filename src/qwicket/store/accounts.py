@@ -251,6 +251,16 @@ class Accounts(Operations):
         row = tx.one("project_set_shares", name=project, shares=shares)
         return rows.project(existing(row, f"There is no project {project}."))
 
+    @write
+    def set_retention(tx: Tx, project: str, days: int | None) -> Project:
+        """Set after how many days a project's ended jobs are deleted; None keeps them.
+
+        Raises:
+            NotFound: There is no such project.
+        """
+        row = tx.one("project_set_retention", name=project, days=days)
+        return rows.project(existing(row, f"There is no project {project}."))
+
     @scan
     def members(tx: Tx, project: str) -> list[str]:
         """Return the names of the accounts in a project.

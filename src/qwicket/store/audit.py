@@ -11,7 +11,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from qwicket.store.operations import ACT, Operations, scan
+from qwicket.store.operations import ACT, Operations, scan, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -36,7 +36,7 @@ _SUBJECTS: Final = {
     "invitation": ("audit_invitation", ("id", "project", "maximum", "used", "expires_at")),
     "job": ("audit_job", ("id", "device", "state", "priority", "held_by")),
     "member": ("audit_member", ("project", "account")),
-    "project": ("audit_project", ("name", "shares")),
+    "project": ("audit_project", ("name", "shares", "retention_days")),
     "provider": ("audit_provider", ("name", "is_active")),
     "reservation": (
         "audit_reservation",
@@ -179,6 +179,10 @@ class Act:
 
 class Audit(Operations):
     """Reads the audit."""
+
+    @write
+    def note(tx: Tx) -> None:
+        """Write nothing but the entry of an act that only reads."""
 
     @scan
     def page(tx: Tx, before: int, number: int) -> list[Entry]:

@@ -73,6 +73,25 @@ class Maintenance(Operations):
             Jobs.delete(tx, job)
         return len(old)
 
+    @scan
+    def retentions(tx: Tx) -> list[tuple[str, int]]:
+        """Return the projects whose ended jobs are deleted, and after how many days."""
+        return [(project, days) for project, days in tx.all("project_retentions")]
+
+    async def delete_ended_of(self, project: str, after: int, before: int) -> int:
+        """Delete jobs of a project that ended within a time; return their number."""
+        given = {"after": after, "before": before, "limit": 1}
+        is_due = await self._is_due("job_old_of_project", project=project, **given)
+        return await self._delete_ended_of(project, after, before) if is_due else 0
+
+    @write
+    def _delete_ended_of(tx: Tx, project: str, after: int, before: int) -> int:
+        given = {"after": after, "before": before, "limit": _BATCH}
+        old = tx.all("job_old_of_project", project=project, **given)
+        for (job,) in old:
+            Jobs.delete(tx, job)
+        return len(old)
+
     async def purge_accounts(self, before: int) -> int:
         """Do the next part of what is left of an account that was deleted before a time.
 
@@ -165,7 +184,7 @@ class Maintenance(Operations):
         return await self._run(name, **params) if await self._is_due(due, **params) else 0
 
     @scan
-    def _is_due(tx: Tx, /, due: str, **params: int) -> bool:
+    def _is_due(tx: Tx, /, due: str, **params: int | str) -> bool:
         return tx.one(due, **params) is not None
 
     @write

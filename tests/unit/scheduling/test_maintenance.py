@@ -8,6 +8,7 @@ import msgspec
 import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
+from qwicket.model.accounts import Token
 from qwicket.model.ids import new_id
 from qwicket.model.states import JobState
 from qwicket.scheduling import MaintenanceLoop
@@ -51,6 +52,40 @@ async def test_ended_jobs_are_kept_as_long_as_the_operator_says(
     later = NOW + 30 * DAY_MS + len(jobs)  # each was created a millisecond after the one before
     await MaintenanceLoop(store, "me", lambda: later, keep_days=keep_days).run_once()
     assert [await store.jobs.get(job.id) is not None for job in jobs] == [is_kept] * len(jobs)
+
+
+async def ended(store: Store, token: Token, now: int) -> str:
+    job = await add_job(store, token, now)
+    await store.jobs.cancel(job.id, actor="ada", now=now)
+    return job.id
+
+
+async def test_ended_jobs_of_a_project_are_kept_as_long_as_its_retention_says(
+    store: Store,
+) -> None:
+    now = NOW
+
+    async def exist(*jobs: str) -> list[bool]:
+        await loop.run_once()
+        return [await store.jobs.get(job) is not None for job in jobs]
+
+    loop = MaintenanceLoop(store, "me", lambda: now, keep_days=None)
+    ada, grace = await make_token(store), await make_token(store, "grace")
+    kept, first = await ended(store, ada, NOW), await ended(store, grace, NOW)
+    waiting = await add_job(store, grace, NOW)
+    later = await ended(store, grace, NOW + DAY_MS)
+    await store.accounts.set_retention("grace", 10)
+    now = NOW + 10 * DAY_MS
+    assert await exist(first) == [True]
+    now += 60_000
+    assert await exist(first, waiting.id, later, kept) == [False, True, True, True]
+    await store.accounts.set_retention("grace", 20)
+    assert await exist(later) == [True]
+    await store.accounts.set_retention("grace", 9)
+    assert await exist(later) == [False]
+    await store.accounts.set_retention("grace", None)
+    now += 1000 * DAY_MS
+    assert await exist(kept, waiting.id) == [True, True]
 
 
 async def test_a_round_with_nothing_to_do_opens_no_write_transaction(store: Store) -> None:

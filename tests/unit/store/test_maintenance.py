@@ -13,7 +13,7 @@ from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
 from qwicket.store import StaleLease, Store
-from support.stores import NOW, add_job, new_job
+from support.stores import NOW, add_job, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -233,3 +233,25 @@ async def test_refused_sign_ins_are_added_up_listed_and_deleted_after_a_time(sto
     assert await store.maintenance.refusals(NOW + 60_000, 1) == [(NOW, "others", 5)]
     await store.maintenance.delete_refusals(NOW + 60_000)
     assert await store.maintenance.refusals(NOW + 10**6, 10) == found[:1]
+
+
+async def test_ended_jobs_of_one_project_are_deleted_within_a_time(
+    store: Store, ada: Token, runner: str
+) -> None:
+    grace = await make_token(store, "grace")
+    others = await ended(store, ada, LARGE)
+    early, late = [await ended(store, grace, LARGE, NOW + at) for at in (10, 20)]
+    assert await store.maintenance.retentions() == []
+    assert (await store.accounts.set_retention("grace", 30)).retention_days == 30
+    assert await store.maintenance.retentions() == [(grace.project, 30)]
+    used = await store.budgets.use_of(0, NOW + 100 * DAY_MS)
+    delete = store.maintenance.delete_ended_of
+    assert await delete(grace.project, NOW + 11, NOW + 20) == 0
+    assert await delete(grace.project, 0, NOW + 20) == 1
+    exist = [await store.jobs.get(job.id) is not None for job in (others, early, late)]
+    assert exist == [True, False, True]
+    assert await store.budgets.use_of(0, NOW + 100 * DAY_MS) == used
+    await store.accounts.set_retention("grace", None)
+    assert await store.maintenance.retentions() == []
+    with pytest.raises(NotFound):
+        await store.accounts.set_retention("nothing", 1)

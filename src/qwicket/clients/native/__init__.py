@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
     from qwicket.clients.native.archives import Archive, read_archive
     from qwicket.clients.native.events import Change, Event
+    from qwicket.clients.native.exports import Export, read_export
     from qwicket.clients.native.results import Part, Result
 
 __all__ = [
@@ -35,6 +36,7 @@ __all__ = [
     "ClientError",
     "Device",
     "Event",
+    "Export",
     "InvalidArchive",
     "Job",
     "JobFailed",
@@ -47,12 +49,14 @@ __all__ = [
     "aconnect",
     "connect",
     "read_archive",
+    "read_export",
 ]
 
 _LAZY = {
     **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob"), "aio"),
     **dict.fromkeys(("Archive", "read_archive"), "archives"),
     **dict.fromkeys(("Change", "Event"), "events"),
+    **dict.fromkeys(("Export", "read_export"), "exports"),
     "Part": "results",
     "Result": "results",
 }

@@ -288,17 +288,17 @@ class _Members:
         with self.refusing():
             content = self.read(name)
             with zipfile.ZipFile(io.BytesIO(content)) as npz:
-                entries = _directory(npz, len(content), lambda each: each.endswith(".npy"))
+                entries = directory(npz, len(content), lambda each: each.endswith(".npy"))
                 return {each[:-4]: _array(npz.read(each), each) for each in entries}
 
 
 def _opened(file: IO[bytes]) -> tuple[zipfile.ZipFile, dict[str, zipfile.ZipInfo]]:
     size = os.fstat(file.fileno()).st_size
     archive = zipfile.ZipFile(file)
-    return archive, _directory(archive, size, _is_member)
+    return archive, directory(archive, size, _is_member)
 
 
-def _directory(
+def directory(
     archive: zipfile.ZipFile, size: int, is_allowed: Callable[[str], bool]
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the entries of a ZIP file by name.

@@ -125,6 +125,7 @@ def project(of: Project) -> schema.accounts.ProjectBody:
         shares=of.shares,
         created_at=time(of.created_at),
         stored_bytes=of.stored_bytes,
+        retention_days=of.retention_days,
     )
 
 

@@ -8,7 +8,7 @@ import io
 import zipfile
 from collections import deque
 from contextlib import aclosing
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
@@ -18,24 +18,23 @@ from starlette.responses import Response
 from qwicket import schema
 from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.dialects.native import wire
+from qwicket.dialects.native.admin.wire import any_job
 from qwicket.dialects.requests import RESERVATION
 from qwicket.gateway.archives import begin
+from qwicket.model.errors import NotFound
 from qwicket.model.failures import Failure
 from qwicket.schema import archives as shapes
+from qwicket.schema.admin import AdminJobList
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterable
+    from collections.abc import AsyncGenerator, Iterable, Sequence
 
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from qwicket.circuits.outcomes import Outcome, PartResult
     from qwicket.gateway.archives import Archives, Contents
+    from qwicket.gateway.job_admin import AnyJob
     from qwicket.gateway.response_budget import Reservation
-
-    class Handle(Protocol):
-        """The open member of an archive."""
-
-        def write(self, data: bytes, /) -> int: ...
 
 
 _WHOLE_BYTES: Final = 1 << 20
@@ -61,7 +60,33 @@ async def response(
         is_head: Whether the request asks for headers alone.
     """
     headers = {"Content-Disposition": f'attachment; filename="{contents.job.id}.zip"'}
-    stream = _chunks(archives, contents, reservation)
+    return await _response(_archive(archives, contents, reservation), headers, is_head=is_head)
+
+
+async def page(
+    archives: Archives,
+    jobs: Sequence[AnyJob],
+    limit: int,
+    reservation: Reservation,
+    *,
+    is_head: bool,
+) -> ASGIApp:
+    """Return a ZIP file with the archives of several jobs, and the jobs as JSON.
+
+    Args:
+        archives: Reads the results.
+        jobs: Ended jobs.
+        limit: Number of jobs of a full page.
+        reservation: Memory for the response.
+        is_head: Whether the request asks for headers alone.
+    """
+    stream = _page(archives, jobs, limit, reservation)
+    return await _response(stream, {}, is_head=is_head)
+
+
+async def _response(
+    stream: AsyncGenerator[bytes, None], headers: dict[str, str], *, is_head: bool
+) -> ASGIApp:
     chunks: list[bytes] = []
     async for chunk in stream:
         chunks.append(chunk)
@@ -70,34 +95,62 @@ async def response(
     return Response(b"".join(chunks), headers=headers, media_type=shapes.ZIP_TYPE)
 
 
-async def _chunks(
+async def _archive(
     archives: Archives, contents: Contents, reservation: Reservation
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of an archive, in chunks of a megabyte or of one circuit's arrays."""
-    writer = _Writer()
+    sink = _Sink()
+    async for _ in _written(sink, archives, contents, reservation):
+        yield sink.take()
+
+
+async def _page(
+    archives: Archives, jobs: Sequence[AnyJob], limit: int, reservation: Reservation
+) -> AsyncGenerator[bytes, None]:
+    """Yield the bytes of a ZIP file of archives. Jobs that were deleted meanwhile are left out."""
+    sink = _Sink()
+    outer = zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED)
+    shown = []
+    for each in jobs:
+        try:
+            contents = await archives.contents(each.job, reservation)
+        except NotFound:
+            continue
+        with _Member(outer, f"{each.job.id}.zip", []) as member:
+            async for _ in _written(member, archives, contents, reservation):
+                if sink.size >= _STEP_BYTES:
+                    yield sink.take()
+        shown.append(any_job(each))
+    last = jobs[-1].job.seq if len(jobs) == limit else None
+    with _Member(outer, shapes.PAGE, []) as member:
+        member.write(_encoder.encode(AdminJobList(jobs=tuple(shown), next=last)))
+    outer.close()
+    yield sink.take()
+
+
+async def _written(
+    sink: Any, archives: Archives, contents: Contents, reservation: Reservation
+) -> AsyncGenerator[None, None]:
+    """Write an archive, and yield after each step, so that what was written can be sent."""
+    writer = _Writer(sink)
     await asyncio.to_thread(writer.begin, contents)
-    yield writer.take()
+    yield
     async for results in archives.parts(contents.job, reservation):
         rest = deque(results)
         while rest:
             await asyncio.to_thread(writer.add, rest)
-            yield writer.take()
+            yield
     await asyncio.to_thread(writer.end, contents)
-    yield writer.take()
+    yield
 
 
 class _Writer:
-    """Writes an archive into memory, from where it is taken piece by piece."""
+    """Writes an archive step by step."""
 
-    def __init__(self) -> None:
-        self._sink = _Sink()
-        self._zip = zipfile.ZipFile(self._sink, "w", zipfile.ZIP_STORED)
+    def __init__(self, sink: Any) -> None:
+        self._zip = zipfile.ZipFile(sink, "w", zipfile.ZIP_STORED)
         self._members: list[shapes.MemberBody] = []
         self._parts: list[schema.results.OutcomeBody] = []
-
-    def take(self) -> bytes:
-        """Return what was written since the last call."""
-        return self._sink.take()
 
     def begin(self, contents: Contents) -> None:
         self._put(shapes.JOB, _encoder.encode(wire.job(contents.job)))
@@ -115,8 +168,11 @@ class _Writer:
 
     def add(self, results: deque[PartResult]) -> None:
         """Write the first of these results, and as many more as make one step."""
-        while results and self._sink.size < _STEP_BYTES:
-            self._part(_decoded(results.popleft()))
+        size = 0
+        while results and size < _STEP_BYTES:
+            part = _decoded(results.popleft())
+            self._part(part)
+            size += _size(part)
 
     def end(self, contents: Contents) -> None:
         job = contents.job
@@ -152,6 +208,10 @@ class _Writer:
 
 def _decoded(part: PartResult) -> Outcome | Failure:
     return decode(part) if isinstance(part, Encoded) else part
+
+
+def _size(part: Outcome | Failure) -> int:
+    return 0 if isinstance(part, Failure) else sum(len(each.data) for each in part.arrays.values())
 
 
 def _arrays(part: Outcome) -> dict[str, Any]:

@@ -105,6 +105,13 @@ order by name;
 -- name: project_list
 select {project} from project order by name;
 
+-- name: project_set_retention
+update project set retention_days = :days where name = :name returning {project};
+
+-- name: project_retentions
+-- Reads all projects, which are few.
+select id, retention_days from project where retention_days is not null;
+
 -- name: project_set_shares
 update project set shares = :shares where name = :name returning {project};
 

@@ -25,7 +25,7 @@ select name, role, email, disabled_at, deleted_at from account
 where name = :key or email = :key limit 1;
 
 -- name: audit_project
-select name, shares from project where name = :key;
+select name, shares, retention_days from project where name = :key;
 
 -- name: audit_budget
 -- By its id, or by what it is for; reads all budgets, which are few.

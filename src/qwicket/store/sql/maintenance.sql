@@ -36,6 +36,12 @@ delete from idempotency where made_at < :before;
 -- Index job_ended.
 select id from job where ended_at < :before limit :limit;
 
+-- name: job_old_of_project
+-- Index job_ended, from the time up to which former rounds have deleted all.
+select id from job
+where ended_at >= :after and ended_at < :before and project = :project
+limit :limit;
+
 -- name: account_outlive
 -- Before a job is deleted: times and changes of later jobs must still be above those of this job.
 update account set

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import UNSET
 from starlette.responses import Response
 
 from qwicket.dialects.native import account_wire
 from qwicket.dialects.responses import json
+from qwicket.model.errors import InvalidRequest
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -33,9 +35,15 @@ async def create_project(
 async def change_project(
     access: Access, actor: Actor, request: Request[schema.ProjectChangeBody]
 ) -> Response:
-    """Set the shares of a project."""
-    name = request.path_params["project"]
-    return json(account_wire.project(await access.admin.set_shares(name, request.payload.shares)))
+    """Set the shares of a project, and after how many days its ended jobs are deleted."""
+    name, body = request.path_params["project"], request.payload
+    if body.shares is UNSET and body.retention_days is UNSET:
+        raise InvalidRequest("Give shares, retention_days or both.", field="shares")
+    if body.shares is not UNSET:
+        changed = await access.admin.set_shares(name, body.shares)
+    if body.retention_days is not UNSET:
+        changed = await access.admin.set_retention(name, body.retention_days)
+    return json(account_wire.project(changed))
 
 
 async def list_members(access: Access, actor: Actor, request: Request[None]) -> Response:

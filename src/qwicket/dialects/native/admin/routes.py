@@ -12,6 +12,7 @@ from qwicket.dialects.native.admin import (
     audit,
     budgets,
     devices,
+    exports,
     invitations,
     jobs,
     projects,
@@ -113,6 +114,11 @@ _ROUTES: Final[tuple[Route, ...]] = (
         responses=(shapes.ProjectBody,),
     ),
     Route(
+        *("GET", "/projects/{project}/export", exports.export_jobs, _A),
+        query=("limit", "before"),
+        media_type="application/zip",
+    ),
+    Route(
         *("GET", "/projects/{project}/members", projects.list_members, _A),
         responses=(schema.MemberList,),
     ),
@@ -204,8 +210,12 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("DELETE", "/budgets/{budget}", budgets.delete_budget, _A, status=204),
 )
+_RECORDED: Final = frozenset({exports.export_jobs})
+"""Handlers of GET that are recorded, because they read what administrators else do not."""
 ROUTES: Final = tuple(
-    each if each.method == "GET" else dataclasses.replace(each, handler=audit.recorded(each))
+    each
+    if each.method == "GET" and each.handler not in _RECORDED
+    else dataclasses.replace(each, handler=audit.recorded(each))
     for each in _ROUTES
 )
 """Every request that may change something is recorded."""

@@ -1,0 +1,32 @@
+"""The ended jobs of a project with their archives, page by page, for administrators."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.native.params import page
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from qwicket.dialects.native.admin.access import Access
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+
+_MOST: Final = 200
+"""Most jobs of a page."""
+_FINAL: Final = tuple(state for state in JobState if state.is_final)
+
+
+async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read a page of a project's ended jobs with their archives, newest first, in one ZIP file."""
+    from qwicket.dialects.native import archives  # late: it needs NumPy
+
+    before, limit = page(request.query_params, _MOST)
+    query = JobQuery(states=_FINAL, before=before, limit=limit)
+    found = await access.admin.exported(query, request.path_params["project"])
+    return await archives.page(
+        access.admin.archives, found, limit, request.reservation, is_head=request.method == "HEAD"
+    )
