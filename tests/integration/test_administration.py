@@ -362,7 +362,12 @@ def test_a_project_has_shares_and_members(server: LiveServer, run: Run, name: st
         for each in json.loads(done(run("project", "list", "--json")))
         if each["name"] == project
     ]
-    assert found == {"name": project, "shares": 4, "stored_bytes": 0}
+    assert found == {
+        "name": project,
+        "shares": 4,
+        "stored_bytes": 0,
+        "retention_days": None,
+    }
     done(run("user", "add", name))
     for _ in range(2):  # a repetition changes nothing
         done(run("project", "member", "add", project, name))

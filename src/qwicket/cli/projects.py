@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
 
 _MAX_DAYS: Final = 36_500
+_PAGE: Final = 200
+"""Jobs of a request, which is repeated as a whole."""
 
 
 @click.group(cls=Section)
@@ -101,7 +103,7 @@ def export_project(name: str, folder: Path, admin: Administration) -> None:
     from qwicket.clients.native.exports import write_export
 
     def fetch(before: int | None, file: IO[bytes]) -> None:
-        query = {} if before is None else {"before": str(before)}
+        query = {"limit": str(_PAGE)} | ({} if before is None else {"before": str(before)})
         admin.download(
             *("projects", name, "export"), query=query, accept="application/zip", file=file
         )

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.model.accounts import Actor
 
-_MOST: Final = 200
-"""Most jobs of a page."""
 _FINAL: Final = tuple(state for state in JobState if state.is_final)
 
 
@@ -24,7 +22,7 @@ async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> A
     """Read a page of a project's ended jobs with their archives, newest first, in one ZIP file."""
     from qwicket.dialects.native import archives  # late: it needs NumPy
 
-    before, limit = page(request.query_params, _MOST)
+    before, limit = page(request.query_params, access.limits.requests.list_page)
     query = JobQuery(states=_FINAL, before=before, limit=limit)
     found = await access.admin.exported(query, request.path_params["project"])
     return await archives.page(
