@@ -140,7 +140,7 @@ class Ask(NamedTuple):
     @property
     def has_a_ticket(self) -> bool:
         """Whether a signed URL signs in, in place of a token."""
-        return "{ticket}" in self.path
+        return "{ticket}" in self.path or "{secret}" in self.path
 
     def send(
         self,
@@ -161,7 +161,7 @@ class Ask(NamedTuple):
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
         names["plan"] = "qwicket-open"
         names |= {"budget": job, "organization": "x"}
-        names |= {"reservation": job, "invitation": job}
+        names |= {"reservation": job, "invitation": job, "share": job, "secret": "x"}
         names |= {"reservation": job, "bucket": braket.BUCKET}
         names["key"] = f"{braket.PREFIX}/{job}/results.json"
         is_device = self.path.startswith("/device/")

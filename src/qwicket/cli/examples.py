@@ -118,6 +118,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "job delete": ("qwicket job delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
     "archive": ("qwicket archive 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f job.zip",),
+    "share": (
+        "qwicket share 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --with ben",
+        "qwicket share 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --link --expires 30d",
+    ),
+    "shares": ("qwicket shares",),
+    "unshare": ("qwicket unshare 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
     "watch": ("qwicket watch 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f", "qwicket watch --all"),
     "account": ("qwicket account", "qwicket account --profile lab"),
     "webhook add": (

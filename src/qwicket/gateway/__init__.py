@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
     from qwicket.gateway.invitations import Invitations
+    from qwicket.gateway.job_shares import JobShares
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.sessions import Sessions
@@ -142,6 +143,13 @@ class Gateway:
         from qwicket.gateway.compilation import Compilation
 
         return Compilation(self._store, self._parsers)
+
+    @cached_property
+    def job_shares(self) -> JobShares:
+        """Return the service for jobs that others may read."""
+        from qwicket.gateway.job_shares import JobShares
+
+        return JobShares(self._store, self.jobs, self.auth, self.limits, self._now_ms)
 
     @cached_property
     def uploads(self) -> Uploads:

@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from qwicket.gateway.archives import Archives
     from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.invitations import InvitationAdmin
-    from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.job_admin import AnyJob
+    from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.reservations import ReservationAdmin
     from qwicket.model.jobs import JobQuery
     from qwicket.store.audit import Entry, Verification

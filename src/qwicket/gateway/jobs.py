@@ -268,7 +268,7 @@ class Jobs:
             Conflict: The id is that of one part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._own(actor, id_text, dialect, "cancel")
+        job = await self.own(actor, id_text, dialect, "cancel")
         await self._store.cancel(job.id, actor=actor.account, now=self._now_ms())
         return (await self.waiter.wait_for_end(actor, job.id, wait_s, dialect)).job
 
@@ -289,7 +289,7 @@ class Jobs:
             LimitExceeded: The name, a tag or their number is too long.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._own(actor, id_text, dialect, "change")
+        job = await self.own(actor, id_text, dialect, "change")
         self._admission.check_names(name or "", tags or ())
         return await self._store.rename(job.id, name, tags, self._now_ms())
 
@@ -316,7 +316,7 @@ class Jobs:
             Conflict: The job does not wait, or the id is that of one part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._own(actor, id_text, None, "change")
+        job = await self.own(actor, id_text, None, "change")
         return await self._queue_control().change(
             job.id,
             "owner",
@@ -335,11 +335,17 @@ class Jobs:
             Conflict: The job has not ended, or the id is that of one part of a job.
         """
         actor.require(Scope.JOBS_WRITE)
-        job = await self._own(actor, id_text, dialect, "delete")
+        job = await self.own(actor, id_text, dialect, "delete")
         await self._store.delete(job.id)
 
-    async def _own(self, actor: Actor, id_text: str, dialect: str | None, verb: str) -> Job:
-        """Return a job that this actor may change. Parts are read-only."""
+    async def own(self, actor: Actor, id_text: str, dialect: str | None, verb: str) -> Job:
+        """Return a job that this actor may change. Parts are read-only.
+
+        Raises:
+            NotFound: As for `get`.
+            Forbidden: The job is readable, but belongs to another account.
+            Conflict: The id is that of one part of a job.
+        """
         ref = parse_id(id_text)
         if ref is not None and ref.part is not None:
             job = await self._find(actor, ref.job, dialect)

@@ -27,6 +27,11 @@ _SECRET_CHARS: Final = 43  # 62^43 > 2^256
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{_SECRET_CHARS}}}")
 
 
+def is_secret(text: str) -> bool:
+    """Return whether a text looks like a secret that `new_secret` has made."""
+    return _TOKEN.fullmatch(text) is not None
+
+
 def new_secret() -> str:
     """Return a new token of 256 random bits.
 

@@ -146,6 +146,8 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Registered documents of one account in one dialect; above it, the oldest is deleted."""
     webhooks: int = 10
     """Webhooks of one project."""
+    job_shares: int = 1_000
+    """Shares of one account's jobs, links included."""
 
 
 class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):

@@ -1,4 +1,4 @@
-"""Jobs: the request to run a program, and the state of a job."""
+"""Jobs: the request to run a program, the state of a job, and who else may read it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from typing import Annotated, Literal
 
 import msgspec
 
-from qwicket.schema.base import INT64_MAX, Id, ResponseBody, ResponsePart, State
+from qwicket.schema.base import INT64_MAX, Id, RedactedRepr, ResponseBody, ResponsePart, State
+
+LinkLife = Annotated[int, msgspec.Meta(ge=1, le=365 * 86_400)]
 
 Priority = Annotated[int, msgspec.Meta(ge=-100, le=100)]
 
@@ -198,3 +200,62 @@ class EventList(ResponseBody, frozen=True, kw_only=True):
     """
 
     events: tuple[EventBody, ...]
+
+
+class NewShareBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/jobs/{id}/shares`: with an account, or by a link with an end.
+
+    Attributes:
+        account: Name or e-mail address of the account that may read the job.
+        life_s: Seconds until the link expires.
+    """
+
+    account: Annotated[str, msgspec.Meta(min_length=1, max_length=254)] | None = None
+    life_s: LinkLife | None = None
+
+
+class ShareBody(ResponsePart, frozen=True, kw_only=True):
+    """A share of a job. Times are ISO 8601 in UTC, or null.
+
+    Attributes:
+        id: Id of the share.
+        job: Id of the job.
+        device: Device of the job.
+        account: Name of the account that may read the job; null for a link.
+        created_at: Time of its creation.
+        expires_at: End of the link; null for an account.
+    """
+
+    id: Id
+    job: Id
+    device: str = ""
+    account: str | None = None
+    created_at: str | None = None
+    expires_at: str | None = None
+
+
+class CreatedShareBody(ShareBody, RedactedRepr, frozen=True, kw_only=True):
+    """A new share.
+
+    Attributes:
+        id: Id of the share.
+        job: Id of the job.
+        device: Device of the job.
+        account: Name of the account that may read the job; null for a link.
+        created_at: Time of its creation.
+        expires_at: End of the link; null for an account.
+        url: Address of the link, which contains its secret and is not shown again; null for an
+            account.
+    """
+
+    url: str | None = None
+
+
+class ShareList(ResponseBody, frozen=True, kw_only=True):
+    """Shares of jobs of the account, the oldest first.
+
+    Attributes:
+        shares: All of them.
+    """
+
+    shares: tuple[ShareBody, ...]

@@ -93,3 +93,15 @@ class PartResultBody(OutcomeBody, frozen=True, kw_only=True):
     id: str
     job: str
     shots: int
+
+
+class SharedBody(ResponseBody, frozen=True, kw_only=True):
+    """What a link shows.
+
+    Attributes:
+        job: The job.
+        result: Its result; null without one.
+    """
+
+    job: JobBody
+    result: ResultBody | None = None

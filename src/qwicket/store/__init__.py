@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
     from qwicket.store.invitations import Invitations
+    from qwicket.store.job_shares import JobShares
     from qwicket.store.queue_control import QueueControl
     from qwicket.store.reservations import Reservations
     from qwicket.store.sessions import Sessions
@@ -120,6 +121,13 @@ class Store:
         from qwicket.store.queue_control import QueueControl
 
         return QueueControl(self._database)
+
+    @cached_property
+    def job_shares(self) -> JobShares:
+        """Return the operations on shares of jobs, which few servers have."""
+        from qwicket.store.job_shares import JobShares
+
+        return JobShares(self._database)
 
     @cached_property
     def reservations(self) -> Reservations:

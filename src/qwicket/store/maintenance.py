@@ -73,6 +73,10 @@ class Maintenance(Operations):
             Jobs.delete(tx, job)
         return len(old)
 
+    async def delete_expired_shares(self, now: int) -> int:
+        """Delete the links to jobs that have expired; return their number."""
+        return await self._run_if_due("job_share_due", "job_share_expire", now=now)
+
     @scan
     def retentions(tx: Tx) -> list[tuple[str, int]]:
         """Return the projects whose ended jobs are deleted, and after how many days."""

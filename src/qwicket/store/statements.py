@@ -88,6 +88,12 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     fills["group"] = columns('"group"', Group)
     fills["record"] = columns("record", Record)
     fills["webhook"] = columns("webhook", Webhook)
+    # Its struct is imported only where jobs are shared.
+    fills["job_share"] = (
+        "job_share.id, job_share.job, job.device, (select account.name from account"
+        " where account.id = job_share.account), job_share.created_at, job_share.expires_at"
+        " from job_share inner join job on job.id = job_share.job"
+    )
     fills["reservation"] = ", ".join(f"reservation.{name}" for name in RESERVATION_COLUMNS)
     fills["states"] = _texts(JobState)
     for step in STEPS:

@@ -107,6 +107,14 @@ class AsyncClient:
         """Return the account and the token; see `Client.account`."""
         return await self._transport.run(operations.account(self._transport.api))
 
+    async def shares(self) -> list[dict[str, Any]]:
+        """Return the shares of the account's jobs; see `Client.shares`."""
+        return await self._transport.run(operations.shares(self._transport.api))
+
+    async def unshare(self, id: str) -> None:
+        """End a share; see `Client.unshare`."""
+        await self._transport.run(operations.unshare(self._transport.api, id))
+
     async def webhooks(self) -> list[dict[str, Any]]:
         """Return the account's webhooks; see `Client.webhooks`."""
         return await self._transport.run(operations.webhooks(self._transport.api))
@@ -226,6 +234,20 @@ class AsyncJob(JobView):
 
         with written(path) as file:
             await self._transport.run(operations.job_archive(self._transport.api, self.id, file))
+
+    async def share_with(self, account: str) -> dict[str, Any]:
+        """Let another account read the job; see `Job.share_with`."""
+        operation = operations.share(self._transport.api, self.id, account=account)
+        return await self._transport.run(operation)
+
+    async def share_link(self, expires_s: int = operations.LINK_S) -> dict[str, Any]:
+        """Make a link that shows the job and its result; see `Job.share_link`."""
+        operation = operations.share(self._transport.api, self.id, life_s=expires_s)
+        return await self._transport.run(operation)
+
+    async def shares(self) -> list[dict[str, Any]]:
+        """Return the shares of the job; see `Job.shares`."""
+        return await self._transport.run(operations.shares(self._transport.api, self.id))
 
     async def cancel(self) -> AsyncJob:
         """Cancel the job; see `Job.cancel`."""

@@ -305,6 +305,22 @@ class Client:
         """
         return self._transport.run(operations.account(self._transport.api))
 
+    def shares(self) -> list[dict[str, Any]]:
+        """Return the shares of the account's jobs, the oldest first; see `Job.share_with`.
+
+        Raises:
+            ClientError: The request failed.
+        """
+        return self._transport.run(operations.shares(self._transport.api))
+
+    def unshare(self, id: str) -> None:
+        """End a share of a job: its account or link reads the job no more.
+
+        Raises:
+            ApiError: There is no such share.
+        """
+        self._transport.run(operations.unshare(self._transport.api, id))
+
     def webhooks(self) -> list[dict[str, Any]]:
         """Return the account's webhooks, the oldest first.
 

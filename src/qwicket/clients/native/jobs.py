@@ -141,6 +141,46 @@ class Job(JobView):
         with written(path) as file:
             self._transport.run(operations.job_archive(self._transport.api, self.id, file))
 
+    def share_with(self, account: str) -> dict[str, Any]:
+        """Let another account read the job, its program, result and events.
+
+        Args:
+            account: Name or e-mail address of the account.
+
+        Returns:
+            The share; `client.unshare(share["id"])` ends it.
+
+        Raises:
+            ApiError: There is no such account, or the job belongs to another one.
+            ClientError: The request failed.
+        """
+        operation = operations.share(self._transport.api, self.id, account=account)
+        return self._transport.run(operation)
+
+    def share_link(self, expires_s: int = operations.LINK_S) -> dict[str, Any]:
+        """Make a link with which anyone can read the job and its result, until it expires.
+
+        Args:
+            expires_s: Seconds until the link expires; by default a week, at most a year.
+
+        Returns:
+            The share; its `url`, the link, is not shown again.
+
+        Raises:
+            ApiError: The job belongs to another account.
+            Unreachable: No response arrived; `shares()` shows whether there is another link.
+        """
+        operation = operations.share(self._transport.api, self.id, life_s=expires_s)
+        return self._transport.run(operation)
+
+    def shares(self) -> list[dict[str, Any]]:
+        """Return the shares of the job, the oldest first.
+
+        Raises:
+            ClientError: The request failed.
+        """
+        return self._transport.run(operations.shares(self._transport.api, self.id))
+
     def cancel(self) -> Job:
         """Cancel the job. A waiting job is cancelled at once, a running job is requested to stop.
 

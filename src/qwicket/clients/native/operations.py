@@ -38,6 +38,8 @@ WAIT_S: Final = 3600.0
 """Default of `timeout` when waiting for a job."""
 RUN_WAIT_S: Final = 0.05
 """Default of `wait` when running a program: a small job takes one request."""
+LINK_S: Final = 7 * 86_400
+"""Default life of a link to a job."""
 _ZIP_TYPE: Final = "application/zip"
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
@@ -328,3 +330,21 @@ def archive(api: Api, job: str, part: int) -> Operation[bytes]:
 def job_archive(api: Api, job: str, file: IO[bytes]) -> Operation[None]:
     """Write the archive of a job to a file."""
     yield from api.download(f"{job_path(job)}/archive", _ZIP_TYPE, file)
+
+
+def share(
+    api: Api, job: str, *, account: str | None = None, life_s: int | None = None
+) -> Operation[dict[str, Any]]:
+    """Share a job with an account, or by a link that expires."""
+    body = {"account": account} if life_s is None else {"life_s": life_s}
+    send = api.post if life_s is None else api.post_once  # each link would be another one
+    return (yield from send(f"{job_path(job)}/shares", body, _ANY))
+
+
+def shares(api: Api, job: str | None = None) -> Operation[list[dict[str, Any]]]:
+    path = "/v1/shares" if job is None else f"{job_path(job)}/shares"
+    return (yield from api.get(path, wire.SharesBody)).shares
+
+
+def unshare(api: Api, id: str) -> Operation[None]:
+    yield from api.delete(f"/v1/shares/{quote(id, safe='')}")

@@ -25,6 +25,10 @@ class WebhooksBody(msgspec.Struct, frozen=True):
     webhooks: list[dict[str, Any]]
 
 
+class SharesBody(msgspec.Struct, frozen=True):
+    shares: list[dict[str, Any]]
+
+
 def decode(content: bytes, of: type[T]) -> T:
     """Decode the body of a response.
 

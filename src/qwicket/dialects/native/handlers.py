@@ -235,6 +235,35 @@ class Handlers(WebhookHandlers):
             self._gateway.archives, contents, request.reservation, is_head=is_head
         )
 
+    async def share_job(self, actor: Actor, request: Request[schema.jobs.NewShareBody]) -> Response:
+        """Let an account read a job, or make a link to it that expires."""
+        from qwicket.dialects.native import job_shares  # late: few servers need it
+
+        return await job_shares.share_job(self._gateway, actor, request)
+
+    async def list_shares(self, actor: Actor, request: Request[None]) -> Response:
+        """List the shares of the account's jobs."""
+        from qwicket.dialects.native import job_shares  # late: few servers need it
+
+        return await job_shares.list_shares(self._gateway, actor, None)
+
+    async def list_shares_of(self, actor: Actor, request: Request[None]) -> Response:
+        """List the shares of a job."""
+        from qwicket.dialects.native import job_shares  # late: few servers need it
+
+        return await job_shares.list_shares(self._gateway, actor, request.path_params["id"])
+
+    async def remove_share(self, actor: Actor, request: Request[None]) -> Response:
+        """End a share of a job."""
+        await self._gateway.job_shares.remove(actor, request.path_params["share"])
+        return Response(status_code=204)
+
+    async def read_shared(self, request: Request[None]) -> Response:
+        """Read the job and the result of a link."""
+        from qwicket.dialects.native import job_shares  # late: few servers need it
+
+        return await job_shares.read_shared(self._gateway, request)
+
     async def _wait(self, actor: Actor, request: Request[Any]) -> WaitResult:
         """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
         wait_s = params.seconds(request.query_params, "wait", self.limits.requests.wait_s)

@@ -87,6 +87,8 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "{provider}": ("Name of the provider.", {"type": "string"}),
     "{invitation}": ("Id of the invitation.", {"type": "string"}),
     "{reservation}": ("Id of the reservation or maintenance window.", {"type": "string"}),
+    "{secret}": ("Secret of the link.", {"type": "string"}),
+    "{share}": ("Id of the share.", {"type": "string"}),
     "{token}": ("Id of the token.", {"type": "string"}),
     "{part}": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
 }

@@ -45,6 +45,7 @@ _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
 _BRING: Final = Body(pilot_wire.bring, schema.pilots.BringBody, limit="outcome_bytes")
 _WEBHOOK: Final = json_body(schema.webhooks.AddWebhookBody)
+_SHARE: Final = json_body(schema.jobs.NewShareBody)
 _SCALER: Final = json_body(schema.pilots.ScalerBody)
 _STREAM: Final = "text/event-stream"
 _DO: Final = Handlers
@@ -143,6 +144,20 @@ ROUTES: Final[tuple[Route, ...]] = (
         _DO.cancel_group,
         _W,
         responses=(schema.groups.CancelledBody,),
+    ),
+    Route(
+        *("GET", "/jobs/{id}/shares", _DO.list_shares_of, _R), responses=(schema.jobs.ShareList,)
+    ),
+    Route(
+        *("POST", "/jobs/{id}/shares", _DO.share_job, _W, _SHARE),
+        responses=(schema.jobs.CreatedShareBody,),
+        status=201,
+    ),
+    Route("GET", "/shares", _DO.list_shares, _R, responses=(schema.jobs.ShareList,)),
+    Route("DELETE", "/shares/{share}", _DO.remove_share, _W, status=204),
+    Route(
+        *("GET", "/shared/{secret}", _DO.read_shared, Open("The path holds the secret of a link.")),
+        responses=(schema.results.SharedBody,),
     ),
     Route("GET", "/webhooks", _DO.list_webhooks, _R, responses=(schema.webhooks.WebhookList,)),
     Route(

@@ -75,12 +75,17 @@ insert into job_vendor_fields (job, body) values (:id, :vendor_fields);
 select {job} from job where id = :id;
 
 -- name: job_visible
--- A job that this account may read: its own, or one of its projects'. Primary keys only.
+-- A job that this account may read: its own, one of its projects', or one that is shared with it.
+-- Primary and unique keys only, of which a read of an own job uses the first.
 select {job} from job
 where id = :id
     and (
         account = :account
         or project in (select project from member where member.account = :account)
+        or exists (
+            select 1 from job_share
+            where job_share.job = job.id and job_share.account = :account
+        )
     );
 
 -- name: job_visible_with_vendor_fields
@@ -90,6 +95,10 @@ where id = :id
     and (
         account = :account
         or project in (select project from member where member.account = :account)
+        or exists (
+            select 1 from job_share
+            where job_share.job = job.id and job_share.account = :account
+        )
     );
 
 -- name: job_waiting_list

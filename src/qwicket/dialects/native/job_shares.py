@@ -1,0 +1,83 @@
+"""What the handlers of `/v1` do for shares of jobs. Few servers need it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+from starlette.responses import Response
+
+from qwicket import schema
+from qwicket.dialects.native import wire
+from qwicket.dialects.responses import json, json_in_thread
+from qwicket.model.errors import InvalidRequest, NoResult
+
+if TYPE_CHECKING:
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.job_shares import JobShare
+    from qwicket.model.jobs import Job
+
+_PRIVATE: Final = {
+    "Cache-Control": "no-store",
+    "Referrer-Policy": "no-referrer",
+    "X-Robots-Tag": "noindex",
+}
+"""Headers of what a secret address shows."""
+
+
+async def share_job(
+    gateway: Gateway, actor: Actor, request: Request[schema.jobs.NewShareBody]
+) -> Response:
+    """Let an account read a job, or make a link to it that expires."""
+    body, job = request.payload, request.path_params["id"]
+    if (body.account is None) == (body.life_s is None):
+        raise InvalidRequest("Give either account or life_s.", field="account")
+    url = None
+    if body.account is not None:
+        share = await gateway.job_shares.share_with(actor, job, body.account)
+    else:
+        share, secret = await gateway.job_shares.share_by_link(actor, job, body.life_s or 0)
+        url = f"{request.server_url}/v1/shared/{secret}"
+    shown = schema.jobs.CreatedShareBody(**structs.asdict(_share(share)), url=url)
+    return json(shown, 201, **{"Cache-Control": "no-store"})
+
+
+async def list_shares(gateway: Gateway, actor: Actor, job: str | None) -> Response:
+    """Return the shares of the account's jobs, or of one of them."""
+    found = await gateway.job_shares.of(actor, job)
+    return json(schema.jobs.ShareList(shares=tuple(map(_share, found))))
+
+
+async def read_shared(gateway: Gateway, request: Request[None]) -> Response:
+    """Return the job and the result of a link."""
+    job, owner = await gateway.job_shares.by_secret(request.path_params["secret"], request.address)
+    request.reservation.actor = owner
+    shown = await _shown(gateway, job, request)
+    shown.headers.update(_PRIVATE)
+    return shown
+
+
+async def _shown(gateway: Gateway, job: Job, request: Request[None]) -> Response:
+    if not job.state.is_final:
+        return json(schema.results.SharedBody(job=wire.job(job)))
+    try:
+        results = await gateway.results.of(job, request.reservation)
+    except NoResult:
+        return json(schema.results.SharedBody(job=wire.job(job)))
+    return await json_in_thread(
+        lambda: schema.results.SharedBody(job=wire.job(job), result=wire.result(*results)),
+        is_small=results.is_small,
+    )
+
+
+def _share(of: JobShare) -> schema.jobs.ShareBody:
+    return schema.jobs.ShareBody(
+        id=of.id,
+        job=of.job,
+        device=of.device,
+        account=of.account_name,
+        created_at=wire.time(of.created_at),
+        expires_at=wire.time(of.expires_at),
+    )
