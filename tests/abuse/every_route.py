@@ -221,6 +221,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/quantum-task/{arn:path}/cancel"): {"clientToken": "x"},
     ("POST", "/tokens"): {"scopes": ["jobs:read"]},
     ("POST", "/sessions"): {"backend": "simulator"},
+    ("POST", "/estimates"): SUBMISSIONS["/v1"],
     ("POST", "/webhooks"): WEBHOOK,
     ("POST", "/search/v3/resources/search"): {"query": "service_name:quantum-computing"},
     ("PUT", "/update-job"): {"qbraidJobId": "x-1", "status": "DONE", "qbraidStatus": "COMPLETED"},

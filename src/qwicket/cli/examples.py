@@ -104,6 +104,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "submit": (
         "qwicket submit bell.qasm --device simulator --shots 500 --wait",
         "qwicket submit bell.qasm --device simulator --noise aria-1 --seed 7",
+        "qwicket submit bell.qasm --device simulator --dry-run",
     ),
     "jobs": ("qwicket jobs --state failed --since 1d",),
     "job show": ("qwicket job show 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),

@@ -79,6 +79,11 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
 )
 @click.option("--name", default="", metavar="NAME", help="A name for the job.")
 @click.option("--tag", "tags", multiple=True, metavar="T", help="A word to find it by. Repeatable.")
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only show what the job would take: run time, start, cost and budgets.",
+)
 @click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
 @json_flag
 @server
@@ -96,6 +101,7 @@ def submit(
     key: str | None,
     name: str,
     tags: tuple[str, ...],
+    dry_run: bool,
     wait: bool,
     as_json: bool,
 ) -> None:
@@ -103,7 +109,8 @@ def submit(
 
     The server is that of QWICKET_URL, by default http://127.0.0.1:8000, and the token that of
     QWICKET_TOKEN. The exit status is 1 when the job was refused; with --wait it is 3 when it
-    failed, 4 when it was cancelled. The job goes on when the wait is interrupted.
+    failed, 4 when it was cancelled. The job goes on when the wait is interrupted. With --dry-run
+    nothing is submitted, and the exit status is 1 when a budget would refuse the job.
     """
     try:
         program = file.read()
@@ -117,6 +124,10 @@ def submit(
             asked["format"] = told
         if outputs:
             asked["outputs"] = outputs
+        if dry_run:
+            from qwicket.cli.estimates import print_estimate
+
+            sys.exit(print_estimate(client, program, device, shots, asked, as_json=as_json))
         job = _submitted(client, program, device, shots, asked)
         if wait:
             sys.exit(_follow(job, as_json))

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.bulk import Bulk
     from qwicket.gateway.compilation import Compilation
+    from qwicket.gateway.estimates import Estimates
     from qwicket.gateway.invitations import Invitations
     from qwicket.gateway.job_shares import JobShares
     from qwicket.gateway.key_pairs import KeyPairs
@@ -143,6 +144,13 @@ class Gateway:
         from qwicket.gateway.compilation import Compilation
 
         return Compilation(self._store, self._parsers)
+
+    @cached_property
+    def estimates(self) -> Estimates:
+        """Return what estimates jobs before they are submitted."""
+        from qwicket.gateway.estimates import Estimates
+
+        return Estimates(self._store, self._admission, self.groups, self.queue, self._now_ms)
 
     @cached_property
     def job_shares(self) -> JobShares:

@@ -259,3 +259,59 @@ class ShareList(ResponseBody, frozen=True, kw_only=True):
     """
 
     shares: tuple[ShareBody, ...]
+
+
+class BudgetNeedBody(ResponsePart, frozen=True, kw_only=True):
+    """What a job would need of a budget.
+
+    Attributes:
+        id: Id of the budget.
+        device: The only device whose jobs count; null for all.
+        unit: `jobs`, `shots`, `seconds` of the device, or `cost` in credits.
+        period: `total`, `day`, `week` or `month`.
+        maximum: What may be used in a period.
+        left: What is left in this period.
+        needed: What the job would reserve.
+        refusal: Why the budget would refuse the job; empty if it would not.
+    """
+
+    id: str
+    device: str | None = None
+    unit: str = ""
+    period: str = ""
+    maximum: float = 0.0
+    left: float = 0.0
+    needed: float = 0.0
+    refusal: str = ""
+
+
+class EstimateBody(ResponseBody, frozen=True, kw_only=True):
+    """What a job would take if it were submitted now.
+
+    Attributes:
+        device: Name of the device.
+        format: Format of the program.
+        shots: Shots per circuit.
+        circuits: Number of circuits.
+        qubits: Number of qubits of the widest circuit.
+        run_s: Run time in seconds.
+        waiting: Number of jobs that wait for the device.
+        starts_in_s: Time in seconds until it starts; null if unknown.
+        starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
+        starts_before_s: End of this interval.
+        cost: Cost in credits; null if the device has none.
+        budgets: Budgets of the token's project that would count it.
+    """
+
+    device: str
+    format: str = ""
+    shots: int = 0
+    circuits: int = 0
+    qubits: int = 0
+    run_s: float = 0.0
+    waiting: int = 0
+    starts_in_s: float | None = None
+    starts_after_s: float | None = None
+    starts_before_s: float | None = None
+    cost: float | None = None
+    budgets: tuple[BudgetNeedBody, ...] = ()

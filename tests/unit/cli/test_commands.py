@@ -107,7 +107,7 @@ CONTRACT: Final = {
     "unreserve": ADMIN | {"--series"},
     "submit": REMOTE
     | {"--device", "--shots", "--format", "--engine", "--input", "--noise", "--seed", "--output"}
-    | {"--key", "--name", "--tag", "--wait", "--json"},
+    | {"--key", "--name", "--tag", "--dry-run", "--wait", "--json"},
     "jobs": REMOTE | FILTERS | {"--limit", "--json"},
     "job show": REMOTE | {"--all", "--compiled", "--json", "--part"},
     "job cancel": MANY,

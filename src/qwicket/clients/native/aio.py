@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.client import Filters, JobAction, Options
     from qwicket.clients.native.programs import Program
     from qwicket.clients.native.results import Result
+    from qwicket.schema.jobs import EstimateBody
 
     Progress = bool | Callable[["AsyncJob"], None]
 
@@ -70,6 +71,16 @@ class AsyncClient:
         operations.check_options("submit", options)
         operation = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return AsyncJob(self._transport, await self._transport.run(operation))
+
+    async def estimate(
+        self, program: Program, device: str, *, shots: int = 1000, **options: Unpack[Options]
+    ) -> EstimateBody:
+        """Return what a submission would take now; see `Client.estimate`."""
+        operations.check_options("estimate", options)
+        api = self._transport.api
+        return await self._transport.run(
+            operations.estimate(api, program, device, shots=shots, **options)
+        )
 
     async def job(self, id: str, *, everybody: bool = False) -> AsyncJob:
         """Return a job by its id; see `Client.job`."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.config import Settings
     from qwicket.clients.native.events import Change
     from qwicket.clients.native.programs import Program
+    from qwicket.schema.jobs import EstimateBody
 
 __all__ = [
     "DEFAULT_URL",
@@ -233,6 +234,35 @@ class Client:
         operations.check_options("submit", options)
         operation = operations.submit(self._transport.api, program, device, shots=shots, **options)
         return Job(self._transport, self._transport.run(operation))
+
+    def estimate(
+        self,
+        program: Program,
+        device: str,
+        *,
+        shots: int = 1000,
+        **options: Unpack[Options],
+    ) -> EstimateBody:
+        """Return what a submission would take now; nothing is submitted.
+
+        Args:
+            program: As for `submit`.
+            device: Name of the device.
+            shots: Shots per circuit.
+            options: As for `submit`.
+
+        Returns:
+            Run time, start, cost, and the budgets that would count it, with the reason of those
+            that would refuse it.
+
+        Raises:
+            ApiError: The server would refuse the submission for another reason than a budget.
+        """
+        operations.check_options("estimate", options)
+        api = self._transport.api
+        return self._transport.run(
+            operations.estimate(api, program, device, shots=shots, **options)
+        )
 
     def job(self, id: str, *, everybody: bool = False) -> Job:
         """Return a job by its id, also one that another process submitted.

@@ -23,6 +23,7 @@ from qwicket.clients.native.errors import (
 )
 from qwicket.clients.native.programs import bound, read
 from qwicket.clients.native.protocol import HOLD_S, Operation, Pause
+from qwicket.schema.jobs import EstimateBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -152,9 +153,49 @@ def submit(
     """
     if not 0.0 <= wait < math.inf:
         raise ClientError(f"wait must be a number of seconds from 0, not {wait!r}.")
+    asked: dict[str, Any] = {
+        "format": format,
+        "seed": seed,
+        "noise": noise,
+        "engine": engine,
+        "inputs": inputs,
+    }
+    asked |= {"outputs": outputs, "name": name, "tags": tags}
+    body = _submission(program, device, shots, **asked)
+    key = key or secrets.token_hex(16)
+    hold_s = min(wait, HOLD_S)
+    path = f"/v1/jobs?wait={hold_s:.3f}&include=result" if hold_s else "/v1/jobs"
+    return (yield from api.post(path, body, _ANY, key=key, hold_s=hold_s))
+
+
+def estimate(
+    api: Api, program: Program, device: str, *, shots: int = 1000, **options: Any
+) -> Operation[EstimateBody]:
+    """Estimate a job with the options of a submission; nothing is stored."""
+    for name in ("key", "wait"):
+        options.pop(name, None)
+    body = _submission(program, device, shots, **options)
+    return (yield from api.post("/v1/estimates", body, EstimateBody))
+
+
+def _submission(
+    program: Program,
+    device: str,
+    shots: int,
+    *,
+    format: str | None = None,
+    seed: int | None = None,
+    noise: str | None = None,
+    engine: str = "",
+    inputs: Mapping[str, float] | None = None,
+    outputs: Sequence[str] = ("counts",),
+    name: str = "",
+    tags: Sequence[str] = (),
+) -> dict[str, Any]:
+    """Return the body of a submission."""
     program, values = bound(program, inputs or {})
     source, format = read(program, format)
-    body = {
+    return {
         "program": source,
         "device": device,
         "shots": shots,
@@ -167,10 +208,6 @@ def submit(
         "name": name,
         "tags": list(tags),
     }
-    key = key or secrets.token_hex(16)
-    hold_s = min(wait, HOLD_S)
-    path = f"/v1/jobs?wait={hold_s:.3f}&include=result" if hold_s else "/v1/jobs"
-    return (yield from api.post(path, body, _ANY, key=key, hold_s=hold_s))
 
 
 def check_options(function: str, options: Mapping[str, Any]) -> None:

@@ -127,18 +127,27 @@ def asked(query: Mapping[str, str], shots_limit: int) -> dict[str, Any]:
 
 
 def estimate(
-    actor: Actor, asked: dict[str, Any], run_s: float, queue_s: float, now: int
+    actor: Actor,
+    asked: dict[str, Any],
+    run_s: float,
+    queue_s: float,
+    now: int,
+    cost: float | None,
 ) -> dict[str, Any]:
-    """Return the estimate of a job, with the keys of clients and of IonQ's document."""
+    """Return the estimate of a job, with the keys of clients and of IonQ's document.
+
+    A cost is in credits. Without one it is zero, in a currency because the shape needs one.
+    """
+    unit = "usd" if cost is None else "credits"
     inputs = {key: value for key, value in asked.items() if key != "type"}
     context = {key: value for key, value in asked.items() if key != "session"}
     return {
         "input_values": inputs,
         "estimate_context": {**context, "organization": ORGANIZATION, "project": actor.project},
-        "estimated_cost": 0.0,
-        "estimated_total_cost": 0.0,
-        "cost_unit": "usd",
-        "estimated_unit": "usd",
+        "estimated_cost": cost or 0.0,
+        "estimated_total_cost": cost or 0.0,
+        "cost_unit": unit,
+        "estimated_unit": unit,
         "estimated_execution_time": round(1000 * run_s),
         "current_predicted_queue_time": round(1000 * queue_s),
         "estimated_at": (format_time(now) or "").replace("Z", "+00:00"),  # Python 3.10 reads no Z

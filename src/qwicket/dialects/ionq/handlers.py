@@ -287,7 +287,7 @@ class Handlers:
         return json({"ids": ids, "status": "deleted"})
 
     async def estimate_job(self, actor: Actor, request: Request[None]) -> Response:
-        """Estimate the time of a job."""
+        """Estimate the time and the cost of a job."""
         asked = catalogue.asked(request.query_params, self.limits.jobs.shots)
         name = wire.device_name(asked["backend"])
         view = await self._gateway.devices.get(name, wire.DIALECT)
@@ -295,7 +295,9 @@ class Handlers:
             view, asked["qubits"], (asked["1q_gates"], asked["2q_gates"]), asked["shots"]
         )
         queue_s = await self._queue_s(view.device)
-        return json(catalogue.estimate(actor, asked, run_s, queue_s, _now()))
+        price = view.device.spec.cost
+        cost = price.of(1, asked["shots"], run_s) if price is not None else None
+        return json(catalogue.estimate(actor, asked, run_s, queue_s, _now(), cost))
 
     async def read_cost(self, actor: Actor, request: Request[None]) -> Response:
         """Read the cost of a job."""

@@ -235,6 +235,13 @@ class Handlers(WebhookHandlers):
             self._gateway.archives, contents, request.reservation, is_head=is_head
         )
 
+    async def estimate_job(self, actor: Actor, request: Request[Submission]) -> Response:
+        """Estimate run time, start and cost of a job, and which budget would refuse it."""
+        from qwicket.dialects.native import estimates  # late: few clients ask
+
+        found = await self._gateway.estimates.of(actor, request.payload)
+        return json(estimates.estimate(found, actor.project))
+
     async def share_job(self, actor: Actor, request: Request[schema.jobs.NewShareBody]) -> Response:
         """Let an account read a job, or make a link to it that expires."""
         from qwicket.dialects.native import job_shares  # late: few servers need it

@@ -146,6 +146,10 @@ ROUTES: Final[tuple[Route, ...]] = (
         responses=(schema.groups.CancelledBody,),
     ),
     Route(
+        *("POST", "/estimates", _DO.estimate_job, _W, _SUBMISSION),
+        responses=(schema.jobs.EstimateBody,),
+    ),
+    Route(
         *("GET", "/jobs/{id}/shares", _DO.list_shares_of, _R), responses=(schema.jobs.ShareList,)
     ),
     Route(

@@ -157,15 +157,16 @@ class Handlers(CommonHandlers):
         return _success(counts)
 
     async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
-        """Estimate the cost of a job: 0."""
+        """Estimate the cost of a job in credits, without that of its run time; 0 without a cost."""
         asked = request.query_params
         view = await self._device(asked.get("deviceQrn", ""))
         shots = params.integer(asked, "shots", submissions.DEFAULT_SHOTS, self.limits.jobs.shots)
+        price = view.device.spec.cost
         return _success(
             {
                 "pricingAvailable": True,
                 "deviceQrn": ids.qrn(view.device),
-                "estimatedCost": 0,
+                "estimatedCost": price.of(1, shots, 0.0) if price is not None else 0,
                 "shots": shots,
                 "pricingModel": "fixed",
             }

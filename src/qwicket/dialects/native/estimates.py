@@ -1,0 +1,49 @@
+"""What `/v1` shows of the estimate of a job."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket import schema
+from qwicket.model.budgets import shown
+
+if TYPE_CHECKING:
+    from qwicket.gateway.estimates import BudgetNeed, JobEstimate
+
+
+def estimate(of: JobEstimate, project: str) -> schema.jobs.EstimateBody:
+    """Return an estimate for a job of a project."""
+    job, forecast = of.job, of.forecast
+    earliest_s, latest_s = forecast.interval or (None, None)
+    return schema.jobs.EstimateBody(
+        device=job.device,
+        format=job.format,
+        shots=job.shots,
+        circuits=job.n_circuits,
+        qubits=job.n_qubits,
+        run_s=job.est_seconds,
+        waiting=len(forecast.positions),
+        starts_in_s=_rounded(forecast.start_in_s_of(project)),
+        starts_after_s=_rounded(earliest_s),
+        starts_before_s=_rounded(latest_s),
+        cost=of.cost,
+        budgets=tuple(map(_need, of.budgets)),
+    )
+
+
+def _need(of: BudgetNeed) -> schema.jobs.BudgetNeedBody:
+    budget = of.found.budget
+    return schema.jobs.BudgetNeedBody(
+        id=budget.id,
+        device=budget.device or None,
+        unit=budget.unit,
+        period=budget.period,
+        maximum=shown(budget.unit, budget.maximum),
+        left=of.left,
+        needed=of.needed,
+        refusal=of.refusal,
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 3)

@@ -1,0 +1,115 @@
+"""Estimates of jobs before they are submitted: run time, start, cost and budgets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from qwicket.model.accounts import Scope
+from qwicket.model.budgets import shown, use
+from qwicket.model.errors import BudgetSpent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.gateway.admission import Admission
+    from qwicket.gateway.groups import Groups
+    from qwicket.gateway.queue import Queue
+    from qwicket.model.accounts import Actor
+    from qwicket.model.budgets import NamedBudget, Use
+    from qwicket.model.jobs import NewJob, Submission
+    from qwicket.scheduling import Forecast
+    from qwicket.store import Store
+
+
+class BudgetNeed(NamedTuple):
+    """What a job would need of a budget.
+
+    Attributes:
+        found: The budget.
+        left: What is left of it now, in its unit.
+        needed: What the job would reserve, in its unit.
+        refusal: Why it would refuse the job; empty if it would not.
+    """
+
+    found: NamedBudget
+    left: float
+    needed: float
+    refusal: str
+
+
+class JobEstimate(NamedTuple):
+    """What a job would take.
+
+    Attributes:
+        job: The job as it would be stored.
+        cost: Its cost in credits; None if its device has none.
+        forecast: The forecast of the device's queue.
+        budgets: Budgets that would count it.
+    """
+
+    job: NewJob
+    cost: float | None
+    forecast: Forecast
+    budgets: list[BudgetNeed]
+
+
+class Estimates:
+    """Estimates jobs with all checks of a submission.
+
+    Args:
+        store: The database.
+        admission: Checks the submission and estimates its run time.
+        groups: Finds the group that the job would join.
+        queue: Forecasts the start.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        admission: Admission,
+        groups: Groups,
+        queue: Queue,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._admission = admission
+        self._groups = groups
+        self._queue = queue
+        self._now_ms = now_ms
+
+    async def of(self, actor: Actor, submission: Submission) -> JobEstimate:
+        """Return what a submission would take now.
+
+        Raises:
+            QwicketError: The submission is invalid, as in `Jobs.submit`; a budget that would refuse
+                it is no error.
+        """
+        actor.require(Scope.JOBS_WRITE)
+        submission = self._admission.complete(submission)
+        if submission.group is not None:
+            await self._groups.get(actor, submission.group)
+        job = await self._admission.admit(actor, submission)
+        needed = use(1, job.shots * job.n_circuits, job.est_seconds, job.cost)
+        budgets = [
+            self._need(each, needed)
+            for each in await self._store.budgets.of_account(actor.account)
+            if each.budget.project == actor.project and each.budget.device in ("", job.device)
+        ]
+        return JobEstimate(
+            job,
+            shown("cost", needed.cost) if job.cost is not None else None,
+            await self._queue.forecast(job.device),
+            budgets,
+        )
+
+    def _need(self, found: NamedBudget, needed: Use) -> BudgetNeed:
+        budget, now = found.budget, self._now_ms()
+        amount: int = getattr(needed, budget.unit)
+        refusal = ""
+        try:
+            budget.take(needed, found.project, now)
+        except BudgetSpent as spent:
+            refusal = spent.detail
+        left = max(0, budget.maximum - budget.used_at(now))
+        return BudgetNeed(found, shown(budget.unit, left), shown(budget.unit, amount), refusal)

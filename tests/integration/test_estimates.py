@@ -1,0 +1,109 @@
+"""Estimates before a submission: over HTTP, from the client, the command and vendors' routes."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import qwicket
+from abuse.every_route import SignedIn
+from support.programs import BELL, slow
+from support.server import LiveServer, run_cli
+
+JOB: dict[str, Any] = {"device": "simulator", "program": BELL, "shots": 100}
+
+
+def count(http: httpx.Client) -> int:
+    return len(http.get("/v1/jobs").json()["jobs"])
+
+
+def test_an_estimate_says_what_a_job_would_take_and_stores_nothing(server: LiveServer) -> None:
+    with server.client(server.token(server.unused("estimator"))) as http:
+        found = http.post("/v1/estimates", json=JOB)
+        assert found.status_code == 200, found.text
+        body = found.json()
+        assert (body["device"], body["shots"], body["circuits"]) == ("simulator", 100, 1)
+        assert (body["qubits"], body["cost"], body["budgets"]) == (2, None, [])
+        assert 0 < body["run_s"] < 1
+        longer = http.post("/v1/estimates", json={**JOB, "program": slow()}).json()
+        assert longer["run_s"] > 100 * body["run_s"]
+        assert count(http) == 0
+
+
+@pytest.mark.parametrize(
+    ("change", "status"),
+    [
+        ({"device": "nothing"}, 404),
+        ({"shots": 0}, 400),
+        ({"program": "no program"}, 400),
+        ({"group": "01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"}, 404),
+        ({"unheard": 1}, 400),
+    ],
+)
+def test_what_a_submission_refuses_an_estimate_refuses_alike(
+    server: LiveServer, change: dict[str, Any], status: int
+) -> None:
+    with server.client() as http:
+        answers = [
+            http.post(path, json={**JOB, **change}) for path in ("/v1/estimates", "/v1/jobs")
+        ]
+    assert [each.status_code for each in answers] == [status] * 2
+    assert answers[0].json()["detail"] == answers[1].json()["detail"]
+
+
+def test_an_estimate_names_the_budget_that_would_refuse(server: LiveServer, tmp_path: Path) -> None:
+    name = server.unused("spender")
+    token = server.token(name)
+
+    async def limit(admin: Any) -> None:
+        await admin.budgets.put(name, "shots", "week", 250)
+        await admin.budgets.put(name, "jobs", "total", 5, device="clifford")
+
+    server.as_admin(limit)
+    with server.client(token) as http:
+        (need,) = http.post("/v1/estimates", json=JOB).json()["budgets"]
+        assert (need["unit"], need["period"], need["maximum"]) == ("shots", "week", 250)
+        assert (need["left"], need["needed"], need["refusal"]) == (250, 100, "")
+        (need,) = http.post("/v1/estimates", json={**JOB, "shots": 251}).json()["budgets"]
+        refused = http.post("/v1/jobs", json={**JOB, "shots": 251})
+        assert (refused.status_code, refused.json()["detail"]) == (403, need["refusal"])
+        on_other = http.post("/v1/estimates", json={**JOB, "device": "clifford"}).json()
+        assert {each["unit"] for each in on_other["budgets"]} == {"shots", "jobs"}
+    with qwicket.connect(server.url, token) as client:
+        estimate = client.estimate(BELL, "simulator", shots=200)
+        assert (estimate.budgets[0].needed, estimate.budgets[0].refusal) == (200, "")
+    file = tmp_path / "bell.json"
+    file.write_text(json.dumps(BELL))
+    env = {"QWICKET_URL": server.url, "QWICKET_TOKEN": token}
+    words = ("submit", str(file), "--device", "simulator", "--dry-run", "--shots")
+    done = run_cli(*words, "100", env=env)
+    assert done.returncode == 0, done.stderr
+    assert "needs 100 of 250 shots left (250 a week)" in done.stdout
+    done = run_cli(*words, "300", env=env)
+    assert done.returncode == 1
+    assert "The budget of 250 shots a week" in done.stderr
+    assert json.loads(run_cli(*words, "9", "--json", env=env).stdout)["shots"] == 9
+    with server.client(token) as http:
+        assert count(http) == 0
+
+
+def test_vendors_estimates_have_the_cost_of_the_device(server: LiveServer) -> None:
+    with httpx.Client(base_url=server.url, timeout=60) as http:
+        signed = SignedIn(http, server.token())
+        ionq = http.get(
+            "/ionq/v0.4/jobs/estimate",
+            params={"backend": "simulator", "shots": 100},
+            headers=signed.headers("/ionq/v0.4"),
+        ).json()
+        assert (ionq["estimated_cost"], ionq["cost_unit"]) == (0.0, "usd")
+        assert ionq["estimated_execution_time"] >= 0
+        qbraid = http.get(
+            "/qbraid/api/v1/jobs/cost-estimate",
+            params={"deviceQrn": "qbraid:qbraid:sim:statevector", "shots": 100},
+            headers=signed.headers("/qbraid/api/v1"),
+        ).json()
+        assert qbraid["data"]["estimatedCost"] == 0
