@@ -85,6 +85,7 @@ _GROUP_ASKS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+LINK = {"life_s": 60}
 WEBHOOK = {"url": "https://webhook.invalid/"}
 """No name ends with `.invalid` (RFC 2606), so nothing is sent."""
 
@@ -118,6 +119,10 @@ class Ask(NamedTuple):
     @property
     def names_a_webhook(self) -> bool:
         return self.path.startswith("/webhooks/")
+
+    @property
+    def names_a_share(self) -> bool:
+        return self.path.startswith("/shares/")
 
     @property
     def is_bulk(self) -> bool:
@@ -221,6 +226,7 @@ _BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PUT", "/quantum-task/{arn:path}/cancel"): {"clientToken": "x"},
     ("POST", "/tokens"): {"scopes": ["jobs:read"]},
     ("POST", "/sessions"): {"backend": "simulator"},
+    ("POST", "/jobs/{id}/shares"): LINK,
     ("POST", "/estimates"): SUBMISSIONS["/v1"],
     ("POST", "/webhooks"): WEBHOOK,
     ("POST", "/search/v3/resources/search"): {"query": "service_name:quantum-computing"},
@@ -295,6 +301,10 @@ class SignedIn:
     def webhook(self, http: httpx.Client) -> str:
         """Add a webhook for all devices; return its id."""
         return str(self.post(http, "/v1", "/webhooks", WEBHOOK)["id"])
+
+    def share(self, http: httpx.Client, job: str) -> str:
+        """Make a link to a job; return the id of the share."""
+        return str(self.post(http, "/v1", f"/jobs/{job}/shares", LINK)["id"])
 
     def group(self, http: httpx.Client, prefix: str) -> str:
         """Open a group for that device; return its id."""

@@ -80,6 +80,9 @@ class World(NamedTuple):
             if ask.method != "DELETE":  # a project has only some
                 self.full.send(self.http, Ask("/v1", "DELETE", "/webhooks/{id}"), webhook, "")
             return answer
+        if ask.names_a_share:
+            share = self.full.share(self.http, self.full.submit(self.http, prefix))
+            return self.full.send(self.http, ask, share, "")
         if ask.method != "GET" and ask.names_a_job:
             job = self.full.submit(self.http, prefix)
             group = self.full.group(self.http, prefix) if group else ""
