@@ -268,6 +268,11 @@ class Way(NamedTuple):
         return isinstance(self.access, Open)
 
     @property
+    def holds_credentials(self) -> bool:
+        """Whether its body is the credential, which integration tests of their own send."""
+        return (self.method, self.path) == ("POST", "/accounts")
+
+    @property
     def is_an_agents(self) -> bool:
         """Whether a lab's token is for it, and no other."""
         return self.access == Scope.DEVICES_SERVE

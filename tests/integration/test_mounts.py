@@ -322,7 +322,9 @@ CONSTANT = ("sdk-version", "openapi.json")
 def test_a_failure_shows_its_id_and_nothing_else(
     dialect: Dialect, caplog: pytest.LogCaptureFixture
 ) -> None:
-    for way in (way for way in of_dialect(dialect) if not way.path.endswith(CONSTANT)):
+    for way in of_dialect(dialect):
+        if way.path.endswith(CONSTANT) or way.holds_credentials:
+            continue
         caplog.clear()
         check_failure(in_process(way.method, way.url("x")), dialect.said, caplog)
 
