@@ -47,6 +47,7 @@ def test_a_token_is_made_shown_once_listed_and_refused_at_once_when_revoked(
     assert (answer.status_code, answer.headers["cache-control"]) == (201, "no-store")
     token = answer.json()
     secret = token.pop("secret")
+    assert token.pop("aws_key_id") is None
     assert token["devices"] == ["simulator"]
     assert token["expires_at"] > token["created_at"]
     listed = maker.get("/v1/tokens")

@@ -207,6 +207,17 @@ def test_the_commands_change_all_jobs_that_fit(
     assert call(idle, who, "cancel", *fitting, "--yes").stdout == "3 jobs cancelled\n"
 
 
+def test_without_an_administrators_token_all_finds_ones_own(
+    idle: LiveServer, client: Client, token: str, name: str
+) -> None:
+    client.submit(BELL, "simulator")
+    done = call(idle, token, "hold", "--all", "--device", "simulator", "--yes")
+    assert done.stdout == "1 job held\n", done.stderr
+    refused = call(idle, token, "release", "--all", "--account", name, "--yes")
+    assert (refused.returncode, "need an administrator's token" in refused.stderr) == (2, True)
+    assert client.jobs()[0].body.held_by == "owner"
+
+
 @pytest.mark.parametrize(
     ("words", "said"),
     [

@@ -198,7 +198,9 @@ def delete(connect: Connect, job_id: str) -> None:
 
 def _change(selection: _Selection, action: JobAction, priority: int | None = None) -> None:
     with selection.connect() as client:
-        everybody = selection.everybody and (action == "requeue" or is_admin(client))
+        everybody = selection.everybody and (
+            action == "requeue" or is_admin(client, selection.filters)
+        )
         if selection.ids:
             for each in selection.ids:
                 _change_one(client.job(each, everybody=everybody), action, priority, selection)

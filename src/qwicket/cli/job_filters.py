@@ -26,9 +26,18 @@ of_everybody = click.option(
 )
 
 
-def is_admin(client: Client) -> bool:
-    """Return whether the token of a client is an administrator's."""
-    return "admin" in client.account()["token"]["scopes"]
+def is_admin(client: Client, filters: Filters | None = None) -> bool:
+    """Return whether the token of a client is an administrator's.
+
+    Raises:
+        click.UsageError: It is not, and the filters name an account or a project: without them,
+            other jobs would be found.
+    """
+    if "admin" in client.account()["token"]["scopes"]:
+        return True
+    if filters is not None and (filters.pop("account", None) or filters.pop("project", None)):
+        raise click.UsageError("--account and --project need an administrator's token.")
+    return False
 
 
 def job_filters(command: F) -> F:

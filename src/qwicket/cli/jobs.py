@@ -40,7 +40,7 @@ def jobs(
 ) -> None:
     """List your jobs, or those of everybody, the newest first."""
     with connect() as client:
-        if everybody and is_admin(client):
+        if everybody and is_admin(client, filters):
             found = client.jobs(limit, everybody=True, **filters)
             rows = [Row(each.info, (_owner(each), *cells(each.body))) for each in found]
             print_rows(rows, ("account", *HEADINGS), as_json)
