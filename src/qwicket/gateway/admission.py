@@ -15,7 +15,6 @@ from qwicket.circuits import twins
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
 from qwicket.circuits.summary import Checked, Summary
-from qwicket.gateway.compilation import in_gates_of
 from qwicket.gateway.program_checks import check_format, check_program, in_its_format
 from qwicket.gateway.refusals import device_off, no_device, no_noise_model
 from qwicket.gateway.ttl_cache import TTLCache
@@ -391,6 +390,8 @@ class Admission:
             except InvalidProgram as error:
                 raise in_its_format(error, submission, device) from None
         check_program(checked.summary, submission, device, self.circuits_limit(device))
+        from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
+
         return await in_gates_of(device, checked, self._parsers, actor.account)
 
     async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
-from qwicket import devices, pages
+from qwicket import devices
 from qwicket.compute import ClusterUnavailable, LocalCompute, ParserPool
 from qwicket.compute.memory import available_bytes
 from qwicket.dialects import DialectSettings, mounts, shown_by
@@ -49,6 +49,8 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.server.settings import Settings
 
+_PAGES: Final = "qwicket.pages.routes:application"
+"""Makes the pages under `/ui`, which are imported with their first request."""
 _MEMORY_SHARE: Final = 0.8
 _RESPONSE_MARGIN_BYTES: Final = 16 << 20
 
@@ -202,7 +204,7 @@ class App:
             **dialects,
             "": with_browser_redirect(dialects[""]),
             **docs(dialects),
-            "/ui": DialectOnDemand(pages.APPLICATION, gateway, dialect_settings),
+            "/ui": DialectOnDemand(_PAGES, gateway, dialect_settings),
             **probes(
                 lambda: self._is_ready and store.is_alive,
                 gateway.auth.by_token,
