@@ -133,7 +133,7 @@ class AsyncClient:
     async def add_webhook(
         self, url: str, events: Sequence[str] | None = None, device: str | None = None
     ) -> dict[str, Any]:
-        """Register an address that is told of jobs; see `Client.add_webhook`."""
+        """Register an address that receives events of jobs; see `Client.add_webhook`."""
         operation = operations.add_webhook(self._transport.api, url, events, device)
         return await self._transport.run(operation)
 

@@ -269,7 +269,7 @@ class Client:
 
         Args:
             id: Id of the job.
-            everybody: Read and change it as an administrator, whoever submitted it. Only its
+            everybody: Read and change it as an administrator, also one of another account. Only its
                 account and those of its project can wait for it and read its result.
 
         Raises:
@@ -362,7 +362,7 @@ class Client:
     def add_webhook(
         self, url: str, events: Sequence[str] | None = None, device: str | None = None
     ) -> dict[str, Any]:
-        """Register an address that is told when jobs of the token's project change.
+        """Register an address that receives an event when jobs of the token's project change.
 
         Args:
             url: Address that receives the events.
