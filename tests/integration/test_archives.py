@@ -19,7 +19,7 @@ import pytest
 import qwicket
 from qwicket.clients.native import ApiError, Client, InvalidArchive, Result, read_archive
 from qwicket.model.ids import new_id
-from support import xanadu
+from support import braket, xanadu
 from support.programs import BELL, slow
 from support.server import LiveServer, cli, run_cli, server_on
 
@@ -90,6 +90,30 @@ def test_every_kind_of_result_is_the_same_from_an_archive(client: Client, tmp_pa
         job.archive(path)
         with read_archive(path) as archive:
             assert_equal(archive.result, result)
+
+
+@pytest.mark.parametrize("shots", [0, 20])
+def test_the_result_types_of_a_braket_task_are_arrays_of_its_archive(
+    server: LiveServer, tmp_path: Path, shots: int
+) -> None:
+    exact = ["state_vector", "probability", "density_matrix", "expectation x(q[0])"]
+    kinds = exact if not shots else ["sample z(q[0])", "probability q[0]", "variance y(q[1])"]
+    text = braket.BELL + "".join(f"\n#pragma braket result {kind}" for kind in kinds)
+    server.token()
+    pair = server.admin("token", "create", "--user", "ada", "--aws")
+    body = braket.body(action=braket.action(text), shots=shots)
+    sign = braket.Signature(pair, "braket")
+    with server.client() as http, qwicket.connect(server.url, server.token()) as client:
+        answer = http.post("/braket/quantum-task", content=json.dumps(body), auth=sign)
+        job = client.job(answer.json()["quantumTaskArn"].rpartition("/")[2])
+        arrays = job.result(timeout=60).arrays
+        job.archive(tmp_path / "task.zip")
+    assert len([name for name in arrays if name.startswith("value")]) == len(kinds)
+    with read_archive(tmp_path / "task.zip") as archive:
+        (part,) = archive.parts()
+        assert sorted(part.arrays) == sorted(arrays)
+        for name, array in arrays.items():
+            np.testing.assert_array_equal(part.arrays[name], array)
 
 
 def test_a_job_without_a_result_has_an_archive_and_one_that_runs_has_none(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -18,13 +18,14 @@ from qwicket import engines
 from qwicket.gateway.admin import Admin
 from support import xanadu
 from support.agents import Lab
-from support.pilots import RawPilot, compute_token, pilot
-from support.processes import is_alive
+from support.pilots import LivePilot, RawPilot, compute_token, pilot
+from support.processes import busy_children, is_alive
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
 QASM = 'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c; h q[0]; c = measure q;'
+WARM_TICKS = 30
 SAMPLES = {"outputs": ["samples"], "shots": 10}
 RYDBERG = {
     "experiment_0": {
@@ -66,6 +67,15 @@ def submit(http: httpx.Client, program: Any = BELL, **changes: Any) -> str:
 def read(http: httpx.Client, job: str, wait: float = 0) -> dict[str, Any]:
     found: dict[str, Any] = http.get(f"/v1/jobs/{job}", params={"wait": wait}).json()
     return found
+
+
+def computes(live: LivePilot, jobs: int = 1, *, or_if: Callable[[], bool] = lambda: False) -> None:
+    """Wait until a pilot computes: the server's state says only that a job was sent to it."""
+    until(
+        lambda: len(busy_children(live.process.pid, above_ticks=WARM_TICKS)) >= jobs or or_if(),
+        "it computes",
+        timeout_s=60,
+    )
 
 
 def events(http: httpx.Client, job: str) -> list[str]:
@@ -133,7 +143,7 @@ def test_a_cancelled_job_ends_at_once_with_its_process(
 ) -> None:
     with pilot(lone, tmp_path) as live:
         job = submit(http, slow(25, 4000))
-        until(lambda: read(http, job)["state"] == "running", "it runs")
+        computes(live)
         (busy, *_) = before = live.workers()
         http.post(f"/v1/jobs/{job}/cancel")
         assert read(http, job, wait=PROMPT_S)["state"] == "cancelled"
@@ -148,8 +158,8 @@ def test_a_pilot_that_stops_ends_its_jobs_and_gives_the_rest_back(
 ) -> None:
     with pilot(lone, tmp_path, "--slots", "2", "--grace", "3") as live:
         long, short = submit(http, slow(25, 4000)), submit(http, slow(20, 60))
-        until(lambda: read(http, long)["state"] == "running", "it runs")
-        until(lambda: read(http, short)["state"] != "queued", "it is taken")
+        computes(live)
+        computes(live, 2, or_if=lambda: read(http, short)["state"] == "completed")
         assert live.stop() == 0
         assert read(http, short)["state"] == "completed"
         assert read(http, long)["state"] == "queued"
@@ -162,7 +172,7 @@ def test_a_second_signal_gives_running_jobs_back_at_once(
 ) -> None:
     with pilot(lone, tmp_path, "--grace", "600") as live:
         job = submit(http, slow(22, 8000))
-        until(lambda: read(http, job)["state"] == "running", "it runs")
+        computes(live)
         live.process.terminate()
         time.sleep(1)
         assert live.process.poll() is None, (events(http, job), live.said())
@@ -175,7 +185,7 @@ def test_a_pilot_of_the_same_name_does_not_take_over_the_jobs_of_a_killed_one(
 ) -> None:
     with pilot(lone, tmp_path, "--name", "node1") as first:
         job = submit(http, slow(22, 60))
-        until(lambda: read(http, job)["state"] == "running", "it runs")
+        computes(first)
         first.kill()
         with pilot(lone, tmp_path, "--name", "node1") as second:
             found = read(http, job, wait=60)
@@ -445,7 +455,7 @@ def test_a_pilot_goes_on_after_a_restart_of_its_server(tmp_path: Path) -> None:
     live_server = LiveServer(tmp_path / "server", "--workers", "0", "--lease-s", "8")
     with pilot(live_server, tmp_path) as live, live_server.client() as client:
         running = submit(client, slow(22, 120))
-        until(lambda: read(client, running)["state"] == "running", "it runs")
+        computes(live)
         live_server.kill()
         live_server.start()
         assert read(client, running, wait=60)["state"] == "completed"

@@ -51,10 +51,15 @@ def user_ticks(pid: int) -> int:
 
 def busy_child(pid: int, *, above_ticks: int) -> int | None:
     """Return a child that computes now, and has computed longer than one that only warms up."""
+    busy = busy_children(pid, above_ticks=above_ticks)
+    return busy[0] if busy else None
+
+
+def busy_children(pid: int, *, above_ticks: int) -> list[int]:
+    """Return the children that compute now, and have computed longer than ones that warm up."""
     before = {child: user_ticks(child) for child in children_of(pid)}
     threading.Event().wait(0.05)
-    busy = [pid for pid, spent in before.items() if user_ticks(pid) > spent > above_ticks]
-    return busy[0] if busy else None
+    return [child for child, spent in before.items() if user_ticks(child) > spent > above_ticks]
 
 
 def processor_ns(pid: int) -> int:

@@ -177,7 +177,7 @@ class AgentScheduler:
 
     async def leave(self, agent: str) -> list[Job]:
         """Queue the jobs of an agent that leaves again, and delete the agent."""
-        return await self._store.leases.void_runner(agent, self._now_ms())
+        return await self._store.leases.void_runner(agent, self._now_ms(), "its agent left")
 
     async def _counted(self, write: Awaitable[Job]) -> Job:
         try:

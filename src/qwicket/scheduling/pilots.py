@@ -224,7 +224,7 @@ class PilotScheduler:
     async def leave(self, pilot: str) -> list[Job]:
         """Queue the jobs of a pilot that leaves again, and delete the pilot."""
         self._end(pilot)
-        return await self._store.leases.void_runner(pilot, self._now_ms())
+        return await self._store.leases.void_runner(pilot, self._now_ms(), "its worker left")
 
     async def _written(self, lease: Lease, write: Awaitable[Job]) -> tuple[str, JobState | None]:
         try:

@@ -286,7 +286,8 @@ class App:
         if self._store is not None:
             # If this fails, other servers notice that the heartbeat has stopped.
             with contextlib.suppress(QwicketError):
-                await self._store.leases.void_runner(self._runner.id, now_ms())
+                runner = self._runner.id
+                await self._store.leases.void_runner(runner, now_ms(), "its server stopped")
             await self._store.close()
         if self._access is not None:
             self._access.close()

@@ -100,12 +100,12 @@ class Leases(Operations):
         return [Runner(*row) for row in tx.all("runner_list")]
 
     @write
-    def void_runner(tx: Tx, runner: str, now: int) -> list[Job]:
+    def void_runner(tx: Tx, runner: str, now: int, reason: str = "its runner is dead") -> list[Job]:
         """Queue all jobs of a runner again, uncounted, and delete the runner."""
-        released = []
-        for each in Leases.held(tx, runner):
-            reason = "its runner is dead"
-            released.append(Leases.release(tx, each.lease, reason, now, blamed=False))
+        released = [
+            Leases.release(tx, each.lease, reason, now, blamed=False)
+            for each in Leases.held(tx, runner)
+        ]
         tx.run("runner_remove", id=runner)
         return released
 

@@ -11,6 +11,7 @@ import hashlib
 import io
 import math
 import os
+import re
 import tempfile
 import zipfile
 from contextlib import contextmanager
@@ -43,9 +44,11 @@ _CHUNK_BYTES: Final = 1 << 20
 _ENCRYPTED: Final = 0x1
 _MAGIC: Final = b"\x93NUMPY"
 _DTYPES: Final = frozenset({"|u1", "<i2", "<i8", "<f8", "<c16"})
-_ARRAYS: Final = frozenset(
-    {"keys", "counts", "probabilities", "sharpened", "memory", "samples", "evs", "stds"}
+_ARRAY: Final = re.compile(
+    r"keys|counts|probabilities|sharpened|memory|samples|evs|stds"
+    r"|measurements|labels|readouts|value[0-9]{1,9}"
 )
+"""Names of the arrays that outcomes have."""
 _DIMENSIONS: Final = 3
 
 
@@ -337,7 +340,7 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
     """Return the array of a .npy file whose header agrees with its size."""
     import numpy as np
 
-    if name.removesuffix(".npy") not in _ARRAYS:
+    if not _ARRAY.fullmatch(name.removesuffix(".npy")):
         raise ValueError(f"there is no array {name[:100]!r}")
     file = io.BytesIO(content)
     if content[:6] != _MAGIC or np.lib.format.read_magic(file) != (1, 0):
