@@ -75,15 +75,24 @@ async def test_a_listener_receives_all_changes_until_it_stops() -> None:
 async def test_the_watch_of_an_account_wakes_for_its_jobs_and_for_jobs_of_unknown_accounts(
     store: Store, ada: Token
 ) -> None:
-    hub = store.changes
+    job = await add_job(store, ada)
+    hub = Changes()  # that of the store wakes all once it listens to PostgreSQL
     with hub.watch_account(ada.account) as mine, hub.watch_account("grace") as other:
-        job = await add_job(store, ada)
+        hub.publish([written(job)])
         assert await mine.changed(5)
         assert not await other.changed(0.01)
         hub.publish([Changed(job.id, 1, job.state, job.device)])  # as of another server
         assert await mine.changed(5)
         assert await other.changed(5)
-    assert not store.changes._account_watches
+    assert not hub._account_watches
+
+
+async def test_the_watch_of_an_account_wakes_for_what_the_store_has_written(
+    store: Store, ada: Token
+) -> None:
+    with store.changes.watch_account(ada.account) as mine:
+        await add_job(store, ada)
+        assert await mine.changed(5)
 
 
 async def test_a_watch_begins_with_what_was_just_written(store: Store, ada: Token) -> None:
