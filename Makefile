@@ -103,5 +103,5 @@ $(READY): pyproject.toml
 	  { echo "Python 3.11 to 3.13 is needed; name it with: make PYTHON=python3.12"; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check "uv>=$(UV)"
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[postgres,qiskit,rich]' --group dev
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --editable '.[oidc,postgres,qiskit,rich]' --group dev
 	@touch $@

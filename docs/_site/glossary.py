@@ -49,6 +49,7 @@ TERMS = [
     Term("group", "Jobs that belong together; it can be closed or cancelled as a whole.", "queue.md#groups"),
     Term("held job", "A waiting job that does not start until its owner or an administrator releases it.", "howto/hold.md"),
     Term("idempotency key", "A client's name for one submission. Two submissions with the same key are one job.", "api.md"),
+    Term("identity provider", "Where the people of an organisation sign in, by OpenID Connect.", "howto/single-sign-on.md"),
     Term("invitation", "A code with which people create accounts, a number of times and until its end.", "howto/invitations.md"),
     Term("job", "One submission: a program, a device, a number of shots, and later a result.", "states.md"),
     Term("lease", "A runner's temporary right to a job. It must be renewed, and ends with its runner.", "states.md"),

@@ -12,6 +12,7 @@ EXTRAS: Final = {
         *("argon2", "httptools", "jinja2", "jwt", "prometheus_client", "re2", "scipy"),
         *("starlette", "uvicorn", "uvloop"),
     ),
+    "oidc": ("authlib", "joserfc"),
     "postgres": ("psycopg", "psycopg_pool"),
     "aer": ("qiskit_aer",),
     "qsim": ("qsimcirq",),

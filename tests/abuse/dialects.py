@@ -270,7 +270,7 @@ class Way(NamedTuple):
     @property
     def holds_credentials(self) -> bool:
         """Whether its body is the credential, which integration tests of their own send."""
-        return (self.method, self.path) == ("POST", "/accounts")
+        return (self.method, self.path) in {("POST", "/sign-in"), ("POST", "/accounts")}
 
     @property
     def is_an_agents(self) -> bool:

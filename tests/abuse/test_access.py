@@ -85,7 +85,7 @@ def test_public_routes_need_no_token_and_mind_no_bad_one(
     auth = form.format(scheme="apiKey", **tokens._asdict()) if form else ""
     response = way.send(client, way.url("x"), {"Authorization": auth} if auth else {})
     harmless(response)
-    # What is sent is a submission, and so no invitation.
+    # What is sent is a submission, and so no invitation and no ID token.
     assert response.status_code == (400 if way.holds_credentials else 200)
 
 

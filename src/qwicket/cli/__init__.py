@@ -52,6 +52,7 @@ __all__ = ["main"]
             "unshare": "shares",
             "watch": "watch",
             "account": "remote",
+            "login": "login",
             "webhook": "webhooks",
         },
         "Other": {

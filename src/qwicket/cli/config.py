@@ -13,6 +13,8 @@ if TYPE_CHECKING:
 DEFAULT_FILE: Final = Path("qwicket.toml")
 LIMITS: Final = "qwicket.limits"
 """Key in the context's `meta` of the file's limits, in the format of `--limit`."""
+_TABLES: Final = frozenset({"oidc_groups"})
+"""Settings that are tables in the file, and JSON elsewhere."""
 _WRONG: Final = "qwicket.wrong_settings"
 FILE: Final = "qwicket.settings_file"
 """Key in the context's `meta` of the file's path, if it was read."""
@@ -88,6 +90,10 @@ def _limits(path: Path, table: Any) -> list[str]:
 
 def _text(path: Path, key: str, item: Any) -> str:
     """Return a value as text, so that the option validates it like an argument."""
+    if isinstance(item, dict) and key in _TABLES:
+        import json
+
+        return json.dumps(item, default=str)
     if not isinstance(item, str | int | float):
         raise click.UsageError(f"{path}: {key} must be a text or a number.")
     return str(item)

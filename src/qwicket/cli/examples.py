@@ -126,6 +126,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "shares": ("qwicket shares",),
     "unshare": ("qwicket unshare 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
     "watch": ("qwicket watch 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f", "qwicket watch --all"),
+    "login": (
+        "qwicket login --url https://lab.example.org",
+        "qwicket login --profile lab --expires 7d --scope jobs:read",
+    ),
     "account": ("qwicket account", "qwicket account --profile lab"),
     "webhook add": (
         "qwicket webhook add https://example.org/hook",

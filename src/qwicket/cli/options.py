@@ -16,11 +16,12 @@ from qwicket.cli import completers
 from qwicket.folders import default_data_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Awaitable, Callable, Mapping
     from datetime import tzinfo
 
     from qwicket.clients.native import Client
     from qwicket.gateway.admin import Admin
+    from qwicket.model.accounts import GroupRights
     from qwicket.store import Store
 
     Connect = Callable[[], Client]
@@ -122,6 +123,123 @@ _OF_WORKERS: Final = (
 def server_of_workers(command: F) -> F:
     """Add the options that name a server, and the token to run its jobs, to a command."""
     for option in reversed(_OF_WORKERS):
+        command = option(command)
+    return command
+
+
+class _Groups(click.ParamType["Mapping[str, GroupRights]"]):
+    """What groups of an identity provider give: JSON, or a table of `qwicket.toml`."""
+
+    name = "json"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> Mapping[str, GroupRights]:
+        import msgspec
+
+        from qwicket.model.accounts import GroupRights, check_name
+        from qwicket.model.errors import InvalidRequest
+
+        if not isinstance(value, str):
+            return cast("Mapping[str, GroupRights]", value)
+        try:
+            found = msgspec.json.decode(value, type=dict[str, GroupRights])
+            for rights in found.values():
+                for project in rights.projects:
+                    check_name(project, "project")
+        except (msgspec.DecodeError, InvalidRequest) as error:
+            self.fail(
+                f"{str(error).rstrip('.')}. It must be like"
+                ' {"staff": {"role": "admin", "projects": ["lab"]}}.',
+                param,
+                ctx,
+            )
+        return found
+
+
+def _issuer(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
+    from urllib.parse import urlsplit
+
+    try:
+        parts = urlsplit(url or "")
+        is_local = parts.hostname in {"localhost", "127.0.0.1", "::1"}
+    except ValueError:
+        raise click.BadParameter(f"{url!r} is not an address.") from None
+    is_safe = parts.scheme == "https" or (parts.scheme == "http" and is_local)
+    if url and not (is_safe and parts.hostname and not parts.query and not parts.fragment):
+        raise click.BadParameter(
+            f"{url!r} is not an address such as https://login.example.org/realms/lab; http:// is"
+            " for this machine alone."
+        )
+    return url or None
+
+
+_OF_PROVIDER: Final = (
+    setting(
+        "--oidc-issuer",
+        callback=_issuer,
+        metavar="URL",
+        help="Identity provider (OpenID Connect) where people sign in, as it calls itself.",
+    ),
+    setting("--oidc-client-id", metavar="ID", help="Id of this server at the provider."),
+    setting(
+        "--oidc-client-secret-file",
+        type=click.Path(exists=True, dir_okay=False, path_type=Path),
+        metavar="FILE",
+        help="File with the secret of this server at the provider; none with PKCE alone.",
+    ),
+    setting(
+        "--oidc-device-client-id",
+        metavar="ID",
+        help="Id of `qwicket login` at the provider; by default that of the server.",
+    ),
+    setting(
+        "--oidc-audiences",
+        default="",
+        metavar="NAMES",
+        help="Further audiences of ID tokens that are accepted, separated by spaces.",
+    ),
+    setting(
+        "--oidc-scopes",
+        default="openid profile email",
+        show_default=True,
+        metavar="SCOPES",
+        help="Scopes to ask the provider for, separated by spaces.",
+    ),
+    setting(
+        "--oidc-name-claim",
+        default="preferred_username",
+        show_default=True,
+        metavar="CLAIM",
+        help="Claim with the name of a person, from which the account's name is made.",
+    ),
+    setting(
+        "--oidc-groups-claim",
+        default="groups",
+        show_default=True,
+        metavar="CLAIM",
+        help="Claim with the groups of a person.",
+    ),
+    setting(
+        "--oidc-groups",
+        type=_Groups(),
+        default="{}",
+        metavar="JSON",
+        help="Projects and role that groups give; in qwicket.toml the table [oidc_groups].",
+    ),
+    setting("--oidc-create", is_flag=True, help="Create an account at a person's first sign-in."),
+    setting(
+        "--oidc-link-email",
+        is_flag=True,
+        help="Let a first sign-in take the account with the same e-mail address, if the provider"
+        " has verified the address.",
+    ),
+)
+
+
+def identity_provider(command: F) -> F:
+    """Add the settings of an identity provider to a command."""
+    for option in reversed(_OF_PROVIDER):
         command = option(command)
     return command
 

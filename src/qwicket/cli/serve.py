@@ -18,7 +18,7 @@ import click
 from qwicket.cli import options
 from qwicket.cli.config import LIMITS
 from qwicket.cli.options import setting
-from qwicket.extras import missing
+from qwicket.extras import missing, require
 from qwicket.folders import default_data_dir
 from qwicket.model.suggestions import closest
 
@@ -287,6 +287,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     metavar="SECONDS",
     help="Time after which people must sign in again at the pages under /ui.",
 )
+@options.identity_provider
 @setting(
     "--aws-master-file",
     type=click.Path(dir_okay=False, path_type=Path),
@@ -334,6 +335,10 @@ def serve(**given: Any) -> None:
     settings = Settings(**given)
     if (settings.tls_cert is None) != (settings.tls_key is None):
         raise click.UsageError("--tls-cert and --tls-key come together.")
+    if (settings.oidc_issuer is None) != (settings.oidc_client_id is None):
+        raise click.UsageError("--oidc-issuer and --oidc-client-id come together.")
+    if settings.oidc_issuer is not None:
+        require("--oidc-issuer", "oidc")
     sys.exit(run(settings, _hint(settings)))
 
 

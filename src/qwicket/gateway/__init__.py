@@ -20,6 +20,7 @@ from qwicket.gateway.signin import SignIn
 from qwicket.gateway.tokens import Tokens
 from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
 from qwicket.model.accounts import SignInSettings
+from qwicket.model.errors import Forbidden
 from qwicket.scheduling import Forecaster, WebhookClient
 from qwicket.store import Program
 
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.sessions import Sessions
+    from qwicket.gateway.single_sign_on import SingleSignOn
     from qwicket.gateway.uploads import Uploads
     from qwicket.gateway.webhooks import Webhooks
     from qwicket.model.limits import Limits
@@ -194,6 +196,19 @@ class Gateway:
 
         are_passwords_on = self.sign_in.are_passwords_on
         return Invitations(self._store, self.auth, self._now_ms, are_passwords_on=are_passwords_on)
+
+    @cached_property
+    def single_sign_on(self) -> SingleSignOn:
+        """Return the service for people who sign in at an identity provider.
+
+        Raises:
+            Forbidden: The server has no identity provider.
+        """
+        if self.sign_in.provider is None:
+            raise Forbidden("This server has no identity provider.")
+        from qwicket.gateway.single_sign_on import SingleSignOn
+
+        return SingleSignOn(self._store, self.auth, self.sign_in.provider, self._now_ms)
 
     @cached_property
     def budgets(self) -> Budgets:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from enum import StrEnum
+from pathlib import Path
 from typing import Final, Literal, NamedTuple
 
 import msgspec
@@ -51,6 +53,8 @@ DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)
 
 SELF_SERVICE_SCOPES: Final = (*DEFAULT_SCOPES, Scope.TOKENS_WRITE)
 """Scopes of the tokens that members make for themselves once they are signed in."""
+LOGIN_TOKEN_S: Final = 30 * 86_400
+"""Life of a token by `qwicket login`, unless another one is asked for."""
 SESSION_S: Final = 12 * 3_600.0
 """Life of a session at the pages."""
 
@@ -112,16 +116,61 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     parent: str | None = None
 
 
+class GroupRights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What membership in a group of an identity provider gives.
+
+    Attributes:
+        role: Role of the account; None gives none.
+        projects: Names of the projects that it is a member of.
+    """
+
+    role: Role | None = None
+    projects: tuple[str, ...] = ()
+
+
+class IdentityProvider(msgspec.Struct, frozen=True, kw_only=True):
+    """An identity provider, which signs people in by OpenID Connect.
+
+    Attributes:
+        issuer: Its address, exactly as it calls itself.
+        client_id: The id of this server there.
+        client_secret_file: File with the secret of this server; None if it has none.
+        device_client_id: The id of commands there; "" if it is the server's.
+        audiences: Further audiences of ID tokens that are accepted.
+        scopes: The scopes to ask for.
+        name_claim: The claim with a person's name.
+        groups_claim: The claim with a person's groups.
+        groups: What groups give, by their names.
+        creates_accounts: Whether a first sign-in creates an account.
+        links_emails: Whether a first sign-in takes the account with the same e-mail address, if the
+            provider has verified the address.
+    """
+
+    issuer: str
+    client_id: str
+    client_secret_file: Path | None = None
+    device_client_id: str = ""
+    audiences: tuple[str, ...] = ()
+    scopes: tuple[str, ...] = ("openid", "profile", "email")
+    name_claim: str = "preferred_username"
+    groups_claim: str = "groups"
+    groups: Mapping[str, GroupRights] = msgspec.field(default_factory=dict)
+    creates_accounts: bool = False
+    links_emails: bool = False
+
+
 class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
     """How people sign in.
 
     Attributes:
         are_passwords_on: Whether names and passwords are accepted.
         session_s: Life of a session at the pages, in seconds.
+        provider: The identity provider, if there is one.
     """
 
     are_passwords_on: bool = True
     session_s: float = SESSION_S
+    provider: IdentityProvider | None = None
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):

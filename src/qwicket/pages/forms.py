@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 
 SESSION: Final = "qwicket_session"
 FORM: Final = "qwicket_form"
-"""Cookies: of a session, and of the forms of a browser in which nobody is signed in."""
+PROVIDER: Final = "qwicket_provider"
+"""Cookies: of a session, of the forms of a browser in which nobody is signed in, and of a sign-in
+that has begun at the identity provider."""
 _MAX_FIELDS: Final = 64
 _MAX_COOKIE_CHARS: Final = 64
 _FIELD: Final = "csrf"

@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
 from qwicket.gateway.sessions import own_scopes
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import InvalidRequest, Unauthenticated
-from qwicket.pages.forms import FORM, SESSION, Cookies, Form, check_form, csrf, form_cookie
+from qwicket.pages.forms import (
+    FORM,
+    PROVIDER,
+    SESSION,
+    Cookies,
+    Form,
+    check_form,
+    csrf,
+    form_cookie,
+)
 from qwicket.pages.rendering import HEADERS, Renderer
 
 if TYPE_CHECKING:
@@ -20,6 +31,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 FORM_S: Final = 3_600.0
+_SIGN_IN_S: Final = 600.0
 _DAY_S: Final = 86_400
 _TITLES: Final = {
     401: "You are not signed in",
@@ -74,6 +86,31 @@ class Handlers:
             return self._sign_in_page(request, error)
         return await self.signed_in(request, actor)
 
+    async def sign_in_at_provider(self, request: Request[None]) -> Response:
+        """Go to the identity provider."""
+        service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
+        url, secret = await service.begin(self._callback(request))
+        response = RedirectResponse(url, 303, headers=HEADERS)
+        self.cookies.set(request, response, PROVIDER, secret, _SIGN_IN_S)
+        return response
+
+    async def read_callback(self, request: Request[None]) -> Response:
+        """Sign in with what the identity provider states."""
+        service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
+        actor = await service.finish(
+            request.query_params,
+            request.cookies.get(PROVIDER),
+            self._callback(request),
+            request.address,
+        )
+        response = await self.signed_in(request, actor)
+        self.cookies.delete(request, response, PROVIDER)
+        return response
+
+    def _callback(self, request: Request[None]) -> str:
+        """Return the address to which the identity provider sends browsers back."""
+        return f"{request.dialect_url}/callback"
+
     async def signed_in(self, request: Request[Any], actor: Actor) -> Response:
         """Start a session with a new id, and go to the account."""
         sessions = self._gateway.sessions
@@ -84,14 +121,14 @@ class Handlers:
         return response
 
     def _sign_in_page(self, request: Request[Any], error: QwicketError | None = None) -> Response:
-        cookie = form_cookie(request)
+        cookie, provider = form_cookie(request), self._gateway.sign_in.provider
         response = self.renderer.page(
             "sign-in",
             200 if error is None else error.status,
             title="Sign in",
             wrong="" if error is None else error.detail,
             passwords=self._gateway.sign_in.are_passwords_on,
-            provider="",
+            provider=urlsplit(provider.issuer).netloc if provider else "",
             csrf=csrf(cookie),
         )
         self.cookies.set(request, response, FORM, cookie, FORM_S)

@@ -49,6 +49,11 @@ def _routes(made: Handlers) -> tuple[Route, ...]:
         Route("GET", "/style.css", on.read_style, _OPEN),
         Route("GET", "/sign-in", on.read_sign_in, _OPEN),
         Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
+        Route("GET", "/provider", on.sign_in_at_provider, _OPEN),
+        Route(
+            *("GET", "/callback", on.read_callback, _OPEN),
+            query=("code", "state", "iss", "error"),
+        ),
         Route("GET", "/invitation", on.read_invitation, _INVITED, query=("code",)),
         Route("POST", "/invitation", on.accept_invitation, _INVITED, FORM_BODY),
         Route("POST", "/invitation/join", on.join_project, ANY_TOKEN, FORM_BODY),

@@ -167,3 +167,33 @@ class AcceptedBody(RedactedRepr, ResponseBody, frozen=True, kw_only=True):
     name: str
     project: str
     secret: str
+
+
+class DeviceFlowPart(ResponsePart, frozen=True, kw_only=True):
+    """The identity provider's device flow (RFC 8628).
+
+    Attributes:
+        issuer: Address of the provider.
+        client_id: Id of commands at the provider.
+        scopes: The scopes to ask for.
+        device_endpoint: Address at which the flow begins.
+        token_endpoint: Address that returns the ID token.
+    """
+
+    issuer: str
+    client_id: str
+    scopes: tuple[str, ...] = ()
+    device_endpoint: str
+    token_endpoint: str
+
+
+class SignInBody(ResponseBody, frozen=True, kw_only=True):
+    """How people sign in.
+
+    Attributes:
+        are_passwords_on: Whether the server accepts passwords.
+        device_flow: How commands sign in; null if they cannot.
+    """
+
+    are_passwords_on: bool
+    device_flow: DeviceFlowPart | None = None

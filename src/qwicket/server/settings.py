@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -11,7 +12,14 @@ import msgspec
 
 from qwicket.folders import default_data_dir
 from qwicket.gateway.first_polls import HOLD_MS
-from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S, SESSION_S, SignInSettings
+from qwicket.model.accounts import (
+    ACCESS_TOKEN_S,
+    LONG_ACCESS_TOKEN_S,
+    SESSION_S,
+    GroupRights,
+    IdentityProvider,
+    SignInSettings,
+)
 from qwicket.model.limits import Limits
 
 
@@ -69,6 +77,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
         session_s: Life in seconds of a session at the pages.
         aws_master_file: File of the master keys of AWS's key pairs; by default in the folder.
+        oidc_issuer: Address of the identity provider; None if there is none.
+        oidc_client_id: Id of this server there.
+        oidc_client_secret_file: File with its secret there.
+        oidc_device_client_id: Id of `qwicket login` there; None means that of the server.
+        oidc_audiences: Further audiences of ID tokens that are accepted.
+        oidc_scopes: Scopes to ask the provider for.
+        oidc_name_claim: Claim with a person's name.
+        oidc_groups_claim: Claim with a person's groups.
+        oidc_groups: What groups give, by their names.
+        oidc_create: Whether a first sign-in creates an account.
+        oidc_link_email: Whether a first sign-in takes the account with the same verified address.
         webhook_private: Whether webhooks may have addresses that are not public, and no TLS.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: Format of the log's lines.
@@ -102,6 +121,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     no_passwords: bool = False
     session_s: float = SESSION_S
     aws_master_file: Path | None = None
+    oidc_issuer: str | None = None
+    oidc_client_id: str | None = None
+    oidc_client_secret_file: Path | None = None
+    oidc_device_client_id: str | None = None
+    oidc_audiences: str = ""
+    oidc_scopes: str = "openid profile email"
+    oidc_name_claim: str = "preferred_username"
+    oidc_groups_claim: str = "groups"
+    oidc_groups: Mapping[str, GroupRights] = msgspec.field(default_factory=dict)
+    oidc_create: bool = False
+    oidc_link_email: bool = False
     webhook_private: bool = False
     keep_days: float | None = None
     log_format: LogFormat = "text"
@@ -111,7 +141,24 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def sign_in(self) -> SignInSettings:
         """Return how people sign in."""
-        return SignInSettings(are_passwords_on=not self.no_passwords, session_s=self.session_s)
+        provider = None
+        if self.oidc_issuer and self.oidc_client_id:
+            provider = IdentityProvider(
+                issuer=self.oidc_issuer,
+                client_id=self.oidc_client_id,
+                client_secret_file=self.oidc_client_secret_file,
+                device_client_id=self.oidc_device_client_id or "",
+                audiences=tuple(self.oidc_audiences.split()),
+                scopes=tuple(self.oidc_scopes.split()),
+                name_claim=self.oidc_name_claim,
+                groups_claim=self.oidc_groups_claim,
+                groups=self.oidc_groups,
+                creates_accounts=self.oidc_create,
+                links_emails=self.oidc_link_email,
+            )
+        return SignInSettings(
+            are_passwords_on=not self.no_passwords, session_s=self.session_s, provider=provider
+        )
 
     def __repr__(self) -> str:
         return f"Settings(host={self.host!r}, port={self.port!r}, data_dir={self.data_dir!r})"

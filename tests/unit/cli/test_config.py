@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ from click.testing import CliRunner
 
 from qwicket.cli import main
 from qwicket.dialects.ibm.limits import IBMLimits
+from qwicket.model.accounts import GroupRights
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.server import Settings
 
@@ -300,3 +302,65 @@ def test_the_hold_of_first_polls_can_be_set_and_turned_off(
     assert serve("serve").first_poll_ms == 50
     assert serve("serve", "--first-poll-ms", "0").first_poll_ms == 0
     assert "5001 is not in the range" in refusal("serve", "--first-poll-ms", "5001")
+
+
+# --- single sign-on -------------------------------------------------------------------------------
+
+OIDC = ("--oidc-issuer", "https://login.example.org/realms/lab", "--oidc-client-id", "qwicket")
+
+
+def test_groups_are_a_table_in_the_file_and_json_elsewhere(
+    serve: Serve, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = serve("serve", *OIDC, "--oidc-groups", '{"a b": {"projects": ["lab"]}}')
+    assert settings.sign_in.provider is not None
+    assert settings.sign_in.provider.groups == {"a b": GroupRights(projects=("lab",))}
+    (folder / "qwicket.toml").write_text(
+        'oidc_issuer = "https://login.example.org"\noidc_client_id = "x"\noidc_create = true\n'
+        '[oidc_groups]\n"CN=staff,OU=lab" = { role = "admin", projects = ["lab", "class"] }\n'
+    )
+    found = serve("serve").sign_in.provider
+    assert found is not None
+    assert found.groups == {"CN=staff,OU=lab": GroupRights(role="admin", projects=("lab", "class"))}
+    assert found.creates_accounts
+    assert not found.links_emails
+    monkeypatch.setenv("QWICKET_OIDC_GROUPS", "{}")
+    found = serve("serve").sign_in.provider
+    assert found is not None
+    assert found.groups == {}
+
+
+def test_without_an_issuer_there_is_no_provider(serve: Serve) -> None:
+    settings = serve("serve").sign_in
+    assert (settings.provider, settings.are_passwords_on, settings.session_s) == (None, True, 43200)
+    assert not serve("serve", "--no-passwords").sign_in.are_passwords_on
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (OIDC[:2], "--oidc-issuer and --oidc-client-id come together"),
+        (OIDC[2:], "--oidc-issuer and --oidc-client-id come together"),
+        ((*OIDC, "--oidc-groups", "x"), "It must be like"),
+        ((*OIDC, "--oidc-groups", '{"a": {"role": "king"}}'), "role"),
+        ((*OIDC, "--oidc-groups", '{"a": {"project": ["x"]}}'), "unknown field `project`"),
+        ((*OIDC, "--oidc-groups", '{"a": {"projects": ["A b"]}}'), "project must be"),
+        ((*OIDC, "--oidc-client-secret-file", "none"), "does not exist"),
+        ((*OIDC[2:], "--oidc-issuer", "http://login.example.org"), "is not an address such as"),
+        ((*OIDC[2:], "--oidc-issuer", "login.example.org"), "is not an address such as"),
+        ((*OIDC[2:], "--oidc-issuer", "https://login.example.org/?a=b"), "is not an address such"),
+        ((*OIDC[2:], "--oidc-issuer", "https://[::1"), "is not an address"),
+    ],
+    ids=str,
+)
+def test_wrong_settings_of_a_provider_are_refused(arguments: tuple[str, ...], said: str) -> None:
+    assert said in refusal("serve", *arguments)
+
+
+def test_a_provider_without_its_extra_is_refused_with_the_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "authlib", None)
+    assert 'pip install "qwicket[oidc]"' in str(
+        CliRunner().invoke(main, ["serve", *OIDC], standalone_mode=False).exception
+    )

@@ -9,7 +9,7 @@ import msgspec
 from qwicket import schema
 from qwicket.dialects.bodies import check_document, decode
 from qwicket.dialects.native.wire import time
-from qwicket.model.accounts import Scope
+from qwicket.model.accounts import LOGIN_TOKEN_S, Scope
 from qwicket.model.errors import LimitExceeded
 
 if TYPE_CHECKING:
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.budgets import BudgetState
     from qwicket.gateway.invitations import NewAccount
+    from qwicket.gateway.single_sign_on import DeviceFlow
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account, Project, Token
     from qwicket.model.limits import Limits
@@ -54,6 +55,24 @@ class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fi
     """
 
     aws: bool = False
+
+
+class SignInRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/sign-in`: an ID token for a token.
+
+    Attributes:
+        id_token: From the identity provider's device flow; it is used once.
+        access_token: With which the provider states a person's groups, if the ID token has none.
+        scopes: Rights of the token; by default reading and submitting.
+        project: Name of the project that its jobs count against; by default the account's own.
+        life_s: Seconds until it expires; by default 30 days.
+    """
+
+    id_token: Annotated[str, msgspec.Meta(max_length=32_768)]
+    access_token: Annotated[str, msgspec.Meta(max_length=32_768)] | None = None
+    scopes: Annotated[tuple[Scope, ...], msgspec.Meta(max_length=len(Scope))] = ()
+    project: str | None = None
+    life_s: Annotated[int, msgspec.Meta(ge=1, le=_LIFE_S)] = LOGIN_TOKEN_S
 
 
 _token_decoder: Final = msgspec.json.Decoder(TokenRequest)
@@ -143,6 +162,10 @@ def new_token(made: NewToken, projects: Iterable[Project]) -> schema.accounts.Ne
     return schema.accounts.NewTokenBody(
         **msgspec.structs.asdict(body), secret=made.secret, aws_key_id=made.aws_key_id
     )
+
+
+def device_flow(of: DeviceFlow) -> schema.accounts.DeviceFlowPart:
+    return schema.accounts.DeviceFlowPart(**of._asdict())
 
 
 def _names(projects: Iterable[Project]) -> dict[str, str]:

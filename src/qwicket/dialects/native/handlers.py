@@ -42,6 +42,32 @@ class Handlers(WebhookHandlers):
         super().__init__(gateway, shown_by)
         self._streams = Streams(gateway)
 
+    async def read_sign_in(self, request: Request[None]) -> Response:
+        """Read how people and commands sign in."""
+        flow = None
+        if self._gateway.sign_in.provider is not None:
+            service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
+            flow = await service.device_flow()
+        return json(
+            schema.accounts.SignInBody(
+                are_passwords_on=self._gateway.sign_in.are_passwords_on,
+                device_flow=None if flow is None else account_wire.device_flow(flow),
+            )
+        )
+
+    async def sign_in_with_id_token(self, request: Request[account_wire.SignInRequest]) -> Response:
+        """Exchange an ID token of the identity provider's device flow for a token."""
+        body = request.payload
+        service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
+        actor = await service.by_id_token(body.id_token, body.access_token, request.address)
+        created = await self._gateway.sessions.create_token(
+            actor, scopes=body.scopes, project=body.project, life_s=body.life_s
+        )
+        projects = await self._gateway.accounts.projects(actor)
+        response = json(account_wire.new_token(created, projects), 201)
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
         """Read the account and the token of the caller."""
         account = await self._gateway.accounts.of(actor)

@@ -35,6 +35,8 @@ _ACCEPTANCE: Final = json_body(schema.accounts.AcceptBody)
 _INVITED: Final = Open("The code of an invitation is the credential.")
 _CHANGE: Final = json_body(schema.jobs.ChangeJobBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
+_ID_TOKEN: Final = json_body(account_wire.SignInRequest)
+_SIGN_IN: Final = Open("People sign in here.")
 _GROUP: Final = json_body(schema.groups.OpenGroupBody)
 _ANNOUNCEMENT: Final = Body(agent_wire.announcement, agent_wire.AnnounceBody)
 _CALIBRATION: Final = Body(agent_wire.calibration, Calibration)
@@ -60,6 +62,12 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route(
         *("GET", "/openapi.json", describe, Open("It describes every server alike.")),
         responses=(dict[str, Any],),
+    ),
+    Route("GET", "/sign-in", _DO.read_sign_in, _SIGN_IN, responses=(schema.accounts.SignInBody,)),
+    Route(
+        *("POST", "/sign-in", _DO.sign_in_with_id_token, _SIGN_IN, _ID_TOKEN),
+        responses=(schema.accounts.NewTokenBody,),
+        status=201,
     ),
     Route("GET", "/account", _DO.read_account, ANY_TOKEN, responses=(schema.accounts.AccountBody,)),
     Route(

@@ -1,0 +1,291 @@
+"""`qwicket login`: sign in at the organisation's identity provider, and keep a token."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlencode, urlsplit
+
+import click
+
+from qwicket.cli import completers, options
+from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request, sanitized
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from qwicket.clients.http import Response
+
+_GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
+_LIMIT_S: Final = 30.0
+_MAX_BYTES: Final = 1 << 20
+_INTERVAL_S: Final = 5.0
+_LONGEST_S: Final = 1_800.0
+_REASONS: Final = {
+    "access_denied": "The sign-in was refused at the identity provider.",
+    "expired_token": "The code has expired before it was entered. Run the command again.",
+}
+
+
+class _Profile(NamedTuple):
+    """Where the token is kept.
+
+    Attributes:
+        name: Name of the profile.
+        url: Address of the server.
+        config: File with the profiles.
+        token_file: File with the token.
+        is_new: Whether the profile is to be added to the file.
+    """
+
+    name: str
+    url: str
+    config: Path
+    token_file: Path
+    is_new: bool
+
+
+@click.command(short_help="Sign in at your organisation, and keep a token.")
+@click.option(
+    "--url", envvar="QWICKET_URL", show_envvar=True, metavar="URL", help="Address of the server."
+)
+@click.option(
+    "--profile",
+    envvar="QWICKET_PROFILE",
+    show_envvar=True,
+    metavar="NAME",
+    shell_complete=completers.profile,
+    help="Profile in ~/.config/qwicket/config.toml that gets the token; by default the file's"
+    " default.",
+)
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    metavar="SCOPE",
+    help="Right of the token; repeatable. By default reading and submitting.",
+)
+@click.option("--project", metavar="NAME", help="Project of the token; by default your own.")
+@click.option(
+    "--expires",
+    callback=options.life_s,
+    metavar="TIME",
+    help="Lifetime of the token, such as 90d or 12h; by default 30 days.",
+)
+@options.client_errors
+def login(
+    url: str | None,
+    profile: str | None,
+    scopes: tuple[str, ...],
+    project: str | None,
+    expires: int | None,
+) -> None:
+    """Sign in at your organisation's identity provider, and keep a token in a profile.
+
+    The command shows an address and a code. Open the address in any browser, on any machine, and
+    enter the code. Other commands find the token in the profile.
+    """
+    kept = _profile(profile, url)
+    server = _Server(kept.url)
+    flow = server.device_flow()
+    tokens = _tokens(flow)
+    made = server.exchange(tokens, {"scopes": scopes, "project": project, "life_s": expires})
+    _keep(kept, made["secret"])
+    end = sanitized(made.get("expires_at"))[:16].replace("T", " ") or "never"
+    click.echo(
+        f"Signed in at {kept.url}. The token {sanitized(made.get('id'))} is in {kept.token_file};"
+        f" it expires: {end}.",
+        err=True,
+    )
+
+
+class _Server:
+    """The routes of a server for sign-in, which need no token."""
+
+    def __init__(self, url: str) -> None:
+        self._http = HTTPClient(url, click.ClickException, _MAX_BYTES)
+
+    def device_flow(self) -> dict[str, Any]:
+        """Return the provider's addresses, and the client id of this command there."""
+        flow = _answer(self._http, Request("GET", "/v1/sign-in", limit_s=_LIMIT_S)).get(
+            "device_flow"
+        )
+        if not isinstance(flow, dict):
+            raise click.ClickException(
+                f"The server {self._http.url} has no single sign-on for commands. Set QWICKET_TOKEN"
+                f" to a token of {self._http.url}/ui, or ask its administrator for one."
+            )
+        return flow
+
+    def exchange(self, tokens: Mapping[str, str], wanted: Mapping[str, Any]) -> dict[str, Any]:
+        """Return a token of the server for an ID token."""
+        body = {**tokens, **{name: value for name, value in wanted.items() if value}}
+        request = Request(
+            *("POST", "/v1/sign-in", {"Content-Type": "application/json"}),
+            body=json.dumps(body).encode(),
+            limit_s=_LIMIT_S,
+            secrets=tuple(tokens.values()),
+            can_repeat=False,
+        )
+        found = _answer(self._http, request)
+        if not isinstance(found.get("secret"), str):
+            raise click.ClickException(f"{self._http.url} returned no token.")
+        return found
+
+
+def _answer(http: HTTPClient, request: Request) -> dict[str, Any]:
+    """Return the JSON of a response of our server."""
+    from qwicket.clients.native import ApiError
+
+    response = _exchange(http, request)
+    body = _document(response)
+    if response.status >= 400:
+        raise ApiError(response.status, body)
+    return body
+
+
+def _exchange(http: HTTPClient, request: Request) -> Response:
+    try:
+        return http.exchange(request)
+    except (NoResponse, InvalidResponse) as error:
+        raise click.ClickException(str(error)) from None
+
+
+def _document(response: Response) -> dict[str, Any]:
+    try:
+        found = json.loads(response.content)
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+# --- the identity provider ------------------------------------------------------------------------
+
+
+def _tokens(flow: Mapping[str, Any]) -> dict[str, str]:
+    """Do the device flow (RFC 8628); return the ID token, and the access token if there is one."""
+    client = str(flow["client_id"])
+    status, begun = _post(
+        str(flow["device_endpoint"]),
+        {"client_id": client, "scope": " ".join(map(str, flow.get("scopes", ())))},
+    )
+    if status != 200 or not {"device_code", "user_code", "verification_uri"} <= begun.keys():
+        raise click.ClickException(_refusal(begun))
+    address = sanitized(begun.get("verification_uri_complete") or begun["verification_uri"])
+    click.echo(f"Open {address} and enter {sanitized(begun['user_code'])}", err=True)
+    interval_s = _seconds(begun.get("interval"), _INTERVAL_S)
+    deadline = time.monotonic() + min(_seconds(begun.get("expires_in"), _LONGEST_S), _LONGEST_S)
+    form = {"grant_type": _GRANT, "device_code": str(begun["device_code"]), "client_id": client}
+    while time.monotonic() < deadline:
+        time.sleep(interval_s)
+        status, found = _post(str(flow["token_endpoint"]), form)
+        if status == 200 and isinstance(found.get("id_token"), str):
+            names = ("id_token", "access_token")
+            return {name: found[name] for name in names if isinstance(found.get(name), str)}
+        if found.get("error") == "slow_down":
+            interval_s += 5.0  # RFC 8628, 3.5
+        elif found.get("error") != "authorization_pending":
+            raise click.ClickException(_refusal(found))
+    raise click.ClickException(_REASONS["expired_token"])
+
+
+def _post(url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
+    parts = urlsplit(url)
+    http = HTTPClient(f"{parts.scheme}://{parts.netloc}", click.ClickException, _MAX_BYTES)
+    request = Request(
+        *("POST", f"{parts.path}?{parts.query}" if parts.query else parts.path),
+        {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+        body=urlencode(form).encode(),
+        limit_s=_LIMIT_S,
+        can_repeat=False,
+    )
+    response = _exchange(http, request)
+    http.close()
+    return response.status, _document(response)
+
+
+def _refusal(found: Mapping[str, Any]) -> str:
+    error = sanitized(found.get("error")) or "no valid response"
+    usual = f"The identity provider refused the sign-in: {error}."
+    return _REASONS.get(error, usual)
+
+
+def _seconds(value: object, default: float) -> float:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and 0 < value <= _LONGEST_S else default  # type: ignore[arg-type, operator]  # is_number
+
+
+# --- the profile ----------------------------------------------------------------------------------
+
+
+def _profile(wanted: str | None, url: str | None) -> _Profile:
+    """Return where the token will be kept. Nothing is written before there is one.
+
+    Raises:
+        click.ClickException: The profile has another address, or its token is not in a file.
+    """
+    import tomllib
+    from pathlib import Path
+
+    from qwicket.clients.native.config import DEFAULT_URL, path_of
+
+    config = path_of(None, os.environ)
+    try:
+        document = tomllib.loads(config.read_text("utf-8"))
+    except FileNotFoundError:
+        document = {}
+    except (OSError, ValueError):
+        raise click.ClickException(f"{config} cannot be read as TOML.") from None
+    name = wanted or str(document.get("default", "default"))
+    profiles = document.get("profiles", {})
+    found = profiles.get(name) if isinstance(profiles, dict) else None
+    if not isinstance(found, dict):
+        token_file = config.parent / f"{name}.token"
+        if token_file.name != f"{name}.token" or not name.isprintable():
+            raise click.ClickException(f"--profile: {name!r} cannot be the name of a file.")
+        return _Profile(name, url or DEFAULT_URL, config, token_file, is_new=True)
+    home = str(found.get("url", DEFAULT_URL))
+    if url is not None and url.rstrip("/") != home.rstrip("/"):
+        raise click.ClickException(
+            f"The profile {name!r} in {config} is for {home}; give another name with --profile."
+        )
+    if "token_file" not in found:
+        raise click.ClickException(
+            f"The profile {name!r} in {config} has no token_file, which `qwicket login` writes:"
+            " replace its token by one, or give another name with --profile."
+        )
+    token_file = Path(str(found["token_file"])).expanduser()
+    return _Profile(name, home, config, token_file, is_new=False)
+
+
+def _keep(kept: _Profile, secret: str) -> None:
+    """Write the token, and the profile if it is new. Only the user can read the files."""
+    try:
+        kept.token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(kept.token_file, f"{secret}\n", os.O_TRUNC)
+        if kept.is_new:
+            is_first = not kept.config.exists()
+            name, url, file = map(_toml, (kept.name, kept.url, str(kept.token_file)))
+            lines = [f"default = {name}", ""] if is_first else [""]
+            lines += [f"[profiles.{name}]", f"url = {url}", f"token_file = {file}", ""]
+            _write(kept.config, "\n".join(lines), os.O_APPEND)
+    except OSError as error:
+        raise click.ClickException(
+            f"The token cannot be kept: {error.filename}: {error.strerror}."
+        ) from None
+
+
+def _write(path: Path, text: str, flag: int) -> None:
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | flag, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        if flag == os.O_TRUNC:
+            os.fchmod(descriptor, 0o600)
+        file.write(text)
+
+
+def _toml(text: str) -> str:
+    """Return a basic string of TOML, whose escapes are those of JSON."""
+    return json.dumps(text)

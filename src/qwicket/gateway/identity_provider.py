@@ -1,0 +1,364 @@
+"""OpenID Connect with the identity provider: its addresses and keys, codes and ID tokens.
+
+Its functions block, so callers run them in a thread. The provider's addresses come from the
+operator's setting and from what the provider publishes there; none comes from a client.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import logging
+import threading
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlsplit
+
+import msgspec
+import requests
+from authlib.common.errors import AuthlibBaseError
+from authlib.common.security import is_secure_transport
+from authlib.integrations.requests_client import OAuth2Session
+from joserfc import jwt
+from joserfc.errors import (
+    BadSignatureError,
+    ClaimError,
+    ExpiredTokenError,
+    InvalidKeyIdError,
+    JoseError,
+    MissingClaimError,
+)
+from joserfc.jwk import KeySet
+
+from qwicket.model.errors import Unauthenticated, Unavailable
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Mapping
+
+    from qwicket.model.accounts import IdentityProvider
+
+_ALGORITHMS: Final = (
+    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
+    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+)
+"""Signatures with a private key. None with a shared secret: the provider's public keys would be
+such a secret."""
+_TIMEOUT_S: Final = 10.0
+_LIFE_S: Final = 3_600.0
+"""Time for which the provider's addresses and keys are kept."""
+_SILENT_S: Final = 5.0
+"""Time for which a provider that did not respond is not asked again."""
+_MIN_PAUSE_S: Final = 10.0
+"""Time between two look-ups of keys for ID tokens that name an unknown one, which anybody can
+write."""
+_LEEWAY_S: Final = 60
+_MAX_AGE_S: Final = 600
+"""Age of an ID token at its use. A person who has just signed in has a new one."""
+_MAX_CHARS: Final = 32_768
+_MAX_SUBJECT_CHARS: Final = 255
+
+_log = logging.getLogger(__name__)
+_WRONG: Final[Mapping[str, str]] = {
+    "iss": "is from another issuer than {issuer}",
+    "aud": "is for another audience than this server",
+    "azp": "was issued to another client than this server",
+    "nonce": "does not belong to this sign-in",
+    "iat": "was issued too long ago, or in the future",
+    "nbf": "is not valid yet",
+    "sub": "has no valid subject",
+}
+
+
+class IDToken(NamedTuple):
+    """A verified ID token.
+
+    Attributes:
+        claims: What the provider states about the person.
+        digest: SHA-256 of what is signed, by which its use is recorded.
+        expires_at: Unix milliseconds from which it is refused by itself.
+    """
+
+    claims: Mapping[str, Any]
+    digest: bytes
+    expires_at: int
+
+
+class Metadata(msgspec.Struct, frozen=True, kw_only=True):
+    """What a provider publishes about itself, by OpenID Connect Discovery 1.0 and RFC 8414."""
+
+    issuer: str
+    authorization_endpoint: str
+    token_endpoint: str
+    jwks_uri: str
+    userinfo_endpoint: str | None = None
+    device_authorization_endpoint: str | None = None
+    token_endpoint_auth_methods_supported: tuple[str, ...] = ("client_secret_basic",)
+    authorization_response_iss_parameter_supported: bool = False
+
+
+class ProviderConnection:
+    """The provider as this server sees it.
+
+    Args:
+        settings: Where it is, and who this server is there.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, settings: IdentityProvider, now_ms: Callable[[], int]) -> None:
+        self._settings = settings
+        self._now_ms = now_ms
+        self._lock = threading.Lock()
+        self._metadata: Metadata | None = None
+        self._metadata_at = 0.0
+        self._silent_until = 0.0
+        self._keys: KeySet | None = None
+        self._keys_at = 0.0
+
+    def metadata(self) -> Metadata:
+        """Return what the provider publishes.
+
+        Raises:
+            Unavailable: The provider does not respond, or with something else.
+        """
+        with self._lock:
+            now = time.monotonic()
+            if self._metadata is not None and now - self._metadata_at <= _LIFE_S:
+                return self._metadata
+            if now < self._silent_until:
+                raise self._silent()
+            try:
+                self._metadata = self._discover()
+            except Unavailable:
+                self._silent_until = time.monotonic() + _SILENT_S
+                raise
+            self._metadata_at = now
+            return self._metadata
+
+    def authorization_url(self, secret: str, redirect_uri: str) -> str:
+        """Return the provider's address where a person signs in.
+
+        Args:
+            secret: The browser's secret of this sign-in; state, nonce and verifier derive from it.
+            redirect_uri: Where the provider sends the browser back to.
+        """
+        with self._session(redirect_uri) as session:
+            url, _ = session.create_authorization_url(
+                self.metadata().authorization_endpoint,
+                state=state_of(secret),
+                nonce=_derived("nonce", secret),
+                code_verifier=_derived("verifier", secret),
+            )
+        return str(url)
+
+    def exchange(self, code: str, secret: str, redirect_uri: str) -> tuple[IDToken, str | None]:
+        """Return the ID token and the access token for a code.
+
+        Raises:
+            Unauthenticated: The provider refuses the code, or the ID token is not valid.
+            Unavailable: The provider does not respond.
+        """
+        metadata = self.metadata()
+        try:
+            with self._session(redirect_uri) as session:
+                found = session.fetch_token(
+                    metadata.token_endpoint,
+                    code=code,
+                    code_verifier=_derived("verifier", secret),
+                    allow_redirects=False,
+                )
+        except requests.RequestException:
+            raise self._silent() from None
+        except (AuthlibBaseError, ValueError) as error:
+            kind = error.error if isinstance(error, AuthlibBaseError) else "no JSON"
+            _log.warning("the identity provider refused a code: %.100r", kind)
+            raise Unauthenticated(
+                "The identity provider refused the code of this sign-in, which may have been used"
+                " or have expired. Sign in again."
+            ) from None
+        text = found.get("id_token")
+        if not isinstance(text, str):
+            raise Unauthenticated("The identity provider sent no ID token. Sign in again.")
+        token = self.verified(text, {self._settings.client_id}, _derived("nonce", secret))
+        access = found.get("access_token")
+        return token, access if isinstance(access, str) else None
+
+    def verified(self, text: str, clients: Collection[str], nonce: str | None) -> IDToken:
+        """Verify an ID token.
+
+        Args:
+            text: The ID token.
+            clients: The client ids to which it may be issued.
+            nonce: Its nonce; None if it must have none, because no browser asked for it.
+
+        Raises:
+            Unauthenticated: It is not valid; the text says why.
+            Unavailable: The provider's keys are needed, and it does not respond.
+        """
+        if len(text) > _MAX_CHARS or not text.isascii() or text.count(".") != 2:
+            raise Unauthenticated("The ID token is not valid: it is not a signed JWT.")
+        claims = self._decoded(text)
+        now = self._now_ms() // 1_000
+        audiences = sorted({*clients, *self._settings.audiences})
+        registry = jwt.JWTClaimsRegistry(
+            now,
+            _LEEWAY_S,
+            iss={"essential": True, "value": self._settings.issuer},
+            aud={"essential": True, "values": audiences},
+            sub={"essential": True},
+            exp={"essential": True},
+            iat={"essential": True},
+        )
+        try:
+            registry.validate(claims)
+        except ExpiredTokenError:
+            raise Unauthenticated("The ID token has expired. Sign in again.") from None
+        except MissingClaimError as error:
+            raise Unauthenticated(f"The ID token is not valid: it lacks {error.claim}.") from None
+        except ClaimError as error:
+            raise self._wrong(error.claim) from None
+        if not now - _MAX_AGE_S <= claims["iat"] <= now + _LEEWAY_S:
+            raise self._wrong("iat")
+        if len(claims["sub"]) > _MAX_SUBJECT_CHARS or "\0" in claims["sub"]:
+            raise self._wrong("sub")
+        is_for_many = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
+        if claims.get("azp", None if is_for_many else audiences[0]) not in audiences:
+            raise self._wrong("azp")
+        _check_nonce(claims.get("nonce"), nonce, self._wrong("nonce"))
+        signed = text.rpartition(".")[0].encode()
+        expires_at = round(1000 * (claims["exp"] + _LEEWAY_S))
+        return IDToken(claims, hashlib.sha256(signed).digest(), expires_at)
+
+    def with_user_info(
+        self, claims: Mapping[str, Any], access_token: str | None, names: Collection[str]
+    ) -> Mapping[str, Any]:
+        """Return claims, with those of the provider's user info if one of some names is absent.
+
+        Raises:
+            Unauthenticated: The access token is another person's.
+            Unavailable: The provider does not respond. To go on would take away what groups give.
+        """
+        url = self.metadata().userinfo_endpoint
+        if access_token is None or url is None or all(name in claims for name in names):
+            return claims
+        found = self._get(url, {"Authorization": f"Bearer {access_token}"})
+        if not isinstance(found, dict) or found.get("sub") != claims["sub"]:
+            raise Unauthenticated("The access token is not of the person of the ID token.")
+        return {**found, **claims}
+
+    def _decoded(self, text: str) -> dict[str, Any]:
+        try:
+            try:
+                return jwt.decode(text, self._key_set(), _ALGORITHMS).claims
+            except (BadSignatureError, InvalidKeyIdError):
+                # The provider may have changed its keys since they were read.
+                return jwt.decode(text, self._key_set(is_stale=True), _ALGORITHMS).claims
+        except (BadSignatureError, InvalidKeyIdError):
+            raise Unauthenticated(
+                "The ID token is not valid: none of the identity provider's keys has signed it."
+            ) from None
+        except (JoseError, ValueError):
+            raise Unauthenticated(
+                "The ID token is not valid: it is malformed, or its signature is of a kind that is"
+                " not accepted."
+            ) from None
+
+    def _key_set(self, *, is_stale: bool = False) -> KeySet:
+        url = self.metadata().jwks_uri
+        with self._lock:
+            now = time.monotonic()
+            max_age_s = _MIN_PAUSE_S if is_stale else _LIFE_S
+            if self._keys is None or now - self._keys_at > max_age_s:
+                self._keys, self._keys_at = self._public_keys(url), now
+            return self._keys
+
+    def _public_keys(self, url: str) -> KeySet:
+        found = self._get(url)
+        listed = found.get("keys") if isinstance(found, dict) else None
+        keys = []
+        for each in listed if isinstance(listed, list) else ():
+            is_public = isinstance(each, dict) and each.get("kty") in {"RSA", "EC", "OKP"}
+            if is_public and each.get("use", "sig") == "sig":
+                keys.append(each)
+        try:
+            return KeySet.import_key_set({"keys": keys})
+        except (JoseError, ValueError):
+            raise self._silent() from None
+
+    def _discover(self) -> Metadata:
+        issuer = self._settings.issuer
+        found = self._get(f"{issuer.rstrip('/')}/.well-known/openid-configuration")
+        try:
+            metadata = msgspec.convert(found, Metadata)
+        except msgspec.ValidationError:
+            raise self._silent() from None
+        if metadata.issuer != issuer:
+            raise Unavailable(
+                f"The identity provider at {issuer} calls itself {metadata.issuer[:200]!r}; the"
+                " setting oidc-issuer must be exactly that."
+            )
+        if not all(map(is_secure_transport, _addresses(metadata))):
+            raise Unavailable("The identity provider has addresses without https.")
+        return metadata
+
+    def _get(self, url: str, headers: Mapping[str, str] | None = None) -> Any:
+        try:
+            response = requests.get(url, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False)
+            if response.status_code != 200:
+                raise self._silent()
+            return response.json()
+        except (requests.RequestException, ValueError):
+            raise self._silent() from None
+
+    def _session(self, redirect_uri: str) -> OAuth2Session:
+        file, secret, method = self._settings.client_secret_file, None, "none"
+        if file is not None:
+            try:
+                secret = file.read_text("utf-8").strip()
+            except (OSError, UnicodeDecodeError):
+                raise Unavailable("The file of oidc-client-secret-file cannot be read.") from None
+            supported = self.metadata().token_endpoint_auth_methods_supported
+            basic = "client_secret_basic"
+            method = basic if basic in supported else "client_secret_post"
+        return OAuth2Session(
+            self._settings.client_id,
+            secret,
+            token_endpoint_auth_method=method,
+            scope=" ".join(self._settings.scopes),
+            redirect_uri=redirect_uri,
+            code_challenge_method="S256",
+            default_timeout=_TIMEOUT_S,
+        )
+
+    def _silent(self) -> Unavailable:
+        host = urlsplit(self._settings.issuer).netloc
+        return Unavailable(f"The identity provider {host} does not respond as it should.")
+
+    def _wrong(self, claim: str | None) -> Unauthenticated:
+        reason = _WRONG.get(claim or "", "has a wrong claim").format(issuer=self._settings.issuer)
+        return Unauthenticated(f"The ID token is not valid: it {reason}.")
+
+
+def state_of(secret: str) -> str:
+    """Return the parameter `state` of the sign-in of a browser with this secret."""
+    return _derived("state", secret)
+
+
+def _derived(purpose: str, secret: str) -> str:
+    """Return one of the values of a sign-in, so that the browser keeps a single secret."""
+    return hashlib.sha256(f"{purpose} {secret}".encode()).hexdigest()
+
+
+def _check_nonce(found: object, wanted: str | None, error: Unauthenticated) -> None:
+    if wanted is None:
+        if found is not None:
+            raise error
+    elif not isinstance(found, str) or not hmac.compare_digest(found.encode(), wanted.encode()):
+        raise error
+
+
+def _addresses(metadata: Metadata) -> list[str]:
+    values = [
+        *(metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri),
+        *(metadata.userinfo_endpoint, metadata.device_authorization_endpoint),
+    ]
+    return [each for each in values if each is not None]

@@ -1,0 +1,263 @@
+"""Single sign-on: people who sign in at the organisation's identity provider."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import logging
+import re
+import secrets
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, ParamSpec, TypeVar
+
+from qwicket.gateway.identity_provider import IDToken, ProviderConnection, state_of
+from qwicket.model.accounts import MAX_NAME_CHARS, RESERVED_NAMES
+from qwicket.model.errors import Forbidden, Unauthenticated
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qwicket.gateway.signin import SignIn
+    from qwicket.model.accounts import Actor, IdentityProvider
+    from qwicket.store import Store
+
+_NOT_IN_NAMES: Final = re.compile(r"[^a-z0-9._-]+")
+_EMAIL: Final = re.compile(r"[^@\s\x00-\x1f]{1,64}@[^@\s\x00-\x1f]{1,189}")
+_ERROR: Final = re.compile(r"[a-z_]{1,40}")
+_MAX_CODE_CHARS: Final = 4_096
+_MAX_GROUPS: Final = 10_000
+
+_THREADS: Final = 4
+P = ParamSpec("P")
+T = TypeVar("T")
+
+_log = logging.getLogger(__name__)
+
+
+class DeviceFlow(NamedTuple):
+    """What `qwicket login` needs for the provider's device flow (RFC 8628).
+
+    Attributes:
+        issuer: Address of the provider.
+        client_id: The client id of commands there.
+        scopes: The scopes to ask for.
+        device_endpoint: Where the flow begins.
+        token_endpoint: Where the ID token is fetched.
+    """
+
+    issuer: str
+    client_id: str
+    scopes: tuple[str, ...]
+    device_endpoint: str
+    token_endpoint: str
+
+
+class SingleSignOn:
+    """Signs in people by the identity provider.
+
+    Args:
+        store: The database.
+        sign_in: Counts refusals, and returns actors.
+        settings: The provider, and what its groups give.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        sign_in: SignIn,
+        settings: IdentityProvider,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._store = store
+        self._sign_in = sign_in
+        self._settings = settings
+        self._now_ms = now_ms
+        self._provider = ProviderConnection(settings, now_ms)
+        # Its own, so that a slow provider does not occupy those of other requests.
+        self._threads = ThreadPoolExecutor(_THREADS, "identity-provider")
+
+    async def begin(self, redirect_uri: str) -> tuple[str, str]:
+        """Begin a sign-in in a browser.
+
+        Returns:
+            The provider's address to send the browser to, and a secret that the browser keeps.
+
+        Raises:
+            Unavailable: The provider does not respond.
+        """
+        secret = secrets.token_urlsafe(32)
+        url = await self._in_thread(self._provider.authorization_url, secret, redirect_uri)
+        return url, secret
+
+    async def finish(
+        self, query: Mapping[str, str], secret: str | None, redirect_uri: str, address: str
+    ) -> Actor:
+        """Return who has signed in, once the provider has sent the browser back.
+
+        Args:
+            query: The parameters that came with the browser.
+            secret: The secret that the browser kept.
+            redirect_uri: The same as at the begin.
+            address: Address of the client.
+
+        Raises:
+            Unauthenticated: The sign-in was not begun in this browser, is used or refused, or its
+                ID token is not valid.
+            TooManyRequests: So it is, and so were many others from this address.
+            Forbidden: The person has no account here.
+            Unavailable: The provider does not respond.
+        """
+        try:
+            code = self._code(query, secret)
+            token, access = await self._in_thread(
+                self._provider.exchange, code, secret or "", redirect_uri
+            )
+            return await self._actor(token, access)
+        except Unauthenticated:
+            self._sign_in.count_wrong(address)
+            raise
+
+    async def device_flow(self) -> DeviceFlow | None:
+        """Return what `qwicket login` needs, or None if the provider has no device flow.
+
+        Raises:
+            Unavailable: The provider does not respond.
+        """
+        found = await self._in_thread(self._provider.metadata)
+        if found.device_authorization_endpoint is None:
+            return None
+        return DeviceFlow(
+            *(self._settings.issuer, self._device_client, self._settings.scopes),
+            *(found.device_authorization_endpoint, found.token_endpoint),
+        )
+
+    async def by_id_token(self, text: str, access_token: str | None, address: str) -> Actor:
+        """Return whose ID token this is. It must come from the device flow, and is used once.
+
+        Raises:
+            Unauthenticated: It is not valid, or was used.
+            TooManyRequests: So it is, and so were many others from this address.
+            Forbidden: The person has no account here.
+            Unavailable: The provider does not respond.
+        """
+        try:
+            token = await self._in_thread(
+                self._provider.verified, text, {self._device_client}, None
+            )
+            return await self._actor(token, access_token)
+        except Unauthenticated:
+            self._sign_in.count_wrong(address)
+            raise
+
+    async def _in_thread(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, partial(function, *args, **kwargs))
+
+    @property
+    def _device_client(self) -> str:
+        return self._settings.device_client_id or self._settings.client_id
+
+    def _code(self, query: Mapping[str, str], secret: str | None) -> str:
+        """Return the code that the provider sent, once it belongs to this browser."""
+        state = query.get("state", "")
+        if not secret or not hmac.compare_digest(state.encode(), state_of(secret).encode()):
+            raise Unauthenticated(
+                "This sign-in was not begun in this browser, or is over. Sign in again."
+            )
+        if query.get("iss", self._settings.issuer) != self._settings.issuer:  # RFC 9207
+            raise Unauthenticated("This sign-in was answered by another identity provider.")
+        code = query.get("code", "")
+        if "error" in query or not 0 < len(code) <= _MAX_CODE_CHARS:
+            error = query.get("error", "no code")
+            reason = f" ({error})" if _ERROR.fullmatch(error) else ""
+            raise Unauthenticated(f"The identity provider refused the sign-in{reason}.")
+        return code
+
+    async def _actor(self, token: IDToken, access_token: str | None) -> Actor:
+        settings, claims = self._settings, token.claims
+        is_new = await self._store.sessions.use_id_token(
+            token.digest, now=self._now_ms(), expires_at=token.expires_at
+        )
+        if not is_new:
+            raise Unauthenticated("The ID token was used before. Sign in again.")
+        names = [settings.name_claim, *([settings.groups_claim] if settings.groups else ())]
+        claims = await self._in_thread(self._provider.with_user_info, claims, access_token, names)
+        account = await self._account(claims)
+        actor = await self._sign_in.by_subject(f"account {account}")
+        if not settings.groups:
+            return actor
+        await self._apply_groups(account, claims)
+        return await self._sign_in.by_subject(f"account {account}")
+
+    async def _account(self, claims: Mapping[str, Any]) -> str:
+        """Return the id of the account of a person, which a first sign-in may create."""
+        sessions, settings = self._store.sessions, self._settings
+        issuer, subject, now = settings.issuer, claims["sub"], self._now_ms()
+        found = await sessions.of_identity(issuer, subject)
+        if found is not None:
+            return found
+        email = _verified_email(claims)
+        if settings.links_emails and email is not None:
+            found = await sessions.link(issuer, subject, email, now)
+            if found is not None:
+                return found
+        if not settings.creates_accounts:
+            raise Forbidden(
+                "You have no account on this server, and it makes none at the first sign-in. Ask"
+                " its administrator."
+            )
+        name = claims.get(settings.name_claim)
+        if not isinstance(name, str) or not (fitted := fitting_name(name)):
+            raise Forbidden(
+                f"The identity provider states no name for you (claim {settings.name_claim}), so"
+                " no account can be made. Ask the server's administrator."
+            )
+        return await sessions.create_account(issuer, subject, fitted, email, now)
+
+    async def _apply_groups(self, account: str, claims: Mapping[str, Any]) -> None:
+        rules = self._settings.groups
+        stated = claims.get(self._settings.groups_claim)
+        names = {stated} if isinstance(stated, str) else stated
+        member_of = (
+            [
+                rules[name]
+                for name in list(names)[:_MAX_GROUPS]
+                if isinstance(name, str) and name in rules
+            ]
+            if isinstance(names, list | set)
+            else []
+        )
+        is_admin = any(each.role == "admin" for each in member_of)
+        gives_roles = any(each.role is not None for each in rules.values())
+        missing = await self._store.sessions.apply_rights(
+            account,
+            role=("admin" if is_admin else "member") if gives_roles else None,
+            projects={name for each in member_of for name in each.projects},
+            managed={name for each in rules.values() for name in each.projects},
+            now=self._now_ms(),
+        )
+        if missing:
+            _log.warning("projects of oidc-groups do not exist: %s", ", ".join(missing))
+
+
+def fitting_name(stated: str) -> str:
+    """Return a name of an account that is like one that a provider states, or "".
+
+    Of an e-mail address it is what comes before the `@`.
+    """
+    plain = unicodedata.normalize("NFKD", stated[:1_000]).encode("ascii", "ignore").decode()
+    fitted = _NOT_IN_NAMES.sub("-", plain.partition("@")[0].lower())
+    fitted = fitted.lstrip("._-")[:MAX_NAME_CHARS].rstrip("-")
+    return f"{fitted}-1" if fitted in RESERVED_NAMES else fitted
+
+
+def _verified_email(claims: Mapping[str, Any]) -> str | None:
+    """Return the e-mail address that the provider has verified, as accounts have them."""
+    email = claims.get("email")
+    is_verified = claims.get("email_verified") is True
+    if not is_verified or not isinstance(email, str) or not _EMAIL.fullmatch(email):
+        return None
+    return email.lower()

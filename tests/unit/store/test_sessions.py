@@ -1,0 +1,121 @@
+"""Sessions and identities, on both databases."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from qwicket.model.accounts import Token
+from qwicket.model.errors import Unauthenticated
+from qwicket.store import Store
+from qwicket.store.sessions import MAX_SESSIONS
+from support.stores import NOW, execute, make_token
+
+pytestmark = pytest.mark.anyio
+
+ISSUER = "https://login.example.org"
+LIFE_MS = 1_000
+
+
+async def start(store: Store, ada: Token, digest: bytes, now: int = NOW) -> None:
+    await store.sessions.start(ada.account, digest, now=now, expires_at=now + LIFE_MS, ended=None)
+
+
+async def number(store: Store, table: str) -> int:
+    """Return the number of rows of a table."""
+    rows = await store._database.read(lambda tx: execute(tx, f"select count(*) from {table}"))
+    return int(rows[0][0])
+
+
+async def test_a_session_is_found_until_its_end(store: Store, ada: Token) -> None:
+    await start(store, ada, b"one")
+    assert await store.sessions.account(b"one", NOW + LIFE_MS - 1) == ada.account
+    assert await store.sessions.account(b"one", NOW + LIFE_MS) is None
+    assert await store.sessions.account(b"two", NOW) is None
+
+
+async def test_expired_sessions_are_deleted_by_the_next_sign_in(store: Store, ada: Token) -> None:
+    await start(store, ada, b"one")
+    await start(store, ada, b"two", NOW + LIFE_MS)
+    assert await number(store, "session") == 1
+
+
+async def test_an_account_has_a_bounded_number_of_sessions(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    await start(store, bob, b"of bob")
+    for each in range(MAX_SESSIONS + 3):
+        await start(store, ada, bytes([each]), NOW + each)
+    assert await number(store, "session") == MAX_SESSIONS + 1
+    assert await store.sessions.account(bytes([2]), NOW) is None
+    assert await store.sessions.account(bytes([3]), NOW) == ada.account
+    assert await store.sessions.account(b"of bob", NOW) == bob.account
+
+
+async def test_a_disabled_account_starts_no_session(store: Store, ada: Token) -> None:
+    await store.accounts.disable("ada", NOW)
+    with pytest.raises(Unauthenticated, match="disabled"):
+        await start(store, ada, b"one")
+
+
+async def test_one_of_many_concurrent_uses_of_an_id_token_is_the_first(store: Store) -> None:
+    uses = [store.sessions.use_id_token(b"x", now=NOW, expires_at=NOW + 9) for _ in range(8)]
+    assert sorted(await asyncio.gather(*uses)) == [False] * 7 + [True]
+
+
+async def test_used_id_tokens_are_forgotten_once_they_have_expired(store: Store) -> None:
+    await store.sessions.use_id_token(b"x", now=NOW, expires_at=NOW + 9)
+    assert not await store.sessions.use_id_token(b"x", now=NOW + 8, expires_at=NOW + 9)
+    await store.sessions.use_id_token(b"y", now=NOW + 9, expires_at=NOW + 99)
+    assert await number(store, "used_id_token") == 1
+
+
+async def test_an_account_of_an_identity_has_a_free_name_and_address(store: Store) -> None:
+    await store.accounts.add("ada", "member", email="a@b", password_hash=None, now=NOW)
+    await store.accounts.add_project("ada-2", 1, NOW)
+    account = await store.sessions.create_account(ISSUER, "s", "ada", "a@b", NOW)
+    made = await store.accounts.by_id(account)
+    assert made is not None
+    assert (made.name, made.email, made.role) == ("ada-3", "ada-3@localhost", "member")
+    assert await store.sessions.of_identity(ISSUER, "s") == account
+    assert await store.sessions.of_identity("https://other.example", "s") is None
+    long = await store.sessions.create_account(ISSUER, "t", "a" * 39, None, NOW)
+    cut = await store.sessions.create_account(ISSUER, "u", "a" * 39, None, NOW)
+    names = [(await store.accounts.by_id(each)).name for each in (long, cut)]  # type: ignore[union-attr]
+    assert names == ["a" * 39, "a" * 37 + "-2"]
+
+
+async def test_an_address_links_an_account_that_is_there(store: Store) -> None:
+    ada = await store.accounts.add("ada", "member", email="a@b", password_hash=None, now=NOW)
+    assert await store.sessions.link(ISSUER, "s", "c@d", NOW) is None
+    assert await store.sessions.link(ISSUER, "s", "a@b", NOW) == ada.id
+    assert await store.sessions.link(ISSUER, "s", "a@b", NOW) == ada.id
+    await store.accounts.disable("ada", NOW)
+    with pytest.raises(Unauthenticated, match="disabled"):
+        await store.sessions.link(ISSUER, "t", "a@b", NOW)
+    await store.accounts.delete("ada", "keep", NOW)
+    assert await store.sessions.link(ISSUER, "t", "a@b", NOW) is None
+
+
+async def test_rights_are_set_to_what_groups_give(store: Store, ada: Token) -> None:
+    for name in ("class", "lab", "own"):
+        await store.accounts.add_project(name, 1, NOW)
+    await store.accounts.add_member("own", "ada")
+
+    async def apply(role: str | None, projects: set[str]) -> tuple[str, set[str], list[str]]:
+        missing = await store.sessions.apply_rights(
+            ada.account,
+            role=role,  # type: ignore[arg-type]
+            projects=projects,
+            managed={"class", "lab", "none", "ada"},
+            now=NOW,
+        )
+        account = await store.accounts.by_id(ada.account)
+        assert account is not None
+        found = {each.name for each in await store.accounts.projects_of(ada.account)}
+        return account.role, found, missing
+
+    own = {"ada", "own"}
+    assert await apply("admin", {"class", "none"}) == ("admin", {*own, "class"}, ["none"])
+    assert await apply(None, {"lab"}) == ("admin", {*own, "lab"}, [])
+    assert await apply("member", set()) == ("member", own, [])
