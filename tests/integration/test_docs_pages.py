@@ -129,8 +129,10 @@ def test_browsers_alone_are_sent_from_the_root_to_the_pages(
         response = client.get(f"{server.url}/")
     assert response.status_code == status
     if status == 303:
-        assert response.headers["location"] == "docs"
-        assert httpx.get(response.url.join("docs")).status_code == 200
+        assert response.headers["location"] == "ui"
+        landed = httpx.get(response.url.join("ui"), follow_redirects=True)
+        assert landed.status_code == 200
+        assert "Sign in" in landed.text
 
 
 def test_no_page_shows_a_regular_expression(web: httpx.Client) -> None:

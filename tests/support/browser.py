@@ -7,7 +7,7 @@ import json
 import os
 import signal
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,28 @@ class Page:
     def wait_for(self, condition: str) -> None:
         """Wait until an expression is true in the page."""
         until(lambda: self.run(condition) or None, condition, timeout_s=30)
+
+    def press(self, key: str, text: str = "") -> None:
+        """Press and release a key, such as `Tab`; with its text, as Enter and Space have one."""
+        codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowDown": 40}
+        code = codes.get(key, 0)
+        named = {"key": key, "code": "Space" if key == " " else key}
+        for kind in ("keyDown", "keyUp"):
+            more = {"text": text} if text and kind == "keyDown" else {}
+            self.call(
+                "Input.dispatchKeyEvent", type=kind, windowsVirtualKeyCode=code, **named, **more
+            )
+
+    def write(self, text: str) -> None:
+        """Write into the field that has the focus."""
+        self.call("Input.insertText", text=text)
+
+    def wait_for_load(self, act: Callable[[], None]) -> None:
+        """Do what leads to another page, and wait for all of it."""
+        self._is_loaded = False
+        act()
+        while not self._is_loaded:
+            self._next()
 
     def picture(self, path: Path) -> None:
         answer = self.call("Page.captureScreenshot", captureBeyondViewport=False)

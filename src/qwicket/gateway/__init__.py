@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.invitations import Invitations
     from qwicket.gateway.job_shares import JobShares
     from qwicket.gateway.key_pairs import KeyPairs
+    from qwicket.gateway.repeats import Repeats
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.sessions import Sessions
     from qwicket.gateway.single_sign_on import SingleSignOn
@@ -139,6 +140,13 @@ class Gateway:
         from qwicket.gateway.archives import Archives
 
         return Archives(self._store)
+
+    @cached_property
+    def repeats(self) -> Repeats:
+        """Return what submits stored jobs once more."""
+        from qwicket.gateway.repeats import Repeats
+
+        return Repeats(self.jobs, self.archives)
 
     @cached_property
     def compilation(self) -> Compilation:

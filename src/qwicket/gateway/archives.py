@@ -79,6 +79,20 @@ class Archives:
             raise NotFinished(
                 f"The job is {job.state}; its archive exists once it has ended.", retry_after_s=1.0
             )
+        return await self.submitted(job, reservation)
+
+    async def submitted(self, job: Job, reservation: Reservation) -> Contents:
+        """Return what a job that may not have ended was submitted with.
+
+        Args:
+            job: The job.
+            reservation: Memory for the response; a large program waits until it is granted.
+
+        Raises:
+            NotFound: The job has been deleted meanwhile.
+            TooManyRequests: The account has too many large responses.
+            Unavailable: All accounts together have too many.
+        """
         if sum(await self._jobs.sizes(job.id)) > SMALL_RESPONSE_BYTES:
             await reservation.begin()
         if await self._jobs.get(job.id) is None:

@@ -37,14 +37,14 @@ class Bulk:
         self._waiter = waiter
 
     async def cancel(
-        self, actor: Actor, ids: Sequence[str], *, dialect: str, wait_s: float = 0.0
+        self, actor: Actor, ids: Sequence[str], *, dialect: str | None, wait_s: float = 0.0
     ) -> list[str]:
         """Cancel waiting jobs, stop running ones, leave ended ones unchanged.
 
         Args:
             actor: Owner of the jobs.
             ids: Ids of the jobs.
-            dialect: Jobs of other dialects count as unknown.
+            dialect: Jobs of other dialects count as unknown; None allows any.
             wait_s: Seconds to wait for running jobs to end.
 
         Returns:
@@ -64,7 +64,7 @@ class Bulk:
             )
         return jobs
 
-    async def delete(self, actor: Actor, ids: Sequence[str], *, dialect: str) -> None:
+    async def delete(self, actor: Actor, ids: Sequence[str], *, dialect: str | None) -> None:
         """Delete ended jobs with their programs and results: all or none.
 
         Raises:
@@ -75,7 +75,9 @@ class Bulk:
         """
         await self._store.jobs.delete_all(await self._own(actor, ids, dialect, "delete"))
 
-    async def _own(self, actor: Actor, ids: Sequence[str], dialect: str, verb: str) -> list[str]:
+    async def _own(
+        self, actor: Actor, ids: Sequence[str], dialect: str | None, verb: str
+    ) -> list[str]:
         """Return the ids of jobs that this actor may change, each once."""
         actor.require(Scope.JOBS_WRITE)
         maximum = self._limits.requests.list_page
@@ -86,7 +88,8 @@ class Bulk:
         visible = await self._store.jobs.visible_all(jobs, actor.account)
         found = [job for job in visible if actor.sees(job.device)]
         are_whole = all(ref is not None and ref.part is None for ref in refs)
-        if not are_whole or len(found) < len(jobs) or any(job.dialect != dialect for job in found):
+        are_known = all(dialect in (None, job.dialect) for job in found)
+        if not are_whole or len(found) < len(jobs) or not are_known:
             raise NotFound("There is no such job.")
         if any(job.account != actor.account for job in found):
             raise Forbidden(f"Only the account that submitted a job may {verb} it.")

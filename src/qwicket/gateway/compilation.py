@@ -1,8 +1,9 @@
-"""Compiled circuits of jobs: in IonQ's native gates, or as a lab's device received them."""
+"""Circuits of jobs: in IonQ's native gates, as a lab's device received them, or drawn."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import asyncio
+from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.errors import NotFound
@@ -16,6 +17,11 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.programs import Entangler
     from qwicket.store import Store
+
+_MAX_DRAWN_OPS: Final = 20_000
+"""Circuits of more operations take over 0.1 s to draw."""
+_MAX_DRAWN_BYTES: Final = 1 << 20
+_MAX_DRAWN_CIRCUITS: Final = 100
 
 
 async def in_gates_of(
@@ -88,3 +94,24 @@ class Compilation:
         if isinstance(found, Refusal):
             raise found.error()
         return found
+
+    async def drawing(
+        self, job: Job, family: str, number: int, max_marks: int
+    ) -> tuple[str, str] | None:
+        """Return one circuit of a job as SVG, and what was left out; None if it is too large.
+
+        Args:
+            job: The job.
+            family: Family of its device.
+            number: Index of the circuit.
+            max_marks: Limit on marks.
+        """
+        n_ops = job.n_ops_1q + job.n_ops_2q
+        if n_ops > _MAX_DRAWN_OPS or job.n_circuits > _MAX_DRAWN_CIRCUITS:
+            return None
+        circuits = await self._store.jobs.circuits(job.id)
+        if not circuits or len(circuits) > _MAX_DRAWN_BYTES:
+            return None
+        from qwicket.programs.vector_drawing import draw_packed  # late: only pages need it
+
+        return await asyncio.to_thread(draw_packed, family, circuits, number, max_marks)

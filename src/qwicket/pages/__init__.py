@@ -1,1 +1,1 @@
-"""Pages under `/ui` for people, rendered on the server: sign-in, and an account's own tokens."""
+"""Pages under `/ui` for people, rendered on the server: sign-in, own tokens, jobs, devices."""

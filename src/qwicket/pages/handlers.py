@@ -8,6 +8,7 @@ from urllib.parse import urlsplit
 
 from starlette.responses import RedirectResponse, Response
 
+from qwicket.dialects.native.streams import Streams
 from qwicket.gateway.sessions import own_scopes
 from qwicket.model.accounts import DEFAULT_SCOPES
 from qwicket.model.errors import InvalidRequest, Unauthenticated
@@ -32,6 +33,8 @@ if TYPE_CHECKING:
 
 FORM_S: Final = 3_600.0
 _SIGN_IN_S: Final = 600.0
+_GATHER_S: Final = 0.5
+"""Least time between two events of all jobs, after each of which a page is read again."""
 _DAY_S: Final = 86_400
 _TITLES: Final = {
     401: "You are not signed in",
@@ -52,10 +55,11 @@ class Handlers:
     """
 
     def __init__(self, gateway: Gateway, renderer: Renderer, cookies: Cookies, base: str) -> None:
-        self._gateway = gateway
+        self._gateway = self.gateway = gateway
         self.renderer = renderer
         self.cookies = cookies
-        self._base = base
+        self._base = self.base = base
+        self.streams = Streams(gateway, gather_s=_GATHER_S)
 
     @property
     def limits(self) -> Limits:
@@ -68,8 +72,12 @@ class Handlers:
 
     async def read_style(self, request: Request[None]) -> Response:
         """Read the style sheet."""
-        headers = {**HEADERS, "Cache-Control": "public, max-age=3600"}
-        return Response(self.renderer.style, headers=headers, media_type="text/css; charset=utf-8")
+        return self.renderer.style.response(request.headers.get("accept-encoding", ""))
+
+    async def read_script(self, request: Request[None]) -> Response:
+        """Read a script."""
+        file = self.renderer.script(request.path_params["name"])
+        return file.response(request.headers.get("accept-encoding", ""))
 
     async def read_sign_in(self, request: Request[None]) -> Response:
         """Read the page where people sign in."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+import gzip
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import jinja2
 from starlette.responses import Response
+
+from qwicket.model.errors import NotFound
+from qwicket.pages import formats
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,11 +28,40 @@ HEADERS: Final[Mapping[str, str]] = {
     "Cache-Control": "no-store",
 }
 """Headers of every page: no scripts, nothing from other hosts, in no frame, and in no cache."""
+LIVE_HEADERS: Final = {
+    **HEADERS,
+    "Content-Security-Policy": (
+        f"{HEADERS['Content-Security-Policy']}; script-src 'self'; connect-src 'self'"
+    ),
+}
+"""Headers of pages that show changes at once, with the scripts of this server alone."""
+SCRIPTS: Final = ("htmx.min.js", "htmx-sse.min.js", "pages.js")
 _FOLDER: Final = Path(__file__).parent
 
 
-def _day(at_ms: int) -> str:
-    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+class File:
+    """A file that everyone may read, with its compressed form.
+
+    Pages are never compressed: a length would tell others what a secret on the page has in common
+    with a text that they put there.
+    """
+
+    def __init__(self, name: str, media_type: str) -> None:
+        self._content = (_FOLDER / name).read_bytes()
+        self._compressed = gzip.compress(self._content, mtime=0)
+        self._media_type = media_type
+
+    def response(self, accept_encoding: str) -> Response:
+        """Return the file, compressed where the client accepts this."""
+        headers = {
+            **HEADERS,
+            "Cache-Control": "public, max-age=3600",
+            "Vary": "Accept-Encoding",
+        }
+        content = self._content
+        if "gzip" in accept_encoding:
+            content, headers["Content-Encoding"] = self._compressed, "gzip"
+        return Response(content, headers=headers, media_type=self._media_type)
 
 
 class Renderer:
@@ -40,7 +72,8 @@ class Renderer:
     """
 
     def __init__(self, base: str) -> None:
-        self._base = base
+        docs = f"{base.removesuffix('/ui')}/docs"
+        self._always = {"base": base, "docs": docs, "is_live": False}
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
             autoescape=True,
@@ -48,14 +81,31 @@ class Renderer:
             trim_blocks=True,
             keep_trailing_newline=True,
         )
-        self._templates.filters["day"] = _day
-        self.style = (_FOLDER / "style.css").read_bytes()
+        self._templates.filters |= formats.FILTERS
+        self.style = File("style.css", "text/css; charset=utf-8")
+        self._scripts = {
+            name: File(f"scripts/{name}", "text/javascript; charset=utf-8") for name in SCRIPTS
+        }
+
+    def script(self, name: str) -> File:
+        """Return a script.
+
+        Raises:
+            NotFound: There is no such script.
+        """
+        if name not in self._scripts:
+            raise NotFound("There is no such script.")
+        return self._scripts[name]
 
     def text(self, template: str, **values: Any) -> bytes:
         """Return a page. All values are escaped."""
         page = self._templates.get_template(f"{template}.html")
-        return page.render(base=self._base, **values).encode()
+        return page.render(self._always | values).encode()
 
-    def page(self, template: str, status: int = 200, **values: Any) -> Response:
-        """Return a response with a page."""
-        return Response(self.text(template, **values), status, headers=HEADERS, media_type=HTML)
+    def page(
+        self, template: str, status: int = 200, *, is_live: bool = False, **values: Any
+    ) -> Response:
+        """Return a response with a page; a live one has scripts."""
+        text = self.text(template, is_live=is_live, **values)
+        headers = LIVE_HEADERS if is_live else HEADERS
+        return Response(text, status, headers=headers, media_type=HTML)

@@ -11,13 +11,14 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import lru_cache
 from math import isfinite, pi
-from typing import Final
+from typing import Final, NamedTuple
 from unicodedata import east_asian_width
 
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Register, Reset
 
 _MAX_QUBITS: Final = 40
 _MAX_COLUMNS: Final = 200
+_WIDE: Final = 10_000
 
 _LABEL_CHARS: Final = 32
 _MAX_PARAMETERS: Final = 3
@@ -57,17 +58,21 @@ class _Page:
     Row 0 has what belongs to no qubit. The wires follow, then one row for all qubits left out.
     """
 
-    def __init__(self, circuit: QubitCircuit, width: int, is_ascii: bool) -> None:
+    def __init__(
+        self, circuit: QubitCircuit, width: int, is_ascii: bool, max_columns: int = _MAX_COLUMNS
+    ) -> None:
+        self._max_columns = max_columns
         self.wires = _wires(circuit)
         self.bits = _bit_names(circuit.registers)
         names = ["", *(f"q{wire}" for wire in self.wires), "⋮"]
         del names[circuit.n_qubits + 1 :]
+        self.names = names
         self._names = [name.ljust(max(map(len, names)) + 1) for name in names]
         self._rows = {wire: row for row, wire in enumerate(self.wires, 1)} | {_NO_QUBIT: 0}
         self._others = len(self.wires) + 1
         self._words = str.maketrans(_ASCII_WORDS if is_ascii else {})
         self._width = max(12, width - len(self._names[0]) - 2)
-        self._columns: list[_Column] = []
+        self.columns: list[_Column] = []
         self._free: dict[int, int] = defaultdict(int)
         self._open = set(range(1, self._others)) or {0}
 
@@ -89,13 +94,13 @@ class _Page:
         """Draw marks, joined across rows, in the first column that is free."""
         place = max(self._free[key] for key in (*rows, *clbits))
         self._free.update(dict.fromkeys((*rows, *clbits), place + 1))
-        if place >= _MAX_COLUMNS:
+        if place >= self._max_columns:
             self._open.difference_update(rows)
             return False
-        self._columns += [_Column() for _ in range(place + 1 - len(self._columns))]
+        self.columns += [_Column() for _ in range(place + 1 - len(self.columns))]
         for row in rows:
-            self._columns[place].put(row, self._short(marks.get(row, bars[1])))
-        self._columns[place].bars.update(dict.fromkeys(rows[:-1], bars[0]))
+            self.columns[place].put(row, self._short(marks.get(row, bars[1])))
+        self.columns[place].bars.update(dict.fromkeys(rows[:-1], bars[0]))
         return True
 
     def _short(self, text: str) -> str:
@@ -105,13 +110,13 @@ class _Page:
     def lines(self) -> Iterator[str]:
         """Return blocks of columns, an empty line between them."""
         start = used = 0
-        for end, column in enumerate(self._columns):
+        for end, column in enumerate(self.columns):
             if used + column.left + column.right > self._width and end > start:
-                yield from self._block(self._columns[start:end], "┄" if start else "─", "┄")
+                yield from self._block(self.columns[start:end], "┄" if start else "─", "┄")
                 yield ""
                 start, used = end, 0
             used += column.left + column.right
-        yield from self._block(self._columns[start:], "┄" if start else "─", "─")
+        yield from self._block(self.columns[start:], "┄" if start else "─", "─")
 
     def _block(self, columns: Sequence[_Column], begin: str, end: str) -> Iterator[str]:
         first = 0 if any(0 in column.marks for column in columns) else 1
@@ -139,18 +144,53 @@ def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> l
         Lines. Those of one block are equally long; an empty line parts two blocks.
     """
     page = _Page(circuit, width, is_ascii)
+    left_out = _fill(page, circuit)
+    lines = [line.translate(_ASCII_LINES if is_ascii else {}) for line in page.lines()]
+    return [*lines, "", left_out] if left_out else lines
+
+
+class Layout(NamedTuple):
+    """A drawing before it has a form.
+
+    Attributes:
+        names: Names of the rows. The first row has what belongs to no qubit; one after the wires
+            stands for all qubits left out.
+        n_wires: Number of wires, from row 1.
+        columns: Marks, and bars to the row below, of each column by row.
+        left_out: Sentence on what was left out; empty if nothing was.
+    """
+
+    names: tuple[str, ...]
+    n_wires: int
+    columns: tuple[tuple[Mapping[int, str], Mapping[int, str]], ...]
+    left_out: str
+
+
+def layout(circuit: QubitCircuit, max_columns: int = _MAX_COLUMNS) -> Layout:
+    """Return a drawing of a circuit before it has a form; bounds are those of `draw`.
+
+    A bar is `│` of an operation or `║` of a word that nothing passes. Marks that are `┼` or `╫` are
+    crossings.
+    """
+    page = _Page(circuit, _WIDE, is_ascii=False, max_columns=max_columns)
+    left_out = _fill(page, circuit)
+    columns = tuple((column.marks, column.bars) for column in page.columns)
+    return Layout(tuple(page.names), len(page.wires), columns, left_out)
+
+
+def _fill(page: _Page, circuit: QubitCircuit) -> str:
+    """Place all operations; return a sentence on what was left out, or nothing."""
     signs = _signs(circuit.ops, page.bits)
     n_drawn = 0
     for place, op in enumerate((*circuit.ops, None)):
         is_seen = [page.add(sign) for sign in signs.get(place, ())]
         if op is not None:
             n_drawn += is_seen[-1] if isinstance(op, Branch | Jump) else page.add(op)
-    lines = [line.translate(_ASCII_LINES if is_ascii else {}) for line in page.lines()]
     n_hidden, n_ops = circuit.n_qubits - len(page.wires), len(circuit.ops)
-    if n_hidden or n_drawn < n_ops:
-        qubits = f"{n_hidden:,} of {circuit.n_qubits:,} qubits"
-        lines += ["", f"Left out: {qubits}, {n_ops - n_drawn:,} of {n_ops:,} operations."]
-    return lines
+    if not n_hidden and n_drawn == n_ops:
+        return ""
+    qubits = f"{n_hidden:,} of {circuit.n_qubits:,} qubits"
+    return f"Left out: {qubits}, {n_ops - n_drawn:,} of {n_ops:,} operations."
 
 
 def _wires(circuit: QubitCircuit) -> Sequence[int]:

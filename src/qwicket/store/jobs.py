@@ -309,8 +309,7 @@ class Jobs(Operations):
     @scan
     def tally(tx: Tx, query: JobQuery) -> dict[JobState, int]:
         """Return the number of jobs that a search finds in each displayed state."""
-        found = tx.all("job_tally", **search.parameters(query))
-        return {JobState(state): number for state, number in found}
+        return {JobState(state): number for state, number in search.tally(tx, query)}
 
     @scan
     def run_ms(tx: Tx, query: JobQuery) -> int:

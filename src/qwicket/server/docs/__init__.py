@@ -152,7 +152,7 @@ def with_browser_redirect(app: ASGIApp) -> ASGIApp:
         is_asked = scope["type"] == "http" and scope["method"] == "GET" and scope["path"] == "/"
         accepted = dict(scope["headers"]).get(b"accept", b"") if is_asked else b""
         if b"text/html" in accepted:
-            headers = {"Location": "docs", "Vary": "Accept", "Cache-Control": "no-cache"}
+            headers = {"Location": "ui", "Vary": "Accept", "Cache-Control": "no-cache"}
             await Response(status_code=303, headers=headers)(scope, receive, send)
             return
         await app(scope, receive, send)

@@ -1,0 +1,89 @@
+"""Jobs that are submitted once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.model.errors import NotFound
+from qwicket.model.jobs import Submission
+
+if TYPE_CHECKING:
+    from qwicket.gateway.archives import Archives, Contents
+    from qwicket.gateway.jobs import Jobs
+    from qwicket.gateway.response_budget import Reservation
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+
+_DIALECT: Final = "native"
+
+
+class Repeats:
+    """Submits stored jobs once more.
+
+    Args:
+        jobs: Submits jobs.
+        archives: Reads what a job was submitted with.
+    """
+
+    def __init__(self, jobs: Jobs, archives: Archives) -> None:
+        self._jobs = jobs
+        self._archives = archives
+
+    async def repeat(
+        self,
+        actor: Actor,
+        job: Job,
+        reservation: Reservation,
+        *,
+        has_same_seed: bool,
+        key: str | None = None,
+    ) -> Job:
+        """Submit a job that the actor has just read once more, to the same device.
+
+        A twin runs it with the noise of its present calibration. The new job is one of the native
+        dialect, belongs to the actor and is in no group.
+
+        Args:
+            actor: Owner of the new job.
+            job: The job.
+            reservation: Memory for its program.
+            has_same_seed: Whether the seed is that of the job; otherwise it is drawn.
+            key: Idempotency key.
+
+        Raises:
+            NotFound: The job has no program, or has been deleted meanwhile.
+            QwicketError: The submission is refused.
+        """
+        contents = await self._archives.submitted(job, reservation)
+        submission = submission_of(contents, has_same_seed=has_same_seed, key=key)
+        return await self._jobs.submit(actor, submission)
+
+
+def submission_of(contents: Contents, *, has_same_seed: bool, key: str | None = None) -> Submission:
+    """Return the submission that a job was made from.
+
+    Raises:
+        NotFound: The job has no program.
+    """
+    job, options = contents.job, contents.options
+    if contents.source is None or options is None:
+        raise NotFound("The job has no program: it was refused, or its program never arrived.")
+    is_twin = contents.calibration is not None
+    return Submission(
+        dialect=_DIALECT,
+        device=job.device,
+        format=contents.format,
+        source=contents.source,
+        shots=options.shots,
+        outputs=options.outputs,
+        seed=options.seed if has_same_seed else None,
+        noise=options.noise.name if options.noise and not is_twin else None,
+        engine=options.engine,
+        name=job.name,
+        inputs=contents.inputs,
+        tags=job.tags,
+        priority=job.priority,
+        idempotency_key=key,
+        debias=options.variants > 1,
+        dry_run=options.dry_run,
+    )

@@ -1,0 +1,81 @@
+"""The pages of devices: their state and queues, calibrations, and what programs they take."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.dialects.native import wire
+from qwicket.dialects.routing import Route
+from qwicket.model.accounts import Scope
+from qwicket.pages import plots
+from qwicket.pages.forms import SESSION, csrf
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView
+    from qwicket.model.accounts import Actor
+    from qwicket.pages.handlers import Handlers
+    from qwicket.schema.devices import DeviceBody
+
+_SHOWN: Final = {
+    "gate": "error of gates on one qubit",
+    "readout": "error of readout",
+    "t1": "T1",
+    "t2": "T2",
+}
+"""What a map shades its qubits by."""
+_MAX_TABLE: Final = 160
+
+
+class Row(NamedTuple):
+    """A device of the list, with its calibration as the gateway has it."""
+
+    view: DeviceView
+    body: DeviceBody
+
+
+def routes(made: Handlers) -> tuple[Route, ...]:
+    """Return the routes of devices."""
+    back, scope = made.to_sign_in, Scope.DEVICES_READ
+    return (
+        Route("GET", "/devices", read_devices, scope, on_error=back),
+        Route("GET", "/devices/{name}", read_device, scope, query=("show",), on_error=back),
+    )
+
+
+async def read_devices(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the devices with their queues."""
+    views = await pages.gateway.devices.of(wire.DIALECT)
+    rows = [await _row(pages, actor, view) for view in views if actor.sees(view.device.name)]
+    return pages.renderer.page(
+        "devices", title="Devices", devices=rows, csrf=csrf(request.cookies[SESSION])
+    )
+
+
+async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read a device with its queue, reservations and calibration."""
+    view = await pages.gateway.devices.get(request.path_params["name"], wire.DIALECT)
+    shown = request.query_params.get("show", "gate")
+    shown = shown if shown in _SHOWN else "gate"
+    found = None
+    if view.calibration is not None:
+        found = plots.calibration_map(view.calibration, view.device.spec.qubits, shown)
+    return pages.renderer.page(
+        "device",
+        title=view.device.name,
+        device=await _row(pages, actor, view),
+        map=found,
+        shown=shown,
+        choices=_SHOWN,
+        max_table=_MAX_TABLE,
+        csrf=csrf(request.cookies[SESSION]),
+    )
+
+
+async def _row(pages: Handlers, actor: Actor, view: DeviceView) -> Row:
+    queue = pages.gateway.queue
+    forecast = await queue.forecast(view.device.name)
+    windows = await queue.windows(actor, forecast)
+    return Row(view, wire.device(view, forecast, windows, actor.project))

@@ -1,0 +1,68 @@
+"""How values are written on pages."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+_NONE: Final = "–"
+_UNITS: Final = ((1e-6, 1e9, "ns"), (1e-3, 1e6, "µs"), (1.0, 1e3, "ms"), (120.0, 1.0, "s"))
+
+
+def day(at_ms: int) -> str:
+    """Return a day in UTC."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def time(at_ms: int | None) -> str:
+    """Return a time in UTC to the second."""
+    if at_ms is None:
+        return _NONE
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def duration(seconds: float | None) -> str:
+    """Return a duration with two or three digits and a unit."""
+    if seconds is None:
+        return _NONE
+    if seconds == 0:
+        return "0 s"
+    for bound, factor, unit in _UNITS:
+        if seconds < bound:
+            return f"{seconds * factor:.3g} {unit}"
+    minutes = round(seconds / 60)
+    if minutes < 120:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h {minutes % 60} min"
+    return f"{minutes // 1440} days {minutes % 1440 // 60} h"
+
+
+def share(value: float | None) -> str:
+    """Return a probability as a percentage."""
+    return _NONE if value is None else f"{100 * value:.3g} %"
+
+
+def number(value: float | None) -> str:
+    """Return a number with commas, or with six digits if it is not whole."""
+    if value is None:
+        return _NONE
+    return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"
+
+
+def clipped(text: str, chars: int) -> str:
+    """Return a text with at most this many characters."""
+    return text if len(text) <= chars else text[: chars - 1] + "…"
+
+
+FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
+    "clipped": clipped,
+    "day": day,
+    "duration": duration,
+    "number": number,
+    "share": share,
+    "time": time,
+}

@@ -1,0 +1,465 @@
+"""The page of one job: its times, place in the queue, program, calibration and result."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import secrets
+from heapq import nlargest
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from starlette.responses import Response
+
+from qwicket.circuits.outcomes import Outcome
+from qwicket.dialects.native import arrays, wire
+from qwicket.dialects.responses import json_in_thread
+from qwicket.dialects.routing import Route
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import InvalidRequest, NoResult, NotFound, QwicketError
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import runner_name
+from qwicket.pages import formats, plots
+from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, csrf
+from qwicket.pages.rendering import HEADERS
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from starlette.types import ASGIApp
+
+    from qwicket.circuits.calibrations import Calibrated
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway import DeviceView
+    from qwicket.gateway.archives import Contents
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+    from qwicket.pages.handlers import Handlers
+
+_MAX_PROGRAM_CHARS: Final = 6_000
+_MAX_MARKS: Final = 150
+_MAX_BARS: Final = 32
+_MAX_ROWS: Final = 20
+_MAX_RESULT_BYTES: Final = 4 << 20
+"""Stored results of more bytes are not drawn."""
+_SORTS: Final = ("value", "label")
+_SCALES: Final = ("linear", "log")
+
+
+class Moment(NamedTuple):
+    """An entry of a job's timeline."""
+
+    at: int
+    text: str
+
+
+class Drawn(NamedTuple):
+    """The result of one circuit as the page shows it.
+
+    Attributes:
+        plot: The outcomes of most weight.
+        n_more: Number of outcomes without a bar.
+        is_exact: Whether the values are probabilities.
+        total: Sum of all values, with those without a bar.
+        values: Expectation values with their standard errors.
+        samples: The first shots, where outcomes are not bits.
+        n_samples: Number of shots.
+        failure: Why the circuit has no outcome; empty if it has one.
+        facts: Further facts by name.
+    """
+
+    plot: plots.Plot
+    n_more: int = 0
+    is_exact: bool = False
+    total: float = 0.0
+    values: tuple[tuple[float, float | None], ...] = ()
+    samples: tuple[str, ...] = ()
+    n_samples: int = 0
+    failure: str = ""
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+class View(NamedTuple):
+    """How a result is shown: circuit, order, scale, and the job that it is compared with."""
+
+    part: int
+    sort: str
+    scale: str
+    other: str
+
+
+def routes(made: Handlers) -> tuple[Route, ...]:
+    """Return the routes of one job."""
+    back, read = made.to_sign_in, Scope.JOBS_READ
+    query = ("part", "sort", "scale", "with")
+    return (
+        Route("GET", "/jobs/{id}", read_job, read, query=query, on_error=back),
+        Route("GET", "/jobs/{id}/stream", stream_job, read),
+        Route("POST", "/jobs/{id}", change_job, Scope.JOBS_WRITE, FORM_BODY),
+        Route("GET", "/jobs/{id}/program", read_program, read, on_error=back),
+        Route("GET", "/jobs/{id}/result.json", read_json, read, on_error=back),
+        Route("GET", "/jobs/{id}/result.csv", read_csv, read, query=("part",), on_error=back),
+        Route("GET", "/jobs/{id}/result.npz", read_arrays, read, query=("part",), on_error=back),
+        Route("GET", "/jobs/{id}/archive.zip", read_archive, read, on_error=back),
+    )
+
+
+async def read_job(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read one job."""
+    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
+    return await _page(pages, actor, request, job)
+
+
+async def stream_job(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Stream the changes of a job."""
+    return await pages.streams.of_job(actor, request, pages.sign_in)
+
+
+async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Cancel, delete, hold, release or tag a job, or run it again."""
+    check_form(request, SESSION)
+    gateway, form, id_text = pages.gateway, request.payload, request.path_params["id"]
+    target = id_text
+    match form.get("action"):
+        case "cancel":
+            await gateway.jobs.cancel(actor, id_text)
+        case "delete":
+            await gateway.jobs.delete(actor, id_text)
+            return pages.redirect("/jobs")
+        case "hold" | "release" as action:
+            await gateway.jobs.change(actor, id_text, is_held=action == "hold")
+        case "tag":
+            lines = (line.strip() for line in form.get("tags", "").splitlines())
+            tags = tuple(dict.fromkeys(filter(None, lines)))
+            await gateway.jobs.rename(actor, id_text, name=form.get("name", ""), tags=tags)
+        case "repeat" | "repeat-seed" as action:
+            job = await gateway.jobs.get(actor, id_text)
+            repeated = await gateway.repeats.repeat(
+                *(actor, job, request.reservation),
+                has_same_seed=action == "repeat-seed",
+                key=form.get("key") or None,
+            )
+            target = repeated.id
+        case _:
+            raise InvalidRequest("action: there is no such action.", field="action")
+    job = await gateway.jobs.get(actor, target)
+    return pages.redirect(f"/jobs/{job.id}")
+
+
+# --- files ----------------------------------------------------------------------------------------
+
+
+async def read_program(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the program of a job as text."""
+    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
+    program = await pages.gateway.results.program(job, request.reservation)
+    return _file(program.source, f"{job.id}.txt", "text/plain; charset=utf-8")
+
+
+async def read_json(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the result of a job as JSON."""
+    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
+    results = await pages.gateway.results.of(job, request.reservation)
+    found = await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
+    found.headers.update(_headers(f"{job.id}.json"))
+    return found
+
+
+async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the result of one circuit as CSV."""
+    job, number, part = await _outcome(pages, actor, request)
+    text = await asyncio.to_thread(_csv, part)
+    return _file(text, f"{job.id}-{number}.csv", "text/csv; charset=utf-8")
+
+
+async def read_arrays(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the result of one circuit as arrays of NumPy."""
+    job, number, part = await _outcome(pages, actor, request)
+    content = await asyncio.to_thread(arrays.npz, part)
+    return _file(content, f"{job.id}-{number}.npz", arrays.NPZ_TYPE)
+
+
+async def read_archive(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read an ended job with its program, options, calibration and result in one ZIP file."""
+    from qwicket.dialects.native import archives  # late: it needs NumPy
+
+    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
+    contents = await pages.gateway.archives.contents(job, request.reservation)
+    return await archives.response(
+        *(pages.gateway.archives, contents, request.reservation), is_head=request.method == "HEAD"
+    )
+
+
+async def _outcome(
+    pages: Handlers, actor: Actor, request: Request[None]
+) -> tuple[Job, int, Outcome]:
+    job = await pages.gateway.jobs.get(actor, request.path_params["id"])
+    number = wire.part_number(request.query_params.get("part", "0"), job)
+    results = await pages.gateway.results.of(job, request.reservation, number)
+    (part,) = results.parts
+    if isinstance(part, Failure):
+        raise NoResult(part.message)
+    return job, number, part
+
+
+def _csv(part: Outcome) -> bytes:
+    file = io.StringIO()
+    csv.writer(file).writerows(_table(part))
+    return file.getvalue().encode()
+
+
+def _table(part: Outcome) -> Iterator[tuple[Any, ...]]:
+    """Yield the rows of an outcome, headings first."""
+    if evs := part.evs():
+        yield "observable", "value", "standard error"
+        yield from ((number, *row) for number, row in enumerate(zip(evs, part.stds(), strict=True)))
+    elif "counts" in part.arrays or "probabilities" in part.arrays:
+        shares = dict(part.each_probability())
+        counts = dict(part.each_count())
+        yield "bits", "count", "probability"
+        for key in dict.fromkeys((*counts, *shares)):
+            yield _bits(key, part.n_bits), counts.get(key, ""), shares.get(key, "")
+    else:
+        yield ("shot", "sample")
+        rows = part.each_sample() if "samples" in part.arrays else part.each_shot()
+        yield from enumerate(
+            _bits(row, part.n_bits) if isinstance(row, int) else row for row in rows
+        )
+
+
+def _headers(name: str) -> dict[str, str]:
+    return {**HEADERS, "Content-Disposition": f'attachment; filename="{name}"'}
+
+
+def _file(content: bytes, name: str, media_type: str) -> Response:
+    return Response(content, headers=_headers(name), media_type=media_type)
+
+
+# --- the page -------------------------------------------------------------------------------------
+
+
+async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job) -> Response:
+    gateway = pages.gateway
+    view = _view(request, job)
+    device = await _device(pages, job)
+    contents = await _known(gateway.archives.submitted(job, request.reservation))
+    program = _text(contents) if contents else ""
+    result, reason = await _result(pages, actor, request, job, view)
+    response = pages.renderer.page(
+        "job",
+        is_live=not job.state.is_final,
+        title=formats.clipped(job.name, 120) or f"Job {job.id}",
+        job=job,
+        device=device,
+        shown=wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job)),
+        runner=runner_name(job.runner) if job.runner else "",
+        timeline=await _timeline(pages, actor, job),
+        view=view,
+        contents=contents,
+        program=program[:_MAX_PROGRAM_CHARS],
+        is_clipped=len(program) > _MAX_PROGRAM_CHARS,
+        drawing=await _drawing(pages, device, job, view.part),
+        code=_code(contents, request.server_url) if contents else "",
+        calibrations=await _calibrations(pages, job, device),
+        result=result,
+        reason=reason,
+        is_own=job.account == actor.account,
+        key=secrets.token_hex(16),
+        csrf=csrf(request.cookies[SESSION]),
+    )
+    if job.state.is_final and request.headers.get("hx-request") == "true":
+        # The stream has ended with the job, so its element is replaced as well.
+        response.headers.update(
+            {"HX-Retarget": "#stream", "HX-Reselect": "#stream", "HX-Reswap": "outerHTML"}
+        )
+    return response
+
+
+def _view(request: Request[None], job: Job) -> View:
+    query = request.query_params
+    part = wire.part_number(query.get("part", "0"), job) if job.n_circuits else 0
+    sort, scale = query.get("sort", "value"), query.get("scale", "linear")
+    return View(
+        part,
+        sort if sort in _SORTS else _SORTS[0],
+        scale if scale in _SCALES else _SCALES[0],
+        query.get("with", "").strip(),
+    )
+
+
+async def _known(task: Any) -> Any:
+    """Return what a task returns, or None if that does not exist."""
+    try:
+        return await task
+    except NotFound:
+        return None
+
+
+async def _device(pages: Handlers, job: Job) -> DeviceView | None:
+    found: DeviceView | None = await _known(pages.gateway.devices.get(job.device, "native"))
+    return found
+
+
+async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[Moment]:
+    """Return what has happened to a job, oldest first."""
+    times = (
+        (job.created_at, "Submitted"),
+        (job.queued_at, "Parsed and queued"),
+        (job.started_at, f"Started on {runner_name(job.runner)}" if job.runner else "Started"),
+        (job.ended_at, job.state.capitalize()),
+    )
+    found = [Moment(at, text) for at, text in times if at is not None]
+    for event in await pages.gateway.jobs.events(actor, job.id):
+        reason = f": {event.reason}" if event.reason else ""
+        found.append(Moment(event.at, f"{event.before} → {event.after}{reason}"))
+    return sorted(found, key=lambda each: each.at)
+
+
+def _text(contents: Contents) -> str:
+    return "" if contents.source is None else contents.source.decode(errors="replace")
+
+
+async def _drawing(
+    pages: Handlers, device: DeviceView | None, job: Job, part: int
+) -> tuple[str, str] | None:
+    if device is None:
+        return None
+    found: tuple[str, str] | None = await _known(
+        pages.gateway.compilation.drawing(job, device.device.family, part, _MAX_MARKS)
+    )
+    return found
+
+
+async def _calibrations(
+    pages: Handlers, job: Job, device: DeviceView | None
+) -> list[tuple[str, Calibrated]]:
+    """Return the calibration that was frozen with a job, and that of today if it is another."""
+    if job.calibration is None or device is None:
+        return []
+    frozen: Calibrated | None = await _known(
+        pages.gateway.devices.calibration_by_id(job.device, "native", job.calibration)
+    )
+    found = [("With this job", frozen)] if frozen else []
+    if device.calibration and device.calibration.id != job.calibration:
+        found.append(("Today", device.calibration))
+    return found
+
+
+def _code(contents: Contents, url: str) -> str:
+    """Return the lines that submit a job with our client."""
+    options = contents.options
+    if contents.source is None or options is None:
+        return ""
+    more = {"format": contents.format, "seed": options.seed, "outputs": options.outputs}
+    if options.noise and contents.calibration is None:
+        more["noise"] = options.noise.name
+    if options.engine:
+        more["engine"] = options.engine
+    if contents.inputs:
+        more["inputs"] = contents.inputs
+    listed = "".join(f"    {name}={value!r},\n" for name, value in more.items())
+    program = _text(contents)
+    source = program if len(program) <= _MAX_PROGRAM_CHARS else "…"
+    return (
+        "import qwicket\n\n"
+        f"program = {source!r}\n"
+        f"client = qwicket.connect({url!r})  # the token is that of QWICKET_TOKEN\n"
+        "job = client.submit(\n"
+        f"    program,\n    {contents.job.device!r},\n    shots={options.shots},\n{listed})\n"
+        "print(job.result())\n"
+    )
+
+
+# --- the result -----------------------------------------------------------------------------------
+
+
+async def _result(
+    pages: Handlers, actor: Actor, request: Request[None], job: Job, view: View
+) -> tuple[Drawn | None, str]:
+    """Return the result of a circuit, or why there is none to show."""
+    if not job.state.is_final:
+        return None, ""
+    try:
+        part = await _part(pages, request, job, view.part)
+        others = None
+        if view.other:
+            other = await pages.gateway.jobs.get(actor, view.other)
+            others = _weights(await _part(pages, request, other, 0))
+    except QwicketError as error:
+        return None, error.detail
+    if isinstance(part, Failure):
+        return Drawn(plots.NOTHING, failure=part.message), ""
+    return await asyncio.to_thread(_drawn, part, others, view), ""
+
+
+async def _part(
+    pages: Handlers, request: Request[None], job: Job, number: int
+) -> Outcome | Failure:
+    if (await pages.gateway.results.sizes(job)).results > _MAX_RESULT_BYTES:
+        raise NoResult("The result is too large for a page. Download it instead.")
+    results = await pages.gateway.results.of(job, request.reservation, number)
+    return results.parts[0]
+
+
+def _weights(part: Outcome | Failure) -> dict[str, float]:
+    """Return the share of each outcome of the job that another one is compared with."""
+    if isinstance(part, Failure):
+        return {}
+    rows = _rows(part)
+    total = sum(value for _, value in rows) or 1.0
+    return {_bits(key, part.n_bits): value / total for key, value in rows}
+
+
+def _rows(part: Outcome) -> list[tuple[int, float]]:
+    return list(part.each_count()) or list(part.each_probability())
+
+
+def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
+    rows = _rows(part)
+    total = sum(value for _, value in rows)
+    most = nlargest(_MAX_BARS, rows, key=lambda row: row[1])
+    if view.sort == "label":
+        most.sort()
+    labelled = [(_bits(key, part.n_bits), value) for key, value in most]
+    if others is not None:
+        labelled = [(label, value / (total or 1.0)) for label, value in labelled]
+        others = {label: others.get(label, 0.0) for label, _ in labelled}
+    stds = part.stds()
+    values = tuple(
+        (value, stds[number] if number < len(stds) else None)
+        for number, value in enumerate(part.evs())
+    )
+    samples: tuple[str, ...] = ()
+    n_samples = 0
+    if "samples" in part.arrays:
+        n_samples = part.arrays["samples"].shape[0]
+        samples = tuple(_first(part.each_sample(), str))
+    elif "memory" in part.arrays:
+        n_samples = part.arrays["memory"].shape[0]
+        samples = tuple(_first(part.each_shot(), lambda key: _bits(key, part.n_bits)))
+    return Drawn(
+        plots.histogram(labelled, others, is_log=view.scale == "log"),
+        len(rows) - len(most),
+        is_exact=others is not None or "counts" not in part.arrays,
+        total=total,
+        values=values[:_MAX_BARS],
+        samples=samples,
+        n_samples=n_samples,
+        facts=(
+            ("Engine", f"{part.engine} {part.engine_version}"),
+            ("Seed", str(part.seed)),
+            ("Time in the engine", f"{part.seconds:.3g} s"),
+            *((("Notes", ", ".join(part.notes)),) if part.notes else ()),
+        ),
+    )
+
+
+def _first(rows: Iterator[Any], render: Callable[[Any], str]) -> Iterator[str]:
+    for number, row in enumerate(rows):
+        if number == _MAX_ROWS:
+            return
+        yield render(row)[:200]
+
+
+def _bits(key: int, width: int) -> str:
+    return format(key, f"0{width}b") if width else ""

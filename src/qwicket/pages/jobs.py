@@ -1,0 +1,371 @@
+"""The page of an account's jobs: lists by filter, changes of many jobs, and CSV."""
+
+from __future__ import annotations
+
+import asyncio
+import csv
+import io
+import time
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import parse_qsl, urlencode
+
+from msgspec import structs
+from starlette.datastructures import QueryParams
+from starlette.responses import Response, StreamingResponse
+
+from qwicket.dialects.native import params
+from qwicket.dialects.routing import Route
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import InvalidRequest, NotFound, QwicketError
+from qwicket.model.states import FINAL, JobState
+from qwicket.pages import formats
+from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, csrf
+from qwicket.pages.rendering import HEADERS
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import Scope as ASGIScope
+
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor, Project
+    from qwicket.model.jobs import Job, JobQuery
+    from qwicket.pages.handlers import Handlers
+
+PAGE_JOBS: Final = 50
+_CSV_JOBS: Final = 500
+_FILTERS: Final = ("device", "state", "project", "name", "tag", "created_from", "created_to")
+_UNFINISHED: Final = ",".join(each for each in JobState if each not in FINAL)
+_ACTIONS: Final = {
+    "cancel": "Cancel",
+    "delete": "Delete",
+    "repeat": "Run again",
+    "tag": "Tag",
+}
+_AT_ONCE: Final = {"cancel": 500, "delete": 500, "repeat": 20, "tag": 50}
+"""Jobs that one step changes."""
+_LONGEST_S: Final = 5.0
+"""Time after which the rest of a change waits for another click."""
+_MAX_SHOWN: Final = 10
+_COLUMNS: Final = (
+    *("id", "name", "device", "state", "dialect", "tags", "shots", "circuits", "qubits"),
+    *("created (UTC)", "started (UTC)", "ended (UTC)", "error"),
+)
+
+
+class Search(NamedTuple):
+    """The filters of a list as in its address, and what they mean."""
+
+    fields: dict[str, str]
+    query: JobQuery
+
+    @property
+    def text(self) -> str:
+        """Return the filters as they stand in an address."""
+        return urlencode(self.fields)
+
+
+class Changed(NamedTuple):
+    """What a change of many jobs has done, and where it goes on; None if it is complete."""
+
+    n_done: int
+    skipped: list[tuple[str, str]]
+    n_skipped: int
+    before: int | None
+
+
+def routes(made: Handlers) -> tuple[Route, ...]:
+    """Return the routes of the list of jobs."""
+    back = made.to_sign_in
+    query = (*_FILTERS, "before")
+    return (
+        Route("GET", "/jobs", read_jobs, Scope.JOBS_READ, query=query, on_error=back),
+        Route("GET", "/jobs.csv", read_csv, Scope.JOBS_READ, query=_FILTERS, on_error=back),
+        Route("GET", "/jobs/stream", stream_jobs, Scope.JOBS_READ),
+        Route("POST", "/jobs/confirm", confirm_change, Scope.JOBS_WRITE, FORM_BODY),
+        Route("POST", "/jobs/change", change_jobs, Scope.JOBS_WRITE, FORM_BODY),
+    )
+
+
+async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read a page of the account's jobs, newest first."""
+    projects = await pages.gateway.accounts.projects(actor)
+    fields = dict(request.query_params)
+    before = fields.pop("before", "")
+    search = _search(pages, fields, projects, before)
+    jobs = await pages.gateway.jobs.page(actor, search.query)
+    views = await pages.gateway.devices.of("native")
+    return pages.renderer.page(
+        "jobs",
+        is_live=not before,
+        title="My jobs",
+        jobs=jobs,
+        search=search,
+        following=jobs[-1].seq if len(jobs) == PAGE_JOBS else None,
+        is_first=not before,
+        projects=projects,
+        devices=[view.device.name for view in views],
+        tags=sorted({tag for job in jobs for tag in job.tags})[:50],
+        states=tuple(JobState),
+        unfinished=_UNFINISHED,
+        actions=_ACTIONS,
+        csrf=csrf(request.cookies[SESSION]),
+    )
+
+
+async def stream_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Stream the changes of all jobs."""
+    return pages.streams.of_account(actor, request, pages.sign_in)
+
+
+async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
+    """Read all jobs of a search as CSV."""
+    projects = await pages.gateway.accounts.projects(actor)
+    search = _search(pages, dict(request.query_params), projects, "")
+    first = await pages.gateway.jobs.page(actor, structs.replace(search.query, limit=_CSV_JOBS))
+    headers = {**HEADERS, "Content-Disposition": 'attachment; filename="jobs.csv"'}
+    media_type = "text/csv; charset=utf-8"
+    if request.method == "HEAD":
+        return Response(headers=headers, media_type=media_type)
+    lines = _csv(pages, actor, search.query, first)
+
+    async def stream(scope: ASGIScope, receive: Receive, send: Send) -> None:
+        # In a function, because a dialect expects that a `Response` has a body.
+        response = StreamingResponse(lines, headers=headers, media_type=media_type)
+        await response(scope, receive, send)
+
+    return stream
+
+
+async def confirm_change(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Show how many jobs a change would concern."""
+    check_form(request, SESSION)
+    form = request.payload
+    action, tag = _action(form)
+    ids, search = await _chosen(pages, actor, form)
+    number = len(ids)
+    if not ids:
+        tally = await pages.gateway.jobs.tally(actor, search.query)
+        number = sum(n for state, n in tally.items() if _concerns(action, state))
+    return pages.renderer.page(
+        "change-jobs",
+        title=f"{_ACTIONS[action]} {number:,} {'job' if number == 1 else 'jobs'}?",
+        action=action,
+        label=_ACTIONS[action],
+        tag=tag,
+        number=number,
+        ids=ids,
+        search=search,
+        changed=None,
+        csrf=csrf(request.cookies[SESSION]),
+    )
+
+
+async def change_jobs(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Change the jobs that were chosen, or all that match."""
+    check_form(request, SESSION)
+    form = request.payload
+    action, tag = _action(form)
+    ids, search = await _chosen(pages, actor, form)
+    change = _Change(pages, actor, request, action, tag)
+    if ids:
+        changed = await change.of_chosen(ids)
+    else:
+        changed = await change.of_all(search.query)
+    n_done = changed.n_done
+    return pages.renderer.page(
+        "change-jobs",
+        title=f"{_ACTIONS[action]}: {n_done:,} {'job' if n_done == 1 else 'jobs'}",
+        action=action,
+        label=_ACTIONS[action],
+        tag=tag,
+        number=n_done,
+        ids=ids,
+        search=search,
+        changed=changed,
+        csrf=csrf(request.cookies[SESSION]),
+    )
+
+
+class _Change:
+    """A change of many jobs, in steps."""
+
+    def __init__(
+        self, pages: Handlers, actor: Actor, request: Request[Form], action: str, tag: str
+    ) -> None:
+        self._gateway = pages.gateway
+        self._actor = actor
+        self._request = request
+        self._action = action
+        self._tag = tag
+        self._n_done = self._n_skipped = 0
+        self._skipped: list[tuple[str, str]] = []
+
+    async def of_chosen(self, ids: Sequence[str]) -> Changed:
+        jobs = []
+        for each in ids:
+            try:
+                jobs.append(await self._gateway.jobs.get(self._actor, each))
+            except NotFound as error:
+                self._skip(each, error.detail)
+        await self._step(jobs)
+        return self._result(None)
+
+    async def of_all(self, query: JobQuery) -> Changed:
+        """Change all jobs of a search, newest first, until it takes too long."""
+        end = time.monotonic() + _LONGEST_S
+        limit = _AT_ONCE[self._action]
+        while True:
+            jobs = await self._gateway.jobs.page(self._actor, structs.replace(query, limit=limit))
+            await self._step([job for job in jobs if _concerns(self._action, job.state)])
+            if len(jobs) < limit:
+                return self._result(None)
+            query = structs.replace(query, before=jobs[-1].seq)
+            if time.monotonic() > end:
+                return self._result(jobs[-1].seq)
+
+    async def _step(self, jobs: Sequence[Job]) -> None:
+        if self._action in ("cancel", "delete"):
+            await self._together(jobs)
+        elif self._action == "tag":
+            await asyncio.gather(*(self._alone(job) for job in jobs))
+        else:
+            for job in jobs:
+                await self._alone(job)
+
+    async def _together(self, jobs: Sequence[Job]) -> None:
+        """Cancel or delete jobs in one operation; where one of them refuses, each by itself."""
+        bulk = self._gateway.bulk
+        do = bulk.cancel if self._action == "cancel" else bulk.delete
+        fitting = [job for job in jobs if _concerns(self._action, job.state)]
+        for job in jobs:
+            if job not in fitting:
+                self._skip(job.id, f"The job is {job.state}.")
+        if not fitting:
+            return
+        try:
+            await do(self._actor, [job.id for job in fitting], dialect=None)
+        except QwicketError as error:
+            if len(fitting) == 1:
+                self._skip(fitting[0].id, error.detail)
+                return
+            for job in fitting:
+                await self._together([job])
+        else:
+            self._n_done += len(fitting)
+
+    async def _alone(self, job: Job) -> None:
+        try:
+            if self._action == "tag":
+                tags = tuple(dict.fromkeys((*job.tags, self._tag)))
+                await self._gateway.jobs.rename(self._actor, job.id, tags=tags)
+            else:
+                await self._gateway.repeats.repeat(
+                    self._actor, job, self._request.reservation, has_same_seed=False
+                )
+        except QwicketError as error:
+            self._skip(job.id, error.detail)
+        else:
+            self._n_done += 1
+
+    def _skip(self, job: str, reason: str) -> None:
+        self._n_skipped += 1
+        if len(self._skipped) < _MAX_SHOWN:
+            self._skipped.append((job, reason))
+
+    def _result(self, before: int | None) -> Changed:
+        return Changed(self._n_done, self._skipped, self._n_skipped, before)
+
+
+def _concerns(action: str, state: JobState) -> bool:
+    """Return whether an action can change a job in this state."""
+    if action == "cancel":
+        return not state.is_final
+    return state.is_final if action == "delete" else True
+
+
+def _action(form: Form) -> tuple[str, str]:
+    """Return the action of a form, and the tag that it adds.
+
+    Raises:
+        InvalidRequest: There is no such action, or the tag is missing.
+    """
+    action, tag = form.get("action", ""), form.get("tag", "").strip()
+    if action not in _ACTIONS:
+        raise InvalidRequest(f"action must be one of {', '.join(_ACTIONS)}.", field="action")
+    if action == "tag" and not tag:
+        raise InvalidRequest("tag: write the tag that the jobs shall have.", field="tag")
+    return action, tag
+
+
+async def _chosen(pages: Handlers, actor: Actor, form: Form) -> tuple[list[str], Search]:
+    """Return the ids of a form; none if it means all jobs of its search.
+
+    Raises:
+        InvalidRequest: It means neither.
+    """
+    projects = await pages.gateway.accounts.projects(actor)
+    fields = dict(parse_qsl(form.get("search", ""), max_num_fields=len(_FILTERS)))
+    search = _search(pages, fields, projects, form.get("before", ""))
+    if form.get("of") == "all":
+        return [], search
+    ids = list(dict.fromkeys(form.all("job")))[:PAGE_JOBS]
+    if not ids:
+        raise InvalidRequest("job: select at least one job, or all that match.", field="job")
+    return ids, search
+
+
+def _search(
+    pages: Handlers, fields: dict[str, str], projects: Sequence[Project], before: str
+) -> Search:
+    """Return the search of the filters of a list.
+
+    Raises:
+        InvalidRequest: A filter is malformed, or there is no such project.
+    """
+    fields = {name: value.strip() for name, value in fields.items() if value.strip()}
+    given: dict[str, Any] = dict(fields)
+    for name, clock in (("created_from", "00:00:00.000"), ("created_to", "23:59:59.999")):
+        if len(given.get(name, "")) == len("2026-01-31"):
+            given[name] += f"T{clock}Z"
+    project = given.pop("project", None)
+    if before:
+        given["before"] = before
+    query = params.query(QueryParams(given), pages.limits)
+    if project is not None:
+        found = [each.id for each in projects if each.name == project]
+        if not found:
+            raise InvalidRequest("project: you have no such project.", field="project")
+        project = found[0]
+    query = structs.replace(query, project=project, limit=PAGE_JOBS)
+    return Search(fields, query)
+
+
+async def _csv(
+    pages: Handlers, actor: Actor, query: JobQuery, jobs: list[Job]
+) -> AsyncGenerator[str, None]:
+    yield _lines([_COLUMNS])
+    while jobs:
+        yield _lines([_row(job) for job in jobs])
+        if len(jobs) < _CSV_JOBS:
+            return
+        query = structs.replace(query, before=jobs[-1].seq, limit=_CSV_JOBS)
+        jobs = await pages.gateway.jobs.page(actor, query)
+
+
+def _row(job: Job) -> tuple[str, ...]:
+    return (
+        *(job.id, job.name, job.device, job.state, job.dialect, " ".join(job.tags)),
+        *(str(job.shots), str(job.n_circuits), str(job.n_qubits)),
+        *(formats.time(at) if at else "" for at in (job.created_at, job.started_at, job.ended_at)),
+        job.error_text or "",
+    )
+
+
+def _lines(rows: Sequence[Sequence[str]]) -> str:
+    """Return lines of CSV. A text that a spreadsheet would take for a formula begins with `'`."""
+    file = io.StringIO()
+    safe = [[f"'{cell}" if cell[:1] in tuple("=+-@\t\r") else cell for cell in row] for row in rows]
+    csv.writer(file).writerows(safe)
+    return file.getvalue()

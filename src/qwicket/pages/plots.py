@@ -1,0 +1,279 @@
+"""Geometry of the plots: histograms of results, and maps of calibrations. Templates draw them."""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import lru_cache
+from math import cos, hypot, log10, pi, sin
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.circuits.calibrations import Calibrated, QubitFigures
+
+_HEIGHT: Final = 220
+_STEP: Final = 36
+"""Distance of the bars of a histogram."""
+_CHAR: Final = 8
+_MAX_LABEL_CHARS: Final = 18
+MAX_MAP_QUBITS: Final = 160
+_MAX_PAIRS: Final = 600
+_ROUNDS: Final = 60
+
+
+class Bar(NamedTuple):
+    """A bar of a histogram, in units of the plot: `x` and `width`, and heights from the bottom."""
+
+    label: str
+    value: float
+    other: float | None
+    x: float
+    width: float
+    height: float
+    other_height: float
+
+
+class Plot(NamedTuple):
+    """A histogram: its size without the labels, the height of those, and the bars."""
+
+    width: int
+    height: int
+    below: int
+    bars: tuple[Bar, ...]
+
+
+NOTHING: Final = Plot(0, 0, 0, ())
+
+
+def histogram(
+    rows: Sequence[tuple[str, float]], others: Mapping[str, float] | None, *, is_log: bool
+) -> Plot:
+    """Return a histogram.
+
+    Args:
+        rows: Labels and values.
+        others: Values of another job by label, if there is one.
+        is_log: Whether heights are logarithms.
+    """
+    values = [value for _, value in rows] + list((others or {}).values())
+    top = max(values, default=0.0)
+    least = min((value for value in values if value > 0), default=1.0)
+
+    def height(value: float) -> float:
+        if value <= 0 or top <= 0:
+            return 0.0
+        if is_log:
+            # The least value has a tenth of a decade, so that its bar is seen.
+            return _HEIGHT * (log10(value / least) + 0.1) / (log10(top / least) + 0.1)
+        return _HEIGHT * value / top
+
+    found = []
+    for number, (label, value) in enumerate(rows):
+        other = others.get(label, 0.0) if others is not None else None
+        at, heights = number * _STEP, (height(value), height(other or 0.0))
+        found.append(Bar(short(label), value, other, at, _STEP, *heights))
+    below = _CHAR * max((len(bar.label) for bar in found), default=0) + 12
+    return Plot(_STEP * len(rows), _HEIGHT, below, tuple(found))
+
+
+def short(label: str) -> str:
+    """Return a label that fits below a bar."""
+    if len(label) <= _MAX_LABEL_CHARS:
+        return label
+    return f"{label[:8]}…{label[-8:]}"
+
+
+class MapQubit(NamedTuple):
+    """A qubit of a map. `shade` is from 0, the best, to 1."""
+
+    number: int
+    x: float
+    y: float
+    shade: float
+    figures: QubitFigures
+    gate_error: float
+
+
+class MapPair(NamedTuple):
+    """A pair of a map, with the error of its gate. `shade` is from 0, the best, to 1."""
+
+    a: int
+    b: int
+    x1: float
+    y1: float
+    x2: float
+    y2: float
+    error: float
+    shade: float
+
+
+class Map(NamedTuple):
+    """A map of qubits and pairs. `size` is its width and height."""
+
+    size: float
+    qubits: tuple[MapQubit, ...]
+    pairs: tuple[MapPair, ...]
+
+
+def calibration_map(of: Calibrated, n_qubits: int, shown: str) -> Map:
+    """Return the map of a calibration.
+
+    Args:
+        of: The calibration.
+        n_qubits: Number of qubits of its device.
+        shown: What shades the qubits: `t1`, `t2`, `readout` or `gate`.
+    """
+    body = of.body
+    n_qubits = min(n_qubits, MAX_MAP_QUBITS)
+    connected = body.connectivity
+    places = _places(n_qubits, connected)
+    figures = [body.qubits.get(number, body.qubit) for number in range(n_qubits)]
+    worse = [
+        _badness(each, each.gate.error if each.gate else body.one_qubit.error, shown)
+        for each in figures
+    ]
+    shades = _shades(worse)
+    own = {tuple(sorted(each.qubits)): each.error for each in body.pairs}
+    drawn = connected if connected is not None else tuple(own)
+    pairs = [
+        (a, b, own.get(tuple(sorted((a, b))), body.two_qubit.error))
+        for a, b in drawn[:_MAX_PAIRS]
+        if max(a, b) < n_qubits
+    ]
+    pair_shades = _shades([error for _, _, error in pairs])
+    return Map(
+        400.0,
+        tuple(
+            MapQubit(
+                number,
+                *places[number],
+                shades[number],
+                each,
+                each.gate.error if each.gate else body.one_qubit.error,
+            )
+            for number, each in enumerate(figures)
+        ),
+        tuple(
+            MapPair(a, b, *places[a], *places[b], error, shade)
+            for (a, b, error), shade in zip(pairs, pair_shades, strict=True)
+        ),
+    )
+
+
+def _badness(figures: QubitFigures, gate_error: float, shown: str) -> float:
+    match shown:
+        case "t1":
+            return -figures.t1_s
+        case "t2":
+            return -figures.t2_s
+        case "readout":
+            return figures.spam_error
+        case _:
+            return gate_error
+
+
+def _shades(values: Sequence[float]) -> list[float]:
+    low, high = min(values, default=0.0), max(values, default=0.0)
+    if high <= low:
+        return [0.0] * len(values)
+    return [round((value - low) / (high - low), 2) for value in values]
+
+
+@lru_cache(64)
+def _places(
+    n_qubits: int, connected: tuple[tuple[int, int], ...] | None
+) -> tuple[tuple[float, float], ...]:
+    """Return places in a square of 400: a circle, or as the connections lie (stress majorization).
+
+    Gansner, Koren and North, Graph drawing by stress majorization (2004), equation 8.
+    """
+    turn = 2 * pi / max(1, n_qubits)
+    circle = [(cos(turn * k - pi / 2), sin(turn * k - pi / 2)) for k in range(n_qubits)]
+    if connected is None or n_qubits < 3:
+        return _scaled(circle)
+    near: list[list[int]] = [[] for _ in range(n_qubits)]
+    for a, b in connected:
+        if max(a, b) < n_qubits:
+            near[a].append(b)
+            near[b].append(a)
+    distances = [_distances(near, start) for start in range(n_qubits)]
+    places = _begin(distances, circle)
+    for _ in range(_ROUNDS):
+        places = [_moved(k, places, distances[k]) for k in range(n_qubits)]
+    return _scaled(places)
+
+
+def _begin(
+    distances: Sequence[Sequence[float]], circle: Sequence[tuple[float, float]]
+) -> list[tuple[float, float]]:
+    """Return first places: what is far apart begins far apart, on two axes.
+
+    A little of a circle parts qubits that would be at the same place.
+    """
+    numbers = range(len(distances))
+    left = max(numbers, key=lambda k: distances[0][k])
+    right = max(numbers, key=lambda k: distances[left][k])
+    far = distances[left][right]
+
+    def from_axis(k: int) -> float:
+        return distances[left][k] + distances[right][k] - far
+
+    up = max(numbers, key=lambda k: (from_axis(k), -abs(distances[left][k] - far / 2)))
+    down = max(
+        numbers, key=lambda k: distances[up][k] - abs(distances[left][k] - distances[right][k])
+    )
+    return [
+        (
+            distances[left][k] - distances[right][k] + 0.1 * circle[k][0],
+            distances[up][k] - distances[down][k] + 0.1 * circle[k][1],
+        )
+        for k in numbers
+    ]
+
+
+def _distances(near: Sequence[Sequence[int]], start: int) -> list[float]:
+    """Return distances in steps; a qubit that is not connected is one more than any other."""
+    found = {start: 0}
+    queue = deque([start])
+    while queue:
+        here = queue.popleft()
+        for there in near[here]:
+            if there not in found:
+                found[there] = found[here] + 1
+                queue.append(there)
+    far = max(found.values()) + 1
+    return [float(found.get(k, far)) for k in range(len(near))]
+
+
+def _moved(
+    k: int, places: Sequence[tuple[float, float]], distances: Sequence[float]
+) -> tuple[float, float]:
+    x, y = places[k]
+    total = sum_x = sum_y = 0.0
+    for j, (other_x, other_y) in enumerate(places):
+        if j == k:
+            continue
+        wanted = distances[j]
+        weight = 1 / (wanted * wanted)
+        length = hypot(x - other_x, y - other_y) or 1e-9
+        sum_x += weight * (other_x + wanted * (x - other_x) / length)
+        sum_y += weight * (other_y + wanted * (y - other_y) / length)
+        total += weight
+    return sum_x / total, sum_y / total
+
+
+def _scaled(places: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
+    """Return places with the largest extent from 20 to 380, in the middle."""
+    if not places:
+        return ()
+    xs, ys = [x for x, _ in places], [y for _, y in places]
+    extent = max(max(xs) - min(xs), max(ys) - min(ys)) or 1.0
+    middle_x, middle_y = (max(xs) + min(xs)) / 2, (max(ys) + min(ys)) / 2
+    return tuple(
+        (
+            round(200 + 360 * (x - middle_x) / extent, 1),
+            round(200 + 360 * (y - middle_y) / extent, 1),
+        )
+        for x, y in places
+    )

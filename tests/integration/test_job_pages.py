@@ -1,0 +1,568 @@
+"""The pages of jobs and devices: without scripts over HTTP, and live in a real browser."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import tempfile
+import time
+from collections.abc import Iterator
+from html.parser import HTMLParser
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+
+import qwicket
+from qwicket.clients.native import Client, Job
+from support.axe import violations
+from support.browser import Page, browser
+from support.pages import TOKEN, Browser
+from support.programs import BELL
+from support.server import LiveServer
+
+PASSWORD = "correct horse"
+MOST_BYTES = 60_000
+BELL_QASM = """OPENQASM 2.0;
+include "qelib1.inc";
+// {}
+qreg q[2];
+creg c[2];
+h q[0];
+cx q[0], q[1];
+measure q -> c;
+"""
+MARKS = (
+    "<b>{}</b>",
+    '"><script>alert({})</script>',
+    "' onload='alert({})",
+    "{{{{{} * 7}}}}",
+    "</title><img src=x{} onerror=alert(1)>",
+    "</pre><svg/onload=alert({})>",
+    "&lt;{}&amp;",
+    "javascript:alert({})//",
+    "%3Cb%3E{}",
+    "\u202e{}\u2028",
+)
+PAYLOADS = [mark.format(number) for mark in MARKS for number in range(20)]
+
+
+class Person:
+    """An account with a signed-in browser that has no scripts, and a client."""
+
+    def __init__(self, server: LiveServer, name: str) -> None:
+        self.name = server.unused(name)
+        server.as_admin(lambda admin: admin.add_account(self.name, email=None, password=PASSWORD))
+        self.browser = Browser(server.url)
+        assert self.browser.sign_in(self.name, PASSWORD).status_code == 303
+        scopes = ["jobs:read", "jobs:write", "devices:read"]
+        page = self.browser.submit("/ui", "/ui/tokens", project=self.name, scope=scopes)
+        self.client: Client = qwicket.connect(server.url, TOKEN.findall(page.text)[0])
+
+    def __enter__(self) -> Person:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.browser.close()
+        self.client.close()
+
+    def submit(self, program: Any = BELL, device: str = "simulator", **options: Any) -> Job:
+        job = self.client.submit(program, device, **{"shots": 100, **options})
+        job.result(timeout=60)
+        return job
+
+    def change(self, path: str, **fields: Any) -> httpx.Response:
+        return self.browser.submit("/ui/jobs", path, **fields)
+
+    def rows(self, query: str = "") -> list[str]:
+        """Return the ids of the jobs of a list."""
+        return re.findall(r'name="job" id="s(.*?)"', self.browser.get(f"/ui/jobs?{query}").text)
+
+
+@pytest.fixture
+def ada(server: LiveServer) -> Iterator[Person]:
+    with Person(server, "ada") as person:
+        yield person
+
+
+@pytest.fixture(scope="module")
+def idle(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server that runs nothing, so that jobs wait."""
+    live = LiveServer(tmp_path_factory.mktemp("idle"), "--workers", "0")
+    yield live
+    assert live.stop() == 0
+
+
+@pytest.fixture
+def carl(idle: LiveServer) -> Iterator[Person]:
+    with Person(idle, "carl") as person:
+        yield person
+
+
+# --- the list -------------------------------------------------------------------------------------
+
+
+def test_a_list_is_searched_by_what_its_address_says(ada: Person) -> None:
+    first = ada.submit(name="one", tags=["x", "two words"])
+    second = ada.submit(tags=["x"])
+    assert ada.rows() == [second.id, first.id]
+    assert ada.rows("tag=two+words") == [first.id]
+    assert ada.rows("name=one&device=simulator&state=completed") == [first.id]
+    assert ada.rows(f"project={ada.name}&created_from=2020-01-01") == [second.id, first.id]
+    assert ada.rows("created_to=2020-01-01") == []
+    assert ada.rows("state=queued,running") == []
+    shown = ada.browser.get("/ui/jobs?tag=two+words").text
+    assert 'name="tag" list="tags" value="two words"' in shown
+    assert "created_from=x" not in shown
+    for wrong in ("state=x", "project=none", "created_from=x", "before=x", "color=x"):
+        assert ada.browser.get(f"/ui/jobs?{wrong}").status_code == 400, wrong
+
+
+def test_a_list_goes_on_with_older_jobs(ada: Person) -> None:
+    jobs = [ada.client.submit(BELL, "simulator", shots=1) for _ in range(53)]
+    page = ada.browser.get("/ui/jobs").text
+    (older,) = re.findall(r'href="/ui/jobs\?(before=\d+)"', page)
+    assert [*ada.rows(), *ada.rows(older)] == [job.id for job in reversed(jobs)]
+    assert "sse-connect" not in ada.browser.get(f"/ui/jobs?{older}").text
+    lines = ada.browser.get("/ui/jobs.csv").text.splitlines()
+    assert len(lines) == 54
+
+
+def test_a_list_as_csv_contains_no_formula(ada: Person) -> None:
+    job = ada.submit(name="=cmd()", tags=["+1", "a,b"])
+    response = ada.browser.get("/ui/jobs.csv?name=%3Dcmd()")
+    assert response.headers["content-type"] == "text/csv; charset=utf-8"
+    heads, row = csv.reader(io.StringIO(response.text))
+    found = dict(zip(heads, row, strict=True))
+    assert (found["id"], found["name"], found["tags"]) == (job.id, "'=cmd()", "'+1 a,b")
+    assert (found["state"], found["shots"], found["qubits"]) == ("completed", "100", "2")
+
+
+def test_all_jobs_that_match_are_changed_after_their_number_was_shown(carl: Person) -> None:
+    jobs = [carl.client.submit(BELL, "simulator", tags=["w"]) for _ in range(56)]
+    ended = jobs.pop()
+    ended.cancel()
+    fields = {"of": "all", "search": "tag=w", "action": "cancel"}
+    asked = carl.change("/ui/jobs/confirm", **fields)
+    assert "<h1>Cancel 55 jobs?</h1>" in asked.text
+    assert {job.refresh().state for job in jobs} == {"queued"}
+    done = carl.change("/ui/jobs/change", **fields)
+    assert "Done: 55. Left as they were: 0." in done.text
+    assert {job.refresh().state for job in jobs} == {"cancelled"}
+    assert ended.refresh().state == "cancelled"
+    assert (
+        "<h1>Delete 56 jobs?</h1>"
+        in carl.change("/ui/jobs/confirm", **fields | {"action": "delete"}).text
+    )
+    carl.change("/ui/jobs/change", **fields | {"action": "delete"})
+    assert carl.rows() == []
+
+
+def test_selected_jobs_are_tagged_repeated_and_deleted(ada: Person) -> None:
+    jobs = [ada.submit(tags=["a"], seed=number) for number in range(3)]
+    ids = [job.id for job in jobs]
+    tagged = {"action": "tag", "tag": "<new>", "of": "selected", "job": ids[:2]}
+    assert "Tag 2 jobs?" in ada.change("/ui/jobs/confirm", **tagged).text
+    ada.change("/ui/jobs/change", **tagged)
+    assert [job.refresh().info["tags"] for job in jobs] == [["a", "<new>"]] * 2 + [["a"]]
+    ada.change("/ui/jobs/change", action="repeat", of="selected", job=ids[:1])
+    assert len(ada.rows()) == 4
+    unknown = "01900000-0000-7000-8000-000000000000"
+    done = ada.change("/ui/jobs/change", action="delete", of="selected", job=[*ids, unknown])
+    assert "Done: 3. Left as they were: 1." in done.text
+    assert f"{unknown}: There is no such job." in done.text
+    assert len(ada.rows()) == 1
+
+
+def test_a_change_without_action_jobs_or_tag_is_refused(ada: Person) -> None:
+    for fields in (
+        {"action": "x", "of": "all"},
+        {"action": "cancel", "of": "selected"},
+        {"action": "tag", "of": "all", "tag": " "},
+        {"action": "cancel", "of": "all", "search": "state=x"},
+    ):
+        for path in ("/ui/jobs/confirm", "/ui/jobs/change"):
+            assert ada.change(path, **fields).status_code == 400, fields
+    assert ada.browser.post("/ui/jobs/change", data={"action": "cancel"}).status_code == 403
+
+
+# --- one job --------------------------------------------------------------------------------------
+
+
+def test_a_job_shows_what_it_was_when_it_ran_and_what_it_gave(ada: Person) -> None:
+    job = ada.submit(
+        BELL_QASM, "simulator", seed=7, name="bell", tags=["t"], outputs=["counts", "memory"]
+    )
+    page = ada.browser.get(f"/ui/jobs/{job.id}").text
+    for text in (
+        "Submitted",
+        "Parsed and queued",
+        "Started",
+        "Completed",
+        "cx q[0], q[1];",
+        '<svg class="circuit"',
+        '<svg class="histogram"',
+        "<dt>Seed</dt><dd>7</dd>",
+        "Samples: the first 20 of 100",
+        "qwicket.connect(",
+    ):
+        assert text in page, text
+    counts = job.result().counts
+    assert f'<td class="code">00</td><td>{counts["00"]}</td>' in page
+    assert "sse-connect" not in page
+    assert "<script" not in page
+
+
+def test_files_of_a_job_are_those_of_the_api(server: LiveServer, ada: Person) -> None:
+    job = ada.submit(BELL, "simulator", seed=7)
+    at = f"/ui/jobs/{job.id}"
+    counts = job.result().counts
+    (part,) = ada.browser.get(f"{at}/result.json").json()["parts"]
+    assert part["counts"] == counts
+    _, *rows = csv.reader(io.StringIO(ada.browser.get(f"{at}/result.csv").text))
+    assert {bits: int(count) for bits, count, _ in rows} == counts
+    arrays = np.load(io.BytesIO(ada.browser.get(f"{at}/result.npz").content))
+    assert sorted(arrays["counts"]) == sorted(counts.values())
+    assert ada.browser.get(f"{at}/archive.zip").content[:2] == b"PK"
+    assert ada.browser.get(f"{at}/program").json() == BELL
+    for name in ("result.csv?part=1", "result.npz?part=x"):
+        assert ada.browser.get(f"{at}/{name}").status_code == 404
+    response = ada.browser.get(f"{at}/program")
+    assert response.headers["content-disposition"].startswith("attachment")
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_job_is_run_again_with_the_same_seed_or_another(ada: Person) -> None:
+    job = ada.submit(BELL, "simulator", seed=7, noise="aria-1", name="n", tags=["t"])
+    at = f"/ui/jobs/{job.id}"
+    repeated = []
+    for action in ("repeat-seed", "repeat"):
+        response = ada.browser.submit(at, at, action=action)
+        assert response.status_code == 303
+        again = ada.client.job(response.headers["location"].rpartition("/")[2])
+        repeated.append(again.result(timeout=60))
+        assert (again.info["name"], again.info["tags"]) == ("n", ["t"])
+    same, other = repeated
+    assert same.counts == job.result().counts
+    assert same.parts[0].seed == 7 != other.parts[0].seed
+    key = {"action": "repeat", "key": "k" * 20}
+    twice = {ada.browser.submit(at, at, **key).headers["location"] for _ in range(2)}
+    assert len(twice) == 1
+
+
+def test_a_waiting_job_says_why_and_is_held_released_and_cancelled(
+    idle: LiveServer, carl: Person
+) -> None:
+    first, second = (carl.client.submit(BELL, "clifford", shots=1) for _ in range(2))
+    idle.admin("device", "off", "clifford", "--reason", "cleaning")
+    at = f"/ui/jobs/{second.id}"
+    page = carl.browser.get(at).text
+    assert "jobs start before it" in page
+    assert "The device is off: cleaning" in page
+    assert f'sse-connect="{at}/stream"' in page
+    assert carl.browser.submit(at, at, action="hold").status_code == 303
+    assert "You hold this job" in carl.browser.get(at).text
+    carl.browser.submit(at, at, action="release")
+    assert "You hold this job" not in carl.browser.get(at).text
+    carl.browser.submit(at, at, action="cancel")
+    assert second.refresh().state == "cancelled"
+    assert "No result: The job was cancelled" in carl.browser.get(at).text
+    carl.browser.submit(at, at, action="tag", name="new", tags="a\r\nb c\r\n")
+    assert second.refresh().info["tags"] == ["a", "b c"]
+    assert carl.browser.submit(at, at, action="delete").headers["location"] == "/ui/jobs"
+    assert carl.browser.get(at).status_code == 404
+    assert carl.browser.submit("/ui/jobs", f"/ui/jobs/{first.id}", action="x").status_code == 400
+    first.cancel()
+
+
+def test_results_are_compared_and_sorted(ada: Person) -> None:
+    job, other = ada.submit(seed=1), ada.submit(seed=2)
+    at = f"/ui/jobs/{job.id}?sort=label&scale=log&with={other.id}"
+    page = ada.browser.get(at).text
+    rows = re.findall(r'<td class="code">(\d+)</td><td>(.*?)</td><td>(.*?)</td>', page)
+    assert [bits for bits, _, _ in rows] == ["00", "11"]
+    shares = other.result().counts
+    assert [float(each) for _, _, each in rows] == pytest.approx(
+        [shares["00"] / 100, shares["11"] / 100]
+    )
+    missing = ada.browser.get(f"/ui/jobs/{job.id}?with=x").text
+    assert "There is no such job." in missing
+
+
+def test_a_twins_job_shows_the_calibration_that_was_frozen_with_it(ada: Person) -> None:
+    job = ada.submit(BELL_QASM, "qwicket_line5")
+    assert "With this job" in ada.browser.get(f"/ui/jobs/{job.id}").text
+
+
+PHOTONS = """name p
+version 1.0
+target gaussian (shots=5)
+S2gate(0.5, 0.0) | [0, 1]
+BSgate(0.7, 0.1) | [0, 1]
+MeasureFock() | [0, 1]
+"""
+ATOMS = {
+    "experiment_0": {
+        "instructions": [["rlx", [0], [0.3]], ["measure", [0], []]],
+        "num_wires": 1,
+        "shots": 3,
+        "wire_order": "sequential",
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("device", "form", "program", "mark"),
+    [
+        ("simulon_gaussian", "blackbird", PHOTONS, "BS:0(0.7,0.1)"),
+        ("singlequdit", "qlued.singlequdit", ATOMS, "rlx(0.3)"),
+    ],
+)
+def test_photons_and_atoms_are_drawn_and_their_samples_shown(
+    ada: Person, device: str, form: str, program: Any, mark: str
+) -> None:
+    job = ada.submit(program, device, format=form, shots=5, outputs=["samples"])
+    page = ada.browser.get(f"/ui/jobs/{job.id}").text
+    assert mark in page
+    assert "Samples: the first" in page
+    assert ada.browser.get(f"/ui/jobs/{job.id}/result.csv").text.startswith("shot,sample")
+
+
+def test_a_job_of_another_account_is_not_there(server: LiveServer, ada: Person) -> None:
+    job = ada.submit()
+    with Person(server, "bob") as bob:
+        at = f"/ui/jobs/{job.id}"
+        for path in ("", "/program", "/result.json", "/result.csv", "/archive.zip", "/stream"):
+            assert bob.browser.get(at + path).status_code == 404, path
+        assert bob.browser.submit("/ui/jobs", at, action="delete").status_code == 404
+        assert bob.rows() == []
+    assert job.refresh().state == "completed"
+
+
+@pytest.mark.parametrize("path", ["/ui/jobs", "/ui/jobs/x", "/ui/devices", "/ui/devices/simulator"])
+def test_a_person_who_is_not_signed_in_is_sent_to_the_sign_in(
+    server: LiveServer, path: str
+) -> None:
+    with Browser(server.url) as browser:
+        response = browser.get(path)
+        assert (response.status_code, response.headers["location"]) == (303, "/ui/sign-in")
+        assert browser.get("/ui/jobs/stream").status_code == 401
+
+
+# --- devices --------------------------------------------------------------------------------------
+
+
+def test_devices_show_their_queues_messages_and_calibrations(
+    server: LiveServer, ada: Person
+) -> None:
+    server.admin("device", "message", "tdm_small", "cold <today>")
+    listed = ada.browser.get("/ui/devices").text
+    for device in ada.client.devices():
+        assert f'href="/ui/devices/{device.name}"' in listed
+        page = ada.browser.get(f"/ui/devices/{device.name}").text
+        assert f"<h1>{device.name}</h1>" in page
+        for name in device.info["formats"]:
+            assert name in page
+    assert "cold &lt;today&gt;" in listed
+    twin = ada.browser.get("/ui/devices/qwicket_heavyhex27?show=t1").text
+    assert (twin.count("<circle"), twin.count("<line")) == (27, 28)
+    assert "<tr><td>0</td><td>71 µs</td><td>51 µs</td>" in twin
+    assert ada.browser.get("/ui/devices/none").status_code == 404
+    server.admin("device", "message", "tdm_small", "")
+
+
+# --- hostile texts --------------------------------------------------------------------------------
+
+
+class Skeleton(HTMLParser):
+    """The elements of a page with the names of their attributes, and its texts."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, tuple[str, ...]]] = []
+        self.texts: list[str] = []
+        self.feed(page)
+        self.close()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, tuple(name for name, _ in attrs)))
+        self.texts += [value or "" for _, value in attrs]
+
+    def handle_data(self, data: str) -> None:
+        self.texts.append(data)
+
+
+def test_names_tags_and_programs_are_text_on_all_pages(ada: Person) -> None:
+    plain = ada.submit(BELL_QASM.format("x"), name="x", tags=["x"], seed=1, shots=1)
+    page = Skeleton(ada.browser.get(f"/ui/jobs/{plain.id}").text).elements
+    jobs = [
+        ada.client.submit(
+            BELL_QASM.format(text), "simulator", name=text, tags=[text], seed=1, shots=1
+        )
+        for text in PAYLOADS
+    ]
+    jobs[-1].result(timeout=120)
+    for job, text in zip(jobs, PAYLOADS, strict=True):
+        job.result(timeout=60)
+        found = Skeleton(ada.browser.get(f"/ui/jobs/{job.id}").text)
+        assert found.elements == page, text
+        assert sum(text in each for each in found.texts) >= 4, text  # title, tags, field, program
+    query = ""
+    seen: list[str] = []
+    while True:
+        listed = ada.browser.get(f"/ui/jobs?{query}").text
+        found = Skeleton(listed)
+        assert {tag for tag, _ in found.elements} <= LISTED, "an element that no list has"
+        assert not [names for _, names in found.elements if any(n.startswith("on") for n in names)]
+        seen += found.texts
+        older = re.findall(r'href="/ui/jobs\?(before=\d+)"', listed)
+        if not older:
+            break
+        (query,) = older
+    missing = [text for text in PAYLOADS if text[:39] not in "\n".join(seen)]
+    assert not missing
+
+
+LISTED = {
+    *("html", "head", "meta", "title", "link", "script", "body", "header", "nav", "a", "form"),
+    *("input", "button", "main", "h1", "label", "datalist", "option", "select", "div", "table"),
+    *("thead", "tbody", "tr", "th", "td", "span", "noscript", "p", "fieldset", "legend"),
+}
+
+
+# --- in a browser ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        browser(Path(folder)) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def eve(server: LiveServer) -> Iterator[Person]:
+    """An account with a job of each kind."""
+    with Person(server, "eve") as person:
+        person.submit(BELL_QASM, "qwicket_line5", name="on a twin", tags=["t"])
+        person.submit(BELL_QASM, "simulator", outputs=["counts", "memory"])
+        yield person
+
+
+def signed_in(page: Page, server: LiveServer, person: Person) -> None:
+    """Give the real browser the session of a person."""
+    page.call(
+        "Network.setCookie",
+        name="qwicket_session",
+        value=person.browser.cookies["qwicket_session"],
+        url=f"{server.url}/ui",
+        path="/ui",
+        httpOnly=True,
+        sameSite="Lax",
+    )
+
+
+def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
+    server: LiveServer, page: Page, eve: Person
+) -> None:
+    signed_in(page, server, eve)
+    twin, plain = eve.rows()[1], eve.rows()[0]
+    paths = (
+        "/ui",
+        "/ui/jobs",
+        f"/ui/jobs/{twin}",
+        f"/ui/jobs/{plain}",
+        "/ui/devices",
+        "/ui/devices/qwicket_heavyhex27",
+        "/ui/jobs/none",
+    )
+    wrong = []
+    for path, (width, scheme) in product(paths, [(390, "light"), (390, "dark"), (1440, "light")]):
+        page.open(server.url + path, width=width, scheme=scheme)
+        where = (path, width, scheme)
+        wrong += [(where, each) for each in violations(page)]
+        assert page.run("document.scrollingElement.scrollWidth") <= width, where
+        # An icon of the browser's own date fields has an address with data in it.
+        assert not [each for each in page.asked if not each.startswith((server.url, "data:"))], (
+            where
+        )
+        assert [each for each in page.complaints if "404" not in each] == [], where
+    assert wrong == []
+
+
+def test_pages_are_small(server: LiveServer, eve: Person) -> None:
+    """Bytes without a cache, as a browser receives them."""
+    paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27"]
+    for path in [*paths, *(f"/ui/jobs/{job}" for job in eve.rows())]:
+        text = eve.browser.get(path).text
+        files = re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', text)
+        sizes = []
+        for each in files:
+            with eve.browser.stream("GET", each) as response:
+                sizes.append(sum(map(len, response.iter_raw())))
+        assert len(text.encode()) + sum(sizes) <= MOST_BYTES, (path, len(text), sizes)
+
+
+def test_a_list_and_a_job_change_while_they_are_open(
+    idle: LiveServer, page: Page, carl: Person
+) -> None:
+    signed_in(page, idle, carl)
+    job = carl.client.submit(BELL, "simulator")
+    state = f"document.getElementById('s{job.id}')?.closest('tr').textContent"
+    page.open(f"{idle.url}/ui/jobs", width=1440)
+    page.run(f"document.getElementById('s{job.id}').click()")
+    ended = carl.client.submit(BELL, "simulator")
+    page.wait_for(f"document.getElementById('s{ended.id}') !== null")
+    page.wait_for(f"document.getElementById('s{job.id}').checked")  # what was selected stays so
+    page.open(f"{idle.url}/ui/jobs/{job.id}", width=1440)
+    page.wait_for("document.querySelector('.state').textContent === 'queued'")
+    began = time.monotonic()
+    job.cancel()
+    page.wait_for("document.querySelector('.state').textContent === 'cancelled'")
+    assert (
+        time.monotonic() - began < 20
+    )  # about 0.1 s; a list or a job that is read again needs 15 s
+    page.wait_for("document.querySelector('[sse-connect]') === null")
+    assert page.complaints == []
+    assert page.run(state) is None
+
+
+def test_the_keyboard_alone_suffices(server: LiveServer, page: Page, ada: Person) -> None:
+    job = ada.submit()
+    page.call("Network.clearBrowserCookies")
+    page.open(f"{server.url}/", width=390)
+    assert page.run("location.pathname") in ("/", "/ui/sign-in")
+    page.open(f"{server.url}/ui/sign-in", width=390)
+
+    def focus(selector: str) -> None:
+        """Press Tab until an element has the focus."""
+        for _ in range(60):
+            if page.run(f"document.activeElement.matches({selector!r})"):
+                return
+            page.press("Tab")
+        raise AssertionError(f"{selector} is not reached")
+
+    focus("[name=name]")
+    page.write(ada.name)
+    focus("[name=password]")
+    page.write(PASSWORD)
+    page.wait_for_load(lambda: page.press("Enter", "\r"))
+    focus("nav a[href$=jobs]")
+    page.wait_for_load(lambda: page.press("Enter", "\r"))
+    focus(f"#s{job.id}".replace("#s", "[value='") + "']")
+    page.press(" ", " ")
+    focus("select[name=action]")
+    page.press("d", "d")
+    assert page.run("document.activeElement.value") == "delete"
+    focus("fieldset button")
+    page.wait_for_load(lambda: page.press("Enter", "\r"))
+    assert page.run("document.querySelector('h1').textContent") == "Delete 1 job?"
+    focus("main button")
+    page.wait_for_load(lambda: page.press("Enter", "\r"))
+    assert ada.rows() == []

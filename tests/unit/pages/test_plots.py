@@ -1,0 +1,96 @@
+"""Geometry of plots: heights of bars, and places of qubits."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import combinations, pairwise
+from math import hypot
+
+import pytest
+
+from qwicket import devices
+from qwicket.circuits.calibrations import Calibrated, Calibration, GateFigures, QubitFigures
+from qwicket.pages.plots import calibration_map, histogram, short
+
+PLAIN = QubitFigures(t1_s=1e-4, t2_s=1e-4, one_for_zero=0.01, zero_for_one=0.03)
+
+
+def calibrated(connectivity: tuple[tuple[int, int], ...] | None) -> Calibrated:
+    gate = GateFigures(error=0.001, duration_s=1e-8)
+    worse = QubitFigures(t1_s=5e-5, t2_s=1e-4, one_for_zero=0.1, zero_for_one=0.1, gate=gate)
+    body = Calibration(
+        valid_from=datetime(2026, 1, 1, tzinfo=UTC),
+        source="test",
+        qubit=PLAIN,
+        one_qubit=gate,
+        two_qubit=GateFigures(error=0.01, duration_s=1e-7),
+        qubits={1: worse},
+        connectivity=connectivity,
+    )
+    return Calibrated("c", "d", 0, body)
+
+
+def test_bars_are_as_high_as_their_values() -> None:
+    plot = histogram([("00", 100), ("11", 25)], None, is_log=False)
+    assert [bar.height / plot.height for bar in plot.bars] == [1.0, 0.25]
+
+
+def test_on_a_logarithmic_scale_equal_ratios_are_equal_steps() -> None:
+    plot = histogram([("a", 1000), ("b", 100), ("c", 10), ("d", 0)], None, is_log=True)
+    first, second, third, nothing = (bar.height for bar in plot.bars)
+    assert first - second == pytest.approx(second - third)
+    assert nothing == 0 < third
+
+
+def test_bars_of_another_job_share_the_scale() -> None:
+    plot = histogram([("a", 0.5)], {"a": 1.0}, is_log=False)
+    (bar,) = plot.bars
+    assert (bar.height / plot.height, bar.other_height / plot.height) == (0.5, 1.0)
+
+
+def test_a_long_label_keeps_both_ends() -> None:
+    assert short("1" * 18) == "1" * 18
+    assert short("1" * 10 + "0" * 10) == "11111111…00000000"
+
+
+@pytest.mark.parametrize(("shown", "worst"), [("t1", 1), ("readout", 1)])
+def test_a_worse_qubit_is_darker(shown: str, worst: int) -> None:
+    found = calibration_map(calibrated(None), 3, shown)
+    assert [each.number for each in found.qubits if each.shade == 1.0] == [worst]
+
+
+def _crosses(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
+    def side(x: float, y: float, line: tuple[float, ...]) -> float:
+        x1, y1, x2, y2 = line
+        return (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
+
+    if {a[:2], a[2:]} & {b[:2], b[2:]}:
+        return False
+    return side(*b[:2], a) * side(*b[2:], a) < 0 and side(*a[:2], b) * side(*a[2:], b) < 0
+
+
+GRID = tuple(
+    (5 * row + column, 5 * row + column + step)
+    for row in range(5)
+    for column in range(5)
+    for step in (1, 5)
+    if (step == 5 and row < 4) or (step == 1 and column < 4)
+)
+HEAVY = devices.calibrations()["qwicket_heavyhex27"].connectivity or ()
+
+
+@pytest.mark.parametrize(
+    ("n_qubits", "connectivity"),
+    [(5, tuple(pairwise(range(5)))), (25, GRID), (27, HEAVY), (4, ((0, 1),))],
+    ids=["line", "grid", "heavy hexagons", "lone qubits"],
+)
+def test_lattices_are_drawn_without_crossings(
+    n_qubits: int, connectivity: tuple[tuple[int, int], ...]
+) -> None:
+    found = calibration_map(calibrated(connectivity), n_qubits, "t1")
+    lines = [(each.x1, each.y1, each.x2, each.y2) for each in found.pairs]
+    assert len(lines) == len(connectivity)
+    assert not [pair for pair in combinations(lines, 2) if _crosses(*pair)]
+    places = [(each.x, each.y) for each in found.qubits]
+    assert min(hypot(a[0] - b[0], a[1] - b[1]) for a, b in combinations(places, 2)) > 26
+    assert all(20 <= value <= 380 for place in places for value in place)
