@@ -59,14 +59,19 @@ def test_a_worse_qubit_is_darker(shown: str, worst: int) -> None:
     assert [each.number for each in found.qubits if each.shade == 1.0] == [worst]
 
 
-def _crosses(a: tuple[float, ...], b: tuple[float, ...]) -> bool:
-    def side(x: float, y: float, line: tuple[float, ...]) -> float:
+Line = tuple[float, float, float, float]
+
+
+def _crosses(a: Line, b: Line) -> bool:
+    def side(x: float, y: float, line: Line) -> float:
         x1, y1, x2, y2 = line
         return (x2 - x1) * (y - y1) - (y2 - y1) * (x - x1)
 
     if {a[:2], a[2:]} & {b[:2], b[2:]}:
         return False
-    return side(*b[:2], a) * side(*b[2:], a) < 0 and side(*a[:2], b) * side(*a[2:], b) < 0
+    of_a = side(b[0], b[1], a) * side(b[2], b[3], a)
+    of_b = side(a[0], a[1], b) * side(a[2], a[3], b)
+    return of_a < 0 and of_b < 0
 
 
 GRID = tuple(

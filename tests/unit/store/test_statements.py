@@ -88,7 +88,7 @@ def test_a_look_up_sorts_nothing_that_grows_with_the_queue(schema: sqlite3.Conne
         *("device_list", "device_offered_list", "member_list", "outcome_blobs"),
         *("budget_list", "budget_list_of_account"),
         "use_list",  # of projects and devices
-        *("group_tally", "job_tally", "project_of_account"),
+        *("group_tally", "job_tally", "job_tally_of_all_dialects", "project_of_account"),
         *("express_next", "share_devices"),  # of accounts, of projects
     }
     sorts = {
