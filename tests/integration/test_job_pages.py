@@ -369,7 +369,7 @@ def test_devices_show_their_queues_messages_and_calibrations(
             assert name in page
     assert "cold &lt;today&gt;" in listed
     twin = ada.browser.get("/ui/devices/qwicket_heavyhex27?show=t1").text
-    assert (twin.count("<circle"), twin.count("<line")) == (27, 28)
+    assert (twin.count("<text"), twin.count("<line")) == (27, 28)
     assert "<tr><td>0</td><td>71 µs</td><td>51 µs</td>" in twin
     assert ada.browser.get("/ui/devices/none").status_code == 404
     server.admin("device", "message", "tdm_small", "")
