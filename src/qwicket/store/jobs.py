@@ -309,7 +309,9 @@ class Jobs(Operations):
     @scan
     def tally(tx: Tx, query: JobQuery) -> dict[JobState, int]:
         """Return the number of jobs that a search finds in each displayed state."""
-        return {JobState(state): number for state, number in search.tally(tx, query)}
+        name = "job_tally" if query.dialect is not None else "job_tally_of_all_dialects"
+        found = tx.all(name, **search.parameters(query))
+        return {JobState(state): number for state, number in found}
 
     @scan
     def run_ms(tx: Tx, query: JobQuery) -> int:

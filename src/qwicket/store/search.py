@@ -11,7 +11,7 @@ from qwicket.store import rows
 
 if TYPE_CHECKING:
     from qwicket.model.jobs import Job, JobQuery
-    from qwicket.store.database import Row, Tx
+    from qwicket.store.database import Tx
 
 
 def page(tx: Tx, query: JobQuery) -> list[Job]:
@@ -45,13 +45,6 @@ def parameters(query: JobQuery) -> dict[str, Any]:
         "until": query.created_to,
         "devices": rows.filter_text(query.devices),
     }
-
-
-def tally(tx: Tx, query: JobQuery) -> list[Row]:
-    """Return the number of jobs that a search finds in each displayed state."""
-    if query.dialect is not None:
-        return tx.all("job_tally", **parameters(query))
-    return tx.all("job_tally_of_all_dialects", **parameters(query))
 
 
 def _statement(query: JobQuery) -> str:

@@ -280,12 +280,6 @@ where {sought} and started_at is not null and ended_at is not null;
 -- Number of jobs by state that a search finds; index job_by_dialect.
 select {shown_state}, count(*) from job where {sought} group by 1;
 
--- name: job_tally_of_all_dialects
--- Like job_tally, for all dialects; index job_by_account.
-select {shown_state}, count(*) from job
-where account = :account and created_at >= :since and created_at <= :until and {wished}
-group by 1;
-
 -- name: job_by_prefix
 -- Up to two jobs whose ids are within bounds; the unique index on id.
 select {job} from job
