@@ -20,11 +20,12 @@ import qwicket
 from benchmarks import load
 from benchmarks.figures import Figure, both, ms, p50, p95
 from benchmarks.live import WORKERS, Live, cpu, memory, server
-from benchmarks.places import DATABASES, Place, Places, bell, now_ms, timed
+from benchmarks.places import ACCOUNTS, DATABASES, Place, Places, bell, now_ms, timed
 from benchmarks.wire import BELL, SHOTS, Keeper
 from qwicket import engines
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery, NewJob
+from qwicket.model.states import JobState
 from qwicket.store import Store
 
 _WARM_UP: Final = 20
@@ -341,6 +342,16 @@ def _history(place: Place, size: Size) -> Iterator[Figure]:
         )
     in_store = asyncio.run(_pages(place, starts))
     yield Figure(f"page of 50 in {name}, store, p50 / p95", place.database, both(in_store), selects)
+    place.run("update job set state = 'failed' where seq = (select min(seq) from job)")
+    found = asyncio.run(_only_failed(place, size.rounds))
+    yield Figure(
+        f"one job by account and state in {name}, store, p50 / p95",
+        place.database,
+        both(found),
+        selects,
+        "p95 ≤ 50 ms",
+        p95(found) <= 0.05,
+    )
 
 
 async def _pages(place: Place, starts: list[int]) -> list[float]:
@@ -352,6 +363,22 @@ async def _pages(place: Place, starts: list[int]) -> list[float]:
         found = await store.jobs.page(JobQuery(account=account.id, before=seq, limit=50))
         times.append(time.perf_counter() - began)
         assert len(found) == 50
+    await store.close()
+    return times
+
+
+async def _only_failed(place: Place, rounds: int) -> list[float]:
+    """Time the search for the oldest job, the only one that failed."""
+    store = place.open()
+    accounts = [await store.accounts.by_name(f"bench-{number}") for number in range(ACCOUNTS)]
+    times = []
+    found = 0
+    for account in rounds * accounts:
+        query = JobQuery(account=account.id, states=(JobState.FAILED,), limit=50)
+        began = time.perf_counter()
+        found += len(await store.jobs.page_of_all(query))
+        times.append(time.perf_counter() - began)
+    assert found == rounds
     await store.close()
     return times
 

@@ -38,6 +38,10 @@ class Step(NamedTuple):
 
 FINAL: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED})
 
+NOT_ENDED: Final = tuple(state for state in JobState if state not in FINAL)
+NOT_COMPLETED: Final = (JobState.FAILED, JobState.CANCELLED)
+"""States in which jobs end that have no result."""
+
 INITIAL: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.FAILED})
 """Initial states; failed if a dialect requires a 2xx for an invalid program."""
 

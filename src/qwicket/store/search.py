@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec import structs
 
 from qwicket.model.limits import INT64_MAX
+from qwicket.model.states import NOT_COMPLETED, NOT_ENDED, JobState
 from qwicket.store import rows
 
 if TYPE_CHECKING:
@@ -23,8 +24,7 @@ def page(tx: Tx, query: JobQuery) -> list[Job]:
     if query.dialect is None:
         after = max(after, _before_time(tx, query.account, query.created_from))
         before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
-    found = tx.all(_statement(query), **parameters(query) | {"before": before, "after": after})
-    return [rows.job(row) for row in found]
+    return _newest(tx, _statements(query), query, before=before, after=after)
 
 
 def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
@@ -32,8 +32,8 @@ def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
     if query.account:
         return page(tx, query)
     before = INT64_MAX if query.before is None else query.before
-    found = tx.all("job_list_of_all", **parameters(query) | {"before": before})
-    return [rows.job(row) for row in found]
+    names = ("job_list_of_all", "job_list_of_all_not_ended", "job_list_of_all_not_completed")
+    return _newest(tx, _of_states(query, *names), query, before=before)
 
 
 def parameters(query: JobQuery) -> dict[str, Any]:
@@ -47,10 +47,29 @@ def parameters(query: JobQuery) -> dict[str, Any]:
     }
 
 
-def _statement(query: JobQuery) -> str:
+def _newest(tx: Tx, names: list[str], query: JobQuery, **bounds: int) -> list[Job]:
+    """Return the jobs that several statements find, in the order of each of them."""
+    given = parameters(query) | bounds
+    found = [rows.job(row) for name in names for row in tx.all(name, **given)]
+    if len(names) > 1:
+        found.sort(key=lambda job: job.seq, reverse=True)
+    return found[: query.limit]
+
+
+def _statements(query: JobQuery) -> list[str]:
     if query.dialect is not None:
-        return "job_list_of_dialect_rising" if query.oldest_first else "job_list_of_dialect"
-    return "job_list" if query.group is None else "job_list_of_group"
+        return ["job_list_of_dialect_rising" if query.oldest_first else "job_list_of_dialect"]
+    if query.group is not None:
+        return ["job_list_of_group"]
+    return _of_states(query, "job_list", "job_list_not_ended", "job_list_not_completed")
+
+
+def _of_states(query: JobQuery, all_: str, not_ended: str, not_completed: str) -> list[str]:
+    """Return which of three statements read the fewest jobs: most jobs are completed."""
+    if not query.states or JobState.COMPLETED in query.states:
+        return [all_]
+    classes = {not_ended: NOT_ENDED, not_completed: NOT_COMPLETED}
+    return [name for name, of in classes.items() if not set(of).isdisjoint(query.states)]
 
 
 def _before_time(tx: Tx, account: str, at: int) -> int:

@@ -14,7 +14,7 @@ from qwicket.model.accounts import Account, Project, Token
 from qwicket.model.groups import Group
 from qwicket.model.jobs import Job
 from qwicket.model.records import Record
-from qwicket.model.states import STEPS, JobState
+from qwicket.model.states import NOT_COMPLETED, NOT_ENDED, STEPS, JobState
 from qwicket.model.webhooks import Webhook
 
 if TYPE_CHECKING:
@@ -96,6 +96,8 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     )
     fills["reservation"] = ", ".join(f"reservation.{name}" for name in RESERVATION_COLUMNS)
     fills["states"] = _texts(JobState)
+    fills["not_ended"] = _is_one_of(NOT_ENDED)
+    fills["not_completed"] = _is_one_of(NOT_COMPLETED)
     for step in STEPS:
         fills[f"before:{step.verb}"] = _is_one_of(step.before)
         fills[f"after:{step.verb}"] = f"'{step.after}'"

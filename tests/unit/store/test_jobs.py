@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from itertools import combinations
 from typing import Any
 
 import pytest
@@ -16,7 +17,7 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store
 from qwicket.store.database import Tx
-from support.stores import NOW, add_job, make_token, new_job
+from support.stores import NOW, add_job, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio
 
@@ -234,6 +235,32 @@ async def test_lists_filter_by_account_dialect_device_and_state(store: Store, ad
     assert await ids(states=(JobState.CANCELLED,)) == {native.id}
     assert await ids(states=(JobState.CANCELLED, JobState.QUEUED)) == {native.id, ionq.id, other.id}
     assert await ids(dialect="ionq", states=(JobState.CANCELLED,)) == set()
+
+
+async def test_any_choice_of_states_lists_the_same_jobs_as_a_filter_of_all(
+    store: Store, ada: Token
+) -> None:
+    bob = await make_token(store, "bob")
+    jobs = [await add_job(store, owner) for _ in range(2 * len(JobState)) for owner in (ada, bob)]
+    states = dict(zip([job.id for job in jobs], 4 * tuple(JobState), strict=True))
+
+    def set_states(tx: Tx) -> None:
+        for job, state in states.items():
+            execute(tx, f"update job set state = '{state}' where id = '{job}'")
+
+    await store._database.write(set_states)
+    pairs = list(combinations(JobState, 2))
+    for chosen in [*[(state,) for state in JobState], *pairs, tuple(JobState), ()]:
+        for account in (ada.account, ""):
+            query = JobQuery(account=account, states=chosen, before=jobs[-1].seq, after=jobs[2].seq)
+            expected = [
+                job.id
+                for job in reversed(jobs[3:-1])
+                if account in ("", job.account) and (not chosen or states[job.id] in chosen)
+            ]
+            for limit in (1, 3, 50):
+                page = await store.jobs.page_of_all(replace(query, limit=limit))
+                assert [job.id for job in page] == expected[:limit], (chosen, account, limit)
 
 
 async def test_a_waiting_job_is_cancelled_at_once(store: Store, ada: Token) -> None:

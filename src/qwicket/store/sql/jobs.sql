@@ -145,6 +145,44 @@ where
 order by seq desc
 limit :limit;
 
+-- name: job_list_not_ended
+-- Like job_list; index job_not_ended.
+select {job} from job
+{only_sqlite}indexed by job_not_ended
+where {not_ended} and account = :account and seq > :after and seq < :before and {wished}
+order by seq desc
+limit :limit;
+
+-- name: job_list_not_completed
+-- Like job_list; index job_not_completed.
+select {job} from job
+{only_sqlite}indexed by job_not_completed
+where {not_completed} and account = :account and seq > :after and seq < :before and {wished}
+order by seq desc
+limit :limit;
+
+-- name: job_list_of_all_not_ended
+-- Like job_list_of_all; index job_not_ended.
+select {job} from job
+{only_sqlite}indexed by job_not_ended
+where
+    {not_ended} and seq > :after and seq < :before
+    and created_at >= :since and created_at <= :until
+    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+order by seq desc
+limit :limit;
+
+-- name: job_list_of_all_not_completed
+-- Like job_list_of_all; index job_not_completed.
+select {job} from job
+{only_sqlite}indexed by job_not_completed
+where
+    {not_completed} and seq > :after and seq < :before
+    and created_at >= :since and created_at <= :until
+    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+order by seq desc
+limit :limit;
+
 -- name: job_list_of_group
 -- Like job_list, for one group; index job_by_group.
 select {job} from job
