@@ -18,6 +18,7 @@ EXTRAS: Final = {
     "qsim": ("qsimcirq",),
     "qiskit": ("qiskit",),
     "dask": ("distributed", "cryptography", "dask_jobqueue"),
+    "testing": ("pytest",),
     "plot": ("matplotlib",),
     "rich": ("rich",),
 }

@@ -2,39 +2,65 @@
 
 from __future__ import annotations
 
+import re
 import shlex
-from typing import Final
+from typing import TYPE_CHECKING, Final
+from urllib.parse import urlsplit
 
 import click
 
-_RUNTIME: Final = "/ibm/runtime"
-CLIENTS: Final = {
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+_TOKEN: Final = "$QWICKET_TOKEN"  # noqa: S105 - a name
+_RUNTIME: Final = "{URL}/ibm/runtime"
+CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
     "qiskit-ibm-runtime": {
         # First: without it the client sends the token to IBM.
         "IAM_URL": f"{_RUNTIME}/iam",
         "GLOBAL_SEARCH_URL": f"{_RUNTIME}/search",
         "GLOBAL_CATALOG_URL": f"{_RUNTIME}/catalog",
         "QISKIT_IBM_URL": f"{_RUNTIME}/experimental/api/v1",
+        "QISKIT_IBM_TOKEN": _TOKEN,
     },
     # All three: a missing one sends key id and signatures to Amazon.
     "braket": {
-        "AWS_ENDPOINT_URL_BRAKET": "/braket",
-        "AWS_ENDPOINT_URL_S3": "/s3",
-        "AWS_ENDPOINT_URL_STS": "/sts",
+        "AWS_ENDPOINT_URL_BRAKET": "{URL}/braket",
+        "AWS_ENDPOINT_URL_S3": "{URL}/s3",
+        "AWS_ENDPOINT_URL_STS": "{URL}/sts",
+        "AWS_ACCESS_KEY_ID": "$QWICKET_AWS_KEY_ID",
+        "AWS_SECRET_ACCESS_KEY": "$QWICKET_AWS_SECRET",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_PROFILE": None,
+        "AWS_SESSION_TOKEN": None,
+        "AWS_REGION": None,
+        "BRAKET_ENDPOINT": None,
+        "AMZN_BRAKET_OUT_S3_BUCKET": None,
+    },
+    "qiskit-ionq": {
+        "IONQ_API_URL": "{URL}/ionq/v0.4",
+        "IONQ_API_KEY": _TOKEN,
+        "QISKIT_IONQ_API_URL": None,
+        "QISKIT_IONQ_API_TOKEN": None,
+    },
+    "cirq-ionq": {
+        "IONQ_REMOTE_HOST": "{URL}",
+        "IONQ_API_KEY": _TOKEN,
+        "CIRQ_IONQ_REMOTE_HOST": None,
+        "CIRQ_IONQ_API_KEY": None,
+    },
+    "qbraid": {"QBRAID_API_URL": "{URL}/qbraid/api/v1", "QBRAID_API_KEY": _TOKEN},
+    "xcc": {
+        "XANADU_CLOUD_HOST": "{HOST}",
+        "XANADU_CLOUD_PORT": "{PORT}",
+        "XANADU_CLOUD_TLS": "{TLS}",
+        "XANADU_CLOUD_REFRESH_TOKEN": _TOKEN,
+        "XANADU_CLOUD_ACCESS_TOKEN": None,
     },
 }
-"""Variables by client, in the order of printing, each with a path of the server."""
-_MORE: Final = {
-    "qiskit-ibm-runtime": ('export QISKIT_IBM_TOKEN="$QWICKET_TOKEN"',),
-    "braket": (
-        'export AWS_ACCESS_KEY_ID="$QWICKET_AWS_KEY_ID"',
-        'export AWS_SECRET_ACCESS_KEY="$QWICKET_AWS_SECRET"',
-        "export AWS_DEFAULT_REGION=us-east-1",
-        "export AWS_EC2_METADATA_DISABLED=true",
-        "unset AWS_PROFILE AWS_SESSION_TOKEN AWS_REGION BRAKET_ENDPOINT AMZN_BRAKET_OUT_S3_BUCKET",
-    ),
-}
-"""The lines after them by client, the first of which take the token or the key pair."""
+"""Variables by client, in the order of printing. A value has parts of the server's address in
+braces, or is a variable with a secret; None is a variable that must not be set."""
 
 
 @click.command(short_help="Print the variables that point a vendor's client here.")
@@ -49,7 +75,9 @@ _MORE: Final = {
     help="Address of the server.",
 )
 def env(client: str, url: str) -> None:
-    """Print lines for a shell that point CLIENT (qiskit-ibm-runtime, braket) here.
+    """Print lines for a shell that point CLIENT here.
+
+    CLIENT is qiskit-ibm-runtime, braket, qiskit-ionq, cirq-ionq, qbraid or xcc.
 
     When the lines are run, the token is taken from QWICKET_TOKEN. For braket the key pair is taken
     from QWICKET_AWS_KEY_ID and QWICKET_AWS_SECRET; `qwicket token create --aws` prints both.
@@ -65,6 +93,42 @@ def lines(client: str, url: str) -> list[str]:
     """
     from qwicket.clients.http.text import validated_address
 
-    base = validated_address(url, click.UsageError).rstrip("/")
-    found = [f"export {name}={shlex.quote(base + path)}" for name, path in CLIENTS[client].items()]
-    return [*found, *_MORE[client]]
+    found = variables(client, validated_address(url, click.UsageError))
+    unset = [name for name, value in found.items() if value is None]
+    return [
+        *(f"export {name}={_quoted(value)}" for name, value in found.items() if value is not None),
+        *([f"unset {' '.join(unset)}"] if unset else []),
+    ]
+
+
+def variables(
+    client: str, url: str, secrets: Mapping[str, str] | None = None
+) -> dict[str, str | None]:
+    """Return the variables of a client of the server at `url`; None is one that must not be set.
+
+    Args:
+        client: Key of `CLIENTS`.
+        url: Address of the server.
+        secrets: The variables with the token or the key pair; without, their names stay.
+    """
+    parts = urlsplit(url)
+    is_secure = parts.scheme == "https"
+    marks = {
+        "URL": url.rstrip("/"),
+        "HOST": parts.hostname or "",
+        "PORT": str(parts.port or (443 if is_secure else 80)),
+        "TLS": str(is_secure),
+    }
+
+    def filled(value: str) -> str:
+        if value.startswith("$"):
+            return (secrets or {}).get(value[1:], value)
+        return re.sub(r"\{(\w+)\}", lambda mark: marks[mark[1]], value)
+
+    return {
+        name: None if value is None else filled(value) for name, value in CLIENTS[client].items()
+    }
+
+
+def _quoted(value: str) -> str:
+    return f'"{value}"' if value.startswith("$") else shlex.quote(value)

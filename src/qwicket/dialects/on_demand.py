@@ -45,6 +45,10 @@ class DialectOnDemand:
         """Return its routes in the order in which they are tried."""
         return self._make().routes
 
+    def has_route(self, method: str, path: str) -> bool:
+        """Return whether a route serves this method at this path below the dialect's address."""
+        return self._make().has_route(method, path)
+
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         made = self._dialect
         if made is None:

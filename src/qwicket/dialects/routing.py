@@ -242,11 +242,7 @@ class Dialect:
 
     async def _respond(self, scope: ASGIScope, receive: Receive) -> ASGIApp:
         """Return the response of the route that fits a request, once the route's checks pass."""
-        path = scope["path"].removeprefix(scope.get("root_path", ""))
-        if self._collapse_slashes:
-            path = "/".join(["", *filter(None, path.split("/"))])
-        if self._canonical:
-            path = self._canonical(path)
+        path = self._canonical_path(scope["path"].removeprefix(scope.get("root_path", "")))
         by_method, scope["path_params"] = self._find(path)
         request: Request[Any] = Request(scope, receive)
         handlers = self._handlers_of(path)
@@ -266,6 +262,15 @@ class Dialect:
         ):
             return ChunkedResponse.of(response)
         return response
+
+    def has_route(self, method: str, path: str) -> bool:
+        """Return whether a route serves this method at this path below the dialect's address."""
+        return method in self._find(self._canonical_path(path))[0]
+
+    def _canonical_path(self, path: str) -> str:
+        if self._collapse_slashes:
+            path = "/".join(["", *filter(None, path.split("/"))])
+        return self._canonical(path) if self._canonical else path
 
     def _find(self, path: str) -> tuple[Mapping[str, Route], dict[str, str]]:
         for pattern, by_method in self._table:

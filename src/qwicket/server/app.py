@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from qwicket.compute.dask import DaskCompute
+    from qwicket.drivers import Driver
     from qwicket.model.limits import Limits
     from qwicket.server.settings import Settings
 
@@ -141,7 +142,7 @@ class App:
             for device in await store.devices.all()
             if device.driver == "simulated"
         }
-        driver = SimulatedDriver(self._compute, families, limits.run_time_s)
+        driver = self._in_front_of(SimulatedDriver(self._compute, families, limits.run_time_s))
         express_s = min(limits.express_s, limits.run_time_s)
         express = Express(
             SimulatedDriver(self._express, families, express_s, is_express=True),
@@ -175,7 +176,7 @@ class App:
         master_file = settings.aws_master_file
         if master_file is None and settings.database_url is None:
             master_file = settings.data_dir / AWS_MASTER_FILE
-        gateway = Gateway(
+        gateway = self._gateway = Gateway(
             *(store, self._parsers, self._limits, now_ms),
             lease_s=settings.lease_s,
             first_poll_ms=settings.first_poll_ms,
@@ -293,6 +294,10 @@ class App:
             self._access.close()
         if self._lock is not None:
             os.close(self._lock)
+
+    def _in_front_of(self, driver: Driver) -> Driver:
+        """Return the driver that runs jobs; here `driver`, in a test bed one in front of it."""
+        return driver
 
     def _open_store(self) -> Store:
         if self._settings.database_url is not None:

@@ -83,10 +83,10 @@ class Router:
 
     def supports_websocket(self, path: str) -> bool:
         """Say whether the app of a path speaks websockets; others ignore that they are asked."""
-        return bool(getattr(self._find(path)[1], "supports_websocket", False))
+        return bool(getattr(self.find(path)[1], "supports_websocket", False))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        prefix, app = self._find(scope["path"])
+        prefix, app = self.find(scope["path"])
         request_id = f"{self._run}{next(self._numbers):08x}"
         REQUEST.set(request_id)
         inner = {
@@ -179,7 +179,8 @@ class Router:
         finally:
             self._metrics.websocket_closed()
 
-    def _find(self, path: str) -> tuple[str, ASGIApp]:
+    def find(self, path: str) -> tuple[str, ASGIApp]:
+        """Return the application of a path, and the prefix where it is."""
         for prefix, app in self._mounts:
             if path == prefix or path.startswith(prefix + "/"):
                 return prefix, app

@@ -26,7 +26,7 @@ from qwicket.server.logs import announce, hide_secrets, log_startup_failure, sta
 from qwicket.server.settings import passwords
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from qwicket.server.settings import Settings
     from qwicket.server.websocket import WebSocket
@@ -49,12 +49,13 @@ _SPARE_FILES: Final = 64
 """Files for new workers, a command's database and connections that are being refused."""
 
 
-def run(settings: Settings, hint: str = "") -> int:
+def run(settings: Settings, hint: str = "", make: Callable[[Settings], App] = App) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status, 1 when the server could not start.
 
     Args:
         settings: The operator's settings.
         hint: Advice to print once the server listens.
+        make: Makes the application.
     """
     memory.use_one_malloc_arena()
     start_log(settings.log_format)
@@ -63,7 +64,7 @@ def run(settings: Settings, hint: str = "") -> int:
     if loop_cpu.is_measured():
         loop_cpu.measure()
     try:
-        server = _Server(App(settings), settings, hint)
+        server = _Server(make(settings), settings, hint)
     except InvalidRequest as error:
         log_startup_failure(error.detail, settings.log_format)
         return 1

@@ -1,0 +1,83 @@
+"""`python -m qwicket.testing`: a test bed for other processes, such as a container service."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import threading
+from functools import partial
+from pathlib import Path
+from typing import Final
+
+import click
+
+SECRET: Final = "QWICKET_TESTING_SECRET"  # noqa: S105 - a name
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder inside is used
+_ROOM_BYTES: Final = 1 << 30
+
+
+@click.command()
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
+@click.option("--workers", default=1, show_default=True, help="Worker processes.")
+@click.option("--until-input-ends", is_flag=True, help="Stop when standard input is closed.")
+def main(host: str, port: int, workers: int, until_input_ends: bool) -> None:
+    """Serve a quantum cloud for tests, in a temporary folder.
+
+    Its control interface asks for the secret in QWICKET_TESTING_SECRET.
+    """
+    secret = os.environ.pop(SECRET, "")
+    if not secret:
+        raise click.UsageError(f"{SECRET} must be set: the control interface asks for it.")
+    from qwicket.extras import NotInstalled, require
+
+    try:
+        require("qwicket.testing", "server")
+    except NotInstalled as error:
+        raise click.ClickException(str(error)) from None
+    from qwicket.server.run import run
+    from qwicket.server.settings import Settings
+    from qwicket.testing.bed.app import Bed
+
+    if until_input_ends:
+        threading.Thread(target=_stop_after_input, daemon=True).start()
+    with tempfile.TemporaryDirectory(
+        prefix="qwicket-testing-", dir=folder(), ignore_cleanup_errors=True
+    ) as data:
+        settings = Settings(
+            host=host,
+            port=port,
+            data_dir=Path(data),
+            workers=workers,
+            express_slots=0,
+            stop_grace_s=0.0,
+            first_poll_ms=0,  # a test sees each state as it is
+        )
+        status = run(settings, make=partial(Bed, secret=secret))
+    sys.exit(status)
+
+
+def folder() -> Path | None:
+    """Return where the database is: in memory if there is enough, else where temporary files are.
+
+    A commit to memory waits for no disk.
+    """
+    try:
+        found = os.statvfs(_SHARED_MEMORY)
+    except OSError:
+        return None
+    has_room = found.f_bavail * found.f_frsize >= _ROOM_BYTES
+    return _SHARED_MEMORY if has_room and os.access(_SHARED_MEMORY, os.W_OK) else None
+
+
+def _stop_after_input() -> None:
+    """Stop with the process that started this one, however that ends."""
+    while sys.stdin.buffer.read(1 << 16):
+        pass
+    os.kill(os.getpid(), signal.SIGTERM)
+
+
+if __name__ == "__main__":
+    main()

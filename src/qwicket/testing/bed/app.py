@@ -1,0 +1,163 @@
+"""The application of the test bed: the server's own, with a seam before it and one behind it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from qwicket.dialects import REGISTRATIONS
+from qwicket.dialects.requests import REFUSAL
+from qwicket.model.accounts import DEFAULT_SCOPES
+from qwicket.model.errors import NotOffered
+from qwicket.server.app import App, now_ms
+from qwicket.testing.bed.control import PREFIX, Control
+from qwicket.testing.bed.faults import Faults, Injection
+from qwicket.testing.bed.journal import RECORD, JournalKeeper
+from qwicket.testing.bed.scenarios import ScenarioDriver, Scenarios
+from qwicket.testing.bed.store import BedStore
+from qwicket.testing.values import Credentials
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from qwicket.drivers import Driver
+    from qwicket.server import Settings
+    from qwicket.store import Store
+    from qwicket.testing.values import Journal
+
+ACCOUNT: Final = "tester"
+"""The account of tests that name none."""
+_ADMIN: Final = "operator"
+_DIALECTS: Final = {
+    "/v1": "native",
+    "/v1/admin": "native",
+    **{at: each.name for each in REGISTRATIONS for at in each.mounts},
+    **{alias: each.name for each in REGISTRATIONS for alias in each.aliases},
+}
+_MANY: Final = 1_000_000
+
+
+class Bed(App):
+    """A server whose requests have faults, whose jobs have scenarios, and whose past is read.
+
+    Args:
+        settings: Settings of the server; it has SQLite and no express slots.
+        secret: What a request to the control interface must show.
+    """
+
+    def __init__(self, settings: Settings, secret: str) -> None:
+        limits = settings.limits
+        # Tests try wrong tokens often; the limits of production would refuse the right ones then.
+        sign_in = structs.replace(limits.sign_in, wrong_tokens=_MANY)
+        super().__init__(structs.replace(settings, limits=structs.replace(limits, sign_in=sign_in)))
+        self.journal = JournalKeeper()
+        self.faults = Faults(self._tokens_of)
+        self.scenarios = Scenarios(lambda id: self._names.get(id, ""))
+        self._names: dict[str, str] = {}
+        self._credentials: dict[str, Credentials] = {}
+        self._control = Control(self, secret)
+        self.journal.hide(secret)
+
+    async def start(self) -> None:
+        await super().start()
+        await self._bed_store.cleaning.remember()
+        await self.credentials(ACCOUNT)
+
+    def _open_store(self) -> Store:
+        store = super()._open_store()
+        self._bed_store = BedStore.over(store, self.scenarios, self.journal, now_ms)
+        return self._bed_store
+
+    def _in_front_of(self, driver: Driver) -> Driver:
+        return ScenarioDriver(driver, self.scenarios, self._bed_store.jobs.cancel_by_operator)
+
+    def _tokens_of(self, account: str) -> list[str]:
+        found = self._credentials.get(account)
+        return [] if found is None else [found.token, found.aws_key_id]
+
+    # --- what the control interface asks for ------------------------------------------------------
+
+    async def credentials(self, name: str, *, admin: bool = False) -> Credentials:
+        """Return what an account signs in with; the account is made when it is first asked for."""
+        if name not in self._credentials:
+            service = self._gateway.admin
+            account = await service.add_account(
+                name, "admin" if admin else "member", email=None, password=None
+            )
+            scopes = ("admin",) if admin else (*DEFAULT_SCOPES, "tokens:write")
+            token = await service.create_token(name, scopes=scopes)
+            pair = await service.create_token(name, aws=True)
+            self._names[account.id] = name
+            self._credentials[name] = Credentials(
+                name, token.secret, pair.aws_key_id or "", pair.secret
+            )
+            self.journal.hide(token.secret, pair.secret)
+        return self._credentials[name]
+
+    async def operator(self) -> Credentials:
+        """Return what an administrator signs in with."""
+        return await self.credentials(_ADMIN, admin=True)
+
+    async def reset(self) -> None:
+        """Forget faults, scenarios and the journal, delete all jobs, and restore all devices."""
+        self.faults.clear()
+        self.scenarios.clear()
+        await self._bed_store.clear()
+        self.journal.clear()
+
+    def read(self, after: int) -> Journal:
+        """Return the entries of the journal after a number."""
+        return self.journal.read(after)
+
+    # --- requests ---------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or self._router is None:
+            await super().__call__(scope, receive, send)
+            return
+        if scope["path"].startswith(PREFIX):
+            await self._control(scope, receive, send)
+            return
+        prefix, _ = self._router.find(scope["path"])
+        dialect = _DIALECTS.get(prefix)
+        if dialect is None or self._control.is_ours(scope):
+            await super().__call__(scope, receive, send)
+            return
+        await self._journaled(dialect, scope, receive, send)
+
+    async def _journaled(self, dialect: str, scope: Scope, receive: Receive, send: Send) -> None:
+        record = self.journal.begin(dialect, scope)
+        RECORD.set(record)
+        app: ASGIApp = super().__call__
+        entry = self.faults.take(dialect, scope)
+        if entry is not None:
+            record.fault = entry.fault.kind
+            app = Injection(entry, app, record, self.journal, send)
+        if not self._has_route(scope):
+            record.unknown = True
+            text = f"{scope['method']} {scope['path']} is not a call that Qwicket knows."
+            scope = {**scope, REFUSAL: NotOffered(text[:400])}
+
+        async def received() -> Message:
+            message = await receive()
+            record.received(message)
+            return message
+
+        async def sent(message: Message) -> None:
+            record.sent(message)
+            await send(message)
+
+        try:
+            await app(scope, received, sent)
+        finally:
+            record.seconds = self.journal.now() - record.at
+
+    def _has_route(self, scope: Scope) -> bool:
+        assert self._router is not None
+        prefix, app = self._router.find(scope["path"])
+        try:
+            has_route = app.has_route  # type: ignore[attr-defined]  # those of dialects have it
+        except AttributeError:
+            return True
+        return bool(has_route(scope["method"], scope["path"].removeprefix(prefix)))

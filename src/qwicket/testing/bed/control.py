@@ -1,0 +1,110 @@
+"""The control interface: by which a test sets faults and scenarios and reads the journal.
+
+It answers only requests that show the secret of this test bed. A test bed is started by
+`qwicket.testing` alone; `qwicket serve` never imports this module.
+"""
+
+from __future__ import annotations
+
+import hmac
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from qwicket.model.errors import QwicketError
+from qwicket.testing.values import Fault, Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import Receive, Scope, Send
+
+    from qwicket.testing.bed.app import Bed
+
+PREFIX: Final = "/_testing/"
+SECRET_HEADER: Final = "x-qwicket-testing"  # noqa: S105 - a name
+
+S = TypeVar("S", Fault, Scenario)
+
+
+class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Request for an account's credentials; it is an administrator's without a name."""
+
+    name: str = ""
+
+
+class JournalBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Request for the journal after an entry."""
+
+    after: int = 0
+
+
+class Control:
+    """The application of the control interface.
+
+    Args:
+        bed: The test bed.
+        secret: What a request must show.
+    """
+
+    def __init__(self, bed: Bed, secret: str) -> None:
+        self._bed = bed
+        self._secret = secret.encode()
+        self._commands: dict[str, Callable[[bytes], Awaitable[Any]]] = {
+            "account": self._account,
+            "clear": self._clear,
+            "fault": self._fault,
+            "journal": self._journal,
+            "reset": self._reset,
+            "scenario": self._scenario,
+        }
+
+    def is_ours(self, scope: Scope) -> bool:
+        """Return whether a request shows the secret."""
+        given = dict(scope["headers"]).get(SECRET_HEADER.encode(), b"")
+        return hmac.compare_digest(given, self._secret)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        response = await self._respond(scope, receive)
+        await response(scope, receive, send)
+
+    async def _respond(self, scope: Scope, receive: Receive) -> Response:
+        if not self.is_ours(scope):
+            return _refused(403, "The header X-Qwicket-Testing has not this test bed's secret.")
+        command = self._commands.get(scope["path"].removeprefix(PREFIX))
+        if command is None or scope["method"] != "POST":
+            return _refused(404, f"The control interface has: {', '.join(self._commands)}.")
+        try:
+            found = await command(await Request(scope, receive).body())
+        except msgspec.ValidationError as error:
+            return _refused(400, f"{error}")
+        except QwicketError as error:
+            return _refused(error.status, error.detail)
+        return Response(msgspec.json.encode(found), media_type="application/json")
+
+    async def _reset(self, _body: bytes) -> None:
+        await self._bed.reset()
+
+    async def _clear(self, _body: bytes) -> None:
+        self._bed.faults.clear()
+        self._bed.scenarios.clear()
+
+    async def _fault(self, body: bytes) -> None:
+        self._bed.faults.add(msgspec.json.decode(body, type=Fault))
+
+    async def _scenario(self, body: bytes) -> None:
+        self._bed.scenarios.add(msgspec.json.decode(body, type=Scenario))
+
+    async def _journal(self, body: bytes) -> Any:
+        return self._bed.read(msgspec.json.decode(body, type=JournalBody).after)
+
+    async def _account(self, body: bytes) -> Any:
+        name = msgspec.json.decode(body, type=AccountBody).name
+        return await (self._bed.credentials(name) if name else self._bed.operator())
+
+
+def _refused(status: int, detail: str) -> Response:
+    body = msgspec.json.encode({"detail": detail})
+    return Response(body, status, media_type="application/json")

@@ -1,0 +1,272 @@
+"""Faults: which request fails, and how its answer is spoilt."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.dialects.requests import REFUSAL
+from qwicket.model.errors import (
+    Conflict,
+    Forbidden,
+    InternalError,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    NotOffered,
+    QwicketError,
+    RequestTimeout,
+    StorageFull,
+    TooManyRequests,
+    Unauthenticated,
+    Unavailable,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+    from qwicket.testing.bed.journal import JournalKeeper, Record
+    from qwicket.testing.values import Fault
+
+_ERRORS: Final[dict[int, type[QwicketError]]] = {
+    400: InvalidRequest,
+    401: Unauthenticated,
+    403: Forbidden,
+    404: NotFound,
+    408: RequestTimeout,
+    409: Conflict,
+    413: LimitExceeded,
+    429: TooManyRequests,
+    500: InternalError,
+    501: NotOffered,
+    503: Unavailable,
+    507: StorageFull,
+}
+_PIECE_S: Final = 0.05
+_HALF_OPEN_S: Final = 30.0
+_HTML: Final = (
+    "<!DOCTYPE html>\n<html><head><title>{0}</title></head>\n"
+    "<body><center><h1>{0}</h1></center><hr><center>proxy</center></body></html>\n"
+)
+
+
+class Answer(NamedTuple):
+    """The whole answer of the application."""
+
+    status: int
+    headers: list[tuple[bytes, bytes]]
+    body: bytes
+
+
+class _Entry:
+    """A fault, and how often it has matched and struck."""
+
+    def __init__(self, fault: Fault) -> None:
+        self.fault = fault
+        self.rng = random.Random(fault.seed)  # noqa: S311 - repeatable, not secret
+        self.n_matched = 0
+        self.n_struck = 0
+
+    def strikes(self) -> bool:
+        fault = self.fault
+        if fault.times is not None and self.n_struck >= fault.times:
+            return False
+        self.n_matched += 1
+        if self.n_matched <= fault.skip or self.rng.random() >= fault.probability:
+            return False
+        self.n_struck += 1
+        return True
+
+
+class Faults:
+    """The faults that are set, in their order; a request has the first that strikes.
+
+    Args:
+        tokens: Returns the tokens of an account of the test bed, by its name.
+    """
+
+    def __init__(self, tokens: Callable[[str], list[str]]) -> None:
+        self._tokens = tokens
+        self._entries: list[_Entry] = []
+
+    def add(self, fault: Fault) -> None:
+        self._entries.append(_Entry(fault))
+
+    def clear(self) -> None:
+        self._entries.clear()
+
+    def take(self, dialect: str, scope: Scope) -> _Entry | None:
+        """Return the fault of a request, if it has one."""
+        for entry in self._entries:
+            if self._matches(entry.fault, dialect, scope) and entry.strikes():
+                return entry
+        return None
+
+    def _matches(self, fault: Fault, dialect: str, scope: Scope) -> bool:
+        if fault.dialect not in ("", dialect) or fault.method not in ("", scope["method"]):
+            return False
+        if fault.path and not fnmatchcase(scope["path"], fault.path):
+            return False
+        if not fault.account:
+            return True
+        given = b" ".join(value for _, value in scope["headers"]) + scope["query_string"]
+        return any(token.encode() in given for token in self._tokens(fault.account))
+
+
+class Injection:
+    """One fault at work on one request.
+
+    Args:
+        entry: The fault.
+        app: Handles the request.
+        record: Its entry in the journal.
+        journal: Has earlier answers.
+        send: As the web server gave it.
+    """
+
+    def __init__(
+        self, entry: _Entry, app: ASGIApp, record: Record, journal: JournalKeeper, send: Send
+    ) -> None:
+        self._fault = entry.fault
+        self._rng = entry.rng
+        self._app = app
+        self._record = record
+        self._journal = journal
+        # A fault acts on the connection itself, which ASGI does not show: the method `send` of
+        # uvicorn belongs to the request's cycle, which knows its transport.
+        self._transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        fault = self._fault
+        if fault.seconds:
+            await asyncio.sleep(fault.seconds)
+        match fault.kind:
+            case "status":
+                await self._refuse(scope, receive, send)
+            case "delay":
+                await self._app(scope, receive, send)
+            case "drop":
+                await self._drop(receive)
+            case "lost_answer":
+                await self._collect(scope, receive)
+                await self._drop(receive)
+            case _:
+                await self._spoil(await self._answer(scope, receive), receive, send)
+
+    async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Let the dialect refuse with its vendor's body, and set the status that was asked for."""
+        fault = self._fault
+        nearest = InternalError if fault.status >= 500 else InvalidRequest
+        kind = _ERRORS.get(fault.status, nearest)
+        error = kind(fault.message or kind.title)
+
+        async def send_on(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = [each for each in message["headers"] if each[0].lower() != b"retry-after"]
+                if fault.retry_after is not None:
+                    headers.append((b"retry-after", str(fault.retry_after).encode("latin-1")))
+                message = {**message, "status": fault.status, "headers": headers}
+            await send(message)
+
+        await self._app({**scope, REFUSAL: error}, receive, send_on)
+
+    async def _answer(self, scope: Scope, receive: Receive) -> Answer:
+        earlier = self._journal.earlier(self._record) if self._fault.kind == "stale" else None
+        if earlier is not None:
+            return Answer(earlier.status, earlier.answer_headers, earlier.answer)
+        return await self._collect(scope, receive)
+
+    async def _collect(self, scope: Scope, receive: Receive) -> Answer:
+        status, headers, body = 0, list[tuple[bytes, bytes]](), bytearray()
+
+        async def keep(message: Message) -> None:
+            nonlocal status, headers
+            if message["type"] == "http.response.start":
+                status, headers = message["status"], [*message["headers"]]
+            elif message["type"] == "http.response.body":
+                body.extend(message.get("body", b""))
+
+        await self._app(scope, receive, keep)
+        return Answer(status, headers, bytes(body))
+
+    async def _spoil(self, answer: Answer, receive: Receive, send: Send) -> None:
+        fault, (status, headers, body) = self._fault, answer
+        half = body[: len(body) // 2]
+        match fault.kind:
+            case "truncate":
+                await _send(send, Answer(status, headers, half))
+            case "garbage":
+                await _send(send, Answer(status, headers, self._rng.randbytes(max(16, len(body)))))
+            case "html":
+                page = _HTML.format(f"{fault.status} {fault.message or 'Error'}").encode()
+                await _send(send, Answer(fault.status, [(b"content-type", b"text/html")], page))
+            case "duplicate_header":
+                name = fault.header.lower().encode("latin-1")
+                headers = _sized(answer)
+                twice = [each for each in headers if each[0].lower() == name]
+                if not twice:
+                    twice = [(name, b"1"), (name, b"2")]
+                await _send_raw(send, status, [*headers, *twice], body)
+            case "throttle":
+                await self._trickle(answer, send)
+            case "cut" | "half_close":
+                await send({"type": "http.response.start", "status": status, "headers": headers})
+                await send({"type": "http.response.body", "body": half, "more_body": True})
+                await self._end_sending(receive)
+            case _:  # stale
+                await _send(send, answer)
+
+    async def _trickle(self, answer: Answer, send: Send) -> None:
+        size = max(1, int(self._fault.bytes_per_s * _PIECE_S))
+        headers = _sized(answer)
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        for start in range(0, len(answer.body), size):
+            await asyncio.sleep(_PIECE_S)
+            piece = answer.body[start : start + size]
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def _drop(self, receive: Receive) -> None:
+        self._transport.abort()
+        await _disconnected(receive)
+
+    async def _end_sending(self, receive: Receive) -> None:
+        """Close the connection after what was sent, or only its half."""
+        if self._fault.kind == "cut" or not self._transport.can_write_eof():
+            self._transport.close()
+        else:
+            self._transport.write_eof()
+        try:
+            await asyncio.wait_for(_disconnected(receive), _HALF_OPEN_S)
+        except TimeoutError:
+            await self._drop(receive)
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _sized(answer: Answer) -> list[tuple[bytes, bytes]]:
+    """Return the headers of an answer with the length of its body."""
+    kept = [
+        each
+        for each in answer.headers
+        if each[0].lower() not in (b"content-length", b"transfer-encoding")
+    ]
+    return [*kept, (b"content-length", str(len(answer.body)).encode())]
+
+
+async def _send(send: Send, answer: Answer) -> None:
+    await _send_raw(send, answer.status, _sized(answer), answer.body)
+
+
+async def _send_raw(
+    send: Send, status: int, headers: list[tuple[bytes, bytes]], body: bytes
+) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

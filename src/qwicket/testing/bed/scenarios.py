@@ -1,0 +1,202 @@
+"""Scenarios: what becomes of jobs, decided when they are submitted and done when they run."""
+
+from __future__ import annotations
+
+import asyncio
+import struct
+from typing import TYPE_CHECKING, Final
+
+from msgspec import structs
+
+from qwicket.circuits.outcomes import (
+    COUNTS,
+    MEMORY,
+    PROBABILITIES,
+    Encoded,
+    Outcome,
+    PartResult,
+    RunResult,
+    decode,
+    encode,
+    float64_array,
+    int64_array,
+    key_array,
+    key_width,
+)
+from qwicket.model.errors import QwicketError, Unavailable, codes
+from qwicket.model.failures import Failure
+from qwicket.testing.bed.journal import RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from qwicket.drivers import Driver, ForwardLog
+    from qwicket.model.jobs import Assignment, NewJob
+    from qwicket.testing.values import Scenario
+
+SLOTS: Final = 64
+"""Jobs that are running at the same time for their clients; most of them only wait."""
+_KEYS: Final = "keys"
+
+
+class _Entry:
+    def __init__(self, scenario: Scenario) -> None:
+        self.scenario = scenario
+        self.n_taken = 0
+
+
+class Scenarios:
+    """The scenarios that are set, in their order; a job has the first that matches.
+
+    Args:
+        names: Returns the name of an account by its id.
+    """
+
+    def __init__(self, names: Callable[[str], str]) -> None:
+        self._names = names
+        self._entries: list[_Entry] = []
+        self._of_job: dict[str, Scenario] = {}
+
+    def add(self, scenario: Scenario) -> None:
+        self._entries.append(_Entry(scenario))
+
+    def clear(self) -> None:
+        self._entries.clear()
+        self._of_job.clear()
+
+    def take(self, new: NewJob, job: str) -> Scenario | None:
+        """Return the scenario of a new job, which has it from now on.
+
+        Raises:
+            QwicketError: The scenario refuses the job.
+        """
+        for entry in self._entries:
+            scenario = entry.scenario
+            if scenario.times is not None and entry.n_taken >= scenario.times:
+                continue
+            if self._matches(scenario, new):
+                entry.n_taken += 1
+                if scenario.kind == "refuse":
+                    raise refusal(scenario)
+                self._of_job[job] = scenario
+                return scenario
+        return None
+
+    def of(self, job: str) -> Scenario | None:
+        """Return the scenario of a job, if it has one."""
+        return self._of_job.get(job)
+
+    def _matches(self, scenario: Scenario, new: NewJob) -> bool:
+        record = RECORD.get()
+        agent = b"" if record is None else dict(record.scope["headers"]).get(b"user-agent", b"")
+        text = f"{new.name}\n{new.source.decode('utf-8', 'replace')}"
+        return (
+            scenario.dialect in ("", new.dialect)
+            and scenario.device in ("", new.device)
+            and scenario.account in ("", self._names(new.account))
+            and (not scenario.tag or scenario.tag in new.tags)
+            and scenario.client.lower() in agent.decode("latin-1").lower()
+            and scenario.text in text
+        )
+
+
+def refusal(scenario: Scenario) -> QwicketError:
+    """Return the error by which a scenario refuses a job."""
+    kind = codes().get(scenario.code or "unavailable", Unavailable)
+    error = kind.__new__(kind)
+    QwicketError.__init__(error, scenario.message or kind.title)
+    for name, default in (("limit", ""), ("quota", None), ("allowed", ())):
+        if not hasattr(error, name):
+            setattr(error, name, default)  # some classes have more in their constructor
+    return error
+
+
+class ScenarioDriver:
+    """A driver that does to jobs what their scenarios say, before another one.
+
+    Args:
+        driver: Runs the jobs.
+        scenarios: Say what becomes of each job.
+        cancel: Cancels a job as an operator does.
+    """
+
+    batch = 1
+    forwards = False
+
+    def __init__(
+        self, driver: Driver, scenarios: Scenarios, cancel: Callable[[str], Awaitable[object]]
+    ) -> None:
+        self._driver = driver
+        self._scenarios = scenarios
+        self._cancel = cancel
+        self._free = asyncio.Semaphore(max(1, driver.slots))
+
+    @property
+    def slots(self) -> int:
+        return SLOTS
+
+    async def run(
+        self, assignments: Sequence[Assignment], forward_log: ForwardLog
+    ) -> list[RunResult]:
+        (assignment,) = assignments
+        scenario = self._scenarios.of(assignment.lease.job)
+        if scenario is None:
+            return await self._run(assignments, forward_log)
+        if scenario.kind == "cancel":
+            await self._cancel(assignment.lease.job)
+            await asyncio.Event().wait()  # the dispatcher stops this once it sees the cancellation
+        if scenario.kind == "fail":
+            failure = _failure(scenario)
+            return [RunResult(failure, scenario.seconds or 0.0)]
+        if scenario.kind == "slow":
+            await asyncio.sleep(scenario.seconds or 0.0)
+        (result,) = await self._run(assignments, forward_log)
+        if isinstance(result.result, Failure):
+            return [result]
+        parts: tuple[PartResult, ...] = result.result
+        if scenario.kind == "counts":
+            parts = tuple(_with_counts(each, scenario.counts) for each in parts)
+        if scenario.kind == "partial":
+            failed = {*scenario.parts}
+            parts = tuple(
+                _failure(scenario) if number in failed else each
+                for number, each in enumerate(parts)
+            )
+        return [RunResult(parts, result.seconds)]
+
+    async def _run(
+        self, assignments: Sequence[Assignment], forward_log: ForwardLog
+    ) -> list[RunResult]:
+        async with self._free:
+            return await self._driver.run(assignments, forward_log)
+
+
+def _failure(scenario: Scenario) -> Failure:
+    return Failure(scenario.code or "device_failed", scenario.message or "The device failed.")
+
+
+def _with_counts(part: PartResult, counts: Mapping[str, int]) -> PartResult:
+    """Return a result with other counts, in all forms in which it had them."""
+    if not isinstance(part, Encoded):
+        return part
+    outcome: Outcome = decode(part)
+    if _KEYS not in outcome.arrays:
+        return part
+    width, n_bits = key_width(outcome.n_bits), outcome.n_bits
+    shots = max(1, sum(counts.values()))
+    pairs = sorted((int(text.replace(" ", ""), 2), n) for text, n in counts.items() if n)
+    keys = [key.to_bytes(width, "little") for key, _ in pairs]
+    numbers = b"".join(n.to_bytes(8, "little") for _, n in pairs)
+    arrays = {**outcome.arrays, _KEYS: key_array(b"".join(keys), n_bits)}
+    if COUNTS in arrays:
+        arrays[COUNTS] = int64_array(numbers)
+    if PROBABILITIES in arrays:
+        arrays[PROBABILITIES] = float64_array(_floats([n / shots for _, n in pairs]))
+    if MEMORY in arrays:
+        each = (key * n for key, (_, n) in zip(keys, pairs, strict=True))
+        arrays[MEMORY] = key_array(b"".join(each), n_bits)
+    return encode(structs.replace(outcome, arrays=arrays))
+
+
+def _floats(numbers: list[float]) -> bytes:
+    return struct.pack(f"<{len(numbers)}d", *numbers)

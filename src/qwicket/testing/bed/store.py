@@ -1,0 +1,205 @@
+"""The store of the test bed: scenarios see each job that enters, and each read of its status."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any, Final, cast
+
+from qwicket.model.errors import QwicketError
+from qwicket.model.states import JobState
+from qwicket.store import Store
+from qwicket.store.jobs import Jobs
+from qwicket.store.operations import Operations, write
+from qwicket.store.queue_control import QueueControl
+from qwicket.testing.bed.journal import RECORD
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from qwicket.model.jobs import Job, NewJob
+    from qwicket.store.batch import Session
+    from qwicket.store.changes import Changed, Changes
+    from qwicket.store.database import Database, Deferred, Tx
+    from qwicket.testing.bed.journal import JournalKeeper
+    from qwicket.testing.bed.scenarios import Scenarios
+    from qwicket.testing.values import Scenario
+
+_BY_JOB: Final = (
+    *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
+    *("job_share", "blob", "idempotency", "share", "record", "deleted_use", "webhook_event"),
+)
+
+
+class BedStore(Store):
+    """A store whose jobs have scenarios.
+
+    Args:
+        database: The database.
+        changes: Publishes changes.
+        scenarios: Say what becomes of each job.
+        journal: Learns which requests concern which jobs.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        changes: Changes,
+        scenarios: Scenarios,
+        journal: JournalKeeper,
+        now_ms: Callable[[], int],
+    ) -> None:
+        super().__init__(database, changes)
+        self.jobs: BedJobs = BedJobs(database, scenarios, now_ms)
+        self.cleaning = Cleaning(database)
+        self._journal = journal
+        changes.listen(self._on_change)
+
+    @classmethod
+    def over(
+        cls,
+        store: Store,
+        scenarios: Scenarios,
+        journal: JournalKeeper,
+        now_ms: Callable[[], int],
+    ) -> BedStore:
+        """Return a test bed's store over the database of another."""
+        return cls(store._database, store.changes, scenarios, journal, now_ms)
+
+    def _on_change(self, change: Changed) -> None:
+        if change.state.is_final:
+            self._journal.job_ended(change.job)
+
+    async def clear(self) -> None:
+        """Delete all jobs at once, and let every waiter and runner notice."""
+        self.jobs.forget()
+        await self.cleaning.delete_jobs()
+        self.changes.resync()
+
+
+class Cleaning(Operations):
+    """Deletes what jobs leave, in a time that hardly depends on their number."""
+
+    @write
+    def remember(tx: Tx) -> None:
+        """Remember the states of all devices, which a reset restores."""
+        cast("Session", tx).command("create table bed_device_state as select * from device_state")
+
+    @write
+    def delete_jobs(tx: Tx) -> None:
+        session = cast("Session", tx)  # statements without a name, which no production server runs
+        # Children first: SQLite empties a table without rows that refer to it at once.
+        tables = [*_BY_JOB, "job_vendor_fields", "job", '"group"']
+        session.command(*(f"delete from {table}" for table in tables))  # noqa: S608 - ours alone
+        session.command("update project set stored_bytes = 0")
+        session.command(
+            "delete from device_state", "insert into device_state select * from bed_device_state"
+        )
+
+
+class BedJobs(Jobs):
+    """Jobs whose scenarios are taken when they enter.
+
+    Args:
+        database: The database.
+        scenarios: Say what becomes of each job.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(self, database: Database, scenarios: Scenarios, now_ms: Callable[[], int]) -> None:
+        super().__init__(database)
+        self._scenarios = scenarios
+        self._now_ms = now_ms
+        self._polls: dict[str, int] = {}
+        self._timers: set[asyncio.Task[None]] = set()
+
+    def forget(self) -> None:
+        """Forget which jobs wait for something."""
+        self._polls.clear()
+        for each in self._timers:
+            each.cancel()
+
+    async def add(self, new: NewJob, **limits: Any) -> Job:
+        if new.state is JobState.DRAFT or new.error is not None:
+            return _noted(await self._write(lambda tx: Jobs.add(tx, new, **limits)), new.id)
+        scenario = self._scenarios.take(new, new.id)
+        return await self._enter(new.id, scenario, lambda tx: Jobs.add(tx, new, **limits))
+
+    async def admit(self, draft: str, ready: NewJob, **limits: Any) -> Job:
+        scenario = self._scenarios.take(ready, draft)
+        return await self._enter(draft, scenario, lambda tx: Jobs.admit(tx, draft, ready, **limits))
+
+    async def cancel_by_operator(self, job: str) -> None:
+        """Cancel a running job."""
+        await self.cancel(job, actor="", now=self._now_ms())
+
+    async def visible(self, job: str, account: str) -> Job | None:
+        await self._count_poll(job)
+        return await self._database.read(lambda tx: Jobs.visible(tx, job, account))
+
+    async def visible_with_vendor_fields(self, job: str, account: str) -> tuple[Job, bytes] | None:
+        await self._count_poll(job)
+        return await self._database.read(
+            lambda tx: Jobs.visible_with_vendor_fields(tx, job, account)
+        )
+
+    async def _write(self, operation: Callable[[Tx], Job | Deferred[Job]]) -> Job:
+        return await self._database.write(operation)
+
+    async def _enter(
+        self, id: str, scenario: Scenario | None, operation: Callable[[Tx], Job | Deferred[Job]]
+    ) -> Job:
+        """Store a job; one that stays queued is held in the same transaction."""
+        if scenario is None or scenario.kind != "stay_queued":
+            return _noted(await self._write(operation), id)
+
+        def held(tx: Tx) -> Job | Deferred[Job]:
+            entered = operation(tx)
+            QueueControl.hold(tx, id, "admin", actor="", now=self._now_ms())
+            return entered
+
+        job = _noted(await self._write(held), id)
+        if scenario.polls is not None:
+            self._polls[id] = scenario.polls
+        elif scenario.seconds is not None:
+            timer = asyncio.create_task(self._release_after(id, scenario.seconds))
+            self._timers.add(timer)
+            timer.add_done_callback(self._timers.discard)
+        return job
+
+    async def _release_after(self, job: str, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+        await self._release(job)
+
+    async def _count_poll(self, job: str) -> None:
+        """Count a request that reads a job, once, and release the job after the last."""
+        record = RECORD.get()
+        if record is None or job in record.jobs:
+            return
+        record.jobs[job] = None
+        left = self._polls.get(job)
+        if left is None:
+            return
+        self._polls[job] = left - 1
+        if left <= 0:
+            del self._polls[job]
+            await self._release(job)
+
+    async def _release(self, job: str) -> None:
+        def release(tx: Tx) -> Job:
+            return QueueControl.resume(tx, job, "admin", actor="", now=self._now_ms())
+
+        try:
+            await self._database.write(release)
+        except QwicketError:
+            return  # it was cancelled or deleted meanwhile
+
+
+def _noted(job: Job, id: str) -> Job:
+    """Note in the journal that the current request made a job, or found the one that it made."""
+    record = RECORD.get()
+    if record is not None:
+        record.jobs[job.id] = None
+        if job.id == id:
+            record.created.append(id)
+    return job

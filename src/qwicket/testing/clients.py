@@ -1,0 +1,64 @@
+"""Qwicket's own clients of each cloud, signed in at a test bed."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from qwicket.testing.errors import TestBedError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+
+def open_client(name: str, url: str, token: str) -> Any:
+    """Return a client, as its class would be called by hand.
+
+    Args:
+        name: `qwicket`, or the name of a cloud.
+        url: Address of the test bed.
+        token: Signs in.
+
+    Raises:
+        TestBedError: There is no such client.
+    """
+    if name not in _CLIENTS:
+        known = ", ".join(_CLIENTS)
+        raise TestBedError(f"name: there is no client {name!r}; there are {known}.")
+    return _CLIENTS[name](url, token)
+
+
+# Late imports: a test uses one of them.
+
+
+def _native(url: str, token: str) -> Any:
+    from qwicket.clients.native import connect
+
+    return connect(url, token)
+
+
+def _ionq(url: str, token: str) -> Any:
+    from qwicket.clients.ionq import IonQClient
+
+    return IonQClient(token, f"{url}/ionq/v0.4")
+
+
+def _qlued(url: str, token: str) -> Any:
+    from qwicket.clients.qlued.client import QluedClient
+
+    return QluedClient(f"{url}/qlued", token)
+
+
+def _xanadu(url: str, token: str) -> Any:
+    from qwicket.clients.xanadu.connection import Connection
+
+    parts = urlsplit(url)
+    return Connection(token, host=parts.hostname or "", port=parts.port or 80, tls=False)
+
+
+_CLIENTS: Final[Mapping[str, Callable[[str, str], Any]]] = {
+    "qwicket": _native,
+    "ionq": _ionq,
+    "qlued": _qlued,
+    "xanadu": _xanadu,
+}

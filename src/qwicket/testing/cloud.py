@@ -1,0 +1,374 @@
+"""A test's view of its test bed: set faults and scenarios, read and assert the journal."""
+
+from __future__ import annotations
+
+import http.client
+import threading
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
+from urllib.parse import urlsplit
+
+import msgspec
+
+from qwicket.testing.errors import JournalError, TestBedError
+from qwicket.testing.values import (
+    Credentials,
+    Exchange,
+    Fault,
+    FaultKind,
+    Journal,
+    Scenario,
+    ScenarioKind,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+    from qwicket.testing.guard import Guard
+    from qwicket.testing.options import FaultOptions, Filter, ScenarioOptions
+
+T = TypeVar("T")
+V = TypeVar("V", Fault, Scenario)
+
+_TIMEOUT_S: Final = 30.0
+_SHOWN: Final = 40
+# Taken now: tests that replace the classes of `http.client` must not reach the test bed itself.
+_Connection: Final = http.client.HTTPConnection
+_NATIVE: Final = "qwicket"
+
+
+class Cloud:
+    """A test bed that runs in another process.
+
+    Args:
+        url: Its address.
+        secret: What its control interface asks for.
+
+    Attributes:
+        url: Its address.
+    """
+
+    def __init__(self, url: str, secret: str) -> None:
+        parts = urlsplit(url)
+        if parts.scheme != "http" or not parts.hostname:
+            raise TestBedError(f"url: {url!r} is not an address such as http://127.0.0.1:8000.")
+        self.url = url.rstrip("/")
+        self._address = parts.hostname, parts.port or 80
+        self._secret = secret
+        self._lock = threading.Lock()
+        self._connection: http.client.HTTPConnection | None = None
+        self._accounts: dict[str, Credentials] = {}
+
+    def close(self) -> None:
+        """Close the connection to the control interface; the test bed goes on."""
+        with self._lock:
+            if self._connection is not None:
+                self._connection.close()
+                self._connection = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # --- clients ----------------------------------------------------------------------------------
+
+    @property
+    def token(self) -> str:
+        """Return the token of the account of tests that name none."""
+        return self.account().token
+
+    def account(self, name: str = "tester") -> Credentials:
+        """Return what an account signs in with; a new name makes a new account."""
+        if name not in self._accounts:
+            self._accounts[name] = self._control("account", {"name": name}, Credentials)
+        return self._accounts[name]
+
+    def env(
+        self,
+        client: str,
+        *,
+        account: str = "tester",
+        monkeypatch: pytest.MonkeyPatch | None = None,
+    ) -> dict[str, str]:
+        """Return the variables by which a client reaches the test bed, and set them if asked to.
+
+        Args:
+            client: A name that `qwicket env` knows, or `qwicket`.
+            account: Name of an account, whose token the client gets.
+            monkeypatch: Sets the variables, and removes those that would point elsewhere.
+
+        Raises:
+            TestBedError: There is no such client.
+        """
+        found = self._variables(client, account)
+        if monkeypatch is not None:
+            for name, value in found.items():
+                if value is None:
+                    monkeypatch.delenv(name, raising=False)
+                else:
+                    monkeypatch.setenv(name, value)
+        return {name: value for name, value in found.items() if value is not None}
+
+    def _variables(self, client: str, account: str) -> dict[str, str | None]:
+        from qwicket.cli.env import CLIENTS, variables  # late: it imports click
+
+        signed_in = self.account(account)
+        secrets = {
+            "QWICKET_TOKEN": signed_in.token,
+            "QWICKET_AWS_KEY_ID": signed_in.aws_key_id,
+            "QWICKET_AWS_SECRET": signed_in.aws_secret,
+        }
+        if client == _NATIVE:
+            return {"QWICKET_URL": self.url, "QWICKET_TOKEN": signed_in.token}
+        if client not in CLIENTS:
+            known = ", ".join([_NATIVE, *CLIENTS])
+            raise TestBedError(f"client: there is no {client!r}; there are {known}.")
+        return variables(client, self.url, secrets)
+
+    def client(self, name: str = _NATIVE, *, account: str = "tester") -> Any:
+        """Return Qwicket's own client of a cloud, signed in.
+
+        Args:
+            name: `qwicket`, `ionq`, `qlued` or `xanadu`.
+            account: Name of an account.
+
+        Raises:
+            TestBedError: There is no such client.
+        """
+        from qwicket.testing.clients import open_client
+
+        return open_client(name, self.url, self.account(account).token)
+
+    # --- what goes wrong --------------------------------------------------------------------------
+
+    def fault(self, kind: FaultKind, **options: Unpack[FaultOptions]) -> None:
+        """Let requests fail; `values.Fault` says which and how.
+
+        Raises:
+            TestBedError: An option has the wrong name or value.
+        """
+        _check_kind("fault", kind, get_args(FaultKind))
+        self._control("fault", _checked(Fault, {"kind": kind, **options}))
+
+    def scenario(self, kind: ScenarioKind, **options: Unpack[ScenarioOptions]) -> None:
+        """Decide what becomes of the next jobs; `values.Scenario` says which and how.
+
+        Raises:
+            TestBedError: An option has the wrong name or value.
+        """
+        _check_kind("scenario", kind, get_args(ScenarioKind))
+        self._control("scenario", _checked(Scenario, {"kind": kind, **options}))
+
+    def device(
+        self, name: str, *, is_on: bool = True, is_draining: bool = False, reason: str = ""
+    ) -> None:
+        """Turn a device on or off, or let it drain, as an operator does."""
+        change: dict[str, Any] = {"is_on": is_on}
+        if is_on and is_draining:
+            change["is_draining"] = True
+        if reason:
+            change["reason"] = reason
+        self._operate("PATCH", f"/v1/admin/devices/{name}", change)
+
+    def clear(self) -> None:
+        """Forget faults and scenarios. Jobs and the journal stay."""
+        self._control("clear", {})
+
+    def reset(self) -> None:
+        """Forget faults, scenarios and the journal, delete all jobs, and restore all devices."""
+        self._control("reset", {})
+
+    def guard(self) -> Guard:
+        """Return a guard that refuses every connection to another machine while it is entered."""
+        from qwicket.testing.guard import Guard
+
+        return Guard()
+
+    # --- the journal ------------------------------------------------------------------------------
+
+    def journal(self) -> Journal:
+        """Return the whole journal."""
+        found: Journal = self._control("journal", {}, Journal)
+        return found
+
+    def requests(self, **which: Unpack[Filter]) -> list[Exchange]:
+        """Return the entries of the journal that match, in the order of their beginning.
+
+        Args:
+            which: `method`, `path` (a pattern with `*` and `?`), `dialect`, `status`, `fault`.
+        """
+        return [each for each in self.journal().exchanges if _matches(each, which)]
+
+    def unknown_calls(self) -> dict[str, int]:
+        """Return how often each method and path was called that no route serves."""
+        found: dict[str, int] = {}
+        for each in self.journal().exchanges:
+            if each.unknown:
+                call = f"{each.method} {each.path}"
+                found[call] = found.get(call, 0) + 1
+        return found
+
+    def assert_count(self, count: int, **which: Unpack[Filter]) -> list[Exchange]:
+        """Return the matching entries, which must be `count`.
+
+        Raises:
+            JournalError: There are more or fewer.
+        """
+        found = self.requests(**which)
+        if len(found) != count:
+            asked = ", ".join(f"{name}={value!r}" for name, value in which.items())
+            raise JournalError(
+                f"The journal has {len(found)} requests with {asked or 'anything'}, not {count}.",
+                self.dump(),
+            )
+        return found
+
+    def assert_one(self, **which: Unpack[Filter]) -> Exchange:
+        """Return the only matching entry.
+
+        Raises:
+            JournalError: There are none or several.
+        """
+        return self.assert_count(1, **which)[0]
+
+    def assert_one_job_each(self) -> None:
+        """Check that no request made a job that an earlier one with the same body had made.
+
+        Raises:
+            JournalError: A client doubled a job.
+        """
+        seen: dict[tuple[str, str], Exchange] = {}
+        for each in self.journal().exchanges:
+            if not each.created:
+                continue
+            key = each.path, each.body
+            if key in seen:
+                text = f"Requests {seen[key].number} and {each.number} made the same job twice."
+                raise JournalError(text, self.dump())
+            seen[key] = each
+
+    def assert_poll_interval(self, seconds: float) -> None:
+        """Check that no job was read again by the same path within an interval.
+
+        Raises:
+            JournalError: A client polled faster.
+        """
+        last: dict[tuple[str, str], Exchange] = {}
+        for each in self.journal().exchanges:
+            if each.method != "GET":
+                continue
+            for job in each.jobs:
+                before = last.get((job, each.path))
+                last[job, each.path] = each
+                if before is not None and each.at - before.at < seconds:
+                    text = (
+                        f"Requests {before.number} and {each.number} read the same job within"
+                        f" {each.at - before.at:.3f} s; at least {seconds:g} s were asked for."
+                    )
+                    raise JournalError(text, self.dump())
+
+    def assert_quiet_after_end(self) -> None:
+        """Check that no path of a job was read twice after the job had ended.
+
+        Raises:
+            JournalError: A client went on polling.
+        """
+        journal = self.journal()
+        read: dict[tuple[str, str], Exchange] = {}
+        for each in journal.exchanges:
+            for job in each.jobs:
+                if each.method != "GET" or each.at < journal.ended.get(job, float("inf")):
+                    continue
+                before = read.setdefault((job, each.path), each)
+                if before is not each:
+                    text = (
+                        f"Requests {before.number} and {each.number} both read {each.path} after"
+                        " the job had ended."
+                    )
+                    raise JournalError(text, self.dump())
+
+    def dump(self) -> str:
+        """Return the newest entries of the journal as text, one line each."""
+        journal = self.journal()
+        shown = journal.exchanges[-_SHOWN:]
+        left_out = len(journal.exchanges) - len(shown) + journal.dropped
+        first = [f"({left_out} earlier requests)"] if left_out else []
+        return "\n".join([*first, *(each.line() for each in shown)]) or "(no requests)"
+
+    # --- the control interface --------------------------------------------------------------------
+
+    def _control(self, command: str, body: Any, kind: type[T] | None = None) -> Any:
+        found = self._send("POST", f"/_testing/{command}", body, {})
+        return None if kind is None else msgspec.json.decode(found, type=kind)
+
+    def _operate(self, method: str, path: str, body: Any) -> None:
+        if "" not in self._accounts:
+            self._accounts[""] = self._control("account", {}, Credentials)
+        token = self._accounts[""].token
+        self._send(method, path, body, {"Authorization": f"Bearer {token}"})
+
+    def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> bytes:
+        content = msgspec.json.encode(body)
+        sent = {**headers, "X-Qwicket-Testing": self._secret, "Content-Type": "application/json"}
+        with self._lock:
+            status, answer = self._exchange(method, path, content, sent)
+        if status >= 400:
+            raise TestBedError(f"The test bed refused {path}: {_detail(answer)}")
+        return answer
+
+    def _exchange(
+        self, method: str, path: str, content: bytes, headers: Mapping[str, str]
+    ) -> tuple[int, bytes]:
+        """Send a request; a kept connection that was closed meanwhile is opened again."""
+        is_new = self._connection is None
+        try:
+            if self._connection is None:
+                self._connection = _Connection(*self._address, timeout=_TIMEOUT_S)
+            self._connection.request(method, path, content, dict(headers))
+            response = self._connection.getresponse()
+            return response.status, response.read()
+        except (OSError, http.client.HTTPException) as error:
+            if self._connection is not None:
+                self._connection.close()
+            self._connection = None
+            if is_new:
+                raise TestBedError(f"The test bed at {self.url} does not answer: {error}") from None
+        return self._exchange(method, path, content, headers)
+
+
+def _check_kind(what: str, kind: str, known: tuple[str, ...]) -> None:
+    if kind not in known:
+        raise TestBedError(f"{what}: there is no {kind!r}; there are {', '.join(known)}.")
+
+
+def _checked(kind: type[V], options: Mapping[str, Any]) -> V:
+    names: list[str] = [each.name for each in msgspec.structs.fields(kind)]
+    unknown = options.keys() - {*names}
+    if unknown:
+        known = ", ".join(names)
+        raise TestBedError(f"{min(unknown)}: there is no such option; there are {known}.")
+    try:
+        return msgspec.convert(options, kind)
+    except msgspec.ValidationError as error:
+        raise TestBedError(f"{error}") from None
+
+
+def _matches(exchange: Exchange, which: Filter) -> bool:
+    return (
+        which.get("method", exchange.method) == exchange.method
+        and fnmatchcase(exchange.path, which.get("path", "*"))
+        and which.get("dialect", exchange.dialect) == exchange.dialect
+        and which.get("status", exchange.status) == exchange.status
+        and which.get("fault", exchange.fault) == exchange.fault
+    )
+
+
+def _detail(answer: bytes) -> str:
+    try:
+        return str(msgspec.json.decode(answer)["detail"])
+    except (msgspec.DecodeError, TypeError, KeyError):
+        return answer[:500].decode("utf-8", "replace")

@@ -1,0 +1,216 @@
+"""The leak guard: no connection of this process or its children leaves this machine."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import os
+import socket
+import subprocess
+import sys
+import threading
+from fnmatch import fnmatchcase
+from typing import TYPE_CHECKING, Any, Final, NamedTuple, Self
+
+from qwicket.testing.errors import LeakError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+
+class Vendor(NamedTuple):
+    """A vendor's host: the client that reaches it, and the setting by which it does not."""
+
+    client: str
+    remedy: str
+
+
+VENDORS: Final[Mapping[str, Vendor]] = {
+    "iam.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set IAM_URL"),
+    "*global-search-tagging.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set GLOBAL_SEARCH_URL"),
+    "*globalcatalog.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set GLOBAL_CATALOG_URL"),
+    "*quantum.cloud.ibm.com": Vendor("qiskit-ibm-runtime", "set QISKIT_IBM_URL or pass url=…"),
+    "*quantum-computing.ibm.com": Vendor("an older IBM client", "pass url=…"),
+    "*quantum.ibm.com": Vendor("an older IBM client", "pass url=…"),
+    "braket*.amazonaws.com": Vendor("amazon-braket-sdk", "set AWS_ENDPOINT_URL_BRAKET"),
+    "sts*.amazonaws.com": Vendor("amazon-braket-sdk", "set AWS_ENDPOINT_URL_STS"),
+    "*s3*.amazonaws.com": Vendor("amazon-braket-sdk", "set AWS_ENDPOINT_URL_S3"),
+    "169.254.169.254": Vendor("a client of AWS", "set AWS_EC2_METADATA_DISABLED=true"),
+    "api.ionq.co": Vendor(
+        "a client of IonQ", "set IONQ_API_URL or IONQ_REMOTE_HOST, or pass url=…"
+    ),
+    "*.qbraid.com": Vendor("a client of qBraid", "set QBRAID_API_URL"),
+    "platform.xanadu.ai": Vendor("xanadu-cloud-client", "set XANADU_CLOUD_HOST"),
+    "*.alqor.io": Vendor("a client of qlued", 'change "urls" in its credentials'),
+}
+"""Patterns of hosts, the first that matches counts."""
+_LOCAL: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "")
+_PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")
+_NO_PROXY: Final = "localhost,127.0.0.1,::1"
+_active: Final[list[Guard]] = []
+_EVENTS: Final = {
+    "socket.getaddrinfo": 0,
+    "socket.gethostbyname": 0,
+    "socket.connect": 1,
+    "socket.sendto": 1,
+    "socket.sendmsg": 1,
+}
+"""Audit events of Python, and which of their arguments has the address."""
+
+
+class Leak(NamedTuple):
+    """One refused attempt."""
+
+    host: str
+    by: str
+
+
+class Guard:
+    """Refuses connections to other machines while it is entered; `LeakError` says which.
+
+    Clients often swallow the error, so leaving the block raises it again. Code in C that opens
+    sockets by itself, such as uvloop, is not seen.
+
+    Attributes:
+        leaks: Refused attempts, in their order.
+    """
+
+    def __init__(self) -> None:
+        self.leaks: list[Leak] = []
+        self._proxy: _Proxy | None = None
+        self._popen: Any = None
+
+    def __enter__(self) -> Self:
+        _install_hook()
+        self._proxy = _Proxy(self)
+        _active.append(self)
+        self._popen = subprocess.Popen.__init__
+        subprocess.Popen.__init__ = self._with_proxy(self._popen)  # type: ignore[method-assign]  # undone at the end
+        return self
+
+    def __exit__(self, kind: object, *_: object) -> None:
+        subprocess.Popen.__init__ = self._popen  # type: ignore[method-assign]  # as it was
+        _active.remove(self)
+        if self._proxy is not None:
+            self._proxy.close()
+        if self.leaks and kind is None:
+            raise LeakError("\n".join(text(each) for each in self.leaks))
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which other programs send what leaves to a proxy that refuses."""
+        assert self._proxy is not None
+        return {
+            **dict.fromkeys(_PROXIES, self._proxy.url),
+            "NO_PROXY": _NO_PROXY,
+            "no_proxy": _NO_PROXY,
+        }
+
+    def refuse(self, host: str, by: str = "this process") -> LeakError:
+        """Count an attempt, and return its error."""
+        leak = Leak(host, by)
+        self.leaks.append(leak)
+        return LeakError(text(leak))
+
+    def _with_proxy(self, original: Any) -> Any:
+        def start(process: Any, *args: Any, **kwargs: Any) -> None:
+            given = kwargs.get("env")
+            kwargs["env"] = {**(os.environ if given is None else given), **self.environment}
+            original(process, *args, **kwargs)
+
+        return start
+
+
+def text(leak: Leak) -> str:
+    """Return what a leak says: which client it was, and what to set."""
+    for pattern, vendor in VENDORS.items():
+        if fnmatchcase(leak.host.lower().rstrip("."), pattern):
+            return f"{vendor.client} tried {leak.host}: {vendor.remedy}"
+    return f"{leak.by} tried {leak.host}, which is not this machine"
+
+
+def is_local(host: str) -> bool:
+    """Return whether a host is this machine, without looking its name up."""
+    name = host.lower().rstrip(".").partition("%")[0].strip("[]")
+    if name in _LOCAL or name.endswith(".localhost"):
+        return True
+    try:
+        address = ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return address.is_loopback or address.is_unspecified
+
+
+_hook_lock: Final = threading.Lock()
+_has_hook: Final[list[bool]] = []
+
+
+def _install_hook() -> None:
+    """Add the audit hook once: Python cannot remove one, and it does nothing without a guard."""
+    with _hook_lock:
+        if not _has_hook:
+            _has_hook.append(True)
+            sys.addaudithook(_audit)
+
+
+def _audit(event: str, arguments: tuple[Any, ...]) -> None:
+    if not _active or event not in _EVENTS:
+        return
+    host = arguments[_EVENTS[event]]
+    if isinstance(host, tuple):
+        host = host[0] if host else None
+    elif event not in ("socket.getaddrinfo", "socket.gethostbyname"):
+        return  # a socket of this machine's file system
+    if isinstance(host, bytes):
+        host = host.decode("latin-1")
+    if isinstance(host, str) and not is_local(host):
+        raise _active[-1].refuse(host)
+
+
+class _Proxy:
+    """A proxy that refuses every request, for child processes.
+
+    Args:
+        guard: Counts the attempts.
+    """
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self._thread.join(5)
+
+    def _serve(self) -> None:
+        for client in self._clients():
+            with contextlib.suppress(OSError), client:
+                client.settimeout(5)
+                with client.makefile("rwb") as stream:
+                    words = stream.readline(8192).decode("latin-1").split()
+                    detail = str(self._guard.refuse(_host(words), "a child process"))
+                    body = detail.encode("utf-8")
+                    head = "HTTP/1.1 403 Refused by the leak guard of qwicket.testing\r\n"
+                    head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"
+                    stream.write(head.encode() + body)
+
+    def _clients(self) -> Iterator[socket.socket]:
+        while True:
+            try:
+                yield self._listener.accept()[0]
+            except OSError:
+                return
+
+
+def _host(words: list[str]) -> str:
+    """Return the host of a request to a proxy: `CONNECT host:443` or `GET http://host/path`."""
+    target = words[1] if len(words) > 1 else "an unknown address"
+    target = target.partition("://")[2] or target
+    return (
+        target.partition("/")[0].rpartition("@")[2].rpartition(":")[0] or target.partition("/")[0]
+    )

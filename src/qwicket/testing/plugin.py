@@ -1,0 +1,81 @@
+"""The pytest plugin: fixtures, and the journal in the report of a failed test.
+
+pytest finds it by itself, so everything else is imported only where a test uses a fixture.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator
+
+    from qwicket.testing.cloud import Cloud
+    from qwicket.testing.guard import Guard
+
+_FIXTURES = ("qwicket_cloud", "qwicket_server")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("qwicket", "test bed of Qwicket")
+    group.addoption(
+        "--qwicket-guard",
+        action="store_true",
+        help="refuse every connection to another machine in each test",
+    )
+
+
+@pytest.fixture(scope="session")
+def qwicket_server() -> Iterator[Cloud]:
+    """Yield a test bed that all tests of this process share."""
+    from qwicket.testing import server
+
+    with server() as cloud:
+        yield cloud
+
+
+@pytest.fixture
+def qwicket_cloud(qwicket_server: Cloud) -> Cloud:
+    """Return the shared test bed without jobs, faults, scenarios and journal."""
+    qwicket_server.reset()
+    return qwicket_server
+
+
+@pytest.fixture
+def qwicket_guard() -> Iterator[Guard]:
+    """Refuse every connection to another machine during the test."""
+    from qwicket.testing.guard import Guard
+
+    with Guard() as guard:
+        yield guard
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--qwicket-guard"):
+        for item in items:
+            if isinstance(item, pytest.Function):
+                item.fixturenames.insert(0, "qwicket_guard")
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item,
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the journal to the report of a test that failed."""
+    report = yield
+    fixtures = getattr(item, "funcargs", {})
+    found = [fixtures[name] for name in _FIXTURES if name in fixtures]
+    if report.when == "call" and report.failed and found:
+        report.sections.append(("requests to the test bed", _dump(found[0])))
+    return report
+
+
+def _dump(cloud: Cloud) -> str:
+    from qwicket.testing.errors import TestBedError
+
+    try:
+        return cloud.dump()
+    except TestBedError as error:
+        return str(error)

@@ -1,0 +1,154 @@
+"""The process of a test bed: started on a free port, ended with whoever started it."""
+
+from __future__ import annotations
+
+import contextlib
+import functools
+import inspect
+import os
+import queue
+import secrets
+import subprocess
+import sys
+import tempfile
+import threading
+from collections import deque
+from collections.abc import Callable
+from typing import IO, Any, Final, Self, TypeVar
+
+from qwicket.testing.cloud import Cloud
+from qwicket.testing.errors import TestBedError
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_ANNOUNCEMENT: Final = "Qwicket listens on "
+_SECRET: Final = "QWICKET_TESTING_SECRET"  # noqa: S105 - a name
+_START_S: Final = 60.0
+_STOP_S: Final = 20.0
+_LINES: Final = 200
+
+
+class Server:
+    """A test bed in a process of its own, as a context manager and a decorator.
+
+    A decorated function or coroutine function gets the test bed as its argument `cloud`.
+
+    Args:
+        workers: Processes that run jobs.
+    """
+
+    def __init__(self, *, workers: int = 1) -> None:
+        self._workers = workers
+        self._process: subprocess.Popen[str] | None = None
+        self._cloud: Cloud | None = None
+        self._log: deque[str] = deque(maxlen=_LINES)
+
+    def start(self) -> Cloud:
+        """Start the process; return when it answers.
+
+        Raises:
+            TestBedError: It did not start; the message has its log.
+        """
+        secret = secrets.token_urlsafe(24)
+        command = [sys.executable, "-m", "qwicket.testing", "--until-input-ends"]
+        kept = {name: each for name, each in os.environ.items() if not name.startswith("QWICKET_")}
+        self._process = subprocess.Popen(  # noqa: S603 - our own
+            [*command, "--workers", str(self._workers)],
+            env={**kept, _SECRET: secret},
+            cwd=tempfile.gettempdir(),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            encoding="utf-8",
+            errors="replace",
+            start_new_session=True,  # Ctrl-C is for the tests, which then stop it
+        )
+        address: queue.SimpleQueue[str | None] = queue.SimpleQueue()
+        assert self._process.stderr is not None
+        reader = threading.Thread(
+            target=self._read, args=(self._process.stderr, address), daemon=True
+        )
+        reader.start()
+        try:
+            url = address.get(timeout=_START_S)
+        except queue.Empty:
+            url = None
+        if url is None:
+            self.stop()
+            raise TestBedError("The test bed did not start:\n" + "".join(self._log))
+        self._cloud = Cloud(url, secret)
+        return self._cloud
+
+    def stop(self) -> None:
+        """End the process and remove what it stored."""
+        process, self._process = self._process, None
+        if self._cloud is not None:
+            self._cloud.close()
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            if process.stdin is not None:
+                process.stdin.close()
+        try:
+            process.wait(_STOP_S)
+        except BaseException:  # a second Ctrl-C does not wait
+            process.kill()
+            process.wait()
+            raise
+        finally:
+            if process.stderr is not None:
+                process.stderr.close()
+
+    def _read(self, log: IO[str], address: queue.SimpleQueue[str | None]) -> None:
+        """Read the log until its end: a full pipe would block the server."""
+        with contextlib.suppress(ValueError):  # closed meanwhile
+            for line in log:
+                self._log.append(line)
+                if line.startswith(_ANNOUNCEMENT):
+                    address.put(line.removeprefix(_ANNOUNCEMENT).strip())
+        address.put(None)
+
+    def __enter__(self) -> Cloud:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Cloud:
+        import asyncio
+
+        return await asyncio.to_thread(self.start)
+
+    async def __aexit__(self, *_: object) -> None:
+        import asyncio
+
+        await asyncio.to_thread(self.stop)
+
+    def __call__(self, function: F) -> F:
+        """Run each call of a function with a test bed of its own."""
+        if inspect.iscoroutinefunction(function):
+
+            @functools.wraps(function)
+            async def run_async(*args: Any, **kwargs: Any) -> Any:
+                async with self._another() as cloud:
+                    return await function(*args, cloud=cloud, **kwargs)
+
+            return _without_cloud(run_async, function)
+
+        @functools.wraps(function)
+        def run(*args: Any, **kwargs: Any) -> Any:
+            with self._another() as cloud:
+                return function(*args, cloud=cloud, **kwargs)
+
+        return _without_cloud(run, function)
+
+    def _another(self) -> Self:
+        return type(self)(workers=self._workers)
+
+
+def _without_cloud(wrapper: Any, function: F) -> F:
+    """Hide the argument `cloud`, which pytest would take for a fixture."""
+    signature = inspect.signature(function)
+    kept = [each for name, each in signature.parameters.items() if name != "cloud"]
+    wrapper.__signature__ = signature.replace(parameters=kept)
+    return wrapper  # type: ignore[no-any-return]  # it has the function's type but for `cloud`

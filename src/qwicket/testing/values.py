@@ -1,0 +1,187 @@
+"""Values that a test and its test bed exchange: faults, scenarios, entries of the journal."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import msgspec
+
+FaultKind = Literal[
+    "status",
+    "delay",
+    "throttle",
+    "drop",
+    "cut",
+    "truncate",
+    "garbage",
+    "html",
+    "duplicate_header",
+    "half_close",
+    "lost_answer",
+    "stale",
+]
+ScenarioKind = Literal["fail", "refuse", "cancel", "stay_queued", "slow", "counts", "partial"]
+
+
+class Fault(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What goes wrong with requests, and with which.
+
+    Attributes:
+        kind: `status` refuses with the vendor's own body. `delay` waits. `throttle` sends the
+            answer slowly. `drop` resets the connection before the request is handled, `cut` closes
+            it in the middle of the answer, and `half_close` ends sending there, but stays open.
+            `truncate` sends half of the body as if it were whole, `garbage` random bytes, `html` a
+            page of a proxy. `duplicate_header` sends a header twice. `lost_answer` handles the
+            request, then resets the connection. `stale` repeats the earlier answer to the same GET.
+        dialect: Name of a dialect; "" is any.
+        method: HTTP method; "" is any.
+        path: Pattern of the path with `*` and `?`; "" is any.
+        account: Name of an account of the test bed, whose token the request has; "" is any.
+        skip: Number of matching requests that are left alone first.
+        times: Number of requests that fail; None is all.
+        probability: Share of the matching requests that fail.
+        seed: Seed of the draws, so that a run can be repeated.
+        seconds: Time to wait before the request is handled.
+        status: Status of `status` and `html`.
+        message: Text of `status`.
+        retry_after: Value of the header `Retry-After`, whatever it is.
+        header: Header that `duplicate_header` sends twice.
+        bytes_per_s: Rate of `throttle`.
+    """
+
+    kind: FaultKind
+    dialect: str = ""
+    method: str = ""
+    path: str = ""
+    account: str = ""
+    skip: int = 0
+    times: int | None = None
+    probability: float = 1.0
+    seed: int = 0
+    seconds: float = 0.0
+    status: int = 503
+    message: str = ""
+    retry_after: str | int | None = None
+    header: str = "content-type"
+    bytes_per_s: int = 1000
+
+
+class Scenario(
+    msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
+):
+    """What becomes of jobs, and of which.
+
+    Attributes:
+        kind: `fail` ends a job with `code` and `message`. `refuse` refuses its submission.
+            `cancel` cancels it when it starts, as an operator does. `stay_queued` keeps it waiting
+            for `polls` reads of its status or for `seconds`, without both until a reset. `slow`
+            lets it run for `seconds` longer. `counts` replaces the counts of each of its circuits.
+            `partial` fails the circuits `parts`, numbered from 0.
+        dialect: Name of the dialect; "" is any.
+        device: Name of the device as Qwicket knows it; "" is any.
+        account: Name of an account of the test bed; "" is any.
+        tag: A tag that the job has; "" is any.
+        client: Text in the header `User-Agent` of the submission; "" is any.
+        text: Text in the job's name or program; "" is any.
+        times: Number of jobs; None is all.
+        code: Code of the failure or refusal.
+        message: Its text.
+        polls: See `kind`.
+        seconds: See `kind`.
+        counts: Shots by outcome, the first bit on the right.
+        parts: See `kind`.
+    """
+
+    kind: ScenarioKind
+    dialect: str = ""
+    device: str = ""
+    account: str = ""
+    tag: str = ""
+    client: str = ""
+    text: str = ""
+    times: int | None = 1
+    code: str = ""
+    message: str = ""
+    polls: int | None = None
+    seconds: float | None = None
+    counts: dict[str, int] = {}
+    parts: tuple[int, ...] = ()
+
+
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
+    """A request and its answer in the journal, without secrets.
+
+    Attributes:
+        number: Position in the journal, from 1; goes on after a reset.
+        at: Seconds since the test bed started.
+        seconds: Time until the answer was complete.
+        dialect: Name of the dialect.
+        account: Name of the account that signed in, if known.
+        method: HTTP method.
+        path: Path without its query.
+        query: Query without its `?`.
+        headers: Headers of the request, in small letters.
+        body: Body of the request; only its first 64 KiB.
+        status: Status of the answer; 0 if there was none.
+        answer_headers: Headers of the answer.
+        answer: Body of the answer; only its first 64 KiB.
+        fault: Kind of the fault that was injected, or "".
+        unknown: Whether no route serves this method and path.
+        jobs: Ids of the jobs that the request read or made, as Qwicket knows them.
+        created: Ids of the jobs that it made.
+    """
+
+    number: int
+    at: float
+    seconds: float
+    dialect: str
+    account: str
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: str
+    status: int
+    answer_headers: dict[str, str]
+    answer: str
+    fault: str
+    unknown: bool
+    jobs: tuple[str, ...]
+    created: tuple[str, ...]
+
+    def line(self) -> str:
+        """Return one line about it."""
+        status = str(self.status) if self.status else "no answer"
+        extra = f" fault={self.fault}" if self.fault else ""
+        extra += " unknown call" if self.unknown else ""
+        query = f"?{self.query}" if self.query else ""
+        agent = self.headers.get("user-agent", "")[:40]
+        return (
+            f"{self.number:4d} {self.at:9.3f} s  {self.method} {self.path}{query} -> {status}"
+            f" in {1000 * self.seconds:.0f} ms  {agent}{extra}"
+        )
+
+
+class Credentials(msgspec.Struct, frozen=True):
+    """What a client of one account signs in with."""
+
+    account: str
+    token: str
+    aws_key_id: str
+    aws_secret: str
+
+
+class Journal(msgspec.Struct, frozen=True):
+    """The newest entries of the journal.
+
+    Attributes:
+        exchanges: In the order of their beginning.
+        dropped: Number of older entries that no longer fit.
+        ended: Seconds at which jobs ended, by id.
+    """
+
+    exchanges: tuple[Exchange, ...]
+    dropped: int
+    ended: dict[str, float]
