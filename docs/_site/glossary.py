@@ -73,6 +73,7 @@ TERMS = [
     Term("shot", "One run of a circuit, with one outcome for each measured bit, mode or wire."),
     Term("signed URL", "An address that carries its own permission for a limited time.", "decisions/0016-access-tokens.md"),
     Term("slot", "A place for one running job: a worker process, and a thread in the server.", "decisions/0004-own-worker-pool.md"),
+    Term("test bed", "A server for tests, which on request fails in every way.", "howto/testing.md"),
     Term("token", "A secret with which programs sign in. The server stores only its hash.", "../SECURITY.md#how-secrets-are-stored"),
     Term("twin", "A simulated device whose noise follows from a calibration.", "devices.md#twins"),
     Term("webhook", "An address that the server sends a request to when a job changes.", "howto/webhooks.md"),

@@ -44,6 +44,7 @@ class Jobs:
         now_ms: The clock, Unix milliseconds.
 
     Attributes:
+        admission: Checks submissions.
         waiter: Waits for changes of jobs.
     """
 
@@ -58,7 +59,7 @@ class Jobs:
         self._store = store.jobs
         self._queue_control: Callable[[], QueueControl] = lambda: store.queue_control
         self._changes = store.changes
-        self._admission = admission
+        self.admission = admission
         self._groups = groups
         self._limits = limits
         self._now_ms = now_ms
@@ -91,14 +92,14 @@ class Jobs:
             Conflict: It is unknown whether the job was stored (with `is_once`).
         """
         actor.require(Scope.JOBS_WRITE)
-        submission = self._admission.complete(submission)
+        submission = self.admission.complete(submission)
         # Before all checks: a repeated submission returns its job even if the device is off now.
-        earlier = await self._admission.repeated(actor, submission)
+        earlier = await self.admission.repeated(actor, submission)
         if earlier is not None:
             actor.require_device(earlier.device)
             return earlier
         await self._groups.check_joins(actor, submission.group)
-        admit = partial(self._admission.admit, actor, submission, keep_refused=keep_refused)
+        admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if is_once else admit())
         add = partial(
             self._store.add,
@@ -290,7 +291,7 @@ class Jobs:
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "change")
-        self._admission.check_names(name or "", tags or ())
+        self.admission.check_names(name or "", tags or ())
         return await self._store.rename(job.id, name, tags, self._now_ms())
 
     async def change(

@@ -14,17 +14,21 @@ _COALESCED_BYTES: Final = 64 << 10
 
 
 class WriteBuffer:
-    """A transport with the methods that responses use."""
+    """A transport with the methods that responses use.
+
+    Attributes:
+        transport: Takes the joined writes.
+    """
 
     def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
+        self.transport = transport
         self._loop = loop
         self._held = b""
 
     def write(self, chunk: bytes) -> None:
         if len(chunk) > _COALESCED_BYTES:
             self.flush()
-            self._transport.write(chunk)
+            self.transport.write(chunk)
         elif self._held:
             self._held += chunk
             self.flush()
@@ -36,11 +40,11 @@ class WriteBuffer:
         """Write the held bytes to the transport."""
         if self._held:
             held, self._held = self._held, b""
-            self._transport.write(held)
+            self.transport.write(held)
 
     def close(self) -> None:
         self.flush()
-        self._transport.close()
+        self.transport.close()
 
     def is_closing(self) -> bool:
-        return self._transport.is_closing()
+        return self.transport.is_closing()

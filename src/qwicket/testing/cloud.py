@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import threading
+import time
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ V = TypeVar("V", Fault, Scenario)
 
 _TIMEOUT_S: Final = 30.0
 _SHOWN: Final = 40
+_CACHE_S: Final = 0.11
+"""A server remembers the state of a device for 0.1 s."""
 # Taken now: tests that replace the classes of `http.client` must not reach the test bed itself.
 _Connection: Final = http.client.HTTPConnection
 _NATIVE: Final = "qwicket"
@@ -173,6 +176,7 @@ class Cloud:
         if reason:
             change["reason"] = reason
         self._operate("PATCH", f"/v1/admin/devices/{name}", change)
+        time.sleep(_CACHE_S)
 
     def clear(self) -> None:
         """Forget faults and scenarios. Jobs and the journal stay."""

@@ -16,6 +16,7 @@ from collections import deque
 from collections.abc import Callable
 from typing import IO, Any, Final, Self, TypeVar
 
+from qwicket.extras import require
 from qwicket.testing.cloud import Cloud
 from qwicket.testing.errors import TestBedError
 
@@ -26,6 +27,29 @@ _SECRET: Final = "QWICKET_TESTING_SECRET"  # noqa: S105 - a name
 _START_S: Final = 60.0
 _STOP_S: Final = 20.0
 _LINES: Final = 200
+
+
+def server(*, workers: int = 1) -> Server:
+    """Return a test bed to enter with `with` or `async with`, or to decorate a function with.
+
+    Args:
+        workers: Processes that run jobs.
+
+    Raises:
+        NotInstalled: The extra `server` is not installed.
+    """
+    require("qwicket.testing", "server")
+    return Server(workers=workers)
+
+
+def attach(url: str, secret: str) -> Cloud:
+    """Return a test bed that runs already, such as a container service.
+
+    Args:
+        url: Its address.
+        secret: The value that it got in QWICKET_TESTING_SECRET.
+    """
+    return Cloud(url, secret)
 
 
 class Server:
@@ -75,7 +99,7 @@ class Server:
             url = None
         if url is None:
             self.stop()
-            raise TestBedError("The test bed did not start:\n" + "".join(self._log))
+            raise TestBedError(f"The test bed did not start:\n{self.log}")
         self._cloud = Cloud(url, secret)
         return self._cloud
 
@@ -98,6 +122,11 @@ class Server:
         finally:
             if process.stderr is not None:
                 process.stderr.close()
+
+    @property
+    def log(self) -> str:
+        """Return the newest lines of the server's log."""
+        return "".join(self._log)
 
     def _read(self, log: IO[str], address: queue.SimpleQueue[str | None]) -> None:
         """Read the log until its end: a full pipe would block the server."""

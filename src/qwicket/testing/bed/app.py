@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import structs
 
@@ -14,7 +14,7 @@ from qwicket.server.app import App, now_ms
 from qwicket.testing.bed.control import PREFIX, Control
 from qwicket.testing.bed.faults import Faults, Injection
 from qwicket.testing.bed.journal import RECORD, JournalKeeper
-from qwicket.testing.bed.scenarios import ScenarioDriver, Scenarios
+from qwicket.testing.bed.scenarios import ScenarioAdmission, ScenarioDriver, Scenarios
 from qwicket.testing.bed.store import BedStore
 from qwicket.testing.values import Credentials
 
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
     from qwicket.drivers import Driver
+    from qwicket.gateway.admission import Admission
     from qwicket.server import Settings
     from qwicket.store import Store
     from qwicket.testing.values import Journal
@@ -61,6 +62,8 @@ class Bed(App):
 
     async def start(self) -> None:
         await super().start()
+        jobs = self._gateway.jobs
+        jobs.admission = cast("Admission", ScenarioAdmission(jobs.admission, self.scenarios))
         await self._bed_store.cleaning.remember()
         await self.credentials(ACCOUNT)
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import random
 from fnmatch import fnmatchcase
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
 from qwicket.dialects.requests import REFUSAL
 from qwicket.model.errors import (
@@ -28,7 +29,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
+    from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
+    from qwicket.server.write_buffer import WriteBuffer
     from qwicket.testing.bed.journal import JournalKeeper, Record
     from qwicket.testing.values import Fault
 
@@ -48,6 +51,7 @@ _ERRORS: Final[dict[int, type[QwicketError]]] = {
 }
 _PIECE_S: Final = 0.05
 _HALF_OPEN_S: Final = 30.0
+_LOST_S: Final = 0.001
 _HTML: Final = (
     "<!DOCTYPE html>\n<html><head><title>{0}</title></head>\n"
     "<body><center><h1>{0}</h1></center><hr><center>proxy</center></body></html>\n"
@@ -137,8 +141,9 @@ class Injection:
         self._record = record
         self._journal = journal
         # A fault acts on the connection itself, which ASGI does not show: the method `send` of
-        # uvicorn belongs to the request's cycle, which knows its transport.
-        self._transport: asyncio.Transport = send.__self__.transport  # type: ignore[attr-defined]
+        # uvicorn belongs to the request's cycle, which has the connection's write buffer.
+        self._cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]
+        self._buffer = cast("WriteBuffer", self._cycle.transport)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         fault = self._fault
@@ -150,10 +155,10 @@ class Injection:
             case "delay":
                 await self._app(scope, receive, send)
             case "drop":
-                await self._drop(receive)
+                await self._drop()
             case "lost_answer":
                 await self._collect(scope, receive)
-                await self._drop(receive)
+                await self._drop()
             case _:
                 await self._spoil(await self._answer(scope, receive), receive, send)
 
@@ -230,20 +235,23 @@ class Injection:
             await send({"type": "http.response.body", "body": piece, "more_body": True})
         await send({"type": "http.response.body", "body": b""})
 
-    async def _drop(self, receive: Receive) -> None:
-        self._transport.abort()
-        await _disconnected(receive)
+    async def _drop(self) -> None:
+        self._buffer.transport.abort()
+        # Else uvicorn would miss the end of the answer; it has no event for this.
+        while not self._cycle.disconnected:  # noqa: ASYNC110
+            await asyncio.sleep(_LOST_S)
 
     async def _end_sending(self, receive: Receive) -> None:
         """Close the connection after what was sent, or only its half."""
-        if self._fault.kind == "cut" or not self._transport.can_write_eof():
-            self._transport.close()
+        self._buffer.flush()
+        transport = self._buffer.transport
+        if self._fault.kind == "cut" or not transport.can_write_eof():
+            transport.close()
         else:
-            self._transport.write_eof()
-        try:
+            transport.write_eof()
+        with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(_disconnected(receive), _HALF_OPEN_S)
-        except TimeoutError:
-            await self._drop(receive)
+        await self._drop()
 
 
 async def _disconnected(receive: Receive) -> None:

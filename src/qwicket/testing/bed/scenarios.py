@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import struct
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from msgspec import structs
 
@@ -23,7 +23,7 @@ from qwicket.circuits.outcomes import (
     key_array,
     key_width,
 )
-from qwicket.model.errors import QwicketError, Unavailable, codes
+from qwicket.model.errors import DeviceOff, QwicketError, Unavailable, codes
 from qwicket.model.failures import Failure
 from qwicket.testing.bed.journal import RECORD
 
@@ -31,7 +31,9 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from qwicket.drivers import Driver, ForwardLog
-    from qwicket.model.jobs import Assignment, NewJob
+    from qwicket.gateway.admission import Admission
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Assignment, NewJob, Submission
     from qwicket.testing.values import Scenario
 
 SLOTS: Final = 64
@@ -64,8 +66,8 @@ class Scenarios:
         self._entries.clear()
         self._of_job.clear()
 
-    def take(self, new: NewJob, job: str) -> Scenario | None:
-        """Return the scenario of a new job, which has it from now on.
+    def decide(self, new: NewJob, job: str) -> None:
+        """Give a new job, whose id is `job`, its scenario if it has one.
 
         Raises:
             QwicketError: The scenario refuses the job.
@@ -79,8 +81,7 @@ class Scenarios:
                 if scenario.kind == "refuse":
                     raise refusal(scenario)
                 self._of_job[job] = scenario
-                return scenario
-        return None
+                return
 
     def of(self, job: str) -> Scenario | None:
         """Return the scenario of a job, if it has one."""
@@ -100,11 +101,41 @@ class Scenarios:
         )
 
 
+class ScenarioAdmission:
+    """Admission of jobs that have passed all checks, unless a scenario refuses them.
+
+    Args:
+        admission: Makes the checks.
+        scenarios: Say what becomes of each job.
+    """
+
+    def __init__(self, admission: Admission, scenarios: Scenarios) -> None:
+        self._admission = admission
+        self._scenarios = scenarios
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._admission, name)
+
+    async def admit(
+        self, actor: Actor, submission: Submission, *, keep_refused: bool = False
+    ) -> NewJob:
+        """Return the job to store.
+
+        Raises:
+            QwicketError: The submission is invalid, or a scenario refuses the job.
+        """
+        new = await self._admission.admit(actor, submission, keep_refused=keep_refused)
+        if new.error is None:
+            self._scenarios.decide(new, new.id)
+        return new
+
+
 def refusal(scenario: Scenario) -> QwicketError:
     """Return the error by which a scenario refuses a job."""
     kind = codes().get(scenario.code or "unavailable", Unavailable)
     error = kind.__new__(kind)
-    QwicketError.__init__(error, scenario.message or kind.title)
+    field = "device" if isinstance(error, DeviceOff) else None
+    QwicketError.__init__(error, scenario.message or kind.title, field=field)
     for name, default in (("limit", ""), ("quota", None), ("allowed", ())):
         if not hasattr(error, name):
             setattr(error, name, default)  # some classes have more in their constructor
@@ -180,14 +211,14 @@ def _with_counts(part: PartResult, counts: Mapping[str, int]) -> PartResult:
     if not isinstance(part, Encoded):
         return part
     outcome: Outcome = decode(part)
-    if _KEYS not in outcome.arrays:
-        return part
     width, n_bits = key_width(outcome.n_bits), outcome.n_bits
     shots = max(1, sum(counts.values()))
     pairs = sorted((int(text.replace(" ", ""), 2), n) for text, n in counts.items() if n)
     keys = [key.to_bytes(width, "little") for key, _ in pairs]
     numbers = b"".join(n.to_bytes(8, "little") for _, n in pairs)
-    arrays = {**outcome.arrays, _KEYS: key_array(b"".join(keys), n_bits)}
+    arrays = {**outcome.arrays}
+    if _KEYS in arrays:
+        arrays[_KEYS] = key_array(b"".join(keys), n_bits)
     if COUNTS in arrays:
         arrays[COUNTS] = int64_array(numbers)
     if PROBABILITIES in arrays:

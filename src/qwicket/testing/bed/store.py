@@ -6,7 +6,6 @@ import asyncio
 from typing import TYPE_CHECKING, Any, Final, cast
 
 from qwicket.model.errors import QwicketError
-from qwicket.model.states import JobState
 from qwicket.store import Store
 from qwicket.store.jobs import Jobs
 from qwicket.store.operations import Operations, write
@@ -22,7 +21,6 @@ if TYPE_CHECKING:
     from qwicket.store.database import Database, Deferred, Tx
     from qwicket.testing.bed.journal import JournalKeeper
     from qwicket.testing.bed.scenarios import Scenarios
-    from qwicket.testing.values import Scenario
 
 _BY_JOB: Final = (
     *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
@@ -120,14 +118,11 @@ class BedJobs(Jobs):
             each.cancel()
 
     async def add(self, new: NewJob, **limits: Any) -> Job:
-        if new.state is JobState.DRAFT or new.error is not None:
-            return _noted(await self._write(lambda tx: Jobs.add(tx, new, **limits)), new.id)
-        scenario = self._scenarios.take(new, new.id)
-        return await self._enter(new.id, scenario, lambda tx: Jobs.add(tx, new, **limits))
+        return await self._enter(new.id, lambda tx: Jobs.add(tx, new, **limits))
 
     async def admit(self, draft: str, ready: NewJob, **limits: Any) -> Job:
-        scenario = self._scenarios.take(ready, draft)
-        return await self._enter(draft, scenario, lambda tx: Jobs.admit(tx, draft, ready, **limits))
+        self._scenarios.decide(ready, draft)  # of an upload, only now its program is known
+        return await self._enter(draft, lambda tx: Jobs.admit(tx, draft, ready, **limits))
 
     async def cancel_by_operator(self, job: str) -> None:
         """Cancel a running job."""
@@ -143,22 +138,18 @@ class BedJobs(Jobs):
             lambda tx: Jobs.visible_with_vendor_fields(tx, job, account)
         )
 
-    async def _write(self, operation: Callable[[Tx], Job | Deferred[Job]]) -> Job:
-        return await self._database.write(operation)
-
-    async def _enter(
-        self, id: str, scenario: Scenario | None, operation: Callable[[Tx], Job | Deferred[Job]]
-    ) -> Job:
+    async def _enter(self, id: str, operation: Callable[[Tx], Job | Deferred[Job]]) -> Job:
         """Store a job; one that stays queued is held in the same transaction."""
+        scenario = self._scenarios.of(id)
         if scenario is None or scenario.kind != "stay_queued":
-            return _noted(await self._write(operation), id)
+            return _noted(await self._database.write(operation), id)
 
         def held(tx: Tx) -> Job | Deferred[Job]:
             entered = operation(tx)
             QueueControl.hold(tx, id, "admin", actor="", now=self._now_ms())
             return entered
 
-        job = _noted(await self._write(held), id)
+        job = _noted(await self._database.write(held), id)
         if scenario.polls is not None:
             self._polls[id] = scenario.polls
         elif scenario.seconds is not None:

@@ -1,0 +1,509 @@
+"""The test bed over HTTP: faults, scenarios and the journal, and that production has none of it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import socket
+import subprocess
+import sys
+import unittest
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from qwicket import testing
+from qwicket.testing import Cloud, JournalError, LeakError, TestBedError
+from qwicket.testing.guard import is_local
+from support.server import LiveServer
+from support.waiting import until
+
+BELL = {
+    "type": "ionq.circuit.v1",
+    "backend": "simulator",
+    "shots": 100,
+    "input": {
+        "qubits": 2,
+        "circuit": [{"gate": "h", "target": 0}, {"gate": "cnot", "control": 0, "target": 1}],
+    },
+}
+JOBS = "/ionq/v0.4/jobs"
+
+
+@pytest.fixture(scope="module")
+def bed() -> Iterator[Cloud]:
+    server = testing.server()
+    with server as cloud:
+        yield cloud
+    for sign in ("Traceback", "ERROR", "never retrieved"):
+        assert sign not in server.log, server.log
+
+
+@pytest.fixture
+def cloud(bed: Cloud) -> Cloud:
+    bed.reset()
+    return bed
+
+
+@pytest.fixture
+def http(cloud: Cloud) -> Iterator[httpx.Client]:
+    headers = {"Authorization": f"apiKey {cloud.token}"}
+    with httpx.Client(base_url=cloud.url, headers=headers, timeout=30) as client:
+        yield client
+
+
+def submit(http: httpx.Client, **fields: Any) -> str:
+    answer = http.post(JOBS, json={**BELL, **fields})
+    assert answer.is_success, answer.text
+    return str(answer.json()["id"])
+
+
+def ended(http: httpx.Client, job: str) -> dict[str, Any]:
+    def found() -> dict[str, Any] | None:
+        document: dict[str, Any] = http.get(f"{JOBS}/{job}").json()
+        return document if document["status"] in ("completed", "failed", "canceled") else None
+
+    return until(found, "the job has ended", timeout_s=30)
+
+
+# --- faults ---------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 418, 429, 500, 502, 503, 504, 507])
+@pytest.mark.parametrize("path", [JOBS, "/v1/jobs", "/qbraid/api/v1/jobs", "/xanadu/jobs"])
+def test_a_status_has_the_vendors_own_body(
+    status: int, path: str, cloud: Cloud, http: httpx.Client
+) -> None:
+    cloud.fault("status", status=status, message="The lab is closed.")
+    answer = http.get(path)
+    assert answer.status_code == status
+    assert "json" in answer.headers["content-type"]
+    assert "The lab is closed." in answer.text
+    assert "retry-after" not in answer.headers
+
+
+@pytest.mark.parametrize("value", [2, "Fri, 31 Dec 2100 23:59:59 GMT", "31536000", "soon"])
+def test_retry_after_is_what_was_asked_for(
+    value: str | int, cloud: Cloud, http: httpx.Client
+) -> None:
+    cloud.fault("status", status=429, retry_after=value)
+    assert http.get(JOBS).headers["retry-after"] == str(value)
+
+
+@pytest.mark.parametrize(
+    ("options", "statuses"),
+    [
+        ({"times": 2}, [503, 503, 200, 200]),
+        ({"skip": 1, "times": 1}, [200, 503, 200, 200]),
+        ({"method": "POST"}, [200, 200, 200, 200]),
+        ({"path": "/ionq/*"}, [503, 503, 503, 503]),
+        ({"path": "/qbraid/*"}, [200, 200, 200, 200]),
+        ({"dialect": "ionq"}, [503, 503, 503, 503]),
+        ({"dialect": "xanadu"}, [200, 200, 200, 200]),
+        ({"account": "tester"}, [503, 503, 503, 503]),
+        ({"account": "ben"}, [200, 200, 200, 200]),
+        ({"probability": 0.0}, [200, 200, 200, 200]),
+    ],
+)
+def test_a_fault_strikes_the_requests_that_match(
+    options: Any, statuses: list[int], cloud: Cloud, http: httpx.Client
+) -> None:
+    cloud.account("ben")
+    cloud.fault("status", **options)
+    assert [http.get(JOBS).status_code for _ in statuses] == statuses
+
+
+def test_equal_seeds_strike_the_same_requests(cloud: Cloud, http: httpx.Client) -> None:
+    def drawn(seed: int) -> list[int]:
+        cloud.clear()
+        cloud.fault("status", probability=0.5, seed=seed)
+        return [http.get(JOBS).status_code for _ in range(30)]
+
+    first = drawn(1)
+    assert drawn(1) == first
+    assert drawn(2) != first
+    assert {*first} == {200, 503}
+
+
+@pytest.mark.parametrize("kind", ["drop", "cut", "half_close", "lost_answer"])
+def test_a_broken_connection_is_broken(kind: Any, cloud: Cloud, http: httpx.Client) -> None:
+    cloud.fault(kind, times=1)
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        http.get(JOBS)
+    assert http.get(JOBS).is_success
+
+
+def test_a_half_closed_connection_still_reads(cloud: Cloud) -> None:
+    cloud.fault("half_close")
+    host, _, port = cloud.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=10) as connection:
+        head = f"GET {JOBS} HTTP/1.1\r\nHost: x\r\nAuthorization: apiKey {cloud.token}\r\n\r\n"
+        connection.sendall(head.encode())
+        received = b""
+        while chunk := connection.recv(4096):
+            received += chunk
+        assert received.startswith(b"HTTP/1.1 200")
+        connection.sendall(b"more")  # a connection that was reset would refuse this
+
+
+def test_a_job_whose_answer_is_lost_is_there(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.fault("lost_answer", method="POST", times=1)
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        http.post(JOBS, json=BELL)
+    assert len(http.get(JOBS).json()["jobs"]) == 1
+    cloud.fault("drop", method="POST", times=1)
+    with pytest.raises((httpx.RemoteProtocolError, httpx.ReadError)):
+        http.post(JOBS, json=BELL)
+    assert len(http.get(JOBS).json()["jobs"]) == 1
+
+
+def test_spoilt_bodies_are_whole_answers(cloud: Cloud, http: httpx.Client) -> None:
+    whole = http.get(JOBS).content
+    for kind in ("truncate", "garbage", "html", "duplicate_header"):
+        cloud.fault(kind, times=1)
+    truncated, garbage, page, twice = (http.get(JOBS) for _ in range(4))
+    assert truncated.content == whole[: len(whole) // 2]
+    assert truncated.headers["content-type"].startswith("application/json")
+    assert garbage.headers["content-type"].startswith("application/json")
+    with pytest.raises(ValueError, match=r"decode|Expecting"):
+        garbage.json()
+    assert page.headers["content-type"] == "text/html"
+    assert page.status_code == 503
+    assert page.text.startswith("<!DOCTYPE html>")
+    assert [name for name, _ in twice.headers.multi_items()].count("content-type") == 2
+    assert twice.content == whole
+
+
+def test_a_delay_and_a_throttle_take_their_time(cloud: Cloud, http: httpx.Client) -> None:
+    whole = http.get(JOBS).content
+    cloud.fault("delay", seconds=0.3, times=1)
+    cloud.fault("throttle", bytes_per_s=2 * len(whole), times=1)
+    for kind in ("delay", "throttle"):
+        assert http.get(JOBS).content == whole
+        assert cloud.assert_one(fault=kind).seconds >= 0.25
+
+
+def test_a_stale_read_repeats_the_earlier_answer(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.scenario("stay_queued", polls=0)
+    job = submit(http)
+    before = http.get(f"{JOBS}/{job}").json()
+    after = ended(http, job)
+    assert before != after
+    cloud.reset()
+    job = submit(http)
+    done = ended(http, job)
+    http.patch(f"{JOBS}/{job}", json={})
+    cloud.fault("stale", times=1)
+    assert http.get(f"{JOBS}/{job}").json() == done
+
+
+def test_a_wrong_fault_or_scenario_names_what_there_is(cloud: Cloud) -> None:
+    with pytest.raises(TestBedError, match="there is no 'nap'; there are status, delay"):
+        cloud.fault("nap")  # type: ignore[arg-type]
+    with pytest.raises(TestBedError, match="shots: there is no such option"):
+        cloud.fault("drop", shots=1)  # type: ignore[call-arg]
+    with pytest.raises(TestBedError, match="times"):
+        cloud.fault("drop", times="often")  # type: ignore[arg-type]
+    with pytest.raises(TestBedError, match="there is no 'explode'"):
+        cloud.scenario("explode")  # type: ignore[arg-type]
+
+
+# --- scenarios ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "fails"),
+    [
+        ({}, True),
+        ({"device": "simulator"}, True),
+        ({"device": "qpu.aria-1"}, False),
+        ({"dialect": "ionq"}, True),
+        ({"dialect": "native"}, False),
+        ({"account": "tester"}, True),
+        ({"account": "ben"}, False),
+        ({"text": "pair of mine"}, True),
+        ({"text": "pair of others"}, False),
+        ({"client": "python-httpx"}, True),
+        ({"client": "qiskit-ionq"}, False),
+    ],
+)
+def test_a_scenario_is_for_the_jobs_that_match(
+    options: Any, fails: bool, cloud: Cloud, http: httpx.Client
+) -> None:
+    cloud.account("ben")
+    cloud.scenario("fail", message="The trap is empty.", code="no_ions", **options)
+    found = ended(http, submit(http, name="a pair of mine"))
+    assert found["status"] == ("failed" if fails else "completed")
+    assert ("The trap is empty." in json.dumps(found)) is fails
+
+
+def test_counts_are_the_ones_that_were_asked_for(cloud: Cloud) -> None:
+    cloud.scenario("counts", counts={"01": 7, "10": 93})
+    with cloud.client() as client:
+        program = {"gateset": "qis", "qubits": 2, "circuit": BELL["input"]["circuit"]}  # type: ignore[index]
+        job = client.submit(program, "simulator", shots=100)
+        assert job.result(timeout=30).counts == {"01": 7, "10": 93}
+
+
+@pytest.mark.parametrize("code", ["budget_spent", "device_off", "too_many_requests", "forbidden"])
+def test_a_refused_job_is_not_stored(code: str, cloud: Cloud, http: httpx.Client) -> None:
+    cloud.scenario("refuse", code=code, message="Not today.")
+    answer = http.post(JOBS, json=BELL)
+    assert answer.status_code >= 400
+    assert "Not today." in answer.text
+    assert http.get(JOBS).json()["jobs"] == []
+    assert ended(http, submit(http))["status"] == "completed"
+
+
+def test_a_job_stays_queued_for_a_time(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.scenario("stay_queued", seconds=0.4)
+    job = submit(http)
+    ended(http, job)
+    journal = cloud.journal()
+    made = next(each for each in journal.exchanges if each.created)
+    assert journal.ended[made.created[0]] - made.at >= 0.4
+
+
+def test_one_slow_job_does_not_delay_the_others(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.scenario("slow", seconds=60)
+    slow = submit(http)
+    assert ended(http, submit(http))["status"] == "completed"
+    assert http.get(f"{JOBS}/{slow}").json()["status"] in ("started", "running", "submitted")
+    cloud.reset()
+    assert http.get(f"{JOBS}/{slow}").status_code == 404
+
+
+def test_a_device_that_is_off_refuses_until_the_reset(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.device("simulator", is_on=False, reason="new fridge")
+    answer = http.post(JOBS, json=BELL)
+    assert answer.status_code == 400  # as IonQ's clients must see it: they repeat a 503
+    assert "new fridge" in answer.text
+    cloud.reset()
+    assert ended(http, submit(http))["status"] == "completed"
+
+
+# --- the journal ----------------------------------------------------------------------------------
+
+
+def test_the_journal_has_requests_and_answers_and_no_secret(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    job = submit(http)
+    ended(http, job)
+    http.get(JOBS, headers={"Authorization": "apiKey somebody-elses-key"})
+    http.get(f"{JOBS}?access_token=a-key-in-the-query")
+    made = cloud.assert_one(method="POST", path="*/jobs", status=201)
+    assert json.loads(made.body) == BELL
+    assert json.loads(made.answer)["id"] == job
+    assert made.headers["authorization"] == "***"
+    assert made.created
+    text = repr(cloud.journal()) + cloud.dump()
+    for secret in (cloud.token, "somebody-elses-key", "a-key-in-the-query"):
+        assert secret not in text
+
+
+def test_the_assertions_of_the_journal_fail_when_they_should(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    with pytest.raises(JournalError, match="has 0 requests with method='POST', not 1"):
+        cloud.assert_one(method="POST")
+    job = submit(http)
+    ended(http, job)
+    cloud.assert_one_job_each()
+    http.get(f"{JOBS}/{job}")
+    http.get(f"{JOBS}/{job}")
+    with pytest.raises(JournalError, match=r"read the same job within(.|\n)* GET /ionq"):
+        cloud.assert_poll_interval(5.0)
+    with pytest.raises(JournalError, match="after the job had ended"):
+        cloud.assert_quiet_after_end()
+    submit(http)
+    with pytest.raises(JournalError, match="made the same job twice"):
+        cloud.assert_one_job_each()
+
+
+def test_a_call_that_no_route_serves_is_answered_501_and_listed(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    for _ in range(2):
+        answer = http.get("/ionq/v0.4/teleport")
+    assert answer.status_code == 501
+    assert "GET /ionq/v0.4/teleport" in answer.text
+    assert http.delete("/v1/devices").status_code == 501
+    assert cloud.unknown_calls() == {"GET /ionq/v0.4/teleport": 2, "DELETE /v1/devices": 1}
+
+
+# --- clients, decorators, event loops -------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "client", ["qwicket", "qiskit-ionq", "cirq-ionq", "qbraid", "xcc", "braket"]
+)
+def test_the_variables_of_a_client_are_set_and_others_removed(
+    client: str, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "production")
+    found = cloud.env(client, monkeypatch=monkeypatch)
+    assert found.items() <= os.environ.items()
+    host = cloud.url.removeprefix("http://").partition(":")[0]
+    assert any(host in value for value in found.values())
+    assert ("AWS_PROFILE" in os.environ) is (client != "braket")
+
+
+def test_an_unknown_client_names_those_that_there_are(cloud: Cloud) -> None:
+    with pytest.raises(TestBedError, match="there is no 'qiskit'; there are qwicket, qiskit-ibm"):
+        cloud.env("qiskit")
+    with pytest.raises(TestBedError, match="there is no client 'ibm'"):
+        cloud.client("ibm")
+
+
+def test_clients_of_two_clouds_are_signed_in(cloud: Cloud) -> None:
+    with cloud.client("ionq") as ionq, cloud.client(account="ben") as native:
+        assert ionq.list_backends()
+        assert native.devices()
+    assert {each.dialect for each in cloud.requests(status=200)} == {"ionq", "native"}
+
+
+def test_a_decorated_function_and_coroutine_get_a_test_bed_of_their_own() -> None:
+    @testing.server()
+    def sync(word: str, cloud: Cloud) -> str:
+        return f"{word} {cloud.url}"
+
+    @testing.server()
+    async def coroutine(cloud: Cloud) -> str:
+        return cloud.url
+
+    class Case(unittest.TestCase):
+        @testing.server()
+        def runTest(self, cloud: Cloud) -> None:
+            assert cloud.requests() == []
+
+    assert sync("at").startswith("at http://127.0.0.1:")  # type: ignore[call-arg]
+    assert asyncio.run(coroutine()).startswith("http://")  # type: ignore[call-arg]
+    assert Case().run().wasSuccessful()  # type: ignore[union-attr]
+
+
+def test_a_test_bed_ends_with_the_process_that_started_it() -> None:
+    code = (
+        "import os; from qwicket import testing; cloud = testing.server().start();"
+        "print(cloud.url, flush=True); os.kill(os.getpid(), 9)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    url = done.stdout.strip()
+    assert url.startswith("http://127.0.0.1:")
+
+    def is_gone() -> bool:
+        try:
+            httpx.get(f"{url}/livez")
+        except httpx.TransportError:
+            return True
+        return False
+
+    until(is_gone, "the test bed has ended", timeout_s=30)
+
+
+def test_a_second_process_attaches_with_the_secret_alone(cloud: Cloud) -> None:
+    with testing.attach(cloud.url, cloud._secret) as other:
+        assert other.token == cloud.token
+    with (
+        testing.attach(cloud.url, "wrong") as other,
+        pytest.raises(TestBedError, match="has not this test bed's secret"),
+    ):
+        other.reset()
+
+
+# --- the leak guard -------------------------------------------------------------------------------
+
+
+def test_a_leak_is_refused_before_the_name_is_looked_up_and_names_the_setting(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    guard = cloud.guard()
+    leak = r"qiskit-ibm-runtime tried iam\.cloud\.ibm\.com: set IAM_URL"
+
+    def use() -> None:
+        assert http.get(JOBS).is_success  # this machine is allowed
+        with pytest.raises(LeakError, match=leak):
+            httpx.get("https://iam.cloud.ibm.com/identity/token")
+
+    with pytest.raises(LeakError, match=leak), guard:  # again, for a client that swallows it
+        use()
+    assert [each.host for each in guard.leaks] == ["iam.cloud.ibm.com"]
+
+
+def test_a_leak_of_a_child_process_is_counted(cloud: Cloud) -> None:
+    code = "import urllib.request as r\ntry: r.urlopen('https://api.ionq.co/v0.4/jobs')\n"
+    code += "except OSError as e: print(e)"
+    guard = cloud.guard()
+    with pytest.raises(LeakError, match=r"a client of IonQ tried api\.ionq\.co"), guard:
+        done = subprocess.run([sys.executable, "-c", code], stdout=subprocess.PIPE, check=True)
+    assert b"403" in done.stdout
+    assert [each.by for each in guard.leaks] == ["a child process"]
+
+
+def test_nothing_is_refused_after_the_guard() -> None:
+    with testing.server() as cloud, cloud.guard():
+        pass
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as datagrams:
+        datagrams.connect(("192.0.2.1", 9))  # sends nothing
+
+
+@pytest.mark.parametrize(
+    ("host", "local"),
+    [
+        *[(host, True) for host in ("localhost", "127.0.0.1", "127.9.9.9", "::1", "x.localhost")],
+        *[(host, False) for host in ("10.0.0.1", "api.ionq.co", "localhost.evil.org", "::2")],
+    ],
+)
+def test_what_is_this_machine(host: str, local: bool) -> None:
+    assert is_local(host) is local
+
+
+# --- production has none of it --------------------------------------------------------------------
+
+
+def test_a_production_server_imports_nothing_of_the_test_bed() -> None:
+    code = (
+        "import sys, asyncio, pathlib, tempfile\n"
+        "import qwicket.cli.serve, qwicket.server.run\n"
+        "from qwicket.server.app import App\n"
+        "from qwicket.server.settings import Settings\n"
+        "async def serve():\n"
+        "    app = App(Settings(data_dir=pathlib.Path(tempfile.mkdtemp()), workers=0))\n"
+        "    await app.start()\n"
+        "    for dialect in {id(d): d for d in app._router._mounts}.values():\n"
+        "        getattr(dialect[1], 'routes', None)\n"  # imports each dialect
+        "    await app.stop()\n"
+        "asyncio.run(serve())\n"
+        "print(*sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
+    )
+    loaded = done.stdout.split()
+    assert "qwicket.dialects.ionq.routes" in loaded
+    assert not [name for name in loaded if name.startswith("qwicket.testing")]
+
+
+@pytest.mark.parametrize("command", ["fault", "scenario", "reset", "journal", "account", "clear"])
+def test_a_production_server_has_no_control_interface(
+    command: str, server: LiveServer, cloud: Cloud
+) -> None:
+    headers = {"X-Qwicket-Testing": cloud._secret}
+    answer = httpx.post(f"{server.url}/_testing/{command}", json={}, headers=headers)
+    assert answer.status_code == 404
+    with server.client() as http:
+        assert http.get("/v1/devices", headers=headers).is_success
+
+
+def test_no_setting_of_a_production_server_names_the_test_bed(server: LiveServer) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-m", "qwicket", "serve", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+    for word in ("--fault", "--scenario", "testing", "journal"):
+        assert word not in shown.lower()

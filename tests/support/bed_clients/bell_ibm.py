@@ -1,0 +1,20 @@
+"""A Bell pair with qiskit-ibm-runtime, which finds the server by its environment alone."""
+
+from loop import serve
+from qiskit import QuantumCircuit, transpile
+from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2
+
+backend = QiskitRuntimeService().backend("qwicket_simulator")
+circuit = QuantumCircuit(2)
+circuit.h(0)
+circuit.cx(0, 1)
+circuit.measure_all()
+compiled = transpile(circuit, backend)
+
+
+def bell():
+    job = SamplerV2(backend).run([compiled], shots=100)
+    return job.result(timeout=20, poll_interval=0.1)[0].data.meas.get_counts()
+
+
+serve(bell)

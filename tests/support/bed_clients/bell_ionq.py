@@ -1,0 +1,19 @@
+"""A Bell pair with cirq-ionq, which finds the server by its environment alone."""
+
+import cirq
+import cirq_ionq
+from loop import serve
+
+service = cirq_ionq.Service(default_target="simulator", max_retry_seconds=5)
+
+
+def bell():
+    a, b = cirq.LineQubit.range(2)
+    circuit = cirq.Circuit(cirq.H(a), cirq.CNOT(a, b), cirq.measure(a, b, key="m"))
+    job = service.create_job(circuit, repetitions=100)
+    found = job.results(polling_seconds=0.05, timeout_seconds=20)
+    counts = found.to_cirq_result(seed=1).histogram(key="m")
+    return {format(key, "02b"): n for key, n in counts.items()}
+
+
+serve(bell)
