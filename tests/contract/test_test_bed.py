@@ -22,7 +22,7 @@ CLIENTS = {  # name of the client for `cloud.env`, its environment, and the dial
     "ibm": ("qiskit-ibm-runtime", "ibm/qiskit_ibm_runtime_0_51", "ibm-platform"),
     "qbraid": ("qbraid", "qbraid/qbraid_0_13", "qbraid"),
 }
-LOOPS = Path(__file__).parents[1] / "support" / "bed_clients"
+TESTS = Path(__file__).parents[1]
 pytestmark = [pytest.mark.vendor, pytest.mark.timeout(600)]
 
 
@@ -39,8 +39,8 @@ class Client:
         self._log = (folder / f"{name}.log").open("wb")
         env = {**leftovers.marks(), **cloud.env(client), "HOME": str(folder)}
         self._process = subprocess.Popen(
-            [interpreter(suite), LOOPS / f"bell_{name}.py"],
-            env={**env, "PATH": os.environ["PATH"]},
+            [interpreter(suite), TESTS / "support" / "bed_clients" / f"bell_{name}.py"],
+            env={**env, "PATH": os.environ["PATH"], "PYTHONPATH": str(TESTS)},
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

@@ -1,8 +1,11 @@
 """A Bell pair with qiskit-ibm-runtime, which finds the server by its environment alone."""
 
-from loop import serve
+from __future__ import annotations
+
 from qiskit import QuantumCircuit, transpile
 from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2
+
+from support.bed_clients.loop import serve
 
 backend = QiskitRuntimeService().backend("qwicket_simulator")
 circuit = QuantumCircuit(2)
@@ -12,9 +15,10 @@ circuit.measure_all()
 compiled = transpile(circuit, backend)
 
 
-def bell():
+def bell() -> dict[str, int]:
     job = SamplerV2(backend).run([compiled], shots=100)
-    return job.result(timeout=20, poll_interval=0.1)[0].data.meas.get_counts()
+    counts: dict[str, int] = job.result(timeout=20, poll_interval=0.1)[0].data.meas.get_counts()
+    return counts
 
 
 serve(bell)

@@ -1,13 +1,16 @@
 """A Bell pair with cirq-ionq, which finds the server by its environment alone."""
 
+from __future__ import annotations
+
 import cirq
 import cirq_ionq
-from loop import serve
+
+from support.bed_clients.loop import serve
 
 service = cirq_ionq.Service(default_target="simulator", max_retry_seconds=5)
 
 
-def bell():
+def bell() -> dict[str, int]:
     a, b = cirq.LineQubit.range(2)
     circuit = cirq.Circuit(cirq.H(a), cirq.CNOT(a, b), cirq.measure(a, b, key="m"))
     job = service.create_job(circuit, repetitions=100)

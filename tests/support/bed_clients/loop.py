@@ -3,16 +3,19 @@
 In a vendor's environment, whose Python may be old: nothing but the standard library and the client.
 """
 
+from __future__ import annotations
+
 import json
 import logging
 import sys
 import warnings
+from collections.abc import Callable
 
 warnings.simplefilter("ignore")
 logging.disable(logging.CRITICAL)
 
 
-def serve(run):
+def serve(run: Callable[[], dict[str, int]]) -> None:
     """Call `run` for each line, and answer with what it returned or raised, as a line of JSON."""
     answers = sys.stdout
     sys.stdout = sys.stderr  # some clients print
@@ -20,7 +23,7 @@ def serve(run):
     answers.flush()
     for _line in sys.stdin:
         try:
-            found = {"counts": run(), "error": ""}
+            found: dict[str, object] = {"counts": run(), "error": ""}
         except Exception as error:  # whatever the client raises is what its user sees
             found = {"counts": None, "error": f"{type(error).__name__}: {error}"}
         answers.write(json.dumps(found) + "\n")
