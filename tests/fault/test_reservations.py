@@ -74,6 +74,7 @@ async def submit_always(store: Store, token: Token, until: int) -> None:
                 await watch.changed((until - now_ms()) / 1000)
 
 
+@pytest.mark.timeout(SECONDS + 180)
 async def test_no_job_of_others_starts_in_a_reservation_and_its_projects_share_it_equally(
     store: Store,
 ) -> None:
