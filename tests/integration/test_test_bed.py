@@ -10,6 +10,8 @@ import subprocess
 import sys
 import unittest
 from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -412,6 +414,95 @@ def test_a_second_process_attaches_with_the_secret_alone(cloud: Cloud) -> None:
         pytest.raises(TestBedError, match="has not this test bed's secret"),
     ):
         other.reset()
+
+
+# --- time, seeds, state ---------------------------------------------------------------------------
+
+
+def test_the_clock_stands_still_and_jumps(cloud: Cloud, http: httpx.Client) -> None:
+    noon = datetime(2031, 5, 1, 12, tzinfo=UTC)
+    cloud.freeze(noon)
+    job = submit(http)
+    assert ended(http, job)["submitted_at"].startswith("2031-05-01T12:00:00")
+    cloud.advance(3600)
+    answer = http.get(JOBS)
+    assert answer.headers["date"] == "Thu, 01 May 2031 13:00:00 GMT"
+    cloud.reset()
+    assert str(datetime.now(UTC).year) in http.get(JOBS).headers["date"]
+
+
+def test_an_access_token_expires_on_the_clock(cloud: Cloud) -> None:
+    xanadu = cloud.client("xanadu")
+    xanadu.ping()
+    cloud.advance(7 * 24 * 3600)
+    xanadu.ping()
+    statuses = [each.status for each in cloud.requests(dialect="xanadu", path="*/healthz")]
+    assert statuses == [401, 200, 401, 200]
+
+
+def test_scenarios_wait_on_the_clock(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.freeze()
+    cloud.scenario("stay_queued", seconds=3600)
+    cloud.scenario("slow", seconds=1800)
+    waiting, slow = submit(http), submit(http)
+    assert http.get(f"{JOBS}/{waiting}").json()["status"] in ("submitted", "ready")
+    cloud.advance(1800)
+    assert ended(http, slow)["status"] == "completed"
+    assert http.get(f"{JOBS}/{waiting}").json()["status"] in ("submitted", "ready")
+    cloud.run_clock(10_000)
+    assert ended(http, waiting)["status"] == "completed"
+
+
+@pytest.mark.parametrize("rate", [-1, 10_001])
+def test_a_clock_runs_forwards_and_not_too_fast(rate: float, cloud: Cloud) -> None:
+    with pytest.raises(TestBedError, match="rate"):
+        cloud.run_clock(rate)
+
+
+def test_a_revoked_token_is_refused_and_the_next_one_is_not(
+    cloud: Cloud, http: httpx.Client
+) -> None:
+    before = cloud.account("ben").token
+    headers = {"Authorization": f"apiKey {before}"}
+    assert http.get(JOBS, headers=headers).is_success
+    cloud.revoke("ben")
+    assert http.get(JOBS, headers=headers).status_code == 401
+    after = cloud.account("ben").token
+    assert http.get(JOBS, headers={"Authorization": f"apiKey {after}"}).is_success
+
+
+def repeated(seed: int) -> list[bytes]:
+    """Return the answers of a server with a seed."""
+    with testing.server(seed=seed) as cloud:
+        cloud.freeze(datetime(2031, 5, 1, tzinfo=UTC))
+        headers = {"Authorization": f"apiKey {cloud.token}"}
+        with httpx.Client(base_url=cloud.url, headers=headers, timeout=30) as http:
+            answers = []
+            for _ in range(2):
+                job = submit(http)
+                ended(http, job)
+                answers += [http.get(f"{JOBS}/{job}"), http.get(f"/v1/jobs/{job}/result")]
+                answers += [http.get(f"{JOBS}/{job}/results/shots")]
+            return [each.content for each in answers]
+
+
+def test_equal_seeds_give_equal_bytes() -> None:
+    first = repeated(7)
+    assert repeated(7) == first
+    assert repeated(8) != first
+
+
+def test_a_saved_state_is_loaded_by_another_server(
+    cloud: Cloud, http: httpx.Client, tmp_path: Path
+) -> None:
+    job = submit(http, name="saved")
+    ended(http, job)
+    cloud.save(tmp_path / "state.db")
+    with testing.server(state=tmp_path / "state.db") as other:
+        headers = {"Authorization": f"apiKey {other.token}"}
+        found = httpx.get(f"{other.url}{JOBS}/{job}", headers=headers).json()
+        assert (found["name"], found["status"]) == ("saved", "completed")
+        assert other.token != cloud.token
 
 
 # --- the leak guard -------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ import signal
 import sys
 import tempfile
 import threading
+import zipfile
 from functools import partial
 from pathlib import Path
 from typing import Final
@@ -22,8 +23,21 @@ _ROOM_BYTES: Final = 1 << 30
 @click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @click.option("--port", default=0, show_default=True, help="Port to listen on; 0 takes a free one.")
 @click.option("--workers", default=1, show_default=True, help="Worker processes.")
+@click.option("--seed", type=int, help="Draw ids and seeds in a way that repeats itself.")
+@click.option(
+    "--state",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="Begin with the state that was saved in this file.",
+)
 @click.option("--until-input-ends", is_flag=True, help="Stop when standard input is closed.")
-def main(host: str, port: int, workers: int, until_input_ends: bool) -> None:
+def main(
+    host: str,
+    port: int,
+    workers: int,
+    seed: int | None,
+    state: Path | None,
+    until_input_ends: bool,
+) -> None:
     """Serve a quantum cloud for tests, in a temporary folder.
 
     Its control interface asks for the secret in QWICKET_TESTING_SECRET.
@@ -37,6 +51,11 @@ def main(host: str, port: int, workers: int, until_input_ends: bool) -> None:
         require("qwicket.testing", "server")
     except NotInstalled as error:
         raise click.ClickException(str(error)) from None
+    from qwicket.testing.bed.draws import Draws
+
+    draws = None if seed is None else Draws(seed)
+    if draws is not None:
+        draws.install()  # before the modules that draw are imported
     from qwicket.server.run import run
     from qwicket.server.settings import Settings
     from qwicket.testing.bed.app import Bed
@@ -46,6 +65,10 @@ def main(host: str, port: int, workers: int, until_input_ends: bool) -> None:
     with tempfile.TemporaryDirectory(
         prefix="qwicket-testing-", dir=folder(), ignore_cleanup_errors=True
     ) as data:
+        if state is not None:
+            os.umask(0o077)  # the server refuses a master key that others may read
+            with zipfile.ZipFile(state) as saved:
+                saved.extractall(data)
         settings = Settings(
             host=host,
             port=port,
@@ -55,7 +78,7 @@ def main(host: str, port: int, workers: int, until_input_ends: bool) -> None:
             stop_grace_s=0.0,
             first_poll_ms=0,  # a test sees each state as it is
         )
-        status = run(settings, make=partial(Bed, secret=secret))
+        status = run(settings, make=partial(Bed, secret=secret, draws=draws))
     sys.exit(status)
 
 
@@ -74,7 +97,7 @@ def folder() -> Path | None:
 
 def _stop_after_input() -> None:
     """Stop with the process that started this one, however that ends."""
-    while sys.stdin.buffer.read(1 << 16):
+    while os.read(0, 1 << 16):  # a file object would be locked when the interpreter ends
         pass
     os.kill(os.getpid(), signal.SIGTERM)
 

@@ -6,6 +6,7 @@ import http.client
 import threading
 import time
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar, Unpack, get_args
 from urllib.parse import urlsplit
 
@@ -24,6 +25,7 @@ from qwicket.testing.values import (
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from datetime import datetime
 
     import pytest
 
@@ -36,7 +38,7 @@ V = TypeVar("V", Fault, Scenario)
 _TIMEOUT_S: Final = 30.0
 _SHOWN: Final = 40
 _CACHE_S: Final = 0.11
-"""A server remembers the state of a device for 0.1 s."""
+"""A server remembers the state of a device, and of a token, for 0.1 s."""
 # Taken now: tests that replace the classes of `http.client` must not reach the test bed itself.
 _Connection: Final = http.client.HTTPConnection
 _NATIVE: Final = "qwicket"
@@ -177,6 +179,34 @@ class Cloud:
             change["reason"] = reason
         self._operate("PATCH", f"/v1/admin/devices/{name}", change)
         time.sleep(_CACHE_S)
+
+    def revoke(self, account: str = "tester") -> None:
+        """Revoke all tokens of an account; `account` and `token` return others from now on."""
+        self._control("revoke", {"name": account})
+        self._accounts.pop(account, None)
+        time.sleep(_CACHE_S)
+
+    # --- time and state ---------------------------------------------------------------------------
+
+    def freeze(self, at: datetime | None = None) -> None:
+        """Let the test bed's clock stand still, now or at a time."""
+        self._move(at=None if at is None else at.timestamp(), rate=0.0)
+
+    def advance(self, seconds: float) -> None:
+        """Advance the test bed's clock; what expires in between has expired afterwards."""
+        self._move(by=seconds)
+
+    def run_clock(self, rate: float = 1.0) -> None:
+        """Let the test bed's clock run, at `rate` times the real one."""
+        self._move(rate=rate)
+
+    def _move(self, **change: float | None) -> None:
+        self._control("clock", change)
+        time.sleep(_CACHE_S)
+
+    def save(self, path: str | Path) -> None:
+        """Save accounts, devices and jobs into a file, for `server(state=…)`."""
+        self._control("save", {"path": str(Path(path).absolute())})
 
     def clear(self) -> None:
         """Forget faults and scenarios. Jobs and the journal stay."""

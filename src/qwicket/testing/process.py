@@ -14,6 +14,7 @@ import tempfile
 import threading
 from collections import deque
 from collections.abc import Callable
+from pathlib import Path
 from typing import IO, Any, Final, Self, TypeVar
 
 from qwicket.extras import require
@@ -29,17 +30,19 @@ _STOP_S: Final = 20.0
 _LINES: Final = 200
 
 
-def server(*, workers: int = 1) -> Server:
+def server(*, workers: int = 1, seed: int | None = None, state: str | Path | None = None) -> Server:
     """Return a test bed to enter with `with` or `async with`, or to decorate a function with.
 
     Args:
         workers: Processes that run jobs.
+        seed: Draws ids and seeds in a way that repeats itself.
+        state: File that `Cloud.save` wrote, to begin with.
 
     Raises:
         NotInstalled: The extra `server` is not installed.
     """
     require("qwicket.testing", "server")
-    return Server(workers=workers)
+    return Server(workers=workers, seed=seed, state=state)
 
 
 def attach(url: str, secret: str) -> Cloud:
@@ -59,10 +62,16 @@ class Server:
 
     Args:
         workers: Processes that run jobs.
+        seed: See `server`.
+        state: See `server`.
     """
 
-    def __init__(self, *, workers: int = 1) -> None:
+    def __init__(
+        self, *, workers: int = 1, seed: int | None = None, state: str | Path | None = None
+    ) -> None:
         self._workers = workers
+        self._seed = seed
+        self._state = state
         self._process: subprocess.Popen[str] | None = None
         self._cloud: Cloud | None = None
         self._log: deque[str] = deque(maxlen=_LINES)
@@ -75,9 +84,14 @@ class Server:
         """
         secret = secrets.token_urlsafe(24)
         command = [sys.executable, "-m", "qwicket.testing", "--until-input-ends"]
+        command += ["--workers", str(self._workers)]
+        if self._seed is not None:
+            command += ["--seed", str(self._seed)]
+        if self._state is not None:
+            command += ["--state", str(Path(self._state).absolute())]
         kept = {name: each for name, each in os.environ.items() if not name.startswith("QWICKET_")}
         self._process = subprocess.Popen(  # noqa: S603 - our own
-            [*command, "--workers", str(self._workers)],
+            command,
             env={**kept, _SECRET: secret},
             cwd=tempfile.gettempdir(),
             stdin=subprocess.PIPE,
@@ -172,7 +186,7 @@ class Server:
         return _without_cloud(run, function)
 
     def _another(self) -> Self:
-        return type(self)(workers=self._workers)
+        return type(self)(workers=self._workers, seed=self._seed, state=self._state)
 
 
 def _without_cloud(wrapper: Any, function: F) -> F:

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import tempfile
+import zipfile
+from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
 from msgspec import structs
 
 from qwicket.dialects import REGISTRATIONS
 from qwicket.dialects.requests import REFUSAL
+from qwicket.folders import AWS_MASTER_FILE
 from qwicket.model.accounts import DEFAULT_SCOPES
-from qwicket.model.errors import NotOffered
+from qwicket.model.errors import Conflict, NotOffered
 from qwicket.server.app import App, now_ms
+from qwicket.store.backup import FILE, back_up
+from qwicket.testing.bed.clock import Clock
 from qwicket.testing.bed.control import PREFIX, Control
 from qwicket.testing.bed.faults import Faults, Injection
 from qwicket.testing.bed.journal import RECORD, JournalKeeper
@@ -23,8 +31,10 @@ if TYPE_CHECKING:
 
     from qwicket.drivers import Driver
     from qwicket.gateway.admission import Admission
+    from qwicket.model.accounts import Role
     from qwicket.server import Settings
     from qwicket.store import Store
+    from qwicket.testing.bed.draws import Draws
     from qwicket.testing.values import Journal
 
 ACCOUNT: Final = "tester"
@@ -37,6 +47,8 @@ _DIALECTS: Final = {
     **{alias: each.name for each in REGISTRATIONS for alias in each.aliases},
 }
 _MANY: Final = 1_000_000
+_BORN_AT: Final = 1_577_836_800.0
+"""2020-01-01: when a server with a seed was made."""
 
 
 class Bed(App):
@@ -45,13 +57,18 @@ class Bed(App):
     Args:
         settings: Settings of the server; it has SQLite and no express slots.
         secret: What a request to the control interface must show.
+        draws: Repeatable draws, if they were asked for.
     """
 
-    def __init__(self, settings: Settings, secret: str) -> None:
+    def __init__(self, settings: Settings, secret: str, draws: Draws | None = None) -> None:
         limits = settings.limits
         # Tests try wrong tokens often; the limits of production would refuse the right ones then.
         sign_in = structs.replace(limits.sign_in, wrong_tokens=_MANY)
         super().__init__(structs.replace(settings, limits=structs.replace(limits, sign_in=sign_in)))
+        self.clock = Clock()
+        self.clock.install()
+        self._folder = settings.data_dir
+        self._draws = draws
         self.journal = JournalKeeper()
         self.faults = Faults(self._tokens_of)
         self.scenarios = Scenarios(lambda id: self._names.get(id, ""))
@@ -61,19 +78,25 @@ class Bed(App):
         self.journal.hide(secret)
 
     async def start(self) -> None:
+        if self._draws is not None:
+            self.clock.move(at=_BORN_AT, rate=0.0)  # ids of accounts contain their time
         await super().start()
         jobs = self._gateway.jobs
         jobs.admission = cast("Admission", ScenarioAdmission(jobs.admission, self.scenarios))
         await self._bed_store.cleaning.remember()
         await self.credentials(ACCOUNT)
+        self.clock.restore()
 
     def _open_store(self) -> Store:
         store = super()._open_store()
-        self._bed_store = BedStore.over(store, self.scenarios, self.journal, now_ms)
+        self._bed_store = BedStore.over(
+            store, self.scenarios, self.journal, now_ms, self.clock.sleep
+        )
         return self._bed_store
 
     def _in_front_of(self, driver: Driver) -> Driver:
-        return ScenarioDriver(driver, self.scenarios, self._bed_store.jobs.cancel_by_operator)
+        cancel = self._bed_store.jobs.cancel_by_operator
+        return ScenarioDriver(driver, self.scenarios, cancel, self.clock.sleep)
 
     def _tokens_of(self, account: str) -> list[str]:
         found = self._credentials.get(account)
@@ -85,9 +108,10 @@ class Bed(App):
         """Return what an account signs in with; the account is made when it is first asked for."""
         if name not in self._credentials:
             service = self._gateway.admin
-            account = await service.add_account(
-                name, "admin" if admin else "member", email=None, password=None
-            )
+            role: Role = "admin" if admin else "member"
+            with contextlib.suppress(Conflict):  # it is there already, from a saved state
+                await service.add_account(name, role, email=None, password=None)
+            account = await self._bed_store.accounts.by_name(name)
             scopes = ("admin",) if admin else (*DEFAULT_SCOPES, "tokens:write")
             token = await service.create_token(name, scopes=scopes)
             pair = await service.create_token(name, aws=True)
@@ -102,12 +126,26 @@ class Bed(App):
         """Return what an administrator signs in with."""
         return await self.credentials(_ADMIN, admin=True)
 
+    async def revoke(self, name: str) -> None:
+        """Revoke all tokens of an account, which gets others when it is asked for again."""
+        for token in await self._gateway.admin.tokens(name):
+            if token.revoked_at is None:
+                await self._gateway.admin.revoke_token(token.id)
+        self._credentials.pop(name, None)
+
+    async def save(self, path: Path) -> None:
+        """Write the whole state into a file: the database and the master key of key pairs."""
+        await asyncio.to_thread(_save, self._folder, path)
+
     async def reset(self) -> None:
         """Forget faults, scenarios and the journal, delete all jobs, and restore all devices."""
         self.faults.clear()
         self.scenarios.clear()
+        self.clock.restore()
         await self._bed_store.clear()
         self.journal.clear()
+        if self._draws is not None:
+            self._draws.restart_seeds()
 
     def read(self, after: int) -> Journal:
         """Return the entries of the journal after a number."""
@@ -164,3 +202,11 @@ class Bed(App):
         except AttributeError:
             return True
         return bool(has_route(scope["method"], scope["path"].removeprefix(prefix)))
+
+
+def _save(folder: Path, path: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=folder) as own, zipfile.ZipFile(path, "w") as saved:
+        copy = Path(own) / FILE
+        back_up(folder, copy)
+        saved.write(copy, FILE)
+        saved.write(folder / AWS_MASTER_FILE, AWS_MASTER_FILE)

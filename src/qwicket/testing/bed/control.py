@@ -7,7 +7,8 @@ It answers only requests that show the secret of this test bed. A test bed is st
 from __future__ import annotations
 
 import hmac
-from typing import TYPE_CHECKING, Any, Final, TypeVar
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, TypeVar
 
 import msgspec
 from starlette.requests import Request
@@ -41,6 +42,20 @@ class JournalBody(msgspec.Struct, forbid_unknown_fields=True):
     after: int = 0
 
 
+class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Change of the clock; see `Clock.move`."""
+
+    at: float | None = None
+    by: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    rate: Annotated[float, msgspec.Meta(ge=0, le=10_000)] | None = None
+
+
+class StateBody(msgspec.Struct, forbid_unknown_fields=True):
+    """Request to save the state into a file of this machine."""
+
+    path: str
+
+
 class Control:
     """The application of the control interface.
 
@@ -55,9 +70,12 @@ class Control:
         self._commands: dict[str, Callable[[bytes], Awaitable[Any]]] = {
             "account": self._account,
             "clear": self._clear,
+            "clock": self._clock,
             "fault": self._fault,
             "journal": self._journal,
             "reset": self._reset,
+            "revoke": self._revoke,
+            "save": self._save,
             "scenario": self._scenario,
         }
 
@@ -86,6 +104,16 @@ class Control:
 
     async def _reset(self, _body: bytes) -> None:
         await self._bed.reset()
+
+    async def _clock(self, body: bytes) -> None:
+        change = msgspec.json.decode(body, type=ClockBody)
+        self._bed.clock.move(at=change.at, by=change.by, rate=change.rate)
+
+    async def _revoke(self, body: bytes) -> None:
+        await self._bed.revoke(msgspec.json.decode(body, type=AccountBody).name)
+
+    async def _save(self, body: bytes) -> None:
+        await self._bed.save(Path(msgspec.json.decode(body, type=StateBody).path))
 
     async def _clear(self, _body: bytes) -> None:
         self._bed.faults.clear()

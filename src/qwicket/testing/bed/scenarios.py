@@ -149,17 +149,23 @@ class ScenarioDriver:
         driver: Runs the jobs.
         scenarios: Say what becomes of each job.
         cancel: Cancels a job as an operator does.
+        sleep: Waits for seconds on the clock of the test bed.
     """
 
     batch = 1
     forwards = False
 
     def __init__(
-        self, driver: Driver, scenarios: Scenarios, cancel: Callable[[str], Awaitable[object]]
+        self,
+        driver: Driver,
+        scenarios: Scenarios,
+        cancel: Callable[[str], Awaitable[object]],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._driver = driver
         self._scenarios = scenarios
         self._cancel = cancel
+        self._sleep = sleep
         self._free = asyncio.Semaphore(max(1, driver.slots))
 
     @property
@@ -180,7 +186,7 @@ class ScenarioDriver:
             failure = _failure(scenario)
             return [RunResult(failure, scenario.seconds or 0.0)]
         if scenario.kind == "slow":
-            await asyncio.sleep(scenario.seconds or 0.0)
+            await self._sleep(scenario.seconds or 0.0)
         (result,) = await self._run(assignments, forward_log)
         if isinstance(result.result, Failure):
             return [result]

@@ -13,7 +13,7 @@ from qwicket.store.queue_control import QueueControl
 from qwicket.testing.bed.journal import RECORD
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.batch import Session
@@ -37,6 +37,7 @@ class BedStore(Store):
         scenarios: Say what becomes of each job.
         journal: Learns which requests concern which jobs.
         now_ms: Clock; returns Unix milliseconds.
+        sleep: Waits for seconds on that clock.
     """
 
     def __init__(
@@ -46,9 +47,10 @@ class BedStore(Store):
         scenarios: Scenarios,
         journal: JournalKeeper,
         now_ms: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         super().__init__(database, changes)
-        self.jobs: BedJobs = BedJobs(database, scenarios, now_ms)
+        self.jobs: BedJobs = BedJobs(database, scenarios, now_ms, sleep)
         self.cleaning = Cleaning(database)
         self._journal = journal
         changes.listen(self._on_change)
@@ -60,9 +62,10 @@ class BedStore(Store):
         scenarios: Scenarios,
         journal: JournalKeeper,
         now_ms: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
     ) -> BedStore:
         """Return a test bed's store over the database of another."""
-        return cls(store._database, store.changes, scenarios, journal, now_ms)
+        return cls(store._database, store.changes, scenarios, journal, now_ms, sleep)
 
     def _on_change(self, change: Changed) -> None:
         if change.state.is_final:
@@ -81,7 +84,10 @@ class Cleaning(Operations):
     @write
     def remember(tx: Tx) -> None:
         """Remember the states of all devices, which a reset restores."""
-        cast("Session", tx).command("create table bed_device_state as select * from device_state")
+        cast("Session", tx).command(
+            "drop table if exists bed_device_state",  # of a saved state
+            "create table bed_device_state as select * from device_state",
+        )
 
     @write
     def delete_jobs(tx: Tx) -> None:
@@ -102,10 +108,18 @@ class BedJobs(Jobs):
         database: The database.
         scenarios: Say what becomes of each job.
         now_ms: Clock; returns Unix milliseconds.
+        sleep: Waits for seconds on that clock.
     """
 
-    def __init__(self, database: Database, scenarios: Scenarios, now_ms: Callable[[], int]) -> None:
+    def __init__(
+        self,
+        database: Database,
+        scenarios: Scenarios,
+        now_ms: Callable[[], int],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
         super().__init__(database)
+        self._sleep = sleep
         self._scenarios = scenarios
         self._now_ms = now_ms
         self._polls: dict[str, int] = {}
@@ -159,7 +173,7 @@ class BedJobs(Jobs):
         return job
 
     async def _release_after(self, job: str, seconds: float) -> None:
-        await asyncio.sleep(seconds)
+        await self._sleep(seconds)
         await self._release(job)
 
     async def _count_poll(self, job: str) -> None:

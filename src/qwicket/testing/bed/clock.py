@@ -1,0 +1,74 @@
+"""The clock of the test bed: it can stand still, jump, and run faster.
+
+It replaces the wall clock of the whole process, so that every dialect, expiry and retention follows
+it. Waits inside one request, such as a long poll, and the leases of runners take real time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Final
+
+_real_ns: Final = time.time_ns
+_monotonic_ns: Final = time.monotonic_ns
+_S: Final = 1_000_000_000
+
+
+class Clock:
+    """A wall clock. Its methods are called on the event loop; any thread reads it."""
+
+    def __init__(self) -> None:
+        self._waiters: set[asyncio.Event] = set()
+        self._set(_real_ns(), 1.0)
+
+    def install(self) -> None:
+        """Become the wall clock of this process."""
+        time.time_ns = self.time_ns
+        time.time = self.time
+
+    def time_ns(self) -> int:
+        """Return the Unix time in nanoseconds."""
+        return self._at + int((_monotonic_ns() - self._since) * self._rate)
+
+    def time(self) -> float:
+        """Return the Unix time in seconds."""
+        return self.time_ns() / _S
+
+    def move(
+        self, *, at: float | None = None, by: float | None = None, rate: float | None = None
+    ) -> None:
+        """Change the time, and how fast it runs; None leaves either.
+
+        Args:
+            at: Unix time in seconds.
+            by: Seconds to advance.
+            rate: 0 freezes, 1 is real.
+        """
+        now = self.time_ns() if at is None else int(at * _S)
+        self._set(now + int((by or 0.0) * _S), self._rate if rate is None else rate)
+
+    def restore(self) -> None:
+        """Show the real time again."""
+        self._set(_real_ns(), 1.0)
+
+    async def sleep(self, seconds: float) -> None:
+        """Return when so much time has passed on this clock."""
+        deadline = self.time_ns() + int(seconds * _S)
+        changed = asyncio.Event()
+        self._waiters.add(changed)
+        try:
+            while (left := deadline - self.time_ns()) > 0:
+                changed.clear()
+                real_s = left / _S / self._rate if self._rate else None
+                try:
+                    await asyncio.wait_for(changed.wait(), real_s)
+                except TimeoutError:
+                    continue
+        finally:
+            self._waiters.discard(changed)
+
+    def _set(self, at: int, rate: float) -> None:
+        self._since, self._at, self._rate = _monotonic_ns(), at, rate
+        for each in self._waiters:
+            each.set()
