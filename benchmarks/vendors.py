@@ -18,7 +18,7 @@ from benchmarks.figures import Figure, ms, p50
 from benchmarks.live import server
 from benchmarks.places import Place
 from contract.environments import interpreter
-from qwicket.cli.snippet import SNIPPETS, text
+from qwicket.snippets import SNIPPETS, text
 
 REPEATS: Final = 9
 BAR_S: Final = 0.15

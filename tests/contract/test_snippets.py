@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from contract.environments import interpreter
-from qwicket.cli.snippet import SNIPPETS
+from qwicket.snippets import SNIPPETS
 from support import leftovers
 from support.server import LiveServer, run_cli
 
@@ -29,7 +29,7 @@ ANSWERS = {  # what of the answer is the same whenever it runs
 
 
 def test_every_file_is_a_snippet_and_every_snippet_a_file() -> None:
-    files = (resources.files("qwicket.cli") / "snippets").iterdir()
+    files = (resources.files("qwicket.snippets") / "texts").iterdir()
     assert sorted(file.name.removesuffix(".txt") for file in files) == sorted(SNIPPETS)
 
 

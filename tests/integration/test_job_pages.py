@@ -8,6 +8,7 @@ import re
 import tempfile
 import time
 from collections.abc import Iterator
+from html import unescape
 from html.parser import HTMLParser
 from itertools import product
 from pathlib import Path
@@ -19,6 +20,7 @@ import pytest
 
 import qwicket
 from qwicket.clients.native import Client, Job
+from qwicket.snippets import SNIPPETS
 from support.axe import violations
 from support.browser import Page, browser
 from support.pages import TOKEN, Browser
@@ -214,7 +216,7 @@ def test_a_job_shows_what_it_was_when_it_ran_and_what_it_gave(ada: Person) -> No
     counts = job.result().counts
     assert f'<td class="code">00</td><td>{counts["00"]}</td>' in page
     assert "sse-connect" not in page
-    assert "<script" not in page
+    assert "htmx" not in page
 
 
 def test_files_of_a_job_are_those_of_the_api(server: LiveServer, ada: Person) -> None:
@@ -375,6 +377,91 @@ def test_devices_show_their_queues_messages_and_calibrations(
     server.admin("device", "message", "tdm_small", "")
 
 
+# --- projects -------------------------------------------------------------------------------------
+
+
+def test_a_project_shows_members_budgets_and_use(server: LiveServer, ada: Person) -> None:
+    team = server.unused("team")
+    server.admin("project", "add", team, "--shares", "3")
+    with Person(server, "ben") as ben:
+        for name in (ada.name, ben.name):
+            server.admin("project", "member", "add", team, name)
+    server.admin("budget", "set", team, "--jobs", "10", "--per", "month")
+    page = ada.browser.submit("/ui", "/ui/tokens", project=team)
+    with qwicket.connect(server.url, TOKEN.findall(page.text)[0]) as client:
+        for _ in range(2):
+            client.submit(BELL, "simulator", shots=50).result(timeout=60)
+    listed = ada.browser.get("/ui/projects").text
+    assert f"{team}</a></td><td>3</td>" in listed
+    assert "8 of 10 jobs" in listed
+    text = ada.browser.get(f"/ui/projects/{team}?show=shots").text
+    assert f"<dd>{ada.name}, {ben.name}</dd>" in text
+    rows = re.findall(r"<tr><td>(\d{4}-\d\d-\d\d)</td><td>(.*?)</td>(.*?)</tr>", text)
+    assert len(rows) == 30
+    assert "<td>2</td><td>100</td>" in "".join(rest for *_, rest in rows)
+    with Person(server, "bob") as bob:
+        assert bob.browser.get(f"/ui/projects/{team}").status_code == 404
+
+
+# --- clients and the editor -----------------------------------------------------------------------
+
+
+def test_every_client_has_a_program_with_the_servers_address(
+    server: LiveServer, ada: Person
+) -> None:
+    for name in SNIPPETS:
+        page = ada.browser.get(f"/ui/clients/{name}")
+        assert page.status_code == 200
+        assert server.url.rpartition(":")[2] in page.text, name
+    assert ada.browser.get("/ui/clients/none").status_code == 404
+    made = ada.browser.submit("/ui", "/ui/tokens", project=ada.name)
+    (secret,) = {*TOKEN.findall(made.text)}
+    assert f"export QWICKET_TOKEN={secret}" in made.text
+    assert f"export QWICKET_URL={server.url}" in made.text
+    assert "htmx" not in made.text
+
+
+def fields(page: str) -> dict[str, str]:
+    """Return the fields of the editor."""
+    found = dict(re.findall(r'name="(format|output|shots|seed)"[^>]*value="(.*?)"', page))
+    (found["program"],) = re.findall(r"<textarea.*?>\n(.*?)</textarea>", page, re.DOTALL)
+    (found["device"],) = re.findall(r"<option selected>(.*?)</option>", page)
+    return {name: unescape(value) for name, value in found.items()}
+
+
+@pytest.mark.parametrize("name", ["qubits", "photons", "atoms"])
+def test_an_example_of_each_family_is_checked_shared_and_run(ada: Person, name: str) -> None:
+    given = fields(ada.browser.get(f"/ui/try?example={name}").text)
+    checked = ada.browser.submit("/ui/try", "/ui/try", action="check", **given)
+    assert "The program is valid: 1 circuit" in checked.text
+    link = ada.browser.submit("/ui/try", "/ui/try", action="link", **given).headers["location"]
+    assert "csrf" not in link
+    assert fields(ada.browser.get(link).text) == given
+    run = ada.browser.submit("/ui/try", "/ui/try", action="run", **given)
+    job = ada.client.job(run.headers["location"].rpartition("/")[2])
+    job.result(timeout=60)
+    assert job.refresh().state == "completed"
+
+
+def test_an_error_of_a_program_has_its_line_and_column(ada: Person) -> None:
+    for change in (
+        {"program": BELL_QASM.replace("h q[0]", "h q[9]")},
+        {"program": " "},
+        {"shots": "x"},
+        {"seed": "-1"},
+        {"device": "none"},
+        {"program": "x" * 9_000, "action": "link"},
+    ):
+        given = {"action": "run", "device": "simulator", "program": BELL_QASM, "shots": "10"}
+        refused = ada.browser.submit("/ui/try", "/ui/try", **given | change)
+        assert refused.status_code >= 400, change
+        assert '<p class="error">' in refused.text, change
+        if "h q[9]" in change.get("program", ""):
+            assert "line 6, column" in refused.text
+            assert "h q[9];" in refused.text  # what was written is still there
+    assert ada.rows() == []
+
+
 # --- hostile texts --------------------------------------------------------------------------------
 
 
@@ -481,6 +568,10 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         "/ui/devices",
         "/ui/devices/qwicket_heavyhex27",
         "/ui/jobs/none",
+        "/ui/projects",
+        f"/ui/projects/{eve.name}",
+        "/ui/try",
+        "/ui/clients/curl",
     )
     wrong = []
     for path, (width, scheme) in product(paths, [(390, "light"), (390, "dark"), (1440, "light")]):
@@ -498,7 +589,8 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
 
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:
     """Bytes without a cache, as a browser receives them."""
-    paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27"]
+    paths = ["/ui", "/ui/jobs", "/ui/devices", "/ui/devices/qwicket_heavyhex27", "/ui/projects"]
+    paths += [f"/ui/projects/{eve.name}", "/ui/try?example=atoms", "/ui/clients/qiskit-ibm-runtime"]
     for path in [*paths, *(f"/ui/jobs/{job}" for job in eve.rows())]:
         text = eve.browser.get(path).text
         files = re.findall(r'(?:src|href)="(/ui/(?:scripts/[^"]*|style.css))"', text)
@@ -566,3 +658,31 @@ def test_the_keyboard_alone_suffices(server: LiveServer, page: Page, ada: Person
     focus("main button")
     page.wait_for_load(lambda: page.press("Enter", "\r"))
     assert ada.rows() == []
+
+
+def test_a_program_is_checked_while_it_is_typed(
+    server: LiveServer, page: Page, ada: Person
+) -> None:
+    signed_in(page, server, ada)
+    page.open(f"{server.url}/ui/try", width=1440)
+    editor = "document.querySelector('.editor')"
+    page.run(f"{editor}.focus(); {editor}.setSelectionRange(0, 0)")
+    page.write("x")
+    page.wait_for("document.querySelector('#check .error')?.textContent.includes('line 1')")
+    page.run(f"{editor}.value = {BELL_QASM!r}")
+    page.write(" ")
+    page.wait_for("document.querySelector('#check .new') !== null")
+    assert page.run("document.activeElement === document.querySelector('.editor')")
+    assert page.complaints == []
+
+
+def test_a_text_is_copied(server: LiveServer, page: Page, ada: Person) -> None:
+    signed_in(page, server, ada)
+    permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
+    page.call("Browser.grantPermissions", permissions=permissions, origin=server.url)
+    page.call("Emulation.setFocusEmulationEnabled", enabled=True)
+    page.open(f"{server.url}/ui/clients/curl", width=1440)
+    page.wait_for("!document.querySelector('button.copy').hidden")
+    page.run("document.querySelector('button.copy').focus()")
+    page.press("Enter", "\r")
+    page.wait_for("document.querySelector('button.copy').textContent === 'Copied'")

@@ -3,53 +3,15 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from importlib import resources
-from typing import Final, NamedTuple
-from urllib.parse import urlsplit
+from typing import Final
 
 import click
 
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
+from qwicket.snippets import CLOUDS, SNIPPETS, text
 
-_FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
 _MAX_NAME_CHARS: Final = 100
 _MAX_HINTS: Final = 3
-
-
-class Snippet(NamedTuple):
-    """A program that submits a job with some client and prints what it gave.
-
-    Attributes:
-        client: Its packages, in the versions that are tested.
-        runs_in: `sh` or `python`.
-        suite: Folder of `tests/contract` in whose environment a test runs it; None is anywhere.
-    """
-
-    client: str
-    runs_in: str = "python"
-    suite: str | None = None
-
-
-SNIPPETS: Final[dict[str, Snippet]] = {
-    "curl": Snippet("curl", "sh"),
-    "python": Snippet("qwicket"),
-    "qiskit-ionq": Snippet("qiskit-ionq 1.1.1", suite="ionq/qiskit_ionq_1_1"),
-    "cirq-ionq": Snippet("cirq-ionq 1.7.0", suite="ionq/cirq_ionq_1_7"),
-    "pennylane-ionq": Snippet("pennylane-ionq 0.45.0", suite="ionq/pennylane_ionq_0_45"),
-    "ionq-core": Snippet("ionq-core 0.2.0", suite="ionq/ionq_core_0_2"),
-    "ibm": Snippet("qiskit-ibmq-provider 0.20.2", suite="ibm/qiskit_ibmq_provider_0_20"),
-    "qiskit-ibm-runtime": Snippet("qiskit-ibm-runtime 0.51.0", suite="ibm/qiskit_ibm_runtime_0_51"),
-    "ibm-runtime": Snippet("qiskit-ibm-runtime 0.40.1", suite="ibm/qiskit_ibm_runtime_0_40"),
-    "ibm-0.4": Snippet("qiskit-ibmq-provider 0.4.6", suite="ibm/qiskit_ibmq_provider_0_4"),
-    "qbraid": Snippet("qbraid 0.13.0", suite="qbraid/qbraid_0_13"),
-    "qbraid-0.10": Snippet("qbraid 0.10.2", suite="qbraid/qbraid_0_10"),
-    "qbraid-cli": Snippet("qbraid-cli 0.16.16", "sh", "qbraid/qbraid_cli_0_16"),
-    "qiskit-cold-atom": Snippet("qiskit-cold-atom 0.2.1", suite="qlued/qiskit_cold_atom_0_2_1"),
-    "xcc": Snippet("xanadu-cloud-client 0.3.2", suite="xanadu/xcc_0_3"),
-    "strawberryfields": Snippet("strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23"),
-}
-CLOUDS: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "xcc"}
-"""Clouds, and the client that their name stands for."""
 
 
 class _SnippetName(click.Choice[str]):
@@ -88,27 +50,7 @@ def snippet(vendor: str | None, url: str, as_json: bool) -> None:
         ]
         print_rows(rows, ("name", "client", "runs in"), as_json)
         return
-    program = text(CLOUDS.get(vendor, vendor), url)
-    click.echo(json_line({"name": vendor, "text": program}) if as_json else program, nl=as_json)
-
-
-def text(name: str, url: str) -> str:
-    """Return a snippet for the server at `url`; one in Python begins with a name for its file.
-
-    Raises:
-        click.UsageError: `url` is not an address.
-    """
     from qwicket.clients.http.text import validated_address
 
-    parts = urlsplit(validated_address(url, click.UsageError))
-    is_secure = parts.scheme == "https"
-    marks = {
-        "{URL}": url.rstrip("/"),
-        "{HOST}": parts.hostname or "",
-        "{PORT}": str(parts.port or (443 if is_secure else 80)),
-        "{TLS}": str(is_secure),
-    }
-    program = (resources.files("qwicket.cli") / "snippets" / f"{name}.txt").read_text("utf-8")
-    for mark, value in marks.items():
-        program = program.replace(mark, value)
-    return program if SNIPPETS[name].runs_in == "sh" else f"{_FILE_NAME}\n{program}"
+    program = text(CLOUDS.get(vendor, vendor), validated_address(url, click.UsageError))
+    click.echo(json_line({"name": vendor, "text": program}) if as_json else program, nl=as_json)

@@ -35,3 +35,14 @@ class Accounts:
     async def projects(self, actor: Actor) -> list[Project]:
         """Return the projects of an actor's account, including that of its token."""
         return await self._store.projects_of(actor.account)
+
+    async def members(self, actor: Actor, project: str) -> tuple[Project, list[str]]:
+        """Return one of an actor's projects by name, with the names of its members.
+
+        Raises:
+            NotFound: The actor's account is in no such project.
+        """
+        found = [each for each in await self.projects(actor) if each.name == project]
+        if not found:
+            raise NotFound("You have no such project.")
+        return found[0], await self._store.members(project)

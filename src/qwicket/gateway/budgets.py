@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
     from datetime import date
 
-    from qwicket.model.accounts import Actor
+    from qwicket.model.accounts import Actor, Project
     from qwicket.model.budgets import Budget, BudgetPeriod, BudgetUnit, NamedBudget
     from qwicket.store import Store
 
@@ -163,6 +163,21 @@ class Budgets:
             )
             sums[key] = sums.get(key, NOTHING) + each.use
         return [ProjectUse(*key, use) for key, use in sorted(sums.items())]
+
+    async def daily(self, project: Project, n_days: int) -> list[tuple[int, Use]]:
+        """Return what the jobs of one of the actor's projects have used on each of the last days.
+
+        Args:
+            project: The project, which the actor has just read.
+            n_days: Number of days, today included.
+
+        Returns:
+            The beginning of each day in Unix milliseconds, oldest first, with its use.
+        """
+        today = self._now_ms() // DAY_MS * DAY_MS
+        days = range(today - (n_days - 1) * DAY_MS, today + 1, DAY_MS)
+        found = await self._store.budgets.use_by_day(project.id, days[0], today + DAY_MS)
+        return [(day, found.get(day, NOTHING)) for day in days]
 
     async def _check_device(self, device: str) -> None:
         names = [each.name for each in await self._store.devices.all()]

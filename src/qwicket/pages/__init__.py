@@ -1,1 +1,1 @@
-"""Pages under `/ui` for people, rendered on the server: sign-in, own tokens, jobs, devices."""
+"""Pages under `/ui` for people, rendered on the server, which call the services of all dialects."""

@@ -22,7 +22,7 @@ from qwicket.pages.forms import (
     csrf,
     form_cookie,
 )
-from qwicket.pages.rendering import HEADERS, Renderer
+from qwicket.pages.rendering import HEADERS, OWN_SCRIPT, Renderer
 
 if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
@@ -188,6 +188,8 @@ class Handlers:
             scopes=own_scopes(actor.role),
             usual=DEFAULT_SCOPES,
             new=new,
+            url=request.server_url,
+            scripts=OWN_SCRIPT if new else (),
             csrf=csrf(request.cookies[SESSION]),
         )
 

@@ -21,7 +21,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import runner_name
 from qwicket.pages import formats, plots
 from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, csrf
-from qwicket.pages.rendering import HEADERS
+from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -248,6 +248,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     response = pages.renderer.page(
         "job",
         is_live=not job.state.is_final,
+        scripts=OWN_SCRIPT,
         title=formats.clipped(job.name, 120) or f"Job {job.id}",
         job=job,
         device=device,

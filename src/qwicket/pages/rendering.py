@@ -13,7 +13,7 @@ from qwicket.model.errors import NotFound
 from qwicket.pages import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 HTML: Final = "text/html; charset=utf-8"
 HEADERS: Final[Mapping[str, str]] = {
@@ -35,7 +35,8 @@ LIVE_HEADERS: Final = {
     ),
 }
 """Headers of pages that show changes at once, with the scripts of this server alone."""
-SCRIPTS: Final = ("htmx.min.js", "htmx-sse.min.js", "pages.js")
+OWN_SCRIPT: Final = ("pages.js",)
+SCRIPTS: Final = ("htmx.min.js", "htmx-sse.min.js", *OWN_SCRIPT)
 _FOLDER: Final = Path(__file__).parent
 
 
@@ -73,7 +74,7 @@ class Renderer:
 
     def __init__(self, base: str) -> None:
         docs = f"{base.removesuffix('/ui')}/docs"
-        self._always = {"base": base, "docs": docs, "is_live": False}
+        self._always = {"base": base, "docs": docs, "scripts": ()}
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
             autoescape=True,
@@ -103,9 +104,16 @@ class Renderer:
         return page.render(self._always | values).encode()
 
     def page(
-        self, template: str, status: int = 200, *, is_live: bool = False, **values: Any
+        self,
+        template: str,
+        status: int = 200,
+        *,
+        is_live: bool = False,
+        scripts: Sequence[str] = (),
+        **values: Any,
     ) -> Response:
-        """Return a response with a page; a live one has scripts."""
-        text = self.text(template, is_live=is_live, **values)
-        headers = LIVE_HEADERS if is_live else HEADERS
+        """Return a response with a page; a live one has all scripts."""
+        scripts = SCRIPTS if is_live else scripts
+        text = self.text(template, scripts=scripts, **values)
+        headers = LIVE_HEADERS if scripts else HEADERS
         return Response(text, status, headers=headers, media_type=HTML)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import devices, job, jobs
+from qwicket.pages import clients, devices, job, jobs, projects, try_it
 from qwicket.pages.forms import FORM_BODY, Cookies
 from qwicket.pages.invitations import InvitationHandlers as Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
@@ -52,6 +52,9 @@ def _routes(made: Handlers) -> tuple[Route, ...]:
         *jobs.routes(made),
         *job.routes(made),
         *devices.routes(made),
+        *projects.routes(made),
+        *try_it.routes(made),
+        *clients.routes(made),
         Route("GET", "/sign-in", on.read_sign_in, _OPEN),
         Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
         Route("GET", "/provider", on.sign_in_at_provider, _OPEN),

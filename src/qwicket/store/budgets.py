@@ -113,6 +113,15 @@ class Budgets(Operations):
             ProjectUse(project, device, Use(*map(int, rest))) for project, device, *rest in found
         ]
 
+    @scan
+    def use_by_day(tx: Tx, project: str, since: int, until: int) -> dict[int, Use]:
+        """Return what a project's jobs that ended in a time have used, by the beginning of the day.
+
+        Both times are beginnings of days.
+        """
+        found = tx.all("use_by_day", project=project, since=since, until=until)
+        return {int(day): Use(*map(int, rest)) for day, *rest in found}
+
 
 def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
     """Reserve what a job needs, of all budgets of its project that apply.

@@ -74,3 +74,22 @@ from (
 inner join project on project.id = found.project
 group by project.name, found.device
 order by project.name, found.device;
+
+-- name: use_by_day
+-- What a project's jobs that ended in a time have used, by day; indexes job_ended and the primary
+-- key of deleted_use.
+select
+    found.day, cast(sum(found.jobs) as bigint), cast(sum(found.shots) as bigint),
+    cast(sum(found.us) as bigint), cast(sum(found.cost) as bigint)
+from (
+    select
+        ended_at - ended_at % 86400000 as day, count(*) as jobs, sum({used_shots}) as shots,
+        sum({used_us}) as us, sum({used_cost}) as cost
+    from job
+    where ended_at >= :since and ended_at < :until and project = :project and {has_used}
+    group by 1
+    union all
+    select day, jobs, shots, us, cost from deleted_use
+    where project = :project and day >= :since and day < :until
+) as found
+group by found.day;

@@ -1,0 +1,46 @@
+"""The pages with the lines that point each vendor's client at this server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket import snippets
+from qwicket.dialects.routing import ANY_TOKEN, Route
+from qwicket.model.errors import NotFound
+from qwicket.pages.forms import SESSION, csrf
+from qwicket.pages.rendering import OWN_SCRIPT
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+    from qwicket.pages.handlers import Handlers
+
+
+def routes(made: Handlers) -> tuple[Route, ...]:
+    """Return the routes of snippets."""
+    return (
+        Route("GET", "/clients", read_clients, ANY_TOKEN, on_error=made.to_sign_in),
+        Route("GET", "/clients/{name}", read_clients, ANY_TOKEN, on_error=made.to_sign_in),
+    )
+
+
+async def read_clients(
+    pages: Handlers,
+    actor: Actor,  # noqa: ARG001  # as all handlers
+    request: Request[None],
+) -> Response:
+    """Read a program for one of the clients, with the address of this server."""
+    name = request.path_params.get("name", "python")
+    if name not in snippets.SNIPPETS:
+        raise NotFound("There is no snippet for such a client.")
+    return pages.renderer.page(
+        "clients",
+        scripts=OWN_SCRIPT,
+        title="Clients",
+        name=name,
+        snippets=snippets.SNIPPETS,
+        program=snippets.text(name, request.server_url),
+        csrf=csrf(request.cookies[SESSION]),
+    )

@@ -1,0 +1,72 @@
+"""The pages of an account's projects: members, shares, budgets, and use by day."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.dialects.routing import ANY_TOKEN, Route
+from qwicket.model.budgets import shown
+from qwicket.pages import formats, plots
+from qwicket.pages.forms import SESSION, csrf
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+    from qwicket.pages.handlers import Handlers
+
+_DAYS: Final = 30
+_UNITS: Final = ("seconds", "jobs", "shots", "cost")
+
+
+def routes(made: Handlers) -> tuple[Route, ...]:
+    """Return the routes of projects."""
+    back = made.to_sign_in
+    return (
+        Route("GET", "/projects", read_projects, ANY_TOKEN, on_error=back),
+        Route("GET", "/projects/{name}", read_project, ANY_TOKEN, query=("show",), on_error=back),
+    )
+
+
+async def read_projects(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the account's projects with what is left of their budgets."""
+    gateway = pages.gateway
+    budgets = await gateway.budgets.of(actor)
+    return pages.renderer.page(
+        "projects",
+        title="My projects",
+        projects=[
+            (each, [state for state in budgets if state.budget.project == each.id])
+            for each in await gateway.accounts.projects(actor)
+        ],
+        csrf=csrf(request.cookies[SESSION]),
+    )
+
+
+async def read_project(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read a project: members, budgets, and what its jobs have used on the last days."""
+    gateway = pages.gateway
+    project, members = await gateway.accounts.members(actor, request.path_params["name"])
+    unit = request.query_params.get("show", _UNITS[0])
+    unit = unit if unit in _UNITS else _UNITS[0]
+    days = await gateway.budgets.daily(project, _DAYS)
+    rows = [
+        (formats.day(day), [shown(each, getattr(use, each)) for each in _UNITS])
+        for day, use in days
+    ]
+    number = _UNITS.index(unit)
+    return pages.renderer.page(
+        "project",
+        title=project.name,
+        project=project,
+        members=members,
+        budgets=[
+            each for each in await gateway.budgets.of(actor) if each.budget.project == project.id
+        ],
+        units=_UNITS,
+        unit=unit,
+        rows=rows,
+        plot=plots.histogram([(day, row[number]) for day, row in rows], None, is_log=False),
+        csrf=csrf(request.cookies[SESSION]),
+    )

@@ -1,0 +1,181 @@
+"""The page where a program is written, checked as it is typed, and run on any device."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from urllib.parse import urlencode
+
+from qwicket.dialects.routing import Route
+from qwicket.model.accounts import Scope
+from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
+from qwicket.model.jobs import Submission
+from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, csrf
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.gateway.estimates import JobEstimate
+    from qwicket.model.accounts import Actor
+    from qwicket.pages.handlers import Handlers
+
+_MAX_CHARS: Final = 100_000
+_MAX_LINK_CHARS: Final = 8_000
+"""Characters of a link: proxies and browsers accept no much longer address."""
+_FIELDS: Final = ("device", "program", "shots", "seed", "format", "output")
+
+
+class Example(NamedTuple):
+    """A program to begin with."""
+
+    title: str
+    fields: dict[str, str]
+
+
+_BELL: Final = """OPENQASM 3.0;
+include "stdgates.inc";
+qubit[2] q;
+bit[2] c;
+h q[0];
+cx q[0], q[1];
+c = measure q;
+"""
+_PHOTONS: Final = """name pair
+version 1.0
+target gaussian (shots=100)
+S2gate(1.0, 0.0) | [0, 1]
+MeasureFock() | [0, 1]
+"""
+_ATOMS: Final = """{
+  "experiment_0": {
+    "instructions": [
+      ["load", [0], [10]],
+      ["rlx", [0], [0.785]],
+      ["measure", [0], []]
+    ],
+    "num_wires": 1,
+    "shots": 100,
+    "wire_order": "sequential"
+  }
+}
+"""
+EXAMPLES: Final = {
+    "qubits": Example(
+        "qubits: a Bell pair", {"device": "simulator", "program": _BELL, "shots": "1000"}
+    ),
+    "photons": Example(
+        "photons: two squeezed modes",
+        {"device": "simulon_gaussian", "program": _PHOTONS, "shots": "100", "output": "samples"},
+    ),
+    "atoms": Example(
+        "atoms: a rotated spin",
+        {
+            "device": "singlequdit",
+            "program": _ATOMS,
+            "shots": "100",
+            "format": "qlued.singlequdit",
+            "output": "samples",
+        },
+    ),
+}
+
+
+def routes(made: Handlers) -> tuple[Route, ...]:
+    """Return the routes of the editor."""
+    write = Scope.JOBS_WRITE
+    query = (*_FIELDS, "example")
+    return (
+        Route("GET", "/try", read_editor, write, query=query, on_error=made.to_sign_in),
+        Route("POST", "/try", run_program, write, FORM_BODY),
+    )
+
+
+async def read_editor(
+    pages: Handlers,
+    actor: Actor,  # noqa: ARG001  # as all handlers
+    request: Request[None],
+) -> Response:
+    """Read the editor with the program of its address, or an example."""
+    query = request.query_params
+    example = EXAMPLES.get(query.get("example", ""), EXAMPLES["qubits"])
+    given = {name: query[name] for name in _FIELDS if name in query}
+    return await _page(pages, request, given if "program" in given else example.fields)
+
+
+async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Check a program, run it, or make a link to it."""
+    check_form(request, SESSION)
+    form = request.payload
+    fields = {name: form.get(name, "") for name in _FIELDS}
+    action = form.get("action", "check")
+    try:
+        if action == "link":
+            link = urlencode({name: value for name, value in fields.items() if value})
+            if len(link) > _MAX_LINK_CHARS:
+                raise LimitExceeded(
+                    f"program: a link has at most {_MAX_LINK_CHARS} characters.", field="program"
+                )
+            return pages.redirect(f"/try?{link}")
+        submission = _submission(fields)
+        if action == "run":
+            job = await pages.gateway.jobs.submit(actor, submission)
+            return pages.redirect(f"/jobs/{job.id}")
+        estimate = await pages.gateway.estimates.of(actor, submission)
+    except QwicketError as error:
+        return await _page(pages, request, fields, error=error)
+    return await _page(pages, request, fields, estimate=estimate)
+
+
+async def _page(
+    pages: Handlers,
+    request: Request[Any],
+    fields: dict[str, str],
+    *,
+    error: QwicketError | None = None,
+    estimate: JobEstimate | None = None,
+) -> Response:
+    # htmx shows no page with the status of an error; an unfinished program is not one.
+    is_typing = request.headers.get("hx-request") == "true"
+    return pages.renderer.page(
+        "try",
+        200 if error is None or is_typing else error.status,
+        is_live=True,
+        title="Try it",
+        fields=dict.fromkeys(_FIELDS, "") | fields,
+        examples=EXAMPLES,
+        devices=await pages.gateway.devices.of("native"),
+        error=error,
+        estimate=estimate,
+        max_chars=_MAX_CHARS,
+        csrf=csrf(request.cookies[SESSION]),
+    )
+
+
+def _submission(fields: dict[str, str]) -> Submission:
+    """Return what the fields of the editor submit.
+
+    Raises:
+        InvalidRequest: A number is malformed, or the program is empty.
+    """
+    program = fields["program"]
+    if not program.strip():
+        raise InvalidRequest("program: write a program.", field="program")
+    if len(program) > _MAX_CHARS:
+        raise LimitExceeded(f"program: at most {_MAX_CHARS} characters.", field="program")
+    seed = _number(fields["seed"], "seed") if fields["seed"] else None
+    return Submission(
+        dialect="native",
+        device=fields["device"],
+        format=fields["format"],
+        # A browser sends lines that end with CR LF.
+        source=program.replace("\r\n", "\n").encode(),
+        shots=_number(fields["shots"] or "1000", "shots"),
+        seed=seed,
+        outputs=(fields["output"] or "counts",),
+    )
+
+
+def _number(text: str, name: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) <= 19):
+        raise InvalidRequest(f"{name} must be a whole number from 0.", field=name)
+    return int(text)
