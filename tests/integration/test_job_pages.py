@@ -19,15 +19,13 @@ import numpy as np
 import pytest
 
 import qwicket
-from qwicket.clients.native import Client, Job
 from qwicket.snippets import SNIPPETS
 from support.axe import violations
 from support.browser import Page, browser
-from support.pages import TOKEN, Browser
+from support.pages import PASSWORD, TOKEN, Browser, Person, signed_in
 from support.programs import BELL
 from support.server import LiveServer
 
-PASSWORD = "correct horse"
 MOST_BYTES = 60_000
 BELL_QASM = """OPENQASM 2.0;
 include "qelib1.inc";
@@ -51,38 +49,6 @@ MARKS = (
     "\u202e{}\u2028",
 )
 PAYLOADS = [mark.format(number) for mark in MARKS for number in range(20)]
-
-
-class Person:
-    """An account with a signed-in browser that has no scripts, and a client."""
-
-    def __init__(self, server: LiveServer, name: str) -> None:
-        self.name = server.unused(name)
-        server.as_admin(lambda admin: admin.add_account(self.name, email=None, password=PASSWORD))
-        self.browser = Browser(server.url)
-        assert self.browser.sign_in(self.name, PASSWORD).status_code == 303
-        scopes = ["jobs:read", "jobs:write", "devices:read"]
-        page = self.browser.submit("/ui", "/ui/tokens", project=self.name, scope=scopes)
-        self.client: Client = qwicket.connect(server.url, TOKEN.findall(page.text)[0])
-
-    def __enter__(self) -> Person:
-        return self
-
-    def __exit__(self, *exc: object) -> None:
-        self.browser.close()
-        self.client.close()
-
-    def submit(self, program: Any = BELL, device: str = "simulator", **options: Any) -> Job:
-        job = self.client.submit(program, device, **{"shots": 100, **options})
-        job.result(timeout=60)
-        return job
-
-    def change(self, path: str, **fields: Any) -> httpx.Response:
-        return self.browser.submit("/ui/jobs", path, **fields)
-
-    def rows(self, query: str = "") -> list[str]:
-        """Return the ids of the jobs of a list."""
-        return re.findall(r'name="job" id="s(.*?)"', self.browser.get(f"/ui/jobs?{query}").text)
 
 
 @pytest.fixture
@@ -540,19 +506,6 @@ def eve(server: LiveServer) -> Iterator[Person]:
         person.submit(BELL_QASM, "qwicket_line5", name="on a twin", tags=["t"])
         person.submit(BELL_QASM, "simulator", outputs=["counts", "memory"])
         yield person
-
-
-def signed_in(page: Page, server: LiveServer, person: Person) -> None:
-    """Give the real browser the session of a person."""
-    page.call(
-        "Network.setCookie",
-        name="qwicket_session",
-        value=person.browser.cookies["qwicket_session"],
-        url=f"{server.url}/ui",
-        path="/ui",
-        httpOnly=True,
-        sameSite="Lax",
-    )
 
 
 def test_every_page_is_accessible_in_both_themes_and_on_small_screens(

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 import re
 from html import unescape
-from typing import Any
+from typing import Any, Literal
 
 import httpx
+
+import qwicket
+from qwicket.clients.native import Client, Job
+from support.browser import Page
+from support.programs import BELL
+from support.server import LiveServer
+
+PASSWORD = "correct horse"
 
 FIELD = re.compile(r'name="csrf" value="([0-9a-f]+)"')
 TOKEN = re.compile(r"qw_[A-Za-z0-9]{43}")
@@ -52,3 +60,52 @@ def error_of(response: httpx.Response) -> str:
     found = ERROR.search(response.text)
     assert found, response.text
     return unescape(found[1])
+
+
+class Person:
+    """An account with a signed-in browser that has no scripts, and a client."""
+
+    def __init__(
+        self, server: LiveServer, name: str, role: Literal["member", "admin"] = "member"
+    ) -> None:
+        self.name = server.unused(name)
+        server.as_admin(
+            lambda admin: admin.add_account(self.name, role, email=None, password=PASSWORD)
+        )
+        self.browser = Browser(server.url)
+        assert self.browser.sign_in(self.name, PASSWORD).status_code == 303
+        scopes = ["jobs:read", "jobs:write", "devices:read"]
+        page = self.browser.submit("/ui", "/ui/tokens", project=self.name, scope=scopes)
+        self.client: Client = qwicket.connect(server.url, TOKEN.findall(page.text)[0])
+
+    def __enter__(self) -> Person:
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        self.browser.close()
+        self.client.close()
+
+    def submit(self, program: Any = BELL, device: str = "simulator", **options: Any) -> Job:
+        job = self.client.submit(program, device, **{"shots": 100, **options})
+        job.result(timeout=60)
+        return job
+
+    def change(self, path: str, **fields: Any) -> httpx.Response:
+        return self.browser.submit("/ui/jobs", path, **fields)
+
+    def rows(self, query: str = "") -> list[str]:
+        """Return the ids of the jobs of a list."""
+        return re.findall(r'name="job" id="s(.*?)"', self.browser.get(f"/ui/jobs?{query}").text)
+
+
+def signed_in(page: Page, server: LiveServer, person: Person) -> None:
+    """Give the real browser the session of a person."""
+    page.call(
+        "Network.setCookie",
+        name="qwicket_session",
+        value=person.browser.cookies["qwicket_session"],
+        url=f"{server.url}/ui",
+        path="/ui",
+        httpOnly=True,
+        sameSite="Lax",
+    )

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.job_admin import AnyJob
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.reservations import ReservationAdmin
-    from qwicket.model.jobs import JobQuery
+    from qwicket.model.jobs import JobQuery, Runner
     from qwicket.store.audit import Entry, Verification
 
 _MAX_REASON_CHARS: Final = 200
@@ -126,6 +126,10 @@ class Admin(AccountAdmin, JobAdmin):
             )
             for device in await devices.all()
         ]
+
+    async def runners(self) -> list[Runner]:
+        """Return the processes that claim jobs and are alive: servers, agents, pilots, scalers."""
+        return await self._store.leases.runners()
 
     @cached_property
     def invitations(self) -> InvitationAdmin:

@@ -74,6 +74,10 @@ class Handlers:
         """Read the style sheet."""
         return self.renderer.style.response(request.headers.get("accept-encoding", ""))
 
+    async def read_icon(self, request: Request[None]) -> Response:
+        """Read the icon."""
+        return self.renderer.icon.response(request.headers.get("accept-encoding", ""))
+
     async def read_script(self, request: Request[None]) -> Response:
         """Read a script."""
         file = self.renderer.script(request.path_params["name"])

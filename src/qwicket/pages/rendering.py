@@ -84,6 +84,7 @@ class Renderer:
         )
         self._templates.filters |= formats.FILTERS
         self.style = File("style.css", "text/css; charset=utf-8")
+        self.icon = File("icon.svg", "image/svg+xml")
         self._scripts = {
             name: File(f"scripts/{name}", "text/javascript; charset=utf-8") for name in SCRIPTS
         }

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import clients, devices, job, jobs, projects, try_it
+from qwicket.pages import administration, clients, devices, job, jobs, projects, try_it
 from qwicket.pages.forms import FORM_BODY, Cookies
 from qwicket.pages.invitations import InvitationHandlers as Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
@@ -48,6 +48,7 @@ def _routes(made: Handlers) -> tuple[Route, ...]:
             for path in ("", "/")
         ),
         Route("GET", "/style.css", on.read_style, _OPEN),
+        Route("GET", "/icon.svg", on.read_icon, _OPEN),
         Route("GET", "/scripts/{name}", on.read_script, _OPEN),
         *jobs.routes(made),
         *job.routes(made),
@@ -55,6 +56,7 @@ def _routes(made: Handlers) -> tuple[Route, ...]:
         *projects.routes(made),
         *try_it.routes(made),
         *clients.routes(made),
+        *administration.routes(made),
         Route("GET", "/sign-in", on.read_sign_in, _OPEN),
         Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
         Route("GET", "/provider", on.sign_in_at_provider, _OPEN),

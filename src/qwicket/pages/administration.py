@@ -1,0 +1,52 @@
+"""The routes of administrators' pages. What they do is imported with the first request to one."""
+
+from __future__ import annotations
+
+import asyncio
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.dialects.routing import Route
+from qwicket.model.accounts import Scope
+from qwicket.pages.forms import FORM_BODY, Form
+
+if TYPE_CHECKING:
+    from starlette.responses import Response
+
+    from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
+    from qwicket.pages.handlers import Handlers
+
+_PAGES: Final = "qwicket.pages.admin"
+_FILTERS: Final = ("account", "project", "device", "state", "tag", "name", "before")
+
+
+def routes(made: Handlers) -> tuple[Route, ...]:
+    """Return the routes of administrators' pages."""
+    admin, back = Scope.ADMIN, made.to_sign_in
+    return (
+        Route("GET", "/admin", read_overview, admin, on_error=back),
+        Route("GET", "/admin/{section}", read_section, admin, query=_FILTERS, on_error=back),
+        Route("POST", "/admin/{section}", act, admin, FORM_BODY),
+    )
+
+
+async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read who is alive, what runs where, and the limits in force."""
+    return await _do("read_overview", pages, actor, request)
+
+
+async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
+    """Read the rows of a section."""
+    return await _do("read_section", pages, actor, request)
+
+
+async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+    """Do an action of a section."""
+    return await _do("act", pages, actor, request)
+
+
+async def _do(name: str, pages: Handlers, actor: Actor, request: Request[Any]) -> Response:
+    module = await asyncio.to_thread(import_module, _PAGES)
+    response: Response = await getattr(module, name)(pages, actor, request)
+    return response
