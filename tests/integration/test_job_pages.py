@@ -14,7 +14,6 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
 
@@ -538,6 +537,21 @@ def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
         )
         assert [each for each in page.complaints if "404" not in each] == [], where
     assert wrong == []
+
+
+def test_no_page_has_code_in_it_and_scripts_are_the_servers_own(eve: Person) -> None:
+    paths = ["/ui/jobs", "/ui/devices", "/ui/devices/qwicket_line5", "/ui/projects", "/ui/try"]
+    for path in [*paths, "/ui/clients", *(f"/ui/jobs/{job}" for job in eve.rows())]:
+        response = eve.browser.get(path)
+        policy = dict(
+            each.strip().partition(" ")[::2]
+            for each in response.headers["content-security-policy"].split(";")
+        )
+        assert policy["default-src"] == policy["frame-ancestors"] == "'none'", path
+        assert {policy.get("script-src", ""), policy["style-src"]} <= {"", "'self'"}, path
+        assert not re.search(r"<script(?! src=)|<style|\sstyle=|\son\w+=", response.text), path
+    for name in ("none", "../style.css", "LICENSE-htmx"):
+        assert eve.browser.get(f"/ui/scripts/{name}").status_code == 404
 
 
 def test_pages_are_small(server: LiveServer, eve: Person) -> None:
