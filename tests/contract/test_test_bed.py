@@ -2,69 +2,18 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import get_args
 
 import msgspec
 import pytest
 
-from contract.environments import interpreter
 from qwicket import testing
 from qwicket.testing import Cloud
 from qwicket.testing.values import FaultKind, ScenarioKind
-from support import leftovers
+from support.bed_client import CLIENTS, BedClient
 
-CLIENTS = {  # name of the client for `cloud.env`, its environment, and the dialect it speaks
-    "ionq": ("cirq-ionq", "ionq/cirq_ionq_1_7", "ionq"),
-    "ibm": ("qiskit-ibm-runtime", "ibm/qiskit_ibm_runtime_0_51", "ibm-platform"),
-    "qbraid": ("qbraid", "qbraid/qbraid_0_13", "qbraid"),
-}
-TESTS = Path(__file__).parents[1]
 pytestmark = [pytest.mark.vendor, pytest.mark.timeout(600)]
-
-
-class Answer(msgspec.Struct):
-    counts: dict[str, int] | None
-    error: str
-
-
-class Client:
-    """An unmodified client in a process of its own, which runs one job for each call."""
-
-    def __init__(self, name: str, cloud: Cloud, folder: Path) -> None:
-        client, suite, self.dialect = CLIENTS[name]
-        self._log = (folder / f"{name}.log").open("wb")
-        env = {**leftovers.marks(), **cloud.env(client), "HOME": str(folder)}
-        self._process = subprocess.Popen(
-            [interpreter(suite), TESTS / "support" / "bed_clients" / f"bell_{name}.py"],
-            env={**env, "PATH": os.environ["PATH"], "PYTHONPATH": str(TESTS)},
-            cwd=folder,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-        )
-        self._is_ready = False
-
-    def run(self) -> Answer:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        if not self._is_ready:
-            assert self._process.stdout.readline() == b"ready\n"
-            self._is_ready = True
-        self._process.stdin.write(b"run\n")
-        self._process.stdin.flush()
-        return msgspec.json.decode(self._process.stdout.readline(), type=Answer)
-
-    def close(self) -> None:
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        self._process.stdin.close()
-        self._process.wait(30)
-        self._process.stdout.close()
-        self._log.close()
 
 
 @pytest.fixture(scope="module")
@@ -76,22 +25,22 @@ def bed() -> Iterator[Cloud]:
 @pytest.fixture(scope="module", params=CLIENTS)
 def process(
     request: pytest.FixtureRequest, bed: Cloud, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Client]:
+) -> Iterator[BedClient]:
     bed.reset()
-    made = Client(request.param, bed, tmp_path_factory.mktemp(request.param))
+    made = BedClient(request.param, bed, tmp_path_factory.mktemp(request.param))
     made.run()  # once, so that the client has signed in and knows the device
     yield made
     made.close()
 
 
 @pytest.fixture
-def client(process: Client, bed: Cloud) -> Client:
+def client(process: BedClient, bed: Cloud) -> BedClient:
     bed.reset()
     return process
 
 
-def test_a_client_runs_a_job_and_the_journal_has_no_token(client: Client, bed: Cloud) -> None:
-    answer = client.run()
+def test_a_client_runs_a_job_and_the_journal_has_no_token(client: BedClient, bed: Cloud) -> None:
+    answer = client.answer()
     assert answer.counts is not None, answer.error
     assert answer.counts.keys() == {"00", "11"}
     entries = bed.requests(dialect=client.dialect)
@@ -104,27 +53,27 @@ def test_a_client_runs_a_job_and_the_journal_has_no_token(client: Client, bed: C
 
 @pytest.mark.parametrize("kind", get_args(FaultKind))
 def test_a_fault_strikes_one_request_of_a_client(
-    kind: FaultKind, client: Client, bed: Cloud
+    kind: FaultKind, client: BedClient, bed: Cloud
 ) -> None:
     bed.fault(kind, method="GET", path="*jobs/*", times=1, seconds=0.1 if kind == "delay" else 0.0)
     bed.fault("throttle", bytes_per_s=10**9, dialect="none")  # is for nobody
-    client.run()
+    client.answer()
     struck = bed.assert_one(fault=kind)
     assert struck.method == "GET"
     assert struck.dialect == client.dialect
     assert not bed.requests(fault="throttle") or kind == "throttle"
 
 
-def test_a_refusal_has_the_body_that_the_client_reads(client: Client, bed: Cloud) -> None:
+def test_a_refusal_has_the_body_that_the_client_reads(client: BedClient, bed: Cloud) -> None:
     bed.fault("status", status=400, message="The trap is warm.", method="POST", path="*jobs*")
-    answer = client.run()
+    answer = client.answer()
     assert "The trap is warm." in answer.error
     assert not [each for each in bed.requests() if each.created]
 
 
-def test_a_job_whose_answer_is_lost_is_stored(client: Client, bed: Cloud) -> None:
+def test_a_job_whose_answer_is_lost_is_stored(client: BedClient, bed: Cloud) -> None:
     bed.fault("lost_answer", method="POST", path="*jobs*", times=1)
-    client.run()
+    client.answer()
     lost = bed.assert_one(fault="lost_answer")
     assert lost.status == 0
     assert len(lost.created) == 1
@@ -132,38 +81,38 @@ def test_a_job_whose_answer_is_lost_is_stored(client: Client, bed: Cloud) -> Non
 
 @pytest.mark.parametrize("kind", get_args(ScenarioKind))
 def test_a_scenario_decides_what_a_client_sees(
-    kind: ScenarioKind, client: Client, bed: Cloud
+    kind: ScenarioKind, client: BedClient, bed: Cloud
 ) -> None:
     text = "The fridge is warm."
     match kind:
         case "counts":
             # One outcome, because some clients draw shots from the probabilities.
             bed.scenario("counts", counts={"11": 100})
-            assert client.run().counts == {"11": 100}
+            assert client.answer().counts == {"11": 100}
         case "fail":
             bed.scenario("fail", message=text)
-            answer = client.run()
+            answer = client.answer()
             assert answer.counts is None
             assert any(text in each.answer for each in bed.requests(dialect=client.dialect))
         case "refuse":
             bed.scenario("refuse", code="invalid_request", message=text)
-            assert text in client.run().error
+            assert text in client.answer().error
         case "cancel":
             bed.scenario("cancel")
-            assert client.run().counts is None
+            assert client.answer().counts is None
             assert any("cancel" in each.answer.lower() for each in bed.requests())
         case "stay_queued":
             bed.scenario("stay_queued", polls=3)
-            assert client.run().counts is not None
+            assert client.answer().counts is not None
             (job,) = next(each.jobs for each in bed.requests() if each.created)
             assert len([each for each in bed.requests(method="GET") if job in each.jobs]) >= 3
         case "slow":
             bed.scenario("slow", seconds=0.5)
-            assert client.run().counts is not None
+            assert client.answer().counts is not None
             journal = bed.journal()
             made = next(each for each in journal.exchanges if each.created)
             assert journal.ended[made.created[0]] - made.at >= 0.5
         case "partial":
             bed.scenario("partial", parts=(0,), message=text)
-            assert client.run().counts is None
-    assert client.run().counts is not None  # it was for one job
+            assert client.answer().counts is None
+    assert client.answer().counts is not None  # it was for one job
