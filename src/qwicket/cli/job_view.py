@@ -21,6 +21,8 @@ def state_text(job: JobBody) -> str:
     texts = [sanitized(job.state)]
     if job.held_by is not None:
         texts.append("held" if job.held_by == "owner" else "held by an administrator")
+    if job.results_at is not None:
+        texts.append(f"result not before {sanitized(job.results_at)[:16].replace('T', ' ')} UTC")
     if job.queue is not None:
         texts.append(f"position {job.queue.position:,}")
         if starts := start_text(job.queue):

@@ -46,6 +46,11 @@ _HEADINGS = ("id", "device", "from", "until", "for", "what", "reason")
     help="Exam: only tokens of the projects may submit, and each account has at most N jobs"
     " waiting on the device.",
 )
+@click.option(
+    "--withhold-results",
+    is_flag=True,
+    help="With --exam: show results of jobs that are submitted in the exam only after its end.",
+)
 @click.option("--reason", default="", help="Reason, which users see.")
 @json_flag
 @options.administration
@@ -56,6 +61,7 @@ def reserve(
     slots: int | None,
     exclusive: bool,
     exam: int | None,
+    withhold_results: bool,
     reason: str,
     as_json: bool,
     admin: Administration,
@@ -74,6 +80,7 @@ def reserve(
         exclusive=exclusive,
         drain_s=window.drain_s,
         exam_waiting=exam,
+        withhold_results=withhold_results,
         reason=reason,
     )
     made = admin.post("reservations", body=body, of=schema.ReservationBody)
@@ -109,6 +116,7 @@ def _cells(of: schema.ReservationBody) -> tuple[str, ...]:
     what += ["exclusive"] * of.exclusive
     if of.exam_waiting is not None:
         what.append(f"exam, {of.exam_waiting:,} waiting")
+    what += ["results withheld"] * of.withhold_results
     if of.series is not None:
         what.append("weekly")
     return (

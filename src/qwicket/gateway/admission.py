@@ -104,7 +104,7 @@ class Admission:
         """
         device, calibration, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
-        exam_waiting = await self._check_exam(actor, device, exam) if exam else None
+        of_exam = await self._check_exam(actor, device, exam) if exam else {}
         try:
             try:
                 new = await self._checked(actor, submission, device, calibration)
@@ -112,7 +112,7 @@ class Admission:
                 if not await self.update_memory():
                     raise
                 new = await self._checked(actor, submission, device, calibration)
-            return structs.replace(new, exam_waiting=exam_waiting) if exam_waiting else new
+            return structs.replace(new, **of_exam) if of_exam else new
         except (InvalidRequest, LimitExceeded) as refusal:
             if not keep_refused:
                 raise
@@ -286,7 +286,7 @@ class Admission:
             raise device_off(device.name, status)
         return device, calibration, exam
 
-    async def _check_exam(self, actor: Actor, device: Device, exam: str) -> int | None:
+    async def _check_exam(self, actor: Actor, device: Device, exam: str) -> dict[str, int | None]:
         from qwicket.gateway.reservations import check_exam  # late: few servers have exams
 
         return await check_exam(self._store, actor, device.name, exam, self._now_ms())

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 
 from qwicket.model.accounts import Scope
-from qwicket.model.errors import Forbidden, LimitExceeded, NotFound
+from qwicket.model.errors import Conflict, Forbidden, LimitExceeded, NotFound
 from qwicket.model.ids import parse_id
 
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.job_waiter import JobWaiter
     from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
     from qwicket.store import Store
 
@@ -55,7 +56,7 @@ class Bulk:
             Forbidden: One of them belongs to another account; none was cancelled.
             LimitExceeded: There are too many.
         """
-        jobs = await self._own(actor, ids, dialect, "cancel")
+        jobs = [job.id for job in await self._own(actor, ids, dialect, "cancel")]
         after = await self._store.jobs.cancel_all(jobs, actor=actor.account, now=self._now_ms())
         ending = [job.id for job in after if not job.state.is_final]
         if wait_s:
@@ -73,12 +74,15 @@ class Bulk:
             Conflict: One of them has not ended.
             LimitExceeded: There are too many.
         """
-        await self._store.jobs.delete_all(await self._own(actor, ids, dialect, "delete"))
+        jobs = await self._own(actor, ids, dialect, "delete")
+        if not all(job.state.is_final for job in jobs):
+            raise Conflict("Only jobs that have ended can be deleted.")
+        await self._store.jobs.delete_all([job.id for job in jobs])
 
     async def _own(
         self, actor: Actor, ids: Sequence[str], dialect: str | None, verb: str
-    ) -> list[str]:
-        """Return the ids of jobs that this actor may change, each once."""
+    ) -> list[Job]:
+        """Return jobs that this actor may change, each once."""
         actor.require(Scope.JOBS_WRITE)
         maximum = self._limits.requests.list_page
         if len(ids) > maximum:
@@ -93,4 +97,4 @@ class Bulk:
             raise NotFound("There is no such job.")
         if any(job.account != actor.account for job in found):
             raise Forbidden(f"Only the account that submitted a job may {verb} it.")
-        return jobs
+        return found

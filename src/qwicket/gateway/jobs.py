@@ -337,6 +337,8 @@ class Jobs:
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "delete")
+        if not job.state.is_final:  # also one whose results are withheld
+            raise Conflict("Only a job that has ended can be deleted.")
         await self._store.delete(job.id)
 
     async def own(self, actor: Actor, id_text: str, dialect: str | None, verb: str) -> Job:

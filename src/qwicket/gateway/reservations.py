@@ -87,6 +87,7 @@ class ReservationAdmin:
         is_exclusive: bool = False,
         drain_s: int | None = None,
         waiting_limit: int | None = None,
+        withholds_results: bool = False,
         reason: str = "",
     ) -> Window:
         """Reserve a device, or some of its slots, for projects.
@@ -100,6 +101,7 @@ class ReservationAdmin:
             is_exclusive: Whether it includes the other devices that use the same workers.
             drain_s: Seconds before the begin in which no job of another project starts.
             waiting_limit: Limit on waiting jobs of each account, which makes it an exam.
+            withholds_results: Whether results of the exam's jobs are shown only after its end.
             reason: Text for all users.
 
         Raises:
@@ -113,6 +115,8 @@ class ReservationAdmin:
             raise _invalid("exclusive", f"{device} shares its slots with no other device")
         _check_number("slots", slots, 1, MAX_SLOTS)
         _check_number("exam_waiting", waiting_limit, 1, MAX_SLOTS)
+        if withholds_results and waiting_limit is None:
+            raise _invalid("withhold_results", "needs exam_waiting: only exams withhold results")
         names = tuple(dict.fromkeys(projects))
         _check_number("the number of projects", len(names), 1, MAX_PROJECTS, field="projects")
         devices: tuple[str, ...] = (device,)
@@ -125,6 +129,7 @@ class ReservationAdmin:
             slots=slots,
             is_exclusive=is_exclusive,
             waiting_limit=waiting_limit,
+            withholds_results=withholds_results,
             devices=devices,
         )
         (made,) = await self._store.reservations.add([new], names)
@@ -185,12 +190,15 @@ class ReservationAdmin:
         ]
 
     async def remove(self, reservation: str, *, with_series: bool = False) -> None:
-        """Remove a window, or all of its weekly series.
+        """Remove a window, or all of its weekly series. Withheld results are shown at once.
 
         Raises:
             NotFound: There is no such window.
         """
-        await self._store.reservations.remove(reservation, with_series=with_series)
+        now = self._now_ms()
+        await self._store.reservations.remove(reservation, now, with_series=with_series)
+        while await self._store.maintenance.release_results(now):
+            pass
 
     async def _device(self, name: str) -> Device:
         found = None if "\0" in name else await self._store.devices.get(name)
@@ -254,22 +262,25 @@ async def waiting_reason(store: Store, found: Iterable[Reservation], job: Job, n
     return ""
 
 
-async def check_exam(store: Store, actor: Actor, device: str, exam: str, now: int) -> int | None:
-    """Return the limit on an account's waiting jobs in an exam; None if it is over or removed.
+async def check_exam(
+    store: Store, actor: Actor, device: str, exam: str, now: int
+) -> dict[str, int | None]:
+    """Return what an exam sets of a new job; nothing if it is over or removed.
 
     Raises:
         Forbidden: The actor's project has no part in it.
     """
     found = await store.reservations.get(exam)
     if found is None or not found.is_active(now):
-        return None
+        return {}
     if not found.permits(actor.project):
         raise Forbidden(
             f"The device {device} is reserved for an exam until {_time(found.until_at)}, and only"
             " tokens of the exam's project may submit to it.",
             field="device",
         )
-    return found.waiting_limit
+    withheld_until = found.until_at if found.withholds_results else None
+    return {"exam_waiting": found.waiting_limit, "withheld_until": withheld_until}
 
 
 def _weeks_later(at_ms: int, weeks: int, zone: ZoneInfo) -> int:

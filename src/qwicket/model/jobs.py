@@ -58,7 +58,8 @@ class Job(msgspec.Struct, frozen=True):
 
     `bill` is JSON (see `budgets.Bill`), and only there if the job has reserved something or its
     device has a cost. `cost` is in millionths of a credit, and estimated until the job ends.
-    `held_by` says who keeps a waiting job from starting, if anyone does.
+    `held_by` says who keeps a waiting job from starting, if anyone does. Results are not shown
+    while `withheld_until` is set: the end of an exam, in Unix ms, which is removed after that time.
     """
 
     id: str
@@ -94,6 +95,12 @@ class Job(msgspec.Struct, frozen=True):
     bill: str | None = None
     cost: int | None = None
     held_by: Holder | None = None
+    withheld_until: int | None = None
+
+    @property
+    def is_withheld(self) -> bool:
+        """Return whether the job has completed and is shown as running until an exam ends."""
+        return self.withheld_until is not None and self.state is JobState.COMPLETED
 
     @property
     def is_held(self) -> bool:
@@ -113,7 +120,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     later; failed (`error` set) if its dialect requires a 2xx for invalid programs. It is `express`
     if it is short and small enough for an express slot. `cost` is the formula of its device. A dry
     run uses nothing of any budget. In an exam it is refused if the account has `exam_waiting` jobs
-    waiting on the device.
+    waiting on the device, and its results may be withheld until a time (Unix ms).
     """
 
     id: str
@@ -150,6 +157,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     idempotency_key: str | None = None
     digest: bytes = b""
     exam_waiting: int | None = None
+    withheld_until: int | None = None
 
 
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):

@@ -40,6 +40,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         is_exclusive: Whether it includes the other devices that use the same workers.
         waiting_limit: Limit on the waiting jobs of each account in an exam, to which only members
             of the projects may submit; None for other reservations.
+        withholds_results: Whether results of an exam's jobs are shown only after its end.
         reason: Text for all users; may be empty.
         series: Id that the windows of a weekly series share.
         created_at: Time of its creation.
@@ -57,6 +58,7 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
     slots: int | None
     is_exclusive: bool
     waiting_limit: int | None
+    withholds_results: bool = False
     reason: str
     series: str | None
     created_at: int

@@ -71,6 +71,7 @@ class MaintenanceLoop:
         await maintenance.delete_expired_keys(self._now_ms())
         await maintenance.revoke_expired_tokens(self._now_ms())
         await maintenance.delete_expired_shares(self._now_ms())
+        await _until_done(lambda: maintenance.release_results(self._now_ms()))
         await maintenance.delete_ended_reservations(self._now_ms() - _KEEP_RESERVATIONS_MS)
         await maintenance.delete_refusals(self._now_ms() - _KEEP_REFUSALS_MS)
         gone = self._now_ms() - 1000 * RESTORABLE_S

@@ -130,6 +130,8 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         queued_at: Time when it entered the queue.
         started_at: Time of its last start.
         ended_at: Time of its end.
+        results_at: End of the exam until which the job is shown as running and its results are
+            withheld; null for other jobs.
         error: Reason of its failure.
         queue: Position in the queue, while it waits and is not held.
         progress: Progress that a lab's agent reports, while it runs.
@@ -156,6 +158,7 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
     queued_at: str | None = None
     started_at: str | None = None
     ended_at: str | None = None
+    results_at: str | None = None
     error: ErrorBody | None = None
     queue: QueueBody | None = None
     progress: ProgressBody | None = None

@@ -30,6 +30,8 @@ class NewReservationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
             estimate; null for 10 s, on devices of labs 60 s.
         exam_waiting: Makes it an exam, in which only the projects' tokens may submit: limit on the
             waiting jobs of each account.
+        withhold_results: Whether jobs that are submitted in the exam are shown as running until it
+            ends, and their results only then.
         reason: Text for all users.
     """
 
@@ -41,6 +43,7 @@ class NewReservationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     exclusive: bool = False
     drain_s: Drain | None = None
     exam_waiting: Count | None = None
+    withhold_results: bool = False
     reason: Line = ""
 
 
@@ -82,6 +85,7 @@ class ReservationBody(ResponsePart, frozen=True, kw_only=True):
         exclusive: Whether it includes the other devices that use the same workers.
         drain_s: Seconds before the begin in which no job of others starts, whatever its estimate.
         exam_waiting: Limit on the waiting jobs of each account in an exam; null if it is no exam.
+        withhold_results: Whether results of an exam's jobs are shown only after its end.
         reason: Text for all users.
         series: Id of the weekly series; null for a single window.
     """
@@ -97,6 +101,7 @@ class ReservationBody(ResponsePart, frozen=True, kw_only=True):
     exclusive: bool = False
     drain_s: float = 0.0
     exam_waiting: int | None = None
+    withhold_results: bool = False
     reason: str = ""
     series: str | None = None
 

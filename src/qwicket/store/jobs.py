@@ -486,9 +486,15 @@ class Jobs(Operations):
 def record(
     tx: Tx, row: Row, *, is_renamed: bool = False, results: Sequence[PartResult] | None = None
 ) -> Job:
-    """Return a written row as a job, and publish the change with small results."""
+    """Return a written row as a job, and publish the change with small results.
+
+    Of a job whose results are withheld, readers must read the row that is shown to them.
+    """
     job = rows.job(row)
-    tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed, results))
+    if job.is_withheld:
+        tx.changed(Changed(job.id, job.version, JobState.RUNNING, job.device))
+    else:
+        tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed, results))
     return job
 
 

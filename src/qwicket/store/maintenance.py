@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.model.failures import Failure
 from qwicket.store import shares
-from qwicket.store.jobs import KEY_LIFE_MS, Jobs
+from qwicket.store.jobs import KEY_LIFE_MS, Jobs, record
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 
 if TYPE_CHECKING:
@@ -72,6 +72,18 @@ class Maintenance(Operations):
         for (job,) in old:
             Jobs.delete(tx, job)
         return len(old)
+
+    async def release_results(self, now: int) -> int:
+        """Show results that were withheld until a time; return the number, at most `_BATCH`."""
+        is_due = await self._is_due("job_withheld_due", now=now, limit=1)
+        return await self._release_results(now) if is_due else 0
+
+    @write
+    def _release_results(tx: Tx, now: int) -> int:
+        due = tx.all("job_withheld_due", now=now, limit=_BATCH)
+        for (job,) in due:
+            record(tx, tx.all("job_release_results", job=job, now_us=1000 * now)[0])
+        return len(due)
 
     async def delete_expired_shares(self, now: int) -> int:
         """Delete the links to jobs that have expired; return their number."""

@@ -7,7 +7,7 @@ stores holds at all servers on the database from its commit on.
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from msgspec import structs
 
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.store.database import Row, Tx
+
+_FLAGS: Final = ("is_exclusive", "withholds_results")
 
 
 class Reservations(Operations):
@@ -69,14 +71,16 @@ class Reservations(Operations):
         return sorted(name for (name,) in found)
 
     @write
-    def remove(tx: Tx, reservation: str, *, with_series: bool = False) -> None:
-        """Delete a window, or all of its weekly series.
+    def remove(tx: Tx, reservation: str, now: int, *, with_series: bool = False) -> None:
+        """Delete a window, or all of its weekly series. It withholds no results any longer.
 
         Raises:
             NotFound: There is no such window.
         """
         detail = f"There is no reservation or maintenance window {reservation}."
         found = existing(tx.one("reservation_get", id=reservation), detail)
+        if found[RESERVATION_COLUMNS.index("withholds_results")]:
+            tx.run("reservation_release_results", id=reservation, now=now)
         series = found[RESERVATION_COLUMNS.index("series")]
         if with_series and series is not None:
             tx.run("reservation_delete_series", series=series)
@@ -102,7 +106,8 @@ def _add(tx: Tx, new: Reservation) -> Reservation:
         for device in new.devices:
             _check_overlap(tx, new, device)
     columns = {name: getattr(new, name) for name in RESERVATION_COLUMNS}
-    tx.run("reservation_add", **columns | {"is_exclusive": int(new.is_exclusive)})
+    flags = {name: int(columns[name]) for name in _FLAGS}
+    tx.run("reservation_add", **columns | flags)
     for device in new.devices:
         tx.run("reservation_device_add", device=device, until_at=new.until_at, reservation=new.id)
     for project in new.projects:
@@ -124,7 +129,7 @@ def _check_overlap(tx: Tx, new: Reservation, device: str) -> None:
 
 def _reservation(tx: Tx, row: Row) -> Reservation:
     values = dict(zip(RESERVATION_COLUMNS, row, strict=True))
-    values["is_exclusive"] = bool(values["is_exclusive"])
+    values |= {name: bool(values[name]) for name in _FLAGS}
     made = Reservation(**values, devices=(values["device"],))
     if made.is_exclusive:
         devices = tx.all("reservation_devices", id=made.id)

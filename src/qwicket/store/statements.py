@@ -25,9 +25,16 @@ if TYPE_CHECKING:
 _NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 RESERVATION_COLUMNS: Final = (
     *("id", "kind", "device", "agent_device", "from_at", "until_at", "drain_ms", "slots"),
-    *("is_exclusive", "waiting_limit", "reason", "series", "created_at"),
+    *("is_exclusive", "waiting_limit", "withholds_results", "reason", "series", "created_at"),
 )
 """Fields of a reservation that are columns. Its struct is imported only where there are any."""
+_JOB_FIELDS: Final = Job.__struct_fields__
+_WITHHELD: Final = "(job.withheld_until is not null and job.state = 'completed')"
+_SHOWN: Final = {
+    "state": f"case when {_WITHHELD} then 'running' else job.state end",
+    "ended_at": f"case when {_WITHHELD} then null else job.ended_at end",
+}
+"""Columns of a job as readers see it: one whose results are withheld still runs for them."""
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -111,8 +118,10 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     # A job that ran once is displayed as running until it ends, even while it is queued again.
     fills["shown_state"] = (
         "case when job.state = 'queued' and started_at is not null then 'running'"
-        " else job.state end"
+        f" when {_WITHHELD} then 'running' else job.state end"
     )
+    fills["is_withheld"] = _WITHHELD
+    fills["shown_job"] = ", ".join(_SHOWN.get(name, f'job."{name}"') for name in _JOB_FIELDS)
     # Devices of a token. Names cannot contain `|` (see model/devices.py).
     fills["allowed"] = (
         "(cast(:devices as text) is null"

@@ -105,7 +105,7 @@ CONTRACT: Final = {
     "uninvite": ADMIN,
     "reserve": ADMIN
     | WINDOW
-    | {"--project", "--slots", "--exclusive", "--exam", "--reason", "--json"},
+    | {"--project", "--slots", "--exclusive", "--exam", "--withhold-results", "--reason", "--json"},
     "reservations": ADMIN | {"--json"},
     "unreserve": ADMIN | {"--series"},
     "submit": REMOTE

@@ -7,11 +7,12 @@ from typing import Any
 
 import pytest
 
+from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, NotFound, TooManyRequests
 from qwicket.model.jobs import Lease, Runner
 from qwicket.model.states import JobState
-from qwicket.store import Store
+from qwicket.store import Changed, Store
 from qwicket.store.sqlite import SQLite
 from support.reservations import BEGIN, END, HOUR, reserve, window
 from support.stores import NOW, add_job, execute, make_token, new_job, stored
@@ -252,10 +253,10 @@ async def test_a_removed_reservation_keeps_nothing_from_starting(
     made = await reserve(store, "ada")
     job = await add_job(store, bob)
     assert await started(store, BEGIN) == []
-    await store.reservations.remove(made.id)
+    await store.reservations.remove(made.id, NOW)
     assert await started(store, BEGIN) == [job.id]
     with pytest.raises(NotFound, match=made.id):
-        await store.reservations.remove(made.id)
+        await store.reservations.remove(made.id, NOW)
     rows = await store._database.write(lambda tx: execute(tx, "select * from reservation_device"))
     assert rows == []
 
@@ -266,10 +267,10 @@ async def test_a_series_is_removed_as_a_whole_or_one_by_one(store: Store) -> Non
         for n in range(3)
     ]
     first, *_ = await store.reservations.add(new, [])
-    await store.reservations.remove(first.id)
+    await store.reservations.remove(first.id, NOW)
     left = await store.reservations.all(NOW)
     assert len(left) == 2
-    await store.reservations.remove(left[0].id, with_series=True)
+    await store.reservations.remove(left[0].id, NOW, with_series=True)
     assert await store.reservations.all(NOW) == []
 
 
@@ -284,6 +285,41 @@ async def test_an_upload_counts_in_an_exam_when_its_program_is_complete(
     assert (await stored(store, draft)).state is JobState.DRAFT
     await store.jobs.cancel(waiting.id, actor=ada.account, now=NOW)
     assert (await store.jobs.admit(draft.id, ready)).state is JobState.QUEUED
+
+
+async def test_a_withheld_job_runs_for_its_readers_until_maintenance_releases_it(
+    store: Store, ada: Token, runner: str
+) -> None:
+    job = await add_job(store, ada, withheld_until=END)
+    (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    published: list[Changed] = []
+    stop = store.changes.listen(published.append)
+    result = RunResult((Encoded(b"body", b"sha"),), 0.1)
+    ended = await store.leases.finish(assignment.lease, result, NOW + 5)
+    assert (ended.state, ended.ended_at) == (JobState.COMPLETED, NOW + 5)
+    shown = await stored(store, job)
+    assert (shown.state, shown.ended_at) == (JobState.RUNNING, None)
+    assert await store.maintenance.release_results(END - 1) == 0
+    assert await store.maintenance.release_results(END) == 1
+    assert await store.maintenance.release_results(END) == 0
+    stop()
+    shown = await stored(store, job)
+    assert (shown.state, shown.ended_at) == (JobState.COMPLETED, NOW + 5)
+    assert (shown.version, shown.withheld_until) == (ended.version + 1, None)
+    await asyncio.sleep(0)
+    assert [(each.state, each.row, each.results) for each in published] == [
+        (JobState.RUNNING, None, None),
+        (JobState.COMPLETED, shown, None),
+    ]
+
+
+async def test_an_exam_that_is_removed_withholds_nothing_longer(store: Store, ada: Token) -> None:
+    made = await reserve(store, "ada", waiting_limit=5, withholds_results=True)
+    job = await add_job(store, ada, withheld_until=END)
+    other = await add_job(store, ada, device="clifford", withheld_until=END)
+    await store.reservations.remove(made.id, NOW + 1)
+    assert (await stored(store, job)).withheld_until == NOW + 1
+    assert (await stored(store, other)).withheld_until == END
 
 
 async def test_windows_that_ended_are_deleted_by_maintenance(store: Store, ada: Token) -> None:
@@ -302,6 +338,6 @@ async def test_a_reservation_of_one_server_counts_at_once_at_the_others(
     job = await add_job(store, bob)
     made = await reserve(other, "ada", from_at=NOW)
     assert await started(store, NOW) == []
-    await other.reservations.remove(made.id)
+    await other.reservations.remove(made.id, NOW)
     assert await started(store, NOW) == [job.id]
     await other.close()

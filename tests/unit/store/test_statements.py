@@ -20,6 +20,16 @@ def test_every_statement_is_used_and_every_name_exists() -> None:
     assert used == set(SQL)
 
 
+def test_every_list_and_look_up_withholds_the_results_of_an_exam() -> None:
+    """Only runners and maintenance read jobs as they are."""
+    raw = {
+        name
+        for name, text in SQL.items()
+        if text.startswith("select") and 'job."withheld_until"' in text and 'job."state"' in text
+    }
+    assert raw == {"job_of_lease", "job_unattended"}
+
+
 def test_no_brace_is_left_unfilled() -> None:
     assert not [name for name, text in SQL.items() if "{" in text or "}" in text]
 

@@ -125,6 +125,7 @@ def job(
         queued_at=time(job.queued_at),
         started_at=time(job.started_at),
         ended_at=time(job.ended_at),
+        results_at=None if job.state.is_final else time(job.withheld_until),
         error=error,
         queue=queue,
         progress=schema.jobs.ProgressBody(progress.done, progress.text) if progress else None,

@@ -29,7 +29,7 @@ order by job_share.id;
 
 -- name: job_share_by_digest
 -- The job of a link that is valid, unless its owner can no longer sign in.
-select {job} from job_share
+select {shown_job} from job_share
 inner join job on job.id = job_share.job
 inner join account on account.id = job_share.owner
 where job_share.digest = :digest and job_share.expires_at > :now and account.disabled_at is null;

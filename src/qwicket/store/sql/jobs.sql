@@ -8,7 +8,7 @@ insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
     created_at, queued_at, ended_at, expires_at, error_code, error_text, express, bill, cost,
-    used_shots
+    used_shots, withheld_until
 )
 select
     :id, :account, :project, :device, :dialect, :group, :state, 1, :name, :tags, :shots, :n_circuits,
@@ -16,7 +16,7 @@ select
     :calibration, made.change, made.at,
     case when cast(:state as text) = 'queued' then made.at end,
     case when cast(:state as text) = 'failed' then made.at end,
-    :expires_at, :error_code, :error_text, :express, :bill, :cost, :used_shots
+    :expires_at, :error_code, :error_text, :express, :bill, :cost, :used_shots, :withheld_until
 from (
     select
         {greatest}(:now, last_created_at + 1, coalesce(
@@ -51,7 +51,7 @@ update job set
     expires_at = null, shots = :shots, n_circuits = :n_circuits, n_qubits = :n_qubits,
     n_ops_1q = :n_ops_1q, n_ops_2q = :n_ops_2q, est_bytes = :est_bytes,
     est_seconds = :est_seconds, calibration = :calibration, express = :express, bill = :bill,
-    cost = :cost
+    cost = :cost, withheld_until = :withheld_until
 where id = :job and {before:admit}
 returning {job}, {has_budget};
 
@@ -72,12 +72,12 @@ select circuits from program where job = :id;
 insert into job_vendor_fields (job, body) values (:id, :vendor_fields);
 
 -- name: job_get
-select {job} from job where id = :id;
+select {shown_job} from job where id = :id;
 
 -- name: job_visible
 -- A job that this account may read: its own, one of its projects', or one that is shared with it.
 -- Primary and unique keys only, of which a read of an own job uses the first.
-select {job} from job
+select {shown_job} from job
 where id = :id
     and (
         account = :account
@@ -90,7 +90,7 @@ where id = :id
 
 -- name: job_visible_with_vendor_fields
 -- Like job_visible, with the vendor fields.
-select {job}, (select body from job_vendor_fields where job_vendor_fields.job = job.id) from job
+select {shown_job}, (select body from job_vendor_fields where job_vendor_fields.job = job.id) from job
 where id = :id
     and (
         account = :account
@@ -131,14 +131,14 @@ limit :limit;
 
 -- name: job_list
 -- Newest first between two `seq`; index job_by_account.
-select {job} from job
+select {shown_job} from job
 where account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
 limit :limit;
 
 -- name: job_list_of_all
 -- Newest first between two `seq`, of all accounts; by the primary key.
-select {job} from job
+select {shown_job} from job
 where
     seq > :after and seq < :before and created_at >= :since and created_at <= :until
     and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
@@ -147,7 +147,7 @@ limit :limit;
 
 -- name: job_list_not_ended
 -- Like job_list; index job_not_ended.
-select {job} from job
+select {shown_job} from job
 {only_sqlite}indexed by job_not_ended
 where {not_ended} and account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
@@ -155,7 +155,7 @@ limit :limit;
 
 -- name: job_list_not_completed
 -- Like job_list; index job_not_completed.
-select {job} from job
+select {shown_job} from job
 {only_sqlite}indexed by job_not_completed
 where {not_completed} and account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
@@ -163,7 +163,7 @@ limit :limit;
 
 -- name: job_list_of_all_not_ended
 -- Like job_list_of_all; index job_not_ended.
-select {job} from job
+select {shown_job} from job
 {only_sqlite}indexed by job_not_ended
 where
     {not_ended} and seq > :after and seq < :before
@@ -174,7 +174,7 @@ limit :limit;
 
 -- name: job_list_of_all_not_completed
 -- Like job_list_of_all; index job_not_completed.
-select {job} from job
+select {shown_job} from job
 {only_sqlite}indexed by job_not_completed
 where
     {not_completed} and seq > :after and seq < :before
@@ -185,14 +185,14 @@ limit :limit;
 
 -- name: job_list_of_group
 -- Like job_list, for one group; index job_by_group.
-select {job} from job
+select {shown_job} from job
 where "group" = :group and account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
 limit :limit;
 
 -- name: job_changed_list
 -- In the order of their changes; index job_by_change.
-select {job} from job
+select {shown_job} from job
 where account = :account and change > :change and {allowed}
 order by change
 limit :limit;
@@ -211,7 +211,7 @@ select seq, created_at from job where account = :account and seq > :seq order by
 
 -- name: job_list_of_dialect
 -- Like job_list, for a vendor's dialect; index job_by_dialect.
-select {job} from job
+select {shown_job} from job
 where account = :account and dialect = :dialect and seq > :after and seq < :before
     and {wished} and created_at >= :since and created_at <= :until
 order by seq desc
@@ -219,7 +219,7 @@ limit :limit;
 
 -- name: job_list_of_dialect_rising
 -- Like job_list_of_dialect, oldest first above a `seq`; index job_by_dialect.
-select {job} from job
+select {shown_job} from job
 where account = :account and dialect = :dialect and seq > :after
     and {wished} and created_at >= :since and created_at <= :until
 order by seq
@@ -303,11 +303,11 @@ on conflict (job) do update set body = excluded.body;
 
 -- name: job_search
 -- Newest first, from an offset; index job_by_dialect.
-select {job} from job where {sought} order by seq desc limit :limit offset :offset;
+select {shown_job} from job where {sought} order by seq desc limit :limit offset :offset;
 
 -- name: job_search_rising
 -- Like job_search, oldest first; index job_by_dialect.
-select {job} from job where {sought} order by seq limit :limit offset :offset;
+select {shown_job} from job where {sought} order by seq limit :limit offset :offset;
 
 -- name: job_run_ms
 -- Total run time of the ended jobs that a search finds; index job_by_dialect.
@@ -320,7 +320,7 @@ select {shown_state}, count(*) from job where {sought} group by 1;
 
 -- name: job_by_prefix
 -- Up to two jobs whose ids are within bounds; the unique index on id.
-select {job} from job
+select {shown_job} from job
 where id >= :low and id <= :high and account = :account and {allowed}
 limit 2;
 

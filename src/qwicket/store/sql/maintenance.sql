@@ -24,6 +24,17 @@ update job set
 where id = :job and {before:refuse}
 returning {job};
 
+-- name: job_withheld_due
+-- Ended jobs whose results are withheld no longer; index job_withheld.
+select id from job
+where withheld_until <= :now and state in ('completed', 'failed', 'cancelled')
+limit :limit;
+
+-- name: job_release_results
+update job set withheld_until = null, version = version + 1, change = {next_change}
+where id = :job
+returning {job};
+
 -- name: idempotency_due
 -- Index idempotency_by_age.
 select 1 from idempotency where made_at < :before limit 1;

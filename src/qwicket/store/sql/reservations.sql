@@ -4,11 +4,11 @@
 -- name: reservation_add
 insert into reservation (
     id, kind, device, agent_device, from_at, until_at, drain_ms, slots, is_exclusive, waiting_limit,
-    reason, series, created_at
+    withholds_results, reason, series, created_at
 )
 values (
     :id, :kind, :device, :agent_device, :from_at, :until_at, :drain_ms, :slots, :is_exclusive,
-    :waiting_limit, :reason, :series, :created_at
+    :waiting_limit, :withholds_results, :reason, :series, :created_at
 );
 
 -- name: reservation_device_add
@@ -59,6 +59,14 @@ from reservation_project
 inner join project on project.id = reservation_project.project
 inner join member on member.project = project.id and member.account = :account
 where reservation_project.reservation = :id;
+
+-- name: reservation_release_results
+-- The results of its jobs are withheld no longer; index job_withheld.
+update job set withheld_until = :now
+where withheld_until > :now and withheld_until = (
+        select until_at from reservation where reservation.id = :id and withholds_results = 1
+    )
+    and device in (select device from reservation_device where reservation = :id);
 
 -- name: reservation_delete
 delete from reservation where id = :id;

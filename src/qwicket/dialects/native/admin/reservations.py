@@ -40,6 +40,7 @@ async def create_reservation(
         is_exclusive=body.exclusive,
         drain_s=body.drain_s,
         waiting_limit=body.exam_waiting,
+        withholds_results=body.withhold_results,
         reason=body.reason,
     )
     return json(_body(made), 201)
@@ -92,6 +93,7 @@ def _body(window: Window) -> schema.ReservationBody:
         exclusive=of.is_exclusive,
         drain_s=of.drain_ms / 1000,
         exam_waiting=of.waiting_limit,
+        withhold_results=of.withholds_results,
         reason=of.reason,
         series=of.series,
     )

@@ -1,0 +1,180 @@
+"""Exams whose results are withheld until their end: in every dialect their jobs run until then."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+import qwicket
+from qwicket.clients.ibm_qx import IBMQXClient
+from qwicket.clients.ionq import Circuit, IonQClient
+from qwicket.clients.native import Client as NativeClient
+from support import braket, ibm
+from support.ledger import ledger
+from support.programs import BELL, slow
+from support.server import LiveServer, server_on
+from support.waiting import until
+
+DEVICES = ("simulator", "qwicket_simulator", "statevector")
+HOUR_S = 3600
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def live(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp(f"withheld_{request.param}")
+    with server_on(request, folder, QWICKET_AWS_MASTER_FILE=str(folder / "master")) as server:
+        server.token()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def admin(live: LiveServer) -> Iterator[httpx.Client]:
+    live.admin("user", "add", "root", "--role", "admin")
+    token = live.admin("token", "create", "--user", "root", "--scope", "admin")
+    with live.client(token) as http:
+        yield http
+
+
+@pytest.fixture
+def exam(live: LiveServer, admin: httpx.Client) -> Iterator[Callable[[], None]]:
+    """An exam of ada on all devices; yield what ends it."""
+    made = [reserve(admin, device) for device in DEVICES]
+
+    def end() -> None:
+        while made:
+            removed = admin.delete(f"/v1/admin/reservations/{made.pop()}")
+            assert removed.status_code == 204, removed.text
+
+    yield end
+    end()
+
+
+def reserve(admin: httpx.Client, device: str, **changes: Any) -> str:
+    until_at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() + HOUR_S))
+    body = {"device": device, "projects": ["ada"], "until": until_at, "exam_waiting": 20}
+    made = admin.post("/v1/admin/reservations", json={**body, "withhold_results": True, **changes})
+    assert made.status_code == 201, made.text
+    assert made.json()["withhold_results"] is True
+    return str(made.json()["id"])
+
+
+def completed(live: LiveServer, job: str) -> bool:
+    """Return whether a job has really completed, by the database."""
+    with ledger(live) as books:
+        return books.rows(f"select state from job where id = '{job}'") == [("completed",)]
+
+
+@pytest.fixture
+def client(live: LiveServer) -> Iterator[NativeClient]:
+    with qwicket.connect(live.url, live.token()) as made:
+        yield made
+
+
+def test_a_job_of_the_exam_runs_until_its_end_and_then_has_its_result(
+    live: LiveServer, client: NativeClient, exam: Callable[[], None], tmp_path: Path
+) -> None:
+    job = client.submit(BELL, "simulator", shots=20)
+    until(lambda: completed(live, job.id), "it has completed", timeout_s=60)
+    with live.client() as http:
+        path = f"/v1/jobs/{job.id}"
+        shown = http.get(path, params={"wait": 1}).json()
+        assert (shown["state"], shown["ended_at"]) == ("running", None)
+        assert shown["results_at"] is not None
+        (listed,) = [each for each in http.get("/v1/jobs").json()["jobs"] if each["id"] == job.id]
+        assert listed["state"] == "running"
+        for refused in ("/result", "/parts/0", "/parts/0?format=npz", "/archive"):
+            answer = http.get(path + refused)
+            assert answer.status_code == 409, (refused, answer.text)
+            assert "counts" not in answer.text
+        for delete in (http.delete(path), http.post("/v1/bulk/delete", json={"ids": [job.id]})):
+            assert delete.status_code in (404, 409), delete.text
+        link = http.post(f"{path}/shares", json={"life_s": 600})
+        assert link.status_code == 201, link.text
+        open_ = httpx.get(link.json()["url"])
+        assert "counts" not in open_.text
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(job.result, timeout=60)
+        time.sleep(0.5)
+        assert not waiting.done()
+        began = time.monotonic()
+        exam()
+        assert sum(waiting.result(30).counts.values()) == 20
+        assert time.monotonic() - began < 20
+    job.archive(tmp_path / "job.zip")
+
+
+def test_a_repeated_submission_does_not_show_the_result(
+    live: LiveServer, exam: Callable[[], None]
+) -> None:
+    with live.client() as http:
+        body = {"device": "simulator", "program": BELL, "shots": 10}
+        headers = {"Idempotency-Key": "exam-1"}
+        job = http.post("/v1/jobs", json=body, headers=headers).json()["id"]
+        until(lambda: completed(live, job), "it has completed", timeout_s=60)
+        again = http.post("/v1/jobs", json=body, headers=headers, params={"wait": 1})
+        assert again.json()["id"] == job
+        assert again.json()["state"] == "running"
+        assert "counts" not in again.text
+
+
+def test_vendors_clients_wait_for_the_end(live: LiveServer, exam: Callable[[], None]) -> None:
+    pair = live.admin("token", "create", "--user", "ada", "--aws")
+    sign = braket.Signature(pair, "braket")
+    token = live.token()
+    with (
+        IonQClient(token, f"{live.url}/ionq/v0.4") as ions,
+        IBMQXClient(token, url=live.url + ibm.DIALECT) as qx,
+        live.client() as http,
+    ):
+        ionq = ions.submit_job(Circuit(2).h(0).cnot(0, 1))["id"]
+        ibmq = qx.run_qobj(ibm.qobj(), ibm.SIMULATOR).id
+        task = http.post("/braket/quantum-task", json=braket.body(), auth=sign)
+        arn = task.json()["quantumTaskArn"]
+        for job in (ionq, ibmq, arn.rpartition("/")[2]):
+            until(partial(completed, live, native(job)), "it has completed", timeout_s=60)
+        assert ions.retrieve_job(ionq)["status"] in ("ready", "running", "started")
+        assert qx.job(ibmq).status == "RUNNING"
+        assert "qObjectResult" not in dict(qx.job(ibmq))
+        assert http.get(f"/braket/quantum-task/{arn}", auth=sign).json()["status"] == "RUNNING"
+        exam()
+        assert ions.wait(ionq, timeout=30)["status"] == "completed"
+        assert ions.get_results(ionq) == pytest.approx({"0": 0.5, "3": 0.5})
+        assert qx.wait(ibmq, timeout=30).status == "COMPLETED"
+        assert http.get(f"/braket/quantum-task/{arn}", auth=sign).json()["status"] == "COMPLETED"
+
+
+def native(job: str) -> str:
+    """Return the id of a job in the database, which some dialects write without dashes."""
+    plain = job.replace("-", "")
+    return f"{plain[:8]}-{plain[8:12]}-{plain[12:16]}-{plain[16:20]}-{plain[20:32]}"
+
+
+def test_a_cancelled_job_has_no_result_to_withhold(
+    client: NativeClient, exam: Callable[[], None]
+) -> None:
+    job = client.submit(slow(), "simulator")
+    job.cancel()
+    job.wait(timeout=60)
+    assert (job.state, job.body.results_at) == ("cancelled", None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "text"),
+    [({"exam_waiting": None}, "needs exam_waiting"), ({"withhold_results": 1}, "withhold_results")],
+)
+def test_only_exams_withhold_results(
+    admin: httpx.Client, changes: dict[str, Any], text: str
+) -> None:
+    body = {"device": "clifford", "projects": ["ada"], "until": "2999-01-01T00:00:00Z"}
+    made = admin.post("/v1/admin/reservations", json={**body, "withhold_results": True, **changes})
+    assert made.status_code == 400
+    assert text in made.text
