@@ -11,6 +11,7 @@ import pytest
 
 import qwicket
 from abuse.every_route import SignedIn
+from support.agents import serving_token
 from support.programs import BELL, slow
 from support.server import LiveServer, run_cli
 
@@ -107,3 +108,36 @@ def test_vendors_estimates_have_the_cost_of_the_device(server: LiveServer) -> No
             headers=signed.headers("/qbraid/api/v1"),
         ).json()
         assert qbraid["data"]["estimatedCost"] == 0
+
+
+def test_qbraids_estimates_have_the_cost_of_a_labs_device(tmp_path: Path) -> None:
+    live = LiveServer(tmp_path)
+    spec = {
+        "description": "A lab's device",
+        "qubits": 2,
+        "formats": ["openqasm3"],
+        "cost": {"per_job": 0.5, "per_shot": 0.01, "per_second": 0.1},
+    }
+    with live.client(serving_token(live, "bench")) as agent, live.client() as http:
+        body = {"family": "qubit", "spec": spec, "dialects": ["qbraid"]}
+        assert agent.put("/v1/agent/devices/bench", json=body).status_code == 200
+        headers = {"api-key": live.token()}
+        old, new = "/qbraid/api/quantum-jobs/cost-estimate", "/qbraid/api/v1/jobs/cost-estimate"
+        devices = http.get("/qbraid/api/quantum-devices", headers=headers).json()
+        (device,) = [each["qbraid_id"] for each in devices if "bench" in each["qbraid_id"]]
+
+        def credits_of(**query: int) -> Any:
+            asked = {"qbraidDeviceId": device, **query}
+            return http.get(old, headers=headers, params=asked).json()["estimatedCredits"]
+
+        assert credits_of() == 0.5 + 0.01 * 1000
+        assert credits_of(shots=20, minutes=2) == pytest.approx(0.5 + 0.2 + 12)
+        wrong = {"qbraidDeviceId": device, "minutes": "-1"}
+        refused = http.get(old, headers=headers, params=wrong)
+        assert refused.status_code == 400
+        assert "minutes must be 0 to 525600" in refused.text
+        devices = http.get("/qbraid/api/v1/devices", headers=headers).json()["data"]
+        (device,) = [each["qrn"] for each in devices if "bench" in each["qrn"]]
+        answer = http.get(new, headers=headers, params={"deviceQrn": device, "shots": 20})
+        assert answer.json()["data"]["estimatedCost"] == pytest.approx(0.7)
+    assert live.stop() == 0

@@ -10,8 +10,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def integer(query: Mapping[str, str], name: str, default: int, maximum: int) -> int:
-    """Return a whole number of a query, from 1.
+def integer(
+    query: Mapping[str, str], name: str, default: int, maximum: int, *, minimum: int = 1
+) -> int:
+    """Return a whole number of a query, within bounds.
 
     Raises:
         InvalidRequest: The text is not a number, or out of range.
@@ -19,7 +21,7 @@ def integer(query: Mapping[str, str], name: str, default: int, maximum: int) -> 
     text = query.get(name)
     if text is None:
         return default
-    value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else 0
-    if not 1 <= value <= maximum:
-        raise invalid(f"{name} must be 1 to {maximum}", text, name)
+    value = int(text) if text.isascii() and text.isdigit() and len(text) < 20 else -1
+    if not minimum <= value <= maximum:
+        raise invalid(f"{name} must be {minimum} to {maximum}", text, name)
     return value

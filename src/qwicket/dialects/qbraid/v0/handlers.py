@@ -29,6 +29,8 @@ _SDK_VERSION: Final = "0.4.5"
 """Version of the registry's clients, which compare it with their own."""
 _PAGE: Final = 10
 _MAX_PAGES: Final = 1_000_000_000
+_MAX_MINUTES: Final = 525_600
+"""A year."""
 _OPENQASM: Final = ("qasm2", "qasm3")
 _TEXT_BYTES: Final = 1 << 20
 """Longest OpenQASM that a job's document shows."""
@@ -214,9 +216,14 @@ class Handlers(CommonHandlers):
         return json({"message": "Job deleted"})
 
     async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
-        """Estimate the cost of a job: 0."""
-        await self._device(request.query_params.get("qbraidDeviceId", ""))
-        return json({"estimatedCredits": 0})
+        """Estimate the cost of a job in credits; 0 without a cost."""
+        asked = request.query_params
+        view = await self._device(asked.get("qbraidDeviceId", ""))
+        shots = params.integer(asked, "shots", submissions.DEFAULT_SHOTS, self.limits.jobs.shots)
+        minutes = params.integer(asked, "minutes", 0, _MAX_MINUTES, minimum=0)
+        price = view.device.spec.cost
+        credits_ = 0 if price is None else price.of(1, shots, 60.0 * minutes)
+        return json({"estimatedCredits": credits_})
 
 
 def _tags(asked: Mapping[str, str]) -> tuple[str, ...]:

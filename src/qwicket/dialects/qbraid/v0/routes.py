@@ -46,7 +46,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/quantum-jobs", _DO.submit_job, _W, _SUBMISSION, status=201),
     Route(
         *("GET", "/quantum-jobs/cost-estimate", _DO.estimate_cost, _R),
-        query=("qbraidDeviceId!",),
+        query=("qbraidDeviceId!", "shots", "minutes"),
     ),
     Route("PUT", "/quantum-jobs/cancel/{id}", _DO.cancel_job, _W),
     Route("GET", "/quantum-jobs/result/{id}", _DO.read_result, _R),
