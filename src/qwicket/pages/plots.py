@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from functools import lru_cache
-from math import cos, hypot, log10, pi, sin
+from math import ceil, cos, floor, hypot, log10, pi, sin
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 if TYPE_CHECKING:
@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 _HEIGHT: Final = 220
 _STEP: Final = 36
 """Distance of the bars of a histogram."""
+_LEFT: Final = 56
+"""Room of the numbers of the vertical axis."""
 _CHAR: Final = 8
 _MAX_LABEL_CHARS: Final = 18
 MAX_MAP_QUBITS: Final = 160
@@ -34,13 +36,22 @@ class Bar(NamedTuple):
     other_height: float
 
 
+class Tick(NamedTuple):
+    """A value of the vertical axis, and its distance from the top."""
+
+    value: float
+    y: float
+
+
 class Plot(NamedTuple):
-    """A histogram: its size without the labels, the height of those, and the bars."""
+    """A histogram: its size without the labels, the room of those below and left, and the bars."""
 
     width: int
     height: int
     below: int
     bars: tuple[Bar, ...]
+    left: int = 0
+    ticks: tuple[Tick, ...] = ()
 
 
 NOTHING: Final = Plot(0, 0, 0, ())
@@ -71,10 +82,31 @@ def histogram(
     found = []
     for number, (label, value) in enumerate(rows):
         other = others.get(label, 0.0) if others is not None else None
-        at, heights = number * _STEP, (height(value), height(other or 0.0))
+        at, heights = _LEFT + number * _STEP, (height(value), height(other or 0.0))
         found.append(Bar(short(label), value, other, at, _STEP, *heights))
     below = _CHAR * max((len(bar.label) for bar in found), default=0) + 12
-    return Plot(_STEP * len(rows), _HEIGHT, below, tuple(found))
+    marks = _decades(least, top) if is_log else _steps(top)
+    ticks = tuple(Tick(value, round(_HEIGHT - height(value), 1)) for value in marks)
+    return Plot(_LEFT + _STEP * len(rows), _HEIGHT, below, tuple(found), _LEFT, ticks)
+
+
+def _steps(top: float) -> list[float]:
+    """Return 0 and up to five multiples of 1, 2 or 5 times a power of ten, up to a value."""
+    if top <= 0:
+        return []
+    power = 10.0 ** floor(log10(top / 2))
+    step = next((m * power for m in (0.5, 1, 2, 5) if top / (m * power) <= 5), 10 * power)
+    return [round(k * step, 12) for k in range(int(top / step) + 1)]
+
+
+def _decades(least: float, top: float) -> list[float]:
+    """Return the powers of ten between two values, at most eight; the two if there is but one."""
+    if top <= 0:
+        return []
+    low, high = ceil(log10(least)), floor(log10(top))
+    if high <= low:
+        return sorted({least, top})
+    return [10.0**k for k in range(low, high + 1, 1 + (high - low) // 8)]
 
 
 def short(label: str) -> str:

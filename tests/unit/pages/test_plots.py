@@ -48,6 +48,31 @@ def test_bars_of_another_job_share_the_scale() -> None:
     assert (bar.height / plot.height, bar.other_height / plot.height) == (0.5, 1.0)
 
 
+@pytest.mark.parametrize(
+    ("values", "is_log", "marks"),
+    [
+        ([100, 25], False, [0, 20, 40, 60, 80, 100]),
+        ([0.62], False, [0, 0.2, 0.4, 0.6]),
+        ([7], False, [0, 2, 4, 6]),
+        ([4000, 30], True, [100, 1000]),
+        ([52, 48], True, [48, 52]),
+        ([5], True, [5]),
+        ([1e9, 1e-3], True, [1e-3, 0.1, 10, 1e3, 1e5, 1e7, 1e9]),
+        ([0, 0], True, []),
+        ([0], False, []),
+    ],
+)
+def test_the_axis_has_round_numbers_at_their_heights(
+    values: list[float], is_log: bool, marks: list[float]
+) -> None:
+    plot = histogram([(str(n), value) for n, value in enumerate(values)], None, is_log=is_log)
+    assert [tick.value for tick in plot.ticks] == marks
+    assert all(0 <= tick.y <= plot.height for tick in plot.ticks)
+    if not is_log and values[0]:
+        heights = [plot.height * (1 - tick.value / values[0]) for tick in plot.ticks]
+        assert [tick.y for tick in plot.ticks] == pytest.approx(heights, abs=0.1)
+
+
 def test_a_long_label_keeps_both_ends() -> None:
     assert short("1" * 18) == "1" * 18
     assert short("1" * 10 + "0" * 10) == "11111111…00000000"
