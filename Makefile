@@ -11,7 +11,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench scale docs image clients-report changelog release release-trial format clean
+.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench scale docs image clients-report pictures changelog release release-trial format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -81,6 +81,9 @@ docs: $(READY)  ## The site, into build/site
 IMAGE ?=
 image: $(READY)  ## The image of deploy/, its size and start in docs/reports/image.md
 	$(BIN)/python tools/image.py $(IMAGE)
+
+pictures: $(READY)  ## Pictures of the pages, into docs/pictures
+	PYTHONPATH=tests $(BIN)/python tools/pictures.py
 
 clients-report: $(READY)  ## Vendors' clients under faults, into docs/reports/clients.md
 	PYTHONPATH=tests $(BIN)/python tools/clients_report.py
