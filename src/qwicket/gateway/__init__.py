@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -103,6 +104,8 @@ class Gateway:
         self._admission = admission
         self._now_ms = now_ms
         self.limits = limits
+        self.open_streams: Counter[str] = Counter()
+        """Number of open streams by account, in all dialects and pages."""
         self.sign_in = sign_in or SignInSettings()
         self.auth = SignIn(
             store, limits.sign_in, now_ms, are_passwords_on=self.sign_in.are_passwords_on

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections import Counter
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -72,7 +71,7 @@ class Streams:
         self._gateway = gateway
         self.heartbeat_s = heartbeat_s
         self._gather_s = gather_s
-        self._n_open: Counter[str] = Counter()
+        self._n_open = gateway.open_streams
         self._reads: dict[
             tuple[str, frozenset[str], int], asyncio.Task[list[tuple[int, bytes]]]
         ] = {}
