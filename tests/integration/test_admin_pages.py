@@ -171,7 +171,7 @@ def test_members_reach_no_page_of_administrators(live: LiveServer, root: Person)
             assert bob.browser.post(path, data=data).status_code in (403, 405), path
         assert bob.browser.account() == bob.name
     assert root.browser.post("/ui/admin/accounts", data={"act": "0"}).status_code == 403
-    for action in ("", "x", "99"):
+    for action in ("", "x", "99", "-1", "000099", "9" * 40):
         path = "/ui/admin/accounts"
         assert root.browser.submit(path, path, act=action).status_code == 400, action
     assert root.browser.get("/ui/admin/none").status_code == 404

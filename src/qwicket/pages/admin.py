@@ -118,9 +118,10 @@ def _action(section: Section, number: str) -> Action:
         InvalidRequest: There is none.
     """
     actions = (*section.of_row, *section.of_page)
-    if not (number.isascii() and number.isdigit()) or int(number[:4]) >= len(actions):
-        raise InvalidRequest("act: there is no such action.", field="act")
-    return actions[int(number)]
+    for place, each in enumerate(actions):
+        if number == str(place):
+            return each
+    raise InvalidRequest("act: there is no such action.", field="act")
 
 
 def _value(kind: str, text: str) -> Any:
