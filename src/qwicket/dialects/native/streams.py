@@ -71,7 +71,6 @@ class Streams:
         self._gateway = gateway
         self.heartbeat_s = heartbeat_s
         self._gather_s = gather_s
-        self._n_open = gateway.open_streams
         self._reads: dict[
             tuple[str, frozenset[str], int], asyncio.Task[list[tuple[int, bytes]]]
         ] = {}
@@ -101,7 +100,7 @@ class Streams:
             Unavailable: Too many are open.
             TooManyRequests: The account has too many.
         """
-        limits, n_open = self._gateway.limits, self._n_open
+        limits, n_open = self._gateway.limits, self._gateway.open_streams
         if n_open.total() >= limits.requests.streams:
             said = f"{limits.requests.streams} streams are open (limit streams)."
             raise Unavailable(said, retry_after_s=5.0)

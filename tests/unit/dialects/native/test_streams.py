@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncGenerator, Iterator
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -55,7 +56,8 @@ class Jobs:
 
 def gateway(n_jobs: int = 0) -> Gateway:
     limits = Limits.from_names(streams=3, streams_each=2)
-    return cast(Gateway, SimpleNamespace(limits=limits, jobs=Jobs(n_jobs)))
+    made = SimpleNamespace(limits=limits, jobs=Jobs(n_jobs), open_streams=Counter())
+    return cast(Gateway, made)
 
 
 async def sent(*texts: bytes | Exception, method: str = "GET", **options: float) -> list[bytes]:
@@ -76,9 +78,10 @@ async def sent(*texts: bytes | Exception, method: str = "GET", **options: float)
         pieces.append(message.get("body", b""))
 
     request: Request[None] = Request({"type": "http", "method": method, "headers": []})
-    all_of_them = Streams(gateway(), **options)
+    of = gateway()
+    all_of_them = Streams(of, **options)
     await Stream(all_of_them, request, ADA, tell)({"type": "http"}, receive, send)
-    assert not all_of_them._n_open
+    assert not of.open_streams
     return pieces[1:]
 
 
