@@ -133,6 +133,27 @@ def counts(result: RunResult) -> dict[int, int]:
     return outcomes.decode(encoded).counts()
 
 
+@pytest.mark.parametrize("error", [RuntimeError("closed"), asyncio.CancelledError(), OSError()])
+def test_whatever_ends_a_call_of_the_scheduler_a_new_connection_is_made(
+    cluster: DaskProcesses, caplog: pytest.LogCaptureFixture, error: BaseException
+) -> None:
+    """A call that Dask cancels must not end the task that notices lost schedulers."""
+
+    async def use(compute: DaskCompute) -> None:
+        refresh, failures = compute._refresh, [error]
+
+        async def failing(client: Any) -> None:
+            if failures:
+                raise failures.pop()
+            await refresh(client)
+
+        compute._refresh = failing  # type: ignore[method-assign]  # what Dask does when it closes
+        await asyncio.to_thread(eventually, lambda: "scheduler is back" in caplog.text, 40)
+        await has_slots(compute, 1)
+
+    with_compute(cluster, use)
+
+
 def test_slots_and_memory_are_those_of_the_workers(cluster: DaskProcesses) -> None:
     async def use(compute: DaskCompute) -> None:
         assert (compute.slots, compute.memory_bytes) == (2, 1_600_000_000)  # 80 % of 2 GB each

@@ -259,9 +259,11 @@ class DaskCompute:
             await self._refresh(client)
             if failure is not None and not self._slots:
                 raise failure
-        except Exception as error:
+        except BaseException as error:
             await _close(client)
-            raise ClusterUnavailable(_reason(endpoint.address, error)) from error
+            if isinstance(error, Exception):
+                raise ClusterUnavailable(_reason(endpoint.address, error)) from error
+            raise
         self._client = client
 
     async def _register(self, client: Client) -> Exception | None:
@@ -297,13 +299,22 @@ class DaskCompute:
                     await self._refresh(client)
             except OSError:  # of timeouts, too
                 return
+            except asyncio.CancelledError:
+                if _is_cancelled():
+                    raise
+                return  # Dask has cancelled its own call
+            except Exception as error:  # a connection that closes meanwhile fails in many ways
+                _log.warning("a call of the Dask scheduler failed: %r", error)
+                return
 
     async def _reconnect(self) -> None:
         tries = 0
         while self._client is None:
             try:
                 await self._connect()
-            except ClusterUnavailable as error:
+            except (ClusterUnavailable, asyncio.CancelledError) as error:
+                if _is_cancelled():
+                    raise
                 (_log.warning if tries == 0 else _log.debug)("%s", error)
                 await asyncio.sleep(_RETRY_S[min(tries, len(_RETRY_S) - 1)])
                 tries += 1
@@ -344,6 +355,12 @@ class DaskCompute:
         if client is not None:
             await _close(client)
         await self._cluster.close()
+
+
+def _is_cancelled() -> bool:
+    """Return whether somebody asked this task to end; Dask also cancels calls by itself."""
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 async def _close(client: Client) -> None:
