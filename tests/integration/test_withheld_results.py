@@ -91,6 +91,8 @@ def test_a_job_of_the_exam_runs_until_its_end_and_then_has_its_result(
         assert shown["results_at"] is not None
         (listed,) = [each for each in http.get("/v1/jobs").json()["jobs"] if each["id"] == job.id]
         assert listed["state"] == "running"
+        ended = http.get("/v1/jobs", params={"state": "completed"}).json()["jobs"]
+        assert job.id not in [each["id"] for each in ended]
         for refused in ("/result", "/parts/0", "/parts/0?format=npz", "/archive"):
             answer = http.get(path + refused)
             assert answer.status_code == 409, (refused, answer.text)

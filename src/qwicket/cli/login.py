@@ -31,7 +31,7 @@ _REASONS: Final = {
 
 
 class _Profile(NamedTuple):
-    """Where the token is kept.
+    """Where the token is stored.
 
     Attributes:
         name: Name of the profile.
@@ -222,7 +222,7 @@ def _seconds(value: object, default: float) -> float:
 
 
 def _profile(wanted: str | None, url: str | None) -> _Profile:
-    """Return where the token will be kept. Nothing is written before there is one.
+    """Return where the token will be stored. Nothing is written before there is one.
 
     Raises:
         click.ClickException: The profile has another address, or its token is not in a file.
@@ -274,7 +274,7 @@ def _keep(kept: _Profile, secret: str) -> None:
             _write(kept.config, "\n".join(lines), os.O_APPEND)
     except OSError as error:
         raise click.ClickException(
-            f"The token cannot be kept: {error.filename}: {error.strerror}."
+            f"The token cannot be stored: {error.filename}: {error.strerror}."
         ) from None
 
 

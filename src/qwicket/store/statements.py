@@ -127,7 +127,8 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         "(cast(:devices as text) is null"
         " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
     ).format(**fragments)
-    fills["wished"] = f"{_chosen('state')} and {fills['allowed']}".format(**fragments)
+    shown_state = _SHOWN["state"]  # a list of completed jobs has none whose results are withheld
+    fills["wished"] = f"{_chosen(shown_state)} and {fills['allowed']}".format(**fragments)
     fills["sought"] = (
         "account = :account and dialect = :dialect"
         " and created_at >= :since and created_at <= :until"

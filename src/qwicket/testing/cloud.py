@@ -189,7 +189,7 @@ class Cloud:
     # --- time and state ---------------------------------------------------------------------------
 
     def freeze(self, at: datetime | None = None) -> None:
-        """Let the test bed's clock stand still, now or at a time."""
+        """Stop the test bed's clock, now or at a time."""
         self._move(at=None if at is None else at.timestamp(), rate=0.0)
 
     def advance(self, seconds: float) -> None:
@@ -265,7 +265,7 @@ class Cloud:
         """Return the only matching entry.
 
         Raises:
-            JournalError: There are none or several.
+            JournalError: No request matches, or several do.
         """
         return self.assert_count(1, **which)[0]
 
@@ -357,7 +357,7 @@ class Cloud:
     def _exchange(
         self, method: str, path: str, content: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
-        """Send a request; a kept connection that was closed meanwhile is opened again."""
+        """Send a request; an idle connection that the server has closed is opened again."""
         is_new = self._connection is None
         try:
             if self._connection is None:
