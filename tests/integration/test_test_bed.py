@@ -287,6 +287,84 @@ def test_a_device_that_is_off_refuses_until_the_reset(cloud: Cloud, http: httpx.
     assert ended(http, submit(http))["status"] == "completed"
 
 
+def test_an_event_happens_at_the_poll_that_was_asked_for(cloud: Cloud) -> None:
+    for kind, text in (("revoke_token", "revoked"), ("expire_token", "expired")):
+        cloud.scenario(kind, account="ben", polls=2)  # type: ignore[arg-type]
+        before = cloud.account("ben").token
+        headers = {"Authorization": f"apiKey {before}"}
+        with httpx.Client(base_url=cloud.url, headers=headers) as http:
+            job = submit(http)
+            statuses = [http.get(f"{JOBS}/{job}").status_code for _ in range(3)]
+            assert statuses == [200, 200, 401]
+            assert text in http.get(f"{JOBS}/{job}").text
+        cloud.reset()
+        assert cloud.account("ben").token != before
+        with cloud.client("ionq", account="ben") as client:
+            assert client.list_backends()
+
+
+def test_a_budget_is_spent_by_jobs_until_the_reset(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.budget(2)
+    submit(http)
+    submit(http)
+    answer = http.post(JOBS, json=BELL)
+    assert (answer.status_code, "budget" in answer.text.lower()) == (403, True), answer.text
+    cloud.reset()
+    cloud.scenario("spend_budget")
+    submit(http)
+    assert http.post(JOBS, json=BELL).status_code == 403
+    cloud.reset()
+    assert ended(http, submit(http))["status"] == "completed"
+    with pytest.raises(TestBedError, match="maximum"):
+        cloud.budget(-1)
+
+
+def test_limits_change_between_two_jobs(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.scenario("change_limits", device="qpu.aria-1", qubits=1)
+    cloud.scenario("change_limits", max_shots=50)
+    submit(http, backend="qpu.aria-1")
+    answer = http.post(JOBS, json={**BELL, "backend": "qpu.aria-1"})
+    assert (answer.status_code, "qubits" in answer.text) == (400, True), answer.text
+    submit(http)
+    answer = http.post(JOBS, json=BELL)
+    assert (answer.status_code, "50" in answer.text) == (400, True), answer.text
+    assert ended(http, submit(http, shots=50))["status"] == "completed"
+    cloud.reset()
+    assert ended(http, submit(http))["status"] == "completed"
+
+
+def test_a_session_closes_while_its_jobs_run(cloud: Cloud, http: httpx.Client) -> None:
+    body = {"backend": "simulator", "limits": {"jobs": 5}}
+    session = http.post("/ionq/v0.4/sessions", json=body).json()["id"]
+    cloud.scenario("close_session")
+    job = submit(http, session_id=session)
+    assert ended(http, job)["status"] == "completed"
+    answer = http.post(JOBS, json={**BELL, "session_id": session})
+    assert (answer.status_code, "closed" in answer.text) == (400, True), answer.text
+    assert http.get(f"/ionq/v0.4/sessions/{session}").json()["active"] is False
+
+
+def test_a_calibration_jumps(cloud: Cloud, http: httpx.Client) -> None:
+    device = "qpu.aria-1"
+    url = f"/ionq/v0.4/backends/{device}/characterizations"
+
+    def fidelity() -> float:
+        found = http.get(url, params={"limit": 1}).json()["characterizations"][0]["fidelity"]
+        return float(found["2q"]["mean"])
+
+    usual = fidelity()
+    cloud.scenario("recalibrate", factor=3.0)
+    submit(http, backend=device)
+    jumped = fidelity()
+    assert 1 - jumped == pytest.approx(3 * (1 - usual), rel=0.01)
+    cloud.reset()
+    assert fidelity() == usual
+    cloud.scenario("recalibrate")
+    answer = http.post(JOBS, json=BELL)
+    assert answer.status_code == 400
+    assert "simulator has no calibration" in answer.text
+
+
 # --- the journal ----------------------------------------------------------------------------------
 
 
@@ -337,6 +415,56 @@ def test_a_call_that_no_route_serves_is_answered_501_and_listed(
     assert cloud.unknown_calls() == {"GET /ionq/v0.4/teleport": 2, "DELETE /v1/devices": 1}
 
 
+# --- strictness -----------------------------------------------------------------------------------
+
+
+def mistyped(http: httpx.Client) -> list[httpx.Response]:
+    """Send a body and a query with names that no route declares, and what signs in."""
+    body = {**BELL, "shoots": 7, "noise": {"model": "ideal", "sed": 1}}
+    body["input"] = {**BELL["input"], "extra": 1}  # type: ignore[dict-item]
+    return [http.post(JOBS, json=body), http.get(f"{JOBS}?limt=3&limit=3")]
+
+
+def test_names_that_no_route_declares_are_reported(cloud: Cloud, http: httpx.Client) -> None:
+    cloud.assert_no_warnings()
+    assert all(each.is_success for each in mistyped(http))
+    assert cloud.warnings() == [
+        f"POST {JOBS}: body/shoots: there is no such field. Did you mean 'shots'?",
+        f"POST {JOBS}: body/noise/sed: there is no such field. Did you mean 'seed'?",
+        f"GET {JOBS}: query/limt: there is no such parameter. Did you mean 'limit'?",
+    ]
+    assert "warning: query/limt" in cloud.dump()
+    with pytest.raises(JournalError, match="body/shoots"):
+        cloud.assert_no_warnings()
+
+
+def test_a_strict_test_bed_refuses_them_with_the_vendors_body() -> None:
+    with testing.server(strict=True) as cloud:
+        headers = {"Authorization": f"apiKey {cloud.token}"}
+        with httpx.Client(base_url=cloud.url, headers=headers, timeout=30) as http:
+            for answer, name in zip(mistyped(http), ("shoots", "limt"), strict=True):
+                assert answer.status_code == 400
+                assert answer.json().keys() == {"statusCode", "error", "message"}
+                assert name in answer.json()["message"]
+            assert http.get(JOBS).json()["jobs"] == []
+            assert ended(http, submit(http))["status"] == "completed"
+            large = {**BELL, "metadata": {"note": "x" * 200_000}}
+            assert http.post(JOBS, json=large).is_success
+            answer = http.post("/qlued/api/v3/fermions/post_job", json={"jobs": "{}"})
+            assert (answer.status_code, "jobs" in answer.text) == (406, True)
+            # What signs in is no parameter of a route.
+            assert http.get(f"/ibm/api/devices?access_token={cloud.token}").status_code != 400
+        assert len(cloud.warnings()) == 4
+
+
+def test_a_lax_test_bed_says_nothing(tmp_path: Path) -> None:
+    with testing.server(strict=False) as cloud:
+        headers = {"Authorization": f"apiKey {cloud.token}"}
+        with httpx.Client(base_url=cloud.url, headers=headers, timeout=30) as http:
+            assert all(each.is_success for each in mistyped(http))
+        assert cloud.warnings() == []
+
+
 # --- clients, decorators, event loops -------------------------------------------------------------
 
 
@@ -385,6 +513,15 @@ def test_a_decorated_function_and_coroutine_get_a_test_bed_of_their_own() -> Non
     assert sync("at").startswith("at http://127.0.0.1:")  # type: ignore[call-arg]
     assert asyncio.run(coroutine()).startswith("http://")  # type: ignore[call-arg]
     assert Case().run().wasSuccessful()  # type: ignore[union-attr]
+
+
+def test_a_port_can_be_chosen_and_a_taken_one_is_named() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(TestBedError, match=f"another program listens on 127.0.0.1:{port}"):
+            testing.server(port=port).start()
+    with testing.server(port=port) as cloud:
+        assert cloud.url == f"http://127.0.0.1:{port}"
 
 
 def test_a_test_bed_ends_with_the_process_that_started_it() -> None:
@@ -477,13 +614,14 @@ def repeated(seed: int) -> list[bytes]:
         cloud.freeze(datetime(2031, 5, 1, tzinfo=UTC))
         headers = {"Authorization": f"apiKey {cloud.token}"}
         with httpx.Client(base_url=cloud.url, headers=headers, timeout=30) as http:
+            numbers = [http.get(JOBS).headers["x-request-id"].encode()]
             answers = []
             for _ in range(2):
                 job = submit(http)
                 ended(http, job)
                 answers += [http.get(f"{JOBS}/{job}"), http.get(f"/v1/jobs/{job}/result")]
                 answers += [http.get(f"{JOBS}/{job}/results/shots")]
-            return [each.content for each in answers]
+            return numbers + [each.content for each in answers]
 
 
 def test_equal_seeds_give_equal_bytes() -> None:
@@ -564,8 +702,8 @@ def test_a_production_server_imports_nothing_of_the_test_bed() -> None:
         "async def serve():\n"
         "    app = App(Settings(data_dir=pathlib.Path(tempfile.mkdtemp()), workers=0))\n"
         "    await app.start()\n"
-        "    for dialect in {id(d): d for d in app._router._mounts}.values():\n"
-        "        getattr(dialect[1], 'routes', None)\n"  # imports each dialect
+        "    for mount in app._router._mounts['']:\n"
+        "        getattr(mount.app, 'routes', None)\n"  # imports each dialect
         "    await app.stop()\n"
         "asyncio.run(serve())\n"
         "print(*sys.modules)"

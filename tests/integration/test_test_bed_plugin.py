@@ -13,6 +13,13 @@ import yaml
 EXAMPLE = Path(__file__).parents[2] / "examples" / "ci"
 pytest_plugins = ["pytester"]
 
+LOOPBACK = """
+import fcntl, os, socket, struct, sys
+up = struct.pack("16sh14x", b"lo", 1)  # IFF_UP
+with socket.socket() as any_socket:
+    fcntl.ioctl(any_socket, 0x8914, up)  # SIOCSIFFLAGS
+os.execvp(sys.argv[1], sys.argv[1:])
+"""
 SUBMIT = """
     import requests
 
@@ -98,6 +105,24 @@ def test_the_guard_is_an_option_and_a_fixture(pytester: pytest.Pytester) -> None
     )
 
 
+def test_strictness_is_a_setting(pytester: pytest.Pytester) -> None:
+    pytester.makepyfile(
+        """
+    import requests
+
+    def test_one(qwicket_cloud):
+        headers = {"Authorization": f"apiKey {qwicket_cloud.token}"}
+        url = f"{qwicket_cloud.url}/ionq/v0.4/jobs?limt=3"
+        assert requests.get(url, headers=headers, timeout=30).status_code == 400
+    """
+    )
+    pytester.makeini("[pytest]\nqwicket_strict = true")
+    pytester.runpytest_subprocess("-q").assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\nqwicket_strict = perhaps")
+    result = pytester.runpytest_subprocess("-q")
+    result.stdout.fnmatch_lines(["*qwicket_strict is true or false, not 'perhaps'.*"])
+
+
 def test_two_processes_of_xdist_have_a_test_bed_each(pytester: pytest.Pytester) -> None:
     pytester.makepyfile(
         SUBMIT
@@ -128,6 +153,27 @@ def test_the_example_repository_passes_its_own_tests_with_the_guard(
     (service,) = yaml.safe_load((EXAMPLE / "compose.yaml").read_text())["services"].values()
     command = [sys.executable, *service["entrypoint"][1:], "--help"]
     assert subprocess.run(command, capture_output=True, check=False).returncode == 0
+
+
+def test_the_example_repository_passes_its_own_tests_without_a_network(
+    pytester: pytest.Pytester,
+) -> None:
+    """The machine has nothing but a loopback interface there: no route, no names."""
+    alone = ["unshare", "--map-root-user", "--net", sys.executable, "-c", LOOPBACK]
+    if shutil.which("unshare") is None or subprocess.run([*alone, "true"], check=False).returncode:
+        pytest.skip("this machine allows no network namespaces")
+    shutil.copytree(EXAMPLE, pytester.path, dirs_exist_ok=True)
+    offline = "import socket; socket.create_connection(('192.0.2.1', 9), timeout=5)"
+    done = subprocess.run(
+        [*alone, sys.executable, "-c", offline], capture_output=True, text=True, check=False
+    )
+    assert "Network is unreachable" in done.stderr
+    command = [*alone, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    result = subprocess.run(
+        command, cwd=pytester.path, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert "5 passed" in result.stdout
 
 
 def test_a_project_that_uses_no_fixture_pays_nothing(pytester: pytest.Pytester) -> None:

@@ -1,42 +1,97 @@
-"""Unmodified clients of three dialects, each in a process of its own, at a test bed."""
+"""Unmodified clients, each in a process of its own, at a test bed."""
 
 from __future__ import annotations
 
 import os
 import selectors
 import subprocess
+import sys
 from pathlib import Path
+from typing import NamedTuple
 
 import msgspec
 
 from contract.environments import interpreter
-from qwicket.testing import Cloud
+from qwicket.testing import Cloud, Recording, Replay
 from support import leftovers
 
-CLIENTS = {  # name of the client for `cloud.env`, its environment, and the dialect it speaks
-    "ionq": ("cirq-ionq", "ionq/cirq_ionq_1_7", "ionq"),
-    "ibm": ("qiskit-ibm-runtime", "ibm/qiskit_ibm_runtime_0_51", "ibm-platform"),
-    "qbraid": ("qbraid", "qbraid/qbraid_0_13", "qbraid"),
-}
 TESTS = Path(__file__).parents[1]
 PATIENCE_S = 60
+
+
+class Kind(NamedTuple):
+    """A client.
+
+    Attributes:
+        package: Its name on PyPI.
+        suite: Its environment, one of `contract.environments`; "" is ours.
+        program: The program in `bed_clients` that runs one job for each line.
+        dialect: The dialect that it speaks.
+        env: Its name for `Cloud.env`; "" gets address and token alone.
+    """
+
+    package: str
+    suite: str
+    program: str
+    dialect: str
+    env: str = ""
+
+    @property
+    def python(self) -> Path:
+        """Return the interpreter of its environment, which is made where it is missing."""
+        return interpreter(self.suite) if self.suite else Path(sys.executable)
+
+
+CLIENTS = {
+    "ionq": Kind("cirq-ionq", "ionq/cirq_ionq_1_7", "bell_ionq", "ionq", "cirq-ionq"),
+    "ibm": Kind(
+        *("qiskit-ibm-runtime", "ibm/qiskit_ibm_runtime_0_51", "bell_ibm", "ibm-platform"),
+        env="qiskit-ibm-runtime",
+    ),
+    "qbraid": Kind("qbraid", "qbraid/qbraid_0_13", "bell_qbraid", "qbraid", "qbraid"),
+}
+
+
+def _variables(kind: Kind, cloud: Cloud | Recording | Replay, account: str) -> dict[str, str]:
+    """Return what a client finds the server by; programs with no variables read ours."""
+    if not isinstance(cloud, Cloud):
+        return cloud.env(kind.env)
+    own = cloud.env(kind.env, account=account) if kind.env else {}
+    return {**cloud.env("qwicket", account=account), **own}
 
 
 class Answer(msgspec.Struct):
     counts: dict[str, int] | None
     error: str
+    trace: str = ""
 
 
 class BedClient:
     """An unmodified client in a process of its own, which runs one job for each call."""
 
-    def __init__(self, name: str, cloud: Cloud, folder: Path) -> None:
-        client, suite, self.dialect = CLIENTS[name]
-        self._log = (folder / f"{name}.log").open("wb")
-        env = {**leftovers.marks(), **cloud.env(client), "HOME": str(folder)}
+    def __init__(
+        self,
+        client: Kind | str,
+        cloud: Cloud | Recording | Replay,
+        folder: Path,
+        account: str = "tester",
+    ) -> None:
+        kind = CLIENTS[client] if isinstance(client, str) else client
+        self.name = client if isinstance(client, str) else kind.program
+        self.dialect = kind.dialect
+        self.tried: list[str] = []
+        self.log = folder / f"{kind.program}.log"
+        self._log = self.log.open("wb")
+        env = {
+            **leftovers.marks(),
+            **_variables(kind, cloud, account),
+            "HOME": str(folder),
+            "PATH": os.environ["PATH"],
+            "PYTHONPATH": str(TESTS),
+        }
         self._process = subprocess.Popen(
-            [interpreter(suite), TESTS / "support" / "bed_clients" / f"bell_{name}.py"],
-            env={**env, "PATH": os.environ["PATH"], "PYTHONPATH": str(TESTS)},
+            [kind.python, TESTS / "support" / "bed_clients" / f"{kind.program}.py"],
+            env=env,
             cwd=folder,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -49,7 +104,7 @@ class BedClient:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         if not self._is_ready:
-            assert self._process.stdout.readline() == b"ready\n"
+            assert self._process.stdout.readline() == b"ready\n", self.log.read_text()
             self._is_ready = True
         self._process.stdin.write(b"run\n")
         self._process.stdin.flush()
@@ -73,6 +128,10 @@ class BedClient:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
         self._process.stdin.close()
-        self._process.wait(30)
+        try:
+            self._process.wait(30)
+        except subprocess.TimeoutExpired:  # a thread of the client does not end
+            self._process.kill()
+            self._process.wait(30)
         self._process.stdout.close()
         self._log.close()

@@ -10,31 +10,47 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from qwicket.testing.cassettes.drift import Drift
+    from qwicket.testing.cassettes.sessions import Recording, Replay, record, replay
     from qwicket.testing.cloud import Cloud
-    from qwicket.testing.errors import JournalError, LeakError, TestBedError
+    from qwicket.testing.errors import CassetteError, JournalError, LeakError, TestBedError
     from qwicket.testing.process import Server, attach, server
-    from qwicket.testing.values import Credentials, Exchange, Fault, Journal, Scenario
+    from qwicket.testing.states import Change, Diff, diff
+    from qwicket.testing.values import AwsKeys, Credentials, Exchange, Fault, Journal, Scenario
 
 __all__ = [
+    "AwsKeys",
+    "CassetteError",
+    "Change",
     "Cloud",
     "Credentials",
+    "Diff",
+    "Drift",
     "Exchange",
     "Fault",
     "Journal",
     "JournalError",
     "LeakError",
+    "Recording",
+    "Replay",
     "Scenario",
     "Server",
     "TestBedError",
     "attach",
+    "diff",
+    "record",
+    "replay",
     "server",
 ]
 
 _MODULES: Final = {
+    "cassettes.drift": ("Drift",),
+    "cassettes.sessions": ("Recording", "Replay", "record", "replay"),
     "cloud": ("Cloud",),
-    "errors": ("JournalError", "LeakError", "TestBedError"),
+    "errors": ("CassetteError", "JournalError", "LeakError", "TestBedError"),
     "process": ("Server", "attach", "server"),
-    "values": ("Credentials", "Exchange", "Fault", "Journal", "Scenario"),
+    "states": ("Change", "Diff", "diff"),
+    "values": ("AwsKeys", "Credentials", "Exchange", "Fault", "Journal", "Scenario"),
 }
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import sys
-import tempfile
 import threading
 import zipfile
 from functools import partial
@@ -15,8 +14,6 @@ from typing import Final
 import click
 
 SECRET: Final = "QWICKET_TESTING_SECRET"  # noqa: S105 - a name
-_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder inside is used
-_ROOM_BYTES: Final = 1 << 30
 
 
 @click.command()
@@ -29,6 +26,11 @@ _ROOM_BYTES: Final = 1 << 30
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="Begin with the state that was saved in this file.",
 )
+@click.option(
+    "--strict/--no-strict",
+    default=None,
+    help="Refuse, or ignore, what no route declares; by default the journal reports it.",
+)
 @click.option("--until-input-ends", is_flag=True, help="Stop when standard input is closed.")
 def main(
     host: str,
@@ -36,6 +38,7 @@ def main(
     workers: int,
     seed: int | None,
     state: Path | None,
+    strict: bool | None,
     until_input_ends: bool,
 ) -> None:
     """Serve a quantum cloud for tests, in a temporary folder.
@@ -59,12 +62,11 @@ def main(
     from qwicket.server.run import run
     from qwicket.server.settings import Settings
     from qwicket.testing.bed.app import Bed
+    from qwicket.testing.data_folder import data_folder
 
     if until_input_ends:
         threading.Thread(target=_stop_after_input, daemon=True).start()
-    with tempfile.TemporaryDirectory(
-        prefix="qwicket-testing-", dir=folder(), ignore_cleanup_errors=True
-    ) as data:
+    with data_folder() as data:
         if state is not None:
             os.umask(0o077)  # the server refuses a master key that others may read
             with zipfile.ZipFile(state) as saved:
@@ -72,27 +74,14 @@ def main(
         settings = Settings(
             host=host,
             port=port,
-            data_dir=Path(data),
+            data_dir=data,
             workers=workers,
             express_slots=0,
             stop_grace_s=0.0,
             first_poll_ms=0,  # a test sees each state as it is
         )
-        status = run(settings, make=partial(Bed, secret=secret, draws=draws))
+        status = run(settings, make=partial(Bed, secret=secret, draws=draws, strict=strict))
     sys.exit(status)
-
-
-def folder() -> Path | None:
-    """Return where the database is: in memory if there is enough, else where temporary files are.
-
-    A commit to memory waits for no disk.
-    """
-    try:
-        found = os.statvfs(_SHARED_MEMORY)
-    except OSError:
-        return None
-    has_room = found.f_bavail * found.f_frsize >= _ROOM_BYTES
-    return _SHARED_MEMORY if has_room and os.access(_SHARED_MEMORY, os.W_OK) else None
 
 
 def _stop_after_input() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import http.client
+import tempfile
 import threading
 import time
 from fnmatch import fnmatchcase
@@ -13,7 +14,10 @@ from urllib.parse import urlsplit
 import msgspec
 
 from qwicket.testing.errors import JournalError, TestBedError
+from qwicket.testing.states import Diff, diff
 from qwicket.testing.values import (
+    AwsKeys,
+    BudgetUnit,
     Credentials,
     Exchange,
     Fault,
@@ -22,15 +26,17 @@ from qwicket.testing.values import (
     Scenario,
     ScenarioKind,
 )
+from qwicket.testing.worlds import device_table, read_world
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
 
     import pytest
 
+    from qwicket.testing.cassettes.drift import Drift
     from qwicket.testing.guard import Guard
-    from qwicket.testing.options import FaultOptions, Filter, ScenarioOptions
+    from qwicket.testing.options import DeviceOptions, FaultOptions, Filter, ScenarioOptions
 
 T = TypeVar("T")
 V = TypeVar("V", Fault, Scenario)
@@ -86,10 +92,17 @@ class Cloud:
         """Return the token of the account of tests that name none."""
         return self.account().token
 
-    def account(self, name: str = "tester") -> Credentials:
-        """Return what an account signs in with; a new name makes a new account."""
+    def account(self, name: str = "tester", *, life_s: int | None = None) -> Credentials:
+        """Return what an account signs in with; a new name makes a new account.
+
+        Args:
+            name: The account.
+            life_s: Seconds on the test bed's clock after which a new account's token and key pair
+                expire; by default never.
+        """
         if name not in self._accounts:
-            self._accounts[name] = self._control("account", {"name": name}, Credentials)
+            asked = {"name": name, "life_s": life_s}
+            self._accounts[name] = self._control("account", asked, Credentials)
         return self._accounts[name]
 
     def env(
@@ -109,30 +122,10 @@ class Cloud:
         Raises:
             TestBedError: There is no such client.
         """
-        found = self._variables(client, account)
-        if monkeypatch is not None:
-            for name, value in found.items():
-                if value is None:
-                    monkeypatch.delenv(name, raising=False)
-                else:
-                    monkeypatch.setenv(name, value)
-        return {name: value for name, value in found.items() if value is not None}
+        from qwicket.testing.environment import set_variables, variables_of
 
-    def _variables(self, client: str, account: str) -> dict[str, str | None]:
-        from qwicket.cli.env import CLIENTS, variables  # late: it imports click
-
-        signed_in = self.account(account)
-        secrets = {
-            "QWICKET_TOKEN": signed_in.token,
-            "QWICKET_AWS_KEY_ID": signed_in.aws_key_id,
-            "QWICKET_AWS_SECRET": signed_in.aws_secret,
-        }
-        if client == _NATIVE:
-            return {"QWICKET_URL": self.url, "QWICKET_TOKEN": signed_in.token}
-        if client not in CLIENTS:
-            known = ", ".join([_NATIVE, *CLIENTS])
-            raise TestBedError(f"client: there is no {client!r}; there are {known}.")
-        return variables(client, self.url, secrets)
+        found = variables_of(client, self.url, self.account(account))
+        return set_variables(found, monkeypatch)
 
     def client(self, name: str = _NATIVE, *, account: str = "tester") -> Any:
         """Return Qwicket's own client of a cloud, signed in.
@@ -168,17 +161,44 @@ class Cloud:
         _check_kind("scenario", kind, get_args(ScenarioKind))
         self._control("scenario", _checked(Scenario, {"kind": kind, **options}))
 
-    def device(
-        self, name: str, *, is_on: bool = True, is_draining: bool = False, reason: str = ""
-    ) -> None:
-        """Turn a device on or off, or let it drain, as an operator does."""
-        change: dict[str, Any] = {"is_on": is_on}
-        if is_on and is_draining:
-            change["is_draining"] = True
-        if reason:
-            change["reason"] = reason
-        self._operate("PATCH", f"/v1/admin/devices/{name}", change)
+    def device(self, name: str, *, is_on: bool = True, **options: Unpack[DeviceOptions]) -> None:
+        """Set a device: turn one on or off as an operator does, or add a virtual one.
+
+        A reset removes the virtual devices, and restores the others.
+
+        Args:
+            name: The device; a new one has `qubits` or a `calibration`.
+            is_on: Whether it takes jobs.
+            options: `is_draining` and `reason`; `qubits`; `topology`, which is `all`, `grid`,
+                `line`, `ring`, `star` or pairs; `noise`, an error of gates on two qubits with a
+                tenth of it on one, or figures as `bed.world.Noise` names them; `queue`, a number
+                of jobs of others; `calibration`, a file or JSON of IonQ, IBM or qBraid, or IBM's
+                properties and configuration.
+
+        Raises:
+            TestBedError: An option has the wrong name or value.
+        """
+        self._control("device", device_table({"name": name, "is_on": is_on, **options}, Path()))
         time.sleep(_CACHE_S)
+
+    def budget(
+        self,
+        maximum: float,
+        unit: BudgetUnit = "jobs",
+        *,
+        account: str = "tester",
+        device: str | None = None,
+    ) -> None:
+        """Let an account use only so much, until the reset: jobs use it up as in production.
+
+        Args:
+            maximum: What its jobs may use in all.
+            unit: `jobs`, `shots`, `seconds` or `cost`.
+            account: Name of the account.
+            device: The only device; by default all.
+        """
+        body = {"name": account, "maximum": maximum, "unit": unit, "device": device}
+        self._control("budget", body)
 
     def revoke(self, account: str = "tester") -> None:
         """Revoke all tokens of an account; `account` and `token` return others from now on."""
@@ -208,6 +228,25 @@ class Cloud:
         """Save accounts, devices and jobs into a file, for `server(state=…)`."""
         self._control("save", {"path": str(Path(path).absolute())})
 
+    def load(self, world: str | Path) -> None:
+        """Add accounts, devices and jobs of a fixture file, or of a world that comes with Qwicket.
+
+        Args:
+            world: A TOML file, or `busy-monday`, `many-jobs`, `after-maintenance`.
+
+        Raises:
+            TestBedError: There is no such world, or it has a wrong field.
+        """
+        self._control("load", read_world(world))
+        time.sleep(_CACHE_S)
+
+    def diff(self, path: str | Path) -> Diff:
+        """Return what has changed in accounts, devices and jobs since a state was saved."""
+        with tempfile.TemporaryDirectory() as folder:
+            now = Path(folder) / "now"
+            self.save(now)
+            return diff(path, now)
+
     def clear(self) -> None:
         """Forget faults and scenarios. Jobs and the journal stay."""
         self._control("clear", {})
@@ -215,12 +254,38 @@ class Cloud:
     def reset(self) -> None:
         """Forget faults, scenarios and the journal, delete all jobs, and restore all devices."""
         self._control("reset", {})
+        self._accounts.clear()  # tokens may have been revoked; others are made when asked for
 
     def guard(self) -> Guard:
         """Return a guard that refuses every connection to another machine while it is entered."""
         from qwicket.testing.guard import Guard
 
         return Guard()
+
+    def check(
+        self,
+        path: str | Path,
+        *,
+        names: Mapping[str, str] | None = None,
+        ignore: Sequence[str] = (),
+    ) -> list[Drift]:
+        """Play a cassette's requests, and return where our answers differ from the vendor's.
+
+        Args:
+            path: File of the cassette.
+            names: Names that are others here, such as a device's, by those in the cassette.
+            ignore: Patterns of fields that are not compared, such as `/jobs/*/cost*`.
+
+        Raises:
+            CassetteError: The file is no cassette.
+        """
+        from qwicket.testing.cassettes.drift import Checker
+        from qwicket.testing.cassettes.tape import read
+
+        account = self.account()
+        aws = AwsKeys(account.aws_key_id, account.aws_secret)
+        checker = Checker(self.url, self.token, aws=aws, names=names, ignore=ignore)
+        return checker.check(read(Path(path)))
 
     # --- the journal ------------------------------------------------------------------------------
 
@@ -245,6 +310,24 @@ class Cloud:
                 call = f"{each.method} {each.path}"
                 found[call] = found.get(call, 0) + 1
         return found
+
+    def warnings(self) -> list[str]:
+        """Return each parameter and field of a request that no route declares, once for a call."""
+        found = (
+            f"{each.method} {each.path}: {text}"
+            for each in self.journal().exchanges
+            for text in each.warnings
+        )
+        return [*dict.fromkeys(found)]
+
+    def assert_no_warnings(self) -> None:
+        """Check that no request had a parameter or a field that no route declares.
+
+        Raises:
+            JournalError: Some request had one, most likely mistyped.
+        """
+        if found := self.warnings():
+            raise JournalError("\n".join(found), self.dump())
 
     def assert_count(self, count: int, **which: Unpack[Filter]) -> list[Exchange]:
         """Return the matching entries, which must be `count`.

@@ -23,3 +23,7 @@ class JournalError(AssertionError):
 
 class LeakError(AssertionError):
     """Code under test tried to reach another machine; the message names the setting to change."""
+
+
+class CassetteError(Exception):
+    """A cassette cannot be read or recorded, or does not fit what a client asks of it."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TypedDict
+from pathlib import Path
+from typing import Any, TypedDict
 
 from qwicket.testing.values import FaultKind
 
@@ -17,6 +18,7 @@ class FaultOptions(TypedDict, total=False):
     account: str
     skip: int
     times: int | None
+    lasts_s: float | None
     probability: float
     seed: int
     seconds: float
@@ -43,6 +45,22 @@ class ScenarioOptions(TypedDict, total=False):
     seconds: float | None
     counts: Mapping[str, int]
     parts: Sequence[int]
+    max_shots: int | None
+    qubits: int | None
+    factor: float
+
+
+class DeviceOptions(TypedDict, total=False):
+    """Options of a device."""
+
+    is_draining: bool
+    reason: str
+    message: str
+    qubits: int
+    topology: str | Sequence[tuple[int, int]]
+    noise: float | Mapping[str, float]
+    queue: int
+    calibration: str | Path | Mapping[str, Any] | Sequence[str | Path | Mapping[str, Any]]
 
 
 class Filter(TypedDict, total=False):

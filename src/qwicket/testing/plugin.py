@@ -25,15 +25,28 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="refuse every connection to another machine in each test",
     )
+    parser.addini(
+        "qwicket_strict",
+        "refuse (true) or ignore (false) parameters and fields that no route of the test bed"
+        " declares; by default its journal reports them",
+        default="",
+    )
 
 
 @pytest.fixture(scope="session")
-def qwicket_server() -> Iterator[Cloud]:
+def qwicket_server(pytestconfig: pytest.Config) -> Iterator[Cloud]:
     """Yield a test bed that all tests of this process share."""
     from qwicket.testing import server
 
-    with server() as cloud:
+    with server(strict=_strictness(pytestconfig.getini("qwicket_strict"))) as cloud:
         yield cloud
+
+
+def _strictness(given: str) -> bool | None:
+    words = {"": None, "true": True, "false": False}
+    if given.lower() not in words:
+        raise pytest.UsageError(f"qwicket_strict is true or false, not {given!r}.")
+    return words[given.lower()]
 
 
 @pytest.fixture

@@ -30,19 +30,29 @@ _STOP_S: Final = 20.0
 _LINES: Final = 200
 
 
-def server(*, workers: int = 1, seed: int | None = None, state: str | Path | None = None) -> Server:
+def server(
+    *,
+    port: int = 0,
+    workers: int = 1,
+    seed: int | None = None,
+    state: str | Path | None = None,
+    strict: bool | None = None,
+) -> Server:
     """Return a test bed to enter with `with` or `async with`, or to decorate a function with.
 
     Args:
+        port: Port on 127.0.0.1; 0 takes a free one.
         workers: Processes that run jobs.
         seed: Draws ids and seeds in a way that repeats itself.
         state: File that `Cloud.save` wrote, to begin with.
+        strict: True refuses query parameters and fields of bodies that no route declares; None
+            reports them as warnings in the journal; False ignores them.
 
     Raises:
         NotInstalled: The extra `server` is not installed.
     """
     require("qwicket.testing", "server")
-    return Server(workers=workers, seed=seed, state=state)
+    return Server(port=port, workers=workers, seed=seed, state=state, strict=strict)
 
 
 def attach(url: str, secret: str) -> Cloud:
@@ -61,14 +71,24 @@ class Server:
     A decorated function or coroutine function gets the test bed as its argument `cloud`.
 
     Args:
+        port: See `server`.
         workers: Processes that run jobs.
         seed: See `server`.
         state: See `server`.
+        strict: See `server`.
     """
 
     def __init__(
-        self, *, workers: int = 1, seed: int | None = None, state: str | Path | None = None
+        self,
+        *,
+        port: int = 0,
+        workers: int = 1,
+        seed: int | None = None,
+        state: str | Path | None = None,
+        strict: bool | None = None,
     ) -> None:
+        self._strict = strict
+        self._port = port
         self._workers = workers
         self._seed = seed
         self._state = state
@@ -84,11 +104,13 @@ class Server:
         """
         secret = secrets.token_urlsafe(24)
         command = [sys.executable, "-m", "qwicket.testing", "--until-input-ends"]
-        command += ["--workers", str(self._workers)]
+        command += ["--port", str(self._port), "--workers", str(self._workers)]
         if self._seed is not None:
             command += ["--seed", str(self._seed)]
         if self._state is not None:
             command += ["--state", str(Path(self._state).absolute())]
+        if self._strict is not None:
+            command.append("--strict" if self._strict else "--no-strict")
         kept = {name: each for name, each in os.environ.items() if not name.startswith("QWICKET_")}
         self._process = subprocess.Popen(  # noqa: S603 - our own
             command,
@@ -136,6 +158,17 @@ class Server:
         finally:
             if process.stderr is not None:
                 process.stderr.close()
+
+    @property
+    def pid(self) -> int:
+        """Return the id of the process.
+
+        Raises:
+            TestBedError: It does not run.
+        """
+        if self._process is None:
+            raise TestBedError("The test bed does not run.")
+        return self._process.pid
 
     @property
     def log(self) -> str:
@@ -186,7 +219,13 @@ class Server:
         return _without_cloud(run, function)
 
     def _another(self) -> Self:
-        return type(self)(workers=self._workers, seed=self._seed, state=self._state)
+        return type(self)(
+            port=self._port,
+            workers=self._workers,
+            seed=self._seed,
+            state=self._state,
+            strict=self._strict,
+        )
 
 
 def _without_cloud(wrapper: Any, function: F) -> F:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+import os
+from typing import Annotated, Final, Literal, Self, get_args
 
 import msgspec
+
+from qwicket.testing.errors import CassetteError
 
 FaultKind = Literal[
     "status",
@@ -20,7 +23,20 @@ FaultKind = Literal[
     "lost_answer",
     "stale",
 ]
-ScenarioKind = Literal["fail", "refuse", "cancel", "stay_queued", "slow", "counts", "partial"]
+Event = Literal[
+    "revoke_token",
+    "expire_token",
+    "close_session",
+    "spend_budget",
+    "change_limits",
+    "recalibrate",
+]
+"""Scenarios that leave the job as it is, and change what is around it."""
+EVENTS: Final = frozenset(get_args(Event))
+ScenarioKind = Literal[
+    "fail", "refuse", "cancel", "stay_queued", "slow", "counts", "partial", Event
+]
+BudgetUnit = Literal["jobs", "shots", "seconds", "cost"]
 
 
 class Fault(
@@ -41,6 +57,8 @@ class Fault(
         account: Name of an account of the test bed, whose token the request has; "" is any.
         skip: Number of matching requests that are left alone first.
         times: Number of requests that fail; None is all.
+        lasts_s: Seconds on the test bed's clock after which no more requests fail; None is for
+            ever.
         probability: Share of the matching requests that fail.
         seed: Seed of the draws, so that a run can be repeated.
         seconds: Time to wait before the request is handled.
@@ -58,6 +76,7 @@ class Fault(
     account: str = ""
     skip: int = 0
     times: int | None = None
+    lasts_s: Annotated[float, msgspec.Meta(gt=0)] | None = None
     probability: float = 1.0
     seed: int = 0
     seconds: float = 0.0
@@ -78,7 +97,12 @@ class Scenario(
             `cancel` cancels it when it starts, as an operator does. `stay_queued` keeps it waiting
             for `polls` reads of its status or for `seconds`, without both until a reset. `slow`
             lets it run for `seconds` longer. `counts` replaces the counts of each of its circuits.
-            `partial` fails the circuits `parts`, numbered from 0.
+            `partial` fails the circuits `parts`, numbered from 0. The others are events, which
+            happen when the job has been submitted, or with `polls` during that read of it:
+            `revoke_token` and `expire_token` end all tokens of the account, `close_session` ends
+            the job's session, `spend_budget` gives its project a budget with nothing left,
+            `change_limits` gives its device `max_shots`, and a twin `qubits`, and `recalibrate`
+            gives a twin errors `factor` times as large. A reset undoes the last four.
         dialect: Name of the dialect; "" is any.
         device: Name of the device as Qwicket knows it; "" is any.
         account: Name of an account of the test bed; "" is any.
@@ -92,6 +116,9 @@ class Scenario(
         seconds: See `kind`.
         counts: Shots by outcome, the first bit on the right.
         parts: See `kind`.
+        max_shots: See `kind`.
+        qubits: See `kind`.
+        factor: See `kind`.
     """
 
     kind: ScenarioKind
@@ -108,6 +135,9 @@ class Scenario(
     seconds: float | None = None
     counts: dict[str, int] = {}
     parts: tuple[int, ...] = ()
+    max_shots: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    qubits: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    factor: Annotated[float, msgspec.Meta(ge=1e-3, le=1e3)] = 10.0
 
 
 class Exchange(msgspec.Struct, frozen=True, kw_only=True):
@@ -131,6 +161,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
         unknown: Whether no route serves this method and path.
         jobs: Ids of the jobs that the request read or made, as Qwicket knows them.
         created: Ids of the jobs that it made.
+        warnings: Sentences on parameters and fields that no route declares.
     """
 
     number: int
@@ -150,12 +181,14 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     unknown: bool
     jobs: tuple[str, ...]
     created: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
 
     def line(self) -> str:
         """Return one line about it."""
         status = str(self.status) if self.status else "no answer"
         extra = f" fault={self.fault}" if self.fault else ""
         extra += " unknown call" if self.unknown else ""
+        extra += "".join(f"\n       warning: {each}" for each in self.warnings)
         query = f"?{self.query}" if self.query else ""
         agent = self.headers.get("user-agent", "")[:40]
         return (
@@ -171,6 +204,33 @@ class Credentials(msgspec.Struct, frozen=True):
     token: str
     aws_key_id: str
     aws_secret: str
+
+
+class AwsKeys(msgspec.Struct, frozen=True):
+    """A user's keys of AWS.
+
+    Attributes:
+        key_id: Id of the access key.
+        secret: The secret access key.
+        session_token: Token of temporary keys; "" for others.
+    """
+
+    key_id: str
+    secret: str
+    session_token: str = ""
+
+    @classmethod
+    def from_environment(cls) -> Self:
+        """Return the keys in the variables that AWS's clients read.
+
+        Raises:
+            CassetteError: One of them is missing.
+        """
+        names = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
+        if missing := [name for name in names if not os.environ.get(name)]:
+            raise CassetteError(f"{' and '.join(missing)}: not set; the recorder signs with them.")
+        key_id, secret = (os.environ[name] for name in names)
+        return cls(key_id, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
 
 
 class Journal(msgspec.Struct, frozen=True):

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
 from qiskit import QuantumCircuit, transpile
 from qiskit_ibm_runtime import QiskitRuntimeService, SamplerV2
 
 from support.bed_clients.loop import serve
 
-backend = QiskitRuntimeService().backend("qwicket_simulator")
+backend = QiskitRuntimeService().backend(os.environ.get("BELL_DEVICE", "qwicket_simulator"))
 circuit = QuantumCircuit(2)
 circuit.h(0)
 circuit.cx(0, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import cirq
 import cirq_ionq
 
@@ -13,9 +15,11 @@ service = cirq_ionq.Service(default_target="simulator", max_retry_seconds=5)
 def bell() -> dict[str, int]:
     a, b = cirq.LineQubit.range(2)
     circuit = cirq.Circuit(cirq.H(a), cirq.CNOT(a, b), cirq.measure(a, b, key="m"))
-    job = service.create_job(circuit, repetitions=100)
+    job = service.create_job(circuit, repetitions=100, target=os.environ.get("BELL_DEVICE"))
     found = job.results(polling_seconds=0.05, timeout_seconds=20)
-    counts = found.to_cirq_result(seed=1).histogram(key="m")
+    # Shots of a simulator are drawn by the client.
+    drawn = {"seed": 1} if isinstance(found, cirq_ionq.SimulatorResult) else {}
+    counts = found.to_cirq_result(**drawn).histogram(key="m")
     return {format(key, "02b"): n for key, n in counts.items()}
 
 

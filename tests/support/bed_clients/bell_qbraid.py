@@ -13,7 +13,7 @@ from qbraid_core.sessions import QbraidSessionV1
 from support.bed_clients.loop import serve
 
 provider = QbraidProvider(client=QuantumRuntimeClient(session=QbraidSessionV1()))
-device = provider.get_device("qbraid:qbraid:sim:statevector")
+device = provider.get_device(os.environ.get("BELL_DEVICE", "qbraid:qbraid:sim:statevector"))
 BELL = """OPENQASM 3.0;
 include "stdgates.inc";
 qubit[2] q;

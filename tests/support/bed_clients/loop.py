@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import traceback
 import warnings
 from collections.abc import Callable
 
@@ -23,8 +24,13 @@ def serve(run: Callable[[], dict[str, int]]) -> None:
     answers.flush()
     for _line in sys.stdin:
         try:
-            found: dict[str, object] = {"counts": run(), "error": ""}
+            counts = {each: int(n) for each, n in run().items()}
+            found: dict[str, object] = {"counts": counts, "error": ""}
         except Exception as error:  # whatever the client raises is what its user sees
-            found = {"counts": None, "error": f"{type(error).__name__}: {error}"}
+            found = {
+                "counts": None,
+                "error": f"{type(error).__name__}: {error}",
+                "trace": traceback.format_exc(),
+            }
         answers.write(json.dumps(found) + "\n")
         answers.flush()

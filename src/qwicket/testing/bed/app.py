@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import tempfile
 import zipfile
+from collections import deque
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, cast
 
@@ -20,22 +21,29 @@ from qwicket.server.app import App, now_ms
 from qwicket.store.backup import FILE, back_up
 from qwicket.testing.bed.clock import Clock
 from qwicket.testing.bed.control import PREFIX, Control
+from qwicket.testing.bed.events import Events, Unusual
 from qwicket.testing.bed.faults import Faults, Injection
 from qwicket.testing.bed.journal import RECORD, JournalKeeper
+from qwicket.testing.bed.past import Past
 from qwicket.testing.bed.scenarios import ScenarioAdmission, ScenarioDriver, Scenarios
 from qwicket.testing.bed.store import BedStore
+from qwicket.testing.bed.strictness import refusal, unknown_names
+from qwicket.testing.bed.waiting import BedWaiter
 from qwicket.testing.values import Credentials
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from qwicket.dialects.routing import Route
     from qwicket.drivers import Driver
     from qwicket.gateway.admission import Admission
-    from qwicket.model.accounts import Role
+    from qwicket.model.accounts import Actor, Role
     from qwicket.server import Settings
     from qwicket.store import Store
     from qwicket.testing.bed.draws import Draws
-    from qwicket.testing.values import Journal
+    from qwicket.testing.bed.journal import Record
+    from qwicket.testing.bed.world import World, WorldDevice
+    from qwicket.testing.values import BudgetUnit, Journal
 
 ACCOUNT: Final = "tester"
 """The account of tests that name none."""
@@ -47,6 +55,7 @@ _DIALECTS: Final = {
     **{alias: each.name for each in REGISTRATIONS for alias in each.aliases},
 }
 _MANY: Final = 1_000_000
+_MAX_STRICT_BYTES: Final = 64 << 20
 _BORN_AT: Final = 1_577_836_800.0
 """2020-01-01: when a server with a seed was made."""
 
@@ -58,9 +67,24 @@ class Bed(App):
         settings: Settings of the server; it has SQLite and no express slots.
         secret: What a request to the control interface must show.
         draws: Repeatable draws, if they were asked for.
+        strict: Whether parameters and fields that no route declares are refused; None reports them
+            in the journal, and False ignores them.
     """
 
-    def __init__(self, settings: Settings, secret: str, draws: Draws | None = None) -> None:
+    # A test seldom has two jobs at the same time, and memory counts.
+    parsers = 1
+    spares = 0
+    warm_up = "qwicket.engines:prepare"  # a simulator is imported by the first job that needs it
+    starts_parsers = False  # short programs are read by the server itself
+
+    def __init__(
+        self,
+        settings: Settings,
+        secret: str,
+        draws: Draws | None = None,
+        *,
+        strict: bool | None = None,
+    ) -> None:
         limits = settings.limits
         # Tests try wrong tokens often; the limits of production would refuse the right ones then.
         sign_in = structs.replace(limits.sign_in, wrong_tokens=_MANY)
@@ -69,7 +93,8 @@ class Bed(App):
         self.clock.install()
         self._folder = settings.data_dir
         self._draws = draws
-        self.journal = JournalKeeper()
+        self._strict = strict
+        self.journal = JournalKeeper(warns=strict is None)
         self.faults = Faults(self._tokens_of)
         self.scenarios = Scenarios(lambda id: self._names.get(id, ""))
         self._names: dict[str, str] = {}
@@ -83,6 +108,23 @@ class Bed(App):
         await super().start()
         jobs = self._gateway.jobs
         jobs.admission = cast("Admission", ScenarioAdmission(jobs.admission, self.scenarios))
+        store, find = self._bed_store, jobs.waiter.find
+        is_counted = store.jobs.waits_for_polls
+        jobs.waiter = BedWaiter(store.changes, find, self.clock.sleep, is_counted)
+        self.events = Events(
+            self._gateway,
+            self._bed_store,
+            Unusual(self._bed_store._database),
+            self.scenarios,
+            self._revoke_of,
+            self._forget,
+            now_ms,
+        )
+        self._bed_store.jobs.scenario_events = self.events
+        self._past = Past(
+            *(self._gateway, self._bed_store, self.scenarios, self._families),
+            *(self._dispatcher, self._actor, now_ms),
+        )
         await self._bed_store.cleaning.remember()
         await self.credentials(ACCOUNT)
         self.clock.restore()
@@ -104,8 +146,13 @@ class Bed(App):
 
     # --- what the control interface asks for ------------------------------------------------------
 
-    async def credentials(self, name: str, *, admin: bool = False) -> Credentials:
-        """Return what an account signs in with; the account is made when it is first asked for."""
+    async def credentials(
+        self, name: str, *, admin: bool = False, life_s: int | None = None
+    ) -> Credentials:
+        """Return what an account signs in with; the account is made when it is first asked for.
+
+        `life_s` is the life of its token and its key pair, when they are made.
+        """
         if name not in self._credentials:
             service = self._gateway.admin
             role: Role = "admin" if admin else "member"
@@ -113,14 +160,40 @@ class Bed(App):
                 await service.add_account(name, role, email=None, password=None)
             account = await self._bed_store.accounts.by_name(name)
             scopes = ("admin",) if admin else (*DEFAULT_SCOPES, "tokens:write")
-            token = await service.create_token(name, scopes=scopes)
-            pair = await service.create_token(name, aws=True)
+            token = await service.create_token(name, scopes=scopes, life_s=life_s)
+            pair = await service.create_token(name, aws=True, life_s=life_s)
             self._names[account.id] = name
             self._credentials[name] = Credentials(
                 name, token.secret, pair.aws_key_id or "", pair.secret
             )
             self.journal.hide(token.secret, pair.secret)
         return self._credentials[name]
+
+    async def _actor(self, name: str) -> Actor:
+        return await self._gateway.auth.by_token((await self.credentials(name)).token, "")
+
+    async def set_device(self, device: WorldDevice) -> None:
+        """Add or change a device."""
+        await self._past.set_device(device)
+        self._bed_store.changes.resync()
+
+    def move_clock(
+        self, *, at: float | None = None, by: float | None = None, rate: float | None = None
+    ) -> None:
+        """Change the time, and how fast it runs, as `Clock.move`."""
+        self.clock.move(at=at, by=by, rate=rate)
+        self._bed_store.changes.resync()  # what was forecast began at another time
+
+    async def load(self, world: World) -> None:
+        """Add the accounts, devices and jobs of a fixture file."""
+        if world.clock is not None:
+            self.clock.move(at=world.clock.timestamp(), rate=1.0)
+        for account in world.accounts:
+            await self.credentials(account.name)
+        for device in world.devices:
+            await self._past.set_device(device)
+        await self._past.add_jobs(world.jobs)
+        self._bed_store.changes.resync()
 
     async def operator(self) -> Credentials:
         """Return what an administrator signs in with."""
@@ -133,6 +206,19 @@ class Bed(App):
                 await self._gateway.admin.revoke_token(token.id)
         self._credentials.pop(name, None)
 
+    async def _revoke_of(self, account: str) -> None:
+        await self.revoke(self._names[account])
+
+    def _forget(self, account: str) -> None:
+        self._credentials.pop(self._names[account], None)
+
+    async def budget(self, name: str, maximum: float, unit: BudgetUnit, device: str | None) -> None:
+        """Set what the jobs of an account may use in all."""
+        actor = await self._gateway.auth.by_token((await self.credentials(name)).token, "")
+        projects = await self._bed_store.accounts.projects_of(actor.account)
+        project = next(each.name for each in projects if each.id == actor.project)
+        await self.events.budget(project, maximum, unit, device)
+
     async def save(self, path: Path) -> None:
         """Write the whole state into a file: the database and the master key of key pairs."""
         await asyncio.to_thread(_save, self._folder, path)
@@ -143,6 +229,7 @@ class Bed(App):
         self.scenarios.clear()
         self.clock.restore()
         await self._bed_store.clear()
+        await self.events.restore()
         self.journal.clear()
         if self._draws is not None:
             self._draws.restart_seeds()
@@ -160,8 +247,7 @@ class Bed(App):
         if scope["path"].startswith(PREFIX):
             await self._control(scope, receive, send)
             return
-        prefix, _ = self._router.find(scope["path"])
-        dialect = _DIALECTS.get(prefix)
+        dialect = _DIALECTS.get(self._router.find(scope["path"]).prefix)
         if dialect is None or self._control.is_ours(scope):
             await super().__call__(scope, receive, send)
             return
@@ -175,10 +261,17 @@ class Bed(App):
         if entry is not None:
             record.fault = entry.fault.kind
             app = Injection(entry, app, record, self.journal, send)
-        if not self._has_route(scope):
+        route, is_known = self._route(scope)
+        record.route = route
+        if not is_known:
             record.unknown = True
             text = f"{scope['method']} {scope['path']} is not a call that Qwicket knows."
             scope = {**scope, REFUSAL: NotOffered(text[:400])}
+
+        elif route is not None and self._strict:
+            receive = await self._read_strictly(record, route, receive)
+            if record.warnings:
+                scope = {**scope, REFUSAL: refusal(record.warnings)}
 
         async def received() -> Message:
             message = await receive()
@@ -194,14 +287,39 @@ class Bed(App):
         finally:
             record.seconds = self.journal.now() - record.at
 
-    def _has_route(self, scope: Scope) -> bool:
+    async def _read_strictly(self, record: Record, route: Route, receive: Receive) -> Receive:
+        """Read a whole body and look for what the route does not know; return it to be read again.
+
+        The route's own limit on the size counts later, so at most a little more is read here.
+        """
+        messages: deque[Message] = deque()
+        size = 0
+        while True:
+            message = await receive()
+            messages.append(message)
+            size += len(message.get("body", b""))
+            is_last = message["type"] != "http.request" or not message.get("more_body")
+            if is_last or size > _MAX_STRICT_BYTES:
+                break
+        body = b"".join(each.get("body", b"") for each in messages)
+        query = record.scope["query_string"].decode("latin-1")
+        record.warnings = unknown_names(record.dialect, route, query, body)
+
+        async def again() -> Message:
+            return messages.popleft() if messages else await receive()
+
+        return again
+
+    def _route(self, scope: Scope) -> tuple[Route | None, bool]:
+        """Return the route of a request, and whether there is one or none is needed."""
         assert self._router is not None
-        prefix, app = self._router.find(scope["path"])
+        mount = self._router.find(scope["path"])
         try:
-            has_route = app.has_route  # type: ignore[attr-defined]  # those of dialects have it
+            find = mount.app.route  # type: ignore[attr-defined]  # those of dialects have it
         except AttributeError:
-            return True
-        return bool(has_route(scope["method"], scope["path"].removeprefix(prefix)))
+            return None, True
+        route: Route | None = find(scope["method"], scope["path"].removeprefix(mount.prefix))
+        return route, route is not None
 
 
 def _save(folder: Path, path: Path) -> None:

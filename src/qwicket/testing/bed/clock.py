@@ -1,7 +1,8 @@
 """The clock of the test bed: it can stand still, jump, and run faster.
 
 It replaces the wall clock of the whole process, so that every dialect, expiry and retention follows
-it. Waits inside one request, such as a long poll, and the leases of runners take real time.
+it. Long polls end by it too. Delays of faults and the lease of the test bed's own worker take real
+time.
 """
 
 from __future__ import annotations

@@ -15,7 +15,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from qwicket.model.errors import QwicketError
-from qwicket.testing.values import Fault, Scenario
+from qwicket.testing.bed.world import World, WorldDevice
+from qwicket.testing.values import BudgetUnit, Fault, Scenario
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -34,6 +35,7 @@ class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
     """Request for an account's credentials; it is an administrator's without a name."""
 
     name: str = ""
+    life_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class JournalBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -48,6 +50,15 @@ class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
     at: float | None = None
     by: Annotated[float, msgspec.Meta(ge=0)] | None = None
     rate: Annotated[float, msgspec.Meta(ge=0, le=10_000)] | None = None
+
+
+class BudgetBody(msgspec.Struct, forbid_unknown_fields=True):
+    """What the jobs of an account may use in all."""
+
+    name: str
+    maximum: float
+    unit: BudgetUnit = "jobs"
+    device: str | None = None
 
 
 class StateBody(msgspec.Struct, forbid_unknown_fields=True):
@@ -69,10 +80,13 @@ class Control:
         self._secret = secret.encode()
         self._commands: dict[str, Callable[[bytes], Awaitable[Any]]] = {
             "account": self._account,
+            "budget": self._budget,
             "clear": self._clear,
             "clock": self._clock,
+            "device": self._device,
             "fault": self._fault,
             "journal": self._journal,
+            "load": self._load,
             "reset": self._reset,
             "revoke": self._revoke,
             "save": self._save,
@@ -102,12 +116,16 @@ class Control:
             return _refused(error.status, error.detail)
         return Response(msgspec.json.encode(found), media_type="application/json")
 
+    async def _budget(self, body: bytes) -> None:
+        asked = msgspec.json.decode(body, type=BudgetBody)
+        await self._bed.budget(asked.name, asked.maximum, asked.unit, asked.device)
+
     async def _reset(self, _body: bytes) -> None:
         await self._bed.reset()
 
     async def _clock(self, body: bytes) -> None:
         change = msgspec.json.decode(body, type=ClockBody)
-        self._bed.clock.move(at=change.at, by=change.by, rate=change.rate)
+        self._bed.move_clock(at=change.at, by=change.by, rate=change.rate)
 
     async def _revoke(self, body: bytes) -> None:
         await self._bed.revoke(msgspec.json.decode(body, type=AccountBody).name)
@@ -122,6 +140,12 @@ class Control:
     async def _fault(self, body: bytes) -> None:
         self._bed.faults.add(msgspec.json.decode(body, type=Fault))
 
+    async def _device(self, body: bytes) -> None:
+        await self._bed.set_device(msgspec.json.decode(body, type=WorldDevice))
+
+    async def _load(self, body: bytes) -> None:
+        await self._bed.load(msgspec.json.decode(body, type=World))
+
     async def _scenario(self, body: bytes) -> None:
         self._bed.scenarios.add(msgspec.json.decode(body, type=Scenario))
 
@@ -129,8 +153,10 @@ class Control:
         return self._bed.read(msgspec.json.decode(body, type=JournalBody).after)
 
     async def _account(self, body: bytes) -> Any:
-        name = msgspec.json.decode(body, type=AccountBody).name
-        return await (self._bed.credentials(name) if name else self._bed.operator())
+        asked = msgspec.json.decode(body, type=AccountBody)
+        if not asked.name:
+            return await self._bed.operator()
+        return await self._bed.credentials(asked.name, life_s=asked.life_s)
 
 
 def _refused(status: int, detail: str) -> Response:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import math
 import random
+import time
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Final, NamedTuple, cast
 
@@ -72,12 +74,15 @@ class _Entry:
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.rng = random.Random(fault.seed)  # noqa: S311 - repeatable, not secret
+        self.until = math.inf if fault.lasts_s is None else time.time() + fault.lasts_s
         self.n_matched = 0
         self.n_struck = 0
 
     def strikes(self) -> bool:
         fault = self.fault
         if fault.times is not None and self.n_struck >= fault.times:
+            return False
+        if time.time() >= self.until:
             return False
         self.n_matched += 1
         if self.n_matched <= fault.skip or self.rng.random() >= fault.probability:

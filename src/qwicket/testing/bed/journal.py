@@ -8,10 +8,13 @@ from collections import deque
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Final
 
+from qwicket.testing.bed.strictness import unknown_names
 from qwicket.testing.values import Exchange, Journal
 
 if TYPE_CHECKING:
     from starlette.types import Message, Scope
+
+    from qwicket.dialects.routing import Route
 
 _MAX_ENTRIES: Final = 5_000
 _MAX_BYTES: Final = 64 << 10
@@ -41,7 +44,7 @@ class Record:
 
     __slots__ = (
         *("account", "answer", "answer_headers", "at", "body", "created", "dialect"),
-        *("fault", "jobs", "number", "scope", "seconds", "status", "unknown"),
+        *("fault", "jobs", "number", "route", "scope", "seconds", "status", "unknown", "warnings"),
     )
 
     def __init__(self, number: int, at: float, dialect: str, scope: Scope) -> None:
@@ -57,6 +60,8 @@ class Record:
         self.seconds = 0.0
         self.fault = ""
         self.unknown = False
+        self.route: Route | None = None
+        self.warnings: list[str] | None = None
         self.jobs: dict[str, None] = {}
         self.created: list[str] = []
 
@@ -73,9 +78,14 @@ class Record:
 
 
 class JournalKeeper:
-    """Keeps the newest entries, and the times at which jobs ended."""
+    """Keeps the newest entries, and the times at which jobs ended.
 
-    def __init__(self) -> None:
+    Args:
+        warns: Whether parameters and fields that no route declares are reported.
+    """
+
+    def __init__(self, *, warns: bool = True) -> None:
+        self._warns = warns
         self._began = time.monotonic()
         self._records: deque[Record] = deque(maxlen=_MAX_ENTRIES)
         self._number = 0
@@ -121,6 +131,9 @@ class JournalKeeper:
         for each in records:
             self.hide(*_presented(each.scope))
         hide = self._hider()
+        for each in records:
+            if self._warns and each.warnings is None and each.status:
+                each.warnings = _warnings(each)  # only now, so that no request waits for it
         found = tuple(_exchange(each, hide) for each in records)
         return Journal(found, self._dropped, {**self._ended})
 
@@ -153,6 +166,13 @@ class Hider:
             shown = self(value.decode("latin-1")) if key in _SHOWN_HEADERS else _HIDDEN
             found[key] = f"{found[key]}, {shown}" if key in found else shown
         return found
+
+
+def _warnings(record: Record) -> list[str]:
+    if record.route is None:
+        return []
+    query = record.scope["query_string"].decode("latin-1")
+    return unknown_names(record.dialect, record.route, query, record.body)
 
 
 def _presented(scope: Scope) -> list[str]:
@@ -191,4 +211,5 @@ def _exchange(record: Record, hide: Hider) -> Exchange:
         unknown=record.unknown,
         jobs=tuple(record.jobs),
         created=tuple(record.created),
+        warnings=tuple(map(hide, record.warnings or ())),
     )

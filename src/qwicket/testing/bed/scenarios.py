@@ -23,7 +23,7 @@ from qwicket.circuits.outcomes import (
     key_array,
     key_width,
 )
-from qwicket.model.errors import DeviceOff, QwicketError, Unavailable, codes
+from qwicket.model.errors import DeviceOff, InvalidRequest, QwicketError, Unavailable, codes
 from qwicket.model.failures import Failure
 from qwicket.testing.bed.journal import RECORD
 
@@ -80,8 +80,16 @@ class Scenarios:
                 entry.n_taken += 1
                 if scenario.kind == "refuse":
                     raise refusal(scenario)
+                if scenario.kind == "recalibrate" and new.calibration is None:
+                    raise InvalidRequest(f"{new.device} has no calibration.", field="device")
                 self._of_job[job] = scenario
                 return
+
+    def give(self, job: str, scenario: Scenario | None) -> None:
+        """Decide what becomes of a job, whatever matches it; None lets it run."""
+        self._of_job.pop(job, None)
+        if scenario is not None:
+            self._of_job[job] = scenario
 
     def of(self, job: str) -> Scenario | None:
         """Return the scenario of a job, if it has one."""

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from qwicket.store.batch import Session
     from qwicket.store.changes import Changed, Changes
     from qwicket.store.database import Database, Deferred, Tx
+    from qwicket.testing.bed.events import Events
     from qwicket.testing.bed.journal import JournalKeeper
     from qwicket.testing.bed.scenarios import Scenarios
 
@@ -26,6 +27,8 @@ _BY_JOB: Final = (
     *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
     *("job_share", "blob", "idempotency", "share", "record", "deleted_use", "webhook_event"),
 )
+_BY_DEVICE: Final = ("calibration", "share", "reservation_device")
+_ADDED: Final = "device not in (select name from bed_device)"
 
 
 class BedStore(Store):
@@ -50,6 +53,7 @@ class BedStore(Store):
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         super().__init__(database, changes)
+        self.database = database
         self.jobs: BedJobs = BedJobs(database, scenarios, now_ms, sleep)
         self.cleaning = Cleaning(database)
         self._journal = journal
@@ -83,10 +87,12 @@ class Cleaning(Operations):
 
     @write
     def remember(tx: Tx) -> None:
-        """Remember the states of all devices, which a reset restores."""
+        """Remember all devices and their states, which a reset restores."""
         cast("Session", tx).command(
             "drop table if exists bed_device_state",  # of a saved state
             "create table bed_device_state as select * from device_state",
+            "drop table if exists bed_device",
+            "create table bed_device as select name from device",
         )
 
     @write
@@ -99,6 +105,8 @@ class Cleaning(Operations):
         session.command(
             "delete from device_state", "insert into device_state select * from bed_device_state"
         )
+        session.command(*(f"delete from {table} where {_ADDED}" for table in _BY_DEVICE))  # noqa: S608 - ours alone
+        session.command("delete from device where name not in (select name from bed_device)")
 
 
 class BedJobs(Jobs):
@@ -109,6 +117,9 @@ class BedJobs(Jobs):
         scenarios: Say what becomes of each job.
         now_ms: Clock; returns Unix milliseconds.
         sleep: Waits for seconds on that clock.
+
+    Attributes:
+        scenario_events: Happen when jobs are submitted or read.
     """
 
     def __init__(
@@ -122,6 +133,7 @@ class BedJobs(Jobs):
         self._sleep = sleep
         self._scenarios = scenarios
         self._now_ms = now_ms
+        self.scenario_events: Events | None = None
         self._polls: dict[str, int] = {}
         self._timers: set[asyncio.Task[None]] = set()
 
@@ -131,12 +143,17 @@ class BedJobs(Jobs):
         for each in self._timers:
             each.cancel()
 
+    def waits_for_polls(self, job: str) -> bool:
+        """Return whether a job stays queued until it has been read a number of times."""
+        return job in self._polls
+
     async def add(self, new: NewJob, **limits: Any) -> Job:
-        return await self._enter(new.id, lambda tx: Jobs.add(tx, new, **limits))
+        return await self._seen(await self._enter(new.id, lambda tx: Jobs.add(tx, new, **limits)))
 
     async def admit(self, draft: str, ready: NewJob, **limits: Any) -> Job:
         self._scenarios.decide(ready, draft)  # of an upload, only now its program is known
-        return await self._enter(draft, lambda tx: Jobs.admit(tx, draft, ready, **limits))
+        entered = self._enter(draft, lambda tx: Jobs.admit(tx, draft, ready, **limits))
+        return await self._seen(await entered)
 
     async def cancel_by_operator(self, job: str) -> None:
         """Cancel a running job."""
@@ -144,13 +161,22 @@ class BedJobs(Jobs):
 
     async def visible(self, job: str, account: str) -> Job | None:
         await self._count_poll(job)
-        return await self._database.read(lambda tx: Jobs.visible(tx, job, account))
+        found = await self._database.read(lambda tx: Jobs.visible(tx, job, account))
+        return found and await self._seen(found)
 
     async def visible_with_vendor_fields(self, job: str, account: str) -> tuple[Job, bytes] | None:
         await self._count_poll(job)
-        return await self._database.read(
+        found = await self._database.read(
             lambda tx: Jobs.visible_with_vendor_fields(tx, job, account)
         )
+        if found is not None:
+            await self._seen(found[0])
+        return found
+
+    async def _seen(self, job: Job) -> Job:
+        if self.scenario_events is not None:
+            await self.scenario_events.after(job)
+        return job
 
     async def _enter(self, id: str, operation: Callable[[Tx], Job | Deferred[Job]]) -> Job:
         """Store a job; one that stays queued is held in the same transaction."""

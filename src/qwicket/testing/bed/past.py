@@ -1,0 +1,266 @@
+"""Virtual devices, queues of others, and jobs of the past."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, cast
+
+from msgspec import structs
+
+from qwicket.dialects import shown_by
+from qwicket.model.devices import DeviceStatus
+from qwicket.model.errors import Conflict, InvalidRequest, NotFound
+from qwicket.model.jobs import Submission
+from qwicket.model.limits import INT64_MAX
+from qwicket.store.operations import Operations, write
+from qwicket.testing.bed.world import PastJobs
+from qwicket.testing.values import Scenario
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.devices import Family
+    from qwicket.model.jobs import Job
+    from qwicket.scheduling import Dispatcher
+    from qwicket.store.batch import Session
+    from qwicket.store.database import Tx
+    from qwicket.testing.bed.scenarios import Scenarios
+    from qwicket.testing.bed.store import BedStore
+    from qwicket.testing.bed.world import WorldDevice
+    from qwicket.testing.values import ScenarioKind
+
+OTHERS: Final = "others"
+"""The account of the jobs that wait before those of tests."""
+_ORIGIN: Final = "file"
+_ENDED: Final[Mapping[str, ScenarioKind]] = {
+    "completed": "counts",
+    "failed": "fail",
+    "cancelled": "cancel",
+}
+_TOO_LARGE: Final = 1 << 60
+"""Bytes that a job needs which waits for ever: no slot has them."""
+_POLL_S: Final = 0.005
+_END_S: Final = 60.0
+_HOUR_MS: Final = 3_600_000
+_HEAD: Final = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
+_BELL: Final = f"{_HEAD}qubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n"
+_NOTHING: Final = f"{_HEAD}qubit q;\nbit c;\nc = measure q;\n"
+
+
+class Past:
+    """Makes devices, and jobs that wait or have ended.
+
+    Args:
+        gateway: Checks the programs.
+        store: Stores what is made.
+        scenarios: Decide how a job ends.
+        families: Families of the simulated devices by name, to which devices are added.
+        dispatcher: Runs the jobs of new devices, too.
+        actor: Returns an account as an actor by its name.
+        now_ms: Clock; returns Unix milliseconds.
+    """
+
+    def __init__(
+        self,
+        gateway: Gateway,
+        store: BedStore,
+        scenarios: Scenarios,
+        families: dict[str, Family],
+        dispatcher: Dispatcher,
+        actor: Callable[[str], Awaitable[Actor]],
+        now_ms: Callable[[], int],
+    ) -> None:
+        self._gateway = gateway
+        self._store = store
+        self._scenarios = scenarios
+        self._families = families
+        self._dispatcher = dispatcher
+        self._actor = actor
+        self._now_ms = now_ms
+        self._copies = Copies(store.database)
+        self._n_loads = 0
+
+    async def set_device(self, device: WorldDevice) -> None:
+        """Add or change a device, with jobs of others that wait for ever.
+
+        Raises:
+            Conflict: It is new, but every server has a device of this name.
+            NotFound: It is not new, and there is no such device.
+            InvalidRequest: It cannot be made as described.
+        """
+        name, now = device.name, self._now_ms()
+        file = device.file()
+        before = await self._store.devices.get(name)
+        if file is None and before is None:
+            raise NotFound(f"name: there is no device {name!r}; a new one has qubits.")
+        if file is not None:
+            if before is not None and before.position != file.position:
+                raise Conflict(f"name: every server has a device {name!r}.", field="name")
+            made = file.device(shown_by)
+            await self._store.devices.seed([made], _ORIGIN)
+            if file.calibration is not None:
+                valid_from = min(
+                    file.calibration.valid_from, datetime.fromtimestamp(now / 1000, UTC)
+                )
+                calibration = structs.replace(file.calibration, valid_from=valid_from)
+                await self._store.calibrations.seed({name: calibration}, now)
+            else:
+                await self._copies.forget_calibrations(name)
+            self._families[name] = made.family
+            self._dispatcher.serve(name)
+        if device.queue:
+            jobs = PastJobs(
+                account=OTHERS,
+                device=name,
+                state="queued",
+                number=device.queue,
+                program=_NOTHING,
+            )
+            await self.add_jobs([jobs])
+        if not device.is_on or device.is_draining:
+            status = DeviceStatus(
+                is_on=device.is_on,
+                is_draining=device.is_on and device.is_draining,
+                reason=device.reason or "off in this test",
+            )
+            await self._store.devices.set_status(name, status, now)
+        if device.message:
+            await self._store.devices.set_message(name, device.message, now)
+
+    async def add_jobs(self, groups: Sequence[PastJobs]) -> None:
+        """Add jobs: of each group one is made as by a client, and all are copies of it.
+
+        Raises:
+            QwicketError: A program is invalid, or a device does not exist.
+        """
+        if not groups:
+            return
+        made = [await self._made(group) for group in groups]
+        self._n_loads += 1
+        jobs = {job.id: group for job, group in zip(made, groups, strict=True)}
+        await self._copies.multiply(jobs, self._now_ms(), self._n_loads)
+
+    async def _made(self, group: PastJobs) -> Job:
+        """Return one job of a group, in its state."""
+        submission = Submission(
+            dialect=group.dialect,
+            device=group.device,
+            format="openqasm3",
+            source=(group.program or _BELL).encode(),
+            shots=group.shots,
+            name=group.name,
+            tags=group.tags,
+        )
+        new = await self._gateway.jobs.admission.admit(await self._actor(group.account), submission)
+        self._scenarios.give(new.id, None)
+        if group.state == "queued":
+            new = structs.replace(new, est_bytes=_TOO_LARGE)
+        elif group.state != "completed" or group.counts:
+            scenario = Scenario(
+                kind=_ENDED[group.state],
+                counts=group.counts,
+                code=group.code,
+                message=group.message,
+            )
+            self._scenarios.give(new.id, scenario)
+        job: Job | None = await self._store.jobs.add(new, waiting_limit=INT64_MAX)
+        async with asyncio.timeout(_END_S):
+            while job is not None and group.state != "queued" and not job.state.is_final:
+                await asyncio.sleep(_POLL_S)
+                job = await self._store.jobs.get(new.id)
+        if job is None or job.state.value != group.state:
+            state = "gone" if job is None else job.state
+            raise InvalidRequest(
+                f"jobs: a job on {group.device} is {state}, not {group.state}.", field="jobs"
+            )
+        return job
+
+
+class Copies(Operations):
+    """Copies of jobs, at other times. Made by statements that no production server runs."""
+
+    @write
+    def forget_calibrations(tx: Tx, device: str) -> None:
+        """Delete the calibrations of a device, whose name is valid."""
+        cast("Session", tx).command(f"delete from calibration where device = '{device}'")  # noqa: S608 - a valid name
+
+    @write
+    def multiply(tx: Tx, jobs: Mapping[str, PastJobs], now: int, load: int) -> None:
+        """Replace each job by its copies, in the order of their times.
+
+        Args:
+            tx: The transaction.
+            jobs: How many copies, and when, by the id of a job.
+            now: Unix milliseconds.
+            load: Number of the call, for ids that no other call makes.
+        """
+        session = cast("Session", tx)
+        session.command(
+            "drop table if exists temp.bed_time",
+            "create temp table bed_time (job text, at integer)",
+            *(_times(job, group, now) for job, group in jobs.items()),
+        )
+        session.command(*_COPY)
+        session.command(*(text.replace(":load", str(load)) for text in _ENTER))
+
+
+def _times(job: str, group: PastJobs, now: int) -> str:
+    """Return a statement that lists the times of a job's copies."""
+    first = now - round(group.hours_ago * _HOUR_MS)
+    over = group.hours_ago if group.over_hours is None else group.over_hours
+    last = min(now, first + round(over * _HOUR_MS))
+    step = (last - first) / max(1, group.number - 1)
+    return (
+        "insert into temp.bed_time with recursive copy (n) as ("  # noqa: S608 - numbers and an id
+        f"select 0 union all select n + 1 from copy where n + 1 < {group.number}"
+        f") select '{job}', {first} + cast(n * {step!r} as integer) from copy"
+    )
+
+
+_COPY: Final = (
+    # Rows in the order of their times, which are all different: one millisecond more for each.
+    "drop table if exists temp.bed_rank",
+    "create temp table bed_rank as select job, at + row_number() over (order by at) as at"
+    " from temp.bed_time order by at",
+    "drop table if exists temp.bed_job",
+    "create temp table bed_job as select job.*, bed_rank.at - job.created_at as later"
+    " from temp.bed_rank join job on job.id = bed_rank.job order by bed_rank.rowid",
+    "drop table if exists temp.bed_of",
+    "create temp table bed_of (job text primary key, was text)",
+)
+_TIME: Final = "(created_at + later)"
+_ID: Final = (
+    f"printf('%08x-%04x-7%03x-8%03x-%012x', {_TIME} >> 16, {_TIME} & 65535,"
+    " :load & 4095, :load >> 12 & 4095, rowid << 16)"  # the low bits number parts
+)
+_SHIFTED: Final = ("queued_at", "started_at", "ended_at", "created_at")
+_CHILDREN: Final = {
+    "program": "format, source, inputs, circuits, options, reader_version",
+    "outcome": "part, body, sha256, error_code, error_text",
+    "job_vendor_fields": "body",
+    "job_event": 'version, at, "from", "to", actor, reason',
+}
+_WAS: Final = "(select distinct was from temp.bed_of)"
+_SEQ: Final = "(select seq from sqlite_sequence where name = 'job') + rowid"
+_ENTER: Final = (
+    f"insert into temp.bed_of select {_ID}, id from temp.bed_job",  # noqa: S608 - ours alone
+    f"update temp.bed_job set seq = {_SEQ}, id = {_ID}, change = 1000 * {_TIME}",  # noqa: S608 - ours alone
+    *(f"update temp.bed_job set {each} = {each} + later" for each in _SHIFTED),  # noqa: S608 - ours alone
+    "alter table temp.bed_job drop column later",
+    "insert into job select * from temp.bed_job",
+    *(
+        f"insert into {table} (job, {columns}) select bed_of.job, {columns}"  # noqa: S608 - ours
+        f" from temp.bed_of join {table} on {table}.job = bed_of.was"
+        for table, columns in _CHILDREN.items()
+    ),
+    "update project set stored_bytes = stored_bytes + coalesce((select"
+    " sum(length(program.source) + length(program.circuits)) from job join temp.bed_of"
+    " on bed_of.job = job.id join program on program.job = job.id"
+    " where job.project = project.id), 0)",
+    *(f"delete from {table} where job in {_WAS}" for table in (*_CHILDREN, "lease")),  # noqa: S608 - ours alone
+    f"delete from job where id in {_WAS}",  # noqa: S608 - ours alone
+    *(f"drop table temp.bed_{each}" for each in ("time", "rank", "job", "of")),
+)

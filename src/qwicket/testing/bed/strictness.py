@@ -1,0 +1,114 @@
+"""Strictness: query parameters and fields of bodies that no route declares.
+
+Vendors ignore most of them, and so do the dialects. A test wants to see them: they are often
+mistyped.
+"""
+
+from __future__ import annotations
+
+import types
+import typing
+from typing import TYPE_CHECKING, Any, Final, Union
+from urllib.parse import parse_qsl
+
+import msgspec
+
+from qwicket.model.errors import InvalidRequest
+from qwicket.model.suggestions import closest
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from qwicket.dialects.routing import Route
+
+_SIGN_IN: Final = frozenset({"access_token", "apitoken", "token"})
+"""Parameters that sign in at any route of a dialect that reads them there."""
+_SIGNED: Final = ("x-amz-", "x-id")
+_JOB: Final = ("log_level", "runtime", "calibration_id", "start_session", "session_time")
+_ACCEPTED: Final = {
+    "ionq": frozenset({"/lang"}),
+    "ibm-platform": frozenset({"include_mocks", "exclude_params", *(f"/{each}" for each in _JOB)}),
+    "runtime": frozenset(
+        {"exclude_params", *(f"/{each}" for each in (*_JOB, "hub", "group", "project"))}
+    ),
+    "qlued": frozenset({"/username"}),
+}
+"""What unmodified clients of a dialect send beside what its routes read: parameters, and fields of
+bodies as JSON pointers."""
+_NOTHING: Final[frozenset[str]] = frozenset()
+
+
+def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[str]:
+    """Return sentences on each parameter and field that a route does not declare.
+
+    Args:
+        dialect: Name of the dialect.
+        route: The route of the request.
+        query: Query without its `?`.
+        body: Body of the request; one that is not JSON has no fields.
+    """
+    found = [*_of_query(dialect, route, query)]
+    struct = route.body.struct if route.body is not None else None
+    if struct is not None and body:
+        try:
+            value = msgspec.json.decode(body)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return found
+        for pointer, known in _unknown(struct, value, ""):
+            if pointer not in _ACCEPTED.get(dialect, _NOTHING):
+                hint = closest(pointer.rpartition("/")[2], known)
+                found.append(f"body{pointer}: there is no such field.{hint}")
+    return found
+
+
+def refusal(problems: list[str]) -> InvalidRequest:
+    """Return the error by which a strict test bed refuses a request."""
+    field = problems[0].partition(":")[0].rpartition("/")[2]
+    return InvalidRequest(" ".join(problems)[:1000], field=field)
+
+
+def _of_query(dialect: str, route: Route, query: str) -> Iterator[str]:
+    known = [each.strip("!") for each in route.query]
+    for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True)):
+        lower = name.lower()
+        is_known = name in known or lower in _SIGN_IN or lower.startswith(_SIGNED)
+        is_known = is_known or name in _ACCEPTED.get(dialect, _NOTHING)
+        if not is_known and not _is_family(name, known):
+            yield f"query/{name[:100]}: there is no such parameter.{closest(name, known)}"
+
+
+def _is_family(name: str, known: list[str]) -> bool:
+    """Return whether a declared name stands for a family, as `tags.<name>` and `filter[…]` do."""
+    return any(name.startswith((f"{each}.", f"{each}[")) for each in known)
+
+
+def _unknown(kind: Any, value: Any, at: str) -> Iterator[tuple[str, list[str]]]:
+    """Yield each field that a type does not have, as a JSON pointer, and the names that it has."""
+    origin, args = typing.get_origin(kind), typing.get_args(kind)
+    if origin is typing.Annotated:
+        yield from _unknown(args[0], value, at)
+    elif origin in (Union, types.UnionType):
+        structs = [each for each in args if _holds_structs(each)]
+        if len(structs) == 1:  # of several it is not known which one is meant
+            yield from _unknown(structs[0], value, at)
+    elif isinstance(value, list) and args and origin in (list, tuple):
+        for number, each in enumerate(value):
+            yield from _unknown(args[0], each, f"{at}/{number}")
+    elif isinstance(value, dict) and origin is dict:
+        for name, each in value.items():
+            yield from _unknown(args[1], each, f"{at}/{name}")
+    elif isinstance(value, dict) and _is_struct(kind):
+        fields = {each.encode_name: each.type for each in msgspec.structs.fields(kind)}
+        for name, each in value.items():
+            if name in fields:
+                yield from _unknown(fields[name], each, f"{at}/{name}")
+            else:
+                yield f"{at}/{name}", [*fields]
+
+
+def _is_struct(kind: Any) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+
+
+def _holds_structs(kind: Any) -> bool:
+    return _is_struct(kind) or any(map(_holds_structs, typing.get_args(kind)))

@@ -1,0 +1,1 @@
+"""Cassettes: record a vendor's answers without secrets, replay them, find where ours differ."""

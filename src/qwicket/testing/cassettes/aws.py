@@ -1,0 +1,99 @@
+"""Requests that AWS's clients sign: what a signature says, and a new one with other keys."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple, cast
+
+from qwicket.dialects.braket.sigv4 import ALGORITHM, UNSIGNED, Signature, sign
+from qwicket.testing.cassettes.scrubbing import KEY_MARK
+from qwicket.testing.errors import CassetteError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from qwicket.dialects.braket.sigv4 import Service
+    from qwicket.testing.values import AwsKeys
+
+_SCOPE: Final = re.compile(
+    rf"{ALGORITHM} +Credential=([^/,\s]+)/(?:\d{{8}}/)?([a-z0-9-]{{1,32}})/([a-z0-9-]{{1,32}})"
+    r"/aws4_request(?:, *SignedHeaders=([a-z0-9;_-]+), *Signature=[0-9a-f]{64})?"
+)
+_DATE: Final = "x-amz-date"
+_HASH: Final = "x-amz-content-sha256"
+_SESSION: Final = "x-amz-security-token"
+
+
+class Credential(NamedTuple):
+    """What a signature says beside itself.
+
+    Attributes:
+        key_id: Names the key.
+        region: Region of the request.
+        service: `braket`, `s3` or `sts`.
+        names: Names of the signed headers.
+    """
+
+    key_id: str
+    region: str
+    service: str
+    names: tuple[str, ...]
+
+    @property
+    def recorded(self) -> str:
+        """Return the header as a cassette has it."""
+        return f"{ALGORITHM} Credential={KEY_MARK}/{self.region}/{self.service}/aws4_request"
+
+
+def credential_of(headers: Mapping[str, str]) -> Credential | None:
+    """Return what a request's signature says; None if its header has none."""
+    found = _SCOPE.fullmatch(headers.get("authorization", "").strip())
+    if found is None:
+        return None
+    return Credential(found[1], found[2], found[3], tuple((found[4] or "host").split(";")))
+
+
+def signed(
+    credential: Credential,
+    keys: AwsKeys,
+    method: str,
+    target: str,
+    headers: Mapping[str, str],
+    body: bytes,
+) -> dict[str, str]:
+    """Return the headers of a request with a signature of now.
+
+    Args:
+        credential: Region, service, and names of headers to sign, as far as there are such headers.
+        keys: Sign.
+        method: The method.
+        target: Path and query as they are on the request line.
+        headers: The headers, in small letters, with `host`.
+        body: The body.
+
+    Raises:
+        CassetteError: The body is signed piece by piece, which only uploads are.
+    """
+    now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
+    signing = {**headers, _DATE: now}
+    if keys.session_token:
+        signing[_SESSION] = keys.session_token
+    payload = hashlib.sha256(body).hexdigest()
+    if credential.service == "s3":
+        asked = headers.get(_HASH, payload)
+        if asked not in (payload, UNSIGNED):
+            raise CassetteError(f"{_HASH}: {asked!r} is not the body's hash; it is not recorded.")
+        payload = signing[_HASH] = asked
+    names = tuple(sorted({*credential.names, _DATE, _HASH, _SESSION} & signing.keys()))
+    service = cast("Service", credential.service)
+    found = Signature(keys.key_id, now[:8], credential.region, service, now, names, "")
+    path, _, query = target.partition("?")
+    values = {name: [value] for name, value in signing.items()}
+    value = sign(found, keys.secret, method, path, query, values, payload)
+    signing["authorization"] = (
+        f"{ALGORITHM} Credential={keys.key_id}/{found.scope},"
+        f" SignedHeaders={';'.join(names)}, Signature={value}"
+    )
+    return signing

@@ -1,0 +1,137 @@
+"""The player: answers requests as a cassette has them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from qwicket.testing.cassettes.listening import body_of, cut, drop
+from qwicket.testing.cassettes.matching import differences
+from qwicket.testing.cassettes.tape import ORIGIN, Body, Sent
+
+if TYPE_CHECKING:
+    from starlette.types import Receive, Scope, Send
+
+    from qwicket.testing.cassettes.tape import Cassette, Received
+
+_REFUSED: Final = 400
+"""Clients repeat few requests that are refused so; a cassette has no other answer for them."""
+_LENGTHLESS: Final = (204, 304)
+
+
+class Player:
+    """An ASGI application that answers as a cassette has it.
+
+    Args:
+        cassette: What was recorded.
+        strict: Requests must come in the order and with the bodies that were recorded. Otherwise
+            each request gets the next recorded answer to its method and path, preferably one to the
+            same query and body, and the last one again.
+
+    Attributes:
+        problems: What did not match, as text, in its order.
+    """
+
+    def __init__(self, cassette: Cassette, *, strict: bool = True) -> None:
+        self._exchanges = cassette.exchanges
+        self._strict = strict
+        self._next = 0
+        self._used: Counter[int] = Counter()
+        self.problems: list[str] = []
+
+    def missing(self) -> list[str]:
+        """Return the requests that a strict replay still waits for."""
+        if not self._strict:
+            return []
+        return [
+            f"Request {number} was not sent: {each.request.method} {each.request.path}"
+            for number, each in enumerate(self._exchanges[self._next :], self._next + 1)
+        ]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        headers = {n.decode("latin-1").lower(): v.decode("latin-1") for n, v in scope["headers"]}
+        sent = Sent(
+            method=scope["method"],
+            path=scope["path"],
+            query=scope["query_string"].decode("latin-1"),
+            headers=headers,
+            body=Body.of(await body_of(receive)),
+        )
+        answer = self._strictly(sent) if self._strict else self._leniently(sent)
+        if answer is None:
+            await _refuse(send, self.problems[-1])
+        else:
+            server = scope["server"]
+            await _replay(answer, f"http://{server[0]}:{server[1]}", send)
+
+    def _strictly(self, sent: Sent) -> Received | None:
+        number = self._next + 1
+        if self._next >= len(self._exchanges):
+            self.problems.append(
+                f"The cassette has {len(self._exchanges)} requests; a further one came:"
+                f" {sent.method} {sent.path}"
+            )
+            return None
+        expected = self._exchanges[self._next]
+        if found := differences(expected.request, sent):
+            lines = "".join(f"\n  {each}" for each in found)
+            self.problems.append(f"Request {number} is not as it was recorded:{lines}")
+            return None
+        self._next += 1
+        return expected.answer
+
+    def _leniently(self, sent: Sent) -> Received | None:
+        alike = [
+            (differences(each.request, sent), number) for number, each in enumerate(self._exchanges)
+        ]
+        fitting = [
+            (len(found), self._used[number], number)
+            for found, number in alike
+            if not any(each.where in ("method", "path") for each in found)
+        ]
+        if not fitting:
+            self.problems.append(
+                f"The cassette has no answer to {sent.method} {sent.path}; it has:"
+                + "".join(f"\n  {each}" for each in self._calls())
+            )
+            return None
+        exact = [each for each in fitting if each[0] == 0] or fitting
+        unused = [each for each in exact if each[1] == 0]
+        # The first that was not given yet; when all were given, the last again, as for a poll.
+        number = min(unused)[2] if unused else max(number for *_, number in exact)
+        self._used[number] += 1
+        return self._exchanges[number].answer
+
+    def _calls(self) -> list[str]:
+        return [*dict.fromkeys(f"{e.request.method} {e.request.path}" for e in self._exchanges)]
+
+
+async def _replay(answer: Received, url: str, send: Send) -> None:
+    if answer.status == 0:
+        await drop(send)
+        return
+    content = answer.body.content.replace(ORIGIN.encode(), url.encode())
+    headers = [
+        (name.encode("latin-1"), value.replace(ORIGIN, url).encode("latin-1"))
+        for name, value in answer.headers.items()
+    ]
+    if answer.status not in _LENGTHLESS:
+        headers.append((b"content-length", str(len(content) + answer.is_cut).encode()))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": content, "more_body": answer.is_cut})
+    if answer.is_cut:
+        await cut(send)
+
+
+async def _refuse(send: Send, text: str) -> None:
+    body = msgspec.json.encode(dict.fromkeys(("error", "message", "detail", "title"), text))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": _REFUSED, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

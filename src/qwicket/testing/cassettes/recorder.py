@@ -1,0 +1,437 @@
+"""The recorder: a proxy to a vendor that keeps what passes.
+
+The client signs in with a placeholder, and the recorder puts the key of the user into its place.
+The key therefore never reaches the client, which could send it elsewhere, and redirects to other
+hosts are refused, because a client may follow one with the tokens that the vendor has given it.
+"""
+
+from __future__ import annotations
+
+import base64
+import contextlib
+import json
+import secrets
+import zlib
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Final, NamedTuple
+from urllib.parse import quote, urlsplit
+
+import httpcore
+import msgspec
+
+from qwicket.testing.cassettes.listening import body_of, cut, drop
+from qwicket.testing.cassettes.scrubbing import OTHER, SHORTEST, Scrubber
+from qwicket.testing.cassettes.tape import ORIGIN, Body, Cassette, Received, Recorded, Sent, text_of
+from qwicket.testing.errors import CassetteError
+from qwicket.testing.guard import is_local
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from starlette.types import Receive, Scope, Send
+
+    from qwicket.testing.cassettes.aws import Credential
+    from qwicket.testing.values import AwsKeys
+
+_HOP: Final = frozenset(
+    {
+        *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"),
+        *("trailer", "transfer-encoding", "upgrade", "host", "content-length"),
+        *("accept-encoding", "content-encoding", "expect"),
+    }
+)
+"""Headers of one connection, and those of encodings, which the recorder removes."""
+_KEPT: Final = frozenset(
+    {
+        *("accept", "allow", "content-type", "etag", "idempotency-key", "if-none-match"),
+        *("content-range", "ibm-api-version", "last-modified", "link", "location", "range"),
+        *("ratelimit", "ratelimit-policy", "retry-after"),
+        *("user-agent", "x-amz-target", "x-amzn-errortype", "x-ratelimit-limit"),
+        *("x-ratelimit-remaining", "x-ratelimit-reset"),
+        *("authorization", "cookie", "set-cookie", "www-authenticate", "service-crn"),
+        *("x-api-key", "api-key", "x-access-token", "x-qx-client-application", "x-auth-token"),
+    }
+)
+"""Headers that clients act on; of others in an answer, long values are left out."""
+_LONG: Final = 16
+_REGION: Final = "{region}"
+"""In an address: the region that a request is signed for."""
+_TIMEOUTS: Final = {"connect": 30.0, "read": 600.0, "write": 60.0, "pool": 60.0}
+
+
+class _Answer(NamedTuple):
+    status: int
+    headers: list[tuple[str, str]]
+    body: bytes
+    is_cut: bool
+
+
+class _Raw(NamedTuple):
+    """An exchange as it was; it is never written."""
+
+    method: str
+    path: str
+    query: str
+    headers: dict[str, str]
+    body: bytes
+    answer: _Answer
+
+
+class Recorder:
+    """An ASGI application that forwards requests and keeps them in memory.
+
+    Args:
+        targets: Address of the vendor by the path at which the recorder has it.
+        key: Key that replaces the placeholder in requests; without one, they are left as they are.
+        aws: Keys that sign each request anew, for clients that sign with the placeholder as key id.
+
+    Attributes:
+        stand_in: What clients sign in with.
+
+    Raises:
+        CassetteError: An address or the key is not usable.
+    """
+
+    def __init__(
+        self, targets: Mapping[str, str], key: str | None = None, aws: AwsKeys | None = None
+    ) -> None:
+        if not targets:
+            raise CassetteError("targets: give at least one, such as /ionq/v0.4=https://….")
+        if key is not None and aws is not None:
+            raise CassetteError("key, aws: give one of them, for a request has one kind of key.")
+        self._targets = {_path(at): _address(url) for at, url in targets.items()}
+        if key is not None and (len(key) < SHORTEST or not key.isprintable() or " " in key):
+            text = f"key: at least {SHORTEST} printable characters without spaces are needed"
+            raise CassetteError(f"{text}, for shorter ones are not found again in answers.")
+        self._key = key
+        self._aws = aws
+        self.stand_in = f"cassette-{secrets.token_hex(16)}"
+        self._bases = {url: at for at, url in self._targets.items() if _REGION not in url}
+        self._raw: list[_Raw | None] = []
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return
+        number = len(self._raw)
+        self._raw.append(None)  # in the order in which requests begin
+        try:
+            found = self._target(scope["path"])
+            body = _plain(await body_of(receive), _headers(scope["headers"]))
+            answer = await self._forward(scope, found, body)
+        except CassetteError as error:
+            await _refuse(send, str(error))
+            return
+        query = scope["query_string"].decode("latin-1")
+        headers = _headers(scope["headers"])
+        self._raw[number] = _Raw(scope["method"], scope["path"], query, headers, body, answer)
+        await self._send(scope, answer, send)
+
+    def cassette(self) -> Cassette:
+        """Return what was recorded, without secrets."""
+        raw = [each for each in self._raw if each is not None]
+        scrubber = Scrubber(self._secrets())
+        for each in raw:
+            self._learn(scrubber, each)
+        return Cassette(
+            recorded_at=f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}",
+            targets={at: scrubber.text(url) for at, url in self._targets.items()},
+            exchanges=tuple(self._recorded(each, scrubber) for each in raw),
+        )
+
+    def write(self, path: Path) -> Cassette:
+        """Write what was recorded.
+
+        Raises:
+            CassetteError: A secret is left, so nothing was written; or the file cannot be written.
+        """
+        cassette = self.cassette()
+        text = text_of(cassette)
+        scrubber = Scrubber(self._secrets())
+        if scrubber.holds(text.encode()):
+            raise CassetteError(f"{path}: not written, for the key is left in the recording.")
+        try:
+            path.write_text(text)
+        except OSError as error:
+            raise CassetteError(f"{path}: {error.strerror}.") from None
+        return cassette
+
+    def _secrets(self) -> list[str]:
+        aws = self._aws
+        own = [] if aws is None else [aws.key_id, aws.secret, aws.session_token]
+        return [each for each in (self._key, self.stand_in, *own) if each]
+
+    # --- forwarding -------------------------------------------------------------------------------
+
+    def _target(self, path: str) -> tuple[str, str]:
+        """Return the longest path of a target that fits, and the address of that target."""
+        fitting = [at for at in self._targets if f"{path}/".startswith(f"{at}/")]
+        if not fitting:
+            known = ", ".join(self._targets)
+            raise CassetteError(f"There is no target for {path}; there are {known}.")
+        at = max(fitting, key=len)
+        return at, self._targets[at]
+
+    async def _forward(self, scope: Scope, target: tuple[str, str], body: bytes) -> _Answer:
+        at, base = target
+        given = _headers(scope["headers"])
+        credential = None if self._aws is None else self._credential(given, scope["query_string"])
+        if credential is not None:
+            base = base.replace(_REGION, credential.region)
+            self._bases[base] = at
+        parts = urlsplit(base)
+        raw = scope.get("raw_path") or quote(scope["path"]).encode()
+        path = parts.path.encode() + raw[len(quote(at)) :]
+        query = scope["query_string"]
+        url = httpcore.URL(
+            scheme=parts.scheme.encode(),
+            host=(parts.hostname or "").encode(),
+            port=parts.port,
+            target=self._signed(path + (b"?" + query if query else b""), "url") or b"/",
+        )
+        headers = [
+            (name, self._signed_header(value))
+            for name, value in scope["headers"]
+            if name.decode("latin-1").lower() not in _HOP
+        ]
+        headers += [(b"host", parts.netloc.encode()), (b"accept-encoding", b"identity")]
+        content = self._signed(body, "form" if "form" in given.get("content-type", "") else "json")
+        if self._aws is not None and credential is not None:
+            from qwicket.testing.cassettes.aws import signed
+
+            joined, target_line = _headers(headers), url.target.decode("latin-1")
+            anew = signed(credential, self._aws, scope["method"], target_line, joined, content)
+            headers = [(name.encode(), value.encode("latin-1")) for name, value in anew.items()]
+        if content or scope["method"] not in ("GET", "HEAD", "DELETE"):
+            headers.append((b"content-length", str(len(content)).encode()))
+        try:
+            # A new connection each time: the vendor may have closed an old one, and that would look
+            # like a failure that is worth recording.
+            async with (
+                httpcore.AsyncConnectionPool() as pool,
+                pool.stream(
+                    *(scope["method"], url),
+                    headers=headers,
+                    content=content,
+                    extensions={"timeout": _TIMEOUTS},
+                ) as response,
+            ):
+                return await self._received(response)
+        except httpcore.ConnectError as error:
+            raise CassetteError(f"{base} cannot be reached: {error}.") from None
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+            return _Answer(0, [], b"", is_cut=True)
+        except httpcore.TimeoutException:
+            raise CassetteError(f"{base} did not answer in time.") from None
+
+    def _credential(self, headers: Mapping[str, str], query: bytes) -> Credential:
+        """Return what a client's signature says, which must be made with the placeholder.
+
+        Raises:
+            CassetteError: There is none, or another key made it.
+        """
+        from qwicket.testing.cassettes.aws import credential_of
+
+        found = credential_of(headers)
+        if found is None:
+            kind = "presigned addresses are" if b"X-Amz-Signature" in query else "this request is"
+            raise CassetteError(f"{kind} not signed by a header, so it cannot be signed anew.")
+        if found.key_id != self.stand_in:
+            raise CassetteError("The client signs with another key than that of this recording.")
+        return found
+
+    async def _received(self, response: httpcore.Response) -> _Answer:
+        headers = [(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in response.headers]
+        self._check_redirect(response.status, dict(headers).get("location", ""))
+        content, is_cut = bytearray(), False
+        try:
+            async for chunk in response.aiter_stream():
+                content += chunk
+        except (httpcore.NetworkError, httpcore.RemoteProtocolError):
+            is_cut = True
+        body = bytes(content) if is_cut else _plain(bytes(content), dict(headers))
+        return _Answer(response.status, headers, body, is_cut)
+
+    def _check_redirect(self, status: int, location: str) -> None:
+        if not 300 <= status < 400 or not urlsplit(location).netloc:
+            return
+        if not any(f"{location}/".startswith(f"{base}/") for base in self._bases):
+            host = urlsplit(location).hostname
+            raise CassetteError(
+                f"The vendor redirects to {host}, which is no target. Keys follow no redirect;"
+                " if it is the vendor's too, give it as a target."
+            )
+
+    def _signed_header(self, value: bytes) -> bytes:
+        scheme, _, rest = value.partition(b" ")
+        if scheme.lower() == b"basic":
+            with contextlib.suppress(ValueError):
+                pair = self._signed(base64.b64decode(rest), "plain")
+                return scheme + b" " + base64.b64encode(pair)
+        return self._signed(value, "plain")
+
+    def _signed(self, content: bytes, where: str) -> bytes:
+        """Return a part of a request with the key instead of the placeholder, quoted if needed."""
+        if self._key is None:
+            return content
+        key = self._key
+        if where in ("url", "form"):
+            key = quote(key, safe="")
+        elif where == "json":
+            key = json.dumps(key, ensure_ascii=False)[1:-1]
+        return content.replace(self.stand_in.encode(), key.encode())
+
+    async def _send(self, scope: Scope, answer: _Answer, send: Send) -> None:
+        """Send an answer on, with addresses of the vendor replaced by ours."""
+        if answer.status == 0:
+            await drop(send)
+            return
+        server = scope["server"]
+        url = f"http://{server[0]}:{server[1]}"
+        body = self._localised(answer.body.decode("latin-1"), url).encode("latin-1")
+        headers = [
+            (name.encode(), self._localised(value, url).encode("latin-1"))
+            for name, value in answer.headers
+            if name not in _HOP
+        ]
+        length = len(body) + answer.is_cut  # more than comes, so that the client sees the cut
+        if answer.status not in (204, 304):
+            headers.append((b"content-length", str(length).encode()))
+        await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+        await send({"type": "http.response.body", "body": body, "more_body": answer.is_cut})
+        if answer.is_cut:
+            await cut(send)
+
+    def _localised(self, text: str, url: str) -> str:
+        for base, at in sorted(self._bases.items(), key=lambda item: -len(item[0])):
+            text = text.replace(base, f"{url}{at}")
+        return text
+
+    # --- the recording ----------------------------------------------------------------------------
+
+    def _learn(self, scrubber: Scrubber, raw: _Raw) -> None:
+        # A signature is the client's own, made with the placeholder, and its scope is no secret.
+        scrubber.learn_headers({n: v for n, v in raw.headers.items() if not self._is_signature(n)})
+        scrubber.learn_text(raw.path)
+        scrubber.learn_query(raw.query)
+        scrubber.learn_headers(_joined(raw.answer.headers))
+        for content, kind in (
+            (raw.body, raw.headers.get("content-type", "")),
+            (raw.answer.body, ""),
+        ):
+            if "form" in kind:
+                scrubber.learn_query(content.decode("utf-8", "replace"))
+            scrubber.learn_text(content.decode("utf-8", "replace").strip())
+
+    def _is_signature(self, name: str) -> bool:
+        return self._aws is not None and name == "authorization"
+
+    def _kept(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return the headers of a request that are kept."""
+        kept = {name: value for name, value in headers.items() if name in _KEPT}
+        if self._aws is not None:
+            from qwicket.testing.cassettes.aws import credential_of
+
+            credential = credential_of(headers)
+            kept["authorization"] = "" if credential is None else credential.recorded
+        return kept
+
+    def _recorded(self, raw: _Raw, scrubber: Scrubber) -> Recorded:
+        is_form = "form" in raw.headers.get("content-type", "")
+        request = Sent(
+            method=raw.method,
+            path=scrubber.text(raw.path),
+            query=scrubber.query(raw.query),
+            headers=scrubber.headers(self._kept(raw.headers)),
+            body=_body(raw.body, scrubber, is_form=is_form),
+        )
+        answer = raw.answer
+        localised = self._localised(answer.body.decode("latin-1"), ORIGIN).encode("latin-1")
+        headers = {
+            name: self._localised(value, ORIGIN) for name, value in _joined(answer.headers).items()
+        }
+        return Recorded(
+            request,
+            Received(
+                status=answer.status,
+                headers=scrubber.headers(_shortened(headers)),
+                body=_body(localised, scrubber),
+                is_cut=answer.is_cut,
+            ),
+        )
+
+
+def _body(content: bytes, scrubber: Scrubber, *, is_form: bool = False) -> Body:
+    body = Body.of(content)
+    if body.json is not msgspec.UNSET:
+        return Body(json=scrubber.json(body.json))
+    if body.text is not None:
+        return Body(text=scrubber.query(body.text) if is_form else scrubber.text(body.text))
+    return Body.of(scrubber.content(content))
+
+
+def _plain(content: bytes, headers: Mapping[str, str]) -> bytes:
+    """Return a body without its encoding.
+
+    Raises:
+        CassetteError: The encoding is not known, so that secrets inside would not be seen.
+    """
+    encoding = headers.get("content-encoding", "identity").lower()
+    if encoding == "identity" or not content:
+        return content
+    if encoding not in ("gzip", "deflate"):
+        raise CassetteError(f"content-encoding: {encoding!r} cannot be recorded; use gzip.")
+    try:
+        return zlib.decompress(content, wbits=47)
+    except zlib.error:
+        raise CassetteError(f"content-encoding: the body is not {encoding}.") from None
+
+
+def _headers(headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
+    return _joined([(n.decode("latin-1").lower(), v.decode("latin-1")) for n, v in headers])
+
+
+def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name, value in headers:
+        found[name] = f"{found[name]}, {value}" if name in found else value
+    return found
+
+
+def _shortened(headers: Mapping[str, str]) -> dict[str, str]:
+    return {
+        name: value if name in _KEPT or len(value) < _LONG else OTHER
+        for name, value in headers.items()
+        if name not in _HOP and name not in ("date", "server")
+    }
+
+
+def _path(at: str) -> str:
+    if not at.startswith("/"):
+        raise CassetteError(f"targets: the path {at!r} must begin with a slash.")
+    return at.rstrip("/")
+
+
+def _address(url: str) -> str:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:
+        raise CassetteError(f"targets: {url!r} is not an address such as https://api.ionq.co/v0.4.")
+    if parts.username or parts.password:
+        raise CassetteError("targets: an address must not contain a user or a password.")
+    if parts.scheme == "http" and not is_local(parts.hostname):
+        raise CassetteError(f"targets: {url!r} would carry the key unencrypted; use https.")
+    return url.rstrip("/")
+
+
+async def _refuse(send: Send, text: str) -> None:
+    body = msgspec.json.encode(dict.fromkeys(("error", "message", "detail", "title"), text))
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(body)).encode()),
+    ]
+    await send({"type": "http.response.start", "status": 502, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

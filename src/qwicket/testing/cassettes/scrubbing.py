@@ -1,0 +1,343 @@
+"""Removal of secrets from recordings, in whatever encoding they are.
+
+First everything that was recorded is searched for secrets: what requests sign in with, and values
+whose name says so. Then each of them is replaced everywhere, because a token that is issued under
+an innocent name is known as one only when a later request presents it.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import bz2
+import contextlib
+import html
+import json
+import re
+import zlib
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, quote, quote_plus, unquote
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Mapping
+
+MARK: Final = "SCRUBBED-"
+KEY_MARK: Final = f"{MARK}KEY"
+"""Takes the place of the key that the user gave."""
+OTHER: Final = f"{MARK}0"
+"""Takes the place of what is not kept, for it hides a secret or its name says that it is one."""
+_FIRST: Final = (
+    # {"alg": "none", "typ": "JWT"} and claims by which it does not expire before 2100.
+    "eyJhbGciOiAibm9uZSIsICJ0eXAiOiAiSldUIn0.eyJpYXQiOiAxNTc3ODM2ODAwLCAiZXhwIjogNDEwMjQ0NDgwMH0."
+)
+MARKED: Final = re.compile(rf"{MARK}(?:KEY|\d{{1,9}})|{re.escape(_FIRST)}U0NSVUJCRUQt[\w-]{{1,12}}")
+"""Any of these; that of a JWT is one too, with `SCRUBBED-` in base64 as its signature."""
+SHORTEST: Final = 8
+"""Shorter texts are replaced only where their name says that they are secret."""
+_NAMES: Final = re.compile(
+    r"[\w.-]*(?:token|secret|passw|pwd|api[-_]?key|access[-_]?key|auth|credential|signature|cookie"
+    r"|session[-_]?key|private[-_]?key|x-amz-security)[\w.-]*|jwt|bearer",
+    re.IGNORECASE,
+)
+_ALSO_IN_QUERIES: Final = ("key", "sig", "code")
+_HARMLESS: Final = re.compile(
+    r".*(?:type|ur[il]|endpoint|scheme|method|version|expires?|expiration|expires_in|_at|_ms|_s"
+    r"|author|authors|count|limit)|x-amz-algorithm|x-amz-expires|author\w*ed",
+    re.IGNORECASE,
+)
+_SCHEMES: Final = ("bearer", "basic", "apikey", "token", "aws4-hmac-sha256")
+# Lookbehinds begin a match only where a run begins, else the time would be quadratic in its length.
+_EMAIL: Final = re.compile(
+    r"(?<![A-Za-z0-9._%+-])[A-Za-z0-9._%+-]{1,64}(?:@|%40)"
+    r"[A-Za-z0-9-]{1,63}(?:\.[A-Za-z0-9-]{1,63}){1,8}"
+)
+_JWT: Final = re.compile(r"(?<![\w-])eyJ[\w-]{6,}\.[\w-]{6,}\.[\w-]*")
+_PATTERNS: Final = (
+    _JWT,
+    re.compile(r"\bqw_[\w-]{8,}"),
+    re.compile(r"\b(?:AKIA|ASIA)[0-9A-Z]{12,}"),
+    re.compile(r"-----BEGIN [A-Z ]{0,40}KEY-----(?:[^-]|-(?!----))*+-----END [A-Z ]{0,40}KEY-----"),
+    re.compile(r"\barn:aws[\w-]*:(?:iam|sts)::\d{12}:[^\s<\"']+"),
+    re.compile(r"<UserId>([^<]+)</UserId>"),
+    re.compile(r"(?i:\b(?:bearer|apikey)\s+)([\w.~+/=-]{8,})"),
+    re.compile(r"://[^/\s:@\"']+:([^/\s@\"']+)(?=@)"),
+)
+_IN_QUERY: Final = re.compile(r"(?:^|[?&;\s])([\w.-]+)=([^&;\s\"'<>#]+)")
+_CRN: Final = re.compile(r"\bcrn:v1(?::[^:\s]*){4}:a/([^:\s]+):([^:\s]*)")
+"""IBM's name of an instance: account and instance are hidden, and clients read the rest."""
+_AWS_ACCOUNT: Final = re.compile(
+    r"\barn:aws[\w-]*:[\w-]{1,32}:[\w-]{0,32}:([0-9]{12}):|<Account>([0-9]{12})</Account>"
+)
+"""Number of an account of AWS: no secret, but a person's. Clients need twelve digits there."""
+_AFTER: Final = re.compile(r"/(?:keys?|tokens?|api-?keys?|secrets?)/([\w.~-]{16,})", re.IGNORECASE)
+_ATTRIBUTES: Final = ("domain", "expires", "max-age", "path", "priority", "samesite")
+_RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,2}")
+_WRAPPED: Final = re.compile(
+    r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{40,}\r?\n)+[A-Za-z0-9+/_-]+={0,2}"
+)
+_HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
+_HIDING: Final = (_WRAPPED, _RUN, _HEX)
+_DEPTH: Final = 3
+_UNPACKED: Final = 16 << 20
+
+
+class Scrubber:
+    """Collects secrets and replaces them.
+
+    Args:
+        keys: Keys of the user, and what stood for them in requests.
+    """
+
+    def __init__(self, keys: Iterable[str] = ()) -> None:
+        self._marks: dict[str, str] = {each: KEY_MARK for each in keys if each}
+        self._people: dict[str, str] = {}
+        self._accounts: dict[str, str] = {}
+        self._known: re.Pattern[bytes] | None = None
+
+    # --- collecting -------------------------------------------------------------------------------
+
+    def learn_headers(self, headers: Mapping[str, str]) -> None:
+        """Collect what a request or answer signs in with."""
+        for name, value in headers.items():
+            if "cookie" in name.lower():
+                for pair in value.split(";"):
+                    cookie, _, content = pair.strip().partition("=")
+                    if cookie.lower() not in _ATTRIBUTES:
+                        self._learn(content)
+            elif _is_secret(name):
+                self._learn_credentials(value)
+            self.learn_text(value)
+
+    def learn_query(self, query: str) -> None:
+        """Collect secrets of a query or a form."""
+        for name, value in parse_qsl(query):
+            if _is_secret(name) or name.lower() in _ALSO_IN_QUERIES:
+                self._learn(value)
+            self.learn_text(value)
+
+    def learn_text(self, text: str) -> None:
+        """Collect secrets that a text contains, as JSON, in URLs, or by their form."""
+        if text[:1] in ("{", "["):
+            with contextlib.suppress(ValueError):
+                self.learn_json(json.loads(text))
+        for pattern in (*_PATTERNS, _AFTER):
+            for found in pattern.finditer(text):
+                self._learn(found[found.lastindex or 0])
+        for found in _CRN.finditer(unquote(text)):
+            self._learn(found[1])
+            self._learn(found[2])
+        for one, other in _AWS_ACCOUNT.findall(unquote(text)):
+            self._accounts.setdefault(one or other, f"{len(self._accounts) + 1:012d}")
+        for name, value in _IN_QUERY.findall(text):
+            if _is_secret(name) or name.lower() in _ALSO_IN_QUERIES:
+                self._learn(unquote(value))
+        for found in _EMAIL.finditer(text):
+            self._learn_person(unquote(found[0]))
+
+    def learn_json(self, value: Any, *, is_secret: bool = False) -> None:
+        """Collect secrets of decoded JSON: values whose names say so, and texts by their form."""
+        if isinstance(value, dict):
+            for name, each in value.items():
+                below = _is_secret(name) or (is_secret and not _HARMLESS.fullmatch(name))
+                self.learn_json(each, is_secret=below)
+        elif isinstance(value, list):
+            for each in value:
+                self.learn_json(each, is_secret=is_secret)
+        elif isinstance(value, str):
+            if is_secret:
+                self._learn(value)
+            self.learn_text(value)
+
+    def _learn_credentials(self, value: str) -> None:
+        scheme, _, rest = value.strip().partition(" ")
+        if scheme.lower() == "basic":
+            with contextlib.suppress(ValueError):
+                for part in base64.b64decode(rest).decode().split(":", 1):
+                    self._learn(part)
+        words = value.split()
+        for word in words[1:] if scheme.lower() in _SCHEMES else words:
+            self._learn(word.strip(",").partition("=")[2] if "=" in word.rstrip("=,") else word)
+            if word.startswith("Credential="):
+                self._learn(word.removeprefix("Credential=").partition("/")[0])
+
+    def _learn(self, secret: str) -> None:
+        secret = secret.strip().strip(",")
+        is_short = len(secret) < SHORTEST
+        if is_short or secret in self._marks or MARKED.fullmatch(secret) or _is_word(secret):
+            return
+        numbers = {each for each in self._marks.values() if each != KEY_MARK}
+        self._marks[secret] = _mark(secret, len(numbers) + 1)
+        self._known = None
+
+    def _learn_person(self, address: str) -> None:
+        if not address.endswith(".invalid"):
+            self._people.setdefault(
+                address.lower(), f"person-{len(self._people) + 1}@example.invalid"
+            )
+
+    # --- replacing --------------------------------------------------------------------------------
+
+    def headers(self, headers: Mapping[str, str]) -> dict[str, str]:
+        """Return headers without secrets."""
+        cleaned = {name: self.text(value) for name, value in headers.items()}
+        return {
+            name: OTHER if _is_secret(name) and not MARKED.search(value) else value
+            for name, value in cleaned.items()
+        }
+
+    def json(self, value: Any, *, is_secret: bool = False) -> Any:
+        """Return decoded JSON without secrets."""
+        if isinstance(value, dict):
+            return {
+                self.text(name): self.json(each, is_secret=_is_secret(name))
+                for name, each in value.items()
+            }
+        if isinstance(value, list):
+            return [self.json(each, is_secret=is_secret) for each in value]
+        if isinstance(value, str):
+            text = self.text(value)
+            return OTHER if is_secret and text == value and value else text
+        return value
+
+    def query(self, query: str) -> str:
+        """Return a query or a form without secrets."""
+        parts = []
+        for part in self.text(query).split("&"):
+            name, is_pair, value = part.partition("=")
+            if value and _is_secret(unquote(name)) and not MARKED.search(value):
+                value = OTHER
+            parts.append(f"{name}{is_pair}{value}")
+        return "&".join(parts)
+
+    def text(self, text: str) -> str:
+        """Return a text without secrets, in any encoding."""
+        text = self._replaced(text)
+        for pattern in _HIDING:
+            text = pattern.sub(lambda run: OTHER if self._is_inside(run[0]) else run[0], text)
+        return text
+
+    def content(self, content: bytes) -> bytes:
+        """Return bytes that are no text without secrets; those that hide one are not kept."""
+        return OTHER.encode() if self.holds(content) else content
+
+    def holds(self, content: bytes, depth: int = _DEPTH) -> bool:
+        """Return whether bytes contain a secret: as they are, compressed, or in an encoding."""
+        if self._find(content):
+            return True
+        if depth == 0:
+            return False
+        if any(self.holds(each, depth - 1) for each in _unpacked(content)):
+            return True
+        text = content.decode("latin-1")
+        return any(
+            self._is_inside(run[0], depth - 1)
+            for pattern in _HIDING
+            for run in pattern.finditer(text)
+        )
+
+    def _is_inside(self, run: str, depth: int = _DEPTH - 1) -> bool:
+        return any(self.holds(each, depth) for each in _decoded(run))
+
+    def _replaced(self, text: str) -> str:
+        marks = sorted(self._marks.items(), key=lambda item: -len(item[0]))
+        for secret, mark in marks:
+            variants = "|".join(map(re.escape, _variants(secret)))
+            text = re.sub(variants, mark, text, flags=re.IGNORECASE)
+        for number, mark in self._accounts.items():
+            text = re.sub(rf"(?<!\d){number}(?!\d)", mark, text)
+        return _EMAIL.sub(lambda found: self._people.get(unquote(found[0]).lower(), found[0]), text)
+
+    def _find(self, content: bytes) -> bool:
+        if self._known is None:
+            self._compile()
+        return self._known is not None and self._known.search(content) is not None
+
+    def _compile(self) -> None:
+        if not self._marks and not self._people:
+            return
+        secrets = [*self._marks, *self._people]
+        plain = {variant for each in secrets for variant in _variants(each)}
+        wide = {each.encode(code) for each in secrets for code in ("utf-16-le", "utf-16-be")}
+        texts = [re.escape(each.encode()) for each in plain] + [re.escape(each) for each in wide]
+        inner = {each for secret in secrets for each in _in_base64(secret.encode())}
+        runs = "|".join(map(re.escape, sorted(inner, key=len, reverse=True)))
+        self._known = re.compile(
+            b"(?i:" + b"|".join(texts) + b")" + (b"|" + runs.encode() if runs else b"")
+        )
+
+
+def _is_secret(name: str) -> bool:
+    return _NAMES.fullmatch(name) is not None and _HARMLESS.fullmatch(name) is None
+
+
+def _is_word(text: str) -> bool:
+    """Return whether a text is a plain word, such as a kind of token, and no token."""
+    return re.fullmatch(r"[A-Z]?[a-z]{1,11}", text) is not None
+
+
+def _mark(secret: str, number: int) -> str:
+    """Return what takes a secret's place; clients decode the middle of a JWT."""
+    mark = f"{MARK}{number}"
+    if not _JWT.fullmatch(secret):
+        return mark
+    return _FIRST + base64.urlsafe_b64encode(mark.encode()).decode().rstrip("=")
+
+
+def _variants(secret: str) -> Iterator[str]:
+    """Yield the ways in which other texts contain a secret; base64 is `_in_base64`."""
+    quoted = quote(secret, safe="")
+    yield from dict.fromkeys(
+        [
+            *(secret, quoted, quote(secret), quote_plus(secret), quote(quoted, safe="")),
+            *(json.dumps(secret)[1:-1], html.escape(secret), secret[::-1]),
+            secret.encode().hex(),
+        ]
+    )
+
+
+def _in_base64(secret: bytes) -> set[str]:
+    """Return the characters that a secret always becomes in base64, for each of its alignments."""
+    found = set()
+    for shift in range(3):
+        text = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")
+        # The first and the last characters also depend on the neighbours of the secret.
+        first = (0, 2, 3)[shift]
+        last = len(text) - (1 if (shift + len(secret)) % 3 else 0)
+        inner = text[first:last]
+        if len(inner) >= SHORTEST:
+            found |= {inner, inner.replace("+", "-").replace("/", "_")}
+    return found
+
+
+def _decoded(run: str) -> Iterator[bytes]:
+    if _HEX.fullmatch(run):
+        yield bytes.fromhex(run)
+    plain = "".join(run.split()).rstrip("=").replace("-", "+").replace("_", "/")
+    for start in range(4):  # the run may have other characters before it
+        part = plain[start:]
+        part = part[: len(part) - (len(part) % 4 == 1)]
+        with contextlib.suppress(binascii.Error):
+            yield base64.b64decode(part + "=" * (-len(part) % 4))
+
+
+def _unpacked(content: bytes) -> Iterator[bytes]:
+    """Yield the content of compressed bytes: gzip, zlib, bzip2, members of a ZIP archive."""
+    if content[:2] == b"\x1f\x8b" or content[:1] == b"\x78":
+        with contextlib.suppress(zlib.error):
+            yield zlib.decompressobj(wbits=47).decompress(content, _UNPACKED)
+    if content[:3] == b"BZh":
+        with contextlib.suppress(OSError):
+            yield bz2.BZ2Decompressor().decompress(content, _UNPACKED)
+    if content[:4] == b"PK\x03\x04":
+        yield from _members(content)
+
+
+def _members(content: bytes) -> Iterator[bytes]:
+    import io
+    import zipfile
+
+    wrong = (zipfile.BadZipFile, OSError, RuntimeError, NotImplementedError, zlib.error, EOFError)
+    with contextlib.suppress(*wrong), zipfile.ZipFile(io.BytesIO(content)) as archive:
+        for name in archive.namelist():
+            with archive.open(name) as member:
+                yield member.read(_UNPACKED)

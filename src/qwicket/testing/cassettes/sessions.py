@@ -1,0 +1,157 @@
+"""Recordings and replays as context managers, each with a server on this machine."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from qwicket.extras import require
+from qwicket.testing.cassettes.tape import read
+from qwicket.testing.environment import set_variables, variables_of
+from qwicket.testing.errors import CassetteError
+from qwicket.testing.values import Credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+    from qwicket.testing.cassettes.listening import Listener
+    from qwicket.testing.cassettes.player import Player
+    from qwicket.testing.cassettes.recorder import Recorder
+    from qwicket.testing.values import AwsKeys
+
+_ANY_TOKEN = "cassette-replay"  # noqa: S105 - a replay takes any
+
+
+class _Session:
+    """A server on this machine with a token that its clients use."""
+
+    _listener: Listener | None = None
+    token = _ANY_TOKEN
+
+    @property
+    def url(self) -> str:
+        """Return the address for clients, in the place of a server's."""
+        if self._listener is None:
+            raise CassetteError("The cassette is not open; use it as a context manager.")
+        return self._listener.url
+
+    def env(self, client: str, *, monkeypatch: pytest.MonkeyPatch | None = None) -> dict[str, str]:
+        """Return the variables by which a client comes here, and set them if asked to.
+
+        Args:
+            client: A name that `qwicket env` knows, or `qwicket`.
+            monkeypatch: Sets the variables, and removes those that would point elsewhere.
+
+        Raises:
+            TestBedError: There is no such client.
+        """
+        return set_variables(self.variables(client), monkeypatch)
+
+    def variables(self, client: str) -> dict[str, str | None]:
+        """Return the variables of a client; None is one that must not be set."""
+        credentials = Credentials("cassette", self.token, self.token, self.token)
+        return variables_of(client, self.url, credentials)
+
+    def _stop(self) -> None:
+        if self._listener is not None:
+            self._listener.stop()
+            self._listener = None
+
+
+class Recording(_Session):
+    """A proxy to a vendor, which writes a cassette when the block ends, also after an error.
+
+    Args:
+        path: The file to write.
+        targets: Address of the vendor by the path at which clients find it here, such as
+            `{"/ionq/v0.4": "https://api.ionq.co/v0.4"}`.
+        key: The vendor's key. Clients never see it: they sign in with `token`.
+        aws: Keys of AWS in its place, for a vendor whose requests are signed. Clients sign with
+            `token` as key id, and the recorder signs anew.
+        port: Port on 127.0.0.1; 0 takes a free one.
+
+    Attributes:
+        token: What clients sign in with.
+    """
+
+    def __init__(
+        self,
+        path: str | Path,
+        targets: Mapping[str, str],
+        *,
+        key: str | None = None,
+        aws: AwsKeys | None = None,
+        port: int = 0,
+    ) -> None:
+        require("qwicket.testing", "server")
+        from qwicket.testing.cassettes.recorder import Recorder
+
+        self._path = Path(path)
+        self._port = port
+        self._recorder: Recorder = Recorder(targets, key, aws)
+        self.token = self._recorder.stand_in
+
+    def __enter__(self) -> Self:
+        from qwicket.testing.cassettes.listening import Listener
+
+        self._listener = Listener(self._recorder, self._port)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stop()
+        # At the end alone: a later request can show that an earlier value was a secret.
+        self._recorder.write(self._path)
+
+
+class Replay(_Session):
+    """A server that answers as a cassette has it.
+
+    Args:
+        path: The file of the cassette.
+        strict: Requests must come in the recorded order, with the recorded bodies, and all of them.
+        port: Port on 127.0.0.1; 0 takes a free one.
+
+    Attributes:
+        token: What clients sign in with; any other works too.
+    """
+
+    def __init__(self, path: str | Path, *, strict: bool = True, port: int = 0) -> None:
+        require("qwicket.testing", "server")
+        from qwicket.testing.cassettes.player import Player
+
+        self._port = port
+        self._player: Player = Player(read(Path(path)), strict=strict)
+
+    @property
+    def problems(self) -> list[str]:
+        """Return what did not match so far."""
+        return [*self._player.problems]
+
+    def __enter__(self) -> Self:
+        from qwicket.testing.cassettes.listening import Listener
+
+        self._listener = Listener(self._player, self._port)
+        return self
+
+    def __exit__(self, kind: object, error: object, _: object) -> None:
+        """Stop.
+
+        Raises:
+            CassetteError: A request did not match, or one is missing. Not after another error, to
+                which what did not match is added as a note.
+        """
+        self._stop()
+        problems = [*self._player.problems]
+        if kind is None:
+            problems += self._player.missing()
+            if problems:
+                raise CassetteError("\n".join(problems))
+        elif isinstance(error, BaseException):
+            for each in problems:  # most likely its cause
+                error.add_note(each)
+
+
+record = Recording
+replay = Replay

@@ -1,0 +1,74 @@
+"""The folder of a test bed's data: in memory if there is room, and removed even after a kill."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import shutil
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+PREFIX: Final = "qwicket-testing-"
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder inside is used
+_ROOM_BYTES: Final = 1 << 30
+_YOUNG_S: Final = 60.0
+"""A folder that is younger may not be locked yet."""
+
+
+@contextlib.contextmanager
+def data_folder(parent: Path | None = None) -> Iterator[Path]:
+    """Make a folder and remove it in the end, with those of test beds that were killed.
+
+    Args:
+        parent: Where to make it; by default in memory if there is enough, because a commit to
+            memory waits for no disk, else where temporary files are.
+    """
+    if parent is None:
+        parent = _SHARED_MEMORY if _has_room() else Path(tempfile.gettempdir())
+    remove_abandoned(parent)
+    with tempfile.TemporaryDirectory(
+        prefix=PREFIX, dir=parent, ignore_cleanup_errors=True
+    ) as found:
+        lock = os.open(found, os.O_RDONLY)  # held until this process ends, however it does
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield Path(found)
+        finally:
+            os.close(lock)
+
+
+def remove_abandoned(parent: Path, *, young_s: float = _YOUNG_S) -> None:
+    """Remove folders of this user that no test bed holds."""
+    for path in parent.glob(f"{PREFIX}*"):
+        with contextlib.suppress(OSError):
+            found = path.stat()
+            is_ours = path.is_dir() and not path.is_symlink() and found.st_uid == os.getuid()
+            if is_ours and time.time() - found.st_ctime >= young_s and _is_free(path):
+                shutil.rmtree(path, ignore_errors=True)
+
+
+def _is_free(path: Path) -> bool:
+    lock = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    else:
+        return True
+    finally:
+        os.close(lock)
+
+
+def _has_room() -> bool:
+    try:
+        found = os.statvfs(_SHARED_MEMORY)
+    except OSError:
+        return False
+    has_room = found.f_bavail * found.f_frsize >= _ROOM_BYTES
+    return has_room and os.access(_SHARED_MEMORY, os.W_OK)

@@ -1,0 +1,55 @@
+"""The variables by which a client reaches a test bed or a cassette."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Final
+
+from qwicket.testing.errors import TestBedError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pytest
+
+    from qwicket.testing.values import Credentials
+
+_NATIVE: Final = "qwicket"
+
+
+def variables_of(client: str, url: str, credentials: Credentials) -> dict[str, str | None]:
+    """Return the variables of a client; None is one that must not be set.
+
+    Args:
+        client: A name that `qwicket env` knows, or `qwicket`.
+        url: Address of the server.
+        credentials: What the client signs in with.
+
+    Raises:
+        TestBedError: There is no such client.
+    """
+    from qwicket.cli.env import CLIENTS, variables  # late: it imports click
+
+    secrets = {
+        "QWICKET_TOKEN": credentials.token,
+        "QWICKET_AWS_KEY_ID": credentials.aws_key_id,
+        "QWICKET_AWS_SECRET": credentials.aws_secret,
+    }
+    if client == _NATIVE:
+        return {"QWICKET_URL": url, "QWICKET_TOKEN": credentials.token}
+    if client not in CLIENTS:
+        known = ", ".join([_NATIVE, *CLIENTS])
+        raise TestBedError(f"client: there is no {client!r}; there are {known}.")
+    return variables(client, url, secrets)
+
+
+def set_variables(
+    found: Mapping[str, str | None], monkeypatch: pytest.MonkeyPatch | None
+) -> dict[str, str]:
+    """Return those that have a value, and set all of them if asked to."""
+    if monkeypatch is not None:
+        for name, value in found.items():
+            if value is None:
+                monkeypatch.delenv(name, raising=False)
+            else:
+                monkeypatch.setenv(name, value)
+    return {name: value for name, value in found.items() if value is not None}

@@ -1,0 +1,83 @@
+"""Worlds, which are fixture files: read here, made by the test bed. Some come with Qwicket."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from qwicket.testing.errors import TestBedError
+
+_PART: Final = 0.1
+"""What noise in one number gives gates on one qubit, of that of gates on two."""
+
+
+def names() -> list[str]:
+    """Return the names of the worlds that come with Qwicket."""
+    files = resources.files(__name__).iterdir()
+    return sorted(each.name.removesuffix(".toml") for each in files if each.name.endswith(".toml"))
+
+
+def read_world(world: str | Path) -> dict[str, Any]:
+    """Return a world as the test bed reads it, with the texts of calibration files.
+
+    Raises:
+        TestBedError: There is no such file or world, or it is no TOML.
+    """
+    path = Path(world)
+    if isinstance(world, str) and world in names():
+        text = (resources.files(__name__) / f"{world}.toml").read_text("utf-8")
+    else:
+        try:
+            text = path.read_text("utf-8")
+        except OSError:
+            known = ", ".join(names())
+            raise TestBedError(
+                f"world: there is no file {str(path)!r}; with Qwicket come {known}."
+            ) from None
+    try:
+        found = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise TestBedError(f"{path}: {error}") from None
+    devices = found.get("devices")
+    if isinstance(devices, list):
+        found["devices"] = [device_table(each, path.parent) for each in devices]
+    return found
+
+
+def device_table(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
+    """Return a device as the test bed reads it.
+
+    Args:
+        table: A device of a fixture file, or the options of `Cloud.device`.
+        folder: Where its calibration files are.
+
+    Raises:
+        TestBedError: A calibration file cannot be read.
+    """
+    found = {**table}
+    noise = found.get("noise")
+    if isinstance(noise, int | float) and not isinstance(noise, bool):
+        found["noise"] = {"two_qubit": noise, "one_qubit": _PART * noise}
+    calibration = found.pop("calibration", None)
+    if calibration is None:
+        return found
+    given = calibration if isinstance(calibration, list | tuple) else [calibration]
+    found["calibration"] = [text for each in given for text in _texts(each, folder)]
+    return found
+
+
+def _texts(calibration: Any, folder: Path) -> list[str]:
+    if not isinstance(calibration, str | Path):
+        return [msgspec.json.encode(calibration).decode()]
+    from qwicket.devices.figures import Unreadable
+    from qwicket.devices.vendor_files import snapshot_files
+
+    try:
+        return [each.read_text("utf-8") for each in snapshot_files(folder / calibration)]
+    except (OSError, Unreadable) as error:
+        raise TestBedError(f"calibration: {error}") from None
