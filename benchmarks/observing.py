@@ -34,7 +34,7 @@ async def measure(folder: Path, secret: str) -> dict[str, float]:
     app = App(Settings(data_dir=folder, workers=1))
     await app.start()
     assert app._router is not None
-    mounts, limits = dict(app._router._mounts), app._limits
+    mounts, limits = {each.prefix: each.app for each in app._router._mounts[""]}, app._limits
     body = {"program": BELL, "device": "simulator", "shots": 10}
     made = await _ask(Router(mounts, limits), secret, "POST", "/v1/jobs", json.dumps(body).encode())
     path = f"/v1/jobs/{json.loads(made)['id']}"

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import re
 import tempfile
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from html import unescape
 from html.parser import HTMLParser
 from itertools import product
@@ -16,14 +18,19 @@ from typing import Any
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 import qwicket
+from qwicket.devices import calibrations
+from qwicket.gateway.admin import Admin
 from qwicket.snippets import SNIPPETS
+from support import pubs
 from support.axe import violations
 from support.browser import Page, browser
 from support.pages import PASSWORD, TOKEN, Browser, Person, signed_in
 from support.programs import BELL
 from support.server import LiveServer
+from support.waiting import until
 
 MOST_BYTES = 60_000
 BELL_QASM = """OPENQASM 2.0;
@@ -97,6 +104,23 @@ def test_a_list_goes_on_with_older_jobs(ada: Person) -> None:
     assert "sse-connect" not in ada.browser.get(f"/ui/jobs?{older}").text
     lines = ada.browser.get("/ui/jobs.csv").text.splitlines()
     assert len(lines) == 54
+
+
+def test_filters_are_completed_by_names_and_tags_of_other_pages(server: LiveServer) -> None:
+    with Person(server, "dan") as dan:
+        dan.client.submit(BELL, "simulator", name="<first>", tags=["old", "x" * 100])
+        for _ in range(51):
+            dan.client.submit(BELL, "simulator", name="later", tags=["new"])
+        page = dan.browser.get("/ui/jobs").text
+        assert "&lt;first&gt;</a>" not in page
+        names, tags = (
+            re.findall(
+                'value="(.*?)"', page.partition(f'<datalist id="{each}">')[2].split("</d")[0]
+            )
+            for each in ("names", "tags")
+        )
+        assert (names, tags) == (["&lt;first&gt;", "later"], ["new", "old"])
+        assert len(dan.rows("tag=old&name=%3Cfirst%3E")) == 1
 
 
 def test_a_list_as_csv_contains_no_formula(ada: Person) -> None:
@@ -176,6 +200,7 @@ def test_a_job_shows_what_it_was_when_it_ran_and_what_it_gave(ada: Person) -> No
         "<dt>Seed</dt><dd>7</dd>",
         "Samples: the first 20 of 100",
         "qwicket.connect(",
+        "<summary>As code for qiskit-ionq 1.1.1</summary>",
     ):
         assert text in page, text
     counts = job.result().counts
@@ -228,7 +253,7 @@ def test_a_waiting_job_says_why_and_is_held_released_and_cancelled(
     idle.admin("device", "off", "clifford", "--reason", "cleaning")
     at = f"/ui/jobs/{second.id}"
     page = carl.browser.get(at).text
-    assert "jobs start before it" in page
+    assert "1 job starts before it: 1 of its own project" in " ".join(page.split())
     assert "The device is off: cleaning" in page
     assert f'sse-connect="{at}/stream"' in page
     assert carl.browser.submit(at, at, action="hold").status_code == 303
@@ -263,6 +288,36 @@ def test_results_are_compared_and_sorted(ada: Person) -> None:
 def test_a_twins_job_shows_the_calibration_that_was_frozen_with_it(ada: Person) -> None:
     job = ada.submit(BELL_QASM, "qwicket_line5")
     assert "With this job" in ada.browser.get(f"/ui/jobs/{job.id}").text
+
+
+def test_the_calibration_of_today_is_shown_beside_the_frozen_one(
+    idle: LiveServer, carl: Person
+) -> None:
+    job = carl.client.submit(BELL_QASM, "qwicket_line5")
+    before = calibrations()["qwicket_line5"]
+    today = structs.replace(
+        before, valid_from=datetime.now(UTC), qubit=structs.replace(before.qubit, t1_s=112e-6)
+    )
+
+    async def recalibrate(admin: Admin) -> None:
+        await admin._store.calibrations.seed({"qwicket_line5": today}, int(time.time() * 1000))
+
+    idle.as_admin(recalibrate)
+    page = carl.browser.get(f"/ui/jobs/{job.id}").text
+    assert "<th>With this job</th><th>Today</th>" in page
+    assert re.search(r"<tr><th>T1</th><td>85 µs</td><td>112 µs</td></tr>", page)
+
+
+def test_expectation_values_are_shown_with_their_errors(ada: Person) -> None:
+    pub = [pubs.circuit(pubs.turned()), [[{"Z": 1.0}]], pubs.array([[0.3]]), 0.0]
+    program = json.loads(pubs.source("estimator", pub))
+    job = ada.submit(program, "qwicket_simulator", format="qiskit.primitives")
+    (value,) = job.result()[0].evs
+    page = ada.browser.get(f"/ui/jobs/{job.id}").text
+    assert "<h3>Expectation values</h3>" in page
+    found = re.search(r"<tr><td>0</td><td>(.*?)</td><td>(.*?)</td></tr>", page)
+    assert found
+    assert float(found[1]) == pytest.approx(value, abs=1e-3)
 
 
 PHOTONS = """name p
@@ -320,6 +375,46 @@ def test_a_person_who_is_not_signed_in_is_sent_to_the_sign_in(
         assert browser.get("/ui/jobs/stream").status_code == 401
 
 
+def test_a_notebook_shows_the_card_of_the_page(ada: Person, carl: Person) -> None:
+    ended = ada.submit(name="<b>&", tags=['"t"', "u"])
+    first, waiting = (carl.client.submit(BELL, "simulator", shots=1) for _ in range(2))
+    held = carl.client.submit(BELL, "simulator", shots=1).hold()
+    for person, job in ((ada, ended), (carl, waiting), (carl, held)):
+        page = person.browser.get(f"/ui/jobs/{job.id}").text
+        (card,) = re.findall(r'<div id="card">(.*?)</div>', page)
+        shown = job.refresh()._repr_html_().replace(" style='text-align:left'", "")
+        about = re.compile(r"about .*?<")  # the expected start moves
+        assert about.sub("", shown) == about.sub("", card)
+        assert job.id in card
+    for each in (first, waiting, held):
+        each.cancel()
+
+
+def test_a_waiting_job_says_whose_jobs_start_before_it(idle: LiveServer) -> None:
+    team = idle.unused("secret")
+    idle.admin("project", "add", team)
+    with Person(idle, "dan") as dan, Person(idle, "eva") as eva:
+        for name in (dan.name, eva.name):
+            idle.admin("project", "member", "add", team, name)
+        made = dan.browser.submit("/ui", "/ui/tokens", project=team)
+        with qwicket.connect(idle.url, TOKEN.findall(made.text)[0]) as client:
+            others = [client.submit(BELL, "qpu.forte-1", shots=1) for _ in range(2)]
+        with Person(idle, "fay") as fay:
+            mine = [fay.client.submit(BELL, "qpu.forte-1", shots=1) for _ in range(4)]
+            at = f"/ui/jobs/{mine[-1].id}"
+            text = " ".join(fay.browser.get(at).text.split())
+            assert "5 jobs start before it: 3 of its own project" in text
+            assert "; 2 of 1 other project." in text
+            assert team not in text
+            idle.admin("project", "member", "add", team, fay.name)
+            text = " ".join(fay.browser.get(at).text.split())
+            assert f"; 2 of your project {team}." in text
+            for job in mine:
+                job.cancel()
+        for job in others:
+            job.cancel()
+
+
 # --- devices --------------------------------------------------------------------------------------
 
 
@@ -340,6 +435,30 @@ def test_devices_show_their_queues_messages_and_calibrations(
     assert "<tr><td>0</td><td>71 µs</td><td>51 µs</td>" in twin
     assert ada.browser.get("/ui/devices/none").status_code == 404
     server.admin("device", "message", "tdm_small", "")
+
+
+def test_a_device_shows_its_reservations_and_maintenance(idle: LiveServer, carl: Person) -> None:
+    at = "/ui/devices/rydberg"
+    assert "Reservations and maintenance" not in carl.browser.get(at).text
+    idle.admin(
+        *("device", "maintenance", "rydberg", "--from", "2h", "--to", "3h"),
+        *("--reason", "new <lasers>"),
+    )
+    until(lambda: "Reservations and maintenance" in carl.browser.get(at).text, "it is shown")
+    page = carl.browser.get(at).text
+    assert "<tr><td>maintenance</td>" in page
+    assert "<td>new &lt;lasers&gt;</td></tr>" in page
+
+
+def test_a_device_shows_when_it_took_jobs(server: LiveServer, ada: Person) -> None:
+    at = "/ui/devices/tdm_small"
+    assert "No change has been recorded" in ada.browser.get(at).text
+    server.admin("device", "off", "tdm_small", "--reason", "<cold>")
+    server.admin("device", "on", "tdm_small")
+    page = ada.browser.get(at).text
+    rows = re.findall(r'<td class="(\w+)">\w+</td><td>(.*?)</td></tr>', page)
+    assert rows == [("on", ""), ("off", "&lt;cold&gt;")]
+    assert page.count('<rect class="o') == 2 + 2  # with those of the legend
 
 
 # --- projects -------------------------------------------------------------------------------------
@@ -590,6 +709,21 @@ def test_a_list_and_a_job_change_while_they_are_open(
     page.wait_for("document.querySelector('[sse-connect]') === null")
     assert page.complaints == []
     assert page.run(state) is None
+
+
+def test_what_changes_while_a_page_opens_is_streamed(carl: Person) -> None:
+    found = re.search(r'sse-connect="(.*?)"', carl.browser.get("/ui/jobs").text)
+    assert found
+    job = carl.client.submit(BELL, "simulator")  # before the browser opens the stream
+    with carl.browser.stream("GET", found[1]) as events:
+        text = ""
+        for piece in events.iter_text():
+            text += piece
+            if job.id in text:
+                break
+    assert "event: job" in text
+    for query in ("since=x", "since=-1", "from=1"):
+        assert carl.browser.get(f"/ui/jobs/stream?{query}").status_code == 400, query
 
 
 def test_the_keyboard_alone_suffices(server: LiveServer, page: Page, ada: Person) -> None:

@@ -14,6 +14,7 @@ from support.certificates import certificate
 from support.pages import TOKEN, Browser, error_of
 from support.postgres import PostgresServer
 from support.server import LiveServer
+from support.waiting import until
 
 PASSWORD = "correct horse"
 CSP = (
@@ -51,11 +52,14 @@ def test_a_person_signs_in_makes_a_token_and_signs_out(
 ) -> None:
     assert browser.account() == ada
     made = browser.submit("/ui", "/ui/tokens", project=ada, days="7", scope=["jobs:read"])
-    (secret,) = TOKEN.findall(made.text)
+    (secret,) = {*TOKEN.findall(made.text)}
     assert secret not in browser.get("/ui").text
     auth = {"Authorization": f"Bearer {secret}"}
+    assert "<td>not yet</td>" in browser.get("/ui").text
     account = httpx.get(f"{server.url}/v1/account", headers=auth).json()
     assert (account["name"], account["token"]["scopes"]) == (ada, ["jobs:read"])
+    used = re.compile(r"<td>\d{4}-\d\d-\d\d \d\d:\d\d</td>")
+    until(lambda: used.search(browser.get("/ui").text), "the last use is stored")
     revoked = browser.submit("/ui", f"/ui/tokens/{account['token']['id']}/revoke")
     assert revoked.status_code == 303
     assert httpx.get(f"{server.url}/v1/account", headers=auth).status_code == 401

@@ -8,7 +8,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +131,33 @@ def browser(folder: Path) -> Iterator[Page]:
     finally:
         os.killpg(process.pid, signal.SIGKILL)
         process.wait()
+
+
+@contextmanager
+def separate_pages(folder: Path, number: int) -> Iterator[list[Page]]:
+    """Open tabs of a browser that runs in a folder, each with cookies of its own."""
+    port, path = (folder / "DevToolsActivePort").read_text().split()
+    at = f"ws://127.0.0.1:{port}"
+    with ExitStack() as stack:
+        socket = stack.enter_context(connect(at + path, max_size=64 << 20))
+        pages = []
+        for place in range(number):
+            context = _answer(socket, 2 * place, "Target.createBrowserContext")
+            given = {"url": "about:blank", "browserContextId": context["browserContextId"]}
+            made = _answer(socket, 2 * place + 1, "Target.createTarget", **given)
+            tab = connect(f"{at}/devtools/page/{made['targetId']}", max_size=64 << 20)
+            pages.append(Page(stack.enter_context(tab)))
+        yield pages
+
+
+def _answer(socket: ClientConnection, number: int, method: str, **params: Any) -> dict[str, Any]:
+    """Send a command to the browser itself, and return its answer."""
+    socket.send(json.dumps({"id": number, "method": method, "params": params}))
+    while True:
+        message: dict[str, Any] = json.loads(socket.recv(timeout=30))
+        if message.get("id") == number:
+            assert "error" not in message, message
+            return dict(message["result"])
 
 
 def _tab(port: str) -> str:

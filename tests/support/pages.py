@@ -76,7 +76,8 @@ class Person:
         assert self.browser.sign_in(self.name, PASSWORD).status_code == 303
         scopes = ["jobs:read", "jobs:write", "devices:read"]
         page = self.browser.submit("/ui", "/ui/tokens", project=self.name, scope=scopes)
-        self.client: Client = qwicket.connect(server.url, TOKEN.findall(page.text)[0])
+        self.token = TOKEN.findall(page.text)[0]
+        self.client: Client = qwicket.connect(server.url, self.token)
 
     def __enter__(self) -> Person:
         return self

@@ -6,6 +6,8 @@ is signed in as their actor.
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -17,8 +19,9 @@ from qwicket.dialects.native.admin.routes import ROUTES
 from qwicket.dialects.requests import Request
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, NotFound
-from qwicket.pages.admin_sections import SECTIONS
-from qwicket.pages.forms import SESSION, Form, check_form, csrf
+from qwicket.model.jobs import runner_name
+from qwicket.pages.admin_sections import SECTIONS, YES
+from qwicket.pages.forms import SESSION, Form, check_form, frame
 
 if TYPE_CHECKING:
     from qwicket.dialects.routing import Route
@@ -26,45 +29,96 @@ if TYPE_CHECKING:
     from qwicket.pages.admin_sections import Action, Section
     from qwicket.pages.handlers import Handlers
 
+    _Actions = list[tuple[int, Action]]
+
 _BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES}
 _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
+_PAGE_ROWS: Final = 25
+_MAX_DIGITS: Final = 9
+_DAY_S: Final = 86_400
+_TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
+"""A time in UTC, as in the API; in a cell it stands to the second."""
 
 
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read who is alive, what runs where, and the limits in force."""
     running = await _call(pages, actor, request, "list_all_jobs", query={"state": _ACTIVE})
+    devices = await _call(pages, actor, request, "list_all_devices")
+    busy = Counter(job["runner"] for job in running["jobs"])
     return pages.renderer.page(
         "admin",
         title="Administration",
         sections=SECTIONS,
-        runners=await pages.gateway.admin.runners(),
+        runners=[
+            (each, busy[runner_name(each.id)]) for each in await pages.gateway.admin.runners()
+        ],
+        labs=[each for each in devices["devices"] if each["agents"] is not None],
         jobs=running["jobs"],
+        settings=pages.renderer.settings(),
         limits=_flat(msgspec.to_builtins(pages.gateway.limits)),
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )
 
 
 async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the rows of a section."""
     name, section = _section(request)
-    given = dict(request.query_params)
-    before = given.pop("before", "")
-    filters = {key: value.strip() for key, value in given.items() if value.strip()}
-    query = filters | ({"before": before} if before else {})
-    found = await _call(pages, actor, request, section.handler, query=query)
-    following = found.get("next")
+    before, filters = _filters(request)
+    rows, following = await _rows(pages, actor, request, section, filters, before)
     return pages.renderer.page(
         "admin-section",
         title=section.title,
         sections=SECTIONS,
         name=name,
         section=section,
-        rows=[(row, _cells(section, row), _actions(section, row)) for row in found[section.key]],
+        rows=[(row, _cells(section, row), *_actions(section, row)) for row in rows],
         filters=filters,
         older=urlencode(filters | {"before": following}) if following else "",
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )
+
+
+async def _rows(
+    pages: Handlers,
+    actor: Actor,
+    request: Request[None],
+    section: Section,
+    filters: dict[str, str],
+    before: str,
+) -> tuple[list[dict[str, Any]], Any]:
+    """Return a page of a section's rows, and where the next one begins; None at the end."""
+    path, query = {}, dict(filters)
+    if section.of:
+        if section.of not in filters:
+            return [], None
+        path[section.of] = query.pop(section.of)
+    wanted = query.pop("name", "").lower() if section.searched else ""
+    if _is_paged(section):
+        query |= {"limit": str(_PAGE_ROWS)} | ({"before": before} if before else {})
+    found = await _call(pages, actor, request, section.handler, path=path, query=query)
+    rows = [path | (row if isinstance(row, dict) else {"name": row}) for row in found[section.key]]
+    for row in rows:
+        row[f"is_{row.get('state')}"] = True
+    if _is_paged(section):
+        return rows, found["next"]
+    if wanted:
+        rows = [row for row in rows if wanted in str(row.get(section.searched)).lower()]
+    first = int(before) if before.isdecimal() and len(before) < _MAX_DIGITS else 0
+    end = first + _PAGE_ROWS
+    return rows[first:end], end if len(rows) > end else None
+
+
+def _is_paged(section: Section) -> bool:
+    """Return whether the handler returns pages; of others, the page shows a part."""
+    return "before" in _BY_HANDLER[section.handler].query and section.handler != "list_refusals"
+
+
+def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
+    """Return where a page begins, and the filters that are set."""
+    given = dict(request.query_params)
+    before = given.pop("before", "")
+    return before, {key: value.strip() for key, value in given.items() if value.strip()}
 
 
 async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
@@ -73,27 +127,33 @@ async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response
     name, section = _section(request)
     form = request.payload
     action = _action(section, form.get("act", ""))
+    filters = urlencode(_filters(request)[1])
+    place = f"/admin/{name}{filters and '?'}{filters}"
+    shown = {"sections": SECTIONS, "name": name, "place": place, **frame(actor, request)}
     path = {parameter: form.get(f"path.{parameter}", "") for parameter, _ in action.path}
+    if action.warning and form.get("confirmed") != "yes":
+        title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
+        return pages.renderer.page(
+            "admin-confirm", title=title, action=action, fields=form.items(), **shown
+        )
     body = dict(action.fixed)
     for field in action.fields:
         value: Any = form.get(field.name, "").strip()
         if field.name.startswith("/"):
             path[field.name[1:]] = value
+        elif field.choices == YES:
+            body[field.name] = value == "yes"
+        elif field.is_nullable and not value:
+            body[field.name] = None
         elif value or field.column:
             body[field.name] = _value(field.kind, value)
     answer = await _call(
         pages, actor, request, action.handler, path=path, query=dict(action.query), body=body
     )
-    if not answer:
-        return pages.redirect(f"/admin/{name}")
-    return pages.renderer.page(
-        "admin-done",
-        title=f"Done: {action.label}",
-        sections=SECTIONS,
-        name=name,
-        answer=msgspec.json.format(msgspec.json.encode(answer), indent=2).decode(),
-        csrf=csrf(request.cookies[SESSION]),
-    )
+    if not answer or action in section.of_row:  # the row shows what has changed
+        return pages.redirect(place)
+    text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
+    return pages.renderer.page("admin-done", title=f"Done: {action.label}", answer=text, **shown)
 
 
 def _flat(values: dict[str, Any], begin: str = "") -> list[tuple[str, Any]]:
@@ -132,27 +192,30 @@ def _value(kind: str, text: str) -> Any:
     """
     if kind == "list":
         return [item.strip() for item in text.split(",") if item.strip()]
+    if kind == "people":
+        return [{"name": item.strip()} for item in text.split(",") if item.strip()]
     if kind == "time":
         # Browsers leave the seconds out where they are 0.
         return {16: f"{text}:00Z", 19: f"{text}Z"}.get(len(text), text)
-    if kind != "number":
+    if kind not in ("number", "days"):
         return text
     try:
-        number = float(text)
+        number = float(text) * (_DAY_S if kind == "days" else 1)
         return int(number) if number.is_integer() else number
     except (ValueError, OverflowError):
         raise InvalidRequest(f"{text[:100]!r} is not a number.") from None
 
 
-def _actions(section: Section, row: dict[str, Any]) -> list[tuple[int, Action]]:
-    """Return the actions that a row has, with their places."""
-    found = []
+def _actions(section: Section, row: dict[str, Any]) -> tuple[_Actions, _Actions]:
+    """Return the actions that a row has, with their places: those without fields, and others."""
+    plain: _Actions = []
+    filled: _Actions = []
     for number, each in enumerate(section.of_row):
         column = each.if_column.removeprefix("!")
         has_value = bool(row.get(column)) != each.if_column.startswith("!")
         if not column or has_value:
-            found.append((number, each))
-    return found
+            (filled if each.fields else plain).append((number, each))
+    return plain, filled
 
 
 def _cells(section: Section, row: dict[str, Any]) -> list[str]:
@@ -167,6 +230,8 @@ def _cell(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(map(str, value))
     text = msgspec.json.encode(value).decode() if isinstance(value, dict) else str(value)
+    if _TIME.fullmatch(text):
+        return f"{text[:10]} {text[11:19]}"
     return text if len(text) <= _MAX_CELL_CHARS else text[:_MAX_CELL_CHARS] + "…"
 
 

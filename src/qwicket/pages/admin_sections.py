@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final, Literal, NamedTuple
 
-Kind = Literal["text", "number", "password", "time", "choice", "list"]
+Kind = Literal["text", "number", "days", "password", "time", "choice", "list", "people"]
 
 
 class Field(NamedTuple):
@@ -13,9 +13,11 @@ class Field(NamedTuple):
     Attributes:
         name: Its name in the body of the request.
         label: Its label.
-        kind: How it is written; a `list` has commas between its items, a `time` is in UTC.
+        kind: How it is written; a `list` has commas between its items, as the names of `people`
+            have, a `time` is in UTC, and `days` are sent as seconds.
         choices: Values of a choice.
         column: Column of the row whose value it begins with.
+        is_nullable: Whether an empty field is sent as null.
     """
 
     name: str
@@ -23,6 +25,7 @@ class Field(NamedTuple):
     kind: Kind = "text"
     choices: tuple[str, ...] = ()
     column: str = ""
+    is_nullable: bool = False
 
 
 class Action(NamedTuple):
@@ -35,7 +38,9 @@ class Action(NamedTuple):
         fields: Fields that a person fills in.
         fixed: Fields of the body that are the same for each row.
         query: Parameters of the query, which are the same for each row.
-        if_column: Column that must have a value, or with a `!` before it must have none.
+        if_column: Column that must have a value, or with a `!` before it must have none. A row in
+            a state has a column `is_STATE`, too.
+        warning: What a person confirms first; empty if nothing is asked.
     """
 
     handler: str
@@ -45,6 +50,7 @@ class Action(NamedTuple):
     fixed: tuple[tuple[str, Any], ...] = ()
     query: tuple[tuple[str, str], ...] = ()
     if_column: str = ""
+    warning: str = ""
 
 
 class Section(NamedTuple):
@@ -58,7 +64,8 @@ class Section(NamedTuple):
         of_row: Actions on a row.
         of_page: Actions that need no row.
         filters: Parameters of the query by which rows are chosen.
-        links: Column whose values lead to the page of a job.
+        of: Filter that is a parameter of the handler's path; without it there are no rows.
+        searched: Column that a filter `name` searches, where the handler has no such filter.
     """
 
     title: str
@@ -68,19 +75,31 @@ class Section(NamedTuple):
     of_row: tuple[Action, ...] = ()
     of_page: tuple[Action, ...] = ()
     filters: tuple[str, ...] = ()
+    of: str = ""
+    searched: str = ""
 
 
 _ACCOUNT: Final = (("account", "name"),)
+YES: Final = ("no", "yes")
 _ROLES: Final = ("member", "admin")
 _JOB_FILTERS: Final = ("account", "project", "device", "state", "tag", "name")
-_BULK: Final = tuple(
-    Field(name, label)
-    for name, label in (
-        ("account", "Account"),
-        ("project", "Project"),
-        ("device", "Device"),
-        ("name", "Name"),
-    )
+_ID: Final = (("id", "id"),)
+_BULK: Final = (
+    Field(*("action", "Action", "choice"), ("cancel", "hold", "release", "priority", "requeue")),
+    Field("priority", "New priority, with that action alone", "number"),
+    Field("account", "Account"),
+    Field("project", "Project"),
+    Field("device", "Device"),
+    Field("name", "Name"),
+)
+_INVITE: Final = Action(
+    "create_invitation",
+    "Make an invitation",
+    fields=(
+        Field("project", "Project; may be empty"),
+        Field("uses", "Number of accounts", "number"),
+        Field("life_s", "Days until it ends; may be empty", "days"),
+    ),
 )
 
 SECTIONS: Final[dict[str, Section]] = {
@@ -116,7 +135,26 @@ SECTIONS: Final[dict[str, Section]] = {
                 _ACCOUNT,
                 (Field("role", "Role", "choice", _ROLES, "role"),),
             ),
-            Action("delete_account", "Delete", _ACCOUNT, query=(("jobs", "keep"),)),
+            Action(
+                "change_account",
+                "Set the e-mail",
+                _ACCOUNT,
+                (Field("email", "E-mail; empty removes it", "text", (), "email", True),),
+            ),
+            Action(
+                "reset_account",
+                "Reset",
+                _ACCOUNT,
+                (Field("password", "New password, or none; all tokens end", "password"),),
+            ),
+            Action(
+                "delete_account",
+                "Delete",
+                _ACCOUNT,
+                query=(("jobs", "keep"),),
+                warning="It is signed out everywhere, and its tokens are refused. Its jobs"
+                " are kept. The account can be restored for some time.",
+            ),
         ),
         of_page=(
             Action(
@@ -130,17 +168,81 @@ SECTIONS: Final[dict[str, Section]] = {
                 ),
             ),
             Action(
-                "create_invitation",
-                "Make an invitation",
+                "create_accounts",
+                "Add several accounts with a token each",
                 fields=(
-                    Field("project", "Project; may be empty"),
-                    Field("uses", "Number of accounts", "number"),
+                    Field("accounts", "Names", "people"),
+                    Field("project", "Project that they join; may be empty"),
+                    Field("life_s", "Days until the tokens end; may be empty", "days"),
                 ),
             ),
+            _INVITE,
             Action(
                 "restore_account", "Restore a deleted account", fields=(Field("/account", "Name"),)
             ),
         ),
+        filters=("name",),
+        searched="name",
+    ),
+    "tokens": Section(
+        "Tokens of an account",
+        "list_tokens_of",
+        "tokens",
+        (
+            ("id", "Token"),
+            ("project", "Project"),
+            ("scopes", "Rights"),
+            ("devices", "Devices"),
+            ("created_at", "Created"),
+            ("expires_at", "Ends"),
+            ("parent", "Made with"),
+            ("revoked_at", "Revoked"),
+        ),
+        of_row=(
+            Action(
+                "revoke_any_token",
+                "Revoke",
+                (("token", "id"),),
+                if_column="!revoked_at",
+                warning="The token and all that were made with it are refused at once.",
+            ),
+        ),
+        of_page=(
+            Action(
+                "create_token_for",
+                "Make a token",
+                fields=(
+                    Field("/account", "Account"),
+                    Field("project", "Project; may be empty"),
+                    Field("scopes", "Rights; empty to read and submit", "list"),
+                    Field("devices", "Devices; empty for all", "list"),
+                    Field("life_s", "Days until it ends; empty for never", "days"),
+                    Field("aws", "A key pair for AWS's clients", "choice", YES),
+                ),
+            ),
+            Action(
+                "rotate_keys",
+                "Rotate the keys of access tokens",
+                warning="Access tokens of all accounts are signed with a new key.",
+            ),
+        ),
+        filters=("account",),
+        of="account",
+    ),
+    "invitations": Section(
+        "Invitations",
+        "list_invitations",
+        "invitations",
+        (
+            ("id", "Invitation"),
+            ("project", "Project"),
+            ("uses", "Accounts"),
+            ("used", "Used"),
+            ("created_at", "Created"),
+            ("expires_at", "Ends"),
+        ),
+        of_row=(Action("delete_invitation", "Delete", (("invitation", "id"),)),),
+        of_page=(_INVITE,),
     ),
     "jobs": Section(
         "Jobs of everybody",
@@ -156,25 +258,40 @@ SECTIONS: Final[dict[str, Section]] = {
             ("runner", "Runner"),
             ("name", "Name"),
         ),
-        of_row=(Action("cancel_any_job", "Cancel", (("id", "id"),), if_column="!ended_at"),),
+        of_row=(
+            Action("cancel_any_job", "Cancel", _ID, if_column="!ended_at"),
+            Action("change_any_job", "Hold", _ID, fixed=(("held", True),), if_column="is_queued"),
+            Action("change_any_job", "Release", _ID, fixed=(("held", False),), if_column="held_by"),
+            Action("requeue_job", "Requeue", _ID, if_column="is_running"),
+            Action(
+                "change_any_job",
+                "Set the priority",
+                _ID,
+                (Field("priority", "Priority", "number", (), "priority"),),
+                if_column="is_queued",
+            ),
+            Action(
+                "resolve_job",
+                "Resolve",
+                _ID,
+                (
+                    Field(
+                        "sent_as",
+                        "Its id at the other cloud; empty: send it again",
+                        is_nullable=True,
+                    ),
+                ),
+                if_column="is_uncertain",
+            ),
+        ),
         of_page=(
             Action(
                 "change_jobs",
                 "Count what would be changed",
-                fields=(
-                    Field("action", "Action", "choice", ("cancel", "hold", "release", "requeue")),
-                    *_BULK,
-                ),
+                fields=_BULK,
                 fixed=(("dry_run", True),),
             ),
-            Action(
-                "change_jobs",
-                "Change all that match",
-                fields=(
-                    Field("action", "Action", "choice", ("cancel", "hold", "release", "requeue")),
-                    *_BULK,
-                ),
-            ),
+            Action("change_jobs", "Change all that match", fields=_BULK),
         ),
         filters=_JOB_FILTERS,
     ),
@@ -189,6 +306,20 @@ SECTIONS: Final[dict[str, Section]] = {
                 "Set the shares",
                 (("project", "name"),),
                 (Field("shares", "Shares", "number", (), "shares"),),
+            ),
+            Action(
+                "change_project",
+                "Set the days",
+                (("project", "name"),),
+                (
+                    Field(
+                        "retention_days",
+                        "Days that ended jobs are kept; empty: always",
+                        "number",
+                        column="retention_days",
+                        is_nullable=True,
+                    ),
+                ),
             ),
             Action(
                 "add_member",
@@ -210,6 +341,31 @@ SECTIONS: Final[dict[str, Section]] = {
                 fields=(Field("name", "Name"), Field("shares", "Shares", "number")),
             ),
         ),
+        filters=("name",),
+        searched="name",
+    ),
+    "members": Section(
+        "Members of a project",
+        "list_members",
+        "accounts",
+        (("name", "Account"),),
+        of_row=(
+            Action(
+                "remove_member",
+                "Remove",
+                (("project", "project"), ("account", "name")),
+                warning="Its tokens for this project are revoked.",
+            ),
+        ),
+        of_page=(
+            Action(
+                "add_member",
+                "Add",
+                fields=(Field("/project", "Project"), Field("/account", "Account")),
+            ),
+        ),
+        filters=("project",),
+        of="project",
     ),
     "devices": Section(
         "Devices",
@@ -248,6 +404,28 @@ SECTIONS: Final[dict[str, Section]] = {
                 (Field("message", "Message", "text", (), "message"),),
             ),
         ),
+        filters=("name",),
+        searched="name",
+    ),
+    "providers": Section(
+        "Providers of devices",
+        "list_providers",
+        "providers",
+        (("name", "Name"), ("is_active", "Active")),
+        of_row=(
+            Action(
+                *("change_provider", "Deactivate", (("provider", "name"),)),
+                fixed=(("is_active", False),),
+                if_column="is_active",
+                warning="Its devices are hidden and take no jobs.",
+            ),
+            Action(
+                *("change_provider", "Activate", (("provider", "name"),)),
+                fixed=(("is_active", True),),
+                if_column="!is_active",
+            ),
+        ),
+        of_page=(Action("create_provider", "Add a provider", fields=(Field("name", "Name"),)),),
     ),
     "budgets": Section(
         "Budgets",
@@ -277,6 +455,20 @@ SECTIONS: Final[dict[str, Section]] = {
             ),
         ),
     ),
+    "usage": Section(
+        "Usage",
+        "read_usage",
+        "usage",
+        (
+            ("project", "Project"),
+            ("device", "Device"),
+            ("jobs", "Jobs"),
+            ("shots", "Shots"),
+            ("seconds", "Seconds"),
+            ("cost", "Cost"),
+        ),
+        filters=("from", "to", "by"),
+    ),
     "reservations": Section(
         "Reservations and maintenance",
         "list_reservations",
@@ -288,6 +480,8 @@ SECTIONS: Final[dict[str, Section]] = {
             ("from", "Begin"),
             ("until", "Until"),
             ("slots", "Slots"),
+            ("exam_waiting", "Exam"),
+            ("withhold_results", "Withholds results"),
             ("reason", "Reason"),
         ),
         of_row=(Action("remove_reservation", "Remove", (("reservation", "id"),)),),
@@ -301,6 +495,8 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("from", "Begin (UTC)", "time"),
                     Field("until", "End (UTC)", "time"),
                     Field("slots", "Slots; empty for all", "number"),
+                    Field("exam_waiting", "An exam: waiting jobs of each account", "number"),
+                    Field("withhold_results", "Withhold the exam's results", "choice", YES),
                     Field("reason", "Reason"),
                 ),
             ),
@@ -330,6 +526,7 @@ SECTIONS: Final[dict[str, Section]] = {
             ("subject", "Subject"),
             ("details", "Details"),
         ),
+        of_page=(Action("verify_audit", "Verify that no act was changed"),),
     ),
     "refusals": Section(
         "Refused sign-ins",

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from qwicket.pages.handlers import Handlers
 
 _PAGES: Final = "qwicket.pages.admin"
-_FILTERS: Final = ("account", "project", "device", "state", "tag", "name", "before")
+_FILTERS: Final = (
+    *("account", "project", "device", "state", "tag", "name", "from", "to", "by", "before"),
+)
 
 
 def routes(made: Handlers) -> tuple[Route, ...]:
@@ -27,7 +29,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
         Route("GET", "/admin/{section}", read_section, admin, query=_FILTERS, on_error=back),
-        Route("POST", "/admin/{section}", act, admin, FORM_BODY),
+        Route("POST", "/admin/{section}", act, admin, FORM_BODY, query=_FILTERS),
     )
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from qwicket import snippets
 from qwicket.dialects.routing import ANY_TOKEN, Route
 from qwicket.model.errors import NotFound
-from qwicket.pages.forms import SESSION, csrf
+from qwicket.pages.forms import frame
 from qwicket.pages.rendering import OWN_SCRIPT
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
 
 async def read_clients(
     pages: Handlers,
-    actor: Actor,  # noqa: ARG001  # as all handlers
+    actor: Actor,
     request: Request[None],
 ) -> Response:
     """Read a program for one of the clients, with the address of this server."""
@@ -42,5 +42,5 @@ async def read_clients(
         name=name,
         snippets=snippets.SNIPPETS,
         program=snippets.text(name, request.server_url),
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )

@@ -8,7 +8,8 @@ from qwicket.dialects.native import wire
 from qwicket.dialects.routing import Route
 from qwicket.model.accounts import Scope
 from qwicket.pages import plots
-from qwicket.pages.forms import SESSION, csrf
+from qwicket.pages.availability import DAYS, WIDTH, availability
+from qwicket.pages.forms import frame
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -49,9 +50,7 @@ async def read_devices(pages: Handlers, actor: Actor, request: Request[None]) ->
     """Read the devices with their queues."""
     views = await pages.gateway.devices.of(wire.DIALECT)
     rows = [await _row(pages, actor, view) for view in views if actor.sees(view.device.name)]
-    return pages.renderer.page(
-        "devices", title="Devices", devices=rows, csrf=csrf(request.cookies[SESSION])
-    )
+    return pages.renderer.page("devices", title="Devices", devices=rows, **frame(actor, request))
 
 
 async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
@@ -62,15 +61,19 @@ async def read_device(pages: Handlers, actor: Actor, request: Request[None]) -> 
     found = None
     if view.calibration is not None:
         found = plots.calibration_map(view.calibration, view.device.spec.qubits, shown)
+    changes = await pages.gateway.devices.changes(view.device.name, wire.DIALECT)
     return pages.renderer.page(
         "device",
         title=view.device.name,
         device=await _row(pages, actor, view),
         map=found,
+        availability=availability(changes),
+        days=DAYS,
+        width=WIDTH,
         shown=shown,
         choices=_SHOWN,
         max_table=_MAX_TABLE,
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )
 
 

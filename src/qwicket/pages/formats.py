@@ -17,6 +17,11 @@ def day(at_ms: int) -> str:
     return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d")
 
 
+def minute(at_ms: int) -> str:
+    """Return a time in UTC to the minute."""
+    return datetime.fromtimestamp(at_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M")
+
+
 def time(at_ms: int | None) -> str:
     """Return a time in UTC to the second."""
     if at_ms is None:
@@ -62,6 +67,7 @@ FILTERS: Final[Mapping[str, Callable[..., Any]]] = {
     "clipped": clipped,
     "day": day,
     "duration": duration,
+    "minute": minute,
     "number": number,
     "share": share,
     "time": time,

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from starlette.responses import Response
 
     from qwicket.dialects.requests import Request
+    from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 
 SESSION: Final = "qwicket_session"
@@ -79,6 +80,11 @@ def form_cookie(request: Request[Any]) -> str:
 def csrf(cookie: str) -> str:
     """Return the hidden field of forms in a browser with this cookie."""
     return hashlib.sha256(f"csrf {cookie}".encode()).hexdigest()
+
+
+def frame(actor: Actor, request: Request[Any]) -> dict[str, Any]:
+    """Return what each page of a person who is signed in shows: its links and its forms."""
+    return {"csrf": csrf(request.cookies[SESSION]), "is_admin": actor.role == "admin"}
 
 
 def check_form(request: Request[Form], cookie_name: str) -> None:

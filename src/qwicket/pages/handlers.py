@@ -21,6 +21,7 @@ from qwicket.pages.forms import (
     check_form,
     csrf,
     form_cookie,
+    frame,
 )
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT, Renderer
 
@@ -192,9 +193,10 @@ class Handlers:
             scopes=own_scopes(actor.role),
             usual=DEFAULT_SCOPES,
             new=new,
+            programs=_programs(request.server_url, new) if new else (),
             url=request.server_url,
             scripts=OWN_SCRIPT if new else (),
-            csrf=csrf(request.cookies[SESSION]),
+            **frame(actor, request),
         )
 
     # --- errors -----------------------------------------------------------------------------------
@@ -211,6 +213,17 @@ class Handlers:
     def redirect(self, path: str) -> Response:
         """Return a redirect to one of the pages. No address comes from a request."""
         return RedirectResponse(self._base + path, 303, headers=HEADERS)
+
+
+def _programs(url: str, token: str) -> list[tuple[str, str]]:
+    """Return a program for each client that uses a token, with the token in it."""
+    from qwicket import snippets  # late: few requests need them
+
+    return [
+        (snippet.client, snippets.text(name, url, token))
+        for name, snippet in snippets.SNIPPETS.items()
+        if not snippet.needs_pair
+    ]
 
 
 def _life_s(days: str) -> int | None:

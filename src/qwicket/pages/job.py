@@ -15,12 +15,13 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.dialects.native import arrays, wire
 from qwicket.dialects.responses import json_in_thread
 from qwicket.dialects.routing import Route
+from qwicket.job_card import job_card
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, NoResult, NotFound, QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import runner_name
-from qwicket.pages import formats, plots
-from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, csrf
+from qwicket.pages import formats, job_code, plots
+from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 from qwicket.pages.rendering import HEADERS, OWN_SCRIPT
 
 if TYPE_CHECKING:
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView
     from qwicket.gateway.archives import Contents
+    from qwicket.gateway.queue import Ahead
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
     from qwicket.pages.handlers import Handlers
@@ -245,6 +247,8 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     contents = await _known(gateway.archives.submitted(job, request.reservation))
     program = _text(contents) if contents else ""
     result, reason = await _result(pages, actor, request, job, view)
+    shown = wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job))
+    ahead = await gateway.queue.ahead(actor, job)
     response = pages.renderer.page(
         "job",
         is_live=not job.state.is_final,
@@ -252,7 +256,10 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         title=formats.clipped(job.name, 120) or f"Job {job.id}",
         job=job,
         device=device,
-        shown=wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job)),
+        shown=shown,
+        ahead=ahead,
+        before=_before(ahead) if ahead else "",
+        card=job_card(shown),
         runner=runner_name(job.runner) if job.runner else "",
         timeline=await _timeline(pages, actor, job),
         view=view,
@@ -260,13 +267,14 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         program=program[:_MAX_PROGRAM_CHARS],
         is_clipped=len(program) > _MAX_PROGRAM_CHARS,
         drawing=await _drawing(pages, device, job, view.part),
-        code=_code(contents, request.server_url) if contents else "",
+        codes=job_code.codes(contents, device, request.server_url) if contents else {},
+        no_vendor_code=job_code.why_none(contents, device) if contents else "",
         calibrations=await _calibrations(pages, job, device),
         result=result,
         reason=reason,
         is_own=job.account == actor.account,
         key=secrets.token_hex(16),
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )
     if job.state.is_final and request.headers.get("hx-request") == "true":
         # The stream has ended with the job, so its element is replaced as well.
@@ -299,6 +307,18 @@ async def _known(task: Any) -> Any:
 async def _device(pages: Handlers, job: Job) -> DeviceView | None:
     found: DeviceView | None = await _known(pages.gateway.devices.get(job.device, "native"))
     return found
+
+
+def _before(ahead: Ahead) -> str:
+    """Return whose jobs start before a job. Projects of others have no names."""
+    found = []
+    if ahead.same:
+        found.append(f"{ahead.same:,} of its own project, submitted earlier or more urgent")
+    found += [f"{number:,} of your project {name}" for name, number in ahead.known.items()]
+    if ahead.others:
+        of = "project" if ahead.n_projects == 1 else "projects"
+        found.append(f"{ahead.others:,} of {ahead.n_projects:,} other {of}")
+    return "; ".join(found)
 
 
 async def _timeline(pages: Handlers, actor: Actor, job: Job) -> list[Moment]:
@@ -344,31 +364,6 @@ async def _calibrations(
     if device.calibration and device.calibration.id != job.calibration:
         found.append(("Today", device.calibration))
     return found
-
-
-def _code(contents: Contents, url: str) -> str:
-    """Return the lines that submit a job with our client."""
-    options = contents.options
-    if contents.source is None or options is None:
-        return ""
-    more = {"format": contents.format, "seed": options.seed, "outputs": options.outputs}
-    if options.noise and contents.calibration is None:
-        more["noise"] = options.noise.name
-    if options.engine:
-        more["engine"] = options.engine
-    if contents.inputs:
-        more["inputs"] = contents.inputs
-    listed = "".join(f"    {name}={value!r},\n" for name, value in more.items())
-    program = _text(contents)
-    source = program if len(program) <= _MAX_PROGRAM_CHARS else "…"
-    return (
-        "import qwicket\n\n"
-        f"program = {source!r}\n"
-        f"client = qwicket.connect({url!r})  # the token is that of QWICKET_TOKEN\n"
-        "job = client.submit(\n"
-        f"    program,\n    {contents.job.device!r},\n    shots={options.shots},\n{listed})\n"
-        "print(job.result())\n"
-    )
 
 
 # --- the result -----------------------------------------------------------------------------------

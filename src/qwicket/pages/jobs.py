@@ -6,6 +6,7 @@ import asyncio
 import csv
 import io
 import time
+from heapq import nlargest
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from urllib.parse import parse_qsl, urlencode
 
@@ -19,10 +20,11 @@ from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, NotFound, QwicketError
 from qwicket.model.states import FINAL, JobState
 from qwicket.pages import formats
-from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, csrf
+from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 from qwicket.pages.rendering import HEADERS
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import AsyncGenerator, Sequence
 
     from starlette.types import ASGIApp, Receive, Send
@@ -48,6 +50,12 @@ _AT_ONCE: Final = {"cancel": 500, "delete": 500, "repeat": 20, "tag": 50}
 _LONGEST_S: Final = 5.0
 """Time after which the rest of a change waits for another click."""
 _MAX_SHOWN: Final = 10
+_RECENT_JOBS: Final = 2_000
+"""Number of the newest jobs whose names and tags complete the filters."""
+_MAX_CHOICES: Final = 50
+_MAX_CHOICE_CHARS: Final = 60
+MOST_COUNTED: Final = 10_000
+"""Number up to which the jobs of a change are counted before; the change itself has no limit."""
 _COLUMNS: Final = (
     *("id", "name", "device", "state", "dialect", "tags", "shots", "circuits", "qubits"),
     *("created (UTC)", "started (UTC)", "ended (UTC)", "error"),
@@ -66,6 +74,20 @@ class Search(NamedTuple):
         return urlencode(self.fields)
 
 
+class Asked(NamedTuple):
+    """A change of jobs as a form asks for it; without ids it concerns all that match."""
+
+    action: str
+    tag: str
+    ids: list[str]
+    search: Search
+
+    @property
+    def label(self) -> str:
+        """Return the name of the action."""
+        return _ACTIONS[self.action]
+
+
 class Changed(NamedTuple):
     """What a change of many jobs has done, and where it goes on; None if it is complete."""
 
@@ -82,7 +104,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/jobs", read_jobs, Scope.JOBS_READ, query=query, on_error=back),
         Route("GET", "/jobs.csv", read_csv, Scope.JOBS_READ, query=_FILTERS, on_error=back),
-        Route("GET", "/jobs/stream", stream_jobs, Scope.JOBS_READ),
+        Route("GET", "/jobs/stream", stream_jobs, Scope.JOBS_READ, query=("since",)),
         Route("POST", "/jobs/confirm", confirm_change, Scope.JOBS_WRITE, FORM_BODY),
         Route("POST", "/jobs/change", change_jobs, Scope.JOBS_WRITE, FORM_BODY),
     )
@@ -94,11 +116,14 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     fields = dict(request.query_params)
     before = fields.pop("before", "")
     search = _search(pages, fields, projects, before)
+    change = await pages.gateway.jobs.last_change(actor)  # first: what changes later is streamed
     jobs = await pages.gateway.jobs.page(actor, search.query)
+    names, tags = await pages.gateway.jobs.recent_labels(actor, _RECENT_JOBS)
     views = await pages.gateway.devices.of("native")
     return pages.renderer.page(
         "jobs",
         is_live=not before,
+        change=change,
         title="My jobs",
         jobs=jobs,
         search=search,
@@ -106,17 +131,24 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
         is_first=not before,
         projects=projects,
         devices=[view.device.name for view in views],
-        tags=sorted({tag for job in jobs for tag in job.tags})[:50],
+        names=_choices(names),
+        tags=_choices(tags),
         states=tuple(JobState),
         unfinished=_UNFINISHED,
         actions=_ACTIONS,
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )
 
 
+def _choices(labels: Counter[str]) -> list[str]:
+    """Return the labels of most jobs in the order of the alphabet."""
+    short = {text: number for text, number in labels.items() if len(text) <= _MAX_CHOICE_CHARS}
+    return sorted(nlargest(_MAX_CHOICES, short, key=short.__getitem__))
+
+
 async def stream_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Stream the changes of all jobs."""
-    return pages.streams.of_account(actor, request, pages.sign_in)
+    """Stream the changes of all jobs since the page was made."""
+    return pages.streams.of_account(actor, request, pages.sign_in, since="since")
 
 
 async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -140,51 +172,67 @@ async def read_csv(pages: Handlers, actor: Actor, request: Request[None]) -> ASG
 
 async def confirm_change(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
     """Show how many jobs a change would concern."""
-    check_form(request, SESSION)
-    form = request.payload
-    action, tag = _action(form)
-    ids, search = await _chosen(pages, actor, form)
-    number = len(ids)
-    if not ids:
-        tally = await pages.gateway.jobs.tally(actor, search.query)
-        number = sum(n for state, n in tally.items() if _concerns(action, state))
-    return pages.renderer.page(
-        "change-jobs",
-        title=f"{_ACTIONS[action]} {number:,} {'job' if number == 1 else 'jobs'}?",
-        action=action,
-        label=_ACTIONS[action],
-        tag=tag,
-        number=number,
-        ids=ids,
-        search=search,
-        changed=None,
-        csrf=csrf(request.cookies[SESSION]),
-    )
+    asked = await _asked(pages, actor, request)
+    number = len(asked.ids) if asked.ids else await _number(pages, actor, asked)
+    return _change_page(pages, actor, request, asked, f"{asked.label} {counted(number)}?")
+
+
+def counted(number: int) -> str:
+    """Return a number of jobs that were counted up to the limit, in words."""
+    if number > MOST_COUNTED:
+        return f"more than {MOST_COUNTED:,} jobs"
+    return f"{number:,} {'job' if number == 1 else 'jobs'}"
+
+
+async def _number(pages: Handlers, actor: Actor, asked: Asked) -> int:
+    """Return how many jobs a change of all that match concerns, counted up to a limit."""
+    query = asked.search.query
+    wanted = query.states or tuple(JobState)
+    states = tuple(state for state in wanted if _concerns(asked.action, state))
+    if not states:
+        return 0
+    if states != tuple(JobState):
+        query = structs.replace(query, states=states)
+    query = structs.replace(query, limit=MOST_COUNTED + 1)
+    found = await pages.gateway.jobs.tally_up_to_limit(actor, query)
+    return sum(found.values())
 
 
 async def change_jobs(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
     """Change the jobs that were chosen, or all that match."""
-    check_form(request, SESSION)
-    form = request.payload
-    action, tag = _action(form)
-    ids, search = await _chosen(pages, actor, form)
-    change = _Change(pages, actor, request, action, tag)
-    if ids:
-        changed = await change.of_chosen(ids)
+    asked = await _asked(pages, actor, request)
+    change = _Change(pages, actor, request, asked.action, asked.tag)
+    if asked.ids:
+        changed = await change.of_chosen(asked.ids)
     else:
-        changed = await change.of_all(search.query)
+        changed = await change.of_all(asked.search.query)
     n_done = changed.n_done
+    title = f"{asked.label}: {n_done:,} {'job' if n_done == 1 else 'jobs'}"
+    return _change_page(pages, actor, request, asked, title, changed)
+
+
+async def _asked(pages: Handlers, actor: Actor, request: Request[Form]) -> Asked:
+    """Return what a form asks for.
+
+    Raises:
+        Forbidden: Another site has sent it.
+        InvalidRequest: It names no action, no jobs or no tag.
+    """
+    check_form(request, SESSION)
+    action, tag = _action(request.payload)
+    return Asked(action, tag, *await _chosen(pages, actor, request.payload))
+
+
+def _change_page(
+    pages: Handlers,
+    actor: Actor,
+    request: Request[Form],
+    asked: Asked,
+    title: str,
+    changed: Changed | None = None,
+) -> Response:
     return pages.renderer.page(
-        "change-jobs",
-        title=f"{_ACTIONS[action]}: {n_done:,} {'job' if n_done == 1 else 'jobs'}",
-        action=action,
-        label=_ACTIONS[action],
-        tag=tag,
-        number=n_done,
-        ids=ids,
-        search=search,
-        changed=changed,
-        csrf=csrf(request.cookies[SESSION]),
+        "change-jobs", title=title, asked=asked, changed=changed, **frame(actor, request)
     )
 
 

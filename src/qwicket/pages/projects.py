@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 from qwicket.dialects.routing import ANY_TOKEN, Route
 from qwicket.model.budgets import shown
 from qwicket.pages import formats, plots
-from qwicket.pages.forms import SESSION, csrf
+from qwicket.pages.forms import frame
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -40,7 +40,7 @@ async def read_projects(pages: Handlers, actor: Actor, request: Request[None]) -
             (each, [state for state in budgets if state.budget.project == each.id])
             for each in await gateway.accounts.projects(actor)
         ],
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )
 
 
@@ -68,5 +68,5 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         unit=unit,
         rows=rows,
         plot=plots.histogram([(day, row[number]) for day, row in rows], None, is_log=False),
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )

@@ -13,7 +13,7 @@ from qwicket.model.errors import NotFound
 from qwicket.pages import formats
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
 HTML: Final = "text/html; charset=utf-8"
 HEADERS: Final[Mapping[str, str]] = {
@@ -70,11 +70,13 @@ class Renderer:
 
     Args:
         base: Path of the pages, where a proxy may add a prefix.
+        settings: Returns the server's settings without secrets, for administrators.
     """
 
-    def __init__(self, base: str) -> None:
+    def __init__(self, base: str, settings: Callable[[], Sequence[tuple[str, str]]]) -> None:
+        self.settings = settings
         docs = f"{base.removesuffix('/ui')}/docs"
-        self._always = {"base": base, "docs": docs, "scripts": ()}
+        self._always = {"base": base, "docs": docs, "scripts": (), "is_admin": False}
         self._templates = jinja2.Environment(
             loader=jinja2.FileSystemLoader(_FOLDER / "templates"),
             autoescape=True,

@@ -9,7 +9,7 @@ from qwicket.dialects.routing import Route
 from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.jobs import Submission
-from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, csrf
+from qwicket.pages.forms import FORM_BODY, SESSION, Form, check_form, frame
 
 if TYPE_CHECKING:
     from starlette.responses import Response
@@ -92,14 +92,14 @@ def routes(made: Handlers) -> tuple[Route, ...]:
 
 async def read_editor(
     pages: Handlers,
-    actor: Actor,  # noqa: ARG001  # as all handlers
+    actor: Actor,
     request: Request[None],
 ) -> Response:
     """Read the editor with the program of its address, or an example."""
     query = request.query_params
     example = EXAMPLES.get(query.get("example", ""), EXAMPLES["qubits"])
     given = {name: query[name] for name in _FIELDS if name in query}
-    return await _page(pages, request, given if "program" in given else example.fields)
+    return await _page(pages, actor, request, given if "program" in given else example.fields)
 
 
 async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
@@ -122,12 +122,13 @@ async def run_program(pages: Handlers, actor: Actor, request: Request[Form]) -> 
             return pages.redirect(f"/jobs/{job.id}")
         estimate = await pages.gateway.estimates.of(actor, submission)
     except QwicketError as error:
-        return await _page(pages, request, fields, error=error)
-    return await _page(pages, request, fields, estimate=estimate)
+        return await _page(pages, actor, request, fields, error=error)
+    return await _page(pages, actor, request, fields, estimate=estimate)
 
 
 async def _page(
     pages: Handlers,
+    actor: Actor,
     request: Request[Any],
     fields: dict[str, str],
     *,
@@ -147,7 +148,7 @@ async def _page(
         error=error,
         estimate=estimate,
         max_chars=_MAX_CHARS,
-        csrf=csrf(request.cookies[SESSION]),
+        **frame(actor, request),
     )
 
 

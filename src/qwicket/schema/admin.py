@@ -371,6 +371,16 @@ class AdminJobList(ResponseBody, frozen=True, kw_only=True):
     next: int | None = None
 
 
+class ResolveJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """`POST /v1/admin/jobs/{id}/resolve`: whether another cloud has a job of which it says nothing.
+
+    Attributes:
+        sent_as: Its id there; null if the other cloud does not have it, so that it is sent again.
+    """
+
+    sent_as: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None
+
+
 class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/admin/bulk/jobs`: one action on all jobs that have all that is given.
 

@@ -6,7 +6,7 @@ from importlib import resources
 from typing import Final, NamedTuple
 from urllib.parse import urlsplit
 
-_FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
+FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would hide the package."
 
 
 class Snippet(NamedTuple):
@@ -16,11 +16,14 @@ class Snippet(NamedTuple):
         client: Its packages, in the versions that are tested.
         runs_in: `sh` or `python`.
         suite: Folder of `tests/contract` in whose environment a test runs it; None is anywhere.
+        needs_pair: Whether it signs with a key pair (`qwicket token create --aws`) in place of a
+            token.
     """
 
     client: str
     runs_in: str = "python"
     suite: str | None = None
+    needs_pair: bool = False
 
 
 SNIPPETS: Final[dict[str, Snippet]] = {
@@ -38,6 +41,9 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "qbraid-0.10": Snippet("qbraid 0.10.2", suite="qbraid/qbraid_0_10"),
     "qbraid-cli": Snippet("qbraid-cli 0.16.16", "sh", "qbraid/qbraid_cli_0_16"),
     "qiskit-cold-atom": Snippet("qiskit-cold-atom 0.2.1", suite="qlued/qiskit_cold_atom_0_2_1"),
+    "braket": Snippet(
+        "amazon-braket-sdk 1.127.5", suite="braket/amazon_braket_sdk_1_127", needs_pair=True
+    ),
     "xcc": Snippet("xanadu-cloud-client 0.3.2", suite="xanadu/xcc_0_3"),
     "strawberryfields": Snippet("strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23"),
 }
@@ -45,13 +51,23 @@ CLOUDS: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "
 """Clouds, and the client that their name stands for."""
 
 
-def text(name: str, url: str) -> str:
+def text(name: str, url: str, token: str = "") -> str:
     """Return a snippet for the server at an address; one in Python begins with a name for its file.
 
     Args:
         name: A key of `SNIPPETS`.
         url: Address of the server, which is valid.
+        token: Token that it uses; empty for that of the variable QWICKET_TOKEN.
     """
+    program = filled("texts", name, url)
+    if SNIPPETS[name].runs_in == "sh":
+        return f"export QWICKET_TOKEN={token}\n{program}" if token else program
+    head = f'import os\n\nos.environ["QWICKET_TOKEN"] = "{token}"\n' if token else ""
+    return f"{FILE_NAME}\n{head}{program}"
+
+
+def filled(folder: str, name: str, url: str) -> str:
+    """Return the text of a file with the server's address."""
     parts = urlsplit(url)
     is_secure = parts.scheme == "https"
     marks = {
@@ -60,7 +76,7 @@ def text(name: str, url: str) -> str:
         "{PORT}": str(parts.port or (443 if is_secure else 80)),
         "{TLS}": str(is_secure),
     }
-    program = (resources.files(__name__) / "texts" / f"{name}.txt").read_text("utf-8")
+    program = (resources.files(__name__) / folder / f"{name}.txt").read_text("utf-8")
     for mark, value in marks.items():
         program = program.replace(mark, value)
-    return program if SNIPPETS[name].runs_in == "sh" else f"{_FILE_NAME}\n{program}"
+    return program

@@ -1,0 +1,113 @@
+"""The programs that submit a job once more, for our client and those of vendors."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.snippets import job_codes
+
+if TYPE_CHECKING:
+    from qwicket.gateway import DeviceView
+    from qwicket.gateway.archives import Contents
+
+
+def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, str]:
+    """Return the programs that submit a job once more, by their clients.
+
+    Ours is the first, then those of the dialect that the job came through.
+
+    Args:
+        contents: What the job was submitted with.
+        device: Its device; None if the actor sees it no more.
+        url: Address of the server.
+    """
+    options = contents.options
+    if contents.source is None or options is None:
+        return {}
+    job = contents.job
+    program = contents.source.decode(errors="replace")
+    file = f"{job.id}.txt"
+    found = {
+        "qwicket": job_codes.for_own_client(
+            *(url,),
+            device=job.device,
+            program=program,
+            file=file,
+            shots=options.shots,
+            options=_options(contents),
+        )
+    }
+    names = _names(contents, device)
+    if device is None or not names:
+        return found
+    from qwicket.dialects.braket.catalogue import arn_of  # late: it is another dialect's
+
+    for name in names:
+        found[job_codes.JOB_CODES[name].client] = job_codes.of_job(
+            *(name, url),
+            device=device.device.name,
+            is_simulated=device.device.driver == "simulated",
+            program=program,
+            format_name=contents.format,
+            file=file,
+            shots=options.shots,
+            arn=arn_of(device.device, program) if name == "braket" else "",
+        )
+    return found
+
+
+def why_none(contents: Contents, device: DeviceView | None) -> str:
+    """Return why there is no code for a vendor's client; empty if there is some."""
+    if contents.source is None or contents.options is None:
+        return "The job has no program: it was refused, or its program never arrived."
+    if _names(contents, device):
+        return ""
+    if device is None:
+        return "The device is not there any more."
+    if reason := _unsendable(contents):
+        return reason
+    shown = [name for name in device.device.dialects if name != "native"]
+    if not shown:
+        return f"Only our own API shows the device {device.device.name}."
+    return (
+        f"Clients of the dialects that show the device ({', '.join(shown)}) do not send programs"
+        f" in the format {contents.format}."
+    )
+
+
+def _names(contents: Contents, device: DeviceView | None) -> list[str]:
+    """Return the keys of `JOB_CODES` that fit a job, its own dialect's first."""
+    if device is None or _unsendable(contents):
+        return []
+    dialects = device.device.dialects
+    found = [
+        name
+        for name, code in job_codes.JOB_CODES.items()
+        if code.dialect in dialects and contents.format in code.formats
+    ]
+    return sorted(found, key=lambda name: job_codes.JOB_CODES[name].dialect != contents.job.dialect)
+
+
+def _unsendable(contents: Contents) -> str:
+    """Return why no vendor's client can send a program as it is; empty if some can."""
+    if contents.inputs:
+        return "The vendors' clients send no values for the inputs of a program."
+    return ""
+
+
+def _options(contents: Contents) -> dict[str, object]:
+    """Return the options of our client with which a job was submitted."""
+    options = contents.options
+    assert options is not None
+    found: dict[str, object] = {
+        "format": contents.format,
+        "seed": options.seed,
+        "outputs": list(options.outputs),
+    }
+    if options.noise and contents.calibration is None:
+        found["noise"] = options.noise.name
+    if options.engine:
+        found["engine"] = options.engine
+    if contents.inputs:
+        found["inputs"] = contents.inputs
+    return found

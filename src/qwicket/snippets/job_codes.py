@@ -1,0 +1,137 @@
+"""Programs that submit a job once more with a vendor's own client."""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+from qwicket.snippets import FILE_NAME, SNIPPETS, filled
+
+_MAX_INLINE_CHARS: Final = 2_000
+"""Longer programs are read from their files: a page holds the code for several clients."""
+
+
+class JobCode(NamedTuple):
+    """A program that submits a job once more.
+
+    Attributes:
+        client: Its packages, in the versions that are tested.
+        dialect: The dialect that they use; it must show the device.
+        formats: Formats of the jobs that they can submit.
+        suite: Folder of `tests/contract` in whose environment a test runs it; None is ours.
+        needs_pair: Whether it signs with a key pair in place of a token.
+    """
+
+    client: str
+    dialect: str
+    formats: tuple[str, ...]
+    suite: str | None
+    needs_pair: bool = False
+
+
+def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
+    found = SNIPPETS[snippet]
+    return JobCode(found.client, dialect, formats, found.suite, found.needs_pair)
+
+
+_QLUED: Final = (
+    *("qlued.singlequdit", "qlued.multiqudit", "qlued.rydberg", "qlued.fermions", "qlued.lab"),
+)
+_QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog"}
+"""Formats in JSON, and what qBraid calls them."""
+
+JOB_CODES: Final[dict[str, JobCode]] = {
+    "braket": _code("braket", "braket", "braket.openqasm3"),
+    "ibm-qobj": _code("ibm", "ibm", "qobj"),
+    "ionq-core": _code("ionq-core", "ionq", "ionq.circuit.v1"),
+    "ionq-core-openqasm3": _code("ionq-core", "ionq", "openqasm3"),
+    "qbraid": _code("qbraid", "qbraid", "openqasm2", "openqasm3"),
+    "qbraid-batch": _code("qbraid", "qbraid", "batch"),
+    "qbraid-json": _code("qbraid", "qbraid", *_QBRAID_FORMATS),
+    "qiskit-ionq": _code("qiskit-ionq", "ionq", "openqasm2"),
+    "qlued": JobCode("qwicket.clients.qlued", "qlued", _QLUED, None),
+    "qlued-requests": JobCode("requests", "qlued", _QLUED, None),
+    "runtime-openqasm2": _code("qiskit-ibm-runtime", "runtime", "openqasm2"),
+    "runtime-openqasm3": _code("qiskit-ibm-runtime", "runtime", "openqasm3"),
+    "runtime-primitives": _code("qiskit-ibm-runtime", "runtime", "qiskit.primitives"),
+    "xcc": _code("xcc", "xanadu", "blackbird"),
+}
+"""By the name of their file."""
+
+
+def of_job(
+    name: str,
+    url: str,
+    *,
+    device: str,
+    is_simulated: bool,
+    program: str,
+    format_name: str,
+    file: str,
+    shots: int,
+    arn: str = "",
+) -> str:
+    """Return a program that submits a job once more with a vendor's client.
+
+    Args:
+        name: A key of `JOB_CODES`.
+        url: Address of the server, which is valid.
+        device: Name of the device.
+        is_simulated: Whether the server simulates it.
+        program: Its program as it was submitted.
+        format_name: Format of the program.
+        file: Name of the file with its program, which is read if the program is long.
+        shots: Shots of each circuit.
+        arn: Name of the device as Braket's clients know it.
+    """
+    text = filled("jobs", name, url)
+    kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
+    is_long = len(program) > _MAX_INLINE_CHARS
+    source = f"open({file!r}, encoding='utf-8').read()" if is_long else literal(program)
+    marks = {
+        "{DEVICE}": repr(device),
+        "{QBRAID_FORMAT}": repr(_QBRAID_FORMATS.get(format_name, "")),
+        "{QRN}": repr(f"qbraid:qbraid:{kind}:{device}"),
+        "{SHOTS}": str(shots),
+        "{ARN}": repr(arn),
+        "{PROGRAM}": source,  # last: it may contain the others
+    }
+    for mark, value in marks.items():
+        text = text.replace(mark, value)
+    return "\n".join((FILE_NAME, *([_to_download(file)] if is_long else []), text))
+
+
+def for_own_client(
+    url: str, *, device: str, program: str, file: str, shots: int, options: dict[str, object]
+) -> str:
+    """Return a program that submits a job once more with our client.
+
+    Args:
+        url: Address of the server.
+        device: Name of the device.
+        program: Its program as it was submitted.
+        file: Name of the file with its program, which is read if the program is long.
+        shots: Shots of each circuit.
+        options: Further options of `Client.submit`.
+    """
+    is_long = len(program) > _MAX_INLINE_CHARS
+    listed = "".join(f"    {name}={value!r},\n" for name, value in options.items())
+    return (
+        (f"{_to_download(file)}\nfrom pathlib import Path\n\n" if is_long else "")
+        + "import qwicket\n\n"
+        f"program = {f'Path({file!r})' if is_long else literal(program)}\n"
+        f"client = qwicket.connect({url!r})  # the token is that of QWICKET_TOKEN\n"
+        f"job = client.submit(\n    program,\n    {device!r},\n    shots={shots},\n{listed})\n"
+        "print(job.result())\n"
+    )
+
+
+def literal(text: str) -> str:
+    """Return a text as Python writes it, in lines where that is safe."""
+    is_plain = text.replace("\n", "").isprintable() and "\\" not in text and '"""' not in text
+    if "\n" in text and is_plain and not text.endswith('"'):
+        return f'"""{text}"""'
+    return repr(text)
+
+
+def _to_download(file: str) -> str:
+    return f"# First download the program from the page of the job, as {file}."

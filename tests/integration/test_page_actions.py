@@ -1,0 +1,229 @@
+"""Each action of a member, done with keys alone in a real browser on a small screen."""
+
+from __future__ import annotations
+
+import re
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from qwicket.gateway.admin import Admin
+from support.axe import violations
+from support.browser import Page, browser
+from support.pages import PASSWORD, TOKEN, Person, signed_in
+from support.programs import BELL
+from support.server import LiveServer
+
+
+class Hands:
+    """Reads pages and presses their links and buttons, with keys alone.
+
+    Args:
+        page: The browser.
+        url: Address of the server.
+    """
+
+    def __init__(self, page: Page, url: str) -> None:
+        self.page = page
+        self.url = url
+        self.wrong: list[tuple[str, str, str]] = []
+        self.seen: set[str] = set()
+
+    def open(self, path: str) -> None:
+        self.page.open(f"{self.url}{path}", width=390, scheme="dark")
+        self._check()
+
+    def press(self, label: str) -> None:
+        """Press the button or link with this text, which leads to another page."""
+        page = self.page
+        found = page.run(
+            "(window.wanted = [...document.querySelectorAll('button, a')].find(each =>"
+            f" !each.hidden && each.textContent.trim() === {label!r})) !== undefined"
+        )
+        assert found, f"{label}: {self.text()}"
+        page.run("wanted.focus()")
+        assert page.run("document.activeElement === wanted"), label
+        page.wait_for_load(lambda: page.press("Enter", "\r"))
+        self._check()
+
+    def write(self, **fields: str) -> None:
+        """Write into fields by their names; a choice by the first letters of its text."""
+        page = self.page
+        for name, value in fields.items():
+            page.run(f"window.field = document.querySelector('main [name=\"{name}\"]')")
+            page.run("field.focus(); field.select?.()")
+            if page.run("field.tagName") == "SELECT":
+                for letter in value:
+                    page.press(letter, letter)
+            else:
+                page.write(value)
+
+    def mark(self, selector: str) -> None:
+        """Set a checkbox or a radio button."""
+        self.page.run(f"document.querySelector({selector!r}).focus()")
+        self.page.press(" ", " ")
+        assert self.page.run("document.activeElement.checked"), selector
+
+    def text(self) -> str:
+        return " ".join(str(self.page.run("document.querySelector('main').textContent")).split())
+
+    def path(self) -> str:
+        return str(self.page.run("location.pathname + location.search"))
+
+    def _check(self) -> None:
+        """Note what the page lacks for people with other senses, and what it loads from others."""
+        page = self.page
+        heading = str(page.run("location.pathname + document.querySelector('h1').textContent"))
+        for scheme in ("light", "dark") if heading not in self.seen else ():
+            features = [{"name": "prefers-color-scheme", "value": scheme}]
+            page.call("Emulation.setEmulatedMedia", features=features)
+            self.wrong += [(self.path(), scheme, each) for each in violations(page)]
+        self.seen.add(heading)
+        assert page.run("document.scrollingElement.scrollWidth") <= 390, self.path()
+        assert all(each.startswith((self.url, "data:")) for each in page.asked), page.asked
+        # A refused password is one that the browser reports.
+        assert [each for each in page.complaints if "401" not in each] == []
+
+
+@pytest.fixture(scope="module")
+def page() -> Iterator[Page]:
+    with (
+        tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
+        browser(Path(folder)) as opened,
+    ):
+        yield opened
+
+
+@pytest.fixture
+def hands(server: LiveServer, page: Page) -> Iterator[Hands]:
+    page.call("Network.clearBrowserCookies")
+    made = Hands(page, server.url)
+    yield made
+    assert made.wrong == []
+
+
+def test_an_account_is_made_used_and_left_in_a_real_browser(
+    server: LiveServer, hands: Hands
+) -> None:
+    name, team = server.unused("nora"), server.unused("team")
+
+    async def invite(admin: Admin) -> str:
+        await admin.add_project(team)
+        return (await admin.invitations.add(project=team, uses=1, life_s=3600)).code
+
+    hands.open(f"/ui/invitation?code={server.as_admin(invite)}")
+    assert team in hands.text()
+    hands.write(name=name, password=PASSWORD)
+    hands.press("Create the account")
+    assert name in hands.text()
+    hands.open("/ui")
+    hands.write(days="7")
+    hands.press("Make a token")
+    assert len({*TOKEN.findall(hands.text())}) == 1
+    hands.press("program of your client")
+    assert hands.path() == "/ui/clients"
+    hands.press("curl")
+    assert hands.path() == "/ui/clients/curl"
+    hands.press("Account")
+    assert "not yet" in hands.text()
+    hands.press("Revoke")
+    assert "not yet" not in hands.text()
+    hands.press("Projects")
+    hands.press(team)
+    assert name in hands.text()
+    hands.press("Sign out")
+    assert hands.path() == "/ui/sign-in"
+    hands.open("/ui/jobs")
+    assert hands.path() == "/ui/sign-in"
+    hands.write(name=name, password="wrong")
+    hands.press("Sign in")
+    assert "password" in hands.text()
+    hands.write(name=name, password=PASSWORD)
+    hands.press("Sign in")
+    assert hands.path().startswith("/ui")
+    assert "Sign out" in str(hands.page.run("document.body.textContent"))
+
+
+def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
+    server: LiveServer, hands: Hands
+) -> None:
+    with Person(server, "mia") as mia:
+        signed_in(hands.page, server, mia)
+        hands.open("/ui/try?example=qubits")
+        hands.press("Check")
+        assert "The program is valid" in hands.text()
+        hands.press("Link to this program")
+        assert "program=" in hands.path()
+        hands.press("Run")
+        (job,) = mia.client.jobs()
+        assert hands.path() == f"/ui/jobs/{job.id}"
+        job.result(timeout=60)
+        hands.page.wait_for("document.querySelector('svg.histogram') !== null")
+        other = mia.submit(seed=3)
+        hands.press("bits")
+        hands.press("logarithmic")
+        assert "sort=label" in hands.path()
+        assert "scale=log" in hands.path()
+        hands.write(**{"with": other.id})
+        hands.press("Compare")
+        assert "Other job" in hands.text()
+        hands.open(f"/ui/jobs/{job.id}")
+        hands.write(name="named", tags="one")
+        hands.press("Save")
+        assert job.refresh().body.tags == ("one",)
+        assert "named" in hands.text()
+        hands.press("Run again with the same seed")
+        assert hands.path() != f"/ui/jobs/{job.id}"
+        again = mia.client.jobs()[0]
+        assert again.result(timeout=60).parts[0].seed == job.result().parts[0].seed
+        hands.open(f"/ui/jobs/{job.id}")
+        hands.press("Run again")
+        mia.client.jobs()[0].result(timeout=60)
+        hands.open(f"/ui/jobs/{job.id}")
+        hands.press("The device and its queue")
+        assert "Availability" in hands.text()
+        hands.press("My jobs on this device")
+        assert re.fullmatch(r"/ui/jobs\?device=\w+", hands.path())
+        hands.write(tag="one")
+        hands.press("Show")
+        assert "tag=one" in hands.path()
+        assert (
+            len(hands.page.run("[...document.querySelectorAll('[name=job]')].map(e => e.id)")) == 3
+        )
+        hands.mark("[name=of][value=all]")
+        hands.write(action="T")
+        hands.page.run("document.querySelector('fieldset [name=tag]').focus()")
+        hands.page.write("two")
+        hands.press("Go on")
+        assert "Tag 3 jobs?" in hands.text()
+        hands.press("Tag")
+        assert "Done: 3." in hands.text()
+        assert job.refresh().body.tags == ("one", "two")
+        hands.open(f"/ui/jobs/{job.id}")
+        hands.press("Delete")
+        assert hands.path() == "/ui/jobs"
+        assert job.id not in mia.rows()
+
+
+def test_a_waiting_job_is_held_released_and_cancelled_in_a_real_browser(
+    tmp_path: Path, hands: Hands
+) -> None:
+    idle = LiveServer(tmp_path, "--workers", "0")
+    with Person(idle, "leo") as leo:
+        job = leo.client.submit(BELL, "clifford", shots=1)
+        hands.url = idle.url
+        signed_in(hands.page, idle, leo)
+        hands.open(f"/ui/jobs/{job.id}")
+        assert "It is the next job of its device" in hands.text()
+        hands.press("Hold")
+        assert "You hold this job" in hands.text()
+        hands.press("Release")
+        assert "You hold this job" not in hands.text()
+        hands.press("Cancel")
+        assert job.refresh().state == "cancelled"
+        hands.press("Delete")
+        assert hands.path() == "/ui/jobs"
+        assert leo.rows() == []
+    assert idle.stop() == 0
