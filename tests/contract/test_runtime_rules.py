@@ -44,7 +44,7 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Client]:
     live = LiveServer(
         tmp_path_factory.mktemp("small"),
         *("--limit", "ibm_jobs=1", "--limit", "list_page=3", "--limit", "pubs=2"),
-        *("--limit", "circuits=4", "--limit", "parameters=8", "--limit", "pauli_terms=5"),
+        *("--limit", "parameter_sets=4", "--limit", "parameters=8", "--limit", "pauli_terms=5"),
         *("--limit", "unpacked_bytes=100000", "--limit", "group_life_s=60"),
         *("--limit", "filter_clauses=2", "--limit", "filter_jobs=2"),
     )
@@ -172,7 +172,9 @@ def test_jobs_go_to_the_project_that_is_named(server: LiveServer, http: httpx.Cl
 
 def test_what_is_not_there_is_no_404_but_a_program(client: Client) -> None:
     # the client takes 404 for a program that is not there
-    assert "must be sampler or estimator" in refused(client, 404, program_id="noise-learner")
+    assert "must be sampler, estimator or executor" in refused(
+        client, 404, program_id="noise-learner"
+    )
     assert "backend: " in refused(client, backend="nothing")
     assert "backend: " in refused(client, backend="simulator")  # of another dialect
     assert "session_id: " in refused(client, session_id=ABSENT)
@@ -239,7 +241,7 @@ def test_a_result_that_is_not_there_yet_is_409_and_only_what_goes_on_is_cancelle
     ("pubs_sent", "program", "said"),
     [
         ([[1, 2]] * 3, "sampler", "pubs: 3 is above the limit of 2"),
-        ("values", "sampler", "circuits: 5"),
+        ("values", "sampler", "parameter_sets: 5"),
         ("wide values", "sampler", "parameters: 9"),
         ("terms", "estimator", "pauli_terms: 6"),
         ("zeros", "sampler", "unpacked_bytes: 100001 or more"),
@@ -417,7 +419,9 @@ def test_what_means_harm_is_refused_and_leaves_nothing(
     client, live = hurt
     began = used_s(live)
     said = refused(client, params=pubs.params(entry))
-    assert said.startswith(("params", "pubs", "unpacked_bytes", "circuits", "parameters")), said
+    assert said.startswith(("params", "pubs", "unpacked_bytes", "parameter_sets", "parameters")), (
+        said
+    )
     assert used_s(live) - began < 1.0  # of processor time, by all processes of the server
     assert count(client) == 3
 

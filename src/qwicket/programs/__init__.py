@@ -383,11 +383,21 @@ def compile_in_worker(
 
 
 def compile_to_basis_in_worker(
-    circuits: bytes, gates: Sequence[str], device: str, limits: Limits
+    circuits: bytes, gates: Sequence[str], device: str, language: Any, limits: Limits
 ) -> Checked | Refusal:
-    """Return a program's packed circuits in the gates of a lab's device, or an error."""
+    """Return a program's packed circuits in the gates of a device elsewhere, or an error.
+
+    They also fit the language in which the device gets them, if it gets them in one.
+    """
     try:
-        return _qubits(basis.compile_circuits(unpack(circuits), gates, device, limits))
+        found = unpack(circuits)
+        if gates:
+            found = basis.compile_circuits(found, gates, device, limits)
+        if language:
+            from qwicket.programs.rewriting import rewrite  # late: few devices need it
+
+            rewrite(found, language)
+        return _qubits(found)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
 

@@ -17,6 +17,7 @@ _OPENQASM: Final = re.compile(
 )
 _JSON: Final = (
     ("qiskit.primitives", b'"pubs"'),
+    ("qiskit.primitives", b'"quantum_program"'),
     ("qobj", b'"qobj_id"'),
     ("qobj", b'"experiments"'),
     ("ahs", b'"hamiltonian"'),

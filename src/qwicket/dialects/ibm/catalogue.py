@@ -21,6 +21,7 @@ _SINCE_MS: Final = 1_767_225_600_000
 
 _FREE: Final = frozenset({*FRAME_CHANGES, "u1"})
 _ON_TWO: Final = "cx"
+_FRACTIONAL: Final = ("rx", "rzz")
 _DEFINITIONS: Final = {
     "id": ((), "gate id q { U(0,0,0) q; }"),
     "rz": (("theta",), "gate rz(theta) q { U(0,0,theta) q; }"),
@@ -33,6 +34,8 @@ _DEFINITIONS: Final = {
         "gate u3(theta,phi,lambda) q { U(theta,phi,lambda) q; }",
     ),
     "cx": ((), "gate cx c,t { CX c,t; }"),
+    "rx": (("theta",), "gate rx(theta) q { U(theta,-pi/2,pi/2) q; }"),
+    "rzz": (("theta",), "gate rzz(theta) a,b { cx a,b; U(0,0,theta) b; cx a,b; }"),
 }
 """Parameters and definitions of basis gates; of others clients know more than we say."""
 
@@ -67,11 +70,25 @@ def configuration(view: DeviceView) -> dict[str, Any]:
     if calibration is not None:
         shown |= {
             "meas_map": [list(range(view.qubits))],
+            "multi_meas_enabled": True,  # pytket-qiskit reads it
             "dt": 2 / 9,
             "dtm": 2 / 9,
             "rep_times": [1000.0],
         }
     return shown
+
+
+def with_fractional_gates(shown: dict[str, Any]) -> dict[str, Any]:
+    """Return the configuration of a simulator with RX and RZZ of any angle.
+
+    Clients show them to transpilers only where users ask for fractional gates.
+    """
+    return {
+        **shown,
+        "basis_gates": [*shown["basis_gates"], *_FRACTIONAL],
+        "gates": [*shown["gates"], *(_gate(name, 0, None) for name in _FRACTIONAL)],
+        "supported_instructions": [*shown["supported_instructions"], *_FRACTIONAL],
+    }
 
 
 def _gate(name: str, qubits: int, pairs: list[list[int]] | None) -> dict[str, Any]:

@@ -157,7 +157,7 @@ class Handlers:
             request.reservation.actor = actor
         view = await self._gateway.devices.get(request.path_params["device"], DIALECT)
         forecast = await self._gateway.queue.forecast(view.device.name)
-        return json(catalogue.queue(view, len(forecast.positions)))
+        return json(catalogue.queue(view, forecast.n_waiting))
 
     async def read_jobs_limit(self, actor: Actor, request: Request[None]) -> Response:
         """Read how many jobs may wait or run, and how many do."""
@@ -475,7 +475,7 @@ class Handlers:
         place = await self._gateway.queue.position(job)
         if place is None:
             forecast = await self._gateway.queue.forecast(job.device)
-            place = QueuePosition(len(forecast.positions), forecast.start_in_s)
+            place = QueuePosition(forecast.n_waiting, forecast.start_in_s)
         return Position(place, time.time_ns() // 1_000_000)
 
     async def _last(self, job: Job) -> Position | None:

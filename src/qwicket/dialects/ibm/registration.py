@@ -32,6 +32,7 @@ REGISTRATION: Final = Registration(
     mounts={"/ibm/api": "qwicket.dialects.ibm.routes:dialect"},
     supports_websocket=True,
     described_at=("/ibm/api/openapi.json",),
+    root="/ibm",
     shows={"qubit": ("qobj",)},
     title="The IBM Quantum Experience API of 2020",
     lead=(

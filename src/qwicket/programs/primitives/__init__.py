@@ -12,7 +12,14 @@ from __future__ import annotations
 from qwicket.programs.primitives.circuits import UNASSIGNED_REGISTER
 from qwicket.programs.primitives.layout import Layout, broadcast
 from qwicket.programs.primitives.reader import VERSION, read
-from qwicket.programs.primitives.wire import Settings, Shape, settings, shapes, write
+from qwicket.programs.primitives.wire import (
+    Settings,
+    Shape,
+    ignored_options,
+    settings,
+    shapes,
+    write,
+)
 
 __all__ = [
     "UNASSIGNED_REGISTER",
@@ -21,6 +28,7 @@ __all__ = [
     "Settings",
     "Shape",
     "broadcast",
+    "ignored_options",
     "read",
     "settings",
     "shapes",

@@ -22,7 +22,9 @@ from qwicket.programs.qobj.gates import add_gate
 from qwicket.programs.qobj.wire import Instruction
 
 VERSIONS: Final = range(13, 18)
-"""Accepted versions of QPY. Files of earlier versions can run code when they are loaded."""
+EXECUTOR_VERSIONS: Final = range(13, 19)
+"""Accepted versions of QPY, in pubs and in programs of the executor. Files of earlier versions can
+run code when they are loaded."""
 
 _MAGIC: Final = b"QISKIT"
 _N_PROGRAMS: Final = slice(10, 18)
@@ -60,7 +62,13 @@ class Conditional(NamedTuple):
     other: tuple[Item, ...]
 
 
-Item = Op | ParametricGate | Conditional
+class Switch(NamedTuple):
+    """Conditions with operations: those of the first condition that holds run."""
+
+    cases: tuple[tuple[Condition | bool, tuple[Item, ...]], ...]
+
+
+Item = Op | ParametricGate | Conditional | Switch
 
 
 class Template(NamedTuple):
@@ -109,6 +117,8 @@ class _Binder:
                 add_gate(self._ops, Instruction(item.name, item.qubits, angles))
             elif isinstance(item, Conditional):
                 self._choose(item)
+            elif isinstance(item, Switch):
+                self._choose_case(item)
             else:
                 self._ops.append(item)
 
@@ -137,6 +147,21 @@ class _Binder:
         self.add(choice.other)
         self._flow.place(end)
 
+    def _choose_case(self, switch: Switch) -> None:
+        end = Label()
+        for condition, items in switch.cases:
+            if condition is False:
+                continue
+            if condition is True:
+                self.add(items)
+                break
+            other = Label()
+            self._flow.jump_if(condition, False, other)
+            self.add(items)
+            self._flow.jump(end)
+            self._flow.place(other)
+        self._flow.place(end)
+
 
 def read(data: bytes, limits: Limits) -> Template:
     """Read a file with one circuit.
@@ -145,31 +170,48 @@ def read(data: bytes, limits: Limits) -> Template:
         InvalidProgram: The file is malformed, or holds what cannot be run.
         LimitExceeded: The circuit has too many qubits, bits or operations.
     """
-    _check_head(data)
+    (template,) = read_all(data, 1, limits, VERSIONS)
+    return template
+
+
+def read_all(
+    data: bytes, n_circuits: int, limits: Limits, versions: range = EXECUTOR_VERSIONS
+) -> list[Template]:
+    """Read a file with some circuits.
+
+    Raises:
+        InvalidProgram: The file is malformed, or holds what cannot be run.
+        LimitExceeded: A circuit has too many qubits or bits, or all have too many operations.
+    """
+    _check_head(data, n_circuits, versions)
     _check_controls(data)
-    circuit = _loaded(data)
+    reader = _Reader(limits)
+    return [_template(circuit, reader, limits) for circuit in _loaded(data, n_circuits)]
+
+
+def _template(circuit: Any, reader: _Reader, limits: Limits) -> Template:
     check_limit("clifford_qubits", circuit.num_qubits, limits.programs.clifford_qubits)
     check_limit("clbits", circuit.num_clbits, limits.programs.clbits)
     if circuit.num_input_vars or circuit.num_captured_vars or circuit.num_declared_vars:
         raise InvalidProgram("the circuit has variables of its own: they cannot be run")
     registers, numbers = _registers(circuit)
-    reader = _Reader(limits)
     scope = _Scope(tuple(range(circuit.num_qubits)), numbers)
     items = tuple(reader.items(circuit, scope, 0))
     return Template(circuit.num_qubits, items, registers, tuple(circuit.parameters))
 
 
-def _check_head(data: bytes) -> None:
+def _check_head(data: bytes, n_circuits: int, versions: range) -> None:
     """Check format, version and number of circuits before any library reads the file."""
     if len(data) < _HEAD_BYTES or not data.startswith(_MAGIC):
         raise InvalidProgram("the circuit is not in QPY")
     version = data[len(_MAGIC)]
-    if version not in VERSIONS:
-        first, last = VERSIONS[0], VERSIONS[-1]
+    if version not in versions:
+        first, last = versions[0], versions[-1]
         raise InvalidProgram(f"the circuit is in QPY {version}; {first} to {last} are read")
     n_programs = int.from_bytes(data[_N_PROGRAMS], "big")
-    if n_programs != 1:
-        raise InvalidProgram(f"the file has {n_programs} circuits: one is read")
+    if n_programs != n_circuits:
+        wanted = "one is" if n_circuits == 1 else f"{n_circuits} are"
+        raise InvalidProgram(f"the file has {n_programs} circuits: {wanted} read")
 
 
 def _check_controls(data: bytes) -> None:
@@ -183,7 +225,7 @@ def _check_controls(data: bytes) -> None:
             )
 
 
-def _loaded(data: bytes) -> Any:
+def _loaded(data: bytes, n_circuits: int) -> list[Any]:
     try:
         from qiskit import QuantumCircuit, qpy
         from qiskit.qpy.common import QPY_VERSION
@@ -199,32 +241,29 @@ def _loaded(data: bytes) -> Any:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            circuit = _read_with_retries(lambda: qpy.load(BytesIO(data)))
+            found = _read_with_retries(lambda: qpy.load(BytesIO(data)))
     except (KeyboardInterrupt, SystemExit, MemoryError):
         raise
     except BaseException:  # a panic of Qiskit's Rust code is a BaseException
         raise InvalidProgram("the circuit is not valid QPY") from None
-    if not isinstance(circuit, QuantumCircuit):
+    if len(found) != n_circuits or not all(isinstance(each, QuantumCircuit) for each in found):
         raise InvalidProgram("the file holds no circuit")
-    return circuit
+    return found
 
 
-def _read_with_retries(read: Callable[[], list[Any]]) -> Any:
-    """Return the only circuit of a file, and retry if Qiskit fails by chance.
+def _read_with_retries(read: Callable[[], list[Any]]) -> list[Any]:
+    """Return the circuits of a file, and retry if Qiskit fails by chance.
 
     Qiskit 2.4 to 2.6 refuses about half of the attempts to read a valid file whose angles are
     expressions as Qiskit 2.0 wrote them. An invalid file costs only the parser's time.
     """
     for _ in range(_MAX_READS - 1):
         try:
-            (circuit,) = read()
+            return read()
         except Exception as error:
             if _SPURIOUS_ERROR not in str(error):
                 raise
-        else:
-            return circuit
-    (circuit,) = read()
-    return circuit
+    return read()
 
 
 def _registers(circuit: Any) -> tuple[tuple[Register, ...], dict[Any, int]]:
@@ -304,6 +343,8 @@ class _Reader:
                     for block in operation.blocks + (None,) * (2 - len(operation.blocks))
                 ]
                 yield Conditional(condition, then, other)
+            case known.SwitchCaseOp():
+                yield from self._switch(operation, qubits, scope, clbits, depth)
             case known.ForLoopOp():
                 yield from self._loop(operation, qubits, clbits, depth)
             case known.BoxOp():
@@ -350,6 +391,23 @@ class _Reader:
                 block = body.assign_parameters({variable: turn}, strict=False)
             yield from self._block(block, qubits, clbits, depth)
 
+    def _switch(
+        self,
+        operation: Any,
+        qubits: tuple[int, ...],
+        scope: _Scope,
+        clbits: tuple[int, ...],
+        depth: int,
+    ) -> Iterator[Item]:
+        """Yield a switch; each label counts as an operation."""
+        cases = []
+        for labels, block in operation.cases_specifier():
+            self._n_ops += len(labels)
+            check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
+            condition = _is_case(operation.target, labels, scope.clbits)
+            cases.append((condition, tuple(self._block(block, qubits, clbits, depth))))
+        yield Switch(tuple(cases))
+
 
 def _is_standard(operation: Any) -> bool:
     """Return whether a gate has a known class, and only controls that must be one."""
@@ -394,6 +452,25 @@ def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
         raise Fault("is not unitary", "params")
     flat = tuple(np.stack([matrix.real, matrix.imag], axis=-1).reshape(-1).tolist())
     return Gate("unitary", qubits[::-1], flat)
+
+
+def _is_case(target: Any, labels: Sequence[Any], clbits: Mapping[Any, int]) -> Condition | bool:
+    """Return the condition under which a case of a switch runs.
+
+    Raises:
+        Fault: The target computes with bits.
+    """
+    from qiskit.circuit import CASE_DEFAULT
+    from qiskit.circuit.classical import expr
+
+    if CASE_DEFAULT in labels:
+        return True
+    if isinstance(target, expr.Expr):
+        if not isinstance(target, expr.Var):
+            raise Fault("its target computes with bits: that cannot be run", "target")
+        target = target.var
+    bits = _bits(target, clbits)
+    return conditions.any_of([conditions.compare(bits, "==", int(label)) for label in labels])
 
 
 def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Condition | bool:

@@ -7,7 +7,8 @@ observables broadcast as in NumPy, so that a place belongs to one set of values.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
+from contextlib import contextmanager
+from typing import Any, Final
 
 from qwicket.circuits.estimation import grouped
 from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
@@ -15,8 +16,9 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import Fault, check_limit
 from qwicket.programs.primitives import circuits, wire
+from qwicket.programs.primitives.circuits import Template
 from qwicket.programs.primitives.layout import broadcast
-from qwicket.programs.primitives.wire import Observable, PrimitiveLimits, Pub
+from qwicket.programs.primitives.wire import Observable, PrimitiveLimits, Pub, Shape
 
 VERSION: Final = 1
 
@@ -29,6 +31,8 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         LimitExceeded: A limit is exceeded; the detail names it and both numbers.
     """
     reader = _Reader(limits)
+    if wire.is_executor(source):
+        return tuple(reader.of_executor(source))
     return tuple([circuit for pub in wire.pubs(source, limits) for circuit in reader.circuits(pub)])
 
 
@@ -37,25 +41,32 @@ class _Reader:
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
-        self._n_circuits = 0
+        self._max_sets = limits.of(PrimitiveLimits).parameter_sets
+        self._n_sets = 0
         self._n_ops = 0
         self._n_terms = 0
 
     def circuits(self, pub: Pub) -> Iterator[QubitCircuit]:
-        try:
+        with _placed(pub.place):
             yield from self._circuits(pub)
-        except LimitExceeded as refusal:
-            raise LimitExceeded(f"{pub.place}: {refusal.detail}", field=refusal.field) from None
-        except InvalidProgram as refusal:
-            raise InvalidProgram(f"{pub.place}: {refusal.detail}", field=pub.place) from None
-        except Fault as fault:
-            raise InvalidProgram(f"{pub.place}: {fault}", field=pub.place) from None
+
+    def of_executor(self, source: bytes) -> Iterator[QubitCircuit]:
+        """Yield the circuits of a program of the executor."""
+        from qwicket.programs.primitives import executor  # late: few programs are of this kind
+
+        data, found = executor.read(source, self._limits)
+        items = list(found)
+        for item, template in zip(
+            items, circuits.read_all(data, len(items), self._limits), strict=True
+        ):
+            with _placed(item.place):
+                _check_registers(template)
+                rows = item.values.reshape(item.shape.n_parts, -1)
+                yield from self._bound(template, rows, item.shape, [None] * item.shape.n_parts)
 
     def _circuits(self, pub: Pub) -> Iterator[QubitCircuit]:
         template = circuits.read(pub.circuit, self._limits)
-        n_given, n_wanted = pub.values.shape[-1], len(template.parameters)
-        if n_given != n_wanted:
-            raise InvalidProgram(f"the circuit has {n_wanted} parameters, not {n_given}")
+        _check_number(template, pub.values)
         n_parts = pub.shape.n_parts
         estimations: list[Estimation | None] = [None] * n_parts
         n_runs = n_parts
@@ -63,17 +74,21 @@ class _Reader:
             found = self._estimations(pub, template.n_qubits)
             n_runs = sum(len(each.groups) for each in found)
             estimations = list(found)
-        elif not template.registers:
-            raise InvalidProgram("the circuit has no classical register: nothing is measured")
-        self._n_circuits += max(n_runs, n_parts)
-        check_limit("circuits", self._n_circuits, self._limits.programs.circuits, " or more")
-        for row, estimation in zip(pub.values.reshape(n_parts, -1), estimations, strict=True):
+        else:
+            _check_registers(template)
+        self._n_sets += max(n_runs, n_parts)
+        check_limit("parameter_sets", self._n_sets, self._max_sets, " or more")
+        yield from self._bound(template, pub.values.reshape(n_parts, -1), pub.shape, estimations)
+
+    def _bound(
+        self, template: Template, rows: Any, shape: Shape, estimations: list[Estimation | None]
+    ) -> Iterator[QubitCircuit]:
+        _check_number(template, rows)
+        for row, estimation in zip(rows, estimations, strict=True):
             ops = template.bound(row.tolist())
             self._n_ops += len(ops)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
-            yield QubitCircuit(
-                template.n_qubits, ops, template.registers, pub.shape.shots, estimation
-            )
+            yield QubitCircuit(template.n_qubits, ops, template.registers, shape.shots, estimation)
 
     def _estimations(self, pub: Pub, n_qubits: int) -> list[Estimation]:
         """Return the estimation for each set of values."""
@@ -106,7 +121,30 @@ class _Reader:
             ]
         )
         paulis = tuple(places)
-        maximum = self._limits.programs.circuits
-        groups = grouped(paulis, maximum, is_exact=is_exact)
-        check_limit("circuits", len(groups), maximum, " or more")
+        groups = grouped(paulis, self._max_sets, is_exact=is_exact)
+        check_limit("parameter_sets", len(groups), self._max_sets, " or more")
         return Estimation(paulis, groups, sums, is_exact)
+
+
+@contextmanager
+def _placed(place: str) -> Iterator[None]:
+    """Put the place of a circuit into the refusals of the block."""
+    try:
+        yield
+    except LimitExceeded as refusal:
+        raise LimitExceeded(f"{place}: {refusal.detail}", field=refusal.field) from None
+    except InvalidProgram as refusal:
+        raise InvalidProgram(f"{place}: {refusal.detail}", field=place) from None
+    except Fault as fault:
+        raise InvalidProgram(f"{place}: {fault}", field=place) from None
+
+
+def _check_registers(template: Template) -> None:
+    if not template.registers:
+        raise InvalidProgram("the circuit has no classical register: nothing is measured")
+
+
+def _check_number(template: Template, values: Any) -> None:
+    n_given, n_wanted = values.shape[-1], len(template.parameters)
+    if n_given != n_wanted:
+        raise InvalidProgram(f"the circuit has {n_wanted} parameters, not {n_given}")

@@ -29,6 +29,7 @@ DEFAULT_PRECISION: Final = 0.015625
 
 SAMPLER: Final = "sampler"
 ESTIMATOR: Final = "estimator"
+EXECUTOR: Final = "executor"
 _VERSION: Final = 2
 _MAX_AXES: Final = 32
 _KINDS: Final = "fiub"
@@ -40,6 +41,8 @@ class PrimitiveLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     pubs: int = 1_000
     """Circuits with their parameter values in one job of Qiskit's primitives."""
+    parameter_sets: int = 20_000
+    """Sets of parameter values, or runs of an estimator, of one job of Qiskit's primitives."""
     parameters: int = 1_000_000
     """Parameter values of one job of Qiskit's primitives."""
     pauli_terms: int = 100_000
@@ -67,26 +70,36 @@ class Typed(msgspec.Struct, frozen=True):
 
 class _Simulator(msgspec.Struct, frozen=True):
     seed_simulator: int | None = None
-    noise_model: msgspec.Raw = msgspec.Raw(b"null")
-
-
-class _Execution(msgspec.Struct, frozen=True):
-    meas_type: str | None = None
 
 
 class _Options(msgspec.Struct, frozen=True):
-    """Options that change results here. Other options concern real machines and are ignored."""
+    """Options that are applied (see `options`)."""
 
     default_shots: int | None = None
     default_precision: float | None = None
+    seed_estimator: int | None = None
     simulator: _Simulator | None = None
-    execution: _Execution | None = None
 
 
 class _Params(msgspec.Struct, frozen=True):
     pubs: tuple[msgspec.Raw, ...]
     options: _Options | None = None
     version: int = 1
+
+
+class _Head(msgspec.Struct, frozen=True):
+    program: str
+
+
+class _Given(msgspec.Struct, frozen=True):
+    """All options, as they came."""
+
+    options: dict[str, Any] | None = None
+    resilience_level: Any = None
+
+
+class _GivenDocument(msgspec.Struct, frozen=True):
+    params: _Given
 
 
 class _Document(msgspec.Struct, frozen=True):
@@ -140,6 +153,8 @@ class Pub(NamedTuple):
 
 
 _decoder: Final = msgspec.json.Decoder(_Document)
+_heads: Final = msgspec.json.Decoder(_Head)
+_given: Final = msgspec.json.Decoder(_GivenDocument)
 _typed: Final = msgspec.json.Decoder(Typed)
 _texts: Final = msgspec.json.Decoder(str)
 _entries: Final = msgspec.json.Decoder(tuple[msgspec.Raw, ...])
@@ -159,14 +174,42 @@ def settings(source: bytes) -> Settings:
     Raises:
         InvalidProgram: The document is malformed.
     """
+    if is_executor(source):
+        return Settings(EXECUTOR, None)
     document = _decode(source)
     options = document.params.options
     seed = options.simulator.seed_simulator if options and options.simulator else None
+    if seed is None and options is not None:
+        seed = options.seed_estimator
     return Settings(document.program, seed)
+
+
+def is_executor(source: bytes) -> bool:
+    """Return whether a document is a program of the executor."""
+    head = json_text.decode(_heads, source, lambda _, path: f"{path}: " if path else "")
+    return head.program == EXECUTOR
+
+
+def ignored_options(source: bytes) -> dict[str, str]:
+    """Return the options of a document that are ignored, and why.
+
+    Raises:
+        InvalidProgram: An option is refused; the detail names it.
+    """
+    from qwicket.programs.primitives import executor, options  # late: a server starts without it
+
+    if is_executor(source):
+        return executor.ignored_options(source)
+    given = json_text.decode(_given, source, lambda _, path: f"{path}: " if path else "").params
+    return options.review({"options": given.options, "resilience_level": given.resilience_level})
 
 
 def shapes(source: bytes, limits: Limits) -> list[Shape]:
     """Return the layout of the results of a document that was checked before."""
+    if is_executor(source):
+        from qwicket.programs.primitives import executor  # late: as above
+
+        return executor.shapes(source, limits)
     return [pub.shape for pub in pubs(source, limits, wants_circuits=False)]
 
 
@@ -179,10 +222,12 @@ def pubs(source: bytes, limits: Limits, *, wants_circuits: bool = True) -> Itera
     """
     document = _decode(source)
     options = document.params.options or _Options()
-    _check(document, options)
+    _check(document)
+    if wants_circuits:  # otherwise they were checked before
+        ignored_options(source)
     found = document.params.pubs
     check_limit("pubs", len(found), limits.of(PrimitiveLimits).pubs)
-    unpacker = _Unpacker(limits, wants_circuits)
+    unpacker = Unpacker(limits, wants_circuits)
     for number, text in enumerate(found):
         yield _pub(document.program, f"pubs[{number}]", text, options, unpacker)
 
@@ -191,31 +236,16 @@ def _decode(source: bytes) -> _Document:
     return json_text.decode(_decoder, source, lambda _, path: f"{path}: " if path else "")
 
 
-def _check(document: _Document, options: _Options) -> None:
+def _check(document: _Document) -> None:
     if document.params.version != _VERSION:
         raise InvalidProgram(
             f"params.version must be {_VERSION}, not {document.params.version}", field="version"
         )
     if not document.params.pubs:
         raise InvalidProgram("params.pubs is empty", field="pubs")
-    measures = options.execution.meas_type if options.execution else None
-    if measures not in (None, "classified"):
-        raise InvalidProgram(
-            "options.execution.meas_type: must be classified (outcomes are bits), not"
-            f" {quoted(measures)}",
-            field="options.execution.meas_type",
-        )
-    if options.simulator and bytes(options.simulator.noise_model) != b"null":
-        raise InvalidProgram(
-            "options.simulator.noise_model: noise models are not supported; use a device with"
-            " noise",
-            field="options.simulator.noise_model",
-        )
 
 
-def _pub(
-    program: str, place: str, text: msgspec.Raw, options: _Options, unpacker: _Unpacker
-) -> Pub:
+def _pub(program: str, place: str, text: msgspec.Raw, options: _Options, unpacker: Unpacker) -> Pub:
     entries = _of(_entries, text, place, "must be a list")
     n_least, names = _ENTRIES[program]
     if not n_least <= len(entries) <= len(names):
@@ -228,7 +258,7 @@ def _pub(
     if program == SAMPLER:
         shots = _shots(last, options, place, unpacker.limits)
         return Pub(place, circuit, values, Shape(shape, None, shots, None), ())
-    precision = _precision(last, options, place)
+    precision = _precision(last, options, place, unpacker.limits)
     grid = unpacker.observables(given["observables"], f"{place}.observables")
     shots = _shots_for(precision, unpacker.limits)
     return Pub(place, circuit, values, Shape(shape, grid[0], shots, precision), grid[1])
@@ -244,8 +274,14 @@ def _shots(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> 
     return asked
 
 
-def _precision(text: msgspec.Raw, options: _Options, place: str) -> float:
+def _precision(text: msgspec.Raw, options: _Options, place: str, limits: Limits) -> float:
     asked = _of(_numbers, text, f"{place}.precision", "must be a number")
+    shots = options.default_shots
+    if asked is None and shots is not None:  # as IBM has it, before `default_precision`
+        if shots < 1:
+            raise InvalidProgram("options.default_shots: must be at least 1", field="shots")
+        check_limit("shots", shots, limits.jobs.shots)
+        return 1 / math.sqrt(shots)
     asked = options.default_precision if asked is None else asked
     asked = DEFAULT_PRECISION if asked is None else asked
     if not 0 <= asked < math.inf:
@@ -273,7 +309,7 @@ def _of(decoder: msgspec.json.Decoder[Any], text: msgspec.Raw, place: str, wante
     return found
 
 
-class _Unpacker:
+class Unpacker:
     """Unpacks circuits, arrays and observables, and counts their total size."""
 
     def __init__(self, limits: Limits, wants_circuits: bool) -> None:
@@ -287,7 +323,7 @@ class _Unpacker:
         """Return QPY, unchecked."""
         if not self._wants_circuits:
             return b""
-        return self._inflated(_value(text, "QuantumCircuit", place), place)
+        return self.inflated(_value(text, "QuantumCircuit", place), place)
 
     def array(self, text: msgspec.Raw | None, place: str) -> Any:
         """Return parameter values as float64; an empty array if there are none."""
@@ -295,12 +331,13 @@ class _Unpacker:
 
         if text is None or bytes(text) == b"null":
             return np.zeros((0,))
-        found = _npy(self._inflated(_value(text, "ndarray", place), place), place, self.limits)
+        found = _npy(self.inflated(_value(text, "ndarray", place), place), place, self.limits)
         self._n_values += found.size
         check_limit("parameters", self._n_values, self._own.parameters)
         return found
 
-    def _inflated(self, text: str, place: str) -> bytes:
+    def inflated(self, text: str, place: str) -> bytes:
+        """Return the bytes of base64 of zlib."""
         room = self._own.unpacked_bytes - self._n_bytes
         try:
             packed = b64decode(text, validate=True)
@@ -394,7 +431,7 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
         raise InvalidProgram(f"{place}: must hold real numbers", field=place)
     if len(shape) > _MAX_AXES or not shape or any(each < 0 for each in shape):
         raise InvalidProgram(f"{place}: has no shape of values", field=place)
-    check_limit("circuits", math.prod(shape[:-1]), limits.programs.circuits)
+    check_limit("parameter_sets", math.prod(shape[:-1]), limits.of(PrimitiveLimits).parameter_sets)
     check_limit("parameters", shape[-1], limits.of(PrimitiveLimits).parameters)
     if not math.prod(shape[:-1]) or math.prod(shape) * dtype.itemsize != len(body):
         raise InvalidProgram(f"{place}: must have as many numbers as its shape", field=place)

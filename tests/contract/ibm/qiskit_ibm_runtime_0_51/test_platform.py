@@ -6,11 +6,12 @@ import sys
 import time
 import warnings
 from datetime import datetime, timedelta
+from typing import Any
 
 import numpy as np
 import pytest
 from ibm_cloud_sdk_core.token_managers.token_manager import TokenManager
-from qiskit import QuantumCircuit, transpile
+from qiskit import ClassicalRegister, QuantumCircuit, QuantumRegister
 from qiskit.circuit import Parameter
 from qiskit.quantum_info import SparsePauliOp
 from qiskit_ibm_runtime import Batch, EstimatorV2, QiskitRuntimeService, SamplerV2, Session
@@ -24,17 +25,10 @@ from qiskit_ibm_runtime.exceptions import (
     RuntimeProgramNotFound,
 )
 
+from support.platform_client import BASE, TOKEN, URL, bell, connect, fitted, sample, slow, wait_for
 from support.vendors import bound, distance, until, within
 
-BASE = os.environ["QWICKET_URL"] + "/ibm/runtime"
-TOKEN = os.environ["QWICKET_TOKEN"]
 ABSENT = "0197a0b0-0000-7000-8000-000000000000"
-SETTINGS = {
-    "IAM_URL": f"{BASE}/iam",
-    "GLOBAL_SEARCH_URL": f"{BASE}/search",
-    "GLOBAL_CATALOG_URL": f"{BASE}/catalog",
-}
-URL = f"{BASE}/experimental/api/v1"
 THETA = Parameter("theta")
 FRESH = """
 import sys
@@ -43,13 +37,7 @@ service = QiskitRuntimeService()
 job = service.job(sys.argv[1])
 print(job.status(), job.primitive_id, job.result()[0].data.c.get_counts())
 """
-# Before this test's client signs in: without IAM_URL it would ask IBM.
-os.environ.update(SETTINGS)
 pytestmark = pytest.mark.filterwarnings("ignore:.*V2.*deprecated:DeprecationWarning")
-
-
-def connect(token=TOKEN, **options):
-    return QiskitRuntimeService(channel="ibm_quantum_platform", token=token, url=URL, **options)
 
 
 @pytest.fixture(scope="module")
@@ -67,45 +55,10 @@ def twin(service):
     return service.backend("qwicket_line5")
 
 
-def bell():
-    circuit = QuantumCircuit(2, 2)
-    circuit.h(0)
-    circuit.cx(0, 1)
-    circuit.measure([0, 1], [0, 1])
-    return circuit
-
-
 def turned():
     circuit = QuantumCircuit(1)
     circuit.rx(THETA, 0)
     return circuit
-
-
-def slow():
-    circuit = QuantumCircuit(24)
-    for i in range(400):
-        circuit.rx(0.1, i % 24)
-        circuit.cx(i % 24, (i + 1) % 24)
-    circuit.measure_all()
-    return circuit
-
-
-def fitted(circuit, backend, *observables):
-    """Return a circuit as the backend wants it, and observables as wide as that."""
-    isa = transpile(circuit, backend, optimization_level=1, seed_transpiler=3)
-    return (isa, *[each.apply_layout(isa.layout) for each in observables])
-
-
-def sample(backend, circuit=None, shots=100, **options):
-    (isa,) = fitted(circuit or bell(), backend)
-    return SamplerV2(backend, options=options).run([isa], shots=shots)
-
-
-def wait_for(job, status, seconds=60):
-    deadline = time.monotonic() + seconds
-    while job.status() != status:
-        assert time.monotonic() < deadline, job.status()
-        time.sleep(0.02)
 
 
 # --- account, instances and backends --------------------------------------------------------------
@@ -250,6 +203,49 @@ def test_conditions_decide_on_a_twin(twin):
     assert counts["00"] + counts["11"] > 850
 
 
+@pytest.mark.parametrize(("value", "expected"), [(0, "001"), (1, "010"), (2, "100"), (3, "100")])
+def test_a_switch_and_a_loop_run_on_a_twin_after_transpiling(twin, value, expected):
+    circuit = QuantumCircuit(
+        QuantumRegister(5), ClassicalRegister(2, "k"), ClassicalRegister(3, "c")
+    )
+    for qubit in range(2):
+        if value >> qubit & 1:
+            with circuit.for_loop(range(3)):
+                circuit.x(qubit)
+    circuit.measure([0, 1], [0, 1])
+    with circuit.switch(circuit.cregs[0]) as case:
+        with case(0):
+            circuit.x(2)
+        with case(1):
+            circuit.x(3)
+        with case(case.DEFAULT):
+            circuit.x(4)
+    circuit.measure([2, 3, 4], circuit.cregs[1])
+    counts = sample(twin, circuit, shots=500).result()[0].data.c.get_counts()
+    assert max(counts, key=counts.get) == expected
+    assert counts[expected] > 350
+
+
+def test_fractional_gates_are_those_of_the_simulator_alone(service):
+    plain = service.backend("qwicket_simulator")
+    assert not {"rx", "rzz"} & set(plain.operation_names)
+    fractional = service.backend("qwicket_simulator", use_fractional_gates=True)
+    assert {"rx", "rzz"} <= set(fractional.operation_names)
+    circuit = QuantumCircuit(2)
+    circuit.rx(np.pi / 2, [0, 1])
+    circuit.rzz(0.7, 0, 1)
+    isa, zy = fitted(circuit, fractional, SparsePauliOp("ZY"))
+    assert isa.count_ops()["rzz"] == 1
+    (found,) = EstimatorV2(fractional).run([(isa, zy)], precision=0.001).result()
+    # RZZ(θ) turns -Y on qubit 0 into -Y cos θ + X Z sin θ: <ZY> stays 0, and <IY> is -cos θ.
+    assert abs(found.data.evs) < 0.01
+    isa, y = fitted(circuit, fractional, SparsePauliOp("IY"))
+    (found,) = EstimatorV2(fractional).run([(isa, y)], precision=0.001).result()
+    assert found.data.evs == pytest.approx(-np.cos(0.7), abs=0.01)
+    with pytest.raises(IBMInputValueError, match="does not support fractional gates"):
+        service.backend("qwicket_line5", use_fractional_gates=True)
+
+
 def test_a_turned_qubit_has_the_cosine_of_its_angle(simulator):
     angles = np.linspace(0, 2 * np.pi, 9)
     isa, z, y = fitted(turned(), simulator, SparsePauliOp("Z"), SparsePauliOp("Y"))
@@ -294,6 +290,32 @@ def test_a_session_holds_its_jobs(service, twin):
     assert Session.from_id(session.session_id, service).details()["accepting_jobs"] is False
     with pytest.raises(IBMRuntimeError, match="closed"):
         service._run("sampler", jobs[0].inputs, {"backend": twin}, session_id=session.session_id)
+
+
+def test_a_session_has_a_history_and_ends_with_its_jobs(service, simulator):
+    (isa,) = fitted(bell(), simulator)
+    opened = service._get_api_client().create_session(
+        "qwicket_simulator", mode="dedicated", max_time=300
+    )
+    session = Session.from_id(opened["id"], service)
+
+    def history():  # a session's details have it since 0.51
+        found = service._get_api_client().session_details(opened["id"])
+        return [each["status"] for each in found["timestamps"]]
+
+    details = session.details()
+    assert (details["state"], details["max_time"], details["active_timeout"]) == ("open", 300, 300)
+    assert details["interactive_timeout"] is None  # it reserves no device, so it may idle
+    assert history() == ["open"]
+    SamplerV2(session).run([isa], shots=5).result()
+    details = session.details()
+    assert details["started_at"] <= details["last_job_started"] <= details["last_job_completed"]
+    assert history() == ["open", "active"]
+    running = SamplerV2(session).run([fitted(slow(), simulator)[0]], shots=5)
+    session.cancel()
+    wait_for(running, "CANCELLED")
+    assert session.status() == "Closed"
+    assert history()[-1] == "closed"
 
 
 def test_a_batch_is_a_session_of_another_mode(service, twin):
@@ -389,6 +411,31 @@ def test_a_running_job_is_cancelled(service, simulator):
         service.job(job.job_id()).cancel()
 
 
+def test_a_queued_job_is_cancelled_and_one_that_is_done_is_not(simulator):
+    done = sample(simulator, shots=3)
+    done.result()
+    with pytest.raises(RuntimeInvalidStateError, match="Completed: it cannot be cancelled"):
+        done.cancel()
+    assert done.status() == "DONE"
+    busy = [sample(simulator, slow(), shots=10) for _ in range(3)]  # there are two workers
+    try:
+        waiting = sample(simulator, shots=3)
+        assert waiting.status() == "QUEUED"
+        waiting.cancel()
+        assert waiting.status() == "CANCELLED"
+        with pytest.raises(RuntimeInvalidStateError, match="cancelled"):
+            waiting.result()
+    finally:
+        for job in busy:
+            job.cancel()
+
+
+def test_a_private_job_is_refused_by_name(simulator):
+    private: Any = {"environment": {"private": True}}
+    with within(), pytest.raises(IBMRuntimeError, match="private: private jobs are not supported"):
+        sample(simulator, **private)
+
+
 def test_a_deleted_job_is_gone_and_another_accounts_is_not_found(service, simulator):
     job = sample(simulator)
     job.result()
@@ -408,3 +455,38 @@ def test_a_circuit_that_cannot_be_run_is_refused_by_name(simulator):
         circuit.measure(0, 0)
     with within(), pytest.raises(IBMRuntimeError, match=r"while_loop.*control flow cannot be run"):
         SamplerV2(simulator).run([circuit])
+
+
+# --- sizes ----------------------------------------------------------------------------------------
+
+
+def test_a_pub_has_ten_thousand_sets_of_values(simulator):
+    circuit = turned()
+    circuit.measure_all()
+    isa, z = fitted(turned(), simulator, SparsePauliOp("Z"))
+    angles = np.linspace(0, np.pi, 10_000)
+    (sampled,) = SamplerV2(simulator).run([(circuit, angles[:, np.newaxis])], shots=20).result()
+    assert sampled.data.meas.array.shape == (10_000, 20, 1)
+    assert not sampled.data.meas[0].array.any()
+    assert sampled.data.meas[9_999].array.all()
+    estimated = EstimatorV2(simulator, options={"default_precision": 0.1})
+    (found,) = estimated.run([(isa, z, angles[:, np.newaxis])]).result()
+    assert np.mean(abs(found.data.evs - np.cos(angles)) < 0.1) > 0.6
+
+
+def test_a_large_result_is_streamed_with_every_register_in_its_shape(simulator):
+    """6 MB of shots: two registers, four sets of values; what is not random is where it belongs."""
+    circuit = QuantumCircuit(QuantumRegister(24), ClassicalRegister(9, "a"), ClassicalRegister(15))
+    circuit.rx(THETA, 0)
+    circuit.h(range(1, 24))
+    circuit.measure(range(24), range(24))
+    values = np.array([[[0.0], [np.pi]], [[np.pi], [0.0]]])
+    job = SamplerV2(simulator).run([(circuit, values), (circuit, [0.0])], shots=350_000)
+    first, second = job.result()
+    a, b = first.data.values()
+    assert (a.num_bits, b.num_bits) == (9, 15)
+    assert a.array.shape == b.array.shape == (2, 2, 350_000, 2)
+    bits = a.array[..., -1] & 1
+    assert (bits == np.array([[0, 1], [1, 0]])[..., np.newaxis]).all()
+    assert b.array[..., -1].mean() == pytest.approx(127.5, abs=1)
+    assert not (second.data.a.array[..., -1] & 1).any()

@@ -322,6 +322,62 @@ def test_blocks_map_their_qubits_and_bits_and_loops_are_unrolled() -> None:
     assert outcome.counts() == {5: 1}
 
 
+def switched(*cases: tuple[Any, int]) -> Any:
+    """Return what switches on the register, whose value is 5, in cases that flip qubit 3 or not."""
+
+    def build(circuit: QuantumCircuit) -> None:
+        with circuit.switch(circuit.cregs[0]) as case:
+            for labels, flips in cases:
+                given = labels if isinstance(labels, tuple) else (labels,)
+                with case(*[case.DEFAULT if each is None else each for each in given]):
+                    circuit.measure(1, 0)  # changes the target
+                    for _ in range(flips):
+                        circuit.x(3)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    ("cases", "flipped"),
+    [
+        ([(5, 1)], True),
+        ([(4, 1)], False),
+        ([((1, 5), 1)], True),
+        ([(4, 1), (None, 0)], False),
+        ([(4, 0), (None, 1)], True),
+        ([(5, 0), (4, 1), (None, 1)], False),
+        ([(n, n == 5) for n in range(8)], True),
+    ],
+)
+def test_the_first_case_that_fits_runs_alone(cases: Any, flipped: bool) -> None:
+    build = switched(*[(labels, int(flips)) for labels, flips in cases])
+    (outcome,) = ran(pubs.source("sampler", [pubs.circuit(dynamic(build=build)), None, 1]))
+    ((key, _),) = outcome.counts().items()
+    assert bool(key & 8) is flipped
+
+
+def test_a_switch_with_many_cases_is_bounded_by_its_labels() -> None:
+    cases = [(tuple(range(8)), 0)]
+
+    def build(circuit: QuantumCircuit) -> None:
+        for _ in range(200):
+            switched(*cases)(circuit)
+
+    with pytest.raises(LimitExceeded, match="operations"):
+        sampler(dynamic(build=build), limits=Limits.from_names(operations=1_000))
+
+
+def test_a_switch_on_what_computes_with_bits_is_refused() -> None:
+    from qiskit.circuit.classical import expr
+
+    def build(circuit: QuantumCircuit) -> None:
+        with circuit.switch(expr.bit_and(circuit.cregs[0], 3)) as case, case(1):
+            circuit.x(3)
+
+    with pytest.raises(InvalidProgram, match="target computes with bits"):
+        sampler(dynamic(build=build))
+
+
 def test_what_has_no_end_known_before_is_refused() -> None:
     def build(circuit: QuantumCircuit) -> None:
         with circuit.while_loop((circuit.clbits[0], 1)):
@@ -468,11 +524,11 @@ def test_what_is_no_observable_is_refused(observables: Any) -> None:
     ("limits", "entry", "named"),
     [
         (own(pubs=1), None, "pubs: 2 "),
-        (Limits.from_names(circuits=3), [[[0.1]] * 4], "circuits: 4"),
+        (own(parameter_sets=3), [[[0.1]] * 4], "parameter_sets: 4"),
         (own(parameters=3), [[[0.1]] * 4], "parameters: 4"),
         (own(pauli_terms=3), [[0.1], [{"Z": 1, "X": 1}] * 2], "pauli_terms: 4"),
         (own(pauli_terms=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "pauli_terms: 8"),
-        (Limits.from_names(circuits=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "circuits: 8"),
+        (own(parameter_sets=7), [[[0.1]] * 4, {"Z": 1, "X": 1}], "parameter_sets: 8"),
         (Limits.from_names(operations=3), [[[0.1]] * 4], "operations: 4"),
         (own(unpacked_bytes=300), [[0.1]], "unpacked_bytes: 301"),
     ],

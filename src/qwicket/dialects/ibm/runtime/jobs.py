@@ -135,8 +135,16 @@ def session(group: Group, use: GroupUse, now_ms: int) -> dict[str, Any]:
         "started_at": format_time(use.started_at),
         "activated_at": format_time(use.started_at),
         "closed_at": None if is_open else format_time(closed_at),
-        "last_job_started": None,
-        "last_job_completed": None,
+        "last_job_started": format_time(use.last_started_at),
+        "last_job_completed": format_time(use.last_ended_at),
         "elapsed_time": use.run_ms / 1000,
-        "timestamps": [],
+        "timestamps": [
+            {"status": status, "timestamp": format_time(at)}
+            for status, at in (
+                ("open", group.created_at),
+                ("active", use.started_at),
+                ("closed", None if is_open else closed_at),
+            )
+            if at is not None
+        ],
     }

@@ -14,6 +14,7 @@ REGISTRATION: Final = Registration(
     name="runtime",
     mounts={RUNTIME_PREFIX: "qwicket.dialects.ibm.runtime.routes:dialect"},
     described_at=(f"{RUNTIME_PREFIX}/openapi.json",),
+    root=RUNTIME_PREFIX,
     shows={"qubit": ("qiskit.primitives",)},
     title="The classic channel of IBM's Runtime API",
     lead=(
@@ -50,6 +51,7 @@ PLATFORM: Final = Registration(
     # The client takes an address as it is only if the word "experimental" is in it.
     aliases={f"{PLATFORM_PREFIX}/experimental/api/v1": f"{PLATFORM_PREFIX}/api/v1"},
     described_at=(f"{PLATFORM_PREFIX}/api/v1/openapi.json",),
+    root=PLATFORM_PREFIX,
     shows={},  # it shows the devices, jobs and sessions of the classic channel
     title="The platform channel of IBM's Runtime API",
     lead=(

@@ -7,67 +7,134 @@ with bit 0 last; what is of several parameter values has their shape in front.
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
 from qwicket.circuits.outcomes import MEMORY, Outcome
-from qwicket.dialects.ibm.runtime.wire import SAMPLER
-from qwicket.dialects.streaming import raw_base64
+from qwicket.dialects.ibm.runtime.wire import EXECUTOR, SAMPLER
+from qwicket.dialects.streaming import raw, raw_base64
 from qwicket.programs import primitives
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+    from qwicket.dialects.ibm.runtime.wire import VendorFields
     from qwicket.gateway import JobResults
     from qwicket.model.limits import Limits
     from qwicket.programs.primitives import Shape
 
 _LEVEL: Final = 1
+_RUN_TIME: Final = "the server's limit run_time_s applies"
 
 
-def result(found: JobResults, source: bytes, limits: Limits) -> dict[str, Any]:
+def result(
+    found: JobResults, source: bytes, limits: Limits, vendor_fields: VendorFields
+) -> dict[str, Any]:
     """Return the result of a completed job.
 
     Args:
         found: Results of its parts.
         source: The pubs, which say how parts are laid out.
         limits: Bounds that held when they were read.
+        vendor_fields: What else came with them.
     """
     parts = [part for part in found.parts if isinstance(part, Outcome)]
+    if vendor_fields.program == EXECUTOR:
+        return _executed(parts, source, limits)
     is_sampler = primitives.settings(source).program == SAMPLER
     shown = []
     for shape in primitives.shapes(source, limits):
         own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
         shown.append(_sampled(own, shape) if is_sampler else _estimated(own, shape, limits))
-    whole = {"pub_results": shown, "metadata": {"version": 2}}
-    return _typed("PrimitiveResult", whole)
+    whole = {"pub_results": shown, "metadata": metadata_of(source, vendor_fields)}
+    return typed("PrimitiveResult", whole)
+
+
+def _executed(parts: Sequence[Outcome], source: bytes, limits: Limits) -> dict[str, Any]:
+    """Return the result of a program of the executor: each bit of each shot, bit 0 first."""
+    from qwicket.programs.primitives import executor  # late: few programs are of this kind
+
+    data = []
+    for shape in primitives.shapes(source, limits):
+        own, parts = parts[: shape.n_parts], parts[shape.n_parts :]
+        found = {name: _tensor(own, shape, start, size) for name, start, size in registers(own[0])}
+        data.append({"results": found, "metadata": {}})
+    repeated = executor.echo(source)
+    metadata: dict[str, Any] = {"chunk_timing": []}
+    if ignored := primitives.ignored_options(source):
+        metadata["ignored_options"] = ignored
+    return {
+        "schema_version": "v2.0",
+        "data": data,
+        "metadata": metadata,
+        "passthrough_data": raw(repeated.passthrough_data),
+        "semantic_role": repeated.semantic_role,
+    }
+
+
+def registers(outcome: Outcome) -> Iterator[tuple[str, int, int]]:
+    """Yield the name, the first bit and the size of each register that a result shows."""
+    start = 0
+    for register in outcome.registers:
+        if register.size and register.name != primitives.UNASSIGNED_REGISTER:
+            yield register.name, start, register.size
+        start += register.size
+
+
+def _tensor(parts: Sequence[Outcome], shape: Shape, start: int, size: int) -> dict[str, Any]:
+    bits = [
+        np.unpackbits(shots(part, start, size)[:, ::-1], axis=1, count=size, bitorder="little")
+        for part in parts
+    ]
+    packed = np.packbits(np.concatenate(bits), bitorder="little").tobytes()
+    return {
+        "data": raw_base64(zlib.compress(packed, _LEVEL)),
+        "shape": (*shape.values, shape.shots, size),
+        "dtype": "bool",
+    }
+
+
+def metadata_of(source: bytes, vendor_fields: VendorFields) -> dict[str, Any]:
+    """Return the metadata of a result: the options that were ignored, and why."""
+    metadata: dict[str, Any] = {"version": 2}
+    ignored = primitives.ignored_options(source)
+    if vendor_fields.cost is not None:
+        ignored["max_execution_time"] = _RUN_TIME
+    if ignored:
+        metadata["ignored_options"] = ignored
+    return metadata
 
 
 def _sampled(parts: Sequence[Outcome], shape: Shape) -> dict[str, Any]:
     """Return the shots of each register."""
     fields: dict[str, Any] = {}
-    start = 0
-    for register in parts[0].registers:
-        if register.size and register.name != primitives.UNASSIGNED_REGISTER:
-            rows = np.stack([_shots(part, start, register.size) for part in parts])
-            array = _array(rows.reshape(*shape.values, *rows.shape[1:]))
-            fields[register.name] = _typed("BitArray", {"array": array, "num_bits": register.size})
-        start += register.size
-    metadata: dict[str, Any] = {"circuit_metadata": {}}
-    return _pub("SamplerPubResult", fields, shape.values, metadata)
+    for name, start, size in registers(parts[0]):
+        rows = np.stack([shots(part, start, size) for part in parts])
+        array = _array(rows.reshape(*shape.values, *rows.shape[1:]))
+        fields[name] = typed("BitArray", {"array": array, "num_bits": size})
+    return sampled(fields, shape)
 
 
-def _shots(part: Outcome, start: int, size: int) -> NDArray[np.uint8]:
+def sampled(fields: dict[str, Any], shape: Shape) -> dict[str, Any]:
+    """Return the result of a sampler's pub from its registers."""
+    return _pub("SamplerPubResult", fields, shape.values, {"circuit_metadata": {}})
+
+
+def shots(part: Outcome, start: int, size: int) -> NDArray[np.uint8]:
     """Return some bits of each shot: `(shots, bytes)`, the last bit of all being the lowest."""
     memory = part.arrays[MEMORY]
     rows = np.frombuffer(memory.data, np.uint8).reshape(memory.shape)
-    first, last = start >> 3, (start + size + 7) >> 3
-    bits = np.unpackbits(rows[:, first:last], axis=1, bitorder="little")
-    own = bits[:, start - 8 * first : start - 8 * first + size]
-    return np.packbits(own, axis=1, bitorder="little")[:, ::-1]
+    first, shift, n_bytes = start >> 3, start & 7, (size + 7) >> 3
+    own: NDArray[np.uint8] = rows[:, first : first + n_bytes] >> np.uint8(shift)
+    if shift:  # the rest of each byte is in the next one
+        above = rows[:, first + 1 : first + n_bytes + 1] << np.uint8(8 - shift)
+        own[:, : above.shape[1]] |= above
+    if size & 7:
+        own[:, -1] &= np.uint8((1 << (size & 7)) - 1)
+    return own[:, ::-1]
 
 
 def _estimated(parts: Sequence[Outcome], shape: Shape, limits: Limits) -> dict[str, Any]:
@@ -91,14 +158,15 @@ def _pub(
     kind: str, fields: dict[str, Any], shape: tuple[int, ...], metadata: dict[str, Any]
 ) -> dict[str, Any]:
     data = {"field_names": list(fields), "shape": shape, "fields": fields}
-    return _typed(kind, {"data": _typed("DataBin", data), "metadata": metadata})
+    return typed(kind, {"data": typed("DataBin", data), "metadata": metadata})
 
 
 def _array(values: NDArray[Any]) -> dict[str, Any]:
     file = BytesIO()
     np.save(file, np.ascontiguousarray(values) if values.ndim else values, allow_pickle=False)
-    return _typed("ndarray", raw_base64(zlib.compress(file.getbuffer(), _LEVEL)))
+    return typed("ndarray", raw_base64(zlib.compress(file.getbuffer(), _LEVEL)))
 
 
-def _typed(kind: str, value: Any) -> dict[str, Any]:
+def typed(kind: str, value: Any) -> dict[str, Any]:
+    """Return a value that JSON has no word for, as clients' decoders read it."""
     return {"__type__": kind, "__value__": value}

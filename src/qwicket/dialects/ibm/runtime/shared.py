@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -18,11 +20,15 @@ from qwicket.dialects.ibm.names import RUNTIME
 from qwicket.dialects.ibm.runtime import jobs, results, wire
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw, raw_list
+from qwicket.gateway.views import is_quick
 from qwicket.model.errors import Conflict, InvalidRequest, NotFound, QwicketError
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
@@ -30,7 +36,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _CANCEL_WAIT_S: Final = 5.0
-_IF_ELSE: Final = "if_else"
+_CONTROL_FLOW: Final = ("if_else", "for_loop", "switch_case")
 
 
 class Month(NamedTuple):
@@ -81,7 +87,9 @@ class RuntimeHandlers:
         """Read the configuration of a device."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         shown = catalogue.configuration(view)
-        known = [*shown["supported_instructions"], _IF_ELSE]
+        if view.calibration is None:
+            shown = catalogue.with_fractional_gates(shown)
+        known = [*shown["supported_instructions"], *_CONTROL_FLOW]
         features = ["dynamic_circuits"]
         return json({**shown, "supported_instructions": known, "supported_features": features})
 
@@ -106,29 +114,38 @@ class RuntimeHandlers:
         """Read whether a device is up, and the length of its queue."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         forecast = await self._gateway.queue.forecast(view.device.name)
-        shown = catalogue.queue(view, len(forecast.positions))
+        shown = catalogue.queue(view, forecast.n_waiting)
         return json({**shown, "length_queue": shown.pop("lengthQueue")})
 
     # --- jobs -------------------------------------------------------------------------------------
 
-    async def submit_job(self, actor: Actor, request: Request[wire.RunBody]) -> Response:
-        """Submit a job."""
+    async def submit_job(self, actor: Actor, request: Request[wire.RunBody]) -> ASGIApp:
+        """Submit a job. If its answer is lost, the same content within a minute is the same job."""
         actor = await projects.acting(self._gateway, actor, request.payload.place)
         try:
-            job = await self._submit(actor, request)
+            return await self._submit(actor, request)
         except QwicketError as error:
             raise wire.of_a_submission(error) from None
-        return json({"id": job.id, "backend": job.device})
 
-    async def _submit(self, actor: Actor, request: Request[wire.RunBody]) -> Job:
+    async def _submit(self, actor: Actor, request: Request[wire.RunBody]) -> ASGIApp:
         body = request.payload
         if body.session_id is not None:
             await self._session(actor, body.session_id)
         submission = await asyncio.to_thread(wire.submission, body, request.headers)
         maximum = self.limits.of(IBMLimits).ibm_jobs
-        return await self._gateway.jobs.submit(
-            actor, submission, is_once=True, unfinished_limit=None if maximum < 0 else maximum
+        submit = partial(
+            self._gateway.jobs.submit,
+            *(actor, submission),
+            is_once=True,
+            unfinished_limit=None if maximum < 0 else maximum,
         )
+        return await self._lost_answers.submit(actor, submission, submit, _created)
+
+    @functools.cached_property
+    def _lost_answers(self) -> LostAnswers:
+        from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers  # late: see app.py
+
+        return LostAnswers(self._gateway)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first, without their parameters, which can be many megabytes each."""
@@ -151,15 +168,39 @@ class RuntimeHandlers:
             return await json_in_thread(lambda: _with_params(shown, program.source))
         return json(shown)
 
-    async def read_results(self, actor: Actor, request: Request[None]) -> Response:
+    async def read_results(self, actor: Actor, request: Request[None]) -> ASGIApp:
         """Read the results of a job; of a failed one, the reason as text."""
         job = await self._job(actor, request)
         if job.state is JobState.FAILED:
             return Response(jobs.reason(job), media_type="text/plain")
+        fields = await self._vendor_fields(job)
+        if large := (await self._large_result(job, fields, request)):
+            return large
         found = await self._gateway.results.of(job, request.reservation)
         program = await self._gateway.results.program(job, request.reservation)
         limits = self.limits
-        return await json_in_thread(lambda: results.result(found, program.source, limits))
+        return await json_in_thread(lambda: results.result(found, program.source, limits, fields))
+
+    async def _large_result(
+        self, job: Job, fields: wire.VendorFields, request: Request[None]
+    ) -> ASGIApp | None:
+        """Return a result that is streamed because it is large, else None."""
+        if job.state is not JobState.COMPLETED or fields.program != wire.SAMPLER or is_quick(job):
+            return None
+        size = (await self._gateway.results.sizes(job)).results
+        from qwicket.dialects.ibm.runtime import large_results  # late: see app.py
+
+        if size < large_results.STREAMED_BYTES:
+            return None
+        await request.reservation.begin()
+        program = await self._gateway.results.program(job, request.reservation)
+        plan = await asyncio.to_thread(
+            large_results.plan, job, program.source, self.limits, fields, size
+        )
+        accepted = request.headers.get("accept-encoding", "")
+        return large_results.LargeResult(
+            self._gateway, plan, accepts_gzip="gzip" in accepted.lower()
+        )
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
@@ -253,13 +294,17 @@ class RuntimeHandlers:
         except NotFound as error:
             raise ibm.JobNotFound(error.detail) from None
 
+    async def _vendor_fields(self, job: Job) -> wire.VendorFields:
+        return wire.vendor_fields_decoder.decode(await self._gateway.jobs.vendor_fields(job))
+
     async def _body(self, job: Job, names: dict[str, str] | None) -> dict[str, Any]:
-        vendor_fields = wire.vendor_fields_decoder.decode(
-            await self._gateway.jobs.vendor_fields(job)
-        )
+        shown = jobs.body(job, await self._vendor_fields(job))
         await asyncio.sleep(0)  # a list has many of them, and each takes a look-up
-        shown = jobs.body(job, vendor_fields)
         return shown if names is None else {**shown, **jobs.place(job, names)}
+
+
+def _created(job: Job) -> Response:
+    return json({"id": job.id, "backend": job.device})
 
 
 def _with_params(shown: dict[str, Any], source: bytes) -> dict[str, Any]:

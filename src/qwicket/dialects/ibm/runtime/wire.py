@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from typing import TYPE_CHECKING, Annotated, Final, Literal
 
 import msgspec
@@ -31,7 +32,10 @@ if TYPE_CHECKING:
 FORMAT: Final = "qiskit.primitives"
 SAMPLER: Final = "sampler"
 ESTIMATOR: Final = "estimator"
+EXECUTOR: Final = "executor"
 _PAGE: Final = 20
+_ANSWER_MS: Final = 60_000
+"""Time in which the same content is the same job, if its answer was lost."""
 PENDING: Final = (
     *(JobState.DRAFT, JobState.QUEUED, JobState.RUNNING),
     *(JobState.CANCELLING, JobState.UNCERTAIN),
@@ -114,9 +118,10 @@ def read_run(text: bytes, _: Limits) -> RunBody:
         NotFound: There is no such program.
     """
     body = decode(text, _run_decoder)
-    if body.program_id not in (SAMPLER, ESTIMATOR):
+    if body.program_id not in (SAMPLER, ESTIMATOR, EXECUTOR):
         raise NotFound(
-            f"program_id must be {SAMPLER} or {ESTIMATOR}, not {body.program_id[:64]!r}.",
+            f"program_id must be {SAMPLER}, {ESTIMATOR} or {EXECUTOR}, not"
+            f" {body.program_id[:64]!r}.",
             field="program_id",
         )
     if body.private:
@@ -145,6 +150,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         client=headers.get(wire.CLIENT, "")[: wire.CLIENT_CHARS],
         cost=body.cost,
     )
+    digest = _content(body, source)
     return Submission(
         dialect=RUNTIME,
         device=body.backend,
@@ -152,12 +158,21 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         source=source,
         shots=1,  # each circuit says its own
         seed=settings.seed,
-        outputs=(MEMORY,) if body.program_id == SAMPLER else (COUNTS,),
+        outputs=(COUNTS,) if body.program_id == ESTIMATOR else (MEMORY,),
         name=body.program_id,
         tags=body.tags or (),
         group=body.session_id,
         vendor_fields=msgspec.json.encode(vendor_fields),
+        idempotency_key=f"answer {digest.hex()}",
+        key_digest=digest,
+        key_life_ms=_ANSWER_MS,
     )
+
+
+def _content(body: RunBody, source: bytes) -> bytes:
+    """Return a digest of what was submitted; its program is of many megabytes."""
+    rest = (body.backend, body.place, body.session_id, body.tags, body.cost)
+    return hashlib.sha256(source + msgspec.json.encode(rest)).digest()
 
 
 def place(text: str | None, field: str) -> Place | None:

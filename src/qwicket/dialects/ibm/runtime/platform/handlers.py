@@ -123,7 +123,7 @@ class Handlers(RuntimeHandlers):
         return {
             "name": view.device.name,
             "qubits": view.qubits,
-            "queue_length": len(forecast.positions),
+            "queue_length": forecast.n_waiting,
             "status": status,
             "is_simulator": view.calibration is None,
         }

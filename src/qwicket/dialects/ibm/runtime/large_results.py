@@ -1,0 +1,214 @@
+"""Large results of a sampler, streamed: read, encoded and sent some circuits at a time.
+
+So a response needs memory for some circuits only, however many shots the job has. Its length is not
+known before, and it is sent in HTTP's own chunks, compressed by gzip where the client accepts that.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import zlib
+from base64 import b64encode
+from collections.abc import AsyncGenerator, AsyncIterator
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+import msgspec
+import numpy as np
+
+from qwicket.dialects.ibm.runtime import results
+from qwicket.dialects.requests import RESERVATION
+from qwicket.programs import primitives
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from starlette.types import Receive, Scope, Send
+
+    from qwicket.circuits.outcomes import Outcome
+    from qwicket.dialects.ibm.runtime.wire import VendorFields
+    from qwicket.gateway import Gateway
+    from qwicket.gateway.response_budget import Reservation
+    from qwicket.model.jobs import Job
+    from qwicket.model.limits import Limits
+    from qwicket.programs.primitives import Shape
+
+STREAMED_BYTES: Final = 4 << 20
+"""Stored size from which a result is streamed."""
+_READ_BYTES: Final = 2 << 20
+"""Stored size of the results that are in memory at a time; more if one circuit has more."""
+_HELD_BYTES: Final = 4 * _READ_BYTES
+"""What a response counts against the memory for large responses."""
+_LEVEL: Final = 1
+_GZIP: Final = 31
+"""Window of zlib with the header of gzip."""
+_MARK: Final = secrets.token_hex(16)
+"""Stands for an array in the JSON around it; no register has this name."""
+_PLACEHOLDER: Final = msgspec.json.encode(_MARK)
+
+
+class Plan(NamedTuple):
+    """What a streamed result consists of.
+
+    Attributes:
+        job: The job, which has completed.
+        shapes: Layout of its pubs.
+        metadata: That of the result.
+        bytes_each: Stored size of one circuit's result.
+    """
+
+    job: Job
+    shapes: Sequence[Shape]
+    metadata: dict[str, Any]
+    bytes_each: float
+
+
+def plan(
+    job: Job, source: bytes, limits: Limits, vendor_fields: VendorFields, size_bytes: int
+) -> Plan:
+    """Return the plan of a result, from the program and the stored size of all its circuits."""
+    return Plan(
+        job,
+        primitives.shapes(source, limits),
+        results.metadata_of(source, vendor_fields),
+        size_bytes / job.n_circuits,
+    )
+
+
+class LargeResult:
+    """Response with the result of a sampler.
+
+    Args:
+        gateway: Reads the results.
+        plan: What the result consists of.
+        accepts_gzip: Whether the client decompresses gzip.
+    """
+
+    def __init__(self, gateway: Gateway, plan: Plan, *, accepts_gzip: bool) -> None:
+        self._results = gateway.results
+        self._plan = plan
+        self._accepts_gzip = accepts_gzip
+        self._step = max(1, int(_READ_BYTES / max(plan.bytes_each, 1)))
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        texts = self._texts()
+        first = await anext(texts)  # an error until here has a response of its own
+        reservation: Reservation | None = scope.get(RESERVATION)
+        if reservation is not None:
+            await reservation.hold(_HELD_BYTES)
+        headers = [
+            (b"content-type", b"application/json; charset=utf-8"),
+            (b"vary", b"Accept-Encoding"),
+        ]
+        if self._accepts_gzip:
+            headers.append((b"content-encoding", b"gzip"))
+        await send({"type": "http.response.start", "status": 200, "headers": headers})
+        gone = asyncio.ensure_future(_disconnected(receive))
+        try:
+            if scope["method"] != "HEAD":
+                async for body in self._packed(first, texts):
+                    await send({"type": "http.response.body", "body": body, "more_body": True})
+                    if gone.done():
+                        return
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            gone.cancel()
+            await texts.aclose()
+
+    async def _packed(self, first: bytes, texts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+        """Yield texts as they are sent."""
+        if not self._accepts_gzip:
+            yield first
+            async for text in texts:
+                yield text
+            return
+        packer = zlib.compressobj(_LEVEL, wbits=_GZIP)
+        yield packer.compress(first)
+        async for text in texts:
+            yield await asyncio.to_thread(packer.compress, text)
+        yield packer.flush()
+
+    async def _texts(self) -> AsyncGenerator[bytes]:
+        """Yield the JSON of the result."""
+        shown = results.typed(
+            "PrimitiveResult", {"pub_results": [], "metadata": self._plan.metadata}
+        )
+        opening, closing = _around(shown, b'"pub_results":[')
+        yield opening
+        first = 0
+        for number, shape in enumerate(self._plan.shapes):
+            if number:
+                yield b","
+            async for text in self._pub(shape, first):
+                yield text
+            first += shape.n_parts
+        yield closing
+
+    async def _pub(self, shape: Shape, first: int) -> AsyncIterator[bytes]:
+        (sample,) = await self._results.some(self._plan.job, first, 1)
+        registers = list(results.registers(sample))
+        fields = {name: _field(size) for name, _, size in registers}
+        texts = msgspec.json.encode(results.sampled(fields, shape)).split(_PLACEHOLDER)
+        yield texts[0]
+        for (_, start, size), after in zip(registers, texts[1:], strict=True):
+            yield b'"'
+            async for text in self._array(shape, first, start, size):
+                yield text
+            yield b'"' + after
+
+    async def _array(self, shape: Shape, first: int, start: int, size: int) -> AsyncIterator[bytes]:
+        """Yield the base64 of a register's shots as a compressed file of NumPy."""
+        # gzip compresses what is around it as well, so this need not.
+        packer = _Packer(0 if self._accepts_gzip else _LEVEL)
+        whole = (*shape.values, shape.shots, (size + 7) // 8)
+        yield packer.add(_header(whole))
+        last = first + shape.n_parts
+        for begin in range(first, last, self._step):
+            parts = await self._results.some(self._plan.job, begin, min(self._step, last - begin))
+            yield await asyncio.to_thread(_packed_shots, packer, parts, start, size)
+        yield packer.end()
+
+
+class _Packer:
+    """zlib, then base64, of bytes that come in pieces."""
+
+    def __init__(self, level: int) -> None:
+        self._zlib = zlib.compressobj(level)
+        self._rest = b""
+
+    def add(self, data: bytes) -> bytes:
+        packed = self._rest + self._zlib.compress(data)
+        whole = len(packed) - len(packed) % 3
+        self._rest = packed[whole:]
+        return b64encode(packed[:whole])
+
+    def end(self) -> bytes:
+        return b64encode(self._rest + self._zlib.flush())
+
+
+def _field(size: int) -> dict[str, Any]:
+    array = results.typed("ndarray", _MARK)
+    return results.typed("BitArray", {"array": array, "num_bits": size})
+
+
+def _packed_shots(packer: _Packer, parts: Sequence[Outcome], start: int, size: int) -> bytes:
+    return b"".join([packer.add(results.shots(part, start, size).tobytes()) for part in parts])
+
+
+def _header(shape: tuple[int, ...]) -> bytes:
+    """Return the beginning of a file of NumPy with bytes in this shape."""
+    file = BytesIO()
+    fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
+    np.lib.format.write_array_header_1_0(file, fields)
+    return file.getvalue()
+
+
+def _around(value: Any, opening: bytes) -> tuple[bytes, bytes]:
+    before, _, after = msgspec.json.encode(value).partition(opening)
+    return before + opening, after
+
+
+async def _disconnected(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass

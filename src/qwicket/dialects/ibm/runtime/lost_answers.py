@@ -1,0 +1,138 @@
+"""Submissions whose answer was lost: the same content again is the same job.
+
+Clients repeat a POST after a 502 or 504 of a proxy, without a key. So a submission's content is its
+idempotency key, until its answer has been delivered: two equal jobs that are sent on purpose stay
+two. The key is on disk with the job, so after a crash no answer counts as delivered.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from functools import partial
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.dialects.requests import DELIVERED
+from qwicket.model.errors import QwicketError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from qwicket.gateway import Gateway
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job, Submission
+
+_SETTLING_S: Final = 1.0
+"""Time in which another server that has delivered an answer forgets the key."""
+
+
+class _Content(NamedTuple):
+    account: str
+    key: str
+
+
+class LostAnswers:
+    """Stores submissions; those with equal content take turns, each until its answer has arrived.
+
+    Args:
+        gateway: Stores jobs.
+    """
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._turns: dict[_Content, _Turn] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def submit(
+        self,
+        actor: Actor,
+        submission: Submission,
+        submit: Callable[[], Awaitable[Job]],
+        render: Callable[[Job], ASGIApp],
+    ) -> ASGIApp:
+        """Store a submission, and return a response that forgets the key once it has arrived.
+
+        Raises:
+            QwicketError: The submission is refused.
+        """
+        key = submission.idempotency_key
+        assert key is not None
+        content = _Content(actor.account, key)
+        turn = self._turns.setdefault(content, _Turn())
+        turn.users += 1
+        try:
+            await turn.lock.acquire()
+        except BaseException:
+            self._leave(content)
+            raise
+        try:
+            job = await self._job(submit)
+            response = render(job)
+        except BaseException:
+            self._end(content)
+            raise
+        return _Response(response, partial(self._follow, content, job))
+
+    async def _job(self, submit: Callable[[], Awaitable[Job]]) -> Job:
+        began_ms = time.time_ns() // 1_000_000
+        job = await submit()
+        if job.created_at < began_ms:  # another server may be about to forget the key
+            await asyncio.sleep(_SETTLING_S)
+            return await submit()
+        return job
+
+    def _follow(self, content: _Content, job: Job, delivered: Awaitable[bool] | None) -> None:
+        if delivered is None:
+            self._end(content)
+            return
+        task = asyncio.create_task(self._forget(content, job, delivered))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _forget(self, content: _Content, job: Job, delivered: Awaitable[bool]) -> None:
+        try:
+            if await delivered:
+                await self._gateway.jobs.forget_key(job, content.key)
+        except QwicketError:  # the key lives for a minute
+            pass
+        finally:
+            self._end(content)
+
+    def _end(self, content: _Content) -> None:
+        self._turns[content].lock.release()
+        self._leave(content)
+
+    def _leave(self, content: _Content) -> None:
+        turn = self._turns[content]
+        turn.users -= 1
+        if not turn.users:
+            del self._turns[content]
+
+
+class _Turn:
+    def __init__(self) -> None:
+        self.lock = asyncio.Lock()
+        self.users = 0
+
+
+class _Response:
+    """A response that is followed until it has arrived, if it was sent to its end."""
+
+    def __init__(self, response: ASGIApp, ended: Callable[[Awaitable[bool] | None], None]) -> None:
+        self._response = response
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        delivered: Awaitable[bool] | None = None
+        try:
+            await self._response(scope, receive, send)
+            delivered = scope.get(DELIVERED, _assumed)()
+        finally:
+            self._ended(delivered)
+
+
+async def _assumed() -> bool:
+    """Return that a response has arrived, where the server cannot know."""
+    return True

@@ -1,0 +1,161 @@
+"""Options of Qiskit's primitives: each is applied, ignored with a note in the result, or refused.
+
+Options that ask for less noise of the same kind of result are ignored. Those that would change what
+a result holds or means are refused.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from enum import StrEnum
+from typing import Any, Final, NamedTuple
+
+import msgspec
+
+from qwicket.model.errors import InvalidProgram
+from qwicket.programs.json_text import quoted
+
+_DEPTH: Final = 8
+"""Limit on the nesting of options; those of clients are two deep."""
+_MAX_NOTES: Final = 100
+
+
+class Treatment(StrEnum):
+    APPLIED = "applied"
+    IGNORED = "ignored"
+    REFUSED = "refused"
+
+
+class Option(NamedTuple):
+    """An option, or all options below a path.
+
+    Attributes:
+        path: Its place below `options`; `resilience_level` is beside them.
+        treatment: What this server does with it.
+        reason: How or why, as the documentation, the note and the refusal say.
+        neutral: Values that ask for what happens anyway: neither noted nor refused.
+    """
+
+    path: str
+    treatment: Treatment
+    reason: str
+    neutral: tuple[Any, ...] = (None,)
+
+
+_NOISE: Final = "nothing is mitigated: values contain the noise of the device"
+_TWIRLING: Final = "circuits run as they are; the number of shots is the one that was asked for"
+_NO_TIME: Final = "simulated gates take no time, so no qubit idles"
+_LEARNING: Final = "no noise is learnt, because nothing is mitigated"
+
+OPTIONS: Final = (
+    Option("default_shots", Treatment.APPLIED, "shots of pubs without a number of their own"),
+    Option("default_precision", Treatment.APPLIED, "precision of pubs without one of their own"),
+    Option("seed_estimator", Treatment.APPLIED, "seed of the job"),
+    Option("simulator.seed_simulator", Treatment.APPLIED, "seed of the job"),
+    Option(
+        *("simulator.noise_model", Treatment.REFUSED),
+        "noise models are not supported; use a device with noise",
+    ),
+    Option("simulator.coupling_map", Treatment.IGNORED, "the device has its own"),
+    Option("simulator.basis_gates", Treatment.IGNORED, "the device has its own"),
+    Option("resilience_level", Treatment.IGNORED, _NOISE, (None, 0)),
+    Option("resilience.measure_mitigation", Treatment.IGNORED, _NOISE, (None, False)),
+    Option("resilience.measure_noise_learning", Treatment.IGNORED, _LEARNING),
+    Option("resilience.layer_noise_learning", Treatment.IGNORED, _LEARNING),
+    Option(
+        *("resilience.layer_noise_model", Treatment.REFUSED),
+        "noise models are not supported; leave it out",
+    ),
+    Option(
+        *("resilience.zne_mitigation", Treatment.REFUSED),
+        "zero-noise extrapolation is not supported; leave it out, or set it to false",
+        (None, False),
+    ),
+    Option("resilience.zne", Treatment.IGNORED, "it has no effect without zne_mitigation"),
+    Option(
+        *("resilience.pec_mitigation", Treatment.REFUSED),
+        "probabilistic error cancellation is not supported; leave it out, or set it to false",
+        (None, False),
+    ),
+    Option("resilience.pec", Treatment.IGNORED, "it has no effect without pec_mitigation"),
+    Option("twirling.enable_gates", Treatment.IGNORED, _TWIRLING, (None, False)),
+    Option("twirling.enable_measure", Treatment.IGNORED, _TWIRLING, (None, False)),
+    Option("twirling", Treatment.IGNORED, _TWIRLING),
+    Option("dynamical_decoupling.enable", Treatment.IGNORED, _NO_TIME, (None, False)),
+    Option("dynamical_decoupling", Treatment.IGNORED, _NO_TIME),
+    Option(
+        *("execution.meas_type", Treatment.REFUSED),
+        "must be classified (outcomes are bits)",
+        (None, "classified"),
+    ),
+    Option(
+        *("execution.init_qubits", Treatment.REFUSED),
+        "must be true (each shot starts in the ground state)",
+        (None, True),
+    ),
+    Option("execution.rep_delay", Treatment.IGNORED, "no time passes between shots"),
+    Option("experimental", Treatment.IGNORED, "experimental options are those of IBM's machines"),
+)
+"""All options of clients. The first whose path begins that of a value decides."""
+
+_UNKNOWN: Final = Option("", Treatment.IGNORED, "this server does not know it")
+
+
+def review(params: Mapping[str, Any]) -> dict[str, str]:
+    """Return the options that are ignored, and why.
+
+    Args:
+        params: Parameters of a primitive, as JSON.
+
+    Raises:
+        InvalidProgram: An option is refused; the detail names it.
+    """
+    notes: dict[str, str] = {}
+    given = {**(params.get("options") or {})}
+    if "resilience_level" in params:
+        given["resilience_level"] = params["resilience_level"]
+    for path, value in _leaves(given):
+        option = _option(path)
+        if option.treatment is Treatment.APPLIED or _is_neutral(value, option):
+            continue
+        if option.treatment is Treatment.REFUSED:
+            raise _refusal(option, value)
+        if len(notes) < _MAX_NOTES:
+            notes[path] = option.reason
+    return notes
+
+
+def _leaves(given: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
+    """Yield the paths of all values; the value of an option in the table stays whole."""
+    for name, value in given.items():
+        path = f"{above}{name}"
+        is_inner = isinstance(value, dict) and value and depth < _DEPTH
+        if is_inner and not any(path == option.path for option in _WHOLE):
+            yield from _leaves(value, f"{path}.", depth + 1)
+        else:
+            yield path, value
+
+
+_WHOLE: Final = tuple(each for each in OPTIONS if each.treatment is Treatment.REFUSED)
+
+
+def _option(path: str) -> Option:
+    for option in OPTIONS:
+        if path == option.path or path.startswith(option.path + "."):
+            return option
+    return _UNKNOWN
+
+
+def _is_neutral(value: Any, option: Option) -> bool:
+    return any(
+        value is each or (type(value) is type(each) and value == each) for each in option.neutral
+    )
+
+
+def _refusal(option: Option, value: Any) -> InvalidProgram:
+    path = f"options.{option.path}"
+    text = f"{path}: {option.reason}"
+    if option.reason.startswith("must"):
+        given = value if isinstance(value, str) else msgspec.json.encode(value).decode()
+        text += f", not {quoted(given)}"
+    return InvalidProgram(text, field=path)

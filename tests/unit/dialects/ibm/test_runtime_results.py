@@ -1,0 +1,40 @@
+"""Shots of a register, from the bits of all registers."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from qwicket.circuits.outcomes import MEMORY, Array, Outcome
+from qwicket.circuits.qubit import Register
+from qwicket.dialects.ibm.runtime.results import shots
+
+N_BITS, N_SHOTS = 37, 50
+
+
+def outcome() -> tuple[Outcome, np.ndarray]:
+    """Return random shots, and each of their bits: bit 0 is the lowest of the first byte."""
+    bits = np.random.default_rng(3).integers(0, 2, (N_SHOTS, N_BITS), np.uint8)
+    rows = np.packbits(bits, axis=1, bitorder="little")
+    memory = Array("uint8", rows.shape, rows.tobytes())
+    registers = (Register("c", N_BITS),)
+    return Outcome(
+        registers=registers,
+        arrays={MEMORY: memory},
+        engine="",
+        engine_version="",
+        seed=0,
+        seconds=0,
+    ), bits
+
+
+@pytest.mark.parametrize("start", [0, 1, 7, 8, 13, 16, 30])
+@pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 16, 37])
+def test_a_register_has_its_bits_the_last_of_all_being_the_lowest(start: int, size: int) -> None:
+    part, bits = outcome()
+    size = min(size, N_BITS - start)
+    found = shots(part, start, size)
+    assert found.shape == (N_SHOTS, (size + 7) // 8)
+    as_bits = np.unpackbits(found, axis=1)[:, ::-1]
+    assert (as_bits[:, :size] == bits[:, start : start + size]).all()
+    assert not as_bits[:, size:].any()
