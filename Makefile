@@ -11,7 +11,7 @@ UV := 0.9
 # At full length it keeps every core busy for minutes, and its jobs have to end in time.
 ALONE := tests/fault/test_database_outages.py
 
-.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench scale docs image clients-report pictures changelog release release-trial format clean
+.PHONY: demo test check coverage lint abuse abuse-long fault fault-long bench scale docs image clients-report plugin plugin-long pictures changelog release release-trial format clean
 
 demo: $(READY)  ## A server, and a Bell pair through it twice: own client, then qiskit-ionq
 	@VENDOR=$$($(BIN)/python tests/contract/environments.py ionq/qiskit_ionq_1_1) && \
@@ -60,6 +60,7 @@ fault-long: $(READY)  ## The same at full length, for an hour or so
 	QWICKET_FAULT=long $(BIN)/pytest -n auto --dist worksteal tests/fault $(ALONE:%=--ignore %)
 	QWICKET_FAULT=long $(BIN)/pytest $(ALONE)
 	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_openapi.py
+	QWICKET_FAULT=long $(BIN)/pytest tests/contract/test_vendors.py -k "addons or runtime_0_50"
 	$(BIN)/python -m benchmarks.fuzz_openqasm --seed 100000 --count 1000000
 
 bench: $(READY)  ## Figures, each beside its floor or its peers; kept in benchmarks/history
@@ -87,6 +88,13 @@ pictures: $(READY)  ## Pictures of the pages, into docs/pictures
 
 clients-report: $(READY)  ## Vendors' clients under faults, into docs/reports/clients.md
 	PYTHONPATH=tests $(BIN)/python tools/clients_report.py
+
+plugin: $(READY)  ## Tests of the pytest plugin, on this Python
+	$(BIN)/pytest -q tests/integration/test_test_bed_plugin.py
+
+plugin-long: $(READY)  ## The same on each Python and pytest that it supports; each event with each client
+	PYTHONPATH=tests $(BIN)/python tools/plugin_matrix.py
+	QWICKET_FAULT=long $(BIN)/pytest -q tests/contract/test_test_bed.py
 
 changelog: $(READY)  ## The section of the next release, from changelog.d
 	$(BIN)/towncrier build --draft

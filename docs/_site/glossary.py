@@ -32,6 +32,7 @@ TERMS = [
     Term("batch", "Several programs in one job, each with its own result.", "formats.md#batches"),
     Term("budget", "What the jobs of a project may use: jobs, shots, seconds or credits, in a period.", "howto/budgets.md"),
     Term("calibration", "Measured figures of a device at a time: lifetimes, gate errors, durations, readout errors.", "devices.md#a-calibration-in-a-file"),
+    Term("cassette", "A file with a vendor's answers, which a replay gives again.", "howto/cassettes.md"),
     Term("circuit", "A program after parsing: a flat list of operations that an engine runs.", "decisions/0006-flat-circuits.md"),
     Term("claim", "The change of a job from queued to running, together with a new lease.", "states.md"),
     Term("device", "Something that jobs can be submitted to: a simulator, a twin, or a lab's machine.", "devices.md"),

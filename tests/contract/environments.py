@@ -4,6 +4,7 @@
 interpreter. A requirements file whose first line is `# python: 3.8` asks for that version.
 What a `requirements-alone.txt` beside it names is installed without what it depends on.
 A line `# tests: native/qiskit_2_6` runs the tests of that suite in this environment too.
+A line `# form: long` leaves a suite to the long form.
 `light` makes the environment that a light installation of this project has, without the project.
 """
 
@@ -34,6 +35,11 @@ def suites() -> list[str]:
     return sorted(str(each.relative_to(CONTRACT)) for each in found)
 
 
+def is_long(suite: str) -> bool:
+    """Return whether a suite runs in the long form only."""
+    return "# form: long" in (CONTRACT / suite / "requirements.txt").read_text().splitlines()
+
+
 def folder_of_tests(suite: str) -> Path:
     """Return the folder of a suite's tests: its own, or another's that it shares."""
     return CONTRACT / (_shared(CONTRACT / suite / "requirements.txt") or suite)
@@ -55,14 +61,14 @@ def interpreter(suite: str) -> Path:
     installs = [["-r", str(requirements)]]
     if alone.exists():
         installs.append(["-r", str(alone), "--no-deps"])
-    return _made(suite.replace("/", "-"), wanted, version, installs)
+    return made(suite.replace("/", "-"), wanted, version, installs)
 
 
 def light() -> Path:
     """Return the interpreter of an environment with the dependencies of this project, no extras."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     dependencies: list[str] = project["dependencies"]
-    return _made("light", "\n".join(dependencies).encode(), "", [dependencies])
+    return made("light", "\n".join(dependencies).encode(), "", [dependencies])
 
 
 def install_project(python: Path, folder: Path) -> None:
@@ -71,7 +77,7 @@ def install_project(python: Path, folder: Path) -> None:
     subprocess.run([*_install(python), *target, str(ROOT)], check=True, timeout=_STEP_S)
 
 
-def _made(name: str, wanted: bytes, version: str, installs: list[list[str]]) -> Path:
+def made(name: str, wanted: bytes, version: str, installs: list[list[str]]) -> Path:
     """Return the interpreter of an environment, stored under a digest of its requirements."""
     digest = hashlib.sha256(wanted).hexdigest()[:12]
     folder = ROOT / ".vendor" / f"{name}-{digest}"
@@ -108,5 +114,5 @@ def _python(version: str) -> str:
 
 
 if __name__ == "__main__":
-    made = light() if sys.argv[1] == "light" else interpreter(sys.argv[1])
-    sys.stdout.write(f"{made}\n")
+    python = light() if sys.argv[1] == "light" else interpreter(sys.argv[1])
+    sys.stdout.write(f"{python}\n")

@@ -14,8 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from contract.environments import ROOT, folder_of_tests, interpreter, suites
+from contract.environments import ROOT, folder_of_tests, interpreter, is_long, suites
 from support import leftovers
+from support.scale import IS_LONG
 from support.server import LiveServer
 
 
@@ -66,7 +67,7 @@ def key_pairs(server: LiveServer) -> dict[str, str]:
 
 @pytest.mark.vendor
 @pytest.mark.timeout(1200)
-@pytest.mark.parametrize("suite", suites())
+@pytest.mark.parametrize("suite", [each for each in suites() if IS_LONG or not is_long(each)])
 def test_the_vendors_client_cannot_tell(suite: str, server: LiveServer, tmp_path: Path) -> None:
     env = {
         **leftovers.marks(),

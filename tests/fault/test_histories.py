@@ -48,8 +48,8 @@ FAULTS = {
     "an attempt that is not counted": ("job_release", "attempts + :blamed", "attempts"),
     "an intent that is overwritten": (
         "forward_intend",
-        "do nothing",
-        "do update set marker = excluded.marker",
+        "absent = 0",
+        "marker = excluded.marker",
     ),
     "a key that is forgotten at once": (
         "idempotency_get",

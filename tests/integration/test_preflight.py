@@ -126,6 +126,19 @@ BROKEN = {
     "tls-pair": Broken(lambda: tls(CHAIN, "two/key.pem"), "the key in two/key.pem does not match"),
     "tls-text": Broken(lambda: tls("text.pem", KEY), "text.pem must be a certificate chain"),
     "tls-locked": Broken(lambda: tls(CHAIN, "l.pem"), "l.pem its private key without a password"),
+    "listen": Broken(lambda: env(LISTEN="port=0,dialect=ion"), "Did you mean 'ionq'"),
+    "listen-host": Broken(
+        lambda: env(LISTEN="port=0,dialect=ionq,host=203.0.113.7"),
+        "--listen: 203.0.113.7 is not an address of this machine",
+    ),
+    "listen-tls": Broken(
+        lambda: env(LISTEN="port=0,dialect=ionq,tls_cert=no.pem,tls_key=no.pem"),
+        "--listen: no.pem cannot be read: No such file",
+    ),
+    "listen-device": Broken(
+        lambda: env(LISTEN="port=0,dialect=ionq,device=lab"),
+        "--device-dir has no device 'lab' with pass_through = true",
+    ),
     "tls-alone": Broken(lambda: env(TLS_CERT=CHAIN), "--tls-key"),
 }
 

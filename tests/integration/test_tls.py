@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from qwicket.server import Settings, tls
+from qwicket.server import tls
 from support import raw
 from support.certificates import Certificate, certificate
 from support.programs import BELL
@@ -159,7 +159,7 @@ def test_neither_old_versions_nor_renegotiation_are_spoken(
         old.minimum_version = old.maximum_version = ssl.TLSVersion.TLSv1_1
     with raw.connect(live.url) as plain, pytest.raises((ssl.SSLError, ConnectionError)):
         old.wrap_socket(plain)
-    context = tls.context(Settings(tls_cert=files.chain, tls_key=files.key))
+    context = tls.context(files.chain, files.key)
     assert context is not None
     assert context.options & ssl.OP_NO_RENEGOTIATION
 

@@ -23,7 +23,8 @@ def assert_known(words: list[str]) -> None:
         assert found is not None, words
         command = found
     known = {flag for option in command.params for flag in option.opts}
-    assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known
+    own = words[: words.index("--")] if "--" in words else words  # another command follows
+    assert {word.partition("=")[0] for word in own if word.startswith("--")} <= known
 
 
 @functools.cache

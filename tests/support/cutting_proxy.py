@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 _RESET = struct.pack("ii", 1, 0)
 _LIMIT_S = 90.0
+_TIMEOUT = b"HTTP/1.1 504 Gateway Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
 
 Way = Literal["request", "answer"]
@@ -117,13 +118,13 @@ class CuttingProxy:
 
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
         """Hand one request on, and its answer back; return whether nothing was cut."""
-        request = _message(client)
+        request = message(client)
         cut = self._cut(request)
         if cut and cut.way == "request":
             server.sendall(request[: cut.of(len(request))])
             return False
         server.sendall(request)
-        answer = _message(server)
+        answer = message(server)
         if cut:
             self.answers.append(answer)
             client.sendall(answer[: cut.of(len(answer))])
@@ -146,7 +147,22 @@ class CuttingProxy:
         return cut
 
 
-def _message(connection: socket.socket) -> bytes:
+class TimingOutProxy(CuttingProxy):
+    """Answers 504 where it cuts a request, as a proxy does that waits no longer for its server."""
+
+    def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
+        goes_on = super()._exchange(client, server)
+        if not goes_on:
+            server.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+            server.close()
+            client.sendall(_TIMEOUT)
+            client.shutdown(socket.SHUT_WR)
+            with suppress(OSError):
+                client.recv(1)  # until the client has read it
+        return goes_on
+
+
+def message(connection: socket.socket) -> bytes:
     """Read one HTTP message that says how long its body is."""
     text = b""
     while b"\r\n\r\n" not in text:

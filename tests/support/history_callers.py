@@ -126,7 +126,7 @@ class Caller:
             known.groups.append(answer.id)
         elif call.name == "leases.claim":
             known.leases += [each.lease for each in answer.taken]
-        elif call.name == "leases.claim_unattended" and answer is not None:
+        elif call.name == "forwards.claim_unattended" and answer is not None:
             known.leases.append(answer.lease)
 
     def _new(self, now: int, **changes: Any) -> Any:
@@ -183,7 +183,7 @@ class Caller:
         return Call("leases.claim", (self._device(), self._rng.choice(RUNNERS), now, maximum))
 
     def claim_unattended(self, now: int) -> Call:
-        return Call("leases.claim_unattended", (self._device(), self._rng.choice(RUNNERS)))
+        return Call("forwards.claim_unattended", (self._device(), self._rng.choice(RUNNERS)))
 
     def finish(self, now: int) -> Call | None:
         body = Encoded(self._rng.randbytes(4), b"sha")
@@ -199,14 +199,10 @@ class Caller:
         return self._under_lease("leases.cancel_stopped", now)
 
     def intend(self, now: int) -> Call | None:
-        return self._under_lease(
-            "leases.record_forward_intent", f"mark{self._rng.randrange(100)}", now
-        )
+        return self._under_lease("forwards.record_intent", f"mark{self._rng.randrange(100)}", now)
 
     def sent(self, now: int) -> Call | None:
-        return self._under_lease(
-            "leases.record_forwarded", f"theirs{self._rng.randrange(100)}", now
-        )
+        return self._under_lease("forwards.record_sent", f"theirs{self._rng.randrange(100)}", now)
 
     def void_runner(self, now: int) -> Call:
         return Call("leases.void_runner", (self._rng.choice(RUNNERS), now))

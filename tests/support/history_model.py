@@ -342,7 +342,7 @@ class Model:
         shown = (lease.runner, given.state, given.attempts, given.forward)
         expect(shown, (runner, job.state, job.attempts, job.forward), f"the claim of {lease.job}")
 
-    def leases_claim_unattended(self, answer: Any, device: str, runner: str) -> None:
+    def forwards_claim_unattended(self, answer: Any, device: str, runner: str) -> None:
         left = [
             job
             for job in self.jobs.values()
@@ -399,21 +399,25 @@ class Model:
         self._end(job, _S.CANCELLED, now)
         return self._same(answer, lease.job)
 
-    def leases_record_forward_intent(
-        self, answer: Any, lease: Lease, marker: str, now: int
-    ) -> None:
+    def forwards_record_intent(self, answer: Any, lease: Lease, marker: str, now: int) -> None:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)
         job.forward = job.forward or Forward(marker, None)
         return expect(answer, job.forward, f"the intent of {lease.job}")
 
-    def leases_record_forwarded(
-        self, answer: Any, lease: Lease, vendor_job_id: str, now: int
-    ) -> None:
+    def forwards_record_sent(self, answer: Any, lease: Lease, vendor_job_id: str, now: int) -> None:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)
+        if any(
+            each is not job
+            and each.new.device == job.new.device
+            and each.forward is not None
+            and each.forward.vendor_job_id == vendor_job_id
+            for each in self.jobs.values()
+        ):
+            return _refused(answer, Conflict)
         if job.forward is not None:
             job.forward = job.forward._replace(vendor_job_id=vendor_job_id)
         if job.state is _S.UNCERTAIN:

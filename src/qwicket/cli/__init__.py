@@ -60,6 +60,8 @@ __all__ = ["main"]
             "agent": "agent",
             "env": "env",
             "snippet": "snippet",
+            # By name, because only tests load the test bed: nothing here may import it.
+            "cassette": "qwicket.testing.cassettes.commands",
             "completion": "completion",
         },
     },
@@ -69,6 +71,7 @@ __all__ = ["main"]
             *("reserve", "reservations", "unreserve"),
             *("invite", "invitations", "uninvite"),
             *("provider", "device", "audit", "backup", "restore", "bench", "demo"),
+            "cassette",
         }
     ),
     context_settings={"max_content_width": 100, "help_option_names": ["-h", "--help"]},

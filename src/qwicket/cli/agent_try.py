@@ -145,7 +145,9 @@ def _read(
         )
     if device.family == "qubit" and spec.gates:
         gates = (*spec.gates, *spec.native_gates)
-        answer = programs.compile_to_basis_in_worker(checked.circuits, gates, device.name, limits)
+        answer = programs.compile_to_basis_in_worker(
+            *(checked.circuits, gates, device.name, "", limits)
+        )
         if isinstance(answer, programs.Refusal):
             raise answer.error()
         checked = answer

@@ -58,8 +58,8 @@ class Commands(click.Group):
     """Group whose commands are imported at their first use.
 
     Args:
-        modules: Headings of the help, and under each the names of its commands with the module of
-            `qwicket.cli` that defines them.
+        modules: Headings of the help, and under each the names of its commands with the module that
+            defines them: one of `qwicket.cli`, or with its whole name.
         needs_server: Names of the commands that need the extra `server`. Without it their help and
             completion work; a call raises `NotInstalled`.
     """
@@ -91,7 +91,8 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         if cmd_name not in self._modules:
             return None
-        module = importlib.import_module(f"qwicket.cli.{self._modules[cmd_name]}")
+        name = self._modules[cmd_name]
+        module = importlib.import_module(name if "." in name else f"qwicket.cli.{name}")
         command: click.Command = getattr(module, cmd_name)
         if cmd_name in self._needs_server:
             from qwicket.extras import missing

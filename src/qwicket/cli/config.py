@@ -15,6 +15,8 @@ LIMITS: Final = "qwicket.limits"
 """Key in the context's `meta` of the file's limits, in the format of `--limit`."""
 _TABLES: Final = frozenset({"oidc_groups"})
 """Settings that are tables in the file, and JSON elsewhere."""
+_LISTS: Final = frozenset({"listen"})
+"""Settings that are lists of tables in the file, and repeatable elsewhere."""
 _WRONG: Final = "qwicket.wrong_settings"
 FILE: Final = "qwicket.settings_file"
 """Key in the context's `meta` of the file's path, if it was read."""
@@ -35,13 +37,13 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
     context.meta[FILE] = path.resolve()
     commands = dict(_commands(context))
     known = set().union(*(_names(each) for each in commands.values()))
-    texts = {}
+    texts: dict[str, Any] = {}
     for key, item in settings.items():
         try:
             if key == "limits":
                 context.meta[LIMITS] = _limits(path, item)
             elif key in known:
-                texts[key] = _text(path, key, item)
+                texts[key] = _list(path, key, item) if key in _LISTS else _text(path, key, item)
         except click.UsageError as error:
             wrong.append(error.message)
     if unknown := sorted({*settings} - {*known, "limits"}):
@@ -88,6 +90,12 @@ def _limits(path: Path, table: Any) -> list[str]:
     return [f"{name}={_text(path, f'limits.{name}', item)}" for name, item in table.items()]
 
 
+def _list(path: Path, key: str, item: Any) -> list[dict[str, Any]]:
+    if not isinstance(item, list) or not all(isinstance(each, dict) for each in item):
+        raise click.UsageError(f"{path}: {key} must be a list of tables, [[{key}]].")
+    return item
+
+
 def _text(path: Path, key: str, item: Any) -> str:
     """Return a value as text, so that the option validates it like an argument."""
     if isinstance(item, dict) and key in _TABLES:
@@ -114,4 +122,4 @@ def _commands(
 def _names(command: click.Command) -> set[str]:
     """Return the names of a command's settings: its options with an environment variable."""
     options = [option for option in command.params if isinstance(option, click.Option)]
-    return {each.name for each in options if each.name and each.envvar and not each.multiple}
+    return {each.name for each in options if each.name and each.envvar and each.name != "limits"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,11 +11,13 @@ import click
 from qwicket.cli import completers, options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of, size_text
+from qwicket.extras import require
 from qwicket.schema import admin as schema
 from qwicket.schema import reservations as windows
 
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
+    from qwicket.devices.remotes import RemoteKind
 
 
 @click.group(cls=Section)
@@ -134,6 +137,151 @@ def add_maintenance(
     made = admin.post("maintenance", body=body, of=windows.ReservationList)
     for each in made.reservations:
         click.echo(f"{each.id}  {minute_of(each.begin or '')} to {minute_of(each.until or '')}")
+
+
+@device.command("probe", short_help="Show the devices of another cloud.")
+@click.argument("name", required=False)
+@click.option(
+    "--kind",
+    type=options.Choice(["qwicket", "ionq", "ibm_qx", "qbraid", "qlued", "xanadu"]),
+    default="qwicket",
+    show_default=True,
+    help="API of the other cloud.",
+)
+@click.option("--url", required=True, metavar="URL", help="Its address, as in a device file.")
+@click.option("--key-file", default="", metavar="FILE", help="File with the key; mode 0600.")
+@click.option("--key-env", default="", metavar="NAME", help="Environment variable with the key.")
+@click.option("--as", "own_name", default="", metavar="NAME", help="Name of the device here.")
+@click.option(
+    "--write",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the device file here; by default it is printed.",
+)
+def probe(
+    name: str | None,
+    kind: RemoteKind,
+    url: str,
+    key_file: str,
+    key_env: str,
+    own_name: str,
+    path: Path | None,
+) -> None:
+    """Show the devices of another cloud, or the device file of its device NAME."""
+    require("qwicket device probe", "server")
+    from qwicket.devices.remotes import NoKey, Remote
+    from qwicket.drivers.remote.clouds import CloudError
+    from qwicket.drivers.remote.probe import device_file, offers
+    from qwicket.model.suggestions import closest
+
+    try:
+        remote = Remote(kind=kind, url=url, device=name or "", key_file=key_file, key_env=key_env)
+        found = {each.name: each for each in offers(remote, remote.key())}
+    except (NoKey, CloudError, ValueError) as error:
+        raise click.ClickException(f"{error}.") from None
+    if name is None:
+        rows = [
+            Row(each._asdict(), (each.name, each.family, str(each.qubits), each.status))
+            for each in found.values()
+        ]
+        print_rows(rows, ("name", "family", "qubits", "status"), as_json=False)
+        return
+    if name not in found:
+        raise click.ClickException(f"{url} has no device {name}.{closest(name, found)}")
+    _write(device_file(found[name], remote, own_name), path)
+
+
+_SNAPSHOT = click.Path(path_type=Path)
+
+
+@device.command("import", short_help="Make a device file of a vendor's snapshot.")
+@click.option(
+    "--ibm-properties",
+    type=_SNAPSHOT,
+    metavar="PATH",
+    help="IBM's properties of a backend, or a folder with props_*.json and conf_*.json.",
+)
+@click.option(
+    "--ibm-configuration",
+    type=_SNAPSHOT,
+    metavar="FILE",
+    help="IBM's configuration of the same backend, which has its pairs.",
+)
+@click.option("--ionq", type=_SNAPSHOT, metavar="FILE", help="IonQ's characterization.")
+@click.option("--braket", type=_SNAPSHOT, metavar="FILE", help="Amazon Braket's device properties.")
+@click.option("--qbraid", type=_SNAPSHOT, metavar="FILE", help="qBraid's calibration.")
+@click.option(
+    "--as",
+    "own_name",
+    default="",
+    metavar="NAME",
+    help="Name of the device here; by default `twin_` and its name there.",
+)
+@click.option(
+    "--write",
+    "path",
+    type=click.Path(dir_okay=False, path_type=Path),
+    metavar="FILE",
+    help="Write the device file here; by default it is printed.",
+)
+def import_device(
+    ibm_properties: Path | None,
+    ibm_configuration: Path | None,
+    ionq: Path | None,
+    braket: Path | None,
+    qbraid: Path | None,
+    own_name: str,
+    path: Path | None,
+) -> None:
+    """Make the device file of a twin from a vendor's public snapshot.
+
+    The file is for `qwicket serve --device-dir`. Nothing is sent anywhere.
+    """
+    from qwicket.devices.figures import Unreadable
+    from qwicket.devices.vendor_files import device_of_vendor_file, snapshot_files
+    from qwicket.devices.writing import text_of
+    from qwicket.model.devices import check_device_name
+    from qwicket.model.errors import InvalidRequest
+
+    given = {
+        "--ibm-properties": ibm_properties,
+        "--ionq": ionq,
+        "--braket": braket,
+        "--qbraid": qbraid,
+    }
+    snapshots = {option: each for option, each in given.items() if each is not None}
+    if len(snapshots) != 1:
+        raise click.UsageError(f"Give one of {', '.join(given)}; {len(snapshots)} were given.")
+    ((option, snapshot),) = snapshots.items()
+    if ibm_configuration is not None and ibm_properties is None:
+        raise click.UsageError("--ibm-configuration: give --ibm-properties as well.")
+    try:
+        if own_name:
+            check_device_name(own_name)
+        files = snapshot_files(snapshot)
+        if ibm_configuration is not None:
+            files = [files[0], ibm_configuration]
+        found = device_of_vendor_file(own_name, *(each.read_bytes() for each in files))
+    except OSError as error:
+        raise click.ClickException(f"{option}: {error.filename}: {error.strerror}.") from None
+    except (Unreadable, InvalidRequest) as error:
+        name = "--as" if isinstance(error, InvalidRequest) else f"{option}: {snapshot}"
+        raise click.ClickException(f"{name}: {error}") from None
+    _write(text_of(found), path)
+
+
+def _write(text: str, path: Path | None) -> None:
+    """Write a device file, or print it; no file is replaced."""
+    if path is None:
+        click.echo(text, nl=False)
+        return
+    try:
+        with path.open("x") as file:
+            file.write(text)
+    except OSError as error:
+        raise click.ClickException(f"--write: {path}: {error.strerror}.") from None
+    click.echo(f"{path} is written. Check it; then start `qwicket serve --device-dir` with it.")
 
 
 def _served(of: schema.AdminDeviceBody) -> str:

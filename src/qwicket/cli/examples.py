@@ -73,6 +73,14 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "device off": ('qwicket device off simulator --reason "new fridge" --until 2h',),
     "device drain": ('qwicket device drain simulator --reason "moves on Friday"',),
     "device message": ('qwicket device message simulator "Talk on Friday at 10"',),
+    "device probe": (
+        "qwicket device probe --url http://lab:8000 --key-env KEY",
+        "qwicket device probe --url http://lab:8000 --key-env KEY simulator",
+    ),
+    "device import": (
+        "qwicket device import --ibm-properties props_lima.json --write lima.toml",
+        "qwicket device import --braket garnet.json --as garnet --write garnet.toml",
+    ),
     "device maintenance": (
         "qwicket device maintenance simulator --from 2h --to 3h --reason disks",
         "qwicket device maintenance simulator --to 1h --reason calibration --weeks 52",
@@ -116,6 +124,10 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "job release": ("qwicket job release 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "job priority": ("qwicket job priority 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --to 10",),
     "job requeue": ("qwicket job requeue 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
+    "job resolve": (
+        "qwicket job resolve 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --sent-as 7f3a91",
+        "qwicket job resolve 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --not-sent",
+    ),
     "job delete": ("qwicket job delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
     "archive": ("qwicket archive 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f job.zip",),
@@ -145,6 +157,18 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "agent push-calibration": ("qwicket agent push-calibration --device fridge7 calibration.json",),
     "env": ("qwicket env qiskit-ibm-runtime",),
     "snippet": ("qwicket snippet", "qwicket snippet qiskit-ionq | python"),
+    "cassette record": (
+        "qwicket cassette record bell.json --target /ionq=https://api.ionq.co",
+        "qwicket cassette record b.json --target /x=URL --client xcc -- python b.py",
+    ),
+    "cassette replay": (
+        "qwicket cassette replay bell.json --client qiskit-ionq -- python bell.py",
+        "qwicket cassette replay bell.json --lenient --port 8000",
+    ),
+    "cassette check": (
+        "qwicket cassette check bell.json",
+        "qwicket cassette check bell.json --name aria=simulator --ignore '*/cost'",
+    ),
     "completion": ("qwicket completion bash >> ~/.bashrc",),
 }
 

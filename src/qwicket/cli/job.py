@@ -13,10 +13,12 @@ from qwicket.cli.commands import Section
 from qwicket.cli.job_filters import is_admin, job_filters, of_everybody
 from qwicket.cli.job_view import job_fields
 from qwicket.cli.listing import json_flag, json_line, print_fields
+from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from qwicket.cli.administration import Administration
     from qwicket.cli.options import Connect
     from qwicket.clients.native import Client, Job
     from qwicket.clients.native.client import Filters, JobAction
@@ -185,6 +187,22 @@ def requeue(selection: _Selection) -> None:
     Only administrators can do this.
     """
     _change(selection._replace(everybody=True), "requeue")
+
+
+@job.command(short_help="Say whether another cloud has a job.")
+@click.argument("job_id", metavar="ID")
+@click.option("--sent-as", metavar="THEIRS", help="Id of the job at the other cloud.")
+@click.option("--not-sent", is_flag=True, help="It is not there, and is sent again.")
+@options.administration
+def resolve(job_id: str, sent_as: str | None, not_sent: bool, admin: Administration) -> None:
+    """Say whether another cloud has the job ID, of which it is unknown.
+
+    The events of the job say where to look, and for what. Only administrators can do this.
+    """
+    if (sent_as is None) != not_sent:
+        raise click.UsageError("Give --sent-as or --not-sent, one of them.")
+    body = schema.ResolveJobBody(sent_as=sent_as)
+    admin.change("POST", "jobs", job_id, "resolve", body=body)
 
 
 @job.command(short_help="Delete a job that has ended.")

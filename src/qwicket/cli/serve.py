@@ -23,10 +23,11 @@ from qwicket.folders import default_data_dir
 from qwicket.model.suggestions import closest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from qwicket.model.limits import Limits
     from qwicket.server import Settings
+    from qwicket.server.settings import OwnAddress
 
 
 def _networks(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
@@ -43,14 +44,70 @@ def _networks(_context: click.Context, _option: click.Parameter, text: str | Non
 def _address(_context: click.Context, _option: click.Parameter, url: str | None) -> str | None:
     if not url:
         return None
-    try:
-        parts = urlsplit(url)
-        is_address = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
-    except ValueError:
-        is_address = False
-    if not is_address or parts.username is not None or parts.query or parts.fragment:
+    if not _is_address(url):
         raise click.BadParameter(f"{url!r} is not an address such as https://lab.example.org.")
     return url
+
+
+def _is_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        is_server = parts.scheme in {"http", "https"} and parts.hostname and parts.port != 0
+    except ValueError:
+        return False
+    return bool(is_server) and parts.username is None and not parts.query and not parts.fragment
+
+
+class _OwnAddress(click.ParamType["OwnAddress | None"]):
+    """Address of one dialect: `port=8443,dialect=xanadu`, or a table of the settings file."""
+
+    name = "port=N,dialect=NAME"
+
+    def convert(
+        self, value: Any, _param: click.Parameter | None, _context: click.Context | None
+    ) -> OwnAddress | None:
+        if missing("server"):
+            return None
+        import msgspec
+
+        from qwicket.dialects import REGISTRATIONS
+        from qwicket.server.settings import OwnAddress
+
+        if isinstance(value, OwnAddress):
+            return value
+        table = value
+        if isinstance(value, str):
+            table = {name: text for name, _, text in _assignments(value)}
+        try:
+            made = msgspec.convert(
+                table,
+                OwnAddress,
+                strict=not isinstance(value, str),
+                dec_hook=lambda kind, text: kind(text),  # paths
+            )
+        except msgspec.ValidationError as error:
+            self.fail(f"{_shown(value)}: {str(error).replace(' - at `$.', ' at `')}.")
+        names = [each.name for each in REGISTRATIONS]
+        if made.dialect not in names:
+            near = closest(made.dialect, names)
+            known = near or f" There are {', '.join(names)}."
+            self.fail(f"{_shown(value)}: there is no dialect {made.dialect[:100]!r}.{known}")
+        if (made.tls_cert is None) != (made.tls_key is None):
+            self.fail(f"{_shown(value)}: tls_cert and tls_key come together.")
+        if made.public_url is not None and not _is_address(made.public_url):
+            self.fail(
+                f"{_shown(value)}: public_url is {made.public_url!r}, not an address such as"
+                " https://lab.example.org."
+            )
+        return made
+
+
+def _assignments(text: str) -> Iterator[tuple[str, str, str]]:
+    return (each.strip().partition("=") for each in text.split(","))
+
+
+def _shown(value: Any) -> str:
+    return str(value)[:100]
 
 
 def _compute(_context: click.Context, _option: click.Parameter, text: str) -> str:
@@ -135,8 +192,22 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     metavar="PORT",
     help="Port to listen on; 0 takes a free one.",
 )
+@setting(
+    "--listen",
+    type=_OwnAddress(),
+    multiple=True,
+    metavar="port=N,dialect=NAME",
+    help="Listen at a further port for one dialect alone, which is at the root there; also host=,"
+    " tls_cert=, tls_key=, public_url=, device=. Repeatable; in qwicket.toml a list of tables.",
+)
 @options.data_dir
 @options.database_url
+@setting(
+    "--device-dir",
+    type=click.Path(file_okay=False, path_type=Path),
+    metavar="DIR",
+    help="Folder of device files, *.toml: devices at other clouds, and further simulated ones.",
+)
 @setting(
     "--workers",
     type=click.IntRange(0, 1024),

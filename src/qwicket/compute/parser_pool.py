@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
     from qwicket.programs import Entangler, Layout
 
-_PROCESSES: Final = 2
+PARSERS: Final = 2
 _SHORT_BYTES: Final = 64 << 10
 """Programs up to this size are parsed in about 0.1 s, Blackbird being the slowest format."""
 _BAR_S: Final = 60.0
@@ -71,17 +71,24 @@ class ParserPool:
     Args:
         limits: Bounds on parsing and programs.
         clock: Monotonic clock; returns seconds.
+        processes: Number of processes beside the additional one.
     """
 
-    def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        limits: Limits,
+        clock: Callable[[], float] = time.monotonic,
+        *,
+        processes: int = PARSERS,
+    ) -> None:
         self._limits = limits
         self._clock = clock
-        self._slots = FairSlots(_PROCESSES)
+        self._slots = FairSlots(processes)
         self._short_slots = FairSlots(1)
         self._barred_until: dict[str, float] = {}
         self.refusals = 0
         self.overruns = 0
-        self._pool = self._open(_PROCESSES, _WARM_UP)
+        self._pool = self._open(processes, _WARM_UP)
         self._short_pool = self._open(1, _WARM_UP)
         self._knows_qpy = False
         self._closing: list[asyncio.Task[None]] = []
@@ -144,14 +151,21 @@ class ParserPool:
         return cast("Refusal | None", await self._do(call, account))
 
     async def compile_to_basis(
-        self, circuits: bytes, gates: Sequence[str], device: str, *, account: str
+        self, circuits: bytes, gates: Sequence[str], device: str, language: str, *, account: str
     ) -> Checked | Refusal:
-        """Compile an account's packed circuits to the gates of a lab's device.
+        """Compile an account's packed circuits to the gates of a device elsewhere.
+
+        Args:
+            circuits: The packed circuits.
+            gates: Names of its gates; none takes any.
+            device: Its name, for refusals.
+            language: Language in which it will get them, which they must fit; empty for any.
+            account: The account.
 
         Raises:
             QwicketError: As for `read`.
         """
-        arguments = (circuits, tuple(gates), device, self._limits)
+        arguments = (circuits, tuple(gates), device, language, self._limits)
         call = _Call(_COMPILE_TO_BASIS, arguments, len(circuits))
         return cast("Checked | Refusal", await self._do(call, account))
 

@@ -19,7 +19,14 @@ if TYPE_CHECKING:
 
     ShownBy = Callable[[Family, Sequence[str]], tuple[str, ...]]
 
-__all__ = ["DeviceFile", "built_in", "calibrations", "load", "noise_models", "parked"]
+__all__ = [
+    "DeviceFile",
+    "built_in",
+    "calibrations",
+    "load",
+    "noise_models",
+    "parked",
+]
 
 
 class DeviceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

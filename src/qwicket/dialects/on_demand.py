@@ -45,9 +45,9 @@ class DialectOnDemand:
         """Return its routes in the order in which they are tried."""
         return self._make().routes
 
-    def has_route(self, method: str, path: str) -> bool:
-        """Return whether a route serves this method at this path below the dialect's address."""
-        return self._make().has_route(method, path)
+    def route(self, method: str, path: str) -> Route | None:
+        """Return the route that serves this method at this path below the dialect's address."""
+        return self._make().route(method, path)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         made = self._dialect

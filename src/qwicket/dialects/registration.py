@@ -9,7 +9,7 @@ from qwicket.dialects.descriptions import Description
 from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     import msgspec
 
@@ -24,11 +24,13 @@ class DialectSettings:
         public_url: The server's public address, if it differs from its sockets'.
         access_token_s: Life of an access token for clients that renew it.
         ibm_access_token_s: Life of an access token for clients that do not.
+        in_force: Returns all settings of the server by name, without secrets, for administrators.
     """
 
     public_url: str = ""
     access_token_s: float = ACCESS_TOKEN_S
     ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
+    in_force: Callable[[], Sequence[tuple[str, str]]] = tuple
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class Registration(Description):
             and `…/docs` for its page.
         limits: Limits of this dialect alone; their names are in no other group.
         supports_websocket: Whether it has websockets.
+        root: Address that is the root where the dialect has an address of its own.
     """
 
     name: str
@@ -55,3 +58,8 @@ class Registration(Description):
     described_at: tuple[str, ...] = ()
     limits: type[msgspec.Struct] | None = None
     supports_websocket: bool = False
+    root: str = ""
+
+    def at_own_address(self) -> dict[str, str]:
+        """Return the usual address of each application by that at an address of its own."""
+        return {each.removeprefix(self.root): each for each in (*self.aliases, *self.mounts)}

@@ -18,14 +18,21 @@ B = TypeVar("B")
 
 REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
+DIALECT_ADDRESS: Final = "qwicket.dialect_address"
+PASSING: Final = "qwicket.passing"
 STREAM_BODY: Final = "qwicket.stream_body"
 BOUND_BODY: Final = "qwicket.bound_body"
 UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 REFUSAL: Final = "qwicket.refusal"
 RESERVATION: Final = "qwicket.reservation"
+DELIVERED: Final = "qwicket.delivered"
 """Keys of the ASGI scope that server/router.py sets: the request's id; the server's address in
 responses; functions that bound the body by another limit, stream it, or count it in the memory for
 requests before sign-in; the error of a request that is refused; the memory of a large response.
+The dialect's address is without its path; it differs where a dialect has an address of its own. The
+`PassingOn` of that address passes its requests on, if they are not for this server.
+server/connection.py sets the last: a function that returns whether the client has the response, to
+be called when it has been sent and then awaited.
 """
 _MAX_KEY_CHARS: Final = 255
 
@@ -60,8 +67,9 @@ class Request(starlette.requests.Request, Generic[B]):
     @property
     def dialect_url(self) -> str:
         """Return the address of the request's dialect."""
+        address: str = self.scope[DIALECT_ADDRESS]
         root: str = self.scope["root_path"]
-        return self.server_url + root
+        return address + root
 
     @property
     def idempotency_key(self) -> str | None:

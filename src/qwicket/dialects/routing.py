@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.requests import REFUSAL, REQUEST_ID, Request
+from qwicket.dialects.requests import PASSING, REFUSAL, REQUEST_ID, Request
 from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.dialects.validation import SMALL_BODY_BYTES, clipped
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Send
     from starlette.types import Scope as ASGIScope
 
+    from qwicket.dialects.passing import Passes, PassingOn
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 
@@ -136,6 +137,8 @@ class Route:
         is_listed: Whether documentation shows it.
         on_error: Returns the response to an error where clients of this route need another one than
             the dialect's, else None.
+        passes: What ids it has where requests are passed on to a device's own server; None means
+            that this one is not.
     """
 
     method: str
@@ -149,6 +152,7 @@ class Route:
     media_type: str | None = None
     is_listed: bool = True
     on_error: Callable[[QwicketError, Request[Any]], Response | None] | None = None
+    passes: Passes | None = None
 
     @property
     def name(self) -> str:
@@ -263,9 +267,9 @@ class Dialect:
             return ChunkedResponse.of(response)
         return response
 
-    def has_route(self, method: str, path: str) -> bool:
-        """Return whether a route serves this method at this path below the dialect's address."""
-        return method in self._find(self._canonical_path(path))[0]
+    def route(self, method: str, path: str) -> Route | None:
+        """Return the route that serves this method at this path below the dialect's address."""
+        return self._find(self._canonical_path(path))[0].get(method)
 
     def _canonical_path(self, path: str) -> str:
         if self._collapse_slashes:
@@ -320,6 +324,9 @@ async def _response(handlers: Handlers, route: Route, request: Request[Any]) -> 
 async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
     """Sign in, check the scope, decode the body, and only then call the handler."""
     body, access = route.body, route.access
+    passing = request.scope.get(PASSING)
+    if passing is not None and passing.concerns(route):
+        return await _passed_on(passing, handlers, route, request)
     if isinstance(access, Open):
         if body is not None:
             request.payload = await _payload(body, await request.unsigned_body(), handlers)
@@ -334,6 +341,16 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
         content = await request.bounded_body(body.limit)
         request.payload = await _payload(body, content, handlers)
     return await route.handler(handlers, actor, request)
+
+
+async def _passed_on(
+    passing: PassingOn, handlers: Handlers, route: Route, request: Request[Any]
+) -> Response:
+    """Sign in, check the scope, and pass a request on; without a token nothing is passed on."""
+    actor = await handlers.sign_in(request)
+    actor.require(route.access if isinstance(route.access, Scope) else Scope.DEVICES_READ)
+    request.reservation.actor = actor
+    return await passing.respond(actor, route, request)
 
 
 async def _payload(body: Body[B], content: bytes, handlers: Handlers) -> B:

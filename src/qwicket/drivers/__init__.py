@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import RunResult
     from qwicket.model.jobs import Assignment, Forward
+    from qwicket.store import Handout
 
 __all__ = [
     "Driver",
@@ -19,6 +20,7 @@ __all__ = [
     "ProcessDied",
     "RetrySeparately",
     "StoppedRemotely",
+    "Unresolved",
 ]
 
 
@@ -42,21 +44,42 @@ class StoppedRemotely(Exception):
     """The other cloud has stopped the job, or never started it."""
 
 
+class Unresolved(Exception):
+    """The other cloud does not say whether it has the job; the text says what a person can do."""
+
+
 class ForwardLog(Protocol):
     """Durable progress of forwarding a job to another cloud.
 
     The driver calls `record_intent` before it calls the vendor, and `record_sent` when the vendor's
     id is known. After a crash in between, the job is found by its marker, so that it is never sent
-    twice.
+    twice. It calls `withdraw` if it is certain that nothing was sent. The calls are repeated while
+    the database does not respond, and raise `StaleLease` if another runner has the job.
     """
 
     @property
     def cancel_asked(self) -> asyncio.Event:
         """Set when the user cancels the job, which continues until its vendor reports its end."""
 
+    async def handout(self) -> Handout:
+        """Return the job's program."""
+
     async def record_intent(self, marker: str) -> Forward: ...
 
-    async def record_sent(self, vendor_job_id: str) -> None: ...
+    async def record_sent(self, vendor_job_id: str) -> None:
+        """Record the job's id at its vendor.
+
+        Raises:
+            Conflict: Another job of the device has this id.
+        """
+
+    async def record_response(self, response: bytes) -> None:
+        """Record what the device's own server said to a request that was passed on."""
+
+    async def withdraw(self) -> None: ...
+
+    async def is_held(self) -> bool:
+        """Return whether this run still has the job."""
 
 
 class Driver(Protocol):
@@ -87,4 +110,5 @@ class Driver(Protocol):
             ExpressOverrun: The job exceeded the bounds of an express slot, but not its own.
             RetrySeparately: One job of a batch failed in a way that ended all of it.
             StoppedRemotely: The vendor has cancelled the forwarded job.
+            Unresolved: A person must say whether the vendor has the job.
         """

@@ -22,7 +22,16 @@ from qwicket.engines.estimates import Estimate
 from qwicket.engines.failures import CannotRun
 from qwicket.model.failures import Failure
 
-__all__ = ["Estimate", "estimate", "installed", "run", "run_jobs", "unsupported_reason", "warm_up"]
+__all__ = [
+    "Estimate",
+    "estimate",
+    "installed",
+    "prepare",
+    "run",
+    "run_jobs",
+    "unsupported_reason",
+    "warm_up",
+]
 
 _ROOMS: Final[Mapping[str, str]] = {
     "qubit": "qwicket.engines.qubit",
@@ -116,6 +125,11 @@ def warm_up() -> None:
     """Import the light engines and run a tiny circuit, so that the first jobs start quickly."""
     for family in _ROOMS:
         _family(family).warm_up()
+
+
+def prepare() -> None:
+    """Import what runs circuits of qubits, but no simulator: 9 MB less than `warm_up`."""
+    import_module("qwicket.engines.qubit.engine")
 
 
 def _family(family: str) -> _EngineFamily:

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.invitations import Invitations
     from qwicket.gateway.job_shares import JobShares
     from qwicket.gateway.key_pairs import KeyPairs
+    from qwicket.gateway.passing import Passing
     from qwicket.gateway.repeats import Repeats
     from qwicket.gateway.scalers import Scalers
     from qwicket.gateway.sessions import Sessions
@@ -185,6 +186,13 @@ class Gateway:
         from qwicket.gateway.scalers import Scalers
 
         return Scalers(self._store, self._now_ms)
+
+    @cached_property
+    def passing(self) -> Passing:
+        """Return what passes requests on to devices' own servers."""
+        from qwicket.gateway.passing import Passing
+
+        return Passing(self._store, self.jobs, self.limits.requests.wait_s)
 
     @cached_property
     def webhooks(self) -> Webhooks:

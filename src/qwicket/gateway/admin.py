@@ -117,12 +117,12 @@ class Admin(AccountAdmin, JobAdmin):
 
     async def devices(self) -> list[tuple[Device, DeviceStatus, Presence | None]]:
         """Return all devices in listing order, with their status and presence."""
-        devices, agents = self._store.devices, self._store.agents
+        devices = self._store.devices
         return [
             (
                 device,
                 await devices.status(device.name, self._now_ms()),
-                await agents.presence(device.name) if device.driver == "agent" else None,
+                None if device.is_simulated else await devices.presence(device),
             )
             for device in await devices.all()
         ]

@@ -105,6 +105,9 @@ class Admission:
         device, calibration, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
         of_exam = await self._check_exam(actor, device, exam) if exam else {}
+        if submission.is_passed_on:
+            new = _passed_on(actor, submission, device, self._now_ms())
+            return structs.replace(new, **of_exam) if of_exam else new
         try:
             try:
                 new = await self._checked(actor, submission, device, calibration)
@@ -149,7 +152,7 @@ class Admission:
             calibration=calibration.id if calibration else None,
             cost=device.spec.cost,
             is_dry_run=submission.dry_run,
-            express=device.driver == "simulated" and self._is_short(estimate),
+            express=device.is_simulated and self._is_short(estimate),
         )
 
     def _is_short(self, estimate: engines.Estimate) -> bool:
@@ -203,7 +206,7 @@ class Admission:
         return structs.replace(submission, format=programs.guess_format(submission.source))
 
     async def repeated(self, actor: Actor, submission: Submission) -> Job | None:
-        """Return the job that the same submission created within 24 h, or None.
+        """Return the job that the same submission created within its key's life, or None.
 
         Raises:
             KeyReused: Its idempotency key was used with other content.
@@ -216,6 +219,7 @@ class Admission:
             key=submission.idempotency_key,
             digest=_fingerprint(submission),
             now=self._now_ms(),
+            life_ms=submission.key_life_ms,
         )
 
     def widest(self, device: Device, is_twin: bool = False) -> int:
@@ -223,7 +227,7 @@ class Admission:
 
         A twin has as many as its original: Clifford circuits may use all, others fewer.
         """
-        if is_twin or device.driver == "agent":
+        if is_twin or not device.is_simulated:
             return self._max_qubits(device)
         for n_qubits in range(self._max_qubits(device), 0, -1):
             summary = Summary(
@@ -263,7 +267,7 @@ class Admission:
     ) -> float:
         """Estimate the run time of a job in seconds from its numbers alone."""
         summary = Summary(device.family, 1, n_qubits, *gates)
-        if device.driver == "agent":
+        if not device.is_simulated:
             return device.spec.shot_s * shots
         asked = Submission(dialect="", device=device.name, format="", source=b"", shots=shots)
         noise = self._noise(asked, device, calibration)
@@ -309,7 +313,7 @@ class Admission:
             raise InvalidRequest(f"seed must be 0 to {INT64_MAX}.", field="seed")
         self.check_names(submission.name, submission.tags)
         self._check_outputs(submission, device)
-        if submission.dry_run and device.driver == "agent":
+        if submission.dry_run and not device.is_simulated:
             raise InvalidRequest(f"{device.name} is not a simulator, so it takes no dry runs.")
         if submission.noise is not None and submission.noise not in spec.noise_models:
             raise InvalidRequest(no_noise_model(device, submission.noise), field="noise")
@@ -326,7 +330,7 @@ class Admission:
     ) -> Submission:
         """Return the submission with the shots and outputs that its program specifies."""
         if summary.is_exact:
-            if noise is not None or device.driver != "simulated":
+            if noise is not None or not device.is_simulated:
                 raise InvalidRequest(
                     f"precision: {device.name} is not an ideal simulator and gives no exact values,"
                     f" and a precision takes 1/precision² shots, at most {self._limits.jobs.shots}"
@@ -392,7 +396,7 @@ class Admission:
         check_program(checked.summary, submission, device, self.circuits_limit(device))
         from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
 
-        return await in_gates_of(device, checked, self._parsers, actor.account)
+        return await in_gates_of(device, submission.format, checked, self._parsers, actor.account)
 
     async def _read_apart(self, actor: Actor, submission: Submission, device: Device) -> Checked:
         spec = device.spec.photonic
@@ -417,7 +421,7 @@ class Admission:
     ) -> tuple[RunOptions, engines.Estimate]:
         """Return options and estimate of a job; with `_MPS_ENGINE` if no other engine fits."""
         options = _options(submission, device, noise, calibration, self._limits)
-        if device.driver == "agent":
+        if not device.is_simulated:
             self._check_width(summary, device, options.engine)
             return options, _lab_estimate(summary, options, device)
         try:
@@ -455,7 +459,7 @@ class Admission:
 
     def _takes(self, device: Device) -> str:
         """Return a text with a device's limit on qubits and its reasons."""
-        is_twin = bool(device.spec.native_gates) and device.driver == "simulated"
+        is_twin = bool(device.spec.native_gates) and device.is_simulated
         maximum, widest = self._max_qubits(device), self.widest(device, is_twin)
         if device.family == "photonic":
             return f"{device.name} takes {maximum} (its modes, and limit modes)"
@@ -526,7 +530,7 @@ class Admission:
         self, submission: Submission, device: Device, calibration: Calibrated | None
     ) -> NoiseModel | None:
         """Return the requested noise, or the fixed noise of a twin."""
-        if calibration is None or device.driver != "simulated":
+        if calibration is None or not device.is_simulated:
             return devices.noise_models()[submission.noise] if submission.noise else None
         if calibration.id not in self._twins:
             spec = device.spec
@@ -611,13 +615,23 @@ def _new_job(
         now=now,
         idempotency_key=submission.idempotency_key,
         digest=_fingerprint(submission) if submission.idempotency_key else b"",
+        key_life_ms=submission.key_life_ms,
     )
+
+
+def _passed_on(actor: Actor, submission: Submission, device: Device, now: int) -> NewJob:
+    """Return a job whose program only the device's own server reads."""
+    options = RunOptions(shots=submission.shots, seed=0, outputs=())
+    checked = Checked(Summary(device.family, 1, 0, 0, 0), b"")
+    estimate = _lab_estimate(checked.summary, options, device)
+    new = _new_job(actor, submission, checked, options, estimate, now)
+    return structs.replace(new, cost=device.spec.cost)
 
 
 def _is_state_vector(device: Device) -> bool:
     """Return whether a device is a simulator as wide as memory allows, and no copy of a machine."""
     spec = device.spec
-    is_simulator = device.family == "qubit" and device.driver == "simulated"
+    is_simulator = device.family == "qubit" and device.is_simulated
     return is_simulator and spec.exact and not spec.clifford_only
 
 
@@ -635,4 +649,6 @@ def _fingerprint(submission: Submission) -> bytes:
 
     It ignores order and default values, so that a field of a later version does not change it.
     """
+    if submission.key_digest:
+        return submission.key_digest
     return hashlib.sha256(msgspec.msgpack.encode(submission, order="sorted")).digest()

@@ -25,18 +25,25 @@ _MAX_DRAWN_CIRCUITS: Final = 100
 
 
 async def in_gates_of(
-    device: Device, checked: Checked, parsers: ParserPool, account: str
+    device: Device, format: str, checked: Checked, parsers: ParserPool, account: str
 ) -> Checked:
-    """Compile a program to the gates of a lab's device. Simulators take any gate.
+    """Compile a program to the gates of a lab's device, or of one at another cloud.
+
+    Simulators take any gate, and another cloud takes some formats as they are.
 
     Raises:
         InvalidProgram: A gate cannot be expressed in them; the detail names it.
         LimitExceeded: The result has too many operations, or compiling takes too long.
     """
-    if device.driver != "agent" or device.family != "qubit" or not device.spec.gates:
+    spec = device.spec
+    if device.is_simulated or device.family != "qubit" or format in spec.formats_as_written:
         return checked
-    gates = (*device.spec.gates, *device.spec.native_gates)
-    found = await parsers.compile_to_basis(checked.circuits, gates, device.name, account=account)
+    if not spec.gates and not spec.rewritten_as:
+        return checked
+    found = await parsers.compile_to_basis(
+        *(checked.circuits, (*spec.gates, *spec.native_gates), device.name, spec.rewritten_as),
+        account=account,
+    )
     if isinstance(found, Refusal):
         raise found.error()
     return found

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from qwicket.gateway.refusals import no_device
 from qwicket.gateway.views import DeviceView
 from qwicket.model.errors import NotFound
@@ -13,7 +15,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway.admission import Admission
-    from qwicket.model.devices import Device
+    from qwicket.model.devices import Device, DeviceChanges
     from qwicket.store import Store
 
 
@@ -87,6 +89,15 @@ class Devices:
             raise NotFound(f"The device {name} has no such calibration.")
         return found
 
+    async def changes(self, name: str, dialect: str) -> DeviceChanges:
+        """Return what changed whether a device takes jobs, as far as it is kept.
+
+        Raises:
+            NotFound: The dialect shows no such device.
+        """
+        await self._shown(name, dialect)
+        return await self._store.devices.changes(name, self._now_ms())
+
     async def _shown(self, name: str, dialect: str) -> Device:
         device = await self._store.devices.find(name)
         if device is None or dialect not in device.dialects:
@@ -98,7 +109,10 @@ class Devices:
         admission = self._admission
         status = await self._store.devices.status(device.name, now)
         calibration = await self._store.calibrations.at(device.name, now)
-        is_twin = calibration is not None and device.driver == "simulated"
+        is_twin = calibration is not None and device.is_simulated
+        presence = None if device.is_simulated else await self._store.devices.presence(device)
+        if presence is not None and status.is_on and presence.reason:
+            status = msgspec.structs.replace(status, reason=presence.reason)
         return DeviceView(
             device,
             status,
@@ -107,5 +121,5 @@ class Devices:
             admission.circuits_limit(device),
             calibration,
             admission.offered(device),
-            await self._store.agents.presence(device.name) if device.driver == "agent" else None,
+            presence,
         )

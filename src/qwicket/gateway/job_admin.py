@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 from msgspec.structs import replace
 
 from qwicket.gateway.jobs import no_job
-from qwicket.model.errors import NotFound
+from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import parse_id
 from qwicket.model.states import JobState
 
@@ -136,6 +136,28 @@ class JobAdmin:
         """
         job = await self._job(id_text)
         await self._store.queue_control.requeue(job.id, actor=_ACTOR, now=self._now_ms())
+        return await self.job(job.id)
+
+    async def resolve_job(self, id_text: str, sent_as: str | None) -> AnyJob:
+        """Say whether another cloud has a job of which it is unknown.
+
+        Args:
+            id_text: Id of the job.
+            sent_as: Its id there; None if the other cloud does not have it: it is sent again.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: It is known of this job, or another job has this id there.
+            InvalidRequest: The id there has other than printable characters.
+        """
+        job = await self._job(id_text)
+        if sent_as is not None and not sent_as.isprintable():
+            raise InvalidRequest("sent_as must be printable.", field="sent_as")
+        forwards, now = self._store.forwards, self._now_ms()
+        if sent_as is None:
+            await forwards.resolve_absent(job.id, actor=_ACTOR, now=now)
+        else:
+            await forwards.resolve_sent(job.id, sent_as, actor=_ACTOR, now=now)
         return await self.job(job.id)
 
     async def change_jobs(

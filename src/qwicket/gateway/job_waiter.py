@@ -54,7 +54,7 @@ class JobWaiter:
 
     def __init__(self, changes: Changes, find: Find) -> None:
         self._changes = changes
-        self._find = find
+        self.find = find
 
     async def wait_for_end(
         self, actor: Actor, id_text: str, timeout_s: float, dialect: str | None
@@ -69,18 +69,18 @@ class JobWaiter:
         with self._changes.watch(ref.job if ref else "") as watch:
             job = _just_written(watch, actor, ref, dialect) if timeout_s > 0 else None
             is_read = job is None
-            job = job or await self._find(actor, id_text, dialect)
+            job = job or await self.find(actor, id_text, dialect)
             results = None
             while not job.state.is_final and await watch.changed(deadline - time.monotonic()):
                 latest = watch.latest
                 found = latest.row if latest else None
-                found = found or await self._find(actor, id_text, dialect)
+                found = found or await self.find(actor, id_text, dialect)
                 if (
                     found.version >= job.version
                 ):  # a read may have been newer than this notification
                     job, results = found, latest.results if latest else None
         if not (job.state.is_final or is_read):
-            job = await self._find(actor, id_text, dialect)
+            job = await self.find(actor, id_text, dialect)
         return WaitResult(job, results)
 
     async def wait_for_change(self, actor: Actor, job: Job, timeout_s: float) -> Job:
@@ -91,9 +91,9 @@ class JobWaiter:
         """
         deadline = time.monotonic() + timeout_s
         with self._changes.watch(job.id) as watch:
-            found = await self._find(actor, job.id, job.dialect)
+            found = await self.find(actor, job.id, job.dialect)
             while found.version == job.version and await watch.changed(deadline - time.monotonic()):
-                found = await self._find(actor, job.id, job.dialect)
+                found = await self.find(actor, job.id, job.dialect)
         return found
 
 

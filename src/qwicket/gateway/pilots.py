@@ -211,9 +211,7 @@ class Pilots:
         """Return the devices that a pilot serves, with their families."""
         if time.monotonic() >= self._families_until:
             devices = await self._store.devices.all()
-            self._families = {
-                each.name: each.family for each in devices if each.driver == "simulated"
-            }
+            self._families = {each.name: each.family for each in devices if each.is_simulated}
             self._families_until = time.monotonic() + _DEVICES_S
         return {
             name: family

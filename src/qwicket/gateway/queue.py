@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections import Counter
+from typing import TYPE_CHECKING, NamedTuple
 
 from qwicket.model.states import JobState
 
@@ -16,6 +17,22 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job, Progress
     from qwicket.scheduling import Forecast, Forecaster, QueuePosition
     from qwicket.store import Store
+
+
+class Ahead(NamedTuple):
+    """Whose jobs start before a job.
+
+    Attributes:
+        same: Number of jobs of its own project.
+        known: Numbers of jobs of other projects of the actor, by their names.
+        others: Number of jobs of projects that the actor is no member of.
+        n_projects: Number of these projects.
+    """
+
+    same: int
+    known: dict[str, int]
+    others: int
+    n_projects: int
 
 
 class Queue:
@@ -55,6 +72,29 @@ class Queue:
 
         reason = await waiting_reason(self._store, forecast.windows, job, self._now_ms())
         return position._replace(reason=reason)
+
+    async def ahead(self, actor: Actor, job: Job) -> Ahead | None:
+        """Return whose jobs start before a waiting job, as an actor may know it.
+
+        It is None if the job does not wait, is held, or has no forecast.
+        """
+        if job.state is not JobState.QUEUED or job.is_held:
+            return None
+        forecast = await self._forecaster.forecast(job.device)
+        own = forecast.positions.get(job.id)
+        if own is None:
+            return None
+        before = Counter(
+            forecast.projects.get(each, "")
+            for each, position in forecast.positions.items()
+            if position.ahead < own.ahead
+        )
+        same = before.pop(job.project, 0)
+        names = {
+            each.id: each.name for each in await self._store.accounts.projects_of(actor.account)
+        }
+        known = {names[each]: before.pop(each) for each in [*before] if each in names}
+        return Ahead(same, known, before.total(), len(before))
 
     async def progress(self, job: Job) -> Progress | None:
         """Return the progress that an agent reported for a running job; None without a report."""

@@ -110,7 +110,7 @@ class ReservationAdmin:
             Conflict: The device is reserved in a part of this time.
         """
         found = await self._device(device)
-        is_simulated = found.driver == "simulated"
+        is_simulated = found.is_simulated
         if is_exclusive and not is_simulated:
             raise _invalid("exclusive", f"{device} shares its slots with no other device")
         _check_number("slots", slots, 1, MAX_SLOTS)
@@ -122,7 +122,7 @@ class ReservationAdmin:
         devices: tuple[str, ...] = (device,)
         if is_exclusive:
             known = await self._store.devices.all()
-            devices = tuple(sorted(each.name for each in known if each.driver == "simulated"))
+            devices = tuple(sorted(each.name for each in known if each.is_simulated))
         new = self._window(found, from_at, until_at, drain_s, reason)
         new = structs.replace(
             new,
@@ -212,7 +212,7 @@ class ReservationAdmin:
         self, device: Device, from_at: int | None, until_at: int, drain_s: int | None, reason: str
     ) -> Reservation:
         now = self._now_ms()
-        is_agent = device.driver == "agent"
+        is_agent = not device.is_simulated
         from_at = now if from_at is None else from_at
         if until_at <= now:
             raise _invalid("until", "has passed")

@@ -78,6 +78,19 @@ class Results:
             await reservation.begin()
         return JobResults(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
+    async def some(self, job: Job, first: int, count: int) -> list[Outcome]:
+        """Return the results of some circuits of a completed job that the actor has just read.
+
+        Raises:
+            NotFound: The job has been deleted meanwhile.
+        """
+        parts = await self._store.results(job.id, first, count=count)
+        if len(parts) != count or not all(isinstance(part, Encoded) for part in parts):
+            raise no_job()
+        return await asyncio.to_thread(
+            lambda: [decode(part) for part in parts if isinstance(part, Encoded)]
+        )
+
     async def at_once(
         self, job: Job, reservation: Reservation, known: Sequence[PartResult] | None
     ) -> JobResults | None:

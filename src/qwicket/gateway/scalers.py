@@ -76,7 +76,7 @@ class Scalers:
         devices = [
             each.name
             for each in await self._store.devices.all()
-            if each.driver == "simulated" and actor.sees(each.name)
+            if each.is_simulated and actor.sees(each.name)
         ]
         with_work = (await leases.claimable(now)).devices
         waiting = await self._store.jobs.waiting_work(

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import re
 import secrets
 import string
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 from qwicket.gateway.passwords import Passwords
 from qwicket.gateway.throttle import Refusals, WrongTokens
 from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import ADMIN_SCOPES, DEFAULT_SCOPES, Actor
-from qwicket.model.errors import TooManyRequests, Unauthenticated
+from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from qwicket.model.accounts import Account
+    from qwicket.model.accounts import Account, Token
     from qwicket.model.limits import SignInLimits
     from qwicket.store import Store, TokenOwner
 
 PREFIX: Final = "qw_"
 _ALPHABET: Final = string.ascii_letters + string.digits
 _SECRET_CHARS: Final = 43  # 62^43 > 2^256
+USE_MS: Final = 3_600_000
+"""Least time between two writes of when a token was used."""
+_MAX_NOTED: Final = 4_096
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{_SECRET_CHARS}}}")
 
 
@@ -68,6 +73,8 @@ class SignIn:
         self._owners = TTLCache(store.accounts.token_owner)
         self._passwords = Passwords(limits)
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
+        self._uses: set[asyncio.Task[None]] = set()
+        self._noted: dict[str, int] = {}
         self.refusals = Refusals(now_ms)
         self.wrong_tokens = 0
 
@@ -114,10 +121,12 @@ class SignIn:
             self.count_wrong(address)
             raise Unauthenticated("The token is not valid.")
         try:
-            return self._actor(owner)
+            actor = self._actor(owner)
         except Unauthenticated:
             self._owners.invalidate(key)  # maintenance revokes it, so that no clock revives it
             raise
+        self._note_use(owner.token)
+        return actor
 
     def forget(self, tokens: Collection[str]) -> None:
         """Remove revoked tokens from the cache."""
@@ -152,7 +161,9 @@ class SignIn:
             owner = await self._store.accounts.owner_of_token(id_text)
             if owner is None:
                 raise Unauthenticated("The token does not exist any more.")
-            return self._actor(owner)
+            actor = self._actor(owner)
+            self._note_use(owner.token)
+            return actor
         account = await self._store.accounts.by_id(id_text)
         if account is None or account.disabled_at:
             raise Unauthenticated("The account is disabled.")
@@ -182,6 +193,23 @@ class SignIn:
             raise
         assert usable is not None  # without an account no password is accepted
         return await self._member(usable.account)
+
+    def _note_use(self, token: Token) -> None:
+        """Store that a token is used, at most once in `USE_MS`, while the request goes on."""
+        now = self._now_ms()
+        last = max(token.used_at or 0, self._noted.get(token.id, 0))
+        if last and now - last < USE_MS:
+            return
+        if len(self._noted) >= _MAX_NOTED:
+            self._noted.clear()
+        self._noted[token.id] = now
+        task = asyncio.create_task(self._store_use(token.id, now))
+        self._uses.add(task)  # the loop has only weak references
+        task.add_done_callback(self._uses.discard)
+
+    async def _store_use(self, token: str, now: int) -> None:
+        with suppress(QwicketError):  # a database that does not write refuses no sign-in
+            await self._store.accounts.note_use(token, now)
 
     async def _member(self, account: Account) -> Actor:
         """Return the actor of an account without a token: default scopes, its own project."""

@@ -102,7 +102,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A token without its secret, of which only the sha256 is stored. Times are Unix ms.
 
-    `parent` is the token that created it; revoking the parent revokes it, too.
+    `parent` is the token that created it; revoking the parent revokes it, too. `used_at` is at most
+    an hour before its last use.
     """
 
     id: str
@@ -114,6 +115,7 @@ class Token(msgspec.Struct, frozen=True, kw_only=True):
     expires_at: int | None = None
     revoked_at: int | None = None
     parent: str | None = None
+    used_at: int | None = None
 
 
 class GroupRights(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

@@ -13,8 +13,9 @@ from qwicket.model.errors import InvalidRequest
 Family = Literal["qubit", "photonic", "atoms"]
 """Kind of programs that a device runs."""
 
-DriverKind = Literal["simulated", "agent"]
-"""What runs a device's jobs: worker processes of the servers, or the agents of a lab."""
+DriverKind = Literal["simulated", "agent", "remote"]
+"""What runs a device's jobs: worker processes of the servers, the agents of a lab, or another
+cloud."""
 
 
 class AtomGateSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -133,6 +134,9 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         cost: Cost of its jobs, which budgets may limit; none by default.
         photonic: Specification of a photonic device; `qubits` counts its modes, with time bins
             unrolled.
+        formats_as_written: Of a device at another cloud: formats that it takes as they are.
+        rewritten_as: Of such a device: language in which it gets programs of other formats, after
+            they were compiled to `gates`.
     """
 
     description: str
@@ -150,6 +154,8 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     atoms: AtomsSpec | None = None
     photonic: PhotonicSpec | None = None
     cost: DeviceCost | None = None
+    formats_as_written: tuple[str, ...] = ()
+    rewritten_as: Literal["", "openqasm3", "ionq.circuit.v1", "qobj"] = ""
 
 
 class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -173,17 +179,51 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     position: int
     spec: DeviceSpec
 
+    @property
+    def is_simulated(self) -> bool:
+        """Whether engines of this server run its jobs."""
+        return self.driver == "simulated"
+
 
 class Presence(NamedTuple):
-    """Presence of the agents that serve a device.
+    """Presence of what serves a device from elsewhere: its agents, or another cloud.
 
     Attributes:
-        agents: Number of live agents.
-        seen_at: Time of the last request of an agent in Unix milliseconds; None means never.
+        agents: Number of live agents; of another cloud 1 while it runs jobs, else 0.
+        seen_at: Time of its last sign of life in Unix milliseconds; None means never.
+        reason: Reason why another cloud does not run jobs.
+        n_waiting: Jobs that wait at another cloud.
     """
 
     agents: int
     seen_at: int | None
+    reason: str = ""
+    n_waiting: int = 0
+
+
+class DeviceChange(NamedTuple):
+    """A change of whether a device takes jobs.
+
+    Attributes:
+        at: Unix milliseconds.
+        status: `on`, `draining` or `off`, as an administrator sets it; `online` and `away` with the
+            first and the last agent that serves it.
+        reason: Sentence for people; may be empty.
+        until_at: Time from which it is on again; None if it does not end by itself.
+    """
+
+    at: int
+    status: Literal["on", "draining", "off", "online", "away"]
+    reason: str = ""
+    until_at: int | None = None
+
+
+class DeviceChanges(NamedTuple):
+    """The changes of a device, and its maintenance windows that have begun, at a time."""
+
+    at: int
+    changes: list[DeviceChange]
+    closed: list[DeviceChange]
 
 
 class Provider(NamedTuple):
@@ -215,6 +255,13 @@ class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
     def takes_jobs(self) -> bool:
         """Whether it accepts new jobs."""
         return self.is_on and not self.is_draining
+
+    @property
+    def word(self) -> Literal["on", "draining", "off"]:
+        """The status in one word."""
+        if not self.is_on:
+            return "off"
+        return "draining" if self.is_draining else "on"
 
     @property
     def note(self) -> str:

@@ -88,6 +88,33 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
             "It is too large, or not what the job requested. The message says which.",
             "Ask for fewer shots or circuits, or ask the lab that serves the device.",
         ),
+        "remote_cancelled": FailureKind(
+            "The other cloud cancelled the job.",
+            "Somebody cancelled it there, or the cloud itself did; nobody asked for it here.",
+            "Submit again; ask the administrator, who has an account there.",
+        ),
+        "remote_failed": FailureKind(
+            "The job failed at the other cloud.",
+            "The message is the cloud's own.",
+            "Change the program as the message says; ask the administrator with the job's id.",
+        ),
+        "remote_job_lost": FailureKind(
+            "The other cloud does not know the job any more.",
+            "It was sent there once and is not in its list; it may have been deleted there.",
+            "Give the administrator the job's id; submit again.",
+        ),
+        "remote_refused": FailureKind(
+            "The other cloud refused the job.",
+            "It has other limits, or understands the program differently. The message is the"
+            " cloud's own.",
+            "Change the program as the message says.",
+        ),
+        "remote_result_invalid": FailureKind(
+            "The result of the other cloud cannot be used.",
+            "Its shots do not add up, its keys do not fit, or it belongs to another job. The"
+            " message says which.",
+            "Give the administrator the job's id; submit again.",
+        ),
         "result_not_stored": FailureKind(
             "The job ran, and its result could not be stored.",
             "The database rejected the result. A full disk is not the cause: it is waited for.",

@@ -58,10 +58,13 @@ class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
 class GroupUse(NamedTuple):
     """Totals of a group's jobs: their number, unfinished ones, run time.
 
-    `started_at` is the start of the first one; None before.
+    `started_at` is the start of the first one, `last_started_at` of the last one, and
+    `last_ended_at` the end of the last one; None before.
     """
 
     jobs: int
     unfinished: int
     run_ms: int
     started_at: int | None = None
+    last_started_at: int | None = None
+    last_ended_at: int | None = None

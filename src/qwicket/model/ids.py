@@ -39,6 +39,11 @@ def new_id(now_ms: int) -> str:
     return str(uuid.UUID(int=value))
 
 
+def created_ms(id: str) -> int:
+    """Return the time in an id, in Unix milliseconds."""
+    return int(id.replace("-", "")[:12], 16)
+
+
 def part_id(job: str, part: int) -> str:
     """Return the id of part `part` (from 0) of `job`."""
     return str(uuid.UUID(int=uuid.UUID(job).int + part + 1))

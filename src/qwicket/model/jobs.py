@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 from math import inf
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -15,6 +15,9 @@ from qwicket.model.devices import DeviceCost
 from qwicket.model.failures import Failure
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
+
+KEY_LIFE_MS: Final = 24 * 3600 * 1000
+"""Life of an idempotency key that a client chose."""
 
 
 class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -25,7 +28,8 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     engines; if empty, the server chooses. `priority` orders the jobs within one project. `debias`
     requests symmetrised runs of a twin. A dry run is validated but not run. Uploaded programs may
     be larger than those in a body. `vendor_fields` is opaque and returned byte for byte to the
-    vendor's client.
+    vendor's client. `key_digest` distinguishes submissions with the same idempotency key; if empty,
+    it is made of the whole submission. `is_passed_on` marks a request to the device's own server.
     """
 
     dialect: str
@@ -43,10 +47,13 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     priority: int = 0
     group: str | None = None
     idempotency_key: str | None = None
+    key_digest: bytes = b""
+    key_life_ms: int = KEY_LIFE_MS
     debias: bool = False
     dry_run: bool = False
     is_uploaded: bool = False
     vendor_fields: bytes = b"{}"
+    is_passed_on: bool = False
 
 
 Holder = Literal["owner", "admin"]
@@ -156,6 +163,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     is_dry_run: bool = False
     idempotency_key: str | None = None
     digest: bytes = b""
+    key_life_ms: int = KEY_LIFE_MS
     exam_waiting: int | None = None
     withheld_until: int | None = None
 
@@ -199,10 +207,17 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forward(NamedTuple):
-    """A job forwarded to another cloud: its marker there, and its id once known."""
+    """A job forwarded to another cloud.
+
+    Attributes:
+        marker: Text that finds it there.
+        vendor_job_id: Its id there, once known.
+        is_absent: Whether a person says that the other cloud does not have it.
+    """
 
     marker: str
     vendor_job_id: str | None
+    is_absent: bool = False
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):
@@ -236,7 +251,8 @@ RunnerKind = Literal["server", "agent", "pilot", "scaler"]
 class Runner(msgspec.Struct, frozen=True):
     """A process that claims jobs, or a scaler of such ones. It is alive while its heartbeat rises.
 
-    An agent serves one `device`; a server, and a pilot on another machine, serve all devices
+    An agent serves one `device`, as does the runner that a server has for each device at another
+    cloud; a server's other runner, and a pilot on another machine, serve all devices
     without agents. A server has `express_slots` for short jobs in addition to its `slots`. A pilot
     has `memory_bytes` for each job.
     """

@@ -46,6 +46,9 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         self.native = job
         self._circuits = tuple(circuits)
 
+    def _repr_html_(self) -> str:
+        return self.native._repr_html_()
+
     def submit(self) -> None:
         """Do nothing: a job is made by submitting it."""
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import TYPE_CHECKING, Final, NamedTuple
+from itertools import chain, repeat
+from typing import TYPE_CHECKING, Final, NamedTuple, TypeVar
 
 from qwicket.circuits.outcomes import RunResult
 from qwicket.drivers import (
@@ -20,8 +21,9 @@ from qwicket.drivers import (
     ProcessDied,
     RetrySeparately,
     StoppedRemotely,
+    Unresolved,
 )
-from qwicket.model.errors import QwicketError
+from qwicket.model.errors import Conflict, NotFound, QwicketError
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Capacity
 from qwicket.model.states import JobState
@@ -34,7 +36,9 @@ if TYPE_CHECKING:
 
     from qwicket.drivers import Driver
     from qwicket.model.jobs import Assignment, Forward, Job, Lease
-    from qwicket.store import Changed, Store
+    from qwicket.store import Changed, Handout, Store
+
+T = TypeVar("T")
 
 _STOPS: Final = "the server stops"
 _NO_LIMIT: Final = Capacity()
@@ -60,11 +64,38 @@ class _ForwardLog:
         self._now_ms = now_ms
         self.cancel_asked = asyncio.Event()
 
+    async def handout(self) -> Handout:
+        return await self._retried(lambda: self._store.agents.handout(self._lease.job))
+
     async def record_intent(self, marker: str) -> Forward:
-        return await self._store.leases.record_forward_intent(self._lease, marker, self._now_ms())
+        forwards, lease = self._store.forwards, self._lease
+        return await self._retried(lambda: forwards.record_intent(lease, marker, self._now_ms()))
 
     async def record_sent(self, vendor_job_id: str) -> None:
-        await self._store.leases.record_forwarded(self._lease, vendor_job_id, self._now_ms())
+        forwards, lease = self._store.forwards, self._lease
+        await self._retried(lambda: forwards.record_sent(lease, vendor_job_id, self._now_ms()))
+
+    async def record_response(self, response: bytes) -> None:
+        forwards, lease = self._store.forwards, self._lease
+        await self._retried(lambda: forwards.record_response(lease, response, self._now_ms()))
+
+    async def withdraw(self) -> None:
+        await self._retried(lambda: self._store.forwards.withdraw(self._lease))
+
+    async def is_held(self) -> bool:
+        return await self._retried(lambda: self._store.leases.holds(self._lease))
+
+    async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
+        """Call until the database responds: a failure here must not end a job that may be sent."""
+        for pause_s in chain(_RETRY_S, repeat(_RETRY_S[-1])):
+            try:
+                return await call()
+            except (StaleLease, Conflict, NotFound):
+                raise
+            except QwicketError as error:
+                _log_failure("a write about a forwarded job failed and is retried", error)
+                await asyncio.sleep(pause_s)
+        raise AssertionError
 
 
 class Express(NamedTuple):
@@ -162,6 +193,12 @@ class Dispatcher:
             self._tasks.append(asyncio.create_task(self._claim_for_express(self._express)))
         self._renewal.set()
 
+    def serve(self, device: str) -> None:
+        """Serve one more device, whose jobs the driver runs."""
+        if device not in self._wakes and not self._is_stopping:
+            self._wakes[device] = asyncio.Event()
+            self._tasks.append(asyncio.create_task(self._claim_for(device)))
+
     def resize(self) -> None:
         """Use the number of slots that the driver has now."""
         self._slots.resize()
@@ -184,6 +221,8 @@ class Dispatcher:
         """Stop claiming, wait `grace_s` for running jobs, then release the rest uncounted."""
         self.stop_claiming()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._driver.forwards:
+            self.release_running()  # they continue at their cloud and are adopted later
         if self._works:
             await asyncio.wait(self._works, timeout=grace_s)
         self.release_running()
@@ -258,7 +297,8 @@ class Dispatcher:
         found = await leases.claimable(self._now_ms())
         if not self._driver.forwards:
             return found
-        return found._replace(devices=found.devices | await leases.unattended_devices())
+        unattended = await self._store.forwards.unattended_devices()
+        return found._replace(devices=found.devices | unattended)
 
     async def _claim_for_express(self, express: Express) -> None:
         """Claim short jobs while all worker slots are busy with longer ones."""
@@ -316,7 +356,7 @@ class Dispatcher:
     async def _next(self, device: str) -> Claim:
         leases, driver = self._store.leases, self._driver
         if driver.forwards:
-            found = await leases.claim_unattended(device, self._runner)
+            found = await self._store.forwards.claim_unattended(device, self._runner)
             if found is not None:
                 return Claim([found], is_last=False)
         return await leases.claim(
@@ -380,6 +420,9 @@ class Dispatcher:
             await self._retry_write(
                 lambda: self._store.leases.cancel_stopped(lease, self._now_ms())
             )
+        elif run.fault(Unresolved):
+            text, forwards = str(task.exception()), self._store.forwards
+            await self._retry_write(lambda: forwards.leave_to_person(lease, text, self._now_ms()))
         elif run.fault(ExpressOverrun):
             await self._end_overrun(lease, str(task.exception()))
         elif run.fault(ProcessDied):

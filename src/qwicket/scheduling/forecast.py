@@ -33,6 +33,7 @@ _FRESHER_S: Final = 0.05
 _MAX_JOBS: Final = 5_000
 """Jobs beyond this position have no forecast."""
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
+_NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
 
 
 class QueuePosition(NamedTuple):
@@ -62,6 +63,8 @@ class Forecast(NamedTuple):
         windows: Reservations and maintenance windows of the next days.
         own_start_in_s: By the id of a reservation: expected seconds until a job submitted now for
             one of its projects starts.
+        projects: Projects of the waiting jobs, by the jobs' ids.
+        n_elsewhere: Jobs that wait at the other cloud that runs the device's jobs.
     """
 
     positions: dict[str, QueuePosition]
@@ -70,6 +73,13 @@ class Forecast(NamedTuple):
     intervals: StartIntervals | None = None
     windows: Sequence[Reservation] = ()
     own_start_in_s: Mapping[str, float] = _NONE
+    projects: Mapping[str, str] = _NO_PROJECTS
+    n_elsewhere: int = 0
+
+    @property
+    def n_waiting(self) -> int:
+        """Number of jobs that wait for the device, here and elsewhere."""
+        return len(self.positions) + self.n_elsewhere
 
     def position(self, job: str) -> QueuePosition | None:
         """Return the position of a waiting job with the interval of its start."""
@@ -106,6 +116,7 @@ class Forecaster:
         self._store = store
         self._now_ms = now_ms
         self._looks: dict[str, tuple[float, asyncio.Task[Forecast]]] = {}
+        store.changes.on_resync(self._looks.clear)
 
     async def forecast(self, device: str, fresh_s: float = _FRESH_S) -> Forecast:
         """Return a forecast of a device's queue that is at most `fresh_s` seconds old."""
@@ -141,8 +152,9 @@ class Forecaster:
             position = forecast.positions.get(job.id)
             start_in_s = position.start_in_s if position else forecast.start_in_s
             if start_in_s is not None:
-                looked_at, _ = self._looks[job.device]
-                start_in_s = max(0.0, start_in_s - (time.monotonic() - looked_at))
+                now = time.monotonic()
+                looked_at, _ = self._looks.get(job.device, (now, None))
+                start_in_s = max(0.0, start_in_s - (now - looked_at))
         if start_in_s is None:
             return None
         return start_in_s + forecast.run_times.expected_s(job.est_seconds)
@@ -150,23 +162,31 @@ class Forecaster:
     async def _look(self, device: str) -> Forecast:
         now = self._now_ms()
         state = await self._store.jobs.queue_state(device, now, limit=_MAX_JOBS)
-        slots, express = await self._slots(device)
+        slots, express, n_elsewhere = await self._serving(device)
         status = await self._store.devices.status(device, now)
         off_s = 0.0
         if not status.is_on:
             off_s = (status.until_at - now) / 1000 if status.until_at else 0.0
             slots = slots if status.until_at else 0
-        return await asyncio.to_thread(simulate_queue, state, slots, now, express, off_s)
+        found = await asyncio.to_thread(simulate_queue, state, slots, now, express, off_s)
+        projects = {job.id: job.project for job in state.waiting}
+        return found._replace(projects=projects, n_elsewhere=n_elsewhere)
 
-    async def _slots(self, name: str) -> tuple[int, int]:
-        """Return the numbers of worker slots and of express slots that serve a device."""
+    async def _serving(self, name: str) -> tuple[int, int, int]:
+        """Return the slots and express slots that serve a device, and the jobs that wait elsewhere.
+
+        These are of a device at another cloud.
+        """
         runners = await self._store.leases.runners()
         device = await self._store.devices.get(name)
-        if device is not None and device.driver == "agent":
-            return sum(runner.slots for runner in runners if runner.device == name), 0
-        others = [runner for runner in runners if runner.kind != "agent"]
+        if device is not None and not device.is_simulated:
+            slots = sum(runner.slots for runner in runners if runner.device == name)
+            is_remote = device.driver == "remote"
+            presence = await self._store.devices.presence(device) if is_remote else None
+            return slots, 0, presence.n_waiting if presence else 0
+        others = [runner for runner in runners if runner.device is None]
         slots = max(1, sum(runner.slots for runner in others))
-        return slots, sum(runner.express_slots for runner in others)
+        return slots, sum(runner.express_slots for runner in others), 0
 
 
 def simulate_queue(

@@ -8,14 +8,15 @@ import importlib
 import os
 import socket
 import time
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, ClassVar, Final
 
 from msgspec import structs
 
 from qwicket import devices
 from qwicket.compute import ClusterUnavailable, LocalCompute, ParserPool
 from qwicket.compute.memory import available_bytes
-from qwicket.dialects import DialectSettings, mounts, shown_by
+from qwicket.compute.parser_pool import PARSERS
+from qwicket.dialects import REGISTRATIONS, DialectSettings, mounts, shown_by
 from qwicket.dialects.on_demand import DialectOnDemand
 from qwicket.drivers.simulated import SimulatedDriver
 from qwicket.folders import AWS_MASTER_FILE
@@ -43,11 +44,15 @@ from qwicket.server.router import Router
 from qwicket.store import Store, lock_folder, open_postgres, open_sqlite
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from qwicket.compute.dask import DaskCompute
+    from qwicket.dialects.passing import PassingOn
     from qwicket.drivers import Driver
     from qwicket.model.limits import Limits
+    from qwicket.server.device_files import RemoteDevice
     from qwicket.server.settings import Settings
 
 _PAGES: Final = "qwicket.pages.routes:application"
@@ -69,7 +74,17 @@ class App:
 
     Attributes:
         summary: One sentence for the operator; empty before `start`.
+        parsers: Number of parser processes beside the additional one.
+        spares: Number of idle worker processes that replace killed ones.
+        warm_up: The function that each worker process calls first.
+        starts_parsers: Whether parsers start with the server; else the first program that needs
+            one starts them.
     """
+
+    parsers: ClassVar = PARSERS
+    spares: ClassVar = 1
+    warm_up: ClassVar = "qwicket.engines:warm_up"
+    starts_parsers: ClassVar = True
 
     def __init__(self, settings: Settings) -> None:
         compute.check(settings)
@@ -82,6 +97,8 @@ class App:
         self._lock: int | None = None
         self._access: AccessLog | None = None
         self._tasks: list[asyncio.Task[None]] = []
+        self._remotes: list[RemoteDevice] = []
+        self._passing: dict[str, PassingOn] = {}
         self._is_ready = False
         self.summary = ""
 
@@ -89,20 +106,28 @@ class App:
         if scope["type"] in ("http", "websocket") and self._router is not None:
             await self._router(scope, receive, send)
 
-    def supports_websocket(self, path: str) -> bool:
-        """Return whether the dialect of a path has websockets."""
-        return self._router is not None and self._router.supports_websocket(path)
+    def supports_websocket(self, path: str, own: str = "") -> bool:
+        """Return whether the dialect of a path has websockets, at a dialect's own address too."""
+        return self._router is not None and self._router.supports_websocket(path, own)
+
+    def passing_on(self, device: str | None) -> PassingOn | None:
+        """Return what passes requests on to the server of a device."""
+        return None if device is None else self._passing.get(device)
 
     def begin_stop(self) -> None:
         """Become unready, stop claiming jobs, and end every long poll now."""
         self._is_ready = False
         if self._store is not None:
             self._dispatcher.stop_claiming()
+            for remote in self._remotes:
+                remote.stop_claiming()
             self._store.changes.close()
 
     def release_running(self) -> None:
         """Return running jobs to the queue at once, after a second signal."""
         self._dispatcher.release_running()
+        for remote in self._remotes:
+            remote.release_running()
 
     async def start(self) -> None:
         """Open the store, and queue again what a former server held.
@@ -120,7 +145,11 @@ class App:
             await self._connect(cluster)
             limits = self._limits.jobs
         self._compute = cluster or compute.local(
-            self._workers, memory_bytes=limits.memory_bytes, response_bytes=response_bytes
+            self._workers,
+            memory_bytes=limits.memory_bytes,
+            response_bytes=response_bytes,
+            spares=self.spares,
+            warm_up=self.warm_up,
         )
         self._express = LocalCompute(
             self._express_slots,
@@ -128,19 +157,21 @@ class App:
             spares=0,
             response_bytes=response_bytes,
         )
-        self._parsers = ParserPool(self._limits)
+        self._parsers = ParserPool(self._limits, processes=self.parsers)
         await store.devices.seed(devices.built_in(shown_by), "builtin")
         await store.devices.park(devices.parked(), now_ms())
         await store.calibrations.seed(devices.calibrations(), now_ms())
+        if settings.device_dir is not None:
+            await self._open_device_files(store, settings.device_dir)
         if self._lock is not None:
             # This process holds the folder's lock, so no other server runs.
             for each in await store.leases.runners():
                 if each.kind == "server":
                     await store.leases.void_runner(each.id, now_ms())
-        families = {
+        families = self._families = {
             device.name: device.family
             for device in await store.devices.all()
-            if device.driver == "simulated"
+            if device.is_simulated
         }
         driver = self._in_front_of(SimulatedDriver(self._compute, families, limits.run_time_s))
         express_s = min(limits.express_s, limits.run_time_s)
@@ -187,6 +218,10 @@ class App:
         )
         if master_file is not None and master_file.exists():
             await gateway.key_pairs.check()
+        if any(each.device is not None for each in settings.listen):
+            from qwicket.server import device_files  # late: few servers have any
+
+            self._passing = device_files.passing_on(gateway, settings)
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
         store.on_commit(metrics.committed)
@@ -198,7 +233,7 @@ class App:
         )
         public_url = (settings.public_url or "").rstrip("/")
         dialect_settings = DialectSettings(
-            public_url, settings.access_token_s, settings.ibm_access_token_s
+            *(public_url, settings.access_token_s, settings.ibm_access_token_s, settings.in_force)
         )
         dialects = mounts(gateway, dialect_settings)
         apps: dict[str, ASGIApp] = {
@@ -217,10 +252,13 @@ class App:
             response_budget=response_budget,
             metrics=metrics,
             access=access,
+            own={each.name: each.at_own_address() for each in REGISTRATIONS},
         )
         self._heartbeat.start()
         if not settings.no_dispatch:
             self._dispatcher.start()
+            for remote in self._remotes:
+                await remote.start()
         if cluster is not None:
             cluster.on_resize(lambda: self._resize(cluster.slots))
             self._resize(cluster.slots)
@@ -246,6 +284,20 @@ class App:
             where = "on other machines (`qwicket worker`)"
         self.summary = f"Qwicket serves {n_devices} devices; simulations run {where}."
 
+    async def _open_device_files(self, store: Store, folder: Path) -> None:
+        """Store the devices of a folder, and prepare to serve those that are at other clouds."""
+        from qwicket.server import device_files  # late: few servers have any
+
+        files = await device_files.store_devices(store, folder, now_ms())
+        self._remotes = [
+            device_files.RemoteDevice(
+                *(store, file, path, self._limits, now_ms, _server_name()),
+                lease_s=self._settings.lease_s,
+            )
+            for path, file in files.items()
+            if file.remote is not None and not self._settings.no_dispatch
+        ]
+
     async def _connect(self, cluster: DaskCompute) -> None:
         """Connect to the cluster, and let its workers' memory limit programs."""
         try:
@@ -270,7 +322,8 @@ class App:
         if isinstance(self._compute, LocalCompute):
             self._compute.start()
         self._express.start()
-        self._parsers.start()
+        if self.starts_parsers:
+            self._parsers.start()
         self._tasks.append(asyncio.create_task(_finish_imports()))
 
     async def stop(self) -> None:
@@ -279,7 +332,12 @@ class App:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
-        await self._dispatcher.stop(self._settings.stop_grace_s)
+        await asyncio.gather(
+            self._dispatcher.stop(self._settings.stop_grace_s),
+            *(remote.stop(self._settings.stop_grace_s) for remote in self._remotes),
+        )
+        for each in self._passing.values():
+            each.close()
         self._heartbeat.stop()
         await self._compute.close()
         await self._express.close()
@@ -316,7 +374,11 @@ async def _finish_imports() -> None:
 
 def _runner_id() -> str:
     """Return an id that ends with what users see as the runner of their jobs."""
-    return f"{new_id(now_ms())}/{socket.gethostname().partition('.')[0]}-{os.getpid()}"
+    return f"{new_id(now_ms())}/{_server_name()}"
+
+
+def _server_name() -> str:
+    return f"{socket.gethostname().partition('.')[0]}-{os.getpid()}"
 
 
 def _with_memory(limits: Limits, workers: int) -> Limits:

@@ -22,14 +22,17 @@ _LEAST: Final = 1
 _MOST: Final = 4
 
 
-def local(workers: int, *, memory_bytes: int | None, response_bytes: int) -> LocalCompute:
+def local(
+    workers: int, *, memory_bytes: int | None, response_bytes: int, spares: int, warm_up: str
+) -> LocalCompute:
     """Return the workers of this machine, which may be none."""
     return LocalCompute(
         workers,
         memory_bytes=memory_bytes,
-        spares=min(1, workers),
+        spares=min(spares, workers),
         niceness=_NICENESS,
         response_bytes=response_bytes,
+        warm_up=warm_up,
     )
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import os
 import socket
 import string
 import struct
@@ -20,10 +21,11 @@ from urllib.parse import unquote
 import httptools
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from qwicket.dialects.requests import DELIVERED
 from qwicket.server.write_buffer import WriteBuffer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Sequence
 
     import uvicorn
     from uvicorn._types import (
@@ -48,6 +50,9 @@ _INT: Final = struct.Struct("i")
 _ACKNOWLEDGED: Final = struct.Struct("Q")
 _ACKNOWLEDGED_AT: Final = 120
 """Offset of tcpi_bytes_acked in Linux's tcp_info (linux/tcp.h, since 4.1)."""
+_CONNECTED: Final = (1, 8)
+"""ESTABLISHED and CLOSE_WAIT (the client has closed its side) in Linux's tcp_states.h."""
+_DELIVERY_PAUSES_S: Final = (0.0, 0.001, 0.004, 0.02, 0.1, 0.4, 1.0, 3.0)
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """Linger of 0 s: the kernel drops unsent data and resets the connection (socket(7))."""
 
@@ -144,6 +149,7 @@ class Connection(HttpToolsProtocol):
         self._running = cycle
         self._connections.begin_request(self)
         cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
+        cycle.scope[DELIVERED] = self._is_delivered  # type: ignore[typeddict-unknown-key]
         super()._start_asgi_task(cycle, self._bound(app))
 
     def _bound(self, app: ASGI3Application) -> ASGI3Application:
@@ -391,6 +397,29 @@ class Connection(HttpToolsProtocol):
         with self._socket() as borrowed:
             queued = fcntl.ioctl(borrowed, termios.TIOCOUTQ, bytes(4))
         return self.transport.get_write_buffer_size() + int(_INT.unpack(queued)[0])
+
+    def _is_delivered(self) -> Awaitable[bool]:
+        """Return whether the client's machine has acknowledged all that was written, once known.
+
+        To write without an error proves nothing: a client that is gone resets the connection only
+        when the response arrives.
+        """
+        own = self.transport.get_extra_info("socket").fileno()
+        # The connection may be closed after its last response, so the socket is held from now on.
+        return self._acknowledged(socket.socket(fileno=os.dup(own)) if own >= 0 else None)
+
+    async def _acknowledged(self, held: socket.socket | None) -> bool:
+        if held is None:
+            return False
+        with held:
+            for pause_s in _DELIVERY_PAUSES_S:
+                await asyncio.sleep(pause_s)
+                if held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] not in _CONNECTED:
+                    return False
+                queued = fcntl.ioctl(held, termios.TIOCOUTQ, bytes(4))
+                if not self.transport.get_write_buffer_size() and not _INT.unpack(queued)[0]:
+                    return True
+        return False
 
     def _acknowledged_bytes(self) -> int:
         with self._socket() as borrowed:

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 from qwicket.compute.memory import available_bytes
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
-from qwicket.server import compute, tls
+from qwicket.server import compute
 from qwicket.server.listeners import holder, is_served
-from qwicket.server.run import listen_failure
+from qwicket.server.run import Address, addresses, listen_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,10 +58,14 @@ def problems(settings: Settings) -> Iterator[Problem]:
     """
     if settings.database_url is None:
         yield from check_folder(settings.data_dir)
-    yield from _tls(settings)
+    by_files = {(each.cert, each.key): each for each in reversed(addresses(settings))}
+    for address in by_files.values():
+        yield from _tls(address)
     yield from _compute(settings)
+    yield from _device_files(settings)
     if settings.database_url is not None or not is_served(settings.data_dir):
-        yield from _port(settings)
+        for address in addresses(settings):
+            yield from _port(address)
     yield from _memory(settings)
 
 
@@ -88,8 +92,8 @@ def check_folder(folder: Path) -> Iterator[Problem]:
 # --- TLS ------------------------------------------------------------------------------------------
 
 
-def _tls(settings: Settings) -> Iterator[Problem]:
-    cert, key = settings.tls_cert, settings.tls_key
+def _tls(address: Address) -> Iterator[Problem]:
+    cert, key = address.cert, address.key
     if cert is None and key is None:
         return
     if cert is None or key is None:
@@ -97,7 +101,7 @@ def _tls(settings: Settings) -> Iterator[Problem]:
         yield Problem(absent, "it is not set, and the other one is", "Set both, or neither.")
         return
     try:
-        tls.context(settings)
+        address.tls()
     except InvalidRequest as error:
         option, _, detail = error.detail.partition(": ")
         yield Problem(option, detail, "Name the right files, which the server's user can read.")
@@ -105,10 +109,10 @@ def _tls(settings: Settings) -> Iterator[Problem]:
     left_s = _expires_at(cert) - time.time()
     remedy = "Renew the certificate."
     if left_s <= 0:
-        yield Problem("--tls-cert", f"{cert} has expired", remedy, "wrong")
+        yield Problem(address.option("--tls-cert"), f"{cert} has expired", remedy, "wrong")
     elif left_s < _SOON_S:
         detail = f"{cert} expires in {left_s / _DAY_S:.0f} days"
-        yield Problem("--tls-cert", detail, remedy, "warning")
+        yield Problem(address.option("--tls-cert"), detail, remedy, "warning")
 
 
 def _expires_at(cert: Path) -> float:
@@ -129,22 +133,46 @@ def _compute(settings: Settings) -> Iterator[Problem]:
         yield Problem(option, detail, "See docs/howto/dask.md.")
 
 
+def _device_files(settings: Settings) -> Iterator[Problem]:
+    if settings.device_dir is None and not any(each.device for each in settings.listen):
+        return
+    from qwicket.devices.files import load_folder
+    from qwicket.devices.remotes import NoKey
+    from qwicket.server.device_files import passing_file
+
+    remedy = "See docs/howto/remote-devices.md."
+    try:
+        files = load_folder(settings.device_dir) if settings.device_dir is not None else {}
+        for each in settings.listen:
+            if each.device is not None:
+                passing_file(settings, each)
+    except InvalidRequest as error:
+        option, _, detail = error.detail.partition(": ")
+        yield Problem(option, detail, remedy)
+        return
+    for path, file in files.items():
+        try:
+            if file.remote is not None:
+                file.remote.key()
+        except NoKey as error:
+            yield Problem("--device-dir", f"{path}: {error}.", remedy)
+
+
 # --- port -----------------------------------------------------------------------------------------
 
 
-def _port(settings: Settings) -> Iterator[Problem]:
-    host, port = settings.host, settings.port
+def _port(address: Address) -> Iterator[Problem]:
     try:
-        for family, kind, protocol, _, address in socket.getaddrinfo(
-            host or None, port, type=socket.SOCK_STREAM
+        for family, kind, protocol, _, name in socket.getaddrinfo(
+            address.host or None, address.port, type=socket.SOCK_STREAM
         ):
             with socket.socket(family, kind, protocol) as probe:
                 # As the server does: without it, connections that ended just now would count.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                probe.bind(address)
+                probe.bind(name)
     except OSError as error:
-        option, _, detail = listen_failure(error, settings).partition(": ")
-        who = holder(port) if error.errno == errno.EADDRINUSE else None
+        option, _, detail = listen_failure(error, address).partition(": ")
+        who = holder(address.port) if error.errno == errno.EADDRINUSE else None
         remedy = f"Process {who.pid} ({who.name}) has it." if who else f"Change {option}."
         yield Problem(option, detail, remedy)
 

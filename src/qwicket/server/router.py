@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import contextlib
-import secrets
 import time
 from collections import Counter
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
+
+from starlette.responses import PlainTextResponse
 
 from qwicket.dialects.requests import (
     BOUND_BODY,
+    DIALECT_ADDRESS,
+    PASSING,
     PUBLIC_URL,
     REFUSAL,
     REQUEST_ID,
@@ -22,17 +25,20 @@ from qwicket.dialects.requests import (
 from qwicket.gateway.response_budget import Reservation, ResponseBudget
 from qwicket.gateway.throttle import network
 from qwicket.model.errors import TooManyRequests
+from qwicket.model.random_bits import random_bits
 from qwicket.server.bodies import Body, BodyBudget
 from qwicket.server.logs import REQUEST
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from qwicket.dialects.passing import PassingOn
     from qwicket.model.limits import Limits
     from qwicket.server.logs import AccessLog
     from qwicket.server.metrics import Metrics
+    from qwicket.server.settings import OwnAddress
 
 
 _USUAL_HEADERS: Final = (
@@ -40,6 +46,23 @@ _USUAL_HEADERS: Final = (
     (b"referrer-policy", b"no-referrer"),  # some dialects have a token in the URL
     (b"x-content-type-options", b"nosniff"),
 )
+
+_OWN: Final = "qwicket.own_address"
+"""Key of a request's scope: name of the dialect whose own address it came to."""
+
+
+class Mount(NamedTuple):
+    """An application at a path.
+
+    Attributes:
+        prefix: The path.
+        usual: Its path at the server's main address, by which its requests are counted.
+        app: The application.
+    """
+
+    prefix: str
+    usual: str
+    app: ASGIApp
 
 
 class Router:
@@ -53,6 +76,8 @@ class Router:
             connection's socket.
         metrics: Count requests and websockets.
         access: Logs each response.
+        own: Prefixes at addresses that one dialect has for itself, with those in `mounts`, by the
+            name of the dialect.
     """
 
     def __init__(
@@ -64,8 +89,12 @@ class Router:
         response_budget: ResponseBudget | None = None,
         metrics: Metrics | None = None,
         access: AccessLog | None = None,
+        own: Mapping[str, Mapping[str, str]] | None = None,
     ) -> None:
-        self._mounts = sorted(mounts.items(), key=lambda mount: len(mount[0]), reverse=True)
+        self._mounts = {"": _longest_first(Mount(at, at, app) for at, app in mounts.items())}
+        for dialect, places in (own or {}).items():
+            found = [Mount(at, usual, mounts[usual]) for at, usual in places.items()]
+            self._mounts[dialect] = _longest_first(found)
         self._limits = limits
         self._bodies = BodyBudget("bodies_bytes", "bodies_bytes_each", limits.bodies)
         self._unsigned_bodies = BodyBudget(
@@ -74,34 +103,35 @@ class Router:
         self._response_budget = (
             ResponseBudget(limits.responses) if response_budget is None else response_budget
         )
-        self._run = secrets.token_hex(4)
+        self._run = f"{random_bits(32):08x}"
         self._numbers = count()
         self._metrics = metrics
         self._access = access
         self._public_url = public_url
         self._serving: Counter[str] = Counter()
 
-    def supports_websocket(self, path: str) -> bool:
+    def supports_websocket(self, path: str, own: str = "") -> bool:
         """Say whether the app of a path speaks websockets; others ignore that they are asked."""
-        return bool(getattr(self.find(path)[1], "supports_websocket", False))
+        return bool(getattr(self.find(path, own).app, "supports_websocket", False))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        prefix, app = self.find(scope["path"])
+        mount = self.find(scope["path"], scope.get(_OWN, ""))
         request_id = f"{self._run}{next(self._numbers):08x}"
         REQUEST.set(request_id)
         inner = {
             **scope,
-            "root_path": scope.get("root_path", "") + prefix,
+            "root_path": scope.get("root_path", "") + mount.prefix,
             REQUEST_ID: request_id,
-            PUBLIC_URL: self._public_url or _own_url(scope),
         }
+        if _OWN not in scope:
+            inner[PUBLIC_URL] = inner[DIALECT_ADDRESS] = self._public_url or _url(scope)
         client = scope.get("client")
         address = network(client[0]) if client else ""
         with self._counted(address, inner):
             if scope["type"] == "websocket":
-                await self._stream(app, inner, receive, send)
+                await self._stream(mount.app, inner, receive, send)
             else:
-                await self._answer(prefix, address, app, inner, receive, send)
+                await self._answer(mount, address, inner, receive, send)
 
     @contextlib.contextmanager
     def _counted(self, address: str, inner: dict[str, Any]) -> Iterator[None]:
@@ -128,9 +158,8 @@ class Router:
 
     async def _answer(
         self,
-        prefix: str,
+        mount: Mount,
         address: str,
-        app: ASGIApp,
         inner: dict[str, Any],
         receive: Receive,
         send: Send,
@@ -159,13 +188,13 @@ class Router:
         inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound
         inner[UNSIGNED_BODY] = lambda: body.move(self._unsigned_bodies)
         try:
-            await app(inner, body.receive, send_on)
+            await mount.app(inner, body.receive, send_on)
         finally:
             body.release()
             await reservation.close()
             seconds = time.perf_counter() - began
             if self._metrics is not None:
-                self._metrics.answered(prefix, status, seconds)
+                self._metrics.answered(mount.usual, status, seconds)
             if self._access is not None:
                 self._access.add(inner, request_id, status, seconds)
 
@@ -179,12 +208,65 @@ class Router:
         finally:
             self._metrics.websocket_closed()
 
-    def find(self, path: str) -> tuple[str, ASGIApp]:
-        """Return the application of a path, and the prefix where it is."""
-        for prefix, app in self._mounts:
-            if path == prefix or path.startswith(prefix + "/"):
-                return prefix, app
-        return self._mounts[-1]  # the root takes paths without a slash, such as "*"
+    def find(self, path: str, own: str = "") -> Mount:
+        """Return the application of a path at the main address, or at a dialect's own."""
+        for mount in self._mounts[own]:
+            if path == mount.prefix or path.startswith(mount.prefix + "/"):
+                return mount
+        last = self._mounts[own][-1]
+        # The root takes paths without a slash, such as "*".
+        return _NOTHING if last.prefix else last
+
+
+class OwnAddressApp:
+    """The server's application at an address that one dialect has for itself.
+
+    Args:
+        app: The application.
+        supports_websocket: Returns whether the app of a path at a dialect's own address has
+            websockets.
+        address: The address.
+        main_url: Returns the address of the server itself, by that of a connection's host.
+        passing: Returns what passes requests on, if they are not for this server.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        supports_websocket: Callable[[str, str], bool],
+        address: OwnAddress,
+        main_url: Callable[[str], str],
+        passing: Callable[[], PassingOn | None],
+    ) -> None:
+        self._app = app
+        self._supports_websocket = supports_websocket
+        self._dialect = address.dialect
+        self._url = (address.public_url or "").rstrip("/")
+        self._main_url = main_url
+        self._passing = passing
+
+    def supports_websocket(self, path: str) -> bool:
+        """Return whether the app of a path has websockets."""
+        return self._supports_websocket(path, self._dialect)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        own = {
+            **scope,
+            _OWN: self._dialect,
+            PUBLIC_URL: self._main_url(_host(scope)),
+            DIALECT_ADDRESS: self._url or _url(scope),
+            PASSING: self._passing(),
+        }
+        await self._app(own, receive, send)
+
+
+def _longest_first(mounts: Iterable[Mount]) -> list[Mount]:
+    return sorted(mounts, key=lambda mount: len(mount.prefix), reverse=True)
+
+
+_NOTHING: Final = Mount(
+    "", "", PlainTextResponse("There is nothing at this path of a dialect's own address.\n", 404)
+)
 
 
 def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
@@ -198,8 +280,13 @@ def _owner(reservation: Reservation, address: str) -> str:
     return reservation.account or f"address {address}"
 
 
-def _own_url(scope: Scope) -> str:
+def _url(scope: Scope) -> str:
     """Return the address of the connection's own socket. Never of `Host`: the client writes it."""
-    host, port = scope.get("server") or ("localhost", None)
-    host = f"[{host}]" if ":" in host else host
-    return f"{scope['scheme']}://{host}" + (f":{port}" if port else "")
+    _, port = scope.get("server") or ("", None)
+    return f"{scope['scheme']}://{_host(scope)}" + (f":{port}" if port else "")
+
+
+def _host(scope: Scope) -> str:
+    """Return the host of the connection's own socket, as it is written in an address."""
+    host, _ = scope.get("server") or ("localhost", None)
+    return f"[{host}]" if ":" in host else host

@@ -11,8 +11,9 @@ import signal
 import socket
 import time
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import uvicorn
 from uvicorn.server import ServerState
@@ -23,9 +24,11 @@ from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
 from qwicket.server.logs import announce, hide_secrets, log_startup_failure, start_log
+from qwicket.server.router import OwnAddressApp
 from qwicket.server.settings import passwords
 
 if TYPE_CHECKING:
+    import ssl
     from collections.abc import Callable, Iterator
 
     from qwicket.server.settings import Settings
@@ -74,6 +77,55 @@ def run(settings: Settings, hint: str = "", make: Callable[[Settings], App] = Ap
     return 0 if server.started else 1
 
 
+class Address(NamedTuple):
+    """Where the server listens, or one dialect for itself.
+
+    Attributes:
+        host: Address or name of this machine.
+        port: Port; 0 takes any free one.
+        cert: Certificate chain in PEM; None means no TLS.
+        key: Its private key.
+        dialect: The dialect; empty for the server's main address.
+    """
+
+    host: str
+    port: int
+    cert: Path | None
+    key: Path | None
+    dialect: str = ""
+
+    def option(self, name: str) -> str:
+        """Return the option that sets one of these."""
+        return "--listen" if self.dialect else name
+
+    def tls(self) -> ssl.SSLContext | None:
+        """Return its TLS context, or None without TLS.
+
+        Raises:
+            InvalidRequest: A file cannot be read or is invalid; the text names it.
+        """
+        options = self.option("--tls-cert"), self.option("--tls-key")
+        return tls.context(self.cert, self.key, options)
+
+
+def addresses(settings: Settings) -> list[Address]:
+    """Return where a server listens, its main address first."""
+    main = Address(settings.host, settings.port, settings.tls_cert, settings.tls_key)
+    files = main.cert, main.key
+    return [
+        main,
+        *(
+            Address(
+                main.host if each.host is None else each.host,
+                each.port,
+                *(files if each.tls_cert is None else (each.tls_cert, each.tls_key)),
+                each.dialect,
+            )
+            for each in settings.listen
+        ),
+    ]
+
+
 class _Server(uvicorn.Server):
     """Uvicorn that prints its addresses, and ends long polls before it waits for them."""
 
@@ -84,28 +136,9 @@ class _Server(uvicorn.Server):
         self._collecting: asyncio.Task[None] | None = None
         self._stopping = asyncio.Event()
         self._settings = settings
-        self._tls = tls.context(settings)
-        super().__init__(
-            uvicorn.Config(
-                app,
-                loop="asyncio" if loop_cpu.is_measured() else "uvloop",
-                http="httptools",
-                ws=_websocket,  # type: ignore[arg-type]  # only ever called
-                ws_max_size=_MESSAGE_BYTES,
-                ws_per_message_deflate=False,  # a small message could become a large one
-                ws_ping_interval=_PING_S,
-                ws_ping_timeout=_PING_S,
-                lifespan="off",
-                access_log=False,
-                log_config=None,
-                log_level="warning",
-                server_header=False,
-                proxy_headers=settings.trusted_proxy is not None,
-                forwarded_allow_ips=settings.trusted_proxy,
-                timeout_keep_alive=settings.limits.connections.keep_alive_s,  # type: ignore[arg-type]  # only ever given to call_later
-                timeout_graceful_shutdown=_REQUEST_GRACE_S,
-            )
-        )
+        self._addresses = [(each, each.tls()) for each in addresses(settings)]
+        self._main_port = 0
+        super().__init__(_configuration(app, settings))
         self.server_state = _SharedState()
 
     async def serve(self, sockets: list[socket.socket] | None = None) -> None:
@@ -153,46 +186,70 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen with `Connection`, which limits connections and handshakes; uvicorn does not."""
         settings, limits = self._settings, self._settings.limits.connections
+        apps: list[App | OwnAddressApp] = [self._app]
+        for own in settings.listen:
+            supports = self._app.supports_websocket
+            passing = partial(self._app.passing_on, own.device)
+            apps.append(OwnAddressApp(self._app, supports, own, self._main_url, passing))
         maximum = _raise_file_limit(limits.connections)
         connections = Connections(maximum, limits.connections_each, settings.trusted_proxy)
         half_closed: dict[Connection, None] = {}
-        try:
-            listener = await asyncio.get_running_loop().create_server(
-                lambda: Connection(
-                    self.config,
-                    self.server_state,
-                    limits,
-                    connections,
-                    self._app.supports_websocket,
-                    half_closed,
-                ),
-                settings.host,
-                settings.port,
-                backlog=_ACCEPTED_AT_ONCE,
-                ssl=self._tls,
-                ssl_handshake_timeout=limits.head_timeout_s if self._tls else None,
-                ssl_shutdown_timeout=_TLS_SHUTDOWN_S if self._tls else None,
+        self.servers = []
+        configurations = [self.config, *(_configuration(each, settings) for each in apps[1:])]
+        for (address, context), app, config in zip(
+            self._addresses, apps, configurations, strict=True
+        ):
+            if not config.loaded:
+                config.load()
+            make = partial(
+                Connection,
+                *(config, self.server_state, limits, connections),
+                *(app.supports_websocket, half_closed),
             )
-        except OSError as error:
-            self._fail(listen_failure(error, settings))
-            self.should_exit = True
-            return
-        self.servers = [listener]
-        for each in listener.sockets:
-            with socket.fromfd(each.fileno(), each.family, each.type) as same:
-                same.listen(_BACKLOG)
+            try:
+                listener = await asyncio.get_running_loop().create_server(
+                    make,
+                    address.host,
+                    address.port,
+                    backlog=_ACCEPTED_AT_ONCE,
+                    ssl=context,
+                    ssl_handshake_timeout=limits.head_timeout_s if context else None,
+                    ssl_shutdown_timeout=_TLS_SHUTDOWN_S if context else None,
+                )
+            except OSError as error:
+                self._fail(listen_failure(error, address))
+                self.should_exit = True
+                for opened in self.servers:
+                    opened.close()
+                return
+            self.servers.append(listener)
+            for each in listener.sockets:
+                with socket.fromfd(each.fileno(), each.family, each.type) as same:
+                    same.listen(_BACKLOG)
+            if not address.dialect:
+                self._main_port = listener.sockets[0].getsockname()[1]
         self.started = True
         self._collecting = asyncio.create_task(memory.collect_periodically(connections))
-        scheme = "https" if self._tls else "http"
-        for each in listener.sockets:
-            host, port = each.getsockname()[:2]
-            address = f"[{host}]" if ":" in host else host
-            text = f"Qwicket listens on {scheme}://{address}:{port}"
-            announce(text, self._settings.log_format)
+        for (address, context), listener in zip(self._addresses, self.servers, strict=True):
+            self._announce(address, context is not None, listener)
         announce(self._app.summary, self._settings.log_format)
         if self._hint:
             announce(self._hint, "text")
         self._app.start_processes()
+
+    def _announce(self, address: Address, has_tls: bool, listener: asyncio.Server) -> None:
+        who = f"{address.dialect} alone" if address.dialect else "Qwicket"
+        for each in listener.sockets:
+            host, port = each.getsockname()[:2]
+            host = f"[{host}]" if ":" in host else host
+            url = f"{'https' if has_tls else 'http'}://{host}:{port}"
+            announce(f"{who} listens on {url}", self._settings.log_format)
+
+    def _main_url(self, host: str) -> str:
+        """Return the server's main address, where a client reached another one by this host."""
+        given = (self._settings.public_url or "").rstrip("/")
+        scheme = "https" if self._settings.tls_cert else "http"
+        return given or f"{scheme}://{host}:{self._main_port}"
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         announce(_STOPPING.format(self._settings.stop_grace_s), self._settings.log_format)
@@ -207,6 +264,28 @@ class _Server(uvicorn.Server):
         for each in list(self.server_state.connections):
             if isinstance(each, Connection):
                 each.abort_if_stalled()
+
+
+def _configuration(app: App | OwnAddressApp, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        app,
+        loop="asyncio" if loop_cpu.is_measured() else "uvloop",
+        http="httptools",
+        ws=_websocket,  # type: ignore[arg-type]  # only ever called
+        ws_max_size=_MESSAGE_BYTES,
+        ws_per_message_deflate=False,  # a small message could become a large one
+        ws_ping_interval=_PING_S,
+        ws_ping_timeout=_PING_S,
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        log_level="warning",
+        server_header=False,
+        proxy_headers=settings.trusted_proxy is not None,
+        forwarded_allow_ips=settings.trusted_proxy,
+        timeout_keep_alive=settings.limits.connections.keep_alive_s,  # type: ignore[arg-type]  # only ever given to call_later
+        timeout_graceful_shutdown=_REQUEST_GRACE_S,
+    )
 
 
 def _websocket(*arguments: Any, **options: Any) -> WebSocket:
@@ -238,19 +317,21 @@ class _SharedState(ServerState):
         """Ignore what uvicorn sets: no response has a header from its configuration."""
 
 
-def listen_failure(error: OSError, settings: Settings) -> str:
+def listen_failure(error: OSError, address: Address) -> str:
     """Return why the server cannot listen, starting with the option to change."""
-    host, port = settings.host, settings.port
+    host, port = address.host, address.port
+    at_port, at_host = address.option("--port"), address.option("--host")
     if error.errno == errno.EADDRINUSE:
         return (
-            f"--port: another program listens on {host}:{port} (address already in use)."
+            f"{at_port}: another program listens on {host}:{port} (address already in use)."
             f" Choose another port, or end that program; `ss -ltnp sport = :{port}` names it."
         )
     if error.errno in (errno.EACCES, errno.EPERM):
-        return f"--port: {port} is for the system's own programs; choose one above 1023."
+        return f"{at_port}: {port} is for the system's own programs; choose one above 1023."
     if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        return f"--host: {host} is not an address of this machine."
-    return f"--host, --port: {host}:{port}: {error.strerror}."
+        return f"{at_host}: {host} is not an address of this machine."
+    options = ", ".join(dict.fromkeys((at_host, at_port)))
+    return f"{options}: {host}:{port}: {error.strerror}."
 
 
 def _raise_file_limit(connections: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 from urllib.parse import unquote, urlsplit
 
 import msgspec
@@ -44,13 +44,42 @@ def passwords(database_url: str) -> list[str]:
     return [each for text in written if text for each in {text, unquote(text)}]
 
 
+class OwnAddress(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """An address that one dialect has for itself, from its root.
+
+    Attributes:
+        port: Port to listen on; 0 takes any free one.
+        dialect: Name of the dialect.
+        host: Address to listen on; None means the server's own.
+        tls_cert: Certificate chain in PEM; None means the server's own, if it has one.
+        tls_key: Its private key, without a password.
+        public_url: Its address in responses; None means that of the connection's socket.
+        device: Device of another cloud with this dialect, to which requests are passed on as they
+            are; None means that this server answers them.
+    """
+
+    port: Annotated[int, msgspec.Meta(ge=0, le=65_535)]
+    dialect: str
+    host: str | None = None
+    tls_cert: Path | None = None
+    tls_key: Path | None = None
+    public_url: str | None = None
+    device: str | None = None
+
+    def __str__(self) -> str:
+        found = msgspec.structs.asdict(self)
+        return ",".join(f"{name}={value}" for name, value in found.items() if value is not None)
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """All settings of `qwicket serve`.
 
     Attributes:
         host: Address to listen on.
         port: Port to listen on; 0 takes any free one.
+        listen: Further addresses, each of one dialect.
         data_dir: Folder of the embedded store.
+        device_dir: Folder with files of further devices, of which some are at other clouds.
         database_url: PostgreSQL server in place of the embedded store; it holds a password.
         workers: Worker processes; None means one per core, 0 that no engine runs here.
         no_dispatch: Whether this server runs no jobs; other servers, workers on other machines and
@@ -97,7 +126,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     host: str = "127.0.0.1"
     port: int = 8000
+    listen: tuple[OwnAddress, ...] = ()
     data_dir: Path = msgspec.field(default_factory=default_data_dir)
+    device_dir: Path | None = None
     database_url: str | None = None
     workers: int | None = None
     no_dispatch: bool = False
@@ -159,6 +190,20 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         return SignInSettings(
             are_passwords_on=not self.no_passwords, session_s=self.session_s, provider=provider
         )
+
+    def in_force(self) -> list[tuple[str, str]]:
+        """Return the names and values of all settings but limits, without passwords."""
+        found = []
+        for name, value in msgspec.structs.asdict(self).items():
+            if name == "limits":
+                continue
+            if isinstance(value, tuple):
+                value = " ".join(map(str, value)) or None
+            text = "none" if value is None else str(value)
+            for secret in passwords(self.database_url or ""):
+                text = text.replace(secret, "…")
+            found.append((name, text))
+        return found
 
     def __repr__(self) -> str:
         return f"Settings(host={self.host!r}, port={self.port!r}, data_dir={self.data_dir!r})"

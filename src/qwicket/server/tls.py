@@ -3,33 +3,41 @@
 from __future__ import annotations
 
 import ssl
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.model.errors import InvalidRequest
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from qwicket.server.settings import Settings
+
+_OPTIONS: Final = ("--tls-cert", "--tls-key")
 
 
-def context(settings: Settings) -> ssl.SSLContext | None:
+def context(
+    cert: Path | None, key: Path | None, options: tuple[str, str] = _OPTIONS
+) -> ssl.SSLContext | None:
     """Return the TLS context, or None if TLS is not configured.
+
+    Args:
+        cert: Certificate chain in PEM.
+        key: Its private key, without a password.
+        options: The options that name them.
 
     Raises:
         InvalidRequest: A file cannot be read or is invalid; the text names it.
     """
-    cert, key = settings.tls_cert, settings.tls_key
     if cert is None or key is None:
         return None
-    for option, path in (("--tls-cert", cert), ("--tls-key", key)):
+    for option, path in zip(options, (cert, key), strict=True):
         _check_readable(option, path)
     made = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     try:
         # Without a password here, an encrypted key would ask for one at the terminal.
         made.load_cert_chain(cert, key, password="")
     except OSError as error:  # of OpenSSL too: its errors are OSErrors
-        raise InvalidRequest(f"--tls-cert, --tls-key: {_reason(error, cert, key)}.") from None
+        names = ", ".join(dict.fromkeys(options))
+        raise InvalidRequest(f"{names}: {_reason(error, cert, key)}.") from None
     made.options |= ssl.OP_NO_RENEGOTIATION  # a client makes the server work with one small record
     made.set_alpn_protocols(["http/1.1"])
     return made

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from qwicket.store.audit import Audit
     from qwicket.store.budgets import Budgets
     from qwicket.store.database import Committed
+    from qwicket.store.forwards import Forwards
     from qwicket.store.invitations import Invitations
     from qwicket.store.job_shares import JobShares
     from qwicket.store.queue_control import QueueControl
@@ -107,6 +108,13 @@ class Store:
         from qwicket.store.budgets import Budgets
 
         return Budgets(self._database)
+
+    @cached_property
+    def forwards(self) -> Forwards:
+        """Return the operations on jobs that are forwarded to another cloud, as few servers do."""
+        from qwicket.store.forwards import Forwards
+
+        return Forwards(self._database)
 
     @cached_property
     def invitations(self) -> Invitations:

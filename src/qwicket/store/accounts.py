@@ -381,6 +381,11 @@ class Accounts(Operations):
         """Return the same as `token_owner`, by the token's id."""
         return _token_owner(tx.one("token_by_id", id=token))
 
+    @write
+    def note_use(tx: Tx, token: str, now: int) -> None:
+        """Store when a token was used. Who calls this bounds how often."""
+        tx.run("token_use", id=token, now=now)
+
     @read
     def find_server_key(tx: Tx, name: str) -> bytes | None:
         """Return a key that all servers of this database share, or None."""

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwicket.model.devices import Device, Presence
+from qwicket.model.devices import Device
 from qwicket.model.errors import Conflict
 from qwicket.store.devices import decoder, put_device
-from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.operations import Operations, scan, write
 from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
@@ -46,12 +46,6 @@ class Agents(Operations):
         if row is not None:
             _check_same(row[0], decoder.decode(row[1]), device)
         put_device(tx, device, ORIGIN)
-
-    @read
-    def presence(tx: Tx, device: str) -> Presence:
-        """Return the presence of agents that serve a device."""
-        row = tx.one("device_presence", name=device)
-        return Presence(*row) if row else Presence(0, None)
 
     @scan
     def handout(tx: Tx, job: str) -> Handout:

@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
 
-from qwicket.model.devices import Device, DeviceStatus, Provider
+from qwicket.model.devices import (
+    Device,
+    DeviceChange,
+    DeviceChanges,
+    DeviceStatus,
+    Presence,
+    Provider,
+)
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.store import calibrations
-from qwicket.store.operations import Operations, read, write
+from qwicket.store.operations import Operations, read, scan, write
 from qwicket.store.rows import existing
 
 if TYPE_CHECKING:
@@ -19,6 +26,8 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 decoder = msgspec.json.Decoder(Device)
+KEPT_CHANGES: Final = 200
+"""Changes of a device that are kept."""
 
 
 class DeviceSnapshot(NamedTuple):
@@ -73,10 +82,21 @@ class Devices(Operations):
         row = tx.one("device_snapshot", name=name, at=at)
         return _snapshot(row, at) if row else None
 
+    @read
+    def presence(tx: Tx, device: Device) -> Presence:
+        """Return the presence of what serves a device from elsewhere: agents, or another cloud."""
+        is_remote = device.driver == "remote"
+        row = tx.one("mirror_get" if is_remote else "device_presence", name=device.name)
+        if row is not None:
+            return Presence(*row)
+        return Presence(0, None, "it has not been reached yet" if is_remote else "")
+
     @write
     def park(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
         """Turn devices off, each for its reason, unless they have a status already."""
         for device, reason in reasons.items():
+            if tx.one("device_state_of", device=device) is None:
+                _note(tx, device, DeviceStatus(is_on=False, reason=reason), now)
             tx.run("device_park", device=device, reason=reason, now=now)
 
     @write
@@ -87,6 +107,7 @@ class Devices(Operations):
             NotFound: There is no such device.
         """
         existing(tx.one("device_get", name=name), f"There is no device {name}.")
+        _note(tx, name, status, now)
         tx.run(
             "device_state_put",
             device=name,
@@ -106,6 +127,17 @@ class Devices(Operations):
         """
         existing(tx.one("device_get", name=name), f"There is no device {name}.")
         tx.run("device_message_put", device=name, message=message, now=now)
+
+    @scan
+    def changes(tx: Tx, name: str, now: int) -> DeviceChanges:
+        """Return what changed whether a device takes jobs, as far as it is kept."""
+        limit = KEPT_CHANGES
+        closed = tx.all("device_closed_list", device=name, now=now, limit=limit)
+        return DeviceChanges(
+            now,
+            [DeviceChange(*row) for row in tx.all("device_change_list", device=name, limit=limit)],
+            [DeviceChange(*row) for row in closed],
+        )
 
     @write
     def add_provider(tx: Tx, name: str) -> Provider:
@@ -180,3 +212,44 @@ def put_device(tx: Tx, device: Device, origin: str) -> None:
         body=msgspec.json.encode(device).decode(),
         origin=origin,
     )
+
+
+def note_online(tx: Tx, device: str, now: int) -> None:
+    """Record that an agent begins to serve a device, unless another one does."""
+    if tx.count("device_change_online", device=device, now=now):
+        _trim(tx, device)
+
+
+def note_away(tx: Tx, runner: str, now: int) -> None:
+    """Record that a runner, which is removed next, was the last agent of its device."""
+    row = tx.one("device_change_away", id=runner, now=now)
+    if row is not None:
+        _trim(tx, row[0])
+
+
+def note_mirrored(tx: Tx, device: str, reason: str, now: int, *, is_online: bool) -> None:
+    """Record that another cloud begins or ceases to run the jobs of a device."""
+    status = "online" if is_online else "away"
+    state = {"is_online": int(is_online), "status": status, "reason": reason}
+    if tx.count("device_change_mirrored", device=device, now=now, **state):
+        _trim(tx, device)
+
+
+def _note(tx: Tx, device: str, status: DeviceStatus, now: int) -> None:
+    """Record a status that an administrator sets, unless the device has it already."""
+    is_noted = tx.count(
+        "device_change_note",
+        device=device,
+        now=now,
+        status=status.word,
+        is_on=int(status.is_on),
+        is_draining=int(status.is_draining),
+        reason=status.reason,
+        until_at=status.until_at,
+    )
+    if is_noted:
+        _trim(tx, device)
+
+
+def _trim(tx: Tx, device: str) -> None:
+    tx.run("device_change_trim", device=device, keep=KEPT_CHANGES)

@@ -110,7 +110,7 @@ class Groups(Operations):
         """Return the totals of a group's jobs (on these devices)."""
         row = tx.one("group_use", id=group, devices=rows.filter_text(devices))
         assert row is not None
-        return GroupUse(row[0], row[1], int(row[2]), row[3])
+        return GroupUse(row[0], row[1], int(row[2]), *row[3:])
 
 
 def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import structs
 
 from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, TooManyRequests
-from qwicket.model.jobs import Job, JobQuery, NewJob
+from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 from qwicket.store import groups, outcomes, rows, search, shares
 from qwicket.store.batch import NeedsSavepoints
 from qwicket.store.changes import Changed
 from qwicket.store.database import Deferred
-from qwicket.store.operations import Operations, read, scan, write
+from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import (
     EndedJob,
     ProjectShare,
@@ -34,9 +35,6 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
     from qwicket.model.reservations import Reservation
     from qwicket.store.database import Row, Tx
-
-KEY_LIFE_MS: Final = 24 * 3600 * 1000
-"""Life of an idempotency key."""
 
 _RECENT: Final = 100
 _AHEAD_MS: Final = 7 * 24 * 3600 * 1000
@@ -100,7 +98,7 @@ class Jobs(Operations):
     ) -> Job | Deferred[Job]:
         """Store a job with its program and vendor fields; on disk when this returns.
 
-        An idempotency key used within 24 h returns the job that it created.
+        An idempotency key that is still alive returns the job that it created.
 
         Raises:
             KeyReused: The key came with other content.
@@ -120,6 +118,7 @@ class Jobs(Operations):
                 key=new.idempotency_key,
                 digest=new.digest,
                 now=new.now,
+                life_ms=new.key_life_ms,
             )
             if earlier is not None:
                 return earlier
@@ -241,19 +240,31 @@ class Jobs(Operations):
 
     @read
     def repeated(
-        tx: Tx, *, account: str, dialect: str, key: str, digest: bytes, now: int
+        tx: Tx,
+        *,
+        account: str,
+        dialect: str,
+        key: str,
+        digest: bytes,
+        now: int,
+        life_ms: int = KEY_LIFE_MS,
     ) -> Job | None:
-        """Return the job that this idempotency key created within 24 h.
+        """Return the job that this idempotency key created within its life.
 
         Raises:
             KeyReused: The key came with other content.
         """
         row = tx.one("idempotency_get", account=account, dialect=dialect, key=key)
-        if row is None or row[2] < now - KEY_LIFE_MS:
+        if row is None or row[2] < now - life_ms:
             return None
         if row[0] != digest:
             raise KeyReused(field="Idempotency-Key")
         return Jobs.get(tx, row[1])
+
+    @write_unflushed
+    def forget_key(tx: Tx, *, account: str, dialect: str, key: str, job: str) -> None:
+        """Delete the idempotency key of a job; that of a later job stays."""
+        tx.run("idempotency_forget", account=account, dialect=dialect, key=key, job=job)
 
     @read
     def get(tx: Tx, job: str) -> Job | None:
@@ -314,6 +325,26 @@ class Jobs(Operations):
         return {JobState(state): number for state, number in found}
 
     @scan
+    def tally_up_to_limit(tx: Tx, query: JobQuery) -> Mapping[JobState, int]:
+        """Return the number of an account's newest jobs by state, up to the limit of a query."""
+        return search.tally(tx, query)
+
+    @scan
+    def recent_labels(
+        tx: Tx, account: str, limit: int, devices: Collection[str] = ()
+    ) -> tuple[Counter[str], Counter[str]]:
+        """Return how many of an account's newest jobs (on these devices) have a name, and a tag."""
+        names: Counter[str] = Counter()
+        tags: Counter[str] = Counter()
+        asked = {"account": account, "limit": limit, "devices": rows.filter_text(devices)}
+        for name, text, number in tx.all("job_recent_labels", **asked):
+            if name:
+                names[name] += number
+            for tag in rows.texts(text):
+                tags[tag] += number
+        return names, tags
+
+    @scan
     def run_ms(tx: Tx, query: JobQuery) -> int:
         """Return the total run time of the ended jobs that a search finds, in milliseconds."""
         row = tx.one("job_run_ms", **search.parameters(query))
@@ -360,17 +391,18 @@ class Jobs(Operations):
         return bytes(existing(row, "The job has no program.")[0])
 
     async def results(
-        self, job: str, part: int | None = None, *, is_quick: bool = False
+        self, job: str, part: int | None = None, *, count: int = 1, is_quick: bool = False
     ) -> list[PartResult]:
-        """Return the results of the parts (or of one), in order; empty before the job has ended.
+        """Return the results of the parts (or of some), in order; empty before the job has ended.
 
         Args:
             job: The job.
-            part: Index of a single part; None is all.
+            part: Index of the first part; None is all.
+            count: Number of parts from there.
             is_quick: Whether they are few and small, so that a snapshot is not needed.
         """
         read = self._database.read if is_quick else self._database.scan
-        return await read(lambda tx: outcomes.read(tx, job, part))
+        return await read(lambda tx: outcomes.read(tx, job, part, count))
 
     @scan
     def events(tx: Tx, job: str) -> list[JobEvent]:

@@ -16,6 +16,7 @@ from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import outcomes, rows, shares
 from qwicket.store.database import Deferred
+from qwicket.store.devices import note_away, note_online
 from qwicket.store.jobs import note, record, settle
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import Claimable
@@ -86,6 +87,10 @@ class Leases(Operations):
     ) -> None:
         _add_runner(tx, Runner(runner, kind, 0, slots, express_slots=express_slots), now)
 
+    @write
+    def register(tx: Tx, runner: Runner, now: int) -> None:
+        _add_runner(tx, runner, now)
+
     def record_heartbeat(self, runner: Runner, now: int) -> Future[None]:
         """Increment a runner's heartbeat, from a thread because an event loop may stall.
 
@@ -106,6 +111,7 @@ class Leases(Operations):
             Leases.release(tx, each.lease, reason, now, blamed=False)
             for each in Leases.held(tx, runner)
         ]
+        note_away(tx, runner, now)
         tx.run("runner_remove", id=runner)
         return released
 
@@ -160,11 +166,6 @@ class Leases(Operations):
         *found, (_, due_at, has_slots) = tx.all("share_devices", now=now)
         return Claimable({device for device, _, _ in found}, due_at, bool(has_slots))
 
-    @read
-    def unattended_devices(tx: Tx) -> set[str]:
-        """Return the devices that have jobs for `claim_unattended`."""
-        return {device for (device,) in tx.all("job_unattended_devices")}
-
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
         """Claim the next short job of some devices, writing only if there is one.
 
@@ -188,7 +189,7 @@ class Leases(Operations):
         claimed = record(tx, row)
         shares.charge(tx, claimed, now)
         tx.run("express_turn", account=claimed.account)
-        assigned = _assign(tx, claimed, runner)
+        assigned = assign(tx, claimed, runner)
         return Deferred(lambda: Claim([assigned()], is_last=False))
 
     @write
@@ -249,7 +250,7 @@ class Leases(Operations):
             held.append(each)
             if lease.job in progress:
                 text = msgspec.json.encode(progress[lease.job]).decode()
-                tx.run("lease_progress", **_key(lease), progress=text)
+                tx.run("lease_progress", **lease_key(lease), progress=text)
         return held
 
     @write_unflushed
@@ -303,7 +304,7 @@ class Leases(Operations):
     @read
     def holds(tx: Tx, lease: Lease) -> bool:
         """Return whether a lease is the newest and belongs to the runner that claimed it."""
-        return tx.one("lease_of_runner", **_key(lease), runner=lease.runner) is not None
+        return tx.one("lease_of_runner", **lease_key(lease), runner=lease.runner) is not None
 
     @read
     def held_by(tx: Tx, job: str) -> Lease | None:
@@ -316,28 +317,6 @@ class Leases(Operations):
         """Return the progress that the holder of a job's lease last reported."""
         row = tx.one("lease_progress_get", job=job)
         return _progress.decode(row[0]) if row else None
-
-    async def claim_unattended(self, device: str, runner: str) -> Assignment | None:
-        """Adopt a job that was forwarded to another cloud and whose runner is dead.
-
-        It is `uncertain`, `cancelling` or, if its vendor's id is known, `running`, until its vendor
-        reports its state. It is never sent again. The database is
-        written only if there is such a job.
-        """
-        if not await self._has_unattended(device):
-            return None
-        return await self._claim_unattended(device, runner)
-
-    @read
-    def _has_unattended(tx: Tx, device: str) -> bool:
-        return tx.one("job_unattended", device=device) is not None
-
-    @write_unflushed
-    def _claim_unattended(
-        tx: Tx, device: str, runner: str
-    ) -> Assignment | Deferred[Assignment | None] | None:
-        row = tx.one("job_unattended", device=device)
-        return Deferred(_assign(tx, rows.job(row), runner)) if row else None
 
     @scan
     def held(tx: Tx, runner: str) -> list[HeldLease]:
@@ -389,12 +368,12 @@ class Leases(Operations):
         shares.expect(tx)
         if failure is None:
             small = outcomes.if_small(result.result)
-            job = _step(tx, "job_complete", lease, now, small, used_us=used_us)
+            job = step(tx, "job_complete", lease, now, small, used_us=used_us)
             parts = job.n_circuits
         else:
             columns = rows.failure_columns(failure)
             parts = sum(not isinstance(part, Failure) for part in result.result)
-            job = _step(
+            job = step(
                 tx, "job_fail", lease, now, **columns, blamed=0, parts=parts, used_us=used_us
             )
         outcomes.add(tx, job.id, result.result)
@@ -418,16 +397,17 @@ class Leases(Operations):
         Raises:
             StaleLease: As for `finish`.
         """
-        job = _held(tx, lease)
-        forward = _forward(tx, job.id)
-        if forward is not None:
-            return _release_forwarded(tx, lease, job, forward, reason, now)
+        job = held_job(tx, lease)
+        if tx.one("forward_get", job=job.id) is not None:
+            from qwicket.store.forwards import release  # late: few servers forward jobs
+
+            return release(tx, lease, job, reason, now)
         if job.state is JobState.CANCELLING:
             return Leases.cancel_stopped(tx, lease, now)
         if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
             text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason.rstrip('.')}."
             return _fail(tx, lease, Failure("worker_died", text), job.est_seconds, now, blamed=1)
-        job = _step(tx, "job_release", lease, now, blamed=int(blamed))
+        job = step(tx, "job_release", lease, now, blamed=int(blamed))
         tx.run("lease_void", job=job.id)
         shares.refund(tx, job, now)
         note(tx, job, before=JobState.RUNNING, actor=actor or lease.runner, reason=reason, now=now)
@@ -440,44 +420,13 @@ class Leases(Operations):
         Raises:
             StaleLease: As for `finish`.
         """
-        before = _held(tx, lease).state
-        job = _step(tx, "job_cancel", lease, now)
+        before = held_job(tx, lease).state
+        job = step(tx, "job_cancel", lease, now)
         tx.run("lease_end", job=job.id)
         assert job.started_at is not None
         assert job.ended_at is not None
         settle(tx, job, 1, 0, (job.ended_at - job.started_at) / 1000)
         note(tx, job, before=before, actor=lease.runner, reason="stopped", now=now)
-        return job
-
-    @write
-    def record_forward_intent(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
-        """Record durably that the job is about to be forwarded to another cloud under this marker.
-
-        Returns:
-            The stored record, which is that of an earlier attempt if there was one.
-
-        Raises:
-            StaleLease: As for `finish`.
-        """
-        _held(tx, lease)
-        tx.run("forward_intend", job=lease.job, marker=marker, now=now)
-        forward = _forward(tx, lease.job)
-        assert forward is not None
-        return forward
-
-    @write
-    def record_forwarded(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
-        """Record the job's id at its vendor. An uncertain job is running again.
-
-        Raises:
-            StaleLease: As for `finish`.
-        """
-        job = _held(tx, lease)
-        tx.run("forward_sent", job=lease.job, vendor_job_id=vendor_job_id, now=now)
-        if job.state is not JobState.UNCERTAIN:
-            return job
-        job = _step(tx, "job_adopt", lease, now)
-        note(tx, job, before=JobState.UNCERTAIN, actor=lease.runner, reason="adopted", now=now)
         return job
 
 
@@ -494,6 +443,8 @@ def _beat(tx: Tx, runner: Runner, now: int) -> None:
 
 
 def _add_runner(tx: Tx, runner: Runner, now: int) -> None:
+    if runner.device is not None:
+        note_online(tx, runner.device, now)
     tx.run("runner_add", now=now, **msgspec.structs.asdict(runner))
 
 
@@ -536,7 +487,7 @@ def _claim(
         *columns, n_leases = row
         job = record(tx, tuple(columns))
         shares.charge(tx, job, now)
-        taken.append(_assign(tx, job, runner, request))
+        taken.append(assign(tx, job, runner, request))
         seconds += job.est_seconds
         operations += job.n_ops_1q + job.n_ops_2q
         if job.est_seconds > _TINY_S or n_leases:
@@ -547,7 +498,7 @@ def _claim(
     return Deferred(lambda: Claim([each() for each in taken], is_last=more() is None))
 
 
-def _assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callable[[], Assignment]:
+def assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callable[[], Assignment]:
     nonce = f"{random_bits(128):032x}"
     taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner, request=request)
     return lambda: _assignment(job, nonce, runner, taken())
@@ -555,7 +506,7 @@ def _assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callab
 
 def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignment:
     assert taken is not None
-    fence, circuits, options, marker, vendor_job_id = taken
+    fence, circuits, options, marker, vendor_job_id, is_absent = taken
     return Assignment(
         lease=Lease(job=job.id, fence=fence, nonce=nonce, runner=runner),
         device=job.device,
@@ -565,23 +516,23 @@ def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignm
         est_seconds=job.est_seconds,
         circuits=circuits,
         options=options,
-        forward=Forward(marker, vendor_job_id) if marker else None,
+        forward=Forward(marker, vendor_job_id, bool(is_absent)) if marker else None,
     )
 
 
-def _key(lease: Lease) -> dict[str, Any]:
+def lease_key(lease: Lease) -> dict[str, Any]:
     return {"job": lease.job, "fence": lease.fence, "nonce": lease.nonce}
 
 
-def _held(tx: Tx, lease: Lease) -> Job:
+def held_job(tx: Tx, lease: Lease) -> Job:
     """Return the job of a lease; raise `StaleLease` if a newer one exists."""
-    row = tx.one("job_of_lease", **_key(lease))
+    row = tx.one("job_of_lease", **lease_key(lease))
     if row is None:
         raise StaleLease
     return rows.job(row)
 
 
-def _step(
+def step(
     tx: Tx,
     name: str,
     lease: Lease,
@@ -591,7 +542,7 @@ def _step(
     **params: object,
 ) -> Job:
     """Change a job's state under its lease; raise `StaleLease` if that fails."""
-    row = tx.one(name, **_key(lease), now=now, now_us=now * 1000, **params)
+    row = tx.one(name, **lease_key(lease), now=now, now_us=now * 1000, **params)
     if row is None:
         raise StaleLease
     return record(tx, row, results=results)
@@ -600,10 +551,10 @@ def _step(
 def _fail(
     tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, blamed: int = 0
 ) -> Job:
-    before = _held(tx, lease).state
+    before = held_job(tx, lease).state
     columns = rows.failure_columns(failure)
     used_us = round(seconds * 1e6)
-    job = _step(tx, "job_fail", lease, now, **columns, blamed=blamed, parts=0, used_us=used_us)
+    job = step(tx, "job_fail", lease, now, **columns, blamed=blamed, parts=0, used_us=used_us)
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
     _end(tx, job, seconds, now)
     return job
@@ -614,19 +565,3 @@ def _end(tx: Tx, job: Job, seconds: float, now: int, *, shots: int = 0) -> None:
     shares.settle(tx, job, seconds, now)
     has_run = shots > 0 or seconds > 0
     settle(tx, job, int(has_run), shots, seconds)
-
-
-def _release_forwarded(
-    tx: Tx, lease: Lease, job: Job, forward: Forward, reason: str, now: int
-) -> Job:
-    """Release a job that runs, or may run, at another cloud, for another runner to adopt."""
-    if job.state is JobState.RUNNING and not forward.vendor_job_id:
-        job = _step(tx, "job_doubt", lease, now)
-        note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
-    tx.run("lease_void", job=job.id)
-    return job
-
-
-def _forward(tx: Tx, job: str) -> Forward | None:
-    row = tx.one("forward_get", job=job)
-    return Forward(*row) if row else None

@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.failures import Failure
+from qwicket.model.jobs import KEY_LIFE_MS
 from qwicket.store import shares
-from qwicket.store.jobs import KEY_LIFE_MS, Jobs, record
+from qwicket.store.jobs import Jobs, record
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 
 if TYPE_CHECKING:

@@ -50,12 +50,14 @@ def _columns(tx: Tx, result: PartResult) -> dict[str, object]:
     }
 
 
-def read(tx: Tx, job: str, part: int | None) -> list[PartResult]:
-    """Return the results of the parts, or of one of them, in order."""
+def read(tx: Tx, job: str, part: int | None, count: int = 1) -> list[PartResult]:
+    """Return the results of the parts, or of `count` of them from `part` on, in order."""
     if part is None:
         found = tx.all("outcome_list", id=job)
-    else:
+    elif count == 1:
         found = tx.all("outcome_get", id=job, part=part)
+    else:
+        found = tx.all("outcome_range", id=job, part=part, before=part + count)
     return [_result(tx, row) for row in found]
 
 

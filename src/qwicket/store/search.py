@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from msgspec import structs
 
@@ -15,16 +16,52 @@ if TYPE_CHECKING:
     from qwicket.store.database import Tx
 
 
+_MAX_LABEL_CHARS: Final = 255
+
+
+class _Lists(NamedTuple):
+    """Statements that list jobs: all of them, or those that an index has."""
+
+    all: str
+    not_ended: str
+    not_completed: str
+    labelled: str
+
+
+_OF_ACCOUNT: Final = _Lists(
+    *("job_list", "job_list_not_ended", "job_list_not_completed"),
+    "job_list_labelled",
+)
+_OF_ALL: Final = _Lists(
+    *("job_list_of_all", "job_list_of_all_not_ended", "job_list_of_all_not_completed"),
+    "job_list_of_all_labelled",
+)
+_TALLIES: Final = _Lists(
+    *("job_tally_list", "job_tally_list_not_ended", "job_tally_list_not_completed"),
+    "job_tally_list_labelled",
+)
+
+
 def page(tx: Tx, query: JobQuery) -> list[Job]:
     """Return jobs newest first, or oldest."""
     if query.offset is not None:
         name = "job_search_rising" if query.oldest_first else "job_search"
         return [rows.job(row) for row in tx.all(name, **parameters(query))]
-    after, before = query.after, INT64_MAX if query.before is None else query.before
-    if query.dialect is None:
-        after = max(after, _before_time(tx, query.account, query.created_from))
-        before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
-    return _newest(tx, _statements(query), query, before=before, after=after)
+    return _newest(tx, _statements(query), query, **_bounds(tx, query))
+
+
+def tally(tx: Tx, query: JobQuery) -> Counter[JobState]:
+    """Return the number of the newest jobs of an account by state, up to the limit of a query.
+
+    The query is one of all dialects and groups. The sum is the limit or more where jobs may be
+    left out.
+    """
+    given = parameters(query) | _bounds(tx, query)
+    found: Counter[JobState] = Counter()
+    for name in _fewest(query, _TALLIES):
+        for state, number in tx.all(name, **given):
+            found[JobState(state)] += number
+    return found
 
 
 def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
@@ -32,8 +69,7 @@ def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
     if query.account:
         return page(tx, query)
     before = INT64_MAX if query.before is None else query.before
-    names = ("job_list_of_all", "job_list_of_all_not_ended", "job_list_of_all_not_completed")
-    return _newest(tx, _of_states(query, *names), query, before=before)
+    return _newest(tx, _fewest(query, _OF_ALL), query, before=before)
 
 
 def parameters(query: JobQuery) -> dict[str, Any]:
@@ -41,10 +77,20 @@ def parameters(query: JobQuery) -> dict[str, Any]:
     return structs.asdict(query) | {
         "states": rows.filter_text(query.states),
         "tags": rows.from_texts(query.tags),
+        "label": _label(query),
         "since": query.created_from,
         "until": query.created_to,
         "devices": rows.filter_text(query.devices),
     }
+
+
+def _bounds(tx: Tx, query: JobQuery) -> dict[str, int]:
+    """Return the `seq` that the jobs of a query are between."""
+    after, before = query.after, INT64_MAX if query.before is None else query.before
+    if query.dialect is None:
+        after = max(after, _before_time(tx, query.account, query.created_from))
+        before = min(before, _before_time(tx, query.account, query.created_to + 1) + 1)
+    return {"after": after, "before": before}
 
 
 def _newest(tx: Tx, names: list[str], query: JobQuery, **bounds: int) -> list[Job]:
@@ -61,15 +107,22 @@ def _statements(query: JobQuery) -> list[str]:
         return ["job_list_of_dialect_rising" if query.oldest_first else "job_list_of_dialect"]
     if query.group is not None:
         return ["job_list_of_group"]
-    return _of_states(query, "job_list", "job_list_not_ended", "job_list_not_completed")
+    return _fewest(query, _OF_ACCOUNT)
 
 
-def _of_states(query: JobQuery, all_: str, not_ended: str, not_completed: str) -> list[str]:
-    """Return which of three statements read the fewest jobs: most jobs are completed."""
-    if not query.states or JobState.COMPLETED in query.states:
-        return [all_]
-    classes = {not_ended: NOT_ENDED, not_completed: NOT_COMPLETED}
-    return [name for name, of in classes.items() if not set(of).isdisjoint(query.states)]
+def _fewest(query: JobQuery, lists: _Lists) -> list[str]:
+    """Return which statements read the fewest jobs: most are completed, without a label."""
+    if query.states and JobState.COMPLETED not in query.states:
+        classes = {lists.not_ended: NOT_ENDED, lists.not_completed: NOT_COMPLETED}
+        return [name for name, of in classes.items() if not set(of).isdisjoint(query.states)]
+    return [lists.all if _label(query) is None else lists.labelled]
+
+
+def _label(query: JobQuery) -> str | None:
+    """Return the label of the rows that a search by tag or name reads; they are cut."""
+    if query.tags:
+        return f"tag:{query.tags[0][:_MAX_LABEL_CHARS]}"
+    return f"name:{query.name[:_MAX_LABEL_CHARS]}" if query.name else None
 
 
 def _before_time(tx: Tx, account: str, at: int) -> int:

@@ -33,7 +33,8 @@ WINDOW: Final = {"--from", "--to", "--timezone", "--drain"}
 CONTRACT: Final = {
     "serve": DATA
     | {"--host", "--port", "--workers", "--express-slots", "--public-url", "--trusted-proxy"}
-    | {"--no-dispatch", "--compute", "--compute-min", "--compute-max"}
+    | {"--listen"}
+    | {"--device-dir", "--no-dispatch", "--compute", "--compute-min", "--compute-max"}
     | {"--compute-tls-ca", "--compute-tls-cert", "--compute-tls-key"}
     | {
         "--tls-cert",
@@ -99,6 +100,11 @@ CONTRACT: Final = {
     "audit verify": ADMIN | {"--hash"},
     "device drain": ADMIN | {"--reason"},
     "device message": ADMIN,
+    "device probe": {"--kind", "--url", "--key-file", "--key-env", "--as", "--write"},
+    "device import": {
+        *("--ibm-properties", "--ibm-configuration", "--ionq", "--braket", "--qbraid"),
+        *("--as", "--write"),
+    },
     "device maintenance": ADMIN | WINDOW | {"--reason", "--weeks"},
     "invite": ADMIN | {"--project", "--uses", "--expires", "--json"},
     "invitations": ADMIN | {"--json"},
@@ -118,6 +124,7 @@ CONTRACT: Final = {
     "job release": MANY,
     "job priority": MANY | {"--to"},
     "job requeue": MANY,
+    "job resolve": ADMIN | {"--sent-as", "--not-sent"},
     "job delete": REMOTE,
     "result": REMOTE | {"--json"},
     "archive": REMOTE,
@@ -139,6 +146,9 @@ CONTRACT: Final = {
     "agent push-calibration": SERVER | {"--device"},
     "env": {"--url"},
     "snippet": {"--url", "--json"},
+    "cassette record": {"--target", "--key-env", "--key-file", "--aws", "--port", "--client"},
+    "cassette replay": {"--lenient", "--port", "--client"},
+    "cassette check": {"--name", "--ignore", "--json"},
     "demo": set(),
     "backup": DATA | {"--check"},
     "restore": DATA | {"--check", "--replace"},
@@ -175,6 +185,7 @@ ARGUMENTS: Final = {
     "device off": ["NAME"],
     "device drain": ["NAME"],
     "device message": ["NAME", "TEXT"],
+    "device probe": ["NAME"],
     "device maintenance": ["NAME"],
     "reserve": ["DEVICE"],
     "uninvite": ["ID"],
@@ -188,6 +199,7 @@ ARGUMENTS: Final = {
     "job release": ["ID"],
     "job priority": ["ID"],
     "job requeue": ["ID"],
+    "job resolve": ["ID"],
     "job delete": ["ID"],
     "result": ["ID"],
     "archive": ["ID", "FILE"],
@@ -203,6 +215,9 @@ ARGUMENTS: Final = {
     "show": ["FILE"],
     "env": ["CLIENT"],
     "snippet": ["VENDOR"],
+    "cassette record": ["FILE", "COMMAND"],
+    "cassette replay": ["FILE", "COMMAND"],
+    "cassette check": ["FILE"],
     "demo": ["COMMAND"],
     "completion": ["SHELL"],
 }
@@ -219,6 +234,7 @@ GROUPS: Final = (
     "device",
     "webhook",
     "job",
+    "cassette",
 )
 
 

@@ -14,6 +14,7 @@ from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.accounts import GroupRights
 from qwicket.programs.primitives.wire import PrimitiveLimits
 from qwicket.server import Settings
+from qwicket.server.settings import OwnAddress
 
 Serve = Callable[..., Settings]
 
@@ -275,6 +276,15 @@ def test_limits_in_the_file_are_checked_as_well(text: str) -> None:
         ("--public-url https://ada:secret@lab.example.org", "is not an address"),
         ("--public-url https://lab.example.org/?a=1", "is not an address"),
         (f"--data-dir {__file__}", "is a file"),
+        ("--listen 8443", "unknown field `8443`"),
+        ("--listen dialect=ionq", "missing required field `port`"),
+        ("--listen port=x,dialect=ionq", "Expected `int`, got `str` at `port`"),
+        ("--listen port=65536,dialect=ionq", "Expected `int` <= 65535 at `port`"),
+        ("--listen port=1,dialect=ion", "there is no dialect 'ion'. Did you mean 'ionq'?"),
+        ("--listen port=1,dialect=zzz", "There are ionq, ibm, runtime"),
+        ("--listen port=1,dialect=ionq,colour=red", "unknown field `colour`"),
+        ("--listen port=1,dialect=ionq,tls_cert=a.pem", "tls_cert and tls_key come together"),
+        ("--listen port=1,dialect=ionq,public_url=lab", "public_url is 'lab', not an address"),
     ],
 )
 def test_what_cannot_be_served_is_refused_with_a_sentence(arguments: str, said: str) -> None:
@@ -290,6 +300,26 @@ def test_what_can_be_served_is_taken(serve: Serve) -> None:
     assert settings.public_url == "https://lab.example.org/q"
     assert (settings.trusted_proxy, settings.workers) == ("10.0.0.0/8,::1/128", 7)
     assert (settings.tls_cert, settings.tls_key) == (Path("chain.pem"), Path("key.pem"))
+
+
+def test_addresses_of_dialects_are_taken_from_flags_environment_and_file(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write('listen = [{port = 1, dialect = "ionq", tls_cert = "a", tls_key = "b"}]\n')
+    assert serve("serve").listen == (
+        OwnAddress(port=1, dialect="ionq", tls_cert=Path("a"), tls_key=Path("b")),
+    )
+    two = (OwnAddress(port=2, dialect="ibm"), OwnAddress(port=3, dialect="xanadu", host="::1"))
+    texts = list(map(str, two))
+    assert texts == ["port=2,dialect=ibm", "port=3,dialect=xanadu,host=::1"]
+    monkeypatch.setenv("QWICKET_LISTEN", " ".join(texts))
+    assert serve("serve").listen == two
+    assert ("listen", " ".join(texts)) in serve("serve").in_force()
+    assert serve("serve", "--listen", texts[0]).listen == two[:1]
+    monkeypatch.delenv("QWICKET_LISTEN")
+    for wrong in ('"ionq"', "[1]", '{port = 1, dialect = "ionq"}'):
+        write(f"listen = {wrong}\n")
+        assert "listen must be a list of tables, [[listen]]" in refusal("serve")
 
 
 def test_the_hold_of_first_polls_can_be_set_and_turned_off(

@@ -8,7 +8,7 @@ import pytest
 
 from qwicket.gateway import Gateway
 from qwicket.gateway.admin import Admin
-from qwicket.gateway.signin import digest, new_secret
+from qwicket.gateway.signin import USE_MS, digest, new_secret
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
 from qwicket.model.errors import (
@@ -198,3 +198,19 @@ async def test_only_an_admin_has_admin_tokens(admin: Admin, gateway: Gateway) ->
         await admin.create_token("ada", scopes=["admin"])
     made = await admin.create_token("root", scopes=["admin", "admin"])
     assert (await gateway.auth.by_token(made.secret, HERE)).scopes == {"admin"}
+
+
+async def test_the_use_of_a_token_is_stored_at_most_once_an_hour(
+    admin: Admin, gateway: Gateway, store: Store, clock: Clock
+) -> None:
+    secret = await token_for(admin)
+    account = (await store.accounts.by_name("ada")).id
+    began, found = clock.ms, []
+    for step_ms in (0, 1, USE_MS - 2, 1, 1, USE_MS):
+        clock.ms += step_ms
+        await gateway.auth.by_token(secret, HERE)
+        await asyncio.gather(*gateway.auth._uses)
+        await asyncio.sleep(CACHE_TTL_S)
+        (token,) = await store.accounts.tokens(account)
+        found.append((token.used_at or 0) - began)
+    assert found == [0, 0, 0, USE_MS, USE_MS, 2 * USE_MS + 1]

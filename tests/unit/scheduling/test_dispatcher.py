@@ -671,7 +671,7 @@ async def test_a_job_in_another_cloud_whose_runner_is_gone_is_adopted(
     for runner in ("former", "server"):
         await store.leases.add_runner(runner, "server", NOW)
     (claimed,) = (await store.leases.claim("simulator", "former", NOW)).taken
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     dispatcher = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW, slow_poll_s=0.01)
     dispatcher.start()
     await asyncio.sleep(0.1)

@@ -61,14 +61,13 @@ async def test_a_server_that_starts_leaves_what_labs_announced_alone(store: Stor
 
 async def test_presence_is_who_beats_and_when_one_was_last_heard_of(store: Store) -> None:
     await store.agents.announce(LAB)
-    assert await store.agents.presence("lab5") == Presence(0, None)
-    assert await store.agents.presence("nothing") == Presence(0, None)
+    assert await store.devices.presence(LAB) == Presence(0, None)
     for number in (1, 2):
         agent = Runner(f"ada/{number}", "agent", 0, 1, "lab5")
         await store.leases.renew(agent, (), NOW + number)
-    assert await store.agents.presence("lab5") == Presence(2, NOW + 2)
+    assert await store.devices.presence(LAB) == Presence(2, NOW + 2)
     await store.leases.void_runner("ada/1", NOW)
-    assert await store.agents.presence("lab5") == Presence(1, NOW + 2)
+    assert await store.devices.presence(LAB) == Presence(1, NOW + 2)
 
 
 async def test_a_device_has_so_many_agents_and_no_more(store: Store) -> None:

@@ -4,9 +4,11 @@ import pytest
 from msgspec import structs
 
 from qwicket.devices import built_in
-from qwicket.model.devices import DeviceStatus, Provider
+from qwicket.model.devices import DeviceChange, DeviceStatus, Provider
 from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.jobs import Runner
 from qwicket.store import Store
+from qwicket.store.devices import KEPT_CHANGES
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -80,3 +82,53 @@ async def test_a_device_that_ships_off_stays_as_it_was_turned_later(store: Store
     await store.devices.set_status("simulator", DeviceStatus(), NOW)
     await store.devices.park({"simulator": "out of use"}, NOW)
     assert (await store.devices.status("simulator", NOW)).is_on
+
+
+async def test_only_changes_of_a_state_are_recorded(store: Store) -> None:
+    await store.devices.seed(built_in(), "builtin")
+    off = DeviceStatus(is_on=False, reason="service", until_at=NOW + 10)
+    for number, status in enumerate((DeviceStatus(), off, off, DeviceStatus(is_draining=True))):
+        await store.devices.set_status("simulator", status, NOW + number)
+    await store.devices.set_message("simulator", "hello", NOW + 9)
+    found = await store.devices.changes("simulator", NOW + 20)
+    assert found.changes == [
+        DeviceChange(NOW + 3, "draining"),
+        DeviceChange(NOW + 1, "off", "service", NOW + 10),
+    ]
+    assert (await store.devices.changes("clifford", NOW)).changes == []
+
+
+async def test_the_first_and_the_last_agent_of_a_device_are_recorded(store: Store) -> None:
+    device = built_in()[0]
+    await store.devices.seed([device], "agent")
+    for number, runner in enumerate(("one", "two")):
+        agent = Runner(runner, "agent", 0, 1, device=device.name)
+        store.leases.record_heartbeat(agent, NOW + number).result()
+        store.leases.record_heartbeat(agent, NOW + number).result()
+    for number, runner in enumerate(("one", "two")):
+        await store.leases.void_runner(runner, NOW + 10 + number)
+    await store.leases.add_runner("server", "server", NOW)
+    await store.leases.void_runner("server", NOW + 20)
+    found = await store.devices.changes(device.name, NOW)
+    assert [(each.at, each.status) for each in found.changes] == [
+        (NOW + 11, "away"),
+        (NOW, "online"),
+    ]
+
+
+async def test_a_device_keeps_its_newest_changes(store: Store) -> None:
+    await store.devices.seed(built_in(), "builtin")
+    for number in range(KEPT_CHANGES + 20):
+        status = DeviceStatus(is_on=False, reason=str(number))
+        await store.devices.set_status("simulator", status, NOW + number)
+    found = (await store.devices.changes("simulator", NOW)).changes
+    assert [each.reason for each in found[:2]] == ["219", "218"]
+    assert (len(found), found[-1].reason) == (KEPT_CHANGES, "20")
+
+
+async def test_a_device_that_is_parked_has_a_change_once(store: Store) -> None:
+    await store.devices.seed(built_in(), "builtin")
+    for number in range(2):
+        await store.devices.park({"simulator": "no engine"}, NOW + number)
+    found = (await store.devices.changes("simulator", NOW)).changes
+    assert found == [DeviceChange(NOW, "off", "no engine")]

@@ -6,9 +6,13 @@ import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
+from qwicket.model.devices import Device, DeviceSpec, Presence
+from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Forward
+from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
+from qwicket.scheduling import Forecaster
 from qwicket.store import StaleLease, Store
 from support.stores import NOW, add_job
 
@@ -31,7 +35,7 @@ async def state(store: Store, assignment: Assignment) -> JobState:
 
 
 async def unattended(store: Store) -> Assignment | None:
-    return await store.leases.claim_unattended("simulator", "other")
+    return await store.forwards.claim_unattended("simulator", "other")
 
 
 async def test_a_crash_before_the_intent_offers_the_job_again(
@@ -44,7 +48,7 @@ async def test_a_crash_before_the_intent_offers_the_job_again(
 async def test_a_crash_between_intent_and_answer_leaves_the_job_uncertain(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     assert await state(store, claimed) is JobState.UNCERTAIN
     assert (await store.leases.claim("simulator", "other", NOW)).taken == []
@@ -53,7 +57,7 @@ async def test_a_crash_between_intent_and_answer_leaves_the_job_uncertain(
 async def test_an_uncertain_job_is_looked_after_by_one_runner(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -65,12 +69,12 @@ async def test_an_uncertain_job_is_looked_after_by_one_runner(
 async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
     assert (
-        await store.leases.record_forwarded(found.lease, "vendor-1", NOW)
+        await store.forwards.record_sent(found.lease, "vendor-1", NOW)
     ).state is JobState.RUNNING
     await store.leases.void_runner("other", NOW)
     assert await state(store, claimed) is JobState.RUNNING
@@ -87,7 +91,7 @@ async def test_a_job_found_at_its_vendor_runs_again_and_is_never_sent_again(
 async def test_an_uncertain_job_may_turn_out_to_have_ended(
     store: Store, claimed: Assignment, result: RunResult, after: JobState
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -97,7 +101,7 @@ async def test_an_uncertain_job_may_turn_out_to_have_ended(
 async def test_an_uncertain_job_may_turn_out_to_be_cancelled(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -108,9 +112,9 @@ async def test_an_uncertain_job_may_turn_out_to_be_cancelled(
 async def test_a_forwarded_job_without_a_runner_is_cancelled_at_its_vendor(
     store: Store, claimed: Assignment, is_known: bool
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     if is_known:
-        await store.leases.record_forwarded(claimed.lease, "vendor-1", NOW)
+        await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
     assert await state(store, claimed) is JobState.CANCELLING
@@ -123,7 +127,7 @@ async def test_a_forwarded_job_without_a_runner_is_cancelled_at_its_vendor(
 async def test_whoever_looks_after_an_uncertain_job_may_give_up(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
@@ -135,8 +139,8 @@ async def test_whoever_looks_after_an_uncertain_job_may_give_up(
 async def test_a_job_that_is_to_stop_at_its_vendor_is_not_cancelled_by_a_crash(
     store: Store, claimed: Assignment
 ) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
-    await store.leases.record_forwarded(claimed.lease, "vendor-1", NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
     await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
     await store.leases.void_runner(claimed.lease.runner, NOW)
     assert await state(store, claimed) is JobState.CANCELLING
@@ -147,8 +151,8 @@ async def test_a_job_that_is_to_stop_at_its_vendor_is_not_cancelled_by_a_crash(
 
 
 async def test_an_intent_is_written_once(store: Store, claimed: Assignment) -> None:
-    await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
-    assert await store.leases.record_forward_intent(claimed.lease, "other mark", NOW) == Forward(
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    assert await store.forwards.record_intent(claimed.lease, "other mark", NOW) == Forward(
         "mark", None
     )
 
@@ -156,8 +160,164 @@ async def test_an_intent_is_written_once(store: Store, claimed: Assignment) -> N
 async def test_a_stale_lease_can_send_nothing(store: Store, claimed: Assignment) -> None:
     await store.leases.release(claimed.lease, "test", NOW, blamed=False)
     with pytest.raises(StaleLease):
-        await store.leases.record_forward_intent(claimed.lease, "mark", NOW)
+        await store.forwards.record_intent(claimed.lease, "mark", NOW)
     with pytest.raises(StaleLease):
-        await store.leases.record_forwarded(claimed.lease, "vendor-1", NOW)
+        await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
     with pytest.raises(StaleLease):
         await store.leases.cancel_stopped(claimed.lease, NOW)
+
+
+async def test_no_two_jobs_of_a_device_have_one_id_at_the_vendor(
+    store: Store, ada: Token, claimed: Assignment, runner: str
+) -> None:
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
+    await add_job(store, ada)
+    (other,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    await store.forwards.record_intent(other.lease, "other mark", NOW)
+    with pytest.raises(Conflict, match=claimed.lease.job):
+        await store.forwards.record_sent(other.lease, "vendor-1", NOW)
+    await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
+
+
+async def test_what_was_certainly_not_sent_is_queued_again(
+    store: Store, claimed: Assignment
+) -> None:
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    await store.forwards.withdraw(claimed.lease)
+    await store.leases.release(claimed.lease, "not sent", NOW, blamed=False)
+    assert await state(store, claimed) is JobState.QUEUED
+
+
+async def test_a_response_is_stored_under_the_lease_alone(
+    store: Store, claimed: Assignment
+) -> None:
+    lease, forwards = claimed.lease, store.forwards
+    assert await forwards.response(lease.job) is None
+    await forwards.record_intent(lease, "mark", NOW)
+    assert await forwards.response(lease.job) is None
+    before = await store.jobs.get(lease.job)
+    assert before is not None
+    after = await forwards.record_response(lease, b"said", NOW)
+    assert (after.state, after.version) == (before.state, before.version + 1)
+    assert await forwards.response(lease.job) == b"said"
+    await store.leases.void_runner(lease.runner, NOW)
+    with pytest.raises(StaleLease):
+        await forwards.record_response(lease, b"other", NOW)
+    assert await forwards.response(lease.job) == b"said"
+
+
+async def test_ids_at_the_vendor_are_found_by_their_owner_alone(
+    store: Store, ada: Token, runner: str
+) -> None:
+    ids = []
+    for k in range(3):
+        await add_job(store, ada)
+        (claimed,) = (await store.leases.claim("simulator", runner, NOW)).taken
+        await store.forwards.record_intent(claimed.lease, f"mark-{k}", NOW)
+        await store.forwards.record_sent(claimed.lease, f"vendor-{k}", NOW)
+        ids.append(claimed.lease.job)
+        found = await store.forwards.of_vendor_job("simulator", f"vendor-{k}", ada.account)
+        assert found is not None
+        assert found.id == claimed.lease.job
+    assert await store.forwards.of_vendor_job("simulator", "vendor-9", ada.account) is None
+    assert await store.forwards.of_vendor_job("simulator", "vendor-1", "another") is None
+    assert await store.forwards.of_vendor_job("other", "vendor-1", ada.account) is None
+    page = await store.forwards.vendor_jobs("simulator", ada.account, INT64_MAX, 2)
+    assert [id for _, id in page] == ["vendor-2", "vendor-1"]
+    rest = await store.forwards.vendor_jobs("simulator", ada.account, page[-1][0], 2)
+    assert [id for _, id in rest] == ["vendor-0"]
+    assert await store.forwards.vendor_jobs("simulator", "another", INT64_MAX, 2) == []
+
+
+@pytest.fixture
+async def left(store: Store, claimed: Assignment) -> str:
+    """Return a job that waits for a person."""
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    await store.forwards.leave_to_person(claimed.lease, "look there for mark", NOW)
+    return claimed.lease.job
+
+
+async def test_a_job_that_waits_for_a_person_is_adopted_by_no_runner(
+    store: Store, claimed: Assignment, left: str
+) -> None:
+    assert await state(store, claimed) is JobState.UNCERTAIN
+    assert await unattended(store) is None
+    assert await store.forwards.unattended_devices() == set()
+    assert (await store.jobs.events(left))[-1].reason == "look there for mark"
+
+
+async def test_a_person_knows_the_id_at_the_vendor(store: Store, left: str) -> None:
+    await store.forwards.resolve_sent(left, "vendor-7", actor="eve", now=NOW)
+    found = await unattended(store)
+    assert found is not None
+    assert found.forward == Forward("mark", "vendor-7")
+
+
+async def test_a_person_knows_that_the_vendor_does_not_have_it(store: Store, left: str) -> None:
+    await store.forwards.resolve_absent(left, actor="eve", now=NOW)
+    found = await unattended(store)
+    assert found is not None
+    assert found.forward == Forward("mark", None, is_absent=True)
+
+
+async def test_what_a_person_said_ends_with_the_next_send(store: Store, left: str) -> None:
+    """A crash during this send must lead to a search, and not to a further send."""
+    await store.forwards.resolve_absent(left, actor="eve", now=NOW)
+    found = await unattended(store)
+    assert found is not None
+    await store.forwards.record_intent(found.lease, "mark", NOW)
+    await store.leases.void_runner("other", NOW)
+    again = await unattended(store)
+    assert again is not None
+    assert again.forward == Forward("mark", None, is_absent=False)
+
+
+async def test_a_job_that_needs_no_decision_gets_none(store: Store, claimed: Assignment) -> None:
+    job = claimed.lease.job
+    with pytest.raises(Conflict, match="needs no decision"):
+        await store.forwards.resolve_absent(job, actor="eve", now=NOW)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    with pytest.raises(Conflict, match="running"):
+        await store.forwards.resolve_sent(job, "vendor-1", actor="eve", now=NOW)
+    with pytest.raises(NotFound):
+        await store.forwards.resolve_absent("nothing", actor="eve", now=NOW)
+
+
+FAR = Device(
+    name="far",
+    family="qubit",
+    provider="elsewhere",
+    driver="remote",
+    dialects=("native",),
+    position=500,
+    spec=DeviceSpec(description="Elsewhere", qubits=5, formats=("openqasm3",)),
+)
+
+
+async def test_a_device_elsewhere_is_as_it_was_last_seen(store: Store) -> None:
+    await store.devices.seed([FAR], "file")
+    assert await store.devices.presence(FAR) == Presence(0, None, "it has not been reached yet")
+    await store.forwards.put_mirror("far", NOW, is_online=True, reason="", n_waiting=7)
+    assert await store.devices.presence(FAR) == Presence(1, NOW, "", 7)
+    await store.forwards.put_mirror("far", NOW + 1, is_online=False, reason="helium", n_waiting=0)
+    assert await store.devices.presence(FAR) == Presence(0, NOW + 1, "helium", 0)
+
+
+async def test_jobs_that_wait_elsewhere_are_in_the_queue_of_the_device(store: Store) -> None:
+    await store.devices.seed([FAR], "file")
+    await store.forwards.put_mirror("far", NOW, is_online=True, reason="", n_waiting=7)
+    assert (await Forecaster(store, lambda: NOW).forecast("far")).n_waiting == 7
+
+
+async def test_the_history_of_a_device_elsewhere_has_what_changed(store: Store) -> None:
+    await store.devices.seed([FAR], "file")
+    for at, is_online, reason in ((1, True, ""), (2, True, ""), (3, False, "helium")):
+        await store.forwards.put_mirror(
+            "far", NOW + at, is_online=is_online, reason=reason, n_waiting=at
+        )
+    changes = (await store.devices.changes("far", NOW + 9)).changes
+    assert [(each.at - NOW, each.status, each.reason) for each in changes] == [
+        (3, "away", "helium"),
+        (1, "online", ""),
+    ]

@@ -118,7 +118,7 @@ async def test_a_group_says_what_its_jobs_came_to(store: Store, ada: Token, runn
         await add_job(store, ada, group=group.id)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
     await store.leases.finish(assignment.lease, RunResult((Encoded(b"", b""),), 0.1), NOW + 250)
-    assert await store.groups.use(group.id) == GroupUse(2, 1, 250, NOW)
+    assert await store.groups.use(group.id) == GroupUse(2, 1, 250, NOW, NOW, NOW + 250)
 
 
 async def test_jobs_are_listed_by_group_and_groups_newest_first(store: Store, ada: Token) -> None:

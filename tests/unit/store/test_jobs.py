@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+from collections import Counter
 from itertools import combinations
 from typing import Any
 
@@ -368,6 +369,41 @@ async def test_a_search_knows_names_projects_times_and_the_other_order(
     assert await found(project="another") == []
     assert await found(created_from=two.created_at) == [three.id, two.id]
     assert await found(created_to=two.created_at) == [two.id, one.id]
+
+
+async def test_a_tally_up_to_a_limit_counts_what_the_list_shows(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    await add_job(store, bob, tags=("t",), name="n")
+    jobs = [await add_job(store, ada, tags=("t",), name="n") for _ in range(6)]
+    other = await add_job(store, ada)
+    for job in jobs[:2]:
+        await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    queued, cancelled = (JobState.QUEUED,), (JobState.CANCELLED,)
+    searches: tuple[dict[str, Any], ...] = (
+        *({}, {"tags": ("t",)}, {"name": "n"}, {"states": queued}, {"states": cancelled}),
+        *({"states": queued + cancelled}, {"tags": ("t",), "states": cancelled}),
+        *({"device": "none"}, {"created_from": other.created_at}, {"created_to": NOW - 1}),
+    )
+    for asked in searches:
+        for limit in (1, 3, 100):
+            query = JobQuery(account=ada.account, limit=limit, **asked)
+            states = Counter(job.state for job in await store.jobs.page(query))
+            found = await store.jobs.tally_up_to_limit(query)
+            if len(asked.get("states", ())) < 2:
+                assert found == states, (asked, limit)
+            else:  # by two indexes, each up to the limit
+                assert sum(found.values()) >= sum(states.values()), limit
+
+
+async def test_names_and_tags_of_the_newest_jobs_are_counted(store: Store, ada: Token) -> None:
+    await add_job(store, await make_token(store, "bob"), name="bobs")
+    await add_job(store, ada, name="oldest", tags=("z",))
+    for tags in (("a", "b"), ("a",), ()):
+        await add_job(store, ada, name="n" if tags else "", tags=tags)
+    labels = store.jobs.recent_labels
+    assert await labels(ada.account, 3) == ({"n": 2}, {"a": 2, "b": 1})
+    assert await labels(ada.account, 4) == ({"n": 2, "oldest": 1}, {"a": 2, "b": 1, "z": 1})
+    assert await labels(ada.account, 4, devices=("none",)) == ({}, {})
 
 
 async def test_the_time_that_jobs_ran_adds_up(store: Store, ada: Token, runner: str) -> None:

@@ -52,19 +52,10 @@ class JobView:
         return f"<{type(self).__name__} {self.id} {self.state}>"
 
     def _repr_html_(self) -> str:
-        from qwicket.clients.native.pages import table
+        from qwicket.job_card import job_card
 
-        body = self.body
-        rows = [
-            ("job", self.id),
-            ("state", self.state),
-            ("position", self.queue_position or ""),
-            ("device", body.device),
-            ("name", body.name),
-            ("shots", body.shots or ""),
-            ("created", _moment(body.created_at, 19)),
-        ]
-        return table(rows)
+        # Notebooks align cells to the right.
+        return job_card(self.body, cell=" style='text-align:left'")
 
     @property
     def cells(self) -> tuple[Any, ...]:

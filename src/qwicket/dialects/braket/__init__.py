@@ -35,6 +35,7 @@ REGISTRATION: Final = Registration(
         "/sts": "qwicket.dialects.braket.routes:sts",
     },
     described_at=("/braket/openapi.json",),
+    root="/braket",
     shows={"qubit": ("braket.openqasm3",)},
     title="Amazon Braket's API",
     lead=(

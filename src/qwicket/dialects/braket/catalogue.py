@@ -15,12 +15,14 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from qwicket.gateway import DeviceView
+    from qwicket.model.devices import Device
     from qwicket.model.limits import Limits
 
 _SIMULATOR: Final = "statevector"
 _NAMES: Final[Mapping[str, str]] = {"sv1": _SIMULATOR, "dm1": _SIMULATOR}
 """Devices of AWS's names: state vectors, and density matrices for noise."""
 _NOISY: Final = "dm1"
+_NOISE: Final = "#pragma braket noise"
 _PROVIDER: Final = "Qwicket"
 _POLL_MS: Final = 100
 _OBSERVABLES: Final = ("x", "y", "z", "h", "i", "hermitian")
@@ -108,6 +110,14 @@ def details(device: Shown, waiting: int) -> dict[str, Any]:
             {"queue": "JOBS_QUEUE", "queueSize": "0"},
         ],
     }
+
+
+def arn_of(device: Device, source: str) -> str:
+    """Return the ARN under which Braket's clients run a program on a device."""
+    name = device.name
+    if name == _SIMULATOR:
+        name = _NOISY if _NOISE in source else next(iter(_NAMES))
+    return device_arn(name, is_simulator=device.spec.exact)
 
 
 def _capabilities(device: Shown) -> dict[str, Any]:

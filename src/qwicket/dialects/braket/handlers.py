@@ -67,7 +67,7 @@ class Handlers:
         for device in await self._devices(region(request)):
             if device.arn == arn:
                 forecast = await self._gateway.queue.forecast(device.view.device.name)
-                return json(catalogue.details(device, len(forecast.positions)))
+                return json(catalogue.details(device, forecast.n_waiting))
         raise NotFound("There is no such device.")
 
     async def _devices(self, region_name: str) -> list[Shown]:

@@ -22,7 +22,7 @@ def estimate(of: JobEstimate, project: str) -> schema.jobs.EstimateBody:
         circuits=job.n_circuits,
         qubits=job.n_qubits,
         run_s=job.est_seconds,
-        waiting=len(forecast.positions),
+        waiting=forecast.n_waiting,
         starts_in_s=_rounded(forecast.start_in_s_of(project)),
         starts_after_s=_rounded(earliest_s),
         starts_before_s=_rounded(latest_s),

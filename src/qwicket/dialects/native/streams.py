@@ -87,9 +87,18 @@ class Streams:
         check = partial(_check, request, sign_in)
         return Stream(self, request, actor, lambda: self._job(check, actor, job, last))
 
-    def of_account(self, actor: Actor, request: Request[None], sign_in: SignIn) -> Stream:
-        """Stream all of an account's jobs from the change that `Last-Event-ID` names, endlessly."""
-        last, check = _last(request), partial(_check, request, sign_in)
+    def of_account(
+        self, actor: Actor, request: Request[None], sign_in: SignIn, *, since: str = ""
+    ) -> Stream:
+        """Stream all of an account's jobs from the change that `Last-Event-ID` names, endlessly.
+
+        Args:
+            actor: Who reads.
+            request: The request.
+            sign_in: Checks the credential again while the stream is open.
+            since: Parameter that may name the change in place of the header; "" is none.
+        """
+        last, check = _last(request, since), partial(_check, request, sign_in)
         return Stream(self, request, actor, lambda: self._account(check, actor, last))
 
     @contextlib.contextmanager
@@ -218,12 +227,15 @@ class Stream:
                         sent_at = time.monotonic()
 
 
-def _last(request: Request[None]) -> int | None:
-    """Return the number in `Last-Event-ID`. Streams take no query."""
-    for name in request.query_params:
+def _last(request: Request[None], since: str = "") -> int | None:
+    """Return the number in `Last-Event-ID`, else in the parameter `since`; no other is known."""
+    query = dict(request.query_params)
+    first = {since: query.pop(since)} if since in query else {}
+    for name in query:
         raise InvalidRequest(f"There is no parameter {name!r}.", field=name)
-    header = {_LAST: request.headers[_LAST]} if _LAST in request.headers else {}
-    return params.integer(header, _LAST, 0, INT64_MAX, None)
+    if _LAST in request.headers:
+        return params.integer({_LAST: request.headers[_LAST]}, _LAST, 0, INT64_MAX, None)
+    return params.integer(first, since, 0, INT64_MAX, None)
 
 
 async def _check(request: Request[None], sign_in: SignIn) -> None:

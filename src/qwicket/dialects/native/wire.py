@@ -200,7 +200,7 @@ def device(
     if forecast:
         earliest_s, latest_s = forecast.interval or (None, None)
         queue = schema.devices.DeviceQueue(
-            length=len(forecast.positions),
+            length=forecast.n_waiting,
             starts_in_s=_rounded(forecast.start_in_s_of(project)),
             starts_after_s=_rounded(earliest_s),
             starts_before_s=_rounded(latest_s),

@@ -48,7 +48,7 @@ def _title(view: DeviceView) -> str:
 def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
     """Return a device for v1."""
     device, status = view.device, view.status
-    is_simulated = device.driver == "simulated"
+    is_simulated = device.is_simulated
     return {
         "name": _title(view),
         "qrn": ids.qrn(device),
@@ -92,7 +92,7 @@ def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
         "name": _title(view),
         "provider": "qBraid",
         "vendor": "qBraid",
-        "type": "Simulator" if device.driver == "simulated" else "QPU",
+        "type": "Simulator" if device.is_simulated else "QPU",
         "architecture": None,
         "runPackage": inputs[0] if inputs else None,
         "runInputTypes": inputs,

@@ -86,7 +86,7 @@ class CommonHandlers:
     async def _depth(self, view: DeviceView) -> tuple[int, float]:
         """Return the number of waiting jobs of a device, and a new job's wait in seconds."""
         forecast = await self._gateway.queue.forecast(view.device.name)
-        return len(forecast.positions), forecast.start_in_s or 0.0
+        return forecast.n_waiting, forecast.start_in_s or 0.0
 
     # --- jobs -------------------------------------------------------------------------------------
 

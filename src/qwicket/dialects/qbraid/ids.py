@@ -75,7 +75,7 @@ def v0_device_id(device: str) -> str:
 
 def qrn(device: Device) -> str:
     """Return a device's name today: four parts, which clients unpack."""
-    kind = "sim" if device.driver == "simulated" else "qpu"
+    kind = "sim" if device.is_simulated else "qpu"
     return f"qbraid:qbraid:{kind}:{device.name}"
 
 

@@ -34,6 +34,7 @@ REGISTRATION: Final = Registration(
         "/qbraid": "qwicket.dialects.qbraid.handlers:unknown_path",
     },
     described_at=("/qbraid/api/v1/openapi.json", "/qbraid/api/openapi.json"),
+    root="/qbraid",
     shows={"qubit": ("openqasm2", "openqasm3", "ionq.circuit.v1"), "atoms": ("ahs",)},
     title="qBraid's API, three generations",
     lead=(

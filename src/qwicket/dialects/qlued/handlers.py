@@ -83,7 +83,7 @@ class Handlers:
         """Read whether a device works, and how many jobs wait."""
         view = await self._device(request)
         forecast = await self._gateway.queue.forecast(view.device.name)
-        return json(catalogue.status(view, len(forecast.positions)))
+        return json(catalogue.status(view, forecast.n_waiting))
 
     # --- jobs -----------------------------------------------------------------------------------
 

@@ -15,6 +15,7 @@ REGISTRATION: Final = Registration(
         *("/qlued/api/v2/openapi.json", "/qlued/api/v3/openapi.json"),
         "/qlued/api/v2/docs",
     ),
+    root="/qlued",
     shows={"atoms": tuple(name for name in FORMATS if name.startswith("qlued."))},
     title="qlued's API, versions 2 and 3",
     lead=(

@@ -158,6 +158,9 @@ from token
 inner join account on account.id = token.account
 where token.id = :id;
 
+-- name: token_use
+update token set used_at = :now where id = :id;
+
 -- name: token_list
 -- Index token_by_account.
 select {token} from token where account = :account order by created_at;

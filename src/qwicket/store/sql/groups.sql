@@ -63,13 +63,15 @@ order by seq
 limit :limit;
 
 -- name: group_use
--- Number, run time and first start of a group's jobs; index job_by_group.
+-- Number, run time, first and last start, and last end of a group's jobs; index job_by_group.
 select
     count(*),
     coalesce(sum(case when ended_at is null then 1 else 0 end), 0),
     cast(coalesce(sum(case when ended_at is not null and started_at is not null
                       then ended_at - started_at else 0 end), 0) as bigint),
-    min(started_at)
+    min(started_at),
+    max(started_at),
+    max(ended_at)
 from job where "group" = :id and {allowed};
 
 -- name: group_tally

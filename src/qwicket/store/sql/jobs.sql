@@ -183,6 +183,26 @@ where
 order by seq desc
 limit :limit;
 
+-- name: job_list_labelled
+-- Like job_list, for a tag or a name; primary key of job_label. SQLite keeps the order of a cross join.
+select {shown_job} from job_label cross join job
+where
+    job_label.label = cast(:label as text) and job_label.account = :account
+    and job_label.seq > :after and job_label.seq < :before and job.seq = job_label.seq and {wished}
+order by job_label.seq desc
+limit :limit;
+
+-- name: job_list_of_all_labelled
+-- Like job_list_of_all, for a tag or a name; primary key of job_label.
+select {shown_job} from job_label cross join job
+where
+    job_label.label = cast(:label as text)
+    and job_label.seq > :after and job_label.seq < :before and job.seq = job_label.seq
+    and created_at >= :since and created_at <= :until
+    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+order by job_label.seq desc
+limit :limit;
+
 -- name: job_list_of_group
 -- Like job_list, for one group; index job_by_group.
 select {shown_job} from job
@@ -333,6 +353,11 @@ select part, body, sha256, error_code, error_text from outcome where job = :id o
 -- name: outcome_get
 select part, body, sha256, error_code, error_text from outcome where job = :id and part = :part;
 
+-- name: outcome_range
+-- Primary key.
+select part, body, sha256, error_code, error_text from outcome
+where job = :id and part >= :part and part < :before order by part;
+
 -- name: outcome_add
 insert into outcome (job, part, body, sha256, error_code, error_text)
 values (:job, :part, :body, :sha256, :error_code, :error_text);
@@ -391,6 +416,11 @@ insert into idempotency (account, dialect, key, digest, job, made_at)
 values (:account, :dialect, :key, :digest, :job, :now)
 on conflict (account, dialect, key) do update
 set digest = excluded.digest, job = excluded.job, made_at = excluded.made_at;
+
+-- name: idempotency_forget
+-- Primary key.
+delete from idempotency
+where account = :account and dialect = :dialect and key = :key and job = :job;
 
 -- name: program_packed
 -- Primary keys.

@@ -114,21 +114,28 @@ update account set express_from = :until where id = :account;
 update job set express = null where id = :job;
 
 -- name: job_unattended
--- The oldest job that was forwarded to another cloud and has no runner; index job_begun.
+-- The oldest job that was forwarded to another cloud, has no runner and waits for no person;
+-- index job_begun.
 select {job} from job
 where device = :device and state in ('running', 'cancelling', 'uncertain')
     and not exists (
         select 1 from lease where lease.job = job.id and lease.runner is not null
     )
+    and not exists (
+        select 1 from forward where forward.job = job.id and forward.unresolved is not null
+    )
 order by seq
 limit 1;
 
 -- name: job_unattended_devices
--- Devices with forwarded jobs that have no runner; index job_begun.
+-- Devices with such jobs; index job_begun.
 select distinct device from job
 where state in ('running', 'cancelling', 'uncertain')
     and not exists (
         select 1 from lease where lease.job = job.id and lease.runner is not null
+    )
+    and not exists (
+        select 1 from forward where forward.job = job.id and forward.unresolved is not null
     );
 
 -- name: job_doubt
@@ -144,14 +151,57 @@ where id = :job and {before:adopt} and {holds_lease}
 returning {job};
 
 -- name: forward_get
-select marker, vendor_job_id from forward where job = :job;
+select marker, vendor_job_id, absent from forward where job = :job;
 
 -- name: forward_intend
+-- From now on it may be there, whatever a person said before.
 insert into forward (job, intent_at, marker) values (:job, :now, :marker)
-on conflict (job) do nothing;
+on conflict (job) do update set absent = 0;
 
 -- name: forward_sent
-update forward set vendor_job_id = :vendor_job_id, sent_at = :now where job = :job;
+update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = null
+where job = :job;
+
+-- name: forward_of_vendor_job
+-- Another job of the device that has this id at its vendor.
+select job.id from forward join job on job.id = forward.job
+where forward.vendor_job_id = :vendor_job_id and job.device = :device and job.id <> :job
+limit 1;
+
+-- name: forward_respond
+update forward set response = :response where job = :job;
+
+-- name: forward_response
+select response from forward where job = :job;
+
+-- name: job_of_vendor_job
+-- A job that an account may read, by its id at the server of its device.
+select {shown_job} from forward join job on job.id = forward.job
+where forward.vendor_job_id = :vendor_job_id and job.device = :device
+and job.account = :account limit 1;
+
+-- name: vendor_job_list
+-- Jobs of an account at the server of a device, newest first, with their ids there.
+select job.seq, forward.vendor_job_id from job join forward on forward.job = job.id
+where job.account = :account and job.device = :device and forward.vendor_job_id is not null
+and job.seq < :before order by job.seq desc limit :limit;
+
+-- name: job_remark
+-- A new version, for an event that changes nothing else.
+update job set version = version + 1, change = {next_change} where id = :job
+returning {job};
+
+-- name: forward_withdraw
+delete from forward where job = :job and vendor_job_id is null;
+
+-- name: forward_leave
+update forward set unresolved = :unresolved where job = :job;
+
+-- name: forward_unresolved
+select unresolved from forward where job = :job;
+
+-- name: forward_absent
+update forward set absent = 1, vendor_job_id = null, unresolved = null where job = :job;
 
 -- name: lease_take
 -- Returns also the circuits and options of the job, and its forwarding record; primary keys only.
@@ -165,7 +215,8 @@ returning
     (select program.circuits from program where program.job = :job),
     (select program.options from program where program.job = :job),
     (select forward.marker from forward where forward.job = :job),
-    (select forward.vendor_job_id from forward where forward.job = :job);
+    (select forward.vendor_job_id from forward where forward.job = :job),
+    (select forward.absent from forward where forward.job = :job);
 
 -- name: job_complete
 update job set

@@ -110,6 +110,7 @@ def test_the_target_of_a_simulator_is_without_errors(simulator):
 
 def test_a_bell_pair_comes_back(simulator):
     job = simulator.run(transpile(bell(), simulator), shots=1000, memory=True, seed_simulator=7)
+    assert job._repr_html_() == job.native._repr_html_()
     result = job.result(timeout=60)
     assert job.status() is JobStatus.DONE
     assert job.queue_position() is None

@@ -61,6 +61,14 @@ async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> A
     return json(wire.any_job(await access.admin.requeue_job(request.path_params["id"])))
 
 
+async def resolve_job(
+    access: Access, actor: Actor, request: Request[schema.ResolveJobBody]
+) -> ASGIApp:
+    """Say whether another cloud has a job of which it is unknown; if not, it is sent again."""
+    sent_as = request.payload.sent_as
+    return json(wire.any_job(await access.admin.resolve_job(request.path_params["id"], sent_as)))
+
+
 async def change_jobs(
     access: Access, actor: Actor, request: Request[schema.ChangeJobsBody]
 ) -> ASGIApp:

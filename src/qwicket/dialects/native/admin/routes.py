@@ -49,6 +49,7 @@ _MAINTENANCE: Final = json_body(windows.NewMaintenanceBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
 _INVITATION: Final = json_body(inviting.NewInvitationBody)
 _JOB: Final = json_body(ChangeJobBody)
+_RESOLVED: Final = json_body(schema.ResolveJobBody)
 _JOBS: Final = json_body(schema.ChangeJobsBody)
 _ACTIVITY: Final = json_body(schema.ProviderChangeBody)
 _BUDGET: Final = json_body(of_budgets.NewBudgetBody)
@@ -182,6 +183,10 @@ _ROUTES: Final[tuple[Route, ...]] = (
         *("PATCH", "/jobs/{id}", jobs.change_any_job, _A, _JOB), responses=(schema.AdminJobBody,)
     ),
     Route(*("POST", "/jobs/{id}/requeue", jobs.requeue_job, _A), responses=(schema.AdminJobBody,)),
+    Route(
+        *("POST", "/jobs/{id}/resolve", jobs.resolve_job, _A, _RESOLVED),
+        responses=(schema.AdminJobBody,),
+    ),
     Route(
         *("POST", "/bulk/jobs", jobs.change_jobs, _A, _JOBS),
         responses=(schema.ChangedJobsBody,),

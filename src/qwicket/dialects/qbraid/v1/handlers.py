@@ -214,7 +214,7 @@ class Handlers(CommonHandlers):
         """
         with suppress(NotFound):  # the administrator may have taken the device away
             device = (await self._gateway.devices.get(job.device, wire.DIALECT)).device
-            if job.calibration is not None and device.driver == "simulated":
+            if job.calibration is not None and device.is_simulated:
                 for gate in _ENTANGLERS:
                     if gate in device.spec.native_gates:
                         return gate

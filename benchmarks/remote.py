@@ -1,0 +1,156 @@
+"""What a second server in front adds to a call and to a job, and whether many jobs pass once each.
+
+`python -m benchmarks.remote [JOBS]` starts two servers, one behind the other, and prints a table of
+calls by IonQ's API, at either server in turns; then it sends JOBS jobs through both.
+"""
+
+from __future__ import annotations
+
+import itertools
+import statistics
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any, Final, NamedTuple
+
+import httpx
+
+from support.programs import BELL
+from support.remotes import write_device
+from support.server import LiveServer
+from support.waiting import until
+
+JOBS: Final = 10_000
+ROUNDS: Final = 200
+POLL_S: Final = 0.2
+AT_ONCE: Final = 64
+_CLIENTS: Final = 16
+_END_S: Final = 1800.0
+_API: Final = "/ionq/v0.4"
+
+
+class Row(NamedTuple):
+    """One call, or one job: milliseconds at the server behind and through the one in front."""
+
+    name: str
+    direct_ms: tuple[float, float]
+    through_ms: tuple[float, float]
+
+
+def rows(front: LiveServer, behind: LiveServer) -> list[Row]:
+    """Return the median and the 95th percentile of each call, measured in turns."""
+    took: dict[tuple[str, str], list[float]] = {}
+    servers = {"direct": (behind, "simulator"), "through": (front, "far")}
+    clients = {
+        side: httpx.Client(
+            base_url=server.url + _API, headers={"Authorization": f"apiKey {server.token()}"}
+        )
+        for side, (server, _) in servers.items()
+    }
+    for _, (side, (_, device)) in itertools.product(range(ROUNDS), servers.items()):
+        client, body = clients[side], {"backend": device, "shots": 10, "input": BELL}
+        began = time.perf_counter()
+        made = client.post("/jobs", json={"type": "ionq.circuit.v1", **body})
+        took.setdefault(("submit", side), []).append(time.perf_counter() - began)
+        job = made.raise_for_status().json()["id"]
+        # The first read of a young job is held until it ends, at either server.
+        while client.get(f"/jobs/{job}").raise_for_status().json()["status"] != "completed":
+            assert time.perf_counter() - began < _END_S
+            time.sleep(0.01)
+        took.setdefault(("job", side), []).append(time.perf_counter() - began)
+        asked = time.perf_counter()
+        client.get(f"/jobs/{job}/results/probabilities").raise_for_status()
+        took.setdefault(("read", side), []).append(time.perf_counter() - asked)
+        listed = time.perf_counter()
+        client.get("/backends").raise_for_status()
+        took.setdefault(("backends", side), []).append(time.perf_counter() - listed)
+    for each in clients.values():
+        each.close()
+    names = {
+        "submit": "`POST /jobs`",
+        "read": "`GET /jobs/{id}/results/…`",
+        "backends": "`GET /backends`",
+        "job": "a job, from its submission to its end",
+    }
+    return [
+        Row(text, _figures(took[key, "direct"]), _figures(took[key, "through"]))
+        for key, text in names.items()
+    ]
+
+
+def _figures(times: list[float]) -> tuple[float, float]:
+    return statistics.median(times) * 1000, statistics.quantiles(times, n=20)[-1] * 1000
+
+
+def pass_through(front: LiveServer, behind: LiveServer, count: int) -> str:
+    """Send jobs through both servers; return a sentence with what became of them."""
+    began = time.perf_counter()
+    with front.client() as http, ThreadPoolExecutor(_CLIENTS) as threads:
+        body = {"program": BELL, "device": "far", "shots": 10}
+        made = threads.map(lambda _: http.post("/v1/jobs", json=body), range(count))
+        sent = [each.raise_for_status().json()["id"] for each in made]
+        submitted_s = time.perf_counter() - began
+        while not _have_ended(http):
+            assert time.perf_counter() - began < _END_S
+            time.sleep(0.5)
+        took_s = time.perf_counter() - began
+        n_completed = sum(each["state"] == "completed" for each in _jobs(http))
+    with behind.client(behind.token("gate")) as http:
+        names = Counter(each["name"] for each in _jobs(http))
+    there = Counter(names[f"qwicket-{each}"] for each in sent)
+    return (
+        f"{count:,} jobs: submitted in {submitted_s:.0f} s, ended after {took_s:.0f} s"
+        f" ({count / took_s:.0f} jobs/s; {AT_ONCE} there at a time, asked for every {POLL_S} s)."
+        f" {n_completed:,} jobs of the account are completed. At the server behind {there[1]:,} are"
+        f" there once, {there[0]:,} never, {sum(there.values()) - there[0] - there[1]:,} more than"
+        " once."
+    )
+
+
+def _have_ended(http: httpx.Client) -> bool:
+    query = {"state": "queued,running,uncertain", "limit": "1"}
+    return not http.get("/v1/jobs", params=query).raise_for_status().json()["jobs"]
+
+
+def _jobs(http: httpx.Client) -> Iterator[dict[str, Any]]:
+    query: dict[str, str] = {"limit": "200"}
+    while True:
+        page = http.get("/v1/jobs", params=query).raise_for_status().json()
+        yield from page["jobs"]
+        if page["next"] is None:
+            return
+        query["before"] = str(page["next"])
+
+
+def main() -> None:
+    """Print the tables."""
+    count = int(sys.argv[1]) if len(sys.argv) > 1 else JOBS
+    with tempfile.TemporaryDirectory() as at:
+        folder = Path(at)
+        behind = LiveServer(folder / "behind")
+        key = behind.token("gate")
+        devices = write_device(folder / "devices", behind, key, poll_s=POLL_S, jobs_at_once=AT_ONCE)
+        front = LiveServer(folder / "front", "--device-dir", str(devices))
+        try:
+            with front.client() as http:
+                until(
+                    lambda: http.get("/v1/devices/far").json()["status"] == "on",
+                    "the server behind is seen",
+                )
+            print("| call | direct, median ms | p95 | through both, median ms | p95 |")
+            print("|---|--:|--:|--:|--:|")
+            for each in rows(front, behind):
+                figures = (*each.direct_ms, *each.through_ms)
+                print(f"| {each.name} | {' | '.join(f'{figure:.1f}' for figure in figures)} |")
+            print(f"\n{pass_through(front, behind, count)}")
+        finally:
+            front.stop()
+            behind.stop()
+
+
+if __name__ == "__main__":
+    main()

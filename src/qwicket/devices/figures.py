@@ -1,0 +1,80 @@
+"""Figures of a calibration, made from those that vendors publish."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from statistics import fmean
+from typing import Final, NamedTuple
+
+from qwicket.circuits.calibrations import Calibration, GateFigures, Pair, QubitFigures
+
+LONGEST_S: Final = 1e9
+UNITS_S: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
+NO_GATE: Final = GateFigures(error=0.0, duration_s=0.0)
+
+
+class Snapshot(NamedTuple):
+    """What a vendor's file says of a machine.
+
+    Attributes:
+        machine: Its name there.
+        qubits: Number of its qubits.
+        calibration: Its figures.
+        native_gates: Its own gates; None is those of a superconducting machine.
+    """
+
+    machine: str
+    qubits: int
+    calibration: Calibration
+    native_gates: tuple[str, ...] | None = None
+
+
+class Unreadable(ValueError):
+    """A file is no calibration that is known, or lacks a figure; the text names the field."""
+
+
+def qubit_figures(
+    t1_s: float,
+    t2_s: float,
+    one_for_zero: float,
+    zero_for_one: float,
+    frequency_hz: float | None = None,
+) -> QubitFigures:
+    """Return a qubit; measured lifetimes may scatter above T2 = 2 T1, which no qubit has."""
+    return QubitFigures(
+        t1_s=t1_s,
+        t2_s=min(t2_s, 2 * t1_s),
+        one_for_zero=one_for_zero,
+        zero_for_one=zero_for_one,
+        frequency_hz=frequency_hz,
+    )
+
+
+def average_qubit(found: Sequence[QubitFigures]) -> QubitFigures:
+    """Return the mean of each figure."""
+    return qubit_figures(
+        fmean(each.t1_s for each in found),
+        fmean(each.t2_s for each in found),
+        fmean(each.one_for_zero for each in found),
+        fmean(each.zero_for_one for each in found),
+    )
+
+
+def mean_gate(found: Sequence[GateFigures]) -> GateFigures:
+    """Return the mean of gates; one without error and duration if there is none."""
+    if not found:
+        return NO_GATE
+    error = fmean(each.error for each in found)
+    return GateFigures(error=error, duration_s=fmean(each.duration_s for each in found))
+
+
+def sorted_pairs(found: Sequence[Sequence[int]]) -> tuple[Pair, ...]:
+    """Return each pair once, the smaller qubit first."""
+    return tuple(sorted({(min(a, b), max(a, b)) for a, b in found}))
+
+
+def time_of(text: str) -> datetime:
+    """Return a time, which is in UTC unless it says otherwise."""
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)

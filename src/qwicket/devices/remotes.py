@@ -1,0 +1,122 @@
+"""Where a remote device is: the table `[remote]` of its file, and its key."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
+
+import msgspec
+
+from qwicket.model.passing import HTTP_REQUEST
+
+if TYPE_CHECKING:
+    from qwicket.model.devices import Device
+
+RemoteKind = Literal["qwicket", "ionq", "ibm_qx", "qbraid", "qlued", "xanadu"]
+"""API that another cloud speaks."""
+
+KINDS: Final[tuple[str, ...]] = get_args(RemoteKind)
+
+_LANGUAGES: Final[dict[str, Any]] = {
+    "qwicket": "openqasm3",
+    "ionq": "ionq.circuit.v1",
+    "ibm_qx": "qobj",
+    "qbraid": "openqasm3",
+}
+"""Languages in which programs of other formats are sent; other clouds take their own alone."""
+_TAKEN: Final = {
+    "ionq": ("ionq.circuit.v1",),
+    "ibm_qx": ("qobj",),
+    "qbraid": ("openqasm3", "openqasm2", "batch"),
+}
+"""Formats that clouds take as they are; others say so in the device file."""
+PASSING: Final = ("ionq",)
+"""Kinds whose requests can be passed on as they are."""
+_OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+_MAX_KEY_BYTES: Final = 4096
+
+
+class NoKey(Exception):
+    """The key of a remote device cannot be read; the text names the field and never has the key."""
+
+
+class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Another cloud that runs the jobs of a device.
+
+    Attributes:
+        kind: API that it speaks.
+        url: Its address; of IonQ's API with the version.
+        device: Name of the device there.
+        key_env: Environment variable with the key of the account there.
+        key_file: File with this key, which only its owner can read; instead of `key_env`.
+        jobs_at_once: Most jobs of one server that are there at a time, waiting or running.
+        poll_s: Least time in seconds between two questions for the states of jobs.
+        mirror_s: Time in seconds between two reads of the device's own state.
+        timeout_s: Seconds to wait for one response.
+        pass_through: Whether requests of its own dialect are passed on as they are, at an address
+            that `--listen` gives it; it takes no other jobs then.
+        settle_s: Seconds after which a request whose response was lost has surely been processed:
+            only a job that is not in the cloud's list then is sent again.
+    """
+
+    kind: RemoteKind
+    url: str
+    device: str
+    key_env: str = ""
+    key_file: str = ""
+    jobs_at_once: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 10
+    poll_s: Annotated[float, msgspec.Meta(ge=0.05, le=3600)] = 1.0
+    mirror_s: Annotated[float, msgspec.Meta(ge=0.2, le=86400)] = 60.0
+    timeout_s: Annotated[float, msgspec.Meta(ge=0.2, le=600)] = 30.0
+    settle_s: Annotated[float, msgspec.Meta(ge=0.2, le=3600)] = 60.0
+    pass_through: bool = False
+
+    def __post_init__(self) -> None:
+        if bool(self.key_env) == bool(self.key_file):
+            raise ValueError("set key_env or key_file, one of them")
+        if not self.url.startswith(("http://", "https://")):
+            raise ValueError("url must begin with https:// or http://")
+        if self.pass_through and self.kind not in PASSING:
+            raise ValueError(f"pass_through is possible for the kinds {', '.join(PASSING)}")
+
+    def completed(self, device: Device) -> Device:
+        """Return the device with what follows from the kind of its cloud."""
+        spec = device.spec
+        if self.pass_through:
+            own = (HTTP_REQUEST,)
+            spec = msgspec.structs.replace(spec, formats=own, formats_as_written=own)
+            return msgspec.structs.replace(device, spec=spec, dialects=("native",))
+        language = _LANGUAGES.get(self.kind, "")
+        taken = _TAKEN.get(self.kind) or spec.formats_as_written or spec.formats
+        spec = msgspec.structs.replace(spec, formats_as_written=taken, rewritten_as=language)
+        return msgspec.structs.replace(device, spec=spec)
+
+    def key(self) -> str:
+        """Return the key of the account there.
+
+        Raises:
+            NoKey: The variable is not set, or the file cannot be used.
+        """
+        if self.key_env:
+            found = os.environ.get(self.key_env, "").strip()
+            if not found:
+                raise NoKey(f"key_env: the environment variable {self.key_env} is not set")
+            return found
+        path = Path(self.key_file).expanduser()
+        try:
+            with path.open("rb") as file:
+                mode = stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+                text = file.read(_MAX_KEY_BYTES + 1)
+        except OSError as error:
+            raise NoKey(f"key_file: {path} cannot be read: {error.strerror}") from None
+        if mode & _OTHERS:
+            raise NoKey(f"key_file: others can read {path} (mode {mode:04o}): chmod 600 {path}")
+        try:
+            found = text.decode("ascii").strip()
+        except UnicodeDecodeError:
+            found = ""
+        if not found or len(text) > _MAX_KEY_BYTES or not found.isprintable():
+            raise NoKey(f"key_file: {path} must have one line of printable ASCII, the key")
+        return found

@@ -1,0 +1,248 @@
+"""Readers of vendors' snapshots: IonQ's characterizations, IBM's properties, Braket's, qBraid's."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import fmean
+from typing import Any, Final
+
+import msgspec
+
+from qwicket.circuits.calibrations import (
+    Calibration,
+    GateFigures,
+    Pair,
+    PairFigures,
+    QubitFigures,
+)
+from qwicket.devices import DeviceFile
+from qwicket.devices.braket_properties import braket_snapshot
+from qwicket.devices.figures import (
+    LONGEST_S,
+    UNITS_S,
+    Snapshot,
+    Unreadable,
+    average_qubit,
+    mean_gate,
+    qubit_figures,
+    sorted_pairs,
+    time_of,
+)
+from qwicket.devices.virtual import device_file
+
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_UNITS_HZ: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
+_ON_TWO: Final = ("cx", "ecr", "cz", "rzz")
+_ON_ONE: Final = ("sx", "x", "u2", "u3")
+_IONQ_NATIVE: Final = {"forte": ("gpi", "gpi2", "zz")}
+_IONQ_USUAL: Final = ("gpi", "gpi2", "ms")
+
+
+def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
+    """Return a device with the calibration of a vendor's JSON.
+
+    Args:
+        name: Name of the device here; "" is `twin_` and that of the machine.
+        texts: An IonQ characterization, or a list of them, of which the first counts; IBM's
+            properties, and optionally its configuration beside them; Braket's device properties,
+            or an answer of GetDevice with them; or qBraid's calibration.
+
+    Raises:
+        Unreadable: It is none of these, or a figure is missing.
+    """
+    read: list[dict[str, Any]] = []
+    for text in texts:
+        try:
+            read.append(msgspec.json.decode(text, type=dict[str, Any]))
+        except msgspec.DecodeError as error:
+            raise Unreadable(f"The file is no JSON object: {error}") from None
+    try:
+        found = _snapshot(read)
+        msgspec.convert(msgspec.to_builtins(found.calibration), Calibration)  # its ranges
+        name = name or f"twin_{_NOT_IN_NAMES.sub('_', found.machine)}"[:63]
+        native = () if found.native_gates is None else (found.native_gates,)
+        device = device_file(
+            *(name, found.qubits, f"Twin of {found.machine}", found.calibration), *native
+        )
+    except (KeyError, IndexError) as error:
+        raise Unreadable(f"The file has no {error.args[0]!r}.") from None
+    except (TypeError, AttributeError) as error:
+        raise Unreadable(f"A field of the file has another type: {error}.") from None
+    except Unreadable:
+        raise
+    except (ValueError, msgspec.ValidationError) as error:
+        raise Unreadable(f"The file has a wrong figure: {error}.") from None
+    return device
+
+
+def snapshot_files(path: Path) -> list[Path]:
+    """Return the files of a vendor's snapshot: a file, or those that a folder of Qiskit has.
+
+    Raises:
+        Unreadable: The folder has no props_*.json, or several.
+    """
+    if not path.is_dir():
+        return [path]
+    properties, configurations = (_named(path, kind) for kind in ("props", "conf"))
+    if len(properties) != 1 or len(configurations) > 1:
+        count = len(properties), len(configurations)
+        raise Unreadable(
+            f"{path} has {count[0]} files props_*.json and {count[1]} conf_*.json; a folder of one"
+            " machine has one of the first, and at most one of the second."
+        )
+    return properties + configurations
+
+
+def _named(folder: Path, kind: str) -> list[Path]:
+    """Return the file with the folder's name; without it, all of a kind."""
+    own = folder / f"{kind}_{folder.name}.json"
+    return [own] if own.exists() else sorted(folder.glob(f"{kind}_*.json"))
+
+
+def _snapshot(read: Sequence[dict[str, Any]]) -> Snapshot:
+    found = next((each for each in read if "coupling_map" not in each), read[0])
+    if isinstance(found.get("characterizations"), list):
+        found = found["characterizations"][0]
+    if "fidelity" in found and "timing" in found:
+        return _ionq(found)
+    if isinstance(found.get("qubits"), list) and "gates" in found:
+        configuration = next((each for each in read if "coupling_map" in each), {})
+        return _ibm(found, configuration)
+    if isinstance(found.get("qubits"), dict) and "edges" in found:
+        return _qbraid(found)
+    if (braket := braket_snapshot(found)) is not None:
+        return braket
+    raise Unreadable(
+        "The file is neither IonQ's characterization (fidelity, timing), nor IBM's properties"
+        " (qubits, gates), nor Braket's device properties (paradigm), nor qBraid's calibration"
+        " (qubits, edges)."
+    )
+
+
+def _ionq(found: Mapping[str, Any]) -> Snapshot:
+    fidelity, timing = found["fidelity"], found["timing"]
+    spam = _error(fidelity["spam"])
+    qubits = int(found["qubits"])
+    made_at = found["date"]
+    is_number = isinstance(made_at, int | float)
+    pairs = found.get("connectivity")
+    machine = str(found.get("backend") or found.get("target") or "")
+    family = next((each for each in _IONQ_NATIVE if each in machine), "")
+    calibration = Calibration(
+        valid_from=datetime.fromtimestamp(made_at, UTC) if is_number else time_of(made_at),
+        source=f"IonQ's characterization of {machine or 'a machine'}",
+        qubit=qubit_figures(timing["t1"], timing["t2"], spam, spam),
+        one_qubit=GateFigures(error=_error(fidelity["1q"]), duration_s=timing["1q"]),
+        two_qubit=GateFigures(error=_error(fidelity["2q"]), duration_s=timing["2q"]),
+        connectivity=None if pairs is None else sorted_pairs(pairs),
+        readout_s=timing.get("readout"),
+        reset_s=timing.get("reset"),
+        relaxes_to="mixed",
+    )
+    native = _IONQ_NATIVE.get(family, _IONQ_USUAL)
+    return Snapshot(machine or "a machine", qubits, calibration, native)
+
+
+def _error(fidelity: Any) -> float:
+    """Return the error of a fidelity: a number, or an object with a mean or a median."""
+    if isinstance(fidelity, dict):
+        found = fidelity.get("mean")
+        fidelity = fidelity["median"] if found is None else found
+    return round(1 - float(fidelity), 12)
+
+
+def _ibm(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Snapshot:
+    machine = str(found.get("backend_name") or "a machine")
+    gates: Sequence[Any] = found["gates"]
+    ones: dict[int, GateFigures] = {}
+    twos: dict[Pair, PairFigures] = {}
+    for gate in gates:
+        figures = _figures(gate["parameters"])
+        if figures.get("gate_error", 1.0) >= 1.0:  # IBM writes 1 where a gate does not work
+            continue
+        made = {"error": figures["gate_error"], "duration_s": figures.get("gate_length", 0.0)}
+        where = tuple(gate["qubits"])
+        if gate["gate"] in _ON_TWO and len(where) == 2:
+            pair: Pair = (min(where), max(where))
+            twos.setdefault(pair, PairFigures(qubits=pair, **made))
+        elif gate["gate"] in _ON_ONE:
+            ones.setdefault(where[0], GateFigures(**made))
+    if not ones:
+        raise KeyError("gates of one qubit with a gate_error")
+    rows = [_figures(each) for each in found["qubits"]]
+    qubits = {
+        q: msgspec.structs.replace(_ibm_qubit(row), gate=ones.get(q)) for q, row in enumerate(rows)
+    }
+    pairs = sorted_pairs(configuration["coupling_map"] or ()) if configuration else tuple(twos)
+    readout_s = [row["readout_length"] for row in rows if "readout_length" in row]
+    calibration = Calibration(
+        valid_from=time_of(found["last_update_date"]),
+        source=f"IBM's properties of {machine}",
+        qubit=average_qubit(list(qubits.values())),
+        one_qubit=mean_gate(list(ones.values())),
+        two_qubit=mean_gate(list(twos.values())),
+        qubits=qubits,
+        pairs=tuple(twos.values()),
+        connectivity=pairs,
+        readout_s=fmean(readout_s) if readout_s else None,
+    )
+    return Snapshot(machine, len(rows), calibration)
+
+
+def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
+    """Return named figures in seconds, hertz or as they are."""
+    found = {}
+    for row in rows:
+        unit = row.get("unit", "")
+        factor = UNITS_S.get(unit) or _UNITS_HZ.get(unit) or 1.0
+        found[row["name"]] = factor * row["value"]
+    return found
+
+
+def _ibm_qubit(row: Mapping[str, float]) -> QubitFigures:
+    both = row.get("readout_error", 0.0)
+    return qubit_figures(
+        *(row.get("T1", LONGEST_S), row.get("T2", LONGEST_S)),
+        row.get("prob_meas1_prep0", both),
+        row.get("prob_meas0_prep1", both),
+        row.get("frequency"),
+    )
+
+
+def _qbraid(found: Mapping[str, Any]) -> Snapshot:
+    rows = {int(q): row for q, row in found["qubits"].items()}
+    if not rows:
+        raise KeyError("qubits")
+    machine = ", ".join(found.get("deviceQRNs", [])) or "a machine"
+    edges = found["edges"].get("gateError", {}).get("2q", [])
+    qubits = {
+        q: msgspec.structs.replace(
+            qubit_figures(
+                *(row.get("t1") or LONGEST_S, row.get("t2") or LONGEST_S),
+                *(row.get("readoutError") or 0.0, row.get("readoutError") or 0.0),
+                row.get("frequency"),
+            ),
+            gate=GateFigures(error=(row.get("gateError") or {}).get("1q") or 0.0, duration_s=0.0),
+        )
+        for q, row in rows.items()
+    }
+    pairs = {
+        (min(ends), max(ends)): float(edge["value"])
+        for edge in edges
+        for ends in [(int(edge["source"]), int(edge["target"]))]
+    }
+    twos = [PairFigures(qubits=at, error=error, duration_s=0.0) for at, error in pairs.items()]
+    calibration = Calibration(
+        valid_from=time_of(found["lastCalibrated"]),
+        source=f"qBraid's calibration of {machine}",
+        qubit=average_qubit(list(qubits.values())),
+        one_qubit=mean_gate([each.gate for each in qubits.values() if each.gate]),
+        two_qubit=mean_gate(twos),
+        qubits=qubits,
+        pairs=tuple(twos),
+        connectivity=tuple(pairs),
+    )
+    return Snapshot(machine, max(qubits) + 1, calibration)

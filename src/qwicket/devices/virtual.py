@@ -1,0 +1,143 @@
+"""Devices that were never built: a number of qubits, a topology, and noise in a few figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from itertools import pairwise
+from math import isqrt
+from typing import Final, Literal
+
+import msgspec
+
+from qwicket.circuits.calibrations import Calibration, GateFigures, Pair, QubitFigures
+from qwicket.circuits.noise import Lifetime, Probability, Seconds
+from qwicket.devices import DeviceFile
+from qwicket.model.devices import DeviceSpec
+
+Topology = Literal["all", "grid", "line", "ring", "star"]
+MAX_QUBITS: Final = 1_000
+POSITION: Final = 500
+"""Behind the built-in devices."""
+_FORMATS: Final = (
+    *("openqasm3", "openqasm2", "ionq.circuit.v1", "qobj", "qiskit.primitives"),
+    *("batch", "braket.openqasm3"),
+)
+_GATES: Final = ("id", "rz", "sx", "x", "cx", "u1", "u2", "u3")
+_NATIVE: Final = ("rz", "sx", "x", "cx")
+_FOR_EVER_S: Final = 1e9
+_SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+class Noise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Noise of all qubits and pairs.
+
+    Attributes:
+        one_qubit: Average infidelity of a gate on one qubit.
+        two_qubit: Average infidelity of a gate on two qubits.
+        readout: Probability of recording the other outcome, for 0 and 1 alike.
+        t1_s: Lifetime of |1⟩ in seconds.
+        t2_s: Lifetime of a superposition in seconds; by default as long as t1_s.
+        gate_s: Duration of every gate in seconds.
+    """
+
+    one_qubit: Probability = 0.0
+    two_qubit: Probability = 0.0
+    readout: Probability = 0.0
+    t1_s: Lifetime = _FOR_EVER_S
+    t2_s: Lifetime | None = None
+    gate_s: Seconds = 0.0
+
+
+def virtual_device(
+    name: str,
+    qubits: int,
+    topology: Topology | Sequence[Pair] = "all",
+    noise: Noise | None = None,
+) -> DeviceFile:
+    """Return a device without a machine; with noise or a topology it has a calibration.
+
+    Args:
+        name: Its name.
+        qubits: Their number, from 1 to `MAX_QUBITS`.
+        topology: Pairs that a gate can act on, or the name of their arrangement; `grid` fills the
+            rows of the smallest square.
+        noise: Its noise; None is none.
+
+    Raises:
+        ValueError: The number of qubits is out of range, or a pair names another qubit.
+    """
+    if not 1 <= qubits <= MAX_QUBITS:
+        raise ValueError(f"qubits must be from 1 to {MAX_QUBITS}; not {qubits}.")
+    pairs = connectivity(topology, qubits)
+    calibration = None
+    if noise is not None or pairs is not None:
+        calibration = _calibration(noise or Noise(), pairs)
+    return device_file(name, qubits, f"Virtual device of {qubits} qubits", calibration)
+
+
+def device_file(
+    name: str,
+    qubits: int,
+    description: str,
+    calibration: Calibration | None,
+    native_gates: Sequence[str] = _NATIVE,
+) -> DeviceFile:
+    """Return a simulated device that every dialect of qubits shows.
+
+    Raises:
+        ValueError: The calibration names a qubit that the device does not have.
+    """
+    is_exact = calibration is None
+    return DeviceFile(
+        name=name,
+        family="qubit",
+        provider="qwicket",
+        driver="simulated",
+        position=POSITION,
+        spec=DeviceSpec(
+            description=description,
+            qubits=qubits,
+            formats=_FORMATS,
+            gates=_GATES,
+            native_gates=() if is_exact else tuple(native_gates),
+            outputs=("counts", "memory", "probabilities"),
+            exact=is_exact,
+        ),
+        calibration=calibration,
+    )
+
+
+def connectivity(topology: Topology | Sequence[Pair], qubits: int) -> tuple[Pair, ...] | None:
+    """Return the pairs of a topology; None is all."""
+    numbers = range(qubits)
+    match topology:
+        case "all":
+            return None
+        case "line":
+            return tuple(pairwise(numbers))
+        case "ring":
+            closing = ((0, qubits - 1),) if qubits > 2 else ()
+            return (*pairwise(numbers), *closing)
+        case "star":
+            return tuple((0, q) for q in numbers[1:])
+        case "grid":
+            width = isqrt(qubits - 1) + 1
+            right = [(q, q + 1) for q in numbers if (q + 1) % width and q + 1 < qubits]
+            down = [(q, q + width) for q in numbers if q + width < qubits]
+            return tuple(sorted(right + down))
+    return tuple((a, b) for a, b in topology)
+
+
+def _calibration(noise: Noise, pairs: tuple[Pair, ...] | None) -> Calibration:
+    t2_s = noise.t1_s if noise.t2_s is None else noise.t2_s
+    return Calibration(
+        valid_from=_SINCE,
+        source="as it was asked for",
+        qubit=QubitFigures(
+            t1_s=noise.t1_s, t2_s=t2_s, one_for_zero=noise.readout, zero_for_one=noise.readout
+        ),
+        one_qubit=GateFigures(error=noise.one_qubit, duration_s=noise.gate_s),
+        two_qubit=GateFigures(error=noise.two_qubit, duration_s=noise.gate_s),
+        connectivity=pairs,
+    )

@@ -1,0 +1,476 @@
+"""Driver of a device at another cloud: sends each job once, waits for its end, checks its result.
+
+A job is sent under a marker that is stored before. Whether a job whose response was lost is there
+is found out by the marker. It is sent again only if the cloud's list does not have it, at a time at
+which a request that was on its way has surely been processed. Where no list can prove that, a
+person decides.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+import msgspec
+
+from qwicket.circuits import qubit
+from qwicket.circuits.frames import frames
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Completion, RunResult, encode
+from qwicket.clients.http.errors import ServiceError
+from qwicket.clients.native.errors import ClientError
+from qwicket.drivers import JobNotStarted, StoppedRemotely, Unresolved
+from qwicket.drivers.remote.clouds import (
+    Cloud,
+    CloudError,
+    InvalidResult,
+    Mirror,
+    NoSuchJob,
+    NothingSent,
+    Refused,
+    RemoteProgram,
+)
+from qwicket.drivers.remote.poller import Poller
+from qwicket.model.errors import (
+    Conflict,
+    InvalidProgram,
+    InvalidRequest,
+    LimitExceeded,
+    StaleLease,
+)
+from qwicket.model.failures import Failure
+from qwicket.model.ids import created_ms
+from qwicket.model.passing import HTTP_REQUEST, packed
+from qwicket.model.states import JobState
+from qwicket.programs.rewriting import rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from qwicket.circuits.outcomes import Outcome
+    from qwicket.devices.remotes import Remote
+    from qwicket.drivers import ForwardLog
+    from qwicket.model.devices import Device
+    from qwicket.model.jobs import Assignment, Forward
+    from qwicket.model.limits import Limits
+    from qwicket.model.passing import VendorResponse
+    from qwicket.store import Handout
+
+__all__ = ["RemoteDriver", "connect"]
+
+T = TypeVar("T")
+
+_MAX_SENDS: Final = 5
+"""Times that a job is sent, each after the list has proved the former one absent."""
+_MAX_ID_CHARS: Final = 200
+_MAX_RESULT_READS: Final = 3
+_RESULT_S: Final = 86_400.0
+"""Seconds for which a result is asked for while the cloud does not give it."""
+_PATIENCE_S: Final = 600.0
+"""Seconds for which a job that the cloud does not take now keeps its slot."""
+_MAX_PAUSE_S: Final = 60.0
+_FRESH_S: Final = 2.0
+"""Seconds for which a server that has just had a job certainly has it: less than any lease time."""
+_CANCEL_NOTE_S: Final = 5.0
+"""Seconds in which a cancellation that passed through is noted here."""
+_LAST_CALL_S: Final = 5.0
+"""Seconds for which a server that stops waits for the response to a submission."""
+
+_log = logging.getLogger(__name__)
+_options: Final = msgspec.msgpack.Decoder(RunOptions)
+_inputs: Final = msgspec.json.Decoder(dict[str, float])
+
+
+def connect(remote: Remote, key: str, formats: tuple[str, ...] = ()) -> Cloud:
+    """Return the client of a device's cloud. No request is sent yet.
+
+    Args:
+        remote: Where the device is.
+        key: Key of the account there.
+        formats: Formats that the device takes there, where the kind of the cloud leaves them open.
+
+    Raises:
+        ValueError: The address or the key is not one that the client takes.
+    """
+    try:
+        if remote.kind == "ionq":
+            from qwicket.drivers.remote.ionq import IonQCloud
+
+            return IonQCloud(remote, key)
+        if remote.kind == "ibm_qx":
+            from qwicket.drivers.remote.ibm_qx import IBMQXCloud
+
+            return IBMQXCloud(remote, key)
+        if remote.kind == "qbraid":
+            from qwicket.drivers.remote.qbraid import QbraidCloud
+
+            return QbraidCloud(remote, key)
+        if remote.kind == "qlued":
+            from qwicket.drivers.remote.qlued import QluedCloud
+
+            return QluedCloud(remote, key, formats)
+        if remote.kind == "xanadu":
+            from qwicket.drivers.remote.xanadu import XanaduCloud
+
+            return XanaduCloud(remote, key)
+        from qwicket.drivers.remote.qwicket import QwicketCloud
+
+        return QwicketCloud(remote, key, formats)
+    except (ServiceError, ClientError) as error:
+        raise ValueError(f"remote: {error}".replace(key, "…")) from None
+
+
+class RemoteDriver:
+    """Runs the jobs of one device at another cloud.
+
+    Args:
+        device: The device.
+        remote: Where it is.
+        key: Key of the account there.
+        limits: Bounds on results.
+    """
+
+    batch = 1
+    forwards = True
+
+    def __init__(
+        self,
+        device: Device,
+        remote: Remote,
+        key: str,
+        limits: Limits,
+    ) -> None:
+        self._device = device
+        self._remote = remote
+        self._key = key
+        self._limits = limits
+        self._cloud = connect(remote, key, device.spec.formats_as_written)
+        self._responses: dict[str, VendorResponse] = {}
+        if remote.pass_through:
+            from qwicket.drivers.remote.passing import PassingCloud, Sender
+
+            sender = Sender(remote, key)
+            self._cloud = PassingCloud(self._cloud, sender, remote.device, self._responses)
+        n_threads = min(remote.jobs_at_once, 16) + 2
+        self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="remote")
+        self._poller = Poller(lambda ids: self._call(self._cloud.statuses, ids), remote.poll_s)
+        self._is_online = True
+
+    @property
+    def slots(self) -> int:
+        """Jobs at a time; none while the device is away, so that jobs wait here."""
+        return self._remote.jobs_at_once if self._is_online else 0
+
+    async def mirror(self) -> Mirror:
+        """Read the state of the device, which decides whether jobs are sent."""
+        try:
+            found = await self._call(self._cloud.mirror)
+        except (CloudError, Refused) as error:
+            found = Mirror(is_online=False, reason=str(error))
+        self._is_online = found.is_online
+        return found._replace(reason=self._scrubbed(found.reason))
+
+    async def close(self) -> None:
+        """Close the connections."""
+        self._poller.close()
+        self._threads.shutdown(wait=False, cancel_futures=True)
+        await asyncio.to_thread(self._cloud.close)
+
+    async def run(
+        self, assignments: Sequence[Assignment], forward_log: ForwardLog
+    ) -> list[RunResult]:
+        (assignment,) = assignments
+        if assignment.state is JobState.CANCELLING:
+            forward_log.cancel_asked.set()
+        marker = _marker(assignment.lease.job)
+        try:
+            program = await self._program(assignment, await forward_log.handout())
+            id = await self._sent(assignment, program, forward_log)
+            if response := self._responses.pop(marker, None):
+                await forward_log.record_response(packed(response))
+            result, seconds = await self._followed(id, marker, program, forward_log)
+        except Refused as refusal:
+            if refusal.response is not None:
+                await forward_log.record_response(packed(refusal.response))
+            failure = Failure("remote_refused", self._scrubbed(f"{self._device.name}: {refusal}"))
+            return [RunResult(failure, 0.0)]
+        except InvalidProgram as error:  # the device's gates changed since the submission
+            return [RunResult(Failure("invalid_program", error.detail), 0.0)]
+        # A cloud that does not say how long it took has taken what was estimated.
+        return [RunResult(result, seconds or assignment.est_seconds)]
+
+    async def _program(self, assignment: Assignment, handout: Handout) -> RemoteProgram:
+        family = self._device.family
+        options = _options.decode(assignment.options)
+        if handout.format == HTTP_REQUEST:
+            source = bytes(handout.source)
+            return RemoteProgram(HTTP_REQUEST, source, {}, b"", family, (), options)
+        format, source = handout.format, bytes(handout.source)
+        inputs: Mapping[str, float] = _inputs.decode(handout.inputs)
+        language = self._cloud.language
+        if format not in self._cloud.formats and language is not None:
+            format, source = await asyncio.to_thread(
+                lambda: rewrite(qubit.unpack(assignment.circuits), language)
+            )
+            inputs = {}
+        return RemoteProgram(
+            format,
+            source,
+            inputs,
+            assignment.circuits,
+            family,
+            frames(family, assignment.circuits),
+            options,
+        )
+
+    # --- exactly one submission ------------------------------------------------------------------
+
+    async def _sent(self, assignment: Assignment, program: RemoteProgram, log: ForwardLog) -> str:
+        """Return the job's id at the cloud, sending it if it is certain that it is not there."""
+        forward = assignment.forward
+        if forward is not None and forward.vendor_job_id:
+            if assignment.state is JobState.UNCERTAIN:
+                await log.record_sent(forward.vendor_job_id)  # a person knew the id
+            return forward.vendor_job_id
+        may_send = forward is None or forward.is_absent
+        if may_send:
+            forward = await log.record_intent(_marker(assignment.lease.job))
+        assert forward is not None
+        for _ in range(_MAX_SENDS):
+            if may_send:
+                if log.cancel_asked.is_set():
+                    raise StoppedRemotely
+                id = await self._submitted(program, forward, log, assignment.state)
+                self._check_id(id, forward)
+                if id is not None and await self._is_recorded(id, log):
+                    return id
+            id = await self._found(forward, assignment.lease.job, log)
+            self._check_id(id, forward)
+            if id is not None and await self._is_recorded(id, log):
+                return id
+            may_send = True
+        raise Unresolved(
+            f"{self._remote.url} took the job {_MAX_SENDS} times without a valid response and does"
+            f" not list it. Look there for {forward.marker}; then `qwicket job resolve`."
+        )
+
+    def _check_id(self, id: str | None, forward: Forward) -> None:
+        """Leave a job to a person that is there under an id which cannot be stored.
+
+        Raises:
+            Unresolved: It is such an id.
+        """
+        if id is not None and not _is_id(id):
+            raise Unresolved(
+                f"{self._remote.url} gave the job an id that is none: {self._scrubbed(id)[:100]!r}."
+                f" Look there for {forward.marker}; then `qwicket job resolve`."
+            )
+
+    async def _submitted(
+        self, program: RemoteProgram, forward: Forward, log: ForwardLog, state: JobState
+    ) -> str | None:
+        """Submit once; return the id, or None if it is unknown whether the cloud has the job."""
+        pause_s, until = self._remote.poll_s, time.monotonic() + _PATIENCE_S
+        while True:
+            if not await log.is_held():
+                raise JobNotStarted("another server has the job")
+            sending = asyncio.ensure_future(
+                self._call(self._submit, program, forward.marker, time.monotonic())
+            )
+            sending.add_done_callback(lambda done: done.cancelled() or done.exception())
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                # Its id saves the next server a search.
+                await asyncio.wait([sending], timeout=_LAST_CALL_S)
+                if sending.done() and not sending.cancelled() and sending.exception() is None:
+                    await self._is_recorded(sending.result(), log)
+                raise
+            except NothingSent as error:
+                reason = self._scrubbed(str(error))
+                pause_s = min(max(2 * pause_s, error.retry_after_s), _MAX_PAUSE_S)
+            except CloudError as error:
+                _log.warning("no valid response to a submission: %s", self._scrubbed(str(error)))
+                return None
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(log.cancel_asked.wait(), pause_s)
+                raise StoppedRemotely
+            is_patient = self._is_online and time.monotonic() < until
+            # A job that was adopted stays until it is sent.
+            if state is JobState.RUNNING and not is_patient:
+                await log.withdraw()
+                raise JobNotStarted(f"{self._remote.url} did not take it: {reason}")
+
+    def _submit(self, program: RemoteProgram, marker: str, checked_at: float) -> str:
+        """Submit, unless this process was paused since it made sure that it has the job."""
+        if time.monotonic() - checked_at > _FRESH_S:
+            raise NothingSent("this server was too slow")
+        return self._cloud.submit(program, marker)
+
+    async def _is_recorded(self, id: str, log: ForwardLog) -> bool:
+        """Store the id; return false if it is the id of another job, or none at all."""
+        if not _is_id(id):
+            return False
+        try:
+            await log.record_sent(id)
+        except StaleLease:
+            raise
+        except Conflict:
+            _log.error("the cloud gave a new job the id of another one: %s", id[:100])
+            return False
+        return True
+
+    async def _found(self, forward: Forward, job: str, log: ForwardLog) -> str | None:
+        """Look for a job until it is found or, after `settle_s`, certainly absent.
+
+        Raises:
+            Unresolved: The cloud has no list that could prove it.
+        """
+        since_ms = created_ms(job)
+        certain_at = time.monotonic() + self._remote.settle_s
+        pause_s = self._remote.poll_s
+        while True:
+            began = time.monotonic()
+            try:
+                id = await self._call(self._cloud.find, forward.marker, since_ms)
+            except CloudError as error:
+                _log.warning("a job could not be looked for: %s", self._scrubbed(str(error)))
+                pause_s = min(max(2 * pause_s, error.retry_after_s), _MAX_PAUSE_S)
+                await asyncio.sleep(pause_s)
+                continue
+            if id is not None:
+                return id
+            if began >= certain_at:
+                if self._cloud.can_find:
+                    return None
+                raise Unresolved(
+                    f"It is unknown whether {self._remote.url} has the job, and nothing there bears"
+                    " its id. Look there for a job with this program and of this time; then"
+                    " `qwicket job resolve`."
+                )
+            await asyncio.sleep(min(pause_s, max(0.0, certain_at - time.monotonic())))
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+    # --- its end ------------------------------------------------------------------------------
+
+    async def _followed(
+        self, id: str, marker: str, program: RemoteProgram, log: ForwardLog
+    ) -> tuple[Completion | Failure, float]:
+        """Wait for the end of a job, passing on a cancellation; return its result and run time."""
+        cancelling = asyncio.create_task(self._cancel_when_asked(id, log))
+        try:
+            status = await self._poller.end_of(id)
+        except NoSuchJob:
+            text = f"{self._device.name} does not know the job any more; it was {id} there."
+            return Failure("remote_job_lost", self._scrubbed(text)), 0.0
+        finally:
+            cancelling.cancel()
+        if status.marker is not None and status.marker != marker:
+            raise Unresolved(
+                f"{id} at {self._remote.url} is another job, with the marker"
+                f" {self._scrubbed(status.marker)[:100]}. Look there for {marker}; then `qwicket"
+                " job resolve`."
+            )
+        if status.state == "cancelled":
+            if program.format == HTTP_REQUEST:  # its client cancels there first, and then here
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(log.cancel_asked.wait(), _CANCEL_NOTE_S)
+            if not log.cancel_asked.is_set():
+                text = f"It was cancelled at {self._device.name}."
+                return Failure("remote_cancelled", text), 0.0
+            raise StoppedRemotely
+        if status.state == "failed":
+            text = self._scrubbed(status.failure) or "It failed there without a reason."
+            return Failure("remote_failed", f"{self._device.name}: {text}"), 0.0
+        return await self._result(id, program)
+
+    async def _cancel_when_asked(self, id: str, log: ForwardLog) -> None:
+        await log.cancel_asked.wait()
+        pause_s = self._remote.poll_s
+        while True:
+            try:
+                await self._call(self._cloud.cancel, id)
+            except CloudError as error:
+                _log.warning("a job could not be cancelled there: %s", self._scrubbed(str(error)))
+                await asyncio.sleep(max(pause_s, min(error.retry_after_s, _MAX_PAUSE_S)))
+                pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+            else:
+                self._poller.ask_soon()
+                return
+
+    async def _result(self, id: str, program: RemoteProgram) -> tuple[Completion | Failure, float]:
+        reads, pause_s, reason = 0, self._remote.poll_s, ""
+        until = time.monotonic() + _RESULT_S
+        while reads < _MAX_RESULT_READS and time.monotonic() < until:
+            try:
+                outcomes, seconds = await self._call(self._cloud.outcomes, id, program)
+                return await asyncio.to_thread(self._checked, outcomes, program), seconds
+            except NoSuchJob:
+                reads, reason = reads + 1, "it is not there any more"
+            except (InvalidResult, InvalidRequest, LimitExceeded) as error:
+                reads, reason = reads + 1, self._scrubbed(str(error))
+            except CloudError as error:
+                reason = self._scrubbed(str(error))
+                pause_s = max(pause_s, min(error.retry_after_s, _MAX_PAUSE_S))
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+        text = self._scrubbed(f"The result of {id} at {self._device.name} cannot be used: {reason}")
+        return Failure("remote_result_invalid", text), 0.0
+
+    def _checked(self, outcomes: Sequence[Outcome | Failure], program: RemoteProgram) -> Completion:
+        """Encode outcomes, and check them as those of any other machine."""
+        from qwicket.circuits import outcome_checks  # late: it imports NumPy
+
+        parts = tuple(
+            self._scrubbed_failure(each) if isinstance(each, Failure) else encode(each)
+            for each in outcomes
+        )
+        if program.format == HTTP_REQUEST:
+            return parts
+        outcome_checks.check(
+            [(k, each) for k, each in enumerate(parts) if not isinstance(each, Failure)],
+            program.frames,
+            program.options,
+            self._limits,
+            is_simulated=self._cloud.is_simulated,
+        )
+        return parts
+
+    def _scrubbed_failure(self, failure: Failure) -> Failure:
+        return Failure(failure.code, self._scrubbed(failure.message))
+
+    async def _call(self, call: Callable[..., T], *args: Any) -> T:
+        """Call the cloud in a thread.
+
+        Raises:
+            CloudError: The call failed, or its response was not understood.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, partial(call, *args))
+        except (CloudError, Refused, NoSuchJob, InvalidResult):
+            raise
+        except Exception as error:
+            _log.exception("a response of %s was not understood", self._remote.url)
+            kind = type(error).__name__
+            raise CloudError(f"the response was not understood ({kind})") from None
+
+    def _scrubbed(self, text: str) -> str:
+        """Return a text of the cloud without the key, printable and of a reasonable length."""
+        without = text.replace(self._key, "…")[:500]
+        return "".join(each if each.isprintable() else " " for each in without)
+
+
+def _is_id(text: str) -> bool:
+    """Return whether a text can be an id: no database stores a NUL, and no person types one."""
+    return text.isprintable() and 1 <= len(text) <= _MAX_ID_CHARS
+
+
+def _marker(job: str) -> str:
+    return f"qwicket-{job}"

@@ -1,0 +1,219 @@
+"""What a driver needs of another cloud: its calls, their values and their failures.
+
+The calls block and run in threads. None of them repeats a submission by itself.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.circuits.calibrations import Calibration
+    from qwicket.circuits.frames import Frame
+    from qwicket.circuits.options import RunOptions
+    from qwicket.circuits.outcomes import Outcome
+    from qwicket.model.devices import Family
+    from qwicket.model.failures import Failure
+    from qwicket.model.passing import VendorResponse
+    from qwicket.programs.rewriting import Language
+
+
+class CloudError(Exception):
+    """A call has failed; the same call may succeed later.
+
+    Attributes:
+        retry_after_s: Seconds to wait, if the cloud says so; else 0.
+    """
+
+    def __init__(self, text: str, retry_after_s: float = 0.0) -> None:
+        self.retry_after_s = retry_after_s
+        super().__init__(text)
+
+
+class NothingSent(CloudError):
+    """A submission has certainly not been accepted, and may be repeated."""
+
+
+class OutcomeUnknown(CloudError):
+    """A submission may have been accepted, or may still be."""
+
+
+class KeyRefused(NothingSent):
+    """The cloud does not accept the key of the account."""
+
+
+class Refused(Exception):
+    """The cloud refuses this job for what it is; the text is the cloud's.
+
+    Attributes:
+        response: The whole response, for the client of a request that was passed on.
+    """
+
+    def __init__(self, text: str, response: VendorResponse | None = None) -> None:
+        self.response = response
+        super().__init__(text)
+
+
+class NoSuchJob(Exception):
+    """The cloud does not know a job that it had."""
+
+
+class InvalidResult(Exception):
+    """A result is not one of this job."""
+
+
+class RemoteProgram(NamedTuple):
+    """A job as another cloud gets it.
+
+    Attributes:
+        format: Format of the program.
+        source: Its text.
+        inputs: Values of its declared inputs.
+        circuits: The packed circuits that it means.
+        family: Family of the device.
+        frames: Shape of each circuit's result.
+        options: Options of the run.
+    """
+
+    format: str
+    source: bytes
+    inputs: Mapping[str, float]
+    circuits: bytes
+    family: str
+    frames: Sequence[Frame]
+    options: RunOptions
+
+
+class RemoteStatus(NamedTuple):
+    """State of a job at another cloud.
+
+    Attributes:
+        state: Its state; the first two are not final.
+        failure: Reason of a failure, in the cloud's words.
+        marker: Marker that the cloud shows with the job; None if it does not show any.
+    """
+
+    state: Literal["waiting", "running", "completed", "failed", "cancelled"]
+    failure: str = ""
+    marker: str | None = None
+
+    @property
+    def is_final(self) -> bool:
+        return self.state not in ("waiting", "running")
+
+
+class Mirror(NamedTuple):
+    """State of a device at another cloud.
+
+    Attributes:
+        is_online: Whether it runs jobs.
+        reason: Reason why not; empty if it is online.
+        n_waiting: Jobs that wait there; None if unknown.
+        calibration: Its calibration; None if it has none, or in no form that is known here.
+    """
+
+    is_online: bool
+    reason: str = ""
+    n_waiting: int | None = None
+    calibration: Calibration | None = None
+
+
+class Offer(NamedTuple):
+    """A device that a cloud shows to an account.
+
+    Attributes:
+        name: Its name there.
+        status: Its state in the cloud's words.
+        family: Family of its programs.
+        qubits: Number of qubits, modes or wires.
+        spec: Fields of the table `[spec]` of a device file.
+    """
+
+    name: str
+    status: str
+    family: Family
+    qubits: int
+    spec: dict[str, Any]
+
+
+class Cloud(Protocol):
+    """One device of one account at another cloud."""
+
+    @property
+    def formats(self) -> tuple[str, ...]:
+        """Formats that it takes as they are."""
+
+    @property
+    def language(self) -> Language | None:
+        """Language in which it gets programs of other formats; None if it takes no others."""
+
+    @property
+    def is_simulated(self) -> bool:
+        """Whether results may have what only simulators give, such as exact probabilities."""
+
+    @property
+    def can_find(self) -> bool:
+        """Whether `find` can prove that a job is absent."""
+
+    def submit(self, program: RemoteProgram, marker: str) -> str:
+        """Submit a job under a marker; return its id there.
+
+        Raises:
+            Refused: No job exists, and none will for this program.
+            NothingSent: No job exists.
+            OutcomeUnknown: A job may exist.
+        """
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        """Return the id of the job with this marker; None if the cloud's list does not have it.
+
+        Args:
+            marker: The marker.
+            since_ms: Unix milliseconds; it was submitted later.
+
+        Raises:
+            CloudError: The list could not be read to its end.
+        """
+
+    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+        """Return the states of jobs.
+
+        Raises:
+            CloudError: They could not be read.
+        """
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        """Return the result of a completed job, one per circuit, and its run time in seconds.
+
+        Raises:
+            InvalidResult: It is not a result of this job.
+            NoSuchJob: The job is gone.
+            CloudError: It could not be read.
+        """
+
+    def cancel(self, id: str) -> None:
+        """Ask for a job to be cancelled. A job that has ended stays as it is.
+
+        Raises:
+            CloudError: The cloud did not accept it.
+        """
+
+    def mirror(self) -> Mirror:
+        """Return the present state of the device.
+
+        Raises:
+            CloudError: It could not be read.
+            Refused: The cloud has no such device.
+        """
+
+    def offers(self) -> list[Offer]:
+        """Return the devices that the cloud shows to the account; those of no known form not.
+
+        Raises:
+            CloudError: The cloud did not say.
+        """
+
+    def close(self) -> None:
+        """Close the connections."""

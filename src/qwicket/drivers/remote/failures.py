@@ -1,0 +1,109 @@
+"""What errors of our clients say about a submission, or about a question."""
+
+from __future__ import annotations
+
+import time
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
+from qwicket.clients.http.retries import retry_after_s
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    KeyRefused,
+    NoSuchJob,
+    NothingSent,
+    OutcomeUnknown,
+    Refused,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+_KEY: Final = (401, 403)
+UNSURE: Final = frozenset({408, 409, 425, 499})
+"""Refusals that do not say that no job exists."""
+_ENDED: Final = (400, 404, 409)
+"""Refusals to cancel a job that has ended or is gone."""
+
+
+class Errors(NamedTuple):
+    """The errors of a client.
+
+    Attributes:
+        type: Their class.
+        status: Returns the status of the response; None if there was none.
+        retry_after_s: Returns the seconds to wait that the response asks for.
+    """
+
+    type: type[Exception]
+    status: Callable[[Exception], int | None]
+    retry_after_s: Callable[[Exception], float] = lambda _error: 0.0
+
+    @contextmanager
+    def reading(self, absent: Callable[[str], Exception] = NoSuchJob) -> Iterator[None]:
+        """Read, and say what an error means.
+
+        Args:
+            absent: Makes the exception of status 404.
+
+        Raises:
+            CloudError: The cloud did not say.
+        """
+        try:
+            yield
+        except self.type as error:
+            if self.status(error) == 404:
+                raise absent(str(error)) from None
+            raise self._of_read(error) from None
+
+    @contextmanager
+    def cancelling(self) -> Iterator[None]:
+        """Cancel a job, which may have ended or be gone.
+
+        Raises:
+            CloudError: The cloud did not do it.
+        """
+        try:
+            yield
+        except self.type as error:
+            if self.status(error) not in _ENDED:
+                raise self._of_read(error) from None
+
+    def _of_read(self, error: Exception) -> CloudError:
+        if self.status(error) in _KEY:
+            return KeyRefused(str(error))
+        return CloudError(str(error), self.retry_after_s(error))
+
+
+def _status(error: Exception) -> int | None:
+    return error.status_code if isinstance(error, APIError) else None
+
+
+def _retry_after_s(error: Exception) -> float:
+    return retry_after_s(error.headers, time.time()) if isinstance(error, APIError) else 0.0
+
+
+SERVICE_ERRORS: Final = Errors(ServiceError, _status, _retry_after_s)
+"""Errors of the clients that send with our own HTTP."""
+
+
+def of_submission(error: ServiceError) -> Exception:
+    """Return what an error says about a submission."""
+    if not isinstance(error, APIError):
+        return Refused(error.message)
+    if isinstance(error, RetriableError) and error.was_surely_not_done:
+        return NothingSent(str(error), retry_after_s(error.headers, time.time()))
+    if not error.was_sent:
+        return NothingSent(str(error))
+    found = of_status(error.status_code, error.message)
+    return OutcomeUnknown(str(error)) if isinstance(error, RetriableError) else found
+
+
+def of_status(status: int | None, text: str) -> Exception:
+    """Return what the status of a response says about a submission; None is no response."""
+    if status in _KEY:
+        return KeyRefused(text)
+    if status is not None and 400 <= status < 500 and status not in UNSURE:
+        return NothingSent(text) if status == 429 else Refused(text)
+    return OutcomeUnknown(text)

@@ -1,0 +1,235 @@
+"""A device of IonQ's cloud, or of a cloud that speaks its API v0.4."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from qwicket.circuits.qubit import QubitCircuit, unpack
+from qwicket.clients.http.retries import RetryPolicy
+from qwicket.clients.ionq.client import IonQClient
+from qwicket.clients.ionq.errors import IonQError
+from qwicket.drivers.remote import results
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    InvalidResult,
+    Mirror,
+    NoSuchJob,
+    Offer,
+    Refused,
+    RemoteProgram,
+    RemoteStatus,
+)
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission
+from qwicket.programs.rewriting import Language, measured_qubits
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.circuits.frames import Frame
+    from qwicket.circuits.outcomes import Outcome
+    from qwicket.devices.remotes import Remote
+    from qwicket.model.failures import Failure
+
+_ONCE: Final = RetryPolicy(max_attempts=1)
+_MARKER: Final = "qwicket_job"
+_SKEW_S: Final = 3600.0
+_GATES: Final = (
+    *("x", "y", "z", "h", "not", "cnot", "s", "si", "t", "ti", "v", "vi", "rx", "ry", "rz"),
+    *("swap", "xx", "yy", "zz"),
+)
+_STATES: Final = {
+    "submitted": "waiting",
+    "ready": "waiting",
+    "started": "running",
+    "running": "running",
+    "completed": "completed",
+    "failed": "failed",
+    "canceled": "cancelled",
+    "deleted": "failed",
+}
+
+
+class IonQCloud:
+    """One device of one account. Jobs carry the marker as name and in their metadata.
+
+    Args:
+        remote: Where the device is.
+        key: Key of the account.
+    """
+
+    formats = ("ionq.circuit.v1",)
+    language: Language | None = "ionq.circuit.v1"
+    is_simulated = False
+    can_find = True
+
+    def __init__(self, remote: Remote, key: str) -> None:
+        self._device = remote.device
+        self._client = IonQClient(key, remote.url)
+        self._client.retry_policy = _ONCE
+        self._client.timeout_s = remote.timeout_s
+
+    def submit(self, program: RemoteProgram, marker: str) -> str:
+        content = msgspec.json.decode(program.source)
+        n_circuits = len(content.get("circuits") or ()) or 1
+        body = {
+            "type": "ionq.multi-circuit.v1" if content.get("circuits") else "ionq.circuit.v1",
+            "backend": self._device,
+            "shots": program.options.shots,
+            "name": marker,
+            "metadata": {_MARKER: marker},
+            "input": content,
+        }
+        assert n_circuits == len(program.frames)
+        try:
+            return str(self._client.submit_job(body)["id"])
+        except IonQError as error:
+            raise of_submission(error) from None
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        oldest = since_ms / 1000 - _SKEW_S
+        with SERVICE_ERRORS.reading(CloudError):
+            for document in self._client.list_jobs(limit=100):
+                if _marker(document) == marker:
+                    return str(document["id"])
+                submitted = _seconds(document.get("submitted_at"))
+                if submitted is not None and submitted < oldest:
+                    break
+        return None
+
+    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+        return {each: self._status(each) for each in ids}
+
+    def _status(self, id: str) -> RemoteStatus | NoSuchJob:
+        try:
+            with SERVICE_ERRORS.reading():
+                return _status(self._client.retrieve_job(id), id)
+        except NoSuchJob as absent:
+            return absent
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        circuits = unpack(program.circuits)
+        try:
+            with SERVICE_ERRORS.reading():
+                job = self._client.retrieve_job(id)
+                readings = [self._client.get_results(id)]
+            if len(circuits) > 1:
+                readings = [readings[0][child] for child in job.get("child_job_ids") or ()]
+        except (KeyError, TypeError, ValueError):
+            raise InvalidResult("it has no result for each circuit") from None
+        if job.get("id") != id or _marker(job) is None:
+            raise InvalidResult("it belongs to another job")
+        if len(readings) != len(circuits):
+            raise InvalidResult(f"it has {len(readings)} results, not {len(circuits)}")
+        seconds = _number(job.get("execution_duration_ms")) / 1000
+        outcomes: list[Outcome | Failure] = [
+            self._outcome(reading, circuit, frame, program, seconds / len(circuits))
+            for reading, circuit, frame in zip(readings, circuits, program.frames, strict=True)
+        ]
+        return outcomes, seconds
+
+    def _outcome(
+        self,
+        reading: Any,
+        circuit: QubitCircuit,
+        frame: Frame,
+        program: RemoteProgram,
+        seconds: float,
+    ) -> Outcome:
+        wires = measured_qubits(circuit)
+        options = program.options
+        probabilities: dict[int, float] = {}
+        try:
+            for text, share in dict(reading).items():
+                key, state = 0, int(text)
+                if not 0 <= state < 1 << circuit.n_qubits:
+                    raise InvalidResult(f"{text[:40]!r} is no state of {circuit.n_qubits} qubits")
+                for clbit, qubit in wires.items():
+                    key |= (state >> qubit & 1) << clbit
+                probabilities[key] = probabilities.get(key, 0.0) + float(share)
+        except (TypeError, ValueError):
+            raise InvalidResult("it has no probabilities by state") from None
+        counts = results.sampled(probabilities, options.shots, options.seed)
+        return results.of_bits(
+            frame,
+            options,
+            engine=self._device,
+            seconds=seconds,
+            counts=counts,
+            seed=options.seed,
+        )
+
+    def cancel(self, id: str) -> None:
+        with SERVICE_ERRORS.cancelling():
+            self._client.cancel_job(id)
+
+    def mirror(self) -> Mirror:
+        backends = self._backends()
+        names = []
+        for each in backends:
+            names.append(str(each.get("backend")))
+            if names[-1] == self._device:
+                status = str(each.get("status") or "unknown")
+                is_online = status in ("available", "running", "online")
+                waiting = each.get("queue_depth")
+                return Mirror(
+                    is_online,
+                    "" if is_online else f"it is {status} there",
+                    waiting if isinstance(waiting, int) else None,
+                )
+        raise Refused(f"there is no backend {self._device}; there are {', '.join(names)[:300]}")
+
+    def offers(self) -> list[Offer]:
+        found = []
+        for each in self._backends():
+            name, qubits = str(each.get("backend")), each.get("qubits")
+            width = qubits if isinstance(qubits, int) and qubits > 0 else 1
+            spec = {
+                "description": f"IonQ's {name}",
+                "qubits": width,
+                "formats": ("openqasm3", "openqasm2", "ionq.circuit.v1"),
+                "gates": _GATES,
+                "max_shots": 10_000,
+            }
+            found.append(Offer(name, str(each.get("status") or ""), "qubit", width, spec))
+        return found
+
+    def _backends(self) -> list[dict[str, Any]]:
+        with SERVICE_ERRORS.reading(CloudError):
+            next(self._client.list_jobs(limit=1), None)  # the list of backends needs no key
+            return self._client.list_backends()
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _status(document: Mapping[str, Any], id: str) -> RemoteStatus:
+    if document.get("id") != id:
+        raise CloudError(f"the response is about another job than {id}")
+    state: Any = _STATES.get(str(document.get("status")))
+    if state is None:
+        raise CloudError(f"the job has the unknown state {str(document.get('status'))[:40]!r}")
+    failure = document.get("failure")
+    text = ""
+    if isinstance(failure, dict):
+        text = str(failure.get("message") or failure.get("error") or failure.get("code") or "")
+    return RemoteStatus(state, text, _marker(document))
+
+
+def _marker(document: Mapping[str, Any]) -> str | None:
+    metadata = document.get("metadata")
+    found = metadata.get(_MARKER) if isinstance(metadata, dict) else None
+    return str(found) if found else None
+
+
+def _seconds(text: object) -> float | None:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return None
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) and 0 <= value < 1e12 else 0.0

@@ -1,0 +1,186 @@
+"""A device whose own server gets requests as its users wrote them, with the account's key."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from qwicket.circuits.outcomes import Outcome
+from qwicket.clients.http.client import HTTPClient, Request
+from qwicket.clients.http.failures import InvalidResponse, NoResponse
+from qwicket.drivers.remote.clouds import (
+    KeyRefused,
+    NothingSent,
+    OutcomeUnknown,
+    Refused,
+)
+from qwicket.drivers.remote.failures import UNSURE
+from qwicket.model.passing import HTTP_REQUEST, VendorRequest, VendorResponse, of_program
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import (
+        Cloud,
+        Mirror,
+        NoSuchJob,
+        Offer,
+        RemoteProgram,
+        RemoteStatus,
+    )
+    from qwicket.model.failures import Failure
+
+_MAX_BYTES: Final = 64 << 20
+_VERSIONS: Final = {"ionq": ("/v0.4", "/v0.3")}
+"""Ends of a cloud's address that are part of each request's path."""
+_CREDENTIALS: Final = {"ionq": ("Authorization", "apiKey {}")}
+"""Header with the key, by the kind of the cloud."""
+
+
+class Sender:
+    """Sends requests to a device's own server, in threads. It repeats none.
+
+    Args:
+        remote: Where the server is.
+        key: Key of the account there.
+    """
+
+    def __init__(self, remote: Remote, key: str) -> None:
+        url = remote.url.rstrip("/")
+        for version in _VERSIONS.get(remote.kind, ()):
+            url = url.removesuffix(version)
+        name, text = _CREDENTIALS[remote.kind]
+        self._headers = {name: text.format(key)}
+        self._key = key
+        self._timeout_s = remote.timeout_s
+        self._http = HTTPClient(url, ValueError, _MAX_BYTES)
+
+    def send(self, request: VendorRequest) -> VendorResponse:
+        """Return the response, whatever its status, without the key.
+
+        Raises:
+            NothingSent: The request did not arrive.
+            OutcomeUnknown: There was no valid response.
+            KeyRefused: The server does not accept the key.
+        """
+        headers = dict(self._headers)
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
+        has_body = bool(request.body) or request.method not in ("GET", "HEAD", "DELETE")
+        sent = Request(
+            request.method,
+            request.path,
+            headers,
+            request.body if has_body else None,
+            self._timeout_s,
+            [self._key],
+            can_repeat=request.method in ("GET", "HEAD"),
+            can_be_empty=True,
+        )
+        try:
+            found = self._http.exchange(sent)
+        except NoResponse as error:
+            kind = OutcomeUnknown if error.was_sent else NothingSent
+            raise kind(str(error)) from None
+        except InvalidResponse as error:
+            raise OutcomeUnknown(str(error)) from None
+        if found.status in (401, 403):
+            raise KeyRefused(f"the server does not accept the key: status {found.status}")
+        return VendorResponse(
+            status=found.status,
+            content_type=found.headers.get("Content-Type", ""),
+            retry_after=found.headers.get("Retry-After", ""),
+            body=found.content.replace(self._key.encode(), b"..."),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class PassingCloud:
+    """A cloud whose jobs are requests of its users.
+
+    Args:
+        cloud: Follows the jobs and the device.
+        sender: Sends the requests.
+        device: Name of the device there.
+        responses: Gets the responses to submissions, by marker.
+    """
+
+    formats = (HTTP_REQUEST,)
+    language = None
+    is_simulated = False
+    can_find = False  # nothing is added to a request by which its job could be found
+
+    def __init__(
+        self, cloud: Cloud, sender: Sender, device: str, responses: dict[str, VendorResponse]
+    ) -> None:
+        self._cloud = cloud
+        self._sender = sender
+        self._device = device
+        self._responses = responses
+
+    def submit(self, program: RemoteProgram, marker: str) -> str:
+        request, id_field = of_program(program.source)
+        response = self._sender.send(request)
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise NothingSent(f"it answers with status {response.status}", _seconds(response))
+        if 400 <= response.status < 500 and response.status not in UNSURE:
+            text = response.body.decode("utf-8", "replace")
+            raise Refused(f"status {response.status}: {text[:300]}", response)
+        try:
+            id = msgspec.json.decode(response.body)[id_field]
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError):
+            id = None
+        if response.status >= 300 or not isinstance(id, str) or not id:
+            raise OutcomeUnknown(f"status {response.status} without the id of a job")
+        self._responses[marker] = response
+        return id
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        del marker, since_ms
+        return None
+
+    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+        return {
+            id: found._replace(marker=None) if isinstance(found, tuple) else found
+            for id, found in self._cloud.statuses(ids).items()
+        }
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        """Return an empty result: the true one is at the device's own server."""
+        del id
+        return [
+            Outcome(
+                registers=(),
+                arrays={},
+                engine=self._device[-64:],
+                engine_version="",
+                seed=program.options.seed,
+                seconds=0.0,
+            )
+        ], 0.0
+
+    def cancel(self, id: str) -> None:
+        self._cloud.cancel(id)
+
+    def mirror(self) -> Mirror:
+        return self._cloud.mirror()
+
+    def offers(self) -> list[Offer]:
+        return self._cloud.offers()
+
+    def close(self) -> None:
+        self._cloud.close()
+        self._sender.close()
+
+
+def _seconds(response: VendorResponse) -> float:
+    try:
+        return max(0.0, float(response.retry_after))
+    except ValueError:
+        return 0.0

@@ -1,0 +1,126 @@
+"""Questions for the states of all jobs that are at one cloud, no more often than it allows."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from typing import TYPE_CHECKING, Final
+
+from qwicket.drivers.remote.clouds import CloudError, NoSuchJob, RemoteStatus
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+    Statuses = Callable[[Sequence[str]], Awaitable[Mapping[str, RemoteStatus | NoSuchJob]]]
+
+_MAX_PAUSE_S: Final = 60.0
+_FIRST_S: Final = 0.2
+"""Seconds after which a new job is asked for first, so that others come with it."""
+_ALONE_S: Final = 0.05
+"""The same where no other job waits: enough for a job of a simulator."""
+_TIMES_GONE: Final = 3
+"""Answers in a row that a job is unknown before it is believed: a list may lag behind."""
+
+_log = logging.getLogger(__name__)
+
+
+class Poller:
+    """Waits for the ends of jobs with one question for all of them.
+
+    Args:
+        statuses: Asks the cloud.
+        poll_s: Least seconds between two questions.
+    """
+
+    def __init__(self, statuses: Statuses, poll_s: float) -> None:
+        self._statuses = statuses
+        self._poll_s = poll_s
+        self._waiting: dict[str, asyncio.Future[RemoteStatus]] = {}
+        self._gone: dict[str, int] = {}
+        self._new = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._failures = 0
+        self._asked_at = -_MAX_PAUSE_S
+
+    async def end_of(self, id: str) -> RemoteStatus:
+        """Wait until a job has ended; return its last state.
+
+        Raises:
+            NoSuchJob: The cloud does not know the job any more.
+        """
+        future: asyncio.Future[RemoteStatus] = asyncio.get_running_loop().create_future()
+        self._waiting[id] = future
+        self._new.set()
+        if self._task is None or self._task.done():
+            self._task = asyncio.create_task(self._run())
+        try:
+            return await future
+        finally:
+            self._waiting.pop(id, None)
+            self._gone.pop(id, None)
+
+    def ask_soon(self) -> None:
+        """Ask as soon as the cloud allows it, because a job is about to end."""
+        self._new.set()
+
+    def close(self) -> None:
+        """Ask no more."""
+        if self._task is not None:
+            self._task.cancel()
+
+    async def _run(self) -> None:
+        await self._pause(_ALONE_S)
+        while self._waiting:
+            self._new.clear()
+            pause_s = await self._ask(tuple(self._waiting))
+            if not self._waiting:
+                return  # so that the next job is asked for as one that is alone
+            if self._failures:
+                await asyncio.sleep(pause_s)
+                continue
+            try:
+                await asyncio.wait_for(self._new.wait(), pause_s)
+            except TimeoutError:
+                continue
+            await self._pause(_FIRST_S)
+
+    async def _pause(self, seconds: float) -> None:
+        """Pause for so long, and until the cloud allows a question."""
+        due_s = self._asked_at + self._poll_s - time.monotonic()
+        await asyncio.sleep(max(min(seconds, self._poll_s), due_s))
+
+    async def _ask(self, ids: Sequence[str]) -> float:
+        """Ask once; return the seconds to pause."""
+        self._asked_at = time.monotonic()
+        try:
+            found = await self._statuses(ids)
+        except CloudError as error:
+            self._failures += 1
+            _log.warning("states of forwarded jobs could not be read: %s", error)
+            own_s = self._poll_s * 2.0 ** min(self._failures, 16)
+            return min(max(own_s, error.retry_after_s), _MAX_PAUSE_S)
+        except Exception:
+            # This task must survive any response: without it no job ends.
+            self._failures += 1
+            _log.exception("the states of forwarded jobs were not understood")
+            return _MAX_PAUSE_S
+        self._failures = 0
+        for id in ids:
+            self._settle(id, found.get(id))
+        return self._poll_s
+
+    def _settle(self, id: str, status: RemoteStatus | NoSuchJob | None) -> None:
+        future = self._waiting.get(id)
+        if future is None or future.done():
+            return
+        if isinstance(status, RemoteStatus):
+            self._gone.pop(id, None)
+            if status.is_final:
+                del self._waiting[id]
+                future.set_result(status)
+        elif isinstance(status, NoSuchJob):
+            self._gone[id] = self._gone.get(id, 0) + 1
+            if self._gone[id] >= _TIMES_GONE:
+                del self._waiting[id]
+                future.set_exception(status)

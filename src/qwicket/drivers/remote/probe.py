@@ -1,0 +1,96 @@
+"""What another cloud offers, as the file of a device."""
+
+from __future__ import annotations
+
+import json
+import re
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.drivers.remote import connect
+from qwicket.drivers.remote.clouds import CloudError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import Offer
+
+_NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_BARE: Final = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def offers(remote: Remote, key: str) -> list[Offer]:
+    """Return the devices that a cloud shows to the account of a key.
+
+    Args:
+        remote: Where the cloud is; its device does not matter.
+        key: Key of the account.
+
+    Raises:
+        CloudError: The cloud did not say; the text has no key.
+        ValueError: The address or the key is not one that the client takes.
+    """
+    cloud = connect(remote, key)
+    try:
+        return cloud.offers()
+    except CloudError as error:
+        raise CloudError(f"{remote.url}: {error}".replace(key, "…")) from None
+    finally:
+        cloud.close()
+
+
+def device_file(offer: Offer, remote: Remote, name: str = "") -> str:
+    """Return the text of a device file.
+
+    Args:
+        offer: The device there.
+        remote: Where the cloud is, and where the key.
+        name: Name of the device here; by default the one there with "far-" before it.
+    """
+    own_name = name or f"far-{_NOT_IN_NAMES.sub('-', offer.name)}"[:63]
+    content = {
+        "name": own_name,
+        "family": offer.family,
+        "provider": "elsewhere",
+        "driver": "remote",
+        "position": 500,
+        "spec": offer.spec,
+        "remote": {
+            "kind": remote.kind,
+            "url": remote.url,
+            "device": offer.name,
+            **({"key_file": remote.key_file} if remote.key_file else {"key_env": remote.key_env}),
+        },
+    }
+    return "\n".join(_lines(content)) + "\n"
+
+
+def _lines(table: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield the lines of a table in TOML: its values, then the tables in it."""
+    inner = {key: value for key, value in table.items() if _has_tables(value)}
+    for key, value in table.items():
+        if key not in inner and value not in ((), [], {}, ""):
+            yield f"{_key(key)} = {_value(value)}"
+    for key, value in inner.items():
+        name = f"{path}{_key(key)}"
+        for each in [value] if isinstance(value, dict) else value:
+            yield ""
+            yield f"[{name}]" if isinstance(value, dict) else f"[[{name}]]"
+            yield from _lines(each, f"{name}.")
+
+
+def _has_tables(value: object) -> bool:
+    of_list = isinstance(value, list | tuple) and bool(value) and isinstance(value[0], dict)
+    return (isinstance(value, dict) and bool(value)) or of_list
+
+
+def _value(value: Any) -> str:
+    """Return a value in TOML, whose texts, numbers and lists are those of JSON."""
+    if isinstance(value, datetime):
+        return value.isoformat()
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _key(name: str) -> str:
+    return name if _BARE.fullmatch(name) else json.dumps(name, ensure_ascii=False)

@@ -1,0 +1,174 @@
+"""A device of a server with qlued's API. It lists no jobs, so a doubt is for a person."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+import msgspec
+
+from qwicket.clients.http.retries import RetryPolicy
+from qwicket.clients.qlued.client import QluedClient
+from qwicket.clients.qlued.errors import QluedError, QluedJobError
+from qwicket.clients.qlued.results import shots
+from qwicket.devices import built_in
+from qwicket.drivers.remote import results
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    InvalidResult,
+    Mirror,
+    NoSuchJob,
+    Offer,
+    Refused,
+    RemoteProgram,
+    RemoteStatus,
+)
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.circuits.outcomes import Outcome
+    from qwicket.devices.remotes import Remote
+    from qwicket.model.failures import Failure
+
+_ONCE: Final = RetryPolicy(max_attempts=1)
+_DONE: Final = "DONE"
+_ERROR: Final = "ERROR"
+
+
+class QluedCloud:
+    """One device of one account.
+
+    Args:
+        remote: Where the device is.
+        key: Token of the account.
+        formats: The format of its experiments.
+    """
+
+    language = None
+    is_simulated = False
+    can_find = False
+
+    def __init__(self, remote: Remote, key: str, formats: tuple[str, ...]) -> None:
+        self._device = remote.device
+        self.formats = formats
+        self._client = QluedClient(remote.url, key)
+        self._client.retry_policy = _ONCE
+        self._client.timeout_s = remote.timeout_s
+
+    def submit(self, program: RemoteProgram, marker: str) -> str:
+        del marker  # nothing of a job but its experiments is kept there
+        try:
+            return self._client.post(self._device, msgspec.json.decode(program.source))
+        except QluedError as error:
+            raise of_submission(error) from None
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        del marker, since_ms
+        return None
+
+    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+        return {each: self._status(each) for each in ids}
+
+    def _status(self, id: str) -> RemoteStatus | NoSuchJob:
+        try:
+            with SERVICE_ERRORS.reading():
+                found = self._client.status(self._device, id)
+        except NoSuchJob as absent:
+            return absent
+        if found.get("job_id") != id:
+            raise CloudError(f"the response is about another job than {id}")
+        if found.get("status") == _ERROR:
+            return RemoteStatus("failed", str(found.get("error_message") or found.get("detail")))
+        return RemoteStatus("completed" if found.get("status") == _DONE else "running")
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        with SERVICE_ERRORS.reading():
+            try:
+                document = self._client.result(self._device, id)
+                found = shots(document)
+            except QluedJobError as error:
+                raise InvalidResult(error.message) from None
+        if document.get("job_id") != id:
+            raise InvalidResult("it belongs to another job")
+        if len(found) != len(program.frames):
+            raise InvalidResult(f"it has {len(found)} results, not {len(program.frames)}")
+        return [
+            results.of_samples(numbers, frame, program.options, engine=self._device)
+            for numbers, frame in zip(found, program.frames, strict=True)
+        ], 0.0
+
+    def cancel(self, id: str) -> None:
+        """Do nothing: the API has no such call, and the job runs to its end."""
+
+    def mirror(self) -> Mirror:
+        with SERVICE_ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+            found = self._client.backend_status(self._device)
+        is_online = found.get("operational") is True
+        waiting = found.get("pending_jobs")
+        return Mirror(
+            is_online,
+            "" if is_online else str(found.get("status_msg") or "it does not run jobs there"),
+            waiting if isinstance(waiting, int) else None,
+        )
+
+    def offers(self) -> list[Offer]:
+        with SERVICE_ERRORS.reading(CloudError):
+            backends = self._client.backends()
+        return [offer for each in backends if (offer := _offer(each)) is not None]
+
+    def close(self) -> None:
+        self._client.close()
+
+
+def _offer(config: dict[str, Any]) -> Offer | None:
+    """Return a device; None if no format of ours has all of its gates, or it does not say them.
+
+    The server has one format for each kind of machine, which the built-in devices show.
+    """
+    name = str(config.get("display_name") or config.get("backend_name"))
+    try:
+        gates = tuple(_gate(each) for each in config["gates"])
+        names = tuple(each["name"] for each in gates)
+        formats = next(
+            device.spec.formats
+            for device in built_in()
+            if device.family == "atoms" and {*names} <= {*device.spec.gates}
+        )
+        width = int(config["n_qubits"])
+        spec = {
+            "description": str(config.get("description") or name),
+            "qubits": width,
+            "formats": formats,
+            "gates": config["supported_instructions"],
+            "max_shots": int(config["max_shots"]),
+            "outputs": ("samples",),
+            "atoms": {
+                "version": str(config.get("backend_version") or "0.0"),
+                "kind": config["cold_atom_type"],
+                "species": int(config.get("num_species") or 1),
+                "wire_order": config.get("wire_order") or "interleaved",
+                "instructions": [
+                    each for each in config["supported_instructions"] if each not in names
+                ],
+                "max_experiments": int(config["max_experiments"]),
+                "is_simulator": config.get("simulator") is True,
+                "gates": gates,
+            },
+        }
+    except (KeyError, TypeError, ValueError, StopIteration):
+        return None
+    return Offer(name, "", "atoms", width, spec)
+
+
+def _gate(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a gate of the specification; several parameters may be one text."""
+    parameters = [name for text in given["parameters"] for name in str(text).split(", ") if name]
+    found = {
+        "name": str(given["name"]),
+        "description": str(given.get("description") or given["name"]),
+        "parameters": parameters,
+        "wires": given["coupling_map"],
+    }
+    definition = str(given.get("qasm_def") or "")
+    return {**found, "definition": definition} if definition else found

@@ -1,0 +1,282 @@
+"""A device of another Qwicket server."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import quote, urlencode
+
+import msgspec
+
+from qwicket.circuits.calibrations import Calibration
+from qwicket.circuits.outcomes import (
+    COUNTS,
+    EVS,
+    STDS,
+    Outcome,
+    float64_array,
+)
+from qwicket.clients.http import RetryPolicy
+from qwicket.clients.native.errors import (
+    ApiError,
+    ClientError,
+    ServerBusy,
+    Unreachable,
+)
+from qwicket.clients.native.transport import Transport
+from qwicket.drivers.remote import results
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    InvalidResult,
+    KeyRefused,
+    Mirror,
+    NoSuchJob,
+    NothingSent,
+    Offer,
+    OutcomeUnknown,
+    Refused,
+    RemoteProgram,
+    RemoteStatus,
+)
+from qwicket.drivers.remote.failures import Errors
+from qwicket.model.failures import Failure
+from qwicket.schema.base import ResponseBody
+from qwicket.schema.devices import DeviceBody
+from qwicket.schema.jobs import JobBody, JobList
+from qwicket.schema.results import OutcomeBody, ResultBody
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.circuits.frames import Frame
+    from qwicket.circuits.outcomes import Array
+    from qwicket.devices.remotes import Remote
+    from qwicket.programs.rewriting import Language
+
+_ONCE: Final = RetryPolicy(max_attempts=1)
+_TAG: Final = "qwicket-forwarded"
+_PAGE: Final = 200
+_FEW: Final = 3
+"""Jobs up to which one request for each is less work than a list."""
+_STATES: Final = {
+    "draft": "waiting",
+    "queued": "waiting",
+    "running": "running",
+    "cancelling": "running",
+    "uncertain": "running",
+    "completed": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+class _Devices(ResponseBody, frozen=True, kw_only=True):
+    devices: tuple[DeviceBody, ...]
+
+
+class QwicketCloud:
+    """One device of one account. Jobs carry the marker as a tag and as their idempotency key.
+
+    Args:
+        remote: Where the device is.
+        key: Token of the account.
+        formats: Formats that the device takes there.
+    """
+
+    is_simulated = True
+    language: Language | None = "openqasm3"
+    can_find = True
+
+    def __init__(self, remote: Remote, key: str, formats: tuple[str, ...]) -> None:
+        self._device = remote.device
+        self.formats = formats
+        self._transport = Transport(remote.url, key, remote.timeout_s, _ONCE, _ONCE)
+
+    def submit(self, program: RemoteProgram, marker: str) -> str:
+        options = program.options
+        body: dict[str, Any] = {
+            "device": self._device,
+            "format": program.format,
+            "program": program.source.decode(),
+            "shots": options.shots,
+            "seed": options.seed,
+            "outputs": options.outputs,
+            "tags": (marker, _TAG),
+            "name": marker,
+        }
+        if program.inputs:
+            body["inputs"] = program.inputs
+        try:
+            return self._transport.post("/v1/jobs", body, JobBody, key=marker).id
+        except ClientError as error:
+            raise _of_submission(error) from None
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        del since_ms  # tags are indexed there
+        query = urlencode({"tag": marker, "limit": 1})
+        with _ERRORS.reading(CloudError):
+            found = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
+        return found[0].id if found and marker in found[0].tags else None
+
+    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+        found: dict[str, RemoteStatus | NoSuchJob] = {}
+        if len(ids) > _FEW:
+            query = urlencode({"tag": _TAG, "limit": _PAGE})
+            with _ERRORS.reading(CloudError):
+                listed = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
+            found = {job.id: _status(job) for job in listed if job.id in ids}
+        return found | {each: self._one(each) for each in ids if each not in found}
+
+    def _one(self, id: str) -> RemoteStatus | NoSuchJob:
+        try:
+            with _ERRORS.reading():
+                job = self._transport.get(_job(id), JobBody)
+        except NoSuchJob as absent:
+            return absent
+        if job.id != id:
+            raise CloudError(f"the response is about another job than {id}")
+        return _status(job)
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        with _ERRORS.reading():
+            body = self._transport.get(f"{_job(id)}/result", ResultBody)
+        if body.id != id:
+            raise InvalidResult("it belongs to another job")
+        if len(body.parts) != len(program.frames):
+            raise InvalidResult(f"it has {len(body.parts)} results, not {len(program.frames)}")
+        found = [
+            _outcome(part, frame, program)
+            for part, frame in zip(body.parts, program.frames, strict=True)
+        ]
+        return found, sum(part.seconds or 0.0 for part in body.parts)
+
+    def cancel(self, id: str) -> None:
+        with _ERRORS.cancelling():
+            self._transport.post(f"{_job(id)}/cancel", None, JobBody)
+
+    def mirror(self) -> Mirror:
+        name = quote(self._device, safe="")
+        with _ERRORS.reading(Refused):
+            device = self._transport.get(f"/v1/devices/{name}", DeviceBody)
+            calibration = self._calibration(name) if device.calibration is not None else None
+        is_online = device.status in ("on", "draining")
+        reason = "" if is_online else device.reason or f"it is {device.status} there"
+        queue = device.queue
+        waiting = queue.length if isinstance(queue, msgspec.Struct) else None
+        return Mirror(is_online, reason, waiting, calibration)
+
+    def _calibration(self, name: str) -> Calibration | None:
+        body = self._transport.get(f"/v1/devices/{name}/calibration", dict[str, Any])
+        figures = {key: value for key, value in body.items() if key not in ("id", "device")}
+        try:
+            return msgspec.convert(figures, Calibration)
+        except msgspec.ValidationError:  # of a newer version
+            return None
+
+    def offers(self) -> list[Offer]:
+        with _ERRORS.reading(CloudError):
+            found = self._transport.get("/v1/devices", _Devices).devices
+        # Devices of photons and atoms have specifications that this API does not show.
+        return [_offer(each) for each in found if each.family == "qubit"]
+
+    def close(self) -> None:
+        self._transport.close()
+
+
+def _offer(device: DeviceBody) -> Offer:
+    spec = {
+        "description": device.description,
+        "qubits": device.qubits,
+        "formats": device.formats,
+        "gates": device.gates,
+        "native_gates": device.native_gates,
+        "max_shots": device.max_shots,
+        "outputs": device.outputs,
+    }
+    return Offer(device.name, device.status, "qubit", device.qubits, spec)
+
+
+def _job(id: str) -> str:
+    return f"/v1/jobs/{quote(id, safe='')}"
+
+
+def _status(job: JobBody) -> RemoteStatus:
+    state: Any = _STATES.get(job.state)
+    if state is None:
+        raise CloudError(f"the job has the unknown state {job.state[:40]!r}")
+    marker = next((tag for tag in job.tags if tag != _TAG), None)
+    return RemoteStatus(state, job.error.message if job.error else "", marker)
+
+
+def _outcome(part: OutcomeBody, frame: Frame, program: RemoteProgram) -> Outcome | Failure:
+    if part.error is not None:
+        return Failure(part.error.code, part.error.message)
+    common: dict[str, Any] = {
+        "engine": part.engine,
+        "engine_version": part.engine_version,
+        "seed": part.seed or 0,
+        "seconds": part.seconds or 0.0,
+        "notes": part.notes,
+    }
+    if part.evs is not None:
+        arrays = {EVS: _floats(part.evs), STDS: _floats(part.stds or [])}
+        return Outcome(registers=(), arrays=arrays, **common)
+    if part.samples is not None:
+        return results.of_samples(_numbers(part.samples), frame, program.options, **common)
+    if part.counts is None and part.probabilities is None and part.memory is None:
+        raise InvalidResult("it has no outcome of a kind that can be forwarded")
+    outputs = program.options.outputs
+    if part.counts is not None and COUNTS not in outputs and part.probabilities is not None:
+        part = msgspec.structs.replace(part, counts=None)
+    return results.of_bits(
+        frame,
+        program.options,
+        counts=_by_number(part.counts),
+        probabilities=_by_number(part.probabilities),
+        memory=None if part.memory is None else [_number(key) for key in part.memory],
+        **common,
+    )
+
+
+def _numbers(rows: Any) -> Any:
+    """Return samples as NumPy reads them: a pair of numbers is a complex one."""
+    is_complex = any(isinstance(each, tuple) for row in rows[:1] for each in row)
+    return [[complex(*each) for each in row] for row in rows] if is_complex else rows
+
+
+def _floats(values: Sequence[float]) -> Array:
+    from array import array
+
+    return float64_array(array("d", values).tobytes())
+
+
+def _by_number(table: Mapping[str, Any] | None) -> dict[int, Any] | None:
+    return None if table is None else {_number(key): value for key, value in table.items()}
+
+
+def _number(key: str) -> int:
+    if set(key) <= {"0", "1"}:
+        return int(key, 2) if key else 0
+    raise InvalidResult(f"{key[:40]!r} is no key of bits")
+
+
+def _of_submission(error: ClientError) -> Exception:
+    if isinstance(error, ApiError):
+        if error.status in (401, 403):
+            return KeyRefused(error.detail)
+        is_device_off = error.status == 503 and error.field == "device"
+        if is_device_off or (error.status in (429, 503) and error.code != "error"):
+            return NothingSent(error.detail, getattr(error, "retry_after_s", 0.0))
+        if 400 <= error.status < 500 and not isinstance(error, ServerBusy):
+            return Refused(error.detail)
+        return OutcomeUnknown(str(error))
+    is_absent = isinstance(error, Unreachable) and error.is_absent
+    return NothingSent(str(error)) if is_absent else OutcomeUnknown(str(error))
+
+
+def _status_of(error: Exception) -> int | None:
+    return error.status if isinstance(error, ApiError) else None
+
+
+_ERRORS: Final = Errors(
+    ClientError, _status_of, lambda error: float(getattr(error, "retry_after_s", 0.0))
+)

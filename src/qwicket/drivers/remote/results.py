@@ -1,0 +1,168 @@
+"""Results of other clouds in the canonical form."""
+
+from __future__ import annotations
+
+from array import array
+from collections import Counter
+from math import isclose, isfinite
+from random import Random
+from typing import TYPE_CHECKING, Any, Final
+
+from qwicket.circuits.outcomes import (
+    COUNTS,
+    MEMORY,
+    PROBABILITIES,
+    SAMPLED_ONLY,
+    SAMPLES,
+    Array,
+    Outcome,
+    float64_array,
+    int64_array,
+    key_array,
+    key_width,
+)
+from qwicket.drivers.remote.clouds import InvalidResult
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from qwicket.circuits.frames import Frame
+    from qwicket.circuits.options import RunOptions
+
+_ROUNDING: Final = 1e-6
+_RANKS: Final = {"b": 0, "u": 0, "i": 0, "f": 1, "c": 2}
+"""Kinds of numbers in NumPy; none becomes one of a lower rank."""
+
+
+def of_bits(
+    frame: Frame,
+    options: RunOptions,
+    *,
+    engine: str,
+    seconds: float = 0.0,
+    counts: Mapping[int, int] | None = None,
+    probabilities: Mapping[int, float] | None = None,
+    memory: Sequence[int] | None = None,
+    notes: tuple[str, ...] = (),
+    seed: int = 0,
+    engine_version: str = "",
+) -> Outcome:
+    """Return the outcome of a circuit whose bits are sampled, with the requested arrays.
+
+    Args:
+        frame: Expected shape.
+        options: Options of the run.
+        engine: Name of the device or engine that ran it.
+        seconds: Its run time.
+        counts: Shots by key.
+        probabilities: Exact probabilities by key, where the cloud gives them.
+        memory: Key of each shot.
+        notes: Remarks of the engine.
+        seed: Seed of the engine.
+        engine_version: Version of the engine.
+
+    Raises:
+        InvalidResult: A requested output is missing.
+    """
+    n_bits = sum(register.size for register in frame.registers)
+    arrays: dict[str, Array] = {}
+    if MEMORY in options.outputs:
+        if memory is None:
+            raise InvalidResult("it has no memory")
+        arrays[MEMORY] = _keys(memory, n_bits)
+        counts = Counter(memory) if counts is None else counts
+    is_exact = PROBABILITIES in options.outputs and probabilities is not None
+    if PROBABILITIES in options.outputs and not is_exact:
+        notes = tuple(dict.fromkeys((*notes, SAMPLED_ONLY)))
+    has_counts = COUNTS in options.outputs or (PROBABILITIES in options.outputs and not is_exact)
+    if has_counts and counts is None:
+        raise InvalidResult("it has no counts")
+    if has_counts or is_exact:
+        keys = list(dict.fromkeys((*(counts or ()), *((probabilities or ()) if is_exact else ()))))
+        arrays["keys"] = _keys(keys, n_bits)
+        if has_counts:
+            arrays[COUNTS] = int64_array(array("q", _of(counts or {}, keys)).tobytes())
+        if is_exact:
+            arrays[PROBABILITIES] = float64_array(
+                array("d", _of(probabilities or {}, keys)).tobytes()
+            )
+    return Outcome(
+        registers=frame.registers,
+        arrays=arrays,
+        engine=engine,
+        engine_version=engine_version,
+        seed=seed,
+        seconds=seconds,
+        notes=notes,
+    )
+
+
+def sampled(probabilities: Mapping[int, float], shots: int, seed: int) -> dict[int, int]:
+    """Return counts for probabilities that a cloud gives in their place.
+
+    If they are the frequencies of these shots, their counts are returned; otherwise they are exact,
+    and the shots are drawn from them.
+
+    Raises:
+        InvalidResult: They are no probabilities.
+    """
+    total = sum(probabilities.values())
+    is_valid = all(isfinite(each) and each >= 0 for each in probabilities.values())
+    if not is_valid or not isclose(total, 1.0, abs_tol=1e-3):
+        raise InvalidResult(f"its probabilities add up to {total:.6g}, not 1")
+    counts = {key: round(each * shots) for key, each in probabilities.items()}
+    is_frequency = all(
+        abs(each * shots - counts[key]) <= max(_ROUNDING, _ROUNDING * shots)
+        for key, each in probabilities.items()
+    )
+    if is_frequency and sum(counts.values()) == shots:
+        return {key: n for key, n in counts.items() if n}
+    drawn = Random(seed).choices(list(probabilities), list(probabilities.values()), k=shots)  # noqa: S311 - physics
+    return dict(Counter(drawn))
+
+
+def _of(numbers: Mapping[int, float], keys: Sequence[int]) -> Iterable[float]:
+    return (numbers.get(key, 0) for key in keys)
+
+
+def _keys(keys: Iterable[int], n_bits: int) -> Array:
+    width = key_width(n_bits)
+    try:
+        return key_array(b"".join(key.to_bytes(width, "little") for key in keys), n_bits)
+    except OverflowError:
+        raise InvalidResult(f"a key has more than {n_bits} bits") from None
+
+
+def of_samples(
+    numbers: Any, frame: Frame, options: RunOptions, *, engine: str, **others: Any
+) -> Outcome:
+    """Return the outcome of a circuit whose shots are numbers.
+
+    Args:
+        numbers: An array or lists: shots × measurements; of time bins shots × 1 × bins.
+        frame: Expected shape.
+        options: Options of the run.
+        engine: Name of the device or engine that ran it.
+        others: Further fields of the outcome.
+
+    Raises:
+        InvalidResult: The numbers are of another kind or shape.
+    """
+    import numpy as np  # late: few devices have samples
+
+    dtype = np.dtype(frame.dtypes[0] if frame.dtypes else "<i8")
+    shots = frame.shots or options.shots
+    try:
+        given = np.asarray(numbers)
+        if given.size and _RANKS.get(given.dtype.kind, 3) > _RANKS[dtype.kind]:
+            raise InvalidResult(f"its samples are {given.dtype}, not {dtype}")
+        shape = (shots, 1, -1) if frame.is_binned else (shots, -1)
+        rows = given.astype(dtype).reshape(shape if given.size else (shots, 0))
+    except (TypeError, ValueError, OverflowError):
+        raise InvalidResult(f"its samples are not of {shots} shots") from None
+    array = Array(dtype.str, rows.shape, rows.tobytes())
+    return Outcome(
+        **{"registers": (), "seed": 0, "seconds": 0.0, "engine_version": "", **others},
+        arrays={SAMPLES: array},
+        engine=engine,
+    )

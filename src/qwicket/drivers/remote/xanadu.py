@@ -1,0 +1,186 @@
+"""A device of a server with Xanadu Cloud's API. Jobs carry the marker as their name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import urlsplit
+
+from requests.exceptions import HTTPError, RequestException
+
+from qwicket.clients.xanadu.connection import Connection
+from qwicket.clients.xanadu.device import Device
+from qwicket.clients.xanadu.job import Job
+from qwicket.drivers.remote import results
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    InvalidResult,
+    Mirror,
+    NoSuchJob,
+    Offer,
+    OutcomeUnknown,
+    Refused,
+    RemoteProgram,
+    RemoteStatus,
+)
+from qwicket.drivers.remote.failures import Errors, of_status
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from qwicket.circuits.outcomes import Outcome
+    from qwicket.devices.remotes import Remote
+    from qwicket.model.failures import Failure
+
+_LIST: Final = 1000
+_SKEW_S: Final = 3600.0
+_STATES: Final = {
+    "open": "waiting",
+    "queued": "waiting",
+    "running": "running",
+    "cancel_pending": "running",
+    "complete": "completed",
+    "failed": "failed",
+    "cancelled": "cancelled",
+}
+
+
+class XanaduCloud:
+    """One device of one account.
+
+    Args:
+        remote: Where the device is; of the address only host, port and scheme count.
+        key: API key of the account, which fetches access tokens.
+
+    Raises:
+        ValueError: The address has no host, or the key would go to the wrong cloud.
+    """
+
+    formats = ("blackbird",)
+    language = None
+    is_simulated = False
+    can_find = True
+
+    def __init__(self, remote: Remote, key: str) -> None:
+        parts = urlsplit(remote.url)
+        is_secure = parts.scheme == "https"
+        if not parts.hostname:
+            raise ValueError("remote: url has no host")
+        self._device = remote.device
+        self._connection = Connection(
+            refresh_token=key,
+            host=parts.hostname,
+            port=parts.port or (443 if is_secure else 80),
+            tls=is_secure,
+            timeout_s=remote.timeout_s,
+        )
+
+    def submit(self, program: RemoteProgram, marker: str) -> str:
+        try:
+            return Job.submit(self._connection, marker, self._device, program.source.decode()).id
+        except HTTPError as error:
+            raise of_status(_status_of(error), str(error)) from None
+        except RequestException as error:
+            raise OutcomeUnknown(str(error)) from None
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        with _ERRORS.reading(CloudError):
+            found = Job.list(self._connection, limit=_LIST)
+            for job in found:
+                if job.name == marker:
+                    return job.id
+            oldest = found[-1].created_at if len(found) == _LIST else None
+        if oldest is not None and oldest.timestamp() > since_ms / 1000 - _SKEW_S:
+            raise CloudError(f"its list of {_LIST} jobs does not reach back far enough")
+        return None
+
+    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+        with _ERRORS.reading(CloudError):
+            listed = {job.id: job for job in Job.list(self._connection, ids=ids)}
+            return {
+                each: _state(listed[each]) if each in listed else NoSuchJob(each) for each in ids
+            }
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        job = Job(id, self._connection)
+        with _ERRORS.reading():
+            output = job.get_result()["output"]
+            ran_for = job.running_time
+        if len(output) != len(program.frames):
+            raise InvalidResult(f"it has {len(output)} arrays, not {len(program.frames)}")
+        seconds = ran_for.total_seconds() if ran_for is not None else 0.0
+        return [
+            results.of_samples(
+                numbers, frame, program.options, engine=self._device, seconds=seconds
+            )
+            for numbers, frame in zip(output, program.frames, strict=True)
+        ], seconds
+
+    def cancel(self, id: str) -> None:
+        with _ERRORS.cancelling():
+            Job(id, self._connection).cancel()
+
+    def mirror(self) -> Mirror:
+        with _ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
+            is_online = Device(self._device, self._connection).up
+        return Mirror(is_online, "" if is_online else "it is offline there")
+
+    def offers(self) -> list[Offer]:
+        with _ERRORS.reading(CloudError):
+            return [_offer(each) for each in Device.list(self._connection)]
+
+    def close(self) -> None:
+        """Do nothing: each request has a connection of its own."""
+
+
+def _state(job: Job) -> RemoteStatus:
+    state: Any = _STATES.get(job.status)
+    if state is None:
+        raise CloudError(f"the job has the unknown state {job.status[:40]!r}")
+    detail = job.metadata.get("error-detail") or job.metadata.get("error-code") or ""
+    return RemoteStatus(state, str(detail), job.name)
+
+
+def _offer(device: Device) -> Offer:
+    described = device.specification
+    modes = described.get("modes")
+    width = _width(modes)
+    ranges = described.get("gate_parameters")
+    certificate = device.certificate
+    photonic = {
+        "since": datetime.now(UTC).replace(microsecond=0),
+        "modes": modes,
+        "compilers": list(described.get("compiler") or ()),
+        "layout": str(described.get("layout") or ""),
+        "gate_parameters": ranges if isinstance(ranges, dict) else {},
+        "certificate": {
+            key: value for key, value in certificate.items() if isinstance(value, str | float)
+        },
+    }
+    spec = {
+        "description": f"Xanadu's {device.target}",
+        "qubits": width,
+        "formats": ("blackbird",),
+        "max_shots": 1_000_000,
+        "outputs": ("samples",),
+        "photonic": photonic,
+    }
+    return Offer(device.target, device.status, "photonic", width, spec)
+
+
+def _width(modes: object) -> int:
+    """Return the greatest number of modes, those of all time bins and of the loops together."""
+    if isinstance(modes, dict):
+        if isinstance(modes.get("temporal_max"), int):
+            return int(modes["temporal_max"]) + int(modes.get("concurrent") or 1) - 1
+        return max(map(_width, modes.values()), default=1)
+    return modes if isinstance(modes, int) and modes > 0 else 1
+
+
+def _status_of(error: Exception) -> int | None:
+    if not isinstance(error, RequestException) or error.response is None:
+        return None
+    return error.response.status_code
+
+
+_ERRORS: Final = Errors(RequestException, _status_of)

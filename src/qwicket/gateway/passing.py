@@ -1,0 +1,132 @@
+"""Requests that are passed on to a device's own server, and whose jobs are whose."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Final
+
+from qwicket.gateway.jobs import no_job
+from qwicket.model.errors import Conflict, Unavailable
+from qwicket.model.jobs import Submission
+from qwicket.model.limits import INT64_MAX
+from qwicket.model.passing import HTTP_REQUEST, VendorResponse, as_program, unpacked
+from qwicket.model.states import JobState
+
+if TYPE_CHECKING:
+    from qwicket.gateway.jobs import Jobs
+    from qwicket.model.accounts import Actor
+    from qwicket.model.jobs import Job
+    from qwicket.model.passing import VendorRequest
+    from qwicket.store import Store
+
+_CANCEL_S: Final = 5.0
+
+
+class Passing:
+    """Jobs of devices whose own servers get requests as their users wrote them.
+
+    Args:
+        store: Stores jobs.
+        jobs: Submits and cancels them.
+        wait_s: Seconds for which a submission waits for the response of the device's own server.
+    """
+
+    def __init__(self, store: Store, jobs: Jobs, wait_s: float) -> None:
+        self._store = store
+        self._jobs = jobs
+        self._wait_s = wait_s
+
+    async def submit(
+        self,
+        actor: Actor,
+        device: str,
+        request: VendorRequest,
+        id_field: str,
+        *,
+        shots: int,
+        idempotency_key: str | None,
+    ) -> VendorResponse:
+        """Store a submission as a job, and return what the device's own server says to it.
+
+        The job waits its turn in the queue of the device, is sent once, and ends with the job
+        there. A submission that is not sent in time is taken back.
+
+        Args:
+            actor: Owner of the job.
+            device: Name of the device here.
+            request: The submission as its client wrote it.
+            id_field: Field of the response that has the job's id there.
+            shots: Its shots.
+            idempotency_key: Key under which it is stored once; a repeat has the same response.
+
+        Raises:
+            QwicketError: Nothing was sent, or (`Unavailable` alone) it is unknown whether it was.
+        """
+        submission = Submission(
+            dialect="native",
+            device=device,
+            format=HTTP_REQUEST,
+            source=as_program(request, id_field),
+            shots=shots,
+            idempotency_key=idempotency_key,
+            is_passed_on=True,
+        )
+        job = await self._jobs.submit(actor, submission)
+        found = await self._response(actor, job, self._wait_s)
+        if found is not None:
+            return found
+        job = await self._jobs.cancel(actor, job.id, wait_s=_CANCEL_S)
+        found = await self._response(actor, job, 0.0)
+        if found is not None:
+            return found
+        if job.state is JobState.CANCELLED:
+            raise Unavailable(
+                f"{device} did not take the job within {self._wait_s:g} s (limit wait_s); nothing"
+                " was sent.",
+                retry_after_s=5.0,
+            )
+        if job.state.is_final:
+            raise Unavailable(f"{device}: {job.error_text or job.state}")
+        raise Unavailable(
+            f"It is unknown whether the server of {device} has the job; it is {job.id} here, and"
+            f" is being cancelled. Do not send it again before that has ended."
+        )
+
+    async def _response(self, actor: Actor, job: Job, wait_s: float) -> VendorResponse | None:
+        deadline = time.monotonic() + wait_s
+        while True:
+            stored = await self._store.forwards.response(job.id)
+            if stored is not None:
+                return unpacked(stored)
+            left_s = deadline - time.monotonic()
+            if job.state.is_final or left_s <= 0 or self._jobs.is_stopping:
+                return None
+            job = await self._jobs.wait_for_change(actor, job, left_s)
+
+    async def find(self, actor: Actor, device: str, vendor_job_id: str) -> Job:
+        """Return the actor's own job by its id at the server of its device.
+
+        Raises:
+            NotFound: There is none, or it is another account's, without distinction.
+        """
+        if not vendor_job_id.isprintable():  # PostgreSQL stores no NUL
+            raise no_job()
+        job = await self._store.forwards.of_vendor_job(device, vendor_job_id, actor.account)
+        if job is None or not actor.sees(job.device):
+            raise no_job()
+        if job.withheld_until is not None:
+            raise Conflict("The results of this exam are shown after its end.")
+        return job
+
+    async def page(
+        self, actor: Actor, device: str, limit: int, before: int | None
+    ) -> list[tuple[int, str]]:
+        """Return number and id there of the actor's own jobs, newest first."""
+        if not actor.sees(device):
+            return []
+        before = INT64_MAX if before is None else before
+        return await self._store.forwards.vendor_jobs(device, actor.account, before, limit)
+
+    async def cancel(self, actor: Actor, job: Job) -> None:
+        """Note that the job was cancelled there, so that it ends as cancelled."""
+        await self._jobs.cancel(actor, job.id)

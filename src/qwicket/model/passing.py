@@ -1,0 +1,89 @@
+"""Requests that are passed on to a device's own server as they are, and its responses."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import msgspec
+
+HTTP_REQUEST: Final = "http.request"
+"""Format of a job whose program is a request to the device's own server."""
+
+
+class VendorRequest(msgspec.Struct, frozen=True, kw_only=True):
+    """A request to a device's own server, without credentials.
+
+    Attributes:
+        method: HTTP method.
+        path: Quoted path and query below the server's root.
+        content_type: Type of the body.
+        body: The body, byte for byte as the client sent it.
+    """
+
+    method: str
+    path: str
+    content_type: str = ""
+    body: bytes = b""
+
+
+class VendorResponse(msgspec.Struct, frozen=True, kw_only=True):
+    """The response of a device's own server.
+
+    Attributes:
+        status: HTTP status.
+        content_type: Type of the body.
+        retry_after: Its `Retry-After`, if it has one.
+        body: The body, byte for byte.
+    """
+
+    status: int
+    content_type: str = ""
+    retry_after: str = ""
+    body: bytes = b""
+
+
+class _Head(msgspec.Struct, frozen=True):
+    method: str
+    path: str
+    content_type: str
+    id_field: str
+
+
+_heads: Final = msgspec.json.Decoder(_Head)
+_encode: Final = msgspec.msgpack.Encoder().encode
+_responses: Final = msgspec.msgpack.Decoder(VendorResponse)
+
+
+def as_program(request: VendorRequest, id_field: str) -> bytes:
+    """Return a submission as the program of a job: a line of JSON, and the body as it is.
+
+    Args:
+        request: The submission.
+        id_field: Field of the response that has the job's id.
+    """
+    head = _Head(request.method, request.path, request.content_type, id_field)
+    return msgspec.json.encode(head) + b"\n" + request.body
+
+
+def of_program(source: bytes) -> tuple[VendorRequest, str]:
+    """Return what `as_program` was given.
+
+    Raises:
+        msgspec.MsgspecError: It is not such a program.
+    """
+    line, _, body = source.partition(b"\n")
+    head = _heads.decode(line)
+    request = VendorRequest(
+        method=head.method, path=head.path, content_type=head.content_type, body=body
+    )
+    return request, head.id_field
+
+
+def packed(response: VendorResponse) -> bytes:
+    """Return a response as it is stored."""
+    return _encode(response)
+
+
+def unpacked(stored: bytes) -> VendorResponse:
+    """Return a stored response."""
+    return _responses.decode(stored)

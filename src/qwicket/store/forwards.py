@@ -1,0 +1,240 @@
+"""Operations on jobs that are forwarded to another cloud: intent, id there, adoption, doubt."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from qwicket.model.errors import Conflict, NotFound
+from qwicket.model.jobs import Forward
+from qwicket.model.states import JobState
+from qwicket.store import rows
+from qwicket.store.database import Deferred
+from qwicket.store.devices import note_mirrored
+from qwicket.store.jobs import Jobs, note, record
+from qwicket.store.leases import assign, held_job, step
+from qwicket.store.operations import Operations, read, write, write_unflushed
+
+if TYPE_CHECKING:
+    from qwicket.model.jobs import Assignment, Job, Lease
+    from qwicket.store.database import Tx
+
+
+class Forwards(Operations):
+    """Operations of runners that forward jobs, and of the person who resolves a doubt."""
+
+    @write
+    def record_intent(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
+        """Record durably that the job is about to be forwarded to another cloud under this marker.
+
+        What a person said of its absence holds no more: from now on it may be there.
+
+        Returns:
+            The stored record, which is that of an earlier attempt if there was one.
+
+        Raises:
+            StaleLease: Another runner has the job, or it has ended.
+        """
+        held_job(tx, lease)
+        tx.run("forward_intend", job=lease.job, marker=marker, now=now)
+        forward = _forward(tx, lease.job)
+        assert forward is not None
+        return forward
+
+    @write
+    def record_sent(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
+        """Record the job's id at its vendor. An uncertain job is running again.
+
+        Raises:
+            StaleLease: As for `record_intent`.
+            Conflict: Another job of the device has this id.
+        """
+        job = held_job(tx, lease)
+        _check_unused(tx, job, vendor_job_id)
+        tx.run("forward_sent", job=lease.job, vendor_job_id=vendor_job_id, now=now)
+        if job.state is not JobState.UNCERTAIN:
+            return job
+        job = step(tx, "job_adopt", lease, now)
+        note(tx, job, before=JobState.UNCERTAIN, actor=lease.runner, reason="adopted", now=now)
+        return job
+
+    @write
+    def record_response(tx: Tx, lease: Lease, response: bytes, now: int) -> Job:
+        """Record what the device's own server said to a submission that was passed on.
+
+        Raises:
+            StaleLease: As for `record_intent`.
+        """
+        job = held_job(tx, lease)
+        tx.run("forward_respond", job=lease.job, response=response)
+        return _remark(tx, job, actor=lease.runner, reason="the device's server responded", now=now)
+
+    @read
+    def response(tx: Tx, job: str) -> bytes | None:
+        """Return what `record_response` has recorded."""
+        row = tx.one("forward_response", job=job)
+        return None if row is None or row[0] is None else bytes(row[0])
+
+    @read
+    def of_vendor_job(tx: Tx, device: str, vendor_job_id: str, account: str) -> Job | None:
+        """Return an account's job by its id at the server of its device."""
+        row = tx.one(
+            "job_of_vendor_job", device=device, vendor_job_id=vendor_job_id, account=account
+        )
+        return rows.job(row) if row else None
+
+    @read
+    def vendor_jobs(
+        tx: Tx, device: str, account: str, before: int, limit: int
+    ) -> list[tuple[int, str]]:
+        """Return the number and the id there of an account's jobs, newest first.
+
+        Args:
+            tx: The transaction.
+            device: Their device.
+            account: Their account.
+            before: Only jobs with a lower number.
+            limit: The most jobs.
+        """
+        found = tx.all(
+            "vendor_job_list", device=device, account=account, before=before, limit=limit
+        )
+        return [(seq, id) for seq, id in found]
+
+    @write
+    def withdraw(tx: Tx, lease: Lease) -> None:
+        """Forget the intent, because nothing was sent.
+
+        Raises:
+            StaleLease: As for `record_intent`.
+        """
+        held_job(tx, lease)
+        tx.run("forward_withdraw", job=lease.job)
+
+    @write
+    def leave_to_person(tx: Tx, lease: Lease, reason: str, now: int) -> Job:
+        """Release a job of which the other cloud does not say whether it has it.
+
+        No runner adopts it until a person resolves it.
+
+        Raises:
+            StaleLease: As for `record_intent`.
+        """
+        job = held_job(tx, lease)
+        tx.run("forward_leave", job=job.id, unresolved=reason)
+        after = release(tx, lease, job, reason, now)
+        if after.state is not job.state:
+            return after
+        return _remark(tx, job, actor=lease.runner, reason=reason, now=now)
+
+    @write
+    def resolve_sent(tx: Tx, job: str, vendor_job_id: str, *, actor: str, now: int) -> Job:
+        """Record, for a person, the id that the other cloud gave a job.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job waits for no person, or another job of the device has this id.
+        """
+        found = _unresolved(tx, job)
+        _check_unused(tx, found, vendor_job_id)
+        tx.run("forward_sent", job=job, vendor_job_id=vendor_job_id, now=now)
+        reason = f"a person says that it was sent and is {vendor_job_id} there"
+        return _remark(tx, found, actor=actor, reason=reason, now=now)
+
+    @write
+    def resolve_absent(tx: Tx, job: str, *, actor: str, now: int) -> Job:
+        """Record, for a person, that the other cloud does not have a job: it is sent again.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job waits for no person.
+        """
+        found = _unresolved(tx, job)
+        tx.run("forward_absent", job=job)
+        reason = "a person says that it was not sent"
+        return _remark(tx, found, actor=actor, reason=reason, now=now)
+
+    @write_unflushed
+    def put_mirror(
+        tx: Tx, device: str, now: int, *, is_online: bool, reason: str, n_waiting: int
+    ) -> None:
+        """Store the state of a device at another cloud."""
+        note_mirrored(tx, device, reason, now, is_online=is_online)
+        tx.run(
+            "mirror_put",
+            device=device,
+            is_online=int(is_online),
+            reason=reason,
+            n_waiting=n_waiting,
+            now=now,
+        )
+
+    @read
+    def unattended_devices(tx: Tx) -> set[str]:
+        """Return the devices that have jobs for `claim_unattended`."""
+        return {device for (device,) in tx.all("job_unattended_devices")}
+
+    async def claim_unattended(self, device: str, runner: str) -> Assignment | None:
+        """Adopt a job that was forwarded to another cloud and whose runner is dead.
+
+        It is `uncertain`, `cancelling` or, if its vendor's id is known, `running`, until its vendor
+        reports its state. The database is written only if there is such a job.
+        """
+        if not await self._has_unattended(device):
+            return None
+        return await self._claim_unattended(device, runner)
+
+    @read
+    def _has_unattended(tx: Tx, device: str) -> bool:
+        return tx.one("job_unattended", device=device) is not None
+
+    @write_unflushed
+    def _claim_unattended(
+        tx: Tx, device: str, runner: str
+    ) -> Assignment | Deferred[Assignment | None] | None:
+        row = tx.one("job_unattended", device=device)
+        return Deferred(assign(tx, rows.job(row), runner)) if row else None
+
+
+def release(tx: Tx, lease: Lease, job: Job, reason: str, now: int) -> Job:
+    """Release a job that runs, or may run, at another cloud, for another runner to adopt."""
+    forward = _forward(tx, job.id)
+    if job.state is JobState.RUNNING and forward is not None and not forward.vendor_job_id:
+        job = step(tx, "job_doubt", lease, now)
+        note(tx, job, before=JobState.RUNNING, actor=lease.runner, reason=reason, now=now)
+    tx.run("lease_void", job=job.id)
+    return job
+
+
+def _forward(tx: Tx, job: str) -> Forward | None:
+    row = tx.one("forward_get", job=job)
+    return Forward(row[0], row[1], bool(row[2])) if row else None
+
+
+def _remark(tx: Tx, job: Job, *, actor: str, reason: str, now: int) -> Job:
+    """Add an event to a job whose state stays."""
+    row = tx.one("job_remark", job=job.id, now_us=now * 1000)
+    assert row is not None
+    job = record(tx, row)
+    note(tx, job, before=job.state, actor=actor, reason=reason, now=now)
+    return job
+
+
+def _check_unused(tx: Tx, job: Job, vendor_job_id: str) -> None:
+    row = tx.one(
+        "forward_of_vendor_job", job=job.id, device=job.device, vendor_job_id=vendor_job_id
+    )
+    if row is not None:
+        raise Conflict(f"{vendor_job_id} is the id of the job {row[0]} there.", field="sent_as")
+
+
+def _unresolved(tx: Tx, job: str) -> Job:
+    found = Jobs.get(tx, job)
+    if found is None:
+        raise NotFound("There is no such job.")
+    row = tx.one("forward_unresolved", job=job)
+    if row is None or row[0] is None:
+        raise Conflict(
+            "This job needs no decision: only a job of which another cloud does not say whether it"
+            f" has it does; this one is {found.state}."
+        )
+    return found

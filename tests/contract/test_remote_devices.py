@@ -1,0 +1,59 @@
+"""Unmodified clients of a device that another server runs: the same answers as directly."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import qwicket
+from contract.environments import interpreter
+from contract.test_snippets import run_program
+from qwicket.snippets.job_codes import JOB_CODES, of_job
+from support.programs import BELL
+from support.remotes import write_device
+from support.server import LiveServer
+from support.waiting import until
+
+QASM3 = 'OPENQASM 3.0;include "stdgates.inc";qubit[2] q;bit[2] c;x q[0];x q[1];c=measure q;'
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    behind = LiveServer(tmp_path_factory.mktemp("behind"))
+    folder = write_device(
+        *(tmp_path_factory.mktemp("devices"), behind, behind.token("gate")), spec="exact = true"
+    )
+    server = LiveServer(tmp_path_factory.mktemp("front"), "--device-dir", str(folder))
+    with qwicket.connect(server.url, server.token()) as client:
+        until(lambda: client.device("far").status == "on", "the other server is seen")
+    yield server
+    assert server.stop() == 0
+    assert behind.stop() == 0
+
+
+@pytest.mark.vendor
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(
+    ("name", "program", "answer"),
+    [("ionq-core", json.dumps(BELL), "{'0': 0.5, '3': 0.5}"), ("qbraid", QASM3, "{'11': 50}")],
+)
+def test_a_client_cannot_tell_that_another_server_runs_its_job(
+    front: LiveServer, tmp_path: Path, name: str, program: str, answer: str
+) -> None:
+    suite = JOB_CODES[name].suite
+    assert suite is not None
+    code = of_job(
+        *(name, front.url),
+        device="far",
+        is_simulated=False,
+        program=program,
+        format_name=JOB_CODES[name].formats[0],
+        file="",
+        shots=50,
+    )
+    done = run_program([str(interpreter(suite)), "-"], code, front.token(), tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert answer in done.stdout, done.stdout

@@ -1,0 +1,116 @@
+"""A job is sent to another cloud once, however badly the cloud answers and this server dies."""
+
+from __future__ import annotations
+
+import os
+import random
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import qwicket
+from qwicket.clients.native import Client
+from support.crooked_proxy import CrookedProxy
+from support.remotes import write_device
+from support.server import LiveServer
+from support.waiting import until
+
+KILLS = 200 if os.environ.get("QWICKET_FAULT") == "long" else 5
+"""Crashes of each kind of cloud; the long form has 200."""
+JOBS_PER_KILL = 3
+DEVICES = {"ibm_qx": "qwicket_simulator", "qbraid": "qbraid:qbraid:sim:statevector"}
+BELL = (
+    'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
+    " h q[0]; cx q[0], q[1]; c = measure q;"
+)
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    server = LiveServer(tmp_path_factory.mktemp("behind"))
+    yield server
+    server.stop()
+
+
+def sent(there: Client) -> Counter[str]:
+    """Return how often each marker was sent."""
+    return Counter(job.body.name for job in there.jobs(limit=100_000))
+
+
+@pytest.mark.timeout(60 + 60 * KILLS)
+@pytest.mark.parametrize("kind", ["qwicket", "ionq", "ibm_qx", "qbraid"])
+def test_crashes_and_bad_answers_lose_no_job_and_double_none(
+    behind: LiveServer, tmp_path: Path, kind: str
+) -> None:
+    seed = random.randrange(1 << 32)
+    dice = random.Random(seed)
+    key = behind.token(f"gate-{kind}")
+    with CrookedProxy(behind.url, seed) as proxy:
+        folder = write_device(
+            *(tmp_path / "devices", behind, key),
+            kind=kind,
+            device=DEVICES.get(kind, "simulator"),
+            url=proxy.url,
+            settle_s=5.0,
+            timeout_s=2.0,
+        )
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder), "--lease-s", "4")
+        jobs: list[str] = []
+        try:
+            for _ in range(KILLS):
+                with qwicket.connect(front.url, front.token()) as client:
+                    for _ in range(JOBS_PER_KILL):
+                        jobs.append(client.submit(BELL, "far", shots=10, seed=1).id)
+                        time.sleep(dice.random() * 0.3)
+                    time.sleep(dice.random())
+                front.kill()
+                front.start()
+            proxy.share = 0.1
+            with qwicket.connect(front.url, front.token()) as client:
+                for id in jobs:
+                    job = client.job(id).wait(300)
+                    assert job.state == "completed", (seed, id, job.body.error)
+                    assert sum(job.result().counts.values()) == 10
+        finally:
+            front.stop()
+    with qwicket.connect(behind.url, key) as there:
+        assert sent(there) == dict.fromkeys((f"qwicket-{id}" for id in jobs), 1), seed
+    assert len(set(proxy.faults)) > 3, "the proxy did something else than pass requests on"
+
+
+def test_a_job_of_which_the_cloud_says_nothing_is_not_sent_again(
+    behind: LiveServer, tmp_path: Path
+) -> None:
+    """While the cloud cannot be asked, a job that may be there stays uncertain."""
+    key = behind.token("gate-silent")
+    with CrookedProxy(behind.url, 1, share=0.0) as proxy:
+        folder = write_device(
+            *(tmp_path / "devices", behind, key),
+            kind="ionq",
+            url=proxy.url,
+            settle_s=1.0,
+            timeout_s=1.0,
+            mirror_s=3600.0,
+        )
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        try:
+            with qwicket.connect(front.url, front.token()) as client:
+                until(lambda: client.device("far").status == "on", "the other cloud is seen")
+                proxy.share = 1.0
+                proxy.only("hang")
+                job = client.submit(BELL, "far", shots=10)
+                until(lambda: "hang" in proxy.submissions, "it was sent")
+            front.kill()
+            front.start()
+            with qwicket.connect(front.url, front.token()) as client:
+                job = client.job(job.id)
+                assert until(lambda: job.status == "uncertain", "its state is unknown")
+                proxy.share = 0.0
+                assert sum(job.result(60).counts.values()) == 10
+        finally:
+            front.stop()
+    with qwicket.connect(behind.url, key) as there:
+        assert sent(there) == {f"qwicket-{job.id}": 1}

@@ -1,0 +1,287 @@
+"""Devices of another cloud behind this server; the other cloud is a second server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+from msgspec import structs
+
+import qwicket
+from qwicket import devices
+from qwicket.clients.native import ApiError, Client
+from qwicket.devices.files import load_folder
+from support.bad_server import BadServer, Request, answer
+from support.remotes import ATOMS, BELL, FERMIONS, HEAD, PHOTONS, write_copy, write_device
+from support.server import LiveServer, cli, run_cli
+from support.waiting import until
+
+QUBITS = ("far", "ions", "ibm", "braid")
+ONE = HEAD + "qubit[2] q; bit[3] c; x q[1]; c[2] = measure q[1];"
+LOOP = HEAD + "qubit[1] q; bit[1] c; c[0] = measure q[0]; if (c[0]) { x q[0]; }"
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    server = LiveServer(tmp_path_factory.mktemp("behind"))
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def front(tmp_path_factory: pytest.TempPathFactory, behind: LiveServer) -> Iterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("devices")
+    key = behind.token("gate")
+    write_device(folder, behind, key)
+    write_device(folder, behind, key, kind="ionq", name="ions")
+    write_device(folder, behind, key, kind="ibm_qx", name="ibm", device="qwicket_simulator")
+    qrn = "qbraid:qbraid:sim:statevector"
+    write_device(folder, behind, key, kind="qbraid", name="braid", device=qrn)
+    qlued = f"{behind.url}/qlued/api/v2"
+    write_copy(folder, behind, key, kind="qlued", device="singlequdit", url=qlued)
+    write_copy(folder, behind, key, kind="xanadu", device="simulon_gaussian", url=behind.url)
+    write_copy(folder, behind, key, kind="qwicket", device="fermions", url=behind.url)
+    server = LiveServer(tmp_path_factory.mktemp("front"), "--device-dir", str(folder))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def client(front: LiveServer) -> Iterator[Client]:
+    with qwicket.connect(front.url, front.token("ada")) as client:
+        until(lambda: all(client.device(each).status == "on" for each in QUBITS), "they are seen")
+        yield client
+
+
+@pytest.mark.parametrize("device", QUBITS)
+def test_a_job_runs_at_the_other_cloud_and_its_result_comes_back(
+    client: Client, behind: LiveServer, device: str
+) -> None:
+    job = client.submit(BELL, device, shots=500, seed=7)
+    counts = job.result(30).counts
+    assert set(counts) == {"00", "11"}
+    assert sum(counts.values()) == 500
+    with qwicket.connect(behind.url, behind.token("gate")) as there:
+        sent = [each for each in there.jobs() if each.body.name == f"qwicket-{job.id}"]
+    assert [each.state for each in sent] == ["completed"]
+
+
+def test_bits_are_those_of_the_program(client: Client) -> None:
+    for device in QUBITS:
+        assert client.submit(ONE, device, shots=10).result(30).counts == {"100": 10}
+
+
+def test_a_qwicket_gives_the_same_answer_as_directly(client: Client, behind: LiveServer) -> None:
+    outputs = ("counts", "memory", "probabilities")
+    through = client.submit(BELL, "far", shots=64, seed=3, outputs=outputs).result(30)
+    with qwicket.connect(behind.url, behind.token("gate")) as there:
+        direct = there.submit(BELL, "simulator", shots=64, seed=3, outputs=outputs).result(30)
+    for name in ("counts", "memory", "probabilities", "registers", "seed", "engine"):
+        assert getattr(through.parts[0], name) == getattr(direct.parts[0], name), name
+
+
+def test_a_batch_gives_a_result_for_each_circuit(client: Client) -> None:
+    for device in QUBITS:
+        results = client.submit([BELL, ONE], device, shots=20).result(30)
+        assert [sum(part.counts.values()) for part in results.parts] == [20, 20]
+        assert results.parts[1].counts == {"100": 20}
+
+
+@pytest.mark.parametrize(
+    ("device", "form", "program", "shots", "expected"),
+    [
+        ("far-singlequdit", "qlued.singlequdit", ATOMS, 3, None),
+        ("far-fermions", "qlued.fermions", FERMIONS, 4, [[1, 0]] * 4),
+        ("far-simulon-gaussian", "blackbird", PHOTONS, 6, [[0, 0]] * 6),
+    ],
+)
+def test_atoms_and_photons_come_back_as_numbers(
+    client: Client, device: str, form: str, program: Any, shots: int, expected: Any
+) -> None:
+    until(lambda: client.device(device).status == "on", "the other cloud is seen")
+    job = client.submit(program, device, format=form, shots=shots, outputs=["samples"])
+    samples = job.result(60).parts[0].samples
+    assert len(samples) == shots
+    assert expected is None or samples == expected
+
+
+def test_what_the_other_cloud_cannot_run_is_refused_at_submission(client: Client) -> None:
+    with pytest.raises(ApiError, match=r"ions takes .*if"):
+        client.submit(LOOP, "ions")
+    with pytest.raises(ApiError, match="26"):
+        client.submit("OPENQASM 3.0; qubit[27] q; bit[27] c; c = measure q;", "far")
+
+
+def test_a_cancelled_job_is_cancelled_there(client: Client, behind: LiveServer) -> None:
+    layer = "".join(f"rx(0.1) q[{k}];" for k in range(24))
+    long = f"{HEAD} qubit[24] q; bit[24] c; {layer * 200} c = measure q;"
+    job = client.submit(long, "far", shots=5)
+    with qwicket.connect(behind.url, behind.token("gate")) as there:
+        marker = f"qwicket-{job.id}"
+        (sent,) = until(lambda: list(there.jobs(name=marker, state="running")), "it runs there")
+        job.cancel()
+        job.wait(60)
+        assert job.state == "cancelled"
+        assert sent.refresh().state == "cancelled"
+
+
+def test_a_device_that_is_off_there_is_away_here_and_jobs_wait(
+    client: Client, behind: LiveServer
+) -> None:
+    behind.as_admin(lambda admin: admin.turn_off("simulator", "new helium"))
+    try:
+        until(lambda: client.device("far").status == "away", "the device is away")
+        assert client.device("far").body.reason == "new helium"
+        job = client.submit(BELL, "far", shots=5)
+        assert job.status == "queued"
+    finally:
+        behind.as_admin(lambda admin: admin.turn_on("simulator"))
+    assert sum(job.result(30).counts.values()) == 5
+
+
+def test_no_key_is_in_the_database_or_the_log(front: LiveServer, behind: LiveServer) -> None:
+    key = behind.token("gate").encode()
+    for path in (front.log, *(front.folder / "data").iterdir()):
+        assert key not in path.read_bytes(), path
+
+
+OFFERED = {
+    "qwicket": ("", "simulator"),
+    "ionq": ("/ionq/v0.4", "simulator"),
+    "ibm_qx": ("/ibm/api", "qwicket_line5"),
+    "qbraid": ("/qbraid/api/v1", "qbraid:qbraid:sim:statevector"),
+    "qlued": ("/qlued/api/v2", "fermions"),
+    "xanadu": ("", "simulon_gaussian"),
+}
+"""Path of each kind's API, and a device that it shows."""
+
+
+def test_probe_writes_files_that_serve(
+    behind: LiveServer, tmp_path: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    key, folder = tmp_path / "key", tmp_path / "devices"
+    key.write_text(behind.token("gate"))
+    key.chmod(0o600)
+    folder.mkdir()
+    for kind, (path, name) in OFFERED.items():
+        place = ("--kind", kind, "--url", behind.url + path, "--key-file", str(key))
+        assert name in cli("device", "probe", *place)
+        target = folder / f"{kind}.toml"
+        own = ("--as", f"far-{kind.replace('_', '-')}")
+        cli("device", "probe", *place, name, *own, "--write", str(target))
+        again = run_cli("device", "probe", *place, name, "--write", str(target))
+        assert "File exists" in again.stderr
+    files = {file.name: file for file in load_folder(folder).values()}
+    assert len(files) == len(OFFERED)
+    built_in = {device.name: device.spec for device in devices.built_in()}
+    for name, original in (("far-qlued", "fermions"), ("far-xanadu", "simulon_gaussian")):
+        assert described(files[name].spec) == described(built_in[original])
+    live = LiveServer(tmp_path_factory.mktemp("probed"), "--device-dir", str(folder))
+    with qwicket.connect(live.url, live.token()) as client:
+        until(lambda: all(client.device(each).status == "on" for each in files), "they are seen")
+        for name in ("far-qwicket", "far-ionq", "far-ibm-qx", "far-qbraid"):
+            assert sum(client.submit(BELL, name, shots=50).result(60).counts.values()) == 50
+        for name, form, program, shots in (
+            ("far-qlued", "qlued.fermions", FERMIONS, 4),
+            ("far-xanadu", "blackbird", PHOTONS, 6),
+        ):
+            job = client.submit(program, name, format=form, shots=shots, outputs=["samples"])
+            assert len(job.result(60).parts[0].samples) == shots
+    assert live.stop() == 0
+
+
+def described(spec: Any) -> Any:
+    """Return what a specification says of photons or atoms, without what differs by origin."""
+    if spec.photonic is not None:
+        return structs.replace(spec.photonic, since=None)
+    gates = [structs.replace(gate, definition="") for gate in spec.atoms.gates]
+    return structs.replace(spec.atoms, gates=gates)
+
+
+def test_probe_says_what_is_wrong(behind: LiveServer, tmp_path: Path) -> None:
+    secret = "qw_wrong_key_of_nobody"
+    key = tmp_path / "key"
+    key.write_text(secret)
+    key.chmod(0o600)
+    for kind in OFFERED:
+        if kind == "qlued":  # its devices are listed without a token
+            continue
+        place = ("--kind", kind, "--url", behind.url + OFFERED[kind][0], "--key-file", str(key))
+        refused = run_cli("device", "probe", *place)
+        assert refused.returncode == 1, kind
+        assert refused.stderr.startswith("Error: "), kind
+        assert refused.stderr.count("\n") == 1, kind
+        assert secret not in refused.stderr, kind
+    key.write_text(behind.token("gate"))
+    address = ("--url", behind.url, "--key-file", str(key))
+    assert "Did you mean 'simulator'" in run_cli("device", "probe", *address, "simulatr").stderr
+
+
+def test_a_device_file_with_a_fault_keeps_the_server_from_starting(
+    behind: LiveServer, tmp_path: Path
+) -> None:
+    folder = write_device(tmp_path / "devices", behind, "key")
+    (folder / "far.key").chmod(0o644)
+    options = ("--data-dir", str(tmp_path / "data"), "--device-dir", str(folder), "--port", "0")
+    ended = run_cli("serve", *options)
+    assert ended.returncode != 0
+    assert "chmod 600" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert "chmod 600" in run_cli("doctor", env={"QWICKET_DEVICE_DIR": str(folder)}).stdout
+
+
+def test_only_a_doubt_is_resolved(front: LiveServer, client: Client) -> None:
+    job = client.submit(BELL, "far", shots=5)
+    job.result(30)
+    front.as_admin(lambda admin: admin.add_account("root", "admin", email=None, password=None))
+    scopes = ("jobs:read", "admin")
+    token = front.as_admin(lambda admin: admin.create_token("root", scopes=scopes)).secret
+    path = f"/v1/admin/jobs/{job.id}/resolve"
+    with front.client(token) as root, front.client() as ada:
+        for sent_as in ("theirs", None):
+            refused = root.post(path, json={"sent_as": sent_as})
+            assert refused.status_code == 409
+            assert "needs no decision" in refused.json()["detail"]
+        for body in ({}, {"sent_as": ""}, {"sent_as": "a" * 201}, {"sent_as": "a\n"}, {"x": 1}):
+            refused = root.post(path, json=body)
+            assert refused.status_code == 400, body
+            assert refused.json()["field"] in ("sent_as", "x"), body
+        assert ada.post(path, json={"sent_as": None}).status_code == 403
+        unknown = path.replace(job.id, "01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f")
+        assert root.post(unknown, json={"sent_as": None}).status_code == 404
+
+
+def test_an_id_that_is_none_leaves_the_job_to_a_person(tmp_path: Path) -> None:
+    """It may not be sent again, although its id cannot be stored."""
+    posts = []
+
+    def machine(request: Request) -> Any:
+        if request.method == "POST":
+            posts.append(request)
+            return {"id": "a\0b", "status": "submitted"}
+        if "/backends" in request.path:
+            return [{"backend": "simulator", "status": "available", "qubits": 5}]
+        return {"jobs": [], "next": None}
+
+    with BadServer(answer(200, machine)) as cloud:
+        key = tmp_path / "devices" / "far.key"
+        behind = SimpleNamespace(url=cloud.url)
+        folder = write_device(
+            *(key.parent, cast("LiveServer", behind), "a-key-of-the-cloud"),
+            kind="ionq",
+            settle_s=0.5,
+        )
+        live = LiveServer(tmp_path / "live", "--device-dir", str(folder))
+        with qwicket.connect(live.url, live.token()) as client:
+            until(lambda: client.device("far").status == "on", "it is seen")
+            job = client.submit(BELL, "far", shots=5)
+            until(lambda: job.refresh().state == "uncertain", "it waits for a person")
+            with live.client() as http:
+                events = http.get(f"/v1/jobs/{job.id}/events").json()["events"]
+        assert "an id that is none" in events[-1]["reason"]
+        assert len(posts) == 1
+        assert live.stop() == 0
+        live.assert_calm()

@@ -1,0 +1,151 @@
+"""The key of another cloud stays in the server's own memory, whatever the cloud says of it."""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import pytest
+
+from support.cutting_proxy import CuttingProxy, message
+from support.pages import Person
+from support.processes import children_of
+from support.remotes import ATOMS, BELL, PHOTONS, write_copy, write_device
+from support.server import LiveServer
+from support.waiting import until
+
+_SECRETS = re.compile(rb"(?im)^(?:authorization|x-access-token|x-api-key|api-key): *(?:\w+ )?(\S+)")
+_SUBMISSION = re.compile(rb"POST \S*(?:/jobs\b|/Jobs\b|post_job)", re.IGNORECASE)
+
+
+class Repeater(CuttingProxy):
+    """Refuses each submission with all that it was sent, plain and encoded.
+
+    Attributes:
+        secrets: What the requests signed in with.
+    """
+
+    def __init__(self, url: str) -> None:
+        super().__init__(url)
+        self.secrets: set[bytes] = set()
+
+    def __enter__(self) -> Repeater:
+        super().__enter__()
+        return self
+
+    def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
+        request = message(client)
+        found = _SECRETS.findall(request)
+        self.secrets.update(each for each in found if len(each) >= 16)  # Xanadu's first is "None"
+        if not _SUBMISSION.match(request):
+            server.sendall(request)
+            client.sendall(message(server))
+            return True
+        # Last the key alone, which must not be cut off with the end of a long text.
+        texts = [each.decode("latin-1") for each in found]
+        said = " ".join([*texts, *map(quote, texts), request.decode("latin-1")])
+        coded = base64.b64encode(b" ".join(found)).decode()
+        body = json.dumps(
+            {"message": said, "detail": said, "error": said, "code": "refused", "status": coded}
+        ).encode()
+        head = b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/json\r\nContent-Length: %d"
+        client.sendall(head % len(body) + b"\r\n\r\n" + body)
+        return True
+
+
+@pytest.fixture(scope="module")
+def behind(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    server = LiveServer(tmp_path_factory.mktemp("behind"))
+    yield server
+    server.stop()
+
+
+def write_devices(folder: Path, behind: LiveServer, url: str) -> list[str]:
+    """Write the files of a device of each kind; return the names."""
+    key = behind.token("gate")
+    devices = {"ionq": "simulator", "ibm_qx": "qwicket_simulator"}
+    devices |= {"qwicket": "simulator", "qbraid": "qbraid:qbraid:sim:statevector"}
+    for kind, device in devices.items():
+        name = kind.replace("_", "-")
+        write_device(folder, behind, key, kind=kind, name=name, device=device, url=url)
+    # One of them has its key from the environment, which the server's processes could inherit.
+    file = folder / "qwicket.toml"
+    text = re.sub(r"^key_file = .*$", 'key_env = "FAR_KEY"', file.read_text(), flags=re.MULTILINE)
+    file.write_text(text)
+    at = f"{url}/qlued/api/v2"
+    return [
+        *("qwicket", "ionq", "ibm-qx", "qbraid"),
+        write_copy(folder, behind, key, kind="qlued", device="singlequdit", url=at),
+        write_copy(folder, behind, key, kind="xanadu", device="simulon_gaussian", url=url),
+    ]
+
+
+def test_no_key_leaves_the_server(behind: LiveServer, tmp_path: Path) -> None:
+    folder, key = tmp_path / "devices", behind.token("gate")
+    shown: dict[str, bytes] = {}
+    with Repeater(behind.url) as repeater:
+        names = write_devices(folder, behind, repeater.url)
+        live = LiveServer(tmp_path / "front", "--device-dir", str(folder), FAR_KEY=key)
+        with Person(live, "root", "admin") as root:
+            client = root.client
+            until(lambda: all(client.device(each).status == "on" for each in names), "all are on")
+            jobs = [client.submit(BELL, each, shots=5) for each in names[:4]]
+            for program, form, device, shots in (
+                (ATOMS, "qlued.singlequdit", names[4], 3),
+                (PHOTONS, "blackbird", names[5], 6),
+            ):
+                options: dict[str, Any] = {"format": form, "outputs": ["samples"]}
+                jobs.append(client.submit(program, device, shots=shots, **options))
+            for job in jobs:
+                job.wait(60)
+                shown[job.id] = json.dumps(job.refresh().info).encode()
+                assert b"remote_refused" in shown[job.id]
+                page = f"/ui/jobs/{job.id}"
+                shown[page] = root.browser.get(page).content
+            root.submit()  # a worker has worked
+            for page in (
+                *(f"devices/{each}" for each in names),
+                "devices",
+                "admin",
+                "admin/settings",
+            ):
+                shown[page] = root.browser.get(f"/ui/{page}").content
+        children = children_of(live.process.pid)
+        assert len(children) > 3
+        for pid in (live.process.pid, *children):
+            shown[f"command of {pid}"] = Path(f"/proc/{pid}/cmdline").read_bytes()
+        for pid in children:
+            shown[f"environment of {pid}"] = Path(f"/proc/{pid}/environ").read_bytes()
+            shown[f"memory of {pid}"] = memory(pid)
+        assert key.encode() in memory(live.process.pid)  # or the search would find nothing
+        assert live.stop() == 0
+    for path in (live.log, *(path for path in live.folder.rglob("*") if path.is_file())):
+        shown[str(path)] = path.read_bytes()
+    secrets = {key.encode(), *repeater.secrets}
+    assert len(secrets) >= 3  # two of the clouds exchange the key for an access token
+    for name, content in shown.items():
+        for secret in secrets:
+            assert secret not in content, name
+
+
+def memory(pid: int) -> bytes:
+    """Return the writable memory of a process, which is all that a core dump of it has."""
+    found = []
+    with Path(f"/proc/{pid}/maps").open() as maps, Path(f"/proc/{pid}/mem").open("rb") as file:
+        for line in maps:
+            place, rights = line.split()[:2]
+            if not rights.startswith("rw"):
+                continue
+            start, end = (int(each, 16) for each in place.split("-"))
+            try:
+                file.seek(start)
+                found.append(file.read(end - start))
+            except (OSError, ValueError, OverflowError):
+                continue  # of the kernel
+    return b"".join(found)

@@ -1,0 +1,97 @@
+"""A proxy to a server that answers as a bad vendor would: now and then, and by a seed."""
+
+from __future__ import annotations
+
+import random
+import socket
+import time
+from typing import Final
+
+from support.cutting_proxy import CuttingProxy, message
+
+_HTML: Final = b"<html><body>502 Bad Gateway</body></html>"
+_BEFORE: Final = ("429", "503", "reset")
+"""What happens in place of the request."""
+_AFTER: Final = ("502", "lost", "half", "html", "hang", "other")
+"""What happens to the answer of a request that was done."""
+
+
+class CrookedProxy(CuttingProxy):
+    """Hands most requests on; of the others, some are not done, and of some the answer is bad.
+
+    Attributes:
+        share: Share of requests that go wrong.
+        hang_s: Seconds for which it hangs.
+        faults: Names of what went wrong, in order.
+        submissions: For each submission what went wrong, or nothing.
+        mixes_up: Whether a submission may get the answer of another one.
+    """
+
+    def __init__(self, url: str, seed: int, *, share: float = 0.4, hang_s: float = 3.0) -> None:
+        super().__init__(url)
+        self._random = random.Random(seed)
+        self.share = share
+        self.hang_s = hang_s
+        self.faults: list[str] = []
+        self.submissions: list[str] = []
+        self.mixes_up = True
+        self._only: str | None = None
+        self._answers: list[tuple[bytes, bytes]] = []
+
+    def __enter__(self) -> CrookedProxy:
+        super().__enter__()
+        return self
+
+    def only(self, fault: str) -> None:
+        """Let nothing else go wrong from now on."""
+        self._only = fault
+
+    def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
+        request = message(client)
+        line = request.partition(b"\r\n")[0]
+        is_submission = line.startswith(b"POST") and b"/jobs " in line
+        with self._lock:
+            is_wrong = self._random.random() < self.share
+            # Of an answer to another question only a submission can be a test: what a client
+            # reads names the job, but for results of some vendors.
+            has_other = is_submission and self.mixes_up
+            faults = (*_BEFORE, *(_AFTER if has_other else _AFTER[:-1]))
+            fault = (self._only or self._random.choice(faults)) if is_wrong else ""
+            if fault:
+                self.faults.append(fault)
+            if is_submission:
+                self.submissions.append(fault)
+        if fault in _BEFORE:
+            return self._refuse(client, fault)
+        server.sendall(request)
+        answer = message(server)
+        if is_submission and answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
+            self._answers.append((line, answer))
+        return self._answer(client, answer, fault, line)
+
+    def _refuse(self, client: socket.socket, fault: str) -> bool:
+        if fault == "reset":
+            return False
+        phrase = b"429 Too Many Requests" if fault == "429" else b"503 Service Unavailable"
+        client.sendall(_response(phrase, _HTML, b"Retry-After: 1\r\n"))
+        return True
+
+    def _answer(self, client: socket.socket, answer: bytes, fault: str, line: bytes) -> bool:
+        if fault == "hang":
+            time.sleep(self.hang_s)
+        if fault in ("hang", "lost"):
+            return False
+        if fault == "half":
+            client.sendall(answer[: len(answer) * 2 // 3])
+            return False
+        if fault in ("502", "html"):
+            client.sendall(_response(b"502 Bad Gateway" if fault == "502" else b"200 OK", _HTML))
+            return True
+        others = [each for of, each in self._answers if of == line]
+        client.sendall(self._random.choice(others) if fault == "other" and others else answer)
+        return True
+
+
+def _response(phrase: bytes, body: bytes, fields: bytes = b"") -> bytes:
+    head = b"HTTP/1.1 %b\r\nContent-Type: text/html\r\n%bContent-Length: %d\r\n\r\n"
+    return head % (phrase, fields, len(body)) + body

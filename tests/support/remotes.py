@@ -1,0 +1,109 @@
+"""Device files of devices at another server."""
+
+from __future__ import annotations
+
+import re
+from importlib import resources
+from pathlib import Path
+
+from qwicket import devices
+from support.server import LiveServer
+
+HEAD = 'OPENQASM 3.0; include "stdgates.inc"; '
+BELL = HEAD + "qubit[2] q; bit[2] c; h q[0]; cx q[0], q[1]; c = measure q;"
+ATOMS = {
+    "experiment_0": {
+        "instructions": [["rlx", [0], [3.141592653589793]], ["measure", [0], []]],
+        "num_wires": 1,
+        "shots": 3,
+        "wire_order": "sequential",
+    }
+}
+FERMIONS = {
+    "experiment_0": {
+        "instructions": [["load", [0], []], ["measure", [0], []], ["measure", [1], []]],
+        "num_wires": 8,
+        "shots": 4,
+        "wire_order": "interleaved",
+    }
+}
+PHOTONS = """name p
+version 1.0
+target simulon_gaussian (shots=6)
+S2gate(0.0, 0.0) | [0, 1]
+MeasureFock() | [0, 1]
+"""
+
+_GATES = '["x", "y", "z", "h", "s", "si", "t", "ti", "v", "vi", "rx", "ry", "rz", "swap", "cnot"]'
+
+
+def write_device(
+    folder: Path,
+    behind: LiveServer,
+    token: str,
+    *,
+    kind: str = "qwicket",
+    name: str = "far",
+    device: str = "simulator",
+    url: str | None = None,
+    spec: str = "",
+    qubits: int = 26,
+    **remote: float,
+) -> Path:
+    """Write the file of a device at another server, and its key beside; return the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / f"{name}.key"
+    key.write_text(token)
+    key.chmod(0o600)
+    paths = {"ionq": "/ionq/v0.4", "ibm_qx": "/ibm/api", "qbraid": "/qbraid/api/v1"}
+    settings = {"poll_s": 0.1, "mirror_s": 0.5, "settle_s": 1.0, "timeout_s": 10.0, **remote}
+    formats = '["openqasm3", "openqasm2", "ionq.circuit.v1", "batch"]'
+    lines = [
+        f'name = "{name}"',
+        'family = "qubit"',
+        'provider = "elsewhere"',
+        'driver = "remote"',
+        "position = 500",
+        "[spec]",
+        'description = "A device of another cloud"',
+        f"qubits = {qubits}",
+        f"formats = {formats}",
+        f"gates = {_GATES}" if kind == "ionq" else "",
+        'outputs = ["counts", "memory", "probabilities"]' if kind == "qwicket" else "",
+        spec,
+        "[remote]",
+        f'kind = "{kind}"',
+        f'url = "{(url or behind.url) + paths.get(kind, "")}"',
+        f'device = "{device}"',
+        f'key_file = "{key}"',
+        *(f"{field} = {value}" for field, value in settings.items()),
+    ]
+    (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def write_copy(
+    folder: Path, behind: LiveServer, token: str, *, kind: str, device: str, url: str
+) -> str:
+    """Write the file of a device that is a built-in one at another server; return its name."""
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"far-{device}".replace("_", "-")
+    key = folder / f"{name}.key"
+    key.write_text(token)
+    key.chmod(0o600)
+    text = (resources.files(devices) / f"{device}.toml").read_text("utf-8")
+    for field, value in (("name", name), ("driver", "remote"), ("provider", "elsewhere")):
+        text = re.sub(rf"^{field} = .*$", f'{field} = "{value}"', text, count=1, flags=re.MULTILINE)
+    lines = [
+        text,
+        "[remote]",
+        f'kind = "{kind}"',
+        f'url = "{url}"',
+        f'device = "{device}"',
+        f'key_file = "{key}"',
+        "poll_s = 0.1",
+        "mirror_s = 0.5",
+        "settle_s = 1.0",
+    ]
+    (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
+    return name

@@ -1,0 +1,88 @@
+"""How often a cloud is asked for the states of its jobs."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from qwicket.drivers.remote.clouds import CloudError, NoSuchJob, RemoteStatus
+from qwicket.drivers.remote.poller import Poller
+
+POLL_S = 0.3
+
+
+class Cloud:
+    """Says that each job has ended once it is old enough; notes when it was asked."""
+
+    def __init__(self, took_s: float = 0.0) -> None:
+        self.asked: list[tuple[float, tuple[str, ...]]] = []
+        self.began: dict[str, float] = {}
+        self.took_s = took_s
+        self.failures = 0
+
+    async def statuses(self, ids: Sequence[str]) -> dict[str, RemoteStatus | NoSuchJob]:
+        now = time.monotonic()
+        self.asked.append((now, tuple(ids)))
+        if self.failures:
+            self.failures -= 1
+            raise CloudError("busy")
+        return {
+            each: RemoteStatus("completed")
+            if now - self.began.setdefault(each, now) >= self.took_s
+            else RemoteStatus("running")
+            for each in ids
+        }
+
+    @property
+    def pauses(self) -> list[float]:
+        times = [at for at, _ in self.asked]
+        return [after - before for before, after in itertools.pairwise(times)]
+
+
+@pytest.mark.anyio
+async def test_jobs_one_after_another_are_asked_for_no_more_often_than_allowed() -> None:
+    cloud = Cloud()
+    poller = Poller(cloud.statuses, POLL_S)
+    for k in range(4):
+        assert (await poller.end_of(str(k))).state == "completed"
+    assert len(cloud.asked) == 4
+    assert min(cloud.pauses) >= POLL_S - 0.01
+
+
+@pytest.mark.anyio
+async def test_many_jobs_share_each_question() -> None:
+    cloud = Cloud(took_s=0.5)
+    poller = Poller(cloud.statuses, POLL_S)
+    waits = [asyncio.create_task(poller.end_of(str(k))) for k in range(50)]
+    await asyncio.gather(*waits)
+    assert len(cloud.asked[0][1]) == 50
+    assert min(cloud.pauses) >= POLL_S - 0.01
+    assert len(cloud.asked) <= 5
+
+
+@pytest.mark.anyio
+async def test_a_failure_is_followed_by_a_longer_pause() -> None:
+    cloud = Cloud()
+    cloud.failures = 1
+    poller = Poller(cloud.statuses, POLL_S)
+    assert (await poller.end_of("a")).state == "completed"
+    assert cloud.pauses[0] >= 2 * POLL_S - 0.01
+
+
+@pytest.mark.anyio
+async def test_a_job_is_gone_after_three_answers() -> None:
+    asked = 0
+
+    async def statuses(ids: Sequence[str]) -> dict[str, RemoteStatus | NoSuchJob]:
+        nonlocal asked
+        asked += 1
+        return {each: NoSuchJob(each) for each in ids}
+
+    poller = Poller(statuses, 0.05)
+    with pytest.raises(NoSuchJob):
+        await poller.end_of("a")
+    assert asked == 3

@@ -1,0 +1,73 @@
+"""Results of other clouds in the canonical form."""
+
+from __future__ import annotations
+
+from math import inf, nan
+
+import pytest
+
+from qwicket.circuits.frames import Frame
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.qubit import Register
+from qwicket.drivers.remote.clouds import InvalidResult
+from qwicket.drivers.remote.results import of_bits, sampled
+
+FRAME = Frame(registers=(Register("c", 2),))
+
+
+def options(*outputs: str) -> RunOptions:
+    return RunOptions(shots=4, seed=1, outputs=outputs)
+
+
+def test_frequencies_are_the_counts_that_they_were() -> None:
+    assert sampled({0: 0.25, 3: 0.75, 1: 0.0}, 4, 1) == {0: 1, 3: 3}
+    assert sampled({0: 0.333, 1: 0.667}, 1000, 1) == {0: 333, 1: 667}
+
+
+def test_exact_probabilities_are_sampled_by_the_seed() -> None:
+    drawn = sampled({0: 0.5, 1: 0.5}, 3, 7)
+    assert sum(drawn.values()) == 3
+    assert drawn == sampled({0: 0.5, 1: 0.5}, 3, 7)
+    many = sampled({0: 1 / 3, 1: 2 / 3}, 100_000, 1)
+    assert abs(many[0] - 100_000 / 3) < 5 * (100_000 * 2 / 9) ** 0.5
+
+
+@pytest.mark.parametrize("wrong", [{}, {0: 0.5}, {0: 1.5, 1: -0.5}, {0: nan}, {0: inf}])
+def test_what_is_no_probability_is_refused(wrong: dict[int, float]) -> None:
+    with pytest.raises(InvalidResult):
+        sampled(wrong, 10, 1)
+
+
+def test_counts_are_kept_as_they_are() -> None:
+    outcome = of_bits(FRAME, options("counts"), engine="there", counts={3: 3, 0: 1})
+    assert outcome.counts() == {3: 3, 0: 1}
+    assert outcome.registers == FRAME.registers
+
+
+def test_frequencies_stand_for_probabilities_and_a_note_says_so() -> None:
+    outcome = of_bits(FRAME, options("probabilities"), engine="there", counts={3: 4})
+    assert outcome.counts() == {3: 4}
+    assert outcome.notes == ("sampled_only",)
+
+
+def test_exact_probabilities_stay_beside_counts() -> None:
+    outcome = of_bits(
+        FRAME,
+        options("counts", "probabilities"),
+        engine="there",
+        counts={3: 4},
+        probabilities={0: 0.5, 3: 0.5},
+    )
+    assert outcome.counts() == {3: 4}
+    assert outcome.probabilities() == {3: 0.5, 0: 0.5}
+
+
+@pytest.mark.parametrize("outputs", [("memory",), ("counts",), ("probabilities",)])
+def test_a_missing_output_is_refused(outputs: tuple[str, ...]) -> None:
+    with pytest.raises(InvalidResult, match="it has no"):
+        of_bits(FRAME, options(*outputs), engine="there")
+
+
+def test_a_key_with_too_many_bits_is_refused() -> None:
+    with pytest.raises(InvalidResult, match="more than 2 bits"):
+        of_bits(FRAME, options("counts"), engine="there", counts={256: 4})

@@ -1,0 +1,79 @@
+"""Lists by tag or name: they read rows of their own, which follow each change of a job."""
+
+from __future__ import annotations
+
+import pytest
+from msgspec import structs
+
+from qwicket.model.accounts import Token
+from qwicket.model.jobs import JobQuery
+from qwicket.model.states import JobState
+from qwicket.store import Store
+from support.stores import NOW, add_job, execute, make_token
+
+pytestmark = pytest.mark.anyio
+
+
+async def listed(store: Store, **query: object) -> list[str]:
+    return [job.id for job in await store.jobs.page_of_all(JobQuery(**query))]  # type: ignore[arg-type]
+
+
+async def test_a_tag_is_found_in_the_order_of_a_list_and_with_other_filters(
+    store: Store, ada: Token
+) -> None:
+    bob = await make_token(store, "bob")
+    one = await add_job(store, ada, name="n", tags=("x", "y", "x"))
+    two = await add_job(store, bob, tags=("x",))
+    three = await add_job(store, ada, tags=("x", "long " * 60))
+    await add_job(store, ada)
+    assert await listed(store, tags=("x",)) == [three.id, two.id, one.id]
+    assert await listed(store, tags=("x",), account=ada.account) == [three.id, one.id]
+    assert await listed(store, tags=("x",), account=ada.account, limit=1) == [three.id]
+    assert await listed(store, tags=("x",), before=three.seq) == [two.id, one.id]
+    assert await listed(store, tags=("x", "y"), account=ada.account) == [one.id]
+    assert await listed(store, tags=("x",), name="n") == [one.id]
+    assert await listed(store, tags=("long " * 60,)) == [three.id]
+    assert await listed(store, tags=("long " * 59,)) == []
+    assert await listed(store, tags=("x",), states=(JobState.COMPLETED,)) == []
+    assert await listed(store, tags=("y",), states=(JobState.QUEUED,)) == [one.id]
+
+
+async def test_a_name_is_found_in_the_order_of_a_list(store: Store, ada: Token) -> None:
+    bob = await make_token(store, "bob")
+    jobs = [await add_job(store, who, name="bell") for who in (ada, bob, ada)]
+    long = await add_job(store, ada, name="b" * 300)
+    unnamed = await add_job(store, ada)
+    assert await listed(store, name="bell") == [job.id for job in reversed(jobs)]
+    assert await listed(store, name="bell", account=bob.account) == [jobs[1].id]
+    assert await listed(store, name="bell", before=jobs[1].seq) == [jobs[0].id]
+    assert await listed(store, name="b" * 300) == [long.id]
+    assert await listed(store, name="b" * 299) == []
+    assert await listed(store, name="") == [unnamed.id]
+
+
+async def test_rows_of_tags_follow_a_new_name_and_the_deletion(store: Store, ada: Token) -> None:
+    job = await add_job(store, ada, name="old", tags=("a", "b"))
+    await store.jobs.rename(job.id, "new", ("b", "c"), NOW)
+    assert await listed(store, tags=("a",)) == await listed(store, name="old") == []
+    for query in ({"tags": ("b",)}, {"tags": ("c",)}, {"name": "new"}):
+        assert await listed(store, **query) == [job.id]
+    assert (
+        len(await store._database.write(lambda tx: execute(tx, "select label from job_label"))) == 3
+    )
+    await store.jobs.cancel(job.id, actor="ada", now=NOW)
+    await store.jobs.delete(job.id)
+    assert await store._database.write(lambda tx: execute(tx, "select label from job_label")) == []
+
+
+async def test_jobs_without_tags_have_no_rows(store: Store, ada: Token) -> None:
+    job = await add_job(store, ada)
+    await store.jobs.rename(job.id, None, ("x",), NOW)
+    await store.jobs.rename(job.id, None, (), NOW)
+    assert await store._database.write(lambda tx: execute(tx, "select label from job_label")) == []
+
+
+async def test_when_a_token_was_used_is_stored(store: Store, ada: Token) -> None:
+    assert ada.used_at is None
+    await store.accounts.note_use(ada.id, NOW)
+    (found,) = await store.accounts.tokens(ada.account)
+    assert found == structs.replace(ada, used_at=NOW)
