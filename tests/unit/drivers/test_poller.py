@@ -9,7 +9,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from qwicket.drivers.remote.clouds import CloudError, NoSuchJob, RemoteStatus
+from qwicket.drivers.remote.clouds import CloudError, NoSuchJob, RemoteStatus, Statuses
+from qwicket.drivers.remote.failures import one_by_one
 from qwicket.drivers.remote.poller import Poller
 
 POLL_S = 0.3
@@ -71,6 +72,73 @@ async def test_a_failure_is_followed_by_a_longer_pause() -> None:
     poller = Poller(cloud.statuses, POLL_S)
     assert (await poller.end_of("a")).state == "completed"
     assert cloud.pauses[0] >= 2 * POLL_S - 0.01
+
+
+@pytest.mark.anyio
+async def test_a_job_whose_state_cannot_be_read_hides_no_other(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    cloud = Cloud()
+
+    def read(id: str) -> RemoteStatus:
+        if id == "bad":
+            raise CloudError("its record is broken")
+        if id == "odd":
+            raise KeyError("status")
+        if id == "gone":
+            raise NoSuchJob(id)
+        return RemoteStatus("completed")
+
+    async def statuses(ids: Sequence[str]) -> Statuses:
+        await cloud.statuses(ids)
+        return one_by_one(ids, read)
+
+    poller = Poller(statuses, 0.05)
+    stuck = [asyncio.create_task(poller.end_of(each)) for each in ("bad", "odd")]
+    gone = asyncio.create_task(poller.end_of("gone"))
+    for k in range(3):
+        assert (await asyncio.wait_for(poller.end_of(str(k)), 5)).state == "completed"
+    with pytest.raises(NoSuchJob):
+        await asyncio.wait_for(gone, 5)
+    assert cloud.asked[0][1][0] == "bad"
+    assert cloud.asked[1][1][0] == "gone", "the others come first"
+    assert [each.message for each in caplog.records if each.levelname == "WARNING"] == [
+        "states of forwarded jobs could not be read: its record is broken",
+        "states of forwarded jobs could not be read: the response was not understood (KeyError)",
+    ], "the log says it once"
+    for each in stuck:
+        assert not each.done()
+        each.cancel()
+    poller.close()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("retry_after_s", [0.0, 0.4])
+async def test_a_cloud_that_is_busy_is_asked_for_few_jobs_and_left_alone(
+    retry_after_s: float,
+) -> None:
+    asked: list[tuple[float, str]] = []
+    is_busy = True
+
+    def read(id: str) -> RemoteStatus:
+        asked.append((time.monotonic(), id))
+        if is_busy and id != "0":
+            raise CloudError("busy", retry_after_s)
+        return RemoteStatus("completed")
+
+    async def statuses(ids: Sequence[str]) -> Statuses:
+        return one_by_one(ids, read)
+
+    poller = Poller(statuses, 0.05)
+    waits = [asyncio.create_task(poller.end_of(str(k))) for k in range(10)]
+    await asyncio.wait_for(waits[0], 5)
+    is_busy = False
+    assert len(asked) == 1 + (1 if retry_after_s else 3)
+    waits.append(asyncio.create_task(poller.end_of("new")))
+    await asyncio.wait_for(asyncio.gather(*waits), 5)
+    n = len(asked)
+    assert sorted(id for _, id in asked[n - 10 :]) == sorted([*map(str, range(1, 10)), "new"])
+    assert asked[n - 10][0] - asked[n - 11][0] >= max(retry_after_s, 0.05) - 0.01
 
 
 @pytest.mark.anyio

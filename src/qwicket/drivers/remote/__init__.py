@@ -36,6 +36,7 @@ from qwicket.drivers.remote.clouds import (
     Refused,
     RemoteProgram,
 )
+from qwicket.drivers.remote.failures import not_understood
 from qwicket.drivers.remote.poller import Poller
 from qwicket.model.errors import (
     Conflict,
@@ -159,7 +160,9 @@ class RemoteDriver:
             self._cloud = PassingCloud(self._cloud, sender, remote.device, self._responses)
         n_threads = min(remote.jobs_at_once, 16) + 2
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="remote")
-        self._poller = Poller(lambda ids: self._call(self._cloud.statuses, ids), remote.poll_s)
+        self._poller = Poller(
+            lambda ids: self._call(self._cloud.statuses, ids), remote.poll_s, self._scrubbed
+        )
         self._is_online = True
 
     @property
@@ -457,9 +460,7 @@ class RemoteDriver:
         except (CloudError, Refused, NoSuchJob, InvalidResult):
             raise
         except Exception as error:
-            _log.exception("a response of %s was not understood", self._remote.url)
-            kind = type(error).__name__
-            raise CloudError(f"the response was not understood ({kind})") from None
+            raise not_understood(error) from None
 
     def _scrubbed(self, text: str) -> str:
         """Return a text of the cloud without the key, printable and of a reasonable length."""

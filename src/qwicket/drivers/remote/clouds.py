@@ -5,7 +5,7 @@ The calls block and run in threads. None of them repeats a submission by itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -104,6 +104,10 @@ class RemoteStatus(NamedTuple):
         return self.state not in ("waiting", "running")
 
 
+Statuses: TypeAlias = "Mapping[str, RemoteStatus | NoSuchJob | CloudError]"
+"""States of jobs by their ids."""
+
+
 class Mirror(NamedTuple):
     """State of a device at another cloud.
 
@@ -177,11 +181,11 @@ class Cloud(Protocol):
             CloudError: The list could not be read to its end.
         """
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
-        """Return the states of jobs.
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        """Return the states of jobs, or why one is unknown. It may leave some for the next call.
 
         Raises:
-            CloudError: They could not be read.
+            CloudError: None of them could be read.
         """
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
@@ -18,13 +19,18 @@ from qwicket.drivers.remote.clouds import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
+    from qwicket.drivers.remote.clouds import RemoteStatus, Statuses
+
+_log = logging.getLogger(__name__)
 _KEY: Final = (401, 403)
 UNSURE: Final = frozenset({408, 409, 425, 499})
 """Refusals that do not say that no job exists."""
 _ENDED: Final = (400, 404, 409)
 """Refusals to cancel a job that has ended or is gone."""
+_MAX_FAILURES: Final = 3
+"""Jobs whose states could not be read after which no others are asked for at once."""
 
 
 class Errors(NamedTuple):
@@ -86,6 +92,36 @@ def _retry_after_s(error: Exception) -> float:
 
 SERVICE_ERRORS: Final = Errors(ServiceError, _status, _retry_after_s)
 """Errors of the clients that send with our own HTTP."""
+
+
+def one_by_one(ids: Iterable[str], read: Callable[[str], RemoteStatus]) -> Statuses:
+    """Read the states of jobs, one after another; one that cannot be read hides no other.
+
+    Args:
+        ids: Ids of the jobs.
+        read: Reads the state of one.
+    """
+    found: dict[str, RemoteStatus | NoSuchJob | CloudError] = {}
+    n_failures = 0
+    for id in ids:
+        try:
+            found[id] = read(id)
+        except NoSuchJob as absent:
+            found[id] = absent
+        except CloudError as error:
+            found[id] = error
+            n_failures += 1
+            if n_failures == _MAX_FAILURES or error.retry_after_s:
+                break
+        except Exception as error:
+            found[id] = not_understood(error)
+    return found
+
+
+def not_understood(error: Exception) -> CloudError:
+    """Return what an error that a response led to says; its place in the code is logged."""
+    _log.info("a response was not understood", exc_info=error)
+    return CloudError(f"the response was not understood ({type(error).__name__})")
 
 
 def of_submission(error: ServiceError) -> Exception:

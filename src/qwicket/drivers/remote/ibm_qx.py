@@ -15,20 +15,20 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
-    NoSuchJob,
     Offer,
     Refused,
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import Statuses
     from qwicket.programs.rewriting import Language
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
@@ -76,15 +76,12 @@ class IBMQXCloud:
             found = self._client.jobs(name=marker, limit=_MAX_LISTED)
         return next((job.id for job in found if job.name == marker), None)
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
-        return {each: self._status(each) for each in ids}
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        return one_by_one(ids, self._status)
 
-    def _status(self, id: str) -> RemoteStatus | NoSuchJob:
-        try:
-            with SERVICE_ERRORS.reading():
-                job = self._client.job(id)
-        except NoSuchJob as absent:
-            return absent
+    def _status(self, id: str) -> RemoteStatus:
+        with SERVICE_ERRORS.reading():
+            job = self._client.job(id)
         if job.id != id:
             raise CloudError(f"the response is about another job than {id}")
         if job.status == "COMPLETED":

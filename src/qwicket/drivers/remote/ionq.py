@@ -16,13 +16,12 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
-    NoSuchJob,
     Offer,
     Refused,
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one
 from qwicket.programs.rewriting import Language, measured_qubits
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import Statuses
     from qwicket.model.failures import Failure
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
@@ -99,15 +99,12 @@ class IonQCloud:
                     break
         return None
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
-        return {each: self._status(each) for each in ids}
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        return one_by_one(ids, self._status)
 
-    def _status(self, id: str) -> RemoteStatus | NoSuchJob:
-        try:
-            with SERVICE_ERRORS.reading():
-                return _status(self._client.retrieve_job(id), id)
-        except NoSuchJob as absent:
-            return absent
+    def _status(self, id: str) -> RemoteStatus:
+        with SERVICE_ERRORS.reading():
+            return _status(self._client.retrieve_job(id), id)
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
         circuits = unpack(program.circuits)

@@ -20,16 +20,15 @@ from qwicket.drivers.remote.failures import UNSURE
 from qwicket.model.passing import HTTP_REQUEST, VendorRequest, VendorResponse, of_program
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from qwicket.devices.remotes import Remote
     from qwicket.drivers.remote.clouds import (
         Cloud,
         Mirror,
-        NoSuchJob,
         Offer,
         RemoteProgram,
-        RemoteStatus,
+        Statuses,
     )
     from qwicket.model.failures import Failure
 
@@ -145,7 +144,7 @@ class PassingCloud:
         del marker, since_ms
         return None
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+    def statuses(self, ids: Sequence[str]) -> Statuses:
         return {
             id: found._replace(marker=None) if isinstance(found, tuple) else found
             for id, found in self._cloud.statuses(ids).items()

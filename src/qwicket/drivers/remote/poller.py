@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Final
 from qwicket.drivers.remote.clouds import CloudError, NoSuchJob, RemoteStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Sequence
 
-    Statuses = Callable[[Sequence[str]], Awaitable[Mapping[str, RemoteStatus | NoSuchJob]]]
+    from qwicket.drivers.remote.clouds import Statuses
 
 _MAX_PAUSE_S: Final = 60.0
 _FIRST_S: Final = 0.2
@@ -31,16 +31,24 @@ class Poller:
     Args:
         statuses: Asks the cloud.
         poll_s: Least seconds between two questions.
+        scrubbed: Returns a text of the cloud as it may be logged.
     """
 
-    def __init__(self, statuses: Statuses, poll_s: float) -> None:
+    def __init__(
+        self,
+        statuses: Callable[[Sequence[str]], Awaitable[Statuses]],
+        poll_s: float,
+        scrubbed: Callable[[str], str] = str,
+    ) -> None:
         self._statuses = statuses
+        self._scrubbed = scrubbed
         self._poll_s = poll_s
         self._waiting: dict[str, asyncio.Future[RemoteStatus]] = {}
         self._gone: dict[str, int] = {}
         self._new = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
+        self._reasons: set[str] = set()
         self._asked_at = -_MAX_PAUSE_S
 
     async def end_of(self, id: str) -> RemoteStatus:
@@ -76,7 +84,7 @@ class Poller:
             pause_s = await self._ask(tuple(self._waiting))
             if not self._waiting:
                 return  # so that the next job is asked for as one that is alone
-            if self._failures:
+            if pause_s > self._poll_s:
                 await asyncio.sleep(pause_s)
                 continue
             try:
@@ -96,21 +104,28 @@ class Poller:
         try:
             found = await self._statuses(ids)
         except CloudError as error:
-            self._failures += 1
-            _log.warning("states of forwarded jobs could not be read: %s", error)
-            own_s = self._poll_s * 2.0 ** min(self._failures, 16)
-            return min(max(own_s, error.retry_after_s), _MAX_PAUSE_S)
+            found = dict.fromkeys(ids, error)
         except Exception:
             # This task must survive any response: without it no job ends.
             self._failures += 1
             _log.exception("the states of forwarded jobs were not understood")
             return _MAX_PAUSE_S
-        self._failures = 0
         for id in ids:
             self._settle(id, found.get(id))
-        return self._poll_s
+        errors = [each for each in found.values() if isinstance(each, CloudError)]
+        self._log_once({self._scrubbed(str(each)) for each in errors})
+        self._failures = self._failures + 1 if len(errors) == len(found) else 0
+        own_s = self._poll_s * 2.0 ** min(self._failures, 16)
+        asked_s = max((each.retry_after_s for each in errors), default=0.0)
+        return min(max(own_s, asked_s), _MAX_PAUSE_S)
 
-    def _settle(self, id: str, status: RemoteStatus | NoSuchJob | None) -> None:
+    def _log_once(self, reasons: set[str]) -> None:
+        """Log why states are unknown, unless it is what the last answer said."""
+        for each in sorted(reasons - self._reasons):
+            _log.warning("states of forwarded jobs could not be read: %s", each)
+        self._reasons = reasons
+
+    def _settle(self, id: str, status: RemoteStatus | NoSuchJob | CloudError | None) -> None:
         future = self._waiting.get(id)
         if future is None or future.done():
             return
@@ -119,6 +134,8 @@ class Poller:
             if status.is_final:
                 del self._waiting[id]
                 future.set_result(status)
+        elif isinstance(status, CloudError):
+            self._waiting[id] = self._waiting.pop(id)  # next time the others are asked for first
         elif isinstance(status, NoSuchJob):
             self._gone[id] = self._gone.get(id, 0) + 1
             if self._gone[id] >= _TIMES_GONE:

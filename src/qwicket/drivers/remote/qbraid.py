@@ -16,14 +16,13 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
-    NoSuchJob,
     Offer,
     OutcomeUnknown,
     Refused,
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import Errors, of_status
+from qwicket.drivers.remote.failures import Errors, of_status, one_by_one
 from qwicket.programs import batch
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import Statuses
     from qwicket.model.failures import Failure
     from qwicket.programs.rewriting import Language
 
@@ -107,15 +107,12 @@ class QbraidCloud:
             raise CloudError("the response is no list of jobs")
         return next((str(job["jobQrn"]) for job in found if _marker(job) == marker), None)
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
-        return {each: self._state(each) for each in ids}
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        return one_by_one(ids, self._state)
 
-    def _state(self, id: str) -> RemoteStatus | NoSuchJob:
-        try:
-            with _ERRORS.reading():
-                job = self._data("GET", _path(id))
-        except NoSuchJob as absent:
-            return absent
+    def _state(self, id: str) -> RemoteStatus:
+        with _ERRORS.reading():
+            job = self._data("GET", _path(id))
         if job.get("jobQrn") != id:
             raise CloudError(f"the response is about another job than {id}")
         state: Any = _STATES.get(str(job.get("status")))

@@ -16,19 +16,19 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
-    NoSuchJob,
     Offer,
     Refused,
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import Statuses
     from qwicket.model.failures import Failure
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
@@ -67,15 +67,12 @@ class QluedCloud:
         del marker, since_ms
         return None
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
-        return {each: self._status(each) for each in ids}
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        return one_by_one(ids, self._status)
 
-    def _status(self, id: str) -> RemoteStatus | NoSuchJob:
-        try:
-            with SERVICE_ERRORS.reading():
-                found = self._client.status(self._device, id)
-        except NoSuchJob as absent:
-            return absent
+    def _status(self, id: str) -> RemoteStatus:
+        with SERVICE_ERRORS.reading():
+            found = self._client.status(self._device, id)
         if found.get("job_id") != id:
             raise CloudError(f"the response is about another job than {id}")
         if found.get("status") == _ERROR:

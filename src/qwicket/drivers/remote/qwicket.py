@@ -37,7 +37,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import Errors
+from qwicket.drivers.remote.failures import Errors, one_by_one
 from qwicket.model.failures import Failure
 from qwicket.schema.base import ResponseBody
 from qwicket.schema.devices import DeviceBody
@@ -50,6 +50,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.outcomes import Array
     from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import Statuses
     from qwicket.programs.rewriting import Language
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
@@ -117,21 +118,18 @@ class QwicketCloud:
             found = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
         return found[0].id if found and marker in found[0].tags else None
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
-        found: dict[str, RemoteStatus | NoSuchJob] = {}
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        found: dict[str, RemoteStatus | NoSuchJob | CloudError] = {}
         if len(ids) > _FEW:
             query = urlencode({"tag": _TAG, "limit": _PAGE})
             with _ERRORS.reading(CloudError):
                 listed = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
             found = {job.id: _status(job) for job in listed if job.id in ids}
-        return found | {each: self._one(each) for each in ids if each not in found}
+        return {**found, **one_by_one([each for each in ids if each not in found], self._one)}
 
-    def _one(self, id: str) -> RemoteStatus | NoSuchJob:
-        try:
-            with _ERRORS.reading():
-                job = self._transport.get(_job(id), JobBody)
-        except NoSuchJob as absent:
-            return absent
+    def _one(self, id: str) -> RemoteStatus:
+        with _ERRORS.reading():
+            job = self._transport.get(_job(id), JobBody)
         if job.id != id:
             raise CloudError(f"the response is about another job than {id}")
         return _status(job)

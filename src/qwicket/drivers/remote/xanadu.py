@@ -26,10 +26,11 @@ from qwicket.drivers.remote.clouds import (
 from qwicket.drivers.remote.failures import Errors, of_status
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import Statuses
     from qwicket.model.failures import Failure
 
 _LIST: Final = 1000
@@ -94,7 +95,7 @@ class XanaduCloud:
             raise CloudError(f"its list of {_LIST} jobs does not reach back far enough")
         return None
 
-    def statuses(self, ids: Sequence[str]) -> Mapping[str, RemoteStatus | NoSuchJob]:
+    def statuses(self, ids: Sequence[str]) -> Statuses:
         with _ERRORS.reading(CloudError):
             listed = {job.id: job for job in Job.list(self._connection, ids=ids)}
             return {
