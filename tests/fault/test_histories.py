@@ -51,6 +51,11 @@ FAULTS = {
         "absent = 0",
         "marker = excluded.marker",
     ),
+    "an id that stays with a job that it is not": (
+        "forward_forget_sent",
+        "vendor_job_id = null",
+        "vendor_job_id = vendor_job_id",
+    ),
     "a key that is forgotten at once": (
         "idempotency_get",
         "key = :key",

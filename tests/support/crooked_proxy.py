@@ -5,9 +5,12 @@ from __future__ import annotations
 import random
 import socket
 import time
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from support.cutting_proxy import CuttingProxy, message
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _HTML: Final = b"<html><body>502 Bad Gateway</body></html>"
 _BEFORE: Final = ("429", "503", "reset")
@@ -25,6 +28,7 @@ class CrookedProxy(CuttingProxy):
         faults: Names of what went wrong, in order.
         submissions: For each submission what went wrong, or nothing.
         mixes_up: Whether a submission may get the answer of another one.
+        rule: Says what goes wrong with a request, by its first line; then chance says nothing.
     """
 
     def __init__(self, url: str, seed: int, *, share: float = 0.4, hang_s: float = 3.0) -> None:
@@ -36,6 +40,7 @@ class CrookedProxy(CuttingProxy):
         self.submissions: list[str] = []
         self.mixes_up = True
         self._only: str | None = None
+        self.rule: Callable[[bytes], str] | None = None
         self._answers: list[tuple[bytes, bytes]] = []
 
     def __enter__(self) -> CrookedProxy:
@@ -57,6 +62,8 @@ class CrookedProxy(CuttingProxy):
             has_other = is_submission and self.mixes_up
             faults = (*_BEFORE, *(_AFTER if has_other else _AFTER[:-1]))
             fault = (self._only or self._random.choice(faults)) if is_wrong else ""
+            if self.rule is not None:
+                fault = self.rule(line)
             if fault:
                 self.faults.append(fault)
             if is_submission:
@@ -65,9 +72,12 @@ class CrookedProxy(CuttingProxy):
             return self._refuse(client, fault)
         server.sendall(request)
         answer = message(server)
+        others = [each for of, each in self._answers if of == line]
         if is_submission and answer.startswith((b"HTTP/1.1 200", b"HTTP/1.1 201")):
             self._answers.append((line, answer))
-        return self._answer(client, answer, fault, line)
+        if fault == "other" and others:
+            answer = self._random.choice(others)
+        return self._answer(client, answer, fault)
 
     def _refuse(self, client: socket.socket, fault: str) -> bool:
         if fault == "reset":
@@ -76,7 +86,7 @@ class CrookedProxy(CuttingProxy):
         client.sendall(_response(phrase, _HTML, b"Retry-After: 1\r\n"))
         return True
 
-    def _answer(self, client: socket.socket, answer: bytes, fault: str, line: bytes) -> bool:
+    def _answer(self, client: socket.socket, answer: bytes, fault: str) -> bool:
         if fault == "hang":
             time.sleep(self.hang_s)
         if fault in ("hang", "lost"):
@@ -87,8 +97,7 @@ class CrookedProxy(CuttingProxy):
         if fault in ("502", "html"):
             client.sendall(_response(b"502 Bad Gateway" if fault == "502" else b"200 OK", _HTML))
             return True
-        others = [each for of, each in self._answers if of == line]
-        client.sendall(self._random.choice(others) if fault == "other" and others else answer)
+        client.sendall(answer)
         return True
 
 

@@ -204,6 +204,10 @@ class Caller:
     def sent(self, now: int) -> Call | None:
         return self._under_lease("forwards.record_sent", f"theirs{self._rng.randrange(100)}", now)
 
+    def forget_sent(self, now: int) -> Call | None:
+        del now
+        return self._under_lease("forwards.forget_sent")
+
     def void_runner(self, now: int) -> Call:
         return Call("leases.void_runner", (self._rng.choice(RUNNERS), now))
 
@@ -298,6 +302,7 @@ _CHOICES: dict[Callable[[Caller, int], Call | None], int] = {
     Caller.stopped: 3,
     Caller.intend: 5,
     Caller.sent: 3,
+    Caller.forget_sent: 2,
     Caller.void_runner: 3,
     Caller.void_orphaned_leases: 2,
     Caller.beat: 2,

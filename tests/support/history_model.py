@@ -406,6 +406,15 @@ class Model:
         job.forward = job.forward or Forward(marker, None)
         return expect(answer, job.forward, f"the intent of {lease.job}")
 
+    def forwards_forget_sent(self, answer: Any, lease: Lease) -> None:
+        job = self._held(lease)
+        if job is None:
+            return _refused(answer, StaleLease)
+        if job.forward is None:
+            return _refused(answer, Conflict)
+        job.forward = job.forward._replace(vendor_job_id=None)
+        return expect(answer, job.forward, f"what is left of {lease.job}'s forwarding")
+
     def forwards_record_sent(self, answer: Any, lease: Lease, vendor_job_id: str, now: int) -> None:
         job = self._held(lease)
         if job is None:

@@ -73,6 +73,9 @@ class ForwardLog(Protocol):
             Conflict: Another job of the device has this id.
         """
 
+    async def forget_sent(self) -> Forward:
+        """Forget the job's id at its vendor, which is another job's; return what is left."""
+
     async def record_response(self, response: bytes) -> None:
         """Record what the device's own server said to a request that was passed on."""
 

@@ -75,6 +75,10 @@ class _ForwardLog:
         forwards, lease = self._store.forwards, self._lease
         await self._retried(lambda: forwards.record_sent(lease, vendor_job_id, self._now_ms()))
 
+    async def forget_sent(self) -> Forward:
+        forwards, lease = self._store.forwards, self._lease
+        return await self._retried(lambda: forwards.forget_sent(lease))
+
     async def record_response(self, response: bytes) -> None:
         forwards, lease = self._store.forwards, self._lease
         await self._retried(lambda: forwards.record_response(lease, response, self._now_ms()))

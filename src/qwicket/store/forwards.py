@@ -58,6 +58,24 @@ class Forwards(Operations):
         return job
 
     @write
+    def forget_sent(tx: Tx, lease: Lease) -> Forward:
+        """Forget the job's id at its vendor, because it is that of another job.
+
+        Returns:
+            What is left: from now on it is unknown again whether the vendor has the job.
+
+        Raises:
+            StaleLease: As for `record_intent`.
+            Conflict: There is no intent.
+        """
+        held_job(tx, lease)
+        tx.run("forward_forget_sent", job=lease.job)
+        forward = _forward(tx, lease.job)
+        if forward is None:
+            raise Conflict("This job has not been sent.")
+        return forward
+
+    @write
     def record_response(tx: Tx, lease: Lease, response: bytes, now: int) -> Job:
         """Record what the device's own server said to a submission that was passed on.
 

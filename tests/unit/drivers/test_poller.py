@@ -49,7 +49,7 @@ async def test_jobs_one_after_another_are_asked_for_no_more_often_than_allowed()
     cloud = Cloud()
     poller = Poller(cloud.statuses, POLL_S)
     for k in range(4):
-        assert (await poller.end_of(str(k))).state == "completed"
+        assert (await poller.end_of(str(k), "mark")).state == "completed"
     assert len(cloud.asked) == 4
     assert min(cloud.pauses) >= POLL_S - 0.01
 
@@ -58,7 +58,7 @@ async def test_jobs_one_after_another_are_asked_for_no_more_often_than_allowed()
 async def test_many_jobs_share_each_question() -> None:
     cloud = Cloud(took_s=0.5)
     poller = Poller(cloud.statuses, POLL_S)
-    waits = [asyncio.create_task(poller.end_of(str(k))) for k in range(50)]
+    waits = [asyncio.create_task(poller.end_of(str(k), "mark")) for k in range(50)]
     await asyncio.gather(*waits)
     assert len(cloud.asked[0][1]) == 50
     assert min(cloud.pauses) >= POLL_S - 0.01
@@ -66,11 +66,23 @@ async def test_many_jobs_share_each_question() -> None:
 
 
 @pytest.mark.anyio
+async def test_the_state_of_another_job_is_returned_at_once() -> None:
+    async def statuses(ids: Sequence[str]) -> Statuses:
+        return {each: RemoteStatus("waiting", marker="other") for each in ids}
+
+    poller = Poller(statuses, 0.05)
+    assert (await asyncio.wait_for(poller.end_of("a", "mark"), 5)).marker == "other"
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(poller.end_of("a", "other"), 0.5)
+    poller.close()
+
+
+@pytest.mark.anyio
 async def test_a_failure_is_followed_by_a_longer_pause() -> None:
     cloud = Cloud()
     cloud.failures = 1
     poller = Poller(cloud.statuses, POLL_S)
-    assert (await poller.end_of("a")).state == "completed"
+    assert (await poller.end_of("a", "mark")).state == "completed"
     assert cloud.pauses[0] >= 2 * POLL_S - 0.01
 
 
@@ -94,10 +106,10 @@ async def test_a_job_whose_state_cannot_be_read_hides_no_other(
         return one_by_one(ids, read)
 
     poller = Poller(statuses, 0.05)
-    stuck = [asyncio.create_task(poller.end_of(each)) for each in ("bad", "odd")]
-    gone = asyncio.create_task(poller.end_of("gone"))
+    stuck = [asyncio.create_task(poller.end_of(each, "mark")) for each in ("bad", "odd")]
+    gone = asyncio.create_task(poller.end_of("gone", "mark"))
     for k in range(3):
-        assert (await asyncio.wait_for(poller.end_of(str(k)), 5)).state == "completed"
+        assert (await asyncio.wait_for(poller.end_of(str(k), "mark"), 5)).state == "completed"
     with pytest.raises(NoSuchJob):
         await asyncio.wait_for(gone, 5)
     assert cloud.asked[0][1][0] == "bad"
@@ -130,11 +142,11 @@ async def test_a_cloud_that_is_busy_is_asked_for_few_jobs_and_left_alone(
         return one_by_one(ids, read)
 
     poller = Poller(statuses, 0.05)
-    waits = [asyncio.create_task(poller.end_of(str(k))) for k in range(10)]
+    waits = [asyncio.create_task(poller.end_of(str(k), "mark")) for k in range(10)]
     await asyncio.wait_for(waits[0], 5)
     is_busy = False
     assert len(asked) == 1 + (1 if retry_after_s else 3)
-    waits.append(asyncio.create_task(poller.end_of("new")))
+    waits.append(asyncio.create_task(poller.end_of("new", "mark")))
     await asyncio.wait_for(asyncio.gather(*waits), 5)
     n = len(asked)
     assert sorted(id for _, id in asked[n - 10 :]) == sorted([*map(str, range(1, 10)), "new"])
@@ -152,5 +164,5 @@ async def test_a_job_is_gone_after_three_answers() -> None:
 
     poller = Poller(statuses, 0.05)
     with pytest.raises(NoSuchJob):
-        await poller.end_of("a")
+        await poller.end_of("a", "mark")
     assert asked == 3

@@ -180,6 +180,26 @@ async def test_no_two_jobs_of_a_device_have_one_id_at_the_vendor(
     await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
 
 
+async def test_an_id_that_is_another_jobs_is_given_up(
+    store: Store, ada: Token, claimed: Assignment, runner: str
+) -> None:
+    with pytest.raises(Conflict, match="not been sent"):
+        await store.forwards.forget_sent(claimed.lease)
+    await store.forwards.record_intent(claimed.lease, "mark", NOW)
+    await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
+    await add_job(store, ada)
+    (other,) = (await store.leases.claim("simulator", runner, NOW)).taken
+    await store.forwards.record_intent(other.lease, "other mark", NOW)
+    assert await store.forwards.forget_sent(claimed.lease) == Forward("mark", None)
+    await store.forwards.record_sent(other.lease, "vendor-1", NOW)
+    with pytest.raises(Conflict, match=other.lease.job):
+        await store.forwards.record_sent(claimed.lease, "vendor-1", NOW)
+    await store.leases.void_runner(claimed.lease.runner, NOW)
+    assert await state(store, claimed) is JobState.UNCERTAIN, "it may still be there"
+    with pytest.raises(StaleLease):
+        await store.forwards.forget_sent(claimed.lease)
+
+
 async def test_what_was_certainly_not_sent_is_queued_again(
     store: Store, claimed: Assignment
 ) -> None:

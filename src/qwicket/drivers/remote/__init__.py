@@ -35,6 +35,7 @@ from qwicket.drivers.remote.clouds import (
     NothingSent,
     Refused,
     RemoteProgram,
+    RemoteStatus,
 )
 from qwicket.drivers.remote.failures import not_understood
 from qwicket.drivers.remote.poller import Poller
@@ -191,13 +192,9 @@ class RemoteDriver:
         (assignment,) = assignments
         if assignment.state is JobState.CANCELLING:
             forward_log.cancel_asked.set()
-        marker = _marker(assignment.lease.job)
         try:
             program = await self._program(assignment, await forward_log.handout())
-            id = await self._sent(assignment, program, forward_log)
-            if response := self._responses.pop(marker, None):
-                await forward_log.record_response(packed(response))
-            result, seconds = await self._followed(id, marker, program, forward_log)
+            result, seconds = await self._ran(assignment, program, forward_log)
         except Refused as refusal:
             if refusal.response is not None:
                 await forward_log.record_response(packed(refusal.response))
@@ -232,15 +229,45 @@ class RemoteDriver:
             options,
         )
 
+    async def _ran(
+        self, assignment: Assignment, program: RemoteProgram, log: ForwardLog
+    ) -> tuple[Completion | Failure, float]:
+        """Have the job run at the cloud; return its result and run time."""
+        marker, forward = _marker(assignment.lease.job), assignment.forward
+        id = forward.vendor_job_id if forward is not None else None
+        is_from_person = id is not None and assignment.state is JobState.UNCERTAIN
+        if id is not None and is_from_person:
+            await log.record_sent(id)
+        for _ in range(_MAX_SENDS):
+            if id is None:
+                id = await self._sent(assignment, forward, program, log)
+                if response := self._responses.pop(marker, None):
+                    await log.record_response(packed(response))
+            status = await self._ended(id, marker, log)
+            if isinstance(status, NoSuchJob) or status.may_be(marker):
+                return await self._concluded(id, status, program, log)
+            forward = await log.forget_sent()
+            reason = (
+                f"{id} at {self._remote.url} is another job, with the marker"
+                f" {self._scrubbed(str(status.marker))[:100]}. Look there for {marker}; then"
+                " `qwicket job resolve`."
+            )
+            if is_from_person:
+                break
+            _log.error("the cloud gave a job the id of another one: %s", id)
+            id = None
+        raise Unresolved(reason)
+
     # --- exactly one submission ------------------------------------------------------------------
 
-    async def _sent(self, assignment: Assignment, program: RemoteProgram, log: ForwardLog) -> str:
+    async def _sent(
+        self,
+        assignment: Assignment,
+        forward: Forward | None,
+        program: RemoteProgram,
+        log: ForwardLog,
+    ) -> str:
         """Return the job's id at the cloud, sending it if it is certain that it is not there."""
-        forward = assignment.forward
-        if forward is not None and forward.vendor_job_id:
-            if assignment.state is JobState.UNCERTAIN:
-                await log.record_sent(forward.vendor_job_id)  # a person knew the id
-            return forward.vendor_job_id
         may_send = forward is None or forward.is_absent
         if may_send:
             forward = await log.record_intent(_marker(assignment.lease.job))
@@ -253,9 +280,10 @@ class RemoteDriver:
                 self._check_id(id, forward)
                 if id is not None and await self._is_recorded(id, log):
                     return id
-            id = await self._found(forward, assignment.lease.job, log)
+            id = await self._found(forward, assignment.lease.job)
             self._check_id(id, forward)
-            if id is not None and await self._is_recorded(id, log):
+            if id is not None:
+                await self._record_found(id, forward, log)
                 return id
             may_send = True
         raise Unresolved(
@@ -329,7 +357,29 @@ class RemoteDriver:
             return False
         return True
 
-    async def _found(self, forward: Forward, job: str, log: ForwardLog) -> str | None:
+    async def _record_found(self, id: str, forward: Forward, log: ForwardLog) -> None:
+        """Store the id of a job that was found by its marker.
+
+        Another job that was given this id by mistake gives it up as soon as its state is read.
+
+        Raises:
+            Unresolved: It keeps it.
+        """
+        until = time.monotonic() + _PATIENCE_S
+        while True:
+            try:
+                return await log.record_sent(id)
+            except StaleLease:
+                raise
+            except Conflict as conflict:
+                if time.monotonic() > until:
+                    raise Unresolved(
+                        f"{id} at {self._remote.url} has the marker {forward.marker} of this job,"
+                        f" but: {conflict.detail} See to that one; then `qwicket job resolve`."
+                    ) from None
+            await asyncio.sleep(self._remote.poll_s)
+
+    async def _found(self, forward: Forward, job: str) -> str | None:
         """Look for a job until it is found or, after `settle_s`, certainly absent.
 
         Raises:
@@ -362,24 +412,26 @@ class RemoteDriver:
 
     # --- its end ------------------------------------------------------------------------------
 
-    async def _followed(
-        self, id: str, marker: str, program: RemoteProgram, log: ForwardLog
-    ) -> tuple[Completion | Failure, float]:
-        """Wait for the end of a job, passing on a cancellation; return its result and run time."""
-        cancelling = asyncio.create_task(self._cancel_when_asked(id, log))
+    async def _ended(self, id: str, marker: str, log: ForwardLog) -> RemoteStatus | NoSuchJob:
+        """Wait for the end of a job, passing on a cancellation; return its last state.
+
+        The state of a job with another marker is returned at once.
+        """
+        cancelling = asyncio.create_task(self._cancel_when_asked(id, marker, log))
         try:
-            status = await self._poller.end_of(id)
-        except NoSuchJob:
-            text = f"{self._device.name} does not know the job any more; it was {id} there."
-            return Failure("remote_job_lost", self._scrubbed(text)), 0.0
+            return await self._poller.end_of(id, marker)
+        except NoSuchJob as absent:
+            return absent
         finally:
             cancelling.cancel()
-        if status.marker is not None and status.marker != marker:
-            raise Unresolved(
-                f"{id} at {self._remote.url} is another job, with the marker"
-                f" {self._scrubbed(status.marker)[:100]}. Look there for {marker}; then `qwicket"
-                " job resolve`."
-            )
+
+    async def _concluded(
+        self, id: str, status: RemoteStatus | NoSuchJob, program: RemoteProgram, log: ForwardLog
+    ) -> tuple[Completion | Failure, float]:
+        """Return the result and run time of a job that has ended."""
+        if isinstance(status, NoSuchJob):
+            text = f"{self._device.name} does not know the job any more; it was {id} there."
+            return Failure("remote_job_lost", self._scrubbed(text)), 0.0
         if status.state == "cancelled":
             if program.format == HTTP_REQUEST:  # its client cancels there first, and then here
                 with contextlib.suppress(TimeoutError):
@@ -393,11 +445,16 @@ class RemoteDriver:
             return Failure("remote_failed", f"{self._device.name}: {text}"), 0.0
         return await self._result(id, program)
 
-    async def _cancel_when_asked(self, id: str, log: ForwardLog) -> None:
+    async def _cancel_when_asked(self, id: str, marker: str, log: ForwardLog) -> None:
         await log.cancel_asked.wait()
         pause_s = self._remote.poll_s
         while True:
             try:
+                status = (await self._call(self._cloud.statuses, [id])).get(id)
+                if isinstance(status, CloudError):
+                    raise status
+                if isinstance(status, RemoteStatus) and not status.may_be(marker):
+                    return  # its end is that of another job
                 await self._call(self._cloud.cancel, id)
             except CloudError as error:
                 _log.warning("a job could not be cancelled there: %s", self._scrubbed(str(error)))

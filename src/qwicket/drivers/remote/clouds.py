@@ -103,6 +103,10 @@ class RemoteStatus(NamedTuple):
     def is_final(self) -> bool:
         return self.state not in ("waiting", "running")
 
+    def may_be(self, marker: str) -> bool:
+        """Return whether it can be the state of the job with this marker."""
+        return self.marker in (None, marker)
+
 
 Statuses: TypeAlias = "Mapping[str, RemoteStatus | NoSuchJob | CloudError]"
 """States of jobs by their ids."""

@@ -84,13 +84,14 @@ class IBMQXCloud:
             job = self._client.job(id)
         if job.id != id:
             raise CloudError(f"the response is about another job than {id}")
+        marker = job.name or None
         if job.status == "COMPLETED":
-            return RemoteStatus("completed", marker=job.name or None)
+            return RemoteStatus("completed", marker=marker)
         if job.status == "CANCELLED":
-            return RemoteStatus("cancelled", marker=job.name or None)
+            return RemoteStatus("cancelled", marker=marker)
         if job.is_final:
-            return RemoteStatus("failed", job.error_message or job.status, job.name or None)
-        return RemoteStatus("waiting" if job.status in _WAITING else "running")
+            return RemoteStatus("failed", job.error_message or job.status, marker)
+        return RemoteStatus("waiting" if job.status in _WAITING else "running", marker=marker)
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
         with SERVICE_ERRORS.reading():

@@ -43,7 +43,7 @@ class Poller:
         self._statuses = statuses
         self._scrubbed = scrubbed
         self._poll_s = poll_s
-        self._waiting: dict[str, asyncio.Future[RemoteStatus]] = {}
+        self._waiting: dict[str, tuple[asyncio.Future[RemoteStatus], str]] = {}
         self._gone: dict[str, int] = {}
         self._new = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
@@ -51,14 +51,18 @@ class Poller:
         self._reasons: set[str] = set()
         self._asked_at = -_MAX_PAUSE_S
 
-    async def end_of(self, id: str) -> RemoteStatus:
+    async def end_of(self, id: str, marker: str) -> RemoteStatus:
         """Wait until a job has ended; return its last state.
+
+        Args:
+            id: Its id at the cloud.
+            marker: Its marker. The state of a job with another one is returned at once.
 
         Raises:
             NoSuchJob: The cloud does not know the job any more.
         """
         future: asyncio.Future[RemoteStatus] = asyncio.get_running_loop().create_future()
-        self._waiting[id] = future
+        self._waiting[id] = future, marker
         self._new.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
@@ -126,12 +130,12 @@ class Poller:
         self._reasons = reasons
 
     def _settle(self, id: str, status: RemoteStatus | NoSuchJob | CloudError | None) -> None:
-        future = self._waiting.get(id)
+        future, marker = self._waiting.get(id, (None, ""))
         if future is None or future.done():
             return
         if isinstance(status, RemoteStatus):
             self._gone.pop(id, None)
-            if status.is_final:
+            if status.is_final or not status.may_be(marker):
                 del self._waiting[id]
                 future.set_result(status)
         elif isinstance(status, CloudError):

@@ -29,7 +29,6 @@ from qwicket.drivers.remote.clouds import (
     InvalidResult,
     KeyRefused,
     Mirror,
-    NoSuchJob,
     NothingSent,
     Offer,
     OutcomeUnknown,
@@ -119,13 +118,13 @@ class QwicketCloud:
         return found[0].id if found and marker in found[0].tags else None
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
-        found: dict[str, RemoteStatus | NoSuchJob | CloudError] = {}
+        listed: dict[str, JobBody] = {}
         if len(ids) > _FEW:
             query = urlencode({"tag": _TAG, "limit": _PAGE})
             with _ERRORS.reading(CloudError):
-                listed = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
-            found = {job.id: _status(job) for job in listed if job.id in ids}
-        return {**found, **one_by_one([each for each in ids if each not in found], self._one)}
+                jobs = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
+            listed = {job.id: job for job in jobs}
+        return one_by_one(ids, lambda id: _status(listed[id]) if id in listed else self._one(id))
 
     def _one(self, id: str) -> RemoteStatus:
         with _ERRORS.reading():

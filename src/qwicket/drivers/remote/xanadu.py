@@ -23,7 +23,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import Errors, of_status
+from qwicket.drivers.remote.failures import Errors, of_status, one_by_one
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -98,9 +98,13 @@ class XanaduCloud:
     def statuses(self, ids: Sequence[str]) -> Statuses:
         with _ERRORS.reading(CloudError):
             listed = {job.id: job for job in Job.list(self._connection, ids=ids)}
-            return {
-                each: _state(listed[each]) if each in listed else NoSuchJob(each) for each in ids
-            }
+
+        def read(id: str) -> RemoteStatus:
+            if id not in listed:
+                raise NoSuchJob(id)
+            return _state(listed[id])
+
+        return one_by_one(ids, read)
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
         job = Job(id, self._connection)

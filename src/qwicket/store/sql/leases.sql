@@ -162,6 +162,9 @@ on conflict (job) do update set absent = 0;
 update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = null
 where job = :job;
 
+-- name: forward_forget_sent
+update forward set vendor_job_id = null, sent_at = null where job = :job;
+
 -- name: forward_of_vendor_job
 -- Another job of the device that has this id at its vendor.
 select job.id from forward join job on job.id = forward.job
