@@ -108,6 +108,7 @@ async def test_a_job_whose_state_cannot_be_read_hides_no_other(
     poller = Poller(statuses, 0.05)
     stuck = [asyncio.create_task(poller.end_of(each, "mark")) for each in ("bad", "odd")]
     gone = asyncio.create_task(poller.end_of("gone", "mark"))
+    await asyncio.sleep(0)  # they are the first
     for k in range(3):
         assert (await asyncio.wait_for(poller.end_of(str(k), "mark"), 5)).state == "completed"
     with pytest.raises(NoSuchJob):
