@@ -36,20 +36,29 @@ _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
 class Statement(NamedTuple):
-    """SQL with parameters `$1`, `$2`, …, and their names."""
+    """SQL with parameters `$1`, `$2`, …, and their names.
+
+    Attributes:
+        text: The SQL.
+        parameters: Names of the parameters, in the order of their numbers.
+        is_planned_each_time: Whether each call is planned for its own values. A plan for any values
+            misses the index for conditions that some values turn off.
+    """
 
     text: bytes
     parameters: tuple[str, ...]
+    is_planned_each_time: bool = False
 
 
-def statement(text: str) -> Statement:
+def statement(text: str, *, is_planned_each_time: bool = False) -> Statement:
     """Convert SQL with parameters `:name` to numbered ones, each name to one number."""
     numbers: dict[str, int] = {}
 
     def numbered(found: re.Match[str]) -> str:
         return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
 
-    return Statement(_PARAMETER.sub(numbered, text).encode(), tuple(numbers))
+    numbered_text = _PARAMETER.sub(numbered, text).encode()
+    return Statement(numbered_text, tuple(numbers), is_planned_each_time)
 
 
 @cache
@@ -91,7 +100,8 @@ class PendingResult:
 class Pipeline:
     """One connection, used by one thread at a time.
 
-    Statements are prepared at their first use, once per set of parameter types.
+    Statements are prepared at their first use, once per set of parameter types, unless they are
+    planned each time.
 
     Attributes:
         has_failed: Whether a statement failed, not necessarily the last one.
@@ -202,13 +212,16 @@ class Pipeline:
     def _send(self, statement: Statement, dumped: list[_Dumped]) -> int:
         """Send a statement, preparing it at its first use; return its number of results."""
         key = statement.text, tuple([each[0] for each in dumped])
+        values = [each[1] for each in dumped]
+        formats = [each[2] for each in dumped]
+        if statement.is_planned_each_time:
+            self._server.send_query_params(key[0], values, key[1], formats, Format.BINARY)
+            return 1
         name = self._prepared.get(key) or self._fresh.get(key)
         is_new = name is None
         if name is None:
             name = self._fresh[key] = b"q%d" % next(self._numbers)
             self._server.send_prepare(name, *key)
-        values = [each[1] for each in dumped]
-        formats = [each[2] for each in dumped]
         self._server.send_query_prepared(name, values, formats, Format.BINARY)
         return 1 + is_new
 

@@ -108,6 +108,20 @@ def test_a_statement_is_prepared_once_for_the_types_of_its_parameters(
     assert [text for (text,) in prepared] == [PUT.text.decode()] * 2
 
 
+def test_a_statement_with_optional_filters_is_planned_for_the_values_of_each_call(
+    pipeline: Pipeline, connection: psycopg.Connection
+) -> None:
+    for number in range(3):
+        put(pipeline, number)
+    text = "select number from kept where cast(:least as bigint) is null or number >= :least"
+    listing = statement(f"{text} order by 1", is_planned_each_time=True)
+    for _ in range(20):
+        assert rows(pipeline.fetch(listing, {"least": 1})) == [(1,), (2,)]
+        assert rows(pipeline.fetch(listing, {"least": None})) == [(0,), (1,), (2,)]
+    prepared = connection.execute("select statement from pg_prepared_statements").fetchall()
+    assert [text for (text,) in prepared] == [PUT.text.decode()]
+
+
 def test_after_a_failure_nothing_of_the_same_round_trip_is_stored_or_counts_as_prepared(
     pipeline: Pipeline, connection: psycopg.Connection
 ) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from qwicket.store import statements
+from qwicket.store.postgres import LISTS
 from qwicket.store.sqlite import SQL_FRAGMENTS
 
 SQL = statements.load(SQL_FRAGMENTS)
@@ -28,6 +29,13 @@ def test_every_list_and_look_up_withholds_the_results_of_an_exam() -> None:
         if text.startswith("select") and 'job."withheld_until"' in text and 'job."state"' in text
     }
     assert raw == {"job_of_lease", "job_unattended"}
+
+
+def test_postgresql_plans_every_list_for_its_own_filters() -> None:
+    """A plan for all filters goes through the jobs of all accounts, newest first."""
+    filtered = {name for name, text in SQL.items() if "cast(:states as text) is null" in text}
+    assert {"job_list", "job_tally_list", "job_search"} <= filtered
+    assert {name for name in SQL if name.startswith(LISTS)} >= filtered
 
 
 def test_no_brace_is_left_unfilled() -> None:
@@ -132,6 +140,20 @@ def test_waiting_jobs_are_found_by_the_indexes_without_held_jobs(
 ) -> None:
     steps = [step for step in _plan(schema, statement) if " job" in step or index in step]
     assert any(index in step for step in steps), steps
+
+
+@pytest.mark.parametrize(
+    ("statement", "index"),
+    [
+        ("job_list", "job_by_account (account=? AND seq>? AND seq<?)"),
+        ("job_list_of_group", "job_by_group (group=? AND seq>? AND seq<?)"),
+        ("job_list_of_dialect", "job_by_dialect (account=? AND dialect=? AND seq>? AND seq<?)"),
+    ],
+)
+def test_lists_read_the_index_that_has_the_fewest_other_jobs(
+    schema: sqlite3.Connection, statement: str, index: str
+) -> None:
+    assert _plan(schema, statement)[0] == f"SEARCH job USING INDEX {index}"
 
 
 def _plan(schema: sqlite3.Connection, name: str) -> list[str]:

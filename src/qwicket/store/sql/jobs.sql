@@ -130,7 +130,7 @@ order by ended_at desc
 limit :limit;
 
 -- name: job_list
--- Newest first between two `seq`; index job_by_account.
+-- Newest first between two `seq`; index job_by_account, which has the device and project too.
 select {shown_job} from job
 where account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
@@ -206,6 +206,7 @@ limit :limit;
 -- name: job_list_of_group
 -- Like job_list, for one group; index job_by_group.
 select {shown_job} from job
+{only_sqlite}indexed by job_by_group
 where "group" = :group and account = :account and seq > :after and seq < :before and {wished}
 order by seq desc
 limit :limit;
@@ -232,6 +233,7 @@ select seq, created_at from job where account = :account and seq > :seq order by
 -- name: job_list_of_dialect
 -- Like job_list, for a vendor's dialect; index job_by_dialect.
 select {shown_job} from job
+{only_sqlite}indexed by job_by_dialect
 where account = :account and dialect = :dialect and seq > :after and seq < :before
     and {wished} and created_at >= :since and created_at <= :until
 order by seq desc
