@@ -190,7 +190,7 @@ def test_a_twin_shows_its_calibration_and_runs_by_it(http: httpx.Client) -> None
     assert job["calibration"] == calibration["id"]
     assert ended(http, job["id"])["state"] == "completed"
     (part,) = http.get(f"/v1/jobs/{job['id']}/result").json()["parts"]
-    # Read-out alone flips one of two bits with 2 · 0.0039; gates add about half as much.
+    # Readout alone flips one of two bits with 2 · 0.0039; gates add about half as much.
     assert 0.006 < (part["counts"]["01"] + part["counts"]["10"]) / 20_000 < 0.02
 
 

@@ -48,25 +48,25 @@ GATES = (
 )
 LOCAL = msgspec.structs.replace(
     MIXED,
-    several=GateNoise(depolarizing=0.02, duration_s=0.03),
+    multi_qubit=GateNoise(depolarizing=0.02, duration_s=0.03),
     sites=(
-        SiteNoise(qubits=(0,), usual=GateNoise(depolarizing=0.2, duration_s=0.1)),
+        SiteNoise(qubits=(0,), default=GateNoise(depolarizing=0.2, duration_s=0.1)),
         SiteNoise(
             qubits=(2, 1),
-            usual=GateNoise(depolarizing=0.1, amplitude_damping=0.05, duration_s=0.2),
+            default=GateNoise(depolarizing=0.1, amplitude_damping=0.05, duration_s=0.2),
             gates={"cx": GateNoise(phase_damping=0.3, duration_s=0.1)},
-            several=GateNoise(depolarizing=0.3),
+            multi_qubit=GateNoise(depolarizing=0.3),
         ),
     ),
     relaxation=Relaxation(t1_s=2.0, t2_s=1.0),
-    relaxation_of={1: Relaxation(t1_s=0.5, t2_s=0.7), 2: Relaxation(t2_s=0.9, towards="mixed")},
+    relaxation_of={1: Relaxation(t1_s=0.5, t2_s=0.7), 2: Relaxation(t2_s=0.9, relaxes_to="mixed")},
 )
 HOT = msgspec.structs.replace(
     PAULIS,
     one_qubit=GateNoise(depolarizing=0.01, duration_s=0.05),
     two_qubit=GateNoise(depolarizing=0.03, duration_s=0.2),
-    relaxation=Relaxation(t1_s=1.0, t2_s=1.0, towards="mixed"),
-    relaxation_of={1: Relaxation(t1_s=0.4, t2_s=0.8, towards="mixed")},
+    relaxation=Relaxation(t1_s=1.0, t2_s=1.0, relaxes_to="mixed"),
+    relaxation_of={1: Relaxation(t1_s=0.4, t2_s=0.8, relaxes_to="mixed")},
 )
 MODELS = {"damped": MIXED, "Paulis": PAULIS, "local": LOCAL, "hot": HOT}
 
@@ -84,14 +84,14 @@ relaxations = st.builds(
     Relaxation,
     t1_s=st.floats(0.1, 10),
     t2_s=st.floats(0.01, 0.2),
-    towards=st.sampled_from(["zero", "mixed"]),
+    relaxes_to=st.sampled_from(["zero", "mixed"]),
 )
 sites = st.builds(
     SiteNoise,
     qubits=st.lists(st.integers(0, 2), min_size=1, max_size=2, unique=True).map(tuple),
-    usual=gate_noises,
+    default=gate_noises,
     gates=st.dictionaries(st.sampled_from(["h", "cx", "rxx"]), gate_noises, max_size=1),
-    several=st.none() | gate_noises,
+    multi_qubit=st.none() | gate_noises,
 )
 models = st.builds(
     NoiseModel,
@@ -101,7 +101,7 @@ models = st.builds(
     two_qubit=gate_noises,
     gates=st.dictionaries(st.sampled_from(["h", "cx", "ccx", "rxx"]), gate_noises, max_size=2),
     readout=readouts,
-    several=st.none() | gate_noises,
+    multi_qubit=st.none() | gate_noises,
     sites=st.lists(sites, max_size=2, unique_by=lambda site: frozenset(site.qubits)).map(tuple),
     relaxation=relaxations,
     relaxation_of=st.dictionaries(st.integers(0, 2), relaxations, max_size=2),

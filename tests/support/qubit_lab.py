@@ -357,10 +357,10 @@ def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None)
     for group, each in found:
         rho = _channel(n_qubits, group, depolarizing(each.depolarizing, len(group)), rho)
     single = [(qubit, each) for group, each in found for qubit in group]
-    for towards in ("mixed", "zero"):  # Paulis come before what is none
+    for relaxes_to in ("mixed", "zero"):  # Paulis come before what is none
         for qubit, each in single:
             relaxation = noise.relaxation_of.get(qubit, noise.relaxation)
-            if relaxation.towards == towards:
+            if relaxation.relaxes_to == relaxes_to:
                 rho = _channel(n_qubits, (qubit,), relaxed(relaxation, each.duration_s), rho)
     for qubit, each in single:
         for kraus in (damping_of_amplitude(each), damping_of_phase(each)):
@@ -386,7 +386,7 @@ def relaxed(relaxation: Relaxation, duration_s: float) -> list[Matrix]:
     """Kraus operators from ⟨Z⟩'s and the coherence's decay; Paulis if it ends mixed."""
     z = exp(-duration_s / relaxation.t1_s) if relaxation.t1_s else 1.0
     c = exp(-duration_s / relaxation.t2_s) if relaxation.t2_s else sqrt(z)
-    if relaxation.towards == "mixed":
+    if relaxation.relaxes_to == "mixed":
         flip, turn = (1 - z) / 4, (1 + z - 2 * c) / 4
         weights = {"I": 1 - 2 * flip - turn, "X": flip, "Y": flip, "Z": turn}
         return [sqrt(max(0.0, p)) * PAULI[letter] for letter, p in weights.items()]

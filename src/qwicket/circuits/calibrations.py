@@ -163,4 +163,4 @@ class Calibrated(msgspec.Struct, frozen=True):
 
 def _check_pair(pair: Pair) -> None:
     if pair[0] == pair[1]:
-        raise ValueError("a pair is of two qubits")
+        raise ValueError("the two qubits of a pair must differ")

@@ -1,21 +1,23 @@
-"""Noise models of devices, as data for TOML files. Engines implement their simulation.
+"""Noise models of devices, as data that a TOML file can hold. Engines simulate them.
 
     name = "aria-1"
     source = "IonQ, guide on simulation with noise models: r = 0.0005 and 0.0133"
     one_qubit = { depolarizing = 0.000375 }
     two_qubit = { depolarizing = 0.01246875 }
 
-    [gates.rz]                       # exact, as it is done by relabelling phases
+    [gates.rz]                       # no noise: a virtual Z gate only changes later phases
 
     [readout]
     one_for_zero = 0.004
     zero_for_one = 0.006
 
-Noise follows every gate, on the gate's qubits: depolarizing first, then bits that flip, amplitude
-damping, and phase damping. A gate on more than two qubits, controls included, counts as one gate on
-each pair of them. Preparation, measurement and waiting add nothing but the read-out error.
+Noise follows every gate, on the gate's qubits: a depolarizing channel, then the bit flips of
+`Relaxation`, amplitude damping, and phase damping. A gate on more than two qubits, controls
+included, has the noise of one gate on each pair of them. Measurement adds the readout error;
+preparation and idle time add nothing.
 
-Qubits and pairs may have noise of their own, and qubits may relax while a gate lasts:
+A site is one qubit or one pair. Sites may have noise of their own, and qubits may relax during a
+gate:
 
     relaxation = { t1_s = 80e-6, t2_s = 60e-6 }
     relaxation_of.4 = { t1_s = 45e-6, t2_s = 70e-6 }
@@ -23,7 +25,7 @@ Qubits and pairs may have noise of their own, and qubits may relax while a gate 
 
     [[sites]]
     qubits = [3, 4]
-    usual = { depolarizing = 0.021, duration_s = 380e-9 }
+    default = { depolarizing = 0.021, duration_s = 380e-9 }
 """
 
 from __future__ import annotations
@@ -40,13 +42,14 @@ Index = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class Decay(NamedTuple):
-    """Effect of relaxation on a qubit: bit flips, then damping (see `GateNoise`).
+    """Effect of relaxation on one qubit: bit flips, then amplitude and phase damping.
 
     Attributes:
         bit_flip: Probability that X or Y occurs, both equally likely.
         amplitude_damping: Probability γ that |1⟩ decays to |0⟩.
-        log_coherence: Logarithm of √(1-λ). Near λ = 1 it is exact where λ itself is rounded: after
-            32 T2 coherences would be wrong by a thousandth.
+        log_coherence: Natural logarithm of √(1-λ), where λ is the parameter of phase damping. It
+            stays exact near λ = 1, where λ is rounded: computed from λ, the coherence that is left
+            after a time of 32 T2 would be wrong by a thousandth.
     """
 
     bit_flip: float = 0.0
@@ -55,7 +58,7 @@ class Decay(NamedTuple):
 
     @property
     def phase_damping(self) -> float:
-        """Return λ."""
+        """Return λ: phase damping multiplies coherences by √(1-λ)."""
         return -expm1(2 * self.log_coherence)
 
 
@@ -64,35 +67,35 @@ class Relaxation(
 ):
     """Relaxation of a qubit.
 
-    After a time t, ⟨Z⟩ is exp(-t/T1) as far from its end as it was, and what is off the diagonal
-    has shrunk by exp(-t/T2).
+    During a time t, the distance of ⟨Z⟩ from its steady state shrinks by exp(-t/T1), and the
+    coherences, the off-diagonal elements of the density matrix, shrink by exp(-t/T2).
 
     Attributes:
-        t1_s: T1 in seconds; None is never.
-        t2_s: T2 in seconds, at most twice T1; None is as long as T1 allows.
-        towards: Where it ends. `zero`: in |0⟩, as surroundings do that are cold against the qubit;
-            amplitude damping. `mixed`: anywhere, as hot surroundings do, and as what remains of
-            amplitude damping when it is twirled over the Paulis (Geller and Zhou, Phys. Rev. A 88,
-            012314, 2013); Paulis alone, so that Clifford circuits stay quick.
+        t1_s: T1 in seconds; None means no decay of ⟨Z⟩.
+        t2_s: T2 in seconds, at most twice T1; None means 2 T1.
+        relaxes_to: The steady state. `zero` is |0⟩, as in a cold environment: amplitude damping.
+            `mixed` is the maximally mixed state, as in a hot environment. It is also the Pauli
+            twirl of amplitude damping (Geller and Zhou, Phys. Rev. A 88, 012314, 2013). Its only
+            errors are Paulis, so Clifford circuits still run on a stabilizer simulator.
     """
 
     t1_s: Lifetime | None = None
     t2_s: Lifetime | None = None
-    towards: Literal["zero", "mixed"] = "zero"
+    relaxes_to: Literal["zero", "mixed"] = "zero"
 
     def __post_init__(self) -> None:
         if self.t1_s is not None and self.t2_s is not None and self.t2_s > 2 * self.t1_s:
             raise ValueError(f"t2_s = {self.t2_s:g} is more than twice t1_s = {self.t1_s:g}")
 
     def exponents(self, duration_s: float) -> tuple[float, float]:
-        """Return t/T1 and t/T2."""
+        """Return t/T1 and t/T2 for a time t in seconds."""
         by_t1 = duration_s / self.t1_s if self.t1_s else 0.0
         return by_t1, duration_s / self.t2_s if self.t2_s else by_t1 / 2
 
     def during(self, duration_s: float) -> Decay:
-        """Return the effect of relaxation for some seconds."""
+        """Return the effect of relaxation during a time in seconds."""
         by_t1, by_t2 = self.exponents(duration_s)
-        if self.towards == "zero":
+        if self.relaxes_to == "zero":
             return Decay(0.0, -expm1(-by_t1), min(0.0, by_t1 / 2 - by_t2))
         flip = -expm1(-by_t1) / 2
         return Decay(flip, 0.0, min(0.0, -by_t2 - log1p(-flip)))
@@ -104,13 +107,13 @@ class GateNoise(
     """Noise after one gate.
 
     Attributes:
-        depolarizing: Total probability that a Pauli other than the identity occurs, each of the
-            3 on one qubit, or 15 on two, being as likely. A channel ρ → (1-r)ρ + r·1/d, which is
-            how IonQ and Qiskit Aer write it, has 3r/4 on one qubit and 15r/16 on two.
-        amplitude_damping: γ, the probability that |1⟩ decays to |0⟩, for each qubit of the gate.
-        phase_damping: λ, for each qubit: what is off the diagonal shrinks by √(1-λ).
-        duration_s: Seconds in which each qubit of the gate relaxes besides, as
-            `NoiseModel.relaxation` says.
+        depolarizing: Total probability p of the Paulis other than the identity, which are equally
+            likely: 3 on one qubit, 15 on two. IonQ and Qiskit Aer give the parameter r of
+            ρ → (1-r)ρ + r·1/d instead: p = 3r/4 on one qubit, p = 15r/16 on two.
+        amplitude_damping: Probability γ that |1⟩ decays to |0⟩, for each qubit of the gate.
+        phase_damping: Parameter λ for each qubit of the gate: coherences shrink by √(1-λ).
+        duration_s: Duration of the gate in seconds. Each of its qubits also relaxes for this time,
+            by `NoiseModel.relaxation`.
     """
 
     depolarizing: Probability = 0.0
@@ -124,21 +127,24 @@ class SiteNoise(
 ):
     """Noise of the gates on one qubit alone, or on one pair in either order.
 
+    The first of these that exists applies: the site's `gates`, the model's `gates`, for a gate on
+    more than two qubits the site's and then the model's `multi_qubit`, and `default`.
+
     Attributes:
-        qubits: The qubit, or the two.
-        usual: Follows each gate there, in place of the model's `one_qubit` or `two_qubit`.
-        gates: Exceptions by name; they go before the model's, and those before `usual`.
-        several: Like the model's `several`, on this pair.
+        qubits: Number of the qubit, or of both.
+        default: Noise of each gate there, instead of the model's `one_qubit` or `two_qubit`.
+        gates: Noise of single gates by name, as in `NoiseModel.gates`.
+        multi_qubit: Noise on this pair after a gate on more than two qubits.
     """
 
     qubits: Annotated[tuple[Index, ...], msgspec.Meta(min_length=1, max_length=2)]
-    usual: GateNoise
+    default: GateNoise
     gates: dict[str, GateNoise] = {}
-    several: GateNoise | None = None
+    multi_qubit: GateNoise | None = None
 
     def __post_init__(self) -> None:
         if len(set(self.qubits)) < len(self.qubits):
-            raise ValueError("a pair is of two qubits")
+            raise ValueError("the two qubits of a pair must differ")
 
 
 class ReadoutError(
@@ -163,16 +169,18 @@ class NoiseModel(
     Attributes:
         name: Name for users.
         source: Source of the numbers, in words.
-        one_qubit: Follows each gate on one qubit.
-        two_qubit: Follows each gate on two qubits.
-        gates: Exceptions by name: that of the flat form with a `c` in front for each control, so
-            `cx` is an `x` with one control.
-        several: Follows a gate on more than two qubits, on each pair; None is as `two_qubit`.
+        one_qubit: Noise of each gate on one qubit.
+        two_qubit: Noise of each gate on two qubits.
+        gates: Noise of single gates by name, instead of the two above. The name is that of the
+            operation in a parsed circuit after one `c` for each control: `cx` is an `x` with one
+            control.
+        multi_qubit: Noise on each pair of qubits after a gate on more than two; None means
+            `two_qubit`.
         sites: Noise of single qubits and pairs.
         relaxation: Relaxation of qubits during a gate.
-        relaxation_of: Exceptions by number of the qubit.
-        readout: Follows each measurement.
-        readout_of: Exceptions by number of the qubit.
+        relaxation_of: Relaxation of single qubits, by number.
+        readout: Error of each measurement.
+        readout_of: Errors of measurements of single qubits, by number.
     """
 
     name: str
@@ -180,7 +188,7 @@ class NoiseModel(
     one_qubit: GateNoise = GateNoise()
     two_qubit: GateNoise = GateNoise()
     gates: dict[str, GateNoise] = {}
-    several: GateNoise | None = None
+    multi_qubit: GateNoise | None = None
     sites: tuple[SiteNoise, ...] = ()
     relaxation: Relaxation = Relaxation()
     relaxation_of: dict[int, Relaxation] = {}
@@ -189,13 +197,19 @@ class NoiseModel(
 
 
 def log_coherence(phase_damping: float) -> float:
-    """Return the logarithm of what phase damping leaves off the diagonal: √(1-λ)."""
+    """Return the natural logarithm of √(1-λ), by which phase damping λ multiplies coherences.
+
+    The result is -inf for λ = 1.
+    """
     return log1p(-phase_damping) / 2 if phase_damping < 1 else -inf
 
 
 def flip_probability(log_coherence: float) -> float:
-    """Return the probability of a Z that leaves as much off the diagonal: (1 - √(1-λ))/2.
+    """Return the probability (1 - √(1-λ))/2 of a Z that has the effect of phase damping.
 
-    Nielsen and Chuang, section 8.3.6; written so that nothing cancels for small λ.
+    Nielsen and Chuang, section 8.3.6. `expm1` avoids cancellation for small λ.
+
+    Args:
+        log_coherence: Natural logarithm of √(1-λ), as `log_coherence` returns it.
     """
     return -expm1(log_coherence) / 2

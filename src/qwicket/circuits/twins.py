@@ -60,9 +60,9 @@ DRESSED: Final = Cost(1, 1)
 class OnPair(NamedTuple):
     """Noise of gates on a pair: the default, and exceptions by name, also for more qubits."""
 
-    usual: GateNoise
+    default: GateNoise
     gates: dict[str, GateNoise]
-    several: GateNoise
+    multi_qubit: GateNoise
 
 
 def noise(
@@ -83,9 +83,9 @@ def noise(
         name=name,
         source=calibration.source,
         one_qubit=rule.on_one(calibration.qubit),
-        two_qubit=everywhere.usual,
+        two_qubit=everywhere.default,
         gates={**dict.fromkeys(FRAME_CHANGES, GateNoise()), **everywhere.gates},
-        several=everywhere.several,
+        multi_qubit=everywhere.multi_qubit,
         sites=tuple(rule.sites(n_qubits)),
         relaxation=rule.relaxation(calibration.qubit),
         relaxation_of={q: rule.relaxation(each) for q, each in calibration.qubits.items()},
@@ -100,14 +100,14 @@ class _Rule:
     def __init__(self, calibration: Calibration, native: Sequence[str]) -> None:
         self._calibration = calibration
         self._native = native
-        self._usual = DRESSED if native else NATIVE
+        self._default_cost = DRESSED if native else NATIVE
         self._cx = NATIVE if "cx" in native or not native else DRESSED
 
     def sites(self, n_qubits: int) -> Iterator[SiteNoise]:
         """Yield qubits and pairs that differ from the average."""
         calibration, own = self._calibration, self._calibration.qubits
         for qubit, figures in own.items():
-            yield SiteNoise(qubits=(qubit,), usual=self.on_one(figures))
+            yield SiteNoise(qubits=(qubit,), default=self.on_one(figures))
         gates = {_ascending(pair.qubits): pair for pair in calibration.pairs}
         pairs = set(gates)
         if own:
@@ -123,17 +123,17 @@ class _Rule:
 
     def on_pair(self, ends: Sequence[QubitFigures], gate: GateFigures) -> OnPair:
         return OnPair(
-            usual=self._gate(ends, gate, self._usual),
+            default=self._gate(ends, gate, self._default_cost),
             gates={
                 **dict.fromkeys(self._native, self._gate(ends, gate, NATIVE)),
                 "swap": self._gate(ends, gate, self._cx.times(3)),
             },
-            several=self._gate(ends, gate, self._cx.times(2)),
+            multi_qubit=self._gate(ends, gate, self._cx.times(2)),
         )
 
     def relaxation(self, qubit: QubitFigures) -> Relaxation:
-        towards = self._calibration.relaxes_to
-        return Relaxation(t1_s=qubit.t1_s, t2_s=qubit.t2_s, towards=towards)
+        relaxes_to = self._calibration.relaxes_to
+        return Relaxation(t1_s=qubit.t1_s, t2_s=qubit.t2_s, relaxes_to=relaxes_to)
 
     def _gate(self, ends: Sequence[QubitFigures], pair: GateFigures, cost: Cost) -> GateNoise:
         """Return the noise of a gate on one or two qubits with this cost."""

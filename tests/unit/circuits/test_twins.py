@@ -105,11 +105,11 @@ def test_an_error_that_no_noise_reaches_is_all_there_is() -> None:
     assert (noise.one_qubit.depolarizing, noise.two_qubit.depolarizing) == (1.0, 1.0)
 
 
-@pytest.mark.parametrize("towards", ["zero", "mixed"])
+@pytest.mark.parametrize("relaxes_to", ["zero", "mixed"])
 @pytest.mark.parametrize("n_gates", [1, 7])
-def test_decays_through_gates_follow_t1_and_t2(towards: Any, n_gates: int) -> None:
+def test_decays_through_gates_follow_t1_and_t2(relaxes_to: Any, n_gates: int) -> None:
     """⟨1|ρ|1⟩ = exp(-nt/T1), or (1 + exp(-nt/T1))/2; off the diagonal ½ exp(-nt/T2)."""
-    relaxation = Relaxation(t1_s=80e-6, t2_s=60e-6, towards=towards)
+    relaxation = Relaxation(t1_s=80e-6, t2_s=60e-6, relaxes_to=relaxes_to)
     noise = NoiseModel(
         name="", source="", one_qubit=GateNoise(duration_s=20e-6), relaxation=relaxation
     )
@@ -119,7 +119,7 @@ def test_decays_through_gates_follow_t1_and_t2(towards: Any, n_gates: int) -> No
         plus = qubit_lab._disturbed(1, Gate("id", (0,)), plus, noise)
     time = n_gates * 20e-6
     kept = exp(-time / 80e-6)
-    expected = kept if towards == "zero" else (1 + kept) / 2
+    expected = kept if relaxes_to == "zero" else (1 + kept) / 2
     assert one[1, 1].real == pytest.approx(expected, abs=1e-12)
     assert plus[0, 1] == pytest.approx(exp(-time / 60e-6) / 2, abs=1e-12)
 
@@ -133,7 +133,7 @@ def test_decay_is_that_of_the_formula_to_the_last_digits(
     by_t1 = exp(-duration_s / t1_s)
     by_t2 = exp(-duration_s / (t2_s or 2 * t1_s))
     cold = Relaxation(t1_s=t1_s, t2_s=t2_s).during(duration_s)
-    hot = Relaxation(t1_s=t1_s, t2_s=t2_s, towards="mixed").during(duration_s)
+    hot = Relaxation(t1_s=t1_s, t2_s=t2_s, relaxes_to="mixed").during(duration_s)
     assert 1 - cold.amplitude_damping == pytest.approx(by_t1, rel=1e-14)
     assert 1 - 2 * hot.bit_flip == pytest.approx(by_t1, rel=1e-14)
     coherence = ((1 - cold.amplitude_damping) * (1 - cold.phase_damping)) ** 0.5

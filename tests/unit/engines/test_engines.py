@@ -169,7 +169,7 @@ def test_estimate_knows_noise() -> None:
 
 
 def test_noise_travels_with_the_options() -> None:
-    """An X that is always followed by a wrong read-out."""
+    """An X that is always followed by a wrong readout."""
     noise = NoiseModel(name="", source="", readout=ReadoutError(zero_for_one=1.0))
     chosen = RunOptions(shots=5, seed=1, outputs=("counts",), noise=noise)
     flip = qubit_lab.measured(1, [Gate("x", (0,))])

@@ -124,7 +124,7 @@ async def test_a_new_calibration_changes_no_job_that_waits(
         assert isinstance(result, Encoded)
         counts = decode(result).counts()
         odd.append(counts.get(1, 0) + counts.get(2, 0))
-    assert odd[0] < 40  # 1.2 % of 1000 are expected: read-out 2 · 0.39 %, gates 0.4 %
+    assert odd[0] < 40  # 1.2 % of 1000 are expected: readout 2 · 0.39 %, gates 0.4 %
     assert odd[1] > 120  # 8/15 of a depolarizing of 0.3 · 5/4 alone are 20 %
 
 
@@ -240,7 +240,7 @@ async def test_a_clifford_circuit_may_use_all_qubits(
     outcome = decode(result)
     counts = outcome.counts()
     assert outcome.engine == "stim"
-    # Thirty-five gates of 0.49 % and as many read-outs of 0.44 %: e^-0.33 or so of the shots stay.
+    # Thirty-five gates of 0.49 % and as many readouts of 0.44 %: e^-0.33 or so of the shots stay.
     assert 0.6 < (counts[0] + counts[(1 << 36) - 1]) / 2000 < 0.85
 
 

@@ -426,7 +426,7 @@ def _all_noise(noise: NoiseModel, n_qubits: int) -> Iterator[GateNoise]:
     named = [noise.gates]
     for site in noise.sites:
         if len(site.qubits) == n_qubits:
-            yield site.usual
+            yield site.default
             named.append(site.gates)
     for exceptions in named:
         for name, exception in exceptions.items():

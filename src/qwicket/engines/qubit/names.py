@@ -65,9 +65,9 @@ def fits_stabilizers(summary: Summary, noise: NoiseModel | None) -> bool:
 
 def _is_damped(noise: NoiseModel) -> bool:
     """Say whether amplitudes may decay after some gate, which no Paulis amount to."""
-    gates = [noise.one_qubit, noise.two_qubit, noise.several, *noise.gates.values()]
+    gates = [noise.one_qubit, noise.two_qubit, noise.multi_qubit, *noise.gates.values()]
     for site in noise.sites:
-        gates += [site.usual, site.several, *site.gates.values()]
+        gates += [site.default, site.multi_qubit, *site.gates.values()]
     found = [each for each in gates if each is not None]
     longest = max(each.duration_s for each in found)
     relaxations = (noise.relaxation, *noise.relaxation_of.values())

@@ -115,7 +115,7 @@ class Noise:
         return self._known[key]
 
     def readout(self, qubit: int) -> ReadoutError:
-        """Return the read-out error of a qubit, by its number in the circuit."""
+        """Return the readout error of a qubit, by its number in the circuit."""
         return self._model.readout_of.get(qubit, self._model.readout)
 
     def _following(self, name: str, operands: tuple[int, ...]) -> GateErrors:
@@ -127,7 +127,7 @@ class Noise:
         coherence: defaultdict[int, float] = defaultdict(float)
         for group in groups:
             on = [operands[place] for place in group]
-            found = self._found(name, on, is_one_of_several=len(groups) > 1)
+            found = self._found(name, on, is_on_more_than_two=len(groups) > 1)
             if found.depolarizing:
                 pauli_errors.append(PauliError(group, found.depolarizing, _ANY, 4 ** len(group)))
             for place in group:
@@ -147,7 +147,7 @@ class Noise:
             tuple(pauli_errors), tuple((p, amplitude[p]) for p in places if amplitude[p])
         )
 
-    def _found(self, name: str, group: Sequence[int], is_one_of_several: bool) -> GateNoise:
+    def _found(self, name: str, group: Sequence[int], is_on_more_than_two: bool) -> GateNoise:
         """Return the most specific noise that the model has for a gate."""
         model = self._model
         site = None
@@ -157,12 +157,12 @@ class Noise:
             return site.gates[name]
         if name in model.gates:
             return model.gates[name]
-        if is_one_of_several and site is not None and site.several is not None:
-            return site.several
-        if is_one_of_several and model.several is not None:
-            return model.several
+        if is_on_more_than_two and site is not None and site.multi_qubit is not None:
+            return site.multi_qubit
+        if is_on_more_than_two and model.multi_qubit is not None:
+            return model.multi_qubit
         if site is not None:
-            return site.usual
+            return site.default
         return model.one_qubit if len(group) == 1 else model.two_qubit
 
     def _decay(self, qubit: int, duration_s: float) -> Decay:

@@ -1,4 +1,4 @@
-"""Read-out errors of the last measurements: bits flip after sampling, each shot on its own."""
+"""Readout errors of the last measurements: bits flip after sampling, each shot on its own."""
 
 from __future__ import annotations
 

@@ -75,7 +75,7 @@ class Drawn(NamedTuple):
 
 
 def readout(written: Mapping[int, int], n_bits: int) -> Readout:
-    """Build the read-out of a map from classical bits to the qubits they show."""
+    """Build the readout of a map from classical bits to the qubits they show."""
     bits_of, qubits_of = tuple(written), tuple(written.values())
     if bits_of == qubits_of == tuple(range(n_bits)):
         return Readout(qubits_of, tuple(written.items()), n_bits, True)

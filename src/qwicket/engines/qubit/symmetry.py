@@ -5,12 +5,12 @@ arXiv:2301.07233, which IonQ calls debiasing. Two symmetries are used:
 
 - the roles of |0⟩ and |1⟩ are exchanged on some qubits right before they are read, and the record
   is flipped back. The last pulse on an ion takes the exchange in, so that it costs no gate, and all
-  it does is that the two read-out errors of the qubit change places;
+  it does is that the two readout errors of the qubit change places;
 - the circuit is laid on other qubits, where all pairs are connected.
 
 Both change nothing but the noise: a variant is the same circuit under another noise model, and an
 ideal device gives what it always gave. Variants come in pairs that exchange complementary qubits,
-so that each qubit is exchanged in exactly half of them and their mean has no read-out bias.
+so that each qubit is exchanged in exactly half of them and their mean has no readout bias.
 
 Averaging adds the counts of all variants. Sharpening is a plurality vote: each variant votes for
 its most frequent outcome, with a share each for several.
@@ -87,7 +87,7 @@ def variants(
 
 
 def _exchanged(model: NoiseModel, exchanged: Sequence[bool]) -> NoiseModel:
-    """Return a model in which the read-out errors of some qubits have changed places."""
+    """Return a model in which the readout errors of some qubits have changed places."""
     readout_of = dict(model.readout_of)
     for qubit, is_exchanged in enumerate(exchanged):
         if is_exchanged:

@@ -150,7 +150,7 @@ def test_a_bell_pair_on_the_simulator(provider):
 def test_a_bell_pair_on_a_twin_has_its_noise(provider, name):
     counts = run(provider.get_backend(name), bell(), shots=8192).result().get_counts()
     wrong = (counts.get("01", 0) + counts.get("10", 0)) / 8192
-    assert 0.01 < wrong < 0.12  # read-out of two qubits, some per cent each, and a cx
+    assert 0.01 < wrong < 0.12  # readout of two qubits, some per cent each, and a cx
 
 
 def test_memory_is_in_the_order_of_shots_and_agrees_with_counts(provider):

@@ -104,7 +104,7 @@ def test_a_bell_pair_on_a_twin_has_its_noise():
     assert job.status() is JobStatus.DONE
     counts = job.get_counts()
     assert sum(counts.values()) == 10_000
-    # Read-out flips one of two bits with 2 · 0.0039, gates add about half as much.
+    # Readout flips one of two bits with 2 · 0.0039, gates add about half as much.
     assert 0.006 < (counts["01"] + counts["10"]) / 10_000 < 0.025
     assert abs(counts["00"] / 10_000 - 0.495) < 0.03
 

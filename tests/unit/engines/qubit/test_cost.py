@@ -223,7 +223,7 @@ def test_gates_that_count_as_several_do_not_represent_all() -> None:
         source="",
         two_qubit=usual,
         gates={"swap": GateNoise(depolarizing=0.03)},
-        several=GateNoise(depolarizing=0.02),
+        multi_qubit=GateNoise(depolarizing=0.02),
     )
     summary = Summary("qubit", 1, 14, 0, 50)
     assert cost(summary, 1_000, ("counts",), swaps) == cost(summary, 1_000, ("counts",), plain)
@@ -231,7 +231,7 @@ def test_gates_that_count_as_several_do_not_represent_all() -> None:
 
 @pytest.mark.parametrize(("qubits", "numbers"), [((3,), (10, 0)), ((3, 4), (0, 10))])
 def test_the_worst_qubit_or_pair_counts(qubits: tuple[int, ...], numbers: tuple[int, int]) -> None:
-    site = SiteNoise(qubits=qubits, usual=GateNoise(depolarizing=0.1))
+    site = SiteNoise(qubits=qubits, default=GateNoise(depolarizing=0.1))
     bad = NoiseModel(name="", source="", sites=(site,))
     disturbed, spared = (
         cost(Summary("qubit", 1, 10, *each), 1_000, ("counts",), bad)[1]
@@ -250,10 +250,10 @@ def test_relaxation_counts_as_the_strikes_or_looks_that_it_is() -> None:
         return cost(summary, 1_000, ("counts",), model)[1]
 
     times = {"t1_s": 100.0, "t2_s": 100.0}
-    assert seconds(lasting, **times) > 100 * seconds(lasting, towards="mixed", **times)
+    assert seconds(lasting, **times) > 100 * seconds(lasting, relaxes_to="mixed", **times)
     turned = msgspec.structs.replace(summary, is_clifford=False)
     model = NoiseModel(
-        name="", source="", one_qubit=lasting, relaxation=Relaxation(towards="mixed", **times)
+        name="", source="", one_qubit=lasting, relaxation=Relaxation(relaxes_to="mixed", **times)
     )
     same = NoiseModel(name="", source="", one_qubit=GateNoise(depolarizing=0.0075))
     assert cost(turned, 1_000, ("counts",), model)[1] == pytest.approx(

@@ -87,7 +87,7 @@ def test_each_qubit_relaxes_in_its_own_way_in_whatever_order_a_gate_names_it(gat
         two_qubit=GateNoise(duration_s=0.5),
         relaxation_of={
             0: Relaxation(t1_s=0.2, t2_s=0.3),
-            2: Relaxation(t1_s=5.0, t2_s=0.9, towards="mixed"),
+            2: Relaxation(t1_s=5.0, t2_s=0.9, relaxes_to="mixed"),
         },
     )
     turns = qubit_lab.scrambling(3)

@@ -51,7 +51,7 @@ def test_narrow_noisy_circuits_are_followed_exactly(n_qubits: int) -> None:
         (qubit_lab.measured(4, [*GATES, Gate("x", (3,), (), (0, 1, 2))]), PAULIS, 1_000),
         (qubit_lab.measured(3, [*GATES, Measure(0, 0), Gate("h", (0,))]), PAULIS, 1_000),
     ],
-    ids=["wide", "weak", "few shots", "read-out alone", "ideal", "wide gate", "on the way"],
+    ids=["wide", "weak", "few shots", "readout alone", "ideal", "wide gate", "on the way"],
 )
 def test_others_run_on_state_vectors(
     circuit: QubitCircuit, noise: NoiseModel | None, shots: int
@@ -104,7 +104,7 @@ def test_what_it_cannot_run_is_refused() -> None:
 
 
 def test_circuits_longer_than_one_chunk_end_mixed() -> None:
-    """20,000 gates on two qubits: nothing but the read-out errors is left to see."""
+    """20,000 gates on two qubits: nothing but the readout errors is left to see."""
     gates = [Gate("ry", (0,), (0.3,)), cx(0, 1)] * 10_000
     errors = (PAULIS.readout, PAULIS.readout_of[1])
     circuit = qubit_lab.measured(2, gates)

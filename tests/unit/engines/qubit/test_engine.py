@@ -156,7 +156,7 @@ def test_what_stim_cannot_do_goes_to_state_vectors(ops: tuple[Op, ...], name: st
         (NoiseModel(name="", source="", gates={"h": GateNoise(phase_damping=0.1)}), "stim"),
         (NoiseModel(name="", source="", gates={"h": GateNoise(amplitude_damping=0.1)}), "qulacs"),
     ],
-    ids=["none", "read-out", "other read-out", "gate in the branch", "other gate", "damping"],
+    ids=["none", "readout", "other readout", "gate in the branch", "other gate", "damping"],
 )
 def test_noise_that_a_condition_decides_on_goes_to_state_vectors(
     noise: NoiseModel, name: str

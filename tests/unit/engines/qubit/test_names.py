@@ -67,13 +67,13 @@ LASTING = GateNoise(duration_s=1.0)
     [
         ({"one_qubit": LASTING}, False),
         ({"one_qubit": LASTING, "relaxation": Relaxation(t1_s=9.0)}, True),
-        ({"one_qubit": LASTING, "relaxation": Relaxation(t1_s=9.0, towards="mixed")}, False),
+        ({"one_qubit": LASTING, "relaxation": Relaxation(t1_s=9.0, relaxes_to="mixed")}, False),
         ({"one_qubit": LASTING, "relaxation_of": {4: Relaxation(t1_s=9.0)}}, True),
         ({"relaxation": Relaxation(t1_s=9.0)}, False),
-        ({"several": DAMPING}, True),
-        ({"sites": (SiteNoise(qubits=(1,), usual=DAMPING),)}, True),
-        ({"sites": (SiteNoise(qubits=(1, 2), usual=LASTING, gates={"cx": DAMPING}),)}, True),
-        ({"sites": (SiteNoise(qubits=(1, 2), usual=LASTING, several=DAMPING),)}, True),
+        ({"multi_qubit": DAMPING}, True),
+        ({"sites": (SiteNoise(qubits=(1,), default=DAMPING),)}, True),
+        ({"sites": (SiteNoise(qubits=(1, 2), default=LASTING, gates={"cx": DAMPING}),)}, True),
+        ({"sites": (SiteNoise(qubits=(1, 2), default=LASTING, multi_qubit=DAMPING),)}, True),
     ],
 )
 def test_damping_anywhere_is_none_of_cliffords(noise: dict[str, Any], is_damped: bool) -> None:

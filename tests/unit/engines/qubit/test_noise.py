@@ -253,8 +253,10 @@ def test_any_noise_follows_its_density_matrix(noise: NoiseModel, ops: list[Op], 
 
 def test_a_model_knows_qubits_by_their_numbers_in_the_circuit() -> None:
     """Only qubits 40 and 41 of 50 are used; the pair's X strikes with two thirds of p."""
-    pair = SiteNoise(qubits=(41, 40), usual=GateNoise(), gates={"cx": GateNoise(depolarizing=1.0)})
-    far = SiteNoise(qubits=(0, 1), usual=GateNoise(amplitude_damping=1.0))
+    pair = SiteNoise(
+        qubits=(41, 40), default=GateNoise(), gates={"cx": GateNoise(depolarizing=1.0)}
+    )
+    far = SiteNoise(qubits=(0, 1), default=GateNoise(amplitude_damping=1.0))
     circuit = qubit_lab.measured(50, [x(40), cx(40, 41)])
     found = qubit_lab.run(circuit, SHOTS, noise=model(sites=(pair, far))).counts()
     both_ones = 3 << 40
@@ -265,7 +267,8 @@ def test_a_model_knows_qubits_by_their_numbers_in_the_circuit() -> None:
 def test_idle_time_of_a_gate_flips_bits_as_t1_says() -> None:
     """A hundred gates of T1/100: (1 + e^-1)/2 of the ones are left, on stabilizers too."""
     noise = model(
-        gates={"id": GateNoise(duration_s=0.01)}, relaxation=Relaxation(t1_s=1.0, towards="mixed")
+        gates={"id": GateNoise(duration_s=0.01)},
+        relaxation=Relaxation(t1_s=1.0, relaxes_to="mixed"),
     )
     circuit = qubit_lab.measured(1, [x(0), *[Gate("id", (0,))] * 100])
     outcome = qubit_lab.run(circuit, SHOTS, noise=noise)

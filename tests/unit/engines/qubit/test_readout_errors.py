@@ -1,4 +1,4 @@
-"""Read-out errors on packed keys."""
+"""Readout errors on packed keys."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Symmetrised runs: exact where nothing is noisy, without read-out bias where something is."""
+"""Symmetrised runs: exact where nothing is noisy, without readout bias where something is."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_equal_seeds_give_equal_counts() -> None:
 
 
 def test_exchanging_the_errors_is_what_an_exact_flip_before_reading_does() -> None:
-    """A variant against its original circuit: `x` before the read-out, undone after."""
+    """A variant against its original circuit: `x` before the readout, undone after."""
     exact_x = NoiseModel(
         name="",
         source="",
@@ -129,7 +129,7 @@ def test_a_qubit_of_its_own_figures_serves_every_qubit_of_the_circuit() -> None:
 
 
 def test_sites_move_with_the_layout() -> None:
-    site = SiteNoise(qubits=(0, 1), usual=GateNoise(depolarizing=0.1))
+    site = SiteNoise(qubits=(0, 1), default=GateNoise(depolarizing=0.1))
     model = NoiseModel(name="", source="", sites=(site,))
     (moved,) = symmetry._moved(model, [2, 0, 1]).sites  # circuit 1 on device 0, 2 on 1
     assert moved.qubits == (1, 2)
