@@ -13,7 +13,7 @@ from typing import Final, NamedTuple
 
 from qwicket.circuits.atoms import FERMION_WIRES, AtomGate
 from qwicket.model.limits import INT64_MAX
-from qwicket.programs.json_text import Fault, quoted
+from qwicket.programs.json_text import FieldError, quoted
 
 MAX_ATOMS: Final = 500
 
@@ -29,7 +29,7 @@ class _Rule(NamedTuple):
 
     Attributes:
         wires: Returns those it acts on from those it names and the experiment's number of wires.
-            Raises `Fault` if it cannot act on these.
+            Raises `FieldError` if it cannot act on these.
         params: Name and upper bound of each parameter; the lower is 0.
         is_repeated: Its one parameter comes once for each bond or site that its wires name.
     """
@@ -79,18 +79,18 @@ class Gates:
         """Return an instruction with the wires that it acts on.
 
         Raises:
-            Fault: The instruction is invalid; the text names it and the wrong value.
+            FieldError: The instruction is invalid; the text names it and the wrong value.
         """
         action = self._known.get((name, wires))
         if action is None:
             action = self._known[name, wires] = _action(name, wires, self._machine, self._n_wires)
         if len(params) != len(action.mosts):
             count = f"{len(params)} parameters are given, it takes {len(action.mosts)}"
-            raise Fault(f"{name}: {count}", "params")
+            raise FieldError(f"{name}: {count}", "params")
         for place, maximum in enumerate(action.mosts):
             if not 0 <= params[place] <= maximum:
                 asked = f"{action.params[place]} must be 0 to {maximum:.10g}, not {params[place]:g}"
-                raise Fault(f"{name}: {asked}", "params")
+                raise FieldError(f"{name}: {asked}", "params")
         if name == "load" and params:
             _check_atoms(params[0])
         return AtomGate(action.name, action.wires, params)
@@ -109,13 +109,13 @@ def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int)
     rule = machine.rules.get(name)
     if rule is None:
         known = ", ".join(machine.rules)
-        raise Fault(f"{quoted(name)} is not known to {machine.name}; known: {known}", "name")
+        raise FieldError(f"{quoted(name)} is not known to {machine.name}; known: {known}", "name")
     try:
         named = tuple([whole_number(wire, "wires") for wire in wires])
         _check_wires(named, machine.n_wires)
         meant = rule.wires(named, n_wires)
-    except Fault as fault:
-        raise Fault(f"{name}: {fault}", fault.field) from None
+    except FieldError as fault:
+        raise FieldError(f"{name}: {fault}", fault.field) from None
     bounds = rule.params
     if rule.is_repeated:
         n_sites = len(named) // 2
@@ -128,10 +128,10 @@ def whole_number(number: float, field: str) -> int:
     """Return a number that stands for an integer, though some clients write all as floats.
 
     Raises:
-        Fault: The number has a fraction or is too large.
+        FieldError: The number has a fraction or is too large.
     """
     if number != int(number) or abs(number) > INT64_MAX:
-        raise Fault(f"{field}: {number:g} is not a whole number", field)
+        raise FieldError(f"{field}: {number:g} is not a whole number", field)
     return int(number)
 
 
@@ -139,17 +139,17 @@ def _check_wires(wires: _Wires, n_wires: int) -> None:
     seen: set[int] = set()
     for wire in wires:
         if not 0 <= wire < n_wires:
-            raise Fault(f"wire {wire} is outside 0..{n_wires - 1}", "wires")
+            raise FieldError(f"wire {wire} is outside 0..{n_wires - 1}", "wires")
         if wire in seen:
-            raise Fault(f"wire {wire} is named twice", "wires")
+            raise FieldError(f"wire {wire} is named twice", "wires")
         seen.add(wire)
 
 
 def _check_atoms(number: float) -> None:
     if number != int(number):
-        raise Fault(f"load: params: {number:g} is not a whole number", "params")
+        raise FieldError(f"load: params: {number:g} is not a whole number", "params")
     if number < 1:
-        raise Fault(f"load: N must be 1 to {MAX_ATOMS}, not 0", "params")
+        raise FieldError(f"load: N must be 1 to {MAX_ATOMS}, not 0", "params")
 
 
 # --- wires ----------------------------------------------------------------------------------------
@@ -158,13 +158,13 @@ def _check_atoms(number: float) -> None:
 def _inside(wires: _Wires, n_wires: int) -> _Wires:
     for wire in wires:
         if wire >= n_wires:
-            raise Fault(f"wire {wire} is outside 0..{n_wires - 1} (num_wires)", "wires")
+            raise FieldError(f"wire {wire} is outside 0..{n_wires - 1} (num_wires)", "wires")
     return wires
 
 
 def _single_wire(wires: _Wires, n_wires: int) -> _Wires:
     if len(wires) != 1:
-        raise Fault(f"acts on one wire, not on {list(wires)}", "wires")
+        raise FieldError(f"acts on one wire, not on {list(wires)}", "wires")
     return _inside(wires, n_wires)
 
 
@@ -176,7 +176,7 @@ def _single_qudit_wire(wires: _Wires, n_wires: int) -> _Wires:
 def _all(wires: _Wires, n_wires: int) -> _Wires:
     if wires != tuple(range(n_wires)):
         text = f"acts on all {n_wires} wires of the experiment in order, not on {list(wires)}"
-        raise Fault(text, "wires")
+        raise FieldError(text, "wires")
     return wires
 
 
@@ -192,7 +192,7 @@ def _rydberg_all(wires: _Wires, n_wires: int) -> _Wires:
 
 def _several(wires: _Wires) -> _Wires:
     if len(wires) < 2:
-        raise Fault(f"acts on two wires or more, not on {list(wires)}", "wires")
+        raise FieldError(f"acts on two wires or more, not on {list(wires)}", "wires")
     return wires
 
 
@@ -213,13 +213,13 @@ def _sites(wires: _Wires, _n_wires: int) -> _Wires:
     first = wires[0] if wires else 0
     if not wires or first % 2 or len(wires) % 2 or wires != tuple(range(first, first + len(wires))):
         text = f"acts on neighbouring sites, up before down on each, not on {list(wires)}"
-        raise Fault(text, "wires")
+        raise FieldError(text, "wires")
     return wires
 
 
 def _bonds(wires: _Wires, n_wires: int) -> _Wires:
     if len(wires) < 4:
-        raise Fault(f"acts on four wires or more, not on {list(wires)}", "wires")
+        raise FieldError(f"acts on four wires or more, not on {list(wires)}", "wires")
     return _sites(wires, n_wires)
 
 

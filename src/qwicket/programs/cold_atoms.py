@@ -22,7 +22,7 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
 from qwicket.programs.cold_atom_gates import MACHINES, Gates, Machine, whole_number
-from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
+from qwicket.programs.json_text import FieldError, Int64, check_limit, quoted
 
 VERSION: Final = 1
 
@@ -107,13 +107,13 @@ def _circuit(key: str, experiment: Experiment, machine: Machine, limits: Limits)
         try:
             checked = Gates(machine, n_wires).checked
             gates.extend(starmap(checked, experiment.instructions))
-        except Fault:
+        except FieldError:
             # `extend` has appended the gates before the fault, so their number is its index.
             place = f".instructions[{len(gates)}]"
             raise
         circuit = _flat(gates, machine, n_wires, shots, seed)
         atom_costs.check(circuit, limits)
-    except Fault as fault:
+    except FieldError as fault:
         at = f"{key}{place}"
         raise InvalidProgram(f"{at}: {fault}", field=f"{at}.{fault.field}") from None
     except LimitExceeded as refusal:
@@ -131,11 +131,11 @@ def _settings(
         raise LimitExceeded(text, field="shots")
     n_wires = whole_number(experiment.num_wires, "num_wires")
     if not 1 <= n_wires <= machine.n_wires:
-        raise Fault(f"num_wires must be 1 to {machine.n_wires}, not {n_wires}", "num_wires")
+        raise FieldError(f"num_wires must be 1 to {machine.n_wires}, not {n_wires}", "num_wires")
     orders = ("interleaved",) if machine.is_fermionic else _ORDERS
     if experiment.wire_order not in orders:
         text = f"wire_order must be {' or '.join(orders)}, not {quoted(experiment.wire_order)}"
-        raise Fault(text, "wire_order")
+        raise FieldError(text, "wire_order")
     seed = experiment.seed
     return shots, n_wires, None if seed is None else whole_number(seed, "seed")
 

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 
 from qwicket.circuits.qubit import Gate
-from qwicket.programs.json_text import Fault, Int64, quoted
+from qwicket.programs.json_text import FieldError, Int64, quoted
 
 
 class IonQLimits(msgspec.Struct, frozen=True, kw_only=True):
@@ -83,9 +83,9 @@ def _add_pauliexp(flat: list[Gate], gate: Gate) -> int:
     for term in gate.terms:
         if len(term) != len(gate.targets):
             text = f"term {quoted(term)} has {len(term)} letters for {len(gate.targets)} targets"
-            raise Fault(text, "terms")
+            raise FieldError(text, "terms")
         if not set(term) <= set("IXYZ"):
-            raise Fault(f"term {quoted(term)} has letters other than I, X, Y and Z", "terms")
+            raise FieldError(f"term {quoted(term)} has letters other than I, X, Y and Z", "terms")
     flat.append(gate)
     return max(1, len(gate.terms))
 
@@ -100,10 +100,10 @@ def _operands(gate: WireGate, rule: Rule, width: int) -> tuple[tuple[int, ...], 
     for qubit in operands:
         if not 0 <= qubit < width:
             name = "controls" if qubit in controls else "targets"
-            raise Fault(f"qubit {qubit} is outside 0..{width - 1}", name)
+            raise FieldError(f"qubit {qubit} is outside 0..{width - 1}", name)
     if len(operands) > 1 and len(set(operands)) < len(operands):
         twice = min(qubit for qubit, n in Counter(operands).items() if n > 1)
-        raise Fault(f"qubit {twice} is given twice", "targets")
+        raise FieldError(f"qubit {twice} is given twice", "targets")
     return targets, controls
 
 
@@ -113,29 +113,29 @@ def _operand_list(
     if single is None:
         return several or ()
     if several:
-        raise Fault(f"{name} and {name}s are both given", f"{name}s")
+        raise FieldError(f"{name} and {name}s are both given", f"{name}s")
     return (single,)
 
 
 def _check_shape(n_targets: int, n_controls: int, rule: Rule) -> None:
     """Refuse a wrong number of targets or controls."""
     if n_controls and not rule.takes_controls:
-        raise Fault("takes no controls", "controls")
+        raise FieldError("takes no controls", "controls")
     if n_controls < rule.n_controls:
-        raise Fault("control is missing", "controls")
+        raise FieldError("control is missing", "controls")
     if n_targets == 0 and rule is not _NOP:
-        raise Fault("target is missing", "targets")
+        raise FieldError("target is missing", "targets")
     if rule.n_targets == 2 and n_targets != 2:
-        raise Fault(f"takes 2 targets, not {n_targets}", "targets")
+        raise FieldError(f"takes 2 targets, not {n_targets}", "targets")
     if rule.n_targets == 1 and n_targets > 1 and n_controls:
-        raise Fault(f"takes 1 target when it has controls, not {n_targets}", "targets")
+        raise FieldError(f"takes 1 target when it has controls, not {n_targets}", "targets")
 
 
-def _unknown(name: str, rules: Mapping[str, Rule]) -> Fault:
+def _unknown(name: str, rules: Mapping[str, Rule]) -> FieldError:
     this, other = ("native", "qis") if rules is _NATIVE else ("qis", "native")
     if name in GATESETS[other]:
-        return Fault(f"is a gate of the {other} gateset, not of {this}", "gate")
-    return Fault(f"is not a gate of the {this} gateset", "gate")
+        return FieldError(f"is a gate of the {other} gateset, not of {this}", "gate")
+    return FieldError(f"is not a gate of the {this} gateset", "gate")
 
 
 # --- parameters -----------------------------------------------------------------------------------
@@ -147,21 +147,21 @@ def _none(_: WireGate) -> tuple[float, ...]:
 
 def _rotation(gate: WireGate) -> tuple[float, ...]:
     if gate.rotation is None:
-        raise Fault("rotation is missing", "rotation")
+        raise FieldError("rotation is missing", "rotation")
     return (gate.rotation,)
 
 
 def _phase(gate: WireGate) -> tuple[float, ...]:
     if gate.phase is None:
-        raise Fault("phase is missing", "phase")
+        raise FieldError("phase is missing", "phase")
     return (_radians(gate.phase),)
 
 
 def _phases_and_angle(gate: WireGate) -> tuple[float, ...]:
     if gate.phases is None:
-        raise Fault("phases is missing", "phases")
+        raise FieldError("phases is missing", "phases")
     if len(gate.phases) != 2:
-        raise Fault(f"phases must be 2 numbers, not {len(gate.phases)}", "phases")
+        raise FieldError(f"phases must be 2 numbers, not {len(gate.phases)}", "phases")
     angle = 0.25 if gate.angle is None else gate.angle
     return (_radians(gate.phases[0]), _radians(gate.phases[1]), _radians(angle))
 
@@ -169,23 +169,23 @@ def _phases_and_angle(gate: WireGate) -> tuple[float, ...]:
 def _angle(gate: WireGate) -> tuple[float, ...]:
     turns = gate.phase if gate.angle is None else gate.angle  # cirq-ionq writes `phase`
     if turns is None:
-        raise Fault("angle is missing", "angle")
+        raise FieldError("angle is missing", "angle")
     return (_radians(turns),)
 
 
 def _times(gate: WireGate) -> tuple[float, ...]:
     if gate.terms is None:
-        raise Fault("terms is missing", "terms")
+        raise FieldError("terms is missing", "terms")
     if gate.coefficients is None:
-        raise Fault("coefficients is missing", "coefficients")
+        raise FieldError("coefficients is missing", "coefficients")
     if gate.time is None:
-        raise Fault("time is missing", "time")
+        raise FieldError("time is missing", "time")
     if len(gate.terms) != len(gate.coefficients):
         text = f"{len(gate.terms)} terms but {len(gate.coefficients)} coefficients"
-        raise Fault(text, "coefficients")
+        raise FieldError(text, "coefficients")
     params = tuple([gate.time * coefficient for coefficient in gate.coefficients])
     if not all(map(isfinite, params)):
-        raise Fault("time times a coefficient is out of range", "coefficients")
+        raise FieldError("time times a coefficient is out of range", "coefficients")
     return params
 
 

@@ -17,7 +17,7 @@ from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
 from qwicket.programs.ionq_gates import GATESETS, IonQLimits, Rule, WireGate, add_gate
-from qwicket.programs.json_text import Fault, Int64, check_limit, quoted
+from qwicket.programs.json_text import FieldError, Int64, check_limit, quoted
 
 VERSION: Final = 2
 
@@ -138,7 +138,7 @@ def _add_gates(
     for index, gate in enumerate(member.circuit or ()):
         try:
             n_ops += add_gate(flat, gate, rules, width)
-        except Fault as fault:
+        except FieldError as fault:
             place = _place(None, index, gate.gate)
             raise _refusal(part, f"{place}{fault}", f"circuit[{index}].{fault.field}") from None
         if n_ops > budget:

@@ -14,7 +14,7 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.cold_atom_gates import whole_number
 from qwicket.programs.cold_atoms import Experiment, experiments
-from qwicket.programs.json_text import Fault, check_limit
+from qwicket.programs.json_text import FieldError, check_limit
 
 VERSION: Final = 1
 
@@ -33,7 +33,7 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
     for key, experiment in experiments(source, limits):
         try:
             circuit = _circuit(experiment, limits)
-        except Fault as fault:
+        except FieldError as fault:
             raise InvalidProgram(f"{key}: {fault}", field=f"{key}.{fault.field}") from None
         n_samples += circuit.shots * len(circuit.measured)
         check_limit("samples", n_samples, limits.atoms.samples, " or more")
@@ -63,7 +63,9 @@ def _circuit(experiment: Experiment, limits: Limits) -> AtomCircuit:
         raise LimitExceeded(text, field="shots")
     n_wires = whole_number(experiment.num_wires, "num_wires")
     if not 1 <= n_wires <= limits.programs.clbits:
-        raise Fault(f"num_wires must be 1 to {limits.programs.clbits} (limit clbits)", "num_wires")
+        raise FieldError(
+            f"num_wires must be 1 to {limits.programs.clbits} (limit clbits)", "num_wires"
+        )
     gates = [_gate(*each, n_wires) for each in experiment.instructions]
     seed = None if experiment.seed is None else whole_number(experiment.seed, "seed")
     measured = tuple([wire for gate in gates if gate.name == "measure" for wire in gate.wires])
@@ -73,11 +75,13 @@ def _circuit(experiment: Experiment, limits: Limits) -> AtomCircuit:
 
 def _gate(name: str, wires: tuple[float, ...], params: tuple[float, ...], n_wires: int) -> AtomGate:
     if len(name) > _NAME_CHARS:
-        raise Fault(
+        raise FieldError(
             f"an instruction's name may have at most {_NAME_CHARS} characters", "instructions"
         )
     named = tuple([whole_number(wire, "wires") for wire in wires])
     for wire in named:
         if not 0 <= wire < n_wires:
-            raise Fault(f"{name}: wire {wire} is outside 0..{n_wires - 1} (num_wires)", "wires")
+            raise FieldError(
+                f"{name}: wire {wire} is outside 0..{n_wires - 1} (num_wires)", "wires"
+            )
     return AtomGate(name, named, params)

@@ -262,7 +262,7 @@ PAULIEXP = {"gate": "pauliexp", "targets": [0, 1], "terms": ["XX"], "coefficient
         ),
         (
             {"gate": "rx", "target": 0, "rotation": True},
-            "gate 1 (rx): rotation must be a number, not a truth value",
+            "gate 1 (rx): rotation must be a number, not true or false",
             "rotation",
         ),
         (
@@ -280,7 +280,7 @@ PAULIEXP = {"gate": "pauliexp", "targets": [0, 1], "terms": ["XX"], "coefficient
         ),
         (
             {"gate": "h", "target": True},
-            "gate 1 (h): target must be an integer, not a truth value",
+            "gate 1 (h): target must be an integer, not true or false",
             "target",
         ),
         (

@@ -110,7 +110,7 @@ def asked(query: Mapping[str, str], shots_limit: int) -> dict[str, Any]:
     """Return the parameters of an estimate.
 
     Raises:
-        InvalidRequest: A number or truth value is malformed, or the backend is missing.
+        InvalidRequest: A number or boolean is malformed, or the backend is missing.
     """
     if not query.get("backend"):
         raise InvalidRequest("backend is missing.", field="backend")

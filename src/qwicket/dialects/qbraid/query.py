@@ -118,7 +118,7 @@ def _equals(asked: Any) -> Test:
 def _is_one_of(name: str, asked: Any, *, is_in: bool) -> Test:
     """Look a value up in a set: a list may be long, and there are many documents."""
     if not isinstance(asked, list) or any(isinstance(each, list | dict) for each in asked):
-        detail = f"{name}: $in and $nin take a list of texts, numbers and truth values."
+        detail = f"{name}: $in and $nin take a list of texts, numbers, true and false."
         raise InvalidRequest(detail, field=name)
     known = {(isinstance(each, bool), each) for each in asked}
 

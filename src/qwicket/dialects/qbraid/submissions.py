@@ -251,7 +251,7 @@ def read_tags(text: str) -> tuple[str, ...]:
     try:
         return flat_tags(msgspec.Raw(text.encode()))
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
-        detail = "tags must be a JSON object of texts, whole numbers and truth values."
+        detail = "tags must be a JSON object of texts, whole numbers, true and false."
         raise InvalidRequest(detail, field="tags") from None
 
 

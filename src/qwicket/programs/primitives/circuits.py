@@ -15,7 +15,7 @@ from typing import Any, Final, NamedTuple
 from qwicket.circuits.qubit import Gate, Measure, Op, Register, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
-from qwicket.programs.json_text import Fault, check_limit, quoted
+from qwicket.programs.json_text import FieldError, check_limit, quoted
 from qwicket.programs.openqasm import conditions
 from qwicket.programs.openqasm.conditions import Condition, Flow, Label
 from qwicket.programs.qobj.gates import add_gate
@@ -90,7 +90,7 @@ class Template(NamedTuple):
         """Return the operations with values in place of the parameters.
 
         Raises:
-            Fault: An angle is not a finite real number, or is too large.
+            FieldError: An angle is not a finite real number, or is too large.
         """
         ops: list[Op] = []
         _Binder(ops, dict(zip(self.parameters, values, strict=True))).add(self.items)
@@ -132,7 +132,7 @@ class _Binder:
             own = {each: self._values[each] for each in angle.parameters}
             return float(angle.bind(own).numeric())
         except Exception:
-            raise Fault("an angle is not a real number", "values") from None
+            raise FieldError("an angle is not a real number", "values") from None
 
     def _choose(self, choice: Conditional) -> None:
         if isinstance(choice.condition, bool):
@@ -314,7 +314,7 @@ class _Reader:
             operation = instruction.operation
             try:
                 yield from self._item(operation, qubits, clbits, scope, depth)
-            except Fault as fault:
+            except FieldError as fault:
                 where = f"instruction {place} ({quoted(operation.name)})"
                 raise InvalidProgram(f"{where}: {fault}") from None
 
@@ -350,7 +350,7 @@ class _Reader:
             case known.BoxOp():
                 yield from self._block(operation.body, qubits, clbits, depth)
             case known.ControlFlowOp():
-                raise Fault("this kind of control flow cannot be run", "name")
+                raise FieldError("this kind of control flow cannot be run", "name")
             case library.UnitaryGate():
                 yield _unitary(operation, qubits, self._limits)
             case _:
@@ -368,14 +368,14 @@ class _Reader:
         except Exception:  # it may compute whatever Qiskit's library can
             definition = None
         if definition is None:
-            raise Fault("is not a known instruction, and has no definition", "name")
+            raise FieldError("is not a known instruction, and has no definition", "name")
         yield from self._block(definition, qubits, clbits, depth)
 
     def _block(
         self, block: Any, qubits: tuple[int, ...], clbits: tuple[int, ...], depth: int
     ) -> Iterator[Item]:
         if len(block.qubits) != len(qubits) or len(block.clbits) != len(clbits):
-            raise Fault("its definition is on other qubits or bits", "qubits")
+            raise FieldError("its definition is on other qubits or bits", "qubits")
         inner = _Scope(qubits, dict(zip(block.clbits, clbits, strict=True)))
         yield from self.items(block, inner, depth + 1)
 
@@ -426,7 +426,7 @@ def _parameter(value: Any) -> Any:
         try:
             return float(value)
         except (TypeError, ValueError):
-            raise Fault("has a parameter that is not a real number", "params") from None
+            raise FieldError("has a parameter that is not a real number", "params") from None
     return value
 
 
@@ -447,9 +447,9 @@ def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
     matrix = np.asarray(operation.params[0], dtype=np.complex128)
     size = 1 << len(qubits)
     if matrix.shape != (size, size) or not np.isfinite(matrix).all():
-        raise Fault("must be a matrix of its qubits", "params")
+        raise FieldError("must be a matrix of its qubits", "params")
     if not np.allclose(matrix @ matrix.conj().T, np.eye(size), atol=_TOLERANCE):
-        raise Fault("is not unitary", "params")
+        raise FieldError("is not unitary", "params")
     flat = tuple(np.stack([matrix.real, matrix.imag], axis=-1).reshape(-1).tolist())
     return Gate("unitary", qubits[::-1], flat)
 
@@ -458,7 +458,7 @@ def _is_case(target: Any, labels: Sequence[Any], clbits: Mapping[Any, int]) -> C
     """Return the condition under which a case of a switch runs.
 
     Raises:
-        Fault: The target computes with bits.
+        FieldError: The target computes with bits.
     """
     from qiskit.circuit import CASE_DEFAULT
     from qiskit.circuit.classical import expr
@@ -467,7 +467,7 @@ def _is_case(target: Any, labels: Sequence[Any], clbits: Mapping[Any, int]) -> C
         return True
     if isinstance(target, expr.Expr):
         if not isinstance(target, expr.Var):
-            raise Fault("its target computes with bits: that cannot be run", "target")
+            raise FieldError("its target computes with bits: that cannot be run", "target")
         target = target.var
     bits = _bits(target, clbits)
     return conditions.any_of([conditions.compare(bits, "==", int(label)) for label in labels])
@@ -477,12 +477,12 @@ def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Conditi
     """Return a condition on bits.
 
     Raises:
-        Fault: The condition computes with bits, instead of comparing them.
+        FieldError: The condition computes with bits, instead of comparing them.
     """
     from qiskit.circuit.classical import expr
 
     if depth > _DEPTH:
-        raise Fault("its condition is nested too deeply", "condition")
+        raise FieldError("its condition is nested too deeply", "condition")
     match found:
         case (bits, value):
             return conditions.compare(_bits(bits, clbits), "==", int(value))
@@ -498,7 +498,7 @@ def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Conditi
             return conditions.negate(_condition(found.operand, clbits, depth + 1))
         case expr.Binary():
             return _binary(found, clbits, depth)
-    raise Fault("its condition computes with bits: that cannot be run", "condition")
+    raise FieldError("its condition computes with bits: that cannot be run", "condition")
 
 
 def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bool:
@@ -530,7 +530,7 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
             return conditions.compare(_bits(left.var, clbits), usual, int(right.value))
         if isinstance(left, expr.Value) and isinstance(right, expr.Var):
             return conditions.compare(_bits(right.var, clbits), turned, int(left.value))
-    raise Fault("its condition computes with bits: that cannot be run", "condition")
+    raise FieldError("its condition computes with bits: that cannot be run", "condition")
 
 
 def _uncast(found: Any) -> Any:
@@ -551,4 +551,4 @@ def _bits(of: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:
     try:
         return (clbits[of],) if of in clbits else tuple([clbits[bit] for bit in of])
     except (KeyError, TypeError):
-        raise Fault("its condition is on bits that are not there", "condition") from None
+        raise FieldError("its condition is on bits that are not there", "condition") from None

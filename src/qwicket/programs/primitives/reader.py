@@ -14,7 +14,7 @@ from qwicket.circuits.estimation import grouped
 from qwicket.circuits.qubit import Estimation, Pauli, QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.programs.json_text import Fault, check_limit
+from qwicket.programs.json_text import FieldError, check_limit
 from qwicket.programs.primitives import circuits, wire
 from qwicket.programs.primitives.circuits import Template
 from qwicket.programs.primitives.layout import broadcast
@@ -135,7 +135,7 @@ def _placed(place: str) -> Iterator[None]:
         raise LimitExceeded(f"{place}: {refusal.detail}", field=refusal.field) from None
     except InvalidProgram as refusal:
         raise InvalidProgram(f"{place}: {refusal.detail}", field=place) from None
-    except Fault as fault:
+    except FieldError as fault:
         raise InvalidProgram(f"{place}: {fault}", field=place) from None
 
 

@@ -11,7 +11,7 @@ from math import pi
 from typing import Final
 
 from qwicket.circuits.qubit import Gate, Op
-from qwicket.programs.json_text import Fault
+from qwicket.programs.json_text import FieldError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE
 from qwicket.programs.openqasm.gates import BUILT_IN_2, QELIB1, Standard, Template
 from qwicket.programs.qobj.wire import Instruction
@@ -21,12 +21,12 @@ def add_gate(ops: list[Op], instruction: Instruction) -> None:
     """Append a gate whose qubits exist and are all different.
 
     Raises:
-        Fault: There is no such gate, or it takes other qubits or parameters.
+        FieldError: There is no such gate, or it takes other qubits or parameters.
     """
     name, qubits = instruction.name, instruction.qubits
     gate = _GATES.get(name) or _many(name, len(qubits))
     if len(qubits) != gate.n_qubits:
-        raise Fault(f"takes {_count(gate.n_qubits, 'qubit')}, not {len(qubits)}", "qubits")
+        raise FieldError(f"takes {_count(gate.n_qubits, 'qubit')}, not {len(qubits)}", "qubits")
     angles = _angles(instruction, gate.n_parameters)
     if gate.flat:
         n_controls = gate.n_controls
@@ -42,19 +42,19 @@ def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
     angles = []
     for index, value in enumerate(instruction.params):
         if not isinstance(value, float):
-            raise Fault("params must be numbers", f"params[{index}]")
+            raise FieldError("params must be numbers", f"params[{index}]")
         if abs(value) > MAX_ANGLE:
-            raise Fault(f"params has an angle above {MAX_ANGLE:g}", f"params[{index}]")
+            raise FieldError(f"params has an angle above {MAX_ANGLE:g}", f"params[{index}]")
         angles.append(value)
     if len(angles) != n_parameters:
-        raise Fault(f"takes {_count(n_parameters, 'parameter')}, not {len(angles)}", "params")
+        raise FieldError(f"takes {_count(n_parameters, 'parameter')}, not {len(angles)}", "params")
     return tuple(angles)
 
 
 def _many(name: str, n_qubits: int) -> Standard:
     """Return a gate whose last qubit is its target and all others are controls."""
     if name not in _MANY_CONTROLS:
-        raise Fault("is not a known instruction", "name")
+        raise FieldError("is not a known instruction", "name")
     flat, n_parameters = _MANY_CONTROLS[name]
     n_qubits = max(2, n_qubits)
     return Standard(n_parameters, n_qubits, flat, n_qubits - 1)

@@ -10,7 +10,7 @@ from typing import Final
 
 from qwicket.circuits.qubit import Gate, Reset
 from qwicket.model.limits import Limits
-from qwicket.programs.json_text import Fault, check_limit
+from qwicket.programs.json_text import FieldError, check_limit
 from qwicket.programs.qobj.wire import Instruction
 
 _TOLERANCE: Final = 1e-8
@@ -24,20 +24,20 @@ def unitary(instruction: Instruction, limits: Limits) -> Gate:
     """Return a matrix as a gate; the first qubit is the least significant bit of its index.
 
     Raises:
-        Fault: The matrix is not unitary, or has the wrong size.
+        FieldError: The matrix is not unitary, or has the wrong size.
         LimitExceeded: The matrix acts on too many qubits.
     """
     params, qubits = instruction.params, instruction.qubits
     check_limit("matrix_qubits", len(qubits), limits.programs.matrix_qubits)
     if not qubits or len(params) != 1 or not isinstance(params[0], tuple):
-        raise Fault("takes at least one qubit and one matrix", "params")
+        raise FieldError("takes at least one qubit and one matrix", "params")
     size = 1 << len(qubits)
     rows = [row for row in params[0] if isinstance(row, tuple) and len(row) == size]
     if not len(rows) == len(params[0]) == size:
-        raise Fault(f"params[0] must be {size} rows of {size} numbers", "params[0]")
+        raise FieldError(f"params[0] must be {size} rows of {size} numbers", "params[0]")
     matrix = [_numbers(row, f"params[0][{index}]") for index, row in enumerate(rows)]
     if not _is_unitary(matrix):
-        raise Fault("params[0] is not a unitary matrix", "params[0]")
+        raise FieldError("params[0] is not a unitary matrix", "params[0]")
     flat = tuple([part for row in matrix for entry in row for part in (entry.real, entry.imag)])
     return Gate("unitary", qubits[::-1], flat)
 
@@ -52,12 +52,12 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
         limits: Bounds on the number of operations.
 
     Raises:
-        Fault: The amplitudes are not a normalised state of the qubits.
+        FieldError: The amplitudes are not a normalised state of the qubits.
         LimitExceeded: The preparation needs too many operations.
     """
     qubits, params = instruction.qubits, instruction.params
     if not qubits:
-        raise Fault("takes at least one qubit", "qubits")
+        raise FieldError("takes at least one qubit", "qubits")
     yield from map(Reset, qubits)
     letters = [value for value in params if isinstance(value, str)]
     if params and len(letters) == len(params):
@@ -66,7 +66,7 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
         yield from _numbered(_numbers(params, "params")[0], qubits)
     else:
         if len(qubits) > 62 or len(params) != 1 << len(qubits):
-            raise Fault(f"takes 2^{len(qubits)} amplitudes, not {len(params)}", "params")
+            raise FieldError(f"takes 2^{len(qubits)} amplitudes, not {len(params)}", "params")
         check_limit("operations", n_ops + len(params), limits.programs.operations, " or more")
         yield from prepared(_amplitudes(params), qubits)
 
@@ -81,7 +81,7 @@ def _numbers(values: Sequence[object], field: str) -> list[complex]:
             case (float() as real, float() as imaginary):
                 found.append(complex(real, imaginary))
             case _:
-                raise Fault("params must be numbers, or pairs of them", f"{field}[{index}]")
+                raise FieldError("params must be numbers, or pairs of them", f"{field}[{index}]")
     return found
 
 
@@ -107,14 +107,14 @@ def _amplitudes(params: Sequence[object]) -> list[complex]:
     amplitudes = _numbers(params, "params")
     parts = [part for each in amplitudes for part in (each.real, each.imag)]
     if not all(map(_is_small, parts)) or abs(fsum(map(mul, parts, parts)) - 1) > _TOLERANCE:
-        raise Fault("the squares of the amplitudes do not add up to 1", "params")
+        raise FieldError("the squares of the amplitudes do not add up to 1", "params")
     return amplitudes
 
 
 def _labelled(label: str, qubits: tuple[int, ...]) -> Iterator[Gate]:
     if len(label) != len(qubits) or not set(label) <= _LETTERS.keys():
         known = " ".join(_LETTERS)
-        raise Fault(f"takes a label of {len(qubits)} letters out of {known}", "params")
+        raise FieldError(f"takes a label of {len(qubits)} letters out of {known}", "params")
     for qubit, letter in zip(qubits, reversed(label), strict=True):
         for name in _LETTERS[letter].split():
             yield Gate(name, (qubit,))
@@ -122,10 +122,10 @@ def _labelled(label: str, qubits: tuple[int, ...]) -> Iterator[Gate]:
 
 def _numbered(number: complex, qubits: tuple[int, ...]) -> Iterator[Gate]:
     if number.imag or not number.real.is_integer() or not 0 <= number.real < 2.0**53:
-        raise Fault("takes amplitudes, a whole number or a label", "params[0]")
+        raise FieldError("takes amplitudes, a whole number or a label", "params[0]")
     state = int(number.real)
     if state >> len(qubits):
-        raise Fault(f"the state {state} does not fit {len(qubits)} qubits", "params[0]")
+        raise FieldError(f"the state {state} does not fit {len(qubits)} qubits", "params[0]")
     for place, qubit in enumerate(qubits):
         if state >> place & 1:
             yield Gate("x", (qubit,))

@@ -15,7 +15,7 @@ from qwicket.circuits.qubit import Measure, Op, QubitCircuit, Register, Reset
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
-from qwicket.programs.json_text import Fault, check_limit, quoted
+from qwicket.programs.json_text import FieldError, check_limit, quoted
 from qwicket.programs.qobj import wire
 from qwicket.programs.qobj.gates import add_gate
 from qwicket.programs.qobj.matrices import initialize, unitary
@@ -105,7 +105,7 @@ class _Reader:
         for place, instruction in enumerate(self._experiment.instructions):
             try:
                 self._add(instruction, place)
-            except Fault as fault:
+            except FieldError as fault:
                 at = wire.place(self._number, place, instruction.name)
                 field = f"experiments[{self._number}].instructions[{place}].{fault.field}"
                 raise InvalidProgram(f"{at}{fault}", field=field) from None
@@ -143,7 +143,7 @@ class _Reader:
             self.n_ops += len(ops) - n_before
             return
         if bit < 0:
-            raise Fault(f"conditional {bit} is below 0", "conditional")
+            raise FieldError(f"conditional {bit} is below 0", "conditional")
         condition = self._registers.condition(bit)
         # Collected apart, because the branch before them must know how many it skips.
         self._ops = []
@@ -171,7 +171,9 @@ class _Reader:
             case "initialize":
                 self._ops += initialize(instruction, self.n_ops, self._limits)
             case "snapshot":
-                raise Fault("requests the state vector, but results contain only outcomes", "name")
+                raise FieldError(
+                    "requests the state vector, but results contain only outcomes", "name"
+                )
             case _:
                 add_gate(self._ops, instruction)
 
@@ -182,11 +184,11 @@ class _Reader:
         bits: tuple[int, ...] = ()
         for slot in slots:
             if not 0 <= slot < self._n_slots:
-                raise Fault(f"memory slot {slot} is outside 0..{self._n_slots - 1}", "memory")
+                raise FieldError(f"memory slot {slot} is outside 0..{self._n_slots - 1}", "memory")
         if instruction.register is not None:
             bits = _numbers(instruction, "register")
             if min(bits, default=0) < 0:
-                raise Fault(f"register {min(bits)} is below 0", "register")
+                raise FieldError(f"register {min(bits)} is below 0", "register")
         self._ops += map(Measure, instruction.qubits, slots)
         # A measurement that certainly does not happen changes no register.
         if condition is not False:
@@ -196,33 +198,33 @@ class _Reader:
         mask, relation, val = instruction.mask, instruction.relation, instruction.val
         for name, text in (("mask", mask), ("relation", relation), ("val", val)):
             if text is None:
-                raise Fault(f"{name} is missing", name)
+                raise FieldError(f"{name} is missing", name)
         if not isinstance(instruction.register, int) or instruction.register < 0:
-            raise Fault("register must be one number that is not below 0", "register")
+            raise FieldError("register must be one number that is not below 0", "register")
         for name in ("conditional", "memory"):
             if getattr(instruction, name) not in (None, ()):
-                raise Fault(f"cannot have {name}", name)
+                raise FieldError(f"cannot have {name}", name)
         bit, registers = instruction.register, self._registers
         self.n_ops += registers.bfunc(bit, mask or "", relation or "", val or "", place)
 
     def _check_qubits(self, qubits: tuple[int, ...]) -> None:
         for qubit in qubits:
             if not 0 <= qubit < self._width:
-                raise Fault(f"qubit {qubit} is outside 0..{self._width - 1}", "qubits")
+                raise FieldError(f"qubit {qubit} is outside 0..{self._width - 1}", "qubits")
         if len(qubits) > 1 and len(set(qubits)) < len(qubits):
-            raise Fault(f"qubit {_twice(qubits)} is given twice", "qubits")
+            raise FieldError(f"qubit {_twice(qubits)} is given twice", "qubits")
 
 
 def _numbers(instruction: Instruction, name: str) -> tuple[int, ...]:
     """Return the targets of a measurement: a different one for each qubit."""
     numbers = getattr(instruction, name)
     if not isinstance(numbers, tuple):
-        raise Fault(f"{name} is missing or not a list", name)
+        raise FieldError(f"{name} is missing or not a list", name)
     n_qubits = len(instruction.qubits)
     if len(numbers) != n_qubits:
-        raise Fault(f"{name} has {len(numbers)} places for {n_qubits} qubits", name)
+        raise FieldError(f"{name} has {len(numbers)} places for {n_qubits} qubits", name)
     if len(set(numbers)) < n_qubits:
-        raise Fault(f"{name} {_twice(numbers)} is given twice", name)
+        raise FieldError(f"{name} {_twice(numbers)} is given twice", name)
     return numbers
 
 

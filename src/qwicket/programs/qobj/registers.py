@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from typing import Final, NamedTuple
 
 from qwicket.circuits.qubit import Branch, Relation
-from qwicket.programs.json_text import Fault, check_limit
+from qwicket.programs.json_text import FieldError, check_limit
 
 _HEX: Final = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")
 
@@ -77,11 +77,11 @@ class Registers:
         """Note a test of the register's bits under a mask; return how many they are.
 
         Raises:
-            Fault: The test makes no sense, or reads what memory does not hold.
+            FieldError: The test makes no sense, or reads what memory does not hold.
             LimitExceeded: The test reads too many bits.
         """
         if relation not in ("==", "!="):
-            raise Fault("relation must be == or !=", "relation")
+            raise FieldError("relation must be == or !=", "relation")
         ones, wanted = _bits(mask, "mask"), _bits(val, "val")
         check_limit("clbits", ones.count("1"), self._maximum)
         slots: list[int] = []
@@ -92,7 +92,7 @@ class Registers:
                 slots += test.slots
                 values.append(wanted[number : number + 1] == "1")
             elif test is not False:
-                raise Fault(f"mask reads register {number}, which is itself a test", "mask")
+                raise FieldError(f"mask reads register {number}, which is itself a test", "mask")
         self._note(bit, slots, values, wanted.count("1"), relation, place)
         return ones.count("1")
 
@@ -118,7 +118,7 @@ class Registers:
         """Return the condition under which a register bit is 1.
 
         Raises:
-            Fault: Memory does not hold it any more.
+            FieldError: Memory does not hold it any more.
         """
         return self._test(bit, "conditional")
 
@@ -131,11 +131,11 @@ class Registers:
             if isinstance(test, bool) or all(self._written[slot] <= since for slot in test.slots):
                 return test
         text = f"register {bit} is read after the memory slots that it was made from have changed"
-        raise Fault(text, field)
+        raise FieldError(text, field)
 
 
 def _bits(text: str, field: str) -> str:
     """Return the bits of a hexadecimal number, the lowest first."""
     if not _HEX.fullmatch(text):
-        raise Fault(f"{field} must be a hexadecimal number such as 0x3", field)
+        raise FieldError(f"{field} must be a hexadecimal number such as 0x3", field)
     return bin(int(text, 16))[:1:-1]
