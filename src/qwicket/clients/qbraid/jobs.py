@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Protocol
 
 from qwicket.clients.qbraid.errors import ApiError
-from qwicket.clients.qbraid.gateway_session import decoded
+from qwicket.clients.qbraid.jobs_session import decoded
 from qwicket.clients.qbraid.session import QbraidSession
 
 if TYPE_CHECKING:

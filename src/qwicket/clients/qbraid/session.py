@@ -19,7 +19,7 @@ from qwicket.clients.http import text as texts
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.qbraid import config
 from qwicket.clients.qbraid.errors import ApiError, AuthError, RequestsApiError
-from qwicket.clients.qbraid.gateway_session import GatewaySession
+from qwicket.clients.qbraid.jobs_session import JobsSession
 from qwicket.clients.qbraid.retry import STATUS_FORCELIST, PostForcelistRetry
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class _NoAuth(AuthBase):
         return request
 
 
-class QbraidSession(GatewaySession):
+class QbraidSession(JobsSession):
     """Session of `requests` for qBraid's API, or for a gateway with the same API.
 
     Each setting comes from the argument, else the settings file, else the environment variable,
@@ -66,7 +66,7 @@ class QbraidSession(GatewaySession):
         ConfigError: The settings file exists, but cannot be read.
     """
 
-    __attrs__ = [*GatewaySession.__attrs__, "_settings", "_url_source"]  # noqa: RUF012 - as its base
+    __attrs__ = [*JobsSession.__attrs__, "_settings", "_url_source"]  # noqa: RUF012 - as its base
 
     def __init__(
         self,

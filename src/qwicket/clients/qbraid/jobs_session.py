@@ -1,4 +1,4 @@
-"""Devices and jobs of a gateway, under the same base URL as the registry."""
+"""Devices and jobs of qBraid's API before v1, which the documented package does not have."""
 
 from __future__ import annotations
 
@@ -19,17 +19,21 @@ _FINAL: Final = frozenset({"COMPLETED", "FAILED", "CANCELLED"})
 _POLL_S: Final = 0.5
 
 
-class GatewaySession(Session):
-    """Methods for devices and jobs, which `QbraidSession` adds to the original package."""
+class JobsSession(Session):
+    """Methods for devices and jobs, which `QbraidSession` has beside those of the original package.
+
+    The registry of `init_job` only records jobs that ran elsewhere. These methods run jobs.
+    """
 
     def devices(self, **filters: Any) -> list[dict[str, Any]]:
-        """Return the documents of the devices.
+        """Return the devices as the server describes them, one dict each.
 
         Args:
-            **filters: Fields of the document with their values.
+            **filters: Only devices whose fields have these values, such as `type="Simulator"`.
 
         Raises:
             RequestsApiError: The request failed.
+            ApiError: The response is not a list of JSON objects.
         """
         return self._list(self.get("/quantum-devices", params=filters))
 
@@ -47,12 +51,12 @@ class GatewaySession(Session):
         """Submit a program.
 
         Args:
-            device: `qbraid_id` of the device.
+            device: Id of the device, its field `qbraid_id`.
             program: OpenQASM 2 or 3; IonQ's JSON with a `circuit`; or an analog program with a
                 `register` and a `hamiltonian`, in the format of Amazon Braket.
             shots: Number of shots; None for the device's default.
             tags: Tags of the job, for filters.
-            seed: Seed of a simulator's random numbers.
+            seed: Seed of a simulator's random numbers; None for a random one.
             memory: Whether the result has the outcome of each shot.
             noise_model: Name of one of the device's noise models.
 
@@ -77,7 +81,10 @@ class GatewaySession(Session):
         return job
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """Return a job's document.
+        """Return a job as the server describes it.
+
+        Args:
+            job_id: Id of the job, as `submit` returns it.
 
         Raises:
             ApiError: The job does not exist, or the request failed.
@@ -90,11 +97,11 @@ class GatewaySession(Session):
     def wait(
         self, job_id: str, timeout: float | None = None, poll_interval: float = _POLL_S
     ) -> dict[str, Any]:
-        """Return a job's document once it has ended.
+        """Wait until a job has ended, and return it as the server describes it.
 
         Args:
-            job_id: Id of the job.
-            timeout: Seconds to wait; None for no limit.
+            job_id: Id of the job, as `submit` returns it.
+            timeout: Seconds to wait; None for no limit. The job is read at least once.
             poll_interval: Seconds between two polls.
 
         Raises:
@@ -115,7 +122,14 @@ class GatewaySession(Session):
                 )
 
     def result(self, job_id: str, timeout: float | None = None) -> dict[str, Any]:
-        """Return the result of a job: `measurementCounts`, and `measurements` if requested.
+        """Wait for a job, and return its result.
+
+        Args:
+            job_id: Id of the job, as `submit` returns it.
+            timeout: Seconds to wait; None for no limit.
+
+        Returns:
+            Dict with `measurementCounts`, and with `measurements` of a job with `memory=True`.
 
         Raises:
             JobTimeoutError: The job has not ended in time.
@@ -132,6 +146,9 @@ class GatewaySession(Session):
 
     def cancel(self, job_id: str) -> None:
         """Request the cancellation of a job.
+
+        Args:
+            job_id: Id of the job, as `submit` returns it.
 
         Raises:
             ApiError: The job has ended or does not exist, or the request failed.
