@@ -29,7 +29,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
         1,
         spares=0,
         warm_up="qwicket.programs:warm_up",
-        memory_bytes=LIMITS.parsing.read_memory_bytes,
+        memory_bytes=LIMITS.parsing.parse_memory_bytes,
     )
     yield made
     made.close()

@@ -34,9 +34,9 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(
         tmp_path_factory.mktemp("hostile"),
         "--limit",
-        "read_time_s=60",
+        "parse_time_s=60",
         "--limit",
-        "short_read_s=60",
+        "short_parse_s=60",
     )
     yield live
     assert live.stop() == 0

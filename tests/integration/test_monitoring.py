@@ -202,8 +202,8 @@ FIRES = {
         {f"qwicket_leases_lost_total{{{IN}}}": "0+1x40"}, "15 jobs lost their runner", AT
     ),
     "QwicketProgramsRefused": Fires(
-        {f"qwicket_reader_refusals_total{{{IN}}}": "0+1x40"},
-        "a refuses programs, because too many wait to be read",
+        {f"qwicket_parser_refusals_total{{{IN}}}": "0+1x40"},
+        "a refuses programs, because too many wait to be parsed",
         AT,
     ),
     "QwicketResponsesRefused": Fires(
@@ -247,7 +247,7 @@ CALM = {
     f'qwicket_jobs_ended_total{{{IN},device="simulator",state="completed"}}': "0+9x70",
     f'qwicket_worker_deaths_total{{{IN},pool="jobs"}}': "0x20 1x50",
     f"qwicket_leases_lost_total{{{IN}}}": "0x70",
-    f"qwicket_reader_refusals_total{{{IN}}}": "0x70",
+    f"qwicket_parser_refusals_total{{{IN}}}": "0x70",
     f"qwicket_response_refusals_total{{{IN}}}": "0x70",
     f'qwicket_wrong_credentials_total{{{IN},kind="token"}}': "0+1x70",
     f"qwicket_access_lines_dropped_total{{{IN}}}": "0x70",

@@ -479,7 +479,7 @@ def _parsers(_: DataLocation) -> Iterator[Finding]:
     try:
         took_s = asyncio.run(read())
     except QwicketError as error:
-        remedy = "Is there memory left (limit read_memory_bytes)?"
+        remedy = "Is there memory left (limit parse_memory_bytes)?"
         yield Finding("parsers", "wrong", f"a program could not be read: {error.detail}", remedy)
     else:
         yield Finding("parsers", "ok", f"a parser started and parsed a program in {took_s:.1f} s")

@@ -99,7 +99,7 @@ class ParserPool:
             pool.start()
 
     def _open(self, n_processes: int, warm_up: str) -> Pool:
-        maximum = self._limits.parsing.read_memory_bytes
+        maximum = self._limits.parsing.parse_memory_bytes
         return Pool(n_processes, spares=0, warm_up=warm_up, memory_bytes=maximum)
 
     async def read(
@@ -183,7 +183,7 @@ class ParserPool:
         if self._is_short(call, account):
             async with self._short_slots.slot(account):
                 try:
-                    max_s = self._limits.parsing.short_read_s
+                    max_s = self._limits.parsing.short_parse_s
                     return await self._run(self._short_pool, call, max_s)
                 except TimeLimitExceeded:
                     self.overruns += 1
@@ -192,11 +192,11 @@ class ParserPool:
                     pass
         async with self._slots.slot(account):
             try:
-                return await self._run(self._pool, call, self._limits.parsing.read_time_s)
+                return await self._run(self._pool, call, self._limits.parsing.parse_time_s)
             except TimeLimitExceeded:
                 raise LimitExceeded(
-                    f"Reading the program takes more than {self._limits.parsing.read_time_s:g} s"
-                    " (limit read_time_s).",
+                    f"Parsing the program takes more than {self._limits.parsing.parse_time_s:g} s"
+                    " (limit parse_time_s).",
                     field="program",
                 ) from None
             except Stopped:
@@ -229,12 +229,12 @@ class ParserPool:
         limits, lanes = self._limits.parsing, (self._slots, self._short_slots)
         n_own = sum(lane.count(account) for lane in lanes)
         n_all = sum(lane.count_all() for lane in lanes)
-        if n_own >= limits.reads_waiting_each:
-            reason = f"{n_own} programs of yours wait to be read (limit reads_waiting_each)."
-            limit, quota = "reads_waiting_each", limits.reads_waiting_each
-        elif n_own and n_all >= limits.reads_waiting:
-            reason = f"{n_all} programs wait to be read (limit reads_waiting)."
-            limit, quota = "reads_waiting", limits.reads_waiting
+        if n_own >= limits.parser_queue_each:
+            reason = f"{n_own} programs of yours wait to be parsed (limit parser_queue_each)."
+            limit, quota = "parser_queue_each", limits.parser_queue_each
+        elif n_own and n_all >= limits.parser_queue:
+            reason = f"{n_all} programs wait to be parsed (limit parser_queue)."
+            limit, quota = "parser_queue", limits.parser_queue
         else:
             return
         self.refusals += 1
@@ -257,8 +257,8 @@ class ParserPool:
             raise
         except MemoryLimitExceeded:
             raise LimitExceeded(
-                "Reading the program takes more than"
-                f" {self._limits.parsing.read_memory_bytes >> 20} MiB (limit read_memory_bytes).",
+                "Parsing the program takes more than"
+                f" {self._limits.parsing.parse_memory_bytes >> 20} MiB (limit parse_memory_bytes).",
                 field="program",
             ) from None
         except (WorkerDied, WorkError) as failure:

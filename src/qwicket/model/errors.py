@@ -214,7 +214,7 @@ class TooManyRequests(QwicketError):
     title = "Too many requests."
     cause = (
         "Too many wrong tokens or passwords came from one address, too many of your programs"
-        " wait to be read, or your project has too many jobs waiting. The detail names the"
+        " wait to be parsed, or your project has too many jobs waiting. The detail names the"
         " limit."
     )
     remedy = "Wait as long as Retry-After says."

@@ -170,16 +170,16 @@ class AgentLimits(msgspec.Struct, frozen=True, kw_only=True):
 class ParsingLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Parser processes."""
 
-    read_time_s: float = 15.0
+    parse_time_s: float = 15.0
     """Time to parse one program. Any text within the other limits takes a second on one core; the
     rest is a margin for slow and busy machines, and delays only the account itself."""
-    short_read_s: float = 1.0
+    short_parse_s: float = 1.0
     """Time that one program may use the process for short programs."""
-    reads_waiting: int = 64
+    parser_queue: int = 64
     """All programs that wait for a parser; the first one of an account always may."""
-    reads_waiting_each: int = 16
+    parser_queue_each: int = 16
     """Programs of one account that wait for a parser."""
-    read_memory_bytes: int = 512 << 20
+    parse_memory_bytes: int = 512 << 20
     """Memory for parsing one program."""
 
 

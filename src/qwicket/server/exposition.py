@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class _Families(Collector):
-    """What the library renders."""
+    """Metrics in the form that the library renders."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = families
@@ -43,13 +43,13 @@ def _of_events(metrics: Metrics) -> Iterator[Metric]:
         "Time from a request's head to the end of its response",
         ("dialect", "status"),
         {
-            (mount or "/", f"{status_class}xx" if status_class else "none"): times
-            for (mount, status_class), times in list(metrics.request_s.items())
+            (dialect or "/", f"{status_class}xx" if status_class else "none"): times
+            for (dialect, status_class), times in list(metrics.request_s.items())
         },
     )
     yield _gauge("qwicket_websockets_open", "Websockets that are open", metrics.websockets)
     ended = CounterMetricFamily(
-        *("qwicket_jobs_ended", "Jobs that this server wrote the end of"),
+        *("qwicket_jobs_ended", "Jobs whose end this server has written"),
         labels=("device", "state"),
     )
     for labels, count in list(metrics.ended.items()):
@@ -118,14 +118,14 @@ def of_webhooks(outcomes: Mapping[str, int], outbox: int) -> Iterator[Metric]:
         "outcome",
         outcomes,
     )
-    yield _gauge("qwicket_webhook_outbox", "Events that are to be sent to webhooks", outbox)
+    yield _gauge("qwicket_webhook_outbox", "Events that wait to be sent to webhooks", outbox)
 
 
 def of_components(sources: MetricSources) -> Iterator[Metric]:
     """Yield what the server's components count themselves."""
     gateway, compute, parsers = sources.gateway, sources.compute, sources.parsers
     yield _gauge("qwicket_worker_slots", "Jobs that can run here at the same time", compute.slots)
-    yield _gauge("qwicket_worker_slots_busy", "Slots that are at work", compute.busy)
+    yield _gauge("qwicket_worker_slots_busy", "Worker slots that run jobs", compute.busy)
     yield _counters(
         "qwicket_worker_deaths",
         "Processes that ended during a task: a crash, too little memory, or a kill from outside",
@@ -146,10 +146,11 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
         "Jobs that exceeded the time or memory of the express slot and were queued for a worker",
         sources.dispatcher.express_overruns,
     )
-    yield _gauge("qwicket_parser_queue", "Programs that wait to be read", parsers.waiting)
+    yield _gauge("qwicket_parser_queue", "Programs that wait for a parser process", parsers.waiting)
     yield _counter(
-        "qwicket_reader_refusals",
-        "Programs refused because too many wait (limits reads_waiting, reads_waiting_each)",
+        "qwicket_parser_refusals",
+        "Programs refused because too many wait for a parser (limits parser_queue,"
+        " parser_queue_each)",
         parsers.refusals,
     )
     yield _gauge(
@@ -181,15 +182,15 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
         sources.store.changes.watches,
     )
     yield _counters(
-        "qwicket_first_polls_held",
-        "Status reads of young jobs that were held, by what ended the hold",
+        "qwicket_first_polls_delayed",
+        "First status reads of young jobs that were delayed, by what ended the delay",
         "end",
-        gateway.first_polls.held,
+        gateway.first_polls.delayed,
     )
     yield _counter(
-        "qwicket_first_polls_full",
-        "Status reads answered at once because as many of the job or account were held as may be",
-        gateway.first_polls.full,
+        "qwicket_first_polls_over_limit",
+        "Such reads that were not delayed, because as many of the job or account were as may be",
+        gateway.first_polls.over_limit,
     )
     yield _counters(
         "qwicket_wrong_credentials",

@@ -71,7 +71,7 @@ class Metrics:
     Attributes:
         request_s: Times of requests by dialect and class of status, 0 for a lost connection.
         websockets: How many are open.
-        ended: Jobs that this server wrote the end of, by device and state.
+        ended: Jobs whose end this server has written, by device and state.
         queued_s: Times from queued to the last start of those jobs, by device.
         ran_s: Times from the last start to the end of those jobs, by device.
         operations: Operations that were written in one commit.
@@ -89,9 +89,9 @@ class Metrics:
         self.commit_s = Histogram(_COMMIT_S)
         self.store_errors = 0
 
-    def answered(self, mount: str, status: int, seconds: float) -> None:
-        """Count a response; status 0 means that the client disconnected."""
-        self.request_s[mount, status // 100].observe(seconds)
+    def answered(self, dialect: str, status: int, seconds: float) -> None:
+        """Count a response of a dialect; status 0 means that the client disconnected."""
+        self.request_s[dialect, status // 100].observe(seconds)
 
     def websocket_opened(self) -> None:
         self.websockets += 1

@@ -29,7 +29,7 @@ from support.runtime import Client as Runtime
 MB = 1 << 20
 DEEP = 200_000
 SLOWEST_REFUSAL_S = 20.0
-"""Above the time in which a program is parsed at most (limit read_time_s)."""
+"""Above the time in which a program is parsed at most (limit parse_time_s)."""
 
 
 def huge_bodies(target: Target) -> Outcome:

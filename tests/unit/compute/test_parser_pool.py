@@ -97,9 +97,9 @@ async def test_a_limit_that_is_exceeded_comes_back_as_one() -> None:
 
 
 async def test_a_text_that_takes_too_long_is_refused_and_the_next_is_read() -> None:
-    parsers = ParserPool(limited(read_time_s=0.1))
+    parsers = ParserPool(limited(parse_time_s=0.1))
     await parsers.read(FORMAT, SOURCE, account=ADA)
-    with pytest.raises(LimitExceeded, match="read_time_s"):
+    with pytest.raises(LimitExceeded, match="parse_time_s"):
         await parsers.read(FORMAT, large(200_000), account=ADA)
     assert isinstance(await parsers.read(FORMAT, SOURCE, account=ADA), Checked)
     await parsers.close()
@@ -115,25 +115,25 @@ async def read_many(parsers: ParserPool, accounts: str) -> list[str]:
 
 
 async def test_only_so_many_texts_of_one_account_wait() -> None:
-    parsers = ParserPool(limited(reads_waiting_each=3))
+    parsers = ParserPool(limited(parser_queue_each=3))
     *read, first, second = await read_many(parsers, "aaabaa")
     assert read == ["Checked"] * 4
-    assert first == second == "3 programs of yours wait to be read (limit reads_waiting_each)."
+    assert first == second == "3 programs of yours wait to be parsed (limit parser_queue_each)."
     assert (parsers.refusals, parsers.waiting) == (2, 0)
     assert isinstance(await parsers.read(FORMAT, SOURCE, account="a"), Checked)
     await parsers.close()
 
 
 async def test_only_so_many_texts_wait_but_everyones_first_may() -> None:
-    parsers = ParserPool(limited(reads_waiting=3))
+    parsers = ParserPool(limited(parser_queue=3))
     answers = await read_many(parsers, "aaaabcb")
-    full = "programs wait to be read (limit reads_waiting)."
+    full = "programs wait to be parsed (limit parser_queue)."
     assert answers == ["Checked"] * 3 + [f"3 {full}"] + ["Checked"] * 2 + [f"5 {full}"]
     await parsers.close()
 
 
 async def test_too_many_texts_of_an_account_are_refused_with_a_retry_after() -> None:
-    parsers = ParserPool(limited(reads_waiting_each=1))
+    parsers = ParserPool(limited(parser_queue_each=1))
     reading = asyncio.create_task(parsers.read(FORMAT, SOURCE, account=ADA))
     await asyncio.sleep(0)
     with pytest.raises(TooManyRequests) as refusal:
@@ -144,7 +144,7 @@ async def test_too_many_texts_of_an_account_are_refused_with_a_retry_after() -> 
 
 
 async def test_an_account_whose_texts_take_all_their_time_delays_no_other() -> None:
-    parsers = ParserPool(limited(read_time_s=100))
+    parsers = ParserPool(limited(parse_time_s=100))
     await are_ready(parsers._pool)
     reading = [asyncio.create_task(begin_reading(parsers, EVE)) for _ in range(3)]
     os.kill(await busy_reader(parsers), signal.SIGSTOP)
@@ -156,8 +156,8 @@ async def test_an_account_whose_texts_take_all_their_time_delays_no_other() -> N
 
 
 async def test_a_text_that_takes_too_much_memory_is_refused_and_the_next_is_read() -> None:
-    parsers = ParserPool(limited(read_memory_bytes=16 << 20))
-    with pytest.raises(LimitExceeded, match="read_memory_bytes"):
+    parsers = ParserPool(limited(parse_memory_bytes=16 << 20))
+    with pytest.raises(LimitExceeded, match="parse_memory_bytes"):
         await parsers.read(FORMAT, large(150_000), account=ADA)
     assert isinstance(await parsers.read(FORMAT, SOURCE, account=ADA), Checked)
     await parsers.close()

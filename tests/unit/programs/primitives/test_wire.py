@@ -155,7 +155,7 @@ def test_bombs_count_together() -> None:
 def parser() -> Iterator[Pool]:
     """A parser process: some files make Qiskit's Rust code abort the process that reads them."""
     with closing(
-        Pool(1, warm_up="qwicket.programs:warm_up", memory_bytes=LIMITS.parsing.read_memory_bytes)
+        Pool(1, warm_up="qwicket.programs:warm_up", memory_bytes=LIMITS.parsing.parse_memory_bytes)
     ) as it:
         yield it
 
