@@ -122,7 +122,9 @@ def test_xanadu(server: LiveServer, http: httpx.Client) -> None:
 def held(server: LiveServer) -> dict[str, float]:
     """Return how many reads were held, by what ended the hold."""
     text = httpx.get(f"{server.url}/metrics").text
-    found = re.findall(r'^qwicket_first_polls_held_total{end="(\w+)"} (\S+)$', text, re.MULTILINE)
+    found = re.findall(
+        r'^qwicket_first_polls_delayed_total{end="(\w+)"} (\S+)$', text, re.MULTILINE
+    )
     return {end: float(count) for end, count in found}
 
 

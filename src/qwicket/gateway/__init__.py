@@ -11,7 +11,7 @@ from qwicket.gateway.accounts import Accounts
 from qwicket.gateway.admission import Admission
 from qwicket.gateway.agents import Agents
 from qwicket.gateway.devices import Devices
-from qwicket.gateway.first_polls import HOLD_MS, FirstPolls
+from qwicket.gateway.first_polls import MAX_DELAY_MS, FirstPolls
 from qwicket.gateway.groups import Groups, Records
 from qwicket.gateway.jobs import Jobs
 from qwicket.gateway.pilots import Pilots
@@ -61,7 +61,7 @@ class Gateway:
         limits: Bounds on all requests; `memory_bytes` must be set.
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners, in seconds.
-        first_poll_ms: Longest hold of a young job's first status read; 0 disables it.
+        first_poll_ms: Longest delay of a young job's first status read, in milliseconds; 0 is off.
         memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
         webhook_client: Sends test events; by default to public addresses alone.
         sign_in: How people sign in.
@@ -78,7 +78,7 @@ class Gateway:
         jobs: Submits, reads, waits for, cancels and deletes jobs.
         results: Programs and results of jobs.
         queue: Positions and forecasts.
-        first_polls: Holds the first status read of a young job.
+        first_polls: Delays the first status read of a young job.
         groups: Groups of jobs.
         records: Documents that clients register.
         agents: Labs' agents.
@@ -93,7 +93,7 @@ class Gateway:
         now_ms: Callable[[], int],
         *,
         lease_s: float = 45.0,
-        first_poll_ms: int = HOLD_MS,
+        first_poll_ms: int = MAX_DELAY_MS,
         memory_grows: bool = False,
         webhook_client: WebhookClient | None = None,
         sign_in: SignInSettings | None = None,

@@ -1,4 +1,4 @@
-"""Holds the first status read of a young job until the job ends.
+"""Delays the first status read of a young job until the job ends.
 
 Vendors' clients read a job's status a millisecond after its submission, then sleep for 1 to 5 s. A
 job that runs for a few milliseconds would almost always end just after the first read.
@@ -21,26 +21,26 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job
     from qwicket.scheduling import Forecaster
 
-HOLD_MS: Final = 250
+MAX_DELAY_MS: Final = 250
 _YOUNG_MS: Final = 1_000
-_HELD_EACH: Final = 32
-"""Limit on held reads of one account."""
+_DELAYED_EACH: Final = 32
+"""Limit on delayed reads of one account."""
 
 
 class FirstPolls:
-    """Holds status reads.
+    """Delays status reads.
 
     Args:
         waiter: Waits for the end of a job.
         forecaster: Estimates when a job ends.
-        confirm: Refuses an actor whose token was revoked while a read was held.
+        confirm: Refuses an actor whose token was revoked while a read was delayed.
         now_ms: Clock; returns Unix milliseconds.
-        hold_ms: The longest hold in milliseconds; 0 holds nothing.
+        max_delay_ms: Longest delay in milliseconds; 0 delays nothing.
 
     Attributes:
-        held: Number of held reads, by what ended the hold: `ended` (the job ended), `late` (it did
-            not), `left` (the client disconnected).
-        full: Number of reads answered at once because of the limit per job or account.
+        delayed: Number of delayed reads, by what ended the delay: `ended` (the job ended), `late`
+            (it did not), `left` (the client disconnected).
+        over_limit: Number of reads answered at once because of the limit per job or account.
     """
 
     def __init__(
@@ -49,17 +49,17 @@ class FirstPolls:
         forecaster: Forecaster,
         confirm: Callable[[Actor], Awaitable[None]],
         now_ms: Callable[[], int],
-        hold_ms: int,
+        max_delay_ms: int,
     ) -> None:
         self._waiter = waiter
         self._forecaster = forecaster
         self._confirm = confirm
         self._now_ms = now_ms
-        self._hold_s = hold_ms / 1000
+        self._max_delay_s = max_delay_ms / 1000
         self._jobs: set[str] = set()
         self._accounts: Counter[str] = Counter()
-        self.held: Counter[str] = Counter(ended=0, late=0, left=0)
-        self.full = 0
+        self.delayed: Counter[str] = Counter(ended=0, late=0, left=0)
+        self.over_limit = 0
 
     async def settled(self, actor: Actor, job: Job, leaves: Callable[[], Awaitable[None]]) -> Job:
         """Return a job as it is, or after its end if it is young and ends soon.
@@ -67,30 +67,30 @@ class FirstPolls:
         Args:
             actor: The reader.
             job: The job as just read.
-            leaves: Returns when the client has disconnected. Called only for held reads.
+            leaves: Returns when the client has disconnected. Called only for delayed reads.
 
         Raises:
-            NotFound: The job was deleted during the hold.
-            Unauthenticated: The token was revoked during the hold.
+            NotFound: The job was deleted during the delay.
+            Unauthenticated: The token was revoked during the delay.
         """
         if not (self._is_young(job) and await self._ends_soon(job)):
             return job
-        if job.id in self._jobs or self._accounts[actor.account] >= _HELD_EACH:
-            self.full += 1
+        if job.id in self._jobs or self._accounts[actor.account] >= _DELAYED_EACH:
+            self.over_limit += 1
             return job
         with self._place(actor.account, job.id):
-            found = await self._hold(actor, job, leaves)
+            found = await self._delay(actor, job, leaves)
         await self._confirm(actor)
         return found
 
     def _is_young(self, job: Job) -> bool:
         if job.state not in (JobState.QUEUED, JobState.RUNNING) or job.queued_at is None:
             return False
-        return self._hold_s > 0 and self._now_ms() - job.queued_at < _YOUNG_MS
+        return self._max_delay_s > 0 and self._now_ms() - job.queued_at < _YOUNG_MS
 
     async def _ends_soon(self, job: Job) -> bool:
         end_in_s = await self._forecaster.end_in_s(job)
-        return end_in_s is not None and end_in_s <= self._hold_s
+        return end_in_s is not None and end_in_s <= self._max_delay_s
 
     @contextmanager
     def _place(self, account: str, job: str) -> Iterator[None]:
@@ -104,20 +104,20 @@ class FirstPolls:
             if not self._accounts[account]:
                 del self._accounts[account]
 
-    async def _hold(self, actor: Actor, job: Job, leaves: Callable[[], Awaitable[None]]) -> Job:
+    async def _delay(self, actor: Actor, job: Job, leaves: Callable[[], Awaitable[None]]) -> Job:
         end = asyncio.ensure_future(
-            self._waiter.wait_for_end(actor, job.id, self._hold_s, job.dialect)
+            self._waiter.wait_for_end(actor, job.id, self._max_delay_s, job.dialect)
         )
         left = asyncio.ensure_future(leaves())
         try:
             await asyncio.wait({end, left}, return_when=asyncio.FIRST_COMPLETED)
             if not end.done():
-                self.held["left"] += 1
+                self.delayed["left"] += 1
                 return job
             found = end.result().job
         finally:
             for task in (end, left):
                 task.cancel()
             await asyncio.gather(end, left, return_exceptions=True)
-        self.held["ended" if found.state.is_final else "late"] += 1
+        self.delayed["ended" if found.state.is_final else "late"] += 1
         return found

@@ -87,7 +87,7 @@ async def test_a_read_is_held_until_the_job_ends(gateway: Gateway, ada: Actor) -
     await gateway.jobs.cancel(ada, job.id)
     found, _ = await read
     assert found.state is JobState.CANCELLED
-    assert gateway.first_polls.held == {"ended": 1, "late": 0, "left": 0}
+    assert gateway.first_polls.delayed == {"ended": 1, "late": 0, "left": 0}
 
 
 async def test_a_read_is_held_for_the_set_time_at_most(gateway: Gateway, ada: Actor) -> None:
@@ -95,7 +95,7 @@ async def test_a_read_is_held_for_the_set_time_at_most(gateway: Gateway, ada: Ac
     found, took_s = await polled(gateway, ada, job)
     assert found.state is JobState.QUEUED
     assert 0.95 < took_s < 10
-    assert gateway.first_polls.held["late"] == 1
+    assert gateway.first_polls.delayed["late"] == 1
 
 
 async def test_a_job_of_a_second_ago_is_not_held(
@@ -104,14 +104,14 @@ async def test_a_job_of_a_second_ago_is_not_held(
     job = await submitted(gateway, ada)
     clock.ms += 1_000
     assert (await polled(gateway, ada, job))[0] is job
-    assert sum(gateway.first_polls.held.values()) == 0
+    assert sum(gateway.first_polls.delayed.values()) == 0
 
 
 async def test_a_job_that_runs_long_is_not_held(gateway: Gateway, ada: Actor) -> None:
     job = await submitted(gateway, ada, LONG)
     assert job.est_seconds > 1
     assert (await polled(gateway, ada, job))[0] is job
-    assert sum(gateway.first_polls.held.values()) == 0
+    assert sum(gateway.first_polls.delayed.values()) == 0
 
 
 async def test_a_short_job_behind_a_long_queue_is_not_held(gateway: Gateway, ada: Actor) -> None:
@@ -120,7 +120,7 @@ async def test_a_short_job_behind_a_long_queue_is_not_held(gateway: Gateway, ada
     await gateway.queue.forecast("simulator")  # has seen only those
     job = await submitted(gateway, ada)
     assert (await polled(gateway, ada, job))[0] is job
-    assert sum(gateway.first_polls.held.values()) == 0
+    assert sum(gateway.first_polls.delayed.values()) == 0
 
 
 async def test_a_short_job_beside_a_long_queue_is_held_where_an_express_slot_is_free(
@@ -141,7 +141,7 @@ async def test_one_read_of_a_job_is_held_at_a_time(gateway: Gateway, ada: Actor)
     job = await submitted(gateway, ada)
     first = await held(gateway, ada, job)
     assert (await polled(gateway, ada, job))[0] is job
-    assert gateway.first_polls.full == 1
+    assert gateway.first_polls.over_limit == 1
     await gateway.jobs.cancel(ada, job.id)
     await first
 
@@ -152,13 +152,13 @@ async def test_32_reads_of_an_account_are_held_and_those_of_others_beside_them(
     jobs = [await submitted(gateway, ada) for _ in range(33)]
     reads = [await held(gateway, ada, job) for job in jobs[:32]]
     assert (await polled(gateway, ada, jobs[32]))[0] is jobs[32]
-    assert gateway.first_polls.full == 1
+    assert gateway.first_polls.over_limit == 1
     others = await submitted(gateway, bob)
     reads.append(await held(gateway, bob, others))
     await gateway.bulk.cancel(ada, [job.id for job in jobs], dialect="ionq")
     await gateway.jobs.cancel(bob, others.id)
     await asyncio.gather(*reads)
-    assert gateway.first_polls.held["ended"] == 33
+    assert gateway.first_polls.delayed["ended"] == 33
 
 
 async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor) -> None:
@@ -168,12 +168,12 @@ async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor
         pass
 
     assert await gateway.first_polls.settled(ada, job, leaves) is job
-    assert gateway.first_polls.held == {"ended": 0, "late": 0, "left": 1}
+    assert gateway.first_polls.delayed == {"ended": 0, "late": 0, "left": 1}
     assert gateway.jobs._changes.watches == 0
     again = await held(gateway, ada, job)
     await gateway.jobs.cancel(ada, job.id)
     await again
-    assert gateway.first_polls.full == 0
+    assert gateway.first_polls.over_limit == 0
 
 
 async def test_a_cancelled_request_frees_its_place(gateway: Gateway, ada: Actor) -> None:
@@ -218,5 +218,5 @@ async def test_nothing_is_held_where_the_setting_is_0(
     actor = await _actor(off, admin, "eve")
     job = await submitted(off, actor)
     assert (await polled(off, actor, job))[0] is job
-    assert sum(off.first_polls.held.values()) + off.first_polls.full == 0
+    assert sum(off.first_polls.delayed.values()) + off.first_polls.over_limit == 0
     await parsers.close()
