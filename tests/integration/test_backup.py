@@ -98,6 +98,16 @@ def test_errors_are_one_line_that_names_the_path(tmp_path: Path) -> None:
     assert cli("user", "list", *place).startswith("ada")
 
 
+def test_a_backup_names_the_file_of_master_keys_that_it_does_not_contain(tmp_path: Path) -> None:
+    place = ["--data-dir", str(tmp_path / "data")]
+    cli("user", "add", "ada", *place)
+    assert run_cli("backup", str(tmp_path / "before.db"), *place).stderr == ""
+    cli("token", "create", "--user", "ada", "--aws", *place)
+    printed = run_cli("backup", str(tmp_path / "after.db"), *place).stderr
+    assert printed.startswith(f"Copy {tmp_path / 'data' / 'aws-master-keys'} to another place")
+    assert printed.count("\n") == 1
+
+
 @pytest.mark.timeout(180)
 def test_postgresql_is_dumped_and_restored_by_the_lines_that_are_printed(
     postgres: PostgresServer, tmp_path: Path

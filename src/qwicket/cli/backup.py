@@ -12,6 +12,7 @@ import click
 from qwicket.cli import options
 from qwicket.cli.listing import time_to_minute
 from qwicket.cli.terminal import RewrittenLines, can_rewrite
+from qwicket.folders import AWS_MASTER_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,8 +33,8 @@ _file = click.argument("file", type=click.Path(path_type=Path))
 def backup(file: Path, check: bool, location: options.DataLocation) -> None:
     """Copy the embedded database into FILE, which must not exist yet.
 
-    Servers may run, and do not wait. FILE is complete by itself and is checked before it appears
-    under its name. Only you can read it: it contains signing keys and hashes of passwords.
+    Servers may run, and do not wait. FILE is checked before it appears under its name. Only you can
+    read it: it contains signing keys and hashes of passwords. It does not contain aws-master-keys.
 
     With --database-url the command prints the call of pg_dump instead, without the password.
     """
@@ -50,6 +51,14 @@ def backup(file: Path, check: bool, location: options.DataLocation) -> None:
     else:
         contents = _done(lambda: store.back_up(location.data_dir, file, _progress()))
         _show(contents, str(file))
+        master_file = location.data_dir / AWS_MASTER_FILE
+        if master_file.exists():
+            # Apart, because who has both this file and a key id can sign as its owner.
+            click.echo(
+                f"Copy {master_file} to another place, too: key pairs of AWS's clients need it, and"
+                " the backup does not contain it.",
+                err=True,
+            )
 
 
 @click.command(short_help="Put the data of a backup into a folder.")
@@ -89,7 +98,7 @@ def restore(file: Path, check: bool, replace: bool, location: options.DataLocati
         done = _done(lambda: store.restore(file, folder, replace=replace, report=_progress()))
         _show(done.contents, str(folder / store.FILE))
         if done.former:
-            click.echo(f"The former database is {done.former}")
+            click.echo(f"The former database is now {done.former}.")
 
 
 def _done(work: Callable[[], options.T]) -> options.T:
