@@ -20,7 +20,7 @@ from support.waiting import until
 KILLS = runs(3, long=30)
 CLIENTS = runs(2, long=4)
 LEASE_S = 2.0
-OPTIONS = ("--webhook-private", "--lease-s", str(LEASE_S))
+OPTIONS = ("--allow-private-webhooks", "--lease-s", str(LEASE_S))
 EVENTS = ["job.running", "job.completed"]
 
 

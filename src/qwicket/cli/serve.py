@@ -1,4 +1,4 @@
-"""`qwicket serve`."""
+"""`qwicket serve`: its options, their checks, and the settings that follow from them."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 
 def _networks(_context: click.Context, _option: click.Parameter, text: str | None) -> str | None:
-    """Return the networks as uvicorn takes them: without bits beyond their prefix."""
+    """Return networks without host bits, as uvicorn requires: 10.1.2.3/8 becomes 10.0.0.0/8."""
     networks = []
     for each in text.split(",") if text else []:
         try:
@@ -59,7 +59,10 @@ def _is_address(url: str) -> bool:
 
 
 class _OwnAddress(click.ParamType["OwnAddress | None"]):
-    """Address of one dialect: `port=8443,dialect=xanadu`, or a table of the settings file."""
+    """Address of one dialect: `port=8443,dialect=xanadu`, or a table of the settings file.
+
+    Converts to None without the extra `server`, whose packages check addresses.
+    """
 
     name = "port=N,dialect=NAME"
 
@@ -128,7 +131,7 @@ def _finite(_context: click.Context, _option: click.Parameter, value: float | No
 
 
 def _limits(context: click.Context, option: click.Parameter, texts: tuple[str, ...]) -> Limits:
-    """Return the limits; each by itself is set by a flag, else the environment, else the file."""
+    """Return the limits. An option overrides the environment, and the environment the file."""
     from msgspec.structs import fields
 
     from qwicket.model.limits import SHARED, Limits
@@ -197,7 +200,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=_OwnAddress(),
     multiple=True,
     metavar="port=N,dialect=NAME",
-    help="Listen at a further port for one dialect alone, which is at the root there; also host=,"
+    help="Listen at a further port for one dialect alone, without its path prefix; also host=,"
     " tls_cert=, tls_key=, public_url=, device=. Repeatable; in qwicket.toml a list of tables.",
 )
 @options.data_dir
@@ -226,25 +229,26 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     show_default=True,
     callback=_compute,
     metavar="WHERE",
-    help="Run jobs in a Dask cluster: dask://HOST:PORT, dask+slurm:, or MODULE:FUNCTION.",
+    help="Where jobs run: local, or in a Dask cluster, as dask://HOST:PORT, dask+slurm:, or"
+    " MODULE:FUNCTION.",
 )
 @setting(
     "--compute-min",
     type=click.IntRange(0, 10_000),
     metavar="N",
-    help="Least number of Dask workers in a cluster that this starts; by default 1.",
+    help="Fewest workers of a Dask cluster that this server starts; by default 1.",
 )
 @setting(
     "--compute-max",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Greatest number of Dask workers in a cluster that this starts; by default 4.",
+    help="Most workers of a Dask cluster that this server starts; by default 4.",
 )
 @setting(
     "--compute-tls-ca",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Authority of the certificates in a Dask cluster, in PEM.",
+    help="Certificate of the authority (CA) of a Dask cluster, in PEM.",
 )
 @setting(
     "--compute-tls-cert",
@@ -298,7 +302,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(0.5, 3600),
     callback=_finite,
     metavar="SECONDS",
-    help="Lease time of runners; a server proves life four times in it.",
+    help="Time without a heartbeat after which a runner loses its jobs; a server sends four in it.",
 )
 @setting(
     "--stop-grace-s",
@@ -307,7 +311,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(0, 86_400),
     callback=_finite,
     metavar="SECONDS",
-    help="On SIGTERM, let running jobs go on for so long; then they are queued again.",
+    help="On SIGTERM, wait this long for running jobs; then queue them again.",
 )
 @setting(
     "--maintenance-s",
@@ -316,7 +320,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(0.5, 3600),
     callback=_finite,
     metavar="SECONDS",
-    help="Pause between two rounds of periodic work: expired drafts and tokens, old jobs.",
+    help="Pause between two rounds of periodic work, which deletes expired drafts and old jobs.",
 )
 @setting(
     "--access-token-s",
@@ -325,7 +329,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(1, 366 * 86_400),
     callback=_finite,
     metavar="SECONDS",
-    help="Life of the access tokens that clients make from their token and renew.",
+    help="Lifetime of access tokens, which clients get for their token and renew.",
 )
 @setting(
     "--ibm-access-token-s",
@@ -334,7 +338,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(1, 366 * 86_400),
     callback=_finite,
     metavar="SECONDS",
-    help="Life of the access tokens of IBM's clients, which never renew them.",
+    help="Lifetime of the access tokens of IBM's clients, which never renew them.",
 )
 @setting(
     "--first-poll-ms",
@@ -342,12 +346,12 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     show_default=True,
     type=click.IntRange(0, 5_000),
     metavar="MS",
-    help="Hold the first status read of a job that is about to end for so long at most; 0 is off.",
+    help="Delay the first status read of a job that is about to end, at most so long; 0 is off.",
 )
 @setting(
     "--no-passwords",
     is_flag=True,
-    help="Accept no passwords, at the pages or at any dialect; people sign in with tokens.",
+    help="Refuse passwords, at the pages and at every dialect; people sign in with tokens.",
 )
 @setting(
     "--session-s",
@@ -364,10 +368,10 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.Path(dir_okay=False, path_type=Path),
     metavar="FILE",
     help="Master keys of the key pairs with which AWS's clients sign; by default aws-master-keys in"
-    " the folder of data. With --database-url it is needed for them, the same for all servers.",
+    " --data-dir. Key pairs need it with --database-url: the same file on every server.",
 )
 @setting(
-    "--webhook-private",
+    "--allow-private-webhooks",
     is_flag=True,
     help="Allow webhooks with http:// and with addresses of this machine or of private networks,"
     " which every user of the server can then reach.",
@@ -384,7 +388,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     default="text",
     show_default=True,
     type=options.Choice(["text", "json"]),
-    help="How lines of the log look: text, or one JSON object each.",
+    help="Format of the log: text, or one JSON object per line.",
 )
 @setting("--access-log", is_flag=True, help="Log a line for every response.")
 @setting(
@@ -397,8 +401,8 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
 )
 def serve(**given: Any) -> None:
     """Run the server until SIGTERM or Ctrl-C."""
-    # A collection finds no garbage among modules that are imported, and visits all of them: a
-    # tenth of the start. The server enables it when it has imported everything.
+    # Garbage collections during the imports take a tenth of the start and free nothing. The server
+    # enables them again when it has imported everything.
     gc.disable()
     from qwicket.server import Settings
     from qwicket.server.run import run
@@ -414,12 +418,13 @@ def serve(**given: Any) -> None:
 
 
 def checked(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
-    """Return the settings that `qwicket serve` would run with here, and what it would refuse.
-
-    Settings that are refused have their defaults.
+    """Return the settings with which `qwicket serve` would run here, and the errors of the others.
 
     Args:
         context: Context of another command, with the same environment and settings file.
+
+    Returns:
+        The settings, with defaults in place of refused values, and one error for each of these.
     """
     from qwicket.server import Settings
 
@@ -431,8 +436,8 @@ def checked(context: click.Context) -> tuple[Settings, list[click.UsageError]]:
         except click.UsageError as error:
             refused.append(error)
     # click marks a parameter without a value by a member of its own enumeration.
-    there = {name: value for name, value in of_serve.params.items() if not isinstance(value, Enum)}
-    return Settings(**there), refused
+    values = {name: value for name, value in of_serve.params.items() if not isinstance(value, Enum)}
+    return Settings(**values), refused
 
 
 def _hint(settings: Settings) -> str:

@@ -92,7 +92,8 @@ class WebhookClient:
         except TimeoutError:
             error = f"The receiver did not respond within {self._timeout_s:g} s."
         except AddressNotAllowed:
-            error = "The receiver's address is not public (see `qwicket serve --webhook-private`)."
+            option = "qwicket serve --allow-private-webhooks"
+            error = f"The receiver's address is not public (see `{option}`)."
         except socket.gaierror:
             error = "The receiver's name cannot be resolved."
         except Exception as failure:

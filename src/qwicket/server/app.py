@@ -177,8 +177,8 @@ class App:
         express_s = min(limits.express_s, limits.run_time_s)
         express = Express(
             SimulatedDriver(self._express, families, express_s, is_express=True),
-            longest_s=limits.express_s,
-            pause_s=limits.express_pause_s,
+            max_estimate_s=limits.express_s,
+            barred_s=limits.express_pause_s,
         )
         runner = self._runner = Runner(
             *(_runner_id(), "server", 0, driver.slots),
@@ -202,7 +202,7 @@ class App:
             keep_days=settings.keep_days,
             every_s=settings.maintenance_s,
         )
-        webhook_client = WebhookClient(is_private_allowed=settings.webhook_private)
+        webhook_client = WebhookClient(is_private_allowed=settings.allow_private_webhooks)
         webhooks = WebhookSender(store, runner.id, now_ms, webhook_client)
         master_file = settings.aws_master_file
         if master_file is None and settings.database_url is None:

@@ -11,7 +11,7 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from qwicket.folders import default_data_dir
-from qwicket.gateway.first_polls import HOLD_MS
+from qwicket.gateway.first_polls import MAX_DELAY_MS
 from qwicket.model.accounts import (
     ACCESS_TOKEN_S,
     LONG_ACCESS_TOKEN_S,
@@ -85,8 +85,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         no_dispatch: Whether this server runs no jobs; other servers, workers on other machines and
             agents do.
         compute: Where jobs run: `local`, or a Dask cluster (`compute/cluster_address.py`).
-        compute_min: Least number of workers of a cluster that the server starts; None means 1.
-        compute_max: Greatest number of them; None means 4.
+        compute_min: Fewest workers of a cluster that the server starts; None means 1.
+        compute_max: Most workers of such a cluster; None means 4.
         compute_tls_ca: Authority that signed the certificates of a cluster that runs already, in
             PEM.
         compute_tls_cert: The server's certificate there.
@@ -97,14 +97,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         tls_key: Its private key, without a password.
         public_url: Address of this server in responses; by default that of the connection's
             socket.
-        lease_s: Lease time of runners in seconds; a server proves life four times in it.
+        lease_s: Seconds without a heartbeat after which a runner loses its jobs. A server sends
+            four heartbeats in this time.
         stop_grace_s: Seconds that running jobs may go on when the server is to stop.
         maintenance_s: Seconds between two rounds of periodic work.
-        access_token_s: Life in seconds of an access token, for clients that renew it.
+        access_token_s: Lifetime of an access token in seconds, for clients that renew it.
         ibm_access_token_s: The same for IBM's clients, which never renew theirs.
-        first_poll_ms: The longest time for which the first status read of a young job is held.
+        first_poll_ms: Longest delay of a young job's first status read, in milliseconds; 0 is off.
         no_passwords: Whether names and passwords are refused at every dialect and at the pages.
-        session_s: Life in seconds of a session at the pages.
+        session_s: Lifetime of a session at the pages, in seconds.
         aws_master_file: File of the master keys of AWS's key pairs; by default in the folder.
         oidc_issuer: Address of the identity provider; None if there is none.
         oidc_client_id: Id of this server there.
@@ -117,7 +118,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         oidc_groups: What groups give, by their names.
         oidc_create: Whether a first sign-in creates an account.
         oidc_link_email: Whether a first sign-in takes the account with the same verified address.
-        webhook_private: Whether webhooks may have addresses that are not public, and no TLS.
+        allow_private_webhooks: Whether webhooks may have addresses that are not public, and no TLS.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: Format of the log's lines.
         access_log: Whether every response has a line there.
@@ -148,7 +149,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     maintenance_s: float = 60.0
     access_token_s: float = ACCESS_TOKEN_S
     ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
-    first_poll_ms: int = HOLD_MS
+    first_poll_ms: int = MAX_DELAY_MS
     no_passwords: bool = False
     session_s: float = SESSION_S
     aws_master_file: Path | None = None
@@ -163,7 +164,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     oidc_groups: Mapping[str, GroupRights] = msgspec.field(default_factory=dict)
     oidc_create: bool = False
     oidc_link_email: bool = False
-    webhook_private: bool = False
+    allow_private_webhooks: bool = False
     keep_days: float | None = None
     log_format: LogFormat = "text"
     access_log: bool = False

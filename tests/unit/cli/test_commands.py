@@ -51,7 +51,7 @@ CONTRACT: Final = {
         *("--oidc-issuer", "--oidc-client-id", "--oidc-client-secret-file"),
         *("--oidc-device-client-id", "--oidc-audiences", "--oidc-scopes", "--oidc-name-claim"),
         *("--oidc-groups-claim", "--oidc-groups", "--oidc-create", "--oidc-link-email"),
-        "--webhook-private",
+        "--allow-private-webhooks",
         "--keep-days",
         "--log-format",
         "--access-log",
