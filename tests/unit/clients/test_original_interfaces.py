@@ -1,6 +1,6 @@
-"""`docs/seeds.md` is true: it has every name of the five pages, and what it names exists.
+"""`docs/original-interfaces.md` has every name of the five documents, and what it names exists.
 
-`PAGES` is written from the pages.
+`DOCUMENTS` lists the names of the documents.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 
-PAGE = (Path(__file__).parents[3] / "docs" / "seeds.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "original-interfaces.md").read_text()
 ROW = re.compile(r"^\| (`.+?) \| (`.+) \|$", re.MULTILINE)
 OURS = re.compile(r"`(qwicket\.[\w.]+)`")
-PAGES = {
+DOCUMENTS = {
     "qbraid": """init_job get_job_data ApiError AuthError ConfigError RequestsApiError
         PostForcelistRetry QbraidSession QbraidSession.get_config_variable
         QbraidSession.save_config""",
@@ -56,15 +56,15 @@ def test_what_the_page_names_exists() -> None:
         assert found(name) is not None, name
 
 
-@pytest.mark.parametrize("module", PAGES)
-def test_every_name_of_a_page_is_mapped(module: str) -> None:
+@pytest.mark.parametrize("module", DOCUMENTS)
+def test_every_name_of_a_document_is_mapped(module: str) -> None:
     rows = [(left, right) for left, right in ROW.findall(PAGE) if f"clients.{module}." in right]
     named = " ".join(left for left, _ in rows)
-    for name in PAGES[module].split():
+    for name in DOCUMENTS[module].split():
         assert re.search(rf"(`|[A-Z]+ ){re.escape(name)}`", named), name
 
 
-def test_a_session_has_every_attribute_that_its_page_lists() -> None:
+def test_a_session_has_every_attribute_that_its_document_lists() -> None:
     session = found("qwicket.clients.qbraid.QbraidSession")
     for name in QBRAID_ATTRIBUTES.split():
         assert hasattr(session, name), name
