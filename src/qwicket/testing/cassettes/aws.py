@@ -74,7 +74,7 @@ def signed(
         body: The body.
 
     Raises:
-        CassetteError: The body is signed piece by piece, which only uploads are.
+        CassetteError: The body is signed in chunks, as in some uploads.
     """
     now = f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"
     signing = {**headers, _DATE: now}

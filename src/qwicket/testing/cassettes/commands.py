@@ -1,4 +1,4 @@
-"""`qwicket cassette`: record a vendor's answers, replay them, compare them with ours."""
+"""`qwicket cassette`: record a vendor's answers, replay them, compare them with Qwicket's."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def _runs(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.group(cls=Section, short_help="Record a vendor's answers, replay them, compare them.")
 def cassette() -> None:
-    """Record a vendor's answers without secrets, replay them, and compare them with ours.
+    """Record a vendor's answers without secrets, replay them, and compare them with Qwicket's.
 
     A cassette is one JSON file. It needs no account and no network to replay.
     """
@@ -62,7 +62,7 @@ def cassette() -> None:
     required=True,
     callback=_pairs,
     metavar="PATH=URL",
-    help="Address of the vendor by the path at which clients find it here. Repeatable.",
+    help="Path at the recording server, and the vendor's address for it. Repeatable.",
 )
 @click.option(
     "--key-env",
@@ -113,14 +113,14 @@ def record(
     raise SystemExit(status)
 
 
-@cassette.command(short_help="Answer as a cassette has it.")
+@cassette.command(short_help="Answer from a cassette.")
 @click.argument("file", type=_FILE)
 @click.option("--lenient", is_flag=True, help="Accept other orders, bodies, and repeated requests.")
 @_runs
 def replay(
     file: Path, lenient: bool, client: str | None, port: int, command: tuple[str, ...]
 ) -> None:
-    """Answer as FILE has it.
+    """Answer requests from FILE.
 
     COMMAND gets the variables of the client; replaying ends with it, or else with Ctrl-C. Requests
     must come in the recorded order with the recorded bodies; what does not match is printed, and
@@ -136,7 +136,7 @@ def replay(
     raise SystemExit(status)
 
 
-@cassette.command(short_help="Compare a vendor's answers with ours.")
+@cassette.command(short_help="Compare a vendor's answers with Qwicket's.")
 @click.argument("file", type=_FILE)
 @click.option(
     "--name",
@@ -144,12 +144,12 @@ def replay(
     multiple=True,
     callback=_pairs,
     metavar="THERE=HERE",
-    help="Name that is another one here, such as a device's. Repeatable.",
+    help="Vendor's name, such as a device's, and Qwicket's name for it. Repeatable.",
 )
 @click.option("--ignore", multiple=True, metavar="FIELD", help="Field to leave out, with *.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def check(file: Path, names: Mapping[str, str], ignore: tuple[str, ...], as_json: bool) -> None:
-    """Play the requests of FILE against a server of ours, and print each field that differs.
+    """Send the requests of FILE to a Qwicket server, and print each field that differs.
 
     Ids, times and numbers are compared by their kind. The exit status is 1 if anything differs.
     """

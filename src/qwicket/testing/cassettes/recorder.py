@@ -234,7 +234,7 @@ class Recorder:
 
         found = credential_of(headers)
         if found is None:
-            kind = "presigned addresses are" if b"X-Amz-Signature" in query else "this request is"
+            kind = "presigned URLs are" if b"X-Amz-Signature" in query else "this request is"
             raise CassetteError(f"{kind} not signed by a header, so it cannot be signed anew.")
         if found.key_id != self.stand_in:
             raise CassetteError("The client signs with another key than that of this recording.")
