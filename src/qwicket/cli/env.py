@@ -1,4 +1,4 @@
-"""`qwicket env`: the variables by which a vendor's client reaches this server."""
+"""`qwicket env`: the environment variables by which a vendor's client reaches a Qwicket server."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
         "QISKIT_IBM_URL": f"{_RUNTIME}/experimental/api/v1",
         "QISKIT_IBM_TOKEN": _TOKEN,
     },
-    # All three: a missing one sends key id and signatures to Amazon.
     "braket": {
+        # All three: without one of them the client sends its key id and signatures to Amazon.
         "AWS_ENDPOINT_URL_BRAKET": "{URL}/braket",
         "AWS_ENDPOINT_URL_S3": "{URL}/s3",
         "AWS_ENDPOINT_URL_STS": "{URL}/sts",
@@ -59,11 +59,15 @@ CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
         "XANADU_CLOUD_ACCESS_TOKEN": None,
     },
 }
-"""Variables by client, in the order of printing. A value has parts of the server's address in
-braces, or is a variable with a secret; None is a variable that must not be set."""
+"""Environment variables by client, in the order of printing.
+
+`{URL}`, `{HOST}`, `{PORT}` and `{TLS}` stand for parts of the server's address. A value that begins
+with `$` is the name of a variable with a secret. None means that the variable must not be set."""
 
 
-@click.command(short_help="Print the variables that point a vendor's client here.")
+@click.command(
+    short_help="Print the environment variables that point a vendor's client at a server."
+)
 @click.argument("client", type=click.Choice([*CLIENTS]), metavar="CLIENT")
 @click.option(
     "--url",
@@ -75,18 +79,22 @@ braces, or is a variable with a secret; None is a variable that must not be set.
     help="Address of the server.",
 )
 def env(client: str, url: str) -> None:
-    """Print lines for a shell that point CLIENT here.
+    """Print shell commands that point CLIENT at the server.
 
     CLIENT is qiskit-ibm-runtime, braket, qiskit-ionq, cirq-ionq, qbraid or xcc.
 
-    When the lines are run, the token is taken from QWICKET_TOKEN. For braket the key pair is taken
+    The commands read the token from QWICKET_TOKEN when they run. Those for braket read the key pair
     from QWICKET_AWS_KEY_ID and QWICKET_AWS_SECRET; `qwicket token create --aws` prints both.
     """
     click.echo("\n".join(lines(client, url)))
 
 
 def lines(client: str, url: str) -> list[str]:
-    """Return the lines for a client of the server at `url`.
+    """Return the shell commands that set and unset the variables of a client.
+
+    Args:
+        client: Key of `CLIENTS`.
+        url: Address of the server.
 
     Raises:
         click.UsageError: `url` is not an address.
@@ -104,16 +112,17 @@ def lines(client: str, url: str) -> list[str]:
 def variables(
     client: str, url: str, secrets: Mapping[str, str] | None = None
 ) -> dict[str, str | None]:
-    """Return the variables of a client of the server at `url`; None is one that must not be set.
+    """Return the variables of a client by name; None means that one must not be set.
 
     Args:
         client: Key of `CLIENTS`.
         url: Address of the server.
-        secrets: The variables with the token or the key pair; without, their names stay.
+        secrets: Values of the variables with the token or the key pair. A missing one stays a
+            reference, such as `$QWICKET_TOKEN`.
     """
     parts = urlsplit(url)
     is_secure = parts.scheme == "https"
-    marks = {
+    placeholders = {
         "URL": url.rstrip("/"),
         "HOST": parts.hostname or "",
         "PORT": str(parts.port or (443 if is_secure else 80)),
@@ -123,7 +132,7 @@ def variables(
     def filled(value: str) -> str:
         if value.startswith("$"):
             return (secrets or {}).get(value[1:], value)
-        return re.sub(r"\{(\w+)\}", lambda mark: marks[mark[1]], value)
+        return re.sub(r"\{(\w+)\}", lambda found: placeholders[found[1]], value)
 
     return {
         name: None if value is None else filled(value) for name, value in CLIENTS[client].items()

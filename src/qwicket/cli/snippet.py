@@ -1,4 +1,4 @@
-"""`qwicket snippet`: the lines by which a vendor's client reaches this server."""
+"""`qwicket snippet`: a complete program for a vendor's client and a Qwicket server."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class _SnippetName(click.Choice[str]):
         return f"there is no snippet for {shown!r}.{hint} 'qwicket snippet' lists them."
 
 
-@click.command(short_help="Print the lines that point a vendor's client here.")
+@click.command(short_help="Print a complete program for a vendor's client.")
 @click.argument("vendor", required=False, type=_SnippetName([*SNIPPETS, *CLOUDS]), metavar="VENDOR")
 @click.option(
     "--url",
@@ -39,9 +39,9 @@ class _SnippetName(click.Choice[str]):
 )
 @json_flag
 def snippet(vendor: str | None, url: str, as_json: bool) -> None:
-    """Print a program that submits a job here with VENDOR's own client and prints what it gave.
+    """Print a program that submits a job with VENDOR's own client and prints the result.
 
-    The program finds the token in QWICKET_TOKEN. Without VENDOR, all there are are listed.
+    The program reads the token from QWICKET_TOKEN. Without VENDOR, list all programs.
     """
     if vendor is None:
         rows = [
