@@ -1,8 +1,8 @@
 """A store that reports failures of writes that succeeded, and of some that failed.
 
-Clients repeat a submission under its key, the dispatcher repeats its writes, and a renewal finds
-claims whose success was not reported. Each key has one job, each job ends once, and no process
-runs without a lease.
+Clients repeat a submission under its key, the dispatcher repeats its writes, and its comparison of
+leases finds claims whose success was not reported. Each key has one job, each job ends once, and no
+process runs without a lease.
 """
 
 from __future__ import annotations
@@ -69,7 +69,7 @@ class Echo:
 
     forwards = False
     slots = 4
-    batch = 4
+    jobs_per_task = 4
 
     def __init__(self, rng: random.Random) -> None:
         self._rng = rng

@@ -71,7 +71,7 @@ class Recorder:
 
     forwards = False
     slots = 2
-    batch = 8
+    jobs_per_task = 8
 
     def __init__(self) -> None:
         self.begun: list[str] = []

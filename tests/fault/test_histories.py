@@ -45,7 +45,7 @@ FAULTS = {
     "the youngest first": ("job_claim", "next.seq\n", "next.seq desc\n"),
     "a version that stands still": ("job_ask_cancel", "version = version + 1,", ""),
     "a change that goes back": ("job_claim", "max(:now_us,", "min(:now_us + 1,"),
-    "an attempt that is not counted": ("job_release", "attempts + :blamed", "attempts"),
+    "an attempt that is not counted": ("job_release", "attempts + :counts_as_attempt", "attempts"),
     "an intent that is overwritten": (
         "forward_intend",
         "absent = 0",

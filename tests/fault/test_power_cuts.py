@@ -81,7 +81,7 @@ async def _end(
     store: Store, lease: Lease, disk: Disk, promises: list[Promise], rng: random.Random
 ) -> None:
     if rng.random() < 0.2:
-        await store.leases.release(lease, "a reason", NOW, blamed=False)
+        await store.leases.release(lease, "a reason", NOW, counts_as_attempt=False)
         return
     outcome = Encoded(rng.randbytes(rng.choice((10, 20_000))), b"sha")
     await store.leases.finish(lease, RunResult((outcome,), 0.1), NOW)

@@ -46,7 +46,7 @@ class Device:
 
     forwards = False
     slots = 8
-    batch = 1
+    jobs_per_task = 1
 
     async def run(self, assignments: Sequence[Assignment], desk: ForwardLog) -> list[RunResult]:
         await asyncio.sleep(RUN_S)

@@ -368,26 +368,26 @@ class Model:
         return self._same(answer, lease.job)
 
     def leases_release(
-        self, answer: Any, lease: Lease, reason: str, now: int, blamed: bool
+        self, answer: Any, lease: Lease, reason: str, now: int, counts_as_attempt: bool
     ) -> None:
         job = self._held(lease)
         if job is None:
             return _refused(answer, StaleLease)
-        self._release(job, now, blamed=blamed)
+        self._release(job, now, counts_as_attempt=counts_as_attempt)
         return self._same(answer, lease.job)
 
-    def _release(self, job: ModelJob, now: int, *, blamed: bool) -> None:
+    def _release(self, job: ModelJob, now: int, *, counts_as_attempt: bool) -> None:
         if job.forward is not None:
             if job.state is _S.RUNNING and job.forward.vendor_job_id is None:
                 self._step(job, _S.UNCERTAIN, now)
             job.runner = job.nonce = None
         elif job.state is _S.CANCELLING:
             self._end(job, _S.CANCELLED, now)
-        elif blamed and job.attempts + 1 >= DEATHS:
+        elif counts_as_attempt and job.attempts + 1 >= DEATHS:
             job.attempts, job.error_code = job.attempts + 1, "worker_died"
             self._end(job, _S.FAILED, now)
         else:
-            job.attempts += blamed
+            job.attempts += counts_as_attempt
             job.runner = job.nonce = None
             self._step(job, _S.QUEUED, now)
             self._count(job, -max(job.est_seconds, MIN_COST_S), now)
@@ -445,7 +445,7 @@ class Model:
         found = [job.id for job in _given(answer, list)]
         expect(sorted(found), sorted(held), f"what {runners} held")
         for job in answer:
-            self._release(self.jobs[job.id], now, blamed=False)
+            self._release(self.jobs[job.id], now, counts_as_attempt=False)
             self._same(job, job.id)
         self._runners -= runners
 

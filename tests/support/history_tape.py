@@ -59,7 +59,9 @@ class Call:
             ),
             "jobs.queue_state": lambda: store.jobs.queue_state(self.args[0], 0, limit=1_000),
             "leases.claim": lambda: store.leases.claim(*self.args[:3], maximum=self.args[3]),
-            "leases.release": lambda: store.leases.release(*self.args[:3], blamed=self.args[3]),
+            "leases.release": lambda: store.leases.release(
+                *self.args[:3], counts_as_attempt=self.args[3]
+            ),
             "leases.record_heartbeat": lambda: asyncio.wrap_future(
                 store.leases.record_heartbeat(*self.args)
             ),

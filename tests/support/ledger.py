@@ -54,7 +54,7 @@ class Ledger:
         assert self.rows("select job from lease") == []
 
     def assert_all_completed_uncounted(self, acknowledged: set[str]) -> None:
-        """As above; and every job completed, and was blamed for nothing."""
+        """As above; and every job completed, and no attempt was counted."""
         self.assert_each_ended_once(acknowledged)
         assert self.rows("select state, attempts from job group by 1, 2") == [("completed", 0)]
 

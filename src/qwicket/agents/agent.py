@@ -163,7 +163,7 @@ class _Work:
             found = self._listen()
         except ProcessDied as death:
             _log.error("the lab's program died while running job %s: %s", self._lease.job, death)
-            self._release(f"the lab's program died: {death}", blamed=True)
+            self._release(f"the lab's program died: {death}", counts_as_attempt=True)
             return
         if found is None:
             self._supervisor.kill()
@@ -248,10 +248,14 @@ class _Work:
         what = f"the failure of job {self._lease.job}"
         deliver(lambda: self._api.fail(self._lease, failed, seconds), self._pause, what)
 
-    def _release(self, reason: str, *, blamed: bool = False) -> None:
+    def _release(self, reason: str, *, counts_as_attempt: bool = False) -> None:
         what = f"the release of job {self._lease.job}"
         send = self._api.release
-        deliver(lambda: send(self._lease, reason, blamed=blamed), self._pause, what)
+        deliver(
+            lambda: send(self._lease, reason, counts_as_attempt=counts_as_attempt),
+            self._pause,
+            what,
+        )
 
     def _pause(self, seconds: float) -> bool:
         """Wait before a retry while renewing; return False when the agent must end now."""

@@ -155,20 +155,20 @@ class AgentAPI:
         )
         self._close(lease, "finish", body)
 
-    def release(self, lease: Lease, reason: str, *, blamed: bool = False) -> None:
+    def release(self, lease: Lease, reason: str, *, counts_as_attempt: bool = False) -> None:
         """Release a job, which ends a cancelled one.
 
         Args:
             lease: The lease.
             reason: A short reason.
-            blamed: Whether the lab's program died because of the job.
+            counts_as_attempt: Whether the job caused the death of the lab's program.
         """
         body = schema.agents.ReleaseBody(
             agent=self.agent,
             fence=lease.fence,
             nonce=lease.nonce,
             reason=reason[:200],
-            blamed=blamed,
+            counts_as_attempt=counts_as_attempt,
         )
         self._close(lease, "release", body)
 

@@ -29,7 +29,7 @@ class ProcessDied(Exception):
 
 
 class JobNotStarted(Exception):
-    """The job was not started and is queued again, uncounted."""
+    """The job was not started. It is queued again, without counting an attempt."""
 
 
 class ExpressOverrun(Exception):
@@ -37,7 +37,7 @@ class ExpressOverrun(Exception):
 
 
 class RetrySeparately(Exception):
-    """A batch of jobs failed together; each is queued again, to run alone."""
+    """Tiny jobs in one task failed together. Each is queued again, to run alone."""
 
 
 class StoppedRemotely(Exception):
@@ -64,7 +64,11 @@ class ForwardLog(Protocol):
     async def handout(self) -> Handout:
         """Return the job's program."""
 
-    async def record_intent(self, marker: str) -> Forward: ...
+    async def record_intent(self, marker: str) -> Forward:
+        """Record that the job is about to be sent with this marker, and return the stored record.
+
+        An earlier attempt's record is kept and returned. After this, the job may be at the vendor.
+        """
 
     async def record_sent(self, vendor_job_id: str) -> None:
         """Record the job's id at its vendor.
@@ -79,7 +83,8 @@ class ForwardLog(Protocol):
     async def record_response(self, response: bytes) -> None:
         """Record what the device's own server said to a request that was passed on."""
 
-    async def withdraw(self) -> None: ...
+    async def withdraw(self) -> None:
+        """Delete the recorded intent, because nothing was sent."""
 
     async def is_held(self) -> bool:
         """Return whether this run still has the job."""
@@ -89,11 +94,12 @@ class Driver(Protocol):
     """Runs the jobs of one or more devices, at most `slots` tasks at a time."""
 
     @property
-    def slots(self) -> int: ...
+    def slots(self) -> int:
+        """Number of tasks that can run now."""
 
     @property
-    def batch(self) -> int:
-        """Limit on tiny jobs in one task."""
+    def jobs_per_task(self) -> int:
+        """Most tiny jobs in one task; any other job is a task of its own."""
 
     @property
     def forwards(self) -> bool:
@@ -102,7 +108,7 @@ class Driver(Protocol):
     async def run(
         self, assignments: Sequence[Assignment], forward_log: ForwardLog
     ) -> list[RunResult]:
-        """Run one job or a batch of tiny ones; return their results in order.
+        """Run one job, or several tiny ones; return their results in order.
 
         Cancelling the awaiting task stops local work. Forwarded work continues and is adopted
         later.
@@ -111,7 +117,7 @@ class Driver(Protocol):
             ProcessDied: The process died; scheduling decides about a retry.
             JobNotStarted: No process could be started.
             ExpressOverrun: The job exceeded the bounds of an express slot, but not its own.
-            RetrySeparately: One job of a batch failed in a way that ended all of it.
+            RetrySeparately: One of several tiny jobs failed in a way that ended all of them.
             StoppedRemotely: The vendor has cancelled the forwarded job.
             Unresolved: A person must say whether the vendor has the job.
         """

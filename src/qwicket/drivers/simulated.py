@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from qwicket.drivers import ForwardLog
     from qwicket.model.jobs import Assignment
 
-_BATCH: Final = 16
-"""Limit on tiny jobs in one call of a worker; a failure of one repeats all of them."""
+_JOBS_PER_TASK: Final = 16
+"""Limit on tiny jobs in one task of a worker; a failure of one repeats all of them."""
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ class SimulatedDriver:
             then do not fail, but are retried in worker slots.
     """
 
-    batch = _BATCH
+    jobs_per_task = _JOBS_PER_TASK
     forwards = False
 
     def __init__(

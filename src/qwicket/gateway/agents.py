@@ -284,7 +284,7 @@ class Agents:
         nonce: str,
         reason: str,
         *,
-        blamed: bool,
+        counts_as_attempt: bool,
     ) -> Job:
         """Queue a job again, or cancel it if that was requested.
 
@@ -295,7 +295,7 @@ class Agents:
             fence: Fencing token of the lease.
             nonce: Nonce of the lease.
             reason: A short reason for the job's events.
-            blamed: Whether the lab's program died of the job; the third time fails it.
+            counts_as_attempt: Whether the job caused its program's death; the third time fails it.
 
         Raises:
             NotFound: No such job, or the token does not serve its device.
@@ -305,7 +305,7 @@ class Agents:
         runner = _runner(actor, job.device, agent)
         lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         await self._scheduler.require(lease)
-        return await self._scheduler.release(lease, reason, blamed=blamed)
+        return await self._scheduler.release(lease, reason, counts_as_attempt=counts_as_attempt)
 
     async def leave(self, actor: Actor, device: str, agent: str) -> None:
         """Delete an agent that leaves, and queue its jobs again.

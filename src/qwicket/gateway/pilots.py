@@ -178,7 +178,10 @@ class Pilots:
         states, batches = await self._scheduler.bring(
             runner.id,
             [(_of(lease, runner), result) for lease, result in valid],
-            [(_of(lease, runner), why, blamed) for lease, why, blamed in (*releases, *refused)],
+            [
+                (_of(lease, runner), why, counts_as_attempt)
+                for lease, why, counts_as_attempt in (*releases, *refused)
+            ],
             _offered(offer, families),
         )
         return Reports(states, _tasks(batches, families))

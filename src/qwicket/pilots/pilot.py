@@ -42,7 +42,7 @@ _AHEAD_S: Final = 0.1
 """Estimate of one slot's tasks up to which further tiny ones are taken in advance, so that the
 processes do not wait for the network."""
 _BATCH_S: Final = 0.02
-"""Estimate of a batch of tiny jobs, about."""
+"""Approximate estimate of a task of several tiny jobs."""
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _BASE64: Final = 4 / 3
 _ROOM_BYTES: Final = 64 << 10
@@ -222,7 +222,7 @@ class Pilot:
         try:
             results = await driver.run([_assignment(each) for each in bodies])
         except ProcessDied as death:
-            return [_release(job, str(death), blamed=True) for job in task.jobs]
+            return [_release(job, str(death), counts_as_attempt=True) for job in task.jobs]
         except RetrySeparately as reason:
             return [_release(job, str(reason)) for job in task.jobs]
         except JobNotStarted as reason:
@@ -450,10 +450,16 @@ def _error(of: Failure) -> schema.agents.RunErrorBody:
     return schema.agents.RunErrorBody(code=of.code, message=of.message[:1_000])
 
 
-def _release(job: _Job, reason: str, *, blamed: bool = False) -> schema.pilots.PilotReleaseBody:
+def _release(
+    job: _Job, reason: str, *, counts_as_attempt: bool = False
+) -> schema.pilots.PilotReleaseBody:
     lease = job.lease
     return schema.pilots.PilotReleaseBody(
-        id=lease.id, fence=lease.fence, nonce=lease.nonce, reason=reason[:200], blamed=blamed
+        id=lease.id,
+        fence=lease.fence,
+        nonce=lease.nonce,
+        reason=reason[:200],
+        counts_as_attempt=counts_as_attempt,
     )
 
 

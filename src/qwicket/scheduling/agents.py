@@ -133,7 +133,7 @@ class AgentScheduler:
         for each in claimed:
             try:
                 await self._store.leases.release(
-                    each.lease, _UNDELIVERED, self._now_ms(), blamed=False
+                    each.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
                 )
             except QwicketError as error:  # the next renewal finds it
                 _log.warning("an undelivered claim was not released: %s", error)
@@ -156,13 +156,15 @@ class AgentScheduler:
         """
         return await self._counted(self._store.leases.finish(lease, result, self._now_ms()))
 
-    async def release(self, lease: Lease, reason: str, *, blamed: bool) -> Job:
+    async def release(self, lease: Lease, reason: str, *, counts_as_attempt: bool) -> Job:
         """Queue the job again, or cancel it if that was requested.
 
         Raises:
             StaleLease: As for `finish`.
         """
-        release = self._store.leases.release(lease, reason, self._now_ms(), blamed=blamed)
+        release = self._store.leases.release(
+            lease, reason, self._now_ms(), counts_as_attempt=counts_as_attempt
+        )
         return await self._counted(release)
 
     async def require(self, lease: Lease) -> None:

@@ -1,9 +1,9 @@
-"""The server's own runner: claims jobs for its devices and hands them to their driver.
+"""The server's own runner: claims jobs for its devices and passes them to a driver.
 
-One task per device claims; a slot is taken before the claim, so that nothing is claimed that
-cannot start at once. It wakes with the commit of a submit. One claims short jobs for the express
-slots while every slot is busy. One renews: it compares what is held here with what the store
-believes. The only task with a timer is the slow poll, which wakes the others when there is reason.
+Each device has an asyncio task that claims its jobs. A submission's commit wakes it. It takes a
+slot before it claims, so that each claimed job starts at once. Another task claims short jobs for
+the express slots while all other slots are busy. Another compares the leases held here with those
+in the store. Only the slow poll has a timer: it wakes the others if it finds work for them.
 """
 
 from __future__ import annotations
@@ -46,13 +46,15 @@ _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 EXPRESS_PAUSE_S: Final = 0.02
-"""Time without a free worker slot before a short job goes to an express slot. A batch of tiny jobs
-takes as long, and while batches come and go, worker slots serve short jobs with fewer commits."""
+"""Seconds without a free worker slot before a short job goes to an express slot.
+
+A task of several tiny jobs takes about as long. While such tasks follow each other, worker slots
+run short jobs with fewer commits."""
 
 _log = logging.getLogger(__name__)
 
 Key = tuple[str, int]
-"""A job and the fence of its lease."""
+"""A job's id and its lease's fencing token."""
 
 
 class _ForwardLog:
@@ -107,17 +109,17 @@ class Express(NamedTuple):
 
     Attributes:
         driver: Runs these jobs, and raises `ExpressOverrun` when one exceeds its time or memory.
-        longest_s: Longest estimated run time of an express job.
-        pause_s: Time for which an account is barred after one of its jobs overran.
+        max_estimate_s: Longest estimated run time of an express job, in seconds.
+        barred_s: Seconds for which an account is barred after one of its jobs overran.
     """
 
     driver: Driver
-    longest_s: float
-    pause_s: float
+    max_estimate_s: float
+    barred_s: float
 
 
 class _Run(NamedTuple):
-    """A task of the driver: one job, or a batch of tiny ones."""
+    """A task of the driver: one job, or several tiny ones."""
 
     task: asyncio.Task[list[RunResult]]
     forward_log: _ForwardLog
@@ -130,7 +132,7 @@ class _Run(NamedTuple):
         if not self.forwards:
             self.task.cancel()
 
-    def fault(self, kind: type[Exception]) -> bool:
+    def raised(self, kind: type[Exception]) -> bool:
         return not self.task.cancelled() and isinstance(self.task.exception(), kind)
 
 
@@ -144,8 +146,13 @@ class Dispatcher:
         runner: This runner's id, already registered in the store.
         now_ms: Clock; returns Unix milliseconds.
         express: Slots for short jobs, if any.
-        capacity: Memory and time of a slot; longer jobs wait for other runners.
-        slow_poll_s: Interval of the poll for jobs without a notification.
+        capacity: Memory and time of a slot; larger and longer jobs wait for other runners.
+        slow_poll_s: Seconds between two polls for work that no notification announced.
+
+    Attributes:
+        stale_results: Number of results that were refused because their lease was stale.
+        express_runs: Number of jobs that started in an express slot.
+        express_overruns: Number of jobs that exceeded the time or memory of an express slot.
     """
 
     def __init__(
@@ -173,29 +180,30 @@ class Dispatcher:
         self._express_slots = asyncio.Semaphore(express.driver.slots if express else 0)
         self._express_wake = asyncio.Event()
         self._wakes = {device: asyncio.Event() for device in devices}
-        self._renewal = asyncio.Event()
+        self._compare_wake = asyncio.Event()
         self._runs: dict[Key, _Run] = {}
         self._held: set[Key] = set()
         self._claims = _Claims()
         self._cancelled_early: set[str] = set()
-        self._works: set[asyncio.Task[None]] = set()
+        self._supervising: set[asyncio.Task[None]] = set()
         self._tasks: list[asyncio.Task[None]] = []
         self._stop_listening: list[Callable[[], None]] = []
         self._is_stopping = False
-        self._has_slots = False
+        self._reserves_slots = False
         self.stale_results = 0
         self.express_runs = 0
         self.express_overruns = 0
 
     def start(self) -> None:
+        """Start the tasks that claim jobs and compare leases, on the running event loop."""
         changes = self._store.changes
         self._stop_listening = [changes.listen(self._on_change), changes.on_resync(self._resync)]
         self._tasks = [asyncio.create_task(self._claim_for(name)) for name in self._wakes]
-        self._tasks.append(asyncio.create_task(self._renew_always()))
+        self._tasks.append(asyncio.create_task(self._compare_repeatedly()))
         self._tasks.append(asyncio.create_task(self._poll_slowly()))
         if self._express is not None and self._express.driver.slots:
             self._tasks.append(asyncio.create_task(self._claim_for_express(self._express)))
-        self._renewal.set()
+        self._compare_wake.set()
 
     def serve(self, device: str) -> None:
         """Serve one more device, whose jobs the driver runs."""
@@ -222,15 +230,19 @@ class Dispatcher:
             run.task.cancel()
 
     async def stop(self, grace_s: float) -> None:
-        """Stop claiming, wait `grace_s` for running jobs, then release the rest uncounted."""
+        """Stop claiming, wait for running jobs, then release the rest without counting an attempt.
+
+        Args:
+            grace_s: Seconds to wait for running jobs. Jobs at other clouds are released at once.
+        """
         self.stop_claiming()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self._driver.forwards:
             self.release_running()  # they continue at their cloud and are adopted later
-        if self._works:
-            await asyncio.wait(self._works, timeout=grace_s)
+        if self._supervising:
+            await asyncio.wait(self._supervising, timeout=grace_s)
         self.release_running()
-        await asyncio.gather(*self._works, return_exceptions=True)
+        await asyncio.gather(*self._supervising, return_exceptions=True)
         for stop in self._stop_listening:
             stop()
 
@@ -240,7 +252,7 @@ class Dispatcher:
             if self._may_be_short(change):
                 self._express_wake.set()
             if change.version > 1 and any(job == change.job for job, _fence in self._runs):
-                self._renewal.set()  # it was requeued: its present run counts no more
+                self._compare_wake.set()  # it was requeued, so its run here has lost its lease
         elif change.state is JobState.CANCELLING:
             if not self._claims.is_quiet:
                 self._cancelled_early.add(change.job)  # a claim in flight may include this job
@@ -251,13 +263,13 @@ class Dispatcher:
     def _may_be_short(self, change: Changed) -> bool:
         """Return whether a queued job may be short enough for an express slot."""
         express, job = self._express, change.row
-        return express is not None and (job is None or job.est_seconds < express.longest_s)
+        return express is not None and (job is None or job.est_seconds < express.max_estimate_s)
 
     def _resync(self) -> None:
         for wake in self._wakes.values():
             wake.set()
         self._express_wake.set()
-        self._renewal.set()
+        self._compare_wake.set()
 
     async def _claim_for(self, device: str) -> None:
         wake = self._wakes[device]
@@ -278,9 +290,9 @@ class Dispatcher:
                 wake.set()
 
     async def _poll_slowly(self) -> None:
-        """Wake those who have something to do although nothing announced it, now and then.
+        """Wake the other tasks now and then, if there is work that no notification announced.
 
-        It reads and never writes: a claim that finds nothing would cost a write transaction.
+        This reads and never writes: a claim that finds nothing would cost a write transaction.
         """
         while True:
             try:
@@ -291,10 +303,10 @@ class Dispatcher:
             for device in found.devices & self._wakes.keys():
                 self._wakes[device].set()
                 self._express_wake.set()
-            self._has_slots = found.has_slots
+            self._reserves_slots = found.reserves_slots
             await asyncio.sleep(found.pause_s(self._now_ms(), self._slow_poll_s))
             if self._held:
-                self._renewal.set()
+                self._compare_wake.set()
 
     async def _claimable(self) -> Claimable:
         leases = self._store.leases
@@ -314,10 +326,10 @@ class Dispatcher:
             if not await self._slots_stay_busy():
                 self._express_slots.release()  # a worker slot takes the waiting jobs
                 continue
-            taking = self._store.leases.claim_express(
+            claiming = self._store.leases.claim_express(
                 self._wakes.keys(), self._runner, self._now_ms()
             )
-            claim = await self._claim(taking, "the express slot", wake)
+            claim = await self._claim(claiming, "the express slot", wake)
             if claim.taken:
                 self.express_runs += 1
                 self._begin(claim.taken, express.driver, is_express=True)
@@ -335,9 +347,16 @@ class Dispatcher:
         return False
 
     async def _claim(
-        self, taking: Coroutine[Any, Any, Claim], what: str, wake: asyncio.Event
+        self, claiming: Coroutine[Any, Any, Claim], claimant: str, wake: asyncio.Event
     ) -> Claim:
-        claim = asyncio.ensure_future(taking)
+        """Await a claim; after an error return none, and set `wake` for another attempt.
+
+        Args:
+            claiming: Call of the store that claims.
+            claimant: Device or slot that claims, for the log.
+            wake: Event that wakes the calling task.
+        """
+        claim = asyncio.ensure_future(claiming)
         try:
             with self._claims:
                 claimed = await asyncio.shield(claim)
@@ -346,13 +365,13 @@ class Dispatcher:
         except asyncio.CancelledError:
             # The claim may have been committed. Its jobs must not stay with a runner that stops.
             for each in (await claim).taken:
-                await self._give_back(each, _STOPS, blamed=False)
+                await self._release(each, _STOPS, counts_as_attempt=False)
             raise
         except Exception as error:
             # This task must survive any error, because without it nothing claims for the device. If
-            # the claim was committed despite the error, the next renewal finds and releases it.
-            _log_failure(f"a claim for {what} failed", error)
-            self._renewal.set()
+            # the claim was committed despite the error, the next comparison finds and releases it.
+            _log_failure(f"a claim for {claimant} failed", error)
+            self._compare_wake.set()
             await asyncio.sleep(_CLAIM_PAUSE_S)
             wake.set()  # else waiting jobs would wait for the slow poll
             return Claim([], is_last=True)
@@ -365,7 +384,7 @@ class Dispatcher:
                 return Claim([found], is_last=False)
         return await leases.claim(
             *(device, self._runner, self._now_ms()),
-            maximum=driver.batch,
+            maximum=driver.jobs_per_task,
             capacity=self._capacity,
         )
 
@@ -376,17 +395,17 @@ class Dispatcher:
         task = asyncio.ensure_future(driver.run(assignments, forward_log))
         run = _Run(task, forward_log, driver.forwards, is_express)
         self._runs.update((_key(each), run) for each in assignments)
-        work = asyncio.create_task(self._work(assignments, run))
+        supervision = asyncio.create_task(self._supervise(assignments, run))
         if not self._cancelled_early.isdisjoint(each.lease.job for each in assignments):
             run.stop()
-        self._works.add(work)
-        work.add_done_callback(self._works.discard)
+        self._supervising.add(supervision)
+        supervision.add_done_callback(self._supervising.discard)
 
-    async def _work(self, assignments: Sequence[Assignment], run: _Run) -> None:
+    async def _supervise(self, assignments: Sequence[Assignment], run: _Run) -> None:
         """Wait for a run, free its slot, and end or release each of its jobs."""
         try:
             await asyncio.wait([run.task])
-            if run.fault(JobNotStarted):
+            if run.raised(JobNotStarted):
                 await asyncio.sleep(_NOT_STARTED_PAUSE_S)  # a retry at once would fail the same way
         finally:
             for each in assignments:
@@ -402,37 +421,37 @@ class Dispatcher:
         finally:
             if run.is_express:  # only now, after the account of an overrun job is barred
                 self._express_slots.release()
-            if self._has_slots:  # the jobs outside a reservation have a slot again
+            if self._reserves_slots:  # jobs outside the reservation may use the freed slot
                 for wake in self._wakes.values():
                     wake.set()
 
     async def _close(self, assignment: Assignment, run: _Run, number: int) -> None:
         try:
-            await self._end_or_give_back(assignment, run, number)
+            await self._end_or_release(assignment, run, number)
         finally:
             self._held.discard(_key(assignment))
 
-    async def _end_or_give_back(self, assignment: Assignment, run: _Run, number: int) -> None:
+    async def _end_or_release(self, assignment: Assignment, run: _Run, number: int) -> None:
         task, lease = run.task, assignment.lease
         if task.cancelled():
-            # Cancelling one job of a batch cancels all. The store ends the job whose state is
+            # Cancelling one job of a task cancels all. The store ends the job whose state is
             # `cancelling` and queues the others again.
-            beside = "stopped together with another job"
-            reason = _STOPS if self._is_stopping else beside
-            await self._give_back(assignment, reason, blamed=False)
-        elif run.fault(StoppedRemotely):
+            with_other = "stopped together with another job"
+            reason = _STOPS if self._is_stopping else with_other
+            await self._release(assignment, reason, counts_as_attempt=False)
+        elif run.raised(StoppedRemotely):
             await self._retry_write(
                 lambda: self._store.leases.cancel_stopped(lease, self._now_ms())
             )
-        elif run.fault(Unresolved):
+        elif run.raised(Unresolved):
             text, forwards = str(task.exception()), self._store.forwards
             await self._retry_write(lambda: forwards.leave_to_person(lease, text, self._now_ms()))
-        elif run.fault(ExpressOverrun):
+        elif run.raised(ExpressOverrun):
             await self._end_overrun(lease, str(task.exception()))
-        elif run.fault(ProcessDied):
-            await self._give_back(assignment, str(task.exception()), blamed=True)
-        elif run.fault(JobNotStarted) or run.fault(RetrySeparately):
-            await self._give_back(assignment, str(task.exception()), blamed=False)
+        elif run.raised(ProcessDied):
+            await self._release(assignment, str(task.exception()), counts_as_attempt=True)
+        elif run.raised(JobNotStarted) or run.raised(RetrySeparately):
+            await self._release(assignment, str(task.exception()), counts_as_attempt=False)
         elif task.exception() is not None:
             _log.error("the driver failed", exc_info=task.exception(), extra={"job": lease.job})
             text = "The driver reported an error; see the server's log under the job's id."
@@ -450,22 +469,26 @@ class Dispatcher:
             failed = RunResult(failure, result.seconds)
             await self._retry_write(lambda: leases.finish(lease, failed, self._now_ms()))
 
-    async def _give_back(self, assignment: Assignment, reason: str, *, blamed: bool) -> None:
+    async def _release(
+        self, assignment: Assignment, reason: str, *, counts_as_attempt: bool
+    ) -> None:
         lease = assignment.lease
         await self._retry_write(
-            lambda: self._store.leases.release(lease, reason, self._now_ms(), blamed=blamed)
+            lambda: self._store.leases.release(
+                lease, reason, self._now_ms(), counts_as_attempt=counts_as_attempt
+            )
         )
 
     async def _end_overrun(self, lease: Lease, reason: str) -> None:
         """Queue a job for a worker slot, and bar its account from the express slots for a while."""
         assert self._express is not None
         self.express_overruns += 1
-        pause_ms = int(1000 * self._express.pause_s)
+        barred_ms = int(1000 * self._express.barred_s)
         requeue_overrun = self._store.leases.requeue_overrun
 
         async def write() -> Job:
             now = self._now_ms()
-            return await requeue_overrun(lease, reason, now, barred_until=now + pause_ms)
+            return await requeue_overrun(lease, reason, now, barred_until=now + barred_ms)
 
         await self._retry_write(write)
 
@@ -492,18 +515,18 @@ class Dispatcher:
             else:
                 return
 
-    async def _renew_always(self) -> None:
+    async def _compare_repeatedly(self) -> None:
         while True:
-            await self._renewal.wait()
-            self._renewal.clear()
+            await self._compare_wake.wait()
+            self._compare_wake.clear()
             try:
-                await self._renew()
+                await self._compare_leases()
             except Exception as error:
                 _log_failure("the leases held here could not be compared with the store", error)
-                self._renewal.set()
+                self._compare_wake.set()
                 await asyncio.sleep(_RETRY_S[-1])
 
-    async def _renew(self) -> None:
+    async def _compare_leases(self) -> None:
         """Stop cancelled and lost runs; release leases in the store that are unknown here."""
         was_quiet, claims = self._claims.is_quiet, self._claims.number
         runs, known = tuple(self._runs.items()), set(self._held)
@@ -515,7 +538,7 @@ class Dispatcher:
                 run.task.cancel()  # lease lost, so the store would refuse the result
             elif present.state is JobState.CANCELLING:
                 run.stop()
-        # Leases of a claim that began meanwhile are in the store before they are known here.
+        # A claim that began meanwhile has leases in the store that are not yet known here.
         if was_quiet and claims == self._claims.number:
             for key in found.keys() - known:
                 await self._release_unknown_claim(found[key].lease)
@@ -523,12 +546,14 @@ class Dispatcher:
     async def _release_unknown_claim(self, lease: Lease) -> None:
         reason = "its claim was committed, but the response was lost"
         await self._retry_write(
-            lambda: self._store.leases.release(lease, reason, self._now_ms(), blamed=False)
+            lambda: self._store.leases.release(
+                lease, reason, self._now_ms(), counts_as_attempt=False
+            )
         )
 
 
 class _Claims:
-    """Count claims in flight: their jobs are in the store before they are known here."""
+    """Counts claims in flight, whose jobs are in the store before they are known here."""
 
     def __init__(self) -> None:
         self._pending = 0
@@ -551,10 +576,10 @@ class _Claims:
         return self._begun
 
 
-def _log_failure(what: str, error: Exception) -> None:
+def _log_failure(failure: str, error: Exception) -> None:
     """Log a failure, with a traceback only if it is unexpected: an outage causes very many."""
     is_expected = isinstance(error, QwicketError)
-    _log.error("%s: %s", what, error, exc_info=None if is_expected else error)
+    _log.error("%s: %s", failure, error, exc_info=None if is_expected else error)
 
 
 def _key(assignment: Assignment) -> Key:

@@ -50,7 +50,7 @@ class Offer(NamedTuple):
 
     Attributes:
         request: Number of its request.
-        tasks: Number of tasks that it can start; a task is one job, or a batch of tiny ones.
+        tasks: Number of tasks that it can start; a task is one job, or several tiny ones.
         tiny_tasks: Number of tasks of tiny jobs that it takes beside them, to run next.
         capacity: Memory and time for each task.
         devices: Names of the devices whose jobs it takes.
@@ -213,8 +213,10 @@ class PilotScheduler:
         leases, now = self._store.leases, self._now_ms()
         writes = [self._written(lease, leases.finish(lease, each, now)) for lease, each in results]
         writes += [
-            self._written(lease, leases.release(lease, reason, now, blamed=blamed))
-            for lease, reason, blamed in releases
+            self._written(
+                lease, leases.release(lease, reason, now, counts_as_attempt=counts_as_attempt)
+            )
+            for lease, reason, counts_as_attempt in releases
         ]
         states, batches = await asyncio.gather(
             asyncio.gather(*writes), self._claim(pilot, offer, None)
@@ -283,7 +285,7 @@ class PilotScheduler:
         for each in (each for batch in batches for each in batch):
             try:
                 await self._store.leases.release(
-                    each.lease, _UNDELIVERED, self._now_ms(), blamed=False
+                    each.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
                 )
             except QwicketError as error:  # the next pull finds it
                 _log.warning("an undelivered claim was not released: %s", error)

@@ -123,14 +123,14 @@ class ReleaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields
         fence: Fencing token of the lease.
         nonce: Random text of the lease.
         reason: Reason, which is shown in the job's events.
-        blamed: Whether this counts as one of the job's three attempts.
+        counts_as_attempt: Whether this counts as one of the job's three attempts.
     """
 
     agent: AgentName
     fence: Fence
     nonce: ShortText
     reason: Annotated[str, msgspec.Meta(max_length=200)] = "released by its agent"
-    blamed: bool = False
+    counts_as_attempt: bool = False
 
 
 class LeaseBody(ResponseBody, RedactedRepr, frozen=True, kw_only=True):

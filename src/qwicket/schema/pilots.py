@@ -27,7 +27,7 @@ RequestNumber = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 
 
 class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What a pilot can take. A task is one job, or a batch of tiny ones.
+    """What a pilot can take. A task is one job, or several tiny ones.
 
     Attributes:
         version: Version of the pilot's program.
@@ -110,14 +110,14 @@ class PilotReleaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_f
         fence: Fencing token of the lease.
         nonce: Random text of the lease.
         reason: Reason, which is shown in the job's events.
-        blamed: Whether this counts as one of the job's three attempts.
+        counts_as_attempt: Whether this counts as one of the job's three attempts.
     """
 
     id: ShortText
     fence: Fence
     nonce: ShortText
     reason: Annotated[str, msgspec.Meta(max_length=200)]
-    blamed: bool = False
+    counts_as_attempt: bool = False
 
 
 class BringBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

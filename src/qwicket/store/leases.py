@@ -106,9 +106,9 @@ class Leases(Operations):
 
     @write
     def void_runner(tx: Tx, runner: str, now: int, reason: str = "its runner is dead") -> list[Job]:
-        """Queue all jobs of a runner again, uncounted, and delete the runner."""
+        """Queue all jobs of a runner again, without counting an attempt, and delete the runner."""
         released = [
-            Leases.release(tx, each.lease, reason, now, blamed=False)
+            Leases.release(tx, each.lease, reason, now, counts_as_attempt=False)
             for each in Leases.held(tx, runner)
         ]
         note_away(tx, runner, now)
@@ -140,7 +140,7 @@ class Leases(Operations):
         is_tiny: bool = False,
         request: int | None = None,
     ) -> Claim:
-        """Claim the next job of a device, or a batch of up to `maximum` tiny ones.
+        """Claim the next job of a device, or up to `maximum` tiny ones.
 
         By default the claim is not flushed to disk. A power cut then queues the jobs again, which
         is harmless for simulations but not for a lab (`durable`).
@@ -163,8 +163,8 @@ class Leases(Operations):
     @read
     def claimable(tx: Tx, now: int) -> Claimable:
         """Return the devices with jobs that may start now; this costs no transaction."""
-        *found, (_, due_at, has_slots) = tx.all("share_devices", now=now)
-        return Claimable({device for device, _, _ in found}, due_at, bool(has_slots))
+        *found, (_, due_at, reserves_slots) = tx.all("share_devices", now=now)
+        return Claimable({device for device, _, _ in found}, due_at, bool(reserves_slots))
 
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
         """Claim the next short job of some devices, writing only if there is one.
@@ -202,7 +202,7 @@ class Leases(Operations):
         Raises:
             StaleLease: As for `finish`.
         """
-        job = Leases.release(tx, lease, reason, now, blamed=False)
+        job = Leases.release(tx, lease, reason, now, counts_as_attempt=False)
         tx.run("job_leave_express", job=job.id)
         tx.run("express_bar", account=job.account, until=barred_until)
         return job
@@ -245,7 +245,7 @@ class Leases(Operations):
             lease = each.lease
             if lease not in known:
                 reason = "its claim was made, but its agent did not receive it"
-                Leases.release(tx, lease, reason, now, blamed=False)
+                Leases.release(tx, lease, reason, now, counts_as_attempt=False)
                 continue
             held.append(each)
             if lease.job in progress:
@@ -298,7 +298,7 @@ class Leases(Operations):
                 held.append(each)
             else:
                 reason = "its claim was made, but its worker did not receive it"
-                Leases.release(tx, each.lease, reason, now, blamed=False)
+                Leases.release(tx, each.lease, reason, now, counts_as_attempt=False)
         return held
 
     @read
@@ -374,7 +374,14 @@ class Leases(Operations):
             columns = rows.failure_columns(failure)
             parts = sum(not isinstance(part, Failure) for part in result.result)
             job = step(
-                tx, "job_fail", lease, now, **columns, blamed=0, parts=parts, used_us=used_us
+                tx,
+                "job_fail",
+                lease,
+                now,
+                **columns,
+                counts_as_attempt=0,
+                parts=parts,
+                used_us=used_us,
             )
         outcomes.add(tx, job.id, result.result)
         stored = sum(len(each.body) for each in result.result if isinstance(each, Encoded))
@@ -386,7 +393,13 @@ class Leases(Operations):
 
     @write
     def release(
-        tx: Tx, lease: Lease, reason: str, now: int, *, blamed: bool, actor: str | None = None
+        tx: Tx,
+        lease: Lease,
+        reason: str,
+        now: int,
+        *,
+        counts_as_attempt: bool,
+        actor: str | None = None,
     ) -> Job:
         """Queue the job again; after the third death that counts against it, fail it.
 
@@ -404,10 +417,12 @@ class Leases(Operations):
             return release(tx, lease, job, reason, now)
         if job.state is JobState.CANCELLING:
             return Leases.cancel_stopped(tx, lease, now)
-        if blamed and job.attempts + 1 >= MAX_ATTEMPTS:
+        if counts_as_attempt and job.attempts + 1 >= MAX_ATTEMPTS:
             text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason.rstrip('.')}."
-            return _fail(tx, lease, Failure("worker_died", text), job.est_seconds, now, blamed=1)
-        job = step(tx, "job_release", lease, now, blamed=int(blamed))
+            return _fail(
+                tx, lease, Failure("worker_died", text), job.est_seconds, now, counts_as_attempt=1
+            )
+        job = step(tx, "job_release", lease, now, counts_as_attempt=int(counts_as_attempt))
         tx.run("lease_void", job=job.id)
         shares.refund(tx, job, now)
         note(tx, job, before=JobState.RUNNING, actor=actor or lease.runner, reason=reason, now=now)
@@ -549,12 +564,21 @@ def step(
 
 
 def _fail(
-    tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, blamed: int = 0
+    tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, counts_as_attempt: int = 0
 ) -> Job:
     before = held_job(tx, lease).state
     columns = rows.failure_columns(failure)
     used_us = round(seconds * 1e6)
-    job = step(tx, "job_fail", lease, now, **columns, blamed=blamed, parts=0, used_us=used_us)
+    job = step(
+        tx,
+        "job_fail",
+        lease,
+        now,
+        **columns,
+        counts_as_attempt=counts_as_attempt,
+        parts=0,
+        used_us=used_us,
+    )
     note(tx, job, before=before, actor=lease.runner, reason=failure.code, now=now)
     _end(tx, job, seconds, now)
     return job

@@ -127,7 +127,7 @@ class QueueControl(Operations):
             raise Conflict(f"Only a running job can be requeued; this one is {found.state}.")
         if tx.one("forward_get", job=job) is not None:
             raise Conflict("This job runs at another cloud, where it cannot be requeued.")
-        return Leases.release(tx, lease, _REQUEUED, now, blamed=False, actor=actor)
+        return Leases.release(tx, lease, _REQUEUED, now, counts_as_attempt=False, actor=actor)
 
     @write
     def change_all(

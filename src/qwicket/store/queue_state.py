@@ -59,13 +59,13 @@ class Claimable(NamedTuple):
     Attributes:
         devices: Their names.
         due_at: Time in Unix ms when a device is on again or a window ends; None if none is known.
-        has_slots: Whether only some slots are reserved in a window, so that the end of a job may
-            allow another one to start.
+        reserves_slots: Whether only some slots are reserved in a window, so that the end of a job
+            may allow another one to start.
     """
 
     devices: set[str]
     due_at: int | None
-    has_slots: bool = False
+    reserves_slots: bool = False
 
     def pause_s(self, now: int, longest_s: float) -> float:
         """Return the seconds until `due_at`, at most `longest_s`."""

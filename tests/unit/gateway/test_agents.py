@@ -168,7 +168,7 @@ async def test_a_result_is_taken_once(gateway: Gateway, lab: Actor, ada: Actor) 
         with pytest.raises(StaleLease):
             await gateway.agents.finish(lab, AGENT, job.id, fence, nonce, again, 0.1)
     with pytest.raises(StaleLease):
-        await gateway.agents.release(lab, AGENT, job.id, fence, nonce, "x", blamed=True)
+        await gateway.agents.release(lab, AGENT, job.id, fence, nonce, "x", counts_as_attempt=True)
     assert gateway.agents.stale_results == 3
 
 
@@ -182,7 +182,7 @@ async def test_the_third_death_that_a_job_is_blamed_for_fails_it(
         lease = claimed_body.assignment.lease
         assert claimed_body.assignment.attempts == number - 1
         after = await gateway.agents.release(
-            lab, AGENT, job.id, lease.fence, lease.nonce, "it died", blamed=True
+            lab, AGENT, job.id, lease.fence, lease.nonce, "it died", counts_as_attempt=True
         )
     assert (after.state, after.error_code, after.attempts) == ("failed", "worker_died", 3)
 

@@ -225,7 +225,9 @@ async def test_the_release_of_a_cancelled_job_is_its_end(
     job = await add_job(store, ada, device="lab5")
     lease = await taken(desk)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    assert (await desk.release(lease, "stopped", blamed=False)).state is JobState.CANCELLED
+    assert (
+        await desk.release(lease, "stopped", counts_as_attempt=False)
+    ).state is JobState.CANCELLED
 
 
 async def test_progress_lives_as_long_as_the_lease(
@@ -236,7 +238,7 @@ async def test_progress_lives_as_long_as_the_lease(
     assert await store.leases.progress(job.id) is None
     await desk.renew(AGENT, [lease], {job.id: Progress(0.25, "cooling")})
     assert await store.leases.progress(job.id) == Progress(0.25, "cooling")
-    await desk.release(lease, "x", blamed=False)
+    await desk.release(lease, "x", counts_as_attempt=False)
     assert await store.leases.progress(job.id) is None
     again = await taken(desk)
     await desk.renew(AGENT, [again], {})

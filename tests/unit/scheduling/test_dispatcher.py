@@ -34,9 +34,9 @@ class HandDriver:
 
     forwards = False
 
-    def __init__(self, slots: int, batch: int = 1) -> None:
+    def __init__(self, slots: int, jobs_per_task: int = 1) -> None:
         self.slots = slots
-        self.batch = batch
+        self.jobs_per_task = jobs_per_task
         self.begun: asyncio.Queue[str] = asyncio.Queue()
         self.ends: dict[str, asyncio.Future[RunResult]] = {}
         self.stopped: list[str] = []
@@ -389,7 +389,7 @@ async def test_hurrying_gives_back_at_once_what_still_runs(
     assert present.state is JobState.QUEUED
 
 
-async def test_an_unannounced_cancel_is_found_by_the_next_renewal(
+async def test_an_unannounced_cancel_is_found_by_the_next_comparison(
     store: Store, ada: Token, driver: HandDriver, dispatcher: Dispatcher
 ) -> None:
     job = await add_job(store, ada)
@@ -454,7 +454,7 @@ async def test_a_stale_result_is_refused_and_counted(
 @pytest.fixture
 async def coach(store: Store, ada: Token) -> AsyncIterator[HandDriver]:
     """A driver of one slot whose first task is a batch of three jobs."""
-    driver = HandDriver(1, batch=16)
+    driver = HandDriver(1, jobs_per_task=16)
     await store.leases.add_runner("server", "server", NOW)
     dispatcher = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW)
     for _ in range(3):
@@ -510,7 +510,7 @@ async def full(
 ) -> AsyncIterator[Dispatcher]:
     """A dispatcher whose two slots have long jobs, and one express slot nothing to do."""
     await store.leases.add_runner("server", "server", NOW)
-    express = Express(quick, longest_s=2.0, pause_s=60.0)
+    express = Express(quick, max_estimate_s=2.0, barred_s=60.0)
     made = Dispatcher(store, driver, ["simulator", "clifford"], "server", lambda: NOW, express)
     made.start()
     for _ in range(2):
@@ -647,7 +647,7 @@ async def test_an_idle_server_does_not_write(
     await store.devices.seed(devices.built_in(), "builtin")
     await store.devices.park({"clifford": "it is being repaired"}, NOW)
     await store.leases.add_runner("server", "server", NOW)
-    express = Express(quick, longest_s=2.0, pause_s=60.0)
+    express = Express(quick, max_estimate_s=2.0, barred_s=60.0)
     dispatcher = Dispatcher(
         store, driver, ["simulator", "clifford"], "server", lambda: NOW, express, slow_poll_s=0.01
     )

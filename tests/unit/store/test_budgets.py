@@ -153,7 +153,9 @@ async def test_a_running_job_that_is_cancelled_has_used_its_time_and_no_shots(
     (assignment,) = (await store.leases.claim("simulator", runner, NOW + 10)).taken
     await store.jobs.cancel(job.id, actor=ada.account, now=NOW + 20)
     assert await used(store) == 100, "it has not stopped yet"
-    ended = await store.leases.release(assignment.lease, "stopped", NOW + 1_510, blamed=False)
+    ended = await store.leases.release(
+        assignment.lease, "stopped", NOW + 1_510, counts_as_attempt=False
+    )
     assert ended.state is JobState.CANCELLED
     assert [each.budget.used for each in await store.budgets.all()] == [1, 1_500_000, 0]
 
@@ -164,7 +166,7 @@ async def test_a_job_that_is_queued_again_keeps_its_reservation(
     await put(store, 100)
     await add_job(store, ada)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    await store.leases.release(assignment.lease, "its runner is dead", NOW, blamed=False)
+    await store.leases.release(assignment.lease, "its runner is dead", NOW, counts_as_attempt=False)
     assert await used(store) == 100
     await run(store, runner, (RESULT,))
     assert await used(store) == 100

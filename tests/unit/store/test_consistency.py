@@ -89,7 +89,7 @@ async def jobs(place: Place) -> Jobs:
         result = RunResult((encoded(body), encoded(b"another")), 1.0)
         await store.leases.finish(taken.lease, result, NOW)
     (taken,) = (await store.leases.claim("third", "runner", NOW)).taken
-    await store.leases.release(taken.lease, "a reason", NOW, blamed=True)
+    await store.leases.release(taken.lease, "a reason", NOW, counts_as_attempt=True)
     assert (await store.leases.claim("fourth", "runner", NOW)).taken
     await store.uploads.begin("upload", draft.id, ada.account, max_bytes=100, held_limit=100)
     await store.uploads.add("upload", 0, b"program")

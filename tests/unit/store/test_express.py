@@ -202,9 +202,13 @@ async def test_a_death_in_the_express_slot_counts_as_every_other(
 ) -> None:
     await short(store, ada)
     for attempts in (1, 2):
-        job = await store.leases.release((await claim(store)).lease, "SIGKILL", NOW, blamed=True)
+        job = await store.leases.release(
+            (await claim(store)).lease, "SIGKILL", NOW, counts_as_attempt=True
+        )
         assert (job.state, job.attempts) == (JobState.QUEUED, attempts)
-    job = await store.leases.release((await claim(store)).lease, "SIGKILL", NOW, blamed=True)
+    job = await store.leases.release(
+        (await claim(store)).lease, "SIGKILL", NOW, counts_as_attempt=True
+    )
     assert (job.state, job.error_code) == (JobState.FAILED, "worker_died")
 
 

@@ -131,7 +131,7 @@ async def test_whoever_looks_after_an_uncertain_job_may_give_up(
     await store.leases.void_runner(claimed.lease.runner, NOW)
     found = await unattended(store)
     assert found is not None
-    await store.leases.release(found.lease, "the server stops", NOW, blamed=False)
+    await store.leases.release(found.lease, "the server stops", NOW, counts_as_attempt=False)
     assert await state(store, claimed) is JobState.UNCERTAIN
     assert await unattended(store) is not None
 
@@ -158,7 +158,7 @@ async def test_an_intent_is_written_once(store: Store, claimed: Assignment) -> N
 
 
 async def test_a_stale_lease_can_send_nothing(store: Store, claimed: Assignment) -> None:
-    await store.leases.release(claimed.lease, "test", NOW, blamed=False)
+    await store.leases.release(claimed.lease, "test", NOW, counts_as_attempt=False)
     with pytest.raises(StaleLease):
         await store.forwards.record_intent(claimed.lease, "mark", NOW)
     with pytest.raises(StaleLease):
@@ -205,7 +205,7 @@ async def test_what_was_certainly_not_sent_is_queued_again(
 ) -> None:
     await store.forwards.record_intent(claimed.lease, "mark", NOW)
     await store.forwards.withdraw(claimed.lease)
-    await store.leases.release(claimed.lease, "not sent", NOW, blamed=False)
+    await store.leases.release(claimed.lease, "not sent", NOW, counts_as_attempt=False)
     assert await state(store, claimed) is JobState.QUEUED
 
 

@@ -428,7 +428,7 @@ async def test_a_tally_counts_a_job_that_waits_again_as_running(
     assert await store.jobs.tally(query) == {JobState.QUEUED: 2}
     (assignment, *_) = (await store.leases.claim("simulator", runner, NOW)).taken
     assert await store.jobs.tally(query) == {JobState.QUEUED: 1, JobState.RUNNING: 1}
-    await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+    await store.leases.release(assignment.lease, "test", NOW, counts_as_attempt=False)
     waiting = await store.jobs.get(job.id)
     assert waiting is not None
     assert waiting.state is JobState.QUEUED

@@ -124,7 +124,7 @@ async def test_a_large_result_that_comes_too_late_leaves_nothing(
 
     await add_job(store, ada)
     assignment = await claim(store, runner)
-    await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+    await store.leases.release(assignment.lease, "test", NOW, counts_as_attempt=False)
     large = Encoded(bytes(3 << 20), b"large")
     with pytest.raises(StaleLease):
         await store.leases.finish(assignment.lease, RunResult((large,), 0.1), NOW)
@@ -141,13 +141,13 @@ async def test_the_fence_rises_and_an_older_lease_is_worthless(
 ) -> None:
     await add_job(store, ada)
     first = await claim(store, runner)
-    await store.leases.release(first.lease, "test", NOW, blamed=False)
+    await store.leases.release(first.lease, "test", NOW, counts_as_attempt=False)
     second = await claim(store, runner)
     assert second.lease.fence == first.lease.fence + 1
     with pytest.raises(StaleLease):
         await store.leases.finish(first.lease, DONE, NOW)
     with pytest.raises(StaleLease):
-        await store.leases.release(first.lease, "test", NOW, blamed=False)
+        await store.leases.release(first.lease, "test", NOW, counts_as_attempt=False)
     assert (await store.leases.finish(second.lease, DONE, NOW)).state is JobState.COMPLETED
 
 
@@ -164,7 +164,9 @@ async def test_a_released_job_is_offered_again_and_published(
 ) -> None:
     await add_job(store, ada)
     assignment = await claim(store, runner)
-    job = await store.leases.release(assignment.lease, "the server stops", NOW + 1, blamed=False)
+    job = await store.leases.release(
+        assignment.lease, "the server stops", NOW + 1, counts_as_attempt=False
+    )
     await asyncio.sleep(0)
     assert (job.state, job.attempts, job.started_at) == (JobState.QUEUED, 0, NOW)
     assert told[-1].state is JobState.QUEUED
@@ -177,7 +179,7 @@ async def test_a_job_started_again_keeps_its_first_start(
 ) -> None:
     await add_job(store, ada)
     first = await claim(store, runner)
-    await store.leases.release(first.lease, "test", NOW, blamed=False)
+    await store.leases.release(first.lease, "test", NOW, counts_as_attempt=False)
     (second,) = (await store.leases.claim("simulator", runner, NOW + 60_000)).taken
     present = await store.jobs.get(second.lease.job)
     assert present is not None
@@ -190,10 +192,10 @@ async def test_the_third_death_that_a_job_is_blamed_for_fails_it(
     await add_job(store, ada)
     for attempts in (1, 2):
         lease = (await claim(store, runner)).lease
-        job = await store.leases.release(lease, "SIGKILL", NOW, blamed=True)
+        job = await store.leases.release(lease, "SIGKILL", NOW, counts_as_attempt=True)
         assert (job.state, job.attempts) == (JobState.QUEUED, attempts)
     lease = (await claim(store, runner)).lease
-    job = await store.leases.release(lease, "SIGKILL.", NOW, blamed=True)
+    job = await store.leases.release(lease, "SIGKILL.", NOW, counts_as_attempt=True)
     assert (job.state, job.attempts, job.error_code) == (JobState.FAILED, 3, "worker_died")
     assert job.error_text == "The job ended its worker 3 times: SIGKILL."
 
@@ -204,7 +206,7 @@ async def test_deaths_that_a_job_is_not_blamed_for_never_fail_it(
     await add_job(store, ada)
     for _ in range(5):
         lease = (await claim(store, runner)).lease
-        job = await store.leases.release(lease, "runner gone", NOW, blamed=False)
+        job = await store.leases.release(lease, "runner gone", NOW, counts_as_attempt=False)
     assert (job.state, job.attempts) == (JobState.QUEUED, 0)
 
 
@@ -214,7 +216,7 @@ async def test_releasing_a_job_that_was_asked_to_stop_cancels_it(
     job = await add_job(store, ada)
     lease = (await claim(store, runner)).lease
     await store.jobs.cancel(job.id, actor="ada", now=NOW)
-    ended = await store.leases.release(lease, "stopped", NOW + 3, blamed=True)
+    ended = await store.leases.release(lease, "stopped", NOW + 3, counts_as_attempt=True)
     assert (ended.state, ended.ended_at) == (JobState.CANCELLED, NOW + 3)
 
 
@@ -329,7 +331,7 @@ async def test_nothing_is_claimed_for_a_device_that_is_off(
 
 
 async def _release(store: Store, lease: Lease) -> Job:
-    return await store.leases.release(lease, "test", NOW, blamed=False)
+    return await store.leases.release(lease, "test", NOW, counts_as_attempt=False)
 
 
 VERBS: dict[str, Callable[[Store, Lease], Awaitable[Job]]] = {

@@ -152,7 +152,7 @@ async def test_pieces_of_a_result_that_is_refused_are_dropped_at_once(
 ) -> None:
     await add_job(store, ada)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+    await store.leases.release(assignment.lease, "test", NOW, counts_as_attempt=False)
     with pytest.raises(StaleLease):
         await store.leases.finish(assignment.lease, RunResult((LARGE,), 0.1), NOW)
     assert await store._database.read(lambda tx: tx.all("blob_get", sha256=b"large")) == []

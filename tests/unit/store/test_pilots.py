@@ -102,7 +102,7 @@ async def test_a_job_names_the_runner_that_ran_it_last(store: Store, ada: Token)
     job = await add_job(store, ada)
     assert job.runner is None
     (lease,) = await claim(store, 1)
-    released = await store.leases.release(lease, "tired", NOW, blamed=False)
+    released = await store.leases.release(lease, "tired", NOW, counts_as_attempt=False)
     assert released.runner == PILOT.id
     await store.leases.claim("simulator", "other", NOW)
     assert (await stored(store, job)).runner == "other"

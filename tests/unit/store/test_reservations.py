@@ -153,7 +153,7 @@ async def test_others_use_the_slots_that_are_not_reserved(
     assert await started(store, BEGIN) == []
     held = await store.leases.held("runner")
     other = next(each.lease for each in held if each.lease.job != own.id)
-    await store.leases.release(other, "a test", BEGIN, blamed=False)
+    await store.leases.release(other, "a test", BEGIN, counts_as_attempt=False)
     assert await started(store, BEGIN) != []
 
 
@@ -185,7 +185,7 @@ async def test_a_released_job_of_another_project_waits_until_the_end(
     (taken,) = (await store.leases.claim("simulator", runner, BEGIN - HOUR // 2)).taken
     await reserve(store, "ada")
     lease: Lease = taken.lease
-    await store.leases.release(lease, "its worker died", BEGIN, blamed=False)
+    await store.leases.release(lease, "its worker died", BEGIN, counts_as_attempt=False)
     assert (await stored(store, job)).state is JobState.QUEUED
     assert await started(store, BEGIN) == []
     assert await started(store, END) == [job.id]
@@ -199,12 +199,12 @@ async def test_the_next_due_time_is_the_end_of_the_present_window(
     await reserve(store, "ada", from_at=END, until_at=END + HOUR, slots=1)
     assert (await store.leases.claimable(NOW)).due_at is None
     found = await store.leases.claimable(BEGIN)
-    assert (found.due_at, found.has_slots) == (END, False)
+    assert (found.due_at, found.reserves_slots) == (END, False)
     assert found.pause_s(END - 500, 2.0) == 0.5
     assert found.pause_s(BEGIN, 2.0) == 2.0
     assert found.pause_s(END + 1, 2.0) == 0.0
     found = await store.leases.claimable(END)
-    assert (found.due_at, found.has_slots) == (END + HOUR, True)
+    assert (found.due_at, found.reserves_slots) == (END + HOUR, True)
 
 
 async def test_a_device_has_one_reservation_at_a_time(store: Store, ada: Token) -> None:

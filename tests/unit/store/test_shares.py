@@ -102,7 +102,7 @@ async def test_what_was_given_back_is_not_paid_for(
     for _ in range(6):
         (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
         if await project_of(store, assignment.lease.job) == ada.project:
-            await store.leases.release(assignment.lease, "test", NOW, blamed=False)
+            await store.leases.release(assignment.lease, "test", NOW, counts_as_attempt=False)
     line = await store.jobs.queue_state("simulator", NOW, limit=100)
     vtimes = {share.project: share.vtime for share in line.shares}
     assert vtimes[ada.project] == pytest.approx(0.0)
@@ -178,7 +178,7 @@ async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     leases = [
         ((await store.leases.claim("simulator", runner, NOW)).taken)[0].lease for _ in range(3)
     ]
-    await store.leases.release(leases[0], "test", NOW, blamed=False)
+    await store.leases.release(leases[0], "test", NOW, counts_as_attempt=False)
     await store.leases.finish(leases[1], RunResult((Encoded(b"", b""),), 0.1), NOW)
     await store.jobs.cancel(jobs[3].id, actor="ada", now=NOW)
     assert await store.maintenance.repair_shares(NOW) == 0

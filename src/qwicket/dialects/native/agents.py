@@ -122,7 +122,7 @@ class AgentHandlers:
             body.fence,
             body.nonce,
             body.reason,
-            blamed=body.blamed,
+            counts_as_attempt=body.counts_as_attempt,
         )
         return json(wire.end(job))
 

@@ -94,8 +94,8 @@ def _result(of: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
 
 
 def releases(body: schema.pilots.BringBody) -> list[tuple[Lease, str, bool]]:
-    """Return the leases that a pilot gives back, with the reason and whether the job is blamed."""
-    return [(_lease(each), each.reason, each.blamed) for each in body.releases]
+    """Return the leases that a pilot gives back, with a reason and whether an attempt counts."""
+    return [(_lease(each), each.reason, each.counts_as_attempt) for each in body.releases]
 
 
 def _lease(

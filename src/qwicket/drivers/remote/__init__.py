@@ -138,7 +138,7 @@ class RemoteDriver:
         limits: Bounds on results.
     """
 
-    batch = 1
+    jobs_per_task = 1
     forwards = True
 
     def __init__(

@@ -231,7 +231,7 @@ returning {job};
 -- name: job_fail
 update job set
     state = {after:fail}, version = version + 1, change = {next_change}, ended_at = {end},
-    error_code = :error_code, error_text = :error_text, attempts = attempts + :blamed,
+    error_code = :error_code, error_text = :error_text, attempts = attempts + :counts_as_attempt,
     used_shots = coalesce(used_shots, cast(shots as bigint) * :parts), used_us = :used_us
 where id = :job and {before:fail} and {holds_lease}
 returning {job};
@@ -246,7 +246,7 @@ returning {job};
 -- name: job_release
 update job set
     state = {after:release}, version = version + 1, change = {next_change},
-    attempts = attempts + :blamed
+    attempts = attempts + :counts_as_attempt
 where id = :job and {before:release} and {holds_lease}
 returning {job};
 

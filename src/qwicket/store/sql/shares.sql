@@ -45,8 +45,8 @@ where share.has_work = 1
             and (device_state.until_at is null or device_state.until_at > :now)
     )
 union all
-select cast(null as text), min(due.at), max(due.has_slots) from (
-    select until_at as at, 0 as has_slots from device_state where is_on = 0 and until_at > :now
+select cast(null as text), min(due.at), max(due.reserves_slots) from (
+    select until_at as at, 0 as reserves_slots from device_state where is_on = 0 and until_at > :now
     union all
     select until_at, case when slots is null then 0 else 1 end from reservation
     where until_at > :now and from_at <= :now

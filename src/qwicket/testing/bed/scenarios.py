@@ -160,7 +160,7 @@ class ScenarioDriver:
         sleep: Waits for seconds on the clock of the test bed.
     """
 
-    batch = 1
+    jobs_per_task = 1
     forwards = False
 
     def __init__(
