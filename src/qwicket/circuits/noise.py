@@ -67,8 +67,8 @@ class Relaxation(
 ):
     """Relaxation of a qubit.
 
-    During a time t, the distance of ⟨Z⟩ from its steady state shrinks by exp(-t/T1), and the
-    coherences, the off-diagonal elements of the density matrix, shrink by exp(-t/T2).
+    In a time t, the distance of ⟨Z⟩ from its steady state shrinks by the factor exp(-t/T1), and the
+    coherences (off-diagonal elements of the density matrix) by the factor exp(-t/T2).
 
     Attributes:
         t1_s: T1 in seconds; None means no decay of ⟨Z⟩.
@@ -111,7 +111,7 @@ class GateNoise(
             likely: 3 on one qubit, 15 on two. IonQ and Qiskit Aer give the parameter r of
             ρ → (1-r)ρ + r·1/d instead: p = 3r/4 on one qubit, p = 15r/16 on two.
         amplitude_damping: Probability γ that |1⟩ decays to |0⟩, for each qubit of the gate.
-        phase_damping: Parameter λ for each qubit of the gate: coherences shrink by √(1-λ).
+        phase_damping: Parameter λ for each qubit: coherences shrink by the factor √(1-λ).
         duration_s: Duration of the gate in seconds. Each of its qubits also relaxes for this time,
             by `NoiseModel.relaxation`.
     """
