@@ -375,8 +375,8 @@ def _following(
     name = "c" * len(gate.controls) + gate.name
     sites = [site for site in noise.sites if set(site.qubits) == set(group)]
     by_name = [site.gates.get(name) for site in sites] + [noise.gates.get(name)]
-    several = [site.several for site in sites] + [noise.several]
-    usual = [site.usual for site in sites]
+    several = [site.multi_qubit for site in sites] + [noise.multi_qubit]
+    usual = [site.default for site in sites]
     usual += [noise.one_qubit if len(group) == 1 else noise.two_qubit]
     ranked = by_name + (several if is_one_of_several else []) + usual
     return next(each for each in ranked if each is not None)

@@ -66,7 +66,7 @@ with `$` is the name of a variable with a secret. None means that the variable m
 
 
 @click.command(
-    short_help="Print the environment variables that point a vendor's client at a server."
+    short_help="Print the environment variables for a vendor's client."
 )
 @click.argument("client", type=click.Choice([*CLIENTS]), metavar="CLIENT")
 @click.option(
