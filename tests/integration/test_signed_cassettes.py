@@ -119,7 +119,7 @@ def test_what_is_signed_with_another_key_or_not_at_all_is_not_sent(
     assert (other.status_code, unsigned.status_code, presigned.status_code) == (502, 502, 502)
     assert "another key than that of this recording" in other.text
     assert "this request is not signed by a header" in unsigned.text
-    assert "presigned addresses are not signed by a header" in presigned.text
+    assert "presigned URLs are not signed by a header" in presigned.text
     assert found == []
 
 
