@@ -65,9 +65,7 @@ CLIENTS: Final[Mapping[str, Mapping[str, str | None]]] = {
 with `$` is the name of a variable with a secret. None means that the variable must not be set."""
 
 
-@click.command(
-    short_help="Print the environment variables for a vendor's client."
-)
+@click.command(short_help="Print the environment variables for a vendor's client.")
 @click.argument("client", type=click.Choice([*CLIENTS]), metavar="CLIENT")
 @click.option(
     "--url",
