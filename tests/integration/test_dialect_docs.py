@@ -93,7 +93,7 @@ def test_qlueds_own_addresses_are_there(web: httpx.Client) -> None:
 
 
 def test_every_endpoint_that_the_map_of_original_interfaces_names_is_there() -> None:
-    page = (Path(__file__).parents[2] / "docs" / "original-interfaces.md").read_text()
+    page = (Path(__file__).parents[2] / "docs" / "seeds.md").read_text()
     named = re.findall(r"`(GET|POST) (/qlued/[^`]+)`", page)
     assert len(named) == len(QLUED_SOURCE)
     for method, path in named:

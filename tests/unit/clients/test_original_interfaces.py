@@ -1,4 +1,4 @@
-"""`docs/original-interfaces.md` has every name of the five documents, and what it names exists.
+"""`docs/seeds.md` has every name of the five documents, and what it names exists.
 
 `DOCUMENTS` lists the names of the documents.
 """
@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-PAGE = (Path(__file__).parents[3] / "docs" / "original-interfaces.md").read_text()
+PAGE = (Path(__file__).parents[3] / "docs" / "seeds.md").read_text()
 ROW = re.compile(r"^\| (`.+?) \| (`.+) \|$", re.MULTILINE)
 OURS = re.compile(r"`(qwicket\.[\w.]+)`")
 DOCUMENTS = {
