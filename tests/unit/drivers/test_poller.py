@@ -167,3 +167,37 @@ async def test_a_job_is_gone_after_three_answers() -> None:
     with pytest.raises(NoSuchJob):
         await poller.end_of("a", "mark")
     assert asked == 3
+
+
+@pytest.mark.anyio
+async def test_a_cloud_may_show_a_job_late() -> None:
+    asked = 0
+
+    async def statuses(ids: Sequence[str]) -> Statuses:
+        nonlocal asked
+        asked += 1
+        gone: Statuses = {each: NoSuchJob(each) for each in ids}
+        return gone if asked <= 6 else {each: RemoteStatus("completed") for each in ids}
+
+    poller = Poller(statuses, 0.05, settle_s=3.0)
+    assert (await asyncio.wait_for(poller.end_of("a", "mark"), 5)).state == "completed"
+
+
+@pytest.mark.anyio
+async def test_a_run_that_lost_its_lease_takes_no_answer_from_the_next_one() -> None:
+    """After a pause of this server both wait for one job, until the first hears of its loss."""
+    has_ended = False
+
+    async def statuses(ids: Sequence[str]) -> Statuses:
+        state = RemoteStatus("completed" if has_ended else "running")
+        return dict.fromkeys(ids, state)
+
+    poller = Poller(statuses, 0.05)
+    first = asyncio.create_task(poller.end_of("a", "mark"))
+    await asyncio.sleep(0)
+    second = asyncio.create_task(poller.end_of("a", "mark"))
+    await asyncio.sleep(0)
+    first.cancel()
+    await asyncio.wait([first])
+    has_ended = True
+    assert (await asyncio.wait_for(second, 5)).state == "completed"

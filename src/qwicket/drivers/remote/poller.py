@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from qwicket.drivers.remote.clouds import CloudError, NoSuchJob, RemoteStatus
@@ -25,6 +26,16 @@ _TIMES_GONE: Final = 3
 _log = logging.getLogger(__name__)
 
 
+@dataclass
+class _Wait:
+    """Wait for the end of one job; `n_gone` answers since `gone_at` did not know the job."""
+
+    future: asyncio.Future[RemoteStatus]
+    marker: str
+    n_gone: int = 0
+    gone_at: float = 0.0
+
+
 class Poller:
     """Waits for the ends of jobs with one question for all of them.
 
@@ -32,6 +43,7 @@ class Poller:
         statuses: Asks the cloud.
         poll_s: Least seconds between two questions.
         scrubbed: Returns a text of the cloud as it may be logged.
+        settle_s: Seconds for which the cloud may not yet know a job that it has.
     """
 
     def __init__(
@@ -39,12 +51,13 @@ class Poller:
         statuses: Callable[[Sequence[str]], Awaitable[Statuses]],
         poll_s: float,
         scrubbed: Callable[[str], str] = str,
+        settle_s: float = 0.0,
     ) -> None:
         self._statuses = statuses
         self._scrubbed = scrubbed
         self._poll_s = poll_s
-        self._waiting: dict[str, tuple[asyncio.Future[RemoteStatus], str]] = {}
-        self._gone: dict[str, int] = {}
+        self._settle_s = settle_s
+        self._waiting: dict[str, _Wait] = {}
         self._new = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
@@ -61,16 +74,17 @@ class Poller:
         Raises:
             NoSuchJob: The cloud does not know the job any more.
         """
-        future: asyncio.Future[RemoteStatus] = asyncio.get_running_loop().create_future()
-        self._waiting[id] = future, marker
+        wait = _Wait(asyncio.get_running_loop().create_future(), marker)
+        self._waiting[id] = wait
         self._new.set()
         if self._task is None or self._task.done():
             self._task = asyncio.create_task(self._run())
         try:
-            return await future
+            return await wait.future
         finally:
-            self._waiting.pop(id, None)
-            self._gone.pop(id, None)
+            # A run that adopted the job may wait in its place, before this one lost its lease.
+            if self._waiting.get(id) is wait:
+                del self._waiting[id]
 
     def ask_soon(self) -> None:
         """Ask as soon as the cloud allows it, because a job is about to end."""
@@ -130,18 +144,21 @@ class Poller:
         self._reasons = reasons
 
     def _settle(self, id: str, status: RemoteStatus | NoSuchJob | CloudError | None) -> None:
-        future, marker = self._waiting.get(id, (None, ""))
-        if future is None or future.done():
+        wait = self._waiting.get(id)
+        if wait is None or wait.future.done():
             return
         if isinstance(status, RemoteStatus):
-            self._gone.pop(id, None)
-            if status.is_final or not status.may_be(marker):
+            wait.n_gone = 0
+            if status.is_final or not status.may_be(wait.marker):
                 del self._waiting[id]
-                future.set_result(status)
+                wait.future.set_result(status)
         elif isinstance(status, CloudError):
             self._waiting[id] = self._waiting.pop(id)  # next time the others are asked for first
         elif isinstance(status, NoSuchJob):
-            self._gone[id] = self._gone.get(id, 0) + 1
-            if self._gone[id] >= _TIMES_GONE:
+            now = time.monotonic()
+            if not wait.n_gone:
+                wait.gone_at = now
+            wait.n_gone += 1
+            if wait.n_gone >= _TIMES_GONE and now - wait.gone_at >= self._settle_s:
                 del self._waiting[id]
-                future.set_exception(status)
+                wait.future.set_exception(status)
