@@ -213,11 +213,13 @@ class Forward(NamedTuple):
         marker: Text that finds it there.
         vendor_job_id: Its id there, once known.
         is_absent: Whether a person says that the other cloud does not have it.
+        sent_to: What tells the account there apart from others; empty if that does not matter.
     """
 
     marker: str
     vendor_job_id: str | None
     is_absent: bool = False
+    sent_to: str = ""
 
 
 class Assignment(msgspec.Struct, frozen=True, kw_only=True):

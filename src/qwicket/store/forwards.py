@@ -23,10 +23,17 @@ class Forwards(Operations):
     """Operations of runners that forward jobs, and of the person who resolves a doubt."""
 
     @write
-    def record_intent(tx: Tx, lease: Lease, marker: str, now: int) -> Forward:
+    def record_intent(tx: Tx, lease: Lease, marker: str, now: int, sent_to: str = "") -> Forward:
         """Record durably that the job is about to be forwarded to another cloud under this marker.
 
         What a person said of its absence holds no more: from now on it may be there.
+
+        Args:
+            tx: The transaction.
+            lease: The lease.
+            marker: Text that finds the job there.
+            now: Unix milliseconds.
+            sent_to: What tells the account there apart from others.
 
         Returns:
             The stored record, which is that of an earlier attempt if there was one.
@@ -35,7 +42,7 @@ class Forwards(Operations):
             StaleLease: Another runner has the job, or it has ended.
         """
         held_job(tx, lease)
-        tx.run("forward_intend", job=lease.job, marker=marker, now=now)
+        tx.run("forward_intend", job=lease.job, marker=marker, sent_to=sent_to, now=now)
         forward = _forward(tx, lease.job)
         assert forward is not None
         return forward
@@ -154,7 +161,7 @@ class Forwards(Operations):
         """
         found = _unresolved(tx, job)
         _check_unused(tx, found, vendor_job_id)
-        tx.run("forward_sent", job=job, vendor_job_id=vendor_job_id, now=now)
+        tx.run("forward_resolve_sent", job=job, vendor_job_id=vendor_job_id, now=now)
         reason = f"a person says that it was sent and is {vendor_job_id} there"
         return _remark(tx, found, actor=actor, reason=reason, now=now)
 
@@ -225,7 +232,7 @@ def release(tx: Tx, lease: Lease, job: Job, reason: str, now: int) -> Job:
 
 def _forward(tx: Tx, job: str) -> Forward | None:
     row = tx.one("forward_get", job=job)
-    return Forward(row[0], row[1], bool(row[2])) if row else None
+    return Forward(row[0], row[1], bool(row[2]), row[3]) if row else None
 
 
 def _remark(tx: Tx, job: Job, *, actor: str, reason: str, now: int) -> Job:

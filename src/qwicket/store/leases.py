@@ -521,7 +521,7 @@ def assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callabl
 
 def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignment:
     assert taken is not None
-    fence, circuits, options, marker, vendor_job_id, is_absent = taken
+    fence, circuits, options, marker, vendor_job_id, is_absent, sent_to = taken
     return Assignment(
         lease=Lease(job=job.id, fence=fence, nonce=nonce, runner=runner),
         device=job.device,
@@ -531,7 +531,7 @@ def _assignment(job: Job, nonce: str, runner: str, taken: Row | None) -> Assignm
         est_seconds=job.est_seconds,
         circuits=circuits,
         options=options,
-        forward=Forward(marker, vendor_job_id, bool(is_absent)) if marker else None,
+        forward=Forward(marker, vendor_job_id, bool(is_absent), sent_to) if marker else None,
     )
 
 

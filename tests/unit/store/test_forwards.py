@@ -157,6 +157,34 @@ async def test_an_intent_is_written_once(store: Store, claimed: Assignment) -> N
     )
 
 
+async def test_the_account_there_is_that_of_the_last_submission(
+    store: Store, claimed: Assignment
+) -> None:
+    lease, forwards = claimed.lease, store.forwards
+    await forwards.record_intent(lease, "mark", NOW, "first")
+    assert await forwards.record_intent(lease, "mark", NOW, "second") == Forward(
+        "mark", None, sent_to="second"
+    )
+    await store.leases.void_runner(lease.runner, NOW)
+    found = await unattended(store)
+    assert found is not None
+    assert found.forward == Forward("mark", None, sent_to="second")
+    await forwards.leave_to_person(found.lease, "another account", NOW)
+    await forwards.resolve_sent(lease.job, "vendor-7", actor="eve", now=NOW)
+    found = await unattended(store)
+    assert found is not None
+    assert found.forward == Forward("mark", "vendor-7"), "a person knows of no account"
+
+
+async def test_a_job_that_is_found_is_not_absent(store: Store, left: str) -> None:
+    """Or it would be sent again without a look, once its id turns out to be another job's."""
+    await store.forwards.resolve_absent(left, actor="eve", now=NOW)
+    found = await unattended(store)
+    assert found is not None
+    await store.forwards.record_sent(found.lease, "vendor-7", NOW)
+    assert await store.forwards.forget_sent(found.lease) == Forward("mark", None)
+
+
 async def test_a_stale_lease_can_send_nothing(store: Store, claimed: Assignment) -> None:
     await store.leases.release(claimed.lease, "test", NOW, counts_as_attempt=False)
     with pytest.raises(StaleLease):

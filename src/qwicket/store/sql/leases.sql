@@ -151,15 +151,20 @@ where id = :job and {before:adopt} and {holds_lease}
 returning {job};
 
 -- name: forward_get
-select marker, vendor_job_id, absent from forward where job = :job;
+select marker, vendor_job_id, absent, sent_to from forward where job = :job;
 
 -- name: forward_intend
 -- From now on it may be there, whatever a person said before.
-insert into forward (job, intent_at, marker) values (:job, :now, :marker)
-on conflict (job) do update set absent = 0;
+insert into forward (job, intent_at, marker, sent_to) values (:job, :now, :marker, :sent_to)
+on conflict (job) do update set absent = 0, sent_to = excluded.sent_to;
 
 -- name: forward_sent
-update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = null
+update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = null, absent = 0
+where job = :job;
+
+-- name: forward_resolve_sent
+-- A person knows the id, at whatever account.
+update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = null, sent_to = ''
 where job = :job;
 
 -- name: forward_forget_sent
@@ -219,7 +224,8 @@ returning
     (select program.options from program where program.job = :job),
     (select forward.marker from forward where forward.job = :job),
     (select forward.vendor_job_id from forward where forward.job = :job),
-    (select forward.absent from forward where forward.job = :job);
+    (select forward.absent from forward where forward.job = :job),
+    (select forward.sent_to from forward where forward.job = :job);
 
 -- name: job_complete
 update job set
