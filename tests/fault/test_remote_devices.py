@@ -142,6 +142,46 @@ def test_jobs_whose_ids_the_cloud_mixes_up_are_told_apart(
         assert done.state == "completed", "the cancellation was for the second"
 
 
+def test_a_job_in_doubt_is_not_sent_to_another_account(behind: LiveServer, tmp_path: Path) -> None:
+    """The key is replaced by that of another account while a job may be at the first one."""
+    keys = [behind.token(f"gate-{name}") for name in ("first", "second")]
+    with CrookedProxy(behind.url, 1, share=0.0) as proxy:
+        folder = write_device(
+            *(tmp_path / "devices", behind, keys[0]),
+            kind="ionq",
+            url=proxy.url,
+            settle_s=1.0,
+            mirror_s=3600.0,
+        )
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        try:
+            with qwicket.connect(front.url, front.token()) as client:
+                until(lambda: client.device("far").status == "on", "the other cloud is seen")
+                proxy.share = 1.0
+                proxy.only("lost")
+                job = client.submit(BELL, "far", shots=10)
+                until(lambda: "lost" in proxy.submissions, "it was sent")
+            front.kill()
+            proxy.share = 0.0
+            (folder / "far.key").write_text(keys[1])
+            front.start()
+            with front.client() as http:
+
+                def last_reason() -> str:
+                    events = http.get(f"/v1/jobs/{job.id}/events").json()["events"]
+                    return str(events[-1]["reason"])
+
+                until(lambda: "another address or key" in last_reason(), "a person is asked")
+        finally:
+            front.stop()
+    with (
+        qwicket.connect(behind.url, keys[0]) as first,
+        qwicket.connect(behind.url, keys[1]) as other,
+    ):
+        assert sent(first) == {f"qwicket-{job.id}": 1}
+        assert sent(other) == {}
+
+
 def test_a_job_of_which_the_cloud_says_nothing_is_not_sent_again(
     behind: LiveServer, tmp_path: Path
 ) -> None:

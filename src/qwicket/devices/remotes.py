@@ -58,7 +58,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         pass_through: Whether requests of its own dialect are passed on as they are, at an address
             that `--listen` gives it; it takes no other jobs then.
         settle_s: Seconds after which a request whose response was lost has surely been processed:
-            only a job that is not in the cloud's list then is sent again.
+            only a job that is not in the cloud's list then is sent again, or lost.
     """
 
     kind: RemoteKind

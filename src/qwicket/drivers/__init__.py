@@ -64,10 +64,14 @@ class ForwardLog(Protocol):
     async def handout(self) -> Handout:
         """Return the job's program."""
 
-    async def record_intent(self, marker: str) -> Forward:
+    async def record_intent(self, marker: str, sent_to: str) -> Forward:
         """Record that the job is about to be sent with this marker, and return the stored record.
 
-        An earlier attempt's record is kept and returned. After this, the job may be at the vendor.
+        The marker of an earlier attempt is kept. After this, the job may be at the vendor.
+
+        Args:
+            marker: Text that finds the job there.
+            sent_to: What tells the account there apart from others.
         """
 
     async def record_sent(self, vendor_job_id: str) -> None:

@@ -69,9 +69,11 @@ class _ForwardLog:
     async def handout(self) -> Handout:
         return await self._retried(lambda: self._store.agents.handout(self._lease.job))
 
-    async def record_intent(self, marker: str) -> Forward:
+    async def record_intent(self, marker: str, sent_to: str) -> Forward:
         forwards, lease = self._store.forwards, self._lease
-        return await self._retried(lambda: forwards.record_intent(lease, marker, self._now_ms()))
+        return await self._retried(
+            lambda: forwards.record_intent(lease, marker, self._now_ms(), sent_to)
+        )
 
     async def record_sent(self, vendor_job_id: str) -> None:
         forwards, lease = self._store.forwards, self._lease

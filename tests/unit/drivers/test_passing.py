@@ -9,6 +9,7 @@ import pytest
 from qwicket.devices.remotes import Remote
 from qwicket.drivers.remote.clouds import (
     Cloud,
+    Forbidden,
     KeyRefused,
     NothingSent,
     OutcomeUnknown,
@@ -59,6 +60,7 @@ NO_IDS: list[Any] = [{}, [], {"id": 1}, {"id": ""}]
         (answer(302, GOOD), OutcomeUnknown),
         (answer(200, b"<html>"), OutcomeUnknown),
         (answer(401, b"who"), KeyRefused),
+        (answer(403, b"not you"), Forbidden),
         (cut(30, GOOD), OutcomeUnknown),
         (reset(), OutcomeUnknown),
     ],

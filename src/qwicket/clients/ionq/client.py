@@ -157,13 +157,24 @@ class IonQClient(ServiceClient):
         """
         read_pages: set[str] = set()
         while True:
-            page = self._send("GET", "/jobs", object_of, query=query)
+            page = self.list_page(**query)
             jobs, next_page = page.get("jobs") or [], page.get("next")
             yield from jobs
             if not jobs or not next_page or next_page in read_pages:
                 return
             read_pages.add(next_page)
             query["next"] = next_page
+
+    def list_page(self, **query: Any) -> dict[str, Any]:
+        """Return one page of the list of jobs: `jobs`, and in `next` the place of the next page.
+
+        Args:
+            **query: As for `list_jobs`; `next` is the place of this page.
+
+        Raises:
+            IonQAPIError: The request failed.
+        """
+        return self._send("GET", "/jobs", object_of, query=query)
 
     def wait(self, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
         """Wait until a job has ended, and return its document.

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 _API_VERSION: Final = "0.4.0"
-_SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
+SIGN_IN_PATH: Final = "/auth/realms/platform/protocol/openid-connect/token"
 
 
 class Connection:
@@ -193,7 +193,7 @@ class Connection:
             "refresh_token": self._refresh_token,
         }
         headers = {"Accept-Version": self.api_version, "User-Agent": self.user_agent}
-        response = self._send("POST", self.url(_SIGN_IN_PATH), headers, {"data": form})
+        response = self._send("POST", self.url(SIGN_IN_PATH), headers, {"data": form})
         self._check(response, responses.grant_error(response))
         self._access_token = responses.text(response, "access_token")
 

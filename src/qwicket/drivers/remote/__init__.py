@@ -11,10 +11,12 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import re
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from hashlib import blake2s
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
@@ -24,13 +26,17 @@ from qwicket.circuits.frames import frames
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Completion, RunResult, encode
 from qwicket.clients.http.errors import ServiceError
+from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.clients.native.errors import ClientError
 from qwicket.drivers import JobNotStarted, StoppedRemotely, Unresolved
 from qwicket.drivers.remote.clouds import (
+    MARKER_PREFIX,
     Cloud,
     CloudError,
+    Forbidden,
     InvalidResult,
     Mirror,
+    NoProof,
     NoSuchJob,
     NothingSent,
     Refused,
@@ -71,6 +77,12 @@ T = TypeVar("T")
 _MAX_SENDS: Final = 5
 """Times that a job is sent, each after the list has proved the former one absent."""
 _MAX_ID_CHARS: Final = 200
+_DOTS: Final = (".", "..")
+"""Ids that would change the path of a request."""
+_MAX_UNPROVEN: Final = 3
+"""Lists that prove nothing, after `settle_s`, before a person is asked."""
+_MAX_RUN_S: Final = 1e9
+_CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
 _RESULT_S: Final = 86_400.0
 """Seconds for which a result is asked for while the cloud does not give it."""
@@ -152,6 +164,7 @@ class RemoteDriver:
         self._remote = remote
         self._key = key
         self._limits = limits
+        self._account = _account(remote, key)
         self._cloud = connect(remote, key, device.spec.formats_as_written)
         self._responses: dict[str, VendorResponse] = {}
         if remote.pass_through:
@@ -162,7 +175,10 @@ class RemoteDriver:
         n_threads = min(remote.jobs_at_once, 16) + 2
         self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="remote")
         self._poller = Poller(
-            lambda ids: self._call(self._cloud.statuses, ids), remote.poll_s, self._scrubbed
+            lambda ids: self._call(self._cloud.statuses, ids),
+            remote.poll_s,
+            self._scrubbed,
+            remote.settle_s,
         )
         self._is_online = True
 
@@ -193,7 +209,7 @@ class RemoteDriver:
         if assignment.state is JobState.CANCELLING:
             forward_log.cancel_asked.set()
         try:
-            program = await self._program(assignment, await forward_log.handout())
+            program = self._program(assignment, await forward_log.handout())
             result, seconds = await self._ran(assignment, program, forward_log)
         except Refused as refusal:
             if refusal.response is not None:
@@ -202,32 +218,42 @@ class RemoteDriver:
             return [RunResult(failure, 0.0)]
         except InvalidProgram as error:  # the device's gates changed since the submission
             return [RunResult(Failure("invalid_program", error.detail), 0.0)]
+        finally:
+            self._responses.pop(_marker(assignment.lease.job), None)
         # A cloud that does not say how long it took has taken what was estimated.
-        return [RunResult(result, seconds or assignment.est_seconds)]
+        is_time = 0 < seconds < _MAX_RUN_S
+        return [RunResult(result, seconds if is_time else assignment.est_seconds)]
 
-    async def _program(self, assignment: Assignment, handout: Handout) -> RemoteProgram:
+    def _program(self, assignment: Assignment, handout: Handout) -> RemoteProgram:
         family = self._device.family
         options = _options.decode(assignment.options)
         if handout.format == HTTP_REQUEST:
             source = bytes(handout.source)
             return RemoteProgram(HTTP_REQUEST, source, {}, b"", family, (), options)
-        format, source = handout.format, bytes(handout.source)
         inputs: Mapping[str, float] = _inputs.decode(handout.inputs)
-        language = self._cloud.language
-        if format not in self._cloud.formats and language is not None:
-            format, source = await asyncio.to_thread(
-                lambda: rewrite(qubit.unpack(assignment.circuits), language)
-            )
-            inputs = {}
         return RemoteProgram(
-            format,
-            source,
+            handout.format,
+            bytes(handout.source),
             inputs,
             assignment.circuits,
             family,
             frames(family, assignment.circuits),
             options,
         )
+
+    async def _rewritten(self, program: RemoteProgram) -> RemoteProgram:
+        """Return a program in a language of the cloud.
+
+        Raises:
+            InvalidProgram: The language cannot express it, since the device's file has changed.
+        """
+        language = self._cloud.language
+        if program.format in self._cloud.formats or language is None:
+            return program
+        format, source = await asyncio.to_thread(
+            lambda: rewrite(qubit.unpack(program.circuits), language)
+        )
+        return program._replace(format=format, source=source, inputs={})
 
     async def _ran(
         self, assignment: Assignment, program: RemoteProgram, log: ForwardLog
@@ -236,27 +262,32 @@ class RemoteDriver:
         marker, forward = _marker(assignment.lease.job), assignment.forward
         id = forward.vendor_job_id if forward is not None else None
         is_from_person = id is not None and assignment.state is JobState.UNCERTAIN
+        is_elsewhere = id is not None and self._is_elsewhere(forward)
         if id is not None and is_from_person:
             await log.record_sent(id)
         for _ in range(_MAX_SENDS):
             if id is None:
-                id = await self._sent(assignment, forward, program, log)
+                id, is_elsewhere = await self._sent(assignment, forward, program, log), False
                 if response := self._responses.pop(marker, None):
                     await log.record_response(packed(response))
             status = await self._ended(id, marker, log)
+            if isinstance(status, NoSuchJob) and is_elsewhere:
+                raise self._unresolved_elsewhere(f"{marker}, which is {id}")
             if isinstance(status, NoSuchJob) or status.may_be(marker):
                 return await self._concluded(id, status, program, log)
             forward = await log.forget_sent()
+            shown = self._scrubbed(str(status.marker))[:100]
             reason = (
-                f"{id} at {self._remote.url} is another job, with the marker"
-                f" {self._scrubbed(str(status.marker))[:100]}. Look there for {marker}; then"
-                " `qwicket job resolve`."
+                f"{id} at {self._remote.url} bears {shown!r} and not {marker}: it is another job,"
+                " or was renamed"
             )
-            if is_from_person:
+            # A job that a person renamed there is not found, but may not be sent again.
+            is_of_gateway = str(status.marker).startswith(MARKER_PREFIX)
+            if is_from_person or not is_of_gateway:
                 break
             _log.error("the cloud gave a job the id of another one: %s", id)
             id = None
-        raise Unresolved(reason)
+        raise _for_person(reason, marker)
 
     # --- exactly one submission ------------------------------------------------------------------
 
@@ -269,8 +300,14 @@ class RemoteDriver:
     ) -> str:
         """Return the job's id at the cloud, sending it if it is certain that it is not there."""
         may_send = forward is None or forward.is_absent
+        if forward is not None and forward.is_absent:
+            id = await self._seen(forward, assignment.lease.job)  # a person may be wrong
+            if id is not None and self._is_id(id):
+                await self._record_found(id, forward, log)
+                return id
         if may_send:
-            forward = await log.record_intent(_marker(assignment.lease.job))
+            marker = _marker(assignment.lease.job)
+            forward = await log.record_intent(marker, self._account)
         assert forward is not None
         for _ in range(_MAX_SENDS):
             if may_send:
@@ -286,9 +323,10 @@ class RemoteDriver:
                 await self._record_found(id, forward, log)
                 return id
             may_send = True
-        raise Unresolved(
+        raise _for_person(
             f"{self._remote.url} took the job {_MAX_SENDS} times without a valid response and does"
-            f" not list it. Look there for {forward.marker}; then `qwicket job resolve`."
+            " not list it",
+            forward.marker,
         )
 
     def _check_id(self, id: str | None, forward: Forward) -> None:
@@ -297,10 +335,10 @@ class RemoteDriver:
         Raises:
             Unresolved: It is such an id.
         """
-        if id is not None and not _is_id(id):
-            raise Unresolved(
-                f"{self._remote.url} gave the job an id that is none: {self._scrubbed(id)[:100]!r}."
-                f" Look there for {forward.marker}; then `qwicket job resolve`."
+        if id is not None and not self._is_id(id):
+            raise _for_person(
+                f"{self._remote.url} gave the job an id that is none: {self._scrubbed(id)[:100]!r}",
+                forward.marker,
             )
 
     async def _submitted(
@@ -308,6 +346,7 @@ class RemoteDriver:
     ) -> str | None:
         """Submit once; return the id, or None if it is unknown whether the cloud has the job."""
         pause_s, until = self._remote.poll_s, time.monotonic() + _PATIENCE_S
+        program = await self._rewritten(program)
         while True:
             if not await log.is_held():
                 raise JobNotStarted("another server has the job")
@@ -325,6 +364,7 @@ class RemoteDriver:
                 raise
             except NothingSent as error:
                 reason = self._scrubbed(str(error))
+                is_forbidden = isinstance(error, Forbidden)
                 pause_s = min(max(2 * pause_s, error.retry_after_s), _MAX_PAUSE_S)
             except CloudError as error:
                 _log.warning("no valid response to a submission: %s", self._scrubbed(str(error)))
@@ -333,10 +373,19 @@ class RemoteDriver:
                 await asyncio.wait_for(log.cancel_asked.wait(), pause_s)
                 raise StoppedRemotely
             is_patient = self._is_online and time.monotonic() < until
+            if is_forbidden and not is_patient and await self._is_key_accepted():
+                raise Refused(reason)
             # A job that was adopted stays until it is sent.
             if state is JobState.RUNNING and not is_patient:
                 await log.withdraw()
                 raise JobNotStarted(f"{self._remote.url} did not take it: {reason}")
+
+    async def _is_key_accepted(self) -> bool:
+        """Return whether the cloud shows that its device is online to whom it forbids a job."""
+        try:
+            return (await self._call(self._cloud.mirror)).is_online
+        except (CloudError, Refused):
+            return False
 
     def _submit(self, program: RemoteProgram, marker: str, checked_at: float) -> str:
         """Submit, unless this process was paused since it made sure that it has the job."""
@@ -346,7 +395,7 @@ class RemoteDriver:
 
     async def _is_recorded(self, id: str, log: ForwardLog) -> bool:
         """Store the id; return false if it is the id of another job, or none at all."""
-        if not _is_id(id):
+        if not self._is_id(id):
             return False
         try:
             await log.record_sent(id)
@@ -373,42 +422,72 @@ class RemoteDriver:
                 raise
             except Conflict as conflict:
                 if time.monotonic() > until:
-                    raise Unresolved(
+                    raise _for_person(
                         f"{id} at {self._remote.url} has the marker {forward.marker} of this job,"
-                        f" but: {conflict.detail} See to that one; then `qwicket job resolve`."
+                        f" but {conflict.detail.rstrip('.')}",
+                        "both",
                     ) from None
             await asyncio.sleep(self._remote.poll_s)
+
+    async def _seen(self, forward: Forward, job: str) -> str | None:
+        """Return the id of a job if one look at the list finds it."""
+        try:
+            return await self._call(self._cloud.find, forward.marker, created_ms(job))
+        except (CloudError, NoProof):
+            return None
 
     async def _found(self, forward: Forward, job: str) -> str | None:
         """Look for a job until it is found or, after `settle_s`, certainly absent.
 
         Raises:
-            Unresolved: The cloud has no list that could prove it.
+            Unresolved: The cloud has no list that proves it, or is not the one that got the job.
         """
         since_ms = created_ms(job)
         certain_at = time.monotonic() + self._remote.settle_s
-        pause_s = self._remote.poll_s
+        pause_s, n_unproven = self._remote.poll_s, 0
         while True:
             began = time.monotonic()
+            id: str | None = None
             try:
                 id = await self._call(self._cloud.find, forward.marker, since_ms)
+                n_unproven = 0
+            except NoProof as reason:
+                n_unproven += 1
+                if began >= certain_at and n_unproven >= _MAX_UNPROVEN:
+                    raise _for_person(
+                        f"It is unknown whether {self._remote.url} has the job:"
+                        f" {self._scrubbed(str(reason))}",
+                        f"{forward.marker}, or for a job with this program and of this time",
+                    ) from None
             except CloudError as error:
-                _log.warning("a job could not be looked for: %s", self._scrubbed(str(error)))
+                why = self._scrubbed(str(error))
+                _log.warning("a job could not be looked for: %s", why)
+                if self._is_online and began > certain_at + _PATIENCE_S:
+                    why = f"{self._remote.url} cannot be asked whether it has the job: {why}"
+                    raise _for_person(why, forward.marker) from None
                 pause_s = min(max(2 * pause_s, error.retry_after_s), _MAX_PAUSE_S)
                 await asyncio.sleep(pause_s)
                 continue
             if id is not None:
                 return id
-            if began >= certain_at:
-                if self._cloud.can_find:
-                    return None
-                raise Unresolved(
-                    f"It is unknown whether {self._remote.url} has the job, and nothing there bears"
-                    " its id. Look there for a job with this program and of this time; then"
-                    " `qwicket job resolve`."
-                )
-            await asyncio.sleep(min(pause_s, max(0.0, certain_at - time.monotonic())))
+            if began >= certain_at and not n_unproven:
+                if self._is_elsewhere(forward):
+                    raise self._unresolved_elsewhere(forward.marker)
+                return None
+            left_s = certain_at - time.monotonic()
+            await asyncio.sleep(min(pause_s, left_s) if left_s > 0 else self._remote.poll_s)
             pause_s = min(2 * pause_s, _MAX_PAUSE_S)
+
+    def _is_elsewhere(self, forward: Forward | None) -> bool:
+        """Return whether a job was sent with another address or key than those of today."""
+        return forward is not None and forward.sent_to not in ("", self._account)
+
+    def _unresolved_elsewhere(self, what: str) -> Unresolved:
+        return Unresolved(
+            f"{self._remote.url} does not have the job, but it was sent before the device's file"
+            f" got another address or key. Look at the former account for {what}; then"
+            " `qwicket job resolve`."
+        )
 
     # --- its end ------------------------------------------------------------------------------
 
@@ -453,6 +532,8 @@ class RemoteDriver:
                 status = (await self._call(self._cloud.statuses, [id])).get(id)
                 if isinstance(status, CloudError):
                     raise status
+                if isinstance(status, NoSuchJob):
+                    raise CloudError(f"{id} is not there, or not yet")
                 if isinstance(status, RemoteStatus) and not status.may_be(marker):
                     return  # its end is that of another job
                 await self._call(self._cloud.cancel, id)
@@ -466,8 +547,10 @@ class RemoteDriver:
 
     async def _result(self, id: str, program: RemoteProgram) -> tuple[Completion | Failure, float]:
         reads, pause_s, reason = 0, self._remote.poll_s, ""
-        until = time.monotonic() + _RESULT_S
-        while reads < _MAX_RESULT_READS and time.monotonic() < until:
+        settled_at = time.monotonic() + self._remote.settle_s  # before, it may not be there yet
+        began, until = time.monotonic(), time.monotonic() + _RESULT_S
+        while (reads < _MAX_RESULT_READS or began < settled_at) and time.monotonic() < until:
+            began = time.monotonic()
             try:
                 outcomes, seconds = await self._call(self._cloud.outcomes, id, program)
                 return await asyncio.to_thread(self._checked, outcomes, program), seconds
@@ -488,7 +571,9 @@ class RemoteDriver:
         from qwicket.circuits import outcome_checks  # late: it imports NumPy
 
         parts = tuple(
-            self._scrubbed_failure(each) if isinstance(each, Failure) else encode(each)
+            self._scrubbed_failure(each)
+            if isinstance(each, Failure)
+            else encode(self._scrubbed_outcome(each))
             for each in outcomes
         )
         if program.format == HTTP_REQUEST:
@@ -503,7 +588,16 @@ class RemoteDriver:
         return parts
 
     def _scrubbed_failure(self, failure: Failure) -> Failure:
-        return Failure(failure.code, self._scrubbed(failure.message))
+        code = self._scrubbed(failure.code)
+        code = code if _CODE.fullmatch(code) else "remote_failed"
+        return Failure(code, self._scrubbed(failure.message))
+
+    def _scrubbed_outcome(self, outcome: Outcome) -> Outcome:
+        return msgspec.structs.replace(
+            outcome,
+            engine=self._scrubbed(outcome.engine),
+            engine_version=self._scrubbed(outcome.engine_version),
+        )
 
     async def _call(self, call: Callable[..., T], *args: Any) -> T:
         """Call the cloud in a thread.
@@ -514,10 +608,16 @@ class RemoteDriver:
         loop = asyncio.get_running_loop()
         try:
             return await loop.run_in_executor(self._threads, partial(call, *args))
-        except (CloudError, Refused, NoSuchJob, InvalidResult):
+        except (CloudError, Refused, NoSuchJob, NoProof, InvalidResult):
             raise
         except Exception as error:
             raise not_understood(error) from None
+
+    def _is_id(self, text: str) -> bool:
+        """Return whether a text can be an id: it is stored, shown, and a part of paths."""
+        is_short = 1 <= len(text) <= _MAX_ID_CHARS
+        has_key = len(self._key) >= MIN_SECRET_CHARS and self._key in text
+        return is_short and text.isprintable() and text not in _DOTS and not has_key
 
     def _scrubbed(self, text: str) -> str:
         """Return a text of the cloud without the key, printable and of a reasonable length."""
@@ -525,10 +625,15 @@ class RemoteDriver:
         return "".join(each if each.isprintable() else " " for each in without)
 
 
-def _is_id(text: str) -> bool:
-    """Return whether a text can be an id: no database stores a NUL, and no person types one."""
-    return text.isprintable() and 1 <= len(text) <= _MAX_ID_CHARS
+def _for_person(why: str, what: str) -> Unresolved:
+    return Unresolved(f"{why}. Look there for {what}; then `qwicket job resolve`.")
 
 
 def _marker(job: str) -> str:
-    return f"qwicket-{job}"
+    return f"{MARKER_PREFIX}{job}"
+
+
+def _account(remote: Remote, key: str) -> str:
+    """Return what tells accounts apart: so few bits of a hash that they say nothing of the key."""
+    text = f"{remote.kind}\n{remote.url.rstrip('/')}\n{key}"
+    return blake2s(text.encode(), digest_size=2).hexdigest()

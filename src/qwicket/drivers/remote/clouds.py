@@ -5,7 +5,7 @@ The calls block and run in threads. None of them repeats a submission by itself.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
     from qwicket.model.passing import VendorResponse
     from qwicket.programs.rewriting import Language
+
+
+MARKER_PREFIX: Final = "qwicket-"
+"""How the markers of all gateways begin."""
 
 
 class CloudError(Exception):
@@ -44,6 +48,10 @@ class KeyRefused(NothingSent):
     """The cloud does not accept the key of the account."""
 
 
+class Forbidden(KeyRefused):
+    """The cloud does not allow this to the key, or does not accept the key at all."""
+
+
 class Refused(Exception):
     """The cloud refuses this job for what it is; the text is the cloud's.
 
@@ -58,6 +66,10 @@ class Refused(Exception):
 
 class NoSuchJob(Exception):
     """The cloud does not know a job that it had."""
+
+
+class NoProof(Exception):
+    """A list without a job does not prove that the job is absent."""
 
 
 class InvalidResult(Exception):
@@ -161,10 +173,6 @@ class Cloud(Protocol):
     def is_simulated(self) -> bool:
         """Whether results may have what only simulators give, such as exact probabilities."""
 
-    @property
-    def can_find(self) -> bool:
-        """Whether `find` can prove that a job is absent."""
-
     def submit(self, program: RemoteProgram, marker: str) -> str:
         """Submit a job under a marker; return its id there.
 
@@ -175,14 +183,15 @@ class Cloud(Protocol):
         """
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        """Return the id of the job with this marker; None if the cloud's list does not have it.
+        """Return the id of the job with this marker; None if the cloud's list proves its absence.
 
         Args:
             marker: The marker.
-            since_ms: Unix milliseconds; it was submitted later.
+            since_ms: Unix milliseconds; it was submitted later, by the clock of this server.
 
         Raises:
-            CloudError: The list could not be read to its end.
+            NoProof: The list does not have it, but may be incomplete or of other jobs.
+            CloudError: The list could not be read.
         """
 
     def statuses(self, ids: Sequence[str]) -> Statuses:

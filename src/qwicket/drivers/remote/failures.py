@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
+import traceback
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -11,7 +12,9 @@ from qwicket.clients.http.errors import APIError, RetriableError, ServiceError
 from qwicket.clients.http.retries import retry_after_s
 from qwicket.drivers.remote.clouds import (
     CloudError,
+    Forbidden,
     KeyRefused,
+    NoProof,
     NoSuchJob,
     NothingSent,
     OutcomeUnknown,
@@ -24,7 +27,6 @@ if TYPE_CHECKING:
     from qwicket.drivers.remote.clouds import RemoteStatus, Statuses
 
 _log = logging.getLogger(__name__)
-_KEY: Final = (401, 403)
 UNSURE: Final = frozenset({408, 409, 425, 499})
 """Refusals that do not say that no job exists."""
 _ENDED: Final = (400, 404, 409)
@@ -77,8 +79,8 @@ class Errors(NamedTuple):
                 raise self._of_read(error) from None
 
     def _of_read(self, error: Exception) -> CloudError:
-        if self.status(error) in _KEY:
-            return KeyRefused(str(error))
+        if refusal := key_refusal(self.status(error), str(error)):
+            return refusal
         return CloudError(str(error), self.retry_after_s(error))
 
 
@@ -118,10 +120,37 @@ def one_by_one(ids: Iterable[str], read: Callable[[str], RemoteStatus]) -> Statu
     return found
 
 
+def only_with(marker: str, found: Iterable[tuple[str | None, str]]) -> str | None:
+    """Return the id of the job with a marker in a list that was asked for that marker alone.
+
+    Args:
+        marker: The marker.
+        found: Marker and id of each listed job.
+
+    Raises:
+        NoProof: The list has other jobs: the cloud ignores what it is asked for.
+    """
+    listed = list(found)
+    for theirs, id in listed:
+        if theirs == marker:
+            return id
+    if listed:
+        raise NoProof("its list has jobs that were not asked for")
+    return None
+
+
 def not_understood(error: Exception) -> CloudError:
     """Return what an error that a response led to says; its place in the code is logged."""
-    _log.info("a response was not understood", exc_info=error)
+    # Without the text of the error, which may have a text of the cloud, and that the key.
+    place = "".join(traceback.format_tb(error.__traceback__))
+    _log.info("a response was not understood (%s):\n%s", type(error).__name__, place)
     return CloudError(f"the response was not understood ({type(error).__name__})")
+
+
+def key_refusal(status: int | None, text: str) -> KeyRefused | None:
+    """Return what a status says about the key; None if nothing."""
+    kind = {401: KeyRefused, 403: Forbidden}.get(status or 0)
+    return kind(text) if kind is not None else None
 
 
 def of_submission(error: ServiceError) -> Exception:
@@ -138,8 +167,8 @@ def of_submission(error: ServiceError) -> Exception:
 
 def of_status(status: int | None, text: str) -> Exception:
     """Return what the status of a response says about a submission; None is no response."""
-    if status in _KEY:
-        return KeyRefused(text)
+    if refusal := key_refusal(status, text):
+        return refusal
     if status is not None and 400 <= status < 500 and status not in UNSURE:
         return NothingSent(text) if status == 429 else Refused(text)
     return OutcomeUnknown(text)

@@ -9,18 +9,19 @@ import msgspec
 from qwicket.circuits.outcomes import MEMORY
 from qwicket.clients.http.retries import RetryPolicy
 from qwicket.clients.ibm_qx.client import IBMQXClient
-from qwicket.clients.ibm_qx.errors import IBMQXError, IBMQXJobError
+from qwicket.clients.ibm_qx.errors import IBMQXError, IBMQXJobError, IBMQXJobLimitError
 from qwicket.drivers.remote import results
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
+    NothingSent,
     Offer,
     Refused,
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one, only_with
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ class IBMQXCloud:
     formats = ("qobj",)
     language: Language | None = "qobj"
     is_simulated = False
-    can_find = True
 
     def __init__(self, remote: Remote, key: str) -> None:
         self._device = remote.device
@@ -67,6 +67,8 @@ class IBMQXCloud:
             return self._client.run_qobj({**qobj, "config": config}, self._device, name=marker).id
         except IBMQXJobError as error:
             raise Refused(error.message) from None
+        except IBMQXJobLimitError as error:  # later there is room again
+            raise NothingSent(str(error)) from None
         except IBMQXError as error:
             raise of_submission(error) from None
 
@@ -74,7 +76,7 @@ class IBMQXCloud:
         del since_ms  # names are searched there
         with SERVICE_ERRORS.reading(CloudError):
             found = self._client.jobs(name=marker, limit=_MAX_LISTED)
-        return next((job.id for job in found if job.name == marker), None)
+        return only_with(marker, [(job.name, job.id) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return one_by_one(ids, self._status)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime
+from math import inf
 from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
@@ -16,6 +17,7 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
+    NoProof,
     Offer,
     Refused,
     RemoteProgram,
@@ -25,7 +27,7 @@ from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_b
 from qwicket.programs.rewriting import Language, measured_qubits
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.outcomes import Outcome
@@ -35,7 +37,10 @@ if TYPE_CHECKING:
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _MARKER: Final = "qwicket_job"
-_SKEW_S: Final = 3600.0
+_PAGE: Final = 100
+_MAX_PAGES: Final = 1000
+_SKEW_S: Final = 86_400.0
+"""Seconds by which the clocks may differ; a time without a zone may differ by half a day."""
 _GATES: Final = (
     *("x", "y", "z", "h", "not", "cnot", "s", "si", "t", "ti", "v", "vi", "rx", "ry", "rz"),
     *("swap", "xx", "yy", "zz"),
@@ -63,7 +68,6 @@ class IonQCloud:
     formats = ("ionq.circuit.v1",)
     language: Language | None = "ionq.circuit.v1"
     is_simulated = False
-    can_find = True
 
     def __init__(self, remote: Remote, key: str) -> None:
         self._device = remote.device
@@ -89,15 +93,39 @@ class IonQCloud:
             raise of_submission(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        oldest = since_ms / 1000 - _SKEW_S
-        with SERVICE_ERRORS.reading(CloudError):
-            for document in self._client.list_jobs(limit=100):
-                if _marker(document) == marker:
-                    return str(document["id"])
-                submitted = _seconds(document.get("submitted_at"))
-                if submitted is not None and submitted < oldest:
-                    break
+        oldest, former, n_older = since_ms / 1000 - _SKEW_S, inf, 0
+        for document in self._listed():
+            if marker in (_marker(document), document.get("name")):
+                return str(document["id"])
+            submitted = _seconds(document.get("submitted_at"))
+            # Only a whole page of ever older jobs shows that the newest come first.
+            is_older = submitted is not None and submitted <= min(oldest, former)
+            n_older = n_older + 1 if is_older else 0
+            if n_older == _PAGE:
+                break
+            former = former if submitted is None else submitted
         return None
+
+    def _listed(self) -> Iterator[dict[str, Any]]:
+        """Yield all jobs.
+
+        Raises:
+            CloudError: The list was not given to its end.
+        """
+        query: dict[str, Any] = {"limit": _PAGE}
+        places: set[Any] = {None}
+        for _ in range(_MAX_PAGES):
+            with SERVICE_ERRORS.reading(CloudError):
+                page = self._client.list_page(**query)
+            jobs, place = page.get("jobs"), page.get("next") or None
+            if not isinstance(jobs, list) or (place and (not jobs or place in places)):
+                raise CloudError("its list of jobs is not whole")
+            yield from jobs
+            if place is None:
+                return
+            places.add(place)
+            query["next"] = place
+        raise NoProof(f"its list of jobs has more than {_MAX_PAGES} pages")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return one_by_one(ids, self._status)
@@ -223,8 +251,9 @@ def _marker(document: Mapping[str, Any]) -> str | None:
 
 def _seconds(text: object) -> float | None:
     try:
-        return datetime.fromisoformat(str(text)).timestamp()
-    except ValueError:
+        at = datetime.fromisoformat(str(text))
+        return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
+    except (ValueError, OverflowError):
         return None
 
 

@@ -11,12 +11,13 @@ from qwicket.circuits.outcomes import Outcome
 from qwicket.clients.http.client import HTTPClient, Request
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.drivers.remote.clouds import (
-    KeyRefused,
+    NoProof,
     NothingSent,
     OutcomeUnknown,
     Refused,
+    RemoteStatus,
 )
-from qwicket.drivers.remote.failures import UNSURE
+from qwicket.drivers.remote.failures import UNSURE, key_refusal
 from qwicket.model.passing import HTTP_REQUEST, VendorRequest, VendorResponse, of_program
 
 if TYPE_CHECKING:
@@ -86,8 +87,9 @@ class Sender:
             raise kind(str(error)) from None
         except InvalidResponse as error:
             raise OutcomeUnknown(str(error)) from None
-        if found.status in (401, 403):
-            raise KeyRefused(f"the server does not accept the key: status {found.status}")
+        text = f"the server does not accept the key: status {found.status}"
+        if refusal := key_refusal(found.status, text):
+            raise refusal
         return VendorResponse(
             status=found.status,
             content_type=found.headers.get("Content-Type", ""),
@@ -113,7 +115,6 @@ class PassingCloud:
     formats = (HTTP_REQUEST,)
     language = None
     is_simulated = False
-    can_find = False  # nothing is added to a request by which its job could be found
 
     def __init__(
         self, cloud: Cloud, sender: Sender, device: str, responses: dict[str, VendorResponse]
@@ -142,11 +143,11 @@ class PassingCloud:
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del marker, since_ms
-        return None
+        raise NoProof("nothing is added to a request by which its job could be found")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return {
-            id: found._replace(marker=None) if isinstance(found, tuple) else found
+            id: found._replace(marker=None) if isinstance(found, RemoteStatus) else found
             for id, found in self._cloud.statuses(ids).items()
         }
 

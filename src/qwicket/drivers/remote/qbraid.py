@@ -22,7 +22,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import Errors, of_status, one_by_one
+from qwicket.drivers.remote.failures import Errors, of_status, one_by_one, only_with
 from qwicket.programs import batch
 
 if TYPE_CHECKING:
@@ -62,7 +62,6 @@ class QbraidCloud:
     formats = (*FORMATS, "batch")
     language: Language | None = "openqasm3"
     is_simulated = False
-    can_find = True
 
     def __init__(self, remote: Remote, key: str) -> None:
         self._device = remote.device
@@ -105,7 +104,7 @@ class QbraidCloud:
             found = self._data("GET", "/jobs", params=query)
         if not isinstance(found, list):
             raise CloudError("the response is no list of jobs")
-        return next((str(job["jobQrn"]) for job in found if _marker(job) == marker), None)
+        return only_with(marker, [(_marker(job), str(job["jobQrn"])) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return one_by_one(ids, self._state)

@@ -16,6 +16,8 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
+    NoProof,
+    NoSuchJob,
     Offer,
     Refused,
     RemoteProgram,
@@ -34,6 +36,8 @@ if TYPE_CHECKING:
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _DONE: Final = "DONE"
 _ERROR: Final = "ERROR"
+_NOTHING: Final = "None"
+"""Id in an answer about no job."""
 
 
 class QluedCloud:
@@ -47,7 +51,6 @@ class QluedCloud:
 
     language = None
     is_simulated = False
-    can_find = False
 
     def __init__(self, remote: Remote, key: str, formats: tuple[str, ...]) -> None:
         self._device = remote.device
@@ -64,8 +67,8 @@ class QluedCloud:
             raise of_submission(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        del marker, since_ms
-        return None
+        del since_ms
+        raise NoProof(f"nothing there has the text {marker}")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return one_by_one(ids, self._status)
@@ -73,6 +76,8 @@ class QluedCloud:
     def _status(self, id: str) -> RemoteStatus:
         with SERVICE_ERRORS.reading():
             found = self._client.status(self._device, id)
+        if found.get("job_id") == _NOTHING:
+            raise NoSuchJob(id)
         if found.get("job_id") != id:
             raise CloudError(f"the response is about another job than {id}")
         if found.get("status") == _ERROR:

@@ -25,9 +25,9 @@ from qwicket.clients.native.errors import (
 from qwicket.clients.native.transport import Transport
 from qwicket.drivers.remote import results
 from qwicket.drivers.remote.clouds import (
+    MARKER_PREFIX,
     CloudError,
     InvalidResult,
-    KeyRefused,
     Mirror,
     NothingSent,
     Offer,
@@ -36,7 +36,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import Errors, one_by_one
+from qwicket.drivers.remote.failures import UNSURE, Errors, key_refusal, one_by_one, only_with
 from qwicket.model.failures import Failure
 from qwicket.schema.base import ResponseBody
 from qwicket.schema.devices import DeviceBody
@@ -84,7 +84,6 @@ class QwicketCloud:
 
     is_simulated = True
     language: Language | None = "openqasm3"
-    can_find = True
 
     def __init__(self, remote: Remote, key: str, formats: tuple[str, ...]) -> None:
         self._device = remote.device
@@ -115,7 +114,7 @@ class QwicketCloud:
         query = urlencode({"tag": marker, "limit": 1})
         with _ERRORS.reading(CloudError):
             found = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
-        return found[0].id if found and marker in found[0].tags else None
+        return only_with(marker, [(_marker(job), job.id) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         listed: dict[str, JobBody] = {}
@@ -200,8 +199,12 @@ def _status(job: JobBody) -> RemoteStatus:
     state: Any = _STATES.get(job.state)
     if state is None:
         raise CloudError(f"the job has the unknown state {job.state[:40]!r}")
-    marker = next((tag for tag in job.tags if tag != _TAG), None)
-    return RemoteStatus(state, job.error.message if job.error else "", marker)
+    return RemoteStatus(state, job.error.message if job.error else "", _marker(job))
+
+
+def _marker(job: JobBody) -> str | None:
+    tags = [tag for tag in job.tags if tag != _TAG]  # a person may have added some there
+    return next((tag for tag in tags if tag.startswith(MARKER_PREFIX)), tags[0] if tags else None)
 
 
 def _outcome(part: OutcomeBody, frame: Frame, program: RemoteProgram) -> Outcome | Failure:
@@ -258,12 +261,15 @@ def _number(key: str) -> int:
 
 def _of_submission(error: ClientError) -> Exception:
     if isinstance(error, ApiError):
-        if error.status in (401, 403):
-            return KeyRefused(error.detail)
+        if error.code == "budget_spent":  # until the next period
+            return NothingSent(error.detail)
+        if refusal := key_refusal(error.status, error.detail):
+            return refusal
         is_device_off = error.status == 503 and error.field == "device"
         if is_device_off or (error.status in (429, 503) and error.code != "error"):
             return NothingSent(error.detail, getattr(error, "retry_after_s", 0.0))
-        if 400 <= error.status < 500 and not isinstance(error, ServerBusy):
+        is_unsure = error.status in UNSURE or error.code == "key_reused"
+        if 400 <= error.status < 500 and not is_unsure and not isinstance(error, ServerBusy):
             return Refused(error.detail)
         return OutcomeUnknown(str(error))
     is_absent = isinstance(error, Unreachable) and error.is_absent

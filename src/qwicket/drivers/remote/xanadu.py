@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from requests.exceptions import HTTPError, RequestException
 
-from qwicket.clients.xanadu.connection import Connection
+from qwicket.clients.xanadu.connection import SIGN_IN_PATH, Connection
 from qwicket.clients.xanadu.device import Device
 from qwicket.clients.xanadu.job import Job
 from qwicket.drivers.remote import results
@@ -16,7 +16,7 @@ from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
-    NoSuchJob,
+    NoProof,
     Offer,
     OutcomeUnknown,
     Refused,
@@ -35,6 +35,10 @@ if TYPE_CHECKING:
 
 _LIST: Final = 1000
 _SKEW_S: Final = 3600.0
+_FEW: Final = 5
+"""Jobs of a list that no server shortens."""
+_MAX_IDS: Final = 50
+"""Ids in one address, which servers accept up to some kilobytes."""
 _STATES: Final = {
     "open": "waiting",
     "queued": "waiting",
@@ -60,7 +64,6 @@ class XanaduCloud:
     formats = ("blackbird",)
     language = None
     is_simulated = False
-    can_find = True
 
     def __init__(self, remote: Remote, key: str) -> None:
         parts = urlsplit(remote.url)
@@ -90,19 +93,24 @@ class XanaduCloud:
             for job in found:
                 if job.name == marker:
                     return job.id
-            oldest = found[-1].created_at if len(found) == _LIST else None
-        if oldest is not None and oldest.timestamp() > since_ms / 1000 - _SKEW_S:
-            raise CloudError(f"its list of {_LIST} jobs does not reach back far enough")
-        return None
+            times = [_seconds(job.created_at) for job in found]
+        is_newest_first = times == sorted(times, reverse=True)
+        # It may give fewer jobs than it is asked for, and does not say so.
+        if len(times) < _FEW or (is_newest_first and times[-1] <= since_ms / 1000 - _SKEW_S):
+            return None
+        raise NoProof(f"its list of {len(times)} jobs does not reach back far enough")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
-        with _ERRORS.reading(CloudError):
-            listed = {job.id: job for job in Job.list(self._connection, ids=ids)}
+        listed: dict[str, Job] = {}
+        for first in range(0, len(ids), _MAX_IDS):
+            with _ERRORS.reading(CloudError):
+                found = Job.list(self._connection, ids=ids[first : first + _MAX_IDS])
+            listed |= {job.id: job for job in found}
 
         def read(id: str) -> RemoteStatus:
-            if id not in listed:
-                raise NoSuchJob(id)
-            return _state(listed[id])
+            job = listed.get(id) or Job(id, self._connection)  # a list may leave some out
+            with _ERRORS.reading():
+                return _state(job)
 
         return one_by_one(ids, read)
 
@@ -136,6 +144,12 @@ class XanaduCloud:
 
     def close(self) -> None:
         """Do nothing: each request has a connection of its own."""
+
+
+def _seconds(at: datetime | None) -> float:
+    if at is None:
+        raise CloudError("a job has no time")
+    return (at if at.tzinfo else at.replace(tzinfo=UTC)).timestamp()
 
 
 def _state(job: Job) -> RemoteStatus:
@@ -185,7 +199,10 @@ def _width(modes: object) -> int:
 def _status_of(error: Exception) -> int | None:
     if not isinstance(error, RequestException) or error.response is None:
         return None
-    return error.response.status_code
+    status = error.response.status_code
+    is_sign_in = urlsplit(error.response.url).path == SIGN_IN_PATH
+    # It refuses an API key that has expired with status 400.
+    return 401 if is_sign_in and 400 <= status < 500 and status != 429 else status
 
 
 _ERRORS: Final = Errors(RequestException, _status_of)

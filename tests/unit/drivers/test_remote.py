@@ -1,0 +1,448 @@
+"""A job at another cloud: what each answer, and each change of its device's file, leads to."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from math import inf, nan
+from typing import Any
+
+import msgspec
+import pytest
+
+from qwicket import programs
+from qwicket.circuits.options import RunOptions
+from qwicket.circuits.outcomes import Encoded, Outcome, RunResult, decode
+from qwicket.devices.remotes import Remote
+from qwicket.drivers import JobNotStarted, StoppedRemotely, Unresolved
+from qwicket.drivers.remote import RemoteDriver
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    Forbidden,
+    KeyRefused,
+    Mirror,
+    NoProof,
+    NoSuchJob,
+    RemoteProgram,
+    RemoteStatus,
+    Statuses,
+)
+from qwicket.model.devices import Device, DeviceSpec
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Assignment, Forward, Lease
+from qwicket.model.limits import Limits
+from qwicket.model.passing import HTTP_REQUEST
+from qwicket.model.states import JobState
+from qwicket.store import Handout
+
+pytestmark = pytest.mark.anyio
+
+KEY = "the-key-of-the-account"
+JOB = "01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
+MARKER = f"qwicket-{JOB}"
+ELSEWHERE = Forward(MARKER, None, sent_to="another account")
+EST_S = 0.25
+LOOP = (
+    'OPENQASM 3.0; include "stdgates.inc"; qubit[1] q; bit[1] c; c[0] = measure q[0];'
+    " if (c[0]) { x q[0]; }"
+)
+FAR = Device(
+    name="far",
+    family="qubit",
+    provider="elsewhere",
+    driver="remote",
+    dialects=("native",),
+    position=500,
+    spec=DeviceSpec(description="Elsewhere", qubits=5, formats=(HTTP_REQUEST,)),
+)
+
+
+def outcome(engine: str = "there") -> Outcome:
+    return Outcome(
+        registers=(), arrays={}, engine=engine, engine_version=engine, seed=1, seconds=0.0
+    )
+
+
+class Cloud:
+    """A cloud whose answers a test replaces; by default each job completes at once."""
+
+    formats: tuple[str, ...] = (HTTP_REQUEST,)
+    language: Any = None
+    is_simulated = False
+
+    def __init__(self) -> None:
+        self.n_sent = 0
+        self.cancelled: list[str] = []
+        self.is_online = True
+        self.submit_id: Callable[[], str] = lambda: "theirs"
+        self.found: Callable[[], str | None] = lambda: None
+        self.status: Callable[[], RemoteStatus | NoSuchJob] = lambda: RemoteStatus("completed")
+        self.result: Callable[[], tuple[list[Outcome | Failure], float]] = lambda: ([outcome()], 1)
+
+    def submit(self, program: RemoteProgram, marker: str) -> str:
+        self.n_sent += 1
+        return self.submit_id()
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        assert marker == MARKER
+        return self.found()
+
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        return {each: self.status() for each in ids}
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        return self.result()
+
+    def cancel(self, id: str) -> None:
+        self.cancelled.append(id)
+
+    def mirror(self) -> Mirror:
+        return Mirror(is_online=self.is_online)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
+class Log:
+    """A record of the forwarding in memory."""
+
+    def __init__(self, handout: Handout, forward: Forward | None) -> None:
+        self.cancel_asked = asyncio.Event()
+        self.forward = forward
+        self._handout = handout
+
+    async def handout(self) -> Handout:
+        return self._handout
+
+    async def record_intent(self, marker: str, sent_to: str) -> Forward:
+        found = self.forward or Forward(marker, None)
+        self.forward = found._replace(is_absent=False, sent_to=sent_to)
+        return self.forward
+
+    async def record_sent(self, vendor_job_id: str) -> None:
+        assert self.forward is not None
+        self.forward = self.forward._replace(vendor_job_id=vendor_job_id, is_absent=False)
+
+    async def forget_sent(self) -> Forward:
+        assert self.forward is not None
+        self.forward = self.forward._replace(vendor_job_id=None)
+        return self.forward
+
+    async def record_response(self, response: bytes) -> None:
+        """It is not read here."""
+
+    async def withdraw(self) -> None:
+        self.forward = None
+
+    async def is_held(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def cloud(monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    made = Cloud()
+    monkeypatch.setattr("qwicket.drivers.remote.connect", lambda *_: made)
+    return made
+
+
+class Case:
+    """One job of the device.
+
+    Args:
+        forward: How far it is forwarded.
+        settle_s: Seconds after which a cloud shows what it has.
+    """
+
+    def __init__(self, forward: Forward | None = None, settle_s: float = 0.2) -> None:
+        remote = Remote(
+            kind="ionq",
+            url="http://127.0.0.1:1/v0.4",
+            device="there",
+            key_env="K",
+            poll_s=0.05,
+            settle_s=settle_s,
+        )
+        self.driver = RemoteDriver(FAR, remote, KEY, Limits())
+        packed = msgspec.msgpack.encode(RunOptions(shots=4, seed=1, outputs=("counts",)))
+        self.handout = Handout(HTTP_REQUEST, b"{}\n", "{}", packed, b"")
+        self.forward = forward
+        self.circuits = b""
+        self.state = JobState.RUNNING if forward is None else JobState.UNCERTAIN
+        if forward is not None and forward.vendor_job_id is not None:
+            self.state = JobState.RUNNING
+        self.log: Log | None = None
+
+    async def run(self) -> RunResult:
+        self.log = self.log or Log(self.handout, self.forward)
+        assignment = Assignment(
+            lease=Lease(job=JOB, fence=1, nonce="nonce", runner="runner"),
+            device="far",
+            state=self.state,
+            attempts=0,
+            est_bytes=1,
+            est_seconds=EST_S,
+            circuits=self.circuits,
+            options=self.handout.options,
+            forward=self.forward,
+        )
+        try:
+            async with asyncio.timeout(10):
+                (result,) = await self.driver.run([assignment], self.log)
+        finally:
+            await self.driver.close()
+        return result
+
+
+# --- never sent twice ----------------------------------------------------------------------------
+
+
+async def test_a_job_that_was_renamed_there_is_left_to_a_person(cloud: Cloud) -> None:
+    cloud.status = lambda: RemoteStatus("running", marker="my best job")
+    with pytest.raises(Unresolved, match=r"'my best job' and not qwicket-.*was renamed"):
+        await Case().run()
+    assert cloud.n_sent == 1
+
+
+async def test_a_list_without_proof_leaves_the_job_to_a_person(cloud: Cloud) -> None:
+    def found() -> str | None:
+        raise NoProof("it lists others")
+
+    cloud.found = found
+    with pytest.raises(Unresolved, match=r"unknown whether .*: it lists others\. Look there for"):
+        await Case(Forward(MARKER, None)).run()
+    assert cloud.n_sent == 0
+
+
+async def test_a_job_that_another_account_may_have_is_not_sent_to_this_one(cloud: Cloud) -> None:
+    with pytest.raises(Unresolved, match="another address or key"):
+        await Case(ELSEWHERE).run()
+    assert cloud.n_sent == 0
+
+
+async def test_a_job_that_another_account_may_have_is_not_lost_here(cloud: Cloud) -> None:
+    cloud.status = lambda: NoSuchJob("theirs")
+    with pytest.raises(Unresolved, match=f"former account for {MARKER}, which is theirs"):
+        await Case(ELSEWHERE._replace(vendor_job_id="theirs")).run()
+
+
+@pytest.mark.parametrize("id", [None, "theirs"])
+async def test_a_job_is_followed_with_a_new_key_of_its_account(
+    cloud: Cloud, id: str | None
+) -> None:
+    cloud.found = lambda: "theirs"
+    result = await Case(ELSEWHERE._replace(vendor_job_id=id)).run()
+    assert not isinstance(result.result, Failure)
+    assert cloud.n_sent == 0
+
+
+async def test_a_job_that_no_account_has_is_lost(cloud: Cloud) -> None:
+    cloud.status = lambda: NoSuchJob("theirs")
+    result = await Case(Forward(MARKER, "theirs")).run()
+    assert isinstance(result.result, Failure)
+    assert result.result.code == "remote_job_lost"
+
+
+async def test_what_tells_accounts_apart_does_not_tell_the_key(cloud: Cloud) -> None:
+    case = Case()
+    await case.run()
+    assert case.log is not None
+    assert case.log.forward is not None
+    assert len(case.log.forward.sent_to) == 4
+
+
+async def test_a_job_that_a_person_wrongly_calls_absent_is_not_sent_again(cloud: Cloud) -> None:
+    cloud.found = lambda: "theirs"
+    case = Case(Forward(MARKER, None, is_absent=True))
+    await case.run()
+    assert cloud.n_sent == 0
+    assert case.log is not None
+    assert case.log.forward == Forward(MARKER, "theirs")
+
+
+@pytest.mark.parametrize("error", [CloudError, NoProof])
+async def test_a_job_that_a_person_calls_absent_is_sent_where_the_list_is_silent(
+    cloud: Cloud, error: type[Exception]
+) -> None:
+    def found() -> str | None:
+        raise error("no list")
+
+    cloud.found = found
+    await Case(Forward(MARKER, None, is_absent=True)).run()
+    assert cloud.n_sent == 1
+
+
+@pytest.mark.parametrize("id", [".", "..", "", "a" * 201, "a\nb", f"no {KEY}"])
+async def test_an_id_that_is_none_is_neither_stored_nor_sent_again(cloud: Cloud, id: str) -> None:
+    cloud.submit_id = lambda: id
+    case = Case()
+    with pytest.raises(Unresolved, match="an id that is none") as raised:
+        await case.run()
+    assert KEY not in str(raised.value)
+    assert cloud.n_sent == 1
+    assert case.log is not None
+    assert case.log.forward is not None
+    assert case.log.forward.vendor_job_id is None
+
+
+async def test_a_list_that_cannot_be_read_while_all_else_works_holds_no_slot_for_good(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def found() -> str | None:
+        raise CloudError("no list today")
+
+    cloud.found = found
+    monkeypatch.setattr("qwicket.drivers.remote._PATIENCE_S", 0.3)  # in place of ten minutes
+    with pytest.raises(Unresolved, match=r"cannot be asked .*: no list today"):
+        await Case(Forward(MARKER, None)).run()
+    assert cloud.n_sent == 0
+
+
+@pytest.mark.parametrize("forward", [None, Forward(MARKER, None, is_absent=True)])
+async def test_a_job_that_alone_is_forbidden_holds_no_slot_for_good(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, forward: Forward | None
+) -> None:
+    def submit_id() -> str:
+        raise Forbidden("not for you")
+
+    cloud.submit_id = submit_id
+    monkeypatch.setattr("qwicket.drivers.remote._PATIENCE_S", 0.3)  # in place of ten minutes
+    result = await Case(forward).run()
+    assert result.result == Failure("remote_refused", "far: not for you")
+
+
+@pytest.mark.parametrize(("error", "is_online"), [(KeyRefused, True), (Forbidden, False)])
+async def test_a_job_waits_here_while_the_key_is_refused(
+    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: type[CloudError], is_online: bool
+) -> None:
+    def submit_id() -> str:
+        raise error("who?")
+
+    cloud.submit_id, cloud.is_online = submit_id, is_online
+    monkeypatch.setattr("qwicket.drivers.remote._PATIENCE_S", 0.3)  # in place of ten minutes
+    case = Case()
+    with pytest.raises(JobNotStarted, match="who"):
+        await case.run()
+    assert case.log is not None
+    assert case.log.forward is None
+
+
+# --- each wait ends well -------------------------------------------------------------------------
+
+
+async def test_a_job_that_is_out_needs_no_rewriting(cloud: Cloud) -> None:
+    """The file of its device may be of another kind of cloud since."""
+    case = Case(Forward(MARKER, "theirs"))
+    cloud.formats, cloud.language = (), "ionq.circuit.v1"
+    cloud.result = lambda: ([Failure("worker_died", "it ran there")], 1.0)
+    case.circuits = programs.read("openqasm3", LOOP.encode(), Limits()).circuits
+    case.handout = case.handout._replace(format="openqasm3", source=LOOP.encode())
+    result = await case.run()
+    assert result.result == (Failure("worker_died", "it ran there"),)
+
+
+async def test_a_program_that_cannot_be_rewritten_is_not_sent(cloud: Cloud) -> None:
+    case = Case()
+    cloud.formats, cloud.language = (), "ionq.circuit.v1"
+    case.circuits = programs.read("openqasm3", LOOP.encode(), Limits()).circuits
+    case.handout = case.handout._replace(format="openqasm3", source=LOOP.encode())
+    result = await case.run()
+    assert isinstance(result.result, Failure)
+    assert result.result.code == "invalid_program"
+    assert cloud.n_sent == 0
+
+
+@pytest.mark.parametrize("seconds", [inf, nan, -1.0, 0.0, 1e300])
+async def test_a_run_time_that_is_none_is_the_estimated_one(cloud: Cloud, seconds: float) -> None:
+    """It is stored and charged: an infinite one could never be stored, and the job never end."""
+    cloud.result = lambda: ([outcome()], seconds)
+    assert (await Case().run()).seconds == EST_S
+
+
+async def test_a_job_that_is_not_shown_yet_is_not_lost(cloud: Cloud) -> None:
+    n_asked = 0
+
+    def status() -> RemoteStatus | NoSuchJob:
+        nonlocal n_asked
+        n_asked += 1
+        return NoSuchJob("theirs") if n_asked <= 5 else RemoteStatus("completed")
+
+    cloud.status = status
+    result = await Case(settle_s=2.0).run()
+    assert not isinstance(result.result, Failure)
+
+
+async def test_a_result_that_is_not_shown_yet_is_not_lost(cloud: Cloud) -> None:
+    n_asked = 0
+
+    def result() -> tuple[list[Outcome | Failure], float]:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked <= 4:
+            raise NoSuchJob("theirs")
+        return [outcome()], 1.0
+
+    cloud.result = result
+    found = await Case(settle_s=1.0).run()
+    assert not isinstance(found.result, Failure)
+
+
+async def test_a_result_that_never_comes_ends_the_job(cloud: Cloud) -> None:
+    def result() -> tuple[list[Outcome | Failure], float]:
+        raise NoSuchJob("theirs")
+
+    cloud.result = result
+    found = await Case().run()
+    assert isinstance(found.result, Failure)
+    assert found.result.code == "remote_result_invalid"
+
+
+async def test_a_job_is_cancelled_as_soon_as_it_is_shown(cloud: Cloud) -> None:
+    """A cloud that does not show it yet says the same of its cancellation: there is no such job."""
+    n_asked = 0
+
+    def status() -> RemoteStatus | NoSuchJob:
+        nonlocal n_asked
+        n_asked += 1
+        if n_asked <= 4:
+            cloud.cancelled.clear()
+            return NoSuchJob("theirs")
+        return RemoteStatus("cancelled" if cloud.cancelled else "running")
+
+    cloud.status = status
+    case = Case(Forward(MARKER, "theirs"), settle_s=5.0)
+    case.state = JobState.CANCELLING
+    with pytest.raises(StoppedRemotely):
+        await case.run()
+    assert cloud.cancelled == ["theirs"]
+
+
+# --- nothing of the key --------------------------------------------------------------------------
+
+
+async def test_no_text_of_a_result_has_the_key(cloud: Cloud) -> None:
+    cloud.result = lambda: ([outcome(f"with {KEY}"), Failure(KEY, f"it is {KEY}")], 1.0)
+    result = (await Case().run()).result
+    assert not isinstance(result, Failure)
+    encoded, failure = result
+    assert isinstance(encoded, Encoded)
+    found = decode(encoded)
+    assert found.engine == found.engine_version == "with …"
+    assert failure == Failure("remote_failed", "it is …")
+
+
+async def test_an_answer_that_is_not_understood_is_not_in_the_log(
+    cloud: Cloud, caplog: pytest.LogCaptureFixture
+) -> None:
+    n_asked = 0
+
+    def status() -> RemoteStatus:
+        nonlocal n_asked
+        n_asked += 1
+        return RemoteStatus("completed") if n_asked > 1 else RemoteStatus(**{KEY: 1})  # type: ignore[arg-type]
+
+    cloud.status = status
+    with caplog.at_level("INFO"):
+        await Case().run()
+    assert "TypeError" in caplog.text
+    assert "in status" in caplog.text, "it says where"
+    assert KEY not in caplog.text

@@ -1,0 +1,281 @@
+"""What the lists and answers of other clouds prove about a job: its presence, its absence, or not.
+
+A list that is short, sorted otherwise, or of other jobs must not lead to a second submission.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from typing import Any, cast
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from qwicket.circuits.options import RunOptions
+from qwicket.devices.remotes import Remote, RemoteKind
+from qwicket.drivers.remote import connect
+from qwicket.drivers.remote.clouds import (
+    Cloud,
+    CloudError,
+    KeyRefused,
+    NoProof,
+    NoSuchJob,
+    NothingSent,
+    OutcomeUnknown,
+    RemoteProgram,
+    RemoteStatus,
+)
+from support.bad_server import BadServer, Request, Step, answer
+
+MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
+NOW = datetime.now(UTC)
+SINCE_MS = int(NOW.timestamp() * 1000)
+CLOSE = {"Connection": "close"}
+CLOUDS: dict[RemoteKind, str] = {
+    "qwicket": "",
+    "ionq": "/v0.4",
+    "ibm_qx": "/api",
+    "qbraid": "/api/v1",
+    "xanadu": "",
+}
+
+
+@contextmanager
+def at(kind: RemoteKind, *steps: Step) -> Iterator[tuple[Cloud, BadServer]]:
+    with BadServer(*steps) as server:
+        url = server.url + CLOUDS.get(kind, "")
+        remote = Remote(kind=kind, url=url, device="there", key_env="K", timeout_s=5)
+        cloud = connect(remote, "the-secret-key", ("openqasm3",))
+        try:
+            yield cloud, server
+        finally:
+            cloud.close()
+
+
+def found(kind: RemoteKind, body: Any) -> str | None:
+    """Look for the job in a list that the cloud answers with."""
+
+    def answered(request: Request) -> Any:
+        if "login" in request.path:
+            return {"id": "access-token", "ttl": 1000, "userId": "u", "created": "2020"}
+        return body(request) if callable(body) else body
+
+    with at(kind, answer(200, answered, CLOSE)) as (cloud, _):
+        return cloud.find(MARKER, SINCE_MS)
+
+
+def lists(kind: RemoteKind, marker: str) -> Any:
+    """Return the list of a cloud with one job."""
+    if kind == "ibm_qx":
+        return [{"id": "theirs", "name": marker}]
+    return {"data": [{"jobQrn": "theirs", "tags": {"qwicket_job": marker}}]}
+
+
+EMPTY: dict[RemoteKind, Any] = {
+    "qwicket": {"jobs": [], "next": None},
+    "ionq": {"jobs": [], "next": None},
+    "ibm_qx": [],
+    "qbraid": {"data": []},
+    "xanadu": {"data": []},
+}
+
+
+@pytest.mark.parametrize("kind", EMPTY)
+def test_an_empty_list_proves_that_a_job_is_absent(kind: RemoteKind) -> None:
+    assert found(kind, EMPTY[kind]) is None
+
+
+SEARCHED: list[RemoteKind] = ["ibm_qx", "qbraid"]
+
+
+@pytest.mark.parametrize("kind", SEARCHED)
+def test_a_cloud_that_ignores_what_it_is_asked_for_proves_nothing(kind: RemoteKind) -> None:
+    assert found(kind, lists(kind, MARKER)) == "theirs"
+    with pytest.raises(NoProof, match="not asked for"):
+        found(kind, lists(kind, "qwicket-another"))
+
+
+def native(*tags: str) -> dict[str, Any]:
+    """Return the list of a Qwicket with one job."""
+    job = {"id": "theirs", "device": "there", "state": "running", "tags": tags}
+    return {"jobs": [job], "next": None}
+
+
+def test_a_job_of_another_qwicket_keeps_its_marker_beside_other_tags() -> None:
+    tags = ("best", "qwicket-forwarded", MARKER)
+    assert found("qwicket", native(*tags)) == "theirs"
+    with at("qwicket", answer(200, native(*tags)["jobs"][0])) as (cloud, _):
+        assert cloud.statuses(["theirs"]) == {"theirs": RemoteStatus("running", marker=MARKER)}
+    with pytest.raises(NoProof, match="not asked for"):
+        found("qwicket", native("best", "qwicket-forwarded"))
+
+
+# --- IonQ: pages ---------------------------------------------------------------------------------
+
+
+def ion(k: int, age: timedelta, *, name: str = "") -> dict[str, Any]:
+    return {"id": f"id-{k}", "name": name, "submitted_at": (NOW - age).isoformat()}
+
+
+def pages(jobs: list[dict[str, Any]], asked: list[str]) -> Callable[[Request], Any]:
+    def page(request: Request) -> Any:
+        asked.append(request.path)
+        first = int(parse_qs(urlsplit(request.path).query).get("next", ["0"])[0])
+        rest = first + 100
+        return {"jobs": jobs[first:rest], "next": str(rest) if rest < len(jobs) else None}
+
+    return page
+
+
+OURS = {"id": "ours", "name": "x", "metadata": {"qwicket_job": MARKER}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {},
+        {"jobs": None},
+        {"jobs": {"id": "a"}, "next": None},
+        {"jobs": [], "next": "a"},
+        {"jobs": [ion(1, timedelta(0))], "next": "a"},
+        {"message": "come back later"},
+    ],
+)
+def test_a_list_of_ions_that_is_not_whole_proves_nothing(body: Any) -> None:
+    with pytest.raises(CloudError, match="not whole"):
+        found("ionq", body)
+
+
+def test_a_list_of_ions_whose_oldest_come_first_is_read_to_its_end() -> None:
+    jobs = [ion(k, timedelta(days=400 - k)) for k in range(350)]
+    assert found("ionq", pages([*jobs, OURS], [])) == "ours"
+
+
+def test_a_list_of_ions_is_read_until_its_jobs_are_older() -> None:
+    asked: list[str] = []
+    jobs = [ion(k, timedelta(days=2 + k)) for k in range(1000)]
+    assert found("ionq", pages([ion(0, timedelta(0)), *jobs], asked)) is None
+    assert len(asked) == 2
+
+
+def test_a_wrong_clock_hides_no_job_of_ions() -> None:
+    """Here the clock was ahead by a week when the job was made."""
+    jobs = [ion(k, timedelta(seconds=k)) for k in range(50)]
+    with at("ionq", answer(200, pages([*jobs, OURS], []), CLOSE)) as (cloud, _):
+        assert cloud.find(MARKER, SINCE_MS + 7 * 86_400_000) == "ours"
+
+
+def test_a_job_of_ions_is_found_by_its_name_alone() -> None:
+    job = {"id": "ours", "name": MARKER, "metadata": None}
+    assert found("ionq", {"jobs": [job], "next": None}) == "ours"
+
+
+def test_a_list_of_ions_without_an_end_proves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qwicket.drivers.remote.ionq._MAX_PAGES", 3)  # in place of 1000 requests
+    jobs = [ion(k, timedelta(0)) for k in range(1000)]
+    with pytest.raises(NoProof, match="more than 3 pages"):
+        found("ionq", pages(jobs, []))
+
+
+# --- Xanadu: one page ----------------------------------------------------------------------------
+
+
+def photons(*ages: timedelta) -> Any:
+    return {
+        "data": [
+            {
+                "id": f"id-{k}",
+                "name": "x",
+                "status": "complete",
+                "meta": {},
+                "created_at": (NOW - age).isoformat(),
+            }
+            for k, age in enumerate(ages)
+        ]
+    }
+
+
+def test_a_list_of_photons_that_reaches_back_is_a_proof() -> None:
+    hours = [timedelta(hours=k) for k in range(20)]
+    assert found("xanadu", photons(*hours)) is None
+    assert found("xanadu", photons(timedelta(0), timedelta(0))) is None
+
+
+def test_a_list_of_photons_that_is_cut_or_sorted_otherwise_proves_nothing() -> None:
+    for ages in (
+        [timedelta(minutes=k) for k in range(10)],
+        [timedelta(hours=100 - k) for k in range(90)],
+    ):
+        with pytest.raises(NoProof, match="does not reach back"):
+            found("xanadu", photons(*ages))
+
+
+def test_photons_that_a_list_leaves_out_are_asked_for_alone() -> None:
+    asked: list[int] = []
+
+    def body(request: Request) -> Any:
+        parts = urlsplit(request.path)
+        if ids := parse_qs(parts.query).get("id"):
+            asked.append(len(ids))
+            return {"data": [job(each) for each in ids if each != "id-7"]}
+        return job(parts.path.rpartition("/")[2])
+
+    def job(id: str) -> dict[str, Any]:
+        return {"id": id, "name": MARKER, "status": "complete", "meta": {}}
+
+    with at("xanadu", answer(200, body)) as (cloud, server):
+        states = cloud.statuses([f"id-{k}" for k in range(120)])
+    assert states == {f"id-{k}": RemoteStatus("completed", marker=MARKER) for k in range(120)}
+    assert asked == [50, 50, 20]
+    assert len(server.requests) == 4
+
+
+def test_photons_that_are_gone_are_gone() -> None:
+    with at("xanadu", answer(200, {"data": []}), answer(404, {"detail": "?"})) as (cloud, _):
+        assert isinstance(cloud.statuses(["a"])["a"], NoSuchJob)
+
+
+# --- what a submission is answered ---------------------------------------------------------------
+
+
+def submit(kind: RemoteKind, *steps: Step) -> str:
+    options = RunOptions(shots=4, seed=1, outputs=("counts",))
+    program = RemoteProgram("openqasm3", b"{}", {}, b"", "qubit", (), options)
+    with at(kind, *steps) as (cloud, _):
+        return cloud.submit(program, MARKER)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403])
+def test_an_api_key_that_is_refused_at_the_sign_in_refuses_no_job(status: int) -> None:
+    refusal = answer(status, {"error": "invalid_grant"})
+    with pytest.raises(KeyRefused, match=r"invalid|refused|Client Error"):
+        submit("xanadu", answer(401, {"detail": "who?"}), refusal)
+
+
+@pytest.mark.parametrize("status", [400, 403])
+def test_a_limit_on_jobs_there_refuses_no_job(status: int) -> None:
+    error = {"error": {"message": "Too many jobs", "code": 3458, "name": "LIMIT"}}
+    signed_in = answer(200, {"id": "access-token"})
+    with pytest.raises(NothingSent, match="Too many jobs"):
+        submit("ibm_qx", signed_in, answer(status, error))
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(409, "conflict"), (422, "key_reused"), (408, "request_timeout")]
+)
+def test_a_key_that_is_known_there_may_be_of_this_job(status: int, code: str) -> None:
+    with pytest.raises(OutcomeUnknown):
+        submit("qwicket", answer(status, {"code": code, "detail": "another body"}))
+
+
+def test_an_answer_about_no_job_of_atoms_is_that_it_is_gone() -> None:
+    body = {"job_id": "None", "status": "ERROR", "detail": "?", "error_message": "None"}
+    remote = {"kind": "qlued", "device": "there", "key_env": "K"}
+    with BadServer(answer(406, body)) as server:
+        cloud = connect(Remote(url=server.url, **cast("Any", remote)), "the-secret-key", ())
+        assert isinstance(cloud.statuses(["a"])["a"], NoSuchJob)
+        with pytest.raises(NoProof):
+            cloud.find(MARKER, SINCE_MS)
+        cloud.close()
