@@ -46,6 +46,8 @@ class World:
     drafts: list[str] = field(default_factory=list)
     groups: list[str] = field(default_factory=list)
     leases: list[Lease] = field(default_factory=list)
+    intents: list[Lease] = field(default_factory=list)
+    sent: list[Lease] = field(default_factory=list)
     clock: int = NOW
     settled: int = 0
     reached: Callable[[], int] = lambda: 0
@@ -128,6 +130,10 @@ class Caller:
             known.leases += [each.lease for each in answer.taken]
         elif call.name == "forwards.claim_unattended" and answer is not None:
             known.leases.append(answer.lease)
+        elif call.name == "forwards.record_intent":
+            known.intents.append(call.args[0])
+        elif call.name == "forwards.record_sent":
+            known.sent.append(call.args[0])
 
     def _new(self, now: int, **changes: Any) -> Any:
         token = self._rng.choice(self._world.tokens)
@@ -202,10 +208,15 @@ class Caller:
         return self._under_lease("forwards.record_intent", f"mark{self._rng.randrange(100)}", now)
 
     def sent(self, now: int) -> Call | None:
-        return self._under_lease("forwards.record_sent", f"theirs{self._rng.randrange(100)}", now)
+        id = f"theirs{self._rng.randrange(100)}"
+        if self._world.intents and self._rng.random() < 0.5:
+            return Call("forwards.record_sent", (self._world.intents[-1], id, now))
+        return self._under_lease("forwards.record_sent", id, now)
 
     def forget_sent(self, now: int) -> Call | None:
         del now
+        if self._world.sent and self._rng.random() < 0.7:
+            return Call("forwards.forget_sent", (self._world.sent[-1],))
         return self._under_lease("forwards.forget_sent")
 
     def void_runner(self, now: int) -> Call:
@@ -301,8 +312,8 @@ _CHOICES: dict[Callable[[Caller, int], Call | None], int] = {
     Caller.release: 8,
     Caller.stopped: 3,
     Caller.intend: 5,
-    Caller.sent: 3,
-    Caller.forget_sent: 2,
+    Caller.sent: 5,
+    Caller.forget_sent: 4,
     Caller.void_runner: 3,
     Caller.void_orphaned_leases: 2,
     Caller.beat: 2,
