@@ -151,9 +151,15 @@ class Case:
     Args:
         forward: How far it is forwarded.
         settle_s: Seconds after which a cloud shows what it has.
+        patience_s: Seconds for which a job keeps its slot.
     """
 
-    def __init__(self, forward: Forward | None = None, settle_s: float = 0.2) -> None:
+    def __init__(
+        self,
+        forward: Forward | None = None,
+        settle_s: float = 0.2,
+        patience_s: float = 600.0,
+    ) -> None:
         remote = Remote(
             kind="ionq",
             url="http://127.0.0.1:1/v0.4",
@@ -162,7 +168,7 @@ class Case:
             poll_s=0.05,
             settle_s=settle_s,
         )
-        self.driver = RemoteDriver(FAR, remote, KEY, Limits())
+        self.driver = RemoteDriver(FAR, remote, KEY, Limits(), patience_s=patience_s)
         packed = msgspec.msgpack.encode(RunOptions(shots=4, seed=1, outputs=("counts",)))
         self.handout = Handout(HTTP_REQUEST, b"{}\n", "{}", packed, b"")
         self.forward = forward
@@ -209,7 +215,7 @@ async def test_a_list_without_proof_leaves_the_job_to_a_person(cloud: Cloud) -> 
 
     cloud.found = found
     with pytest.raises(Unresolved, match=r"unknown whether .*: it lists others\. Look there for"):
-        await Case(Forward(MARKER, None)).run()
+        await Case(Forward(MARKER, None), patience_s=0.3).run()
     assert cloud.n_sent == 0
 
 
@@ -285,41 +291,38 @@ async def test_an_id_that_is_none_is_neither_stored_nor_sent_again(cloud: Cloud,
 
 
 async def test_a_list_that_cannot_be_read_while_all_else_works_holds_no_slot_for_good(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    cloud: Cloud,
 ) -> None:
     def found() -> str | None:
         raise CloudError("no list today")
 
     cloud.found = found
-    monkeypatch.setattr("qwicket.drivers.remote._PATIENCE_S", 0.3)  # in place of ten minutes
     with pytest.raises(Unresolved, match=r"cannot be asked .*: no list today"):
-        await Case(Forward(MARKER, None)).run()
+        await Case(Forward(MARKER, None), patience_s=0.3).run()
     assert cloud.n_sent == 0
 
 
 @pytest.mark.parametrize("forward", [None, Forward(MARKER, None, is_absent=True)])
 async def test_a_job_that_alone_is_forbidden_holds_no_slot_for_good(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, forward: Forward | None
+    cloud: Cloud, forward: Forward | None
 ) -> None:
     def submit_id() -> str:
         raise Forbidden("not for you")
 
     cloud.submit_id = submit_id
-    monkeypatch.setattr("qwicket.drivers.remote._PATIENCE_S", 0.3)  # in place of ten minutes
-    result = await Case(forward).run()
+    result = await Case(forward, patience_s=0.3).run()
     assert result.result == Failure("remote_refused", "far: not for you")
 
 
 @pytest.mark.parametrize(("error", "is_online"), [(KeyRefused, True), (Forbidden, False)])
 async def test_a_job_waits_here_while_the_key_is_refused(
-    cloud: Cloud, monkeypatch: pytest.MonkeyPatch, error: type[CloudError], is_online: bool
+    cloud: Cloud, error: type[CloudError], is_online: bool
 ) -> None:
     def submit_id() -> str:
         raise error("who?")
 
     cloud.submit_id, cloud.is_online = submit_id, is_online
-    monkeypatch.setattr("qwicket.drivers.remote._PATIENCE_S", 0.3)  # in place of ten minutes
-    case = Case()
+    case = Case(patience_s=0.3)
     with pytest.raises(JobNotStarted, match="who"):
         await case.run()
     assert case.log is not None

@@ -86,8 +86,6 @@ _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
 _RESULT_S: Final = 86_400.0
 """Seconds for which a result is asked for while the cloud does not give it."""
-_PATIENCE_S: Final = 600.0
-"""Seconds for which a job that the cloud does not take now keeps its slot."""
 _MAX_PAUSE_S: Final = 60.0
 _FRESH_S: Final = 2.0
 """Seconds for which a server that has just had a job certainly has it: less than any lease time."""
@@ -148,6 +146,7 @@ class RemoteDriver:
         remote: Where it is.
         key: Key of the account there.
         limits: Bounds on results.
+        patience_s: Seconds for which a job that the cloud does not take now keeps its slot.
     """
 
     jobs_per_task = 1
@@ -159,7 +158,10 @@ class RemoteDriver:
         remote: Remote,
         key: str,
         limits: Limits,
+        *,
+        patience_s: float = 600.0,
     ) -> None:
+        self._patience_s = patience_s
         self._device = device
         self._remote = remote
         self._key = key
@@ -345,7 +347,7 @@ class RemoteDriver:
         self, program: RemoteProgram, forward: Forward, log: ForwardLog, state: JobState
     ) -> str | None:
         """Submit once; return the id, or None if it is unknown whether the cloud has the job."""
-        pause_s, until = self._remote.poll_s, time.monotonic() + _PATIENCE_S
+        pause_s, until = self._remote.poll_s, time.monotonic() + self._patience_s
         program = await self._rewritten(program)
         while True:
             if not await log.is_held():
@@ -414,7 +416,7 @@ class RemoteDriver:
         Raises:
             Unresolved: It keeps it.
         """
-        until = time.monotonic() + _PATIENCE_S
+        until = time.monotonic() + self._patience_s
         while True:
             try:
                 return await log.record_sent(id)
@@ -462,7 +464,7 @@ class RemoteDriver:
             except CloudError as error:
                 why = self._scrubbed(str(error))
                 _log.warning("a job could not be looked for: %s", why)
-                if self._is_online and began > certain_at + _PATIENCE_S:
+                if self._is_online and began > certain_at + self._patience_s:
                     why = f"{self._remote.url} cannot be asked whether it has the job: {why}"
                     raise _for_person(why, forward.marker) from None
                 pause_s = min(max(2 * pause_s, error.retry_after_s), _MAX_PAUSE_S)

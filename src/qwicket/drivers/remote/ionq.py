@@ -38,7 +38,6 @@ if TYPE_CHECKING:
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _MARKER: Final = "qwicket_job"
 _PAGE: Final = 100
-_MAX_PAGES: Final = 1000
 _SKEW_S: Final = 86_400.0
 """Seconds by which the clocks may differ; a time without a zone may differ by half a day."""
 _GATES: Final = (
@@ -63,13 +62,15 @@ class IonQCloud:
     Args:
         remote: Where the device is.
         key: Key of the account.
+        max_pages: Limit on the pages of a list of jobs that are read.
     """
 
     formats = ("ionq.circuit.v1",)
     language: Language | None = "ionq.circuit.v1"
     is_simulated = False
 
-    def __init__(self, remote: Remote, key: str) -> None:
+    def __init__(self, remote: Remote, key: str, max_pages: int = 1000) -> None:
+        self._max_pages = max_pages
         self._device = remote.device
         self._client = IonQClient(key, remote.url)
         self._client.retry_policy = _ONCE
@@ -114,7 +115,7 @@ class IonQCloud:
         """
         query: dict[str, Any] = {"limit": _PAGE}
         places: set[Any] = {None}
-        for _ in range(_MAX_PAGES):
+        for _ in range(self._max_pages):
             with SERVICE_ERRORS.reading(CloudError):
                 page = self._client.list_page(**query)
             jobs, place = page.get("jobs"), page.get("next") or None
@@ -125,7 +126,7 @@ class IonQCloud:
                 return
             places.add(place)
             query["next"] = place
-        raise NoProof(f"its list of jobs has more than {_MAX_PAGES} pages")
+        raise NoProof(f"its list of jobs has more than {self._max_pages} pages")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return one_by_one(ids, self._status)
