@@ -41,6 +41,7 @@ _COMPILE: Final = "qwicket.programs:compile_in_worker"
 _CHECK_LAYOUT: Final = "qwicket.programs:check_layout_in_worker"
 _COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_in_worker"
 _WRITE: Final = "qwicket.programs:write_in_worker"
+# A hostile text may have taken its parser over: only these types are decoded from one.
 _RETURNS: Final = {
     _READ: Checked | Refusal,
     _COMPILE: bytes | Refusal,
@@ -186,6 +187,8 @@ class ParserPool:
                     max_s = self._limits.parsing.short_parse_s
                     return await self._run(self._short_pool, call, max_s)
                 except TimeLimitExceeded:
+                    # It starts again in an ordinary process: parsing cannot be continued elsewhere,
+                    # and the next short programs must not wait for this one.
                     self.overruns += 1
                     self._barred_until[account] = self._clock() + _BAR_S
                 except Stopped:  # its process was replaced by one that parses QPY
@@ -205,6 +208,8 @@ class ParserPool:
     def _is_short(self, call: _Call, account: str) -> bool:
         """Return whether to use the short lane: all slots are busy, none with this account."""
         knows = self._learn_qpy() if call.is_qpy else True
+        # With a program of its own in an ordinary slot an account could use both lanes, and keep
+        # those out for whom the short one is.
         if self._slots.has_free_slot or self._slots.count(account) or call.size > _SHORT_BYTES:
             return False
         now = self._clock()
@@ -227,6 +232,7 @@ class ParserPool:
     def _check_room(self, account: str) -> None:
         """Refuse a program above the limits, except the first one of an account."""
         limits, lanes = self._limits.parsing, (self._slots, self._short_slots)
+        # An account's first program always has room: a flood by others refuses nobody else.
         n_own = sum(lane.count(account) for lane in lanes)
         n_all = sum(lane.count_all() for lane in lanes)
         if n_own >= limits.parser_queue_each:
@@ -262,6 +268,7 @@ class ParserPool:
                 field="program",
             ) from None
         except (WorkerDied, WorkError) as failure:
+            # The trace is for the log only: it may show the server's paths.
             _log.error("a parser failed: %s %s", failure, getattr(failure, "trace", ""))
             raise InvalidProgram(
                 "The program could not be read: its parser crashed.", field="program"
@@ -269,6 +276,7 @@ class ParserPool:
         except WorkFailed:
             raise Unavailable("The program could not be read now.", retry_after_s=1.0) from None
         finally:
+            # Whoever asked may be gone; the process must not go on for nobody.
             task.cancel()
 
     @property

@@ -99,7 +99,7 @@ class _ForwardLog:
             try:
                 return await call()
             except (StaleLease, Conflict, NotFound):
-                raise
+                raise  # answers of a database that works: the same call would get them again
             except QwicketError as error:
                 _log_failure("a write about a forwarded job failed and is retried", error)
                 await asyncio.sleep(pause_s)

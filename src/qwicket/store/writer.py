@@ -120,6 +120,7 @@ class Writer(ABC):
     async def close(self) -> None:
         """Commit the queued operations and stop the thread."""
         self._is_closed = True
+        # Behind what was queued before, which is still committed: callers wait for it.
         self._queue.put(None)
         await asyncio.to_thread(self._thread.join)
 
