@@ -45,7 +45,7 @@ TERMS = [
     Term("engine", "A simulator that runs circuits: state vector, Clifford, cold atoms, photons.", "engines.md"),
     Term("express slot", "A process that runs short jobs while all workers are busy.", "queue.md#short-jobs"),
     Term("extra", "A set of optional dependencies: `pip install './qwicket[server]'`.", "cli.md#what-is-installed"),
-    Term("fair share", "The rule that the project with the least recent use of a device, relative to its share, goes next.", "queue.md"),
+    Term("fair share", "The rule that the project that has used a device least, relative to its share, goes next. Use decays, so recent use counts most.", "queue.md"),
     Term("fencing token", "A number in each lease that only rises. Results with an old number are refused.", "states.md"),
     Term("format", "The language of a program, such as OpenQASM 3 or Blackbird.", "formats.md"),
     Term("gateway", "The services between dialects and database: they check rights and limits, and know nothing of HTTP."),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Forwards(Operations):
-    """Operations of runners that forward jobs, and of the person who resolves a doubt."""
+    """Operations of runners that forward jobs, and of the person who resolves an uncertain job."""
 
     @write
     def record_intent(tx: Tx, lease: Lease, marker: str, now: int, sent_to: str = "") -> Forward:

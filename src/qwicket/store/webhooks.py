@@ -74,7 +74,7 @@ class Webhooks(Operations):
 
     @write
     def remove(tx: Tx, webhook: str, account: str) -> None:
-        """Delete a webhook and what was to be sent to it."""
+        """Delete a webhook, and the events that were still to be sent to it."""
         tx.run("webhook_delete", id=webhook, account=account)
         tx.webhooks_were_removed = True
 

@@ -1,7 +1,7 @@
-"""Devices under qlued's names, and their descriptions.
+"""Names of devices in qlued's API, and their descriptions there.
 
-A device is called by its short name, which means the default provider's, or by its full name
-`PROVIDER_SHORT_KIND`.
+Clients name a device of the default provider by its short name, such as `rydberg`, and any device
+by its full name `PROVIDER_SHORT_KIND`, such as `qwicket_rydberg_simulator`.
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ class Name(NamedTuple):
     """Parsed name of a device.
 
     Attributes:
-        devices: Possible names on this server, which has the devices of all providers.
+        devices: Names that the device can have on this server, where devices of other providers
+            may have the provider in front.
         provider: Provider of the device.
-        kind: Kind of the device, if the name contains it.
+        kind: `simulator` or `hardware`; None in a short name.
     """
 
     devices: tuple[str, ...]
@@ -34,6 +35,7 @@ class Name(NamedTuple):
     kind: str | None
 
     def fits(self, device: Device) -> bool:
+        """Return whether a device has this provider and kind; its name was compared before."""
         return device.provider == self.provider and self.kind in (None, _kind(device))
 
 
@@ -56,12 +58,15 @@ def full_name(device: Device) -> str:
 
 
 def is_listed(device: Device) -> bool:
-    """Return whether lists show a device: not if it is for tests, or has no name in qlued."""
+    """Return whether lists show a device.
+
+    They leave out devices for tests, and those whose names cannot be parsed in qlued's form.
+    """
     return _DUMMY not in device.name and "_" not in short_name(device)
 
 
 def atoms(device: Device) -> AtomsSpec:
-    """Return the description of a device's atoms."""
+    """Return a device's specification of cold atoms; a default for a device without one."""
     return device.spec.atoms or AtomsSpec(version="0.0", kind="spin", gates=())
 
 
@@ -104,7 +109,7 @@ def config(view: DeviceView, base_url: str) -> dict[str, Any]:
 
 
 def _gate(gate: AtomGateSpec) -> dict[str, Any]:
-    """Return a gate; several parameters are one text."""
+    """Return a gate of the configuration; qlued joins its parameters to one text."""
     parameters = ", ".join(gate.parameters)
     return {
         "name": gate.name,

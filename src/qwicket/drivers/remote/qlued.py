@@ -1,4 +1,8 @@
-"""A device of a server with qlued's API. It lists no jobs, so a doubt is for a person."""
+"""A device of a server with qlued's API.
+
+The API has no list of jobs. So if the response to a submission is lost, only a person can find out
+whether the job exists.
+"""
 
 from __future__ import annotations
 
@@ -37,16 +41,16 @@ _ONCE: Final = RetryPolicy(max_attempts=1)
 _DONE: Final = "DONE"
 _ERROR: Final = "ERROR"
 _NOTHING: Final = "None"
-"""Id in an answer about no job."""
+"""Id in the response of a server that does not know the job."""
 
 
 class QluedCloud:
-    """One device of one account.
+    """One device of one account on a server with qlued's API.
 
     Args:
-        remote: Where the device is.
+        remote: Address of the server, and name of the device there.
         key: Token of the account.
-        formats: The format of its experiments.
+        formats: Formats of the experiments that the device runs.
     """
 
     language = None
@@ -60,7 +64,7 @@ class QluedCloud:
         self._client.timeout_s = remote.timeout_s
 
     def submit(self, program: RemoteProgram, marker: str) -> str:
-        del marker  # nothing of a job but its experiments is kept there
+        del marker  # a job there has no field for it, only its experiments
         try:
             return self._client.post(self._device, msgspec.json.decode(program.source))
         except QluedError as error:
@@ -124,9 +128,10 @@ class QluedCloud:
 
 
 def _offer(config: dict[str, Any]) -> Offer | None:
-    """Return a device; None if no format of ours has all of its gates, or it does not say them.
+    """Return a device as an offer; None if its description is incomplete or its gates are unknown.
 
-    The server has one format for each kind of machine, which the built-in devices show.
+    Qwicket has one format for each kind of machine. The format is that of the first built-in device
+    that has all of its gates.
     """
     name = str(config.get("display_name") or config.get("backend_name"))
     try:
@@ -164,7 +169,7 @@ def _offer(config: dict[str, Any]) -> Offer | None:
 
 
 def _gate(given: dict[str, Any]) -> dict[str, Any]:
-    """Return a gate of the specification; several parameters may be one text."""
+    """Return a gate as a device file has it; qlued may join its parameters to one text."""
     parameters = [name for text in given["parameters"] for name in str(text).split(", ") if name]
     found = {
         "name": str(given["name"]),

@@ -1,4 +1,7 @@
-"""Lines of Blackbird as tokens, and the errors that name a line. Owns no grammar."""
+"""Tokenizer of Blackbird, line by line, and errors with the number of a line.
+
+The grammar is in `reader.py`.
+"""
 
 from __future__ import annotations
 

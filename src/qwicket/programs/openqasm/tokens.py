@@ -1,7 +1,7 @@
-"""The tokenizer of both versions, and the errors that point into the text.
+"""Tokenizer of OpenQASM 2 and 3, and errors with the line and column of a token.
 
-Tokens are bare strings, because most programs are long lists of plain gates. The position of a
-token is computed only for an error. Owns no grammar.
+Tokens are plain strings without a position, because most programs are long lists of simple gates.
+The position is computed only for an error. The grammar is in `statements.py`.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Final
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 
 # Every quantifier that could backtrack is possessive or bounded by what follows, so that a text
-# of n characters costs O(n). `.` at the end takes any character: the match never fails.
+# of n characters costs O(n). `(?s:.)` at the end takes any character: the match never fails.
 _TOKEN: Final = re.compile(
     r"""
     (?: [ \t\r\f\v]++                            # blanks
-      | \n(?![ \t]*+@[^\W\d])                    # line breaks, but for those before an annotation
+      | \n(?![ \t]*+@[^\W\d])                    # line breaks, except before an annotation
       | //[^\n]*+
       | /\*(?s:.*?)\*/
     )*+
@@ -40,6 +40,7 @@ _TOKEN: Final = re.compile(
 )
 
 _LOOKAHEAD: Final = 8
+"""Empty tokens after the last one, so that parsers can look ahead without a check for the end."""
 _LONGEST_QUOTE: Final = 40
 
 
@@ -47,14 +48,17 @@ class Tokens:
     """Tokens of one text, and their positions.
 
     Args:
-        text: A program, its line breaks in any of the three styles.
+        text: A program. Its lines may end with LF, CRLF or CR.
+
+    Attributes:
+        texts: The tokens, and then empty ones for the end.
     """
 
     def __init__(self, text: str) -> None:
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         # With a line break in front, an annotation on the first line looks like any other, and
-        # the number of line breaks before a place is the number of its line.
+        # the line number of a position is the number of line breaks before it.
         self._text = "\n" + text
         self.texts: list[str] = _TOKEN.findall(self._text)
         self.texts += [""] * _LOOKAHEAD
@@ -93,7 +97,7 @@ class Tokens:
 
 
 def quoted(text: str) -> str:
-    """Return a piece of a program as an error shows it: short, quoted and printable."""
+    """Return a part of a program as an error shows it: short, quoted and printable."""
     return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")
 
 

@@ -55,7 +55,7 @@ PLATFORM: Final = Registration(
     shows={},  # it shows the devices, jobs and sessions of the classic channel
     title="The platform channel of IBM's Runtime API",
     lead=(
-        "qiskit-ibm-runtime from 0.41 works against this server with"
+        "qiskit-ibm-runtime from 0.49 works against this server with"
         ' `channel="ibm_quantum_platform"`. A token is exchanged for an access token at'
         f" `{PLATFORM_PREFIX}/iam/identity/token`, which goes into `Authorization: Bearer …`."
     ),

@@ -1,4 +1,4 @@
-"""What administrators see, in the native API's JSON."""
+"""Renders what administrators read: accounts, devices, jobs, the audit log, in the native JSON."""
 
 from __future__ import annotations
 
@@ -38,6 +38,7 @@ def account_list(found: Iterable[Account]) -> schema.AdminAccountList:
 
 
 def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
+    """Return the tokens of new accounts, by the accounts' names."""
     return schema.SecretList(
         accounts=tuple(
             schema.SecretBody(name=name, id=new.token.id, secret=new.secret) for name, new in made
@@ -48,6 +49,7 @@ def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
 def device_list(
     found: Iterable[tuple[Device, DeviceStatus, Presence | None]],
 ) -> schema.AdminDeviceList:
+    """Return devices; only those that an agent or another cloud serves have a presence."""
     return schema.AdminDeviceList(
         devices=tuple(
             schema.AdminDeviceBody(
@@ -70,6 +72,7 @@ def device_list(
 
 
 def act_list(found: Sequence[Entry], limit: int) -> schema.ActList:
+    """Return a page of the audit log: acts of administrators, the newest first."""
     return schema.ActList(
         acts=tuple(
             schema.ActBody(
@@ -91,12 +94,14 @@ def act_list(found: Sequence[Entry], limit: int) -> schema.ActList:
 
 
 def verification(of: Verification) -> schema.VerificationBody:
+    """Return the result of a check of the audit log's chain of hashes."""
     return schema.VerificationBody(
         acts=of.entries, hash=of.hash.hex(), broken_at=of.broken_at, has_known=of.has_known
     )
 
 
 def any_job(of: AnyJob) -> schema.AdminJobBody:
+    """Return a job with the names of its account and project."""
     fields = structs.asdict(wire.job(of.job))
     return schema.AdminJobBody(**fields, account=of.account, project=of.project)
 
@@ -108,6 +113,7 @@ def job_list(found: Sequence[AnyJob], limit: int) -> schema.AdminJobList:
 
 
 def refusal_list(found: Sequence[tuple[int, str, int]]) -> schema.RefusalList:
+    """Return refused sign-ins: minute (Unix milliseconds), network address and number of each."""
     return schema.RefusalList(
         refusals=tuple(
             schema.RefusalBody(minute=time(minute) or "", address=address, number=number)

@@ -1,4 +1,7 @@
-"""The handlers of the platform channel alone: sign-in, instances, and what differs of the API."""
+"""Handlers that only the platform channel has: sign-in, instances, usage, and lists of devices.
+
+The handlers that both channels have are in `runtime/shared.py`.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +28,7 @@ _REFRESH_TOKEN_S: Final = 72 * 3600.0
 
 
 class AccountHandlers:
-    """The handlers of `/ibm/runtime`: sign-in, the search for instances, and their plan.
+    """The handlers of `/ibm/runtime`: sign-in, the search for instances, and their price plan.
 
     Args:
         gateway: Does the work.
@@ -74,7 +77,7 @@ class AccountHandlers:
         return json({"keys": []})
 
     async def search_instances(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
-        """Search for instances: finds that of the token's project."""
+        """Search for instances: there is one, that of the token's project."""
         if instances.SERVICE not in request.payload.query:
             return json({"items": [], "limit": 0})
         own = await self._gateway.accounts.projects(actor)
@@ -82,9 +85,9 @@ class AccountHandlers:
         return json({"items": items, "limit": len(items)})
 
     async def read_plan(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the plan of an instance."""
+        """Read the price plan of an instance."""
         if request.path_params["plan"] != instances.PLAN:
-            raise NotFound(f"There is no such plan; the one there is is {instances.PLAN}.")
+            raise NotFound(f"There is no such plan; the only plan is {instances.PLAN}.")
         return json(instances.plan())
 
 
@@ -129,7 +132,10 @@ class Handlers(RuntimeHandlers):
         }
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the seconds that the instance's jobs ran this month, or its budget of seconds."""
+        """Read the seconds that the account's jobs ran in the instance this month.
+
+        If its project has a budget of seconds, read what is used of the budget, and its maximum.
+        """
         month = Month.current()
         used_s = await self._usage.get(
             (actor.account, actor.project, actor.devices, month.began),
