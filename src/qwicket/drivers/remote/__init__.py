@@ -1,9 +1,8 @@
 """Driver of a device at another cloud: sends each job once, waits for its end, checks its result.
 
-A job is sent under a marker that is stored before. Whether a job whose response was lost is there
-is found out by the marker. It is sent again only if the cloud's list does not have it, at a time at
-which a request that was on its way has surely been processed. Where no list can prove that, a
-person decides.
+A job is sent with a marker, which is stored before. If the response is lost, the driver looks for
+the marker in the cloud's list of jobs. It sends the job again only if the list does not have it at
+a time when the first request must have been processed. If no list can prove that, a person decides.
 """
 
 from __future__ import annotations

@@ -226,10 +226,10 @@ class Cloud(Protocol):
         """
 
     def offers(self) -> list[Offer]:
-        """Return the devices that the cloud shows to the account; those of no known form not.
+        """Return the devices that the cloud shows to the account, without those of unknown form.
 
         Raises:
-            CloudError: The cloud did not say.
+            CloudError: They could not be read.
         """
 
     def close(self) -> None:

@@ -50,13 +50,13 @@ class Errors(NamedTuple):
 
     @contextmanager
     def reading(self, absent: Callable[[str], Exception] = NoSuchJob) -> Iterator[None]:
-        """Read, and say what an error means.
+        """Translate the errors of a read.
 
         Args:
             absent: Makes the exception of status 404.
 
         Raises:
-            CloudError: The cloud did not say.
+            CloudError: The read failed.
         """
         try:
             yield
@@ -67,10 +67,10 @@ class Errors(NamedTuple):
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Cancel a job, which may have ended or be gone.
+        """Translate the errors of a cancellation; a job that has ended or is gone is none.
 
         Raises:
-            CloudError: The cloud did not do it.
+            CloudError: The cancellation failed.
         """
         try:
             yield

@@ -28,7 +28,7 @@ def offers(remote: Remote, key: str) -> list[Offer]:
         key: Key of the account.
 
     Raises:
-        CloudError: The cloud did not say; the text has no key.
+        CloudError: The devices could not be read; the text does not contain the key.
         ValueError: The address or the key is not one that the client takes.
     """
     cloud = connect(remote, key)

@@ -1,4 +1,4 @@
-"""Recursive-descent parser of expressions, for both versions.
+"""Recursive-descent parser of expressions of OpenQASM 2 and 3.
 
 The depth is bounded at every recursion. Expressions of literals are folded while they are parsed.
 """

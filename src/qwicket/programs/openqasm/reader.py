@@ -1,4 +1,4 @@
-"""Reads one text: the fast way for plain gates, the full parser for all else."""
+"""Reads an OpenQASM text: plain gates by a fast path, everything else by the full parser."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Recursive-descent parser of statements, for both versions. It owns the grammar, not its meaning.
+"""Recursive-descent parser of statements of OpenQASM 2 and 3: the grammar, not its meaning.
 
 The parser is our own because existing ones are slow, open files that a text names, or crash on
 hostile input (decision 7).
