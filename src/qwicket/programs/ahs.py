@@ -84,6 +84,7 @@ class _Curve(NamedTuple):
     values: tuple[float, ...]
 
     def at(self, time: float) -> float:
+        # `bisect_left` returns 0 for the first time, before which no segment exists.
         k = min(max(bisect_left(self.times, time), 1), len(self.times) - 1)
         (t0, t1), (v0, v1) = self.times[k - 1 : k + 1], self.values[k - 1 : k + 1]
         return v0 + (v1 - v0) * (time - t0) / (t1 - t0)
@@ -145,11 +146,13 @@ def _chain(register: _Register) -> tuple[int, float]:
         raise _refusal("register.sites", f"must be 1 to {_MAX_ATOMS} places in the plane")
     if register.filling is not None and register.filling != (1,) * len(places):
         raise _refusal("register.filling", "must be 1 for every site: each holds an atom here")
+    # One atom has no neighbour, so its spacing is never used.
     if len(places) == 1:
         return 1, 1.0
     spacing = dist(places[0], places[1])
     step = (places[1][0] - places[0][0], places[1][1] - places[0][1])
     for k, place in enumerate(places):
+        # From the first site, not from the last one, so that deviations cannot add up.
         meant = (places[0][0] + k * step[0], places[0][1] + k * step[1])
         if not spacing > 0 or dist(place, meant) > _EVENLY * spacing:
             text = "must be a straight chain of equal distances, in its order"
@@ -165,6 +168,7 @@ def _segments(hamiltonian: _Hamiltonian) -> list[_LinearSegment]:
     drive = hamiltonian.driving_fields[0]
     phase = _curve(drive.phase, "phase")
     amplitude, detuning = _curve(drive.amplitude, "amplitude"), _curve(drive.detuning, "detuning")
+    # Between the first end and the last one the Hamiltonian would not be defined.
     if len({curve.times[-1] for curve in (phase, amplitude, detuning)}) > 1:
         raise _refusal("hamiltonian.drivingFields[0]", "has fields that end at different times")
     if len(set(phase.values)) > 1:  # a constant one turns all axes alike and shows nowhere
@@ -221,6 +225,7 @@ def _real(number: _Number, field: str) -> float:
         value = float(number)
     except ValueError:
         raise _refusal(field, "must be numbers") from None
+    # Within these bounds sixth powers of distances are finite and not zero.
     if not isfinite(value) or 0 < abs(value) < 1e-30 or abs(value) > 1e30:
         raise _refusal(field, "must be numbers between 1e-30 and 1e30")
     return value

@@ -112,6 +112,7 @@ def _circuit(key: str, experiment: Experiment, machine: Machine, limits: Limits)
             place = f".instructions[{len(gates)}]"
             raise
         circuit = _flat(gates, machine, n_wires, shots, seed)
+        # Before the job is stored, so that the client learns at once what no engine could run.
         atom_costs.check(circuit, limits)
     except FieldError as fault:
         at = f"{key}{place}"
@@ -132,6 +133,7 @@ def _settings(
     n_wires = whole_number(experiment.num_wires, "num_wires")
     if not 1 <= n_wires <= machine.n_wires:
         raise FieldError(f"num_wires must be 1 to {machine.n_wires}, not {n_wires}", "num_wires")
+    # With one species both orders are the same; fermions have two, which the engine interleaves.
     orders = ("interleaved",) if machine.is_fermionic else _ORDERS
     if experiment.wire_order not in orders:
         text = f"wire_order must be {' or '.join(orders)}, not {quoted(experiment.wire_order)}"
@@ -151,8 +153,10 @@ def _flat(
     if machine.is_fermionic:
         acting = tuple([gate for gate in gates if gate.name == "load" or is_gate(gate.name)])
         return AtomCircuit("fermions", (), acting, measured, shots, seed)
+    # A wire without `load` holds one atom: the Rydberg machine has no such instruction.
     atoms = [1] * n_wires
     for gate in gates:
+        # Later loads replace earlier ones, and the last holds from the start of the circuit.
         if gate.name == "load":
             atoms[gate.wires[0]] = int(gate.params[0])
     acting = tuple([gate for gate in gates if is_gate(gate.name)])

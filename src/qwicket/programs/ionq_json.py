@@ -58,6 +58,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     n_measures = width * len(members)
     n_gates = sum(len(member.circuit or ()) for member in members)
     check_limit("ionq_gates", n_gates, limits.of(IonQLimits).ionq_gates)
+    # A first count of gates as written, so that a far too long text is refused at once.
     check_limit("operations", n_measures + n_gates, limits.programs.operations)
     measures = tuple(Measure(qubit, qubit) for qubit in range(width))
     registers = (Register(REGISTER, width),)
@@ -133,6 +134,7 @@ def _add_gates(
     budget: int,
 ) -> int:
     """Append a member's gates in flat form; return their number, or one just above `budget`."""
+    # Padding adds qubits that the member itself does not have, so its gates cannot name them.
     width = member.qubits or width
     n_ops = 0
     for index, gate in enumerate(member.circuit or ()):
@@ -141,6 +143,7 @@ def _add_gates(
         except FieldError as fault:
             place = _place(None, index, gate.gate)
             raise _refusal(part, f"{place}{fault}", f"circuit[{index}].{fault.field}") from None
+        # Stops early: a `pauliexp` of thousands of terms is one gate in the text.
         if n_ops > budget:
             break
     return n_ops
@@ -177,6 +180,7 @@ def _place(part: int | None, index: int | None, name: str) -> str:
     words = "" if part is None else f"circuit {part}: "
     if index is None:
         return words
+    # The name is the client's text, so only a short plain one is shown as it is.
     shown = name if name.isidentifier() and len(name) <= 32 else quoted(name)
     return f"{words}gate {index} ({shown}): " if name else f"{words}gate {index}: "
 

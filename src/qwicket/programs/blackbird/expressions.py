@@ -85,6 +85,7 @@ class Expressions:
         self._depth += 1
         if self._depth > bounds.MAX_DEPTH:
             raise self.line.exceed("an expression is nested too deeply", bounds.MAX_DEPTH)
+        # A loop, so that only brackets are nested and not each term of a long sum.
         left = self._product()
         while self.here in ("+", "-"):
             left = self._apply(self._next(), left, self._product())
@@ -188,6 +189,7 @@ class Expressions:
             return self._formula(*argument.code, name)
         if isinstance(argument, str | Array):
             raise self.line.refuse(f"the argument of {name} must be a number")
+        # `cmath` makes every result complex, which a declaration as `float` would refuse.
         library = cmath if isinstance(argument, complex) else math
         try:
             return self._finite(getattr(library, _FUNCTIONS[name])(argument))
@@ -215,6 +217,7 @@ class Expressions:
 
     def _finite(self, number: Number) -> Number:
         if isinstance(number, int):
+            # Python's integers have no bound: a line of products would grow to thousands of digits.
             if abs(number) > bounds.MAX_INTEGER:
                 raise self.line.exceed("an integer is too large", bounds.MAX_INTEGER)
         elif not cmath.isfinite(number):
@@ -232,5 +235,6 @@ class Expressions:
 def _code(value: Number | Formula) -> tuple[tuple[float, float] | str, ...]:
     if isinstance(value, Formula):
         return value.code
+    # A pair, because circuits are packed as msgpack, which has no complex numbers.
     number = complex(value)
     return ((number.real, number.imag),)

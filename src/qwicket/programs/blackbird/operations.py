@@ -81,6 +81,7 @@ SIGNATURES: Final[Mapping[str, Signature]] = {
     **_GATES,
     **_MATRICES,
     **dict.fromkeys(_MEASUREMENTS, _takes(0)),
+    # Last, so that measurements with arguments replace those without.
     **_OPTIONS,
 }
 _FEED_FORWARD: Final = frozenset({"Dgate", "Xgate", "Zgate"})
@@ -167,6 +168,8 @@ def _measurement(line: Line, name: str, modes: tuple[int, ...], arguments: Argum
 
 
 def _matrix(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments) -> Gate:
+    # An interferometer acts on one complex amplitude for each mode, the other matrices on the two
+    # real quadratures x and p.
     n = len(modes) if name == "Interferometer" else 2 * len(modes)
     params: list[float] = []
     for key, value in arguments.items():
@@ -197,11 +200,13 @@ def _parameter(line: Line, name: str, key: str, value: Argument) -> Parameter:
 
 
 def _real(line: Line, name: str, key: str, value: Argument) -> float:
+    # A variable of type `complex` may hold a real number, which is as good as any.
     if isinstance(value, Array | Formula) or complex(value).imag:
         raise line.refuse(f"{name}: {key} must be one real number")
     number = float(complex(value).real)
     if key in _NOT_NEGATIVE and number < 0:
         raise line.refuse(f"{name}: {key} is {number:g}, but must not be negative")
+    # T is the share of light that passes; above 1 a loss would amplify.
     if key == "T" and number > 1:
         raise line.refuse(f"{name}: T is {number:g}, but must be at most 1")
     if abs(number) > bounds.MAX_INTEGER:

@@ -75,6 +75,7 @@ class Reader:
     def program(self) -> Program:
         """Read the whole program."""
         header = self.header()
+        # Each bin repeats the statements with its own elements of p0, p1, …, so arrays come first.
         body = self._declarations() if self._is_tdm else self._lines[self._at :]
         if self._is_tdm:
             self._read_bins(body)
@@ -108,6 +109,7 @@ class Reader:
             if not _VERSION.fullmatch(line.tokens[1]) or line.tokens[2]:
                 raise line.refuse("only version 1.x is known")
             return line.tokens[1]
+        # Dialects read headers on the event loop, where a long line would delay every request.
         if len(line.tokens) > bounds.MAX_HEADER_TOKENS:
             raise line.exceed(f"{word} is followed by too much", bounds.MAX_HEADER_TOKENS)
         reader = Expressions(line, self._names, 1)
@@ -161,6 +163,7 @@ class Reader:
         limit: str = "",
     ) -> int:
         found = options.get(key, default)
+        # For Python a bool is an integer, but `shots=True` is a mistake.
         if isinstance(found, bool) or not isinstance(found, int) or found < min(1, default):
             raise line.refuse(f"{key} must be a positive integer")
         if found > maximum:
@@ -274,6 +277,7 @@ class Reader:
         maximum = self._own.blackbird_operations
         if self._n_turns > maximum:
             raise line.exceed(f"{n_turns:,} turns are too many", maximum, "blackbird_operations")
+        # Turns alone do not bound the time: a repeated line may have `MAX_LINE_CHARS` characters.
         if self._n_steps > bounds.MAX_STEPS:
             raise line.exceed("repeated statements are too long", bounds.MAX_STEPS)
 
@@ -310,6 +314,7 @@ class Reader:
             for name, value in self._names.items()
             if _COLUMN.fullmatch(name) and isinstance(value, Array)
         }
+        # `temporal_modes` may be absent, which is 0 here; then the columns alone give the bins.
         lengths = {len(array.elements) for array in columns.values()} | {self._bins} - {0}
         where = body[0] if body else self._lines[-1] if self._lines else Line(1, False, [""])
         if len(lengths) != 1:
@@ -350,6 +355,7 @@ class Reader:
             raise line.refuse("time-domain programs may measure only mode 0")
         self._ops.append((line, made))
         self._n_numbers += _n_numbers(made)
+        # Operations alone do not bound memory: an interferometer on n modes has 2 n² numbers.
         if self._n_numbers > bounds.MAX_NUMBERS:
             raise line.exceed("the operations hold too many numbers", bounds.MAX_NUMBERS)
         maximum = self._own.blackbird_operations
@@ -427,6 +433,7 @@ class Reader:
                 _check_formulas(line, op, measured)
         if not measured:
             raise InvalidProgram("the program measures nothing")
+        # Mode 0 of bin t is mode t of the circuit, so every bin measures one mode of its own.
         if self._is_tdm and len(measured) != self._bins:
             raise InvalidProgram("a time-domain program measures mode 0 in every time bin")
         return PhotonicCircuit(n_modes, tuple([op for _, op in self._ops]), self._bins)

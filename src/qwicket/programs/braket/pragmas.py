@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from qwicket.model.errors import InvalidProgram
     from qwicket.programs.openqasm.interpreter import Interpreter
 
+# Quantifiers are possessive, so that a text of n characters costs O(n).
 _TOKEN: Final = re.compile(
     r"""\s*+( [A-Za-z_]\w*+(?:\[[0-9]{1,5}\])?+ | \$[0-9]{1,5}
           | (?:[0-9]++(?:\.[0-9]*+)?+|\.[0-9]++)(?:[eE][+-]?[0-9]++)?+(?:im)?+
@@ -54,6 +55,7 @@ class Pragmas:
         Raises:
             InvalidProgram: It is malformed, or not known here.
         """
+        # Braket's SDK writes `#pragma`; the grammar of OpenQASM 3 makes the `#` optional.
         line = _Line(interpreter, text.lstrip("#").removeprefix("pragma"), at)
         if line.take() != "braket":
             raise line.wrong("a pragma begins with 'braket'")
@@ -78,6 +80,7 @@ class Pragmas:
         matrix = line.matrix()
         line.need(")")
         targets = self._targets(line, _width(matrix, line, _MAX_MATRIX_QUBITS))
+        # With a tolerance, because clients write rounded decimals.
         if deviation([matrix]) > _TOLERANCE:
             raise line.wrong("the matrix is not unitary")
         line.interpreter.add_gate(Gate("unitary", targets, flat([matrix])), line.at)
@@ -93,6 +96,7 @@ class Pragmas:
             width = _width(matrices[0], line, _MAX_KRAUS_QUBITS)
             if len({len(matrix) for matrix in matrices}) > 1:
                 raise line.wrong("the matrices of 'kraus' differ in size")
+            # 4^n Kraus matrices express every channel on n qubits, so more would only cost time.
             if len(matrices) > 4**width:
                 raise line.wrong(f"'kraus' has at most {4**width} matrices here")
             if deviation(matrices) > _TOLERANCE:
@@ -135,6 +139,7 @@ class Pragmas:
         kind = line.take()
         if kind == "adjoint_gradient":
             raise line.wrong("the result type 'adjoint_gradient' is not supported here")
+        # Shots give outcomes, from which no state and no amplitude can be read.
         if kind in _NOT_FROM_SHOTS and self._shots:
             raise line.wrong(f"the result type '{kind}' needs shots=0")
         if kind == "sample" and not self._shots:
@@ -182,6 +187,7 @@ class Pragmas:
             if line.next != "@":
                 break
             line.take()
+        # The factors of a product are measured together, so each needs qubits of its own.
         named = [target for factor in factors for target in factor.targets]
         if len(set(named)) < len(named):
             raise line.wrong("a qubit is in two factors of an observable")
@@ -261,6 +267,7 @@ class _Line:
         return self._tokens[self._place] if self._place < len(self._tokens) else ""
 
     def take(self) -> str:
+        # Beyond the end `next` stays empty, so a short line meets a refusal and no IndexError.
         found = self.next
         self._place += 1
         return found
@@ -338,6 +345,7 @@ class _Line:
         if match is None:
             self._refuse_number(text)
         value = float(match[1])
+        # `float` returns infinity for a text such as `1e999`, without an error.
         if not isfinite(value):
             self._refuse_number(text)
         return complex(0, sign * value) if match[2] else complex(sign * value)

@@ -59,6 +59,7 @@ def binary(symbol: str, left: Constant, right: Constant) -> Constant:
     Raises:
         OperandError: The operands do not fit, or the result is out of range.
     """
+    # Angles are the usual case, so they come before the tests of all other kinds.
     if type(left) is float and type(right) is float and symbol in _ON_NUMBERS:
         return _finite(_ON_NUMBERS[symbol](left, right))
     if symbol in COMPARISONS:
@@ -116,7 +117,9 @@ def convert(name: str, size: int | None, value: Constant, *, is_cast: bool) -> C
             raise OperandError(
                 f"a float is not converted to {name}; write {name}(…) to drop its fraction"
             )
+        # `int` drops the fraction towards zero, as a cast does in C.
         plain = int(plain)
+    # The specification leaves the width of a plain `int` to the target; here it is 64.
     bits = size or 64
     low, high = (-(1 << bits - 1), 1 << bits - 1) if name == "int" else (0, 1 << bits)
     if not low <= plain < high:
@@ -152,11 +155,13 @@ def _on_integers(symbol: str, left: int, right: int) -> int | float:
     if symbol in ("/", "%"):
         if right == 0:
             raise OperandError("division by zero")
+        # `//` rounds down in Python: -7 // 2 is -4, but C truncates to -3.
         quotient = abs(left) // abs(right) * (1 if (left < 0) == (right < 0) else -1)
         return quotient if symbol == "/" else left - quotient * right
     if symbol == "**":
         return _integer_power(left, right)
     if symbol in ("<<", ">>"):
+        # Checked first: a shift by 10^12 bits would ask for 125 GB before `_bounded` sees it.
         if not 0 <= right <= 64:
             raise OperandError("a shift is by 0 to 64 bits")
         return _bounded(left << right if symbol == "<<" else left >> right)
@@ -167,6 +172,7 @@ def _on_integers(symbol: str, left: int, right: int) -> int | float:
 def _integer_power(base: int, exponent: int) -> int | float:
     if exponent < 0:
         return _on_floats("**", float(base), float(exponent))
+    # Checked first, because Python computes integers of any length; 0, 1 and -1 stay small.
     if abs(base) > 1 and exponent > 64:
         raise OperandError("the integer is too large")
     return _bounded(int(base**exponent))
@@ -175,10 +181,12 @@ def _integer_power(base: int, exponent: int) -> int | float:
 def _on_floats(symbol: str, left: float, right: float) -> float:
     try:
         if symbol == "**":
+            # In Python (-8.0) ** 0.5 is a complex number; `math.pow` raises instead.
             return _finite(math.pow(left, right))
         if symbol == "/":
             return _finite(left / right)
         if symbol == "%":
+            # `fmod` has the sign of the dividend, as in C; Python's `%` has that of the divisor.
             return _finite(math.fmod(left, right))
     except ZeroDivisionError:
         raise OperandError("division by zero") from None
@@ -242,6 +250,7 @@ _ON_NUMBERS: Final[Mapping[str, Callable[[float, float], float]]] = {
 
 
 def _of_float(compute: Callable[..., float]) -> Callable[..., Constant]:
+    # `math.ceil` and `math.floor` return integers, but in OpenQASM 3 their results are floats.
     return lambda *values: _finite(float(compute(*map(to_float, values))))
 
 

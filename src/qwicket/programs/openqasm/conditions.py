@@ -51,6 +51,7 @@ def negate(term: Condition | bool) -> Condition | bool:
     """Return the opposite of a condition."""
     if isinstance(term, bool):
         return not term
+    # A double negation is undone, so that `!!c` costs no more than `c`.
     return term.term if isinstance(term, Not) else Not(term)
 
 
@@ -85,6 +86,7 @@ def compare_signed(clbits: tuple[int, ...], relation: Relation, value: int) -> C
 
 def all_of(terms: Iterable[Condition | bool]) -> Condition | bool:
     """Return the condition that all terms hold."""
+    # Branches test bits, so constant terms are decided here and never written.
     open_terms = []
     for term in terms:
         if term is False:

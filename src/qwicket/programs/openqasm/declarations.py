@@ -99,6 +99,7 @@ class Declarations:
         value: Constant | MeasuredInteger | None = None
         if statement.operator == "=":
             value = self.evaluator.value_for(name, size, statement.value, at)
+        # The branch may not run, so the value is known only until it ends.
         if variable.guard != guard:
             if not isinstance(value, MeasuredInteger):
                 reason = "the value would depend on a measurement; only bits can do that"
@@ -116,6 +117,7 @@ class Declarations:
         """Refuse a program without qubits, and values for inputs that it does not have."""
         if not self.n_qubits:
             raise self._tokens.refuse(at, "the program declares no qubits")
+        # What is left is most likely a misspelled name, so it is not ignored.
         if self._inputs:
             name = quoted(min(self._inputs))
             raise self._tokens.refuse(at, f"the program has no input {name}")
@@ -138,6 +140,7 @@ class Declarations:
             reason = f"a name has at most {self._max_name} letters (limit 'name_chars')"
             raise self._tokens.exceed(at, reason)
         names = self.evaluator.scopes.stack[-1]
+        # Only gates of the program: a variable may well be called `t`, like a gate of a library.
         if name in names or self.gate_table.is_user_gate(name):
             raise self._twice(name, at)
         names[name] = variable
@@ -156,6 +159,7 @@ class Declarations:
 
     def _declare_qubits(self, statement: syntax.QuantumDeclaration) -> None:
         name, at = statement.name, statement.at
+        # `$3` is a number itself, so it would collide with the numbers of declared qubits.
         if self._is_physical:
             raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
         first = self.n_qubits
@@ -175,6 +179,7 @@ class Declarations:
         if index >= MAX_QUBITS:
             raise self._tokens.exceed(at, f"a program has at most {MAX_QUBITS:,} qubits")
         self._is_physical = True
+        # Physical qubits are not declared, so the highest one used gives the width.
         self.n_qubits = max(self.n_qubits, index + 1)
         self.elements[f"${index}"] = index
         return index
@@ -186,6 +191,7 @@ class Declarations:
         if statement.value is not None:
             type_ = syntax.Type("bit", statement.size, at)
             value = self.evaluator.convert(type_, self.evaluator.constant(statement.value, at))
+            # A flat circuit has no operation that sets a bit, and all bits begin as 0.
             if value not in (False, Word(0, size)):
                 reason = f"{quoted(name)} starts as 0; other bits come from measurements only"
                 raise self._tokens.refuse(at, reason)
@@ -215,6 +221,7 @@ class Declarations:
         value: object = self._inputs.pop(name, None)
         if value is None:
             raise self._tokens.refuse(at, f"the input {quoted(name)} has no value")
+        # `not … <` instead of `>=`, because NaN fails every comparison and must be refused.
         if not isinstance(value, int | float) or not abs(value) < _LARGEST_INPUT:
             raise self._tokens.refuse(
                 at, f"the value of the input {quoted(name)} is not a number, or too large"
@@ -222,6 +229,7 @@ class Declarations:
         if value == int(value) and type_.name in ("int", "uint"):
             value = int(value)  # JSON has one kind of number
         converted = self.evaluator.convert(type_, value)
+        # Known before the program is read, so gate bodies see it like a constant.
         variable = Variable(converted, type_.name, is_constant=True)
         self._add_name(name, variable, at)
 
@@ -232,6 +240,7 @@ class Declarations:
         if len(kinds) != 1 or not kinds <= {Bits, Qubits}:
             raise self._tokens.refuse(at, "an alias is of qubits or of bits, not of both or others")
         registers = [part for part in parts if isinstance(part, Bits | Qubits)]
+        # Each alias copies its numbers, so thousands of aliases of a wide register take long.
         self.evaluator.count_steps(sum(len(part.indices) for part in registers), at)
         indices = tuple(index for part in registers for index in part.indices)
         if len(set(indices)) < len(indices):

@@ -153,6 +153,7 @@ class ExpressionParser:
 
     def _chain(self, first: Expression, level: int) -> Expression:
         """Read the rest of operators of one precedence, from left to right."""
+        # A loop instead of recursion, so that a sum of thousands of terms is not deep.
         steps: list[Step] = []
         while self._levels.get(self._texts[self.at]) == level:
             symbol, at = self._texts[self.at], self.at
@@ -186,6 +187,7 @@ class ExpressionParser:
         self._depth += 1
         if self._depth > MAX_EXPRESSION_DEPTH:
             raise self._too_deep()
+        # In OpenQASM 3 powers are right-associative, and the exponent may have a sign: `2**-1`.
         exponent = self._unary()
         self._depth -= 1
         return self._folded(Chain(base, (Step("**", exponent, at),)))
@@ -312,6 +314,7 @@ class ExpressionParser:
     def _number(self, text: str, at: int) -> int | float:
         # The usual case: up to 15 digits, integers and floats are both exact.
         if text.isdecimal() and len(text) < 16:
+            # Version 2 has real numbers only: `1/2` is 0.5 there, but 0 in version 3.
             return int(text) if self.version == 3 else float(text)
         if not any(mark in text for mark in ".eE") or text[:2] in ("0x", "0X"):
             value = self._integer(text, at)
@@ -322,6 +325,7 @@ class ExpressionParser:
             raise self.tokens.expect(at, "a number") from None
 
     def _to_float(self, value: float, at: int) -> float:
+        # `float` raises for a huge integer, but returns infinity for a text such as `1e999`.
         try:
             number = float(value)
         except OverflowError:
@@ -348,6 +352,7 @@ class ExpressionParser:
             raise self.tokens.refuse(at, reason)
         if len(letters) > MAX_CLBITS:
             raise self.tokens.exceed(at, f"a bit string has at most {MAX_CLBITS:,} bits")
+        # In base 2 the conversion takes linear time, so `MAX_LITERAL_DIGITS` is not needed here.
         return Word(int(letters, 2), len(letters))
 
 

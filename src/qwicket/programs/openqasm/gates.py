@@ -72,10 +72,12 @@ def _u2_special(phi: float, lam: float) -> Template:
 
 
 def _u0(_wait: float) -> Template:
+    # `u0` waits for some gate times, and simulated gates take no time.
     return Template(1, (Gate("id", (0,)),))
 
 
 def _cu(theta: float, phi: float, lam: float, gamma: float) -> Template:
+    # A phase that exists only where the control is 1 is a `p` on the control.
     return Template(2, (Gate("p", (0,), (gamma,)), Gate("u", (1,), (theta, phi, lam), (0,))))
 
 

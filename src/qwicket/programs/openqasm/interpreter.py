@@ -198,6 +198,7 @@ class Interpreter:
         self._gate_table.check(call, gate)
         parameters = tuple([self._evaluator.angle(value, call.at) for value in call.arguments])
         operands = [self._qubits(operand, call.at) for operand in call.operands]
+        # A gate body numbers its qubits from 0, so there `dropped` means nothing.
         if self.dropped and frame is self._main:
             self._check_dropped(operands, call.at)
         n_copies = self._n_copies(operands, call.at)
@@ -253,6 +254,7 @@ class Interpreter:
         for statement in definition.body:
             self.run(statement)
         self._frame, self._evaluator.scopes = outer, outer_scopes
+        # Each level of nested gates may multiply the phase, so without a bound it becomes infinite.
         if abs(frame.phase) > MAX_ANGLE:
             raise self._tokens.refuse(call.at, "the global phase of the gate is too large")
         ops = tuple([op for op in frame.ops if type(op) is Gate])
@@ -328,6 +330,7 @@ class Interpreter:
                 for op in template.ops
             ]
             return
+        # Copies may share an operand that is one qubit, so each must end before the next begins.
         copies = [_copies(op, columns, n_copies) for op in template.ops]
         self._frame.ops += chain.from_iterable(zip(*copies, strict=True))
 
@@ -346,6 +349,7 @@ class Interpreter:
     def _reset(self, statement: syntax.Reset) -> None:
         qubits = self._qubits(statement.operand, statement.at)
         self._check_operations(len(qubits.indices), statement.at)
+        # A reset inside a branch may not happen, so it does not free the qubit.
         if not self._frame.guard:
             self.dropped.difference_update(qubits.indices)
         self._frame.ops += map(Reset, qubits.indices)
@@ -519,9 +523,11 @@ class Interpreter:
         nodes, at = statement.values, statement.at
         if isinstance(nodes, syntax.Range):
             numbers = self._evaluator.integers(nodes)
+            # `len` raises for 2^63 numbers and more, which the bound on integers allows.
             n_values = max(0, -((numbers.start - numbers.stop) // numbers.step))
             if statement.type.name not in ("int", "uint"):
                 raise self._tokens.refuse(at, "a loop over a range has a variable of type int")
+            # A range is monotonic: if both ends fit the type of the variable, all numbers do.
             for end in (numbers[0], numbers[-1]) if n_values else ():
                 self._evaluator.convert(statement.type, end)
             return numbers, n_values

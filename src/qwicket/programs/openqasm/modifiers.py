@@ -70,6 +70,7 @@ def control(template: Template, n_controls: int, *, negative: bool) -> Template:
     """
     controls = tuple(range(n_controls))
     ops = _with_controls([_shifted(op, n_controls) for op in template.ops], controls)
+    # Under a control the global phase is relative to the other state, so it can be observed.
     if template.phase:
         ops.append(Gate("p", (0,), (template.phase,), controls[1:]))
     if negative:
@@ -122,6 +123,7 @@ def _inverted(op: Gate) -> Gate:
     if op.name in _ADJOINT:
         return Gate(_ADJOINT[op.name], op.targets, (), op.controls)
     params = tuple(-angle for angle in op.params)
+    # The adjoint reverses the order of the two z rotations, so φ and λ change places.
     if op.name == "u":
         theta, phi, lam = params
         params = (theta, lam, phi)
@@ -134,6 +136,7 @@ def _power_of_gate(op: Gate, exponent: float, phase: float) -> tuple[list[Gate],
         return _power_without_controls(op, exponent, phase)
     ops, controlled_phase = _power_without_controls(op, exponent, 0.0)
     ops = _with_controls(ops, op.controls)
+    # The phase of the power exists only where the controls are 1, so it is a `p` on them.
     if controlled_phase:
         ops.append(Gate("p", op.controls[:1], (controlled_phase,), op.controls[1:]))
     return ops, phase * exponent
@@ -143,6 +146,7 @@ def _power_without_controls(op: Gate, exponent: float, phase: float) -> tuple[li
     name, targets = op.name, op.targets
     if name in _ROTATIONS:
         return [Gate(name, targets, (op.params[0] * exponent,))], phase * exponent
+    # Before the integer powers: one `u` takes the place of any number of repeats.
     if name == "u":
         params, phase = _power_of_u(op.params, exponent, phase)
         return [Gate("u", targets, params)], phase
@@ -151,6 +155,7 @@ def _power_without_controls(op: Gate, exponent: float, phase: float) -> tuple[li
     if name == "id":
         return [op], phase * exponent
     axis, angle = _ANGLE[name]
+    # The phase is part of the eigenvalues: on the principal branch (ab)^k is not always a^k b^k.
     low, high = _principal(phase), _principal(phase + angle)
     return _rotation(axis, targets, exponent * (high - low), exponent * low)
 
@@ -172,6 +177,7 @@ def _rotation(
 
 def _integer_power(op: Gate, exponent: int) -> list[Gate]:
     order = _ORDER[op.name]
+    # Modulo the order, so that a large exponent makes at most a few gates.
     repeats = exponent % order
     if repeats > order // 2:
         return [Gate(_ADJOINT[op.name], op.targets)] * (order - repeats)
@@ -208,4 +214,5 @@ def _power_of_u(
 def _principal(angle: float) -> float:
     """Return an angle in (-π, π]."""
     angle = remainder(angle, tau)
+    # `remainder` returns -π for some odd multiples of π, because it rounds half to even.
     return pi if angle <= -pi else angle

@@ -155,6 +155,7 @@ class Parser(ExpressionParser):
         if self._in_gate and word not in self._in_gates:
             reason = f"'{word}' is not allowed in a gate body, which holds gates only"
             raise self.tokens.refuse(self.at, reason)
+        # A result has each register once, but a block may run many times or not at all.
         if self._blocks and word in _TOP_LEVEL:
             raise self.tokens.refuse(self.at, f"'{word}' is allowed at the top level only")
 
@@ -162,6 +163,7 @@ class Parser(ExpressionParser):
 
     def _gate_call(self) -> Statement:
         modifiers = []
+        # OpenQASM 2 has no modifiers: a gate of its programs may be called `inv` or `ctrl`.
         while (name := self._texts[self.at]) in _MODIFIERS and self.version == 3:
             modifiers.append(self._modifier())
         at = self.at
@@ -169,6 +171,7 @@ class Parser(ExpressionParser):
             raise self.tokens.expect(at, "the name of a gate")
         self.at += 1
         arguments = self.arguments() if self.take("(") else ()
+        # `gphase` acts on no qubit; only `ctrl @ gphase(…)` has operands, its controls.
         is_bare = name == "gphase" and self._texts[self.at] == ";"
         operands = () if is_bare else self._operands("a qubit or a register of qubits")
         self.need(";", "after the gate")
@@ -235,6 +238,7 @@ class Parser(ExpressionParser):
         at = self.at
         self.at += 1
         source = self._operand("a qubit or a register of qubits")
+        # Only version 3 lets a measurement drop its outcome; version 2 always needs a bit.
         if self.version == 3 and self.take(";"):
             return Measurement(source, None, at)
         self.need("->", "between the qubits and the bits of 'measure'")
@@ -252,6 +256,7 @@ class Parser(ExpressionParser):
     def _barrier(self) -> Statement:
         at, word = self.at, self._texts[self.at]
         self.at += 1
+        # The grammar of version 3 makes the operands optional: `barrier;` is for all qubits.
         is_bare = self.version == 3 and self._texts[self.at] == ";"
         operands = () if is_bare else self._operands("a qubit or a register of qubits")
         self.need(";", f"after '{word}'")
@@ -278,6 +283,7 @@ class Parser(ExpressionParser):
             if size is None:
                 raise self.tokens.expect(self.at, "the size of the register in brackets")
         else:
+            # Version 3 keeps `qreg` and `creg`, with a size that may be absent or an expression.
             name, digits = split_element(text)
             self._check_new_name(name)
             self.at += 1
@@ -453,6 +459,7 @@ class Parser(ExpressionParser):
     def _if(self) -> Statement:
         at = self.at
         branches = [(self._condition(), self._body())]
+        # A loop, so that a long chain of `else if` does not count as nested blocks.
         while self._texts[self.at] == "else" and self._texts[self.at + 1] == "if":
             self.at += 1
             branches.append((self._condition(), self._body()))

@@ -123,6 +123,8 @@ class Scopes:
         for names in reversed(self.stack):
             if name in names:
                 return names[name]
+        # A variable may change between the definition of a gate and its call, so of the global
+        # names a gate body sees only the constants.
         if self.outside is not None:
             variable = self.outside.get(name)
             if variable is not None and variable.is_constant:
@@ -191,6 +193,7 @@ class Evaluator:
         """
         variable.value = value
         if isinstance(value, MeasuredInteger):
+            # Each assignment adds an entry for each bit, so a loop of them would fill the memory.
             self.count_steps(len(value.bits) * _STEPS_OF_TERM, at)
             for bit in value.bits:
                 self._readings.setdefault(bit, []).append((variable, value))
@@ -199,6 +202,7 @@ class Evaluator:
         """Invalidate the variables that depend on bits about to be measured again."""
         for bit in bits if self._readings else ():
             for variable, value in self._readings.pop(bit, ()):
+                # A variable that was assigned again since then no longer depends on these bits.
                 if variable.value is value:
                     variable.value = None
 
@@ -260,6 +264,7 @@ class Evaluator:
             return None
         if type_.name == "bool":
             raise self._tokens.refuse(type_.at, "'bool' has no size")
+        # Values are checked against 2^size, so without a bound a short text makes a huge number.
         size = self.integer(type_.size, type_.at)
         if not 1 <= size <= MAX_CLBITS:
             raise self._tokens.refuse(type_.at, f"a size is 1 to {MAX_CLBITS:,} bits, not {size}")
@@ -300,6 +305,7 @@ class Evaluator:
             stop = high if stop is None else stop + size * (stop < 0)
         if start is None or stop is None:
             raise self._tokens.refuse(range_.at, "the range of a loop needs a start and an end")
+        # Both ends belong to a range of OpenQASM 3, unlike in Python.
         return range(start, stop + (1 if step > 0 else -1), step)
 
     # --- registers --------------------------------------------------------------------------------
@@ -336,6 +342,7 @@ class Evaluator:
         if type(selector) is Range or type(selector) is IndexSet:
             places = self._places(selector, len(indices))
             return make(tuple([indices[place] for place in places]), False)
+        # An integer in range is the usual case; `_place` handles negative numbers and errors.
         index = selector.value if type(selector) is Literal else self.value(selector)
         if type(index) is not int or not 0 <= index < len(indices):
             index = self._place(self.integer(selector, node.at), len(indices), node.at)
@@ -344,6 +351,7 @@ class Evaluator:
     def _bit_of(self, base: int | Word, node: Index) -> bool:
         if isinstance(node.selector, Range | IndexSet):
             raise self._tokens.refuse(node.at, "of a number, only single bits can be selected")
+        # The value alone does not tell the size of its type, so it counts as an `int` without one.
         width = base.width if isinstance(base, Word) else 64
         number = base.value if isinstance(base, Word) else base
         place = self._place(self.integer(node.selector, node.at), width, node.at)

@@ -125,6 +125,7 @@ class _Binder:
     def _angle(self, angle: Any) -> float:
         if isinstance(angle, float):
             return angle
+        # A parameter alone is the usual case, and needs none of Qiskit's slow expressions.
         if angle in self._values:
             return self._values[angle]
         # Qiskit's expressions raise many kinds of errors, of which none tells more to a user.
@@ -208,6 +209,7 @@ def _check_head(data: bytes, n_circuits: int, versions: range) -> None:
     if version not in versions:
         first, last = versions[0], versions[-1]
         raise InvalidProgram(f"the circuit is in QPY {version}; {first} to {last} are read")
+    # Checked here, because Qiskit would build every circuit that the file declares.
     n_programs = int.from_bytes(data[_N_PROGRAMS], "big")
     if n_programs != n_circuits:
         wanted = "one is" if n_circuits == 1 else f"{n_circuits} are"
@@ -240,6 +242,7 @@ def _loaded(data: bytes, n_circuits: int) -> list[Any]:
         )
     try:
         with warnings.catch_warnings():
+            # Qiskit warns of files from a newer Qiskit, in a log that the client cannot see.
             warnings.simplefilter("ignore")
             found = _read_with_retries(lambda: qpy.load(BytesIO(data)))
     except (KeyboardInterrupt, SystemExit, MemoryError):
@@ -302,6 +305,7 @@ class _Reader:
         self._n_ops = 0
 
     def items(self, circuit: Any, scope: _Scope, depth: int) -> Iterator[Item]:
+        # Before descending, so that deep definitions cannot exhaust the stack.
         if depth > _DEPTH:
             raise InvalidProgram(f"gates are defined by one another more than {_DEPTH} deep")
         places = {bit: scope.qubits[k] for k, bit in enumerate(circuit.qubits)}
@@ -349,6 +353,7 @@ class _Reader:
                 yield from self._loop(operation, qubits, clbits, depth)
             case known.BoxOp():
                 yield from self._block(operation.body, qubits, clbits, depth)
+            # The base class of those above, so it comes after them; a `while` loop might never end.
             case known.ControlFlowOp():
                 raise FieldError("this kind of control flow cannot be run", "name")
             case library.UnitaryGate():
@@ -387,6 +392,7 @@ class _Reader:
             self._n_ops += 1  # A turn counts even if its body is empty, because it takes time.
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             block = body
+            # Not strict below, because a body need not use the variable of its loop.
             if variable is not None:
                 block = body.assign_parameters({variable: turn}, strict=False)
             yield from self._block(block, qubits, clbits, depth)
@@ -411,6 +417,7 @@ class _Reader:
 
 def _is_standard(operation: Any) -> bool:
     """Return whether a gate has a known class, and only controls that must be one."""
+    # The type of a singleton gate such as `XGate()` names no module; its base class does.
     kind = getattr(operation, "base_class", type(operation))
     if not kind.__module__.startswith(_STANDARD):
         return False
@@ -422,6 +429,7 @@ def _parameter(value: Any) -> Any:
     """Return an angle as a number unless it depends on parameters."""
     if isinstance(value, float | int):
         return float(value)
+    # An expression whose parameters were all assigned is still no number in Python.
     if not getattr(value, "parameters", None):
         try:
             return float(value)
@@ -432,6 +440,7 @@ def _parameter(value: Any) -> Any:
 
 def _resolved(turn: ParametricGate) -> Iterator[Item]:
     """Return a gate without parameters as flat operations."""
+    # Resolved once here, so that it is not repeated for each set of values.
     if all(isinstance(each, float) for each in turn.params):
         ops: list[Op] = []
         add_gate(ops, Instruction(turn.name, turn.qubits, turn.params))
@@ -451,6 +460,7 @@ def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
     if not np.allclose(matrix @ matrix.conj().T, np.eye(size), atol=_TOLERANCE):
         raise FieldError("is not unitary", "params")
     flat = tuple(np.stack([matrix.real, matrix.imag], axis=-1).reshape(-1).tolist())
+    # For Qiskit the first qubit of a matrix is the least significant bit, here the most.
     return Gate("unitary", qubits[::-1], flat)
 
 
@@ -484,6 +494,7 @@ def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Conditi
     if depth > _DEPTH:
         raise FieldError("its condition is nested too deeply", "condition")
     match found:
+        # A register or bit with a number is the older form, which `if_test` still takes.
         case (bits, value):
             return conditions.compare(_bits(bits, clbits), "==", int(value))
         case expr.Var():
@@ -525,6 +536,7 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
     }
     left, right = _uncast(found.left), _uncast(found.right)
     if found.op in relations:
+        # A branch has its constant on the right, so `3 < c` becomes `c > 3`.
         usual, turned = relations[found.op]
         if isinstance(left, expr.Var) and isinstance(right, expr.Value):
             return conditions.compare(_bits(left.var, clbits), usual, int(right.value))

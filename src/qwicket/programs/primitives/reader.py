@@ -76,6 +76,7 @@ class _Reader:
             estimations = list(found)
         else:
             _check_registers(template)
+        # An estimator of identities needs no run, but each set of its values is still a circuit.
         self._n_sets += max(n_runs, n_parts)
         check_limit("parameter_sets", self._n_sets, self._max_sets, " or more")
         yield from self._bound(template, pub.values.reshape(n_parts, -1), pub.shape, estimations)
@@ -86,6 +87,7 @@ class _Reader:
         _check_number(template, rows)
         for row, estimation in zip(rows, estimations, strict=True):
             ops = template.bound(row.tolist())
+            # Counted for each set of values, because one circuit may have thousands of them.
             self._n_ops += len(ops)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
             yield QubitCircuit(template.n_qubits, ops, template.registers, shape.shots, estimation)
@@ -94,6 +96,7 @@ class _Reader:
         """Return the estimation for each set of values."""
         layout = broadcast(pub.shape, self._limits)
         n_terms = [len(each) for each in pub.observables]
+        # Counted after broadcasting, which makes a million places of two arrays of a thousand.
         self._n_terms += sum(n_terms[place] for place in layout.observables)
         maximum = self._limits.of(PrimitiveLimits).pauli_terms
         check_limit("pauli_terms", self._n_terms, maximum)
@@ -106,6 +109,8 @@ class _Reader:
         known: dict[tuple[int, ...], Estimation] = {}
         found = []
         for each in asked:
+            # Grouping takes quadratic time, and many sets of values share their observables. Object
+            # identities are valid keys while the pub holds the observables.
             key = tuple(map(id, each))
             if key not in known:
                 known[key] = self._estimation(each, is_exact=pub.shape.shots == 0)

@@ -82,6 +82,7 @@ class _Options(msgspec.Struct, frozen=True):
 
 
 class _Params(msgspec.Struct, frozen=True):
+    # Raw, so that too many pubs are refused before one of them is decoded.
     pubs: tuple[msgspec.Raw, ...]
     options: _Options | None = None
     version: int = 1
@@ -296,6 +297,7 @@ def _shots_for(precision: float, limits: Limits) -> int:
     """
     if precision * precision * limits.jobs.shots < 1:
         return 0
+    # 1 / sqrt(2) stands for two shots, but its inverse square is 2.0000000000000004 in floats.
     return max(1, math.ceil(precision**-2 - 1e-9))
 
 
@@ -304,6 +306,7 @@ def _of(decoder: msgspec.json.Decoder[Any], text: msgspec.Raw, place: str, wante
         found = decoder.decode(text)
     except (msgspec.MsgspecError, RecursionError):
         raise InvalidProgram(f"{place}: {wanted}", field=place) from None
+    # JSON does not bound integers, and errors would quote all of their digits.
     if isinstance(found, int) and not -INT64_MAX <= found <= INT64_MAX:
         raise InvalidProgram(f"{place}: is out of range", field=place)
     return found
@@ -348,6 +351,7 @@ class Unpacker:
             raise InvalidProgram(f"{place}: is not zlib in base64", field=place) from None
         self._n_bytes += len(data)
         check_limit("unpacked_bytes", self._n_bytes, self._own.unpacked_bytes, " or more")
+        # zlib reports no error for data that ends too early; only `eof` shows it.
         if not inflater.eof:
             raise InvalidProgram(f"{place}: is cut off", field=place)
         return data
@@ -390,11 +394,13 @@ def _flat(found: object, shape: list[int], place: str) -> Iterator[object]:
 
 
 def _term(letters: str, factor: object, place: str) -> tuple[Pauli, float]:
+    # Squares of the coefficients are summed for variances, so they must stay finite.
     if not isinstance(factor, float | int) or isinstance(factor, bool) or abs(factor) > 1e100:
         raise InvalidProgram(f"{place}: coefficients must be real numbers", field=place)
     if not letters or not set(letters) <= {"I", *LETTERS}:
         known = "".join(LETTERS)
         raise InvalidProgram(f"{place}: {quoted(letters)} has letters other than I{known}")
+    # Qiskit writes the qubit of the highest number first.
     acting = [(qubit, each) for qubit, each in enumerate(reversed(letters)) if each != "I"]
     return (
         Pauli("".join(each for _, each in acting), tuple([qubit for qubit, _ in acting])),
@@ -427,6 +433,7 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
         body = memoryview(data)[stream.tell() :]
     except Exception:  # NumPy parses the header as Python literals, with any of their errors.
         raise InvalidProgram(f"{place}: is not an array in NumPy's format", field=place) from None
+    # Numbers only: an array of objects is a pickle, which can run code when it is read.
     if dtype.kind not in _KINDS or dtype.itemsize > 8:
         raise InvalidProgram(f"{place}: must hold real numbers", field=place)
     if len(shape) > _MAX_AXES or not shape or any(each < 0 for each in shape):
@@ -435,6 +442,7 @@ def _npy(data: bytes, place: str, limits: Limits) -> Any:
     check_limit("parameters", shape[-1], limits.of(PrimitiveLimits).parameters)
     if not math.prod(shape[:-1]) or math.prod(shape) * dtype.itemsize != len(body):
         raise InvalidProgram(f"{place}: must have as many numbers as its shape", field=place)
+    # NumPy writes a transposed array as it lies in memory, column by column.
     order: Literal["F", "C"] = "F" if is_fortran else "C"
     found = np.frombuffer(body, dtype).reshape(shape, order=order).astype("<f8")
     if not np.isfinite(found).all():

@@ -91,6 +91,7 @@ class _Reader:
         self._ops: list[Op] = []
         self._registers = Registers(limits.programs.clbits)
         self.n_ops = n_ops
+        # In this order, because an experiment's own configuration overrides the document's.
         self._configs = (
             (f"experiments[{number}].config", experiment.config or Config()),
             ("config", qobj.config),
@@ -152,6 +153,8 @@ class _Reader:
         if isinstance(condition, RegisterTest) and guarded:
             ops.append(condition.branch(len(guarded)))
             self.n_ops += 1 + len(condition.slots)
+        # A condition that is certainly false drops the operations only now, so they were checked.
+        # They count nevertheless, because reading them took as long.
         if condition:
             ops += guarded
         self.n_ops += len(guarded)
