@@ -187,8 +187,8 @@ class ParserPool:
                     max_s = self._limits.parsing.short_parse_s
                     return await self._run(self._short_pool, call, max_s)
                 except TimeLimitExceeded:
-                    # It starts again in an ordinary process: parsing cannot be continued elsewhere,
-                    # and the next short programs must not wait for this one.
+                    # The program is parsed again in an ordinary process, because half-finished
+                    # parsing cannot be moved, and other short programs must not wait for it.
                     self.overruns += 1
                     self._barred_until[account] = self._clock() + _BAR_S
                 except Stopped:  # its process was replaced by one that parses QPY
@@ -208,8 +208,8 @@ class ParserPool:
     def _is_short(self, call: _Call, account: str) -> bool:
         """Return whether to use the short lane: all slots are busy, none with this account."""
         knows = self._learn_qpy() if call.is_qpy else True
-        # With a program of its own in an ordinary slot an account could use both lanes, and keep
-        # those out for whom the short one is.
+        # An account with a program in an ordinary slot waits for that slot. Otherwise it could fill
+        # both lanes.
         if self._slots.has_free_slot or self._slots.count(account) or call.size > _SHORT_BYTES:
             return False
         now = self._clock()
@@ -232,7 +232,7 @@ class ParserPool:
     def _check_room(self, account: str) -> None:
         """Refuse a program above the limits, except the first one of an account."""
         limits, lanes = self._limits.parsing, (self._slots, self._short_slots)
-        # An account's first program always has room: a flood by others refuses nobody else.
+        # An account's first program always has room, whatever the other accounts send.
         n_own = sum(lane.count(account) for lane in lanes)
         n_all = sum(lane.count_all() for lane in lanes)
         if n_own >= limits.parser_queue_each:
@@ -276,7 +276,7 @@ class ParserPool:
         except WorkFailed:
             raise Unavailable("The program could not be read now.", retry_after_s=1.0) from None
         finally:
-            # Whoever asked may be gone; the process must not go on for nobody.
+            # The request may have been cancelled; then its parsing must not hold the process.
             task.cancel()
 
     @property
