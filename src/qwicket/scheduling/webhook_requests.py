@@ -137,9 +137,11 @@ class WebhookClient:
         return ssl.create_default_context()
 
     def _backend(self, httpcore: Any) -> httpcore.AsyncNetworkBackend:
+        from qwicket.connections import Connections  # late, as httpcore is
+
         client = self
 
-        class CheckedAddresses(httpcore.AnyIOBackend):  # type: ignore[misc]  # imported late
+        class CheckedAddresses(Connections):
             """Connects to the address that was checked, so that no second look-up can differ."""
 
             async def connect_tcp(self, host: str, port: int, *args: Any, **options: Any) -> Any:

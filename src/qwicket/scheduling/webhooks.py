@@ -134,6 +134,7 @@ class WebhookSender:
             _log.warning("the outbox of webhooks cannot be used and is tried again")
         except Exception:
             _log.exception("an event could not be sent to the webhook %s", webhook)
+            await asyncio.sleep(_POLL_S)  # a fault of ours may come back with each attempt
         finally:
             del self._tasks[webhook]
             self._woken.set()  # an event may have come since the last look

@@ -14,6 +14,7 @@ from qwicket.model.accounts import Token
 from qwicket.model.ids import new_id
 from qwicket.model.webhooks import DEFAULT_EVENTS, Webhook
 from qwicket.scheduling import WebhookClient, WebhookSender
+from qwicket.scheduling.webhook_requests import WebhookResponse
 from qwicket.scheduling.webhooks import RETRY_S
 from qwicket.store import Store, open_sqlite
 from support.receiver import Receiver, receiving
@@ -178,3 +179,30 @@ async def test_without_webhooks_an_ended_job_is_not_looked_up(
     async with sending(store) as sender:
         await end_a_job(store, ada)
         assert not sender._woken.is_set()
+
+
+async def test_a_fault_of_our_own_is_not_met_again_at_once(
+    store: Store, ada: Token, receiver: Receiver, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Faulty(WebhookClient):
+        attempts = 0
+
+        async def send(self, *_: object, **__: object) -> WebhookResponse:
+            self.attempts += 1
+            raise RuntimeError("unforeseen")
+
+    await add(store, ada, receiver.url())
+    await end_a_job(store, ada)
+    client = Faulty()
+    sender = WebhookSender(store, "me", lambda: time.time_ns() // 1_000_000, client)
+    task = asyncio.create_task(sender.run())
+    async with asyncio.timeout(20):
+        while not client.attempts:
+            await asyncio.sleep(0.01)
+    await asyncio.sleep(0.5)
+    assert client.attempts == 1
+    assert "unforeseen" in caplog.text
+    assert not await _is_empty(store)
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task

@@ -27,6 +27,7 @@ from qwicket.clients.http.client import (
 from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S, proxy_of
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
 from qwicket.clients.http.text import validated_address
+from qwicket.connections import Connections
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
@@ -178,6 +179,7 @@ def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:
     options: dict[str, Any] = {
         "max_connections": connections,
         "keepalive_expiry": 30.0,
+        "network_backend": Connections(),
         # The same certificates that urllib3 trusts, so that both clients agree.
         "ssl_context": ssl.create_default_context() if url.startswith("https:") else None,
     }

@@ -1,0 +1,29 @@
+"""Connections of httpcore, for webhooks and the asynchronous client.
+
+Nothing else imports this module, because importing httpcore takes time.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpcore
+
+
+class Connections(httpcore.AnyIOBackend):
+    """Opens connections, and reports one that breaks while it opens as any other failure."""
+
+    async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
+        """Open a connection; see `httpcore.AnyIOBackend`.
+
+        Raises:
+            httpcore.ConnectError: It cannot be opened, or the other side has closed it already.
+        """
+        stream = await super().connect_tcp(*args, **options)
+        try:
+            # uvloop forgets the socket of a closed connection unless somebody asked for it before,
+            # and httpcore asks without expecting that.
+            stream.get_extra_info("socket")
+        except AttributeError:
+            raise httpcore.ConnectError("The connection was closed while it opened.") from None
+        return stream
