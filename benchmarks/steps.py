@@ -53,7 +53,7 @@ STEPS: Final = {
         "qwicket.drivers.simulated:SimulatedDriver.run",
         "qwicket.compute.pool:_Slot._perform",
     ),
-    "finish": ("qwicket.scheduling.dispatcher:Dispatcher._work",),
+    "finish": ("qwicket.scheduling.dispatcher:Dispatcher._supervise",),
     "results": ("qwicket.gateway.results:Results.at_once",),
     "encode": ("qwicket.dialects.native.handlers:json_in_thread",),
     "answer": (
@@ -204,10 +204,15 @@ def _serve(file: Path, arguments: list[str]) -> int:
 
 
 def _wrap(name: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:
+    owner, attribute = place_of(name)
+    setattr(owner, attribute, wrapper(getattr(owner, attribute)))
+
+
+def place_of(name: str) -> tuple[Any, str]:
+    """Return the module or class of a function, given as "module:path", and its name there."""
     module, _, path = name.partition(":")
     *owners, attribute = path.split(".")
-    owner = functools.reduce(getattr, owners, importlib.import_module(module))
-    setattr(owner, attribute, wrapper(getattr(owner, attribute)))
+    return functools.reduce(getattr, owners, importlib.import_module(module)), attribute
 
 
 def _timed(step: str, spans: _Spans, function: Callable[..., Any]) -> Callable[..., Any]:
