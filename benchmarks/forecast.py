@@ -25,7 +25,7 @@ from typing import Final, NamedTuple
 from benchmarks.figures import Figure, p50
 from qwicket.model.limits import JobLimits
 from qwicket.model.shares import CREDIT_S, cost, weight
-from qwicket.scheduling.dispatcher import EXPRESS_PAUSE_S
+from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
@@ -261,7 +261,7 @@ class Simulation:
         """Claim a short job while the worker slots stay busy; accounts take turns."""
         if self.is_off or self.busy < self.kind.slots:
             return False
-        left_s = EXPRESS_PAUSE_S - (self.now - self.slot_ended_at) / 1000
+        left_s = EXPRESS_DELAY_S - (self.now - self.slot_ended_at) / 1000
         heads = [
             (self.turns[name], job.seq, job)
             for name, jobs in self.waiting.items()
@@ -324,7 +324,7 @@ class Simulation:
         insort(self.waiting[job.project], job)
         self.shares[job.project].has_work = True
         self._charge(job, -cost(job.est_seconds))
-        self.barred[job.project] = self.now + int(1000 * _LIMITS.express_pause_s)
+        self.barred[job.project] = self.now + int(1000 * _LIMITS.express_bar_s)
         self.busy_express -= 1
         self._claim_all()
 

@@ -13,7 +13,7 @@ from starlette.types import Scope
 from abuse.conftest import Tokens
 from abuse.dialects import FILES, NATIVE, PAGES, docs_html, harmless
 from qwicket.dialects import mounts
-from qwicket.dialects.requests import PUBLIC_URL, RESERVATION
+from qwicket.dialects.requests import PUBLIC_URL, RESPONSE_MEMORY
 from qwicket.server.docs import HEADERS, docs
 from support.answers import answer
 from support.pairwise import pairs
@@ -124,7 +124,7 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
             sent.append(message)
 
         scope: Scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
-        scope.update({PUBLIC_URL: URL, RESERVATION: answer()})
+        scope.update({PUBLIC_URL: URL, RESPONSE_MEMORY: answer()})
         work = Counted(dialect(scope, cast(Any, None), send))
         await work
         assert sent[1]["body"] == FILES["/docs"].at(URL).content

@@ -45,7 +45,7 @@ def spent(
     with ExitStack() as stack:
         servers = []
         for url in (None, stack.enter_context(postgres.database())):
-            options = ("--maintenance-s", "600")  # no second round within the window
+            options = ("--maintenance-interval-s", "600")  # no second round within the window
             live = LiveServer(tmp_path_factory.mktemp("idle"), *options, database_url=url)
             stack.callback(live.stop)
             servers.append(live)

@@ -1,15 +1,15 @@
-"""Reservations for tests that need one."""
+"""Memory for responses, for tests that need it."""
 
 from __future__ import annotations
 
-from qwicket.gateway.response_budget import Reservation, ResponseBudget
+from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.model.accounts import Actor
 from qwicket.model.limits import ResponseLimits
 
 
-def answer(account: str = "", room: ResponseBudget | None = None) -> Reservation:
-    """Return a reservation for the response to an account or to none; by default memory is free."""
-    made = Reservation(room or ResponseBudget(ResponseLimits()))
+def answer(account: str = "", budget: ResponseBudget | None = None) -> ResponseMemory:
+    """Return the memory for a response to an account or to none; by default there is enough."""
+    made = ResponseMemory(budget or ResponseBudget(ResponseLimits()))
     if account:
         made.actor = Actor(
             account=account,

@@ -78,25 +78,25 @@ def check(
         InvalidRequest: One is damaged or does not fit; the field names it.
         LimitExceeded: The outcomes are too large.
     """
-    room = limits.jobs.result_bytes
+    left_bytes = limits.jobs.result_bytes
     for number, encoded in parts:
         where = f"parts[{number}]"
         if hashlib.sha256(encoded.body).digest() != encoded.sha256:
             raise InvalidRequest(f"{where}.outcome does not have this sha256.", field=where)
-        raw = _inflated(encoded.body, room, limits, where)
-        room -= len(raw)
+        raw = _inflated(encoded.body, left_bytes, limits, where)
+        left_bytes -= len(raw)
         _check(_read(raw, where), frames[number], options, where, is_simulated=is_simulated)
 
 
-def _inflated(body: bytes, room: int, limits: Limits, where: str) -> bytes:
+def _inflated(body: bytes, max_bytes: int, limits: Limits, where: str) -> bytes:
     if not is_compressed(body):
         return body
     inflater = zlib.decompressobj()
     try:
-        raw = inflater.decompress(body, room + 1)
+        raw = inflater.decompress(body, max_bytes + 1)
     except zlib.error:
         raise InvalidRequest(f"{where}.outcome cannot be unpacked.", field=where) from None
-    if len(raw) > room:
+    if len(raw) > max_bytes:
         raise LimitExceeded(
             f"The outcomes have more than {limits.jobs.result_bytes} bytes (limit result_bytes).",
             field=where,

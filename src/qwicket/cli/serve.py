@@ -314,7 +314,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     help="On SIGTERM, wait this long for running jobs; then queue them again.",
 )
 @setting(
-    "--maintenance-s",
+    "--maintenance-interval-s",
     default=60.0,
     show_default=True,
     type=click.FloatRange(0.5, 3600),

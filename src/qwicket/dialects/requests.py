@@ -12,7 +12,7 @@ from qwicket.model.errors import InvalidRequest
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
 
 B = TypeVar("B")
 
@@ -24,7 +24,7 @@ STREAM_BODY: Final = "qwicket.stream_body"
 BOUND_BODY: Final = "qwicket.bound_body"
 UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 REFUSAL: Final = "qwicket.refusal"
-RESERVATION: Final = "qwicket.reservation"
+RESPONSE_MEMORY: Final = "qwicket.response_memory"
 DELIVERED: Final = "qwicket.delivered"
 """Keys of the ASGI scope that server/router.py sets: the request's id; the server's address in
 responses; functions that bound the body by another limit, stream it, or count it in the memory for
@@ -47,10 +47,10 @@ class Request(starlette.requests.Request, Generic[B]):
     payload: B
 
     @property
-    def reservation(self) -> Reservation:
-        """Return the reservation of memory for the response, which large responses need."""
-        reservation: Reservation = self.scope[RESERVATION]
-        return reservation
+    def response_memory(self) -> ResponseMemory:
+        """Return the memory for the response, for which large responses wait."""
+        memory: ResponseMemory = self.scope[RESPONSE_MEMORY]
+        return memory
 
     @property
     def address(self) -> str:

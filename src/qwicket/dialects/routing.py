@@ -261,8 +261,8 @@ class Dialect:
         if (
             isinstance(response, Response)
             and len(response.body) > SMALL_RESPONSE_BYTES
-            # A response that everyone may read is in memory only once, so it takes no room.
-            and request.reservation.account
+            # A response that everyone may read is in memory only once, so it does not count.
+            and request.response_memory.account
         ):
             return ChunkedResponse.of(response)
         return response
@@ -336,7 +336,7 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
     actor = await handlers.sign_in(request)
     if isinstance(access, Scope):
         actor.require(access)
-    request.reservation.actor = actor
+    request.response_memory.actor = actor
     if body is not None and not body.holds_token:
         content = await request.bounded_body(body.limit)
         request.payload = await _payload(body, content, handlers)
@@ -349,7 +349,7 @@ async def _passed_on(
     """Sign in, check the scope, and pass a request on; without a token nothing is passed on."""
     actor = await handlers.sign_in(request)
     actor.require(route.access if isinstance(route.access, Scope) else Scope.DEVICES_READ)
-    request.reservation.actor = actor
+    request.response_memory.actor = actor
     return await passing.respond(actor, route, request)
 
 
@@ -372,7 +372,7 @@ def _table(routes: Sequence[Route]) -> list[tuple[re.Pattern[str], dict[str, Rou
 
 
 def _rate_limit(name: str, quota: int, again_s: str | None) -> dict[str, str]:
-    """Return headers that say which limit was reached and when there is room again.
+    """Return headers that say which limit was reached and when to try again.
 
     The fields are those of the IETF's draft-ietf-httpapi-ratelimit-headers.
     """

@@ -18,14 +18,14 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.requests import RESERVATION
+from qwicket.dialects.requests import RESPONSE_MEMORY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from starlette.types import Receive, Scope, Send
 
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
 
 _ITEMS: Final = 1_000
 """Items of a list or object that are encoded at once."""
@@ -186,9 +186,9 @@ class ChunkedResponse(Response):
         return made
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reservation: Reservation | None = scope.get(RESERVATION)
-        if reservation is not None:
-            await reservation.hold(self._size_bytes)
+        memory: ResponseMemory | None = scope.get(RESPONSE_MEMORY)
+        if memory is not None:
+            await memory.hold(self._size_bytes)
         await send(
             {
                 "type": "http.response.start",
@@ -198,8 +198,8 @@ class ChunkedResponse(Response):
         )
         for chunk in self._chunks():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-            if reservation is not None and not isinstance(self._body, bytes):
-                reservation.taken(len(chunk))
+            if memory is not None and not isinstance(self._body, bytes):
+                memory.taken(len(chunk))
             await asyncio.sleep(0)  # other requests run, however fast the client reads
         await send({"type": "http.response.body", "body": b""})
 

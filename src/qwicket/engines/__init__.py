@@ -33,7 +33,7 @@ __all__ = [
     "warm_up",
 ]
 
-_ROOMS: Final[Mapping[str, str]] = {
+_FAMILY_PACKAGES: Final[Mapping[str, str]] = {
     "qubit": "qwicket.engines.qubit",
     "atoms": "qwicket.engines.atoms",
     "photonic": "qwicket.engines.photonic",
@@ -94,10 +94,10 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
         KeyError: No such family.
         msgspec.DecodeError: The bytes are not circuits or options.
     """
-    room = _family(family)
+    engines = _family(family)
     chosen = _options.decode(options)
-    parts = enumerate(room.unpack(circuits))
-    return tuple([_run_part(room, circuit, chosen, part) for part, circuit in parts])
+    parts = enumerate(engines.unpack(circuits))
+    return tuple([_run_part(engines, circuit, chosen, part) for part, circuit in parts])
 
 
 def estimate(summary: Summary, options: RunOptions) -> Estimate:
@@ -123,7 +123,7 @@ def _nothing(options: RunOptions) -> Outcome:
 
 def warm_up() -> None:
     """Import the light engines and run a tiny circuit, so that the first jobs start quickly."""
-    for family in _ROOMS:
+    for family in _FAMILY_PACKAGES:
         _family(family).warm_up()
 
 
@@ -133,14 +133,14 @@ def prepare() -> None:
 
 
 def _family(family: str) -> _EngineFamily:
-    return cast(_EngineFamily, import_module(_ROOMS[family]))
+    return cast(_EngineFamily, import_module(_FAMILY_PACKAGES[family]))
 
 
-def _run_part(room: _EngineFamily, circuit: Any, options: RunOptions, part: int) -> PartResult:
+def _run_part(engines: _EngineFamily, circuit: Any, options: RunOptions, part: int) -> PartResult:
     if options.dry_run:
         return encode(_nothing(options))
     try:
-        return encode(room.run(circuit, options, part))
+        return encode(engines.run(circuit, options, part))
     except CannotRun as reason:
         return Failure(reason.code, reason.message)
     except MemoryError:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.circuits.outcomes import PartResult
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.jobs import Job
     from qwicket.store import Store
 
@@ -62,12 +62,12 @@ class Archives:
         self._jobs = store.jobs
         self._calibrations = store.calibrations
 
-    async def contents(self, job: Job, reservation: Reservation) -> Contents:
+    async def contents(self, job: Job, memory: ResponseMemory) -> Contents:
         """Return the contents of a job's archive but for the results.
 
         Args:
             job: The job.
-            reservation: Memory for the response; a large program waits until it is granted.
+            memory: Memory for the response; a large program waits until it is granted.
 
         Raises:
             NotFinished: The job has not ended.
@@ -79,14 +79,14 @@ class Archives:
             raise NotFinished(
                 f"The job is {job.state}; its archive exists once it has ended.", retry_after_s=1.0
             )
-        return await self.submitted(job, reservation)
+        return await self.submitted(job, memory)
 
-    async def submitted(self, job: Job, reservation: Reservation) -> Contents:
+    async def submitted(self, job: Job, memory: ResponseMemory) -> Contents:
         """Return what a job that may not have ended was submitted with.
 
         Args:
             job: The job.
-            reservation: Memory for the response; a large program waits until it is granted.
+            memory: Memory for the response; a large program waits until it is granted.
 
         Raises:
             NotFound: The job has been deleted meanwhile.
@@ -94,7 +94,7 @@ class Archives:
             Unavailable: All accounts together have too many.
         """
         if sum(await self._jobs.sizes(job.id)) > SMALL_RESPONSE_BYTES:
-            await reservation.begin()
+            await memory.begin()
         if await self._jobs.get(job.id) is None:
             raise no_job()  # deleted meanwhile
         calibration = None
@@ -113,7 +113,7 @@ class Archives:
         )
 
     async def parts(
-        self, job: Job, reservation: Reservation
+        self, job: Job, memory: ResponseMemory
     ) -> AsyncGenerator[Sequence[PartResult], None]:
         """Yield the results of a job's circuits in order: small ones together, large ones alone.
 
@@ -133,20 +133,20 @@ class Archives:
             return
         for number in range(job.n_circuits):
             if size // job.n_circuits > SMALL_RESPONSE_BYTES:
-                await begin(reservation)
+                await begin(memory)
             part = await self._jobs.results(job.id, number)
             if not part:
                 raise no_job()  # deleted meanwhile
             yield part
 
 
-async def begin(reservation: Reservation) -> None:
+async def begin(memory: ResponseMemory) -> None:
     """Begin as often as it takes: a response that has begun can no longer be refused."""
     for _ in range(_TRIES):
         try:
-            await reservation.begin()
+            await memory.begin()
         except (TooManyRequests, Unavailable):
             await asyncio.sleep(_PAUSE_S)
         else:
             return
-    await reservation.begin()
+    await memory.begin()

@@ -12,7 +12,7 @@ from qwicket.programs import Refusal
 if TYPE_CHECKING:
     from qwicket.circuits.summary import Checked
     from qwicket.compute import ParserPool
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job
     from qwicket.programs import Entangler
@@ -74,13 +74,13 @@ class Compilation:
             raise found.error()
         return found
 
-    async def openqasm(self, job: Job, number: int, reservation: Reservation) -> str:
+    async def openqasm(self, job: Job, number: int, memory: ResponseMemory) -> str:
         """Return one circuit of a job as its lab's device receives it, in OpenQASM 3.
 
         Args:
             job: The job.
             number: Index of the circuit.
-            reservation: Memory for the response; a large circuit waits until it is granted.
+            memory: Memory for the response; a large circuit waits until it is granted.
 
         Raises:
             NotFound: Nothing is compiled for the device, or the job has been deleted meanwhile.
@@ -96,7 +96,7 @@ class Compilation:
             )
         circuits = await self._store.jobs.circuits(job.id)
         if len(circuits) > SMALL_RESPONSE_BYTES:
-            await reservation.begin()
+            await memory.begin()
         found = await self._parsers.write(circuits, number, account=job.account)
         if isinstance(found, Refusal):
             raise found.error()

@@ -10,7 +10,7 @@ from qwicket.model.jobs import Submission
 if TYPE_CHECKING:
     from qwicket.gateway.archives import Archives, Contents
     from qwicket.gateway.jobs import Jobs
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
 
@@ -33,7 +33,7 @@ class Repeats:
         self,
         actor: Actor,
         job: Job,
-        reservation: Reservation,
+        memory: ResponseMemory,
         *,
         has_same_seed: bool,
         key: str | None = None,
@@ -46,7 +46,7 @@ class Repeats:
         Args:
             actor: Owner of the new job.
             job: The job.
-            reservation: Memory for its program.
+            memory: Memory for its program.
             has_same_seed: Whether the seed is that of the job; otherwise it is drawn.
             key: Idempotency key.
 
@@ -54,7 +54,7 @@ class Repeats:
             NotFound: The job has no program, or has been deleted meanwhile.
             QwicketError: The submission is refused.
         """
-        contents = await self._archives.submitted(job, reservation)
+        contents = await self._archives.submitted(job, memory)
         submission = submission_of(contents, has_same_seed=has_same_seed, key=key)
         return await self._jobs.submit(actor, submission)
 

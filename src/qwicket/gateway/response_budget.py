@@ -150,7 +150,7 @@ class ResponseBudget:
         return error
 
 
-class Reservation:
+class ResponseMemory:
     """Memory that the response to one request holds.
 
     Attributes:

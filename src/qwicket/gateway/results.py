@@ -16,7 +16,7 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.jobs import Job
     from qwicket.store import Program, Sizes, Store
 
@@ -39,7 +39,7 @@ class Results:
     async def of(
         self,
         job: Job,
-        reservation: Reservation,
+        memory: ResponseMemory,
         number: int | None = None,
         *,
         known: Sequence[PartResult] | None = None,
@@ -48,7 +48,7 @@ class Results:
 
         Args:
             job: The job.
-            reservation: Memory for the response; large results wait until it is granted.
+            memory: Memory for the response; large results wait until it is granted.
             number: Index of a single circuit; None is all.
             known: Results that a wait for the job's end has returned already.
 
@@ -64,7 +64,7 @@ class Results:
         quick = is_quick(job)
         if known is None:
             if not quick and await self._is_long(job, "results"):
-                await reservation.begin()
+                await memory.begin()
             parts: Sequence[PartResult] = await self._store.results(job.id, number, is_quick=quick)
         else:
             parts = known if number is None else known[number : number + 1]
@@ -75,7 +75,7 @@ class Results:
         if quick:
             return JobResults(job, [_decode(part) for part in parts])
         if not are_short(parts):
-            await reservation.begin()
+            await memory.begin()
         return JobResults(job, await asyncio.to_thread(lambda: [_decode(part) for part in parts]))
 
     async def some(self, job: Job, first: int, count: int) -> list[Outcome]:
@@ -92,7 +92,7 @@ class Results:
         )
 
     async def at_once(
-        self, job: Job, reservation: Reservation, known: Sequence[PartResult] | None
+        self, job: Job, memory: ResponseMemory, known: Sequence[PartResult] | None
     ) -> JobResults | None:
         """Return results as `of` does; None if there are none, or if they are large.
 
@@ -109,7 +109,7 @@ class Results:
             return None
         if quick or are_short(known):
             return JobResults(job, [_decode(part) for part in known])
-        if not await reservation.begin_now():
+        if not await memory.begin_now():
             return None
         return await asyncio.to_thread(_decoded_if_short, job, known)
 
@@ -117,12 +117,12 @@ class Results:
         """Return whether any circuit of a job has a result."""
         return job.state.is_final and (await self.sizes(job)).results > 0
 
-    async def program(self, job: Job, reservation: Reservation) -> Program:
+    async def program(self, job: Job, memory: ResponseMemory) -> Program:
         """Return a job's program as it was submitted.
 
         Args:
             job: The job.
-            reservation: Memory for the response; a large program waits until it is granted.
+            memory: Memory for the response; a large program waits until it is granted.
 
         Raises:
             NotFound: The job has no program.
@@ -130,7 +130,7 @@ class Results:
             Unavailable: All accounts together have too many.
         """
         if await self._is_long(job, "program"):
-            await reservation.begin()
+            await memory.begin()
         return await self._store.program(job.id)
 
     async def sizes(self, job: Job) -> Sizes:

@@ -256,7 +256,7 @@ class JobLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Estimate below which a job may use an express slot, and its time limit there."""
     express_bytes: int = 128 << 20
     """Memory estimate up to which a job may use an express slot, and its memory limit there."""
-    express_pause_s: float = 60.0
+    express_bar_s: float = 60.0
     """Time for which an account is barred from express slots after one of its jobs overran."""
     outcomes: int = 1 << 20
     """Distinct outcomes stored for one circuit."""

@@ -137,7 +137,7 @@ async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> R
         case "repeat" | "repeat-seed" as action:
             job = await gateway.jobs.get(actor, id_text)
             repeated = await gateway.repeats.repeat(
-                *(actor, job, request.reservation),
+                *(actor, job, request.response_memory),
                 has_same_seed=action == "repeat-seed",
                 key=form.get("key") or None,
             )
@@ -154,14 +154,14 @@ async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> R
 async def read_program(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the program of a job as text."""
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
-    program = await pages.gateway.results.program(job, request.reservation)
+    program = await pages.gateway.results.program(job, request.response_memory)
     return _file(program.source, f"{job.id}.txt", "text/plain; charset=utf-8")
 
 
 async def read_json(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the result of a job as JSON."""
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
-    results = await pages.gateway.results.of(job, request.reservation)
+    results = await pages.gateway.results.of(job, request.response_memory)
     found = await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
     found.headers.update(_headers(f"{job.id}.json"))
     return found
@@ -186,9 +186,9 @@ async def read_archive(pages: Handlers, actor: Actor, request: Request[None]) ->
     from qwicket.dialects.native import archives  # late: it needs NumPy
 
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
-    contents = await pages.gateway.archives.contents(job, request.reservation)
+    contents = await pages.gateway.archives.contents(job, request.response_memory)
     return await archives.response(
-        *(pages.gateway.archives, contents, request.reservation), is_head=request.method == "HEAD"
+        *(pages.gateway.archives, contents, request.response_memory), is_head=request.method == "HEAD"
     )
 
 
@@ -197,7 +197,7 @@ async def _outcome(
 ) -> tuple[Job, int, Outcome]:
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     number = wire.part_number(request.query_params.get("part", "0"), job)
-    results = await pages.gateway.results.of(job, request.reservation, number)
+    results = await pages.gateway.results.of(job, request.response_memory, number)
     (part,) = results.parts
     if isinstance(part, Failure):
         raise NoResult(part.message)
@@ -244,7 +244,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     gateway = pages.gateway
     view = _view(request, job)
     device = await _device(pages, job)
-    contents = await _known(gateway.archives.submitted(job, request.reservation))
+    contents = await _known(gateway.archives.submitted(job, request.response_memory))
     program = _text(contents) if contents else ""
     result, reason = await _result(pages, actor, request, job, view)
     shown = wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job))
@@ -393,7 +393,7 @@ async def _part(
 ) -> Outcome | Failure:
     if (await pages.gateway.results.sizes(job)).results > _MAX_RESULT_BYTES:
         raise NoResult("The result is too large for a page. Download it instead.")
-    results = await pages.gateway.results.of(job, request.reservation, number)
+    results = await pages.gateway.results.of(job, request.response_memory, number)
     return results.parts[0]
 
 

@@ -310,7 +310,7 @@ class _Change:
                 await self._gateway.jobs.rename(self._actor, job.id, tags=tags)
             else:
                 await self._gateway.repeats.repeat(
-                    self._actor, job, self._request.reservation, has_same_seed=False
+                    self._actor, job, self._request.response_memory, has_same_seed=False
                 )
         except QwicketError as error:
             self._skip(job.id, error.detail)

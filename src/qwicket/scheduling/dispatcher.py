@@ -45,7 +45,7 @@ _NO_LIMIT: Final = Capacity()
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
-EXPRESS_PAUSE_S: Final = 0.02
+EXPRESS_DELAY_S: Final = 0.02
 """Seconds without a free worker slot before a short job goes to an express slot.
 
 A task of several tiny jobs takes about as long. While such tasks follow each other, worker slots
@@ -340,9 +340,9 @@ class Dispatcher:
                 self._express_slots.release()
 
     async def _slots_stay_busy(self) -> bool:
-        """Return whether all slots have been busy for `EXPRESS_PAUSE_S`, waiting for that time."""
+        """Return whether all slots have been busy for `EXPRESS_DELAY_S`, waiting for that time."""
         while self._n_busy >= self._driver.slots:
-            left_s = self._slot_ended_at + EXPRESS_PAUSE_S - time.monotonic()
+            left_s = self._slot_ended_at + EXPRESS_DELAY_S - time.monotonic()
             if left_s <= 0:
                 return True
             await asyncio.sleep(left_s)

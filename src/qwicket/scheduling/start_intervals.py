@@ -13,7 +13,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.shares import CREDIT_S, cost
-from qwicket.scheduling.dispatcher import EXPRESS_PAUSE_S
+from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -206,7 +206,7 @@ class StartIntervals:
     def _of_express(self, turn: int, expected_s: float) -> Interval:
         """Return the interval of a job that starts in an express slot: short jobs run before it.
 
-        The slot waits for `EXPRESS_PAUSE_S` after each task of the workers.
+        The slot waits for `EXPRESS_DELAY_S` after each task of the workers.
         """
         square = self._work_of_express.squares / len(self._express)
         variance = self._relative * turn * square + self._fit_error * expected_s**2
@@ -215,7 +215,7 @@ class StartIntervals:
             mean += run.mean - run.expected
             variance += run.variance
         earliest_s, latest_s = _between(mean, variance)
-        return self._around(expected_s, Interval(earliest_s, latest_s + EXPRESS_PAUSE_S))
+        return self._around(expected_s, Interval(earliest_s, latest_s + EXPRESS_DELAY_S))
 
     def _around(self, expected_s: float, interval: Interval) -> Interval:
         """Return the interval, extended so that it contains the expected start."""

@@ -178,7 +178,7 @@ class App:
         express = Express(
             SimulatedDriver(self._express, families, express_s, is_express=True),
             max_estimate_s=limits.express_s,
-            barred_s=limits.express_pause_s,
+            barred_s=limits.express_bar_s,
         )
         runner = self._runner = Runner(
             *(_runner_id(), "server", 0, driver.slots),
@@ -200,7 +200,7 @@ class App:
         maintenance = MaintenanceLoop(
             *(store, runner.id, now_ms),
             keep_days=settings.keep_days,
-            every_s=settings.maintenance_s,
+            every_s=settings.maintenance_interval_s,
         )
         webhook_client = WebhookClient(is_private_allowed=settings.allow_private_webhooks)
         webhooks = WebhookSender(store, runner.id, now_ms, webhook_client)

@@ -18,11 +18,11 @@ from qwicket.dialects.requests import (
     PUBLIC_URL,
     REFUSAL,
     REQUEST_ID,
-    RESERVATION,
+    RESPONSE_MEMORY,
     STREAM_BODY,
     UNSIGNED_BODY,
 )
-from qwicket.gateway.response_budget import Reservation, ResponseBudget
+from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.gateway.throttle import network
 from qwicket.model.errors import TooManyRequests
 from qwicket.model.random_bits import random_bits
@@ -166,8 +166,8 @@ class Router:
     ) -> None:
         request_id = inner[REQUEST_ID]
         began, status = time.perf_counter(), 0
-        inner[RESERVATION] = reservation = Reservation(self._response_budget)
-        owner = partial(_owner, reservation, address)
+        inner[RESPONSE_MEMORY] = memory = ResponseMemory(self._response_budget)
+        owner = partial(_owner, memory, address)
         body = Body(inner, receive, self._limits.bodies, self._bodies, owner)
 
         async def send_on(message: Message) -> None:
@@ -191,7 +191,7 @@ class Router:
             await mount.app(inner, body.receive, send_on)
         finally:
             body.release()
-            await reservation.close()
+            await memory.close()
             seconds = time.perf_counter() - began
             if self._metrics is not None:
                 self._metrics.answered(mount.usual, status, seconds)
@@ -275,9 +275,9 @@ def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]
     return [header for header in _USUAL_HEADERS if header[0] not in names]
 
 
-def _owner(reservation: Reservation, address: str) -> str:
+def _owner(memory: ResponseMemory, address: str) -> str:
     """Return for whom a body is held: an account, or an address before anybody has signed in."""
-    return reservation.account or f"address {address}"
+    return memory.account or f"address {address}"
 
 
 def _url(scope: Scope) -> str:

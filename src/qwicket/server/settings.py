@@ -100,7 +100,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         lease_s: Seconds without a heartbeat after which a runner loses its jobs. A server sends
             four heartbeats in this time.
         stop_grace_s: Seconds that running jobs may go on when the server is to stop.
-        maintenance_s: Seconds between two rounds of periodic work.
+        maintenance_interval_s: Seconds between two rounds of periodic work.
         access_token_s: Lifetime of an access token in seconds, for clients that renew it.
         ibm_access_token_s: The same for IBM's clients, which never renew theirs.
         first_poll_ms: Longest delay of a young job's first status read, in milliseconds; 0 is off.
@@ -146,7 +146,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: str | None = None
     lease_s: float = 45.0
     stop_grace_s: float = 20.0
-    maintenance_s: float = 60.0
+    maintenance_interval_s: float = 60.0
     access_token_s: float = ACCESS_TOKEN_S
     ibm_access_token_s: float = LONG_ACCESS_TOKEN_S
     first_poll_ms: int = MAX_DELAY_MS

@@ -1,4 +1,4 @@
-"""The folder of a test bed's data: in memory if there is room, and removed even after a kill."""
+"""The folder of a test bed's data: in memory if there is enough, and removed even after a kill."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 PREFIX: Final = "qwicket-testing-"
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder inside is used
-_ROOM_BYTES: Final = 1 << 30
+_NEEDED_BYTES: Final = 1 << 30
+"""Free bytes of shared memory that a test bed needs there; else it uses a folder on disk."""
 _YOUNG_S: Final = 60.0
 """A folder that is younger may not be locked yet."""
 
@@ -30,7 +31,7 @@ def data_folder(parent: Path | None = None) -> Iterator[Path]:
             memory waits for no disk, else where temporary files are.
     """
     if parent is None:
-        parent = _SHARED_MEMORY if _has_room() else Path(tempfile.gettempdir())
+        parent = _SHARED_MEMORY if _is_memory_usable() else Path(tempfile.gettempdir())
     remove_abandoned(parent)
     with tempfile.TemporaryDirectory(
         prefix=PREFIX, dir=parent, ignore_cleanup_errors=True
@@ -65,10 +66,10 @@ def _is_free(path: Path) -> bool:
         os.close(lock)
 
 
-def _has_room() -> bool:
+def _is_memory_usable() -> bool:
     try:
         found = os.statvfs(_SHARED_MEMORY)
     except OSError:
         return False
-    has_room = found.f_bavail * found.f_frsize >= _ROOM_BYTES
-    return has_room and os.access(_SHARED_MEMORY, os.W_OK)
+    is_enough = found.f_bavail * found.f_frsize >= _NEEDED_BYTES
+    return is_enough and os.access(_SHARED_MEMORY, os.W_OK)

@@ -41,7 +41,7 @@ CONTRACT: Final = {
         "--tls-key",
         "--lease-s",
         "--stop-grace-s",
-        "--maintenance-s",
+        "--maintenance-interval-s",
         "--access-token-s",
         "--ibm-access-token-s",
         "--first-poll-ms",

@@ -10,10 +10,10 @@ import httpx
 import pytest
 from starlette.responses import Response
 
-from qwicket.dialects.requests import RESERVATION, Request
+from qwicket.dialects.requests import RESPONSE_MEMORY, Request
 from qwicket.dialects.responses import json
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route
-from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES, Reservation
+from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES, ResponseMemory
 from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import Conflict, NotFound, QwicketError, Unauthenticated, Unavailable
 from qwicket.model.limits import Limits
@@ -149,7 +149,7 @@ def test_a_route_may_answer_an_error_itself() -> None:
     assert (refused.status_code, refused.text) == (404, "not_found")
 
 
-async def answered(error_or_body: QwicketError | bytes, held: Reservation) -> list[Any]:
+async def answered(error_or_body: QwicketError | bytes, held: ResponseMemory) -> list[Any]:
     """Return what is sent by a dialect whose one route raises or answers this."""
 
     async def receive() -> Any:
@@ -167,7 +167,7 @@ async def answered(error_or_body: QwicketError | bytes, held: Reservation) -> li
 
     routes = [Route("GET", "/x", handler, Open("It is public."))]
     dialect = Dialect(Handlers(), routes, lambda error: error.detail.encode())
-    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], RESERVATION: held}
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [], RESPONSE_MEMORY: held}
     await dialect(scope, receive, send)
     return messages
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from starlette.responses import Response
 
-from qwicket.dialects.requests import RESERVATION
+from qwicket.dialects.requests import RESPONSE_MEMORY
 from qwicket.dialects.streaming import (
     ChunkedResponse,
     encode_in_chunks,
@@ -21,7 +21,7 @@ from qwicket.dialects.streaming import (
     raw_list,
     raw_object,
 )
-from qwicket.gateway.response_budget import Reservation
+from qwicket.gateway.response_budget import ResponseMemory
 from support.answers import answer
 
 KB = 1 << 10
@@ -108,7 +108,7 @@ def test_outside_of_an_answer_they_are_whole() -> None:
 
 
 async def sent(
-    response: Response, held: Reservation
+    response: Response, held: ResponseMemory
 ) -> tuple[list[dict[str, Any]], bytes, list[int]]:
     """Return what is sent, the whole of its body, and what was held before each message."""
     messages: list[dict[str, Any]] = []
@@ -121,7 +121,7 @@ async def sent(
         messages.append(message)
         before.append(held._budget.held_bytes)
 
-    await response({"type": "http", RESERVATION: held}, receive, send)
+    await response({"type": "http", RESPONSE_MEMORY: held}, receive, send)
     return messages, b"".join(each.get("body", b"") for each in messages), before
 
 

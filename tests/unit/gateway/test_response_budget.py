@@ -1,4 +1,4 @@
-"""The room for large answers: who waits, who is refused, and that all of it is given back."""
+"""The budget for large answers: who waits, who is refused, and that all of it is given back."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from qwicket.gateway.response_budget import Reservation, ResponseBudget
+from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated, Unavailable
@@ -21,71 +21,71 @@ LIMITS = ResponseLimits(
 
 
 @pytest.fixture
-def room() -> ResponseBudget:
+def budget() -> ResponseBudget:
     return ResponseBudget(LIMITS)
 
 
-async def taken_slowly(room: ResponseBudget, account: str, size: int) -> Reservation:
-    made = answer(account, room)
+async def taken_slowly(budget: ResponseBudget, account: str, size: int) -> ResponseMemory:
+    made = answer(account, budget)
     await made.begin()
     await made.hold(size)
     return made
 
 
-async def refusal(made: Reservation) -> QwicketError:
+async def refusal(made: ResponseMemory) -> QwicketError:
     with pytest.raises(QwicketError) as refused:
         await made.begin()
     return refused.value
 
 
 async def test_an_account_with_too_much_untaken_is_refused_and_no_other(
-    room: ResponseBudget,
+    budget: ResponseBudget,
 ) -> None:
-    first = await taken_slowly(room, "ada", 30)
-    second = await taken_slowly(room, "ada", 30)  # the last that finds room may go beyond it
-    error = await refusal(answer("ada", room))
+    first = await taken_slowly(budget, "ada", 30)
+    second = await taken_slowly(budget, "ada", 30)  # the last one may exceed the budget
+    error = await refusal(answer("ada", budget))
     assert isinstance(error, TooManyRequests)
     assert (error.limit, error.quota) == ("responses_bytes_each", 40)
     assert error.retry_after_s
-    other = await taken_slowly(room, "bob", 30)
-    assert (room.held_bytes, room.refusals) == (90, 1)
+    other = await taken_slowly(budget, "bob", 30)
+    assert (budget.held_bytes, budget.refusals) == (90, 1)
     for each in (first, second, other):
         await each.close()
-    assert room.held_bytes == 0
+    assert budget.held_bytes == 0
 
 
-async def test_everyone_together_has_a_bound(room: ResponseBudget) -> None:
-    made = [await taken_slowly(room, name, 35) for name in ("ada", "bob", "eve")]
-    error = await refusal(answer("mallory", room))
+async def test_everyone_together_has_a_bound(budget: ResponseBudget) -> None:
+    made = [await taken_slowly(budget, name, 35) for name in ("ada", "bob", "eve")]
+    error = await refusal(answer("mallory", budget))
     assert isinstance(error, Unavailable)
     assert "responses_bytes)" in error.detail
     await made[0].close()
-    await (await taken_slowly(room, "mallory", 35)).close()
+    await (await taken_slowly(budget, "mallory", 35)).close()
 
 
-async def test_a_response_larger_than_the_budget_is_possible(room: ResponseBudget) -> None:
-    whole = await taken_slowly(room, "ada", 1_000)
+async def test_a_response_larger_than_the_budget_is_possible(budget: ResponseBudget) -> None:
+    whole = await taken_slowly(budget, "ada", 1_000)
     await whole.close()
-    assert room.held_bytes == 0
+    assert budget.held_bytes == 0
 
 
-async def test_room_that_comes_free_in_time_goes_to_who_waits(room: ResponseBudget) -> None:
-    first = await taken_slowly(room, "ada", 50)
-    second = asyncio.create_task(taken_slowly(room, "ada", 50))
+async def test_memory_that_is_freed_in_time_goes_to_a_waiting_response(budget: ResponseBudget) -> None:
+    first = await taken_slowly(budget, "ada", 50)
+    second = asyncio.create_task(taken_slowly(budget, "ada", 50))
     await asyncio.sleep(0)
     first.taken(50)
     await (await second).close()
-    assert (room.held_bytes, room.refusals) == (0, 0)
+    assert (budget.held_bytes, budget.refusals) == (0, 0)
 
 
 async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(
-    room: ResponseBudget,
+    budget: ResponseBudget,
 ) -> None:
-    ada, bob = answer("ada", room), answer("bob", room)
+    ada, bob = answer("ada", budget), answer("bob", budget)
     await ada.begin()
-    again = asyncio.create_task(answer("ada", room).begin())
+    again = asyncio.create_task(answer("ada", budget).begin())
     await bob.begin()
-    third = answer("eve", room)
+    third = answer("eve", budget)
     assert "responses_wait_s" in (await refusal(third)).detail
     with pytest.raises(Unavailable):
         await again
@@ -96,25 +96,25 @@ async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(
 
 
 async def test_an_account_without_budget_is_refused_although_no_turn_was_free(
-    room: ResponseBudget,
+    budget: ResponseBudget,
 ) -> None:
-    held = await taken_slowly(room, "ada", 50)
-    others = [answer(name, room) for name in ("bob", "eve")]
+    held = await taken_slowly(budget, "ada", 50)
+    others = [answer(name, budget) for name in ("bob", "eve")]
     for each in others:
         await each.begin()
-    error = await refusal(answer("ada", room))
+    error = await refusal(answer("ada", budget))
     assert isinstance(error, TooManyRequests)
     assert error.limit == "responses_bytes_each"
     for each in (held, *others):
         await each.close()
 
 
-async def test_few_of_one_account_wait(room: ResponseBudget) -> None:
-    ada = answer("ada", room)
+async def test_few_of_one_account_wait(budget: ResponseBudget) -> None:
+    ada = answer("ada", budget)
     await ada.begin()
-    waiting = [asyncio.create_task(answer("ada", room).begin()) for _ in range(3)]
+    waiting = [asyncio.create_task(answer("ada", budget).begin()) for _ in range(3)]
     await asyncio.sleep(0)
-    error = await refusal(answer("ada", room))
+    error = await refusal(answer("ada", budget))
     assert isinstance(error, TooManyRequests)
     assert error.limit == "responses_waiting_each"
     results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -122,46 +122,46 @@ async def test_few_of_one_account_wait(room: ResponseBudget) -> None:
     await ada.close()
 
 
-async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(room: ResponseBudget) -> None:
-    ada = answer("ada", room)
+async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(budget: ResponseBudget) -> None:
+    ada = answer("ada", budget)
     await ada.begin()
-    waiting = asyncio.create_task(answer("ada", room).begin())
+    waiting = asyncio.create_task(answer("ada", budget).begin())
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
     await ada.close()
     for name in ("ada", "bob"):
-        await (await taken_slowly(room, name, 10)).close()
-    assert room.held_bytes == 0
-    assert not room._n_waiting
+        await (await taken_slowly(budget, name, 10)).close()
+    assert budget.held_bytes == 0
+    assert not budget._n_waiting
 
 
 async def test_a_response_held_without_waiting_is_refused_without_budget(
-    room: ResponseBudget,
+    budget: ResponseBudget,
 ) -> None:
-    first = await taken_slowly(room, "ada", 50)
+    first = await taken_slowly(budget, "ada", 50)
     with pytest.raises(TooManyRequests):
-        await answer("ada", room).hold(5)
-    assert room.held_bytes == 50
+        await answer("ada", budget).hold(5)
+    assert budget.held_bytes == 50
     await first.close()
 
 
-async def test_closing_twice_gives_back_once(room: ResponseBudget) -> None:
-    made = await taken_slowly(room, "ada", 50)
+async def test_closing_twice_gives_back_once(budget: ResponseBudget) -> None:
+    made = await taken_slowly(budget, "ada", 50)
     made.taken(20)
     await made.close()
     await made.close()
     made.taken(20)
-    assert room.held_bytes == 0
+    assert budget.held_bytes == 0
 
 
-async def test_responses_without_a_sign_in_are_not_counted(room: ResponseBudget) -> None:
-    made = answer("", room)
+async def test_responses_without_a_sign_in_are_not_counted(budget: ResponseBudget) -> None:
+    made = answer("", budget)
     await made.hold(1_000)
-    assert room.held_bytes == 0
+    assert budget.held_bytes == 0
     made.taken(1_000)
     await made.close()
-    assert room.held_bytes == 0
+    assert budget.held_bytes == 0
 
 
 async def test_who_waited_must_still_be_welcome_and_who_did_not_need_not_be() -> None:
@@ -171,9 +171,9 @@ async def test_who_waited_must_still_be_welcome_and_who_did_not_need_not_be() ->
         asked.append(actor.account)
         raise Unauthenticated("The token was revoked.")
 
-    room = ResponseBudget(LIMITS, confirm)
-    first = await taken_slowly(room, "ada", 50)
-    waits = answer("ada", room)
+    budget = ResponseBudget(LIMITS, confirm)
+    first = await taken_slowly(budget, "ada", 50)
+    waits = answer("ada", budget)
     waiting = asyncio.create_task(waits.begin())
     await asyncio.sleep(2 * CACHE_TTL_S)
     await first.close()
@@ -182,5 +182,5 @@ async def test_who_waited_must_still_be_welcome_and_who_did_not_need_not_be() ->
         await waiting
     assert asked == ["ada"]
     await waits.close()
-    await (await taken_slowly(room, "ada", 10)).close()
+    await (await taken_slowly(budget, "ada", 10)).close()
     assert asked == ["ada"]

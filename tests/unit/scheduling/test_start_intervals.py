@@ -6,7 +6,7 @@ import random
 import pytest
 from benchmarks.forecast import KINDS, QUICK, SEED, Simulation, scores, within
 
-from qwicket.scheduling.dispatcher import EXPRESS_PAUSE_S
+from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.start_intervals import Interval
 from qwicket.store import EndedJob, ProjectShare, QueueState, RunningJob, WaitingJob
@@ -182,7 +182,7 @@ def test_the_express_slot_waits_for_its_pause() -> None:
     short = [WaitingJob("bob0", "bob", 0.1, "bob", 0)]
     forecast = simulate_queue(queue(others=short), 1, NOW, express_slots=1)
     assert forecast.positions["bob0"].start_in_s == 0.0
-    assert interval(forecast, "bob0").latest_s == pytest.approx(EXPRESS_PAUSE_S, abs=0.01)
+    assert interval(forecast, "bob0").latest_s == pytest.approx(EXPRESS_DELAY_S, abs=0.01)
 
 
 def test_four_of_five_simulated_jobs_start_within_their_intervals() -> None:

@@ -126,9 +126,9 @@ class Handlers:
         if not key:
             return await self.list_objects(actor, request)
         found = await self._object(actor, bucket, key)
-        program = await self._gateway.results.program(found.job, request.reservation)
+        program = await self._gateway.results.program(found.job, request.response_memory)
         try:
-            outcomes = await self._gateway.results.of(found.job, request.reservation)
+            outcomes = await self._gateway.results.of(found.job, request.response_memory)
         except NoResult:
             raise no_key() from None
         (outcome,) = outcomes.parts

@@ -154,7 +154,7 @@ class Handlers:
         if await _token(request) is not None:
             actor = await self.sign_in(request)
             actor.require(Scope.DEVICES_READ)
-            request.reservation.actor = actor
+            request.response_memory.actor = actor
         view = await self._gateway.devices.get(request.path_params["device"], DIALECT)
         forecast = await self._gateway.queue.forecast(view.device.name)
         return json(catalogue.queue(view, forecast.n_waiting))
@@ -233,12 +233,12 @@ class Handlers:
 
     async def _whole(self, request: Request[None], job: Job) -> tuple[bytes, JobResults | None]:
         """Return a job's program, and its results if it has any."""
-        program = await self._gateway.results.program(job, request.reservation)
+        program = await self._gateway.results.program(job, request.response_memory)
         return program.source, await self._results(request, job)
 
     async def _results(self, request: Request[None], job: Job) -> JobResults | None:
         try:
-            return await self._gateway.results.of(job, request.reservation)
+            return await self._gateway.results.of(job, request.response_memory)
         except (NotFinished, NoResult):
             return None
 
@@ -272,7 +272,7 @@ class Handlers:
                 del body["qasms"]
             bodies.append(asked.select(body))
             if _LIST_BYTES - left > SMALL_RESPONSE_BYTES:
-                await request.reservation.begin()
+                await request.response_memory.begin()
         return await json_in_thread(lambda: raw_list(bodies))
 
     async def list_statuses(self, actor: Actor, request: Request[None]) -> Response:
@@ -389,7 +389,7 @@ class Handlers:
             raise Forbidden(f"The signed URL is invalid or has expired: {error.detail}") from None
         if ticket.job != id_text:
             raise Forbidden("This address is for another job.")
-        request.reservation.actor = ticket.actor
+        request.response_memory.actor = ticket.actor
         return ticket.actor, await self._gateway.jobs.get(ticket.actor, ticket.job, dialect=DIALECT)
 
     async def upload(self, request: Request[None]) -> Response:
@@ -401,14 +401,14 @@ class Handlers:
     async def download_program(self, request: Request[None]) -> Response:
         """Download the program of a job."""
         _, job = await self._verify_signed_url(request, _PROGRAM)
-        program = await self._gateway.results.program(job, request.reservation)
+        program = await self._gateway.results.program(job, request.response_memory)
         return Response(program.source, media_type="application/json")
 
     async def download_result(self, request: Request[None]) -> Response:
         """Download the results of a job."""
         _, job = await self._verify_signed_url(request, _RESULT)
-        found = await self._gateway.results.of(job, request.reservation)
-        program = await self._gateway.results.program(job, request.reservation)
+        found = await self._gateway.results.of(job, request.response_memory)
+        program = await self._gateway.results.program(job, request.response_memory)
         return await json_in_thread(lambda: results.result(found, program.source))
 
     async def submit_uploaded(self, actor: Actor, request: Request[None]) -> Response:

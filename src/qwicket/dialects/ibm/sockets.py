@@ -93,14 +93,14 @@ class Sockets:
         Raises:
             Unavailable: Too many are open; nothing was accepted yet.
         """
-        self._check_room()
+        self._check_limit()
         try:
             await socket.accept()
             await self._watched(_Stream(self._gateway, socket, address, render), id_text)
         except WebSocketDisconnect:
             return
 
-    def _check_room(self) -> None:
+    def _check_limit(self) -> None:
         maximum = self._gateway.limits.of(IBMLimits).sockets
         if self._n_open >= maximum:
             raise Unavailable(f"{maximum} websockets are open (limit sockets).", retry_after_s=5.0)
@@ -158,7 +158,7 @@ class Sockets:
 
     @contextlib.contextmanager
     def _counted(self, actor: Actor) -> Iterator[None]:
-        self._check_room()
+        self._check_limit()
         maximum, counts = self._gateway.limits.of(IBMLimits).sockets_each, self._n_of_account
         if counts[actor.account] >= maximum:
             raise Unavailable(f"You have {maximum} websockets open (limit sockets_each).")

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway, JobResults
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.accounts import Actor
     from qwicket.model.devices import Device
     from qwicket.model.jobs import Job, Submission
@@ -132,8 +132,8 @@ class Handlers:
         """Submit a job again, with changes."""
         job = await self._gateway.jobs.get(actor, request.path_params["id"], dialect=wire.DIALECT)
         vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
-        program = await self._gateway.results.program(job, request.reservation)
-        await request.reservation.close()  # the response itself is short
+        program = await self._gateway.results.program(job, request.response_memory)
+        await request.response_memory.close()  # the response itself is short
         submission = wire.clone(request.payload, job, vendor_fields, program, self.limits)
         return await self._submit(actor, request, submission)
 
@@ -203,7 +203,7 @@ class Handlers:
             limit=integer(query, "limit", _PAGE, 1, self.limits.requests.list_page),
         )
         found = await self._gateway.jobs.page(actor, asked)
-        page, last = _Page(request.reservation), None
+        page, last = _Page(request.response_memory), None
         for job in found:
             last = job
             if has_status(job, word) and (not targets or job.device in targets):
@@ -248,7 +248,7 @@ class Handlers:
         query, maximum = request.query_params, self.limits.requests.list_page
         start = cursor(query) or 0
         end = min(length, start + integer(query, "limit", maximum, 1, maximum))
-        page, at = _Page(request.reservation), start
+        page, at = _Page(request.response_memory), start
         while at < end and not page.is_full:
             body = await read_body(at)
             at += 1
@@ -331,7 +331,7 @@ class Handlers:
         """Read the outcome of each shot."""
         part, found = await self._single_result(actor, request)
         if not is_quick(part.job):  # few counts may be of many shots
-            await request.reservation.begin()
+            await request.response_memory.begin()
         outcome, number = results.only(found), part.number or 0
         return await _rendered(found, lambda: results.shots(outcome, number))
 
@@ -348,7 +348,7 @@ class Handlers:
             return await self._compiled(part, vendor_fields)
         found = await self._results(request, part, vendor_fields)
         if not is_quick(part.job):
-            await request.reservation.begin()
+            await request.response_memory.begin()
         if is_nested:
             return await _rendered(found, lambda: results.nested(found, sharpen=False))
         is_named, number = vendor_fields.type == wire.QASM3, part.number or 0
@@ -382,7 +382,7 @@ class Handlers:
     ) -> JobResults:
         if vendor_fields.is_dry:
             raise NotFound("A dry run has no results.")
-        return await self._gateway.results.of(part.job, request.reservation, part.number)
+        return await self._gateway.results.of(part.job, request.response_memory, part.number)
 
     # --- sessions ---------------------------------------------------------------------------------
 
@@ -475,9 +475,9 @@ class V03Handlers(Handlers):
 class _Page:
     """Jobs of one page. They may be many or have long metadata: other requests run in between."""
 
-    def __init__(self, reservation: Reservation) -> None:
+    def __init__(self, memory: ResponseMemory) -> None:
         self.rows: list[msgspec.Raw] = []
-        self._reservation = reservation
+        self._memory = memory
         self._size = self._n_looked_at = 0
 
     def add(self, body: dict[str, Any]) -> None:
@@ -492,7 +492,7 @@ class _Page:
     async def pause(self) -> None:
         """Let other requests run now and then: each job takes a look-up or two."""
         if self._size > SMALL_RESPONSE_BYTES:
-            await self._reservation.begin()
+            await self._memory.begin()
         self._n_looked_at += 1
         if self._n_looked_at % _ROWS_PER_TURN == 0:
             await asyncio.sleep(0)

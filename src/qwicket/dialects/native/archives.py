@@ -19,7 +19,7 @@ from qwicket import schema
 from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.dialects.native import wire
 from qwicket.dialects.native.admin.wire import any_job
-from qwicket.dialects.requests import RESERVATION
+from qwicket.dialects.requests import RESPONSE_MEMORY
 from qwicket.gateway.archives import begin
 from qwicket.model.errors import NotFound
 from qwicket.model.failures import Failure
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import Outcome, PartResult
     from qwicket.gateway.archives import Archives, Contents
     from qwicket.gateway.job_admin import AnyJob
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
 
 
 _WHOLE_BYTES: Final = 1 << 20
@@ -49,25 +49,25 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 async def response(
-    archives: Archives, contents: Contents, reservation: Reservation, *, is_head: bool
+    archives: Archives, contents: Contents, memory: ResponseMemory, *, is_head: bool
 ) -> ASGIApp:
     """Return the archive of a job: at once if it is small, else as a stream.
 
     Args:
         archives: Reads the results.
         contents: Everything else in the archive.
-        reservation: Memory for the response.
+        memory: Memory for the response.
         is_head: Whether the request asks for headers alone.
     """
     headers = {"Content-Disposition": f'attachment; filename="{contents.job.id}.zip"'}
-    return await _response(_archive(archives, contents, reservation), headers, is_head=is_head)
+    return await _response(_archive(archives, contents, memory), headers, is_head=is_head)
 
 
 async def page(
     archives: Archives,
     jobs: Sequence[AnyJob],
     limit: int,
-    reservation: Reservation,
+    memory: ResponseMemory,
     *,
     is_head: bool,
 ) -> ASGIApp:
@@ -77,10 +77,10 @@ async def page(
         archives: Reads the results.
         jobs: Ended jobs.
         limit: Number of jobs of a full page.
-        reservation: Memory for the response.
+        memory: Memory for the response.
         is_head: Whether the request asks for headers alone.
     """
-    stream = _page(archives, jobs, limit, reservation)
+    stream = _page(archives, jobs, limit, memory)
     return await _response(stream, {}, is_head=is_head)
 
 
@@ -96,16 +96,16 @@ async def _response(
 
 
 async def _archive(
-    archives: Archives, contents: Contents, reservation: Reservation
+    archives: Archives, contents: Contents, memory: ResponseMemory
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of an archive, in chunks of a megabyte or of one circuit's arrays."""
     sink = _Sink()
-    async for _ in _written(sink, archives, contents, reservation):
+    async for _ in _written(sink, archives, contents, memory):
         yield sink.take()
 
 
 async def _page(
-    archives: Archives, jobs: Sequence[AnyJob], limit: int, reservation: Reservation
+    archives: Archives, jobs: Sequence[AnyJob], limit: int, memory: ResponseMemory
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of a ZIP file of archives. Jobs that were deleted meanwhile are left out."""
     sink = _Sink()
@@ -113,11 +113,11 @@ async def _page(
     shown = []
     for each in jobs:
         try:
-            contents = await archives.contents(each.job, reservation)
+            contents = await archives.contents(each.job, memory)
         except NotFound:
             continue
         with _Member(outer, f"{each.job.id}.zip", []) as member:
-            async for _ in _written(member, archives, contents, reservation):
+            async for _ in _written(member, archives, contents, memory):
                 if sink.size >= _STEP_BYTES:
                     yield sink.take()
         shown.append(any_job(each))
@@ -129,13 +129,13 @@ async def _page(
 
 
 async def _written(
-    sink: Any, archives: Archives, contents: Contents, reservation: Reservation
+    sink: Any, archives: Archives, contents: Contents, memory: ResponseMemory
 ) -> AsyncGenerator[None, None]:
     """Write an archive, and yield after each step, so that what was written can be sent."""
     writer = _Writer(sink)
     await asyncio.to_thread(writer.begin, contents)
     yield
-    async for results in archives.parts(contents.job, reservation):
+    async for results in archives.parts(contents.job, memory):
         rest = deque(results)
         while rest:
             await asyncio.to_thread(writer.add, rest)
@@ -298,16 +298,16 @@ class _Stream:
         self._is_head = is_head
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        reservation: Reservation = scope[RESERVATION]
+        memory: ResponseMemory = scope[RESPONSE_MEMORY]
         headers = [each for each in self._head if each[0] != b"content-length"]
         async with aclosing(self._rest):
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             if not self._is_head:
                 async for chunk in self._all():
-                    await begin(reservation)
-                    await reservation.hold(len(chunk))
+                    await begin(memory)
+                    await memory.hold(len(chunk))
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    reservation.taken(len(chunk))
+                    memory.taken(len(chunk))
             await send({"type": "http.response.body", "body": b""})
 
     async def _all(self) -> AsyncGenerator[bytes, None]:

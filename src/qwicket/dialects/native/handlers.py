@@ -161,7 +161,7 @@ class Handlers(WebhookHandlers):
         job, told = await self._gateway.jobs.wait(actor, job.id, wait_s)
         await self.sign_in(request)  # the token may have been revoked meanwhile
         if with_result:
-            results = await self._gateway.results.at_once(job, request.reservation, told)
+            results = await self._gateway.results.at_once(job, request.response_memory, told)
             if results is not None:
                 whole = await json_in_thread(
                     lambda: wire.submitted(*results), is_small=results.is_small
@@ -224,7 +224,7 @@ class Handlers(WebhookHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job, results_so_far = await self._wait(actor, request)
-        results = await self._gateway.results.of(job, request.reservation, known=results_so_far)
+        results = await self._gateway.results.of(job, request.response_memory, known=results_so_far)
         return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
@@ -233,7 +233,7 @@ class Handlers(WebhookHandlers):
         job, results_so_far = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
         results = await self._gateway.results.of(
-            job, request.reservation, number, known=results_so_far
+            job, request.response_memory, number, known=results_so_far
         )
         (part,) = results.parts
         if is_archive:
@@ -247,7 +247,7 @@ class Handlers(WebhookHandlers):
         """Read one circuit as its lab's device receives it, in OpenQASM 3."""
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
         number = wire.part_number(request.path_params["part"], job)
-        text = await self._gateway.compilation.openqasm(job, number, request.reservation)
+        text = await self._gateway.compilation.openqasm(job, number, request.response_memory)
         return Response(text, media_type=OPENQASM_TYPE)
 
     async def read_archive(self, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -255,10 +255,10 @@ class Handlers(WebhookHandlers):
         from qwicket.dialects.native import archives  # late: it needs NumPy
 
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
-        contents = await self._gateway.archives.contents(job, request.reservation)
+        contents = await self._gateway.archives.contents(job, request.response_memory)
         is_head = request.method == "HEAD"
         return await archives.response(
-            self._gateway.archives, contents, request.reservation, is_head=is_head
+            self._gateway.archives, contents, request.response_memory, is_head=is_head
         )
 
     async def estimate_job(self, actor: Actor, request: Request[Submission]) -> Response:

@@ -53,7 +53,7 @@ async def list_shares(gateway: Gateway, actor: Actor, job: str | None) -> Respon
 async def read_shared(gateway: Gateway, request: Request[None]) -> Response:
     """Return the job and the result of a link."""
     job, owner = await gateway.job_shares.by_secret(request.path_params["secret"], request.address)
-    request.reservation.actor = owner
+    request.response_memory.actor = owner
     shown = await _shown(gateway, job, request)
     shown.headers.update(_PRIVATE)
     return shown
@@ -63,7 +63,7 @@ async def _shown(gateway: Gateway, job: Job, request: Request[None]) -> Response
     if not job.state.is_final:
         return json(schema.results.SharedBody(job=wire.job(job)))
     try:
-        results = await gateway.results.of(job, request.reservation)
+        results = await gateway.results.of(job, request.response_memory)
     except NoResult:
         return json(schema.results.SharedBody(job=wire.job(job)))
     return await json_in_thread(

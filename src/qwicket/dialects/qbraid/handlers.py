@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.registration import DialectSettings
     from qwicket.dialects.requests import Request
     from qwicket.gateway import DeviceView, Gateway
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
@@ -132,7 +132,7 @@ class CommonHandlers:
     async def _search(
         self,
         actor: Actor,
-        reservation: Reservation,
+        memory: ResponseMemory,
         *,
         states: tuple[JobState, ...],
         page: int,
@@ -171,7 +171,7 @@ class CommonHandlers:
             if size > _PAGE_BYTES:
                 break
             if size > SMALL_RESPONSE_BYTES:
-                await reservation.begin()
+                await memory.begin()
             if number % _ROWS_PER_TURN == 0:
                 await asyncio.sleep(0)  # each takes a look-up or two
         return shown, sum(tally.values())

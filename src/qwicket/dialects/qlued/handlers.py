@@ -112,8 +112,8 @@ class Handlers:
         view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)
         if job is None or job.state is not JobState.COMPLETED:
             return _status(id_text, job, is_old)
-        found = await self._gateway.results.of(job, request.reservation)
-        source = (await self._gateway.results.program(job, request.reservation)).source
+        found = await self._gateway.results.of(job, request.response_memory)
+        source = (await self._gateway.results.program(job, request.response_memory)).source
 
         def render() -> dict[str, Any]:
             return _render(results.result(found, source, view.device), is_old)

@@ -148,7 +148,7 @@ class Handlers:
     async def read_circuit(self, actor: Actor, request: Request[None]) -> Response:
         """Read the circuit of a job, as it was sent."""
         program = await self._gateway.results.program(
-            await self._job(actor, request), request.reservation
+            await self._job(actor, request), request.response_memory
         )
         is_small = len(program.source) <= _SMALL_TEXT_BYTES
         return await json_in_thread(lambda: {"circuit": program.source.decode()}, is_small=is_small)
@@ -159,7 +159,7 @@ class Handlers:
         if job.state is not JobState.COMPLETED:
             reason = f": {job.error_text}" if job.error_text else ""
             raise NotFound(f"The job is {job.state} and has no result{reason}")
-        found = await self._gateway.results.of(job, request.reservation)
+        found = await self._gateway.results.of(job, request.response_memory)
         is_bare = results.NPY_TYPE in request.headers.get("accept", "")
         body = await asyncio.to_thread(results.npy if is_bare else results.npz, found)
         media_type = results.NPY_TYPE if is_bare else "application/octet-stream"

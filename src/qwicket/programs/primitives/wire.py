@@ -341,12 +341,12 @@ class Unpacker:
 
     def inflated(self, text: str, place: str) -> bytes:
         """Return the bytes of base64 of zlib."""
-        room = self._own.unpacked_bytes - self._n_bytes
+        left_bytes = self._own.unpacked_bytes - self._n_bytes
         try:
             packed = b64decode(text, validate=True)
             inflater = zlib.decompressobj()
             # One byte over the limit shows that there is more, and a zip bomb stops there.
-            data = inflater.decompress(packed, room + 1)
+            data = inflater.decompress(packed, left_bytes + 1)
         except (binascii.Error, ValueError, zlib.error):
             raise InvalidProgram(f"{place}: is not zlib in base64", field=place) from None
         self._n_bytes += len(data)

@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from qwicket.dialects.ibm.runtime import results
-from qwicket.dialects.requests import RESERVATION
+from qwicket.dialects.requests import RESPONSE_MEMORY
 from qwicket.programs import primitives
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import Outcome
     from qwicket.dialects.ibm.runtime.wire import VendorFields
     from qwicket.gateway import Gateway
-    from qwicket.gateway.response_budget import Reservation
+    from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.jobs import Job
     from qwicket.model.limits import Limits
     from qwicket.programs.primitives import Shape
@@ -94,9 +94,9 @@ class LargeResult:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         texts = self._texts()
         first = await anext(texts)  # an error until here has a response of its own
-        reservation: Reservation | None = scope.get(RESERVATION)
-        if reservation is not None:
-            await reservation.hold(_HELD_BYTES)
+        memory: ResponseMemory | None = scope.get(RESPONSE_MEMORY)
+        if memory is not None:
+            await memory.hold(_HELD_BYTES)
         headers = [
             (b"content-type", b"application/json; charset=utf-8"),
             (b"vary", b"Accept-Encoding"),

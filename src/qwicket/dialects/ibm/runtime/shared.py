@@ -164,7 +164,7 @@ class RuntimeHandlers:
         job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
         shown = await self._body(job, await self._project_names(actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
-            program = await self._gateway.results.program(job, request.reservation)
+            program = await self._gateway.results.program(job, request.response_memory)
             return await json_in_thread(lambda: _with_params(shown, program.source))
         return json(shown)
 
@@ -176,8 +176,8 @@ class RuntimeHandlers:
         fields = await self._vendor_fields(job)
         if large := (await self._large_result(job, fields, request)):
             return large
-        found = await self._gateway.results.of(job, request.reservation)
-        program = await self._gateway.results.program(job, request.reservation)
+        found = await self._gateway.results.of(job, request.response_memory)
+        program = await self._gateway.results.program(job, request.response_memory)
         limits = self.limits
         return await json_in_thread(lambda: results.result(found, program.source, limits, fields))
 
@@ -192,8 +192,8 @@ class RuntimeHandlers:
 
         if size < large_results.STREAMED_BYTES:
             return None
-        await request.reservation.begin()
-        program = await self._gateway.results.program(job, request.reservation)
+        await request.response_memory.begin()
+        program = await self._gateway.results.program(job, request.response_memory)
         plan = await asyncio.to_thread(
             large_results.plan, job, program.source, self.limits, fields, size
         )

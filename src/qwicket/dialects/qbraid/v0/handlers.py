@@ -89,7 +89,7 @@ class Handlers(CommonHandlers):
             raise InvalidRequest(detail, field="numResults")
         # A list of a megabyte takes a tenth of a second to become a set.
         sought = await asyncio.to_thread(query.parse, fields)
-        await request.reservation.begin()
+        await request.response_memory.begin()
         found = await self._registry.search(actor, await self._email(actor), sought, maximum)
         return await json_in_thread(lambda: raw_list(found))
 
@@ -148,7 +148,7 @@ class Handlers(CommonHandlers):
         if not states:
             return json([])
         found, _ = await self._search(
-            *(actor, request.reservation),
+            *(actor, request.response_memory),
             states=states,
             page=params.integer(asked, "page", 1, _MAX_PAGES),
             limit=params.integer(asked, "resultsPerPage", _PAGE, self.limits.requests.list_page),
@@ -171,11 +171,11 @@ class Handlers(CommonHandlers):
             return []
         document = jobs.v0_document(shown, actor.account_name, await self._email(actor))
         if await self._has_short_text(shown):
-            program = await self._gateway.results.program(shown.job, request.reservation)
+            program = await self._gateway.results.program(shown.job, request.response_memory)
             document |= jobs.openqasm_field(program)
         is_one = statuses.status(shown.job) == "COMPLETED" and shown.job.n_circuits == 1
         if is_one and is_quick(shown.job):
-            found = await self._gateway.results.of(shown.job, request.reservation)
+            found = await self._gateway.results.of(shown.job, request.response_memory)
             if found.is_small:
                 document["measurementCounts"] = jobs.v0_result(found)["measurementCounts"]
         return [document]
@@ -205,7 +205,7 @@ class Handlers(CommonHandlers):
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
         job = await self._find(actor, request.path_params["id"])
-        found = await self._gateway.results.of(job, request.reservation)
+        found = await self._gateway.results.of(job, request.response_memory)
         return await json_in_thread(
             lambda: {"data": jobs.v0_result(found)}, is_small=found.is_small
         )

@@ -134,7 +134,7 @@ class Handlers(CommonHandlers):
         if not states or not is_ours:
             return json(_page_of([], page, limit, 0))
         found, total = await self._search(
-            *(actor, request.reservation),
+            *(actor, request.response_memory),
             states=states,
             page=page,
             limit=limit,
@@ -176,7 +176,7 @@ class Handlers(CommonHandlers):
         """Read the result of a job; of a failed batch, that of the programs that succeeded."""
         job = await self._named(actor, request)
         vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
-        found = await self._gateway.results.of(job, request.reservation)
+        found = await self._gateway.results.of(job, request.response_memory)
         return await json_in_thread(
             lambda: _successful(jobs.v1_result(found, vendor_fields)), is_small=found.is_small
         )
@@ -185,7 +185,7 @@ class Handlers(CommonHandlers):
         """Read the program of a job."""
         job = await self._named(actor, request)
         vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
-        found = await self._gateway.results.program(job, request.reservation)
+        found = await self._gateway.results.program(job, request.response_memory)
         return await json_in_thread(lambda: _successful(jobs.program(found, vendor_fields)))
 
     async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
@@ -281,7 +281,7 @@ class Handlers(CommonHandlers):
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
         maximum = self.limits.requests.list_page
-        await request.reservation.begin()  # a thousand groups are read, even if few match
+        await request.response_memory.begin()  # a thousand groups are read, even if few match
         found = await self._gateway.groups.page(actor, wire.DIALECT, limit=maximum)
         if word is not None:
             found = [each for each in found if await self._group_status(actor, each) == word]
@@ -318,7 +318,7 @@ class Handlers(CommonHandlers):
         """List the jobs of a group, newest first, without pages."""
         group = await self._group_named(actor, request)
         found, _ = await self._search(
-            *(actor, request.reservation),
+            *(actor, request.response_memory),
             states=tuple(JobState),
             page=1,
             limit=self.limits.requests.list_page,
