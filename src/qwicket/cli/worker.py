@@ -88,7 +88,7 @@ def worker(
     """
     check_address(url, is_insecure=insecure)
     from qwicket.compute import WorkFailed
-    from qwicket.pilots import PilotAPI, node
+    from qwicket.pilots import PilotAPI, detect_node
     from qwicket.pilots.node import new_name
 
     logging.basicConfig(
@@ -96,7 +96,7 @@ def worker(
         stream=sys.stderr,
         format="%(asctime)s %(levelname)s %(name)s %(message)s",
     )
-    machine: Node = node(slots, memory_bytes, walltime_s)
+    machine: Node = detect_node(slots, memory_bytes, walltime_s)
     names = tuple(filter(None, (each.strip() for each in (devices or "").split(","))))
     secret = token_of(token, token_file)
 

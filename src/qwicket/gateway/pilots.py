@@ -45,7 +45,7 @@ _log = logging.getLogger(__name__)
 
 
 class PilotOffer(NamedTuple):
-    """What a pilot says of itself in a request; see `schema.pilots.OfferBody`."""
+    """What a pilot can take, as its requests state; see `schema.pilots.OfferBody`."""
 
     version: str
     packing: int
@@ -57,17 +57,17 @@ class PilotOffer(NamedTuple):
     devices: frozenset[str]
 
 
-class Task(NamedTuple):
-    """A job to run, and the family of its circuits."""
+class TaskJob(NamedTuple):
+    """A job of a task, and the family of its circuits."""
 
     assignment: Assignment
     family: Family
 
 
 class PulledTasks(NamedTuple):
-    """Tasks to run, and directives by job and fence."""
+    """Tasks to run, each a list of jobs, and directives by job and fence."""
 
-    tasks: list[list[Task]]
+    tasks: list[list[TaskJob]]
     directives: dict[tuple[str, int], Directive]
 
 
@@ -75,7 +75,7 @@ class Reports(NamedTuple):
     """States of jobs after a report, None where the lease was void; and tasks to run."""
 
     states: Mapping[str, JobState | None]
-    tasks: list[list[Task]]
+    tasks: list[list[TaskJob]]
 
 
 class Pilots:
@@ -143,11 +143,11 @@ class Pilots:
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         families = await self._families_of(actor, offer)
         pulled = await self._scheduler.pull(
-            *(runner, _offered(offer, families), held, stopping, settled),
+            *(runner, _scheduler_offer(offer, families), held, stopping, settled),
             min(wait_s, self.pull_s),
             is_gone,
         )
-        return PulledTasks(_tasks(pulled.batches, families), pulled.directives)
+        return PulledTasks(_tasks(pulled.tasks, families), pulled.directives)
 
     async def bring(
         self,
@@ -166,7 +166,7 @@ class Pilots:
             name: Name of the pilot.
             offer: What the pilot can take.
             results: Results by lease.
-            releases: Leases that it gives back, the reason, and whether the job may be to blame.
+            releases: Leases that it gives back, the reason, and whether this counts as an attempt.
 
         Raises:
             Conflict: Its version does not fit this server's.
@@ -175,16 +175,16 @@ class Pilots:
         runner = self._runner(actor, name, offer)
         families = await self._families_of(actor, offer)
         valid, refused = await self._checked(results)
-        states, batches = await self._scheduler.bring(
+        states, tasks = await self._scheduler.bring(
             runner.id,
-            [(_of(lease, runner), result) for lease, result in valid],
+            [(_with_runner(lease, runner), result) for lease, result in valid],
             [
-                (_of(lease, runner), why, counts_as_attempt)
+                (_with_runner(lease, runner), why, counts_as_attempt)
                 for lease, why, counts_as_attempt in (*releases, *refused)
             ],
-            _offered(offer, families),
+            _scheduler_offer(offer, families),
         )
-        return Reports(states, _tasks(batches, families))
+        return Reports(states, _tasks(tasks, families))
 
     async def leave(self, actor: Actor, name: str) -> None:
         """Delete a pilot that leaves, and queue its jobs again.
@@ -206,7 +206,7 @@ class Pilots:
             )
         return Runner(
             *(_runner_id(actor, name), "pilot", 0, offer.slots),
-            # One that serves some devices alone must not raise the limit of all.
+            # A pilot that serves only some devices must not raise the limit of all.
             memory_bytes=None if offer.devices or actor.devices else offer.capacity.memory_bytes,
         )
 
@@ -272,7 +272,12 @@ class Pilots:
 
 
 def _runner_id(actor: Actor, name: str) -> str:
-    """Return a pilot's runner, whose id includes the account, so that others differ."""
+    """Return the id of a pilot's runner. The account in it keeps equal names apart.
+
+    Raises:
+        Forbidden: The token does not serve pilots.
+        InvalidRequest: The name is invalid.
+    """
     actor.require(Scope.COMPUTE_SERVE)
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
@@ -283,15 +288,15 @@ def _runner_id(actor: Actor, name: str) -> str:
     return f"{actor.account}/{name}"
 
 
-def _of(lease: Lease, runner: Runner) -> Lease:
+def _with_runner(lease: Lease, runner: Runner) -> Lease:
     return msgspec.structs.replace(lease, runner=runner.id)
 
 
-def _offered(offer: PilotOffer, families: Collection[str]) -> Offer:
+def _scheduler_offer(offer: PilotOffer, families: Collection[str]) -> Offer:
     return Offer(offer.request, offer.tasks, offer.tiny_tasks, offer.capacity, families)
 
 
 def _tasks(
-    batches: Sequence[Sequence[Assignment]], families: Mapping[str, Family]
-) -> list[list[Task]]:
-    return [[Task(each, families[each.device]) for each in batch] for batch in batches]
+    tasks: Sequence[Sequence[Assignment]], families: Mapping[str, Family]
+) -> list[list[TaskJob]]:
+    return [[TaskJob(each, families[each.device]) for each in task] for task in tasks]

@@ -5,7 +5,7 @@ the same limits, as the server's own workers.
 """
 
 from qwicket.pilots.api import PilotAPI
-from qwicket.pilots.node import Node, node
+from qwicket.pilots.node import Node, detect_node
 from qwicket.pilots.pilot import Pilot
 
-__all__ = ["Node", "Pilot", "PilotAPI", "node"]
+__all__ = ["Node", "Pilot", "PilotAPI", "detect_node"]

@@ -1,4 +1,4 @@
-"""Client of the server's API for pilots: pull tasks, bring results, leave."""
+"""Client of the server's API for pilots: pull tasks, report results, leave."""
 
 from __future__ import annotations
 
@@ -117,7 +117,7 @@ class PilotAPI:
             self._pending.discard(number)
 
     async def leave(self) -> None:
-        """Tell the server that the pilot ends; it queues the jobs that are left again.
+        """Remove the pilot from the server, which queues its unfinished jobs again.
 
         Raises:
             ClientError: There is no response, or the server refuses the request.

@@ -1,4 +1,4 @@
-"""What a pilot's machine has: processors, memory and time, as its batch system or the kernel says.
+"""What a pilot's machine has: processors, memory and time, from its batch system or the kernel.
 
 Slurm's variables are those of sbatch(1), "OUTPUT ENVIRONMENT VARIABLES".
 """
@@ -26,7 +26,7 @@ class Node(NamedTuple):
     Attributes:
         slots: Number of tasks at the same time.
         memory_bytes: Memory for each, in bytes.
-        ends_at: Time on the monotonic clock at which it must have ended; None if it may stay.
+        ends_at: Time on the monotonic clock by which it must have ended; None is never.
     """
 
     slots: int
@@ -37,13 +37,13 @@ class Node(NamedTuple):
         return None if self.ends_at is None else max(0.0, self.ends_at - time.monotonic())
 
 
-def node(
+def detect_node(
     slots: int | None = None,
     memory_bytes: int | None = None,
     walltime_s: float | None = None,
     environment: Mapping[str, str] = os.environ,
 ) -> Node:
-    """Return what this machine has; whatever is given replaces what was found.
+    """Return what this machine has; each argument replaces the detected value.
 
     Args:
         slots: Number of tasks at the same time.
@@ -61,9 +61,9 @@ def node(
 
 
 def new_name(given: str | None = None, environment: Mapping[str, str] = os.environ) -> str:
-    """Return a name that tells people where the pilot runs, and that no other process has had.
+    """Return a name that shows where the pilot runs, with random digits that make it unique.
 
-    The server takes requests under one name for those of one process.
+    The server treats all requests under one name as those of one process.
     """
     host = socket.gethostname().partition(".")[0] or "worker"
     batch_job = environment.get("SLURM_JOB_ID", "")
@@ -72,7 +72,7 @@ def new_name(given: str | None = None, environment: Mapping[str, str] = os.envir
 
 
 def _memory(environment: Mapping[str, str]) -> int:
-    """Return the bytes that a batch system allows here, or that are free."""
+    """Return the bytes that the batch system allows, or else those that are available."""
     of_node = _number(environment, "SLURM_MEM_PER_NODE")
     if of_node:
         return of_node * _MIB

@@ -1,8 +1,8 @@
-"""The loop of a pilot: pull tasks, run them in worker processes, bring the results.
+"""The loop of a pilot: pull tasks, run them in worker processes, send the results.
 
-One task keeps a pull open: it brings jobs while slots are free, and directives always. Another one
-sends reports, all that have come together in one request, whose response carries new tasks. So a
-busy pilot makes one request for each batch, and a cancellation reaches a running job at once.
+One loop keeps a pull open. Its responses contain tasks only while slots are free, and directives at
+any time, so that a cancellation reaches a running job at once. Another loop sends all finished
+reports in one request, whose response contains new tasks.
 """
 
 from __future__ import annotations
@@ -35,20 +35,20 @@ if TYPE_CHECKING:
 _PULL_S: Final = 5.0
 """Wait of the first pull; the server's response says how long the next ones may be."""
 _LISTEN_AFTER_S: Final = 0.05
-"""Time for which all slots are busy before a pull without room waits for directives."""
+"""Time for which all slots are busy before a pull is sent that waits for directives alone."""
 _LISTEN_TO_TINY_AFTER_S: Final = 1.0
 """The same while all tasks are tiny: they end sooner, and their reports bring the next ones."""
 _AHEAD_S: Final = 0.1
 """Estimate of one slot's tasks up to which further tiny ones are taken in advance, so that the
 processes do not wait for the network."""
-_BATCH_S: Final = 0.02
-"""Approximate estimate of a task of several tiny jobs."""
+_TINY_TASK_S: Final = 0.02
+"""Assumed estimate of a task of several tiny jobs."""
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _BASE64: Final = 4 / 3
-_ROOM_BYTES: Final = 64 << 10
-"""Bytes of a report besides its outcomes, at most."""
+_REQUEST_OVERHEAD_BYTES: Final = 64 << 10
+"""Bytes that a request with reports needs beside their outcomes, at most."""
 _STOPS: Final = "its worker stops"
-_GOODBYE_S: Final = 5.0
+_LEAVE_S: Final = 5.0
 _WARM_UP_S: Final = 60.0
 
 _log = logging.getLogger(__name__)
@@ -99,13 +99,13 @@ class Pilot:
         self._jobs: dict[tuple[str, int], _Job] = {}
         self._reports: list[Report] = []
         self._has_reports = asyncio.Event()
-        self._has_room = asyncio.Event()
-        self._asked = 0
+        self._has_free_slot = asyncio.Event()
+        self._requested = 0
         self._pull_s = _PULL_S
         self._run_time_s = 0.0
         self._result_bytes = 0
         self._leaving = asyncio.Event()
-        self._hurry = asyncio.Event()
+        self._stop_now = asyncio.Event()
         self._is_idle = asyncio.Event()
         self._is_idle.set()
 
@@ -114,7 +114,7 @@ class Pilot:
 
         A second call gives running jobs back at once.
         """
-        (self._hurry if self._leaving.is_set() else self._leaving).set()
+        (self._stop_now if self._leaving.is_set() else self._leaving).set()
 
     async def serve(self) -> None:
         """Pull and run jobs until `leave`.
@@ -124,18 +124,18 @@ class Pilot:
         """
         try:
             # No job is claimed before a process is warm.
-            if await self._is_warm():
+            if await self._warm_up():
                 await self._serve()
         finally:
             self._stop_all()
             await self._compute.close()
             with suppress(ClientError, TimeoutError):
-                async with asyncio.timeout(_GOODBYE_S):
+                async with asyncio.timeout(_LEAVE_S):
                     await self._api.leave()
             await self._api.close()
 
-    async def _is_warm(self) -> bool:
-        """Wait for a process that has warmed up; return False if `leave` comes first."""
+    async def _warm_up(self) -> bool:
+        """Wait until a process has warmed up; return False if `leave` is called first."""
         warm = asyncio.ensure_future(self._compute.run([], timeout_s=_WARM_UP_S))
         leaving = asyncio.ensure_future(self._leaving.wait())
         await asyncio.wait({warm, leaving}, return_when=asyncio.FIRST_COMPLETED)
@@ -176,15 +176,15 @@ class Pilot:
 
     async def _drain(self) -> None:
         """Let running tasks end and their reports arrive; then give the others back."""
-        # A pull without room: it keeps the leases alive and hears of cancellations.
+        # It asks for no tasks now, but keeps the leases alive and receives cancellations.
         listening = asyncio.create_task(self._pull_always())
-        hurry = asyncio.create_task(self._hurry.wait())
+        stop_now = asyncio.create_task(self._stop_now.wait())
         done = asyncio.create_task(self._is_idle.wait())
-        waits: set[asyncio.Task[Any]] = {hurry, done}
+        waits: set[asyncio.Task[Any]] = {stop_now, done}
         await asyncio.wait(waits, timeout=self._grace_s, return_when=asyncio.FIRST_COMPLETED)
         self._stop_all()
-        await asyncio.wait({done}, timeout=_GOODBYE_S)
-        await _cancel(listening, hurry, done)
+        await asyncio.wait({done}, timeout=_LEAVE_S)
+        await _cancel(listening, stop_now, done)
 
     # --- tasks ------------------------------------------------------------------------------------
 
@@ -201,8 +201,8 @@ class Pilot:
         try:
             reports = await self._reports_of(task, bodies)
         except asyncio.CancelledError:
-            is_asked = all(job.is_stopping for job in task.jobs)
-            reason = "stopped" if is_asked else "stopped together with another job"
+            are_all_stopping = all(job.is_stopping for job in task.jobs)
+            reason = "stopped" if are_all_stopping else "stopped together with another job"
             reason = _STOPS if self._leaving.is_set() else reason
             reports = [_release(job, reason) for job in task.jobs]
         self._tasks.discard(task)
@@ -211,8 +211,8 @@ class Pilot:
                 self._forget(job.lease)
             else:
                 self._reports.append(report)
-        # Else no response will say that a slot is free.
-        (self._has_reports if self._reports else self._has_room).set()
+        # A report's response wakes the pull. Without a report, nothing else would.
+        (self._has_reports if self._reports else self._has_free_slot).set()
 
     async def _reports_of(
         self, task: _Task, bodies: Sequence[schema.pilots.TaskJobBody]
@@ -242,7 +242,7 @@ class Pilot:
         lease, found = job.lease, result.result
         if not isinstance(found, Failure):
             size = _BASE64 * sum(len(each.body) for each in found if isinstance(each, Encoded))
-            if size + _ROOM_BYTES <= self._result_bytes:
+            if size + _REQUEST_OVERHEAD_BYTES <= self._result_bytes:
                 return schema.pilots.PilotResultBody(
                     id=lease.id,
                     fence=lease.fence,
@@ -274,19 +274,19 @@ class Pilot:
             if task.run is not None:
                 task.run.cancel()
 
-    def _room(self) -> int:
-        """Return the number of tasks that can be asked for."""
-        free = self._compute.slots - len(self._tasks) - self._asked
+    def _free_tasks(self) -> int:
+        """Return the number of tasks that can be requested."""
+        free = self._compute.slots - len(self._tasks) - self._requested
         return 0 if self._leaving.is_set() else max(0, free)
 
     def _tiny_ahead(self) -> int:
-        """Return the number of tasks of tiny jobs that can be asked for in advance."""
+        """Return the number of tasks of tiny jobs that can be requested in advance."""
         if self._leaving.is_set() or not self._tasks:
             return 0
-        return max(0, int(self._ahead_s() / _BATCH_S))
+        return max(0, int(self._ahead_s() / _TINY_TASK_S))
 
     def _ahead_s(self) -> float:
-        """Return the estimate of the tasks that may be taken in advance, in seconds."""
+        """Return the estimated seconds of tasks that may be requested in advance."""
         return _AHEAD_S * self._compute.slots - sum(task.est_seconds for task in self._tasks)
 
     # --- requests ---------------------------------------------------------------------------------
@@ -294,14 +294,14 @@ class Pilot:
     async def _pull_always(self) -> None:
         tries = 0
         while True:
-            if not self._room():
-                self._has_room.clear()
+            if not self._free_tasks():
+                self._has_free_slot.clear()
                 is_tiny = self._ahead_s() > 0
                 with suppress(TimeoutError):
                     async with asyncio.timeout(
                         _LISTEN_TO_TINY_AFTER_S if is_tiny else _LISTEN_AFTER_S
                     ):
-                        await self._has_room.wait()
+                        await self._has_free_slot.wait()
             try:
                 await self._pull()
                 tries = 0
@@ -313,8 +313,8 @@ class Pilot:
                 await asyncio.sleep(pause_s(tries, error))
 
     async def _pull(self) -> None:
-        """Pull once. A pull without room ends as soon as a slot is free."""
-        tasks = self._room()
+        """Pull once. A pull that asks for no task ends as soon as a slot is free."""
+        tasks = self._free_tasks()
         held = [
             schema.pilots.PilotLeaseBody(
                 id=job.lease.id,
@@ -324,27 +324,27 @@ class Pilot:
             )
             for job in self._jobs.values()
         ]
-        self._asked += tasks
+        self._requested += tasks
         pulling = asyncio.ensure_future(self._api.pull(held, tasks, self._pull_s))
-        room = asyncio.ensure_future(self._has_room.wait())
+        free_slot = asyncio.ensure_future(self._has_free_slot.wait())
         try:
-            self._has_room.clear()
-            waits = {pulling} if tasks else {pulling, room}
+            self._has_free_slot.clear()
+            waits = {pulling} if tasks else {pulling, free_slot}
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
             if not pulling.done():
                 return
             pulled = pulling.result()
         finally:
-            self._asked -= tasks
+            self._requested -= tasks
             pulling.cancel()
-            room.cancel()
+            free_slot.cancel()
         self._pull_s, self._run_time_s = pulled.pull_s, pulled.run_time_s
         self._result_bytes = pulled.result_bytes
         self._take(pulled.tasks)
         for each in pulled.directives:
-            self._obey(each)
+            self._apply(each)
 
-    def _obey(self, directive: schema.pilots.DirectiveBody) -> None:
+    def _apply(self, directive: schema.pilots.DirectiveBody) -> None:
         job = self._jobs.get((directive.id, directive.fence))
         if job is None:  # it was reported meanwhile
             return
@@ -372,13 +372,13 @@ class Pilot:
             size = _BASE64 * _size(report) + 1_000
             if not lists or size > left:
                 lists.append([])
-                left = self._result_bytes - _ROOM_BYTES
+                left = self._result_bytes - _REQUEST_OVERHEAD_BYTES
             lists[-1].append(report)
             left -= size
         return lists
 
     async def _bring(self, reports: list[Report]) -> None:
-        """Bring reports until the server has taken or refused them."""
+        """Send reports until the server has accepted or refused them."""
         tries = 0
         while True:
             try:
@@ -403,8 +403,8 @@ class Pilot:
                 reports = [_refused(reports[0], error)]
 
     async def _bring_once(self, reports: Sequence[Report]) -> None:
-        tasks = self._room()
-        self._asked += tasks
+        tasks = self._free_tasks()
+        self._requested += tasks
         try:
             brought = await self._api.bring(
                 [each for each in reports if isinstance(each, schema.pilots.PilotResultBody)],
@@ -412,12 +412,12 @@ class Pilot:
                 *(tasks, self._tiny_ahead()),
             )
         finally:
-            self._asked -= tasks
+            self._requested -= tasks
         for report in reports:
             self._forget(report)
         self._take(brought.tasks)
-        if self._room():
-            self._has_room.set()
+        if self._free_tasks():
+            self._has_free_slot.set()
 
 
 async def _cancel(*tasks: asyncio.Future[Any]) -> None:

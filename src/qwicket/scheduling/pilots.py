@@ -1,8 +1,8 @@
 """Scheduling for pilots: workers on other machines, which pull the jobs of built-in devices.
 
 A pilot always has one pull open: a long poll that returns jobs to run and directives about those it
-holds, and counts as its heartbeat. It brings results in requests of their own, whose responses also
-carry new jobs, so that a busy pilot makes one request for each batch.
+holds, and counts as its heartbeat. It sends results in other requests, whose responses also carry
+new jobs, so that a busy pilot makes one request for several jobs.
 
 Requests are numbered. A claim is stored with the number of its request, and each pull says up to
 which number the pilot awaits no response. So a claim whose response was lost is found and released,
@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment, Job, Lease, Runner
     from qwicket.store import Changed, HeldLease, Store, Watch
 
-_BATCH: Final = 16
-"""Limit on tiny jobs in one task; a failure of one repeats all of them."""
+_MAX_TASK_JOBS: Final = 16
+"""Limit on tiny jobs in one task; if their process dies, all of them run again."""
 _RESPONSE_BYTES: Final = 8 << 20
-"""Bytes of circuits above which a response carries no further batch."""
+"""Bytes of circuits above which a response carries no further task."""
 _POLL_S: Final = 2.0
-"""Interval of the poll for jobs without a notification, such as those of a device that is on again
-because the time has come."""
+"""Interval of the poll for jobs without a notification, such as those of a device whose time off has
+ended."""
 _UNDELIVERED: Final = "its worker disconnected before it received the claim"
 
 _log = logging.getLogger(__name__)
@@ -70,21 +70,21 @@ class Offer(NamedTuple):
 
 
 class Pulled(NamedTuple):
-    """Batches of jobs to run, and directives by job and fence."""
+    """Tasks to run, each a list of jobs, and directives by job and fence."""
 
-    batches: list[list[Assignment]]
+    tasks: list[list[Assignment]]
     directives: Directives
 
 
 class _Pull:
-    """A pull that waits.
+    """An open pull.
 
     Attributes:
         offer: What its pilot can take.
         watch: Wakes it.
         devices: Devices that may have a job for it.
         directives: Directives to its pilot.
-        is_polled: Whether it must read which devices have waiting jobs.
+        must_poll: Whether it must read which devices have waiting jobs.
     """
 
     def __init__(self, offer: Offer, watch: Watch) -> None:
@@ -92,7 +92,7 @@ class _Pull:
         self.watch = watch
         self.devices: set[str] = set()
         self.directives: Directives = {}
-        self.is_polled = True
+        self.must_poll = True
 
     def takes(self, device: str, job: Job | None) -> bool:
         """Return whether to wake it for a job of a device for which it was not woken yet."""
@@ -123,7 +123,7 @@ class PilotScheduler:
         self._maximum = maximum
         self._pulls: dict[str, _Pull] = {}
         self._turns = count()
-        self._last = Claimable(set(), None)
+        self._last_poll = Claimable(set(), None)
         self._tasks: set[asyncio.Task[None]] = set()
         self.pull_s = lease_s / 4
         self.stale_results = 0
@@ -155,7 +155,7 @@ class PilotScheduler:
             LimitExceeded: There are too many pilots.
             Unavailable: The server is stopping.
         """
-        self._end(pilot.id)  # an older one belongs to a broken connection
+        self._end_pull(pilot.id)  # an older one belongs to a broken connection
         with self._store.changes.watch(f"jobs for {pilot.id}") as watch:
             pull = self._pulls[pilot.id] = _Pull(offer, watch)
             try:
@@ -174,20 +174,22 @@ class PilotScheduler:
         while not self._store.changes.is_closed:
             if self._pulls.get(pilot) is not pull or await is_gone():
                 return Pulled([], {})
-            batches = await self._claim_for(pilot, pull)
-            if batches and await is_gone():
-                await self._give_back(batches)
+            tasks = await self._claim_for(pilot, pull)
+            if tasks and await is_gone():
+                await self._give_back(tasks)
                 return Pulled([], {})
             left_s = deadline - time.monotonic()
-            if batches or pull.directives or left_s <= 0:
-                return Pulled(batches, pull.directives)
-            # A pull that takes no tasks reads no due time, so an old one would not let it sleep.
-            poll_s = self._last.pause_s(self._now_ms(), _POLL_S) if pull.offer.tasks else _POLL_S
+            if tasks or pull.directives or left_s <= 0:
+                return Pulled(tasks, pull.directives)
+            # A pull that takes no tasks does not poll. The due time of an old poll may have passed,
+            # so with it this loop would not pause.
+            takes_tasks = pull.offer.tasks > 0
+            poll_s = self._last_poll.pause_s(self._now_ms(), _POLL_S) if takes_tasks else _POLL_S
             is_woken = await pull.watch.changed(min(left_s, poll_s))
-            pull.is_polled = pull.is_polled or not is_woken
+            pull.must_poll = pull.must_poll or not is_woken
         raise Unavailable("The server is stopping.", retry_after_s=1.0)
 
-    def _end(self, pilot: str) -> None:
+    def _end_pull(self, pilot: str) -> None:
         """End the pull of a pilot, if one is open."""
         if (pull := self._pulls.pop(pilot, None)) is not None:
             pull.watch.wake()
@@ -204,11 +206,11 @@ class PilotScheduler:
         Args:
             pilot: Id of the pilot.
             results: Results by lease.
-            releases: Leases that it gives back, the reason, and whether the job may be to blame.
+            releases: Leases that it gives back, the reason, and whether this counts as an attempt.
             offer: What it can take now.
 
         Returns:
-            The state of each job, None where the lease was void; batches of jobs.
+            The state of each job, None where the lease was void; and the tasks.
         """
         leases, now = self._store.leases, self._now_ms()
         writes = [self._written(lease, leases.finish(lease, each, now)) for lease, each in results]
@@ -218,14 +220,14 @@ class PilotScheduler:
             )
             for lease, reason, counts_as_attempt in releases
         ]
-        states, batches = await asyncio.gather(
+        states, tasks = await asyncio.gather(
             asyncio.gather(*writes), self._claim(pilot, offer, None)
         )
-        return dict(states), batches
+        return dict(states), tasks
 
     async def leave(self, pilot: str) -> list[Job]:
         """Queue the jobs of a pilot that leaves again, and delete the pilot."""
-        self._end(pilot)
+        self._end_pull(pilot)
         return await self._store.leases.void_runner(pilot, self._now_ms(), "its worker left")
 
     async def _written(self, lease: Lease, write: Awaitable[Job]) -> tuple[str, JobState | None]:
@@ -238,42 +240,42 @@ class PilotScheduler:
 
     async def _claim_for(self, pilot: str, pull: _Pull) -> list[list[Assignment]]:
         """Claim from the devices for which a pull was woken."""
-        devices = None if pull.is_polled else set(pull.devices)
-        pull.is_polled = False
+        devices = None if pull.must_poll else set(pull.devices)
+        pull.must_poll = False
         pull.devices.clear()
         return await self._claim(pilot, pull.offer, devices)
 
     async def _claim(
         self, pilot: str, offer: Offer, devices: Collection[str] | None
     ) -> list[list[Assignment]]:
-        """Claim batches from devices in turn, from those with waiting jobs if None are given."""
+        """Claim tasks from the devices in turn; None stands for all devices with waiting jobs."""
         maximum = offer.tasks + offer.tiny_tasks
         if not maximum:
             return []
         leases, now = self._store.leases, self._now_ms()
         if devices is None:
-            self._last = await leases.claimable(now)
-            devices = self._last.devices
+            self._last_poll = await leases.claimable(now)
+            devices = self._last_poll.devices
         turns = self._in_turn(set(devices) & set(offer.devices))
-        batches: list[list[Assignment]] = []
+        tasks: list[list[Assignment]] = []
         n_bytes = 0
-        while turns and len(batches) < maximum and n_bytes < _RESPONSE_BYTES:
+        while turns and len(tasks) < maximum and n_bytes < _RESPONSE_BYTES:
             device = turns.popleft()
             claim = await leases.claim(
                 *(device, pilot, now),
-                maximum=_BATCH,
+                maximum=_MAX_TASK_JOBS,
                 capacity=offer.capacity,
-                is_tiny=len(batches) >= offer.tasks,
+                is_tiny=len(tasks) >= offer.tasks,
                 request=offer.request,
             )
             if claim.taken:
-                batches.append(claim.taken)
+                tasks.append(claim.taken)
                 n_bytes += sum(len(each.circuits) for each in claim.taken)
                 if not claim.is_last:
                     turns.append(device)
-        for device in turns:
+        for device in turns:  # other pilots may take the jobs that are left
             self._notify(device)
-        return batches
+        return tasks
 
     def _in_turn(self, devices: Collection[str]) -> deque[str]:
         """Return devices in an order that begins with another one each time."""
@@ -281,8 +283,8 @@ class PilotScheduler:
         ordered.rotate(next(self._turns))
         return ordered
 
-    async def _give_back(self, batches: Iterable[Sequence[Assignment]]) -> None:
-        for each in (each for batch in batches for each in batch):
+    async def _give_back(self, tasks: Iterable[Sequence[Assignment]]) -> None:
+        for each in (job for task in tasks for job in task):
             try:
                 await self._store.leases.release(
                     each.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
@@ -296,7 +298,7 @@ class PilotScheduler:
         if change.state is JobState.QUEUED:
             self._notify(change.device, change.row)
         elif change.state is JobState.CANCELLING:
-            task = asyncio.create_task(self._direct(change.job))
+            task = asyncio.create_task(self._send_stop(change.job))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
 
@@ -307,8 +309,8 @@ class PilotScheduler:
             pull.devices.add(device)
             pull.watch.wake()
 
-    async def _direct(self, job: str) -> None:
-        """Tell the pilot that holds a job to stop it, if its pull is open here."""
+    async def _send_stop(self, job: str) -> None:
+        """Send the pilot that holds a job a directive to stop it, if its pull is open here."""
         try:
             held = await self._store.leases.held_by(job)
         except QwicketError as error:  # its next pull reads the state
@@ -321,7 +323,7 @@ class PilotScheduler:
 
     def _resync(self) -> None:
         for pull in self._pulls.values():
-            pull.is_polled = True
+            pull.must_poll = True
             pull.watch.wake()
 
 

@@ -84,7 +84,7 @@ async def pulling(
 
 
 def jobs(pulled: Pulled) -> list[str]:
-    return [each.lease.job for batch in pulled.batches for each in batch]
+    return [each.lease.job for task in pulled.tasks for each in task]
 
 
 async def test_a_submission_wakes_one_pull_that_waits(
@@ -120,8 +120,8 @@ async def test_a_job_wakes_a_pull_that_can_take_it(
 async def test_devices_are_served_in_turn(store: Store, ada: Token, pilots: PilotScheduler) -> None:
     for device in ("simulator",) * 3 + ("clifford",) * 3:
         await add_job(store, ada, device=device, est_seconds=1.0)
-    batches = (await pull(pilots, tasks=4)).batches
-    assert sorted(batch[0].device for batch in batches) == ["clifford"] * 2 + ["simulator"] * 2
+    tasks = (await pull(pilots, tasks=4)).tasks
+    assert sorted(task[0].device for task in tasks) == ["clifford"] * 2 + ["simulator"] * 2
 
 
 async def test_tiny_jobs_are_taken_in_advance_and_longer_ones_are_not(
@@ -131,14 +131,14 @@ async def test_tiny_jobs_are_taken_in_advance_and_longer_ones_are_not(
         await add_job(store, ada)
     await add_job(store, ada, est_seconds=1.0)
     taken = await pull(pilots, tasks=1, tiny_tasks=5)
-    assert [len(batch) for batch in taken.batches] == [16, 4]
+    assert [len(task) for task in taken.tasks] == [16, 4]
 
 
 async def test_a_cancellation_ends_a_pull_with_a_directive(
     store: Store, ada: Token, pilots: PilotScheduler
 ) -> None:
     await add_job(store, ada)
-    ((claimed,),) = (await pull(pilots)).batches
+    ((claimed,),) = (await pull(pilots)).tasks
     waiting = asyncio.create_task(pull(pilots, claimed.lease, tasks=0, wait_s=30))
     await asyncio.sleep(0.05)
     await store.jobs.cancel(claimed.lease.job, actor="ada", now=NOW)
@@ -151,13 +151,13 @@ async def test_a_result_ends_a_job_and_its_response_has_the_next(
     store: Store, ada: Token, pilots: PilotScheduler
 ) -> None:
     await add_job(store, ada)
-    ((claimed,),) = (await pull(pilots)).batches
+    ((claimed,),) = (await pull(pilots)).tasks
     following = await add_job(store, ada)
-    states, batches = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(2))
+    states, tasks = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(2))
     assert states == {claimed.lease.job: JobState.FAILED}
-    assert [each.lease.job for batch in batches for each in batch] == [following.id]
-    states, batches = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(3, tasks=0))
-    assert (states, batches) == ({claimed.lease.job: None}, [])
+    assert [each.lease.job for task in tasks for each in task] == [following.id]
+    states, tasks = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(3, tasks=0))
+    assert (states, tasks) == ({claimed.lease.job: None}, [])
     assert pilots.stale_results == 1
 
 
@@ -165,7 +165,7 @@ async def test_a_pull_of_a_client_that_is_gone_claims_nothing(
     store: Store, ada: Token, pilots: PilotScheduler
 ) -> None:
     job = await add_job(store, ada)
-    assert (await pilots.pull(FIRST, offer(), (), (), 0, 1.0, is_gone)).batches == []
+    assert (await pilots.pull(FIRST, offer(), (), (), 0, 1.0, is_gone)).tasks == []
     assert (await stored(store, job)).state is JobState.QUEUED
 
 
@@ -178,7 +178,7 @@ async def test_a_claim_of_a_client_that_left_meanwhile_is_given_back(
     async def leaves() -> bool:
         return next(looks)
 
-    assert (await pilots.pull(FIRST, offer(), (), (), 0, 1.0, leaves)).batches == []
+    assert (await pilots.pull(FIRST, offer(), (), (), 0, 1.0, leaves)).tasks == []
     found = await stored(store, job)
     assert (found.state, found.attempts) == (JobState.QUEUED, 0)
 

@@ -19,7 +19,7 @@ from qwicket.model.jobs import Capacity, Lease
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from qwicket.gateway.pilots import PulledTasks, Reports, Task
+    from qwicket.gateway.pilots import PulledTasks, Reports, TaskJob
     from qwicket.model.limits import Limits
 
 _pull: Final = msgspec.json.Decoder(schema.pilots.PullBody)
@@ -123,16 +123,16 @@ def brought(of: Reports) -> schema.pilots.BroughtBody:
     return schema.pilots.BroughtBody(states={**of.states}, tasks=_tasks(of.tasks))
 
 
-def size(tasks: Sequence[Sequence[Task]]) -> int:
+def size(tasks: Sequence[Sequence[TaskJob]]) -> int:
     """Return the bytes of the circuits of all tasks."""
     return sum(len(each.assignment.circuits) for task in tasks for each in task)
 
 
-def _tasks(of: Sequence[Sequence[Task]]) -> tuple[tuple[schema.pilots.TaskJobBody, ...], ...]:
+def _tasks(of: Sequence[Sequence[TaskJob]]) -> tuple[tuple[schema.pilots.TaskJobBody, ...], ...]:
     return tuple(tuple(map(_job, task)) for task in of)
 
 
-def _job(of: Task) -> schema.pilots.TaskJobBody:
+def _job(of: TaskJob) -> schema.pilots.TaskJobBody:
     given = of.assignment
     lease = given.lease
     return schema.pilots.TaskJobBody(
