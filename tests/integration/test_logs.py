@@ -89,7 +89,7 @@ def use_all_dialects(live: LiveServer, http: httpx.Client) -> Iterator[str]:
 
 def use_access_tokens(live: LiveServer, http: httpx.Client) -> Iterator[str]:
     client = ibm.Client(http, live.token())
-    forged = jwt.encode({"sub": "token x", "aud": "pass ibm", "exp": 2**32}, b"k" * 32, "HS256")
+    forged = jwt.encode({"sub": "token x", "aud": "access ibm", "exp": 2**32}, b"k" * 32, "HS256")
     for each in (client.token, forged, xanadu.fetch_pass(http, live.token())):
         yield each
         http.get("/jobs", headers={"Authorization": f"Bearer {each}"})

@@ -129,39 +129,39 @@ class Gateway:
         self._webhook_client = webhook_client or WebhookClient()
         self._aws_master_file = aws_master_file
 
-    # Few servers need these services, and the start is faster without them.
+    # Few servers need these services, and a server starts faster without importing them.
 
     @cached_property
     def bulk(self) -> Bulk:
-        """Return what cancels and deletes many jobs at once."""
+        """Return the service that cancels and deletes many jobs at once."""
         from qwicket.gateway.bulk import Bulk
 
         return Bulk(self._store, self.limits, self._now_ms, self.jobs.waiter)
 
     @cached_property
     def archives(self) -> Archives:
-        """Return the contents of jobs' archives."""
+        """Return the service that reads the contents of jobs' archives."""
         from qwicket.gateway.archives import Archives
 
         return Archives(self._store)
 
     @cached_property
     def repeats(self) -> Repeats:
-        """Return what submits stored jobs once more."""
+        """Return the service that submits stored jobs once more."""
         from qwicket.gateway.repeats import Repeats
 
         return Repeats(self.jobs, self.archives)
 
     @cached_property
     def compilation(self) -> Compilation:
-        """Return the circuits of jobs as they were compiled."""
+        """Return the service that compiles and draws circuits of jobs."""
         from qwicket.gateway.compilation import Compilation
 
         return Compilation(self._store, self._parsers)
 
     @cached_property
     def estimates(self) -> Estimates:
-        """Return what estimates jobs before they are submitted."""
+        """Return the service that estimates jobs before they are submitted."""
         from qwicket.gateway.estimates import Estimates
 
         return Estimates(self._store, self._admission, self.groups, self.queue, self._now_ms)
@@ -189,7 +189,7 @@ class Gateway:
 
     @cached_property
     def passing(self) -> Passing:
-        """Return what passes requests on to devices' own servers."""
+        """Return the service that passes requests on to devices' own servers."""
         from qwicket.gateway.passing import Passing
 
         return Passing(self._store, self.jobs, self.limits.requests.wait_s)
@@ -238,7 +238,7 @@ class Gateway:
 
     @cached_property
     def admin(self) -> Admin:
-        """Return the administration, which few servers do over HTTP."""
+        """Return the administration over HTTP, which few servers use."""
         from qwicket.gateway.admin import Admin
 
         return Admin(self._store, self._now_ms, self._aws_master_file)

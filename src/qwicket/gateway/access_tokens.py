@@ -32,9 +32,9 @@ _ALGORITHM: Final = "HS256"
 _KEY_NAME: Final = "access_tokens"
 _KEY_BYTES: Final = 32
 _CACHED: Final = 64
-"""Verified texts that are remembered. A thousand, made in a flood, kept 6 MB of memory in use."""
+"""Verified texts that are remembered. With 1,000, a flood of them kept 6 MB of memory in use."""
 _MAX_CHARS: Final = 600
-"""Ours have 400. The bound limits what is parsed before a forged signature is detected."""
+"""Ours have about 400. The bound limits what is parsed before a forged signature is detected."""
 _OPTIONS: Final[jwt.types.Options] = {
     "require": ["sub", "aud", "exp"],
     "verify_exp": False,  # checked below with the gateway's own clock
@@ -76,7 +76,7 @@ class AccessTokens:
         It signs in at one dialect for `life_s` seconds, or until that token or the account is
         revoked.
         """
-        return await self._sign(actor, f"pass {dialect}", life_s)
+        return await self._sign(actor, f"access {dialect}", life_s)
 
     async def actor(
         self, text: str | None, dialect: str, address: str, *, leeway_s: float = 0.0
@@ -94,7 +94,7 @@ class AccessTokens:
             Unauthenticated: The token is missing, for another dialect, or no longer valid.
             TooManyRequests: The token is forged, and so were many others from this address.
         """
-        claims = await self._verify(text, f"pass {dialect}", address, leeway_s)
+        claims = await self._verify(text, f"access {dialect}", address, leeway_s)
         return await self._sign_in.by_subject(claims.sub)
 
     async def sign_url(
@@ -109,7 +109,7 @@ class AccessTokens:
             job: The job's id.
             life_s: Life in seconds.
         """
-        return await self._sign(actor, f"ticket {dialect} {purpose}", life_s, job)
+        return await self._sign(actor, f"url {dialect} {purpose}", life_s, job)
 
     async def verify_url(
         self, text: str | None, dialect: str, purpose: str, address: str
@@ -120,7 +120,7 @@ class AccessTokens:
             Unauthenticated: The signature is missing, expired, or for another purpose or dialect.
             TooManyRequests: The signature is forged, and so were many others from this address.
         """
-        claims = await self._verify(text, f"ticket {dialect} {purpose}", address)
+        claims = await self._verify(text, f"url {dialect} {purpose}", address)
         return SignedURL(await self._sign_in.by_subject(claims.sub), claims.job)
 
     async def _sign(self, actor: Actor, audience: str, life_s: float, job: str = "") -> str:
@@ -177,7 +177,7 @@ class AccessTokens:
         return self._jwt
 
     async def _secret(self) -> bytes:
-        """Return the key; the first server that needs it creates it."""
+        """Return the key, which is created when it is first needed."""
         return await self._keys.get(_KEY_NAME) or await self._store.accounts.server_key(
             _KEY_NAME, _fresh_key(), self._now_ms()
         )

@@ -15,7 +15,7 @@ from qwicket.circuits import twins
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import COUNTS, MEMORY, OUTPUTS, PROBABILITIES
 from qwicket.circuits.summary import Checked, Summary
-from qwicket.gateway.program_checks import check_format, check_program, in_its_format
+from qwicket.gateway.program_checks import check_format, check_program, with_detected_format
 from qwicket.gateway.refusals import device_off, no_device, no_noise_model
 from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import Actor
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from qwicket.store import DeviceSnapshot, Store
 
 _MPS_ENGINE: Final = "aer-mps"
-"""The engine whose memory depends on a circuit's entanglement, not on its width."""
+"""The engine whose memory depends on a circuit's entanglement, not on its number of qubits."""
 
 _ROW_BYTES: Final = 24
 """Bytes of a row of a result in JSON, without its bits."""
@@ -49,13 +49,13 @@ _QUADRATURE_BYTES: Final = 44
 """Bytes of two measured quadratures of a mode in JSON; a photon count takes fewer."""
 
 _VARIANTS: Final = 20
-"""Variants of a symmetrised run. The minimum of shots leaves 25 each; variants come in pairs."""
+"""Variants of a symmetrised run, an even number. With `debias_shots`, each has 25 shots."""
 
-_NOTHING: Final = Checked(Summary("", 0, 0, 0, 0), b"")
-_MEMORY_S: Final = 1.0
-"""Age limit of the memory of pilots."""
-_FREE: Final = engines.Estimate(0, 0.0, 0)
-"""Summary of a refused program."""
+_NO_PROGRAM: Final = Checked(Summary("", 0, 0, 0, 0), b"")
+"""Stored in place of a refused program."""
+_NO_ESTIMATE: Final = engines.Estimate(0, 0.0, 0)
+_PILOT_MEMORY_TTL_S: Final = 1.0
+"""Time for which the memory of the pilots is not read again."""
 
 _encode = msgspec.msgpack.Encoder().encode
 
@@ -87,7 +87,7 @@ class Admission:
         self._limits = limits
         self._memory_bytes = self._own_memory_bytes = limits.jobs.memory_bytes
         self._memory_grows = memory_grows
-        self._memory_until = 0.0
+        self._memory_read_again_at = 0.0
         self._now_ms = now_ms
         self._snapshots: TTLCache[str, DeviceSnapshot] = TTLCache(
             lambda name: store.devices.snapshot(name, now_ms())
@@ -97,17 +97,17 @@ class Admission:
     async def admit(
         self, actor: Actor, submission: Submission, *, keep_refused: bool = False
     ) -> NewJob:
-        """Return the job to store, which is a failed one for an invalid program if requested.
+        """Return the job to store; with `keep_refused`, a failed one if the program is invalid.
 
         Raises:
             QwicketError: The submission is invalid; `field` and `detail` say why.
         """
         device, calibration, exam = await self._device(actor, submission)
         self._check_numbers(submission, device)
-        of_exam = await self._check_exam(actor, device, exam) if exam else {}
+        exam_fields = await self._check_exam(actor, device, exam) if exam else {}
         if submission.is_passed_on:
             new = _passed_on(actor, submission, device, self._now_ms())
-            return structs.replace(new, **of_exam) if of_exam else new
+            return structs.replace(new, **exam_fields) if exam_fields else new
         try:
             try:
                 new = await self._checked(actor, submission, device, calibration)
@@ -115,7 +115,7 @@ class Admission:
                 if not await self.update_memory():
                     raise
                 new = await self._checked(actor, submission, device, calibration)
-            return structs.replace(new, **of_exam) if of_exam else new
+            return structs.replace(new, **exam_fields) if exam_fields else new
         except (InvalidRequest, LimitExceeded) as refusal:
             if not keep_refused:
                 raise
@@ -123,9 +123,9 @@ class Admission:
 
     async def update_memory(self) -> bool:
         """Read the memory of the pilots that are present; return whether more is allowed now."""
-        if not self._memory_grows or time.monotonic() < self._memory_until:
+        if not self._memory_grows or time.monotonic() < self._memory_read_again_at:
             return False
-        self._memory_until = time.monotonic() + _MEMORY_S
+        self._memory_read_again_at = time.monotonic() + _PILOT_MEMORY_TTL_S
         before = self._memory_bytes
         runners = await self._store.leases.runners()
         found = [each.memory_bytes or 0 for each in runners if each.kind == "pilot"]
@@ -141,14 +141,14 @@ class Admission:
     ) -> NewJob:
         checked = await self._read(actor, submission, device)
         noise = self._noise(submission, device, calibration)
-        told = self._apply_program_settings(submission, device, checked.summary, noise)
-        options, estimate = self._plan(told, device, checked.summary, noise, calibration)
-        self._check_result(told, checked.summary, is_exact=noise is None)
+        completed = self._apply_program_settings(submission, device, checked.summary, noise)
+        options, estimate = self._plan(completed, device, checked.summary, noise, calibration)
+        self._check_result(completed, checked.summary, is_exact=noise is None)
         # Only now, because parsing may have taken a second in which the job was not queued.
         new = _new_job(actor, submission, checked, options, estimate, self._now_ms())
         return structs.replace(
             new,
-            shots=told.shots,
+            shots=completed.shots,
             calibration=calibration.id if calibration else None,
             cost=device.spec.cost,
             is_dry_run=submission.dry_run,
@@ -222,10 +222,11 @@ class Admission:
             life_ms=submission.key_life_ms,
         )
 
-    def widest(self, device: Device, is_twin: bool = False) -> int:
+    def qubits_limit(self, device: Device, is_twin: bool = False) -> int:
         """Return the limit on qubits of a device on this machine.
 
-        A twin has as many as its original: Clifford circuits may use all, others fewer.
+        A twin has as many as its original. Clifford circuits may use all of them, others only as
+        many as memory allows.
         """
         if is_twin or not device.is_simulated:
             return self._max_qubits(device)
@@ -250,7 +251,7 @@ class Admission:
         own = device.spec.atoms.max_experiments if device.spec.atoms else MAX_EXPERIMENTS
         return min(own, self._limits.programs.circuits)
 
-    def offered(self, device: Device) -> tuple[str, ...]:
+    def installed_engines(self, device: Device) -> tuple[str, ...]:
         """Return the engines of a device that are installed on this machine."""
         if not device.spec.engines:
             return ()
@@ -279,7 +280,8 @@ class Admission:
     ) -> tuple[Device, Calibrated | None, str | None]:
         snapshot = await self._snapshots.get(submission.device)
         if snapshot is not None and not snapshot.status.takes_jobs:
-            self._snapshots.invalidate(submission.device)  # never refuse because of a cached value
+            # A cached status never causes a refusal: the device may be on again.
+            self._snapshots.invalidate(submission.device)
             snapshot = await self._snapshots.get(submission.device)
         if snapshot is None or submission.dialect not in snapshot.device.dialects:
             offered = await self._store.devices.offered()
@@ -317,11 +319,11 @@ class Admission:
             raise InvalidRequest(f"{device.name} is not a simulator, so it takes no dry runs.")
         if submission.noise is not None and submission.noise not in spec.noise_models:
             raise InvalidRequest(no_noise_model(device, submission.noise), field="noise")
-        if submission.engine and submission.engine not in self.offered(device):
-            known = ", ".join(self.offered(device)) or "none"
+        if submission.engine and submission.engine not in self.installed_engines(device):
+            known = ", ".join(self.installed_engines(device)) or "none"
             raise InvalidRequest(
                 f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}."
-                f"{closest(submission.engine, self.offered(device))}",
+                f"{closest(submission.engine, self.installed_engines(device))}",
                 field="engine",
             )
 
@@ -392,7 +394,7 @@ class Admission:
             try:
                 checked = await self._read_apart(actor, submission, device)
             except InvalidProgram as error:
-                raise in_its_format(error, submission, device) from None
+                raise with_detected_format(error, submission, device) from None
         check_program(checked.summary, submission, device, self.circuits_limit(device))
         from qwicket.gateway.compilation import in_gates_of  # late: a server starts without it
 
@@ -425,15 +427,15 @@ class Admission:
             self._check_width(summary, device, options.engine)
             return options, _lab_estimate(summary, options, device)
         try:
-            return options, self._needs(summary, options, device)
+            return options, self._checked_estimate(summary, options, device)
         except LimitExceeded:
-            roomy = structs.replace(options, engine=_MPS_ENGINE)
-            if not options.engine and _MPS_ENGINE in self.offered(device):
+            with_mps = structs.replace(options, engine=_MPS_ENGINE)
+            if not options.engine and _MPS_ENGINE in self.installed_engines(device):
                 with suppress(LimitExceeded, InvalidRequest):
-                    return roomy, self._needs(summary, roomy, device)
+                    return with_mps, self._checked_estimate(summary, with_mps, device)
             raise
 
-    def _needs(self, summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
+    def _checked_estimate(self, summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
         self._check_width(summary, device, options.engine)
         objection = engines.unsupported_reason(summary, options) if options.engine else None
         if objection is not None:
@@ -445,27 +447,27 @@ class Admission:
         return estimate
 
     def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
-        """Refuse more qubits than a device has. Estimates bound the cost of fewer."""
+        """Refuse more qubits than a device has. With fewer, `_check_cost` bounds memory and time."""
         unit = "modes" if device.family == "photonic" else "qubits"
-        is_roomy = engine == _MPS_ENGINE
-        maximum = self._limits.jobs.mps_qubits if is_roomy else self._max_qubits(device)
+        is_mps = engine == _MPS_ENGINE
+        maximum = self._limits.jobs.mps_qubits if is_mps else self._max_qubits(device)
         if summary.n_qubits > maximum:
             takes = (
-                f"{engine} takes {maximum} (limit mps_qubits)" if is_roomy else self._takes(device)
+                f"{engine} takes {maximum} (limit mps_qubits)" if is_mps else self._qubits_text(device)
             )
             raise LimitExceeded(
                 f"The program has {summary.n_qubits} {unit}, {takes}.", field="qubits"
             )
 
-    def _takes(self, device: Device) -> str:
+    def _qubits_text(self, device: Device) -> str:
         """Return a text with a device's limit on qubits and its reasons."""
         is_twin = bool(device.spec.native_gates) and device.is_simulated
-        maximum, widest = self._max_qubits(device), self.widest(device, is_twin)
+        maximum, fitting = self._max_qubits(device), self.qubits_limit(device, is_twin)
         if device.family == "photonic":
             return f"{device.name} takes {maximum} (its modes, and limit modes)"
-        if widest < maximum:
+        if fitting < maximum:
             return (
-                f"{device.name} takes {widest} (limits qubits and memory_bytes), or {maximum} where"
+                f"{device.name} takes {fitting} (limits qubits and memory_bytes), or {maximum} where"
                 " all gates are Clifford gates"
             )
         return f"{device.name} takes {maximum} (its qubits, and limit clifford_qubits)"
@@ -486,7 +488,7 @@ class Admission:
                 field="qubits",
             )
         if estimate.bytes > self._memory_bytes:
-            takes = f" {self._takes(device)}." if estimate.state_qubits else ""
+            takes = f" {self._qubits_text(device)}." if estimate.state_qubits else ""
             raise LimitExceeded(
                 f"The program needs about {estimate.bytes >> 20} MiB,"
                 f" {self._memory_bytes >> 20} MiB are allowed (limit memory_bytes).{takes}",
@@ -513,7 +515,7 @@ class Admission:
         if PROBABILITIES in submission.outputs:
             rows += maximum if is_exact else drawn
         size = summary.n_circuits * rows * (summary.n_clbits + _ROW_BYTES)
-        if summary.family == "photonic":  # `n_splits` are measured, of which `n_clbits` counted
+        if summary.family == "photonic":  # `n_splits` modes are measured, `n_clbits` by counting
             a_shot = 8 * summary.n_clbits + _QUADRATURE_BYTES * (
                 summary.n_splits - summary.n_clbits
             )
@@ -547,10 +549,10 @@ def _options(
     calibration: Calibrated | None,
     limits: Limits,
 ) -> RunOptions:
-    """Return the options for the engine. Only twins have symmetrised runs, one per variant."""
+    """Return the options for the engine. Only twins have symmetrised runs."""
     is_twin = noise is not None and calibration is not None
     is_symmetrised = submission.debias and is_twin
-    is_connected = calibration is not None and calibration.body.connectivity is None
+    is_fully_connected = calibration is not None and calibration.body.connectivity is None
     return RunOptions(
         shots=submission.shots,
         seed=random_bits(63) if submission.seed is None else submission.seed,
@@ -559,20 +561,20 @@ def _options(
         engine=submission.engine,
         max_outcomes=limits.jobs.outcomes,
         variants=_VARIANTS if is_symmetrised else 1,
-        alike=device.spec.qubits if is_symmetrised and is_connected else 0,
+        alike=device.spec.qubits if is_symmetrised and is_fully_connected else 0,
         dry_run=submission.dry_run,
         photonic=limits.photonic if device.family == "photonic" else None,
     )
 
 
 def _lab_estimate(summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
-    """Estimate a lab's job: only its time, which forecasts correct by measured times."""
+    """Estimate only the time of a lab's job. Forecasts correct it by measured run times."""
     seconds = device.spec.shot_s * options.shots * summary.n_circuits
     return engines.Estimate(0, seconds, 0)
 
 
 def _estimate(summary: Summary, options: RunOptions) -> engines.Estimate:
-    """Estimate a job. Each variant of a symmetrised one is a run of its own."""
+    """Estimate a job. Each variant of a symmetrised one is a separate run."""
     shots = max(1, options.shots // options.variants)
     one = engines.estimate(summary, structs.replace(options, shots=shots))
     return structs.replace(one, seconds=one.seconds * options.variants)
@@ -629,7 +631,7 @@ def _passed_on(actor: Actor, submission: Submission, device: Device, now: int) -
 
 
 def _is_state_vector(device: Device) -> bool:
-    """Return whether a device is a simulator as wide as memory allows, and no copy of a machine."""
+    """Return whether only memory limits a device's qubits: an ideal simulator, no twin."""
     spec = device.spec
     is_simulator = device.family == "qubit" and device.is_simulated
     return is_simulator and spec.exact and not spec.clifford_only
@@ -640,7 +642,7 @@ def _refused(
 ) -> NewJob:
     """Return a failed job for an invalid program, which can never run."""
     options = RunOptions(shots=submission.shots, seed=0, outputs=())
-    new = _new_job(actor, submission, _NOTHING, options, _FREE, now)
+    new = _new_job(actor, submission, _NO_PROGRAM, options, _NO_ESTIMATE, now)
     return structs.replace(new, error=Failure(refusal.code, refusal.detail))
 
 

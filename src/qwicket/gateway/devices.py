@@ -116,10 +116,10 @@ class Devices:
         return DeviceView(
             device,
             status,
-            admission.widest(device, is_twin),
+            admission.qubits_limit(device, is_twin),
             admission.shots_limit(device),
             admission.circuits_limit(device),
             calibration,
-            admission.offered(device),
+            admission.installed_engines(device),
             presence,
         )

@@ -28,7 +28,7 @@ class BudgetNeed(NamedTuple):
         found: The budget.
         left: What is left of it now, in its unit.
         needed: What the job would reserve, in its unit.
-        refusal: Why it would refuse the job; empty if it would not.
+        refusal: Why the budget would refuse the job; empty if it would not.
     """
 
     found: NamedBudget

@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 MAX_DELAY_MS: Final = 250
 _YOUNG_MS: Final = 1_000
+"""Age below which a job is young, from when it was queued."""
 _DELAYED_EACH: Final = 32
-"""Limit on delayed reads of one account."""
+"""Limit on delayed reads of one account; each job has at most one."""
 
 
 class FirstPolls:
@@ -61,13 +62,13 @@ class FirstPolls:
         self.delayed: Counter[str] = Counter(ended=0, late=0, left=0)
         self.over_limit = 0
 
-    async def settled(self, actor: Actor, job: Job, leaves: Callable[[], Awaitable[None]]) -> Job:
+    async def settled(self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]) -> Job:
         """Return a job as it is, or after its end if it is young and ends soon.
 
         Args:
             actor: The reader.
             job: The job as just read.
-            leaves: Returns when the client has disconnected. Called only for delayed reads.
+            disconnected: Returns when the client has disconnected. Called only for delayed reads.
 
         Raises:
             NotFound: The job was deleted during the delay.
@@ -78,8 +79,8 @@ class FirstPolls:
         if job.id in self._jobs or self._accounts[actor.account] >= _DELAYED_EACH:
             self.over_limit += 1
             return job
-        with self._place(actor.account, job.id):
-            found = await self._delay(actor, job, leaves)
+        with self._counted(actor.account, job.id):
+            found = await self._delay(actor, job, disconnected)
         await self._confirm(actor)
         return found
 
@@ -93,7 +94,7 @@ class FirstPolls:
         return end_in_s is not None and end_in_s <= self._max_delay_s
 
     @contextmanager
-    def _place(self, account: str, job: str) -> Iterator[None]:
+    def _counted(self, account: str, job: str) -> Iterator[None]:
         self._jobs.add(job)
         self._accounts[account] += 1
         try:
@@ -104,11 +105,11 @@ class FirstPolls:
             if not self._accounts[account]:
                 del self._accounts[account]
 
-    async def _delay(self, actor: Actor, job: Job, leaves: Callable[[], Awaitable[None]]) -> Job:
+    async def _delay(self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]) -> Job:
         end = asyncio.ensure_future(
             self._waiter.wait_for_end(actor, job.id, self._max_delay_s, job.dialect)
         )
-        left = asyncio.ensure_future(leaves())
+        left = asyncio.ensure_future(disconnected())
         try:
             await asyncio.wait({end, left}, return_when=asyncio.FIRST_COMPLETED)
             if not end.done():

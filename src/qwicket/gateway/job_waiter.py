@@ -75,10 +75,10 @@ class JobWaiter:
                 latest = watch.latest
                 found = latest.row if latest else None
                 found = found or await self.find(actor, id_text, dialect)
-                if (
-                    found.version >= job.version
-                ):  # a read may have been newer than this notification
+                # A row that was read may be newer than this notification.
+                if found.version >= job.version:
                     job, results = found, latest.results if latest else None
+        # The remembered row is up to 0.1 s old, and another server may have changed the job since.
         if not (job.state.is_final or is_read):
             job = await self.find(actor, id_text, dialect)
         return WaitResult(job, results)

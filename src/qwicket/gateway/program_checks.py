@@ -1,4 +1,4 @@
-"""Validation of a program's format, gates and measurements, and the errors."""
+"""Validation of a program's format, gates and measurements, and its errors."""
 
 from __future__ import annotations
 
@@ -31,8 +31,10 @@ def check_format(submission: Submission, device: Device) -> None:
         )
 
 
-def in_its_format(error: InvalidProgram, submission: Submission, device: Device) -> InvalidProgram:
-    """Return the error of a program, which names the detected format if that differs."""
+def with_detected_format(
+    error: InvalidProgram, submission: Submission, device: Device
+) -> InvalidProgram:
+    """Return the error; if the program has another format than stated, one that names it."""
     named, found = submission.format, programs.recognise_format(submission.source)
     if named == "batch" or programs.may_be_meant(found, named):
         return error

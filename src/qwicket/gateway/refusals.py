@@ -35,8 +35,8 @@ def device_off(name: str, status: DeviceStatus) -> DeviceOff:
     if status.until_at is not None:
         until = f" until {datetime.fromtimestamp(status.until_at / 1000, UTC):%Y-%m-%d %H:%M} UTC"
     reason = f": {status.reason}" if status.reason else ""
-    what = "takes no new jobs" if status.is_on else "is off"
-    return DeviceOff(f"The device {name} {what}{until}{reason.rstrip('.')}.", field="device")
+    state = "takes no new jobs" if status.is_on else "is off"
+    return DeviceOff(f"The device {name} {state}{until}{reason.rstrip('.')}.", field="device")
 
 
 def no_noise_model(device: Device, name: str) -> str:

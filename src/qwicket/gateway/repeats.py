@@ -47,7 +47,7 @@ class Repeats:
             actor: Owner of the new job.
             job: The job.
             memory: Memory for its program.
-            has_same_seed: Whether the seed is that of the job; otherwise it is drawn.
+            has_same_seed: Whether the new job has the seed of the old one; else one is drawn.
             key: Idempotency key.
 
         Raises:
@@ -68,6 +68,7 @@ def submission_of(contents: Contents, *, has_same_seed: bool, key: str | None = 
     job, options = contents.job, contents.options
     if contents.source is None or options is None:
         raise NotFound("The job has no program: it was refused, or its program never arrived.")
+    # The noise of a twin comes from its calibration; a submission must not name it.
     is_twin = contents.calibration is not None
     return Submission(
         dialect=_DIALECT,

@@ -1,7 +1,7 @@
 """Memory budget for large responses, from the read in the store until the client has received them.
 
-Few large responses are prepared at once, one per account. Bytes that clients have not received yet
-count against the budget. Small responses are exempt, as every connection may hold one anyway.
+At most two large responses are prepared at once, one per account. Bytes that clients have not
+received yet count against the budget. Small responses do not: every connection may hold one anyway.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 SMALL_RESPONSE_BYTES: Final = 64 << 10
 """Size up to which a response does not count."""
 _AT_ONCE: Final = 2
-"""Responses prepared at the same time; meanwhile results are in memory several times."""
+"""Responses prepared at the same time. During this, results are in memory several times."""
 _PAUSE_S: Final = 0.05
 _RETRY_S: Final = 2.0
 
@@ -53,8 +53,8 @@ class ResponseBudget:
         self.held_bytes = 0
         self.refusals = 0
 
-    async def enter(self, account: str, turn: AsyncExitStack) -> None:
-        """Wait for free memory and a slot, which is held until the stack is closed.
+    async def enter(self, account: str, slot: AsyncExitStack) -> None:
+        """Wait for free memory and a slot, which is held until the stack `slot` is closed.
 
         Raises:
             TooManyRequests: The account has too many waiting or unreceived responses.
@@ -72,18 +72,18 @@ class ResponseBudget:
             )
         self._n_waiting[account] += 1
         try:
-            await self._enter(account, turn)
+            await self._enter(account, slot)
         finally:
             self._n_waiting[account] -= 1
             if not self._n_waiting[account]:
                 del self._n_waiting[account]
 
-    async def _enter(self, account: str, turn: AsyncExitStack) -> None:
+    async def _enter(self, account: str, slot: AsyncExitStack) -> None:
         deadline = time.monotonic() + self._limits.responses_wait_s
         while True:
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
-                    await turn.enter_async_context(self._slots.slot(account))
+                    await slot.enter_async_context(self._slots.slot(account))
             except TimeoutError:
                 max_s = self._limits.responses_wait_s
                 detail = (
@@ -94,7 +94,7 @@ class ResponseBudget:
             full = self._full(account)
             if full is None:
                 return
-            await turn.aclose()
+            await slot.aclose()  # other accounts may have memory left
             if time.monotonic() + _PAUSE_S >= deadline:
                 raise self._refused(full)
             await asyncio.sleep(_PAUSE_S)
@@ -127,7 +127,11 @@ class ResponseBudget:
             del self._held[account]
 
     def _full(self, account: str) -> QwicketError | None:
-        """Return the error for one more response, or None. The last one may exceed the budget."""
+        """Return the error for one more response, or None.
+
+        The size of a response is unknown before it is prepared, so the last one may exceed the
+        budget.
+        """
         limits = self._limits
         if self._held[account] >= limits.responses_bytes_each:
             return TooManyRequests(
@@ -151,17 +155,17 @@ class ResponseBudget:
 
 
 class ResponseMemory:
-    """Memory that the response to one request holds.
+    """Memory of the response to one request.
 
     Attributes:
         actor: Whose request it is; None before sign-in and for public responses, which are small.
     """
 
-    __slots__ = ("_budget", "_held", "_turn", "actor")
+    __slots__ = ("_budget", "_held", "_slot", "actor")
 
     def __init__(self, budget: ResponseBudget) -> None:
         self._budget = budget
-        self._turn: AsyncExitStack | None = None
+        self._slot: AsyncExitStack | None = None
         self._held = 0
         self.actor: Actor | None = None
 
@@ -178,16 +182,16 @@ class ResponseMemory:
             Unavailable: All accounts together have too many, or no slot became free in time.
             Unauthenticated: The token was revoked or expired while waiting.
         """
-        if self._turn is None and not self._held:
-            turn, began = AsyncExitStack(), time.monotonic()
-            await self._budget.enter(self.account, turn)
-            self._turn = turn
+        if self._slot is None and not self._held:
+            slot, began = AsyncExitStack(), time.monotonic()
+            await self._budget.enter(self.account, slot)
+            self._slot = slot
             confirm = self._budget.confirm
             if confirm and self.actor and time.monotonic() - began > CACHE_TTL_S:
                 await confirm(self.actor)
 
     async def begin_now(self) -> bool:
-        """Begin if this needs no waiting; return whether it did."""
+        """Begin if this is possible without waiting; return whether it began."""
         if not self._budget.is_free(self.account):
             return False
         await self.begin()
@@ -201,13 +205,13 @@ class ResponseMemory:
             Unavailable: The response began without a slot, and the whole budget is used up.
         """
         if self.account:
-            if self._turn is None:
+            if self._slot is None:
                 self._budget.check(self.account)
             self._budget.hold(self.account, size_bytes)
             self._held += size_bytes
-        await self._end_turn()
+        await self._leave_slot()
 
-    def taken(self, size_bytes: int) -> None:
+    def release(self, size_bytes: int) -> None:
         """Release bytes that the client has received."""
         if self._held:
             self._budget.give_back(self.account, size_bytes)
@@ -216,10 +220,10 @@ class ResponseMemory:
     async def close(self) -> None:
         """Release everything at the end of the request."""
         if self._held:
-            self.taken(self._held)
-        await self._end_turn()
+            self.release(self._held)
+        await self._leave_slot()
 
-    async def _end_turn(self) -> None:
-        if self._turn is not None:
-            turn, self._turn = self._turn, None
-            await turn.aclose()
+    async def _leave_slot(self) -> None:
+        if self._slot is not None:
+            slot, self._slot = self._slot, None
+            await slot.aclose()

@@ -1,4 +1,4 @@
-"""Programs and results of jobs that an actor may read. Large ones wait for memory."""
+"""Programs and results of jobs that an actor may read. Large ones wait for free memory."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ class Results:
             raise NotFinished(f"The job is {job.state}.", retry_after_s=1.0)
         quick = is_quick(job)
         if known is None:
-            if not quick and await self._is_long(job, "results"):
+            if not quick and await self._is_large(job, "results"):
                 await memory.begin()
             parts: Sequence[PartResult] = await self._store.results(job.id, number, is_quick=quick)
         else:
@@ -96,7 +96,7 @@ class Results:
     ) -> JobResults | None:
         """Return results as `of` does; None if there are none, or if they are large.
 
-        It never waits for memory: while none is free, results that need some are left out.
+        It never waits for memory: if not enough is free, it returns None for large results.
         """
         if not job.state.is_final:
             return None
@@ -129,7 +129,7 @@ class Results:
             TooManyRequests: The account has too many large responses.
             Unavailable: All accounts together have too many.
         """
-        if await self._is_long(job, "program"):
+        if await self._is_large(job, "program"):
             await memory.begin()
         return await self._store.program(job.id)
 
@@ -137,11 +137,11 @@ class Results:
         """Return the bytes of a job's program and of its results."""
         return await self._store.sizes(job.id)
 
-    async def _is_long(self, job: Job, what: Literal["program", "results"]) -> bool:
-        """Return whether a job's program or results are large, as those of many circuits may be."""
+    async def _is_large(self, job: Job, kind: Literal["program", "results"]) -> bool:
+        """Return whether a job's program or results may be large."""
         if job.n_circuits > _FEW_CIRCUITS:
             return True
-        return bool(getattr(await self.sizes(job), what) > SMALL_RESPONSE_BYTES)
+        return bool(getattr(await self.sizes(job), kind) > SMALL_RESPONSE_BYTES)
 
 
 def _decode(part: PartResult) -> Outcome | Failure:
@@ -157,7 +157,6 @@ def _decoded_if_short(job: Job, parts: Sequence[PartResult]) -> JobResults | Non
 def _no_result(job: Job) -> NoResult:
     if job.state is JobState.CANCELLED:
         return NoResult("The job was cancelled; it has no result.")
-    reason = (job.error_text or "no reason was given").rstrip(
-        "."
-    )  # messages from elsewhere may end with a full stop
+    # Messages of agents and of other clouds may end with a full stop.
+    reason = (job.error_text or "no reason was given").rstrip(".")
     return NoResult(f"The job failed: {reason}.")

@@ -16,25 +16,26 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_READERS_WAIT_S: Final = 20.0
-"""Less than the shortest timeout of such clients, 30 s."""
-_READERS_PAUSE_S: Final = 0.1
+_PARSER_WAIT_S: Final = 20.0
+"""Less than 30 s, the shortest timeout of such clients."""
+_PARSER_PAUSE_S: Final = 0.1
 
 
-async def wait_for_capacity(read: Callable[[], Awaitable[T]]) -> T:
-    """Call `read` until a parser is free, and return its result.
+async def wait_for_capacity(call: Callable[[], Awaitable[T]]) -> T:
+    """Repeat a call until a parser is free for it, and return its result.
 
     Raises:
         TooManyRequests: No parser became free in time, or another limit is exceeded.
     """
-    deadline = time.monotonic() + _READERS_WAIT_S
+    deadline = time.monotonic() + _PARSER_WAIT_S
     while True:
         try:
-            return await read()
-        except TooManyRequests as crowd:
-            if crowd.field != "program" or time.monotonic() > deadline:
+            return await call()
+        except TooManyRequests as error:
+            # Only a full parser queue names this field.
+            if error.field != "program" or time.monotonic() > deadline:
                 raise
-        await asyncio.sleep(_READERS_PAUSE_S)
+        await asyncio.sleep(_PARSER_PAUSE_S)
 
 
 async def retry_until_known(

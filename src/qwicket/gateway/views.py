@@ -103,11 +103,14 @@ def are_short(parts: Sequence[PartResult]) -> bool:
     return are_within(parts, _SHORT_BYTES)
 
 
-def are_within(parts: Sequence[PartResult], most_bytes: int) -> bool:
-    """Return whether decoded results have at most this size, if it is shared out evenly."""
+def are_within(parts: Sequence[PartResult], max_bytes: int) -> bool:
+    """Return whether each decoded result has at most its equal share of a size.
+
+    Thus the whole is never larger, and a compressed result is decoded no further than its share.
+    """
     bodies = [part.body for part in parts if isinstance(part, Encoded)]
-    return sum(map(len, bodies)) <= most_bytes and not any(
-        is_longer(body, most_bytes // len(bodies)) for body in bodies
+    return sum(map(len, bodies)) <= max_bytes and not any(
+        is_longer(body, max_bytes // len(bodies)) for body in bodies
     )
 
 

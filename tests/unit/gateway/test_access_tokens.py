@@ -202,7 +202,7 @@ async def test_what_is_malformed_or_expired_or_for_another_dialect_does_not_coun
     expired = await gateway.access_tokens.issue(ada, DIALECT, 1)
     elsewhere = await gateway.access_tokens.issue(ada, "ibm", 3_600)
     clock.ms += 1_000
-    forged = jwt.encode({"sub": "token 1", "aud": "pass xanadu", "exp": 1}, KEY, "HS256")
+    forged = jwt.encode({"sub": "token 1", "aud": "access xanadu", "exp": 1}, KEY, "HS256")
     texts = [expired, elsewhere, "None", "a.b.c", "eyJ.eyJ.", "e" * 5_000, "é.é.é", "\ud800", ""]
     for _ in range(gateway.limits.sign_in.wrong_tokens):
         for text in (*texts, None):

@@ -73,7 +73,7 @@ async def test_memory_that_is_freed_in_time_goes_to_a_waiting_response(budget: R
     first = await taken_slowly(budget, "ada", 50)
     second = asyncio.create_task(taken_slowly(budget, "ada", 50))
     await asyncio.sleep(0)
-    first.taken(50)
+    first.release(50)
     await (await second).close()
     assert (budget.held_bytes, budget.refusals) == (0, 0)
 
@@ -148,10 +148,10 @@ async def test_a_response_held_without_waiting_is_refused_without_budget(
 
 async def test_closing_twice_gives_back_once(budget: ResponseBudget) -> None:
     made = await taken_slowly(budget, "ada", 50)
-    made.taken(20)
+    made.release(20)
     await made.close()
     await made.close()
-    made.taken(20)
+    made.release(20)
     assert budget.held_bytes == 0
 
 
@@ -159,7 +159,7 @@ async def test_responses_without_a_sign_in_are_not_counted(budget: ResponseBudge
     made = answer("", budget)
     await made.hold(1_000)
     assert budget.held_bytes == 0
-    made.taken(1_000)
+    made.release(1_000)
     await made.close()
     assert budget.held_bytes == 0
 

@@ -20,7 +20,7 @@ from qwicket.server.logs import (
 )
 from qwicket.server.settings import passwords
 
-PASS = jwt.encode({"sub": "token x", "aud": "pass ibm"}, b"k" * 32, "HS256")
+PASS = jwt.encode({"sub": "token x", "aud": "access ibm"}, b"k" * 32, "HS256")
 
 
 def record(text: str = "a text", *args: object, **extra: object) -> logging.LogRecord:

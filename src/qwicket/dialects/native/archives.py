@@ -307,7 +307,7 @@ class _Stream:
                     await begin(memory)
                     await memory.hold(len(chunk))
                     await send({"type": "http.response.body", "body": chunk, "more_body": True})
-                    memory.taken(len(chunk))
+                    memory.release(len(chunk))
             await send({"type": "http.response.body", "body": b""})
 
     async def _all(self) -> AsyncGenerator[bytes, None]:
