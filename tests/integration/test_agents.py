@@ -390,7 +390,7 @@ def test_simulators_compile_nothing(http: httpx.Client) -> None:
     assert ended(http, job) == "completed"
     found = http.get(f"/v1/jobs/{job}/parts/0/compiled")
     assert found.status_code == 404
-    assert "simulator takes programs as they are" in found.json()["detail"]
+    assert "only jobs on labs' devices have one" in found.json()["detail"]
 
 
 def test_the_example_of_a_lab_serves_a_simulator_as_its_machine(

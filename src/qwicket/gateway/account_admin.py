@@ -81,11 +81,11 @@ class AccountAdmin:
         """Create accounts with a token each: all or none.
 
         Args:
-            people: Whose.
+            people: Names and addresses of the new accounts.
             project: Project that they become members of, and to which their tokens' jobs count; by
                 default each account's own.
-            scopes: Scopes of the tokens, none of which is an administrator's; by default the three
-                that reading and submitting need.
+            scopes: Scopes of the tokens, none of administrators or labs; by default the three that
+                reading and submitting need.
             life_s: Seconds until the tokens expire; by default never.
 
         Returns:
@@ -141,7 +141,7 @@ class AccountAdmin:
         return await self._store.accounts.by_name(name)
 
     async def disable_account(self, name: str) -> Account:
-        """Disable an account, so that its tokens no longer sign in. Its jobs go on.
+        """Disable an account, so that its tokens no longer sign in. Its jobs continue.
 
         Raises:
             NotFound: There is no such account.
@@ -157,7 +157,7 @@ class AccountAdmin:
         return await self._store.accounts.enable(name)
 
     async def set_role(self, name: str, role: Role) -> Account:
-        """Set the role. Who becomes a member loses the tokens with scopes of administrators.
+        """Set the role. An account that becomes a member loses its tokens with scopes of administrators.
 
         Raises:
             NotFound: There is no such account.
@@ -187,8 +187,8 @@ class AccountAdmin:
     async def delete_account(self, name: str, *, jobs: JobsOfDeleted = "keep") -> Account:
         """Delete an account, and cancel its unfinished jobs.
 
-        It can be restored for `RESTORABLE_S`, without the cancelled jobs. Then it loses its name
-        and address, and its jobs stay without a name or are removed.
+        It can be restored for `RESTORABLE_S`; the jobs stay cancelled. After that time it loses its
+        name and address, and its jobs stay without its name or are removed.
 
         Raises:
             NotFound: There is no such account.

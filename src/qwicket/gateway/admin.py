@@ -73,8 +73,8 @@ class Admin(AccountAdmin, JobAdmin):
         """
         return await self._store.accounts.set_retention(project, days)
 
-    async def exported(self, query: JobQuery, project: str) -> list[AnyJob]:
-        """Return a page of a project's jobs for its export, and record the act.
+    async def export_page(self, query: JobQuery, project: str) -> list[AnyJob]:
+        """Return a page of a project's jobs for an export, and record this in the audit log.
 
         Raises:
             NotFound: There is no such project.
@@ -85,7 +85,7 @@ class Admin(AccountAdmin, JobAdmin):
 
     @cached_property
     def archives(self) -> Archives:
-        """Return the contents of jobs' archives."""
+        """Return the service that reads the contents of jobs' archives."""
         from qwicket.gateway.archives import Archives
 
         return Archives(self._store)
@@ -146,7 +146,7 @@ class Admin(AccountAdmin, JobAdmin):
         return ReservationAdmin(self._store, self._now_ms)
 
     async def turn_on(self, device: str) -> None:
-        """Turn a device on, for new jobs and for those that wait.
+        """Turn a device on: it accepts new jobs, and its waiting jobs can start.
 
         Raises:
             NotFound: There is no such device.
@@ -257,7 +257,7 @@ class Admin(AccountAdmin, JobAdmin):
         now = self._now_ms()
         owner = await self._store.accounts.by_name(account)
         if Scope.DEVICES_SERVE in scopes:
-            check_serves(scopes, devices)
+            check_serving_token(scopes, devices)
         else:
             await self._check_devices(devices)
         pair = await self._key_pairs.create() if aws else None
@@ -308,8 +308,8 @@ class Admin(AccountAdmin, JobAdmin):
     async def verify_audit(self, known: bytes) -> Verification:
         """Check the chain of all acts, and look for an act with the hash `known`, if one is given.
 
-        Who can write to the database can remove the newest acts; a hash that was noted elsewhere
-        shows it.
+        A person who can write to the database can remove the newest acts unnoticed, except those up
+        to one whose hash is noted elsewhere.
         """
         return await self._store.audit.verify(known)
 
@@ -318,8 +318,8 @@ class Admin(AccountAdmin, JobAdmin):
         await access_tokens.rotate(self._store, self._now_ms())
 
 
-def check_serves(scopes: Sequence[str], devices: Sequence[str]) -> None:
-    """Validate a lab's token, which may only serve devices. They need not exist yet."""
+def check_serving_token(scopes: Sequence[str], devices: Sequence[str]) -> None:
+    """Validate a lab's token, which may do nothing but serve named devices. They need not exist yet."""
     if set(scopes) != {Scope.DEVICES_SERVE}:
         raise InvalidRequest(
             f"The scope {Scope.DEVICES_SERVE} cannot be combined with others.", field="scope"

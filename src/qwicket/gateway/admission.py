@@ -631,7 +631,7 @@ def _passed_on(actor: Actor, submission: Submission, device: Device, now: int) -
 
 
 def _is_state_vector(device: Device) -> bool:
-    """Return whether only memory limits a device's qubits: an ideal simulator, no twin."""
+    """Return whether a device is an ideal simulator, bounded only by this server's limits."""
     spec = device.spec
     is_simulator = device.family == "qubit" and device.is_simulated
     return is_simulator and spec.exact and not spec.clifford_only

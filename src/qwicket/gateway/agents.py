@@ -1,7 +1,7 @@
 """Operations for a lab's agent: announce its device, claim jobs, report results.
 
-Its token only allows to serve named devices. Results are untrusted, so they are validated, and
-accepted as a whole or refused.
+Its token allows nothing but to serve named devices. Results are untrusted: each is validated, and
+accepted or refused as a whole.
 """
 
 from __future__ import annotations
@@ -191,7 +191,7 @@ class Agents:
             Unavailable: The server is stopping.
         """
         served = await self._served(actor, device)
-        runner = Runner(_runner(actor, device, agent), "agent", 0, 1, device)
+        runner = Runner(_runner_id(actor, device, agent), "agent", 0, 1, device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         assignment = await self._scheduler.claim(runner, held, wait_s, is_gone)
         if assignment is None:
@@ -224,7 +224,7 @@ class Agents:
         job = await self._job(actor, id_text)
         if job.id not in {each.job for each in known}:
             raise InvalidRequest(f"held: the lease {job.id} is not among them.", field="held")
-        runner = Runner(_runner(actor, job.device, agent), "agent", 0, 1, job.device)
+        runner = Runner(_runner_id(actor, job.device, agent), "agent", 0, 1, job.device)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         return await self._scheduler.renew(runner, held, progress)
 
@@ -247,7 +247,7 @@ class Agents:
             LimitExceeded: The result is too large.
         """
         job = await self._job(actor, id_text)
-        runner = _runner(actor, job.device, agent)
+        runner = _runner_id(actor, job.device, agent)
         lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         await self._scheduler.require(lease)
         if isinstance(result, Failure):
@@ -295,14 +295,14 @@ class Agents:
             fence: Fencing token of the lease.
             nonce: Nonce of the lease.
             reason: A short reason for the job's events.
-            counts_as_attempt: Whether the job caused its program's death; the third time fails it.
+            counts_as_attempt: Whether this counts as an attempt; the third attempt fails the job.
 
         Raises:
             NotFound: No such job, or the token does not serve its device.
             StaleLease: Another runner has the job, or it has ended.
         """
         job = await self._job(actor, id_text)
-        runner = _runner(actor, job.device, agent)
+        runner = _runner_id(actor, job.device, agent)
         lease = Lease(job=job.id, fence=fence, nonce=nonce, runner=runner)
         await self._scheduler.require(lease)
         return await self._scheduler.release(lease, reason, counts_as_attempt=counts_as_attempt)
@@ -315,7 +315,7 @@ class Agents:
             NotFound: The device was not announced.
         """
         await self._served(actor, device)
-        await self._scheduler.leave(_runner(actor, device, agent))
+        await self._scheduler.leave(_runner_id(actor, device, agent))
 
     async def _served(self, actor: Actor, name: str) -> Device:
         _require(actor, name)
@@ -327,7 +327,7 @@ class Agents:
         return device
 
     async def _job(self, actor: Actor, id_text: str) -> Job:
-        """Return the job of a lease; a lease for another device counts as unknown."""
+        """Return the job of a lease. A job on a device that the token does not serve is unknown."""
         actor.require(Scope.DEVICES_SERVE)
         ref = parse_id(id_text)
         job = await self._store.jobs.get(ref.job) if ref and ref.part is None else None
@@ -342,6 +342,6 @@ def _require(actor: Actor, device: str) -> None:
         raise Forbidden(f"This token does not serve the device {device}.", field="device")
 
 
-def _runner(actor: Actor, device: str, agent: str) -> str:
-    """Return an agent's runner, whose id includes account and device, so that others differ."""
+def _runner_id(actor: Actor, device: str, agent: str) -> str:
+    """Return the id of an agent's runner. Account and device in it keep equal names apart."""
     return f"{actor.account}/{device}/{agent}"

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 _AT_ONCE_BYTES: Final = 1 << 20
 """Stored results up to this size are read together."""
-_TRIES: Final = 6
-"""How often memory for the next circuit is requested, each time for `responses_wait_s`."""
+_RETRIES: Final = 6
+"""How often a refused request for memory is repeated. Each waits for up to `responses_wait_s`."""
 _PAUSE_S: Final = 1.0
 
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
@@ -63,7 +63,7 @@ class Archives:
         self._calibrations = store.calibrations
 
     async def contents(self, job: Job, memory: ResponseMemory) -> Contents:
-        """Return the contents of a job's archive but for the results.
+        """Return the contents of a job's archive except the results.
 
         Args:
             job: The job.
@@ -82,7 +82,7 @@ class Archives:
         return await self.submitted(job, memory)
 
     async def submitted(self, job: Job, memory: ResponseMemory) -> Contents:
-        """Return what a job that may not have ended was submitted with.
+        """Return what a job was submitted with; it may not have ended.
 
         Args:
             job: The job.
@@ -115,9 +115,10 @@ class Archives:
     async def parts(
         self, job: Job, memory: ResponseMemory
     ) -> AsyncGenerator[Sequence[PartResult], None]:
-        """Yield the results of a job's circuits in order: small ones together, large ones alone.
+        """Yield the results of a job's circuits in order: together if all are small, else one by one.
 
-        Each of the latter waits for memory, which must be held and released before the next one.
+        If they are large on average, each waits for memory, which the caller must hold and release
+        before the next one.
 
         Raises:
             NotFound: The job has been deleted meanwhile.
@@ -141,8 +142,13 @@ class Archives:
 
 
 async def begin(memory: ResponseMemory) -> None:
-    """Begin as often as it takes: a response that has begun can no longer be refused."""
-    for _ in range(_TRIES):
+    """Begin, with retries: the status of the response is sent, so it can no longer be a 503.
+
+    Raises:
+        TooManyRequests: The account has had too many large responses for too long.
+        Unavailable: All accounts together have had too many for too long.
+    """
+    for _ in range(_RETRIES):
         try:
             await memory.begin()
         except (TooManyRequests, Unavailable):

@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from qwicket.model.budgets import Budget, BudgetPeriod, BudgetUnit, NamedBudget
     from qwicket.store import Store
 
-_WHOLE: Final = ("jobs", "shots")
+_WHOLE_UNITS: Final = ("jobs", "shots")
 
 
 class BudgetState(NamedTuple):
-    """A budget at a time.
+    """A budget, and what is used of it at one time.
 
     Attributes:
         budget: The budget.
@@ -65,7 +65,7 @@ class Budgets:
         )
 
     async def credits_left(self, actor: Actor) -> float:
-        """Return what is left of the token's project's budget of cost; 0 if it has none."""
+        """Return what the cost budget of the token's project has left, in credits; 0 without one."""
         found = self.least(await self.of(actor), actor.project, "cost")
         return found.left if found is not None else 0.0
 
@@ -96,7 +96,7 @@ class Budgets:
     ) -> BudgetState:
         """Set what the jobs of a project may use in a period.
 
-        A budget that is there already is changed; what was used counts on.
+        An existing budget of this unit, period and device is changed, and keeps what was used.
 
         Args:
             project: Name of the project.
@@ -117,7 +117,7 @@ class Budgets:
             raise LimitExceeded(
                 f"maximum must be at most {highest:g} {unit}, not {maximum:g}.", field="maximum"
             )
-        if unit in _WHOLE and maximum != int(maximum):
+        if unit in _WHOLE_UNITS and maximum != int(maximum):
             raise InvalidRequest(
                 f"maximum must be a whole number of {unit}, not {maximum:g}.", field="maximum"
             )
@@ -145,14 +145,14 @@ class Budgets:
         Args:
             first: The first day in UTC; None for all days up to the last.
             last: The last day; None for all days from the first.
-            by: Each number is of a `project`, of a `device`, or of both. What is not named here is
-                empty in the result.
+            by: What to group by: `project`, `device`, or both. The other field of the result is
+                empty.
 
         Raises:
             InvalidRequest: The last day is before the first.
         """
         if first is not None and last is not None and last < first:
-            raise InvalidRequest(f"to must not be before from, {first}; not {last}.", field="to")
+            raise InvalidRequest(f"to must not be before from: {last} is before {first}.", field="to")
         since = 0 if first is None else _beginning(first)
         until = INT64_MAX if last is None else _beginning(last) + DAY_MS
         sums: dict[tuple[str, str], Use] = {}

@@ -29,7 +29,7 @@ async def in_gates_of(
 ) -> Checked:
     """Compile a program to the gates of a lab's device, or of one at another cloud.
 
-    Simulators take any gate, and another cloud takes some formats as they are.
+    A program for a simulator, or in a format that the other cloud reads itself, stays as it is.
 
     Raises:
         InvalidProgram: A gate cannot be expressed in them; the detail names it.
@@ -83,7 +83,7 @@ class Compilation:
             memory: Memory for the response; a large circuit waits until it is granted.
 
         Raises:
-            NotFound: Nothing is compiled for the device, or the job has been deleted meanwhile.
+            NotFound: The device is no lab's, or the job has been deleted meanwhile.
             InvalidProgram: OpenQASM 3 cannot express the circuit.
             TooManyRequests: The account has too many large responses.
             Unavailable: All accounts together have too many.
@@ -91,8 +91,8 @@ class Compilation:
         device = await self._store.devices.get(job.device)
         if device is None or device.driver != "agent" or device.family != "qubit":
             raise NotFound(
-                f"There is no compiled circuit: {job.device} takes programs as they are."
-                " Circuits are compiled for labs' devices that announce their gates."
+                f"There is no compiled circuit of a job on {job.device}: only jobs on labs' devices"
+                " have one."
             )
         circuits = await self._store.jobs.circuits(job.id)
         if len(circuits) > SMALL_RESPONSE_BYTES:

@@ -41,19 +41,19 @@ _ALGORITHMS: Final = (
     *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
     *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
 )
-"""Signatures with a private key. None with a shared secret: the provider's public keys would be
-such a secret."""
+"""Signatures with a private key. With algorithms of a shared secret (HS256), a forger could use the
+provider's public key as that secret."""
 _TIMEOUT_S: Final = 10.0
 _LIFE_S: Final = 3_600.0
 """Time for which the provider's addresses and keys are kept."""
 _SILENT_S: Final = 5.0
-"""Time for which a provider that did not respond is not asked again."""
+"""Time for which no request is sent to a provider that did not respond."""
 _MIN_PAUSE_S: Final = 10.0
-"""Time between two look-ups of keys for ID tokens that name an unknown one, which anybody can
-write."""
+"""Least time between two downloads of the keys for ID tokens that name an unknown key. Anybody can
+send such tokens."""
 _LEEWAY_S: Final = 60
 _MAX_AGE_S: Final = 600
-"""Age of an ID token at its use. A person who has just signed in has a new one."""
+"""Greatest age of an ID token. A person who has just signed in has a new one."""
 _MAX_CHARS: Final = 32_768
 _MAX_SUBJECT_CHARS: Final = 255
 
@@ -118,14 +118,14 @@ class ProviderConnection:
         """Return what the provider publishes.
 
         Raises:
-            Unavailable: The provider does not respond, or with something else.
+            Unavailable: The provider does not respond, or sends something else.
         """
         with self._lock:
             now = time.monotonic()
             if self._metadata is not None and now - self._metadata_at <= _LIFE_S:
                 return self._metadata
             if now < self._silent_until:
-                raise self._silent()
+                raise self._unavailable()
             try:
                 self._metadata = self._discover()
             except Unavailable:
@@ -167,7 +167,7 @@ class ProviderConnection:
                     allow_redirects=False,
                 )
         except requests.RequestException:
-            raise self._silent() from None
+            raise self._unavailable() from None
         except (AuthlibBaseError, ValueError) as error:
             kind = error.error if isinstance(error, AuthlibBaseError) else "no JSON"
             _log.warning("the identity provider refused a code: %.100r", kind)
@@ -220,6 +220,7 @@ class ProviderConnection:
             raise self._wrong("iat")
         if len(claims["sub"]) > _MAX_SUBJECT_CHARS or "\0" in claims["sub"]:
             raise self._wrong("sub")
+        # OpenID Connect Core 1.0, 3.1.3.7: a token for several audiences names the client in azp.
         is_for_many = isinstance(claims["aud"], list) and len(claims["aud"]) > 1
         if claims.get("azp", None if is_for_many else audiences[0]) not in audiences:
             raise self._wrong("azp")
@@ -231,11 +232,12 @@ class ProviderConnection:
     def with_user_info(
         self, claims: Mapping[str, Any], access_token: str | None, names: Collection[str]
     ) -> Mapping[str, Any]:
-        """Return claims, with those of the provider's user info if one of some names is absent.
+        """Return claims; if one of `names` is absent, with those of the provider's user info.
 
         Raises:
             Unauthenticated: The access token is another person's.
-            Unavailable: The provider does not respond. To go on would take away what groups give.
+            Unavailable: The provider does not respond. Without its groups, the person would lose the
+                rights that these give.
         """
         url = self.metadata().userinfo_endpoint
         if access_token is None or url is None or all(name in claims for name in names):
@@ -282,7 +284,7 @@ class ProviderConnection:
         try:
             return KeySet.import_key_set({"keys": keys})
         except (JoseError, ValueError):
-            raise self._silent() from None
+            raise self._unavailable() from None
 
     def _discover(self) -> Metadata:
         issuer = self._settings.issuer
@@ -290,7 +292,7 @@ class ProviderConnection:
         try:
             metadata = msgspec.convert(found, Metadata)
         except msgspec.ValidationError:
-            raise self._silent() from None
+            raise self._unavailable() from None
         if metadata.issuer != issuer:
             raise Unavailable(
                 f"The identity provider at {issuer} calls itself {metadata.issuer[:200]!r}; the"
@@ -304,10 +306,10 @@ class ProviderConnection:
         try:
             response = requests.get(url, headers=headers, timeout=_TIMEOUT_S, allow_redirects=False)
             if response.status_code != 200:
-                raise self._silent()
+                raise self._unavailable()
             return response.json()
         except (requests.RequestException, ValueError):
-            raise self._silent() from None
+            raise self._unavailable() from None
 
     def _session(self, redirect_uri: str) -> OAuth2Session:
         file, secret, method = self._settings.client_secret_file, None, "none"
@@ -329,7 +331,7 @@ class ProviderConnection:
             default_timeout=_TIMEOUT_S,
         )
 
-    def _silent(self) -> Unavailable:
+    def _unavailable(self) -> Unavailable:
         host = urlsplit(self._settings.issuer).netloc
         return Unavailable(f"The identity provider {host} does not respond as it should.")
 

@@ -37,7 +37,7 @@ class NewAccount(NamedTuple):
     Attributes:
         account: The account.
         project: Name of the project to which the jobs of its token count.
-        secret: The token, if one was asked for.
+        secret: The token, if one was requested.
     """
 
     account: Account
@@ -92,7 +92,7 @@ class InvitationAdmin:
 
 
 class Invitations:
-    """Invitations as the people use them who have a code.
+    """Invitations for people who have a code.
 
     Args:
         store: The database.
@@ -114,7 +114,7 @@ class Invitations:
 
         Raises:
             Forbidden: It does not exist, or has ended, or was used up.
-            TooManyRequests: So did many others from this address.
+            TooManyRequests: The code is not valid, and neither were many others from this address.
         """
         found = None
         if len(code) <= _MAX_CODE_CHARS:
@@ -142,7 +142,8 @@ class Invitations:
             address: Address of the client.
             email: E-mail address, with which it can sign in, too.
             password: Password, for the pages and for clients that sign in with one.
-            has_token: Whether a token is made, too. Its jobs count to the invitation's project.
+            has_token: Whether a token is made, too. Its jobs count to the invitation's project, or
+                to the account's own if the invitation has none.
 
         Raises:
             Forbidden: As for `find`.
@@ -152,7 +153,7 @@ class Invitations:
         """
         invitation = await self.find(code, address)
         check_name(name)
-        address_of_mail = checked_email(email)
+        checked_address = checked_email(email)
         if password is not None and not self._are_passwords_on:
             raise InvalidRequest(
                 "password: this server accepts no passwords; leave it out.", field="password"
@@ -171,7 +172,7 @@ class Invitations:
         account = await self._store.accept(
             digest(code),
             name,
-            email=address_of_mail,
+            email=checked_address,
             password_hash=hashed,
             token=token if secret else None,
             token_digest=digest(secret or ""),

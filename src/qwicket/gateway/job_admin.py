@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _BATCH: Final = 200
-"""Jobs that one write changes, so that others write in between."""
+"""Jobs that one write changes. Other writes come in between."""
 _ACTOR: Final = "admin"
 """Who changed a job, in its events."""
 _UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
@@ -139,15 +139,15 @@ class JobAdmin:
         return await self.job(job.id)
 
     async def resolve_job(self, id_text: str, sent_as: str | None) -> AnyJob:
-        """Say whether another cloud has a job of which it is unknown.
+        """Decide whether another cloud has a job for which this is unknown.
 
         Args:
             id_text: Id of the job.
-            sent_as: Its id there; None if the other cloud does not have it: it is sent again.
+            sent_as: Its id there; None if the other cloud does not have it. It is then sent again.
 
         Raises:
             NotFound: There is no such job.
-            Conflict: It is known of this job, or another job has this id there.
+            Conflict: No decision is needed for this job, or another job has this id there.
             InvalidRequest: The id there has other than printable characters.
         """
         job = await self._job(id_text)
@@ -170,11 +170,11 @@ class JobAdmin:
         priority: int = 0,
         is_dry_run: bool,
     ) -> ChangedJobs:
-        """Do one action on all jobs that a query finds and that are in a state for it.
+        """Do one action on all jobs that a query finds and whose state allows it.
 
         Args:
             action: What is done.
-            query: Filters; its position and limit count for nothing.
+            query: Filters; its position and limit are ignored.
             account: As for `jobs`.
             project: As for `jobs`.
             priority: The new priority, for the action of this name.
@@ -241,7 +241,7 @@ class JobAdmin:
 
 
 def _is_to_change(job: Job, action: JobAction, priority: int) -> bool:
-    """Return whether an action would change a job that is in a state for it."""
+    """Return whether an action would change a job whose state allows it."""
     if action == "hold":
         return job.held_by != "admin"
     if action == "release":

@@ -1,4 +1,4 @@
-"""Shares of jobs: read by another account, or by whoever has a link."""
+"""Shares of jobs: with another account, or with anyone who has a link."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class JobShares:
             Forbidden: The job is readable, but belongs to another account.
         """
         actor.require(Scope.JOBS_READ)
-        job = None if id_text is None else await self._jobs.own(actor, id_text, None, "list shares")
+        job = None if id_text is None else await self._jobs.own(actor, id_text, None, "list the shares of")
         found = await self._store.job_shares.of_owner(actor.account, job.id if job else None)
         return [each for each in found if actor.sees(each.device)]
 
@@ -128,9 +128,10 @@ class JobShares:
         await self._store.job_shares.remove(share, actor.account)
 
     async def by_secret(self, secret: str, address: str) -> tuple[Job, Actor]:
-        """Return the job of a link, and who pays for the memory of its response: its owner.
+        """Return the job of a link, and an actor without rights for the job's owner.
 
-        The secret is found by its hash, so the time of a look-up says nothing about it.
+        The response counts against the owner's memory budget. The look-up is by the secret's hash,
+        so its time reveals nothing about the secret.
 
         Raises:
             NotFound: There is no such link, or it has expired; without distinction.

@@ -26,13 +26,14 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 PREFIX: Final = "QWAK"
-_LETTERS: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
+_BASE32: Final = "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567"
 _RANDOM_CHARS: Final = 15  # 2^75
-KEY_ID: Final = re.compile(rf"{PREFIX}[{_LETTERS}]{{{1 + _RANDOM_CHARS}}}")
+# Prefix, one digit for the version of the master key, random digits: 20, as AWS's have.
+KEY_ID: Final = re.compile(rf"{PREFIX}[{_BASE32}]{{{1 + _RANDOM_CHARS}}}")
 _KEY_BYTES: Final = 32
 _LINE: Final = re.compile(r"([1-9][0-9]?) ([0-9a-f]{64})")
-_MAX_VERSION: Final = len(_LETTERS)
-_OTHERS: Final = 0o007
+_MAX_VERSION: Final = len(_BASE32)
+_MODE_OF_OTHERS: Final = 0o007
 _PURPOSE: Final = b"aws-sigv4-v1:"
 
 
@@ -72,7 +73,7 @@ class KeyPairs:
             return
         masters = await asyncio.to_thread(_read, self._path)
         for version, key in masters.items():
-            known = await self._store.accounts.find_server_key(_name(version))
+            known = await self._store.accounts.find_server_key(_server_key_name(version))
             if known is not None and not hmac.compare_digest(known, _fingerprint(key)):
                 raise Unavailable(
                     f"--aws-master-file: version {version} is not the master key with which this"
@@ -86,7 +87,7 @@ class KeyPairs:
         Raises:
             InvalidRequest: No file is set for a database that several servers share, or it is
                 malformed.
-            Unavailable: As for `check`; or the file of a known master key is gone.
+            Unavailable: As for `check`; or the file is gone although the database has used one.
         """
         if self._path is None:
             raise InvalidRequest(
@@ -96,7 +97,7 @@ class KeyPairs:
             )
         await self.check()
         if not self._masters:
-            if await self._store.accounts.find_server_key(_name(1)) is not None:
+            if await self._store.accounts.find_server_key(_server_key_name(1)) is not None:
                 raise Unavailable(
                     "The file of the master key is not there, and this database has used one: put"
                     " it back. Without it all key pairs are lost."
@@ -105,22 +106,22 @@ class KeyPairs:
             await self.check()
         version = max(self._masters)
         fingerprint = _fingerprint(self._masters[version])
-        await self._store.accounts.server_key(_name(version), fingerprint, self._now_ms())
+        await self._store.accounts.server_key(_server_key_name(version), fingerprint, self._now_ms())
         await self.check()  # another server may have been first, with another key
-        random = "".join(secrets.choice(_LETTERS) for _ in range(_RANDOM_CHARS))
-        key_id = f"{PREFIX}{_LETTERS[version - 1]}{random}"
+        random = "".join(secrets.choice(_BASE32) for _ in range(_RANDOM_CHARS))
+        key_id = f"{PREFIX}{_BASE32[version - 1]}{random}"
         return KeyPair(key_id, _secret(self._masters[version], key_id))
 
     async def secret(self, key_id: str) -> str | None:
         """Return the secret of a key id, or None if no master key has its version."""
-        version = _LETTERS.index(key_id[len(PREFIX)]) + 1
+        version = _BASE32.index(key_id[len(PREFIX)]) + 1
         if version not in self._masters:
-            await self.check()  # it may be new
+            await self.check()  # the version may have been added to the file
         master = self._masters.get(version)
         return None if master is None else _secret(master, key_id)
 
 
-def _name(version: int) -> str:
+def _server_key_name(version: int) -> str:
     return f"aws_master_{version}"
 
 
@@ -143,7 +144,7 @@ def _read(path: Path) -> dict[int, bytes]:
         return {}
     except (OSError, UnicodeDecodeError):
         raise Unavailable("--aws-master-file: the file cannot be read.") from None
-    if mode & _OTHERS:
+    if mode & _MODE_OF_OTHERS:
         raise InvalidRequest("--aws-master-file: other users may read the file; set its mode 0600.")
     found: dict[int, bytes] = {}
     for number, line in enumerate(lines, 1):

@@ -1,4 +1,4 @@
-"""Requests that are passed on to a device's own server, and whose jobs are whose."""
+"""Requests that are passed on to a device's own server, and the owners of the jobs there."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _CANCEL_S: Final = 5.0
 
 
 class Passing:
-    """Jobs of devices whose own servers get requests as their users wrote them.
+    """Jobs of devices whose own servers receive their users' requests unchanged.
 
     Args:
         store: Stores jobs.
@@ -46,7 +46,7 @@ class Passing:
         shots: int,
         idempotency_key: str | None,
     ) -> VendorResponse:
-        """Store a submission as a job, and return what the device's own server says to it.
+        """Store a submission as a job, and return the response of the device's own server.
 
         The job waits its turn in the queue of the device, is sent once, and ends with the job
         there. A submission that is not sent in time is taken back.
@@ -89,7 +89,7 @@ class Passing:
             raise Unavailable(f"{device}: {job.error_text or job.state}")
         raise Unavailable(
             f"It is unknown whether the server of {device} has the job; it is {job.id} here, and"
-            f" is being cancelled. Do not send it again before that has ended."
+            " is being cancelled. Do not send it again before it has ended."
         )
 
     async def _response(self, actor: Actor, job: Job, wait_s: float) -> VendorResponse | None:
@@ -128,5 +128,5 @@ class Passing:
         return await self._store.forwards.vendor_jobs(device, actor.account, before, limit)
 
     async def cancel(self, actor: Actor, job: Job) -> None:
-        """Note that the job was cancelled there, so that it ends as cancelled."""
+        """Cancel the job here, after it was cancelled there, so that both end as cancelled."""
         await self._jobs.cancel(actor, job.id)

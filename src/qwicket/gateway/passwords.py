@@ -1,8 +1,9 @@
 """Password verification with rate limits.
 
-A right password is never refused because of earlier wrong ones. Above the limits, a password is
-compared only after a pause, which slows guessing down, and a wrong one receives 429. Each server
-counts separately, even on a shared database.
+A right password is never refused because of earlier wrong ones, only if too many from its address
+wait at the same time. Above the limits, a password is compared only after a pause, which slows
+guessing down, and a wrong one receives 429. Each server counts separately, even on a shared
+database.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ if TYPE_CHECKING:
 _HASHES_AT_ONCE: Final = 2
 _NAME_PAUSE_S: Final = 2.0
 _ADDRESS_PAUSE_S: Final = 0.25
-"""`passwords_waiting` of them take 16 s, which is less than the timeout of clients with the right
-password."""
+"""64 pauses (limit `passwords_waiting`) take 16 s, so a client with the right password gets its
+response within its timeout."""
 _MAX_LOGIN_CHARS: Final = 254  # length of the longest e-mail address
-_ANY: Final = 1 << 30
+_UNLIMITED: Final = 1 << 30
 
 _hasher: Final = argon2.PasswordHasher()
 
@@ -41,7 +42,7 @@ def hash_password(password: str) -> str:
 
 
 class _RetryTimes(NamedTuple):
-    """Seconds until another wrong password is allowed, for the name and for the address."""
+    """Seconds until a wrong password no longer receives 429, for the name and for the address."""
 
     name_s: float
     address_s: float
@@ -76,9 +77,10 @@ class Passwords:
         self.wrong = 0
         self._tries = AttemptCounter(limits.password_tries)
         self._bucket = Bucket(limits.wrong_passwords)
-        self._waiter: Counter[str] = Counter()
+        self._waiting: Counter[str] = Counter()
         self._hashing = FairSlots(_HASHES_AT_ONCE)
-        self._pauses = FairSlots(_ANY)
+        # Without a limit in total; pauses of one name or address follow each other.
+        self._pauses = FairSlots(_UNLIMITED)
 
     async def check(self, login: str, stored: str | None, password: str, address: str) -> None:
         """Verify a password.
@@ -133,34 +135,34 @@ class Passwords:
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
         maximum = self._limits.passwords_waiting
-        if self._waiter[where] > maximum:
+        if self._waiting[where] > maximum:
             raise TooManyRequests(
                 f"Over {maximum} passwords from one address wait (limit passwords_waiting).",
                 retry_after_s=1.0,
                 limit="passwords_waiting",
                 quota=maximum,
             )
-        self._waiter[where] += 1
+        self._waiting[where] += 1
         try:
             yield
         finally:
-            self._waiter[where] -= 1
-            if not self._waiter[where]:
-                del self._waiter[where]
+            self._waiting[where] -= 1
+            if not self._waiting[where]:
+                del self._waiting[where]
 
     def _refuse(self, retry_times: _RetryTimes) -> None:
         if not any(retry_times):
             raise Unauthenticated("The name or the password is wrong.")
         limits = self._limits
-        name, maximum, what = "wrong_passwords", limits.wrong_passwords, "from one address"
+        name, maximum, scope = "wrong_passwords", limits.wrong_passwords, "from one address"
         if retry_times.name_s:
-            name, maximum, what = (
+            name, maximum, scope = (
                 "password_tries",
                 limits.password_tries,
                 "for one name in a minute",
             )
         raise TooManyRequests(
-            f"Over {maximum} wrong passwords {what} (limit {name}).",
+            f"Over {maximum} wrong passwords {scope} (limit {name}).",
             retry_after_s=max(retry_times),
             limit=name,
             quota=maximum,

@@ -44,23 +44,23 @@ class Window(NamedTuple):
     reservation: Reservation
     projects: tuple[str, ...]
 
-    def text(self, run_s: float, now: int) -> str:
+    def waiting_reason(self, run_s: float, now: int) -> str:
         """Return why a job of another project waits now; empty if it does not wait for this.
 
         Args:
             run_s: Estimated run time of the job in seconds.
             now: Unix milliseconds.
         """
-        of, until = self.reservation, _time(self.reservation.until_at)
-        if not of.last_start(run_s) <= now < of.until_at:
+        window, until = self.reservation, _time(self.reservation.until_at)
+        if not window.last_start(run_s) <= now < window.until_at:
             return ""
-        begin = "" if of.is_active(now) else f" from {_time(of.from_at)}"
-        end = "" if of.is_active(now) else ", when this job may still run"
-        reason = f": {of.reason}" if of.reason else ""
-        if of.kind == "maintenance":
+        begin = "" if window.is_active(now) else f" from {_time(window.from_at)}"
+        end = "" if window.is_active(now) else ", when this job may still run"
+        reason = f": {window.reason}" if window.reason else ""
+        if window.kind == "maintenance":
             return f"maintenance{begin} until {until}{end}{reason}"
         projects = f" for {', '.join(self.projects)}" if self.projects else ""
-        slots = "" if of.slots is None else f"{of.slots} {_slots(of.slots)} "
+        slots = "" if window.slots is None else f"{window.slots} {_slots(window.slots)} "
         return f"{slots}reserved{projects}{begin} until {until}{end}{reason}"
 
 
@@ -112,7 +112,7 @@ class ReservationAdmin:
         found = await self._device(device)
         is_simulated = found.is_simulated
         if is_exclusive and not is_simulated:
-            raise _invalid("exclusive", f"{device} shares its slots with no other device")
+            raise _invalid("exclusive", f"is only for simulators: {device} shares no slots")
         _check_number("slots", slots, 1, MAX_SLOTS)
         _check_number("exam_waiting", waiting_limit, 1, MAX_SLOTS)
         if withholds_results and waiting_limit is None:
@@ -135,7 +135,7 @@ class ReservationAdmin:
         (made,) = await self._store.reservations.add([new], names)
         return Window(made, tuple(sorted(names)))
 
-    async def close(
+    async def add_maintenance(
         self,
         device: str,
         from_at: int | None,
@@ -146,7 +146,7 @@ class ReservationAdmin:
         timezone: str = "UTC",
         drain_s: int | None = None,
     ) -> list[Window]:
-        """Add a maintenance window: the device is off meanwhile, for the reason.
+        """Add a maintenance window, in which the device is off and shows the reason.
 
         Args:
             device: Name of the device.
@@ -245,7 +245,7 @@ class ReservationAdmin:
 
 
 async def visible(store: Store, found: Iterable[Reservation], account: str) -> list[Window]:
-    """Return windows with the names of those of their projects of which an account is a member."""
+    """Return windows, each with the names of those of its projects that the account is in."""
     reservations = store.reservations
     return [
         Window(each, tuple(await reservations.project_names_for(each.id, account)))
@@ -257,18 +257,18 @@ async def waiting_reason(store: Store, found: Iterable[Reservation], job: Job, n
     """Return which window keeps a waiting job from starting now; empty if none does."""
     others = [each for each in found if not each.permits(job.project)]
     for window in await visible(store, others, job.account):
-        if text := window.text(job.est_seconds, now):
-            return text
+        if reason := window.waiting_reason(job.est_seconds, now):
+            return reason
     return ""
 
 
 async def check_exam(
     store: Store, actor: Actor, device: str, exam: str, now: int
 ) -> dict[str, int | None]:
-    """Return what an exam sets of a new job; nothing if it is over or removed.
+    """Return the fields of a new job that an exam sets; none if it is over or removed.
 
     Raises:
-        Forbidden: The actor's project has no part in it.
+        Forbidden: The exam is not for the actor's project.
     """
     found = await store.reservations.get(exam)
     if found is None or not found.is_active(now):
@@ -284,7 +284,7 @@ async def check_exam(
 
 
 def _weeks_later(at_ms: int, weeks: int, zone: ZoneInfo) -> int:
-    """Return a time some weeks later, at the same time of the clocks in a zone."""
+    """Return a time some weeks later, at the same local time of a zone."""
     local = datetime.fromtimestamp(at_ms / 1000, zone) + timedelta(weeks=weeks)
     return round(1000 * local.timestamp())
 

@@ -29,7 +29,7 @@ class Demand(NamedTuple):
     Attributes:
         is_active: Whether this scaler is the one of its group that starts workers.
         jobs: Number of waiting jobs that fit into a worker's memory.
-        slots: Number of further slots that this work is worth.
+        slots: Number of further slots that this work needs.
         workers: Number of workers of the group that are connected.
     """
 
@@ -40,7 +40,7 @@ class Demand(NamedTuple):
 
 
 class Scalers:
-    """Tells scalers what waits, and makes one of each group the active one.
+    """Reports the waiting work to scalers, and makes one of each group the active one.
 
     Args:
         store: The database.
@@ -58,7 +58,7 @@ class Scalers:
         one becomes so when the first one leaves or dies.
 
         Args:
-            actor: Its token runs jobs on other machines.
+            actor: Its token has the scope `compute:serve`.
             name: Name of the scaler, unique within the account.
             group: Name of its group, with which the names of its workers begin.
             memory_bytes: Memory of one job in its workers; None counts all waiting jobs.
@@ -67,7 +67,7 @@ class Scalers:
             InvalidRequest: A name is invalid.
         """
         scaler = _runner_id(actor, name)
-        _check(group, "group")
+        _check_name(group, "group")
         leases, now = self._store.leases, self._now_ms()
         runner = Runner(scaler, "scaler", 0, 0)
         await asyncio.wrap_future(leases.record_heartbeat(runner, now))
@@ -93,7 +93,7 @@ class Scalers:
         return Demand(is_active, waiting.jobs, slots, len(workers))
 
     async def leave(self, actor: Actor, name: str) -> None:
-        """Delete a scaler that ends, so that another one of its group is active.
+        """Delete a scaler that ends, so that another one of its group becomes active.
 
         Raises:
             InvalidRequest: Its name is invalid.
@@ -102,13 +102,18 @@ class Scalers:
 
 
 def _runner_id(actor: Actor, name: str) -> str:
-    """Return a scaler's runner, whose id no pilot can have."""
+    """Return the id of a scaler's runner. No pilot has it, because a pilot's name has no colon.
+
+    Raises:
+        Forbidden: The token does not run jobs on other machines.
+        InvalidRequest: The name is invalid.
+    """
     actor.require(Scope.COMPUTE_SERVE)
-    _check(name, "name")
+    _check_name(name, "name")
     return f"{actor.account}/scaler:{name}"
 
 
-def _check(name: str, field: str) -> None:
+def _check_name(name: str, field: str) -> None:
     if not _NAME.fullmatch(name):
         raise InvalidRequest(
             f"{field}: must be 1 to 40 of A-Z, a-z, 0-9, '.', '_' and '-', and begin with a letter"

@@ -53,8 +53,8 @@ class Sessions:
 
         Args:
             actor: Who has signed in.
-            replaced: The session that the browser had before. It ends, so that nobody who knew it
-                is signed in by it.
+            replaced: The session that the browser had before. It ends, so that it signs in nobody
+                else who knew it.
 
         Raises:
             Unauthenticated: The account is disabled.

@@ -27,7 +27,7 @@ PREFIX: Final = "qw_"
 _ALPHABET: Final = string.ascii_letters + string.digits
 _SECRET_CHARS: Final = 43  # 62^43 > 2^256
 USE_MS: Final = 3_600_000
-"""Least time between two writes of when a token was used."""
+"""Least time between two records of a token's use, in milliseconds."""
 _MAX_NOTED: Final = 4_096
 _TOKEN: Final = re.compile(rf"{PREFIX}[A-Za-z0-9]{{{_SECRET_CHARS}}}")
 
@@ -123,7 +123,9 @@ class SignIn:
         try:
             actor = self._actor(owner)
         except Unauthenticated:
-            self._owners.invalidate(key)  # maintenance revokes it, so that no clock revives it
+            # Maintenance revokes an expired token in the database, so that it stays invalid even if
+            # the clock is set back. The cached row does not have this yet.
+            self._owners.invalidate(key)
             raise
         self._note_use(owner.token)
         return actor
@@ -170,7 +172,7 @@ class SignIn:
         return await self._member(account)
 
     async def by_password(self, login: str, password: str, address: str) -> Actor:
-        """Return the account with this name (or e-mail address) and password, with default scopes.
+        """Return the actor with this name (or e-mail address) and password, with default scopes.
 
         Raises:
             Unauthenticated: Name or password is wrong, without distinction; or this server accepts
@@ -195,7 +197,7 @@ class SignIn:
         return await self._member(usable.account)
 
     def _note_use(self, token: Token) -> None:
-        """Store that a token is used, at most once in `USE_MS`, while the request goes on."""
+        """Record that a token is used, at most once in `USE_MS`, without delaying the request."""
         now = self._now_ms()
         last = max(token.used_at or 0, self._noted.get(token.id, 0))
         if last and now - last < USE_MS:
@@ -208,7 +210,7 @@ class SignIn:
         task.add_done_callback(self._uses.discard)
 
     async def _store_use(self, token: str, now: int) -> None:
-        with suppress(QwicketError):  # a database that does not write refuses no sign-in
+        with suppress(QwicketError):  # sign-in works even if the database cannot write
             await self._store.accounts.note_use(token, now)
 
     async def _member(self, account: Account) -> Actor:
@@ -228,7 +230,7 @@ class SignIn:
         token = owner.token
         if token.expires_at is not None and token.expires_at <= self._now_ms():
             raise Unauthenticated("The token has expired.")
-        if token.revoked_at is not None:  # maintenance revokes what has expired
+        if token.revoked_at is not None:  # checked second: maintenance also revokes expired tokens
             raise Unauthenticated("The token was revoked.")
         if owner.is_disabled:
             raise Unauthenticated("The account is disabled.")
@@ -239,7 +241,7 @@ class SignIn:
             role=owner.role,
             project=token.project,
             token=token.id,
-            # Who is no longer an admin keeps what members may have.
+            # A former administrator keeps only the scopes that members may have.
             scopes=scopes if owner.role == "admin" else scopes - ADMIN_SCOPES,
             devices=frozenset(token.devices),
         )

@@ -76,14 +76,14 @@ class SingleSignOn:
         self._settings = settings
         self._now_ms = now_ms
         self._provider = ProviderConnection(settings, now_ms)
-        # Its own, so that a slow provider does not occupy those of other requests.
+        # Separate threads, so that a slow provider does not occupy those of other requests.
         self._threads = ThreadPoolExecutor(_THREADS, "identity-provider")
 
     async def begin(self, redirect_uri: str) -> tuple[str, str]:
         """Begin a sign-in in a browser.
 
         Returns:
-            The provider's address to send the browser to, and a secret that the browser keeps.
+            The provider's address to which to send the browser, and a secret that it keeps.
 
         Raises:
             Unavailable: The provider does not respond.
@@ -106,7 +106,8 @@ class SingleSignOn:
         Raises:
             Unauthenticated: The sign-in was not begun in this browser, is used or refused, or its
                 ID token is not valid.
-            TooManyRequests: So it is, and so were many others from this address.
+            TooManyRequests: The sign-in is not valid, and neither were many others from this
+                address.
             Forbidden: The person has no account here.
             Unavailable: The provider does not respond.
         """
@@ -135,11 +136,11 @@ class SingleSignOn:
         )
 
     async def by_id_token(self, text: str, access_token: str | None, address: str) -> Actor:
-        """Return whose ID token this is. It must come from the device flow, and is used once.
+        """Return the holder of an ID token of the device flow, which can be used once.
 
         Raises:
             Unauthenticated: It is not valid, or was used.
-            TooManyRequests: So it is, and so were many others from this address.
+            TooManyRequests: It is not valid, and neither were many others from this address.
             Forbidden: The person has no account here.
             Unavailable: The provider does not respond.
         """
@@ -161,7 +162,7 @@ class SingleSignOn:
         return self._settings.device_client_id or self._settings.client_id
 
     def _code(self, query: Mapping[str, str], secret: str | None) -> str:
-        """Return the code that the provider sent, once it belongs to this browser."""
+        """Return the code that the provider sent, if the sign-in was begun in this browser."""
         state = query.get("state", "")
         if not secret or not hmac.compare_digest(state.encode(), state_of(secret).encode()):
             raise Unauthenticated(
@@ -244,9 +245,9 @@ class SingleSignOn:
 
 
 def fitting_name(stated: str) -> str:
-    """Return a name of an account that is like one that a provider states, or "".
+    """Return an allowed account name that is similar to a provider's name of a person, or "".
 
-    Of an e-mail address it is what comes before the `@`.
+    Of an e-mail address it is the part before the `@`.
     """
     plain = unicodedata.normalize("NFKD", stated[:1_000]).encode("ascii", "ignore").decode()
     fitted = _NOT_IN_NAMES.sub("-", plain.partition("@")[0].lower())

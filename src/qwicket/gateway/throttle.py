@@ -25,8 +25,9 @@ _MAX_ADDRESS_CHARS: Final = 64
 _MAX_CACHED: Final = 1_024
 _MINUTE_MS: Final = 60_000
 _MAX_REFUSED: Final = 20
-"""Addresses whose refusals are recorded by themselves, of one minute and server."""
+"""Limit on addresses with a count of their own, for one server and minute."""
 OTHER_ADDRESSES: Final = "others"
+"""Stands for all further addresses of a minute."""
 
 _log = logging.getLogger(__name__)
 
@@ -48,7 +49,8 @@ class Refused(NamedTuple):
 class AttemptCounter:
     """Wrong attempts of the last minute, per address and name.
 
-    An attempt counts from its beginning until it succeeds, so that concurrent ones count, too.
+    An attempt counts from its beginning; if it succeeds, `give_back` takes it back. So concurrent
+    attempts count, too.
     """
 
     def __init__(self, limit: int) -> None:
@@ -133,8 +135,8 @@ class WrongTokens:
 class Refusals:
     """Refused sign-ins of the present minute, by address, until they are recorded.
 
-    Only the first addresses of a minute are counted by themselves, so an attacker cannot make
-    the server record more than a few rows a minute.
+    Only the first addresses of a minute have counts of their own, so an attacker cannot make the
+    server record more than a few rows a minute.
 
     Args:
         now_ms: Clock; returns Unix milliseconds.
@@ -143,7 +145,7 @@ class Refusals:
     def __init__(self, now_ms: Callable[[], int]) -> None:
         self._now_ms = now_ms
         self._counts = Counter[tuple[int, str]]()
-        self._is_any = asyncio.Event()
+        self._has_counts = asyncio.Event()
 
     def count(self, address: str) -> None:
         """Count one."""
@@ -151,26 +153,26 @@ class Refusals:
         if key not in self._counts and len(self._counts) >= _MAX_REFUSED:
             key = (key[0], OTHER_ADDRESSES)
         self._counts[key] += 1
-        self._is_any.set()
+        self._has_counts.set()
 
     async def run(
         self, record: Callable[[list[Refused]], Awaitable[None]], every_s: float = 60.0
     ) -> None:
-        """Record the counts, at most every so many seconds, for ever.
+        """Record the counts every `every_s` seconds, for ever, but only if there are any.
 
-        A server to which no wrong secret is sent is not woken up.
+        So an idle server is not woken up.
         """
         while True:
-            await self._is_any.wait()
+            await self._has_counts.wait()
             await asyncio.sleep(every_s)
-            self._is_any.clear()
+            self._has_counts.clear()
             counts, self._counts = self._counts, Counter()
             try:
                 await record([Refused(*key, number) for key, number in counts.items()])
             except QwicketError:
                 _log.warning("refused sign-ins could not be recorded; they are counted on")
                 self._counts.update(dict(counts.most_common(_MAX_REFUSED)))
-                self._is_any.set()
+                self._has_counts.set()
 
 
 def network(address: str) -> str:

@@ -53,21 +53,21 @@ class TTLCache(Generic[K, V]):
                 return await asyncio.shield(read)
 
     async def _read_for_all(self, key: K, began: float) -> V | None:
-        """Read within this request, not in a task, so that a read without waiting stays so."""
+        """Read for all that wait, within this request: a new task would delay a read that need not wait."""
         read = self._reads[key] = asyncio.get_running_loop().create_future()
         try:
             value = await self._read(key)
         except BaseException as error:
-            self._is_newest(key, read)
+            self._end_read(key, read)
             read.set_exception(error if isinstance(error, Exception) else _ReadCancelled())
             read.exception()  # marks it as retrieved, since there may be no waiter
             raise
-        if self._is_newest(key, read):
+        if self._end_read(key, read):
             self._keep(key, value, began)
         read.set_result(value)
         return value
 
-    def _is_newest(self, key: K, read: asyncio.Future[V | None]) -> bool:
+    def _end_read(self, key: K, read: asyncio.Future[V | None]) -> bool:
         """End a read; return whether the key was not invalidated meanwhile."""
         if self._reads.get(key) is not read:
             return False

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES: Final = 1 << 20
 _AT_ONCE: Final = 2
-"""Uploads that are validated at the same time, one per account: each is in memory several times."""
+"""Uploads validated at the same time, one per account. Each is in memory several times."""
 
 
 class Uploads:
@@ -80,8 +80,8 @@ class Uploads:
         )
         return await retry_until_known(add, partial(self._store.jobs.get, new.id))
 
-    async def take(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
-        """Store a program as it arrives, and return its size. It is valid once complete on disk.
+    async def receive(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
+        """Store a program as it arrives, and return its size. Only a complete one is ever read.
 
         Raises:
             Forbidden: The job belongs to another account.
@@ -102,9 +102,9 @@ class Uploads:
         )
         try:
             size = 0
-            async for part, piece in _pieces(chunks):
-                await uploads.add(upload, part, piece)
-                size += len(piece)
+            async for number, chunk in _equal_chunks(chunks):
+                await uploads.add(upload, number, chunk)
+                size += len(chunk)
             await uploads.finish(upload, size)
         except BaseException:
             with contextlib.suppress(QwicketError):
@@ -170,7 +170,7 @@ class Uploads:
         return found
 
 
-async def _pieces(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
+async def _equal_chunks(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
     """Yield the incoming bytes as numbered chunks of equal size except the last."""
     held, number = bytearray(), 0
     async for chunk in chunks:

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 FORMER_SECRET_MS: Final = 24 * 3_600 * 1_000
 """Time for which a replaced secret also signs."""
 _MAX_TESTS: Final = 16
-_NONE: Final = "There is no such webhook."
+_NOT_FOUND: Final = "There is no such webhook."
 
 
 class NewWebhook(NamedTuple):
@@ -176,7 +176,7 @@ class Webhooks:
         if webhook.isascii() and "\0" not in webhook:
             found = await self._store.webhooks.get(webhook, actor.account)
         if found is None or not _is_seen(actor, found):
-            raise NotFound(_NONE)
+            raise NotFound(_NOT_FOUND)
         return found
 
     def _check_url(self, url: str) -> None:

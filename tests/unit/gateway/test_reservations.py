@@ -110,7 +110,7 @@ async def test_users_see_windows_with_the_names_of_their_own_projects(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
     await reserve(gateway, "ada", slots=2)
-    await gateway.admin.reservations.close("simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser")
+    await gateway.admin.reservations.add_maintenance("simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser")
     forecast = await gateway.queue.forecast("simulator")
     for each, names in ((ada, ("ada",)), (bob, ())):
         found = await gateway.queue.windows(each, forecast)
@@ -123,7 +123,7 @@ async def test_users_see_windows_with_the_names_of_their_own_projects(
 async def test_a_device_is_off_in_a_maintenance_window_and_only_then(
     gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
-    await gateway.admin.reservations.close("simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser")
+    await gateway.admin.reservations.add_maintenance("simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser")
     assert (await gateway.devices.get("simulator", "native")).is_online
     clock.ms += HOUR
     with pytest.raises(DeviceOff, match="off until 2025-10-09 10:53 UTC: a new laser"):
@@ -137,7 +137,7 @@ async def test_a_device_is_off_in_a_maintenance_window_and_only_then(
 async def test_an_end_by_hand_after_the_window_counts(
     gateway: Gateway, store: Store, clock: Clock
 ) -> None:
-    await gateway.admin.reservations.close("simulator", None, NOW + HOUR, "a new laser")
+    await gateway.admin.reservations.add_maintenance("simulator", None, NOW + HOUR, "a new laser")
     await gateway.admin.turn_off("simulator", "broken", until_at=NOW + 2 * HOUR)
     status = await store.devices.status("simulator", NOW)
     assert (status.reason, status.until_at) == ("broken", NOW + 2 * HOUR)
@@ -151,7 +151,7 @@ async def test_an_end_by_hand_after_the_window_counts(
 async def test_weekly_windows_keep_their_local_time_when_clocks_change(gateway: Gateway) -> None:
     # In Berlin clocks are set back on 26 October 2025.
     begin = 1_761_112_800_000  # Wednesday 22 October 2025, 08:00 in Berlin
-    windows = await gateway.admin.reservations.close(
+    windows = await gateway.admin.reservations.add_maintenance(
         "simulator", begin, begin + HOUR, "", weeks=3, timezone="Europe/Berlin"
     )
     found = [each.reservation for each in windows]

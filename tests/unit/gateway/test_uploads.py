@@ -60,7 +60,7 @@ async def test_a_draft_becomes_a_job_when_its_program_is_there(
 ) -> None:
     job = await draft(gateway, ada)
     assert job.state is JobState.DRAFT
-    assert await gateway.uploads.take(ada, job, pieces(PROGRAM[:7], PROGRAM[7:])) == len(PROGRAM)
+    assert await gateway.uploads.receive(ada, job, pieces(PROGRAM[:7], PROGRAM[7:])) == len(PROGRAM)
     queued = await gateway.uploads.submit(ada, job, worded)
     assert (queued.state, queued.id, queued.n_qubits) == (JobState.QUEUED, job.id, 2)
     assert (await gateway.results.program(queued, answer())).source == PROGRAM
@@ -74,7 +74,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
     job = await draft(gateway, ada)
     text = (PROGRAM + b" " * (3 << 20))[:cut]
     with pytest.raises(ConnectionError):
-        await gateway.uploads.take(ada, job, pieces(text, then=ConnectionError()))
+        await gateway.uploads.receive(ada, job, pieces(text, then=ConnectionError()))
     assert await store.uploads.read(job.id) is None
     with pytest.raises(Conflict, match="not uploaded"):
         await gateway.uploads.submit(ada, job, worded)
@@ -83,7 +83,7 @@ async def test_an_upload_that_breaks_off_leaves_nothing(
 
 async def test_a_program_that_is_refused_fails_its_job(gateway: Gateway, ada: Actor) -> None:
     job = await draft(gateway, ada)
-    await gateway.uploads.take(ada, job, pieces(b"{"))
+    await gateway.uploads.receive(ada, job, pieces(b"{"))
     failed = await gateway.uploads.submit(ada, job, worded)
     assert (failed.state, failed.error_code) == (JobState.FAILED, "invalid_program")
     assert failed.queued_at is None
@@ -100,7 +100,7 @@ async def test_an_account_with_many_slow_programs_delays_no_other(
 
     async def uploaded(whose: Actor) -> Job:
         job = await draft(gateway, whose)
-        await gateway.uploads.take(whose, job, pieces(PROGRAM))
+        await gateway.uploads.receive(whose, job, pieces(PROGRAM))
         return job
 
     bob = await actor(gateway, admin, "bob")
@@ -121,7 +121,7 @@ async def test_only_its_owner_uploads(gateway: Gateway, admin: Admin, ada: Actor
     job = await draft(gateway, ada)
     other = await actor(gateway, admin, "bob")
     with pytest.raises(Forbidden):
-        await gateway.uploads.take(other, job, pieces(PROGRAM))
+        await gateway.uploads.receive(other, job, pieces(PROGRAM))
     with pytest.raises(Forbidden):
         await gateway.uploads.submit(other, job, worded)
 
@@ -144,5 +144,5 @@ async def test_an_uploaded_program_may_be_larger_than_one_in_a_body(
     with pytest.raises(LimitExceeded, match="program_json_bytes"):
         await gateway.jobs.submit(ada, worded(large))
     job = await draft(gateway, ada)
-    await gateway.uploads.take(ada, job, pieces(large))
+    await gateway.uploads.receive(ada, job, pieces(large))
     assert (await gateway.uploads.submit(ada, job, worded)).state is JobState.QUEUED

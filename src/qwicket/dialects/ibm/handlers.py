@@ -395,7 +395,7 @@ class Handlers:
     async def upload(self, request: Request[None]) -> Response:
         """Upload the program of a job."""
         actor, job = await self._verify_signed_url(request, _UPLOAD)
-        await self._gateway.uploads.take(actor, job, request.chunks("upload_bytes"))
+        await self._gateway.uploads.receive(actor, job, request.chunks("upload_bytes"))
         return Response(b"")
 
     async def download_program(self, request: Request[None]) -> Response:

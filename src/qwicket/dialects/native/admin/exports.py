@@ -24,7 +24,7 @@ async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> A
 
     before, limit = page(request.query_params, access.limits.requests.list_page)
     query = JobQuery(states=_FINAL, before=before, limit=limit)
-    found = await access.admin.exported(query, request.path_params["project"])
+    found = await access.admin.export_page(query, request.path_params["project"])
     return await archives.page(
         access.admin.archives, found, limit, request.response_memory, is_head=request.method == "HEAD"
     )

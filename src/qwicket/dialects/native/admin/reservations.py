@@ -51,7 +51,7 @@ async def create_maintenance(
 ) -> Response:
     """Add a window in which a device is off, once or in several weeks."""
     body = request.payload
-    made = await access.admin.reservations.close(
+    made = await access.admin.reservations.add_maintenance(
         body.device,
         None if body.begin is None else _ms(body.begin),
         _ms(body.until),
