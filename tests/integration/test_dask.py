@@ -387,11 +387,11 @@ def test_a_factorys_cluster_follows_what_is_wanted_and_ends_with_the_server() ->
         assert (await run(compute, JOB))[0].result == (
             Encoded(JOB.circuits, hashlib.sha256(JOB.circuits).digest()),
         )
-        compute.want(5)
+        compute.set_size(5)
         await has_slots(compute, 2)
         await asyncio.sleep(1.5)  # a round of its adaption, which must not go beyond the most
         assert compute.slots == 2
-        compute.want(0)
+        compute.set_size(0)
         await asyncio.to_thread(eventually, lambda: compute.slots == 1)
         processes.update({launcher(os.getpid()), *below(launcher(os.getpid()))})
 

@@ -152,7 +152,7 @@ def _site(
             raise click.ClickException(f"{kubernetes}: {error.strerror}.") from None
         except ValueError as error:
             raise click.ClickException(f"{kubernetes}: {error}") from None
-    from qwicket.scaling.slurm import SlurmSite, parse
+    from qwicket.scaling.slurm import SlurmSite, parse_options
 
     if token_file is None:
         raise click.UsageError("--slurm needs --token-file, which the workers read, too.")
@@ -161,6 +161,6 @@ def _site(
     command += [] if memory_bytes is None else ["--memory-bytes", str(memory_bytes)]
     command += ["--insecure"] if insecure else []
     try:
-        return SlurmSite(parse(slurm or ""), command, group, idle_s=idle_s)
+        return SlurmSite(parse_options(slurm or ""), command, group, idle_s=idle_s)
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="--slurm") from None

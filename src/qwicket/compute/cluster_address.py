@@ -26,13 +26,13 @@ class ClusterAddress(msgspec.Struct, frozen=True):
     Attributes:
         kind: `scheduler` is a cluster that runs; the others are started.
         place: "host:port" of the scheduler, or "module:function" of the factory.
-        is_plain: Whether its connections may be without TLS.
+        allows_plain_tcp: Whether its connections may be without TLS.
         options: Options of the class that starts the cluster.
     """
 
     kind: Kind
     place: str = ""
-    is_plain: bool = False
+    allows_plain_tcp: bool = False
     options: Mapping[str, str | int] = msgspec.field(default_factory=dict)
 
     @property

@@ -47,16 +47,19 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-_SEND_S: Final = 0.001
+_SEND_INTERVAL_S: Final = 0.001
 _RELEASE_S: Final = 0.2
 _ENDED_BYTES: Final = 1 << 20
-_LOOK_S: Final = 1.0
+"""Size of ended tasks' responses at which they are released at once."""
+_REFRESH_S: Final = 1.0
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-_SOON_S: Final = 0.1
+_REFRESH_SOON_S: Final = 0.1
+"""Interval while a worker is known that cannot run engines yet."""
 _CALL_S: Final = 10.0
 _CLOSE_S: Final = 2.0
 _NO_PLUGIN: Final = "see its log; is the same version of qwicket installed there?"
 _REMEMBERED: Final = 10_000
+"""Jobs whose losses of a worker are remembered."""
 _LOST: Final = "the Dask scheduler does not respond"
 _LARGE_GRAPH: Final = {"distributed.admin.large-graph-warning-threshold": "1 TiB"}
 
@@ -88,7 +91,7 @@ class DaskCompute:
         self.worker_deaths = 0
         self._ended: list[Future[Any]] = []
         self._ended_bytes = 0
-        self._look = asyncio.Event()
+        self._refresh_now = asyncio.Event()
         self._incapable: set[str] = set()
         self._reported: set[str] = set()
         self._connection: asyncio.Task[None] | None = None
@@ -111,7 +114,7 @@ class DaskCompute:
         await self._on_loop(self._connect_and_stay())
 
     def on_resize(self, call: Callable[[], None]) -> None:
-        """Set what is called, on the caller's event loop, when the number of slots has changed."""
+        """Set a function to call on this event loop when the number of slots has changed."""
         loop = asyncio.get_running_loop()
 
         def call_there() -> None:
@@ -134,11 +137,11 @@ class DaskCompute:
         known = (each.memory_bytes for each in self._workers.values())
         return min(known, default=None)
 
-    def want(self, n_tasks: int) -> None:
-        """Let a cluster that Qwicket starts have workers for so many tasks at a time."""
+    def set_size(self, n_tasks: int) -> None:
+        """Set for how many tasks at a time a cluster that Qwicket starts should have workers."""
         workers = self._workers
         each = max((worker.slots for worker in workers.values()), default=1)
-        self._loop.call_soon_threadsafe(self._cluster.want, math.ceil(n_tasks / each))
+        self._loop.call_soon_threadsafe(self._cluster.set_size, math.ceil(n_tasks / each))
 
     async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
         if self._is_closed:
@@ -179,10 +182,10 @@ class DaskCompute:
         except WorkFailed:
             raise
         except KilledWorker:
-            self._look.set()
-            raise self._loss(jobs) from None
+            self._refresh_now.set()
+            raise self._record_loss(jobs) from None
         except Exception as error:
-            self._look.set()
+            self._refresh_now.set()
             if isinstance(error, FutureCancelledError) or client.status != "running":
                 raise NotStarted(_LOST) from None
             _log.error("a task of Dask failed: %s: %s", type(error).__name__, error)
@@ -199,7 +202,7 @@ class DaskCompute:
         try:
             response = cast("bytes", await task)
         except BaseException:
-            # Nobody else wants the task, so Dask releases it, and its worker stops it.
+            # No other client has this task, so Dask releases it, and its worker stops it.
             task.release()
             raise
         self._release_later(task, len(response))
@@ -223,12 +226,12 @@ class DaskCompute:
         for task in ended:
             task.release()
 
-    def _loss(self, jobs: Sequence[EngineJob]) -> WorkerLost:
-        """Count the losses of these jobs' workers."""
+    def _record_loss(self, jobs: Sequence[EngineJob]) -> WorkerLost:
+        """Count that the worker of these jobs was lost; return the error with their losses so far."""
         self.worker_deaths += 1
         digests = [hashlib.sha256(msgspec.msgpack.encode(tuple(job))).digest() for job in jobs]
         times = 1 + max(self._lost.pop(digest, 0) for digest in digests)
-        self._lost.update(dict.fromkeys(digests, times))  # at the end, which is forgotten last
+        self._lost.update(dict.fromkeys(digests, times))  # re-added at the end: forgotten last
         while len(self._lost) > _REMEMBERED:
             self._lost.popitem(last=False)
         return WorkerLost(times)
@@ -253,7 +256,7 @@ class DaskCompute:
             await client
             if client.scheduler_comm is not None:
                 # Dask waits up to 10 ms for further messages, which is as long as a tiny job takes.
-                client.scheduler_comm.interval = _SEND_S
+                client.scheduler_comm.interval = _SEND_INTERVAL_S
             await client.run_on_scheduler(dask_worker.forbid_reruns)
             failure = await self._register(client)
             await self._refresh(client)
@@ -267,7 +270,7 @@ class DaskCompute:
         self._client = client
 
     async def _register(self, client: Client) -> Exception | None:
-        """Give the workers, and those to come, their pools; return why one cannot have it."""
+        """Start pools in all workers, also in later ones; return an error if one cannot have a pool."""
         try:
             await client.register_plugin(self._plugin)
         except OSError:
@@ -287,17 +290,17 @@ class DaskCompute:
 
     async def _until_lost(self, client: Client) -> None:
         while True:
-            pause_s = _SOON_S if self._incapable else _LOOK_S
+            pause_s = _REFRESH_SOON_S if self._incapable else _REFRESH_S
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause_s):
-                    await self._look.wait()
-            self._look.clear()
+                    await self._refresh_now.wait()
+            self._refresh_now.clear()
             if client.status != "running":
                 return
             try:
                 async with asyncio.timeout(_CALL_S):
                     await self._refresh(client)
-            except OSError:  # of timeouts, too
+            except OSError:  # TimeoutError is one, too
                 return
             except asyncio.CancelledError:
                 if _is_cancelled():
@@ -334,6 +337,7 @@ class DaskCompute:
         )
         capable = {each: what for each, what in found.items() if isinstance(what, Capacity)}
         incapable = found.keys() - capable.keys()
+        # Reported if a second look finds the same: a new worker may still be starting its pool.
         for each in incapable & self._incapable - self._reported:
             _log.error("Dask worker %s cannot run engines: %s", each, found[each] or _NO_PLUGIN)
         self._reported |= incapable & self._incapable
@@ -358,13 +362,13 @@ class DaskCompute:
 
 
 def _is_cancelled() -> bool:
-    """Return whether somebody asked this task to end; Dask also cancels calls by itself."""
+    """Return whether this task was cancelled from outside; Dask also cancels calls by itself."""
     task = asyncio.current_task()
     return task is not None and task.cancelling() > 0
 
 
 async def _close(client: Client) -> None:
-    """Close a connection, which may be lost, within bounds: what Dask does then may not end."""
+    """Close a connection, with a time limit: if it is lost, Dask may wait for ever."""
     closing = asyncio.ensure_future(client.close())
     closing.add_done_callback(lambda done: done.cancelled() or done.exception())
     await asyncio.wait([closing], timeout=_CLOSE_S)

@@ -43,7 +43,7 @@ class Cluster(Protocol):
     is_ours: bool
     """Whether Qwicket starts it and sets its size."""
     remedy: str
-    """What happens, or is to be done, when the scheduler is lost."""
+    """A sentence for the log: what happens, or what to do, when the scheduler is lost."""
 
     async def open(self) -> Endpoint:
         """Return a scheduler; after a loss a new one, where Qwicket starts it.
@@ -52,7 +52,7 @@ class Cluster(Protocol):
             ClusterUnavailable: It cannot be started.
         """
 
-    def want(self, n_workers: int) -> None:
+    def set_size(self, n_workers: int) -> None:
         """Set how many workers the cluster should have, where Qwicket starts them."""
 
     async def close(self) -> None:
@@ -60,7 +60,7 @@ class Cluster(Protocol):
 
 
 class RunningCluster:
-    """A cluster that somebody else starts and ends."""
+    """A cluster that Qwicket neither starts nor ends."""
 
     is_ours = False
     remedy = "Start the scheduler and its workers again at the same address."
@@ -71,7 +71,7 @@ class RunningCluster:
     async def open(self) -> Endpoint:
         return self._endpoint
 
-    def want(self, n_workers: int) -> None:
+    def set_size(self, n_workers: int) -> None:
         """Leave the size to its owner."""
 
     async def close(self) -> None:
@@ -79,14 +79,14 @@ class RunningCluster:
 
 
 class StartedCluster:
-    """A cluster with a scheduler in a process of ours, which is started again when it is lost.
+    """A cluster with a scheduler in a child process, which is started again when it is lost.
 
     Args:
         address: What to start.
         least: Least number of workers.
         most: Greatest number of workers.
-        idle_s: Seconds for which a worker is not wanted before it is closed; to start one may take
-            as long.
+        idle_s: Seconds for which a worker is not needed before it is closed. Starting a new one may
+            take as long.
     """
 
     is_ours = True
@@ -94,7 +94,7 @@ class StartedCluster:
 
     def __init__(self, address: ClusterAddress, *, least: int, most: int, idle_s: int = 60) -> None:
         self._launch = Launch(
-            *(address.kind, address.place, address.is_plain, dict(address.options)),
+            *(address.kind, address.place, address.allows_plain_tcp, dict(address.options)),
             *(least, most, idle_s),
         )
         self._process: asyncio.subprocess.Process | None = None
@@ -126,7 +126,7 @@ class StartedCluster:
             return Endpoint(launched.address, None)
         return Endpoint(launched.address, security(launched.ca, launched.cert, launched.key))
 
-    def want(self, n_workers: int) -> None:
+    def set_size(self, n_workers: int) -> None:
         if n_workers != self._wanted:
             self._wanted = n_workers
             self._write(b"%d" % n_workers)

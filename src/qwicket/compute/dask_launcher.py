@@ -1,7 +1,7 @@
 """A process of its own for a Dask cluster that Qwicket starts: its scheduler, and its size.
 
-It is not in the server, because a scheduler takes much of the interpreter and a factory is foreign
-code; and so a scheduler that is lost can be replaced.
+It is not in the server, because a scheduler takes much time of the interpreter, and a factory is
+code of the operator. A process can also be replaced when its scheduler is lost.
 
 Run with `python -m`. The first line of standard input is a `Launch`, each further line the wanted
 number of workers. At the end of the input, which also comes when the server dies, the cluster is
@@ -27,12 +27,12 @@ _OWN_FOLDER: Final = "~/.cache/qwicket/dask"
 class Launch(msgspec.Struct, frozen=True):
     """A cluster to start: the fields of `ClusterAddress`, and the limits of its size in workers.
 
-    A worker that is not wanted for `idle_s` seconds is closed.
+    A worker that is not needed for `idle_s` seconds is closed.
     """
 
     kind: str
     place: str
-    is_plain: bool
+    allows_plain_tcp: bool
     options: dict[str, str | int]
     least: int
     most: int
@@ -62,9 +62,9 @@ def main(descriptor: int) -> None:
     if launched.error:
         sys.exit(1)
     try:
-        resize = _Size(cluster, launch)
+        size = _Size(cluster, launch)
         for line in sys.stdin:
-            resize.to(int(line))
+            size.set(int(line))
     finally:
         cluster.close()
 
@@ -105,7 +105,7 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
 
 def _launched(cluster: Any, launch: Launch) -> Launched:
     address, security = cluster.scheduler_address, cluster.security
-    if not address.startswith("tls://") and not launch.is_plain:
+    if not address.startswith("tls://") and not launch.allows_plain_tcp:
         raise ValueError(
             f"the cluster's scheduler is at {address}, without TLS: create the cluster with"
             " security=Security.temporary() of distributed"
@@ -117,18 +117,18 @@ def _launched(cluster: Any, launch: Launch) -> Launched:
 
 
 class _Size:
-    """Keeps a cluster at the wanted size. Dask's own rule knows the tasks, but not the queue."""
+    """Keeps a cluster at the wanted size. Dask's own rule knows its tasks, but not the queue."""
 
     def __init__(self, cluster: Any, launch: Launch) -> None:
         self._cluster = cluster
         self._launch = launch
         self._wanted = launch.least
-        self._is_adaptive = launch.kind != "kubernetes"  # whose own adapts in the cluster
+        self._is_adaptive = launch.kind != "kubernetes"  # its `adapt` runs elsewhere, without the queue
         self._apply()
         if self._is_adaptive:
             self._adapt()
 
-    def to(self, n_workers: int) -> None:
+    def set(self, n_workers: int) -> None:
         self._wanted = min(max(n_workers, self._launch.least), self._launch.most)
         if not self._is_adaptive:
             self._apply()

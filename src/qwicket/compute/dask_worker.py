@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 VERSION: Final = metadata.version("qwicket")
 MEMORY_SHARE: Final = 0.8
-"""Part of a Dask worker's memory limit that its engine processes share."""
+"""Fraction of a Dask worker's memory limit that its engine processes share."""
 
 _VALUE: Final = b"v"
 _FAILURE: Final = b"f"
@@ -115,14 +115,15 @@ class EnginePlugin(WorkerPlugin):
         self._pool.close()
 
     def transition(self, key: Any, start: str, finish: str, **_: Any) -> None:
-        """Kill the process of a task that nobody wants any more.
+        """Kill the process of a task that Dask has released.
 
         Dask releases a task when the server cancels it, and when the server or the scheduler dies.
         """
         if start in ("executing", "long-running") and finish == "released":
             with self._lock:
                 task = self._tasks.get(key)
-                if task is None:  # of others, has ended, or its thread has yet to begin
+                # Another client's task, or one that has ended or has not been submitted here yet.
+                if task is None:
                     self._stopped.add(key)
                     return
             task.cancel()
@@ -150,7 +151,7 @@ class EnginePlugin(WorkerPlugin):
 
 
 def run_jobs(plugin: str, key: str, jobs: bytes, timeout_s: float) -> bytes:
-    """Run jobs in the pool of the Dask worker that this is called in: a task of Dask."""
+    """Run jobs in the pool of this Dask worker. This function is Dask's task."""
     found = get_worker().plugins.get(plugin)
     if not isinstance(found, EnginePlugin):
         return _FAILURE + msgspec.msgpack.encode(_plain(failures.NotStarted(_NO_POOL)))
@@ -161,7 +162,7 @@ _NO_POOL: Final = "the Dask worker has no engine processes; see its log"
 
 
 def capacity(plugin: str, dask_worker: Worker) -> Capacity | None:
-    """Return the capacity of the Dask worker that this is called in; None without a pool."""
+    """Return the capacity of this Dask worker; None without a pool."""
     found = dask_worker.plugins.get(plugin)
     return getattr(found, "capacity", None)
 
@@ -176,7 +177,7 @@ def forbid_reruns(dask_scheduler: Scheduler) -> None:
 
 
 def read(packed: bytes) -> list[JobResponse]:
-    """Return the results that `run_jobs` packed, which may not be those of the right jobs.
+    """Return the results that `run_jobs` packed. The caller checks that they fit the jobs.
 
     Raises:
         WorkFailed: The task failed, or its response is malformed.

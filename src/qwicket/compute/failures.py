@@ -8,7 +8,7 @@
     ├── MemoryLimitExceeded  it needs more memory than a worker may use
     ├── Stopped      it was cancelled, or the pool closed
     ├── NotStarted   no worker could be started, so the work never began
-    └── WorkerLost   the cluster's worker that had the work is gone, for whatever reason
+    └── WorkerLost   the cluster's worker that had the work is gone; the reason is unknown
 
 Each builds its message from its arguments, so that it survives pickling.
 """
@@ -118,7 +118,7 @@ class NotStarted(WorkFailed):
     """No worker could be started, so the work never began and is not at fault.
 
     Args:
-        reason: Result of the last attempt.
+        reason: Why the last attempt failed.
     """
 
     code = "not_started"

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
 
 
 class FairSlots:
-    """Gives slots to accounts in round-robin order, at most one slot per account at a time.
+    """Slots that accounts get in round-robin order, at most one per account at a time.
 
-    However long one account uses its slot, the others share the rest.
+    Thus no account can occupy more than one slot, however long its work takes.
 
     Args:
         slots: Number of slots.
@@ -27,7 +27,7 @@ class FairSlots:
         self._n_free = slots
         self._served: set[str] = set()
         # In order of service, the least recently served account first.
-        self._lines: dict[str, deque[asyncio.Future[None]]] = {}
+        self._queues: dict[str, deque[asyncio.Future[None]]] = {}
 
     @property
     def has_free_slot(self) -> bool:
@@ -36,11 +36,11 @@ class FairSlots:
 
     def count(self, account: str) -> int:
         """Return the number of an account's requests that wait or have a slot."""
-        return len(self._lines.get(account, ())) + (account in self._served)
+        return len(self._queues.get(account, ())) + (account in self._served)
 
     def count_all(self) -> int:
         """Return the number of requests that wait or have a slot."""
-        return sum(map(len, self._lines.values())) + len(self._served)
+        return sum(map(len, self._queues.values())) + len(self._served)
 
     def count_waiting(self) -> int:
         """Return the number of waiting requests."""
@@ -50,7 +50,7 @@ class FairSlots:
     async def slot(self, account: str) -> AsyncIterator[None]:
         """Wait for a slot, and hold it until the block ends."""
         place: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._lines.setdefault(account, deque()).append(place)
+        self._queues.setdefault(account, deque()).append(place)
         self._assign()
         try:
             await place
@@ -64,30 +64,29 @@ class FairSlots:
     def _leave(self, account: str) -> None:
         self._served.remove(account)
         self._n_free += 1
-        if account in self._lines:
-            self._lines[account] = self._lines.pop(
-                account
-            )  # to the end, behind accounts that were not served
+        if account in self._queues:
+            # To the end, behind the accounts that wait longer.
+            self._queues[account] = self._queues.pop(account)
         self._assign()
 
     def _assign(self) -> None:
         """Assign free slots to waiting requests."""
         while self._n_free:
-            account = next((name for name in self._lines if name not in self._served), None)
+            account = next((name for name in self._queues if name not in self._served), None)
             if account is None:
                 return
-            line = self._lines[account]
-            place = line.popleft()
-            if not line:
-                del self._lines[account]
+            queue = self._queues[account]
+            place = queue.popleft()
+            if not queue:
+                del self._queues[account]
             if not place.cancelled():
                 self._n_free -= 1
                 self._served.add(account)
                 place.set_result(None)
 
     def _forget(self, account: str, place: asyncio.Future[None]) -> None:
-        line = self._lines.get(account, deque())
-        if place in line:
-            line.remove(place)
-        if not line:
-            self._lines.pop(account, None)
+        queue = self._queues.get(account, deque())
+        if place in queue:
+            queue.remove(place)
+        if not queue:
+            self._queues.pop(account, None)

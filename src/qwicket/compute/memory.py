@@ -12,7 +12,7 @@ _MEMINFO: Final = Path("/proc/meminfo")
 
 
 def available_bytes() -> int:
-    """Return the smaller of the memory now available and the control group's limit."""
+    """Return the smaller of the machine's available memory and the control group's limit."""
     return min([_available(), *_group_limits()])
 
 

@@ -41,7 +41,7 @@ _COMPILE: Final = "qwicket.programs:compile_in_worker"
 _CHECK_LAYOUT: Final = "qwicket.programs:check_layout_in_worker"
 _COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_in_worker"
 _WRITE: Final = "qwicket.programs:write_in_worker"
-# A hostile text may have taken its parser over: only these types are decoded from one.
+# A malicious program may have taken over its parser, so only these types are decoded.
 _RETURNS: Final = {
     _READ: Checked | Refusal,
     _COMPILE: bytes | Refusal,
@@ -91,7 +91,7 @@ class ParserPool:
         self.overruns = 0
         self._pool = self._open(processes, _WARM_UP)
         self._short_pool = self._open(1, _WARM_UP)
-        self._knows_qpy = False
+        self._is_prepared_for_qpy = False
         self._closing: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
@@ -119,7 +119,7 @@ class ParserPool:
             source: The program's text.
             inputs: A value for each input that the program declares.
             account: Owner of the program.
-            layout: The fixed circuit of a photonic device; empty for other devices.
+            layout: The fixed circuit of a photonic device; None for other devices.
 
         Raises:
             LimitExceeded: Parsing exceeds its time or memory limit.
@@ -129,7 +129,7 @@ class ParserPool:
         """
         arguments = (format_name, source, self._limits, dict(inputs or {}), layout)
         call = _Call(_READ, arguments, len(source), format_name == "qiskit.primitives")
-        return cast("Checked | Refusal", await self._do(call, account))
+        return cast("Checked | Refusal", await self._perform(call, account))
 
     async def compile(
         self, circuits: bytes, number: int, entangler: Entangler, *, account: str
@@ -140,7 +140,7 @@ class ParserPool:
             QwicketError: As for `read`.
         """
         call = _Call(_COMPILE, (circuits, number, self._limits, entangler), len(circuits))
-        return cast("bytes | Refusal", await self._do(call, account))
+        return cast("bytes | Refusal", await self._perform(call, account))
 
     async def check_layout(self, layout: str, *, account: str) -> Refusal | None:
         """Return why a text is not a layout of a photonic device, or None if it is one.
@@ -149,18 +149,19 @@ class ParserPool:
             QwicketError: As for `read`.
         """
         call = _Call(_CHECK_LAYOUT, (layout,), len(layout))
-        return cast("Refusal | None", await self._do(call, account))
+        return cast("Refusal | None", await self._perform(call, account))
 
     async def compile_to_basis(
         self, circuits: bytes, gates: Sequence[str], device: str, language: str, *, account: str
     ) -> Checked | Refusal:
-        """Compile an account's packed circuits to the gates of a device elsewhere.
+        """Compile an account's packed circuits to the gates of a lab's or another cloud's device.
 
         Args:
             circuits: The packed circuits.
-            gates: Names of its gates; none takes any.
+            gates: Names of its gates; empty means any gate.
             device: Its name, for refusals.
-            language: Language in which it will get them, which they must fit; empty for any.
+            language: Language in which the device gets the circuits and which must be able to express
+                them; empty for any.
             account: The account.
 
         Raises:
@@ -168,7 +169,7 @@ class ParserPool:
         """
         arguments = (circuits, tuple(gates), device, language, self._limits)
         call = _Call(_COMPILE_TO_BASIS, arguments, len(circuits))
-        return cast("Checked | Refusal", await self._do(call, account))
+        return cast("Checked | Refusal", await self._perform(call, account))
 
     async def write(self, circuits: bytes, number: int, *, account: str) -> str | Refusal:
         """Return one of an account's packed circuits as OpenQASM 3.
@@ -177,11 +178,11 @@ class ParserPool:
             QwicketError: As for `read`.
         """
         call = _Call(_WRITE, (circuits, number), len(circuits))
-        return cast("str | Refusal", await self._do(call, account))
+        return cast("str | Refusal", await self._perform(call, account))
 
-    async def _do(self, call: _Call, account: str) -> object:
-        self._check_room(account)
-        if self._is_short(call, account):
+    async def _perform(self, call: _Call, account: str) -> object:
+        self._check_limits(account)
+        if self._admit_to_short_pool(call, account):
             async with self._short_slots.slot(account):
                 try:
                     max_s = self._limits.parsing.short_parse_s
@@ -205,36 +206,36 @@ class ParserPool:
             except Stopped:
                 raise Unavailable("The server is stopping.") from None
 
-    def _is_short(self, call: _Call, account: str) -> bool:
-        """Return whether to use the short lane: all slots are busy, none with this account."""
-        knows = self._learn_qpy() if call.is_qpy else True
-        # An account with a program in an ordinary slot waits for that slot. Otherwise it could fill
-        # both lanes.
+    def _admit_to_short_pool(self, call: _Call, account: str) -> bool:
+        """Return whether a call goes to the additional process: it is short, and the others are busy."""
+        is_prepared = self._prepare_for_qpy() if call.is_qpy else True
+        # An account with a program in an ordinary process waits for that one. Otherwise it could
+        # occupy both kinds.
         if self._slots.has_free_slot or self._slots.count(account) or call.size > _SHORT_BYTES:
             return False
         now = self._clock()
         self._barred_until = {k: until for k, until in self._barred_until.items() if until > now}
-        return knows and account not in self._barred_until
+        return is_prepared and account not in self._barred_until
 
-    def _learn_qpy(self) -> bool:
-        """Replace the short lane's process by one with Qiskit loaded, at the first QPY program.
+    def _prepare_for_qpy(self) -> bool:
+        """At the first QPY program, replace the additional process by one with Qiskit loaded.
 
-        Loading takes longer than the lane allows, and memory that servers without QPY can save.
-        Return whether this was done before.
+        Loading takes longer than that process may run, and memory that servers without QPY can
+        save. Return whether this was done before.
         """
-        knew, self._knows_qpy = self._knows_qpy, True
-        if not knew:
+        was_prepared, self._is_prepared_for_qpy = self._is_prepared_for_qpy, True
+        if not was_prepared:
             old, self._short_pool = self._short_pool, self._open(1, _WARM_UP_QPY)
             self._short_pool.start()
             self._closing.append(asyncio.create_task(asyncio.to_thread(old.close)))
-        return knew
+        return was_prepared
 
-    def _check_room(self, account: str) -> None:
-        """Refuse a program above the limits, except the first one of an account."""
-        limits, lanes = self._limits.parsing, (self._slots, self._short_slots)
-        # An account's first program always has room, whatever the other accounts send.
-        n_own = sum(lane.count(account) for lane in lanes)
-        n_all = sum(lane.count_all() for lane in lanes)
+    def _check_limits(self, account: str) -> None:
+        """Refuse a program if too many wait."""
+        limits, queues = self._limits.parsing, (self._slots, self._short_slots)
+        # The first program of an account is never refused, whatever the other accounts send.
+        n_own = sum(queue.count(account) for queue in queues)
+        n_all = sum(queue.count_all() for queue in queues)
         if n_own >= limits.parser_queue_each:
             reason = f"{n_own} programs of yours wait to be parsed (limit parser_queue_each)."
             limit, quota = "parser_queue_each", limits.parser_queue_each

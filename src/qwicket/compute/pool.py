@@ -332,10 +332,10 @@ class _Slot:
                 if kind == worker.VALUE:
                     return msgspec.msgpack.decode(content, type=returns)
                 if kind == worker.ERROR:
-                    name, said, trace = _texts.decode(content)
+                    name, message, trace = _texts.decode(content)
                     maximum = worker.MAX_MESSAGE_CHARS
                     raise WorkError(
-                        name[:maximum], said[:maximum], trace[-worker.MAX_TRACE_CHARS :]
+                        name[:maximum], message[:maximum], trace[-worker.MAX_TRACE_CHARS :]
                     )
                 if kind != worker.NO_MEMORY or content:
                     raise msgspec.DecodeError("unknown kind of response")

@@ -46,6 +46,7 @@ NO_MEMORY_STATUS: Final = 1
 
 _LENGTH: Final = struct.Struct("!Q")
 _JOIN_BYTES: Final = 1 << 16
+"""Bodies up to this size are sent together with their length, in one call."""
 MAX_MESSAGE_CHARS: Final = 2_000
 MAX_TRACE_CHARS: Final = 20_000
 _CHUNK_BYTES: Final = 1 << 20
@@ -159,14 +160,14 @@ def main(arguments: list[str]) -> NoReturn:
     os.register_at_fork(after_in_child=channel.close)
     if warm_up:
         _resolve(warm_up)()
-    _give_up_rights()
+    _drop_privileges()
     if int(memory_bytes):
         _limit_memory(int(memory_bytes))
     _serve(channel)
 
 
-def _give_up_rights() -> None:
-    """Take from the process what no engine and no parser needs: rights, files, many descriptors.
+def _drop_privileges() -> None:
+    """Give up what no engine and no parser needs: privileges, large files, many descriptors.
 
     The number of processes is not limited: the kernel counts those of the user, the server's among
     them, and not at all for root.
@@ -208,7 +209,7 @@ def _response(request: bytearray) -> bytes | bytearray:
 def _limit_cpu(limit_s: float) -> None:
     """Bound the CPU time of one call beyond its time limit, which the owner enforces by the clock.
 
-    It ends a process that computes on several threads, and one whose owner does not see it.
+    It ends a process that computes on several threads, and one whose owner no longer watches it.
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -258,7 +259,7 @@ def _limit_memory(memory_bytes: int) -> None:
     try:
         pages = int(Path("/proc/self/statm").read_text().split()[0])
     except OSError:
-        return  # not Linux: admission is the only fence
+        return  # not Linux: only the estimate at submission limits memory
     limit = pages * resource.getpagesize() + memory_bytes
     _, hard = resource.getrlimit(resource.RLIMIT_AS)
     if hard != resource.RLIM_INFINITY:

@@ -1,4 +1,4 @@
-"""Worker processes from the side of the server, and the one thread that starts them."""
+"""Worker processes as their owner sees them, and the one thread that starts them."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ _PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PY
 _START_PAUSE_S: Final = 0.2
 _START_TRIES: Final = 3
 _MAX_KILLED: Final = 20
+"""Workers that may be found killed, beside the spares, before `acquire` gives up."""
 _EXIT_GRACE_S: Final = 0.5
 _EXIT_POLL_S: Final = 0.001
-_LOOK: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
+_WAIT_OPTIONS: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 _log = logging.getLogger(__name__)
 
@@ -111,7 +112,7 @@ class WorkerProcess:
         if self._process.returncode is not None:
             return False
         try:
-            return os.waitid(os.P_PID, self._process.pid, _LOOK) is None
+            return os.waitid(os.P_PID, self._process.pid, _WAIT_OPTIONS) is None
         except ChildProcessError:  # another thread has reaped it since
             return False
 

@@ -235,8 +235,8 @@ class Jobs:
     async def tally_up_to_limit(self, actor: Actor, query: JobQuery) -> Mapping[JobState, int]:
         """Return the number of the actor's own newest jobs by state.
 
-        The sum is the limit of the query or more where jobs may be left out: to count 10⁵ jobs
-        takes 200 ms.
+        If the sum reaches the limit of the query, older jobs may be missing. The limit bounds the
+        time: counting 10⁵ jobs takes 200 ms.
         """
         return await self._store.tally_up_to_limit(_own_of(actor, query))
 
@@ -244,13 +244,13 @@ class Jobs:
         """Return how many of the actor's newest jobs have a name, and a tag.
 
         Args:
-            actor: Who reads.
+            actor: The reader.
             limit: Number of jobs that are read.
         """
         return await self._store.recent_labels(actor.account, limit, actor.devices)
 
     async def run_ms(self, actor: Actor, query: JobQuery) -> int:
-        """Return for how long the actor's own ended jobs that a search finds ran, in ms."""
+        """Return the total run time in ms of the actor's own ended jobs that a search finds."""
         return await self._store.run_ms(_own_of(actor, query))
 
     async def by_prefix(self, actor: Actor, prefix: str, *, dialect: str) -> Job:
@@ -355,7 +355,7 @@ class Jobs:
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "delete")
-        if not job.state.is_final:  # also one whose results are withheld
+        if not job.state.is_final:  # a job with withheld results is final and may be deleted
             raise Conflict("Only a job that has ended can be deleted.")
         await self._store.delete(job.id)
 

@@ -1,6 +1,7 @@
-"""Workers as jobs of Kubernetes: one Job with one pod each, made from a manifest.
+"""Workers as Kubernetes Jobs with one pod each, made from a manifest.
 
-Uses the API server's own HTTP interface (`batch/v1`), which is stable since Kubernetes 1.21.
+Uses the HTTP interface `batch/v1` of the API server. The field `status.ready` of a Job exists since
+Kubernetes 1.24.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class KubernetesSite:
         url: Address of `kubectl proxy`; None uses the account of the pod in which this runs.
 
     Raises:
-        ValueError: The manifest is not one of a Job.
+        ValueError: The manifest is not that of a Job.
         SiteError: This does not run in a pod, and no address is given.
     """
 
@@ -54,10 +55,10 @@ class KubernetesSite:
         self._group = group
         self._idle_s = idle_s
         self._session = requests.Session()
-        self._session.trust_env = False  # a proxy of the environment is not for the cluster
+        self._session.trust_env = False  # proxy settings must not apply inside the cluster
         own = manifest.get("metadata", {}).get("namespace")
         if url is None:
-            url, namespace = _of_pod(self._session)
+            url, namespace = _use_pod_account(self._session)
         else:
             namespace = "default"
         self._path = f"{url.rstrip('/')}/apis/batch/v1/namespaces/{own or namespace}/jobs"
@@ -123,8 +124,8 @@ class KubernetesSite:
         return body
 
 
-def _of_pod(session: requests.Session) -> tuple[str, str]:
-    """Use the certificate of the pod in which this runs; return the address and the namespace."""
+def _use_pod_account(session: requests.Session) -> tuple[str, str]:
+    """Let a session use the certificate of this pod; return the API's address and the namespace."""
     host, port = (os.environ.get(f"KUBERNETES_SERVICE_{name}") for name in ("HOST", "PORT"))
     if not host or not (_POD_FILES / "token").exists():
         raise SiteError(
@@ -137,7 +138,7 @@ def _of_pod(session: requests.Session) -> tuple[str, str]:
 
 
 def _check(manifest: Mapping[str, Any]) -> None:
-    """Raise ValueError unless a manifest is one of a Job with a container."""
+    """Raise ValueError unless a manifest is that of a Job with a container."""
     try:
         is_job = (manifest["apiVersion"], manifest["kind"]) == ("batch/v1", "Job")
         is_job = is_job and bool(manifest["spec"]["template"]["spec"]["containers"][0]["image"])

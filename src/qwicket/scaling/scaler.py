@@ -23,11 +23,11 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 10.0
 _NO_RETRY: Final = RetryPolicy(max_attempts=1)
-_LOOK_S: Final = 1.0
+_STEP_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 60.0
 _AT_ONCE: Final = 16
-"""Workers that are asked for in one step; the next one follows after a second."""
+"""Workers that are started in one step; the next step follows after a second."""
 
 _log = logging.getLogger(__name__)
 
@@ -81,7 +81,7 @@ class Scaler:
     Args:
         api: The server.
         site: Starts workers.
-        least: Number of workers that are always there.
+        least: Number of workers that stay even without work.
         most: Greatest number of workers.
         idle_s: Seconds without waiting work after which workers that wait to start are cancelled.
     """
@@ -103,7 +103,7 @@ class Scaler:
         self._leaving.set()
 
     def serve(self) -> None:
-        """Start workers as they are needed, until `leave`.
+        """Start workers when they are needed, until `leave`.
 
         Raises:
             ApiError: The server refuses this scaler: its token or its names.
@@ -111,7 +111,7 @@ class Scaler:
         n_failed = 0
         try:
             while not self._leaving.is_set():
-                wait_s = _LOOK_S
+                wait_s = _STEP_S
                 try:
                     self._step(self._api.demand())
                     n_failed = 0
@@ -134,7 +134,7 @@ class Scaler:
         if not demand.is_active:
             return
         workers = self._site.workers()
-        self._notice_failures(workers, demand.workers)
+        self._pause_after_failures(workers, demand.workers)
         now = time.monotonic()
         if demand.jobs:
             self._had_work_at = now
@@ -151,8 +151,8 @@ class Scaler:
                 self._site.start(number, is_kept=is_kept)
         self._expected = workers.number + kept + spare
 
-    def _notice_failures(self, workers: Workers, connected: int) -> None:
-        """Pause when workers ended before they connected: the next ones would do the same."""
+    def _pause_after_failures(self, workers: Workers, connected: int) -> None:
+        """Pause if workers ended before they connected, because the next ones would do the same."""
         if connected:
             self._pause_s = 0.0
         elif workers.number < self._expected:
@@ -175,8 +175,8 @@ def to_start(
         demand: The waiting work, and the workers that are connected.
         workers: The workers at the site.
         slots: Slots of each worker.
-        least: Number of workers that stay.
-        most: Greatest number of workers.
+        least: Number of workers that stay; they are started even if there are `most` already.
+        most: Number of workers from which no more are started for waiting work.
     """
     kept = max(0, least - workers.kept)
     starting = max(0, workers.number - demand.workers) + kept

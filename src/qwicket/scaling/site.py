@@ -1,4 +1,4 @@
-"""What a scaler needs of the place where workers run."""
+"""Interface of a scaler to the batch system that runs its workers."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ class SiteError(Exception):
 
 
 class Workers(NamedTuple):
-    """Workers of one group at a site, waiting ones included.
+    """Numbers of workers of one group at a site, with those that wait to start.
 
     Attributes:
         kept: Number of those that stay when they are idle.

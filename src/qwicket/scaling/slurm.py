@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 _COMMAND_S: Final = 30.0
 _OPTION: Final = re.compile(r"[a-z][a-z0-9-]*")
 _OWN: Final = frozenset({"array", "job-name", "parsable", "signal", "wait", "wrap"})
-"""Options of sbatch without which jobs could not be counted, or told to end in time."""
+"""Options of sbatch that Qwicket sets, to count the jobs and to end them in time."""
 _DEFAULTS: Final = {"ntasks": "1", "cpus-per-task": "1", "output": "qwicket-worker-%j.log"}
 
 
-def parse(text: str) -> dict[str, str | None]:
+def parse_options(text: str) -> dict[str, str | None]:
     """Return options of sbatch from words such as `partition=gpu time=04:00:00 exclusive`.
 
     Raises:
@@ -44,7 +44,7 @@ class SlurmSite:
     """Starts each worker with `sbatch`.
 
     Args:
-        options: Options of sbatch, from `parse`.
+        options: Options of sbatch, from `parse_options`.
         command: Command of a worker that stays when it is idle.
         group: Name of the group, which the names of its jobs end with.
         idle_s: Seconds without a job after which a spare worker ends.
@@ -84,25 +84,25 @@ class SlurmSite:
         ]
         script = f"#!/bin/sh\nexec {shlex.join([*self._command, *idle])}\n"
         for _ in range(n):
-            # The signal comes a minute before the time limit: the worker then gives its jobs back.
+            # One minute before the time limit Slurm sends SIGTERM, and the worker releases its jobs.
             _run(
                 *("sbatch", "--parsable", f"--job-name={name}", "--signal=B:TERM@60", *options),
-                given=script,
+                stdin=script,
             )
 
     def withdraw(self) -> None:
         _run(*("scancel", f"--user={os.getuid()}"), *(f"--name={self._spare}", "--state=PENDING"))
 
 
-def _run(*command: str, given: str = "") -> str:
-    """Run a command of Slurm; return what it prints.
+def _run(*command: str, stdin: str = "") -> str:
+    """Run a command of Slurm; return its output.
 
     Raises:
         SiteError: It fails.
     """
     try:
         done = subprocess.run(  # noqa: S603 - Slurm's own commands
-            command, input=given, capture_output=True, text=True, timeout=_COMMAND_S, check=False
+            command, input=stdin, capture_output=True, text=True, timeout=_COMMAND_S, check=False
         )
     except FileNotFoundError:
         raise SiteError(f"{command[0]} was not found: run this where Slurm is installed") from None

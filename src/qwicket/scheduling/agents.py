@@ -31,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class AgentScheduler:
-    """Gives jobs to agents and stores their results.
+    """Assigns jobs to agents and stores their results.
 
     Args:
         store: The queue.
@@ -71,13 +71,13 @@ class AgentScheduler:
         assert agent.device is not None
         mark = self._newest[agent.id] = object()
 
-        async def is_idle() -> bool:
+        async def is_abandoned() -> bool:
             # An agent claims once at a time, so an older claim belongs to a broken connection.
             return self._newest.get(agent.id) is not mark or await is_gone()
 
         try:
             with self._store.changes.watch(f"{agent.device} for {agent.id}") as watch:
-                return await self._wait(agent, agent.device, known, wait_s, watch, is_idle)
+                return await self._wait(agent, agent.device, known, wait_s, watch, is_abandoned)
         finally:
             if self._newest.get(agent.id) is mark:
                 del self._newest[agent.id]
@@ -89,7 +89,7 @@ class AgentScheduler:
         known: Sequence[Lease],
         wait_s: float,
         watch: Watch,
-        is_idle: Callable[[], Awaitable[bool]],
+        is_abandoned: Callable[[], Awaitable[bool]],
     ) -> Assignment | None:
         def on_change(change: Changed) -> None:
             if change.state is JobState.QUEUED and change.device == device:
@@ -99,11 +99,11 @@ class AgentScheduler:
         stop_listening = changes.listen(on_change)
         deadline = time.monotonic() + wait_s
         try:
-            while not await is_idle():
+            while not await is_abandoned():
                 if changes.is_closed:
                     raise Unavailable("The server is stopping.", retry_after_s=1.0)
                 await self._store.leases.renew(agent, known, self._now_ms(), maximum=self._maximum)
-                found = await self._take(agent, device, is_idle)
+                found = await self._take(agent, device, is_abandoned)
                 left_s = deadline - time.monotonic()
                 if found is not None or left_s <= 0:
                     return found
@@ -113,7 +113,7 @@ class AgentScheduler:
         return None
 
     async def _take(
-        self, agent: Runner, device: str, is_idle: Callable[[], Awaitable[bool]]
+        self, agent: Runner, device: str, is_abandoned: Callable[[], Awaitable[bool]]
     ) -> Assignment | None:
         claim = asyncio.ensure_future(
             self._store.leases.claim(device, agent.id, self._now_ms(), durable=True)
@@ -121,10 +121,10 @@ class AgentScheduler:
         try:
             found = (await asyncio.shield(claim)).taken
         except asyncio.CancelledError:
-            # The claim may have been committed, and its receiver is gone.
+            # The claim may have been committed, but nobody receives it.
             await self._give_back((await claim).taken)
             raise
-        if found and await is_idle():
+        if found and await is_abandoned():
             await self._give_back(found)
             return None
         return found[0] if found else None
@@ -168,7 +168,7 @@ class AgentScheduler:
         return await self._counted(release)
 
     async def require(self, lease: Lease) -> None:
-        """Refuse a lease that is not the newest, or another agent's, before its result is parsed.
+        """Refuse a stale lease, or another agent's, before the result is validated.
 
         Raises:
             StaleLease: The lease is stale.
@@ -178,7 +178,7 @@ class AgentScheduler:
             raise StaleLease
 
     async def leave(self, agent: str) -> list[Job]:
-        """Queue the jobs of an agent that leaves again, and delete the agent."""
+        """Delete an agent that leaves, and queue its jobs again."""
         return await self._store.leases.void_runner(agent, self._now_ms(), "its agent left")
 
     async def _counted(self, write: Awaitable[Job]) -> Job:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _PAUSE_S: Final = 1.0
 _WORK_S: Final = 5.0
-"""Waiting work that is worth another slot: less is done before a new worker has started."""
+"""Seconds of waiting work for each further slot. Less is done before a new worker has started."""
 _MAX_JOBS: Final = 5_000
 """Jobs of a device that are added up; more would not change the size."""
 
@@ -28,21 +28,21 @@ class Cluster(Protocol):
 
     @property
     def busy(self) -> int:
-        """Number of tasks that run."""
+        """Number of running tasks."""
 
-    def want(self, n_tasks: int) -> None:
-        """Let it have workers for so many tasks at the same time."""
+    def set_size(self, n_tasks: int) -> None:
+        """Set for how many tasks at the same time it should have workers."""
 
 
 async def follow_queue(store: Store, devices: Collection[str], cluster: Cluster) -> None:
-    """Set the size of a cluster by the work that waits for its devices, each second for ever."""
+    """Set the size of a cluster by the work that waits for its devices, every second for ever."""
     while True:
         try:
             waiting = await store.jobs.waiting_work(devices, maximum=_MAX_JOBS)
         except QwicketError as error:
             _log.warning("the waiting work could not be read: %s", error)
         else:
-            cluster.want(cluster.busy + tasks_for(waiting.jobs, waiting.seconds))
+            cluster.set_size(cluster.busy + tasks_for(waiting.jobs, waiting.seconds))
         await asyncio.sleep(_PAUSE_S)
 
 

@@ -46,10 +46,10 @@ _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
 EXPRESS_DELAY_S: Final = 0.02
-"""Seconds without a free worker slot before a short job goes to an express slot.
+"""Seconds for which no worker slot became free before a short job goes to an express slot.
 
-A task of several tiny jobs takes about as long. While such tasks follow each other, worker slots
-run short jobs with fewer commits."""
+A task of several tiny jobs takes about as long. While such tasks follow each other, a short job is
+better claimed for a worker slot, together with others in one commit."""
 
 _log = logging.getLogger(__name__)
 
@@ -58,7 +58,7 @@ Key = tuple[str, int]
 
 
 class _ForwardLog:
-    """Record, under a lease, how far the forwarding of a job to another cloud has progressed."""
+    """Records, under a lease, how far the forwarding of a job to another cloud has progressed."""
 
     def __init__(self, store: Store, lease: Lease, now_ms: Callable[[], int]) -> None:
         self._store = store
@@ -99,7 +99,7 @@ class _ForwardLog:
             try:
                 return await call()
             except (StaleLease, Conflict, NotFound):
-                raise  # answers of a database that works: the same call would get them again
+                raise  # the database works, and would refuse the same call again
             except QwicketError as error:
                 _log_failure("a write about a forwarded job failed and is retried", error)
                 await asyncio.sleep(pause_s)
@@ -111,7 +111,7 @@ class Express(NamedTuple):
 
     Attributes:
         driver: Runs these jobs, and raises `ExpressOverrun` when one exceeds its time or memory.
-        max_estimate_s: Longest estimated run time of an express job, in seconds.
+        max_estimate_s: Seconds below which the estimated run time of an express job must be.
         barred_s: Seconds for which an account is barred after one of its jobs overran.
     """
 
@@ -227,7 +227,7 @@ class Dispatcher:
             task.cancel()
 
     def release_running(self) -> None:
-        """Cancel and release the jobs that still run, for a second request to stop."""
+        """Cancel and release the jobs that still run. A second request to stop does this at once."""
         for run in self._runs.values():
             run.task.cancel()
 
@@ -279,7 +279,7 @@ class Dispatcher:
             await wake.wait()
             wake.clear()
             await self._slots.acquire()
-            claim = await self._claim(self._next(device), device, wake)
+            claim = await self._claim(self._claim_next(device), device, wake)
             if claim.taken:
                 self._n_busy += 1
                 self._begin(claim.taken, self._driver)
@@ -292,7 +292,7 @@ class Dispatcher:
                 wake.set()
 
     async def _poll_slowly(self) -> None:
-        """Wake the other tasks now and then, if there is work that no notification announced.
+        """Wake the other tasks periodically, if there is work that no notification announced.
 
         This reads and never writes: a claim that finds nothing would cost a write transaction.
         """
@@ -307,7 +307,7 @@ class Dispatcher:
                 self._express_wake.set()
             self._reserves_slots = found.reserves_slots
             await asyncio.sleep(found.pause_s(self._now_ms(), self._slow_poll_s))
-            if self._held:
+            if self._held:  # a lost lease is not always announced
                 self._compare_wake.set()
 
     async def _claimable(self) -> Claimable:
@@ -378,7 +378,7 @@ class Dispatcher:
             wake.set()  # else waiting jobs would wait for the slow poll
             return Claim([], is_last=True)
 
-    async def _next(self, device: str) -> Claim:
+    async def _claim_next(self, device: str) -> Claim:
         leases, driver = self._store.leases, self._driver
         if driver.forwards:
             found = await self._store.forwards.claim_unattended(device, self._runner)
@@ -438,8 +438,7 @@ class Dispatcher:
         if task.cancelled():
             # Cancelling one job of a task cancels all. The store ends the job whose state is
             # `cancelling` and queues the others again.
-            with_other = "stopped together with another job"
-            reason = _STOPS if self._is_stopping else with_other
+            reason = _STOPS if self._is_stopping else "stopped together with another job"
             await self._release(assignment, reason, counts_as_attempt=False)
         elif run.raised(StoppedRemotely):
             await self._retry_write(

@@ -39,9 +39,9 @@ _NO_PROJECTS: Final[Mapping[str, str]] = MappingProxyType({})
 class QueuePosition(NamedTuple):
     """Number of jobs ahead, and the expected seconds until the start.
 
-    The start is None while no agent serves the device. The interval holds the start with a
-    probability of 80 %; only `Forecast.position` computes it. The reason says what keeps the job
-    from starting, if something does; only the gateway knows it.
+    The start is None while no agent serves the device, or while it is off without a known end. The
+    interval contains the start with a probability of 80 %; only `Forecast.position` computes it.
+    The reason says what keeps the job from starting, if anything; only the gateway sets it.
     """
 
     ahead: int
@@ -115,20 +115,20 @@ class Forecaster:
     def __init__(self, store: Store, now_ms: Callable[[], int]) -> None:
         self._store = store
         self._now_ms = now_ms
-        self._looks: dict[str, tuple[float, asyncio.Task[Forecast]]] = {}
-        store.changes.on_resync(self._looks.clear)
+        self._forecasts: dict[str, tuple[float, asyncio.Task[Forecast]]] = {}
+        store.changes.on_resync(self._forecasts.clear)
 
     async def forecast(self, device: str, fresh_s: float = _FRESH_S) -> Forecast:
         """Return a forecast of a device's queue that is at most `fresh_s` seconds old."""
-        made_at, task = self._looks.get(device, (-_FRESH_S, None))
+        made_at, task = self._forecasts.get(device, (-_FRESH_S, None))
         now = time.monotonic()
         if task is None or now - made_at >= fresh_s:
-            task = asyncio.create_task(self._look(device))
-            self._looks[device] = (now, task)
+            task = asyncio.create_task(self._compute(device))
+            self._forecasts[device] = (now, task)
         try:
             return await asyncio.shield(task)
         except Exception:
-            self._looks.pop(device, None)
+            self._forecasts.pop(device, None)
             raise
 
     async def end_in_s(self, job: Job) -> float | None:
@@ -153,13 +153,13 @@ class Forecaster:
             start_in_s = position.start_in_s if position else forecast.start_in_s
             if start_in_s is not None:
                 now = time.monotonic()
-                looked_at, _ = self._looks.get(job.device, (now, None))
-                start_in_s = max(0.0, start_in_s - (now - looked_at))
+                made_at, _ = self._forecasts.get(job.device, (now, None))
+                start_in_s = max(0.0, start_in_s - (now - made_at))
         if start_in_s is None:
             return None
         return start_in_s + forecast.run_times.expected_s(job.est_seconds)
 
-    async def _look(self, device: str) -> Forecast:
+    async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
         state = await self._store.jobs.queue_state(device, now, limit=_MAX_JOBS)
         slots, express, n_elsewhere = await self._serving(device)
@@ -175,7 +175,7 @@ class Forecaster:
     async def _serving(self, name: str) -> tuple[int, int, int]:
         """Return the slots and express slots that serve a device, and the jobs that wait elsewhere.
 
-        These are of a device at another cloud.
+        Jobs wait elsewhere only for a device at another cloud.
         """
         runners = await self._store.leases.runners()
         device = await self._store.devices.get(name)
@@ -185,6 +185,7 @@ class Forecaster:
             presence = await self._store.devices.presence(device) if is_remote else None
             return slots, 0, presence.n_waiting if presence else 0
         others = [runner for runner in runners if runner.device is None]
+        # At least one, because a server registers its slots, and a cluster has workers, only later.
         slots = max(1, sum(runner.slots for runner in others))
         return slots, sum(runner.express_slots for runner in others), 0
 
@@ -196,20 +197,22 @@ def simulate_queue(
 
     Args:
         state: Waiting and running jobs.
-        slots: Number of worker slots; 0 while no agent serves the device.
+        slots: Number of worker slots; 0 while no agent serves the device, or while it is off
+            without a known end.
         now_ms: Unix time in milliseconds.
         express_slots: Additional slots for short jobs while all worker slots are busy.
         off_s: Seconds until the device is on again.
     """
     run_times = fit(state.recent)
-    given, state = state, run_times.correct(state)
-    second = weight(now_ms, state.epoch)
+    # The store lets a job start before a window by its estimate, so that is kept as well.
+    estimated, state = state, run_times.correct(state)
+    second_weight = weight(now_ms, state.epoch)
     busy = [
         # max: after the clock was set back, a job must not seem longer than expected.
         max(0.0, job.est_seconds - max(0, now_ms - job.started_at) / 1000)
         for job in state.running
     ]
-    in_turn = _in_turn(state, second)
+    in_turn = _in_turn(state, second_weight)
     if not slots:
         positions = {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}
         return Forecast(positions, None, run_times, windows=state.windows)
@@ -224,6 +227,7 @@ def simulate_queue(
     express: list[str] = []
     barred_free_in = 0.0
     fallback_in_s: dict[str, float] = {}
+    # Both iterators yield short jobs. Each skips those that the other one has started.
     while True:
         is_express = bool(express_in) and express_in[0] < free_in[0]
         for job in in_express if is_express else in_turn:
@@ -235,6 +239,8 @@ def simulate_queue(
                 continue
             break
         slot_in = free_in
+        # The job of a barred account goes to an express slot after the bar, unless a worker slot
+        # is free before.
         if job.barred_until is not None and express_slots:
             barred_s = max((job.barred_until - now_ms) / 1000, barred_free_in, off_s)
             if barred_s < free_in[0]:
@@ -250,18 +256,18 @@ def simulate_queue(
         positions[job.id] = QueuePosition(len(positions), start_in_s)
         heapq.heapreplace(slot_in, start_in_s + job.est_seconds)
     served = [(job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express]
-    intervals = StartIntervals(state, slots, now_ms, second, served, off_s)
+    intervals = StartIntervals(state, slots, now_ms, second_weight, served, off_s)
     forecast = Forecast(positions, free_in[0], run_times, intervals, state.windows)
-    if not _is_delayed(forecast, given, now_ms):
+    if not _is_delayed(forecast, estimated, now_ms):
         return forecast
     from qwicket.scheduling import reserved_queue  # late: few servers have reservations
 
     starts = reserved_queue.simulate(
         state,
-        {job.id: job.est_seconds for job in given.waiting},
+        {job.id: job.est_seconds for job in estimated.waiting},
         _free_in(busy[-slots:], slots, off_s),
         now_ms,
-        second,
+        second_weight,
     )
     return forecast._replace(
         positions={job: QueuePosition(k, starts.jobs[job]) for k, job in enumerate(starts.jobs)},
@@ -272,7 +278,7 @@ def simulate_queue(
 
 
 def _is_delayed(forecast: Forecast, state: QueueState, now_ms: int) -> bool:
-    """Return whether a window keeps a job from starting when a forecast without windows says so."""
+    """Return whether a window delays a start that was forecast without windows."""
     return any(
         _is_kept(window, now_ms + 1000 * (forecast.start_in_s or 0.0), 0.0)
         or any(
@@ -315,12 +321,12 @@ def _in_express(state: QueueState) -> Iterator[WaitingJob]:
             accounts.append(account)
 
 
-def _in_turn(state: QueueState, second: float) -> Iterator[WaitingJob]:
+def _in_turn(state: QueueState, second_weight: float) -> Iterator[WaitingJob]:
     """Yield waiting jobs in the order in which fair share claims them.
 
     Args:
         state: Waiting jobs, with their expected run times.
-        second: Present weight of one second of use.
+        second_weight: Present weight of one second of use.
     """
     waiting: dict[str, deque[WaitingJob]] = {}
     for job in state.waiting:
@@ -333,7 +339,7 @@ def _in_turn(state: QueueState, second: float) -> Iterator[WaitingJob]:
         job = waiting[project].popleft()
         yield job
         if waiting[project]:
-            used = cost(job.est_seconds) * second / shares[project]
+            used = cost(job.est_seconds) * second_weight / shares[project]
             heapq.heapreplace(turns, (vtime + used, project))
         else:
             heapq.heappop(turns)

@@ -29,7 +29,7 @@ class Heartbeat:
         self._runner = runner
         self._now_ms = now_ms
         self._interval_s = lease_s / 4
-        self._early = threading.Event()
+        self._wake = threading.Event()
         self._is_stopped = False
         self._thread = threading.Thread(target=self._run, name="heartbeat", daemon=True)
 
@@ -38,18 +38,18 @@ class Heartbeat:
 
     def stop(self) -> None:
         self._is_stopped = True
-        self._early.set()
+        self._wake.set()
         self._thread.join()
 
     def resize(self, slots: int) -> None:
-        """Store the number of slots, from which the wait of jobs is estimated."""
+        """Store a new number of slots at once, because forecasts depend on it."""
         self._runner = msgspec.structs.replace(self._runner, slots=slots)
-        self._early.set()
+        self._wake.set()
 
     def _run(self) -> None:
         while True:
-            self._early.wait(self._interval_s)
-            self._early.clear()
+            self._wake.wait(self._interval_s)
+            self._wake.clear()
             if self._is_stopped:
                 return
             try:

@@ -29,6 +29,9 @@ class LivenessMonitor:
         now_ms: The clock for stored times.
         monotonic: The clock for measured times, in seconds.
         lease_s: Longest time without a heartbeat.
+
+    Attributes:
+        leases_lost: Number of jobs whose leases were voided.
     """
 
     def __init__(
@@ -46,7 +49,7 @@ class LivenessMonitor:
         self._monotonic = monotonic
         self._lease_s = lease_s
         self._seen: dict[str, tuple[int, float]] = {}
-        self._looked_at = monotonic()
+        self._checked_at = monotonic()
         self.leases_lost = 0
 
     async def run(self) -> None:
@@ -62,10 +65,10 @@ class LivenessMonitor:
         """Void the runners without a heartbeat for the lease time; return their ids."""
         runners = [each for each in await self._store.leases.runners() if each.id != self._runner]
         now = self._monotonic()
-        if now - self._looked_at > self._lease_s / 2:
+        if now - self._checked_at > self._lease_s / 2:
             # This server slept or lost the database, so it missed heartbeats and must start over.
             self._seen.clear()
-        self._looked_at = now
+        self._checked_at = now
         present = {each.id: each.beat for each in runners}
         self._seen = {
             name: self._seen[name] if self._seen.get(name, (None,))[0] == beat else (beat, now)

@@ -50,7 +50,7 @@ class MaintenanceLoop:
         self._every_s = every_s
         self._has_swept = False
         self._deleted_before: dict[str, int] = {}
-        """Time by project before which no ended job is left, so that none is looked for again."""
+        """Time by project before which no ended job is left. The next search begins there."""
 
     async def run(self) -> None:
         """Run a round every `every_s` seconds, for ever."""
@@ -62,7 +62,7 @@ class MaintenanceLoop:
             await asyncio.sleep(self._every_s)
 
     async def run_once(self) -> bool:
-        """Do the work that is due; return False when another server has the duty."""
+        """Do the work that is due; return False if another server has the duty."""
         maintenance = self._store.maintenance
         if not await maintenance.take_duty(_DUTY, self._runner):
             return False
@@ -74,8 +74,8 @@ class MaintenanceLoop:
         await _until_done(lambda: maintenance.release_results(self._now_ms()))
         await maintenance.delete_ended_reservations(self._now_ms() - _KEEP_RESERVATIONS_MS)
         await maintenance.delete_refusals(self._now_ms() - _KEEP_REFUSALS_MS)
-        gone = self._now_ms() - 1000 * RESTORABLE_S
-        await _until_done(lambda: maintenance.purge_accounts(gone))
+        deleted_before = self._now_ms() - 1000 * RESTORABLE_S
+        await _until_done(lambda: maintenance.purge_accounts(deleted_before))
         if self._keep_days is not None:
             before = self._now_ms() - int(self._keep_days * _DAY_MS)
             await _until_done(lambda: maintenance.delete_ended(before))
@@ -83,9 +83,8 @@ class MaintenanceLoop:
         await self._store.leases.void_orphaned_leases(self._now_ms())
         if not self._has_swept:  # only a crash leaves orphans
             await maintenance.delete_orphaned_results()
-            self._has_swept = (
-                True  # set first, so that a count that times out is not retried each minute
-            )
+            # Set before the count: one that times out must not be retried every minute.
+            self._has_swept = True
             if wrong := await maintenance.repair_stored_bytes():
                 _log.warning("corrected the stored bytes of %d projects", wrong)
         mended = await maintenance.repair_shares(self._now_ms())
@@ -94,7 +93,7 @@ class MaintenanceLoop:
         return True
 
     async def _delete_by_project(self) -> None:
-        """Delete the ended jobs of projects that keep theirs for some days only."""
+        """Delete the ended jobs of projects that keep theirs only for some days."""
         maintenance = self._store.maintenance
         for project, days in await maintenance.retentions():
             after = self._deleted_before.get(project, 0)
@@ -104,7 +103,7 @@ class MaintenanceLoop:
                 self._deleted_before[project] = before
 
 
-async def _until_done(some: Callable[[], Awaitable[int]]) -> None:
-    """Repeat until nothing is left. The batches are small, so that others write in between."""
-    while await some():
+async def _until_done(work: Callable[[], Awaitable[int]]) -> None:
+    """Repeat until nothing is left. Each call does little, so that others write in between."""
+    while await work():
         pass

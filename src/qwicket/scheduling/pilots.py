@@ -106,7 +106,7 @@ class _Pull:
 
 
 class PilotScheduler:
-    """Gives jobs to pilots and stores their results.
+    """Assigns jobs to pilots and stores their results.
 
     Args:
         store: The queue.
@@ -226,7 +226,7 @@ class PilotScheduler:
         return dict(states), tasks
 
     async def leave(self, pilot: str) -> list[Job]:
-        """Queue the jobs of a pilot that leaves again, and delete the pilot."""
+        """Delete a pilot that leaves, and queue its jobs again."""
         self._end_pull(pilot)
         return await self._store.leases.void_runner(pilot, self._now_ms(), "its worker left")
 
@@ -278,7 +278,7 @@ class PilotScheduler:
         return tasks
 
     def _in_turn(self, devices: Collection[str]) -> deque[str]:
-        """Return devices in an order that begins with another one each time."""
+        """Return devices in an order that begins with a different one each time."""
         ordered = deque(sorted(devices))
         ordered.rotate(next(self._turns))
         return ordered

@@ -37,24 +37,25 @@ def simulate(
     estimates: Mapping[str, float],
     free_in: Sequence[float],
     now_ms: int,
-    second: float,
+    second_weight: float,
 ) -> ReservedStarts:
     """Simulate fair share until every waiting job has started.
 
     Args:
         state: Waiting and running jobs, with their expected run times.
-        estimates: Estimated run times of the waiting jobs, by which they are kept from starting.
+        estimates: Estimated run times of the waiting jobs, without correction. By these, the store
+            decides whether a job would run into a window.
         free_in: Seconds until each worker slot is free; at least one slot.
         now_ms: Unix time in milliseconds.
-        second: Present weight of one second of use.
+        second_weight: Present weight of one second of use.
     """
-    return _Simulation(state, estimates, free_in, now_ms, second).run()
+    return _Simulation(state, estimates, free_in, now_ms, second_weight).run()
 
 
 class _Simulation:
-    """Jobs that a window keeps from starting are set aside until that may change.
+    """Simulation that sets jobs aside while a window keeps them from starting.
 
-    Without this, each start would look through all jobs that wait for the end of the window.
+    Otherwise each start would look through all jobs that wait for the end of the window.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class _Simulation:
         estimates: Mapping[str, float],
         free_in: Sequence[float],
         now_ms: int,
-        second: float,
+        second_weight: float,
     ) -> None:
         self._state = state
         self._estimates = estimates
@@ -71,7 +72,7 @@ class _Simulation:
         heapq.heapify(self._free_in)
         self._n_slots = len(free_in)
         self._now_ms = now_ms
-        self._second = second
+        self._second_weight = second_weight
         self._shares = {share.project: share.shares for share in state.shares}
         self._vtimes = {share.project: share.vtime for share in state.shares}
         self._waiting: dict[str, deque[WaitingJob]] = {}
@@ -129,7 +130,7 @@ class _Simulation:
                 if until_s is not None:
                     self._set_aside(until_s, project, job)
                     continue
-                used = cost(job.est_seconds) * self._second / self._shares.get(project, 1)
+                used = cost(job.est_seconds) * self._second_weight / self._shares.get(project, 1)
                 self._vtimes[project] = vtime + used
                 if jobs:
                     heapq.heappush(self._turns, (vtime + used, project))
@@ -140,7 +141,7 @@ class _Simulation:
         heapq.heappush(self._aside, (until_s, next(self._numbers), project, job))
 
     def _return_due(self, at_s: float) -> None:
-        """Let those wait again whose time has come, in their former order."""
+        """Put back, in their former order, what was set aside until now."""
         self._running = [each for each in self._running if each[0] > at_s]
         due = []
         while self._aside and self._aside[0][0] <= at_s:
@@ -153,7 +154,7 @@ class _Simulation:
                 waiting.appendleft(job)
 
     def _kept_until(self, project: str, run_s: float, at_s: float) -> float | None:
-        """Return until when a window keeps a job from starting, at the earliest; None if none."""
+        """Return the earliest time, in s, at which windows may let a job start; None if none delay it."""
         at_ms = self._now_ms + 1000 * at_s
         for window in self._state.windows:
             if window.permits(project) or not window.last_start(run_s) <= at_ms < window.until_at:

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 class Slots:
-    """Gives slots to those who wait, in their order.
+    """Slots that are given out in the order of the requests.
 
-    A semaphore cannot shrink. When a cluster loses workers, slots in use stay so until they are
-    released, and nobody gets another one before.
+    A semaphore cannot shrink. When a cluster loses workers, slots in use stay in use until they are
+    released, and no further slot is given out before.
 
     Args:
         count: Returns how many slots there are now; call `resize` after a change.
@@ -42,9 +42,9 @@ class Slots:
         self.resize()
 
     def resize(self) -> None:
-        """Give out the slots that are free now."""
+        """Give out the slots that are free now. Call this after the number has changed."""
         while self._waiting and self._n_taken < self._count():
             place = self._waiting.popleft()
-            if not place.done():  # else the one who waited was cancelled
+            if not place.done():  # else the request was cancelled while it waited
                 self._n_taken += 1
                 place.set_result(None)

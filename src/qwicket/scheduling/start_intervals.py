@@ -1,7 +1,7 @@
 """Intervals of start times: how much earlier or later than expected a waiting job may start.
 
-The interval holds the start with a probability of 80 %. Its width has four sources, all measured on
-the device: the spread of run times around their estimates, the age of the jobs that run, the jobs
+The interval contains the start with a probability of 80 %. Its width has four sources, all measured
+on the device: the spread of run times around their estimates, the age of the jobs that run, the jobs
 that arrive later and start earlier, and the small number of jobs that these figures come from.
 """
 
@@ -31,7 +31,7 @@ _TAIL: Final = 1e-12
 """Probability below which a run time is taken from the asymptote of its distribution."""
 _MIN_S: Final = 0.001
 _SAME_SUBMISSION_MS: Final = 1_000
-"""Jobs of one project that arrive within this time of each other are one submission."""
+"""Jobs of one project that arrive within this time of each other count as one submission."""
 _STEPS: Final = 8
 """Steps of the iteration that finds how long a job waits for jobs that arrive meanwhile."""
 _MAX_LOAD: Final = 0.95
@@ -112,7 +112,7 @@ class StartIntervals:
         state: The queue, with expected run times in place of estimates.
         slots: Number of worker slots, at least 1.
         now_ms: Unix time in milliseconds.
-        second: Present weight of one second of use.
+        second_weight: Present weight of one second of use.
         express: Jobs that start in express slots, in their order: id, number of jobs ahead, and
             seconds until a worker slot would start it if its account were barred again, else 0.
         off_s: Seconds until the device is on again.
@@ -123,14 +123,14 @@ class StartIntervals:
         state: QueueState,
         slots: int,
         now_ms: int,
-        second: float,
+        second_weight: float,
         express: Sequence[tuple[str, int, float]] = (),
         off_s: float = 0.0,
     ) -> None:
         self._state = state
         self._slots = slots
         self._now_ms = now_ms
-        self._second = second
+        self._second_weight = second_weight
         self._off_s = off_s
         self._express = {job: turn for turn, (job, _, _) in enumerate(express)}
         self._express_ahead = [ahead for _, ahead, _ in express]
@@ -153,13 +153,13 @@ class StartIntervals:
         self._mean_square = sum(work.squares for work in self._works.values()) / n_in_slots
         """Mean of the squared run times of waiting jobs, in s²."""
         self._job_variance, self._project_variance = _variances(state.recent)
-        self._relative = math.expm1(self._job_variance)
-        """Squared relative deviation of a run time from those of its project."""
-        self._of_projects = math.expm1(self._project_variance)
-        """Squared relative deviation of a project's run times from the expected ones."""
+        self._job_relative_variance = math.expm1(self._job_variance)
+        """Relative variance of a run time among those of its project."""
+        self._project_relative_variance = math.expm1(self._project_variance)
+        """Relative variance of projects' run times around the expected ones."""
         squares, self._parts = _parts(state.recent)
         self._part_squares = sum(part**2 for part in self._parts.values())
-        self._fit_error = self._relative * squares
+        self._fit_error = self._job_relative_variance * squares
         """Squared relative error of expected run times that all jobs have in common."""
 
     def of(self, job: str, ahead: int, start_in_s: float) -> Interval:
@@ -209,7 +209,7 @@ class StartIntervals:
         The slot waits for `EXPRESS_DELAY_S` after each task of the workers.
         """
         square = self._work_of_express.squares / len(self._express)
-        variance = self._relative * turn * square + self._fit_error * expected_s**2
+        variance = self._job_relative_variance * turn * square + self._fit_error * expected_s**2
         mean = max(expected_s, _MIN_S)
         for run in self._express_runs:
             mean += run.mean - run.expected
@@ -225,7 +225,7 @@ class StartIntervals:
     def _all_starts(self, project: str) -> dict[str, _Start]:
         """Return the starts of a project's jobs in worker slots, by id."""
         share = self._shares[project]
-        second = self._second / share.shares
+        per_share = self._second_weight / share.shares
         vtime, seconds, squares = share.vtime, 0.0, 0.0
         starts = {}
         for job in self._queues[project]:
@@ -234,7 +234,7 @@ class StartIntervals:
                 starts[job.id] = _Start(vtime, work, project, job.priority)
                 seconds += job.est_seconds
                 squares += job.est_seconds**2
-            vtime += cost(job.est_seconds) * second
+            vtime += cost(job.est_seconds) * per_share
         return starts
 
     def _work(self, jobs: list[WaitingJob]) -> Work:
@@ -247,7 +247,7 @@ class StartIntervals:
         """Return the use of a project once all its waiting jobs have started."""
         share = self._shares[project]
         seconds = sum([cost(job.est_seconds) for job in jobs])
-        return share.vtime + seconds * self._second / share.shares
+        return share.vtime + seconds * self._second_weight / share.shares
 
     @cached_property
     def _work_of_express(self) -> Work:
@@ -304,7 +304,7 @@ class StartIntervals:
             else:
                 variance += self._variance_of_sum(project, self._works[project])
         own = self._variance_of_sum(start.project, start.own)
-        running = self._relative * self._running.get(start.project, 0.0)
+        running = self._job_relative_variance * self._running.get(start.project, 0.0)
         return variance + own * (1 + others) ** 2 + running * others**2
 
     def _variance_of_sum(self, project: str, work: Work) -> float:
@@ -312,8 +312,8 @@ class StartIntervals:
 
         The estimates of a project's jobs err alike, so that their errors do not average out.
         """
-        of_project = self._of_projects * self._part_left(project)
-        return self._relative * work.squares + of_project * work.seconds**2
+        of_project = self._project_relative_variance * self._part_left(project)
+        return self._job_relative_variance * work.squares + of_project * work.seconds**2
 
     def _part_left(self, project: str) -> float:
         """Return the part of the variance of projects that the fit leaves for this one.
@@ -366,7 +366,7 @@ class StartIntervals:
 
     def _overtaking(self, start: _Start) -> Iterator[_Overtaking]:
         """Yield the arrivals that overtake a job."""
-        credit = CREDIT_S * self._second
+        credit = CREDIT_S * self._second_weight
         for project, arrivals in self._arrivals.items():
             if project == start.project:
                 higher = sum(part for each, part in arrivals.jobs if each > start.priority)
@@ -379,7 +379,7 @@ class StartIntervals:
             if vtime is None:
                 vtime = max(share.vtime if share else 0.0, self._min_vtime - credit)
             if vtime < start.vtime:
-                most = (start.vtime - vtime) * (share.shares if share else 1) / self._second
+                most = (start.vtime - vtime) * (share.shares if share else 1) / self._second_weight
                 yield _Overtaking(arrivals.rate, most, arrivals.square_rate, arrivals.seconds)
 
     @cached_property
@@ -410,10 +410,10 @@ class StartIntervals:
                 squares += work**2
                 work = 0.0
             work += job.est_seconds
-            squares += self._relative * job.est_seconds**2
+            squares += self._job_relative_variance * job.est_seconds**2
             last = job.queued_at
         squares += work**2
-        squares += self._of_projects * squares
+        squares += self._project_relative_variance * squares
         return _Arrivals(
             rate=total / seconds,
             square_rate=squares / seconds,

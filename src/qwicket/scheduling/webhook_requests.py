@@ -37,11 +37,11 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 class WebhookResponse(NamedTuple):
-    """What came of one request.
+    """Result of one request.
 
     Attributes:
         status: Status of the response; None if there was none.
-        body: The beginning of its body, if it was asked for.
+        body: The beginning of its body, if it was requested.
         error: Why the delivery failed, for the webhook's owner; empty if it succeeded.
         seconds: Time that it took.
     """
@@ -225,13 +225,13 @@ def _httpcore() -> Any:
 def _reason(failure: Exception) -> str:
     """Return why a request failed, without text of a library."""
     httpcore = _httpcore()
-    seen: BaseException | None = failure
-    while seen is not None:
-        if isinstance(seen, ssl.SSLCertVerificationError):
+    cause: BaseException | None = failure
+    while cause is not None:
+        if isinstance(cause, ssl.SSLCertVerificationError):
             return "The receiver's TLS certificate is not valid for its name."
-        if isinstance(seen, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError):
             return "The TLS handshake with the receiver failed."
-        seen = seen.__cause__ or seen.__context__
+        cause = cause.__cause__ or cause.__context__
     if isinstance(failure, httpcore.ConnectError):
         return "The receiver accepts no connection."
     if isinstance(failure, httpcore.RemoteProtocolError):

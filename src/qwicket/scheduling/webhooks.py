@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 RETRY_S: Final = (5, 30, 120, 600, 3_600, 21_600)
 """Pauses after failed attempts; after the last attempt an event is deleted."""
 FAILING_S: Final = 5 * 86_400
-"""Time of failures alone after which a webhook is disabled."""
+"""Time without any success after which a failing webhook is disabled."""
 _DUTY: Final = "webhooks"
 _CONCURRENT: Final = 32
 _POLL_S: Final = 5.0
 _GATHER_S: Final = 0.02
-"""Pause between two looks at the outbox, so that a busy queue is not looked up for each job."""
+"""Pause between two reads of the outbox, so that a busy queue does not cause one for each job."""
 
 _log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ class WebhookSender:
         now_ms: Clock; returns Unix milliseconds.
         client: Sends the requests.
         retry_s: Pauses after failed attempts, in seconds.
-        failing_s: Time of failures alone after which a webhook is disabled.
+        failing_s: Time without any success after which a failing webhook is disabled.
         concurrent: Limit on requests at a time.
 
     Attributes:
@@ -102,7 +102,7 @@ class WebhookSender:
 
     async def _start_due(self, group: asyncio.TaskGroup) -> float:
         """Start a task for each webhook with an event that is due; return the seconds to wait."""
-        if not self._store.webhooks.exist:  # no read, which would wake threads up
+        if not self._store.webhooks.exist:  # a read would wake up threads of an idle server
             return _POLL_S
         backlog = await self._store.webhooks.backlog()
         now = self._now_ms()
@@ -123,7 +123,7 @@ class WebhookSender:
         try:
             while True:
                 async with self._slots:
-                    # Looked up each time: after a pause, another server may have taken the duty.
+                    # Each time, because another server may have taken the duty in the meantime.
                     if not await self._has_duty():
                         return
                     event = await self._store.webhooks.next_event(webhook, self._now_ms())
@@ -134,10 +134,10 @@ class WebhookSender:
             _log.warning("the outbox of webhooks cannot be used and is tried again")
         except Exception:
             _log.exception("an event could not be sent to the webhook %s", webhook)
-            await asyncio.sleep(_POLL_S)  # a fault of ours may come back with each attempt
+            await asyncio.sleep(_POLL_S)  # a bug here would fail each attempt
         finally:
             del self._tasks[webhook]
-            self._woken.set()  # an event may have come since the last look
+            self._woken.set()  # an event may have come since the last read
 
     async def _send(self, event: OutgoingEvent) -> None:
         response = await self._client.send(event.keys, event.message_id, event.body)

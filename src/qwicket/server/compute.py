@@ -53,8 +53,8 @@ def dask(settings: Settings, response_bytes: int) -> DaskCompute | None:
         least, most = _size(settings)
         cluster: Cluster = StartedCluster(address, least=least, most=most)
     else:
-        scheme = "tcp" if address.is_plain else "tls"
-        security = None if address.is_plain else _certificates(settings)
+        scheme = "tcp" if address.allows_plain_tcp else "tls"
+        security = None if address.allows_plain_tcp else _certificates(settings)
         cluster = RunningCluster(Endpoint(f"{scheme}://{address.place}", security))
     pool = PoolSettings(settings.limits.jobs.memory_bytes, response_bytes, _NICENESS)
     return DaskCompute(cluster, pool)
@@ -88,7 +88,7 @@ def check(settings: Settings) -> ClusterAddress | None:
         _size(settings)
     else:
         _refuse_size(settings, f"Qwicket does not start {settings.compute}")
-        if not address.is_plain:
+        if not address.allows_plain_tcp:
             _certificates(settings)
     return address
 

@@ -11,7 +11,7 @@ from qwicket.compute.cluster_address import ClusterAddress, parse
         ("local", None),
         ("dask://lab:8786", ClusterAddress("scheduler", "lab:8786")),
         ("dask+tls://lab:8786/", ClusterAddress("scheduler", "lab:8786")),
-        ("dask+tcp://[::1]:8786", ClusterAddress("scheduler", "[::1]:8786", is_plain=True)),
+        ("dask+tcp://[::1]:8786", ClusterAddress("scheduler", "[::1]:8786", allows_plain_tcp=True)),
         ("dask+slurm:", ClusterAddress("slurm")),
         (
             "dask+slurm:?queue=main&cores=4&memory=16GB",
@@ -19,7 +19,7 @@ from qwicket.compute.cluster_address import ClusterAddress, parse
         ),
         (
             "dask+kubernetes:?namespace=lab",
-            ClusterAddress("kubernetes", is_plain=True, options={"namespace": "lab"}),
+            ClusterAddress("kubernetes", allows_plain_tcp=True, options={"namespace": "lab"}),
         ),
         ("lab.clusters:ours", ClusterAddress("factory", "lab.clusters:ours")),
     ],

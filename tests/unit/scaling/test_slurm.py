@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from qwicket.scaling.slurm import SlurmSite, parse
+from qwicket.scaling.slurm import SlurmSite, parse_options
 
 
 def test_words_become_options() -> None:
-    found = parse("partition=gpu --time=04:00:00 exclusive comment='two words'")
+    found = parse_options("partition=gpu --time=04:00:00 exclusive comment='two words'")
     assert found == {
         "partition": "gpu",
         "time": "04:00:00",
@@ -18,8 +18,8 @@ def test_words_become_options() -> None:
 
 
 def test_slots_are_the_processors_of_a_job() -> None:
-    assert SlurmSite(parse("cpus-per-task=8"), ["qwicket"], "g", idle_s=60).slots == 8
-    assert SlurmSite(parse(""), ["qwicket"], "g", idle_s=60).slots == 1
+    assert SlurmSite(parse_options("cpus-per-task=8"), ["qwicket"], "g", idle_s=60).slots == 8
+    assert SlurmSite(parse_options(""), ["qwicket"], "g", idle_s=60).slots == 1
 
 
 @pytest.mark.parametrize(
@@ -37,4 +37,4 @@ def test_slots_are_the_processors_of_a_job() -> None:
 )
 def test_what_is_no_option_is_refused_by_name(text: str, named: str) -> None:
     with pytest.raises(ValueError, match=named):
-        parse(text)
+        parse_options(text)

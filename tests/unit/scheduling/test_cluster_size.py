@@ -33,7 +33,7 @@ class Cluster:
     def __init__(self) -> None:
         self.wanted: asyncio.Queue[int] = asyncio.Queue()
 
-    def want(self, n_tasks: int) -> None:
+    def set_size(self, n_tasks: int) -> None:
         self.wanted.put_nowait(n_tasks)
 
 
