@@ -80,6 +80,7 @@ def test_an_account_reads_a_job_that_is_shared_with_it_and_changes_nothing(
             body = {"account": ben} if path == "/shares" and method == "POST" else None
             answer = http.request(method, f"/v1/jobs/{job}{path}", json=body)
             assert answer.status_code == 403, (method, path, answer.text)
+        assert answer.json()["detail"].endswith("submitted a job may list the shares of it.")
         assert http.get("/v1/jobs").json()["jobs"] == []
         assert http.get(f"/v1/jobs/{other}").status_code == 404
         assert http.delete(f"/v1/shares/{made['id']}").status_code == 404

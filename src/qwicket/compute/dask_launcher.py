@@ -123,7 +123,8 @@ class _Size:
         self._cluster = cluster
         self._launch = launch
         self._wanted = launch.least
-        self._is_adaptive = launch.kind != "kubernetes"  # its `adapt` runs elsewhere, without the queue
+        # The `adapt` of KubeCluster runs in Kubernetes, where nothing knows the queue.
+        self._is_adaptive = launch.kind != "kubernetes"
         self._apply()
         if self._is_adaptive:
             self._adapt()

@@ -160,8 +160,8 @@ class ParserPool:
             circuits: The packed circuits.
             gates: Names of its gates; empty means any gate.
             device: Its name, for refusals.
-            language: Language in which the device gets the circuits and which must be able to express
-                them; empty for any.
+            language: Language in which the device gets the circuits, and which must be able to
+                express them; empty for any.
             account: The account.
 
         Raises:
@@ -207,7 +207,7 @@ class ParserPool:
                 raise Unavailable("The server is stopping.") from None
 
     def _admit_to_short_pool(self, call: _Call, account: str) -> bool:
-        """Return whether a call goes to the additional process: it is short, and the others are busy."""
+        """Return whether a call goes to the additional process: it is short, the others are busy."""
         is_prepared = self._prepare_for_qpy() if call.is_qpy else True
         # An account with a program in an ordinary process waits for that one. Otherwise it could
         # occupy both kinds.

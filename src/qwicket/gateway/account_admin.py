@@ -157,7 +157,7 @@ class AccountAdmin:
         return await self._store.accounts.enable(name)
 
     async def set_role(self, name: str, role: Role) -> Account:
-        """Set the role. An account that becomes a member loses its tokens with scopes of administrators.
+        """Set the role. A former administrator loses the tokens with scopes of administrators.
 
         Raises:
             NotFound: There is no such account.

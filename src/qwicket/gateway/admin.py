@@ -319,7 +319,7 @@ class Admin(AccountAdmin, JobAdmin):
 
 
 def check_serving_token(scopes: Sequence[str], devices: Sequence[str]) -> None:
-    """Validate a lab's token, which may do nothing but serve named devices. They need not exist yet."""
+    """Validate a lab's token, which may only serve named devices. They need not exist yet."""
     if set(scopes) != {Scope.DEVICES_SERVE}:
         raise InvalidRequest(
             f"The scope {Scope.DEVICES_SERVE} cannot be combined with others.", field="scope"

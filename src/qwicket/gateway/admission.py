@@ -447,13 +447,15 @@ class Admission:
         return estimate
 
     def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
-        """Refuse more qubits than a device has. With fewer, `_check_cost` bounds memory and time."""
+        """Refuse more qubits than a device has. `_check_cost` bounds memory and time of fewer."""
         unit = "modes" if device.family == "photonic" else "qubits"
         is_mps = engine == _MPS_ENGINE
         maximum = self._limits.jobs.mps_qubits if is_mps else self._max_qubits(device)
         if summary.n_qubits > maximum:
             takes = (
-                f"{engine} takes {maximum} (limit mps_qubits)" if is_mps else self._qubits_text(device)
+                f"{engine} takes {maximum} (limit mps_qubits)"
+                if is_mps
+                else self._qubits_text(device)
             )
             raise LimitExceeded(
                 f"The program has {summary.n_qubits} {unit}, {takes}.", field="qubits"
@@ -467,8 +469,8 @@ class Admission:
             return f"{device.name} takes {maximum} (its modes, and limit modes)"
         if fitting < maximum:
             return (
-                f"{device.name} takes {fitting} (limits qubits and memory_bytes), or {maximum} where"
-                " all gates are Clifford gates"
+                f"{device.name} takes {fitting} (limits qubits and memory_bytes), or {maximum}"
+                " where all gates are Clifford gates"
             )
         return f"{device.name} takes {maximum} (its qubits, and limit clifford_qubits)"
 

@@ -95,7 +95,8 @@ def _check_photonic(family: Family, spec: PhotonicSpec, limits: Limits) -> None:
     maximum = limits.agents.layout_bytes
     if len(spec.layout) > maximum:
         raise LimitExceeded(
-            f"layout has {len(spec.layout)} characters, {maximum} are allowed (limit layout_bytes).",
+            f"layout has {len(spec.layout)} characters, {maximum} are allowed"
+            " (limit layout_bytes).",
             field="photonic",
         )
 

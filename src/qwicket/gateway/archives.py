@@ -115,7 +115,7 @@ class Archives:
     async def parts(
         self, job: Job, memory: ResponseMemory
     ) -> AsyncGenerator[Sequence[PartResult], None]:
-        """Yield the results of a job's circuits in order: together if all are small, else one by one.
+        """Yield the results of a job's circuits in order: together if small, else one by one.
 
         If they are large on average, each waits for memory, which the caller must hold and release
         before the next one.

@@ -65,7 +65,7 @@ class Budgets:
         )
 
     async def credits_left(self, actor: Actor) -> float:
-        """Return what the cost budget of the token's project has left, in credits; 0 without one."""
+        """Return the credits that the cost budget of the token's project has left; 0 without one."""
         found = self.least(await self.of(actor), actor.project, "cost")
         return found.left if found is not None else 0.0
 
@@ -152,7 +152,7 @@ class Budgets:
             InvalidRequest: The last day is before the first.
         """
         if first is not None and last is not None and last < first:
-            raise InvalidRequest(f"to must not be before from: {last} is before {first}.", field="to")
+            raise InvalidRequest(f"to ({last}) must not be before from ({first}).", field="to")
         since = 0 if first is None else _beginning(first)
         until = INT64_MAX if last is None else _beginning(last) + DAY_MS
         sums: dict[tuple[str, str], Use] = {}

@@ -236,8 +236,8 @@ class ProviderConnection:
 
         Raises:
             Unauthenticated: The access token is another person's.
-            Unavailable: The provider does not respond. Without its groups, the person would lose the
-                rights that these give.
+            Unavailable: The provider does not respond. Without its groups, the person would lose
+                the rights that these give.
         """
         url = self.metadata().userinfo_endpoint
         if access_token is None or url is None or all(name in claims for name in names):

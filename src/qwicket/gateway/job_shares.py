@@ -109,7 +109,9 @@ class JobShares:
             Forbidden: The job is readable, but belongs to another account.
         """
         actor.require(Scope.JOBS_READ)
-        job = None if id_text is None else await self._jobs.own(actor, id_text, None, "list the shares of")
+        job = None
+        if id_text is not None:
+            job = await self._jobs.own(actor, id_text, None, "list the shares of")
         found = await self._store.job_shares.of_owner(actor.account, job.id if job else None)
         return [each for each in found if actor.sees(each.device)]
 

@@ -355,7 +355,7 @@ class Jobs:
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "delete")
-        if not job.state.is_final:  # a job with withheld results is final and may be deleted
+        if not job.state.is_final:  # also while results are withheld: the job is shown as running
             raise Conflict("Only a job that has ended can be deleted.")
         await self._store.delete(job.id)
 

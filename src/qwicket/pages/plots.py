@@ -44,7 +44,7 @@ class Tick(NamedTuple):
 
 
 class Plot(NamedTuple):
-    """A histogram: its size without the labels, the space for those below and left, and the bars."""
+    """A histogram: its size without the labels, the space for labels below and left, and bars."""
 
     width: int
     height: int

@@ -84,7 +84,7 @@ class SlurmSite:
         ]
         script = f"#!/bin/sh\nexec {shlex.join([*self._command, *idle])}\n"
         for _ in range(n):
-            # One minute before the time limit Slurm sends SIGTERM, and the worker releases its jobs.
+            # Slurm sends SIGTERM a minute before the time limit, and the worker releases its jobs.
             _run(
                 *("sbatch", "--parsable", f"--job-name={name}", "--signal=B:TERM@60", *options),
                 stdin=script,

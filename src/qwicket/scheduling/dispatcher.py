@@ -227,7 +227,7 @@ class Dispatcher:
             task.cancel()
 
     def release_running(self) -> None:
-        """Cancel and release the jobs that still run. A second request to stop does this at once."""
+        """Cancel and release the jobs that still run, as a second request to stop does at once."""
         for run in self._runs.values():
             run.task.cancel()
 

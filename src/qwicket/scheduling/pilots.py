@@ -35,8 +35,8 @@ _MAX_TASK_JOBS: Final = 16
 _RESPONSE_BYTES: Final = 8 << 20
 """Bytes of circuits above which a response carries no further task."""
 _POLL_S: Final = 2.0
-"""Interval of the poll for jobs without a notification, such as those of a device whose time off has
-ended."""
+"""Interval of the poll for jobs without a notification, such as those of a device whose time off
+has ended."""
 _UNDELIVERED: Final = "its worker disconnected before it received the claim"
 
 _log = logging.getLogger(__name__)

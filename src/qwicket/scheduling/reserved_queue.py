@@ -154,7 +154,7 @@ class _Simulation:
                 waiting.appendleft(job)
 
     def _kept_until(self, project: str, run_s: float, at_s: float) -> float | None:
-        """Return the earliest time, in s, at which windows may let a job start; None if none delay it."""
+        """Return the earliest time (s) at which windows may let a job start; None without delay."""
         at_ms = self._now_ms + 1000 * at_s
         for window in self._state.windows:
             if window.permits(project) or not window.last_start(run_s) <= at_ms < window.until_at:

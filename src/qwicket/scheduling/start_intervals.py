@@ -1,7 +1,7 @@
 """Intervals of start times: how much earlier or later than expected a waiting job may start.
 
 The interval contains the start with a probability of 80 %. Its width has four sources, all measured
-on the device: the spread of run times around their estimates, the age of the jobs that run, the jobs
+on the device: the spread of run times around their estimates, the age of the running jobs, the jobs
 that arrive later and start earlier, and the small number of jobs that these figures come from.
 """
 

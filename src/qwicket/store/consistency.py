@@ -31,7 +31,9 @@ _EXAMPLES: Final = 3
 _RESTORE: Final = "Stop the servers and restore the last backup (docs/howto/backup.md)."
 _BY_SERVER: Final = "A running server corrects it within a minute (--maintenance-interval-s)."
 _AT_START: Final = "A server corrects it at its next start."
-_UNTIL_RELEASED: Final = "A running server queues them again within a minute (--maintenance-interval-s)."
+_UNTIL_RELEASED: Final = (
+    "A running server queues them again within a minute (--maintenance-interval-s)."
+)
 
 Report = Callable[[int, int], None]
 """Called with the number of checked jobs, and that of all."""
