@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.archives import Archives
     from qwicket.gateway.budgets import Budgets
     from qwicket.gateway.invitations import InvitationAdmin
-    from qwicket.gateway.job_admin import AnyJob
+    from qwicket.gateway.job_admin import JobWithNames
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.reservations import ReservationAdmin
     from qwicket.model.jobs import JobQuery, Runner
@@ -73,7 +73,7 @@ class Admin(AccountAdmin, JobAdmin):
         """
         return await self._store.accounts.set_retention(project, days)
 
-    async def export_page(self, query: JobQuery, project: str) -> list[AnyJob]:
+    async def export_page(self, query: JobQuery, project: str) -> list[JobWithNames]:
         """Return a page of a project's jobs for an export, and record this in the audit log.
 
         Raises:

@@ -25,13 +25,13 @@ class BudgetNeed(NamedTuple):
     """What a job would need of a budget.
 
     Attributes:
-        found: The budget.
+        named_budget: The budget, with the name of its project.
         left: What is left of it now, in its unit.
         needed: What the job would reserve, in its unit.
         refusal: Why the budget would refuse the job; empty if it would not.
     """
 
-    found: NamedBudget
+    named_budget: NamedBudget
     left: float
     needed: float
     refusal: str

@@ -47,8 +47,8 @@ class ChangedJobs(NamedTuple):
     ids: list[str]
 
 
-class AnyJob(NamedTuple):
-    """A job with the names of its owners.
+class JobWithNames(NamedTuple):
+    """A job of any account, with the names of account and project.
 
     Attributes:
         job: The job.
@@ -75,7 +75,7 @@ class JobAdmin:
 
     async def jobs(
         self, query: JobQuery, *, account: str | None = None, project: str | None = None
-    ) -> list[AnyJob]:
+    ) -> list[JobWithNames]:
         """Return jobs of all accounts, newest first.
 
         Args:
@@ -89,7 +89,7 @@ class JobAdmin:
         query = await self._named(query, account, project)
         return await self._with_names(await self._store.jobs.page_of_all(query))
 
-    async def job(self, id_text: str) -> AnyJob:
+    async def job(self, id_text: str) -> JobWithNames:
         """Return a job.
 
         Raises:
@@ -97,7 +97,7 @@ class JobAdmin:
         """
         return (await self._with_names([await self._job(id_text)]))[0]
 
-    async def cancel_job(self, id_text: str) -> AnyJob:
+    async def cancel_job(self, id_text: str) -> JobWithNames:
         """Cancel a waiting job at once, stop a running one, leave an ended one unchanged.
 
         Raises:
@@ -109,7 +109,7 @@ class JobAdmin:
 
     async def change_job(
         self, id_text: str, *, is_held: bool | None = None, priority: int | None = None
-    ) -> AnyJob:
+    ) -> JobWithNames:
         """Hold or release a waiting job, or change its priority; None leaves them.
 
         Raises:
@@ -127,7 +127,7 @@ class JobAdmin:
         )
         return await self.job(job.id)
 
-    async def requeue_job(self, id_text: str) -> AnyJob:
+    async def requeue_job(self, id_text: str) -> JobWithNames:
         """Take a running job from its runner and queue it again.
 
         Raises:
@@ -138,7 +138,7 @@ class JobAdmin:
         await self._store.queue_control.requeue(job.id, actor=_ACTOR, now=self._now_ms())
         return await self.job(job.id)
 
-    async def resolve_job(self, id_text: str, sent_as: str | None) -> AnyJob:
+    async def resolve_job(self, id_text: str, sent_as: str | None) -> JobWithNames:
         """Decide whether another cloud has a job for which this is unknown.
 
         Args:
@@ -225,7 +225,7 @@ class JobAdmin:
             query = replace(query, project=ids[0])
         return query
 
-    async def _with_names(self, jobs: list[Job]) -> list[AnyJob]:
+    async def _with_names(self, jobs: list[Job]) -> list[JobWithNames]:
         if not jobs:
             return []
         accounts = {
@@ -235,7 +235,7 @@ class JobAdmin:
         }
         projects = {each.id: each.name for each in await self._store.accounts.projects()}
         return [
-            AnyJob(job, accounts.get(job.account, ""), projects.get(job.project, ""))
+            JobWithNames(job, accounts.get(job.account, ""), projects.get(job.project, ""))
             for job in jobs
         ]
 

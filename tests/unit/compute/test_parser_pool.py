@@ -208,7 +208,7 @@ async def are_ready(pool: Pool) -> list[int]:
     return pool.pids()
 
 
-# The short lane
+# The additional process for short programs
 
 
 class Clock:

@@ -18,7 +18,7 @@ from starlette.responses import Response
 from qwicket import schema
 from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.dialects.native import wire
-from qwicket.dialects.native.admin.wire import any_job
+from qwicket.dialects.native.admin.wire import job_with_names
 from qwicket.dialects.requests import RESPONSE_MEMORY
 from qwicket.gateway.archives import begin
 from qwicket.model.errors import NotFound
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import Outcome, PartResult
     from qwicket.gateway.archives import Archives, Contents
-    from qwicket.gateway.job_admin import AnyJob
+    from qwicket.gateway.job_admin import JobWithNames
     from qwicket.gateway.response_budget import ResponseMemory
 
 
@@ -65,7 +65,7 @@ async def response(
 
 async def page(
     archives: Archives,
-    jobs: Sequence[AnyJob],
+    jobs: Sequence[JobWithNames],
     limit: int,
     memory: ResponseMemory,
     *,
@@ -105,7 +105,7 @@ async def _archive(
 
 
 async def _page(
-    archives: Archives, jobs: Sequence[AnyJob], limit: int, memory: ResponseMemory
+    archives: Archives, jobs: Sequence[JobWithNames], limit: int, memory: ResponseMemory
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of a ZIP file of archives. Jobs that were deleted meanwhile are left out."""
     sink = _Sink()
@@ -120,7 +120,7 @@ async def _page(
             async for _ in _written(member, archives, contents, memory):
                 if sink.size >= _STEP_BYTES:
                     yield sink.take()
-        shown.append(any_job(each))
+        shown.append(job_with_names(each))
     last = jobs[-1].job.seq if len(jobs) == limit else None
     with _Member(outer, shapes.PAGE, []) as member:
         member.write(_encoder.encode(AdminJobList(jobs=tuple(shown), next=last)))

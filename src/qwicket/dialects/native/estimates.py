@@ -32,7 +32,7 @@ def estimate(of: JobEstimate, project: str) -> schema.jobs.EstimateBody:
 
 
 def _need(of: BudgetNeed) -> schema.jobs.BudgetNeedBody:
-    budget = of.found.budget
+    budget = of.named_budget.budget
     return schema.jobs.BudgetNeedBody(
         id=budget.id,
         device=budget.device or None,

@@ -39,12 +39,12 @@ async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) ->
 
 async def read_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Read a job of any account."""
-    return json(wire.any_job(await access.admin.job(request.path_params["id"])))
+    return json(wire.job_with_names(await access.admin.job(request.path_params["id"])))
 
 
 async def cancel_any_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Cancel a job of any account."""
-    return json(wire.any_job(await access.admin.cancel_job(request.path_params["id"])))
+    return json(wire.job_with_names(await access.admin.cancel_job(request.path_params["id"])))
 
 
 async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJobBody]) -> ASGIApp:
@@ -53,12 +53,12 @@ async def change_any_job(access: Access, actor: Actor, request: Request[ChangeJo
     found = await access.admin.change_job(
         request.path_params["id"], is_held=body.held, priority=body.priority
     )
-    return json(wire.any_job(found))
+    return json(wire.job_with_names(found))
 
 
 async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
     """Take a running job of any account from its runner and queue it again."""
-    return json(wire.any_job(await access.admin.requeue_job(request.path_params["id"])))
+    return json(wire.job_with_names(await access.admin.requeue_job(request.path_params["id"])))
 
 
 async def resolve_job(
@@ -66,7 +66,7 @@ async def resolve_job(
 ) -> ASGIApp:
     """Say whether another cloud has a job of which it is unknown; if not, it is sent again."""
     sent_as = request.payload.sent_as
-    return json(wire.any_job(await access.admin.resolve_job(request.path_params["id"], sent_as)))
+    return json(wire.job_with_names(await access.admin.resolve_job(request.path_params["id"], sent_as)))
 
 
 async def change_jobs(

@@ -14,7 +14,7 @@ from qwicket.schema import admin as schema
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from qwicket.gateway.job_admin import AnyJob
+    from qwicket.gateway.job_admin import JobWithNames
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account
     from qwicket.model.devices import Device, DeviceStatus, Presence
@@ -100,15 +100,15 @@ def verification(of: Verification) -> schema.VerificationBody:
     )
 
 
-def any_job(of: AnyJob) -> schema.AdminJobBody:
+def job_with_names(of: JobWithNames) -> schema.AdminJobBody:
     """Return a job with the names of its account and project."""
     fields = structs.asdict(wire.job(of.job))
     return schema.AdminJobBody(**fields, account=of.account, project=of.project)
 
 
-def job_list(found: Sequence[AnyJob], limit: int) -> schema.AdminJobList:
+def job_list(found: Sequence[JobWithNames], limit: int) -> schema.AdminJobList:
     return schema.AdminJobList(
-        jobs=tuple(map(any_job, found)), next=found[-1].job.seq if len(found) == limit else None
+        jobs=tuple(map(job_with_names, found)), next=found[-1].job.seq if len(found) == limit else None
     )
 
 
