@@ -1,6 +1,6 @@
 """Engines in the workers of a Dask cluster.
 
-Dask carries tasks and results and knows the workers; each worker has a pool of its own, whose
+Dask transports tasks and results, and tracks the workers. Each worker has its own pool, whose
 processes can be killed (`dask_worker.py`). Everything of Dask lives on an event loop in a thread of
 its own, so that it cannot block the server's.
 """

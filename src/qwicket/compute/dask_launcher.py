@@ -1,4 +1,4 @@
-"""A process of its own for a Dask cluster that Qwicket starts: its scheduler, and its size.
+"""Child process for a Dask cluster that Qwicket starts: its scheduler and its size.
 
 It is not in the server, because a scheduler takes much time of the interpreter, and a factory is
 code of the operator. A process can also be replaced when its scheduler is lost.

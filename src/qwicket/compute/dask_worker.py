@@ -168,7 +168,7 @@ def capacity(plugin: str, dask_worker: Worker) -> Capacity | None:
 
 
 def forbid_reruns(dask_scheduler: Scheduler) -> None:
-    """Let a scheduler report a task whose worker died, and not run it again by itself.
+    """Make a scheduler report a task whose worker died, instead of running it again.
 
     By default it runs such a task on four workers one after the other, and kills all of them if the
     task is the cause. The queue decides what runs again.

@@ -75,7 +75,8 @@ class IDToken(NamedTuple):
     Attributes:
         claims: What the provider states about the person.
         digest: SHA-256 of what is signed, by which its use is recorded.
-        expires_at: Unix milliseconds from which it is refused by itself.
+        expires_at: Unix milliseconds from which it is refused as expired; its use is recorded until
+            then.
     """
 
     claims: Mapping[str, Any]

@@ -52,7 +52,7 @@ class JobWithNames(NamedTuple):
 
     Attributes:
         job: The job.
-        account: Name of its account; empty once that was deleted for good.
+        account: Name of its account; empty after it can no longer be restored.
         project: Name of its project.
     """
 

@@ -14,8 +14,8 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 CACHE_TTL_S: Final = 0.1
-"""Age limit of cached values, and so the delay until a revocation or a device's status counts.
-Callers that would refuse because of a cached value invalidate it and read again first."""
+"""Age limit of cached values, and so the delay until a revocation or a device's status counts. No
+refusal is repeated from the cache: callers invalidate the value at once, or read it again first."""
 _MAX_ENTRIES: Final = 4_096
 
 

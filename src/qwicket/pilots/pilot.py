@@ -78,7 +78,7 @@ class Pilot:
     Args:
         api: The server.
         compute: Runs the jobs.
-        grace_s: Seconds that running jobs may go on after a request to stop.
+        grace_s: Seconds for which running jobs may continue after a request to stop.
         idle_s: Seconds without a job after which it leaves by itself; None means never.
     """
 
@@ -110,9 +110,9 @@ class Pilot:
         self._is_idle.set()
 
     def leave(self) -> None:
-        """Stop pulling, let running jobs go on for the grace time, and return from `serve`.
+        """Stop pulling, let running jobs continue for the grace time, and return from `serve`.
 
-        A second call gives running jobs back at once.
+        A second call releases running jobs at once.
         """
         (self._stop_now if self._leaving.is_set() else self._leaving).set()
 
@@ -175,7 +175,7 @@ class Pilot:
                     await self._leaving.wait()
 
     async def _drain(self) -> None:
-        """Let running tasks end and their reports arrive; then give the others back."""
+        """Wait for running tasks and their reports for the grace time; then release the others."""
         # It asks for no tasks now, but keeps the leases alive and receives cancellations.
         listening = asyncio.create_task(self._pull_always())
         stop_now = asyncio.create_task(self._stop_now.wait())

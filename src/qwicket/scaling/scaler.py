@@ -99,7 +99,7 @@ class Scaler:
         self._start_at = 0.0
 
     def leave(self) -> None:
-        """Return from `serve`; workers go on, and end when they are idle."""
+        """Return from `serve`; workers continue, and end when they are idle."""
         self._leaving.set()
 
     def serve(self) -> None:

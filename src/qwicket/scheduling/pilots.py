@@ -5,8 +5,8 @@ holds, and counts as its heartbeat. It sends results in other requests, whose re
 new jobs, so that a busy pilot makes one request for several jobs.
 
 Requests are numbered. A claim is stored with the number of its request, and each pull says up to
-which number the pilot awaits no response. So a claim whose response was lost is found and released,
-in whatever order requests arrive, while one whose response is on its way is left alone.
+which number the pilot awaits no response. So the server releases a claim whose response was lost,
+but not one whose response is still on its way, in whatever order requests arrive.
 """
 
 from __future__ import annotations
