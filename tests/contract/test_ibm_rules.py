@@ -48,7 +48,14 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(
         tmp_path_factory.mktemp("small"),
         *("--limit", "ibm_jobs=2", "--limit", "upload_bytes=1048576"),
-        *("--limit", "uploads_bytes=2097152", "--limit", "draft_s=3", "--maintenance-interval-s", "1"),
+        *(
+            "--limit",
+            "uploads_bytes=2097152",
+            "--limit",
+            "draft_s=3",
+            "--maintenance-interval-s",
+            "1",
+        ),
         *("--limit", "sockets=2", "--limit", "sockets_each=1", "--limit", "head_timeout_s=1"),
         *("--limit", "list_page=3", "--ibm-access-token-s", "3600"),
     )

@@ -278,7 +278,9 @@ def test_a_claim_whose_response_is_on_its_way_is_left_alone(
         assert read(http, job)["state"] == "running"
 
 
-def test_a_pull_without_a_free_slot_receives_a_cancellation(lone: LiveServer, http: httpx.Client) -> None:
+def test_a_pull_without_a_free_slot_receives_a_cancellation(
+    lone: LiveServer, http: httpx.Client
+) -> None:
     job = submit(http)
     with RawPilot(lone, "listener") as raw:
         lease = raw.job()["lease"]

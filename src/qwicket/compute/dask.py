@@ -227,7 +227,7 @@ class DaskCompute:
             task.release()
 
     def _record_loss(self, jobs: Sequence[EngineJob]) -> WorkerLost:
-        """Record that the worker of these jobs was lost; return the error with the number of losses."""
+        """Record that the worker of these jobs was lost; return the error, with their losses."""
         self.worker_deaths += 1
         digests = [hashlib.sha256(msgspec.msgpack.encode(tuple(job))).digest() for job in jobs]
         times = 1 + max(self._lost.pop(digest, 0) for digest in digests)
@@ -270,7 +270,7 @@ class DaskCompute:
         self._client = client
 
     async def _register(self, client: Client) -> Exception | None:
-        """Start pools in all workers, also in later ones; return the error if one cannot have one."""
+        """Start pools in all workers, also in later ones; return the error if that failed."""
         try:
             await client.register_plugin(self._plugin)
         except OSError:

@@ -207,7 +207,7 @@ class ParserPool:
                 raise Unavailable("The server is stopping.") from None
 
     def _admit_to_short_pool(self, call: _Call, account: str) -> bool:
-        """Return whether a call goes to the additional process: it is short, the others are busy."""
+        """Return whether to use the additional process: the call is short, the others are busy."""
         is_prepared = self._prepare_for_qpy() if call.is_qpy else True
         # An account with a program in an ordinary process waits for that one. Otherwise it could
         # occupy both kinds.

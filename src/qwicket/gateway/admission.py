@@ -435,7 +435,9 @@ class Admission:
                     return with_mps, self._checked_estimate(summary, with_mps, device)
             raise
 
-    def _checked_estimate(self, summary: Summary, options: RunOptions, device: Device) -> engines.Estimate:
+    def _checked_estimate(
+        self, summary: Summary, options: RunOptions, device: Device
+    ) -> engines.Estimate:
         self._check_width(summary, device, options.engine)
         objection = engines.unsupported_reason(summary, options) if options.engine else None
         if objection is not None:

@@ -65,7 +65,7 @@ class Budgets:
         )
 
     async def credits_left(self, actor: Actor) -> float:
-        """Return the credits that the cost budget of the token's project has left; 0 without one."""
+        """Return the credits left in the cost budget of the token's project; 0 without one."""
         found = self.least(await self.of(actor), actor.project, "cost")
         return found.left if found is not None else 0.0
 

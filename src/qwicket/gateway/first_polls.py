@@ -62,7 +62,9 @@ class FirstPolls:
         self.delayed: Counter[str] = Counter(ended=0, late=0, left=0)
         self.over_limit = 0
 
-    async def settled(self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]) -> Job:
+    async def settled(
+        self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]
+    ) -> Job:
         """Return a job as it is, or after its end if it is young and ends soon.
 
         Args:
@@ -105,7 +107,9 @@ class FirstPolls:
             if not self._accounts[account]:
                 del self._accounts[account]
 
-    async def _delay(self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]) -> Job:
+    async def _delay(
+        self, actor: Actor, job: Job, disconnected: Callable[[], Awaitable[None]]
+    ) -> Job:
         end = asyncio.ensure_future(
             self._waiter.wait_for_end(actor, job.id, self._max_delay_s, job.dialect)
         )

@@ -106,7 +106,9 @@ class KeyPairs:
             await self.check()
         version = max(self._masters)
         fingerprint = _fingerprint(self._masters[version])
-        await self._store.accounts.server_key(_server_key_name(version), fingerprint, self._now_ms())
+        await self._store.accounts.server_key(
+            _server_key_name(version), fingerprint, self._now_ms()
+        )
         await self.check()  # another server may have been first, with another key
         random = "".join(secrets.choice(_BASE32) for _ in range(_RANDOM_CHARS))
         key_id = f"{PREFIX}{_BASE32[version - 1]}{random}"

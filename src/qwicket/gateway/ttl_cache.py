@@ -53,7 +53,7 @@ class TTLCache(Generic[K, V]):
                 return await asyncio.shield(read)
 
     async def _read_for_all(self, key: K, began: float) -> V | None:
-        """Read for all waiting requests, within this one: a new task would delay an immediate read."""
+        """Read for all waiting requests, within this one: a task would delay an immediate read."""
         read = self._reads[key] = asyncio.get_running_loop().create_future()
         try:
             value = await self._read(key)

@@ -188,7 +188,8 @@ async def read_archive(pages: Handlers, actor: Actor, request: Request[None]) ->
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     contents = await pages.gateway.archives.contents(job, request.response_memory)
     return await archives.response(
-        *(pages.gateway.archives, contents, request.response_memory), is_head=request.method == "HEAD"
+        *(pages.gateway.archives, contents, request.response_memory),
+        is_head=request.method == "HEAD",
     )
 
 

@@ -21,7 +21,7 @@ class RunTimes(NamedTuple):
     """Run times as a linear function of the estimates.
 
     Attributes:
-        overhead_s: What each job takes beside its estimate, such as the wait for other jobs of its task.
+        overhead_s: What each job takes beside its estimate, such as the wait for its task.
         ratio: Run time per estimated second.
     """
 

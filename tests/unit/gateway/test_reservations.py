@@ -110,7 +110,9 @@ async def test_users_see_windows_with_the_names_of_their_own_projects(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
     await reserve(gateway, "ada", slots=2)
-    await gateway.admin.reservations.add_maintenance("simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser")
+    await gateway.admin.reservations.add_maintenance(
+        "simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser"
+    )
     forecast = await gateway.queue.forecast("simulator")
     for each, names in ((ada, ("ada",)), (bob, ())):
         found = await gateway.queue.windows(each, forecast)
@@ -123,7 +125,9 @@ async def test_users_see_windows_with_the_names_of_their_own_projects(
 async def test_a_device_is_off_in_a_maintenance_window_and_only_then(
     gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
-    await gateway.admin.reservations.add_maintenance("simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser")
+    await gateway.admin.reservations.add_maintenance(
+        "simulator", NOW + HOUR, NOW + 2 * HOUR, "a new laser"
+    )
     assert (await gateway.devices.get("simulator", "native")).is_online
     clock.ms += HOUR
     with pytest.raises(DeviceOff, match="off until 2025-10-09 10:53 UTC: a new laser"):
@@ -270,10 +274,12 @@ async def test_unknown_names_are_refused(gateway: Gateway, ada: Actor) -> None:
     with pytest.raises(InvalidRequest, match="the number of projects must be 1 to 1000, not 0"):
         await reserve(gateway)
     with pytest.raises(InvalidRequest, match="timezone must be an IANA name"):
-        await admin.close("simulator", None, NOW + HOUR, "", weeks=2, timezone="Mars/Olympus")
+        await admin.add_maintenance(
+            "simulator", None, NOW + HOUR, "", weeks=2, timezone="Mars/Olympus"
+        )
     with pytest.raises(InvalidRequest, match="weeks must be 1 to 260, not 261"):
-        await admin.close("simulator", None, NOW + HOUR, "", weeks=261)
+        await admin.add_maintenance("simulator", None, NOW + HOUR, "", weeks=261)
     with pytest.raises(InvalidRequest, match="within a week of from"):
-        await admin.close("simulator", None, NOW + 8 * DAY, "", weeks=2)
+        await admin.add_maintenance("simulator", None, NOW + 8 * DAY, "", weeks=2)
     with pytest.raises(NotFound, match="There is no reservation or maintenance window x"):
         await admin.remove("x")

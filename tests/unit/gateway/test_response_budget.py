@@ -69,7 +69,9 @@ async def test_a_response_larger_than_the_budget_is_possible(budget: ResponseBud
     assert budget.held_bytes == 0
 
 
-async def test_memory_that_is_freed_in_time_goes_to_a_waiting_response(budget: ResponseBudget) -> None:
+async def test_memory_that_is_freed_in_time_goes_to_a_waiting_response(
+    budget: ResponseBudget,
+) -> None:
     first = await taken_slowly(budget, "ada", 50)
     second = asyncio.create_task(taken_slowly(budget, "ada", 50))
     await asyncio.sleep(0)

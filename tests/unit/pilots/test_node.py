@@ -23,7 +23,9 @@ def test_without_a_batch_system_it_is_what_the_kernel_says() -> None:
 
 def test_slurm_says_cores_memory_and_time() -> None:
     end = str(int(time.time()) + 600)
-    found = detect_node(environment={**SLURM, "SLURM_MEM_PER_NODE": "1000", "SLURM_JOB_END_TIME": end})
+    found = detect_node(
+        environment={**SLURM, "SLURM_MEM_PER_NODE": "1000", "SLURM_JOB_END_TIME": end}
+    )
     assert (found.slots, found.memory_bytes) == (4, 200 << 20)
     assert found.seconds_left() == pytest.approx(600, abs=5)
 
@@ -44,7 +46,10 @@ def test_a_time_that_has_passed_leaves_nothing() -> None:
 
 @pytest.mark.parametrize("text", ["", "many", "-1", "1.5"])
 def test_a_variable_that_is_no_number_counts_for_nothing(text: str) -> None:
-    assert detect_node(environment={"SLURM_CPUS_ON_NODE": text}).slots == detect_node(environment={}).slots
+    assert (
+        detect_node(environment={"SLURM_CPUS_ON_NODE": text}).slots
+        == detect_node(environment={}).slots
+    )
 
 
 def test_a_name_says_where_and_is_never_the_same() -> None:

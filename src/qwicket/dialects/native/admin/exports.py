@@ -26,5 +26,9 @@ async def export_jobs(access: Access, actor: Actor, request: Request[None]) -> A
     query = JobQuery(states=_FINAL, before=before, limit=limit)
     found = await access.admin.export_page(query, request.path_params["project"])
     return await archives.page(
-        access.admin.archives, found, limit, request.response_memory, is_head=request.method == "HEAD"
+        access.admin.archives,
+        found,
+        limit,
+        request.response_memory,
+        is_head=request.method == "HEAD",
     )

@@ -66,7 +66,9 @@ async def resolve_job(
 ) -> ASGIApp:
     """Say whether another cloud has a job of which it is unknown; if not, it is sent again."""
     sent_as = request.payload.sent_as
-    return json(wire.job_with_names(await access.admin.resolve_job(request.path_params["id"], sent_as)))
+    return json(
+        wire.job_with_names(await access.admin.resolve_job(request.path_params["id"], sent_as))
+    )
 
 
 async def change_jobs(

@@ -108,7 +108,8 @@ def job_with_names(of: JobWithNames) -> schema.AdminJobBody:
 
 def job_list(found: Sequence[JobWithNames], limit: int) -> schema.AdminJobList:
     return schema.AdminJobList(
-        jobs=tuple(map(job_with_names, found)), next=found[-1].job.seq if len(found) == limit else None
+        jobs=tuple(map(job_with_names, found)),
+        next=found[-1].job.seq if len(found) == limit else None,
     )
 
 
