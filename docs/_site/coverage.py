@@ -30,7 +30,7 @@ each client calls. A test keeps it current.
 
 A [test bed](howto/testing.md#the-journal-what-your-code-has-sent) answers every call without a
 route with 501, marks it in its journal, and counts it in `cloud.unknown_calls()`. A call without a
-client is one that no client we know makes.
+client is one that none of the tested clients makes.
 """
 
 
@@ -116,7 +116,8 @@ def _section(address: str, calls: list[Call]) -> str:
     text += f"| call | clients | state |\n|---|---|---|\n{rows}"
     refused = refused_at(address)
     if refused:
-        text += f"\nRefused as a whole: {', '.join(f'`{each}`' for each in refused)}.\n"
+        shown = ", ".join(f"`{each}`" for each in refused)
+        text += f"\nEvery other call below these paths is refused, too: {shown}.\n"
     return text
 
 

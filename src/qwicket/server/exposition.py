@@ -189,7 +189,7 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     )
     yield _counter(
         "qwicket_first_polls_over_limit",
-        "Such reads that were not delayed, because as many of the job or account were as may be",
+        "Such reads that were not delayed, because too many of the job or account already were",
         gateway.first_polls.over_limit,
     )
     yield _counters(

@@ -1,4 +1,4 @@
-"""Sessions: groups of jobs that may limit their number, time and cost."""
+"""Sessions: groups of jobs that may limit their number and time."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ UNUSED: Final = GroupUse(0, 0, 0, None)
 
 
 class CostLimit(msgspec.Struct, frozen=True):
-    """Limit on cost: stored and shown, but never reached, because jobs cost nothing."""
+    """Limit on cost: stored and shown, but not enforced."""
 
     unit: Annotated[str, msgspec.Meta(max_length=16)]
     value: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
