@@ -1,4 +1,4 @@
-"""The code under test: counts of a Bell pair by IonQ's API, with a little patience."""
+"""The code under test: a Bell pair by IonQ's API. It repeats requests that a busy cloud refuses."""
 
 import os
 import time
