@@ -1,7 +1,6 @@
 """Cost estimates of cold-atom circuits, for limits and admission.
 
-The engine chooses between its methods by the same rules. The unit of work is roughly a nanosecond
-of one core.
+The engine chooses between its methods by the same rules. Constants were measured on one core.
 """
 
 from __future__ import annotations
@@ -51,10 +50,10 @@ class Spectrum(NamedTuple):
 
 
 def spectrum(gate: AtomGate, atoms: tuple[int, ...]) -> Spectrum:
-    """Bound the levels of `multiqudit_full`.
+    """Bound the energy levels of `multiqudit_full`.
 
-    Fields turn a spin of length l by at most ±l. Of a product Σ A_i B_i the norm is at most the
-    root of those of Σ A_i² and Σ B_i² multiplied.
+    The levels of Ω Lx + Δ Lz of a spin of length l are within ±l √(Ω² + Δ²). The norm of Σ A_i B_i
+    is at most √(‖Σ A_i²‖ ‖Σ B_i²‖).
     """
     omega, delta, chi, exchange, ising = gate.params
     twist, turn, swap, pull = _norms(atoms)
@@ -64,7 +63,7 @@ def spectrum(gate: AtomGate, atoms: tuple[int, ...]) -> Spectrum:
 
 @lru_cache(maxsize=8)
 def _norms(atoms: tuple[int, ...]) -> tuple[float, float, float, float]:
-    """Return bounds of Σ Lz², Σ L, Σ (L+ L- + L- L+) and Σ Lz Lz, for thousands of gates."""
+    """Return bounds of Σ Lz², Σ L, Σ (L+ L- + L- L+) and Σ Lz Lz; cached for thousands of gates."""
     pairs = list(pairwise(atoms))
     swap = sum(2 * sqrt(a * (a + 2) * b * (b + 2)) / 4 for a, b in pairs)
     return sum(n * n / 4 for n in atoms), sum(atoms) / 2, swap, sum(a * b / 4 for a, b in pairs)
@@ -166,7 +165,7 @@ def _kind(circuit: AtomCircuit) -> Callable[[AtomGate], tuple[str, tuple[int, ..
 
 
 def _width(name: str, atoms: tuple[int, ...]) -> int:
-    """Return the rows of the largest matrix that a gate's eigenvectors make; 0 for phases."""
+    """Return the rows of the largest matrix of a gate's eigenvectors; 0 for a diagonal gate."""
     match name:
         case "rlx" | "sq_full":
             return atoms[0] + 1

@@ -1,4 +1,4 @@
-"""Cold-atom circuits in the flat form that every format ends in and the engines start from.
+"""Cold-atom circuits in flat form, the result of all parsers and the input of the engines.
 
 Differences between formats are resolved: atoms are loaded before the first gate, gates on all wires
 name all of them, there are no barriers, and measurements are a list of columns.
@@ -38,7 +38,7 @@ FERMION_WIRES: Final = 2 * FERMION_SITES
 
 
 class AtomGate(msgspec.Struct, frozen=True, array_like=True, gc=False):
-    """A gate on `wires`; energies times time in radians."""
+    """A gate on `wires`; parameters are energies times time, in radians."""
 
     name: str
     wires: tuple[int, ...]

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from qwicket.circuits.qubit import Gate, Op
 
 MAX_OPERANDS: Final = 5
-"""Wider gates have no bound here."""
+"""Gates on more qubits are not bounded: their circuits count as entangling everything."""
 
 _UNBOUNDED: Final = 1 << 20
 _RANK_TWO: Final = frozenset({"rxx", "ryy", "rzz", "zz", "ms"})
@@ -26,7 +26,7 @@ class Bonds(NamedTuple):
 
     Attributes:
         bits: log2 of its largest bond.
-        steps: Its work, in gates on two neighbours.
+        steps: Number of gates on two neighbours that take as long.
     """
 
     bits: int
@@ -34,7 +34,7 @@ class Bonds(NamedTuple):
 
 
 def bonds(ops: Iterable[Op]) -> Bonds:
-    """Bound the bonds of a circuit that measures at its end; other operations are passed over."""
+    """Bound the bonds of a circuit that measures at its end; only gates are counted."""
     count = _Count()
     for op in ops:
         if type(op) is Gate:
@@ -43,7 +43,7 @@ def bonds(ops: Iterable[Op]) -> Bonds:
 
 
 def neighbourly(gate: Gate) -> Iterator[Gate]:
-    """Yield a gate with its qubits side by side, between exchanges there and back."""
+    """Yield swaps that make a gate's qubits adjacent, the gate, and swaps that undo these."""
     operands = sorted(gate.targets + gate.controls)
     moves = [Gate("swap", pair) for pair in _exchanges(operands)]
     place = {qubit: operands[0] + offset for offset, qubit in enumerate(operands)}

@@ -102,9 +102,9 @@ class Calibration(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     Attributes:
         valid_from: Time from which it is valid.
         source: Origin of the figures, as text.
-        qubit: The average qubit.
-        one_qubit: The average gate on one qubit.
-        two_qubit: The average gate on two qubits.
+        qubit: Averages of the qubits.
+        one_qubit: Averages of the gates on one qubit.
+        two_qubit: Averages of the gates on two qubits.
         qubits: Qubits with figures of their own.
         pairs: Pairs with figures of their own.
         connectivity: Pairs that a gate can act on; None is all.

@@ -38,7 +38,7 @@ def grouped(
 ) -> tuple[tuple[int, ...], ...]:
     """Return groups of indices into `paulis`, without Paulis on no qubit.
 
-    Above `maximum` groups, stop and return one more.
+    Stop after `maximum` + 1 groups, so that the caller sees that there are too many.
     """
     groups: list[list[int]] = []
     masks: list[tuple[int, int]] = []
@@ -72,7 +72,7 @@ def _masks(pauli: Pauli) -> tuple[int, int]:
 
 
 def measured(circuit: QubitCircuit, group: Iterable[int]) -> QubitCircuit:
-    """Return the circuit that measures a group; the bits of its last register are `read`."""
+    """Return the circuit that measures a group; its last register has the bits of `read`."""
     assert circuit.estimation is not None
     bases = _bases(circuit.estimation, group)
     first = circuit.n_clbits

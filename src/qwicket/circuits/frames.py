@@ -1,6 +1,7 @@
-"""Expected shape of each circuit's result, derived from packed circuits without decoding them.
+"""Expected shape of each circuit's result, derived from packed circuits.
 
-Used to validate results from other machines.
+Used to validate results from other machines. The many operations of circuits on qubits and atoms
+are not decoded.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ class Frame(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         registers: Registers of bits, least significant first; empty for samples.
-        columns: Limit on numbers of one shot, for samples.
-        dtypes: NumPy dtypes allowed for these numbers.
-        shots: Rows, if the circuit specifies them.
+        columns: Numbers of one shot, at most, for samples; bits of one shot for readouts.
+        dtypes: NumPy dtypes allowed for the numbers of samples; empty for other results.
+        shots: Shots, if the circuit specifies them; None or 0 for those of the job.
         is_binned: Whether the numbers of a shot are time bins of one mode: shots × 1 × bins.
         n_observables: Number of expectation values; None for other circuits.
         n_readouts: Number of quantities of the final state; None for other circuits.
@@ -63,7 +64,7 @@ class _QubitHead(msgspec.Struct, array_like=True):
 
 
 class _AtomHead(msgspec.Struct, array_like=True):
-    """`AtomCircuit` likewise."""
+    """`AtomCircuit`, whose gates stay packed."""
 
     kind: str
     atoms: tuple[int, ...]

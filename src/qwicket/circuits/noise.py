@@ -48,8 +48,8 @@ class Decay(NamedTuple):
         bit_flip: Probability that X or Y occurs, both equally likely.
         amplitude_damping: Probability γ that |1⟩ decays to |0⟩.
         log_coherence: Natural logarithm of √(1-λ), where λ is the parameter of phase damping. It
-            stays exact near λ = 1, where λ is rounded: computed from λ, the coherence that is left
-            after a time of 32 T2 would be wrong by a thousandth.
+            is exact near λ = 1, where λ itself is not: after 32 T2 with T1 = T2, 1-λ is 1e-14, and
+            a coherence computed from the rounded λ would be wrong by up to 0.2 %.
     """
 
     bit_flip: float = 0.0
@@ -58,7 +58,7 @@ class Decay(NamedTuple):
 
     @property
     def phase_damping(self) -> float:
-        """Return λ: phase damping multiplies coherences by √(1-λ)."""
+        """Parameter λ of phase damping, which multiplies coherences by √(1-λ)."""
         return -expm1(2 * self.log_coherence)
 
 

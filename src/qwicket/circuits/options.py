@@ -15,9 +15,9 @@ class RunOptions(msgspec.Struct, frozen=True, kw_only=True):
         shots: Shots per circuit.
         seed: 0 ≤ seed < 2^63; drawn at submission when the user gave none, so that a job that
             runs twice gives the same numbers.
-        outputs: Requested ones of `counts`, `memory`, `probabilities`.
-        noise: Noise model of the simulation; None is ideal. A twin's is fixed at submission, so
-            that a later calibration does not change the job.
+        outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
+        noise: Noise model of the simulation; None is ideal. That of a twin is fixed at submission,
+            so that a later calibration does not change the job.
         engine: Name of the engine; empty chooses one per circuit.
         max_outcomes: Limit on distinct outcomes of one circuit (limit `outcomes`).
         variants: Number of symmetrised variants that share the shots; 1 turns debiasing off.

@@ -1,7 +1,7 @@
-"""Outcomes that come from elsewhere, checked: whatever passes is read without care ever after.
+"""Validates outcomes from agents and other clouds. Code that reads stored outcomes trusts them.
 
-Compressed bytes may be made to swell, shapes to lie, numbers to be none; a dialect that words a
-result must not meet them. Nothing here is quick with large outcomes: it belongs in a thread.
+Refuses compressed data that expands too far, shapes that do not match the data, and numbers that
+are not finite. Large outcomes take long to check, so call this in a thread.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ _NOTES: Final = frozenset({SAMPLED_ONLY, NOTHING_MEASURED})
 _NAME_CHARS: Final = 64
 _LONGEST_S: Final = 1e9
 _ROUNDING: Final = 1e-6
-"""How far a sum of exact probabilities may be above 1."""
+"""Amount by which a sum of exact probabilities may exceed 1."""
 
 _readouts = msgspec.json.Decoder(tuple[Readout, ...])
 _decoder = msgspec.msgpack.Decoder(Outcome)
@@ -64,18 +64,18 @@ def check(
     *,
     is_simulated: bool = False,
 ) -> None:
-    """Refuse outcomes that are not whole, not what was asked for, or too large.
+    """Refuse outcomes that are incomplete, other than requested, or too large.
 
     Args:
         parts: Number of the circuit and its outcome.
         frames: Frames of all circuits.
         options: Options of the run.
         limits: `result_bytes` bounds all of them together, unpacked.
-        is_simulated: Whether our engines ran the circuits, and not a lab's machine. They also give
+        is_simulated: Whether our engines ran the circuits, not a lab's machine. They also return
             exact probabilities, expectation values and the votes of symmetrised variants.
 
     Raises:
-        InvalidRequest: One is damaged or does not fit; the field names it.
+        InvalidRequest: An outcome is damaged or does not fit; the field names it.
         LimitExceeded: The outcomes are too large.
     """
     left_bytes = limits.jobs.result_bytes
@@ -135,7 +135,7 @@ def _check(
 
 
 class _InvalidOutcome(Exception):
-    """Reason for which a result does not fit."""
+    """An outcome does not fit; the text says why."""
 
 
 def _need(holds: bool, text: str) -> None:
@@ -192,7 +192,8 @@ def _check_readouts(outcome: Outcome, frame: Frame) -> None:
 def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
     _need(outcome.registers == frame.registers, "its registers are not those of the circuit")
     arrays, width = outcome.arrays, key_width(outcome.n_bits)
-    # As in a noisy simulation, frequencies replace probabilities, and the note says so.
+    # A machine has no exact probabilities: as in a noisy simulation, counts replace them, with a
+    # note.
     asked = {COUNTS if each == PROBABILITIES else each for each in options.outputs}
     if PROBABILITIES in options.outputs:
         _need(SAMPLED_ONLY in outcome.notes, f"it needs the note {SAMPLED_ONLY}")
@@ -272,7 +273,7 @@ def _check_totals(keys: Array, counts: Array, shots: int) -> None:
     _need(fits, "counts are one int64 for each key")
     _check_size(COUNTS, counts)
     numbers = np.frombuffer(counts.data, "<i8")
-    # Each is bounded first, so that their sum cannot wrap around.
+    # Each count is bounded first, so that their sum cannot overflow.
     _need(bool(((numbers >= 0) & (numbers <= shots)).all()), "a count is out of range")
     total = int(numbers.sum())
     _need(total == shots, f"the counts are of {total} shots, not {shots}")

@@ -1,4 +1,4 @@
-"""Results of circuits, in the canonical form that workers encode and dialects translate.
+"""Results of circuits, in the form that workers encode and dialects translate.
 
 Bits: classical bit 0 is the first bit of the first register and the least significant bit of a
 key. A key is stored as ceil(n/8) bytes, little-endian, whatever the number of bits.
@@ -73,13 +73,13 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
         arrays: `keys` (k × bytes, uint8), and aligned with it `counts` (k, int64),
             `probabilities` (k, float64) and, of symmetrised runs, `sharpened` (k, float64), the
             share of the plurality vote; `memory` (shots × bytes, uint8) in shot order. Where
-            outcomes are not bits, `samples` alone (shots × columns; of time bins shots × 1 × bins)
-            in shot order: int16 of atoms; int64, float64 or complex128 of photons. Of an
-            estimation `evs` and `stds` alone (one float64 per observable): expectation values and
-            their standard errors. Of readouts alone: `measurements` (shots × qubits, uint8),
-            `labels` (int64, the number of each of these qubits), `readouts` (the quantities as
-            JSON, qubits as the source numbers them), and `value0`, `value1`, … (float64
-            or complex128).
+            outcomes are not bits, only `samples` (shots × columns; for time bins shots × 1 × bins)
+            in shot order: int16 for atoms; int64, float64 or complex128 for photons. For an
+            estimation, only `evs` and `stds` (one float64 per observable): expectation values and
+            their standard errors. For readouts, only `readouts` (the quantities as JSON, qubits
+            as the source numbers them) and `value0`, `value1`, … (float64 or complex128), with
+            shots also `measurements` (shots × qubits, uint8) and `labels` (int64, the number of
+            each of these qubits).
         engine: Name of the engine that ran.
         engine_version: Version of the engine and of the library under it.
         seed: The seed that the numbers were drawn with.
@@ -228,7 +228,7 @@ def is_compressed(body: bytes) -> bool:
 
 
 def is_longer(body: bytes, max_bytes: int) -> bool:
-    """Return whether an encoded result decodes to more than `maximum` bytes, decoding no more."""
+    """Return whether an encoded result decodes to more than `max_bytes`, without decoding more."""
     if not is_compressed(body):
         return len(body) > max_bytes
     return len(zlib.decompressobj().decompress(body, max_bytes + 1)) > max_bytes
@@ -240,7 +240,7 @@ def _inflate(body: bytes, max_bytes: int) -> bytes:
     inflater = zlib.decompressobj()
     raw = inflater.decompress(body, max_bytes)
     if inflater.unconsumed_tail:
-        raise ValueError("outcome is larger than any outcome can be")
+        raise ValueError(f"outcome is larger than {max_bytes} bytes")
     return raw
 
 

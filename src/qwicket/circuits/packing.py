@@ -5,5 +5,5 @@ from __future__ import annotations
 from typing import Final
 
 VERSION: Final = 3
-"""Raise it with each change of these structs that an older program reads wrongly or not at all.
-`tests/unit/circuits/test_packing.py` notices a change."""
+"""Increase it with each change of these structs that an older program reads wrongly or not at all.
+`tests/unit/circuits/test_packing.py` fails after a change."""

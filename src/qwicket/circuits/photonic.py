@@ -1,4 +1,4 @@
-"""Photonic circuits in the flat form that Blackbird ends in and the photonic engine starts from.
+"""Photonic circuits in flat form: the result of reading Blackbird, the input of the engine.
 
 Conventions: ħ = 2, so x = a + a†, p = -i(a - a†) and the vacuum's variances are 1; vectors of
 quadratures are (x…, p…). Every mode starts in vacuum.
@@ -18,7 +18,7 @@ quadratures are (x…, p…). Every mode starts in vacuum.
 | `Interferometer` (re, im, re, …) | a → U a, row by row |
 | `GaussianTransform` (S) | (x…, p…) → S (x…, p…), row by row |
 | `LossChannel` (T), `ThermalLossChannel` (T, n) | a → √T a + √(1-T) e, with ⟨e†e⟩ = 0 or n |
-| `Vacuum`, `Coherent`, `Squeezed`, `DisplacedSqueezed`, `Thermal`, `Gaussian` | sets the modes |
+| `Vacuum`, `Coherent`, `Squeezed`, `DisplacedSqueezed`, `Thermal`, `Gaussian` | prepares a state |
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ Kind = Literal["fock", "threshold", "homodyne", "heterodyne"]
 class Formula(msgspec.Struct, frozen=True, array_like=True, tag="f"):
     """A parameter that depends on measured quadratures, in postfix order.
 
-    Each item is a number (real and imaginary part), the name of an operator or function, or `q3`:
-    what the homodyne measurement of mode 3 gave.
+    Each item is a number (real and imaginary part), the name of an operator or function, or `q3`
+    for the outcome of the homodyne measurement of mode 3.
     """
 
     code: tuple[tuple[float, float] | str, ...]
@@ -56,7 +56,7 @@ class Gate(msgspec.Struct, frozen=True, array_like=True, tag="g"):
 
 
 class Measure(msgspec.Struct, frozen=True, array_like=True, tag="m"):
-    """Measure modes, each once and for good.
+    """Measure modes. Nothing acts on a mode after its measurement.
 
     Attributes:
         kind: Kind of measurement.
@@ -80,8 +80,8 @@ class PhotonicCircuit(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         n_modes: Number of modes.
         ops: Operations.
-        n_bins: Time bins that the program was unrolled from; 0 for others. Mode t is measured in
-            bin t.
+        n_bins: Time bins of a time-domain program, which is unrolled; 0 for other programs. Mode t
+            is measured in bin t.
     """
 
     n_modes: int
@@ -106,8 +106,8 @@ def unpack(blob: bytes) -> tuple[PhotonicCircuit, ...]:
 def summarise(circuits: tuple[PhotonicCircuit, ...]) -> Summary:
     """Summarise photonic circuits for admission, with modes as qubits.
 
-    `n_clbits` is the most modes whose photons one circuit counts, and `n_splits` the most that
-    one circuit measures.
+    `n_clbits` is the maximum number of modes whose photons one circuit counts, and `n_splits` that
+    of the modes that one circuit measures.
     """
     gates = [op for circuit in circuits for op in circuit.ops if isinstance(op, Gate)]
     n_single = sum(len(gate.modes) == 1 for gate in gates)

@@ -3,7 +3,8 @@
 A parser creates them, `pack` encodes them as an opaque blob, and only workers decode it, so that
 nothing is parsed twice.
 
-Gates of the flat form (angles in radians; a global phase is kept, because controls make it real):
+Gates of the flat form (angles in radians; a global phase is kept, because with controls it has an
+effect):
 
 | gate | matrix, R_P(θ) = exp(-iθP/2) |
 |---|---|
@@ -23,8 +24,8 @@ Gates of the flat form (angles in radians; a global phase is kept, because contr
 | `pauliexp` (t·c per term) | exp(-i Σ params[k] · terms[k]), rightmost letter on targets[0] |
 | `unitary` (re, im, re, …) | any unitary matrix, row by row, targets[0] its most significant bit |
 
-A gate named kraus is a channel, in circuits with readouts alone: its parameters are Kraus matrices,
-each as that of `unitary`.
+A gate named kraus is a channel, and occurs only in circuits with readouts: its parameters are Kraus
+matrices, each like that of `unitary`.
 """
 
 from __future__ import annotations
@@ -100,8 +101,8 @@ class Register(msgspec.Struct, frozen=True, array_like=True, gc=False):
 class Pauli(msgspec.Struct, frozen=True, array_like=True, gc=False):
     """A product of one letter on each of some qubits.
 
-    `X Y Z` are Pauli matrices; `0 1 + - r l` project on an eigenstate of `Z`, `X` or `Y`, on the
-    one with eigenvalue 1 first.
+    `X Y Z` are Pauli matrices. `0 1`, `+ -` and `r l` are projectors on the eigenstates of `Z`, `X`
+    and `Y`, the one with eigenvalue 1 first.
     """
 
     letters: str
@@ -153,7 +154,7 @@ class Readout(msgspec.Struct, frozen=True, array_like=True):
     """A quantity of the final state.
 
     Attributes:
-        kind: Which.
+        kind: Kind of quantity.
         targets: Qubits of a density matrix or probabilities, the most significant first.
         products: Observables, one value each: products of factors on different qubits.
         keys: Basis states of amplitudes: bits, that of qubit 0 first.
@@ -166,7 +167,7 @@ class Readout(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Readouts(msgspec.Struct, frozen=True, array_like=True):
-    """What is read of a circuit's final state, in place of its classical bits.
+    """Quantities of a circuit's final state, which are its result instead of classical bits.
 
     Attributes:
         shots: Number of shots; 0 computes all quantities exactly.

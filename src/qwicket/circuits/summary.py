@@ -10,30 +10,33 @@ class Summary(msgspec.Struct, frozen=True):
 
     Attributes:
         family: Family of engines that can run it.
-        n_circuits: Number of circuits (parts).
+        n_circuits: Number of circuits that are run; an estimation runs one for each group.
         n_qubits: Widest circuit.
         n_ops_1q: Gates on at most one qubit, over all circuits; measurements and resets are not
             counted.
         n_ops_2q: Gates on two or more qubits (controls count), over all circuits.
         n_operands: Most qubits of one gate, controls included; 0 means unknown.
-        n_active: Most qubits that the gates of one circuit touch, at least 1; 0 means unknown.
-        n_clbits: Most classical bits of one circuit.
+        n_active: Most qubits that the gates of one circuit touch, at least 1; twice as many for a
+            density matrix; 0 means unknown.
+        n_clbits: Most classical bits of one circuit; of photonic circuits, most counted modes.
         n_splits: Most mid-circuit measurements and resets of one circuit, of qubits that a gate has
             touched. Of photonic circuits, most measured modes.
         n_branches: Branches and jumps, over all circuits.
-        n_extra_ops: What `pauliexp` and `unitary` cost beyond one gate each, in gates, over all
-            circuits.
+        n_extra_ops: Cost of `pauliexp`, `unitary` and `kraus` beyond one gate each, in gates, over
+            all circuits.
         native_gates: Gates of IonQ's native gateset that it uses: `gpi gpi2 ms zz`.
         is_clifford: Whether every circuit is one that a stabilizer simulator runs.
-        n_parts: Number of parts, where it is not that of circuits: an estimation may run several.
+        n_parts: Number of parts of an estimator's job, each of which runs one or more circuits; 0
+            for other jobs, in which each circuit is a part.
         n_terms: Terms of all expectation values.
-        shots: Most shots of one circuit, where the program says so itself; else 0.
+        shots: Most shots of one circuit, if the program states them; else 0.
         is_exact: Whether a part asks for exact expectation values.
         n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
         n_bond_steps: Cost of such states in gates on neighbours, over all circuits.
         n_samples: Numbers that are read from cold atoms, over all circuits.
-        work_ns: About how long gates on cold atoms take on one core, over all circuits.
-        work_bytes: Memory for the eigenvectors of one circuit's gates on cold atoms.
+        work_ns: Estimated time of gates on cold atoms on one core, in nanoseconds, over all
+            circuits.
+        work_bytes: Memory for the eigenvectors of gates on cold atoms, in the largest circuit.
         unmeasured: Number, from 1, of the first circuit that measures nothing and asks for no
             expectation values; 0 if there is none.
     """

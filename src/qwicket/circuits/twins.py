@@ -11,14 +11,15 @@ Costs of gates (docs/decisions/0010):
 | `swap` | as three `cx` | as three `cx` |
 | on more qubits, for each pair | as two `cx` | as two `cx` |
 
-While it lasts, each qubit relaxes by its T1 and T2. What then is missing to the calibrated error is
-depolarizing, so that a gate's average infidelity is exactly the calibrated one; where relaxation
-alone exceeds it, nothing is added. Of gates that cost several, process fidelities multiply.
+During a gate each of its qubits relaxes by its T1 and T2. Depolarizing noise adds the rest, so that
+the gate's average infidelity is exactly the calibrated error; if relaxation alone exceeds this
+error, nothing is added. The process fidelities of a gate that counts as several multiply.
 
 Average fidelity F and process fidelity f on d dimensions: F = (d f + 1)/(d + 1). Relaxation for a
-time t has f = (1 + 2 exp(-t/T2) + exp(-t/T1))/4 on each qubit, whatever it relaxes to. Before
-anything of process fidelity f, ρ → (1-r)ρ + r·1/d leaves (1-r) f + r/d², because what a constant
-channel keeps is 1/d² (Nielsen, Phys. Lett. A 303, 249, 2002).
+time t has f = (1 + 2 exp(-t/T2) + exp(-t/T1))/4 on each qubit, for both values of `relaxes_to`.
+Depolarizing noise ρ → (1-r)ρ + r·1/d before a channel of process fidelity f makes it
+(1-r) f + r/d², because a channel with a constant result has the process fidelity 1/d² (Nielsen,
+Phys. Lett. A 303, 249, 2002).
 """
 
 from __future__ import annotations
@@ -34,10 +35,8 @@ if TYPE_CHECKING:
     from qwicket.circuits.calibrations import Calibration, GateFigures, Pair, QubitFigures
 
 FRAME_CHANGES: Final = ("id", "z", "s", "sdg", "t", "tdg", "rz", "p", "cgphase")
-"""Done by relabelling phases, exactly and in no time (McKay et al., Phys. Rev. A 96, 022330, 2017).
-
-The last is a global phase under one control, which is a `p`.
-"""
+"""Gates that only shift the phases of later pulses: exact and without duration (McKay et al.,
+Phys. Rev. A 96, 022330, 2017). The last is a global phase under one control, which equals a `p`."""
 
 _ON_TWO: Final = ("cx", "cz", "ms", "zz", "rxx", "ryy", "rzz")
 
@@ -58,7 +57,7 @@ DRESSED: Final = Cost(1, 1)
 
 
 class OnPair(NamedTuple):
-    """Noise of gates on a pair: the default, and exceptions by name, also for more qubits."""
+    """Noise of gates on a pair: the default, exceptions by name, and that of larger gates."""
 
     default: GateNoise
     gates: dict[str, GateNoise]

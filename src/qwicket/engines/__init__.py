@@ -1,7 +1,7 @@
-"""Engines: packed circuits in, encoded outcomes out. Independent of jobs, database and network.
+"""Engines: from packed circuits to encoded outcomes. Independent of jobs, database and network.
 
-`run` and `warm_up` belong in a worker process, as engines hold the interpreter lock; the others are
-for the server and import neither NumPy nor a simulator.
+`run`, `run_jobs`, `warm_up` and `prepare` are for worker processes, because engines hold the
+interpreter lock. The other functions are for the server and import neither NumPy nor a simulator.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
 
 class _EngineFamily(Protocol):
-    """Interface of a family's package; a circuit is opaque to all other code."""
+    """Interface of a family's package; a circuit is opaque to the code of this module."""
 
     def unpack(self, blob: bytes, /) -> Sequence[Any]: ...
 
@@ -83,7 +83,7 @@ def run(family: str, circuits: bytes, options: bytes) -> tuple[PartResult, ...]:
     """Run every circuit of a job, in a worker process.
 
     Args:
-        family: Which engines run it.
+        family: Family of the engines.
         circuits: Circuits as `pack` made them.
         options: `RunOptions` as msgpack.
 
@@ -122,13 +122,16 @@ def _nothing(options: RunOptions) -> Outcome:
 
 
 def warm_up() -> None:
-    """Import the light engines and run a tiny circuit, so that the first jobs start quickly."""
+    """Import the light engines and run tiny circuits, so that the first jobs start quickly."""
     for family in _FAMILY_PACKAGES:
         _family(family).warm_up()
 
 
 def prepare() -> None:
-    """Import what runs circuits of qubits, but no simulator: 9 MB less than `warm_up`."""
+    """Import the engines of qubits without a simulator, which takes 9 MB less than `warm_up`.
+
+    For test beds: the first job that needs a simulator imports it.
+    """
     import_module("qwicket.engines.qubit.engine")
 
 
@@ -148,4 +151,4 @@ def _run_part(engines: _EngineFamily, circuit: Any, options: RunOptions, part: i
     except Exception:
         number = secrets.token_hex(8)
         _log.exception("engine failed, id %s", number)
-        return Failure("internal_error", f"The engine failed; the log knows why: {number}.")
+        return Failure("internal_error", f"The engine failed; see the server's log, id {number}.")

@@ -11,8 +11,8 @@ class Estimate(msgspec.Struct, frozen=True):
     Attributes:
         bytes: Peak memory of its worker.
         seconds: Time on one core.
-        state_qubits: Number of qubits of its state vector; 0 if no state vector is held, or if
-            the limit on qubits is not what bounds it.
+        state_qubits: Number of qubits of its state vector, to which the limit `qubits` applies; 0
+            if the engine holds no state vector of qubits.
     """
 
     bytes: int

@@ -1,4 +1,4 @@
-"""Formats of programs: text in, checked circuits out. Independent of jobs, devices and engines."""
+"""Formats of programs: from text to checked circuits. Independent of jobs, devices and engines."""
 
 from __future__ import annotations
 
@@ -70,11 +70,11 @@ Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
 
 
-def _qubits(circuits: tuple[QubitCircuit, ...]) -> Checked:
+def _check_qubits(circuits: tuple[QubitCircuit, ...]) -> Checked:
     return Checked(summarise(circuits), pack(circuits))
 
 
-def _atoms(circuits: tuple[AtomCircuit, ...]) -> Checked:
+def _check_atoms(circuits: tuple[AtomCircuit, ...]) -> Checked:
     return Checked(atom_costs.summarise(circuits), atoms.pack(circuits))
 
 
@@ -83,10 +83,11 @@ class Format(NamedTuple):
 
     Attributes:
         name: Name of the format in submissions.
-        version: Rises when the reader returns other circuits for the same source.
-        read: Reads a source with the values of its inputs. Raises `QwicketError` and nothing else.
-        inline_bytes: Largest source that the server itself tries to read, under small limits.
-        finish: Returns its circuits packed, with their summary.
+        version: Increased when the reader returns other circuits for the same source.
+        read: Reads a source with the values of its inputs. Raises only `QwicketError`.
+        inline_bytes: Size of the largest source that the server reads without a worker process,
+            under small limits; 0 for none.
+        check: Returns circuits packed, with their summary.
         description: Description in one sentence.
     """
 
@@ -94,7 +95,7 @@ class Format(NamedTuple):
     version: int
     read: Callable[[bytes, Limits, Inputs], Sequence[Any]]
     inline_bytes: int
-    finish: Callable[..., Checked]
+    check: Callable[..., Checked]
     description: str
 
 
@@ -118,7 +119,7 @@ def _read_braket(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
 
 _read_ionq: Final = _without_inputs("ionq.circuit.v1", ionq_json.read)
-_IN_A_BATCH: Final[Mapping[str, batch.Reader]] = MappingProxyType(
+_BATCH_READERS: Final[Mapping[str, batch.Reader]] = MappingProxyType(
     {
         "openqasm3": openqasm.read_openqasm3,
         "openqasm2": openqasm.read_openqasm2,
@@ -131,7 +132,7 @@ def _cold_atoms(machine: str) -> Format:
     name = f"qlued.{machine}"
     read = _without_inputs(name, partial(cold_atoms.read, machine=machine))
     description = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
-    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms, description)
+    return Format(name, cold_atoms.VERSION, read, 4 << 10, _check_atoms, description)
 
 
 _FORMATS: Final = (
@@ -140,7 +141,7 @@ _FORMATS: Final = (
         ionq_json.VERSION,
         _read_ionq,
         4 << 10,
-        _qubits,
+        _check_qubits,
         "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several.",
     ),
     Format(
@@ -148,7 +149,7 @@ _FORMATS: Final = (
         openqasm.VERSION,
         openqasm.read_openqasm2,
         0,
-        _qubits,
+        _check_qubits,
         "OpenQASM 2, the whole language.",
     ),
     Format(
@@ -156,7 +157,7 @@ _FORMATS: Final = (
         openqasm.VERSION,
         openqasm.read_openqasm3,
         0,
-        _qubits,
+        _check_qubits,
         "OpenQASM 3 without run-time arithmetic, time and pulses.",
     ),
     Format(
@@ -164,7 +165,7 @@ _FORMATS: Final = (
         qobj.VERSION,
         _without_inputs("qobj", qobj.read),
         4 << 10,
-        _qubits,
+        _check_qubits,
         "Qiskit's Qobj of type QASM, one experiment or several.",
     ),
     Format(
@@ -172,23 +173,23 @@ _FORMATS: Final = (
         primitives.VERSION,
         _without_inputs("qiskit.primitives", primitives.read),
         0,
-        _qubits,
-        "What Qiskit's Sampler and Estimator send: circuits in QPY, values, observables.",
+        _check_qubits,
+        "Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
     ),
     Format(
         "braket.openqasm3",
         openqasm.VERSION,
         _without_inputs("braket.openqasm3", _read_braket),
         0,
-        _qubits,
+        _check_qubits,
         "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots.",
     ),
     Format(
         "batch",
         batch.VERSION,
-        _without_inputs("batch", partial(batch.read, readers=_IN_A_BATCH)),
+        _without_inputs("batch", partial(batch.read, readers=_BATCH_READERS)),
         0,
-        _qubits,
+        _check_qubits,
         "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`.",
     ),
     *map(_cold_atoms, MACHINES),
@@ -205,7 +206,7 @@ _FORMATS: Final = (
         ahs.VERSION,
         _without_inputs("ahs", ahs.read),
         4 << 10,
-        _atoms,
+        _check_atoms,
         "Analog programs of Rydberg atoms, as Amazon Braket writes them.",
     ),
     Format(
@@ -221,7 +222,7 @@ _FORMATS: Final = (
 _SMALL: Final[Mapping[str, int]] = MappingProxyType(
     {"circuits": 20, "clbits": 100, "clifford_qubits": 100, "operations": 1_000}
 )
-"""Limits under which a text of `inline_bytes` is read within milliseconds, whatever it is."""
+"""Limits under which every text of `inline_bytes` is read within milliseconds."""
 
 _HEAD_BYTES: Final = 64 << 10
 _QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
@@ -236,16 +237,16 @@ LIMITS: Final = (IonQLimits, PrimitiveLimits, BlackbirdLimits, BraketLimits)
 
 
 def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS) -> Checked:
-    """Read a program and sum it up.
+    """Read a program; return its packed circuits with their summary.
 
     Args:
         format_name: One of `FORMATS`.
         source: The program's text.
-        limits: Bounds on description the program may ask for.
+        limits: Limits on the program.
         inputs: A value for each input that the program declares.
 
     Raises:
-        InvalidRequest: No such format, or one without inputs was given some.
+        InvalidRequest: The format is unknown, or has no inputs although some are given.
         InvalidProgram: The source is refused.
         LimitExceeded: A limit is exceeded.
     """
@@ -255,7 +256,7 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
         near = closest(format_name, FORMATS)
         detail = f"format {format_name[:64]!r} is not known; known: {names}{near and '.' + near}"
         raise InvalidRequest(detail, field="format")
-    return known.finish(known.read(source, limits, inputs))
+    return known.check(known.read(source, limits, inputs))
 
 
 def requires_measurement(format_name: str) -> bool:
@@ -268,7 +269,10 @@ def requires_measurement(format_name: str) -> bool:
 
 
 def guess_format(source: bytes) -> str:
-    """Return the most likely format of a source, by its beginning."""
+    """Return the most likely format of a source, by its beginning.
+
+    A JSON object counts as a Qobj or as IonQ's JSON; other JSON formats are not guessed.
+    """
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] == b"{":
         return "qobj" if any(key in head for key in _QOBJ_KEYS) else "ionq.circuit.v1"
@@ -297,7 +301,7 @@ class Layout(NamedTuple):
 
     Attributes:
         device: Name of the device.
-        spec: Has the layout's text and description its parameters may be.
+        spec: Specification with the layout's text and the allowed values of its parameters.
     """
 
     device: str
@@ -313,6 +317,7 @@ class Layout(NamedTuple):
         if layout is None:
             return
         try:
+            # Counted in the summary first, so that no far longer program is unpacked.
             n_gates = checked.summary.n_ops_1q + checked.summary.n_ops_2q
             if n_gates > len(layout.ops):
                 raise InvalidProgram(f"the program has {n_gates} gates, too many")
@@ -320,7 +325,7 @@ class Layout(NamedTuple):
             blackbird.check_fits(circuit.ops, layout, self.spec.gate_parameters)
         except InvalidProgram as error:
             raise InvalidProgram(
-                f"{self.device} runs the circuit of its layout alone: {error.detail}. Strawberry"
+                f"{self.device} runs only the circuit of its layout: {error.detail}. Strawberry"
                 " Fields compiles programs to it.",
                 field="program",
             ) from None
@@ -348,8 +353,8 @@ def read_small(
 ) -> Checked | None:
     """Read a program within a few milliseconds; return None if it needs a worker process.
 
-    A short text may expand: 4,000 bytes of IonQ's JSON to a million operations. So it is read under
-    small limits, and a program that exceeds them or is invalid is left to `read_in_worker`.
+    A short text may expand: 4 kB of IonQ's JSON to a million operations. So it is read under small
+    limits, and a program that exceeds them or is invalid is left to `read_in_worker`.
     """
     if len(source) > FORMATS[format_name].inline_bytes:
         return None
@@ -385,9 +390,15 @@ def compile_in_worker(
 def compile_to_basis_in_worker(
     circuits: bytes, gates: Sequence[str], device: str, language: Any, limits: Limits
 ) -> Checked | Refusal:
-    """Return a program's packed circuits in the gates of a device elsewhere, or an error.
+    """Return a program's packed circuits in the gates of a remote device, or an error.
 
-    They also fit the language in which the device gets them, if it gets them in one.
+    Args:
+        circuits: The program's circuits, packed.
+        gates: Names of the device's gates; empty if it takes every gate.
+        device: Name of the device, for errors.
+        language: Language in which the device gets its programs; empty for the format of the job.
+            Circuits that it cannot express are refused.
+        limits: Limits on the compiled circuits.
     """
     try:
         found = unpack(circuits)
@@ -397,7 +408,7 @@ def compile_to_basis_in_worker(
             from qwicket.programs.rewriting import rewrite  # late: few devices need it
 
             rewrite(found, language)
-        return _qubits(found)
+        return _check_qubits(found)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
 
@@ -415,11 +426,11 @@ def write_in_worker(circuits: bytes, number: int) -> str | Refusal:
 
 
 def warm_up() -> None:
-    """Load the reader that the import of this module has not loaded."""
+    """Import Braket's reader, which this module imports late."""
     importlib.import_module("qwicket.programs.braket")
 
 
 def preload_qiskit() -> None:
-    """Import Qiskit if installed, which would delay the first QPY of a process by a second."""
+    """Import Qiskit if installed, so that the first QPY of a process does not wait a second."""
     with suppress(ImportError):
         importlib.import_module("qiskit.qpy")

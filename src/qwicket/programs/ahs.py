@@ -8,8 +8,9 @@ and radians per second. Amplitude Ω and detuning Δ run linearly from one time 
 
     H = Σ (Ω Lx + Δ Lz) + Σ_{i<j} C₆ / r_ij⁶ n_i n_j
 
-up to a constant. What is constant is one gate, exact; what rises or falls becomes steps, each with
-the field of its middle. Owns which programs the engine's chain of equal distances can express.
+up to a constant. A time with constant fields becomes one exact gate. A ramp becomes several gates,
+each with the fields at its middle. The engine simulates a chain of equal distances, so programs
+with other positions are refused.
 """
 
 from __future__ import annotations
@@ -31,15 +32,17 @@ from qwicket.programs.json_text import check_limit
 VERSION: Final = 1
 
 C6: Final = 5.42e-24
-"""Of rubidium in 70S½, rad m⁶/s. Amazon Braket, "Hello AHS"; Wurtz et al., arXiv:2306.11727."""
+"""C₆ of rubidium in 70S½, in rad m⁶/s. Amazon Braket, "Hello AHS"; Wurtz et al.,
+arXiv:2306.11727."""
 
 _MAX_ATOMS: Final = 5
 _STEP_ERROR: Final = 0.02
-"""Bound on what all steps together turn the state away; what they do is far less: fields that
-oscillate average it out (tests compare with an integrator)."""
+"""Bound on the error of the state by all steps together. The real error is far smaller, because
+contributions of different steps partly cancel (tests compare with an integrator)."""
 _MAX_TURN: Final = 5e6 * pi
 """Energy times time of one gate, as on the other machines of cold atoms."""
 _EVENLY: Final = 1e-6
+"""Deviation of a site from its place in the chain, relative to the distance of neighbours."""
 _FAR: Final = 2.04
 """Bound of Σ_j 1/|i - j|⁶ for an atom amid a chain: 2 ζ(6) = 2.0347."""
 
@@ -91,7 +94,7 @@ class _Curve(NamedTuple):
 
 
 class _LinearSegment(NamedTuple):
-    """A time in which amplitude and detuning are linear."""
+    """A time in which amplitude and detuning are linear; each has its values at both ends."""
 
     seconds: float
     amplitude: tuple[float, float]
@@ -137,7 +140,7 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
 
 
 def _chain(register: _Register) -> tuple[int, float]:
-    """Return the number of atoms and the metres from each to the next."""
+    """Return the number of atoms and the distance of neighbours in metres."""
     places = [
         tuple([_real(x, f"register.sites[{k}]") for x in site])
         for k, site in enumerate(register.sites)
@@ -171,7 +174,7 @@ def _segments(hamiltonian: _Hamiltonian) -> list[_LinearSegment]:
     # Between the first end and the last one the Hamiltonian would not be defined.
     if len({curve.times[-1] for curve in (phase, amplitude, detuning)}) > 1:
         raise _refusal("hamiltonian.drivingFields[0]", "has fields that end at different times")
-    if len(set(phase.values)) > 1:  # a constant one turns all axes alike and shows nowhere
+    if len(set(phase.values)) > 1:  # a constant one only rotates all axes, with no effect
         text = "must be constant: a phase that changes is not simulated"
         raise _refusal("hamiltonian.drivingFields[0].phase", text)
     times = sorted({*amplitude.times, *detuning.times})
@@ -220,7 +223,7 @@ def _reals(numbers: tuple[_Number, ...], field: str) -> tuple[float, ...]:
 
 
 def _real(number: _Number, field: str) -> float:
-    """Return a number, which qBraid and Braket write as text."""
+    """Return a number as a float; qBraid and Braket write numbers as text."""
     try:
         value = float(number)
     except ValueError:

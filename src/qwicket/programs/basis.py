@@ -1,8 +1,8 @@
-"""Flat circuits in the gates that a lab's device announces, exact but for a global phase.
+"""Compiles flat circuits to the gates that a lab's device announces, up to a global phase.
 
-What is among them passes as it is. Other gates on one qubit are multiplied and become rotations or
-Clifford gates of the device; other gates on several qubits become its two-qubit gates. Gates of
-trapped ions' machines (`gpi gpi2 ms zz`) are never made into others: who writes them means them.
+The device's own gates are kept. Other gates on one qubit are multiplied and become rotations or
+Clifford gates of the device; other gates on several qubits become its two-qubit gates. Native gates
+of trapped ions (`gpi gpi2 ms zz`) are never replaced: a program that names them means these pulses.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ NAMES: Final[Mapping[str, FlatGate]] = MappingProxyType(
         "yy": ("ryy", 0),
     }
 )
-"""Names of gates in devices' lists, OpenQASM's and IonQ's."""
+"""Names of gates in the lists of devices, which are OpenQASM's or IonQ's."""
 RESET: Final = "reset"
 CONDITIONS: Final = ("if", "if_else")
 """Names by which a device announces resets and conditional gates."""
@@ -78,7 +78,7 @@ CONDITIONS: Final = ("if", "if_else")
 _MAX_SEQUENCES: Final = 1_000
 _DIGITS: Final = 12
 _CLIFFORD_DIGITS: Final = 9
-"""As `circuits.analysis` has it: an angle in a text may have ten digits."""
+"""Digits as in `circuits.analysis`, because an angle in a text may have ten digits."""
 _SHOWN_GATES: Final = 12
 _SHOWN_CHARS: Final = 100
 
@@ -86,17 +86,17 @@ _SHOWN_CHARS: Final = 100
 def compile_circuits(
     circuits: tuple[QubitCircuit, ...], gates: Sequence[str], device: str, limits: Limits
 ) -> tuple[QubitCircuit, ...]:
-    """Return circuits in the gates of a device; those that are in them already as they are.
+    """Return circuits in the gates of a device.
 
     Args:
         circuits: Circuits of one program.
-        gates: Names that the device announces; `reset` and `if` are among them where it can.
-        device: Its name, for refusals.
-        limits: `operations` bounds what comes out, over all circuits.
+        gates: Names that the device announces, with `reset` and `if` where it supports them.
+        device: Name of the device, for errors.
+        limits: `operations` bounds the number of operations of all compiled circuits.
 
     Raises:
-        InvalidProgram: A gate cannot be made of them; it is named.
-        LimitExceeded: Too many operations come out.
+        InvalidProgram: A gate cannot be compiled; the detail names it.
+        LimitExceeded: The compiled circuits have too many operations.
     """
     n_left = limits.programs.operations
     found = []
@@ -120,7 +120,7 @@ def compile_circuits(
 
 
 class _TooManyOperations(Exception):
-    """More operations come out than may."""
+    """The compiled circuits have too many operations."""
 
 
 def _listed(gates: Sequence[str]) -> str:
@@ -135,7 +135,7 @@ def label(gate: Gate) -> str:
 
 
 def basis(gates: Sequence[str]) -> Basis:
-    """Return the basis that consists of some gates."""
+    """Return the basis of a device with these gates."""
     return _basis(tuple(gates))
 
 
@@ -151,14 +151,16 @@ class Basis:
     """Decomposition of one-qubit matrices into the gates of a device.
 
     Attributes:
-        names: Flat gates, with their numbers of controls, that pass as they are.
-        is_universal: Whether every matrix can be made.
+        names: The device's gates as flat gates, with their numbers of controls.
+        resets: Whether the device resets qubits.
+        branches: Whether the device runs conditional gates.
+        is_universal: Whether every matrix has a decomposition.
     """
 
     def __init__(self, gates: tuple[str, ...]) -> None:
         self.names = frozenset(NAMES[gate] for gate in gates if gate in NAMES)
         self.resets = RESET in gates
-        self.branches = any(sequence in gates for sequence in CONDITIONS)
+        self.branches = any(name in gates for name in CONDITIONS)
         self._z = next((name for name in ("rz", "p") if self.has(name)), "")
         self._decompose = self._find_decomposition()
         self.is_universal = self._decompose is not None
@@ -174,7 +176,7 @@ class Basis:
         return (name, n_controls) in self.names
 
     def sequence_for(self, matrix: Matrix) -> GateSequence | None:
-        """Return gates that make a matrix but for a phase; None where there is no way."""
+        """Return gates that make a matrix up to a phase; None if no sequence is known."""
         key = _key(matrix, self._digits)
         if key == _UNIT_KEY:
             return ()
@@ -185,11 +187,14 @@ class Basis:
         return self._turn(matrix) or self._shortest_sequences.get(key)
 
     def _find_decomposition(self) -> Callable[[Matrix], GateSequence] | None:
-        """Return the shortest gate sequence of every matrix."""
+        """Return a function that decomposes every matrix, or None if the gates do not suffice.
+
+        Functions that need fewer gates come first.
+        """
         if self.has("u"):
             return lambda matrix: (Gate("u", (0,), tuple(euler(matrix))),)
         if self._z:
-            for name, way in (
+            for name, decompose in (
                 ("sx", self._by_sx),
                 ("ry", self._by_ry),
                 ("rx", self._by_rx),
@@ -197,7 +202,7 @@ class Basis:
                 ("h", self._by_h),
             ):
                 if self.has(name):
-                    return way
+                    return decompose
         if self.has("rx") and self.has("ry"):
             return self._by_rx_and_ry
         if self.has("gpi2"):
@@ -257,7 +262,7 @@ class Basis:
         )
 
     def _by_pulses(self, matrix: Matrix) -> GateSequence:
-        """Two half pulses, and what is left, a rotation about Z, as two whole ones."""
+        """Two `gpi2`, and the rotation about Z that is left as two `gpi`."""
         theta, phi, lam = euler(matrix)
         first = (_gpi2(-lam), _gpi2(pi - lam - theta)) if theta else ()
         angle = phi + theta + lam if theta else lam
@@ -269,7 +274,7 @@ class Basis:
         return (Gate("gpi", (0,), (phi,)),) if self.has("gpi") else (_gpi2(phi), _gpi2(phi))
 
     def _turn(self, matrix: Matrix) -> GateSequence | None:
-        """Return one rotation, where the device has no second axis."""
+        """Return the matrix as one rotation, if it is one about an axis of the device."""
         for letter, name in (("Z", self._z), ("X", "rx"), ("Y", "ry")):
             if name and self.has(name):
                 basis = TO_PAULI[letter]
@@ -284,7 +289,7 @@ def _gpi2(phi: float) -> Gate:
 
 
 def _key(matrix: Matrix, digits: int) -> tuple[complex, ...]:
-    """Return a key that is equal for matrices that differ by a phase only."""
+    """Return a key that is equal for matrices that differ only by a phase."""
     first = next(entry for entry in matrix if abs(entry) > 1e-6)
     turn = first.conjugate() / abs(first)
     return tuple(
@@ -299,18 +304,18 @@ _UNIT_KEY: Final = _key(UNIT, _DIGITS)
 def _shortest_sequences(
     fixed: Mapping[tuple[complex, ...], GateSequence],
 ) -> dict[tuple[complex, ...], GateSequence]:
-    """Return shortest words of fixed gates for all matrices that they make, or for the first ones.
+    """Return the shortest sequences of fixed gates, for at most `_MAX_SEQUENCES` matrices or so.
 
-    Of Clifford gates alone there are 24; with `t` there is no end.
+    Clifford gates make 24 matrices; with `t` there are infinitely many.
     """
     known: dict[tuple[complex, ...], GateSequence] = {_UNIT_KEY: ()}
     edge: list[tuple[Matrix, GateSequence]] = [(UNIT, ())]
-    letters = [(on_one(gate), gate) for (gate,) in fixed.values()]
+    factors = [(on_one(gate), gate) for (gate,) in fixed.values()]
     while edge and len(known) < _MAX_SEQUENCES:
         grown = []
         for matrix, sequence in edge:
-            for letter, gate in letters:
-                made = letter.after(matrix)
+            for factor, gate in factors:
+                made = factor.after(matrix)
                 key = _key(made, _CLIFFORD_DIGITS)
                 if key not in known:
                     known[key] = (*sequence, gate)
@@ -334,7 +339,7 @@ def _normalised(sequence: GateSequence) -> Iterator[Gate]:
 
 
 class _Compiler(Synthesis):
-    """Makes one circuit."""
+    """Compiles one circuit."""
 
     def __init__(self, circuit: QubitCircuit, gates: tuple[str, ...], maximum: int) -> None:
         super().__init__(circuit.n_qubits)
@@ -402,7 +407,7 @@ class _Compiler(Synthesis):
             raise NoExactDecomposition(self._label) from None
 
     def do(self, matrix: Matrix, qubit: int) -> None:
-        """Multiply the pending matrix; if no gates make the product, emit its factors."""
+        """Multiply the pending matrix; if no sequence makes the product, emit the former one."""
         product = matrix.after(self.pending[qubit])
         if not self._basis.is_universal and self._basis.sequence_for(product) is None:
             self.emit_pending(qubit)
@@ -417,7 +422,7 @@ class _Compiler(Synthesis):
         if qubit in self._with_pending:
             self._with_pending.discard(qubit)
             sequence = self._basis.sequence_for(self.pending[qubit])
-            assert sequence is not None  # `do` has seen to it
+            assert sequence is not None  # `do` keeps only matrices that have one
             self.pending[qubit] = UNIT
             for gate in sequence:
                 self._emit(Gate(gate.name, (qubit,), gate.params))
@@ -438,7 +443,7 @@ class _Compiler(Synthesis):
         self._emit(Gate(name, qubits[n_controls:], params, qubits[:n_controls]))
 
     def turn_phase(self, lam: float, qubits: tuple[int, ...]) -> None:
-        """Make a Toffoli of six CX, which is two less than the general way takes."""
+        """Do a phase of π on three qubits, a Toffoli, with six CX: two less than in general."""
         is_half_turn = isclose(abs(remainder(lam, tau)), pi, abs_tol=TINY)
         if len(qubits) == 3 and is_half_turn and self._controlled_pauli() is not None:
             self._do_ccz(*qubits)
@@ -458,7 +463,7 @@ class _Compiler(Synthesis):
         self._cx(qubit_a, qubit_b)
 
     def rotate_zz(self, theta: float, qubit_a: int, qubit_b: int) -> None:
-        """Do exp(-iθ/2 Z⊗Z): a quarter turn by one CZ, others by a rotation or by two CZ."""
+        """Do exp(-iθ/2 Z⊗Z): θ = ±π/2 by one CZ, other angles by a rotation or by two CZ."""
         is_quarter = isclose(abs(theta), pi / 2, abs_tol=TINY)
         if is_quarter and self._controlled_pauli() is not None:
             turn = u(0, 0, pi / 2 if theta > 0 else -pi / 2)
@@ -466,8 +471,8 @@ class _Compiler(Synthesis):
             self.do(turn, qubit_b)
             self._do_cz(qubit_a, qubit_b)
         elif not (
-            self._rotated(theta, qubit_a, qubit_b)
-            or self._rotated_by_phase(theta, qubit_a, qubit_b)
+            self._do_by_rotation(theta, qubit_a, qubit_b)
+            or self._do_by_phase(theta, qubit_a, qubit_b)
         ):
             if self._controlled_pauli() is None:
                 raise NoExactDecomposition(self._label)
@@ -475,8 +480,8 @@ class _Compiler(Synthesis):
             self.do(rz(theta), qubit_b)
             self._cx(qubit_a, qubit_b)
 
-    def _rotated(self, theta: float, qubit_a: int, qubit_b: int) -> bool:
-        """Do it by a rotation about a product of Paulis, if the device has one."""
+    def _do_by_rotation(self, theta: float, qubit_a: int, qubit_b: int) -> bool:
+        """Do exp(-iθ/2 Z⊗Z) by a rotation about a product of Paulis, if the device has one."""
         for name, letter in (("rzz", "Z"), ("zz", "Z"), ("rxx", "X"), ("ryy", "Y"), ("ms", "X")):
             if self._basis.has(name):
                 params = (0.0, 0.0, theta) if name == "ms" else (theta,)
@@ -488,8 +493,8 @@ class _Compiler(Synthesis):
                 return True
         return False
 
-    def _rotated_by_phase(self, theta: float, qubit_a: int, qubit_b: int) -> bool:
-        """Do it by a controlled phase or rotation by -2θ, if the device has one."""
+    def _do_by_phase(self, theta: float, qubit_a: int, qubit_b: int) -> bool:
+        """Do exp(-iθ/2 Z⊗Z) by a controlled phase or rotation by -2θ, if the device has one."""
         if self._basis.has("p", 1):
             self.do(u(0, 0, theta), qubit_a)
             self.do(u(0, 0, theta), qubit_b)

@@ -2,7 +2,7 @@
 
     [{"format": "openqasm3", "source": "OPENQASM 3.0; …"}, …]
 
-Each becomes one circuit, in the order sent. Owns what all of them together may have.
+Each becomes one circuit, in the order sent. Limits hold for all programs together.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ _decoder: Final = msgspec.json.Decoder(tuple[Member, ...])
 
 
 def write(members: tuple[Member, ...]) -> bytes:
-    """Return a batch as its format has it."""
+    """Return the JSON text of a batch."""
     return msgspec.json.encode(members)
 
 
 def members(source: bytes) -> tuple[Member, ...]:
-    """Return the programs of a batch that was read before."""
+    """Return the programs of a batch that `read` accepted."""
     return _decoder.decode(source)
 
 

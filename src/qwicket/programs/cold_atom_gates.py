@@ -1,7 +1,7 @@
 """Instructions of the four cold-atom machines: their wires, parameters and ranges.
 
-Ranges are inclusive and in radians. Facts: sqooler-example, the simulators behind qlued; what is
-wider here is what qiskit-cold-atom can send and they refuse.
+Ranges are inclusive and in radians. They are those of sqooler-example, the simulators behind qlued,
+but wider where qiskit-cold-atom can send more than these accept.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class _Rule(NamedTuple):
     """Wires and parameters of one instruction.
 
     Attributes:
-        wires: Returns those it acts on from those it names and the experiment's number of wires.
-            Raises `FieldError` if it cannot act on these.
-        params: Name and upper bound of each parameter; the lower is 0.
-        is_repeated: Its one parameter comes once for each bond or site that its wires name.
+        wires: Function from the wires that it names and the experiment's number of wires to those
+            that it acts on. Raises `FieldError` if it cannot act on them.
+        params: Name and upper bound of each parameter; the lower bound is 0.
+        is_repeated: Whether its one parameter is given for each bond or site of its wires.
     """
 
     wires: Callable[[_Wires, int], _Wires]
@@ -63,10 +63,10 @@ class Machine(NamedTuple):
 
 
 class Gates:
-    """Reads the instructions of one experiment. What a gate does with its wires is found out once.
+    """Checks the instructions of one experiment; the wires of equal instructions are checked once.
 
     Args:
-        machine: Whose instructions they are.
+        machine: The machine that they are for.
         n_wires: Wires of the experiment.
     """
 
@@ -84,25 +84,25 @@ class Gates:
         action = self._known.get((name, wires))
         if action is None:
             action = self._known[name, wires] = _action(name, wires, self._machine, self._n_wires)
-        if len(params) != len(action.mosts):
-            count = f"{len(params)} parameters are given, it takes {len(action.mosts)}"
+        if len(params) != len(action.maxima):
+            count = f"{len(params)} parameters are given, it takes {len(action.maxima)}"
             raise FieldError(f"{name}: {count}", "params")
-        for place, maximum in enumerate(action.mosts):
+        if name == "load" and params:
+            _check_atoms(params[0])
+        for place, maximum in enumerate(action.maxima):
             if not 0 <= params[place] <= maximum:
                 asked = f"{action.params[place]} must be 0 to {maximum:.10g}, not {params[place]:g}"
                 raise FieldError(f"{name}: {asked}", "params")
-        if name == "load" and params:
-            _check_atoms(params[0])
         return AtomGate(action.name, action.wires, params)
 
 
 class _Action(NamedTuple):
-    """A gate on given wires: its name, those that it acts on, what its parameters may be."""
+    """A gate on given wires: its name, the wires that it acts on, and parameters with maxima."""
 
     name: str
     wires: _Wires
     params: tuple[str, ...]
-    mosts: tuple[float, ...]
+    maxima: tuple[float, ...]
 
 
 def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int) -> _Action:
@@ -120,12 +120,12 @@ def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int)
     if rule.is_repeated:
         n_sites = len(named) // 2
         bounds *= n_sites if bounds[0][0] == "mu" else n_sites - 1
-    params, mosts = tuple([each for each, _ in bounds]), tuple([maximum for _, maximum in bounds])
-    return _Action(_ALIASES.get(name, name), meant, params, mosts)
+    params, maxima = tuple([each for each, _ in bounds]), tuple([maximum for _, maximum in bounds])
+    return _Action(_ALIASES.get(name, name), meant, params, maxima)
 
 
 def whole_number(number: float, field: str) -> int:
-    """Return a number that stands for an integer, though some clients write all as floats.
+    """Return a whole number as an integer. Some clients write all numbers as floats.
 
     Raises:
         FieldError: The number has a fraction or is too large.
@@ -148,8 +148,8 @@ def _check_wires(wires: _Wires, n_wires: int) -> None:
 def _check_atoms(number: float) -> None:
     if number != int(number):
         raise FieldError(f"load: params: {number:g} is not a whole number", "params")
-    if number < 1:
-        raise FieldError(f"load: N must be 1 to {MAX_ATOMS}, not 0", "params")
+    if not 1 <= number <= MAX_ATOMS:
+        raise FieldError(f"load: N must be 1 to {MAX_ATOMS}, not {number:g}", "params")
 
 
 # --- wires ----------------------------------------------------------------------------------------
@@ -169,7 +169,7 @@ def _single_wire(wires: _Wires, n_wires: int) -> _Wires:
 
 
 def _single_qudit_wire(wires: _Wires, n_wires: int) -> _Wires:
-    """The single qudit's wire need not be named."""
+    """Return the single qudit's wire, which need not be named."""
     return _single_wire(wires or (0,), n_wires)
 
 
@@ -185,7 +185,7 @@ def _pair_or_all(wires: _Wires, n_wires: int) -> _Wires:
 
 
 def _rydberg_all(wires: _Wires, n_wires: int) -> _Wires:
-    """All wires of the machine mean those of the experiment."""
+    """Return all wires of the experiment, even if all five of the machine are named."""
     everything = tuple(range(n_wires))
     return everything if wires == tuple(range(5)) else _all(_several(wires), n_wires)
 
@@ -201,7 +201,7 @@ def _any(wires: _Wires, _n_wires: int) -> _Wires:
 
 
 def _mode(wires: _Wires, _n_wires: int) -> _Wires:
-    """All eight wires of the fermions are there, whatever the experiment says."""
+    """Return one of the eight wires of the fermions, whatever `num_wires` is."""
     return _single_wire(wires, FERMION_WIRES)
 
 

@@ -3,8 +3,8 @@
     {"experiment_0": {"instructions": [["rlx", [0], [1.57]], ["measure", [0], []]],
                       "num_wires": 1, "shots": 100, "wire_order": "sequential", "seed": 7}}
 
-Each experiment becomes one circuit, in the order sent. Owns what experiments may ask for; what
-each machine's instructions take is a table in `cold_atom_gates`.
+Each experiment becomes one circuit, in the order sent. The wires and parameters of each machine's
+instructions are tables in `cold_atom_gates`.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _Instruction = tuple[str, tuple[float, ...], tuple[float, ...]]
 
 
 class Experiment(msgspec.Struct):
-    """An experiment as it is written: clients may send whole numbers as floats."""
+    """An experiment as it is sent. Some clients write whole numbers as floats."""
 
     instructions: tuple[_Instruction, ...]
     num_wires: float
@@ -84,7 +84,7 @@ def experiments(source: bytes, limits: Limits) -> Iterator[tuple[str, Experiment
     check_limit("circuits", len(job), limits.programs.circuits)
     n_instructions = 0
     for key, text in job.items():
-        # Raw until now: a job of too many experiments is refused before any is decoded.
+        # Not decoded until now, so that a job of too many experiments is refused early.
         experiment = _experiment(key, bytes(text))
         n_instructions += len(experiment.instructions)
         check_limit("operations", n_instructions, limits.programs.operations, " or more")
@@ -145,7 +145,7 @@ def _settings(
 def _flat(
     gates: Sequence[AtomGate], machine: Machine, n_wires: int, shots: int, seed: int | None
 ) -> AtomCircuit:
-    """Resolve loads, barriers and measurements, which each machine takes in its own way."""
+    """Resolve loads, barriers and measurements by the rules of the machine."""
     if machine.name == "singlequdit":
         gates = _last_reading(gates)
     measured = tuple([gate.wires[0] for gate in gates if gate.name == "measure"])
@@ -164,7 +164,11 @@ def _flat(
 
 
 def _last_reading(gates: Sequence[AtomGate]) -> Sequence[AtomGate]:
-    """Return the instructions that a single qudit's last `measure` reads, from its `load` on."""
+    """Return the instructions that take part in the last measurement of a single qudit.
+
+    Earlier measurements change nothing: only the last one is a column of the result. Each `load`
+    starts over.
+    """
     ends = [k for k, gate in enumerate(gates) if gate.name == "measure"]
     if ends:
         earlier = [gate for gate in gates[: ends[-1]] if gate.name != "measure"]

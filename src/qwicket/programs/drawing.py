@@ -1,6 +1,6 @@
 """Drawings of circuits as text: a line per qubit, time to the right, gates as early as they fit.
 
-Knows no terminal: the caller says how wide it is and what it can show.
+The caller passes the width and the character set of the terminal.
 """
 
 from __future__ import annotations
@@ -55,7 +55,8 @@ class _Column:
 class _Page:
     """Columns that fill up from the left.
 
-    Row 0 has what belongs to no qubit. The wires follow, then one row for all qubits left out.
+    Row 0 has control-flow labels and gates on no qubit. The wires follow, then one row for all
+    qubits that are left out.
     """
 
     def __init__(
@@ -77,7 +78,10 @@ class _Page:
         self._open = set(range(1, self._others)) or {0}
 
     def add(self, op: Op | str) -> bool:
-        """Place an operation, or a word that nothing passes; returns whether it is seen."""
+        """Place an operation, or a control-flow label across all rows; return whether it is drawn.
+
+        Operations after a label stay to the right of it.
+        """
         if not self._open:
             return False
         if isinstance(op, str):
@@ -108,7 +112,7 @@ class _Page:
         return text if len(text) <= maximum else text[: maximum - 9] + "…" + text[-8:]
 
     def lines(self) -> Iterator[str]:
-        """Return blocks of columns, an empty line between them."""
+        """Yield the lines of blocks of columns, with an empty line between two blocks."""
         start = used = 0
         for end, column in enumerate(self.columns):
             if used + column.left + column.right > self._width and end > start:
@@ -137,11 +141,11 @@ def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> l
 
     Args:
         circuit: Circuit to draw.
-        width: Longest line in characters; what is wider goes on in further blocks.
-        is_ascii: Whether to do without line-drawing characters and Greek letters.
+        width: Longest line in characters; a wider circuit continues in further blocks.
+        is_ascii: Whether to use ASCII only: no line-drawing characters and Greek letters.
 
     Returns:
-        Lines. Those of one block are equally long; an empty line parts two blocks.
+        Lines. Those of one block are equally long; an empty line separates two blocks.
     """
     page = _Page(circuit, width, is_ascii)
     left_out = _fill(page, circuit)
@@ -150,11 +154,11 @@ def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> l
 
 
 class Layout(NamedTuple):
-    """A drawing before it has a form.
+    """The columns of a drawing, from which an SVG is made.
 
     Attributes:
-        names: Names of the rows. The first row has what belongs to no qubit; one after the wires
-            stands for all qubits left out.
+        names: Names of the rows. The first row has control-flow labels and gates on no qubit; one
+            after the wires stands for all qubits left out.
         n_wires: Number of wires, from row 1.
         columns: Marks, and bars to the row below, of each column by row.
         left_out: Sentence on what was left out; empty if nothing was.
@@ -167,10 +171,9 @@ class Layout(NamedTuple):
 
 
 def layout(circuit: QubitCircuit, max_columns: int = _MAX_COLUMNS) -> Layout:
-    """Return a drawing of a circuit before it has a form; bounds are those of `draw`.
+    """Return the columns of a circuit's drawing; bounds are those of `draw`.
 
-    A bar is `│` of an operation or `║` of a word that nothing passes. Marks that are `┼` or `╫` are
-    crossings.
+    A bar is `│` of an operation or `║` of a control-flow label; `┼` and `╫` are crossings.
     """
     page = _Page(circuit, _WIDE, is_ascii=False, max_columns=max_columns)
     left_out = _fill(page, circuit)
@@ -180,12 +183,13 @@ def layout(circuit: QubitCircuit, max_columns: int = _MAX_COLUMNS) -> Layout:
 
 def _fill(page: _Page, circuit: QubitCircuit) -> str:
     """Place all operations; return a sentence on what was left out, or nothing."""
-    signs = _signs(circuit.ops, page.bits)
+    labels = _flow_labels(circuit.ops, page.bits)
     n_drawn = 0
     for place, op in enumerate((*circuit.ops, None)):
-        is_seen = [page.add(sign) for sign in signs.get(place, ())]
+        is_drawn = [page.add(label) for label in labels.get(place, ())]
         if op is not None:
-            n_drawn += is_seen[-1] if isinstance(op, Branch | Jump) else page.add(op)
+            # The last label before a branch or jump is its own.
+            n_drawn += is_drawn[-1] if isinstance(op, Branch | Jump) else page.add(op)
     n_hidden, n_ops = circuit.n_qubits - len(page.wires), len(circuit.ops)
     if not n_hidden and n_drawn == n_ops:
         return ""
@@ -250,11 +254,11 @@ def _bit_names(registers: Sequence[Register]) -> Names:
     return names
 
 
-def _signs(ops: Sequence[Op], bits: Names) -> Mapping[int, Sequence[str]]:
+def _flow_labels(ops: Sequence[Op], bits: Names) -> Mapping[int, Sequence[str]]:
     """Return the control-flow labels before each operation and after the last."""
     tests = {k: _test(op, bits) for k, op in enumerate(ops) if isinstance(op, Branch)}
     ends = {k: k + 1 + op.skip for k, op in enumerate(ops) if isinstance(op, Branch | Jump)}
-    return _nested_signs(ends, tests) or _numbered_signs(ends, tests)
+    return _nested_labels(ends, tests) or _numbered_labels(ends, tests)
 
 
 def _test(branch: Branch, bits: Names) -> str:
@@ -265,28 +269,28 @@ def _test(branch: Branch, bits: Names) -> str:
     return f"{bits.get(branch.clbits, f'{{{together}}}')}{relation}{value}"
 
 
-def _nested_signs(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
-    """Return labels such as `if`, `else` and `end`; empty if the jumps are not nested so."""
-    signs: dict[int, list[str]] = defaultdict(list)
+def _nested_labels(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
+    """Return the labels `if`, `else` and `end`; nothing if the jumps are not nested like these."""
+    labels: dict[int, list[str]] = defaultdict(list)
     open_ends: list[int] = []
     for place in sorted({*ends, *ends.values()}):
         while open_ends and open_ends[-1] == place:
-            signs[open_ends.pop()].append("end")
+            labels[open_ends.pop()].append("end")
         if place not in ends:
             continue
         strays = place not in tests and (not open_ends or open_ends.pop() != place + 1)
         if strays or (open_ends and open_ends[-1] < ends[place]):
             return {}
         open_ends.append(ends[place])
-        signs[place].append(f"if {tests[place]}" if place in tests else "else")
-    return signs
+        labels[place].append(f"if {tests[place]}" if place in tests else "else")
+    return labels
 
 
-def _numbered_signs(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
+def _numbered_labels(ends: Mapping[int, int], tests: Mapping[int, str]) -> dict[int, list[str]]:
     """Return labels of jumps to numbered places."""
     numbers = {end: number for number, end in enumerate(sorted(set(ends.values())), 1)}
-    signs = defaultdict(list, {end: [f"{number}:"] for end, number in numbers.items()})
+    labels = defaultdict(list, {end: [f"{number}:"] for end, number in numbers.items()})
     for place, end in ends.items():
         unless = f" unless {tests[place]}" if place in tests else ""
-        signs[place].append(f"→{numbers[end]}{unless}")
-    return signs
+        labels[place].append(f"→{numbers[end]}{unless}")
+    return labels

@@ -1,7 +1,7 @@
-"""The gates of IonQ's two gatesets: each wire object becomes gates of the flat form.
+"""Gates of IonQ's two gatesets: each JSON object becomes gates of the flat form.
 
 QIS gates have radians in `rotation`, native gates have turns in `phase`, `phases` and `angle`.
-Errors do not say which gate of which circuit is wrong: the reader adds this.
+Errors do not name the gate or the circuit: the reader adds these.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ class Rule(NamedTuple):
 
 
 def add_gate(flat: list[Gate], gate: WireGate, rules: Mapping[str, Rule], width: int) -> int:
-    """Append one gate in flat form; return the number of operations it counts for."""
+    """Append one gate in flat form; return how many operations it counts as."""
     rule = rules.get(gate.gate)
     if rule is None:
         raise _unknown(gate.gate, rules)

@@ -1,7 +1,7 @@
 """Format `ionq.circuit.v1`: IonQ's JSON `input` object with one circuit or several.
 
-Owns the object, its members and where a refusal points; `ionq_gates` owns the gates. Does not own
-the request around the object, nor what a device can run.
+Reads the object and its members, and adds the place to errors; `ionq_gates` reads the gates. The
+request around the object, and what a device can run, are checked elsewhere.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Compile flat qubit circuits to IonQ's native gates, exactly up to a global phase.
 
-One-qubit gates are merged until a two-qubit gate. Z rotations are virtual: they shift the phases of
-later gates, and are dropped before a measurement. Multi-qubit gates are built from ZZ rotations.
+One-qubit gates are multiplied until a gate on several qubits follows. Z rotations are virtual: they
+shift the phases of later gates, and are dropped before a measurement. Gates on several qubits are
+made of ZZ rotations.
 """
 
 from __future__ import annotations

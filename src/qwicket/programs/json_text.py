@@ -1,7 +1,7 @@
 """Decodes JSON text into typed structs, for every program format that is JSON.
 
-Owns the errors that all these formats share: bytes that are not UTF-8 or not JSON, NUL characters,
-nesting that is too deep, values of the wrong type. Does not know what any format means.
+Raises the errors that all these formats share: bytes that are not UTF-8 or not JSON, NUL
+characters, nesting that is too deep, values of the wrong type.
 """
 
 from __future__ import annotations

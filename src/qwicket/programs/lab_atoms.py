@@ -1,7 +1,7 @@
-"""Format `qlued.lab`: experiments on cold atoms for a lab's own machine, whatever its gates are.
+"""Format `qlued.lab`: experiments on cold atoms for a lab's own machine, with any gates.
 
-The frame is that of `cold_atoms`; what an instruction means, and whether it makes sense, only the
-lab's own program knows. So nothing simulates this format.
+The JSON is that of `cold_atoms`. Only the lab's own program knows what an instruction means and
+whether it is valid, so no engine simulates this format.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _NAME_CHARS: Final = 64
 
 
 def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
-    """Read the experiments of a job; `atoms` has an entry for each wire.
+    """Read the experiments of a job; `atoms` of a circuit is 1 for each wire.
 
     Raises:
         InvalidProgram: The text is not a job for a lab.

@@ -1,4 +1,4 @@
-"""Which format a program certainly is in, by marks of its text, for errors that say so."""
+"""Recognition of a program's format by certain marks of its text, for errors about a wrong one."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ _JSON: Final = (
     ("ionq.circuit.v1", b'"circuit"'),
     ("ionq.circuit.v1", b'"circuits"'),
 )
-"""Keys that no other format has, or none before it in this list."""
+"""Keys by which a format is recognised. The first that occurs decides: a later key may also occur
+in the formats before it."""
 
 TITLES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -41,11 +42,11 @@ TITLES: Final[Mapping[str, str]] = MappingProxyType(
         "qobj": "a Qobj",
     }
 )
-"""Names of formats in sentences; those that begin with `qlued.` share one."""
+"""Names of formats for sentences; all formats that begin with `qlued.` share one."""
 
 
 def recognise_format(source: bytes) -> str:
-    """Return a program's format, `qlued` for that whole family; empty if unknown."""
+    """Return a program's format, `qlued` for any format of that family; empty if unknown."""
     head = source[:_HEAD_BYTES]
     if head.lstrip()[:1] in (b"{", b"["):
         return next((name for name, key in _JSON if key in head), "")
@@ -61,7 +62,10 @@ def format_title(format_name: str) -> str:
 
 
 def may_be_meant(found: str, format_name: str) -> bool:
-    """Return whether a text of one format may be meant as the other format."""
+    """Return whether a text in the format `found` may have been sent on purpose as another format.
+
+    This is so within a family, such as OpenQASM 2 and 3.
+    """
     return _family(found) == _family(format_name)
 
 

@@ -1,4 +1,4 @@
-"""Flat circuits as programs of another language, for clouds that do not take what a user wrote."""
+"""Writes flat circuits in another language, for clouds that do not take the format of the job."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ def rewrite(circuits: Sequence[QubitCircuit], language: Language) -> tuple[str, 
 
 
 def _qobj(circuits: Sequence[QubitCircuit]) -> bytes:
-    experiments = []
+    experiments: list[dict[str, Any]] = []
     for number, circuit in enumerate(circuits):
         sizes = {"n_qubits": circuit.n_qubits, "memory_slots": circuit.n_clbits}
         header = {
@@ -89,7 +89,7 @@ def _qobj(circuits: Sequence[QubitCircuit]) -> bytes:
         instructions = [each for op in circuit.ops for each in _qobj_instructions(op)]
         experiments.append({"header": header, "config": sizes, "instructions": instructions})
     config = {
-        name: max(each["config"][name] for each in experiments)  # type: ignore[index]
+        name: max(each["config"][name] for each in experiments)
         for name in ("n_qubits", "memory_slots")
     }
     head = {"qobj_id": "qwicket", "type": "QASM", "schema_version": "1.2.0", "header": {}}
@@ -114,10 +114,10 @@ def _qobj_instructions(op: Op) -> list[dict[str, Any]]:
 
 
 def measured_qubits(circuit: QubitCircuit) -> dict[int, int]:
-    """Return the qubit that each classical bit is read from, where all are read at the end.
+    """Return the qubit from which each classical bit is measured.
 
     Raises:
-        NotWritable: The circuit does more than gates and measurements at its end.
+        NotWritable: The circuit does not consist of gates, then measurements.
     """
     found: dict[int, int] = {}
     measured: set[int] = set()
@@ -135,7 +135,7 @@ def measured_qubits(circuit: QubitCircuit) -> dict[int, int]:
 def _ionq(circuits: Sequence[QubitCircuit]) -> bytes:
     members: list[dict[str, Any]] = []
     for circuit in circuits:
-        measured_qubits(circuit)  # refuses what cannot be read at the end
+        measured_qubits(circuit)  # for its errors: IonQ measures all qubits at the end
         gates = [gate for op in circuit.ops for gate in _ion_gates(op)]
         members.append({"qubits": circuit.n_qubits, "circuit": gates})
     if len(members) == 1:

@@ -1,7 +1,7 @@
 """Synthesis of flat gates from one-qubit and ZZ rotations, exact up to a global phase.
 
-One-qubit gates are multiplied until a two-qubit gate. A subclass decides which gates are emitted
-for the product (`emit_pending`) and for exp(-iθ/2 Z⊗Z) (`rotate_zz`).
+One-qubit gates are multiplied until a gate on several qubits follows. A subclass decides which
+gates are emitted for the product (`emit_pending`) and for exp(-iθ/2 Z⊗Z) (`rotate_zz`).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class NoExactDecomposition(Exception):
 
 
 class Matrix(NamedTuple):
-    """[[a, b], [c, d]]."""
+    """The matrix [[a, b], [c, d]]."""
 
     a: complex
     b: complex
@@ -48,7 +48,7 @@ class Matrix(NamedTuple):
 
 
 def u(theta: float, phi: float, lam: float, gamma: float = 0.0) -> Matrix:
-    """Return the flat form's `u` with a global phase."""
+    """Return e^{iγ} times the `u` of the flat form."""
     c, s = cos(theta / 2) * exp(1j * gamma), sin(theta / 2) * exp(1j * gamma)
     return Matrix(c, -exp(1j * lam) * s, exp(1j * phi) * s, exp(1j * (phi + lam)) * c)
 
@@ -86,7 +86,7 @@ _FIXED: Final[Mapping[str, Matrix]] = MappingProxyType(
 
 
 def on_one(gate: Gate) -> Matrix:
-    """Return the matrix of a gate on one target, controls aside."""
+    """Return the matrix of a gate on one target, without its controls."""
     if gate.name in _FIXED:
         return _FIXED[gate.name]
     match gate.name, gate.params:
@@ -111,7 +111,7 @@ def on_one(gate: Gate) -> Matrix:
 
 
 class Euler(NamedTuple):
-    """Angles of a matrix that is `u` (θ, φ, λ) but for a phase; φ is 0 for a rotation about Z."""
+    """Angles of a matrix that is `u` (θ, φ, λ) up to a phase; φ is 0 for a rotation about Z."""
 
     theta: float
     phi: float
@@ -126,19 +126,20 @@ def euler(matrix: Matrix) -> Euler:
     if abs(a) < TINY:
         return Euler(pi, phase(c) - phase(-b), 0.0)
     lam = phase(-b) - phase(a)
-    # Of a small entry the phase is vague: φ comes from the large ones, so that it makes up.
+    # The phase of a small entry is inaccurate, and so is λ if one is small. φ comes from the two
+    # large entries, so that their phases are right.
     phi = (phase(d) - phase(a) - lam) if abs(a) > abs(c) else (phase(c) - phase(-b) + lam)
     return Euler(2 * atan2(abs(c), abs(a)), phi, lam)
 
 
 def _diagonalised(matrix: Matrix) -> tuple[Matrix, float, float]:
-    """Return W, α, β of a unitary W diag(e^{iα}, e^{iβ}) W†."""
+    """Return W, α and β of a unitary matrix W diag(e^{iα}, e^{iβ}) W†."""
     a, b, c, d = matrix
     if abs(b) < TINY:
         return UNIT, phase(a), phase(d)
     middle, half = (a + d) / 2, (a - d) / 2
     root = (half * half + b * c) ** 0.5
-    # Of the two ways to write an eigenvector the one that does not cancel.
+    # An eigenvector can be written in two ways; choose the one without cancellation.
     x, y = (half + root, c) if abs(half + root) > abs(half - root) else (b, root - half)
     norm = sqrt(abs(x) ** 2 + abs(y) ** 2)
     x, y = x / norm, y / norm
@@ -230,7 +231,8 @@ class Synthesis(ABC):
         """Do exp(-iθ/2 ⊗ V Z V†), V from `bases`, where the controls are |1⟩."""
         for qubit, basis in zip(qubits, bases, strict=True):
             self.do(basis.adjoint, qubit)
-        # A parity is gathered on the last qubit; with two and no controls there is a gate for it.
+        # A chain of CX gathers the parity on the last qubit. Without controls it ends at the last
+        # but one, because `entangle` takes two qubits.
         n_gathered = len(qubits) - (1 if controls else 2)
         chain = list(pairwise(qubits))[: max(0, n_gathered)]
         for pair in chain:
@@ -268,9 +270,9 @@ class Synthesis(ABC):
                 self.turn_phase(lam / 2, (*others, target))
 
     def _flip(self, controls: tuple[int, ...], target: int, spare: int) -> None:
-        """Do X where all controls are |1⟩, with a qubit that may be in any state and stays in it.
+        """Do X where all controls are |1⟩, with the help of a qubit in any state, which it keeps.
 
-        Lemma 7.3 there, down to two controls: about k² gates.
+        Barenco et al., lemma 7.3, down to two controls: about k² gates for k controls.
         """
         if len(controls) <= 2:
             self.do_controlled(_X, controls, target)
@@ -293,7 +295,10 @@ class Synthesis(ABC):
 
 
 def _any_anticommute(terms: Sequence[str]) -> bool:
-    """Return whether two strings of Paulis differ in an odd number of places that both fill."""
+    """Return whether two of some Pauli strings anticommute.
+
+    They do if they have different letters, neither of them I, in an odd number of places.
+    """
     masks = []
     for term in terms:
         x = int("0" + "".join("1" if letter in "XY" else "0" for letter in term), 2)

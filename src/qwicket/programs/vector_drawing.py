@@ -1,4 +1,4 @@
-"""Drawings of circuits of all families as SVG, without colours: a style sheet gives them."""
+"""Drawings of circuits of all families as SVG, whose colours are in a style sheet."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def draw_packed(family: str, circuits: bytes, number: int, max_marks: int) -> tu
         family: Family of its device.
         circuits: The job's circuits, packed.
         number: Index of the circuit.
-        max_marks: Limit on marks; columns after them are left out.
+        max_marks: Limit on marks; columns that exceed it are left out.
 
     Returns:
-        The drawing as SVG, and a sentence on what was left out, which may be empty.
+        The drawing as SVG, and a sentence on what was left out; empty if nothing was.
     """
     circuit: Any
     if family == "photonic":
@@ -48,19 +48,20 @@ def draw(circuit: QubitCircuit, max_marks: int) -> tuple[str, str]:
     found = layout(circuit)
     columns, n_marks = [], 0
     for marks, bars in found.columns:
-        n_marks += sum(mark not in _CROSSINGS for mark in marks.values())
-        if n_marks > max_marks:
+        n_more = sum(mark not in _CROSSINGS for mark in marks.values())
+        if n_marks + n_more > max_marks:
             break
+        n_marks += n_more
         columns.append((marks, bars))
     left_out = found.left_out
     if len(columns) < len(found.columns):
-        left_out = left_out or f"Left out: what follows the first {n_marks:,} marks."
+        left_out = left_out or f"Left out: all after the first {n_marks:,} marks."
     return _svg(found._replace(columns=tuple(columns))), left_out
 
 
 def _svg(of: Layout) -> str:
-    has_words = any(0 in marks for marks, _ in of.columns)
-    top = 0 if has_words else 1
+    has_labels = any(0 in marks for marks, _ in of.columns)
+    top = 0 if has_labels else 1
     rows = range(top, len(of.names))
     begin = _CHAR * max(map(len, of.names)) + _PADDING
     shapes, bars, x = [], [], begin + _GAP
@@ -116,7 +117,7 @@ def _mark(mark: str, x: float, y: int) -> str:
     )
 
 
-# Gates of the other families are drawn as gates on qubits with their names.
+# Operations of the other families are drawn as gates on qubits with their names.
 
 
 def _of_modes(circuit: photonic.PhotonicCircuit) -> QubitCircuit:

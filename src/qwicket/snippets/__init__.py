@@ -1,4 +1,4 @@
-"""Programs that submit a job here with each vendor's own client."""
+"""Example programs that submit a job to this server with each vendor's own client."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ FILE_NAME: Final = "# Save it as run_bell.py: a file named like a package would 
 
 
 class Snippet(NamedTuple):
-    """A program that submits a job with some client and prints what it gave.
+    """A program that submits a job with some client and prints the result.
 
     Attributes:
-        client: Its packages, in the versions that are tested.
+        client: Package of the client, in the version that is tested.
         runs_in: `sh` or `python`.
-        suite: Folder of `tests/contract` in whose environment a test runs it; None is anywhere.
-        needs_pair: Whether it signs with a key pair (`qwicket token create --aws`) in place of a
+        suite: Folder of `tests/contract` in whose environment a test runs it; None for any.
+        needs_pair: Whether it signs with a key pair (`qwicket token create --aws`) instead of a
             token.
     """
 
@@ -48,16 +48,16 @@ SNIPPETS: Final[dict[str, Snippet]] = {
     "strawberryfields": Snippet("strawberryfields 0.23.0", suite="xanadu/strawberryfields_0_23"),
 }
 CLOUDS: Final = {"ionq": "qiskit-ionq", "qlued": "qiskit-cold-atom", "xanadu": "xcc"}
-"""Clouds, and the client that their name stands for."""
+"""Names of clouds, which stand for one of their clients."""
 
 
 def text(name: str, url: str, token: str = "") -> str:
-    """Return a snippet for the server at an address; one in Python begins with a name for its file.
+    """Return a snippet for the server at an address. In Python it begins with a file name to use.
 
     Args:
         name: A key of `SNIPPETS`.
-        url: Address of the server, which is valid.
-        token: Token that it uses; empty for that of the variable QWICKET_TOKEN.
+        url: Valid address of the server.
+        token: Token that it uses; empty to use the environment variable QWICKET_TOKEN.
     """
     program = filled("texts", name, url)
     if SNIPPETS[name].runs_in == "sh":

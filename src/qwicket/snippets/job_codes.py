@@ -1,4 +1,4 @@
-"""Programs that submit a job once more with a vendor's own client."""
+"""Programs that submit an existing job again with a vendor's own client."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from typing import Final, NamedTuple
 from qwicket.snippets import FILE_NAME, SNIPPETS, filled
 
 _MAX_INLINE_CHARS: Final = 2_000
-"""Longer programs are read from their files: a page holds the code for several clients."""
+"""Longer programs are read from a file, because a page contains the code for several clients."""
 
 
 class JobCode(NamedTuple):
-    """A program that submits a job once more.
+    """A program that submits a job again.
 
     Attributes:
-        client: Its packages, in the versions that are tested.
-        dialect: The dialect that they use; it must show the device.
-        formats: Formats of the jobs that they can submit.
-        suite: Folder of `tests/contract` in whose environment a test runs it; None is ours.
-        needs_pair: Whether it signs with a key pair in place of a token.
+        client: Package of the client, in the version that is tested.
+        dialect: Dialect that the client uses; the device must be visible in it.
+        formats: Formats of the jobs that it can submit.
+        suite: Folder of `tests/contract` in whose environment a test runs it; None for our own.
+        needs_pair: Whether it signs with a key pair instead of a token.
     """
 
     client: str
@@ -70,18 +70,18 @@ def of_job(
     shots: int,
     arn: str = "",
 ) -> str:
-    """Return a program that submits a job once more with a vendor's client.
+    """Return a program that submits a job again with a vendor's client.
 
     Args:
         name: A key of `JOB_CODES`.
-        url: Address of the server, which is valid.
+        url: Valid address of the server.
         device: Name of the device.
         is_simulated: Whether the server simulates it.
-        program: Its program as it was submitted.
+        program: Program of the job as it was submitted.
         format_name: Format of the program.
         file: Name of the file with its program, which is read if the program is long.
         shots: Shots of each circuit.
-        arn: Name of the device as Braket's clients know it.
+        arn: Amazon Resource Name of the device, for Braket's clients.
     """
     text = filled("jobs", name, url)
     kind = "sim" if is_simulated else "qpu"  # as qBraid calls it
@@ -103,12 +103,12 @@ def of_job(
 def for_own_client(
     url: str, *, device: str, program: str, file: str, shots: int, options: dict[str, object]
 ) -> str:
-    """Return a program that submits a job once more with our client.
+    """Return a program that submits a job again with our client.
 
     Args:
         url: Address of the server.
         device: Name of the device.
-        program: Its program as it was submitted.
+        program: Program of the job as it was submitted.
         file: Name of the file with its program, which is read if the program is long.
         shots: Shots of each circuit.
         options: Further options of `Client.submit`.
@@ -126,7 +126,7 @@ def for_own_client(
 
 
 def literal(text: str) -> str:
-    """Return a text as Python writes it, in lines where that is safe."""
+    """Return a text as a Python literal, on several lines where that is safe."""
     is_plain = text.replace("\n", "").isprintable() and "\\" not in text and '"""' not in text
     if "\n" in text and is_plain and not text.endswith('"'):
         return f'"""{text}"""'

@@ -142,8 +142,8 @@ def everything_installed(monkeypatch: pytest.MonkeyPatch) -> None:
 ENGINE_REFUSALS: dict[str, tuple[dict[str, Any], str]] = {
     "unknown": ({"engine": "abacus"}, "it has statevector, clifford, qsim, aer-mps"),
     "no Clifford": ({"engine": "clifford", "source": program(2)}, "runs Clifford circuits"),
-    "noise on qsim": ({"engine": "qsim", "noise": "aria-1"}, "it knows no noise"),
-    "noise on aer-mps": ({"engine": "aer-mps", "noise": "aria-1"}, "it knows no noise"),
+    "noise on qsim": ({"engine": "qsim", "noise": "aria-1"}, "it does not simulate noise"),
+    "noise on aer-mps": ({"engine": "aer-mps", "noise": "aria-1"}, "it does not simulate noise"),
     "exact": ({"engine": "qsim", "outputs": ("probabilities",)}, "no probabilities"),
     "none offered": ({"device": "clifford", "engine": "qsim"}, "it has none"),
 }

@@ -223,7 +223,7 @@ async def test_a_twin_has_noise_and_so_never_goes_to_engines_that_know_none(
     (aria,) = (device for device in devices.built_in() if device.name == ARIA)
     spec = structs.replace(aria.spec, engines=("qsim", "aer-mps"))
     await store.devices.seed([structs.replace(aria, spec=spec)], "builtin")
-    with pytest.raises(InvalidRequest, match=f"{engine} does not run this: it knows no noise"):
+    with pytest.raises(InvalidRequest, match=f"{engine} does not run this: it does not"):
         await gateway.jobs.submit(ada, submission(ARIA, *ghz(2), engine=engine))
     with pytest.raises(LimitExceeded, match=r"26 qubits, qpu\.aria-1 takes 25"):
         await gateway.jobs.submit(ada, submission(ARIA, *ghz(26), qubits=26))

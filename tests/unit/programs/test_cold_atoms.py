@@ -166,7 +166,7 @@ def test_bounds_of_parameters_are_allowed_themselves() -> None:
         ("multiqudit", ["rlx", [0], [6.3]], "rlx: omega must be 0 to 6.283185307, not 6.3"),
         ("multiqudit", ["rlx", [0], [-0.1]], "rlx: omega must be 0 to 6.283185307, not -0.1"),
         ("multiqudit", ["load", [0], [2.5]], "load: params: 2.5 is not a whole number"),
-        ("multiqudit", ["load", [0], [501]], "load: N must be 0 to 500, not 501"),
+        ("multiqudit", ["load", [0], [501]], "load: N must be 1 to 500, not 501"),
         ("multiqudit", ["load", [0], [0]], "load: N must be 1 to 500, not 0"),
         ("multiqudit", ["measure", [0], [1]], "measure: 1 parameters are given, it takes 0"),
         ("multiqudit", ["barrier", [7], []], "barrier: wire 7 is outside 0..4"),

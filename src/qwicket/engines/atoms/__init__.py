@@ -15,9 +15,9 @@ def run(circuit: AtomCircuit, options: RunOptions, part: int) -> Outcome:
     """Run one circuit.
 
     Args:
-        circuit: Circuit to run; its own shots and seed precede those of the options.
-        options: Seed of the job.
-        part: Its place in the job; no two parts draw the same numbers.
+        circuit: Circuit to run; its own shots and seed take precedence over those of the options.
+        options: Shots and seed of the job.
+        part: Index of the circuit in the job. Parts use different random numbers.
 
     Raises:
         CannotRun: The circuit loads an atom onto an occupied site.

@@ -25,14 +25,14 @@ def evolved(
         bounds: Bounds of its energy levels.
         amplitudes: The state, one-dimensional.
     """
-    radius = max(bounds.radius, 1e-300)  # where H is zero every expansion is 1
+    radius = max(bounds.radius, 1e-300)  # H may be zero; its only weight is then that of T_0
     size = amplitudes.size
     scaled = (hamiltonian - bounds.centre * sparse.eye_array(size)).tocsr() / radius
     weights = 2 * special.jv(np.arange(bounds.n_terms), bounds.radius)
     weights[0] /= 2
-    # H is real: real and imaginary parts travel as two columns, twice as fast as complex numbers
+    # H is real, so real and imaginary parts are two columns: twice as fast as complex numbers.
     now = np.ascontiguousarray(amplitudes).view(float).reshape(size, 2)
-    then = scaled @ now  # T_1; by symmetry also what precedes T_0
+    then = scaled @ now  # T_1
     sums = np.zeros((2, size, 2))
     for k, weight in enumerate(weights):
         sums[k % 2] += (-weight if k // 2 % 2 else weight) * now

@@ -1,4 +1,4 @@
-"""From a circuit to shots: exact probabilities first, then one draw for all of them."""
+"""Runs one circuit of cold atoms: exact probabilities first, then one draw of all shots."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from qwicket.circuits.outcomes import SAMPLES, Outcome, sample_array
 from qwicket.engines.atoms import fermions, spins
 
 _SEEDS: Final = 1 << 64
-"""Seeds of a circuit may be negative, those of NumPy may not."""
+"""Seeds of circuits are reduced modulo this: they may be negative, those of NumPy may not."""
 _VERSION: Final = f"1 (numpy {np.__version__})"
 
 
@@ -55,7 +55,7 @@ def samples(circuit: AtomCircuit, seed: SeedSequence) -> NDArray[np.int16]:
     """Draw all shots, a row each: the levels of the measured wires, (shots, columns)."""
     p = probabilities(circuit)
     cumulative = np.cumsum(p)
-    # a draw is below 1 by at least half a unit in the last place, so its product below the total
+    # Random numbers are at most 1 - 2^-53, so their products with the total are below the total.
     drawn = default_rng(seed).random(circuit.shots) * cumulative[-1]
     found = np.searchsorted(cumulative, drawn, side="right")
     shots = np.empty((circuit.shots, len(circuit.measured)), dtype="<i2")

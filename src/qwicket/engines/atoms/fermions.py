@@ -26,10 +26,10 @@ _ROUNDING: Final = 1e-9
 
 
 def evolve(circuit: AtomCircuit) -> State:
-    """Return the state after all gates, one axis per wire, from no atoms at all.
+    """Return the state after all gates, one axis per wire, from the state without atoms.
 
     Raises:
-        CannotRun: An atom is loaded where one may be already.
+        CannotRun: An atom is loaded onto a wire that may hold one already.
     """
     psi: State = np.zeros((_SIZE, _SIZE), dtype=complex)
     psi[0, 0] = 1.0
@@ -72,7 +72,7 @@ def _hop(site: int) -> Floats:
 
 
 def _loaded(psi: State, wire: int) -> State:
-    """Return the state with one atom more: signs count the modes before it."""
+    """Return the state with one atom more; its sign is the parity of the atoms in modes before."""
     site, is_down = divmod(wire, 2)
     mine = psi.T if is_down else psi
     filled = _FILLED[:, site].astype(bool)

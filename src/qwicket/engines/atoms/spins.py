@@ -1,10 +1,10 @@
-"""Spins: one axis of the state per wire, each gate by the least work that is exact.
+"""Evolution of spins: one axis of the state per wire, each gate by its cheapest exact method.
 
-Phases for what is diagonal, the eigenvectors of Lx for turns, blocks of conserved total k for
-exchange, and for all at once eigenvectors of the whole or Chebyshev's expansion.
+Diagonal gates are phases; rotations use the eigenvectors of Lx; exchange is diagonalised in blocks
+of the conserved total k; gates with all terms use eigenvectors of the whole Hamiltonian or a
+Chebyshev expansion.
 
-SciPy is imported where there is much to gain: a worker's first job is mostly a small one, and would
-wait for the import longer than for all else.
+SciPy is imported only for large matrices: the import takes longer than most small jobs.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ Floats = NDArray[np.float64]
 
 _VAN_DER_WAALS: Final = 6
 _FEW_LEVELS: Final = 64
-"""Up to here a tridiagonal matrix is diagonalised as any other: in 1 ms at most."""
+"""Size up to which a tridiagonal matrix is diagonalised as a dense one, in at most 1 ms."""
 
 
 def evolve(circuit: AtomCircuit) -> State:
@@ -44,7 +44,7 @@ def _applied(gate: AtomGate, state: State, bases: Bases) -> State:
     atoms = tuple([bases.atoms[wire] for wire in gate.wires])
     match gate.name:
         case "rlx":
-            (basis,) = bases.turn(atoms[0])
+            (basis,) = bases.lx(atoms[0])
             return _in_blocks([basis], gate.params[0], state, gate.wires)
         case "sq_full":
             return _in_blocks([_twisted(atoms[0], gate.params)], 1.0, state, gate.wires)
@@ -56,7 +56,7 @@ def _applied(gate: AtomGate, state: State, bases: Bases) -> State:
     return turned
 
 
-# --- what spins are made of -----------------------------------------------------------------------
+# --- operators ------------------------------------------------------------------------------------
 
 
 def _m(n: int) -> Floats:
@@ -72,7 +72,7 @@ def _raising(n: int) -> Floats:
 
 
 def _on_axis(values: Floats, wire: int, n_wires: int) -> Floats:
-    """Return values of one wire so that they broadcast over the joint levels."""
+    """Return values of one wire in a shape that broadcasts over the joint levels."""
     return values.reshape([-1 if axis == wire else 1 for axis in range(n_wires)])
 
 
@@ -105,12 +105,12 @@ def _blockade(m: Sequence[Floats]) -> Floats:
 
 
 class Block:
-    """Eigenvectors of a Hamiltonian on those joint levels that it joins.
+    """Eigenvectors of a Hamiltonian on one of its invariant sets of joint levels.
 
     Args:
-        levels: Their indices over the wires that the Hamiltonian acts on.
-        energies: Its eigenvalues there.
-        vectors: Its eigenvectors there, one per column.
+        levels: Indices of the levels, over the wires that the Hamiltonian acts on.
+        energies: Eigenvalues.
+        vectors: Eigenvectors, one per column.
     """
 
     __slots__ = ("energies", "levels", "vectors")
@@ -142,17 +142,17 @@ def _in_blocks(
 
 
 class Bases:
-    """Eigenvectors that circuits on the same atoms share, whatever their angles.
+    """Cache of eigenvectors, which do not depend on angles, for circuits on the same atoms.
 
     Args:
-        atoms: Atoms on each wire: the dimension bounds the size of this cache.
+        atoms: Atoms on each wire. The dimension bounds the size of the cache.
     """
 
     def __init__(self, atoms: tuple[int, ...]) -> None:
         self.atoms = atoms
         self._kept: dict[tuple[int, ...], list[Block]] = {}
 
-    def turn(self, n: int) -> list[Block]:
+    def lx(self, n: int) -> list[Block]:
         """Return the eigenvectors of Lx. Its eigenvalues are known exactly."""
         if (n,) not in self._kept:
             _, vectors = _eigh_tridiagonal(np.zeros(n + 1), _raising(n) / 2)
@@ -160,7 +160,7 @@ class Bases:
         return self._kept[(n,)]
 
     def exchange(self, atoms: tuple[int, ...]) -> list[Block]:
-        """Return those of Σ (L+ L- + L- L+) over neighbours; the total of all k is conserved."""
+        """Return those of Σ (L+ L- + L- L+) over neighbours, one block for each total of all k."""
         if atoms not in self._kept:
             hamiltonian = _rows(_exchange(atoms))
             grids = np.indices([n + 1 for n in atoms])
@@ -208,7 +208,7 @@ def _eigh(matrix: Floats) -> tuple[Floats, Floats]:
         return energies, vectors
     from scipy import linalg
 
-    found = linalg.eigh(matrix)  # with less memory beside
+    found = linalg.eigh(matrix)  # needs less extra memory than NumPy's
     return found
 
 
@@ -266,7 +266,7 @@ def _whole(gate: AtomGate, atoms: tuple[int, ...]) -> Any:
 
 
 def _exchange(atoms: tuple[int, ...]) -> Any:
-    """Return Σ (L+ L- + L- L+) over neighbours as such a matrix."""
+    """Return Σ (L+ L- + L- L+) over neighbours as a matrix, sparse where it is large."""
     found: Any = _diagonal(np.zeros(prod([n + 1 for n in atoms])))
     for wire, (a, b) in enumerate(pairwise(atoms)):
         one_way = _joint({wire: _ladder(a), wire + 1: _ladder(b).T}, atoms)
@@ -306,7 +306,7 @@ def _is_large(dimension: int) -> bool:
 
 
 def _rows(matrix: Any) -> Any:
-    """Return a matrix of which rows can be taken."""
+    """Return a matrix in a form whose rows can be selected."""
     return matrix if isinstance(matrix, np.ndarray) else matrix.tocsr()
 
 

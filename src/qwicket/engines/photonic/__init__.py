@@ -15,7 +15,7 @@ __all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm
 
 _BASE_BYTES: Final = 64 << 20
 _AMPLITUDE_BYTES: Final = 64
-"""One amplitude: four copies are held."""
+"""Bytes of one amplitude: four copies are held."""
 _VALUE_BYTES: Final = 64
 """One shot of one mode: means, outcomes, and copies while they are drawn."""
 _GATE_S: Final = 60e-6
@@ -30,7 +30,7 @@ def run(circuit: PhotonicCircuit, options: RunOptions, part: int) -> Outcome:
     Args:
         circuit: Circuit to run.
         options: Shots, seed and limits of the job.
-        part: Its place in the job; no two parts draw the same numbers.
+        part: Index of the circuit in the job. Parts use different random numbers.
 
     Raises:
         CannotRun: The circuit exceeds a bound of the engine, which the message names.
@@ -63,6 +63,6 @@ def unsupported_reason(_summary: Summary, options: RunOptions) -> str | None:
 
 
 def warm_up() -> None:
-    """Import what running needs, and count a squeezed photon pair."""
+    """Import the engine, and count the photons of a squeezed pair of modes."""
     ops = (Gate("S2gate", (0, 1), (0.5, 0.0)), Measure("fock", (0, 1)))
     run(PhotonicCircuit(2, ops), RunOptions(shots=1, seed=0, outputs=()), 0)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 MAX_FED: Final = 1e6
-"""Amplitude in size that measured values may displace by in any shot."""
+"""Largest |α| of a displacement by measured values, in any shot."""
 
 MAX_PHOTONS: Final = 1e6
-"""Mean photons of all modes, displacements aside: beyond, covariances lose their digits."""
+"""Mean photons of all modes, without displacements. Above it covariances lose accuracy."""
 
 MAX_PAIR_MODES: Final = 5
-"""Modes of the smaller half of a pair state; others are counted mode by mode."""
+"""Modes of the smaller half of a pair state. States with more are counted mode by mode."""

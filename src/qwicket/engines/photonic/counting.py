@@ -16,7 +16,7 @@ from qwicket.model.limits import PhotonicLimits
 def draw(
     cov: Real, means: Real, shots: int, rng: Generator, bounds: PhotonicLimits
 ) -> NDArray[np.int64]:
-    """Draw photon counts of a Gaussian state, shots × modes.
+    """Return photon counts drawn from a Gaussian state, shots × modes.
 
     Args:
         cov: Covariances of (x…, p…), ħ = 2.

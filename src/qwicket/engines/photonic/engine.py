@@ -1,6 +1,6 @@
 """Runs one photonic circuit: Gaussian states and measurements first, photon counts at the end.
 
-Modes are measured for good, so counting them last changes nothing.
+Nothing acts on a measured mode, so counting its photons last changes no result.
 """
 
 from __future__ import annotations
@@ -59,8 +59,8 @@ def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: Photoni
     """Draw all shots of a circuit.
 
     Returns:
-        Shots × measured modes in ascending order: int64 if photons or clicks alone were counted,
-        float64 with homodyne, complex128 with heterodyne measurements.
+        Shots × measured modes in ascending order: complex128 with heterodyne measurements, else
+        float64 with homodyne ones, else int64.
 
     Raises:
         CannotRun: A bound is exceeded, or a matrix is not what its operation needs.
@@ -77,7 +77,7 @@ def sample(circuit: PhotonicCircuit, shots: int, rng: Generator, bounds: Photoni
 
 
 class _Simulation:
-    """A state, what was measured of it, and what is to be counted at the end."""
+    """The state, the outcomes so far, and the modes whose photons are counted at the end."""
 
     def __init__(self, n_modes: int, shots: int, rng: Generator, bounds: PhotonicLimits) -> None:
         self._state = Gaussian(n_modes)
@@ -115,7 +115,7 @@ class _Simulation:
                     self._counted[mode] = op.kind == "threshold", dark
 
     def finish(self) -> dict[int, Samples]:
-        """Count photons, and return what every measured mode gave."""
+        """Count photons, and return the outcomes of every measured mode."""
         if self._counted:
             modes = sorted(self._counted)
             state = self._state.reduced(modes)

@@ -83,11 +83,11 @@ _ACTIVE: Final[Mapping[str, Callable[..., Real]]] = {
     "CXgate": lambda s, maximum: _shears({(1, 0): s, (2, 3): -s}, 2, maximum),
     "CZgate": lambda s, maximum: _shears({(2, 1): s, (3, 0): s}, 2, maximum),
 }
-"""They squeeze, and take as their last argument by how much at most."""
+"""Gates that squeeze; their last argument is the maximum of |r|."""
 
 
 def symplectic(name: str, params: Sequence[float], n_modes: int, maximum: float) -> Real | None:
-    """Return the symplectic matrix of a gate; None if no gate has this name.
+    """Return the symplectic matrix of a gate; None for any other operation.
 
     Raises:
         CannotRun: The gate squeezes by more than `maximum`, or its matrix is neither unitary nor
@@ -103,7 +103,7 @@ def symplectic(name: str, params: Sequence[float], n_modes: int, maximum: float)
 
 
 def omega(n_modes: int) -> Real:
-    """Return Ω, by which a matrix S is symplectic if SΩSᵀ = Ω."""
+    """Return Ω: a matrix S is symplectic if SΩSᵀ = Ω."""
     zero, one = np.zeros((n_modes, n_modes)), np.eye(n_modes)
     return np.block([[zero, one], [-one, zero]])
 

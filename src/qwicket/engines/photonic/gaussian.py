@@ -1,6 +1,6 @@
 """Gaussian states of many shots at once: one covariance matrix, and a vector of means per shot.
 
-What a measured value moves is a mean, so shots differ in their means alone.
+Outcomes of measurements change only the means, so all shots share their covariances.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _TOLERANCE: Final = 1e-6
 
 
 class Gaussian:
-    """Modes in vacuum.
+    """Gaussian state of some modes, which start in vacuum.
 
     Args:
         n_modes: Number of modes.
 
     Attributes:
         cov: Covariances of (x…, p…), ħ = 2.
-        means: Means of the same, a row per shot; one row while all shots are alike.
+        means: Means of the same, a row per shot; one row while all shots have the same means.
     """
 
     def __init__(self, n_modes: int) -> None:
@@ -35,7 +35,7 @@ class Gaussian:
         self.means: Real = np.zeros((1, 2 * n_modes))
 
     def places(self, modes: Sequence[int]) -> list[int]:
-        """Return the places of modes' quadratures, all x before all p."""
+        """Return the indices of some modes' quadratures, all x before all p."""
         return [*modes, *(mode + self.n_modes for mode in modes)]
 
     def transform(self, matrix: Real, modes: Sequence[int]) -> None:
@@ -47,7 +47,7 @@ class Gaussian:
         self._check_photons()
 
     def displace(self, mode: int, by: Complex) -> None:
-        """Add amplitudes to a mode: one for all shots, or one each."""
+        """Add an amplitude to a mode: one for all shots, or one for each."""
         if len(by) > len(self.means):
             self.means = np.repeat(self.means, len(by), axis=0)
         self.means[:, mode] += 2 * by.real
@@ -78,7 +78,7 @@ class Gaussian:
     def _check_photons(self) -> None:
         photons = (np.trace(self.cov) - 2 * self.n_modes) / 4
         if photons > MAX_PHOTONS:
-            text = f"{photons:.3g} photons are too many; the limit 'photons' is {MAX_PHOTONS:g}"
+            text = f"{photons:.3g} photons are too many: the engine takes at most {MAX_PHOTONS:g}"
             raise CannotRun("unsupported", text)
 
     def homodyne(self, mode: int, angle: float, shots: int, rng: Generator) -> Real:

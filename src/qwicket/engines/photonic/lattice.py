@@ -7,8 +7,8 @@ heterodyne outcomes after (the chain rule of Quesada et al., PRX Quantum 3, 0103
 amplitudes follow from a recurrence over the lattice of patterns below the counts drawn so far:
 √(n_i+1) ψ(n+e_i) = γ_i ψ(n) + Σ_j B_ij √n_j ψ(n-e_j).
 
-A mode's counts are weighed one by one until the last four together hardly matter (1e-10 of the sum
-each), so the reach adapts to the state; what lies beyond is below the noise of any number of shots.
+Weights of a mode's counts 0, 1, … are computed until each of the last four is below 1e-10 of their
+sum, so the range adapts to the state. Counts beyond are too rare to matter in any number of shots.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def draw(
         order: All modes, those with small counts first.
         shots: Number of shots.
         rng: Source of randomness.
-        maximum: Amplitudes that may be held at once.
+        maximum: Maximum number of amplitudes in memory.
     """
     n = len(cov) // 2
     pure = purest(cov)
@@ -61,7 +61,7 @@ def draw(
 
 
 def purest(cov: Real) -> Real:
-    """Return the covariances of a pure state that the state is a displaced mixture of."""
+    """Return the covariances of a pure state whose random displacements make up the state."""
     n = len(cov) // 2
     values, vectors = np.linalg.eigh(cov)
     root = (vectors * np.sqrt(values)) @ vectors.T
@@ -88,7 +88,7 @@ def _counts(
 
 
 class _Lattice:
-    """Amplitudes of all patterns below the counts so far; modes without photons take no room."""
+    """Amplitudes of all patterns below the counts so far; modes without photons need no axis."""
 
     def __init__(self, b: Complex, maximum: int) -> None:
         self._b = b
@@ -118,7 +118,7 @@ class _Lattice:
         return drawn
 
     def _alone(self, mode: int, gamma: Complex) -> Iterator[float]:
-        """Yield the weights of a mode's counts while there is no photon: of plain numbers."""
+        """Yield the weights of a mode's counts while no other mode has photons: without arrays."""
         linear, own = complex(gamma[mode]), complex(self._b[mode, mode])
         below, psi = 0j, 1 + 0j
         for done in numbers():

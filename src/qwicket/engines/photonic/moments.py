@@ -43,7 +43,7 @@ def pure_amplitudes(cov: Real) -> Complex:
 
 
 def is_classical(cov: Real) -> bool:
-    """Say whether a state is a mixture of coherent states."""
+    """Return whether a state is a mixture of coherent states."""
     return bool(np.linalg.eigvalsh(cov - np.eye(len(cov)))[0] >= _CLASSICAL)
 
 

@@ -1,7 +1,8 @@
-"""Photon counts of pure pair states: every photon of one half has its twin in the other.
+"""Photon counts of pure pair states: each photon in one half of the modes has a twin in the other.
 
-Such a state is exp(Σ B_ij a_i† b_j†)|0⟩. The first half alone is thermal, hence classical. Given
-its counts s, the second half is the polynomial Π_i (Σ_j B_ij b_j†)^{s_i}, multiplied out in full.
+Such a state is exp(Σ B_ij a_i† b_j†)|0⟩ up to normalisation. The first half alone is thermal, hence
+classical. Given its counts s, the second half is Π_i (Σ_j B_ij b_j†)^{s_i}|0⟩, and the polynomial
+is multiplied out.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ from qwicket.engines.photonic.moments import classical_counts, moments, pure_amp
 Counts = NDArray[np.int64]
 _ZERO: Final = 1e-11
 _SCALED_EVERY: Final = 64
-"""Multiplications after which coefficients, each time at most as many times larger as there are
-modes, are scaled back."""
+"""Multiplications after which coefficients are scaled back: each makes the largest at most
+`MAX_PAIR_MODES` times larger, so they stay in the range of floats."""
 
 
 def split(cov: Real) -> tuple[list[int], list[int]] | None:
@@ -62,7 +63,7 @@ def _colour(start: int, within: Complex, across: Complex, side: list[int], minim
 def draw(
     cov: Real, halves: tuple[list[int], list[int]], shots: int, rng: Generator, maximum: int
 ) -> Counts:
-    """Draw counts of a pure pair state, shots × modes, holding at most so many amplitudes."""
+    """Return counts of a pure pair state, shots × modes; `maximum` bounds amplitudes in memory."""
     first, second = halves
     n = len(cov) // 2
     at = [*first, *(mode + n for mode in first)]
@@ -123,7 +124,7 @@ def _multiply_out(coupling: Complex, pattern: Counts) -> Complex:
         *factors, last = row / (np.abs(row).max() or 1.0)
         for _ in range(power):
             degree += 1
-            end = degree * strides[0]  # beyond there is nothing yet
+            end = degree * strides[0]  # all coefficients beyond are still 0
             old = made[:end].copy()
             made[:end] *= last
             for factor, stride in zip(factors, strides, strict=True):

@@ -1,4 +1,4 @@
-"""Qubit engines: state vectors, stabilizers, matrix products. This import imports no simulator."""
+"""Qubit engines: state vectors, stabilizers, matrix product states. Imports no simulator."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ __all__ = ["estimate", "installed", "run", "unpack", "unsupported_reason", "warm
 
 
 def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
-    """Run one circuit on the engine that was named, or else the one that suits it.
+    """Run one circuit on the engine that the options name, or else on a suitable one.
 
     Args:
         circuit: Circuit to run.
         options: Shots, seed, outputs, noise and engine of the job.
-        part: Its place in the job; no two parts draw the same numbers.
+        part: Index of the circuit in the job. Parts use different random numbers.
 
     Raises:
         CannotRun: No engine here runs this circuit.
@@ -30,7 +30,7 @@ def run(circuit: QubitCircuit, options: RunOptions, part: int) -> Outcome:
 
 
 def warm_up() -> None:
-    """Import what running needs and run a pair of qubits on each engine but the heavy ones."""
+    """Import the light engines and run a pair of qubits on each."""
     from qwicket.engines.qubit import engine
 
     noisy = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.5))

@@ -126,13 +126,16 @@ class BranchTraversal:
         begun: State | None = None,
         done: int = 0,
     ) -> Iterator[Leaf]:
-        """Yield the ends of all branches. A leaf's state is the caller's until the next one.
+        """Yield the ends of all branches.
+
+        The caller should drop a leaf before it asks for the next one, whose state would otherwise
+        be in memory beside it.
 
         Args:
             amount: Shots, or weight, of all branches together.
             errors: Pauli errors that occur on the way.
-            begun: A state to begin with, which is changed.
-            done: Number of operations, all gates of the first step, that `state` contains already.
+            begun: State to start from, which is changed; None for |0…0⟩.
+            done: Number of operations, all gates of the first step, that `begun` already includes.
         """
         self._errors = errors
         self._amount = amount

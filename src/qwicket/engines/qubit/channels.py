@@ -1,7 +1,7 @@
 """Gates, and the noise that follows them, as real matrices on the mean values of Pauli strings.
 
 A mixed state ρ of k qubits is the 4^k numbers Tr(Pρ), where P runs over I, X, Y and Z on each
-qubit, the first qubit most significant. All that may happen to it is a real 4^k × 4^k matrix.
+qubit, the first qubit most significant. Every channel is a real 4^k × 4^k matrix.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ _CLASHES: Final = np.array([[0, 0, 0, 0], [0, 0, 1, 1], [0, 1, 0, 1], [0, 1, 1, 
 
 
 def channels(gates: Sequence[Gate], noise: Noise) -> Iterator[tuple[tuple[int, ...], Floats]]:
-    """Yield the qubits of each gate, and what it does to them together with what follows it.
+    """Yield the qubits of each gate, and the matrix of the gate with the noise after it.
 
-    Gates are made ready together: alone, each would take several times as long. What is made on
-    the way takes 50 · 16^k bytes for each gate on k qubits. Global phases are left out.
+    All gates are prepared together: alone, each would take several times as long. Temporary arrays
+    take 50 · 16^k bytes for each gate on k qubits. Global phases are left out.
     """
     gates = [gate for gate in gates if gate.targets or gate.controls]
     found = [dense(gate) for gate in gates]
@@ -55,7 +55,7 @@ def transfers(unitaries: Matrix) -> Floats:
 
 @lru_cache(maxsize=256)
 def following(after: GateErrors, width: int) -> Floats:
-    """Return the channel after a gate as a matrix; `after` numbers its qubits from 0."""
+    """Return the noise after a gate as a matrix; `after` numbers the gate's qubits from 0."""
     factors = np.ones((4,) * width)
     for error in after.pauli_errors:
         factors = factors * _factors(error, width)
@@ -64,7 +64,7 @@ def following(after: GateErrors, width: int) -> Floats:
 
 
 def kron(parts: Sequence[Floats]) -> Floats:
-    """Return the product of matrices on one qubit each, as NumPy does in four times the time."""
+    """Return the Kronecker product of matrices. `np.kron` takes four times as long."""
     return reduce(_kron, parts)
 
 
@@ -74,7 +74,7 @@ def _kron(one: Floats, other: Floats) -> Floats:
 
 
 def _what_follows(gate: Gate, noise: Noise) -> Floats:
-    """Return the channel after a gate as a matrix, with the qubits of the gate's dense matrix."""
+    """Return the noise after a gate as a matrix, with the qubit order of the gate's own matrix."""
     after = noise.following(gate)
     n_controls, n_targets = len(gate.controls), len(gate.targets)
     if n_controls + n_targets == 1:

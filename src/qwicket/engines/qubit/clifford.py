@@ -1,6 +1,6 @@
-"""Clifford circuits as text for Stim. Which gates these are, the model says (`clifford_steps`).
+"""Translates Clifford circuits into text for Stim, up to a global phase.
 
-Everything here is up to a global phase. No text of a user ever reaches Stim.
+`circuits.analysis.clifford_steps` decides which gates are Clifford. No text of a user reaches Stim.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Words = Sequence[tuple[str, tuple[int, ...]]]
 
 
 class NotClifford(Exception):
-    """Why a stabilizer simulator cannot run a circuit, as half a sentence."""
+    """A stabilizer simulator cannot run the circuit; the text is the reason, as a clause."""
 
 
 class Stabilizers(NamedTuple):
@@ -27,9 +27,9 @@ class Stabilizers(NamedTuple):
 
     Attributes:
         text: The circuit, with all its measurements.
-        n_records: Number of records.
-        record_of: Which of them each classical bit shows at last; other bits stay 0.
-        written: Which qubit each classical bit was measured from at last.
+        n_records: Number of measurement records.
+        record_of: Index of the last record of each classical bit; bits without one stay 0.
+        written: Qubit of the last measurement into each classical bit.
     """
 
     text: str
@@ -136,7 +136,7 @@ class _Writer:
 
 
 def words(gate: Gate) -> Words:
-    """Return a gate in Stim's words.
+    """Return a gate as gates of Stim.
 
     Raises:
         NotClifford: The gate is not Clifford.

@@ -1,7 +1,7 @@
-"""Cost of qubit jobs by measured rules, and the rules by which plans are chosen.
+"""Estimated cost of qubit jobs, by measured constants, and the rules by which plans are chosen.
 
-Imported by the server: no NumPy, no simulator. Where a summary does not say (which measurements
-divide the shots, how outcomes are distributed) the worst case is assumed.
+Imported by the server: no NumPy, no simulator. Where a summary lacks information (which
+measurements divide the shots, how outcomes are distributed) the worst case is assumed.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from qwicket.engines.estimates import Estimate
 from qwicket.engines.qubit import names
 
 SAMPLER_QUBITS: Final = 20
-"""Above this many qubits counts are drawn by the simulator, which spares copies of the state."""
+"""Above this many qubits the simulator draws the shots, which needs fewer copies of the state."""
 
 MAX_QUBITS: Final = 48
-"""Wider states are counted as this wide: no machine has either, and numbers stay in range."""
+"""Wider states are estimated as this wide. No machine holds either, and numbers stay in range."""
 
 SAVED_STATES_BYTES: Final = 1 << 28
-"""Memory for the states of branches that wait; the others walk again from the start."""
+"""Memory for the states of pending branches; other branches are computed again from the start."""
 
 # Measured with one thread on x86-64 with AVX-512: bytes as peaks of a worker over its start.
 _BASE_BYTES: Final = 64 << 20
@@ -36,16 +36,16 @@ _STATE_BYTES: Final = 16
 _SAMPLED_BYTES: Final = 24
 _VECTOR_BYTES: Final = 48
 _ROW_BYTES: Final = 72
-"""One distinct outcome: index, count, probability, what merges and packs them."""
+"""One distinct outcome: index, count, probability, and temporary arrays."""
 _KEY_BYTES: Final = 200
-"""One distinct outcome of many branches, beside the bits of its key."""
+"""One distinct outcome of many branches, without the bits of its key."""
 _SHOT_BYTES: Final = 64
 """One shot in order: a Python integer at first, then two indices and a key."""
 _ERROR_BYTES: Final = 64
 _PATTERN_BYTES: Final = 160
 _TABLEAU_BYTES: Final = 1
 _SUPPORT_BYTES: Final = 8
-"""For each qubit times each qubit: Stim's tableau, and what is made of it for probabilities."""
+"""For the square of the number of qubits: Stim's tableau, and the arrays for probabilities."""
 _CHUNK_BYTES: Final = 1 << 26
 _LISTED_BYTES: Final = 1 << 26
 
@@ -58,7 +58,7 @@ _ROW_S: Final = 600e-9
 _SHOT_S: Final = 500e-9
 _LEAF_S: Final = 40e-6
 _CHOICE_GATES: Final = 4
-"""A mid-circuit measurement reads and scales the state, which takes as long as so many gates."""
+"""A mid-circuit measurement reads and scales the state, which takes as long as this many gates."""
 _TEXT_S: Final = 2e-6
 _RECORD_S: Final = 2.5e-11
 _SUPPORT_S: Final = 2e-11
@@ -87,10 +87,10 @@ _EXACT_S: Final = 5.0
 
 _MAX_ERRORS: Final = 30
 _PAIR_GATES: Final = frozenset({"swap", "rxx", "ryy", "rzz", "zz", "ms", "pauliexp"})
-"""Gates that are on two qubits or more without a control."""
+"""Gates on two qubits or more without a control."""
 
 _DENSITY_OPERANDS: Final = 3
-"""Up to so many qubits of a gate its action on a density matrix is written out."""
+"""Most qubits of a gate whose action on a density matrix is computed as a matrix."""
 _DENSITY_QUBITS: Final = 10
 _MEAN_BYTES: Final = 24
 _MEAN_S: Final = 1.5e-9
@@ -135,8 +135,8 @@ class Job(NamedTuple):
         return not (self.summary.n_splits or self.summary.n_branches)
 
     @property
-    def exact(self) -> bool:
-        """Whether exact probabilities are given; with noise there are counts alone."""
+    def is_exact(self) -> bool:
+        """Whether exact probabilities are returned; with noise only counts are."""
         return PROBABILITIES in self.outputs and self.noise is None
 
 
@@ -144,7 +144,8 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
     """Return the estimate of a whole job.
 
     Circuits run one after the other: bytes are those of the widest, seconds add up. Their
-    operations are unpacked together. A worker may run on qsim what is counted as Qulacs' here.
+    operations are unpacked together. A circuit that is estimated for Qulacs may run on qsim, which
+    is faster.
     """
     job = Job(
         summary,
@@ -175,27 +176,27 @@ def estimate(summary: Summary, options: RunOptions) -> Estimate:
 
 
 def _estimation_s(job: Job) -> float:
-    """Return the time to read expectation values off outcomes: each term looks at each of them."""
+    """Return the time to compute expectation values: each term reads each distinct outcome."""
     outcomes = min(1 << min(job.summary.n_clbits, 60), job.shots)
     return job.summary.n_terms * outcomes * _TERM_S
 
 
 def _engine(job: Job) -> str:
-    """Return the engine that was named, or else the one that suits, qsim aside."""
+    """Return the engine that the job names, or else a suitable one; qsim is never chosen here."""
     if job.engine:
         return job.engine
     return names.CLIFFORD if _runs_on_stabilizers(job) else names.STATE_VECTOR
 
 
 def suits_stabilizers(
-    n_qubits: int, n_ops: float, is_straight: bool, is_noisy: bool, exact: bool
+    n_qubits: int, n_ops: float, is_straight: bool, is_noisy: bool, is_exact: bool
 ) -> bool:
-    """Return whether a circuit, if it is Clifford, is better run on stabilizers.
+    """Return whether a circuit, if it is Clifford, runs faster on stabilizers.
 
     Up to 12 qubits a state vector is faster. It also gives exact probabilities with mid-circuit
     measurements.
     """
-    if exact and not is_noisy and n_qubits <= SAMPLER_QUBITS:
+    if is_exact and not is_noisy and n_qubits <= SAMPLER_QUBITS:
         return False
     return is_noisy or not is_straight or n_qubits > _SMALL_QUBITS or n_ops > _MANY_OPS
 
@@ -203,12 +204,12 @@ def suits_stabilizers(
 def suits_density(
     n_qubits: int, n_gates: float, n_joint: float, n_operands: int, shots: int, events: float
 ) -> bool:
-    """Return whether noise is better followed exactly than one pattern after the other.
+    """Return whether a density matrix is faster than simulating one pattern of errors at a time.
 
     Args:
         n_qubits: Qubits.
-        n_gates: Gates, all of which are run.
-        n_joint: Those on several qubits.
+        n_gates: Number of gates.
+        n_joint: Number of gates on several qubits.
         n_operands: Most qubits of one gate.
         shots: Shots.
         events: Expected number of Pauli errors and decays in one shot.
@@ -221,16 +222,16 @@ def suits_density(
 
 
 def _density_s(n_qubits: int, n_gates: float, n_joint: float, n_operands: int) -> float:
-    """The estimate treats all gates on several qubits as wide as the widest."""
+    """Return the time of a density matrix, with every gate on several qubits as wide as the widest."""
     wider = 1 << 2 * max(0, n_operands - 2)
     states = n_joint * wider * (1 << 2 * n_qubits)
     return (n_gates + n_joint * wider**2) * _CHANNEL_S + states * _MEAN_S
 
 
 def suits_qsim(n_qubits: int, n_gates: int, shots: int) -> bool:
-    """Return whether qsim, if it is installed, is the quicker to draw shots of a final state.
+    """Return whether qsim, if it is installed, is faster for shots of a final state.
 
-    Its gates cost next to nothing beside ours, and each of its shots costs something.
+    Its gates take hardly any time compared with Qulacs', but each of its shots does.
     """
     gates_s = n_gates * (1 << min(n_qubits, MAX_QUBITS)) / _AMPLITUDES_PER_S
     return n_qubits >= _QSIM_QUBITS and gates_s > shots * _QSIM_SHOT_S
@@ -277,14 +278,14 @@ def _gate_s(size: int) -> float:
 
 def _runs_on_stabilizers(job: Job) -> bool:
     return names.fits_stabilizers(job.summary, job.noise) and suits_stabilizers(
-        job.n_qubits, job.n_ops, job.is_straight, job.noise is not None, job.exact
+        job.n_qubits, job.n_ops, job.is_straight, job.noise is not None, job.is_exact
     )
 
 
 def _runs_on_density(job: Job) -> bool:
-    """Return whether exact noise, or else patterns in less time, will run all of a job.
+    """Return whether a job runs on density matrices, or otherwise in less time.
 
-    The engines choose by what happens in a shot on average; it is at most what is taken here.
+    The engine decides by the expected errors of one shot, which are at most those estimated here.
     """
     n_operands = job.summary.n_operands
     if job.engine or not (job.is_straight and n_operands):
@@ -297,8 +298,8 @@ def _runs_on_density(job: Job) -> bool:
 def _straight_cost(job: Job) -> tuple[float, float]:
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
-    whole = job.exact or n_qubits <= SAMPLER_QUBITS
-    rows = min(size, job.max_outcomes if job.exact else job.shots)
+    whole = job.is_exact or n_qubits <= SAMPLER_QUBITS
+    rows = min(size, job.max_outcomes if job.is_exact else job.shots)
     drawn = job.shots if MEMORY in job.outputs or size > 4 * job.shots else 0
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
     in_order = drawn if n_qubits < _QSIM_QUBITS else job.shots  # qsim draws one by one
@@ -322,7 +323,7 @@ def _density_cost(job: Job) -> tuple[float, float]:
 
 
 def _branching_cost(job: Job) -> tuple[float, float]:
-    """A branch, or pattern of noise, walks its own way from where it left another."""
+    """Each branch, or pattern of errors, is computed from where it leaves another one."""
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
     errors, decays, choices = _events(job)
@@ -334,10 +335,10 @@ def _branching_cost(job: Job) -> tuple[float, float]:
     shared = exp(-errors) / 2 if job.is_straight else 0
     seconds = _CIRCUIT_S + leaves * _walk_s(size, 0)
     seconds += walks * (1 - shared) * n_gates * _gate_s(size)
-    if job.exact:
+    if job.is_exact:
         seconds += min(ways, exact_leaves(n_qubits, n_gates)) * walk_s
     waiting = min(choices, job.shots.bit_length(), max_saved_states(n_qubits))
-    whole = job.exact or n_qubits <= SAMPLER_QUBITS
+    whole = job.is_exact or n_qubits <= SAMPLER_QUBITS
     n_states = waiting + (errors > 0)
     n_bytes = _BASE_BYTES + size * (_VECTOR_BYTES if whole else _SAMPLED_BYTES)
     n_bytes += int(n_states * size * _STATE_BYTES)
@@ -347,9 +348,9 @@ def _branching_cost(job: Job) -> tuple[float, float]:
 
 
 def _ways(job: Job, decays: float) -> tuple[float, float]:
-    """Return into how many branches the shots of a circuit part, at its end and on average.
+    """Return the number of branches of a circuit, at its end and on average over its gates.
 
-    Measurements are taken to be spread evenly, and both outcomes of each to be likely.
+    Measurements are assumed to be spread evenly, and both outcomes of each to be likely.
     """
     n_splits, shots = job.summary.n_splits, job.shots
     decayed = 1 + shots * (1 - exp(-decays))
@@ -377,7 +378,7 @@ def _keys_cost(job: Job, possible: int) -> tuple[float, float]:
     """Return the cost of counting outcomes by key, and of ordering shots."""
     n_bits = job.summary.n_clbits or 64
     possible = min(possible, 1 << min(n_bits, 60))
-    listed = min(possible, max_listed(n_bits, job.max_outcomes)) if job.exact else 0
+    listed = min(possible, max_listed(n_bits, job.max_outcomes)) if job.is_exact else 0
     rows = max(listed, min(possible, job.shots))
     width = key_width(n_bits)
     ordered = job.shots if MEMORY in job.outputs else 0
@@ -400,9 +401,10 @@ def _events(job: Job) -> tuple[float, float, float]:
 
 
 def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
-    """Return the most that follows any gate on one qubit, or on two.
+    """Return the strongest noise after any gate on one qubit, or on two.
 
-    Gates that count as several are left out: they are rare, and jobs would look thrice as long.
+    `swap` and gates on more qubits count as several gates on a twin. They are left out, because
+    they are rare and would triple the estimates.
 
     Returns:
         Expected Pauli errors after one gate, and γ on each of its qubits.
@@ -420,7 +422,7 @@ def _worst(noise: NoiseModel, n_qubits: int) -> tuple[float, float]:
 
 
 def _all_noise(noise: NoiseModel, n_qubits: int) -> Iterator[GateNoise]:
-    """Yield all that may follow a gate on one qubit, or on two."""
+    """Yield all noise that may follow a gate on one qubit, or on two."""
     is_on_pairs = n_qubits > 1
     yield noise.two_qubit if is_on_pairs else noise.one_qubit
     named = [noise.gates]
@@ -443,14 +445,14 @@ def _stabilizer_cost(job: Job) -> tuple[float, float]:
     n_bytes = _BASE_BYTES + _TABLEAU_BYTES * n_qubits**2 + 2 * chunk * (n_bits + n_records)
     seconds = _CIRCUIT_S + job.n_ops * (_TEXT_S + shots * _FRAME_S)
     seconds += n_records * n_qubits**2 * _RECORD_S + shots * n_records * _BIT_S
-    if job.exact and job.is_straight:
+    if job.is_exact and job.is_straight:
         n_bytes += _SUPPORT_BYTES * n_qubits**2
         seconds += n_qubits**3 * _SUPPORT_S
     return n_bytes + key_bytes, seconds + key_s + shots * _SHOT_S
 
 
 def _product_cost(job: Job) -> tuple[float, float]:
-    """Every bond is taken to be as large as the largest may be."""
+    """Return the cost of matrix product states, with all bonds as large as the largest may be."""
     n_qubits, n_circuits = job.n_qubits, max(1, job.summary.n_circuits)
     bond = 1 << min(job.summary.n_bond_bits, _MAX_BOND_BITS)
     drawn = job._replace(outputs=set(job.outputs) - {PROBABILITIES})

@@ -1,8 +1,8 @@
-"""Exact evolution of narrow circuits under noise, as real numbers: the means of Pauli strings.
+"""Exact evolution of narrow circuits under noise. A state is the mean values of all Pauli strings.
 
-Only gates on several qubits touch the whole state. What happens to a qubit alone between two of
-them joins the gate before. A qubit's axis of the state has length 1 until the first of them; after
-the last it is the bit that is read, or has length 1 again.
+Only gates on several qubits are applied to the whole state. The operations on one qubit between two
+such gates are multiplied into the gate before. A qubit's axis of the state has length 1 until its
+first such gate; after the last it has length 2 if the qubit is read, else length 1 again.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Floats
 
 _MAX_GATES: Final = 200
-"""These are prepared in at most 50 MB."""
+"""Number of gates that are prepared at once, in at most 50 MB."""
 
 _SAME: Final = np.eye(4)
 _ZERO: Final = np.array([[1.0], [0.0], [0.0], [1.0]])
@@ -32,12 +32,12 @@ _UNREAD: Final = np.array([[1.0, 0.0, 0.0, 0.0]])
 def probabilities(
     program: Program, noise: Noise, qubits: Sequence[int], *, max_gates: int = _MAX_GATES
 ) -> Floats:
-    """Return the probability of every index over some qubits, before anything is misread.
+    """Return the probability of every index over some qubits, without readout errors.
 
     Args:
-        program: Gates alone, on few qubits each.
+        program: Program of gates only, on few qubits each.
         noise: Noise of the gates.
-        qubits: Which are read, each once; bit i of an index is qubits[i].
+        qubits: Qubits to read, each once; bit i of an index is qubits[i].
         max_gates: Number of gates that are prepared at once.
     """
     gates = program.gates()
@@ -66,7 +66,7 @@ class _Block:
 
 
 class _State:
-    """A mixed state, and what is still to be done to it.
+    """A mixed state, and the channels that are not yet applied to it.
 
     Args:
         n_qubits: Number of qubits, which begin as |0⟩.
@@ -78,10 +78,10 @@ class _State:
         self._blocks: list[_Block] = []
         self._wires = {qubit: _Wire(_ZERO) for qubit in range(n_qubits)}
         self._free = dict(self._wires)
-        """Wires that leave no block: they join the one that they enter."""
+        """Wires that leave no pending block: they are multiplied into the block that they enter."""
 
     def add(self, qubits: tuple[int, ...], channel: Floats) -> None:
-        """Let something happen to some qubits."""
+        """Append a channel on some qubits."""
         if len(qubits) == 1:
             wire = self._wires[qubits[0]]
             wire.matrix = channel @ wire.matrix
@@ -94,7 +94,7 @@ class _State:
         self._blocks.append(_Block(qubits, channel, wires))
 
     def settle(self) -> None:
-        """Do what is to be done, but for free wires."""
+        """Apply all pending channels except those of free wires."""
         for block in self._blocks:
             parts = [wire.matrix for wire in block.wires]
             self._apply(block.qubits, kron(parts) @ block.matrix, [len(part) for part in parts])
@@ -104,7 +104,7 @@ class _State:
                 self._free[qubit] = self._wires[qubit] = _Wire(_SAME)
 
     def read(self, qubits: Sequence[int]) -> Floats:
-        """Return the probability of every index over some qubits, and end."""
+        """Return the probability of every index over some qubits; the state is used up."""
         for qubit, wire in self._wires.items():
             wire.matrix = (_READ if qubit in qubits else _UNREAD) @ wire.matrix
         last = dict(self._free)
@@ -112,7 +112,7 @@ class _State:
         for qubit, wire in last.items():
             self._apply((qubit,), wire.matrix, [len(wire.matrix)])
         p = self._tensor.transpose(self._axes(qubits[::-1])).reshape(-1)
-        return np.maximum(p, 0.0)  # what rounding takes below
+        return np.maximum(p, 0.0)  # rounding can make probabilities slightly negative
 
     def _apply(self, qubits: Sequence[int], matrix: Floats, lengths: list[int]) -> None:
         """Apply a matrix, after which the axes of its qubits come first and have these lengths."""

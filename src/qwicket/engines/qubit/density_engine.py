@@ -18,7 +18,7 @@ from qwicket.engines.qubit.tasks import EngineResult, Task
 
 
 class DensityEngine:
-    """Runs circuits that measure at their end, whose noise is anything a model says."""
+    """Runs circuits that measure at their end, with any noise of a model."""
 
     name: Final = "density"
     version: Final = f"1 (numpy {np.__version__})"
@@ -45,7 +45,7 @@ class DensityEngine:
 
 
 def suits(task: Task) -> bool:
-    """Say whether a task is better run so than one pattern of noise after the other."""
+    """Return whether this engine is faster for a task than simulating each pattern of errors."""
     program, noise = task.program, task.noise
     if noise is None or not program.is_straight:
         return False

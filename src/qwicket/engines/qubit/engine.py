@@ -1,4 +1,4 @@
-"""Which engine runs a circuit, and what its outcome says."""
+"""Chooses the engine for a circuit, runs it, and builds the outcome."""
 
 from __future__ import annotations
 
@@ -94,7 +94,7 @@ def _read_out(circuit: QubitCircuit, options: RunOptions, part: int) -> tuple[En
 def _run(
     circuit: QubitCircuit, options: RunOptions, spawn_key: tuple[int, ...]
 ) -> tuple[Engine, EngineResult]:
-    """Run one circuit; no two spawn keys draw the same numbers."""
+    """Run one circuit; different spawn keys give different random numbers."""
     program = programs.read(circuit)
     noise = noise_of(options.noise, program)
     task = Task(
@@ -114,9 +114,9 @@ def _run(
             )
         return engine, engine.run(task)
     except UnreliableResult as reason:
-        _log.warning("%s went wrong: %s", engine.name, reason)
+        _log.warning("%s failed: %s", engine.name, reason)
         if task.engine:
-            raise CannotRun("unsupported", f"{engine.name} went wrong on this circuit") from reason
+            raise CannotRun("unsupported", f"{engine.name} failed on this circuit") from reason
         engine = _state_vectors()
         return engine, engine.run(task)
 
@@ -124,13 +124,13 @@ def _run(
 def choose(task: Task) -> Engine:
     """Return the engine for a task.
 
-    The one that was named. Else Stim for Clifford circuits that are wide, long, noisy or measure on
-    their way; density matrices for noise on few qubits; qsim, where it is installed, for shots of
-    wide states; Qulacs for all others, or NumPy where Qulacs has no wheel.
+    This is the one that the task names. Otherwise: Stim for Clifford circuits that are wide, long,
+    noisy or have mid-circuit measurements; density matrices for noise on few qubits; qsim, if
+    installed, for shots of wide states; Qulacs for all others, or NumPy where Qulacs has no wheel.
 
     Raises:
-        CannotRun: Only Stim runs circuits so wide, and it does not run this one; or the engine
-            that was named is not here, or does not run it.
+        CannotRun: Only Stim runs circuits of this width, but not this one; or the named engine is
+            not installed, or does not run the circuit.
     """
     if task.engine:
         return _named(task)
@@ -171,7 +171,8 @@ def _named(task: Task) -> Engine:
     except ImportError:
         pass
     if found is None:
-        raise CannotRun("unsupported", f"the engine {task.engine} is not installed, or of no use")
+        text = f"the engine {task.engine} is not installed on this machine, or failed its test"
+        raise CannotRun("unsupported", text)
     return found
 
 
@@ -189,7 +190,7 @@ def _vectors_for(task: Task) -> Engine:
 
 @cache
 def qsim() -> QsimEngine | None:
-    """Return qsim's engine, where it is installed and to be trusted."""
+    """Return qsim's engine; None if it is not installed or failed its test."""
     from qwicket.engines.qubit.qsim_engine import load
 
     return load()

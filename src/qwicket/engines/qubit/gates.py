@@ -1,4 +1,4 @@
-"""The matrix of every gate of the flat form: the one definition of the physics.
+"""The matrix of every gate of the flat form: the only definition that engines use.
 
 Matrices act on targets in the order given, the first target being the most significant index.
 """
@@ -28,7 +28,7 @@ def matrix(name: str, params: tuple[float, ...] = ()) -> Matrix:
         params: Its parameters, in radians.
 
     Returns:
-        2^t × 2^t complex128 for a gate on t targets; not to be written to.
+        2^t × 2^t complex128 for a gate on t targets. Callers must not change it.
 
     Raises:
         CannotRun: No such gate.
@@ -42,9 +42,9 @@ def matrix(name: str, params: tuple[float, ...] = ()) -> Matrix:
 
 
 def dense(gate: Gate) -> tuple[Matrix, tuple[int, ...]]:
-    """Return the whole unitary of a gate, controls included, and the qubits it is on.
+    """Return the unitary of a gate with its controls, and the qubits that it acts on.
 
-    It has 4^n entries for n qubits, the first of which is the most significant.
+    It has 4^n entries for n qubits; the first qubit is the most significant.
 
     Raises:
         CannotRun: No such gate.

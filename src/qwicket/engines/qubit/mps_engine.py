@@ -1,4 +1,4 @@
-"""Wide circuits that entangle little, as matrix product states, with Qiskit Aer.
+"""Runs wide circuits with little entanglement as matrix product states, with Qiskit Aer.
 
 Qubits stay in the order of their numbers: if Aer moved them, the bounds of `circuits/bonds.py`
 would not hold. The import of Aer takes 1 s and 100 MB, so only a worker with such a job does it.
@@ -37,7 +37,7 @@ _NAMED: Final = frozenset(
         *((name, 1) for name in ("x", "y", "z", "p")),
     }
 )
-"""Gates, with their number of controls, that Aer means just as we do and runs as they are."""
+"""Gates, with their number of controls, that Aer defines as the flat form does."""
 
 
 class ProductStateEngine:
@@ -63,7 +63,7 @@ class ProductStateEngine:
         if bits > MAX_BOND_BITS:
             text = f"the circuit may entangle more than a bond of {1 << MAX_BOND_BITS} holds"
             raise CannotRun("unsupported", f"{MPS}: {text}")
-        # Aer crashes where it cannot allocate
+        # Aer crashes if it cannot allocate memory, so this raises MemoryError first.
         np.empty(_SPARE_BYTES + product_bytes(program.n_qubits, bits), dtype=np.uint8)
         reads, outputs = program.reads(), set(task.outputs)
         notes: tuple[str, ...] = ()

@@ -1,4 +1,4 @@
-"""The engines that a job may ask for by name: which are installed here, what each cannot run.
+"""Engines that a job may name: which are installed, and which jobs each cannot run.
 
 Imported by the server: no NumPy, no simulator.
 """
@@ -21,7 +21,8 @@ QSIM: Final = "qsim"
 MPS: Final = "aer-mps"
 
 MAX_BOND_BITS: Final = 10
-"""One gate on two neighbours takes about 40 s at this bond, and eight times as long at the next."""
+"""log2 of the largest bond of `aer-mps`. With it a gate on two neighbours takes about 40 s, and
+eight times as long for each further bit."""
 
 _PACKAGES: Final[Mapping[str, str]] = {
     STATE_VECTOR: "numpy",
@@ -33,21 +34,21 @@ _PACKAGES: Final[Mapping[str, str]] = {
 
 @cache
 def installed() -> tuple[str, ...]:
-    """Return the engines whose package is here; none of them is imported."""
+    """Return the engines whose package is installed, without importing them."""
     return tuple([name for name, package in _PACKAGES.items() if find_spec(package)])
 
 
 def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
-    """Say why the engine that the options name cannot run a job, in a clause; None if it can."""
+    """Return why the engine named in the options cannot run a job, as a clause, or None."""
     if options.engine == CLIFFORD:
         fits = fits_stabilizers(summary, options.noise)
         return None if fits else "it runs Clifford circuits, with Pauli noise at most"
     if options.engine not in (QSIM, MPS):
         return None
     if options.noise is not None:
-        return "it knows no noise"
+        return "it does not simulate noise"
     if summary.n_splits or summary.n_branches:
-        return "it runs circuits that measure at their end alone"
+        return "it runs only circuits that measure at their end"
     if options.engine == QSIM:
         has_exact = PROBABILITIES in options.outputs
         return "it computes in single precision and gives no probabilities" if has_exact else None
@@ -57,14 +58,14 @@ def unsupported_reason(summary: Summary, options: RunOptions) -> str | None:
 
 
 def fits_stabilizers(summary: Summary, noise: NoiseModel | None) -> bool:
-    """Say whether a stabilizer simulator runs a job."""
+    """Return whether a stabilizer simulator can run a job."""
     if noise is None:
         return summary.is_clifford
     return summary.is_clifford and not (summary.n_branches or _is_damped(noise))
 
 
 def _is_damped(noise: NoiseModel) -> bool:
-    """Say whether amplitudes may decay after some gate, which no Paulis amount to."""
+    """Return whether some gate has amplitude damping, which is no mixture of Paulis."""
     gates = [noise.one_qubit, noise.two_qubit, noise.multi_qubit, *noise.gates.values()]
     for site in noise.sites:
         gates += [site.default, site.multi_qubit, *site.gates.values()]

@@ -20,7 +20,7 @@ from qwicket.engines.qubit.program import Program
 
 EXACT: Final = ReadoutError()
 
-# Number of a Pauli: 0 is the identity, then X, Y and Z; a second qubit counts fourfold.
+# Numbers of Paulis: 0 is the identity, then X, Y and Z; that of a second qubit is multiplied by 4.
 _ANY: Final = 1
 _FLIPS: Final = (1, 3)
 _Z: Final = (3, 4)

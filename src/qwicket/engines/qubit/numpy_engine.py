@@ -1,4 +1,4 @@
-"""State vectors in plain NumPy: the oracle of the tests, and the fallback without Qulacs."""
+"""State vectors in plain NumPy: the reference of the tests, and the fallback without Qulacs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Sampling of Pauli errors, before the simulation, because they do not depend on the state.
+"""Samples Pauli errors before the simulation, because they do not depend on the state.
 
 Shots with the same errors are simulated once and sampled together.
 """
@@ -32,7 +32,7 @@ class SampledError(NamedTuple):
 
 
 class ErrorPattern(NamedTuple):
-    """Shots with the same errors, which are in the order of their places."""
+    """Shots with the same errors, which are ordered by place."""
 
     errors: tuple[SampledError, ...]
     shots: int

@@ -20,10 +20,10 @@ from qwicket.engines.failures import CannotRun
 Rows = NDArray[np.complex128]
 
 _NOTHING: Final = 1e-20
-"""A coefficient that no double near 1 can feel."""
+"""Coefficients up to this change no amplitude in double precision."""
 
 MAX_NORM: Final = 10_000.0
-"""Bound on Σ|params| of terms that do not commute: the work grows with it, accuracy falls."""
+"""Bound on Σ|params| of terms that do not commute, because time and error grow with it."""
 
 
 class Term(NamedTuple):
@@ -43,7 +43,7 @@ def sum_of(gate: Gate) -> list[Term]:
 
 
 def all_commute(terms: Iterable[Term]) -> bool:
-    """Say whether every two terms commute."""
+    """Return whether every two terms commute."""
     return analysis.all_commute((term.x, term.z) for term in terms)
 
 

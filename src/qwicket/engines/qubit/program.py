@@ -24,7 +24,8 @@ class Program(NamedTuple):
 
     Attributes:
         n_qubits: Qubits that a gate touches, at least one.
-        ops: Operations up to the last gate that matters; jumps skip as many as they did.
+        ops: Operations without the final measurements. Jumps are unchanged: none leads across a
+            final measurement.
         is_straight: Whether all operations are gates, and all measurements are final.
         written: Final measurements, from classical bit to qubit.
         n_bits: Classical bits.
@@ -44,7 +45,7 @@ class Program(NamedTuple):
         return readout(busy, self.n_bits)
 
     def gates(self) -> Sequence[Gate]:
-        """Return the operations as gates: a slice of them that holds nothing else."""
+        """Return the operations typed as gates; callers use only slices that are gates."""
         return cast(Sequence[Gate], self.ops)
 
     def original(self, qubit: int) -> int:

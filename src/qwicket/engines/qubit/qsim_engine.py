@@ -1,11 +1,11 @@
-"""Sampled circuits on qsim: single precision, gates fused, many times faster than Qulacs.
+"""Samples circuits with qsim: single precision, fused gates, many times faster than Qulacs.
 
 The compiled module inside the wheel of qsimcirq is loaded directly, because the package itself
-imports Cirq (1.3 s, 190 MB). That interface is private. So only known versions are loaded, a test
+imports Cirq (1.3 s, 190 MB). This interface is private. So only known versions are loaded, a test
 runs on load, and every result is checked.
 
 Danger: qsim reports an error by a line on stderr and an empty list, and crashes when it cannot
-allocate.
+allocate memory.
 """
 
 from __future__ import annotations
@@ -44,10 +44,10 @@ KNOWN_VERSIONS: Final = ("0.22.0", "0.22.1")
 """Versions whose private interface is known."""
 
 _MODULES: Final = ("qsim_avx512", "qsim_avx2", "qsim_sse", "qsim_basic")
-"""By the number that the wheel's own look at the processor gives."""
+"""Compiled modules, indexed by the number that the wheel's own processor test returns."""
 
 _STATE_BYTES: Final = 9
-"""For each amplitude: 8, and something for what is around."""
+"""Bytes for each amplitude: 8, and a reserve."""
 
 _DENSE_QUBITS: Final = 2
 _MAX_TARGETS: Final = 5
@@ -58,7 +58,7 @@ _TEST_SHOTS: Final = 4_000
 
 
 def load() -> QsimEngine | None:
-    """Return the engine, or None where qsim is not installed or not to be trusted."""
+    """Return the engine, or None if qsim is not installed or failed its test."""
     package = find_spec(_PACKAGE)
     if package is None or not package.submodule_search_locations:
         return None
@@ -93,7 +93,7 @@ class QsimEngine:
         self.version = f"2 ({kind} {release}, numpy {np.__version__})"
 
     def takes(self, program: Program) -> bool:
-        """Say whether qsim has a way to run each gate."""
+        """Return whether qsim can run each gate."""
         gates = program.gates()
         if max([len(gate.targets) for gate in gates], default=0) <= _MAX_CONTROLLED:
             return True
@@ -127,7 +127,7 @@ class QsimEngine:
         evolve(NumpySimulator(), state, _TEST_GATES)
         p = state.probabilities()
         found = np.bincount(self._samples(program, _TEST_SHOTS, SeedSequence(1)), minlength=16)
-        # total variation: its mean, and a bound that 10^9 tries would not pass
+        # Total variation: its mean, and a margin that a correct result exceeds once in 10^9 tests.
         expected = np.sqrt(p * (1 - p) / (2 * pi * _TEST_SHOTS)).sum()
         if np.abs(found / _TEST_SHOTS - p).sum() / 2 > expected + 3.3 / sqrt(_TEST_SHOTS):
             raise UnreliableResult("its shots do not follow the circuit of the test")
@@ -147,7 +147,7 @@ class QsimEngine:
         circuit = self._qsim.Circuit()
         circuit.num_qubits = program.n_qubits
         add, kinds, controlled = self._qsim.add_gate, self._kinds, self._controlled_kinds
-        # qsim wants each gate at a later time than the one before
+        # qsim needs each gate at a later time than the one before.
         for place, gate in enumerate(program.gates()):
             controls, params = gate.controls, gate.params
             if not controls and (kind := kinds.get(gate.name)) is not None:
@@ -211,7 +211,7 @@ def _max_targets(gate: Gate) -> int:
 
 
 def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:
-    """Return all that qsim asks for; it gives nothing when one is missing."""
+    """Return all options of qsim; it returns nothing if one is missing."""
     return {
         "c": circuit,
         "s": int(seed.generate_state(1)[0]),
@@ -228,9 +228,9 @@ def _options(circuit: Any, n_qubits: int, seed: SeedSequence) -> dict[str, Any]:
 
 
 def _loaded(name: str, folder: list[str]) -> ModuleType:
-    """Return a compiled module, the one that the package itself would import or did.
+    """Return a compiled module under the name by which the package itself imports it.
 
-    A process that loads it twice aborts at its end.
+    A process that loads it twice, under two names, aborts when it ends.
     """
     full_name = f"{_PACKAGE}.{name}"
     if full_name not in sys.modules:

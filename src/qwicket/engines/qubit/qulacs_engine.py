@@ -1,10 +1,12 @@
-"""State vectors with Qulacs, the fast path.
+"""State vectors with Qulacs, the fast simulator.
 
-Danger: Qulacs writes out of bounds when a gate names a qubit that the state has not, and ends the
-process when it cannot allocate. The plan checks operands; `reserve` asks for memory first.
+Danger: Qulacs writes out of bounds when a gate names a qubit that the state does not have, and ends
+the process when it cannot allocate memory. `program.read` checks operands; `reserve` allocates
+first.
 
-On narrow states gates are applied as one Qulacs circuit, which spares two calls for each. On wide
-ones that is nothing beside a gate: they go one by one, and signals work in between.
+On narrow states gates are applied as one Qulacs circuit, which saves two calls for each gate. On
+wide ones these calls take no time compared with a gate, so gates are applied one by one: Python
+handles signals between them.
 """
 
 from __future__ import annotations
@@ -28,14 +30,14 @@ from qwicket.engines.qubit.sampling import Floats, Integers
 from qwicket.engines.qubit.states import Prepared, reserve
 
 _PAULI_IDS: Final = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}
-"""Qulacs' numbers for I, X, Y and Z, by the bits of `pauli.Term`."""
+"""Qulacs' numbers of I, X, Y and Z, by the x and z bits of `pauli.Term`."""
 
 _STATE_BYTES: Final = 16
 _SAMPLED_BYTES: Final = 24
 """For each amplitude: a state, and one with its sampler."""
 
 _NARROW_QUBITS: Final = 12
-"""Up to here a call for each gate would be felt."""
+"""Largest state on which a call for each gate takes a noticeable part of the time."""
 
 _KEPT_QUBITS: Final = 12
 _KEPT_STATES: Final = 32
@@ -44,7 +46,7 @@ Vector = NDArray[np.complex128]
 
 
 class QulacsSimulator:
-    """Native Qulacs gates where there are such, else dense matrices with Qulacs' controls."""
+    """Uses Qulacs' own gates where they exist, else dense matrices with Qulacs' controls."""
 
     name: Final = "qulacs"
     version: Final = f"2 (qulacs {_qulacs_version}, numpy {np.__version__})"
@@ -84,12 +86,12 @@ class QulacsSimulator:
 
 
 class QulacsState:
-    """A state. A small one goes back to be used again: making it costs half a Bell pair.
+    """A state. Small ones are reused: allocating one takes half as long as running a Bell pair.
 
     Args:
         state: Qulacs' own object.
-        n_qubits: Its width.
-        idle: Where it goes.
+        n_qubits: Number of its qubits.
+        idle: List to which a small state returns when it is no longer used.
     """
 
     def __init__(self, state: Any, n_qubits: int, idle: list[Any]) -> None:
@@ -136,12 +138,12 @@ class QulacsState:
     def sample(self, shots: int, rng: Generator) -> Integers:
         self._state.normalize(self._state.get_squared_norm())
         drawn = self._state.sampling(shots, int(rng.integers(1 << 31)))
-        # rounding can leave the total below the number drawn: Qulacs then returns 2^n
+        # Rounding can leave the total below the number drawn; Qulacs then returns 2^n.
         return np.minimum(np.array(drawn, dtype=np.int64), (1 << self._n_qubits) - 1)
 
 
 def _made(gate: Gate) -> Any:
-    """Return a gate that Qulacs has no name for."""
+    """Return a gate that is none of Qulacs' named gates."""
     if gate.name == "gphase" and gate.controls:
         return _phase(gate)
     if gate.name in ("gphase", "id"):

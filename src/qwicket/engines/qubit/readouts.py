@@ -72,8 +72,9 @@ def run(
     Args:
         circuit: Circuit with its readouts.
         seed: For shots of circuits with channels.
-        run_once: Returns the `memory` of a circuit without readouts.
-        final_amplitudes: Returns the state after gates; bit q of the index is qubit q.
+        run_once: Function that returns the `memory` of a circuit without readouts.
+        final_amplitudes: Function that returns the state after gates; bit q of the index is
+            qubit q.
 
     Raises:
         CannotRun: A channel is in a circuit that branches.

@@ -1,4 +1,4 @@
-"""The gates of a program, made ready once and applied again and again, with Paulis among them."""
+"""The gates of a program, prepared once and applied many times, with Pauli errors in between."""
 
 from __future__ import annotations
 

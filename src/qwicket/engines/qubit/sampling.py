@@ -1,4 +1,4 @@
-"""From a final state to outcomes: which bits are read, how shots are drawn, how keys are packed.
+"""Samples a final state: which bits are read, how shots are drawn, how keys are packed.
 
 A state is simulated once and all shots are drawn from it; the cost hardly grows with their number.
 """
@@ -33,7 +33,7 @@ Integers = NDArray[np.int64]
 
 SMALLEST_PROBABILITY: Final = 1e-12
 _MULTINOMIAL_SIZE: Final = 1 << 9
-"""Up to this many outcomes, or one for each shot, a multinomial is the quicker."""
+"""Up to this many outcomes, or up to one for each shot, a multinomial draw is faster."""
 
 
 class State(Protocol):
@@ -169,12 +169,12 @@ def draw(p: Floats, shots: int, rng: Generator, ordered: bool) -> Drawn:
 def search(p: Floats, shots: int, rng: Generator) -> Integers:
     """Draw one index per shot, ascending, by inverting the cumulative distribution.
 
-    In ascending order they are found several times faster.
+    Sorted random numbers are found several times faster.
     """
     cumulative = p.cumsum()
     drawn = rng.random(shots)
     drawn.sort()
-    # a draw is below 1 by at least half a unit in the last place, so its product below the total
+    # Random numbers are at most 1 - 2^-53, so their products with the total are below the total.
     drawn *= cumulative[-1]
     found: Integers = cumulative.searchsorted(drawn, side="right")
     return found
@@ -195,7 +195,7 @@ def _nothing() -> Drawn:
 
 
 def _merge(drawn: Drawn, support: Integers) -> Drawn:
-    """Count also what was never drawn: `support` is ascending."""
+    """Return the counts of all indices in `support`, which ascend, also of those never drawn."""
     indices = np.union1d(support, drawn.indices) if drawn.indices.size else support
     counts = np.zeros(indices.size, dtype=np.int64)
     counts[np.searchsorted(indices, drawn.indices)] = drawn.counts

@@ -1,4 +1,4 @@
-"""Interface of state-vector simulators, between plans and libraries.
+"""Interface of state-vector simulators.
 
 Callers check operands first: they exist, and differ within a gate.
 """
@@ -15,18 +15,22 @@ from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import sampling
 
 LARGE_QUBITS: Final = 20
-"""Narrower states fit wherever a worker does."""
+"""States up to this width fit into any worker's memory."""
 
 Prepared = Callable[[Any, int, int], object]
-"""Gates in a row, made ready by one simulator for its own states: applies those from a place on,
-before another. To apply them again costs less."""
+"""Sequence of gates that a simulator has prepared for its own states. A call with a state, `start`
+and `stop` applies gates `start` to `stop` - 1. Gates are prepared once and applied many times."""
 
 MAX_PREPARED: Final = 20_000
-"""Longer rows are prepared in pieces: a gate takes some hundred bytes."""
+"""Longer sequences are prepared in parts, because a prepared gate takes some hundred bytes."""
 
 
 def reserve(n_qubits: int, amplitude_bytes: int) -> None:
-    """Raise MemoryError where a library would end the process, as it cannot allocate a state."""
+    """Allocate and free the memory of a state, before a library that would end the process.
+
+    Raises:
+        MemoryError: The memory is not available.
+    """
     if n_qubits > LARGE_QUBITS:
         np.empty(amplitude_bytes << n_qubits, dtype=np.uint8)
 
@@ -55,17 +59,17 @@ class State(sampling.State, Protocol):
 
 
 class Simulator(Protocol):
-    """Makes states and prepares gates for them."""
+    """Creates states and prepares gates for them."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def version(self) -> str:
-        """Rises with us and with the library beneath: equal seeds repeat within one version."""
+        """Version of this code and of the library; equal seeds give equal results within one."""
 
     def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
-        """Make gates ready for states of so many qubits.
+        """Prepare gates for states of this many qubits.
 
         Raises:
             CannotRun: No such gate.

@@ -1,4 +1,4 @@
-"""Clifford circuits, thousands of qubits wide, with Stim."""
+"""Runs Clifford circuits of up to thousands of qubits with Stim."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class StimEngine:
 
     Args:
         plan: The circuit.
-        chunk_bytes: Bytes into which the shots that are drawn at once unpack.
+        chunk_bytes: Size of the unpacked shots that are drawn at once.
         max_outcome_bytes: Size of the largest outcome.
     """
 
@@ -93,7 +93,7 @@ class StimEngine:
             yield rows
 
     def _gathered(self, records: Rows, n_bits: int) -> Rows:
-        """Put the record that each classical bit shows in the bit's place."""
+        """Return packed keys, in which each classical bit has the value of its record."""
         record_of = self._plan.record_of
         if n_bits == len(record_of) == self._plan.n_records and self._is_plain():
             return records

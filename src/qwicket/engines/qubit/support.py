@@ -1,7 +1,7 @@
 """Exact probabilities of Clifford circuits that measure at their end, at any width.
 
-All outcomes that can happen are equally likely. They are one of them plus all sums, over GF(2), of
-the X parts of the state's stabilizers (Dehaene and De Moor, Phys. Rev. A 68, 042318, 2003).
+All possible outcomes are equally likely. They are any one of them plus all sums, over GF(2), of the
+X parts of the state's stabilizers (Dehaene and De Moor, Phys. Rev. A 68, 042318, 2003).
 
 Keys are integers here; bit i is classical bit i.
 """
@@ -18,7 +18,7 @@ from qwicket.engines.qubit.cost import max_listed
 
 
 def support(plan: Stabilizers, n_bits: int, max_outcomes: int) -> list[int] | None:
-    """Return the outcomes that can happen, ascending, or None where they are too many.
+    """Return the possible outcomes, ascending, or None if they are too many.
 
     Args:
         plan: A circuit of gates and then measurements, without noise.

@@ -4,16 +4,16 @@ After Maksymov, Nguyen, Nam and Markov, "Enhancing quantum computer performance 
 arXiv:2301.07233, which IonQ calls debiasing. Two symmetries are used:
 
 - the roles of |0⟩ and |1⟩ are exchanged on some qubits right before they are read, and the record
-  is flipped back. The last pulse on an ion takes the exchange in, so that it costs no gate, and all
-  it does is that the two readout errors of the qubit change places;
-- the circuit is laid on other qubits, where all pairs are connected.
+  is flipped back. The last pulse on an ion can include the exchange, so it needs no gate; its only
+  effect is that the two readout errors of the qubit change places;
+- the circuit is mapped to other qubits, if all pairs are connected.
 
-Both change nothing but the noise: a variant is the same circuit under another noise model, and an
-ideal device gives what it always gave. Variants come in pairs that exchange complementary qubits,
-so that each qubit is exchanged in exactly half of them and their mean has no readout bias.
+Both change only the noise: a variant is the same circuit under another noise model, and results of
+an ideal device do not change. Variants come in pairs that exchange complementary qubits, so each
+qubit is exchanged in exactly half of them and their mean has no readout bias.
 
 Averaging adds the counts of all variants. Sharpening is a plurality vote: each variant votes for
-its most frequent outcome, with a share each for several.
+its most frequent outcome; several with equal counts share its vote.
 """
 
 from __future__ import annotations
@@ -75,7 +75,7 @@ def run(
 def variants(
     model: NoiseModel, n_qubits: int, options: RunOptions, rng: Generator
 ) -> Iterator[NoiseModel]:
-    """Yield the noise of each variant, as the circuit's own qubits feel it."""
+    """Yield the noise of each variant, by the numbers of the circuit's qubits."""
     for number in range(options.variants):
         if number % 2 == 0:
             exchanged = rng.integers(0, 2, n_qubits).astype(bool)

@@ -1,6 +1,6 @@
-"""Outcomes gathered from many branches, and what becomes of them. A key is the bytes it travels as.
+"""Counts outcomes of many branches, and builds the arrays of a result. A key is packed bytes.
 
-The order of shots is drawn at the end: which branch a shot went through must not show in it.
+The order of shots is drawn at the end, so that it does not depend on their branches.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _MAX_STATES: Final = 1_024
 
 
 class Tally:
-    """Adds up the leaves of a walk.
+    """Turns the leaves of a traversal into keys with shots or probabilities.
 
     Args:
         program: The program whose branches are counted.
@@ -59,7 +59,7 @@ class Tally:
         yield from zip(self._keys(leaf, drawn.indices), drawn.counts.tolist(), strict=True)
 
     def weigh(self, leaf: Leaf) -> Iterator[tuple[bytes, float]]:
-        """Return the probabilities of a leaf that are not next to nothing."""
+        """Yield the probabilities of a leaf that are not negligible."""
         if not self._reads.qubits:
             yield self._key(leaf), leaf.amount
             return
@@ -96,7 +96,7 @@ def counted(
 
 
 def split(rows: Rows) -> Iterator[bytes]:
-    """Yield each row as bytes: several times faster to count than rows of an array."""
+    """Yield each row as bytes, which are counted several times faster than rows of an array."""
     data, width = rows.tobytes(), rows.shape[1]
     return (data[start : start + width] for start in range(0, len(data), width))
 
@@ -148,7 +148,7 @@ def found_of(
 
     Args:
         counts: Shots by key; may be empty if only probabilities are wanted and known.
-        p: Exact probabilities by key. Where they are wanted and not known, counts are given.
+        p: Exact probabilities by key. If they are wanted but None, counts are returned.
         n_bits: Classical bits.
         wanted: Names of the requested arrays.
         rng: Puts the shots in order.
@@ -168,7 +168,7 @@ def found_of(
 
 
 def memory(counts: Counter[bytes], n_bits: int, rng: Generator) -> Array:
-    """Return shots in an order of their own.
+    """Return shots in random order.
 
     Raises:
         CannotRun: The array would be larger than any outcome may be.

@@ -22,7 +22,7 @@ class Task(NamedTuple):
         shots: Number of shots.
         seed: Equal seeds give equal numbers.
         outputs: Which of `counts`, `memory` and `probabilities` are wanted.
-        engine: Which engine is to run it; empty for the one that suits it.
+        engine: Name of the engine; empty for a suitable one.
         max_outcomes: Limit on distinct outcomes.
     """
 
@@ -43,24 +43,24 @@ class EngineResult(NamedTuple):
 
 
 class UnreliableResult(Exception):
-    """An engine gave what cannot be right; another one should run the task."""
+    """An engine returned a result that cannot be right; another one should run the task."""
 
 
 class Engine(Protocol):
-    """A pure function from a task to what it gives."""
+    """Runs tasks. Equal tasks give equal results."""
 
     @property
     def name(self) -> str: ...
 
     @property
     def version(self) -> str:
-        """Rises with us and with the library beneath: equal seeds repeat within one version."""
+        """Version of this code and of the library; equal seeds give equal results within one."""
 
     def run(self, task: Task) -> EngineResult:
         """Run one circuit.
 
         Raises:
-            CannotRun: Not this circuit.
+            CannotRun: The engine cannot run this circuit.
             MemoryError: The state does not fit into memory.
             UnreliableResult: The result cannot be trusted; another engine may succeed.
         """

@@ -34,16 +34,16 @@ __all__ = [
 
 _FIRST_LINES: Final = 50
 _MARK: Final = re.compile(r"([A-Za-z]\w{0,40}+)[ \t]*+[(|]|version[ \t]++1\.[0-9]|target[ \t]++\w")
-"""Beginning of a line that only Blackbird has, if the word is one of its operations."""
+"""Beginning of a line that occurs only in Blackbird, if the word is one of its operations."""
 
 VERSION: Final = 1
-"""Rises when the reader starts to give other circuits for the same text."""
+"""Increased when the reader returns other circuits for the same text."""
 
 
 def read(
     source: bytes, limits: Limits, inputs: Mapping[str, float] | None = None
 ) -> tuple[PhotonicCircuit, ...]:
-    """Read a program; arguments and errors as `read_program`. It has no inputs."""
+    """Read a program; arguments and errors as for `read_program`. The language has no inputs."""
     if inputs:
         raise InvalidRequest("inputs: blackbird has no inputs.", field="inputs")
     return (read_program(source, limits).circuit,)
@@ -54,7 +54,7 @@ def read_program(source: bytes, limits: Limits) -> Program:
 
     Args:
         source: The text, UTF-8.
-        limits: Bounds on all of it. Loops and time bins count in full.
+        limits: Limits on the program. Loops and time bins count in full.
 
     Raises:
         InvalidProgram: The text is refused; the detail says in which line and why.
@@ -78,7 +78,7 @@ def read_header(source: bytes, limits: Limits) -> Header:
 
 
 def is_blackbird(text: str) -> bool:
-    """Tell whether a text certainly is Blackbird, by its first lines."""
+    """Return whether a text is certainly Blackbird, by its first lines."""
     found = [_MARK.match(line.strip()) for line in text.split("\n", _FIRST_LINES)[:_FIRST_LINES]]
     return any(mark is not None and (not mark[1] or mark[1] in SIGNATURES) for mark in found)
 

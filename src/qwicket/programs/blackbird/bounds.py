@@ -22,16 +22,17 @@ MAX_LINE_CHARS: Final = 1 << 18
 """Characters of one line: a unitary of 40 modes in one row is shorter."""
 
 MAX_HEADER_CHARS: Final = 1 << 12
-"""Characters of a line of the header, bounded for the reason below."""
+"""Characters of a line of the header. Dialects read headers on the event loop, where a long line
+would delay all requests."""
 
 MAX_HEADER_TOKENS: Final = 200
-"""Words, numbers and signs of a `target` or `type` line: dialects read those on the event loop."""
+"""Words, numbers and signs of a `target` or `type` line, for the same reason."""
 
 MAX_DEPTH: Final = 50
-"""Operators, brackets and quotes that are open at once in one expression."""
+"""Nested brackets in one expression."""
 
 MAX_INTEGER: Final = 1_000_000_000
-"""Largest absolute value of a number or integer."""
+"""Largest absolute value of an integer, and of a gate's argument."""
 
 MAX_STEPS: Final = 5_000_000
 """Characters that loops and time bins repeat, counted again in each iteration."""

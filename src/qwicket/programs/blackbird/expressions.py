@@ -74,17 +74,17 @@ class Expressions:
     def expect(self, token: str) -> None:
         if not self.take(token):
             wanted = quoted(token)
-            raise self.line.refuse(f"expected {wanted}, found {quoted(self.here)}")
+            raise self.line.error(f"expected {wanted}, found {quoted(self.here)}")
 
     def end(self) -> None:
         if self.here:
-            raise self.line.refuse(f"unexpected {quoted(self.here)}")
+            raise self.line.error(f"unexpected {quoted(self.here)}")
 
     def value(self) -> Value:
         """Read an expression."""
         self._depth += 1
         if self._depth > bounds.MAX_DEPTH:
-            raise self.line.exceed("an expression is nested too deeply", bounds.MAX_DEPTH)
+            raise self.line.limit_error("an expression is nested too deeply", bounds.MAX_DEPTH)
         # A loop, so that only brackets are nested and not each term of a long sum.
         left = self._product()
         while self.here in ("+", "-"):
@@ -98,14 +98,14 @@ class Expressions:
         if isinstance(found, str):
             return self._unquote(found)
         if isinstance(found, Array):
-            raise self.line.refuse("a number is needed, not an array")
+            raise self.line.error("a number is needed, not an array")
         return found
 
     def integer(self) -> int:
         """Read an expression that is an integer."""
         found = self.value()
         if isinstance(found, bool) or not isinstance(found, int):
-            raise self.line.refuse("an integer is needed")
+            raise self.line.error("an integer is needed")
         return found
 
     def _next(self) -> str:
@@ -147,9 +147,9 @@ class Expressions:
         if word[:1] in _DIGITS or (word[:1] == "." and word[1:]):
             return self._literal(word)
         if word == "{":
-            raise self.line.refuse("free parameters in braces must be given a value before")
+            raise self.line.error("free parameters in braces must be given a value before")
         if not word.isidentifier():  # also refuses the empty token at the end of a line
-            raise self.line.refuse(f"expected a value, found {quoted(word)}")
+            raise self.line.error(f"expected a value, found {quoted(word)}")
         return self._named(word)
 
     def _literal(self, token: str) -> Number:
@@ -175,30 +175,30 @@ class Expressions:
             return name == "True"
         if _MEASURED.fullmatch(name):
             return Formula((name,))
-        raise self.line.refuse(f"{quoted(name)} is not known")
+        raise self.line.error(f"{quoted(name)} is not known")
 
     def _element(self, array: Array) -> Number:
         place = self.integer()
         self.expect("]")
         if not 0 <= place < len(array.elements):
-            raise self.line.refuse(f"element {place}: the array has {len(array.elements)}")
+            raise self.line.error(f"element {place}: the array has {len(array.elements)}")
         return array.elements[place]
 
     def _call(self, name: str, argument: Value) -> Value:
         if isinstance(argument, Formula):
             return self._formula(*argument.code, name)
         if isinstance(argument, str | Array):
-            raise self.line.refuse(f"the argument of {name} must be a number")
+            raise self.line.error(f"the argument of {name} must be a number")
         # `cmath` makes every result complex, which a declaration as `float` would refuse.
         library = cmath if isinstance(argument, complex) else math
         try:
             return self._finite(getattr(library, _FUNCTIONS[name])(argument))
         except (ValueError, OverflowError):
-            raise self.line.refuse(f"{name}: the result is not a finite number") from None
+            raise self.line.error(f"{name}: the result is not a finite number") from None
 
     def _apply(self, symbol: str, left: Value, right: Value) -> Value:
         if isinstance(left, str | Array) or isinstance(right, str | Array):
-            raise self.line.refuse(f"the operands of {quoted(symbol)} must be numbers")
+            raise self.line.error(f"the operands of {quoted(symbol)} must be numbers")
         if isinstance(left, Formula) or isinstance(right, Formula):
             return self._formula(*_code(left), *_code(right), symbol)
         if symbol == "**" and not isinstance(left, complex):
@@ -206,29 +206,29 @@ class Expressions:
         try:
             return self._finite(_OPERATORS[symbol](left, right))
         except ZeroDivisionError:
-            raise self.line.refuse("division by zero") from None
+            raise self.line.error("division by zero") from None
         except OverflowError:
-            raise self.line.refuse("the result is not a finite number") from None
+            raise self.line.error("the result is not a finite number") from None
 
     def _formula(self, *code: tuple[float, float] | str) -> Formula:
         if len(code) > bounds.MAX_FORMULA:
-            raise self.line.exceed("a parameter is too long", bounds.MAX_FORMULA)
+            raise self.line.limit_error("a parameter is too long", bounds.MAX_FORMULA)
         return Formula(code)
 
     def _finite(self, number: Number) -> Number:
         if isinstance(number, int):
             # Python's integers have no bound: a line of products would grow to thousands of digits.
             if abs(number) > bounds.MAX_INTEGER:
-                raise self.line.exceed("an integer is too large", bounds.MAX_INTEGER)
+                raise self.line.limit_error("an integer is too large", bounds.MAX_INTEGER)
         elif not cmath.isfinite(number):
-            raise self.line.refuse("the result is not a finite number")
+            raise self.line.error("the result is not a finite number")
         return number
 
     def _unquote(self, text: str) -> Number | Formula:
         inner = Expressions(Line(self.line.number, False, split_quoted(text)), self.names)
         found = inner.value()
         if inner.here or isinstance(found, str | Array):
-            raise self.line.refuse(f"{quoted(text)} is not a number")
+            raise self.line.error(f"{quoted(text)} is not a number")
         return found
 
 

@@ -1,7 +1,7 @@
-"""Devices with one circuit: whether a program is that circuit, with values that it may have.
+"""Layouts of devices that run one circuit: checks whether a program is this circuit.
 
-A layout is Blackbird with free parameters in braces. Operations on different modes may come in any
-order; those on the same modes come as in the layout.
+A layout is Blackbird with free parameters in braces, whose values the device may restrict.
+Operations on different modes may come in any order; those on one mode come as in the layout.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ Allowed = Mapping[str, Sequence[float | tuple[float, float]]]
 """Allowed values and ranges of parameters, by name."""
 
 _FREE: Final = re.compile(r"\{\s*([A-Za-z_][A-Za-z_0-9]*)\s*\}")
-# Not \s: it matches line ends too, and then each empty line is a start for all that follow.
+# Blanks are not \s, which also matches line ends: many empty lines would take quadratic time.
 _BINNED: Final = re.compile(r"^[ \t]*+type[ \t]++tdm\b", re.MULTILINE)
 _MAX_FREE: Final = 1_000
 _MAX_GATES: Final = 5_000
 _TOLERANCE: Final = 1e-6
+"""Absolute difference that is allowed, because clients write rounded decimals."""
 
 
 class Layout(NamedTuple):
@@ -45,7 +46,9 @@ class Layout(NamedTuple):
 
 @lru_cache(maxsize=32)
 def read_layout(text: str) -> Layout | None:
-    """Return a layout's circuit; None if it has none, or that of one time bin.
+    """Return a layout's circuit; None if the text is empty or a time-domain program.
+
+    A time-domain layout describes one time bin, with which no unrolled program can be compared.
 
     Raises:
         InvalidProgram: The text is not a layout.
@@ -53,10 +56,11 @@ def read_layout(text: str) -> Layout | None:
     """
     if not text.strip() or _is_binned(text):
         return None
-    free = dict.fromkeys(_FREE.findall(text))
+    free = dict.fromkeys(_FREE.findall(text))  # each once, in the order of the text
     if len(free) > _MAX_FREE:
         raise InvalidProgram(f"a layout may have at most {_MAX_FREE} free parameters")
-    # While the layout is read, each parameter is a number that no layout would contain.
+    # The reader knows no free parameters, so each is replaced by a number that no layout would
+    # contain, and recognised by it in the circuit.
     numbers = {name: 0.25 + 1.0000001e-4 * k for k, name in enumerate(free)}
     written = _FREE.sub(lambda found: repr(numbers[found[1]]), text)
     own = BlackbirdLimits(blackbird_operations=_MAX_GATES)
@@ -64,6 +68,7 @@ def read_layout(text: str) -> Layout | None:
     if any(isinstance(value, Formula) for op in circuit.ops for value in _params(op)):
         raise InvalidProgram("a layout's arguments must be numbers or free parameters")
     used = {value for op in circuit.ops for value in _params(op)}
+    # In an expression such as `2*{r}` the number is no longer recognised.
     for name, number in numbers.items():
         if number not in used:
             raise InvalidProgram(f"{{{name}}} does not stand alone as a gate's argument")
@@ -93,6 +98,7 @@ def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:
     own = [op for op in layout.ops if isinstance(op, Gate)]
     if len(gates) != len(own):
         raise InvalidProgram(f"the program has {len(gates)} gates, the layout {len(own)}")
+    # A queue of the layout's gates for each mode; a gate on two modes is in both.
     waiting: dict[int, deque[Gate]] = {}
     for gate in own:
         for mode in gate.modes:
@@ -104,6 +110,7 @@ def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:
         if not heads or (heads[0].name, heads[0].modes) != (gate.name, gate.modes):
             expected = f"{heads[0].name} on {_modes(heads[0])}" if heads else "nothing more"
             raise InvalidProgram(f"{here}: the layout has {expected} there")
+        # It comes next on one of its modes, but another gate has to act on the other one first.
         if any(head is not heads[0] for head in heads):
             raise InvalidProgram(f"{here}: the layout has other gates before it")
         for mode in gate.modes:
@@ -113,7 +120,7 @@ def check_fits(ops: Sequence[Op], layout: Layout, allowed: Allowed) -> None:
     for name, value in values.items():
         _check_allowed(name, value, allowed.get(name, ()))
     if _measured(ops) != _measured(layout.ops):
-        raise InvalidProgram("the program measures otherwise than the layout")
+        raise InvalidProgram("the program's measurements differ from the layout's")
 
 
 def _bind(
@@ -123,10 +130,11 @@ def _bind(
     names: Mapping[float, str],
     values: dict[str, float],
 ) -> None:
-    assert not isinstance(theirs, Formula)
+    assert not isinstance(theirs, Formula)  # `read_layout` has refused them
     name = names.get(theirs)
     if isinstance(mine, Formula):
         raise InvalidProgram(f"{here}: the layout's parameters must be numbers")
+    # A free parameter gets its value where it first occurs; further occurrences must agree.
     expected = theirs if name is None else values.setdefault(name, mine)
     if not isclose(mine, expected, abs_tol=_TOLERANCE):
         word = "this parameter" if name is None else name
@@ -143,7 +151,10 @@ def _check_allowed(name: str, value: float, allowed: Sequence[float | tuple[floa
 
 
 def _measured(ops: Sequence[Op]) -> set[tuple[str, int, float, bool]]:
-    """Return the measured modes and their kinds; a layout has no dark counts."""
+    """Return what is measured: kind, mode, angle, and whether dark counts are simulated.
+
+    A set of modes, because one operation on all modes equals one on each.
+    """
     return {
         (op.kind, mode, op.angle, any(op.dark_counts))
         for op in ops

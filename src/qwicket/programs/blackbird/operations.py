@@ -1,4 +1,4 @@
-"""The operations of Blackbird: their arguments, and their conversion into operations of a circuit.
+"""Operations of Blackbird: their arguments, and their conversion into operations of a circuit.
 
 Names and conventions are those of Strawberry Fields, with ħ = 2 and angles in radians.
 """
@@ -152,7 +152,7 @@ def check_strength(line: Line, gate: Gate, limits: Limits) -> None:
         if factor and isinstance(size := gate.params[place], float):
             by = asinh(abs(size) / 2) if gate.name in _SHEARS else abs(size) * factor
             if by > limit:
-                raise line.exceed(f"{gate.name}: {which} by {by:g} is too much", limit, which)
+                raise line.limit_error(f"{gate.name}: {which} by {by:g} is too much", limit, which)
 
 
 def _measurement(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments) -> Measure:
@@ -162,7 +162,7 @@ def _measurement(line: Line, name: str, modes: tuple[int, ...], arguments: Argum
     dark = arguments.get("dark_counts", 0.0)
     means = dark.elements if isinstance(dark, Array) else (dark,) * len(modes)
     if len(means) != len(modes):
-        raise line.refuse(f"{name}: dark_counts must have {len(modes)} elements, not {len(means)}")
+        raise line.error(f"{name}: dark_counts must have {len(modes)} elements, not {len(means)}")
     counts = tuple([_real(line, name, "dark_counts", mean) for mean in means])
     return Measure(kind, modes, angle, counts if any(counts) else ())
 
@@ -177,11 +177,11 @@ def _matrix(line: Line, name: str, modes: tuple[int, ...], arguments: Arguments)
         if key == "r" and value == 0:
             value = Array((0.0,) * n, n)  # the default means
         if not isinstance(value, Array):
-            raise line.refuse(f"{name}: {key} must be an array")
+            raise line.error(f"{name}: {key} must be an array")
         found = value.elements
         if len(found) != wanted:
             text = f"{wanted} elements for {len(modes)} modes, not {len(found)}"
-            raise line.refuse(f"{name}: {key} must have {text}")
+            raise line.error(f"{name}: {key} must have {text}")
         for element in found:
             if name == "Interferometer":
                 params += (complex(element).real, complex(element).imag)
@@ -194,7 +194,7 @@ def _parameter(line: Line, name: str, key: str, value: Argument) -> Parameter:
     if isinstance(value, Formula):
         if name not in _FEED_FORWARD:
             allowed = ", ".join(sorted(_FEED_FORWARD))
-            raise line.refuse(f"{name}: only {allowed} may depend on measured values")
+            raise line.error(f"{name}: only {allowed} may depend on measured values")
         return value
     return _real(line, name, key, value)
 
@@ -202,13 +202,13 @@ def _parameter(line: Line, name: str, key: str, value: Argument) -> Parameter:
 def _real(line: Line, name: str, key: str, value: Argument) -> float:
     # A variable of type `complex` may hold a real number, which is as good as any.
     if isinstance(value, Array | Formula) or complex(value).imag:
-        raise line.refuse(f"{name}: {key} must be one real number")
+        raise line.error(f"{name}: {key} must be one real number")
     number = float(complex(value).real)
     if key in _NOT_NEGATIVE and number < 0:
-        raise line.refuse(f"{name}: {key} is {number:g}, but must not be negative")
+        raise line.error(f"{name}: {key} is {number:g}, but must not be negative")
     # T is the share of light that passes; above 1 a loss would amplify.
     if key == "T" and number > 1:
-        raise line.refuse(f"{name}: T is {number:g}, but must be at most 1")
+        raise line.error(f"{name}: T is {number:g}, but must be at most 1")
     if abs(number) > bounds.MAX_INTEGER:
-        raise line.exceed(f"{name}: {key} is {number:g}", bounds.MAX_INTEGER)
+        raise line.limit_error(f"{name}: {key} is {number:g}", bounds.MAX_INTEGER)
     return number

@@ -96,9 +96,9 @@ class Reader:
                 return
             # A program must not read files of the server.
             if word == "include":
-                raise line.refuse("include is not allowed here: no file is ever read")
+                raise line.error("include is not allowed here: no file is ever read")
             if word in self._header:
-                raise line.refuse(f"{word} is given twice")
+                raise line.error(f"{word} is given twice")
             self._at += 1
             self._header[word] = self._read_header_line(line, word)
 
@@ -107,19 +107,19 @@ class Reader:
             return "".join(line.tokens[1:])
         if word == "version":
             if not _VERSION.fullmatch(line.tokens[1]) or line.tokens[2]:
-                raise line.refuse("only version 1.x is known")
+                raise line.error("only version 1.x is known")
             return line.tokens[1]
         # Dialects read headers on the event loop, where a long line would delay every request.
         if len(line.tokens) > bounds.MAX_HEADER_TOKENS:
-            raise line.exceed(f"{word} is followed by too much", bounds.MAX_HEADER_TOKENS)
+            raise line.limit_error(f"{word} is followed by too much", bounds.MAX_HEADER_TOKENS)
         reader = Expressions(line, self._names, 1)
-        value = self._header_word(reader)
+        value = self._header_value(reader)
         options = self._options(reader)
         reader.end()
         if word == "target":
             self._shots = self._bounded(line, options, "shots", 1, bounds.MAX_SHOTS)
         elif value != "tdm":
-            raise line.refuse(f"type {quoted(value)} is not known; known: tdm")
+            raise line.error(f"type {quoted(value)} is not known; known: tdm")
         else:
             self._is_tdm = True
             self._bins = self._bounded(
@@ -127,16 +127,17 @@ class Reader:
             )
             # Copies repeat the program within one shot, and shots do the same.
             if self._bounded(line, options, "copies", 1, 1) != 1:
-                raise line.refuse("copies must be 1: ask for more shots")
+                raise line.error("copies must be 1: ask for more shots")
         return value
 
-    def _header_word(self, reader: Expressions) -> str:
+    def _header_value(self, reader: Expressions) -> str:
+        """Read the value before the options, such as `X8_01`, which may be several tokens."""
         found = []
         while reader.here not in ("", "("):
             found.append(reader.here)
             reader.at += 1
         if not found:
-            raise reader.line.refuse("a word is missing")
+            raise reader.line.error("a word is missing")
         return "".join(found)
 
     def _options(self, reader: Expressions) -> dict[str, Value]:
@@ -146,7 +147,7 @@ class Reader:
                 key = reader.here
                 reader.at += 1
                 if not key.isidentifier():
-                    raise reader.line.refuse(f"expected an option, found {quoted(key)}")
+                    raise reader.line.error(f"expected an option, found {quoted(key)}")
                 reader.expect("=")
                 found[key] = self._list(reader) if reader.here == "[" else reader.value()
                 if reader.here != ")":
@@ -165,9 +166,9 @@ class Reader:
         found = options.get(key, default)
         # For Python a bool is an integer, but `shots=True` is a mistake.
         if isinstance(found, bool) or not isinstance(found, int) or found < min(1, default):
-            raise line.refuse(f"{key} must be a positive integer")
+            raise line.error(f"{key} must be a positive integer")
         if found > maximum:
-            raise line.exceed(f"{key} is {found:,}", maximum, limit)
+            raise line.limit_error(f"{key} is {found:,}", maximum, limit)
         return found
 
     def _read_statements(self) -> None:
@@ -214,10 +215,10 @@ class Reader:
         self._count_elements(line, sum(row.tokens.count(",") + 1 for row in indented))
         rows = [self._row(kind, row) for row in indented]
         if not rows or any(len(row) != len(rows[0]) for row in rows):
-            raise line.refuse(f"array {quoted(name)} needs indented rows of one length")
+            raise line.error(f"array {quoted(name)} needs indented rows of one length")
         n_rows, n_columns = len(rows), len(rows[0])
         if shape and shape not in ([n_rows, n_columns], [n_columns] if n_rows == 1 else []):
-            raise line.refuse(f"array {quoted(name)} has {n_rows} rows of {n_columns}")
+            raise line.error(f"array {quoted(name)} has {n_rows} rows of {n_columns}")
         self._bind(line, name, Array(tuple([each for row in rows for each in row]), n_rows))
 
     def _row(self, kind: str, line: Line) -> list[Number]:
@@ -227,7 +228,7 @@ class Reader:
             value = reader.number()
             converted = _converted(line, kind, value)
             if isinstance(converted, str | Array | Formula):
-                raise line.refuse("an array may contain only numbers")
+                raise line.error("an array may contain only numbers")
             found.append(converted)
             if not reader.take(","):
                 break
@@ -238,19 +239,19 @@ class Reader:
         self._n_elements += n
         maximum = self._own.array_elements
         if self._n_elements > maximum:
-            raise line.exceed("there are too many array elements", maximum, "array_elements")
+            raise line.limit_error("there are too many array elements", maximum, "array_elements")
 
     def _bind(self, line: Line, name: str, value: Value) -> None:
         if not (name.isidentifier() and name.isascii()) or name in _RESERVED:
-            raise line.refuse(f"{quoted(name)} cannot be a variable")
+            raise line.error(f"{quoted(name)} cannot be a variable")
         self._names[name] = value
 
     def _loop(self, line: Line, body: list[Line]) -> None:
         tokens = line.tokens
         if len(tokens) < 5 or tokens[1] not in _TYPES or tokens[3] != "in":
-            raise line.refuse("a loop reads: for int i in 0:3")
+            raise line.error("a loop reads: for int i in 0:3")
         if not body:
-            raise line.refuse("a loop needs indented statements")
+            raise line.error("a loop needs indented statements")
         reader = Expressions(line, self._names, 4)
         turns: Sequence[Number]
         turns = self._list(reader).elements if reader.here == "[" else self._range(reader)
@@ -268,7 +269,7 @@ class Reader:
         stop = reader.integer()
         step = reader.integer() if reader.take(":") else 1
         if step == 0:
-            raise reader.line.refuse("a step must not be 0")
+            raise reader.line.error("a step must not be 0")
         return range(start, stop, step)
 
     def _count_turns(self, line: Line, n_turns: int, body: list[Line]) -> None:
@@ -276,10 +277,11 @@ class Reader:
         self._n_steps += n_turns * sum(len(word) + 1 for each in body for word in each.tokens)
         maximum = self._own.blackbird_operations
         if self._n_turns > maximum:
-            raise line.exceed(f"{n_turns:,} turns are too many", maximum, "blackbird_operations")
+            text = f"{n_turns:,} repetitions are too many"
+            raise line.limit_error(text, maximum, "blackbird_operations")
         # Turns alone do not bound the time: a repeated line may have `MAX_LINE_CHARS` characters.
         if self._n_steps > bounds.MAX_STEPS:
-            raise line.exceed("repeated statements are too long", bounds.MAX_STEPS)
+            raise line.limit_error("repeated statements are too long", bounds.MAX_STEPS)
 
     def _list(self, reader: Expressions) -> Array:
         reader.expect("[")
@@ -287,7 +289,7 @@ class Reader:
         while not reader.take("]"):
             value = reader.number()
             if isinstance(value, Formula):
-                raise reader.line.refuse("a list may contain only numbers")
+                raise reader.line.error("a list may contain only numbers")
             found.append(value)
             if reader.here != "]":
                 reader.expect(",")
@@ -302,7 +304,7 @@ class Reader:
             if line.tokens[0] in _TYPES:
                 self._declare(line)
             elif line.tokens[0] == "for":
-                raise line.refuse("time-domain programs cannot have loops")
+                raise line.error("time-domain programs cannot have loops")
             else:
                 body.append(line)
         return body
@@ -318,11 +320,11 @@ class Reader:
         lengths = {len(array.elements) for array in columns.values()} | {self._bins} - {0}
         where = body[0] if body else self._lines[-1] if self._lines else Line(1, False, [""])
         if len(lengths) != 1:
-            raise where.refuse("the arrays p0, p1, … need as many columns as there are time bins")
+            raise where.error("the arrays p0, p1, … need as many columns as there are time bins")
         (self._bins,) = lengths
         maximum = self._limits.photonic.time_bins
         if self._bins > maximum:
-            raise where.exceed(f"{self._bins:,} time bins are too many", maximum, "time_bins")
+            raise where.limit_error(f"{self._bins:,} time bins are too many", maximum, "time_bins")
         # Counted before the time bins are unrolled, so that a short text cannot take long.
         self._count_turns(where, self._bins, body)
         for time in range(self._bins):
@@ -334,33 +336,33 @@ class Reader:
         name = line.tokens[0]
         signature = SIGNATURES.get(name)
         if signature is None:
-            raise line.refuse(f"the operation {quoted(name)} is not known")
+            raise line.error(f"the operation {quoted(name)} is not known")
         reader = Expressions(line, self._names, 1)
         arguments = self._arguments(reader, name)
         reader.expect("|")
         modes = self._modes(reader)
         reader.end()
         if signature.n_modes and len(modes) != signature.n_modes:
-            raise line.refuse(f"{name} acts on {signature.n_modes} modes, not {len(modes)}")
+            raise line.error(f"{name} acts on {signature.n_modes} modes, not {len(modes)}")
         shifted = tuple([mode + time for mode in modes])
         maximum = self._limits.photonic.modes
         if max(shifted) >= maximum:
-            raise line.exceed(f"mode {max(shifted)} is too high", maximum, "modes")
+            raise line.limit_error(f"mode {max(shifted)} is too high", maximum, "modes")
         made = operation(line, name, shifted, arguments)
         # Strength costs memory: the photon numbers that engines list grow with squeezing.
         if isinstance(made, Gate):
             check_strength(line, made, self._limits)
         # In a time-domain machine only the pulse that leaves the loop reaches the detector.
         if self._is_tdm and isinstance(made, Measure) and modes != (0,):
-            raise line.refuse("time-domain programs may measure only mode 0")
+            raise line.error("time-domain programs may measure only mode 0")
         self._ops.append((line, made))
         self._n_numbers += _n_numbers(made)
         # Operations alone do not bound memory: an interferometer on n modes has 2 n² numbers.
         if self._n_numbers > bounds.MAX_NUMBERS:
-            raise line.exceed("the operations hold too many numbers", bounds.MAX_NUMBERS)
+            raise line.limit_error("the operations hold too many numbers", bounds.MAX_NUMBERS)
         maximum = self._own.blackbird_operations
         if len(self._ops) > maximum:
-            raise line.exceed("there are too many operations", maximum, "blackbird_operations")
+            raise line.limit_error("there are too many operations", maximum, "blackbird_operations")
 
     def _arguments(self, reader: Expressions, name: str) -> dict[str, Argument]:
         line, defaults = reader.line, SIGNATURES[name].defaults
@@ -375,7 +377,7 @@ class Reader:
         for key, default in defaults.items():
             value = given.get(key, default)
             if value is None:
-                raise line.refuse(f"{name} needs the argument {key}")
+                raise line.error(f"{name} needs the argument {key}")
             found[key] = value
         return found
 
@@ -387,12 +389,12 @@ class Reader:
         elif len(given) < len(defaults):
             key = tuple(defaults)[len(given)]
         else:
-            raise reader.line.refuse(f"{name} takes at most {len(defaults)} arguments")
+            raise reader.line.error(f"{name} takes at most {len(defaults)} arguments")
         # Strawberry Fields simulates post-selection with it, which a device cannot do.
         if key == "select":
-            raise reader.line.refuse(f"{name}: outcomes cannot be selected")
+            raise reader.line.error(f"{name}: outcomes cannot be selected")
         if key not in defaults or key in given:
-            raise reader.line.refuse(f"{name}: argument {quoted(key)} is unknown or given twice")
+            raise reader.line.error(f"{name}: argument {quoted(key)} is unknown or given twice")
         return key
 
     def _argument(self, reader: Expressions) -> Argument:
@@ -413,9 +415,9 @@ class Reader:
         if closing:
             reader.expect(closing)
         if min(modes) < 0:
-            raise reader.line.refuse("a mode must not be negative")
+            raise reader.line.error("a mode must not be negative")
         if len(set(modes)) != len(modes):
-            raise reader.line.refuse("a mode is named twice")
+            raise reader.line.error("a mode is named twice")
         return tuple(modes)
 
     def _circuit(self) -> PhotonicCircuit:
@@ -426,7 +428,7 @@ class Reader:
                 n_modes = max(n_modes, mode + 1)
                 # A measured mode is absorbed by its detector, so nothing can act on it.
                 if mode in measured:
-                    raise line.refuse(f"mode {mode} was measured before")
+                    raise line.error(f"mode {mode} was measured before")
             if isinstance(op, Measure):
                 measured |= dict.fromkeys(op.modes, op.kind)
             else:
@@ -450,7 +452,7 @@ def _check_formulas(line: Line, gate: Gate, measured: dict[int, str]) -> None:
         for item in param.code if isinstance(param, Formula) else ():
             mode = item[1:] if isinstance(item, str) else ""
             if mode.isdigit() and measured.get(int(mode)) != "homodyne":
-                raise line.refuse(f"q{mode}: mode {mode} has no homodyne outcome yet")
+                raise line.error(f"q{mode}: mode {mode} has no homodyne outcome yet")
 
 
 def _converted(line: Line, kind: str, value: Value) -> Value:
@@ -466,4 +468,4 @@ def _converted(line: Line, kind: str, value: Value) -> Value:
             return float(value)
         case ("complex", int() | float() | complex()):
             return complex(value)
-    raise line.refuse(f"the value must have the type {kind}")
+    raise line.error(f"the value must have the type {kind}")

@@ -36,18 +36,18 @@ _END: Final = [""] * 4
 
 
 class Line(NamedTuple):
-    """One line that holds something. Its last tokens are empty: the end."""
+    """One line with its tokens, then empty tokens that mark its end."""
 
     number: int
     is_indented: bool
     tokens: list[str]
 
-    def refuse(self, reason: str) -> InvalidProgram:
-        """Return the error that the line is wrong for a reason."""
+    def error(self, reason: str) -> InvalidProgram:
+        """Return an error in this line."""
         return InvalidProgram(f"line {self.number}: {reason}")
 
-    def exceed(self, text: str, limit: float, name: str = "") -> LimitExceeded:
-        """Return the error that the line has too much of something; `name` is that of a limit."""
+    def limit_error(self, text: str, limit: float, name: str = "") -> LimitExceeded:
+        """Return the error for a limit that this line exceeds; `name` is the setting, if any."""
         limit_name = f"the limit {name!r}" if name else "the limit"
         return LimitExceeded(f"line {self.number}: {text}; {limit_name} is {limit:,}")
 
@@ -58,7 +58,7 @@ def lines(text: str, maximum: int, *, is_header: bool = False) -> Iterator[Line]
     Args:
         text: The program.
         maximum: The limit `program_lines`.
-        is_header: Stop at the first line that is not of the header.
+        is_header: Whether to stop at the first line after the header.
     """
     parts = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
     if len(parts) > maximum:
@@ -81,7 +81,7 @@ def lines(text: str, maximum: int, *, is_header: bool = False) -> Iterator[Line]
 
 
 def quoted(text: str) -> str:
-    """Return a piece of a program as an error shows it: short, quoted and printable."""
+    """Return a part of a program for an error message: short, quoted and printable."""
     if not text:
         return "the end of the line"
     return ascii(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")

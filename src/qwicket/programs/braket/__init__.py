@@ -34,10 +34,11 @@ from qwicket.programs.openqasm.reader import Reader
 __all__ = ["BraketSource", "read"]
 
 _INPUT: Final = re.compile(r"\binput\b[^;\n]*?(\w+)\s*;")
+"""Declaration of an input. A match in a comment does no harm: the name is only kept."""
 
 
 class BraketSource(msgspec.Struct, frozen=True):
-    """A program with what decides how it is read."""
+    """A program's text, shots and inputs, as the dialect stores them."""
 
     source: str
     shots: int
@@ -70,6 +71,8 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
             f"the text has {len(program.source):,} characters; "
             f"the limit 'program_text_bytes' is {limits.programs.program_text_bytes:,}"
         )
+    # A client may send values of inputs that the program does not declare, which the interpreter
+    # would refuse.
     declared = set(_INPUT.findall(program.source))
     inputs = {name: value for name, value in program.inputs.items() if name in declared}
     pragmas = Pragmas(program.shots)
@@ -91,6 +94,8 @@ def _with_readouts(
             f"The program has {len(pragmas.results)} result types, {bounds.result_types} are"
             " allowed (limit result_types)."
         )
+    # Only the qubits that operations and pragmas name are simulated, as on Braket's simulators. A
+    # circuit has at least one qubit, so a program that names none gets qubit 0.
     used = sorted(_used(circuit.ops) | pragmas.used)
     place_of = {qubit: place for place, qubit in enumerate(used or range(1))}
     n = len(place_of)
@@ -116,6 +121,7 @@ def _with_readouts(
         else:
             measured = tuple((place, place) for place in range(n))
             registers = (Register("b", n),)
+            # With result types the engine measures, after it has rotated the qubits to their bases.
             if not values:
                 ops += tuple(Measure(place, place) for place in range(n))
     readouts = Readouts(shots, values, measured, tuple(place_of))
@@ -165,6 +171,7 @@ def _check_width(
 
 
 def _size(value: Readout, n: int) -> int:
+    """Return how many real numbers a value has; a complex number is two."""
     match value.kind:
         case "state_vector":
             return 2 << n
@@ -188,7 +195,7 @@ def _check_states(values: Sequence[Readout], n: int, *, noisy: bool) -> None:
 
 
 def _check_bases(values: Sequence[Readout]) -> None:
-    """Refuse result types that read one qubit in two bases: all belong to the same shots."""
+    """Refuse result types that read one qubit in two bases: all are read from the same shots."""
     bases: dict[int, tuple[object, ...]] = {}
     for value in values:
         factors = [factor for product in value.products for factor in product]
@@ -207,4 +214,5 @@ def _check_bases(values: Sequence[Readout]) -> None:
 def _basis(factor: Factor) -> tuple[object, ...]:
     if factor.name == "i":
         return ()
+    # A Hermitian matrix on several qubits rotates all of them together: equal only as a whole.
     return (factor.name, factor.matrix, factor.targets if factor.matrix else ())

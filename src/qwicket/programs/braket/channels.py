@@ -23,16 +23,16 @@ class Channel(NamedTuple):
     """A channel by name.
 
     Attributes:
-        n_parameters: Number of its parameters, each a probability.
+        n_parameters: Number of its parameters, each from 0 to 1.
         n_qubits: Number of qubits.
-        kraus: Makes the matrices.
-        greatest: Greatest sum of its parameters that are probabilities of errors.
+        kraus: Returns the Kraus matrices for some parameters.
+        max_sum: Maximum sum of its parameters: 1 where they are probabilities of exclusive errors.
     """
 
     n_parameters: int
     n_qubits: int
     kraus: Callable[..., list[Matrix]]
-    greatest: float = 1.0
+    max_sum: float = 1.0
 
 
 def _scaled(factor: float, matrix: Matrix) -> Matrix:
@@ -44,6 +44,8 @@ def _kron(a: Matrix, b: Matrix) -> Matrix:
 
 
 def _mixture(*terms: tuple[float, Matrix]) -> list[Matrix]:
+    """Return the Kraus matrices of unitary matrices that occur with some probabilities."""
+    # Rounding can make the probability of no error slightly negative.
     return [_scaled(sqrt(max(0.0, p)), matrix) for p, matrix in terms]
 
 
@@ -87,7 +89,7 @@ CHANNELS: Final[Mapping[str, Channel]] = {
     "generalized_amplitude_damping": Channel(2, 1, _generalized_amplitude_damping, 2.0),
     "phase_damping": Channel(1, 1, _phase_damping),
 }
-"""Channels by name. (Nielsen and Chuang, section 8.3.)"""
+"""Channels by name, as in Braket's documentation and Nielsen and Chuang, section 8.3."""
 
 
 def flat(matrices: Sequence[Matrix]) -> tuple[float, ...]:

@@ -1,6 +1,6 @@
-"""Gates that Amazon Braket's OpenQASM knows by name, as flat gates.
+"""Named gates of Amazon Braket's OpenQASM, as flat gates.
 
-Their matrices are those of Braket's documentation, the first qubit most significant.
+Their matrices are those of Braket's documentation, with the first qubit as the most significant.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def _gpi2(phi: float) -> Template:
     return _prx(pi / 2, phi)
 
 
-def _ms(phi_0: float, phi_1: float, theta: float = pi / 2) -> Template:
+def _ms(phi_0: float, phi_1: float, theta: float) -> Template:
     return _of(
         2,
         *(Gate("rz", (0,), (-phi_0,)), Gate("rz", (1,), (-phi_1,))),
@@ -58,7 +58,7 @@ def _ecr() -> Template:
 
 
 def _phase_of(state: str) -> Callable[[float], Template]:
-    """Return the maker of a phase on one basis state of two qubits."""
+    """Return a function that makes a phase e^{iφ} on one basis state of two qubits."""
     flips = tuple(Gate("x", (qubit,)) for qubit, bit in enumerate(state) if bit == "0")
     return lambda phi: _of(2, *flips, Gate("p", (1,), (phi,), (0,)), *flips)
 

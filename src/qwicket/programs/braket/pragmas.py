@@ -58,7 +58,7 @@ class Pragmas:
         # Braket's SDK writes `#pragma`; the grammar of OpenQASM 3 makes the `#` optional.
         line = _Line(interpreter, text.lstrip("#").removeprefix("pragma"), at)
         if line.take() != "braket":
-            raise line.wrong("a pragma begins with 'braket'")
+            raise line.error("a pragma begins with 'braket'")
         word = line.take()
         match word:
             case "result":
@@ -70,7 +70,7 @@ class Pragmas:
             case "verbatim":
                 pass  # a simulator runs the gates as they are
             case _:
-                raise line.wrong(f"the pragma {word!r} is not supported")
+                raise line.error(f"the pragma {word!r} is not supported")
         line.end()
 
     # --- gates ------------------------------------------------------------------------------------
@@ -82,7 +82,7 @@ class Pragmas:
         targets = self._targets(line, _width(matrix, line, _MAX_MATRIX_QUBITS))
         # With a tolerance, because clients write rounded decimals.
         if deviation([matrix]) > _TOLERANCE:
-            raise line.wrong("the matrix is not unitary")
+            raise line.error("the matrix is not unitary")
         line.interpreter.add_gate(Gate("unitary", targets, flat([matrix])), line.at)
 
     def _noise(self, line: _Line) -> None:
@@ -95,23 +95,23 @@ class Pragmas:
                 matrices.append(line.matrix())
             width = _width(matrices[0], line, _MAX_KRAUS_QUBITS)
             if len({len(matrix) for matrix in matrices}) > 1:
-                raise line.wrong("the matrices of 'kraus' differ in size")
+                raise line.error("the matrices of 'kraus' differ in size")
             # 4^n Kraus matrices express every channel on n qubits, so more would only cost time.
             if len(matrices) > 4**width:
-                raise line.wrong(f"'kraus' has at most {4**width} matrices here")
+                raise line.error(f"'kraus' has at most {4**width} matrices here")
             if deviation(matrices) > _TOLERANCE:
-                raise line.wrong("the matrices of 'kraus' do not preserve the trace")
+                raise line.error("the matrices of 'kraus' do not preserve the trace")
         else:
             channel = CHANNELS.get(name)
             if channel is None:
-                raise line.wrong(f"the noise {name!r} is not known; known: {', '.join(CHANNELS)}")
+                raise line.error(f"the noise {name!r} is not known; known: {', '.join(CHANNELS)}")
             values = line.numbers()
             if len(values) != channel.n_parameters:
-                raise line.wrong(
+                raise line.error(
                     f"'{name}' has {channel.n_parameters} parameters, not {len(values)}"
                 )
-            if min(values) < 0 or max(values) > 1 or sum(values) > channel.greatest:
-                raise line.wrong(f"the parameters of '{name}' are probabilities")
+            if min(values) < 0 or max(values) > 1 or sum(values) > channel.max_sum:
+                raise line.error(f"the parameters of '{name}' are probabilities")
             matrices, width = channel.kraus(*values), channel.n_qubits
         line.need(")")
         targets = self._targets(line, width)
@@ -120,7 +120,7 @@ class Pragmas:
     def _targets(self, line: _Line, width: int) -> tuple[int, ...]:
         targets = self._qubits(line)
         if len(targets) != width:
-            raise line.wrong(f"{width} qubits are needed, not {len(targets)}")
+            raise line.error(f"{width} qubits are needed, not {len(targets)}")
         return targets
 
     def _qubits(self, line: _Line) -> tuple[int, ...]:
@@ -129,7 +129,7 @@ class Pragmas:
             line.take()
             found += line.qubits()
         if len(set(found)) < len(found):
-            raise line.wrong("a qubit is named twice")
+            raise line.error("a qubit is named twice")
         self.used.update(found)
         return tuple(found)
 
@@ -138,12 +138,12 @@ class Pragmas:
     def _result(self, line: _Line) -> None:
         kind = line.take()
         if kind == "adjoint_gradient":
-            raise line.wrong("the result type 'adjoint_gradient' is not supported here")
+            raise line.error("the result type 'adjoint_gradient' is not supported here")
         # Shots give outcomes, from which no state and no amplitude can be read.
         if kind in _NOT_FROM_SHOTS and self._shots:
-            raise line.wrong(f"the result type '{kind}' needs shots=0")
+            raise line.error(f"the result type '{kind}' needs shots=0")
         if kind == "sample" and not self._shots:
-            raise line.wrong("the result type 'sample' needs shots")
+            raise line.error("the result type 'sample' needs shots")
         if kind == "state_vector":
             readout = Readout("state_vector")
         elif kind == "amplitude":
@@ -158,7 +158,7 @@ class Pragmas:
         elif kind in _OF_OBSERVABLES:
             readout = self._observable(line, cast(ReadoutKind, kind))
         else:
-            raise line.wrong(f"the result type {kind!r} is not known")
+            raise line.error(f"the result type {kind!r} is not known")
         self.results.append((readout, line.at))
 
     def _observable(self, line: _Line, kind: ReadoutKind) -> Readout:
@@ -171,26 +171,26 @@ class Pragmas:
                 line.need(")")
                 width = _width(matrix, line, _MAX_MATRIX_QUBITS)
                 if not _is_hermitian(matrix):
-                    raise line.wrong("the matrix is not Hermitian")
+                    raise line.error("the matrix is not Hermitian")
                 targets = self._targets_of_hermitian(line, width)
                 factors.append(Factor(name, targets, flat([matrix])))
             elif name in _OBSERVABLES:
                 if line.next in ("", "all"):
                     if factors or (line.next and line.take() and line.next):
-                        raise line.wrong("a product names the qubits of its factors")
+                        raise line.error("a product names the qubits of its factors")
                     # Completed when the number of qubits is known.
                     self._everywhere[len(self.results)] = name
                     return Readout(kind)
                 factors.append(Factor(name, self._in_brackets(line)))
             else:
-                raise line.wrong(f"the observable {name!r} is not known")
+                raise line.error(f"the observable {name!r} is not known")
             if line.next != "@":
                 break
             line.take()
         # The factors of a product are measured together, so each needs qubits of its own.
         named = [target for factor in factors for target in factor.targets]
         if len(set(named)) < len(named):
-            raise line.wrong("a qubit is in two factors of an observable")
+            raise line.error("a qubit is in two factors of an observable")
         return Readout(kind, products=(tuple(factors),))
 
     def _in_brackets(self, line: _Line) -> tuple[int, ...]:
@@ -200,7 +200,7 @@ class Pragmas:
             line.take()
         (target, *others) = line.qubits()
         if others:
-            raise line.wrong("an observable of one qubit is on one qubit")
+            raise line.error("an observable of one qubit is on one qubit")
         if has_bracket:
             line.need(")")
         self.used.add(target)
@@ -208,13 +208,13 @@ class Pragmas:
 
     def _targets_of_hermitian(self, line: _Line, width: int) -> tuple[int, ...]:
         if line.next == "all" or not line.next:
-            raise line.wrong("'hermitian' names its qubits")
+            raise line.error("'hermitian' names its qubits")
         found = list(line.qubits())
         while len(found) < width and line.next == ",":
             line.take()
             found += line.qubits()
         if len(found) != width or len(set(found)) < width:
-            raise line.wrong(f"the matrix is for {width} different qubits")
+            raise line.error(f"the matrix is for {width} different qubits")
         self.used.update(found)
         return tuple(found)
 
@@ -267,26 +267,26 @@ class _Line:
         return self._tokens[self._place] if self._place < len(self._tokens) else ""
 
     def take(self) -> str:
-        # Beyond the end `next` stays empty, so a short line meets a refusal and no IndexError.
+        # Beyond the end `next` stays empty, so a short line is refused without an IndexError.
         found = self.next
         self._place += 1
         return found
 
     def need(self, text: str) -> None:
         if self.take() != text:
-            raise self.wrong(f"expected {text!r} in the pragma")
+            raise self.error(f"expected {text!r} in the pragma")
 
     def end(self) -> None:
         if self.next:
-            raise self.wrong(f"{self.next[:40]!r} does not belong to the pragma")
+            raise self.error(f"{self.next[:40]!r} does not belong to the pragma")
 
-    def wrong(self, reason: str) -> InvalidProgram:
-        return self.interpreter.refuse(self.at, reason)
+    def error(self, reason: str) -> InvalidProgram:
+        return self.interpreter.error(self.at, reason)
 
     def qubits(self) -> tuple[int, ...]:
         spelling = self.take()
         if not _NAME.fullmatch(spelling):
-            raise self.wrong(f"expected a qubit in the pragma, found {spelling[:40]!r}")
+            raise self.error(f"expected a qubit in the pragma, found {spelling[:40]!r}")
         return self.interpreter.qubits(spelling, self.at)
 
     def strings(self) -> tuple[str, ...]:
@@ -294,7 +294,7 @@ class _Line:
         while True:
             text = self.take()
             if not re.fullmatch('"[01]{1,64}"', text):
-                raise self.wrong('an amplitude is of a state such as "01"')
+                raise self.error('an amplitude is of a state such as "01"')
             found.append(text[1:-1])
             if self.next != ",":
                 return tuple(found)
@@ -305,7 +305,7 @@ class _Line:
         while True:
             value = self._complex()
             if value.imag:
-                raise self.wrong("a parameter of noise is real")
+                raise self.error("a parameter of noise is real")
             found.append(value.real)
             if self.next != ",":
                 return found
@@ -327,7 +327,7 @@ class _Line:
             self.take()
         self.need("]")
         if any(len(row) != len(rows) for row in rows):
-            raise self.wrong("a matrix is square")
+            raise self.error("a matrix is square")
         return rows
 
     def _complex(self) -> complex:
@@ -351,13 +351,13 @@ class _Line:
         return complex(0, sign * value) if match[2] else complex(sign * value)
 
     def _refuse_number(self, text: str) -> NoReturn:
-        raise self.wrong(f"expected a number in the pragma, found {text[:40]!r}")
+        raise self.error(f"expected a number in the pragma, found {text[:40]!r}")
 
 
 def _width(matrix: Matrix, line: _Line, maximum: int) -> int:
     width = len(matrix).bit_length() - 1
     if len(matrix) != 1 << width or not 1 <= width <= maximum:
-        raise line.wrong(f"a matrix is for 1 to {maximum} qubits, so it has 2, 4, 8, … rows")
+        raise line.error(f"a matrix is for 1 to {maximum} qubits, so it has 2, 4, 8, … rows")
     return width
 
 

@@ -1,8 +1,8 @@
-"""Readers of OpenQASM 2 and 3, text in, one flat circuit out; and a writer of OpenQASM 3.
+"""Readers of OpenQASM 2 and 3, from text to one flat circuit, and a writer of OpenQASM 3.
 
-No file is ever opened: the two standard libraries are known by name. Every limit holds while the
-text is read, and nothing but `QwicketError` leaves. Version 3 leaves out what needs run-time
-arithmetic, time or pulses; each such word is refused by name and place.
+No file is ever opened: the two standard libraries are known by name. Limits are checked while the
+text is read, and only `QwicketError` is raised. Of version 3, everything that needs run-time
+arithmetic, time or pulses is refused; the error names the word and its place.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 VERSION: Final = 1
-"""Rises when a reader starts to give other circuits for the same text."""
+"""Increased when a reader returns other circuits for the same text."""
 
 _VERSION_LINE: Final = re.compile(r"(?:\s++|//[^\n]*+|/\*(?s:.*?)\*/)*+OPENQASM\s++([0-9]++)")
 _WORD_OF_2: Final = re.compile(r"\b(?:qreg|creg|opaque)\b|qelib1\.inc")

@@ -1,4 +1,4 @@
-"""Arithmetic on constants: what is known when a program is read.
+"""Arithmetic on constants, which are known when a program is read.
 
 Integers are exact and bounded, floats finite. Integer division truncates and the remainder has
 the sign of the dividend, as in C, which the OpenQASM 3 specification follows. Angles are floats

@@ -7,14 +7,15 @@ from typing import Final
 import msgspec
 
 MAX_ANGLE: Final = 1e100
-"""Largest angle in radians, in size: far beyond sense, and sums and multiples stay finite."""
+"""Largest absolute value of an angle in radians. No real program comes near, and sums and
+multiples of such angles stay finite."""
 
 MAX_TOKENS: Final = 650_000
 """Words, numbers and signs of one text. A megabyte of plain gates, a line each, has fewer."""
 
 MAX_UNUSUAL_TOKENS: Final = 400_000
-"""Of these, those outside of plain gates on single qubits, which the full parser reads. A megabyte
-of branches as Qiskit writes them, each around one gate, has fewer."""
+"""Tokens outside of plain gates on single qubits: the slower full parser reads them. A megabyte of
+branches as Qiskit writes them, each around one gate, has fewer."""
 
 MAX_QUBITS: Final = 10_000
 """Qubits of one text; the device checks its own number later."""
@@ -23,25 +24,25 @@ MAX_CLBITS: Final = 10_000
 """Classical bits of one text."""
 
 MAX_EXPRESSION_DEPTH: Final = 100
-"""Operators and brackets that are open at once in one expression."""
+"""Nested operators and brackets in one expression."""
 
 MAX_BLOCKS: Final = 50
-"""Blocks that are open at once."""
+"""Nested blocks."""
 
 MAX_GATE_DEPTH: Final = 100
 """User gates inside user gates."""
 
 MAX_POWER: Final = 1_000
-"""Largest exponent of `pow`, in size."""
+"""Largest absolute value of the exponent of `pow`."""
 
 MAX_INTEGER: Final = 1 << 64
-"""Integers that are computed with stay below it, in size."""
+"""Largest absolute value of an integer in arithmetic."""
 
 MAX_LITERAL_DIGITS: Final = 3_100
 """Digits of one integer: enough to compare a register of `MAX_CLBITS` bits with."""
 
 MAX_STEPS: Final = 1_500_000
-"""Tokens that are read, counted again whenever a loop or a gate repeats them."""
+"""Tokens of one program, counted again whenever a loop or a gate repeats them."""
 
 
 class BraketLimits(msgspec.Struct, frozen=True, kw_only=True):

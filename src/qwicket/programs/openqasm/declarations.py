@@ -1,4 +1,4 @@
-"""Owns what a program declares: qubits, bits, variables, inputs and aliases."""
+"""Declarations of a program: qubits, bits, variables, inputs and aliases."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Declarations:
         self._is_physical = False
 
     def declare(self, statement: Statement, guard: int) -> None:
-        """Take in a declaration; `guard` counts the run-time branches that are open."""
+        """Carry out a declaration; `guard` counts the run-time branches that are open."""
         match statement:
             case syntax.QuantumDeclaration():
                 self._declare_qubits(statement)
@@ -73,7 +73,7 @@ class Declarations:
                 self._declare_alias(statement)
             case syntax.GateDefinition():
                 if statement.name in self.evaluator.scopes.stack[0]:
-                    raise self._twice(statement.name, statement.at)
+                    raise self._redeclaration_error(statement.name, statement.at)
                 self.gate_table.define(statement)
             case syntax.OpaqueDeclaration():
                 self.gate_table.declare_opaque(statement.name, statement.at)
@@ -92,9 +92,9 @@ class Declarations:
             reason = "bits are assigned by measurements only"
             if not isinstance(self.evaluator.value(target), Bits):
                 reason = "only whole variables can be assigned"
-            raise self._tokens.refuse(at, reason)
+            raise self._tokens.error(at, reason)
         if variable.is_constant or not variable.type_name:
-            raise self._tokens.refuse(at, "this is not a variable that can change")
+            raise self._tokens.error(at, "this is not a variable that can change")
         name, size = variable.type_name, variable.size
         value: Constant | MeasuredInteger | None = None
         if statement.operator == "=":
@@ -103,7 +103,7 @@ class Declarations:
         if variable.guard != guard:
             if not isinstance(value, MeasuredInteger):
                 reason = "the value would depend on a measurement; only bits can do that"
-                raise self._tokens.refuse(at, reason)
+                raise self._tokens.error(at, reason)
             self.evaluator.tentative.append(variable)
         if value is not None:
             self.evaluator.set_value(variable, value, at)
@@ -116,11 +116,11 @@ class Declarations:
     def check_complete(self, at: int) -> None:
         """Refuse a program without qubits, and values for inputs that it does not have."""
         if not self.n_qubits:
-            raise self._tokens.refuse(at, "the program declares no qubits")
+            raise self._tokens.error(at, "the program declares no qubits")
         # What is left is most likely a misspelled name, so it is not ignored.
         if self._inputs:
             name = quoted(min(self._inputs))
-            raise self._tokens.refuse(at, f"the program has no input {name}")
+            raise self._tokens.error(at, f"the program has no input {name}")
 
     def indices(self, spelling: str, at: int) -> tuple[int, ...]:
         """Return the qubits of a register, of one element such as `q[3]`, or of `$3`."""
@@ -130,38 +130,38 @@ class Declarations:
             return (self.elements[spelling],)
         variable = self.evaluator.scopes.find(spelling)
         if variable is None or not isinstance(variable.value, Qubits):
-            raise self._tokens.refuse(at, f"there are no qubits {quoted(spelling)}")
+            raise self._tokens.error(at, f"there are no qubits {quoted(spelling)}")
         return variable.value.indices
 
-    # --- one by one -------------------------------------------------------------------------------
+    # --- kinds of declarations --------------------------------------------------------------------
 
     def _add_name(self, name: str, variable: Variable, at: int) -> None:
         if len(name) > self._max_name:
             reason = f"a name has at most {self._max_name} letters (limit 'name_chars')"
-            raise self._tokens.exceed(at, reason)
+            raise self._tokens.limit_error(at, reason)
         names = self.evaluator.scopes.stack[-1]
         # Only gates of the program: a variable may well be called `t`, like a gate of a library.
         if name in names or self.gate_table.is_user_gate(name):
-            raise self._twice(name, at)
+            raise self._redeclaration_error(name, at)
         names[name] = variable
 
-    def _twice(self, name: str, at: int) -> InvalidProgram:
-        return self._tokens.refuse(at, f"{quoted(name)} is declared twice")
+    def _redeclaration_error(self, name: str, at: int) -> InvalidProgram:
+        return self._tokens.error(at, f"{quoted(name)} is declared twice")
 
     def _size(self, size: Expression | None, used: int, limit: int, at: int, noun: str) -> int:
         """Return the size of a new register."""
         n_elements = 1 if size is None else self.evaluator.integer(size, at)
         if n_elements < 1:
-            raise self._tokens.refuse(at, f"a register has at least 1 element, not {n_elements}")
+            raise self._tokens.error(at, f"a register has at least 1 element, not {n_elements}")
         if used + n_elements > limit:
-            raise self._tokens.exceed(at, f"a program has at most {limit:,} {noun}")
+            raise self._tokens.limit_error(at, f"a program has at most {limit:,} {noun}")
         return n_elements
 
     def _declare_qubits(self, statement: syntax.QuantumDeclaration) -> None:
         name, at = statement.name, statement.at
         # `$3` is a number itself, so it would collide with the numbers of declared qubits.
         if self._is_physical:
-            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
+            raise self._tokens.error(at, "declared and physical qubits cannot be mixed")
         first = self.n_qubits
         size = self._size(statement.size, first, MAX_QUBITS, at, "qubits")
         indices = tuple(range(first, first + size))
@@ -175,9 +175,9 @@ class Declarations:
 
     def _physical_qubit(self, index: int, at: int) -> int:
         if self.n_qubits and not self._is_physical:
-            raise self._tokens.refuse(at, "declared and physical qubits cannot be mixed")
+            raise self._tokens.error(at, "declared and physical qubits cannot be mixed")
         if index >= MAX_QUBITS:
-            raise self._tokens.exceed(at, f"a program has at most {MAX_QUBITS:,} qubits")
+            raise self._tokens.limit_error(at, f"a program has at most {MAX_QUBITS:,} qubits")
         self._is_physical = True
         # Physical qubits are not declared, so the highest one used gives the width.
         self.n_qubits = max(self.n_qubits, index + 1)
@@ -194,7 +194,7 @@ class Declarations:
             # A flat circuit has no operation that sets a bit, and all bits begin as 0.
             if value not in (False, Word(0, size)):
                 reason = f"{quoted(name)} starts as 0; other bits come from measurements only"
-                raise self._tokens.refuse(at, reason)
+                raise self._tokens.error(at, reason)
         bits = Bits(tuple(range(first, first + size)), statement.size is None)
         self._add_name(name, Variable(bits), at)
         self.registers.append(Register(name, size))
@@ -217,13 +217,13 @@ class Declarations:
     def _declare_input(self, statement: syntax.InputDeclaration) -> None:
         name, type_, at = statement.name, statement.type, statement.at
         if type_.name == "bit":
-            raise self._tokens.refuse(at, "an input is a number or a bool, not a bit")
+            raise self._tokens.error(at, "an input is a number or a bool, not a bit")
         value: object = self._inputs.pop(name, None)
         if value is None:
-            raise self._tokens.refuse(at, f"the input {quoted(name)} has no value")
+            raise self._tokens.error(at, f"the input {quoted(name)} has no value")
         # `not … <` instead of `>=`, because NaN fails every comparison and must be refused.
         if not isinstance(value, int | float) or not abs(value) < _LARGEST_INPUT:
-            raise self._tokens.refuse(
+            raise self._tokens.error(
                 at, f"the value of the input {quoted(name)} is not a number, or too large"
             )
         if value == int(value) and type_.name in ("int", "uint"):
@@ -238,12 +238,12 @@ class Declarations:
         parts = [self.evaluator.value(part) for part in statement.parts]
         kinds = {type(part) for part in parts}
         if len(kinds) != 1 or not kinds <= {Bits, Qubits}:
-            raise self._tokens.refuse(at, "an alias is of qubits or of bits, not of both or others")
+            raise self._tokens.error(at, "an alias is of qubits or of bits, not of both or others")
         registers = [part for part in parts if isinstance(part, Bits | Qubits)]
         # Each alias copies its numbers, so thousands of aliases of a wide register take long.
         self.evaluator.count_steps(sum(len(part.indices) for part in registers), at)
         indices = tuple(index for part in registers for index in part.indices)
         if len(set(indices)) < len(indices):
-            raise self._tokens.refuse(at, "an alias holds the same element twice")
+            raise self._tokens.error(at, "an alias holds the same element twice")
         is_scalar = len(registers) == 1 and registers[0].is_scalar
         self._add_name(statement.name, Variable(type(registers[0])(indices, is_scalar)), at)

@@ -93,22 +93,22 @@ class ExpressionParser:
     def need(self, text: str, context: str) -> None:
         """Step over a token, which must be the next one."""
         if self._texts[self.at] != text:
-            raise self.tokens.expect(self.at, f"'{text}' {context}")
+            raise self.tokens.expected_error(self.at, f"'{text}' {context}")
         self.at += 1
 
     def name(self, expected: str) -> str:
         """Step over a name that is free to be declared."""
         text = self._texts[self.at]
         if not is_name(text):
-            raise self.tokens.expect(self.at, expected)
+            raise self.tokens.expected_error(self.at, expected)
         if text in self._reserved or (self.version == 3 and text in CONSTANTS):
-            raise self.tokens.refuse(self.at, f"'{text}' is a word of the language and no name")
+            raise self.tokens.error(self.at, f"'{text}' is a word of the language and no name")
         self.at += 1
         return text
 
-    def unsupported(self, word: str) -> InvalidProgram:
+    def unsupported_error(self, word: str) -> InvalidProgram:
         """Return the error for a word that the next token is or starts with."""
-        return self.tokens.refuse(self.at, f"'{word}' is not supported: {UNSUPPORTED[word]}")
+        return self.tokens.error(self.at, f"'{word}' is not supported: {UNSUPPORTED[word]}")
 
     # --- expressions ------------------------------------------------------------------------------
 
@@ -116,7 +116,7 @@ class ExpressionParser:
         """Read an expression whose operators bind at least as tightly as `level`."""
         self._depth += 1
         if self._depth > MAX_EXPRESSION_DEPTH:
-            raise self._too_deep()
+            raise self._depth_error()
         left = self._unary()
         levels = self._levels
         while (own := levels.get(self._texts[self.at], 0)) >= level:
@@ -147,9 +147,9 @@ class ExpressionParser:
         self.need("]", "after the size of the type")
         return Type(name, size, at)
 
-    def _too_deep(self) -> LimitExceeded:
+    def _depth_error(self) -> LimitExceeded:
         reason = f"the expression is nested deeper than {MAX_EXPRESSION_DEPTH}"
-        return self.tokens.exceed(self.at, reason)
+        return self.tokens.limit_error(self.at, reason)
 
     def _chain(self, first: Expression, level: int) -> Expression:
         """Read the rest of operators of one precedence, from left to right."""
@@ -160,7 +160,7 @@ class ExpressionParser:
             self.at += 1
             steps.append(Step(symbol, self.expression(level + 1), at))
         if len(steps) > 1 and steps[0].operator in _COMPARISONS:
-            raise self.tokens.refuse(steps[1].at, "comparisons cannot be chained; use parentheses")
+            raise self.tokens.error(steps[1].at, "comparisons cannot be chained; use parentheses")
         return self._folded(Chain(first, tuple(steps)))
 
     def _unary(self) -> Expression:
@@ -170,7 +170,7 @@ class ExpressionParser:
             return self._power(base) if self._texts[self.at] == self._power_sign else base
         self._depth += 1
         if self._depth > MAX_EXPRESSION_DEPTH:
-            raise self._too_deep()
+            raise self._depth_error()
         self.at += 1
         operand = self._unary()
         self._depth -= 1
@@ -178,7 +178,7 @@ class ExpressionParser:
             try:
                 return Literal(arithmetic.unary(symbol, operand.value))
             except OperandError as error:
-                raise self.tokens.refuse(at, str(error)) from None
+                raise self.tokens.error(at, str(error)) from None
         return Unary(symbol, operand, at)
 
     def _power(self, base: Expression) -> Expression:
@@ -186,7 +186,7 @@ class ExpressionParser:
         self.at += 1
         self._depth += 1
         if self._depth > MAX_EXPRESSION_DEPTH:
-            raise self._too_deep()
+            raise self._depth_error()
         # In OpenQASM 3 powers are right-associative, and the exponent may have a sign: `2**-1`.
         exponent = self._unary()
         self._depth -= 1
@@ -204,7 +204,7 @@ class ExpressionParser:
             try:
                 value = arithmetic.binary(step.operator, value, step.operand.value)
             except OperandError as error:
-                raise self.tokens.refuse(step.at, str(error)) from None
+                raise self.tokens.error(step.at, str(error)) from None
         return Literal(value)
 
     # --- operands ---------------------------------------------------------------------------------
@@ -227,7 +227,7 @@ class ExpressionParser:
         if self.version == 3 and first == "$" and len(text) > 1:
             self.at += 1
             return PhysicalQubit(self._integer(text[1:], at), at)
-        raise self.tokens.expect(at, "a value")
+        raise self.tokens.expected_error(at, "a value")
 
     def _word(self, text: str, at: int) -> Expression:
         """Read an operand that starts with a name: constant, function, cast, variable, element."""
@@ -247,15 +247,15 @@ class ExpressionParser:
             self.at += 1
             return Literal(text == "true")
         if self.version == 3 and word in UNSUPPORTED:
-            raise self.unsupported(word)
+            raise self.unsupported_error(word)
         if word in self._reserved or not is_name(word):
-            raise self.tokens.expect(at, "a value")
+            raise self.tokens.expected_error(at, "a value")
         self.at += 1
         return element(text, at)
 
     def _call(self, function: str, at: int) -> Expression:
         if self.version == 2 and function not in _FUNCTIONS_2:
-            raise self.tokens.refuse(at, f"OpenQASM 2 has no function '{function}'")
+            raise self.tokens.error(at, f"OpenQASM 2 has no function '{function}'")
         self.at += 2
         arguments = self.arguments()
         values = tuple(item.value for item in arguments if isinstance(item, Literal))
@@ -264,7 +264,7 @@ class ExpressionParser:
         try:
             return Literal(arithmetic.call(function, values))
         except OperandError as error:
-            raise self.tokens.refuse(at, str(error)) from None
+            raise self.tokens.error(at, str(error)) from None
 
     def _indexed(self, base: Expression) -> Expression:
         while self._texts[self.at] == "[":
@@ -288,7 +288,7 @@ class ExpressionParser:
                 self.need("}", "or ',' after an element of a set")
                 break
         if not items:
-            raise self.tokens.refuse(at, "the set is empty")
+            raise self.tokens.error(at, "the set is empty")
         return IndexSet(tuple(items), at)
 
     def range_or_expression(self, at: int) -> Expression | Range:
@@ -307,7 +307,7 @@ class ExpressionParser:
             return Range(parts[0], None, parts[1], at)
         if len(parts) == 3:
             return Range(parts[0], parts[1], parts[2], at)
-        raise self.tokens.refuse(at, "an index is 'a', 'a:b', 'a:step:b' or a set in braces")
+        raise self.tokens.error(at, "an index is 'a', 'a:b', 'a:step:b' or a set in braces")
 
     # --- literals ---------------------------------------------------------------------------------
 
@@ -322,7 +322,7 @@ class ExpressionParser:
         try:
             return self._to_float(float(text), at)
         except ValueError:
-            raise self.tokens.expect(at, "a number") from None
+            raise self.tokens.expected_error(at, "a number") from None
 
     def _to_float(self, value: float, at: int) -> float:
         # `float` raises for a huge integer, but returns infinity for a text such as `1e999`.
@@ -331,27 +331,27 @@ class ExpressionParser:
         except OverflowError:
             number = float("inf")
         if number == float("inf"):
-            raise self.tokens.refuse(at, "the number is too large")
+            raise self.tokens.error(at, "the number is too large")
         return number
 
     def _integer(self, text: str, at: int) -> int:
         # Python converts a long integer in quadratic time, and refuses more than 4,300 digits.
         if len(text) > MAX_LITERAL_DIGITS:
             reason = f"an integer has at most {MAX_LITERAL_DIGITS:,} digits"
-            raise self.tokens.exceed(at, reason)
+            raise self.tokens.limit_error(at, reason)
         base = {"0x": 16, "0b": 2, "0o": 8}.get(text[:2].lower(), 10)
         try:
             return int(text, base)
         except ValueError:
-            raise self.tokens.expect(at, "a number") from None
+            raise self.tokens.expected_error(at, "a number") from None
 
     def _bit_string(self, text: str, at: int) -> Word:
         letters = text[1:-1].replace("_", "")
         if not letters or letters.strip("01"):
             reason = f"a bit string is made of 0 and 1, not {quoted(text[1:-1])}"
-            raise self.tokens.refuse(at, reason)
+            raise self.tokens.error(at, reason)
         if len(letters) > MAX_CLBITS:
-            raise self.tokens.exceed(at, f"a bit string has at most {MAX_CLBITS:,} bits")
+            raise self.tokens.limit_error(at, f"a bit string has at most {MAX_CLBITS:,} bits")
         # In base 2 the conversion takes linear time, so `MAX_LITERAL_DIGITS` is not needed here.
         return Word(int(letters, 2), len(letters))
 

@@ -1,7 +1,7 @@
-"""The gates that a program knows: the language's, the included and its own.
+"""Gates of a program: those of the language, of included libraries, and its own.
 
-Definitions are checked and weighed when they are read, so that what would grow beyond all bounds
-is refused before any of it is expanded.
+A definition is checked when it is read, and its number of operations is estimated (its weight), so
+that a gate that would expand beyond the limit is refused before it is expanded.
 """
 
 from __future__ import annotations
@@ -37,8 +37,9 @@ from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Evaluator
 
 _STEPS_OF_MODIFIER: Final = 10
+"""Cost of a modifier in steps, beside one for each gate that it changes."""
 _HUGE: Final = 1 << 40
-"""Weights stop to grow here: every limit is far below."""
+"""Largest weight, far above every limit."""
 
 
 @final
@@ -46,11 +47,12 @@ class UserGate(Node, frozen=True):
     """A gate that the program defines.
 
     Attributes:
-        definition: Text of its definition.
-        callees: Gates that the names in its body meant when it was defined.
-        weight: Operations it expands to, at least.
-        depth: Nesting depth of user gates in it.
-        templates: Its expansions, by angles.
+        definition: Its parsed definition.
+        callees: Gates that the names in its body meant when it was defined: a later definition or
+            `include` does not change them.
+        weight: Minimum number of operations that it expands to.
+        depth: Nesting depth of user gates, itself included.
+        templates: Cached expansions, by angles.
     """
 
     definition: GateDefinition
@@ -69,7 +71,7 @@ class UserGate(Node, frozen=True):
 
 
 class GateTable:
-    """Finds gates by name, takes in definitions and applies modifiers.
+    """Finds gates by name, adds definitions and applies modifiers.
 
     Args:
         tokens: Tokens of the program, for the positions of errors.
@@ -79,7 +81,8 @@ class GateTable:
         more: Gates that are known without a library, in addition to the language's.
 
     Attributes:
-        plain: Gates that are one flat gate under their own name's usual meaning.
+        plain: Gates that are one flat gate, except those that the program redefines. The fast
+            path of `reader` reads only these.
     """
 
     def __init__(
@@ -101,37 +104,40 @@ class GateTable:
             self._add_standard(name, gate)
 
     def include(self, at: int) -> None:
-        """Take in a library that the token at `at` names."""
+        """Add the gates of the library that the token at `at` names."""
         library = self._libraries.get(self._tokens.texts[at][1:-1])
         if library is None:
             known = " and ".join(f"'{name}'" for name in self._libraries)
             reason = f"only {known} can be included, not {self._tokens.quote(at)}"
-            raise self._tokens.refuse(at, reason)
+            raise self._tokens.error(at, reason)
         for name, gate in library.items():
+            # A gate of the program wins, whether its definition or the `include` comes first.
             if not self.is_user_gate(name):
                 self._add_standard(name, gate)
 
     def is_user_gate(self, name: str) -> bool:
-        """Tell whether the program itself defines or declares a gate."""
+        """Return whether the program itself defines or declares a gate of this name."""
         return name in self._opaque or isinstance(self._gates.get(name), UserGate)
 
     def declare_opaque(self, name: str, at: int) -> None:
-        """Note a gate that has a name and no definition."""
+        """Declare a gate without a definition. It is refused only if it is called."""
         self._check_new(name, at)
         self._opaque.add(name)
         self.plain.pop(name, None)
 
     def define(self, definition: GateDefinition) -> None:
-        """Take in a definition; it wins over a library's."""
+        """Add a definition, which replaces a gate of a library."""
         name = definition.name
         self._check_new(name, definition.at)
+        # The gate itself is added last, so a body can call only gates that are known already:
+        # definitions cannot be recursive.
         callees: dict[str, Standard | UserGate] = {}
         weight = self._weigh(definition, definition.body, callees)
         user_gates = [gate for gate in callees.values() if isinstance(gate, UserGate)]
         depth = 1 + max((gate.depth for gate in user_gates), default=0)
         if depth > MAX_GATE_DEPTH:
             reason = f"gate definitions are nested deeper than {MAX_GATE_DEPTH}"
-            raise self._tokens.exceed(definition.at, reason)
+            raise self._tokens.limit_error(definition.at, reason)
         self._gates[name] = UserGate(definition, callees, max(1, weight), depth, {})
         self.plain.pop(name, None)
 
@@ -147,7 +153,7 @@ class GateTable:
             if gate is None and name in library:
                 reason += f'; include "{file}" first'
                 break
-        raise self._tokens.refuse(at, reason)
+        raise self._tokens.error(at, reason)
 
     def check(self, call: GateCall, gate: Standard | UserGate) -> None:
         """Refuse a wrong number of angles or operands."""
@@ -161,22 +167,22 @@ class GateTable:
                 f"gate {quoted(call.name)} takes {_count(gate.n_parameters, 'parameter')}, "
                 f"not {len(call.arguments)}"
             )
-            raise self._tokens.refuse(call.at, reason)
+            raise self._tokens.error(call.at, reason)
 
     def _check_operands(self, call: GateCall, gate: Standard | UserGate) -> None:
         n_controls = sum([self._n_controls(modifier) for modifier in call.modifiers])
         wanted = gate.n_qubits + n_controls
-        if len(call.operands) == wanted or (wanted == n_controls == 0 and not call.operands):
+        if len(call.operands) == wanted:
             return
         reason = (
             f"gate {quoted(call.name)} acts on {_count(wanted, 'qubit')}, not {len(call.operands)}"
         )
         if n_controls:
             reason += f" ({n_controls} of them for its controls)"
-        raise self._tokens.refuse(call.at, reason)
+        raise self._tokens.error(call.at, reason)
 
     def modified(self, template: Template, call: GateCall) -> Template:
-        """Return a template under the modifiers of a call, the one next to the gate first."""
+        """Return a template with the modifiers of a call applied, from right to left."""
         for modifier in reversed(call.modifiers):
             self._evaluator.count_steps(_STEPS_OF_MODIFIER + len(template.ops), modifier.at)
             if modifier.kind == "inv":
@@ -191,12 +197,12 @@ class GateTable:
 
     def _add_standard(self, name: str, gate: Standard) -> None:
         self._gates[name] = gate
-        if gate.compose is None:
+        if gate.compose is None:  # it is one flat gate
             self.plain[name] = gate
 
     def _check_new(self, name: str, at: int) -> None:
         if self.is_user_gate(name):
-            raise self._tokens.refuse(at, f"gate {quoted(name)} is defined twice")
+            raise self._tokens.error(at, f"gate {quoted(name)} is defined twice")
 
     def _n_controls(self, modifier: Modifier) -> int:
         if modifier.kind not in ("ctrl", "negctrl"):
@@ -206,7 +212,7 @@ class GateTable:
         n_controls = self._evaluator.integer(modifier.argument, modifier.at)
         if n_controls < 1:
             reason = f"'{modifier.kind}' needs at least 1 control, not {n_controls}"
-            raise self._tokens.refuse(modifier.at, reason)
+            raise self._tokens.error(modifier.at, reason)
         return n_controls
 
     def _power(self, template: Template, modifier: Modifier, name: str) -> Template:
@@ -214,24 +220,25 @@ class GateTable:
         exponent = self._evaluator.real(modifier.argument, modifier.at)
         if abs(exponent) > MAX_POWER:
             reason = f"the exponent of 'pow' is larger than {MAX_POWER:,}"
-            raise self._tokens.exceed(modifier.at, reason)
-        # Checked before the gates are made.
+            raise self._tokens.limit_error(modifier.at, reason)
+        # Before the gates are made, because a short text such as `pow(1000)` can ask for many.
         if len(template.ops) * abs(exponent) > self._max_operations:
-            raise self.too_many(modifier.at)
+            raise self.operations_limit_error(modifier.at)
         try:
             template = modifiers.power(template, exponent)
         except modifiers.NoSimplePower:
             reason = f"'pow' of {quoted(name)} needs an integer, as the gate is made of several"
-            raise self._tokens.refuse(modifier.at, reason) from None
+            raise self._tokens.error(modifier.at, reason) from None
+        # Only a power of a single gate multiplies angles; powers of several repeat their gates.
         first = template.ops[0].params if template.ops else ()
         if any(abs(angle) > MAX_ANGLE for angle in (template.phase, *first)):
-            raise self._tokens.refuse(modifier.at, "the power has too large an angle")
+            raise self._tokens.error(modifier.at, "the power has too large an angle")
         return template
 
-    def too_many(self, at: int) -> LimitExceeded:
-        """Return the error that a program grows beyond the limit of operations."""
+    def operations_limit_error(self, at: int) -> LimitExceeded:
+        """Return the error for a program that expands to too many operations."""
         reason = f"the program expands to more than {self._max_operations:,} operations"
-        return self._tokens.exceed(at, f"{reason} (limit 'operations')")
+        return self._tokens.limit_error(at, f"{reason} (limit 'operations')")
 
     # --- definitions ------------------------------------------------------------------------------
 
@@ -241,7 +248,7 @@ class GateTable:
         body: Sequence[Statement],
         callees: dict[str, Standard | UserGate],
     ) -> int:
-        """Check a body, note what it calls, and return how much it expands to, at least."""
+        """Check a body, add its calls to `callees`, and return its weight."""
         weight = 0
         for statement in body:
             match statement:
@@ -253,7 +260,8 @@ class GateTable:
                     weight += self._weigh(definition, statement.body, callees)
                 case If():
                     bodies = [*(body for _, body in statement.branches), statement.otherwise]
-                    # Which branch runs is unknown, so branches are checked but add no weight.
+                    # Which branch runs is unknown, and the weight is a minimum: branches are
+                    # checked but add nothing.
                     for branch in bodies:
                         self._weigh(definition, branch, callees)
                 case _:
@@ -266,13 +274,14 @@ class GateTable:
         self, definition: GateDefinition, call: GateCall, callees: dict[str, Standard | UserGate]
     ) -> int:
         if call.name == definition.name:
-            raise self._tokens.refuse(call.at, f"gate {quoted(call.name)} calls itself")
+            raise self._tokens.error(call.at, f"gate {quoted(call.name)} calls itself")
         gate = callees[call.name] = self.find(call.name, call.at)
         self._check_parameters(call, gate)
         self._check_qubits(definition, call.operands, call.at)
         weight = gate.weight if isinstance(gate, UserGate) else 1
         if gate.n_qubits == 0 and not call.modifiers:
             return 0  # a global phase without a control has no effect
+        # Other modifiers keep the number of gates. A power of one gate is often one gate again.
         for modifier in call.modifiers:
             exponent = modifier.argument
             if modifier.kind == "pow" and isinstance(exponent, Literal) and weight > 1:
@@ -289,9 +298,9 @@ class GateTable:
                 reason = (
                     f"only the qubits of gate {quoted(definition.name)} can be used in its body"
                 )
-                raise self._tokens.refuse(at, reason)
+                raise self._tokens.error(at, reason)
         if len(set(names)) < len(names):
-            raise self._tokens.refuse(at, "a gate is applied to the same qubit twice")
+            raise self._tokens.error(at, "a gate is applied to the same qubit twice")
 
 
 def _count(number: int, noun: str) -> str:

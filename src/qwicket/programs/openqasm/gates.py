@@ -1,12 +1,12 @@
-"""The gates that the two languages know by name, as flat gates.
+"""Named gates of OpenQASM 2 and 3, as flat gates.
 
 A `Template` keeps its global phase apart from its gates: without a control it cannot be observed,
 with one it becomes a `p` on the control.
 
-OpenQASM 2 has no controls, so a gate there is known up to its phase; we give `u` to `U`, `u2` and
-`u3`, and to `cu3` the definition of today's `qelib1.inc`, which is the controlled `u` (the file of
-2017 lacks a u1((λ+φ)/2) on the control). OpenQASM 3 fixes every phase (specification, "Built-in
-gates", and `stdgates.inc`): U(θ,φ,λ) is e^{iθ/2} u(θ,φ,λ), and `u2` and `u3` lie in SU(2).
+OpenQASM 2 has no controls, so the global phase of a gate is free. Here `U`, `u2` and `u3` are the
+flat `u`, and `cu3` is the controlled `u`, as in today's `qelib1.inc` (the file of 2017 lacks a
+u1((λ+φ)/2) on the control). OpenQASM 3 fixes every phase (specification, "Built-in gates", and
+`stdgates.inc`): U(θ,φ,λ) is e^{iθ/2} u(θ,φ,λ), and `u2` and `u3` lie in SU(2).
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ _SHARED: Final[Mapping[str, Standard]] = {
 BUILT_IN_2: Final[Mapping[str, Standard]] = {
     "U": Standard(3, 1, "u"),
     "CX": Standard(0, 2, "x", 1),
-    # Not of the language, but PennyLane 0.45 writes it, with a qubit, for the phase of an SX.
+    # Not in the language, but PennyLane 0.45 writes it, with a qubit, for the phase of an SX.
     "gphase": Standard(1, 1, compose=_phase_alone),
 }
 """Gates of OpenQASM 2 itself."""
@@ -142,7 +142,7 @@ QELIB1: Final[Mapping[str, Standard]] = {
     "c3sqrtx": Standard(0, 4, "sx", 3),
     "c4x": Standard(0, 5, "x", 4),
 }
-"""`qelib1.inc` as it circulates: the list of 2017 and all that was added since."""
+"""`qelib1.inc`: the list of 2017 and all later additions."""
 
 BUILT_IN_3: Final[Mapping[str, Standard]] = {
     "U": Standard(3, 1, "u", phase=lambda theta, _phi, _lam: theta / 2),

@@ -1,8 +1,8 @@
 """Interpreter of parsed statements, which collects the flat operations of the circuit.
 
 Constants are evaluated while the program is read: loops are unrolled, gates expanded, conditions on
-constants decided. Conditions on measured bits become forward branches. Global phases are summed up
-and written first; inside a branch a phase stays in its place.
+constants decided. Conditions on measured bits become forward branches. Global phases are summed and
+written as the first operation; inside a branch a phase stays in its place.
 """
 
 from __future__ import annotations
@@ -27,14 +27,15 @@ from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Bits, MeasuredInteger, Qubits, Scopes, Variable
 
 _MAX_TEMPLATES: Final = 1_000
-"""Cached expansions of one gate, one for each set of angles."""
+"""Maximum number of cached expansions of one gate, one for each set of angles."""
 
 _MAX_PLACED: Final = 1_000
-"""Cached gates on registers, because a loop repeats them."""
+"""Maximum number of cached gates on registers. They are cached because loops repeat them."""
 
 _STEPS_OF_GATE: Final = 50
 _STEPS_OF_OP: Final = 4
-"""Cost of an expansion in steps. With these values a program is read within a second."""
+"""Cost of an expansion in steps, beside its tokens. With these values any program is read within
+about a second."""
 
 _SMALLEST_PHASE: Final = 1e-12
 
@@ -51,7 +52,8 @@ class Extension(NamedTuple):
 
     Attributes:
         gates: Gates that are known without a library.
-        pragma: Carries out a pragma: its line, and its token for errors.
+        pragma: Carries out a pragma, given the interpreter, the text of its line, and its token
+            for errors.
     """
 
     gates: Mapping[str, Standard]
@@ -59,7 +61,12 @@ class Extension(NamedTuple):
 
 
 class _Loop:
-    """A loop that is being unrolled."""
+    """A loop that is being unrolled.
+
+    `guard` is the number of run-time branches around the loop, and `n_raised` the number of its
+    `break` and `continue` that may be taken at run time: what follows such a jump is conditional,
+    so each raises the guard until the loop ends.
+    """
 
     def __init__(self, guard: int) -> None:
         self.guard = guard
@@ -69,7 +76,10 @@ class _Loop:
 
 
 class _Frame:
-    """The target of operations: the circuit, or the template of a gate."""
+    """The target of operations: the circuit, or the template of a gate.
+
+    `guard` is the number of run-time branches that are open.
+    """
 
     def __init__(self, ops: list[Op], callees: Mapping[str, Standard | UserGate] | None) -> None:
         self.ops = ops
@@ -163,9 +173,9 @@ class Interpreter:
         """Return the qubits of a register, of one element such as `q[3]`, or of `$3`."""
         return self._declarations.indices(spelling, at)
 
-    def refuse(self, at: int, reason: str) -> InvalidProgram:
-        """Return the error that token `at` is wrong for a reason."""
-        return self._tokens.refuse(at, reason)
+    def error(self, at: int, reason: str) -> InvalidProgram:
+        """Return an error at token `at`."""
+        return self._tokens.error(at, reason)
 
     def add_gate(self, gate: Gate, at: int) -> None:
         """Append a flat gate."""
@@ -175,7 +185,7 @@ class Interpreter:
     def _pragma(self, statement: syntax.Pragma) -> None:
         assert self._extension is not None  # without one the parser refuses pragmas
         if self._frame.guard:
-            raise self.refuse(statement.at, "a pragma cannot depend on a measurement")
+            raise self.error(statement.at, "a pragma cannot depend on a measurement")
         self._extension.pragma(self, statement.text, statement.at)
 
     def add_phase(self, phase: float, at: int) -> None:
@@ -224,7 +234,7 @@ class Interpreter:
                 "the qubit was measured before and the result dropped; give that 'measure' a bit,"
                 " as in 'c = measure q;', or reset the qubit"
             )
-            raise self._tokens.refuse(at, reason)
+            raise self._tokens.error(at, reason)
 
     def _expand(
         self,
@@ -256,7 +266,7 @@ class Interpreter:
         self._frame, self._evaluator.scopes = outer, outer_scopes
         # Each level of nested gates may multiply the phase, so without a bound it becomes infinite.
         if abs(frame.phase) > MAX_ANGLE:
-            raise self._tokens.refuse(call.at, "the global phase of the gate is too large")
+            raise self._tokens.error(call.at, "the global phase of the gate is too large")
         ops = tuple([op for op in frame.ops if type(op) is Gate])
         # Cached with its angles: generated programs call one gate thousands of times.
         template = Template(gate.n_qubits, ops, frame.phase)
@@ -269,7 +279,7 @@ class Interpreter:
         sizes = {len(operand.indices) for operand in operands if not operand.is_scalar}
         if len(sizes) > 1:
             listed = " and ".join(map(str, sorted(sizes)))
-            raise self._tokens.refuse(at, f"registers of different sizes, {listed}, in one gate")
+            raise self._tokens.error(at, f"registers of different sizes, {listed}, in one gate")
         return sizes.pop() if sizes else 1
 
     def _place_flat(
@@ -310,7 +320,7 @@ class Interpreter:
             narrowest = min(map(len, map(set, rows)), default=len(columns))
         if narrowest < len(columns):
             reason = f"gate {quoted(call.name)} is applied to the same qubit twice"
-            raise self._tokens.refuse(call.at, reason)
+            raise self._tokens.error(call.at, reason)
         return columns
 
     def _place(
@@ -365,11 +375,11 @@ class Interpreter:
         qubits = self._qubits(source, at)
         bits = self._evaluator.value(target)
         if not isinstance(bits, Bits):
-            raise self._tokens.refuse(at, "a measurement goes to bits")
+            raise self._tokens.error(at, "a measurement goes to bits")
         n_qubits, n_bits = len(qubits.indices), len(bits.indices)
         if n_qubits != n_bits:
             reason = f"a measurement of {n_qubits} qubits does not fit {n_bits} bits"
-            raise self._tokens.refuse(at, reason)
+            raise self._tokens.error(at, reason)
         self._check_operations(n_qubits, at)
         # Variables read these bits when they are used, so they would see the new results.
         self._evaluator.invalidate_readings(bits.indices)
@@ -378,13 +388,13 @@ class Interpreter:
     def _qubits(self, node: Expression, at: int) -> Qubits:
         value = self._evaluator.value(node)
         if not isinstance(value, Qubits):
-            raise self._tokens.refuse(getattr(node, "at", at), "qubits are needed here")
+            raise self._tokens.error(getattr(node, "at", at), "qubits are needed here")
         return value
 
     def _check_operations(self, n_ops: int, at: int) -> None:
         """Refuse more operations than the limit, before they are made."""
         if len(self._frame.ops) + n_ops > self._max_operations:
-            raise self._gate_table.too_many(at)
+            raise self._gate_table.operations_limit_error(at)
 
     # --- control flow -----------------------------------------------------------------------------
 
@@ -445,7 +455,7 @@ class Interpreter:
         frame, end, at = self._frame, Label(), statement.at
         subject = self._evaluator.value(statement.subject)
         if not isinstance(subject, int | Bits | MeasuredInteger | Word):
-            raise self._tokens.refuse(at, "'switch' needs an integer or a register of bits")
+            raise self._tokens.error(at, "'switch' needs an integer or a register of bits")
         cases = self._case_values(statement)
         if isinstance(subject, int | Word):
             known = int(number(subject))
@@ -475,10 +485,10 @@ class Interpreter:
             for node, at in case.values:
                 constant = self._evaluator.constant(node, at)
                 if isinstance(constant, float):
-                    raise self._tokens.refuse(at, "a case is an integer, not a float")
+                    raise self._tokens.error(at, "a case is an integer, not a float")
                 value = int(number(constant))
                 if value in seen:
-                    raise self._tokens.refuse(at, f"case {quoted(str(value))} is there twice")
+                    raise self._tokens.error(at, f"case {quoted(str(value))} is there twice")
                 seen.add(value)
                 values.append(value)
             cases.append((values, case.body))
@@ -526,7 +536,7 @@ class Interpreter:
             # `len` raises for 2^63 numbers and more, which the bound on integers allows.
             n_values = max(0, -((numbers.start - numbers.stop) // numbers.step))
             if statement.type.name not in ("int", "uint"):
-                raise self._tokens.refuse(at, "a loop over a range has a variable of type int")
+                raise self._tokens.error(at, "a loop over a range has a variable of type int")
             # A range is monotonic: if both ends fit the type of the variable, all numbers do.
             for end in (numbers[0], numbers[-1]) if n_values else ():
                 self._evaluator.convert(statement.type, end)
@@ -543,13 +553,13 @@ class Interpreter:
                 digits = range(register.width)
                 return [bool(register.value >> digit & 1) for digit in digits], register.width
         reason = "a loop runs over '[start:stop]', '{a, b, c}' or, as 'for bit', a register of bits"
-        raise self._tokens.refuse(at, reason)
+        raise self._tokens.error(at, reason)
 
     def _exit(self, statement: syntax.Exit) -> None:
         """End the program or a loop: at once if that is certain, else by a jump."""
         frame, kind = self._frame, statement.kind
         if kind != "end" and not frame.loops:
-            raise self._tokens.refuse(statement.at, f"'{kind}' is outside of a loop")
+            raise self._tokens.error(statement.at, f"'{kind}' is outside of a loop")
         if kind == "end":
             if not frame.guard:
                 raise ControlFlowExit(kind)
@@ -566,7 +576,7 @@ class Interpreter:
 
 
 def _copies(op: Gate, columns: Sequence[tuple[int, ...]], n_copies: int) -> list[Gate]:
-    """Return a gate for each row of columns, of which its own qubits are the numbers."""
+    """Return a copy of a gate for each row of columns; the gate's qubits number the columns."""
     targets = _rows(columns, op.targets)
     return [
         *map(

@@ -1,4 +1,4 @@
-"""The words of the two languages, and why some of them are refused."""
+"""Keywords of OpenQASM 2 and 3, and why some of them are refused."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ UNSUPPORTED: Final[Mapping[str, str]] = {
     "complex": "complex numbers",
     "output": "a choice of outputs; every declared bit is one",
 }
-"""Words of OpenQASM 3 that a program here cannot use, with what they stand for."""
+"""Keywords of OpenQASM 3 that are refused, each with what it stands for, for the error text."""
 
 STATEMENTS_3: Final = frozenset(
     {

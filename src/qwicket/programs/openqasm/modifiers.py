@@ -65,8 +65,8 @@ def control(template: Template, n_controls: int, *, negative: bool) -> Template:
     """Return a template that acts where all of its new first qubits are |1⟩, or all are |0⟩.
 
     Source: the controls come first in the argument list (OpenQASM 3, "Control modifiers").
-    `negctrl(n)` is n times `negctrl`, as everyone reads it; the formula in the specification,
-    1 - c_1…c_n, would be another gate.
+    `negctrl(n)` is n times `negctrl`, as in other readers. The formula in the specification,
+    1 - c_1…c_n, would be another gate: one that acts unless all controls are |1⟩.
     """
     controls = tuple(range(n_controls))
     ops = _with_controls([_shifted(op, n_controls) for op in template.ops], controls)

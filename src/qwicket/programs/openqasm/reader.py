@@ -19,8 +19,9 @@ from qwicket.programs.openqasm.tokens import Tokens
 _VERSIONS: Final = {2: ("2.0", "2"), 3: ("3.0", "3.1", "3")}
 _DIGITS: Final = frozenset("0123456789.")
 _LONGEST_KNOWN: Final = 64
-"""Tokens of the longest constant that is remembered."""
+"""Constants of fewer tokens are cached."""
 _MAX_KNOWN: Final = 10_000
+"""Maximum number of cached constants."""
 _ENDS: Final = frozenset({",", ")", "(", ";", ""})
 
 
@@ -45,7 +46,7 @@ class Reader:
     ) -> None:
         self._tokens = Tokens(text)
         if len(self._tokens.texts) > MAX_TOKENS:
-            raise _too_long(MAX_TOKENS)
+            raise _length_error(MAX_TOKENS)
         self._version = version
         self._max_operations = limits.programs.operations
         self._parser = Parser(self._tokens, version, takes_pragmas=extension is not None)
@@ -72,7 +73,7 @@ class Reader:
             # time.
             n_unusual += parser.at - start
             if n_unusual > MAX_UNUSUAL_TOKENS:
-                raise _too_long(MAX_UNUSUAL_TOKENS, " outside of plain gates")
+                raise _length_error(MAX_UNUSUAL_TOKENS, " outside of plain gates")
             if not is_over:
                 try:
                     interpreter.run(statement)
@@ -86,7 +87,7 @@ class Reader:
             return
         number = texts[parser.at]
         if number not in _VERSIONS[self._version]:
-            raise self._tokens.expect(parser.at, f"version {self._version}.0 of OpenQASM")
+            raise self._tokens.expected_error(parser.at, f"version {self._version}.0 of OpenQASM")
         parser.at += 1
         parser.need(";", "after the version")
 
@@ -177,6 +178,6 @@ class Reader:
         return known
 
 
-def _too_long(limit: int, where: str = "") -> LimitExceeded:
-    """Return the error that a text is too long; its place would say nothing and take its time."""
+def _length_error(limit: int, where: str = "") -> LimitExceeded:
+    """Return the error for a text that is too long, without a place, which would not help."""
     return LimitExceeded(f"the text has more than {limit:,} words, numbers and signs{where}")

@@ -134,30 +134,30 @@ class Parser(ExpressionParser):
             self._check_place(word)
             return reader()
         if word in self._reserved or not is_name(word):
-            raise self._no_statement(text, word)
+            raise self._statement_error(text, word)
         # `x q;` calls a gate, `x = 1;` assigns: the token after the name decides.
         follower = self._texts[self.at + 1]
         if self.version == 2 or (word == text and follower not in _AFTER_VARIABLE):
             return self._gate_call()
         if self._in_gate:
-            raise self.tokens.expect(self.at, "a gate")
+            raise self.tokens.expected_error(self.at, "a gate")
         return self._assignment()
 
-    def _no_statement(self, text: str, word: str) -> InvalidProgram:
+    def _statement_error(self, text: str, word: str) -> InvalidProgram:
         if self.version == 3 and word in UNSUPPORTED:
-            return self.unsupported(word)
+            return self.unsupported_error(word)
         if text.lstrip("#").startswith("pragma"):
             reason = f"{self.tokens.quote(self.at)} is not supported: no pragma is known here"
-            return self.tokens.refuse(self.at, reason)
-        return self.tokens.expect(self.at, "a statement")
+            return self.tokens.error(self.at, reason)
+        return self.tokens.expected_error(self.at, "a statement")
 
     def _check_place(self, word: str) -> None:
         if self._in_gate and word not in self._in_gates:
             reason = f"'{word}' is not allowed in a gate body, which holds gates only"
-            raise self.tokens.refuse(self.at, reason)
+            raise self.tokens.error(self.at, reason)
         # A result has each register once, but a block may run many times or not at all.
         if self._blocks and word in _TOP_LEVEL:
-            raise self.tokens.refuse(self.at, f"'{word}' is allowed at the top level only")
+            raise self.tokens.error(self.at, f"'{word}' is allowed at the top level only")
 
     # --- gates and other operations ---------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class Parser(ExpressionParser):
             modifiers.append(self._modifier())
         at = self.at
         if not is_name(name) or (name in self._reserved and name != "gphase"):
-            raise self.tokens.expect(at, "the name of a gate")
+            raise self.tokens.expected_error(at, "the name of a gate")
         self.at += 1
         arguments = self.arguments() if self.take("(") else ()
         # `gphase` acts on no qubit; only `ctrl @ gphase(…)` has operands, its controls.
@@ -204,7 +204,7 @@ class Parser(ExpressionParser):
         if not is_name(name) or name in self._reserved:
             if text[:1] == "$" and self.version == 3 and not self._in_gate:
                 return self._primary()
-            raise self.tokens.expect(at, expected)
+            raise self.tokens.expected_error(at, expected)
         self.at += 1
         base: Expression = Name(name, at)
         if digits:
@@ -229,7 +229,7 @@ class Parser(ExpressionParser):
         self.at += 1
         number, at = self._texts[self.at], self.at
         if not is_digits(number):
-            raise self.tokens.expect(at, "a plain number")
+            raise self.tokens.expected_error(at, "a plain number")
         self.at += 1
         self.need("]", "after the number")
         return Literal(self._integer(number, at))
@@ -268,7 +268,7 @@ class Parser(ExpressionParser):
         self.at += 1
         at = self.at
         if self._texts[at][:1] not in ('"', "'") or len(self._texts[at]) < 2:
-            raise self.tokens.expect(at, "the name of a file in quotes")
+            raise self.tokens.expected_error(at, "the name of a file in quotes")
         self.at += 1
         self.need(";", "after the name of the file")
         return Include(at)
@@ -281,7 +281,7 @@ class Parser(ExpressionParser):
             self._check_new_name(split_element(text)[0])
             name, size, at = self._name_and_size(text)
             if size is None:
-                raise self.tokens.expect(self.at, "the size of the register in brackets")
+                raise self.tokens.expected_error(self.at, "the size of the register in brackets")
         else:
             # Version 3 keeps `qreg` and `creg`, with a size that may be absent or an expression.
             name, digits = split_element(text)
@@ -296,7 +296,7 @@ class Parser(ExpressionParser):
 
     def _check_new_name(self, name: str) -> None:
         if not is_name(name) or name in self._reserved:
-            raise self.tokens.expect(self.at, "a name for the register")
+            raise self.tokens.expected_error(self.at, "a name for the register")
 
     def _old_qubits(self) -> Statement:
         return QuantumDeclaration(*self._old_register())
@@ -349,9 +349,9 @@ class Parser(ExpressionParser):
     def _classical_type(self, context: str) -> Type:
         word, _ = split_element(self._texts[self.at])
         if word in UNSUPPORTED:
-            raise self.unsupported(word)
+            raise self.unsupported_error(word)
         if word not in CLASSICAL_TYPES:
-            raise self.tokens.expect(self.at, f"a type such as 'int' {context}")
+            raise self.tokens.expected_error(self.at, f"a type such as 'int' {context}")
         return self.type()
 
     def _alias(self) -> Statement:
@@ -369,7 +369,8 @@ class Parser(ExpressionParser):
         target = self._operand("a variable")
         at, operator = self.at, self._texts[self.at]
         if operator not in _ASSIGNMENTS:
-            raise self.tokens.expect(at, "'=' to assign a value, or a statement before this")
+            wanted = "'=' to assign a value, or a statement before this"
+            raise self.tokens.expected_error(at, wanted)
         self.at += 1
         if operator == "=" and self.take("measure"):
             source = self._operand("a qubit or a register of qubits")
@@ -395,7 +396,7 @@ class Parser(ExpressionParser):
         parameters = self._names(")") if self.take("(") else ()
         qubits = self._names("{")
         if not qubits:
-            raise self.tokens.expect(self.at - 1, "the qubits of the gate")
+            raise self.tokens.expected_error(self.at - 1, "the qubits of the gate")
         self.at -= 1  # `_names` has taken the brace, which begins the body
         # Statements that a gate body may not hold are rejected while this is set.
         self._in_gate = True
@@ -410,7 +411,7 @@ class Parser(ExpressionParser):
             at = self.at
             name = self.name("a name")
             if name in names:
-                raise self.tokens.refuse(at, f"{quoted(name)} is there twice")
+                raise self.tokens.error(at, f"{quoted(name)} is there twice")
             names[name] = None
             if not self.take(","):
                 self.need(end, "or ',' after a name")
@@ -424,13 +425,13 @@ class Parser(ExpressionParser):
         self._blocks += 1
         # Checked before the recursion, so that nested blocks cannot exhaust the stack.
         if self._blocks > MAX_BLOCKS:
-            raise self.tokens.exceed(self.at, f"blocks are nested deeper than {MAX_BLOCKS}")
+            raise self.tokens.limit_error(self.at, f"blocks are nested deeper than {MAX_BLOCKS}")
         statements: list[Statement] = []
         if self.take("{"):
             self.skip_blanks()
             while not self.take("}"):
                 if self.is_at_end():
-                    raise self.tokens.expect(self.at, "'}' at the end of the block")
+                    raise self.tokens.expected_error(self.at, "'}' at the end of the block")
                 statements.append(self.statement())
                 self.skip_blanks()
         else:
@@ -446,7 +447,7 @@ class Parser(ExpressionParser):
         """Read a box as a block: a box bounds the timing of gates, which have none here."""
         self.at += 1
         if self._texts[self.at] != "{":
-            raise self.tokens.refuse(self.at, "a box has no duration here: gates have none")
+            raise self.tokens.error(self.at, "a box has no duration here: gates have none")
         return Block(self._body())
 
     def _condition(self) -> Expression:
@@ -472,19 +473,20 @@ class Parser(ExpressionParser):
         self.need("(", "before the condition")
         register_at, register = self.at, self._texts[self.at]
         if not is_name(register) or register in self._reserved:
-            raise self.tokens.expect(self.at, "a register of bits")
+            raise self.tokens.expected_error(self.at, "a register of bits")
         self.at += 1
         at = self.at
         self.need("==", "after the register of a condition")
         number, number_at = self._texts[self.at], self.at
         if not is_digits(number):
-            raise self.tokens.expect(self.at, "a plain number")
+            raise self.tokens.expected_error(self.at, "a plain number")
         self.at += 1
         self.need(")", "after the condition")
         # OpenQASM 2 allows only a quantum operation after `if`, not a declaration or another `if`.
         word = self._texts[self.at]
         if word in self._readers and word not in ("measure", "reset"):
-            raise self.tokens.expect(self.at, "a gate, 'measure' or 'reset' after the condition")
+            wanted = "a gate, 'measure' or 'reset' after the condition"
+            raise self.tokens.expected_error(self.at, wanted)
         step = Step("==", Literal(self._integer(number, number_at)), at)
         condition = Chain(Name(register, register_at), (step,))
         return If(((condition, (self.statement(),)),), (), at)
@@ -505,7 +507,7 @@ class Parser(ExpressionParser):
         otherwise = self._braced() if self.take("default") else ()
         self.need("}", "at the end of 'switch'")
         if not cases:
-            raise self.tokens.refuse(at, "'switch' needs at least one 'case'")
+            raise self.tokens.error(at, "'switch' needs at least one 'case'")
         return Switch(subject, tuple(cases), otherwise, at)
 
     def _placed_expression(self) -> tuple[Expression, int]:
@@ -514,7 +516,7 @@ class Parser(ExpressionParser):
 
     def _braced(self) -> tuple[Statement, ...]:
         if self._texts[self.at] != "{":
-            raise self.tokens.expect(self.at, "'{' before the statements of a case")
+            raise self.tokens.expected_error(self.at, "'{' before the statements of a case")
         return self._body()
 
     def _for(self) -> Statement:

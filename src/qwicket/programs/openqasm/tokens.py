@@ -69,25 +69,26 @@ class Tokens:
         start = match.start(1) if match is not None else len(self._text)
         line_start = self._text.rfind("\n", 0, start)
         line = self._text.count("\n", 0, start)
+        # The token of an annotation begins with the line break before it.
         if self._text.startswith("\n", start):
             line, line_start = line + 1, start
             start = self._text.find("@", start)
         return f"line {line}, column {start - line_start}"
 
-    def refuse(self, at: int, reason: str) -> InvalidProgram:
-        """Return the error that token `at` is wrong for a reason."""
+    def error(self, at: int, reason: str) -> InvalidProgram:
+        """Return an error at token `at`."""
         return InvalidProgram(f"{self.place(at)}: {reason}")
 
-    def expect(self, at: int, wanted: str) -> InvalidProgram:
-        """Return the error that something else was expected at token `at`."""
-        return self.refuse(at, f"expected {wanted}, found {self.quote(at)}")
+    def expected_error(self, at: int, wanted: str) -> InvalidProgram:
+        """Return the error that token `at` is not the one that was expected."""
+        return self.error(at, f"expected {wanted}, found {self.quote(at)}")
 
-    def exceed(self, at: int, reason: str) -> LimitExceeded:
-        """Return the error that a limit is exceeded at token `at`."""
+    def limit_error(self, at: int, reason: str) -> LimitExceeded:
+        """Return the error for a limit that is exceeded at token `at`."""
         return LimitExceeded(f"{self.place(at)}: {reason}")
 
     def quote(self, at: int) -> str:
-        """Return token `at` as an error shows it."""
+        """Return token `at` for an error message."""
         text = self.texts[at] if at < len(self.texts) else ""
         if not text:
             return "the end of the program"
@@ -97,7 +98,7 @@ class Tokens:
 
 
 def quoted(text: str) -> str:
-    """Return a part of a program as an error shows it: short, quoted and printable."""
+    """Return a part of a program for an error message: short, quoted and printable."""
     return repr(text if len(text) <= _LONGEST_QUOTE else text[:_LONGEST_QUOTE] + "…")
 
 
@@ -116,5 +117,8 @@ def split_element(token: str) -> tuple[str, str]:
 
 
 def is_digits(token: str) -> bool:
-    """Return whether a token has digits 0 to 9 only; `str.isdecimal` accepts others as well."""
+    """Return whether a token is made of the digits 0 to 9.
+
+    `str.isdecimal` alone also accepts digits of other scripts.
+    """
     return token.isdecimal() and token.isascii()

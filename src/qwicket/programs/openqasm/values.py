@@ -1,6 +1,7 @@
 """Evaluator of expressions, and the visible names. It knows neither gates nor operations.
 
-Values that are known when the program is read become constants, measured bits become conditions.
+Values that are known when the program is read become constants, and tests of measured bits become
+conditions.
 """
 
 from __future__ import annotations
@@ -71,6 +72,7 @@ _MIRRORED: Final[dict[str, Relation]] = {
     ">": "<",
     ">=": "<=",
 }
+# Maps each relation to itself, which narrows a `str` to `Relation` for the type checker.
 _RELATIONS: Final[dict[str, Relation]] = {_MIRRORED[name]: _MIRRORED[name] for name in _MIRRORED}
 _STEPS_OF_TERM: Final = 30
 _AT_RUN_TIME: Final = "measured bits can be compared and combined with && || ! & | ^ only"
@@ -80,10 +82,10 @@ class Variable:
     """Meaning of a name.
 
     Attributes:
-        value: The present value; None after `Evaluator.invalidate_…` have invalidated it.
+        value: The present value; None once `Evaluator.invalidate_…` has invalidated it.
         type_name: Name of the classical type; empty for registers, aliases and parameters.
         size: Number of bits of the type, if it was given.
-        is_constant: Whether gate bodies see it: False for variables and for registers.
+        is_constant: Whether gate bodies see it: True for constants and inputs.
         guard: Number of run-time branches that were open at the declaration.
     """
 
@@ -167,7 +169,7 @@ class Evaluator:
         self._steps_left -= steps
         if self._steps_left < 0:
             reason = f"with its loops and gates, the program is longer than {MAX_STEPS:,} tokens"
-            raise self._tokens.exceed(at, reason)
+            raise self._tokens.limit_error(at, reason)
 
     def value(self, node: Expression) -> Value:
         """Return the value of an expression."""
@@ -180,7 +182,7 @@ class Evaluator:
     def value_for(
         self, name: str, size: int | None, node: Expression, at: int
     ) -> Constant | MeasuredInteger:
-        """Return the value of a variable: known now, or read from measured bits."""
+        """Return an expression as a variable's value: known now, or read from measured bits."""
         value = self.value(node)
         if isinstance(value, Bits | MeasuredInteger):
             return self._as_number(name, size, value, at)
@@ -214,18 +216,18 @@ class Evaluator:
 
     def _known(self, value: Value, at: int) -> Constant:
         if not isinstance(value, _CONSTANT):
-            raise self._tokens.refuse(at, "a value is needed that is known before the program runs")
+            raise self._tokens.error(at, "a value is needed that is known before the program runs")
         return value
 
     def integer(self, node: Expression, at: int) -> int:
         """Return an integer that is known now."""
         value = self.constant(node, at)
         if isinstance(value, float | Word):
-            raise self._tokens.refuse(
+            raise self._tokens.error(
                 at, f"an integer is needed here, not {arithmetic.kind(value)}"
             )
         if abs(value) > MAX_INTEGER:
-            raise self._tokens.refuse(at, "the integer is too large")
+            raise self._tokens.error(at, "the integer is too large")
         return int(value)
 
     def real(self, node: Expression, at: int) -> float:
@@ -238,13 +240,13 @@ class Evaluator:
         try:
             return arithmetic.to_float(value)
         except OperandError as why:
-            raise self._refuse(at, why) from None
+            raise self._error(at, why) from None
 
     def angle(self, node: Expression, at: int) -> float:
         """Return an angle that is known now, in radians."""
         angle = self.real(node, at)
         if not -MAX_ANGLE <= angle <= MAX_ANGLE:
-            raise self._tokens.refuse(at, f"an angle is at most {MAX_ANGLE:g} in size")
+            raise self._tokens.error(at, f"an angle is at most {MAX_ANGLE:g} in size")
         return angle
 
     def truth(self, node: Expression, at: int) -> Condition | bool:
@@ -263,11 +265,11 @@ class Evaluator:
         if type_.size is None:
             return None
         if type_.name == "bool":
-            raise self._tokens.refuse(type_.at, "'bool' has no size")
+            raise self._tokens.error(type_.at, "'bool' has no size")
         # Values are checked against 2^size, so without a bound a short text makes a huge number.
         size = self.integer(type_.size, type_.at)
         if not 1 <= size <= MAX_CLBITS:
-            raise self._tokens.refuse(type_.at, f"a size is 1 to {MAX_CLBITS:,} bits, not {size}")
+            raise self._tokens.error(type_.at, f"a size is 1 to {MAX_CLBITS:,} bits, not {size}")
         return size
 
     def convert(self, type_: Type, value: Constant, *, is_cast: bool = False) -> Constant:
@@ -277,18 +279,18 @@ class Evaluator:
     def fit(
         self, name: str, size: int | None, value: Constant, at: int, *, is_cast: bool = False
     ) -> Constant:
-        """Return a constant as the type of this name and size."""
+        """Return a constant converted to the type of this name and size."""
         try:
             return arithmetic.convert(name, size, value, is_cast=is_cast)
         except OperandError as why:
-            raise self._refuse(at, why) from None
+            raise self._error(at, why) from None
 
     def binary(self, symbol: str, left: Constant, right: Constant, at: int) -> Constant:
         """Return `left symbol right` for constants."""
         try:
             return arithmetic.binary(symbol, left, right)
         except OperandError as why:
-            raise self._refuse(at, why) from None
+            raise self._error(at, why) from None
 
     def integers(self, range_: Range, size: int | None = None) -> range:
         """Return the integers of a range; with a size, negative ends count from the end of it."""
@@ -298,13 +300,13 @@ class Evaluator:
         ]
         start, stop, step = ends[0], ends[1], 1 if ends[2] is None else ends[2]
         if step == 0:
-            raise self._tokens.refuse(range_.at, "the step of a range cannot be 0")
+            raise self._tokens.error(range_.at, "the step of a range cannot be 0")
         if size is not None:
             low, high = (0, size - 1) if step > 0 else (size - 1, 0)
             start = low if start is None else start + size * (start < 0)
             stop = high if stop is None else stop + size * (stop < 0)
         if start is None or stop is None:
-            raise self._tokens.refuse(range_.at, "the range of a loop needs a start and an end")
+            raise self._tokens.error(range_.at, "the range of a loop needs a start and an end")
         # Both ends belong to a range of OpenQASM 3, unlike in Python.
         return range(start, stop + (1 if step > 0 else -1), step)
 
@@ -323,21 +325,21 @@ class Evaluator:
                 f"{quoted(node.name)} has no certain value here: its bits were measured again,"
                 " or only a branch gave it one"
             )
-            raise self._tokens.refuse(node.at, reason)
+            raise self._tokens.error(node.at, reason)
         reason = f"{quoted(node.name)} is not declared"
         if self.scopes.outside is not None and node.name in self.scopes.outside:
             reason = (
                 f"{quoted(node.name)} is not visible in a gate body, which sees its own parameters "
                 "and qubits, and constants"
             )
-        raise self._tokens.refuse(node.at, reason)
+        raise self._tokens.error(node.at, reason)
 
     def _index(self, node: Index) -> Value:
         base = self.value(node.base)
         if type(base) is Word or type(base) is int:
             return self._bit_of(base, node)
         if not (type(base) is Bits or type(base) is Qubits) or base.is_scalar:
-            raise self._tokens.refuse(node.at, "only registers have an index")
+            raise self._tokens.error(node.at, "only registers have an index")
         make, indices, selector = type(base), base.indices, node.selector
         if type(selector) is Range or type(selector) is IndexSet:
             places = self._places(selector, len(indices))
@@ -350,7 +352,7 @@ class Evaluator:
 
     def _bit_of(self, base: int | Word, node: Index) -> bool:
         if isinstance(node.selector, Range | IndexSet):
-            raise self._tokens.refuse(node.at, "of a number, only single bits can be selected")
+            raise self._tokens.error(node.at, "of a number, only single bits can be selected")
         # The value alone does not tell the size of its type, so it counts as an `int` without one.
         width = base.width if isinstance(base, Word) else 64
         number = base.value if isinstance(base, Word) else base
@@ -364,7 +366,7 @@ class Evaluator:
             return [self._place(item, size, selector.at) for item in items]
         places = self.integers(selector, size)
         if not places:
-            raise self._tokens.refuse(selector.at, "the range selects nothing")
+            raise self._tokens.error(selector.at, "the range selects nothing")
         # A range is monotonic, so its ends suffice, and a huge range is refused before it is built.
         self._place(places[0], size, selector.at)
         self._place(places[-1], size, selector.at)
@@ -374,7 +376,7 @@ class Evaluator:
     def _place(self, index: int, size: int, at: int) -> int:
         if not -size <= index < size:
             reason = f"index {index} is out of range: the size is {size}"
-            raise self._tokens.refuse(at, reason)
+            raise self._tokens.error(at, reason)
         return index % size
 
     # --- operators --------------------------------------------------------------------------------
@@ -385,7 +387,7 @@ class Evaluator:
             try:
                 return arithmetic.unary(node.operator, value)
             except OperandError as why:
-                raise self._refuse(node.at, why) from None
+                raise self._error(node.at, why) from None
         is_bit = True
         if isinstance(value, Bits):
             is_bit = value.is_scalar
@@ -393,7 +395,7 @@ class Evaluator:
             is_bit = len(value.bits) == 1
         if node.operator == "!" or (node.operator == "~" and is_bit):
             return conditions.negate(self._truth(value, node.at))
-        raise self._tokens.refuse(node.at, _AT_RUN_TIME)
+        raise self._tokens.error(node.at, _AT_RUN_TIME)
 
     def _chain(self, node: Chain) -> Value:
         symbol = node.steps[0].operator
@@ -411,7 +413,7 @@ class Evaluator:
             return self.binary(step.operator, left, right, step.at)
         if step.operator in _RELATIONS:
             return self._compare(step, left, right)
-        raise self._tokens.refuse(step.at, _AT_RUN_TIME)
+        raise self._tokens.error(step.at, _AT_RUN_TIME)
 
     def _logical(self, symbol: str, node: Chain) -> Condition | bool:
         settled = symbol == "||"
@@ -445,14 +447,14 @@ class Evaluator:
         if isinstance(value, MeasuredInteger):
             value = Bits(value.bits, False)
         if isinstance(value, Bits) and not value.is_scalar and len(value.indices) > 1:
-            raise self._tokens.refuse(at, "a whole register is not allowed here, only single bits")
+            raise self._tokens.error(at, "a whole register is not allowed here, only single bits")
         if isinstance(value, _CONSTANT) and arithmetic.number(value) not in (0, 1):
-            raise self._tokens.refuse(at, "a bit is 0 or 1")
+            raise self._tokens.error(at, "a bit is 0 or 1")
         return self._truth(value, at)
 
     def _truth(self, value: Value, at: int) -> Condition | bool:
         if type(value) is Qubits:
-            raise self._tokens.refuse(
+            raise self._tokens.error(
                 at, "a condition cannot read a qubit; measure it into a bit first"
             )
         if type(value) is Bits:
@@ -474,7 +476,7 @@ class Evaluator:
         if type(left) is Bits and isinstance(right, _CONSTANT):
             return conditions.compare(left.indices, relation, self._unsigned(right, left, step.at))
         if relation not in ("==", "!="):
-            raise self._tokens.refuse(step.at, "measured bits can be ordered by a constant only")
+            raise self._tokens.error(step.at, "measured bits can be ordered by a constant only")
         if isinstance(left, Bits) and isinstance(right, Bits):
             differ = self._registers_differ(left, right, step.at)
         else:
@@ -493,24 +495,24 @@ class Evaluator:
         if any(side.is_signed for side in numbers) and (
             len(numbers) < 2 or numbers[0].is_signed is not numbers[1].is_signed
         ):
-            raise self._tokens.refuse(at, "signed numbers are compared with constants only")
+            raise self._tokens.error(at, "signed numbers are compared with constants only")
         return _with_bits(left), _with_bits(right)
 
     def _integer(self, value: Constant, at: int) -> int:
         if isinstance(value, float):
-            raise self._tokens.refuse(at, "measured bits cannot be compared with a float")
+            raise self._tokens.error(at, "measured bits cannot be compared with a float")
         return int(arithmetic.number(value))
 
     def _unsigned(self, value: Constant, bits: Bits, at: int) -> int:
         """Return a constant that bits are compared with, as a number."""
         if type(value) is Word and value.width != len(bits.indices):
             reason = f"{len(bits.indices)} bits are compared with a string of {value.width}"
-            raise self._tokens.refuse(at, reason)
+            raise self._tokens.error(at, reason)
         return self._integer(value, at)
 
     def _registers_differ(self, left: Bits, right: Bits, at: int) -> Condition | bool:
         if len(left.indices) != len(right.indices):
-            raise self._tokens.refuse(at, "registers of different sizes cannot be compared")
+            raise self._tokens.error(at, "registers of different sizes cannot be compared")
         self.count_steps(len(left.indices) * _STEPS_OF_TERM, at)
         pairs = zip(left.indices, right.indices, strict=True)
         return conditions.any_of(
@@ -525,7 +527,7 @@ class Evaluator:
         try:
             return arithmetic.call(node.function, values)
         except OperandError as why:
-            raise self._refuse(node.at, why) from None
+            raise self._error(node.at, why) from None
 
     def _cast(self, node: Cast) -> Value:
         value = self.value(node.operand)
@@ -545,16 +547,16 @@ class Evaluator:
         if is_plain and name == "bool" and len(bits) == 1:
             return MeasuredInteger(bits, False)
         if not is_plain or name not in ("int", "uint"):
-            raise self._tokens.refuse(at, f"measured bits cannot be cast to '{name}'")
+            raise self._tokens.error(at, f"measured bits cannot be cast to '{name}'")
         # One bit more than measured keeps the number positive, so it needs no two's complement.
         width = size or max(64, len(bits) + 1)
         if width < len(bits):
             reason = f"{len(bits)} measured bits need {name}[{len(bits)}] or wider"
-            raise self._tokens.refuse(at, reason)
+            raise self._tokens.error(at, reason)
         return MeasuredInteger(bits, name == "int" and width == len(bits))
 
-    def _refuse(self, at: int, why: OperandError) -> InvalidProgram:
-        return self._tokens.refuse(at, str(why))
+    def _error(self, at: int, why: OperandError) -> InvalidProgram:
+        return self._tokens.error(at, str(why))
 
 
 def _with_bits(side: Value) -> Value:

@@ -1,7 +1,8 @@
 """Writer of flat circuits as OpenQASM 3, for people and for other tools.
 
 Gates that `stdgates.inc` lacks are defined in the text, so that every reader of the language knows
-them. A circuit comes back from our reader with the same operations.
+them. Our reader returns the same operations, but for a gate that the text defines those of its
+definition.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from qwicket.programs.openqasm.keywords import RESERVED_3
 
 
 class NotWritable(Exception):
-    """The language has no words for this circuit; the text names what it is."""
+    """The language cannot express this circuit; the text names the reason."""
 
 
 _STANDARD: Final = frozenset(
@@ -41,7 +42,10 @@ _DEFINED: Final[dict[str, tuple[tuple[str, ...], str]]] = {
         "gate ms(a0, a1, a2) a, b { rz(-a0) a; rz(-a1) b; rxx(a2) a, b; rz(a0) a; rz(a1) b; }",
     ),
 }
-"""Gates of the flat form that `stdgates.inc` lacks: what each needs before it, and its text."""
+"""Gates of the flat form that `stdgates.inc` lacks: the definitions that each uses, and its own.
+
+`gphase` undoes the phase e^{iθ/2} that `U` has in OpenQASM 3 and `u` of the flat form has not.
+"""
 
 _OTHER_WORDS: Final = (
     *("pi", "tau", "euler", "sin", "cos", "tan", "arcsin", "arccos", "arctan", "exp", "log"),
@@ -65,6 +69,7 @@ class _Writer:
     def __init__(self, circuit: QubitCircuit) -> None:
         self._circuit = circuit
         self._names = _register_names(circuit.registers)
+        # One of these names is free: a circuit has at most 10,000 registers.
         self._qubits = next(
             name for name in ("q", *(f"q{k}" for k in range(10_001))) if name not in self._names
         )
@@ -93,11 +98,11 @@ class _Writer:
     def _definitions(self) -> Iterator[str]:
         used = {op.name for op in self._circuit.ops if isinstance(op, Gate)}
         needed = used | {each for name in used & _DEFINED.keys() for each in _DEFINED[name][0]}
-        # In the order of the table, in which none comes before what it needs.
+        # The table lists each definition after those that it uses.
         yield from (text for name, (_, text) in _DEFINED.items() if name in needed)
 
     def _block(self, start: int, end: int, margin: str) -> Iterator[str]:
-        """Write the operations from `start` to `end`, with nothing that leads elsewhere."""
+        """Write the operations from `start` up to `end`; no jump may lead out of them."""
         ops = self._circuit.ops
         place = start
         while place < end:
@@ -109,13 +114,15 @@ class _Writer:
             place += 1
 
     def _if(self, place: int, end: int, margin: str) -> Generator[str, None, int]:
-        """Write an `if`; return where what follows it begins."""
+        """Write an `if`; return the index of the operation after it."""
         ops = self._circuit.ops
         first = ops[place]
         assert isinstance(first, Branch)
         after = place + 1 + first.skip
+        # Branches in a row that skip to the same place run their body if all of them hold.
         tests = list(takewhile(lambda k: self._leads_to(k, after), range(place, after)))
         body = place + len(tests)
+        # A jump at the end of the body skips what runs otherwise: `else`.
         last = ops[after - 1] if after > body else None
         close = after + last.skip if isinstance(last, Jump) else after
         if close > end:
@@ -136,6 +143,7 @@ class _Writer:
         op = self._circuit.ops[place]
         assert isinstance(op, Branch)
         value = int(op.value)
+        # The language compares a register as a number, but no list of bits.
         if op.clbits in self._whole:
             return f"{self._whole[op.clbits]} {op.relation} {value}"
         if len(op.clbits) == 1:
@@ -168,7 +176,7 @@ class _Writer:
 
 
 def _modified(name: str, n_controls: int) -> str:
-    """Return a gate's name with its controls: a name of the library where it has one."""
+    """Return a gate's name with its controls: one name where the library has one."""
     if n_controls == 1 and name in _CONTROLLED | {"swap"}:
         return f"c{name}"
     if n_controls == 2 and name == "x":
@@ -179,7 +187,7 @@ def _modified(name: str, n_controls: int) -> str:
 
 
 def _register_names(registers: Sequence[Register]) -> list[str]:
-    """Return names that the language allows, each once: others become `c0`, `c1` and so on."""
+    """Return different names that the language allows; other names become `c0`, `c1` and so on."""
     taken = {*RESERVED_3, *STDGATES, *BUILT_IN_3, *_DEFINED, *_OTHER_WORDS}
     names = []
     for k, register in enumerate(registers):

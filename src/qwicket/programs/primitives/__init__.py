@@ -1,10 +1,10 @@
-"""Format `qiskit.primitives`: what Qiskit's Sampler and Estimator send to be run.
+"""Format `qiskit.primitives`: the jobs of Qiskit's Sampler and Estimator.
 
     {"program": "sampler", "params": {"version": 2, "pubs": [[circuit, values, shots], …], …}}
 
 A pub is a circuit with values for its parameters, and for an estimator with observables. Circuits
-are QPY, which Qiskit alone reads: the extra `qiskit`. Everything else is read without it, and
-nothing here unpickles or imports what a program names.
+are in QPY, which only Qiskit reads (the extra `qiskit`). Everything else is read without it.
+Nothing here unpickles data or imports a module that a program names.
 """
 
 from __future__ import annotations

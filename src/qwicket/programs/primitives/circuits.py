@@ -1,4 +1,4 @@
-"""Reader of Qiskit's circuits: QPY in, a flat template out into which values are put.
+"""Reader of Qiskit's circuits: from QPY to a flat template, into which parameter values are put.
 
 Qiskit is imported here only, and only in parser processes. A gate is recognised by its class, never
 by its name, which the file chooses freely. A gate of another class is replaced by its definition.
@@ -128,7 +128,7 @@ class _Binder:
         # A parameter alone is the usual case, and needs none of Qiskit's slow expressions.
         if angle in self._values:
             return self._values[angle]
-        # Qiskit's expressions raise many kinds of errors, of which none tells more to a user.
+        # Qiskit's expressions raise many kinds of errors, none of which would help a user.
         try:
             own = {each: self._values[each] for each in angle.parameters}
             return float(angle.bind(own).numeric())
@@ -168,7 +168,7 @@ def read(data: bytes, limits: Limits) -> Template:
     """Read a file with one circuit.
 
     Raises:
-        InvalidProgram: The file is malformed, or holds what cannot be run.
+        InvalidProgram: The file is malformed, or its circuit cannot be run.
         LimitExceeded: The circuit has too many qubits, bits or operations.
     """
     (template,) = read_all(data, 1, limits, VERSIONS)
@@ -181,7 +181,7 @@ def read_all(
     """Read a file with some circuits.
 
     Raises:
-        InvalidProgram: The file is malformed, or holds what cannot be run.
+        InvalidProgram: The file is malformed, or one of its circuits cannot be run.
         LimitExceeded: A circuit has too many qubits or bits, or all have too many operations.
     """
     _check_head(data, n_circuits, versions)
@@ -370,7 +370,7 @@ class _Reader:
             return
         try:
             definition = operation.definition
-        except Exception:  # it may compute whatever Qiskit's library can
+        except Exception:  # Qiskit's library computes it, with errors of any kind
             definition = None
         if definition is None:
             raise FieldError("is not a known instruction, and has no definition", "name")
@@ -410,13 +410,13 @@ class _Reader:
         for labels, block in operation.cases_specifier():
             self._n_ops += len(labels)
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
-            condition = _is_case(operation.target, labels, scope.clbits)
+            condition = _case_condition(operation.target, labels, scope.clbits)
             cases.append((condition, tuple(self._block(block, qubits, clbits, depth))))
         yield Switch(tuple(cases))
 
 
 def _is_standard(operation: Any) -> bool:
-    """Return whether a gate has a known class, and only controls that must be one."""
+    """Return whether a gate has a known class, and acts where all its controls are 1."""
     # The type of a singleton gate such as `XGate()` names no module; its base class does.
     kind = getattr(operation, "base_class", type(operation))
     if not kind.__module__.startswith(_STANDARD):
@@ -438,15 +438,15 @@ def _parameter(value: Any) -> Any:
     return value
 
 
-def _resolved(turn: ParametricGate) -> Iterator[Item]:
-    """Return a gate without parameters as flat operations."""
+def _resolved(gate: ParametricGate) -> Iterator[Item]:
+    """Yield a gate without parameters as flat operations, any other gate as it is."""
     # Resolved once here, so that it is not repeated for each set of values.
-    if all(isinstance(each, float) for each in turn.params):
+    if all(isinstance(each, float) for each in gate.params):
         ops: list[Op] = []
-        add_gate(ops, Instruction(turn.name, turn.qubits, turn.params))
+        add_gate(ops, Instruction(gate.name, gate.qubits, gate.params))
         yield from ops
     else:
-        yield turn
+        yield gate
 
 
 def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
@@ -464,7 +464,9 @@ def _unitary(operation: Any, qubits: tuple[int, ...], limits: Limits) -> Gate:
     return Gate("unitary", qubits[::-1], flat)
 
 
-def _is_case(target: Any, labels: Sequence[Any], clbits: Mapping[Any, int]) -> Condition | bool:
+def _case_condition(
+    target: Any, labels: Sequence[Any], clbits: Mapping[Any, int]
+) -> Condition | bool:
     """Return the condition under which a case of a switch runs.
 
     Raises:

@@ -21,6 +21,7 @@ from qwicket.programs.primitives.wire import PrimitiveLimits, Shape, Unpacker
 
 _SCHEMA: Final = "v2.0"
 _MAX_AXES: Final = 32
+"""Axes that an array of NumPy 1 may have."""
 _PLACE: Final = "quantum_program"
 
 
@@ -74,7 +75,7 @@ class Item(NamedTuple):
     Attributes:
         place: Path in the document.
         values: Arguments, `(*shape, n_parameters)`, float64.
-        shape: Layout of its results.
+        shape: Shape of its results.
     """
 
     place: str
@@ -83,7 +84,7 @@ class Item(NamedTuple):
 
 
 class Echo(NamedTuple):
-    """What a result repeats of its program."""
+    """The fields of a program that its result repeats; `passthrough_data` is JSON."""
 
     semantic_role: str | None
     passthrough_data: bytes
@@ -93,14 +94,14 @@ _decoder: Final = msgspec.json.Decoder(_Document)
 
 
 def shapes(source: bytes, limits: Limits) -> list[Shape]:
-    """Return the layout of the results of a document that was checked before."""
+    """Return the shape of the results of each item of a document that `read` accepted."""
     program = _decode(source).quantum_program
     check_limit("pubs", len(program.items), limits.of(PrimitiveLimits).pubs)
     return [_shape(item, program.shots, "", limits) for item in program.items]
 
 
 def echo(source: bytes) -> Echo:
-    """Return what a result repeats of its program."""
+    """Return the fields of a program that its result repeats."""
     program = _decode(source).quantum_program
     return Echo(program.semantic_role, bytes(program.passthrough_data))
 
@@ -117,7 +118,9 @@ def ignored_options(source: bytes) -> dict[str, str]:
 
 
 def read(source: bytes, limits: Limits) -> tuple[bytes, Iterator[Item]]:
-    """Return the QPY file of a document, which has as many circuits as there are items, and these.
+    """Return the QPY file of a document, and its items, one for each circuit of the file.
+
+    Items are checked when they are iterated.
 
     Raises:
         InvalidProgram: The document is malformed, or asks for what cannot be run.
@@ -128,6 +131,7 @@ def read(source: bytes, limits: Limits) -> tuple[bytes, Iterator[Item]]:
     _check(params)
     check_limit("pubs", len(program.items), limits.of(PrimitiveLimits).pubs)
     check_limit("shots", program.shots, limits.jobs.shots)
+    # One unpacker for the file and all arguments, because it counts their bytes together.
     unpacker = Unpacker(limits, wants_circuits=True)
     data = unpacker.inflated(program.circuits.b64_data or "", f"{_PLACE}.circuits.b64_data")
     return data, _items(program, unpacker)
@@ -197,12 +201,13 @@ def _items(program: _Program, unpacker: Unpacker) -> Iterator[Item]:
 
 
 def _shape(item: _Item, shots: int, place: str, limits: Limits) -> Shape:
-    """Return the layout of an item: its own shape and that of its arguments, broadcast."""
-    import numpy as np
+    """Return the shape of an item's results: its own and that of its arguments, broadcast."""
+    import numpy as np  # late: a server starts without it
 
     maximum = limits.of(PrimitiveLimits).parameter_sets
     own = _checked(item.shape, f"{place}.shape")
     inner = _checked(_arguments(item, place).shape[:-1], f"{place}.circuit_arguments")
+    # Before broadcasting, where NumPy raises ValueError for huge sizes as well.
     for shape in (own, inner):
         check_limit("parameter_sets", math.prod(shape), maximum)
     try:
@@ -211,6 +216,7 @@ def _shape(item: _Item, shots: int, place: str, limits: Limits) -> Shape:
         raise InvalidProgram(
             f"{place}: arguments of shape {inner} do not broadcast to {own}"
         ) from None
+    # Again, because (n, 1) and (1, n) broadcast to n² sets.
     check_limit("parameter_sets", math.prod(whole), maximum)
     return Shape(whole, None, shots, None)
 
@@ -225,6 +231,7 @@ def _arguments(item: _Item, place: str) -> _Tensor:
     tensor = item.circuit_arguments
     if tensor is None:
         raise InvalidProgram(f"{place}.circuit_arguments: is missing", field="circuit_arguments")
+    # The last axis is that of the parameters; its length may be 0.
     if not tensor.shape or tensor.shape[-1] < 0:
         raise InvalidProgram(f"{place}.circuit_arguments: has no shape of arguments")
     return tensor
@@ -245,4 +252,5 @@ def _values(item: _Item, shape: tuple[int, ...], place: str, unpacker: Unpacker)
         raise InvalidProgram(f"{place}: must hold finite numbers")
     n_values = math.prod(shape) * tensor.shape[-1]
     check_limit("parameters", n_values, unpacker.limits.of(PrimitiveLimits).parameters)
+    # A view, which the caller's `reshape` copies: so the size is checked here.
     return np.broadcast_to(found, (*shape, tensor.shape[-1]))

@@ -1,4 +1,4 @@
-"""Layout of results: the part and the observable of each expectation value."""
+"""Order of an estimator's results: the part and the observable of each expectation value."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class Layout(NamedTuple):
     """The expectation values of a pub in C order.
 
     Attributes:
-        shape: Values and observables, broadcast.
-        parts: The part that each value comes from; within a part they keep their order.
-        observables: Which observable each is of.
+        shape: Shape of parameter values and observables, broadcast.
+        parts: Part (set of parameter values) of each expectation value.
+        observables: Index of the observable of each expectation value.
     """
 
     shape: tuple[int, ...]

@@ -1,7 +1,7 @@
 """Options of Qiskit's primitives: each is applied, ignored with a note in the result, or refused.
 
-Options that ask for less noise of the same kind of result are ignored. Those that would change what
-a result holds or means are refused.
+Options that only ask for less noise are ignored. Options that would change the content or the
+meaning of a result are refused.
 """
 
 from __future__ import annotations
@@ -31,8 +31,9 @@ class Option(NamedTuple):
 
     Attributes:
         path: Its place below `options`; `resilience_level` is beside them.
-        treatment: What this server does with it.
-        reason: How or why, as the documentation, the note and the refusal say.
+        treatment: Treatment by this server.
+        reason: How or why, for the documentation, the note and the error. That of a refused option
+            may begin with `must`; the error then adds the given value.
         neutral: Values that ask for what happens anyway: neither noted nor refused.
     """
 
@@ -96,7 +97,8 @@ OPTIONS: Final = (
     Option("execution.rep_delay", Treatment.IGNORED, "no time passes between shots"),
     Option("experimental", Treatment.IGNORED, "experimental options are those of IBM's machines"),
 )
-"""All options of clients. The first whose path begins that of a value decides."""
+"""All options of clients. The first whose path is that of a value, or above it, decides: so an
+option comes before the path above it, as `twirling.enable_gates` does."""
 
 _UNKNOWN: Final = Option("", Treatment.IGNORED, "this server does not know it")
 
@@ -126,17 +128,21 @@ def review(params: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _leaves(given: Mapping[str, Any], above: str = "", depth: int = 1) -> Iterator[tuple[str, Any]]:
-    """Yield the paths of all values; the value of an option in the table stays whole."""
+    """Yield the paths of all values.
+
+    The value of a refused option stays whole, so that one error covers all of it.
+    """
     for name, value in given.items():
         path = f"{above}{name}"
+        # An empty object is a value like any other, and so is one that is nested too deeply.
         is_inner = isinstance(value, dict) and value and depth < _DEPTH
-        if is_inner and not any(path == option.path for option in _WHOLE):
+        if is_inner and not any(path == option.path for option in _REFUSED):
             yield from _leaves(value, f"{path}.", depth + 1)
         else:
             yield path, value
 
 
-_WHOLE: Final = tuple(each for each in OPTIONS if each.treatment is Treatment.REFUSED)
+_REFUSED: Final = tuple(each for each in OPTIONS if each.treatment is Treatment.REFUSED)
 
 
 def _option(path: str) -> Option:
@@ -147,6 +153,7 @@ def _option(path: str) -> Option:
 
 
 def _is_neutral(value: Any, option: Option) -> bool:
+    # Types are compared, too, because 0 equals False in Python.
     return any(
         value is each or (type(value) is type(each) and value == each) for each in option.neutral
     )

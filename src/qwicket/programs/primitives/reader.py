@@ -1,7 +1,7 @@
-"""From pubs to circuits: one for each set of parameter values, in C order, pub after pub.
+"""Makes circuits of pubs: one for each set of parameter values, in C order, pub after pub.
 
-An estimator's circuit has the observables of all places where its values are used: values and
-observables broadcast as in NumPy, so that a place belongs to one set of values.
+Values and observables broadcast as in NumPy. An estimator's circuit has all observables that are
+paired with its set of values.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
 
 class _Reader:
-    """Binds pubs; counts what all of them come to."""
+    """Binds pubs; counts circuits, operations and terms over all pubs of a document."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
@@ -133,7 +133,7 @@ class _Reader:
 
 @contextmanager
 def _placed(place: str) -> Iterator[None]:
-    """Put the place of a circuit into the refusals of the block."""
+    """Add the place of a circuit to the errors of the block."""
     try:
         yield
     except LimitExceeded as refusal:

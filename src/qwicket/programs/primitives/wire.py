@@ -1,7 +1,7 @@
-"""The document as typed values: what a pub holds, without looking into its circuit.
+"""The document as typed values: its pubs, with circuits as bytes.
 
-Owns what is unpacked and its bounds. Does not own circuits (`circuits`) and what they are bound to
-(`reader`).
+Unpacks circuits, arrays and observables within limits. `circuits` reads the circuits, and `reader`
+binds values to their parameters.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ Observable = tuple[tuple[Pauli, float], ...]
 
 
 class Typed(msgspec.Struct, frozen=True):
-    """A value that JSON has no word for, as the client's encoder writes it."""
+    """A value of a type that JSON lacks, as the client's encoder writes it."""
 
     type: Annotated[str, msgspec.Meta(max_length=64)] = msgspec.field(name="__type__")
     value: msgspec.Raw = msgspec.field(name="__value__")
@@ -93,7 +93,7 @@ class _Head(msgspec.Struct, frozen=True):
 
 
 class _Given(msgspec.Struct, frozen=True):
-    """All options, as they came."""
+    """All options, unchecked."""
 
     options: dict[str, Any] | None = None
     resilience_level: Any = None
@@ -109,14 +109,14 @@ class _Document(msgspec.Struct, frozen=True):
 
 
 class Settings(NamedTuple):
-    """Settings of a job that hold for all its pubs."""
+    """Settings of a job that apply to all its pubs."""
 
     program: str
     seed: int | None
 
 
 class Shape(NamedTuple):
-    """Layout of the results of a pub.
+    """Shape of the results of a pub.
 
     Attributes:
         values: Shape of its parameter values; its parts are in C order.
@@ -142,7 +142,7 @@ class Pub(NamedTuple):
         place: Path in the document.
         circuit: Bytes of a QPY file.
         values: Parameter values, `(*shape, n_parameters)`, float64.
-        shape: Layout of its results.
+        shape: Shape of its results.
         observables: Observables in C order; empty for a sampler.
     """
 
@@ -206,7 +206,7 @@ def ignored_options(source: bytes) -> dict[str, str]:
 
 
 def shapes(source: bytes, limits: Limits) -> list[Shape]:
-    """Return the layout of the results of a document that was checked before."""
+    """Return the shape of the results of each pub of a document that `reader.read` accepted."""
     if is_executor(source):
         from qwicket.programs.primitives import executor  # late: as above
 

@@ -1,7 +1,7 @@
 """Format `qobj`: the JSON in which Qiskit sent circuits before it sent OpenQASM and QPY.
 
-`read` gives the circuits; `settings` gives what the document says of the job around them, for a
-dialect that needs it. Only type QASM is read, pulses are refused.
+`read` returns the circuits; `settings` returns the settings of the job around them. Only type QASM
+is read, pulses are refused.
 """
 
 from __future__ import annotations

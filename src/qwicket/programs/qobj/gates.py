@@ -1,4 +1,4 @@
-"""The gates by Qiskit's names, as flat gates; a global phase is dropped, since nothing controls it.
+"""Qiskit's named gates, as flat gates. A global phase is dropped, because nothing controls it.
 
 Most are those of `qelib1.inc`, which is Qiskit's own list. Does not own gates that are given as a
 matrix or as a state (`matrices`).
@@ -28,6 +28,7 @@ def add_gate(ops: list[Op], instruction: Instruction) -> None:
     if len(qubits) != gate.n_qubits:
         raise FieldError(f"takes {_count(gate.n_qubits, 'qubit')}, not {len(qubits)}", "qubits")
     angles = _angles(instruction, gate.n_parameters)
+    # Most gates are one flat gate: they need no template.
     if gate.flat:
         n_controls = gate.n_controls
         ops.append(Gate(gate.flat, qubits[n_controls:], angles, qubits[:n_controls]))
@@ -43,6 +44,7 @@ def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
     for index, value in enumerate(instruction.params):
         if not isinstance(value, float):
             raise FieldError("params must be numbers", f"params[{index}]")
+        # The sums and differences below must stay finite.
         if abs(value) > MAX_ANGLE:
             raise FieldError(f"params has an angle above {MAX_ANGLE:g}", f"params[{index}]")
         angles.append(value)
@@ -56,6 +58,7 @@ def _many(name: str, n_qubits: int) -> Standard:
     if name not in _MANY_CONTROLS:
         raise FieldError("is not a known instruction", "name")
     flat, n_parameters = _MANY_CONTROLS[name]
+    # With fewer than a control and a target, the caller's check of the number fails.
     n_qubits = max(2, n_qubits)
     return Standard(n_parameters, n_qubits, flat, n_qubits - 1)
 
@@ -69,20 +72,22 @@ def _on(n_parameters: int, n_qubits: int, make: Callable[..., tuple[Gate, ...]])
 
 
 def _r(theta: float, phi: float) -> tuple[Gate, ...]:
-    """Turn about the axis cos φ X + sin φ Y."""
+    """Return exp(-iθ/2 (cos φ X + sin φ Y))."""
     return (Gate("u", (0,), (theta, phi - pi / 2, pi / 2 - phi)),)
 
 
 def _rzx(theta: float) -> tuple[Gate, ...]:
-    """exp(-iθ/2 Z⊗X), with Z on the first qubit."""
+    """Return exp(-iθ/2 Z⊗X), with Z on the first qubit."""
     return (Gate("h", (1,)), Gate("rzz", (0, 1), (theta,)), Gate("h", (1,)))
 
 
 def _ecr() -> tuple[Gate, ...]:
+    """Return the echoed cross-resonance gate, as Qiskit defines it."""
     return (*_rzx(pi / 4), Gate("x", (0,)), *_rzx(-pi / 4))
 
 
 def _iswap() -> tuple[Gate, ...]:
+    """Return exp(iπ/4 (X⊗X + Y⊗Y))."""
     return (Gate("rxx", (0, 1), (-pi / 2,)), Gate("ryy", (0, 1), (-pi / 2,)))
 
 
@@ -91,13 +96,13 @@ def _dcx() -> tuple[Gate, ...]:
 
 
 def _xx_plus_yy(theta: float, beta: float) -> tuple[Gate, ...]:
-    """exp(-iθ/4 (XX + YY)), turned about Z of the first qubit by β."""
+    """Return Rz(-β) exp(-iθ/4 (X⊗X + Y⊗Y)) Rz(β), with Rz on the first qubit."""
     turn = (Gate("rxx", (0, 1), (theta / 2,)), Gate("ryy", (0, 1), (theta / 2,)))
     return (Gate("rz", (0,), (beta,)), *turn, Gate("rz", (0,), (-beta,)))
 
 
 def _xx_minus_yy(theta: float, beta: float) -> tuple[Gate, ...]:
-    """exp(-iθ/4 (XX - YY)), turned about Z of the second qubit by β."""
+    """Return Rz(β) exp(-iθ/4 (X⊗X - Y⊗Y)) Rz(-β), with Rz on the second qubit."""
     turn = (Gate("rxx", (0, 1), (theta / 2,)), Gate("ryy", (0, 1), (-theta / 2,)))
     return (Gate("rz", (1,), (-beta,)), *turn, Gate("rz", (1,), (beta,)))
 
@@ -126,4 +131,4 @@ _MANY_CONTROLS: Final[Mapping[str, tuple[str, int]]] = {
     "mcphase": ("p", 1),
     "mcu1": ("p", 1),
 }
-"""By name the flat gate that is controlled, and its number of angles."""
+"""Gates with any number of controls: the flat gate that is controlled, and its number of angles."""

@@ -1,4 +1,4 @@
-"""The instructions `unitary` and `initialize`: a matrix and a state, checked, as flat gates."""
+"""The instructions `unitary` and `initialize`: their matrix or state is checked and made gates."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ def unitary(instruction: Instruction, limits: Limits) -> Gate:
     if not _is_unitary(matrix):
         raise FieldError("params[0] is not a unitary matrix", "params[0]")
     flat = tuple([part for row in matrix for entry in row for part in (entry.real, entry.imag)])
+    # The first target of a flat gate is the most significant bit.
     return Gate("unitary", qubits[::-1], flat)
 
 
@@ -62,17 +63,20 @@ def initialize(instruction: Instruction, n_ops: int, limits: Limits) -> Iterator
     letters = [value for value in params if isinstance(value, str)]
     if params and len(letters) == len(params):
         yield from _labelled("".join(letters), qubits)
+    # Not an amplitude: even one qubit has two.
     elif len(params) == 1:
         yield from _numbered(_numbers(params, "params")[0], qubits)
     else:
+        # Bounded first, because 2^n of thousands of qubits is a number of thousands of digits.
         if len(qubits) > 62 or len(params) != 1 << len(qubits):
             raise FieldError(f"takes 2^{len(qubits)} amplitudes, not {len(params)}", "params")
+        # A state needs about one gate for each amplitude.
         check_limit("operations", n_ops + len(params), limits.programs.operations, " or more")
         yield from prepared(_amplitudes(params), qubits)
 
 
 def _numbers(values: Sequence[object], field: str) -> list[complex]:
-    """Read real and complex numbers, none of whose parts is above 1 in size by much."""
+    """Read real and complex numbers of any size."""
     found = []
     for index, value in enumerate(values):
         match value:
@@ -86,11 +90,12 @@ def _numbers(values: Sequence[object], field: str) -> list[complex]:
 
 
 def _is_unitary(rows: Sequence[Sequence[complex]]) -> bool:
-    """Tell whether U U† is 1. Not in NumPy, so that the server does not load it for this."""
+    """Return whether U U† is 1. Computed without NumPy, so that the server need not import it."""
     if not all(_is_small(entry) for row in rows for entry in row):
         return False
     for place, row in enumerate(rows):
         conjugated = [entry.conjugate() for entry in row]
+        # U U† is Hermitian, so its lower half is enough.
         for other in range(place + 1):
             product = sum(map(mul, conjugated, rows[other]))
             if abs(product - (place == other)) > _TOLERANCE:
@@ -99,7 +104,7 @@ def _is_unitary(rows: Sequence[Sequence[complex]]) -> bool:
 
 
 def _is_small(number: complex) -> bool:
-    """Tell whether a number can be an entry or amplitude; squares of others may overflow."""
+    """Return whether a number may be an entry or amplitude; squares of large ones may overflow."""
     return abs(number.real) < 2 and abs(number.imag) < 2
 
 
@@ -121,6 +126,7 @@ def _labelled(label: str, qubits: tuple[int, ...]) -> Iterator[Gate]:
 
 
 def _numbered(number: complex, qubits: tuple[int, ...]) -> Iterator[Gate]:
+    # Above 2^53 a float does not hold every integer, so another state might be meant.
     if number.imag or not number.real.is_integer() or not 0 <= number.real < 2.0**53:
         raise FieldError("takes amplitudes, a whole number or a label", "params[0]")
     state = int(number.real)
@@ -132,26 +138,30 @@ def _numbered(number: complex, qubits: tuple[int, ...]) -> Iterator[Gate]:
 
 
 def prepared(amplitudes: Sequence[complex], qubits: Sequence[int]) -> Iterator[Gate]:
-    """Yield the gates that make a state of |0…0⟩, a global phase apart.
+    """Yield the gates that prepare a state from |0…0⟩, up to a global phase.
 
-    From the most significant qubit down, each is turned by an angle for each state of those above
-    it (Möttönen et al., quant-ph/0407010, section 3, without their decomposition of controlled
-    gates); the last one gets the phases as well.
+    From the most significant qubit down, each qubit is rotated by one angle for each state of the
+    qubits above it (Möttönen et al., quant-ph/0407010, section 3, without their decomposition of
+    controlled gates); the last one gets the phases as well.
 
     Args:
         amplitudes: 2^n of them, normalised.
         qubits: The first is the least significant bit.
     """
+    # Norms of the parts of the state in which the qubits above have certain values: the ratio of
+    # two neighbours gives the angle of a rotation.
     levels = [[abs(amplitude) for amplitude in amplitudes]]
     while len(levels[-1]) > 1:
         norms = levels[-1]
         levels.append([hypot(*norms[k : k + 2]) for k in range(0, len(norms), 2)])
+    # Controls act on |1⟩, so those that must be |0⟩ are flipped before. They are flipped back only
+    # when the next gates need it; bit k of `flipped` is the k-th control.
     flipped = 0
     for level, norms in enumerate(reversed(levels[:-1])):
         controls, target = tuple(qubits[len(qubits) - level :]), qubits[-1 - level]
         is_last = level == len(qubits) - 1
         for number in range(1 << level):
-            above = number ^ number >> 1  # in Gray's order few controls are flipped in between
+            above = number ^ number >> 1  # Gray code: one bit changes from each value to the next
             pair = slice(2 * above, 2 * above + 2)
             phases = [phase(each) if each else None for each in amplitudes[pair]] if is_last else []
             gates = list(_turns(controls, target, norms[pair], phases))
@@ -160,7 +170,7 @@ def prepared(amplitudes: Sequence[complex], qubits: Sequence[int]) -> Iterator[G
                 yield from _flips(flipped ^ wanted, qubits, level)
                 yield from gates
                 flipped = wanted
-        flipped <<= 1
+        flipped <<= 1  # the target becomes the lowest control of the next level
     yield from _flips(flipped >> 1, qubits, len(qubits) - 1)
 
 
@@ -170,6 +180,7 @@ def _turns(
     norms: Sequence[float],
     phases: Sequence[float | None],
 ) -> Iterator[Gate]:
+    # Gates that would change nothing are left out: many states are mostly zeros.
     if norms[1]:
         yield Gate("ry", (target,), (2 * atan2(norms[1], norms[0]),), controls)
     known = [each for each in phases if each is not None]

@@ -1,4 +1,4 @@
-"""Experiments as OpenQASM 2, for people: those that the language can say."""
+"""Experiments as OpenQASM 2, for people, where the language can express them."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ if TYPE_CHECKING:
 
 _HEAD: Final = 'OPENQASM 2.0;\ninclude "qelib1.inc";\n'
 _NAME: Final = re.compile(r"[a-z][A-Za-z0-9_]*")
-_SILENT: Final = ("delay",)
+_LEFT_OUT: Final = ("delay",)
 _sizes_decoder: Final = msgspec.json.Decoder(tuple[tuple[str, int], ...])
 
 
 class _NotExpressible(Exception):
-    """The language has no words for it."""
+    """The language cannot express the experiment."""
 
 
 def to_openqasm2(source: bytes) -> list[str | None]:
-    """Return each experiment of a document that was read before, None where it cannot be said.
+    """Return each experiment of a document that `read` accepted, None if it cannot be expressed.
 
-    A condition can be said where it compares one whole register that was just measured into. Delays
-    are left out: nothing happens in them here.
+    A condition can be expressed if it compares one whole register. Delays are left out, because
+    they have no effect in a simulation.
     """
     qobj = wire.decoder.decode(source)
     found: list[str | None] = []
@@ -103,12 +103,12 @@ def _test(instruction: wire.Instruction, cregs: Sequence[tuple[str, int]]) -> st
 
 def _instruction(instruction: wire.Instruction, bits: Sequence[str]) -> Iterator[str]:
     name, qubits = instruction.name, [f"q[{qubit}]" for qubit in instruction.qubits]
-    if name in _SILENT:
+    if name in _LEFT_OUT:
         return
     if name == "measure":
         memory = instruction.memory if isinstance(instruction.memory, tuple) else ()
         if instruction.register not in (None, memory):
-            raise _NotExpressible  # a test would read another bit than that of the memory
+            raise _NotExpressible  # a test would read another bit than the one in memory
         yield from (
             f"measure {qubit} -> {bits[slot]};" for qubit, slot in zip(qubits, memory, strict=False)
         )

@@ -1,7 +1,7 @@
 """Reader of Qobj documents: each experiment becomes one circuit.
 
-It owns configuration, memory and order. `gates`, `matrices` and `registers` own the meaning of
-instructions; `settings` owns shots, seed and headers.
+It reads configuration, memory and order. `gates`, `matrices` and `registers` define the meaning of
+instructions; `settings` reads shots, seed and headers.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ REGISTER: Final = "c"
 """Name of the only register if the header names no fitting ones."""
 
 _BITS: Final = 2
-"""Level of measurement at which outcomes are bits; lower levels are analog signals."""
+"""Measurement level at which outcomes are bits; lower levels are analog signals."""
 
 
 def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
@@ -219,7 +219,7 @@ class _Reader:
 
 
 def _numbers(instruction: Instruction, name: str) -> tuple[int, ...]:
-    """Return the targets of a measurement: a different one for each qubit."""
+    """Return the slots or register bits of a measurement: a different one for each qubit."""
     numbers = getattr(instruction, name)
     if not isinstance(numbers, tuple):
         raise FieldError(f"{name} is missing or not a list", name)
@@ -248,7 +248,7 @@ def _check_config(at: str, config: Config) -> None:
 def _registers(header: Header | None, n_slots: int, limits: Limits) -> tuple[Register, ...]:
     """Return the registers of a header if they make up the memory, else one.
 
-    A header is free text to everyone but the client that wrote it, so nothing in it is refused.
+    Only the client that wrote a header knows its meaning, so nothing in it is refused.
     """
     try:
         sizes = _sizes_decoder.decode(header.creg_sizes if header else b"null") or ()

@@ -1,9 +1,9 @@
 """Conditions: which memory slots the bits of the classical register stand for.
 
-A measurement writes the same bit to a memory slot and to a register bit; `bfunc` writes what a
-test of register bits gives. Engines keep memory only, so a register bit is read as the slot that
-still has its value. Qiskit tests right before the instruction that depends on it, where this
-always holds.
+A measurement writes the same bit to a memory slot and to a register bit; `bfunc` writes the result
+of a test of register bits. Engines keep memory only, so a register bit is read from the slot that
+still has its value. Qiskit tests right before the instruction that depends on it, where there
+always is such a slot.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ _HEX: Final = re.compile(r"(?:0[xX])?[0-9a-fA-F]+")
 
 
 class RegisterTest(NamedTuple):
-    """Whether a number in memory slots is, or is not, some value."""
+    """A test whether the number in some memory slots is, or is not, a value."""
 
     slots: tuple[int, ...]
     relation: Relation
     value: int
 
     def branch(self, skip: int) -> Branch:
-        """Return the operation that skips others where this does not hold."""
+        """Return the operation that skips others if the test fails."""
         return Branch(self.slots, self.relation, str(self.value), skip)
 
 
@@ -36,14 +36,14 @@ def _is_bit(slot: int) -> RegisterTest:
 
 
 class _Known(NamedTuple):
-    """Known value of a register bit, and the place from which it holds."""
+    """Known value of a register bit, and the place at which it was written."""
 
     test: RegisterTest | bool
     since: int
 
 
 class Registers:
-    """Follows one experiment. Places are numbers of instructions, which rise.
+    """Tracks the register bits of one experiment. A place is the index of an instruction.
 
     Args:
         maximum: Most bits that one test may read, the limit `clbits`.
@@ -51,30 +51,33 @@ class Registers:
 
     def __init__(self, maximum: int) -> None:
         self._maximum = maximum
+        # By slot: the place of its last measurement.
         self._written: dict[int, int] = {}
+        # By register bit; None where memory does not hold its value. A bit that is absent is 0.
         self._known: dict[int, _Known | None] = {}
 
     def measure(
         self, slots: Sequence[int], bits: Sequence[int], place: int, *, is_certain: bool
     ) -> None:
-        """Note a measurement into slots and, each where its slot is, register bits.
+        """Record a measurement into slots and, in the same order, register bits if it names any.
 
-        A conditional one leaves a bit that had the value of its slot with the value of its slot; of
-        any other bit nothing is known afterwards.
+        A conditional measurement may not happen. Afterwards a bit that equalled its slot before
+        still does; any other bit is unknown.
         """
-        kept = [is_certain or self._stands_for(*pair) for pair in zip(bits, slots, strict=False)]
+        # Before the slots are marked as written, because `_equals_slot` looks at their last writes.
+        kept = [is_certain or self._equals_slot(*pair) for pair in zip(bits, slots, strict=False)]
         self._written.update(dict.fromkeys(slots, place))
         for bit, slot, is_kept in zip(bits, slots, kept, strict=False):
             self._known[bit] = _Known(_is_bit(slot), place) if is_kept else None
 
-    def _stands_for(self, bit: int, slot: int) -> bool:
+    def _equals_slot(self, bit: int, slot: int) -> bool:
         if bit not in self._known:
             return slot not in self._written
         known = self._known[bit]
         return known is not None and known == (_is_bit(slot), self._written.get(slot))
 
     def bfunc(self, bit: int, mask: str, relation: str, val: str, place: int) -> int:
-        """Note a test of the register's bits under a mask; return how many they are.
+        """Record a test of the register's bits under a mask; return how many these are.
 
         Raises:
             FieldError: The test makes no sense, or reads what memory does not hold.
@@ -91,6 +94,7 @@ class Registers:
             if isinstance(test, RegisterTest) and test == _is_bit(test.slots[0]):
                 slots += test.slots
                 values.append(wanted[number : number + 1] == "1")
+            # A bit that is certainly 0 adds nothing. The result of another test is in no slot.
             elif test is not False:
                 raise FieldError(f"mask reads register {number}, which is itself a test", "mask")
         self._note(bit, slots, values, wanted.count("1"), relation, place)
@@ -105,20 +109,21 @@ class Registers:
         relation: str,
         place: int,
     ) -> None:
-        """Note a test; its answer is known if `val` has a bit that the register has not."""
+        """Record a test of slots as the value of a register bit."""
         is_negated = relation == "!="
+        # If `val` has a 1 outside of the mask, or where the register is 0, they are never equal.
         test: RegisterTest | bool = is_negated
         if sum(values) == n_ones:
             value = sum(1 << k for k, is_one in enumerate(values) if is_one)
             test = RegisterTest(tuple(slots), "!=" if is_negated else "==", value)
-            test = test if slots else not is_negated
+            test = test if slots else not is_negated  # without slots it compares 0 with 0
         self._known[bit] = _Known(test, place)
 
     def condition(self, bit: int) -> RegisterTest | bool:
         """Return the condition under which a register bit is 1.
 
         Raises:
-            FieldError: Memory does not hold it any more.
+            FieldError: Memory does not hold the bit's value any more.
         """
         return self._test(bit, "conditional")
 
@@ -128,6 +133,7 @@ class Registers:
         known = self._known[bit]
         if known is not None:
             test, since = known
+            # A slot that was written later no longer has the value that the bit has.
             if isinstance(test, bool) or all(self._written[slot] <= since for slot in test.slots):
                 return test
         text = f"register {bit} is read after the memory slots that it was made from have changed"

@@ -1,7 +1,7 @@
-"""Settings of a document beside its circuits, for the dialects that make submissions of it.
+"""Settings of a document beside its circuits, for dialects that submit it as a job.
 
-Instructions are passed over, so that this is quick also where reading is not. A job here has one
-number of shots, one seed and one method: experiments that differ in them are refused.
+Instructions are not decoded, so this is quick for large documents, too. A job has one number of
+shots, one seed and one method: experiments that differ in them are refused.
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ class ExperimentSettings(msgspec.Struct, frozen=True):
     """Settings of one experiment.
 
     Attributes:
-        header: Its header as JSON, just as it came; `{}` without one.
-        memory: Whether it wants each shot's outcome as well.
+        header: Its header as JSON, byte for byte; `{}` without one. Results repeat it.
+        memory: Whether results contain the outcome of each shot.
     """
 
     header: msgspec.Raw
@@ -34,11 +34,12 @@ class Settings(msgspec.Struct, frozen=True):
 
     Attributes:
         qobj_id: The client's name for it.
-        header: Its header as JSON, just as it came.
+        header: Its header as JSON, byte for byte.
         shots: Shots per circuit.
         seed: Seed of the simulator.
-        method: Simulation method, in the client's words.
-        n_qubits: Qubits, as the document's own config has them, else of the largest experiment.
+        method: Simulation method, as the client named it.
+        n_qubits: Qubits that the document's config states, else the maximum of those that the
+            experiments' configs state.
         memory_slots: Classical bits, likewise.
         experiments: Settings of each experiment.
     """
@@ -69,7 +70,9 @@ _decoder: Final = msgspec.json.Decoder(_Qobj)
 
 
 def settings(source: bytes) -> Settings:
-    """Return the settings of a Qobj. An experiment's config takes precedence over the Qobj's.
+    """Return the settings of a Qobj.
+
+    An experiment's shots, seed, method and memory take precedence over those of the Qobj.
 
     Args:
         source: JSON text, no larger than a program may be.
@@ -108,18 +111,19 @@ def settings(source: bytes) -> Settings:
 
 
 def _largest(outer: int | None, inner: list[int | None]) -> int | None:
-    said = [each for each in inner if each is not None]
-    return max(said, default=None) if outer is None else outer
+    given = [each for each in inner if each is not None]
+    return max(given, default=None) if outer is None else outer
 
 
 def _common(name: str, outer: T | None, inner: list[T | None]) -> T | None:
     """Return the value that all experiments agree on."""
-    said = [_own(outer, each) for each in inner] or [outer]
-    for number, each in enumerate(said):
-        if each != said[0]:
+    # `inner` is empty for a document without experiments, which only the reader refuses.
+    given = [_own(outer, each) for each in inner] or [outer]
+    for number, each in enumerate(given):
+        if each != given[0]:
             at = f"experiments[{number}].config.{name}"
             raise InvalidProgram(f"{at} differs from that of experiment 0", field=at)
-    return said[0]
+    return given[0]
 
 
 def _own(outer: T | None, inner: T | None) -> T | None:
@@ -127,5 +131,6 @@ def _own(outer: T | None, inner: T | None) -> T | None:
 
 
 def _check_header(header: msgspec.Raw, at: str) -> None:
+    # The first byte is enough: the decoder has checked that it is JSON, without blanks before it.
     if bytes(header)[:1] != b"{":
         raise InvalidProgram(f"{at} must be an object", field=at)

@@ -1,4 +1,4 @@
-"""The document as typed structs, of which only what the reader needs is named."""
+"""The document as typed structs, which name only the fields that the reader needs."""
 
 from __future__ import annotations
 

@@ -455,7 +455,7 @@ def test_no_answer_of_qsim_becomes_one_of_qulacs(
     assert outcome.engine == "qulacs"
     assert sum(outcome.counts().values()) == 500
     assert "0 of 500 shots came back" in caplog.text
-    with pytest.raises(CannotRun, match="went wrong"):
+    with pytest.raises(CannotRun, match="failed on this circuit"):
         qubit_lab.run(wide(), 500, outputs=COUNTS, engine="qsim")
 
 

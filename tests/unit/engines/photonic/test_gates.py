@@ -163,7 +163,7 @@ def test_a_preparation_parts_its_mode_from_all_others() -> None:
         (Gate("Interferometer", (0,), (2.0, 0.0)), "the matrix is not unitary"),
         (Gate("GaussianTransform", (0,), (1.0, 0.0, 0.0, 2.0)), "the matrix is not symplectic"),
         (Gate("Gaussian", (0,), (0.5, 0.0, 0.0, 0.5, 0.0, 0.0)), "not a state's covariance"),
-        (Gate("Thermal", (0,), (1e10,)), "the limit 'photons'"),
+        (Gate("Thermal", (0,), (1e10,)), "the engine takes at most"),
         (Gate("Warp", (0,)), "no engine here knows the operation 'Warp'"),
     ],
 )

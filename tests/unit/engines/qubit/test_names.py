@@ -83,7 +83,7 @@ def test_damping_anywhere_is_none_of_cliffords(noise: dict[str, Any], is_damped:
 
 @pytest.mark.parametrize("engine", ["qsim", "aer-mps"])
 def test_two_engines_take_ideal_circuits_that_measure_at_their_end(engine: str) -> None:
-    assert ask(ONE, engine, PAULIS) == "it knows no noise"
+    assert ask(ONE, engine, PAULIS) == "it does not simulate noise"
     for summary in (SPLIT, BRANCHED):
         assert "measure at their end" in (ask(summary, engine) or "")
         assert ask(summary, "statevector", PAULIS) is None
