@@ -133,7 +133,7 @@ class BranchTraversal:
 
         Args:
             amount: Shots, or weight, of all branches together.
-            errors: Pauli errors that occur on the way.
+            errors: Pauli errors that occur among the gates.
             begun: State to start from, which is changed; None for |0…0⟩.
             done: Number of operations, all gates of the first step, that `begun` already includes.
         """

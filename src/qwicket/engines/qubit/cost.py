@@ -222,7 +222,7 @@ def suits_density(
 
 
 def _density_s(n_qubits: int, n_gates: float, n_joint: float, n_operands: int) -> float:
-    """Return the time of a density matrix, with every gate on several qubits as wide as the widest."""
+    """Return the time of a density matrix, as if all gates on several qubits had `n_operands`."""
     wider = 1 << 2 * max(0, n_operands - 2)
     states = n_joint * wider * (1 << 2 * n_qubits)
     return (n_gates + n_joint * wider**2) * _CHANNEL_S + states * _MEAN_S

@@ -25,7 +25,7 @@ from qwicket.engines.qubit.cost import product_bytes
 from qwicket.engines.qubit.gates import dense
 from qwicket.engines.qubit.names import MAX_BOND_BITS, MPS
 from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.sampling import Readout
+from qwicket.engines.qubit.sampling import MeasuredBits
 from qwicket.engines.qubit.tasks import EngineResult, Task
 
 _SPARE_BYTES: Final = 64 << 20
@@ -78,7 +78,7 @@ class ProductStateEngine:
         return EngineResult(made, notes)
 
 
-def _drawn(program: Program, reads: Readout, shots: int, seed: SeedSequence) -> dict[int, int]:
+def _drawn(program: Program, reads: MeasuredBits, shots: int, seed: SeedSequence) -> dict[int, int]:
     """Return shots by outcome; bit i of one is qubit reads.qubits[i]."""
     simulator = AerSimulator(
         method="matrix_product_state",
@@ -112,7 +112,7 @@ def _add(gate: Gate, circuit: Any) -> None:
         circuit.unitary(unitary, qubits[::-1])  # Qiskit's first is the least significant
 
 
-def _key(value: int, reads: Readout) -> bytes:
+def _key(value: int, reads: MeasuredBits) -> bytes:
     if not reads.is_plain:
         value = sum((value >> place & 1) << bit for bit, place in reads.bits)
     return value.to_bytes(key_width(reads.n_bits), "little")

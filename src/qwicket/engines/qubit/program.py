@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, cast
 from qwicket.circuits.analysis import final_part_start
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.engines.failures import CannotRun
-from qwicket.engines.qubit.sampling import Readout, readout
+from qwicket.engines.qubit.sampling import MeasuredBits, measured_bits
 
 _MAX_DIGITS: Final = 4_000
 """Numbers of more than 10,000 bits; Python itself reads no more than 4,300 digits."""
@@ -39,10 +39,10 @@ class Program(NamedTuple):
     n_bits: int
     origin: Sequence[int]
 
-    def reads(self) -> Readout:
+    def reads(self) -> MeasuredBits:
         """Return the mapping from an index of the final state to classical bits."""
         busy = {bit: qubit for bit, qubit in self.written.items() if qubit >= 0}
-        return readout(busy, self.n_bits)
+        return measured_bits(busy, self.n_bits)
 
     def gates(self) -> Sequence[Gate]:
         """Return the operations typed as gates; callers use only slices that are gates."""

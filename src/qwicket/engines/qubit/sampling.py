@@ -49,15 +49,16 @@ class State(Protocol):
         """Return one index per shot, in shot order, with little memory beyond the state."""
 
 
-class Readout(NamedTuple):
-    """Which qubits end in which classical bits.
+class MeasuredBits(NamedTuple):
+    """The qubit that is read into each classical bit at the end of a circuit.
 
     Attributes:
         qubits: Qubits that are read, each once, in the order of the highest bit that each writes.
             An index over them therefore sorts as its key does.
-        bits: Pairs of a classical bit and the place in `qubits` that it shows.
-        n_bits: All classical bits; those in no pair stay 0.
-        is_plain: An index over `qubits` is the key: bit i shows qubits[i] and there are no others.
+        bits: Pairs of a classical bit and the index in `qubits` of the qubit that it shows.
+        n_bits: Number of classical bits; those in no pair stay 0.
+        is_plain: Whether an index over `qubits` is the key: bit i shows qubits[i], and there are
+            no other bits.
     """
 
     qubits: tuple[int, ...]
@@ -74,23 +75,23 @@ class Drawn(NamedTuple):
     in_order: Integers | None
 
 
-def readout(written: Mapping[int, int], n_bits: int) -> Readout:
-    """Build the readout of a map from classical bits to the qubits they show."""
+def measured_bits(written: Mapping[int, int], n_bits: int) -> MeasuredBits:
+    """Return the measured bits of a map from classical bits to the qubits that they show."""
     bits_of, qubits_of = tuple(written), tuple(written.values())
     if bits_of == qubits_of == tuple(range(n_bits)):
-        return Readout(qubits_of, tuple(written.items()), n_bits, True)
+        return MeasuredBits(qubits_of, tuple(written.items()), n_bits, True)
     highest: dict[int, int] = {}
     for bit in sorted(written):
         highest[written[bit]] = bit
     qubits = tuple(sorted(highest, key=highest.__getitem__))
     place = {qubit: i for i, qubit in enumerate(qubits)}
     bits = tuple([(bit, place[qubit]) for bit, qubit in written.items()])
-    return Readout(qubits, bits, n_bits, len(qubits) == len(written) == n_bits)
+    return MeasuredBits(qubits, bits, n_bits, len(qubits) == len(written) == n_bits)
 
 
 def arrays(
     state: State,
-    reads: Readout,
+    reads: MeasuredBits,
     shots: int,
     rng: Generator,
     outputs: Collection[str],
@@ -122,7 +123,7 @@ def arrays(
     return _arrays(merged, p[merged.indices], reads, outputs), ()
 
 
-def arrays_of(samples: Integers, reads: Readout, outputs: Collection[str]) -> dict[str, Array]:
+def arrays_of(samples: Integers, reads: MeasuredBits, outputs: Collection[str]) -> dict[str, Array]:
     """Return the arrays of an outcome from one index over all qubits for each shot, in order.
 
     Raises:
@@ -132,7 +133,7 @@ def arrays_of(samples: Integers, reads: Readout, outputs: Collection[str]) -> di
 
 
 def sampled(
-    state: State, reads: Readout, shots: int, rng: Generator, ordered: bool = False
+    state: State, reads: MeasuredBits, shots: int, rng: Generator, ordered: bool = False
 ) -> Drawn:
     """Draw shots from a state, as indices over the qubits that are read."""
     if state.n_qubits > SAMPLER_QUBITS:
@@ -140,14 +141,14 @@ def sampled(
     return draw(exact(state, reads), shots, rng, ordered)
 
 
-def samples(state: State, reads: Readout, shots: int, rng: Generator) -> Integers:
+def samples(state: State, reads: MeasuredBits, shots: int, rng: Generator) -> Integers:
     """Draw one index over the qubits that are read for each shot, in any order."""
     if state.n_qubits > SAMPLER_QUBITS:
         return _gather(state.sample(shots, rng), reads.qubits)
     return search(_marginal(state.probabilities(), state.n_qubits, reads.qubits), shots, rng)
 
 
-def exact(state: State, reads: Readout) -> Floats:
+def exact(state: State, reads: MeasuredBits) -> Floats:
     """Return the probability of every index over the qubits that are read."""
     p = _marginal(state.probabilities(), state.n_qubits, reads.qubits)
     p /= p.sum()
@@ -224,7 +225,7 @@ def _gather(samples: Integers, qubits: tuple[int, ...]) -> Integers:
 
 
 def _arrays(
-    drawn: Drawn, p: Floats | None, reads: Readout, outputs: Collection[str]
+    drawn: Drawn, p: Floats | None, reads: MeasuredBits, outputs: Collection[str]
 ) -> dict[str, Array]:
     made = {}
     if COUNTS in outputs or p is not None:
@@ -254,7 +255,7 @@ def check_size(n_keys: int, n_bits: int, *, max_bytes: int = MAX_OUTCOME_BYTES) 
         raise CannotRun("outcome_too_large", text)
 
 
-def packed(indices: Integers, reads: Readout) -> NDArray[np.uint8]:
+def packed(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
     """Pack the classical bits that each index stands for, a row each."""
     width = key_width(reads.n_bits)
     if reads.is_plain and width == 1:
@@ -267,6 +268,6 @@ def packed(indices: Integers, reads: Readout) -> NDArray[np.uint8]:
     return rows
 
 
-def _keys(indices: Integers, reads: Readout) -> Array:
+def _keys(indices: Integers, reads: MeasuredBits) -> Array:
     check_size(indices.size, reads.n_bits)
     return key_array(packed(indices, reads).tobytes(), reads.n_bits)

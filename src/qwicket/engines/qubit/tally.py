@@ -28,7 +28,7 @@ from qwicket.circuits.outcomes import (
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.branching import Leaf
 from qwicket.engines.qubit.program import Program
-from qwicket.engines.qubit.sampling import Floats, Integers, Readout, packed
+from qwicket.engines.qubit.sampling import Floats, Integers, MeasuredBits, packed
 from qwicket.engines.qubit.tasks import EngineResult
 
 Rows = NDArray[np.uint8]
@@ -77,7 +77,7 @@ class Tally:
 
 
 def counted(
-    drawn: Iterator[Integers], reads: Readout, *, max_states: int = _MAX_STATES
+    drawn: Iterator[Integers], reads: MeasuredBits, *, max_states: int = _MAX_STATES
 ) -> Counter[bytes]:
     """Count shots drawn from many states.
 

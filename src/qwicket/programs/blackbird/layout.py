@@ -29,7 +29,7 @@ _BINNED: Final = re.compile(r"^[ \t]*+type[ \t]++tdm\b", re.MULTILINE)
 _MAX_FREE: Final = 1_000
 _MAX_GATES: Final = 5_000
 _TOLERANCE: Final = 1e-6
-"""Absolute difference that is allowed, because clients write rounded decimals."""
+"""Allowed absolute difference of a number, because clients may round."""
 
 
 class Layout(NamedTuple):

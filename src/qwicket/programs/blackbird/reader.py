@@ -163,6 +163,7 @@ class Reader:
         maximum: int,
         limit: str = "",
     ) -> int:
+        """Return an option: an integer from 1 to `maximum`, or 0 if that is its default."""
         found = options.get(key, default)
         # For Python a bool is an integer, but `shots=True` is a mistake.
         if isinstance(found, bool) or not isinstance(found, int) or found < min(1, default):
@@ -456,7 +457,7 @@ def _check_formulas(line: Line, gate: Gate, measured: dict[int, str]) -> None:
 
 
 def _converted(line: Line, kind: str, value: Value) -> Value:
-    """Return a value as a declaration's type has it."""
+    """Return a value converted to the type of a declaration."""
     if isinstance(value, Formula) and kind in ("float", "complex"):
         return value
     match kind, value:

@@ -34,7 +34,7 @@ from qwicket.programs.openqasm.reader import Reader
 __all__ = ["BraketSource", "read"]
 
 _INPUT: Final = re.compile(r"\binput\b[^;\n]*?(\w+)\s*;")
-"""Declaration of an input. A match in a comment does no harm: the name is only kept."""
+"""Declaration of an input; the group is its name."""
 
 
 class BraketSource(msgspec.Struct, frozen=True):

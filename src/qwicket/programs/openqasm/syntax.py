@@ -1,6 +1,6 @@
-"""The shape of a parsed program: expressions and statements as frozen values.
+"""Syntax tree of a program: expressions and statements as frozen values.
 
-`at` is always the number of the token that an error about the node points at.
+`at` is always the index of the token that an error about the node points at.
 """
 
 from __future__ import annotations
@@ -210,7 +210,7 @@ class If(Node, frozen=True):
 
 class Case(Node, frozen=True):
     values: tuple[tuple[Expression, int], ...]
-    """Each with its own place."""
+    """Values, each with its own `at`."""
     body: tuple[Statement, ...]
 
 

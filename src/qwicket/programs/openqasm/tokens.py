@@ -1,7 +1,8 @@
 """Tokenizer of OpenQASM 2 and 3, and errors with the line and column of a token.
 
 Tokens are plain strings without a position, because most programs are long lists of simple gates.
-The position is computed only for an error. The grammar is in `statements.py`.
+The position is computed only for an error. `Tokens.error` and its like return exceptions, which the
+caller raises. The grammar is in `statements.py`.
 """
 
 from __future__ import annotations

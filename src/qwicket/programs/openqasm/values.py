@@ -75,6 +75,7 @@ _MIRRORED: Final[dict[str, Relation]] = {
 # Maps each relation to itself, which narrows a `str` to `Relation` for the type checker.
 _RELATIONS: Final[dict[str, Relation]] = {_MIRRORED[name]: _MIRRORED[name] for name in _MIRRORED}
 _STEPS_OF_TERM: Final = 30
+"""Cost of one term of a condition in steps."""
 _AT_RUN_TIME: Final = "measured bits can be compared and combined with && || ! & | ^ only"
 
 
@@ -353,7 +354,7 @@ class Evaluator:
     def _bit_of(self, base: int | Word, node: Index) -> bool:
         if isinstance(node.selector, Range | IndexSet):
             raise self._tokens.error(node.at, "of a number, only single bits can be selected")
-        # The value alone does not tell the size of its type, so it counts as an `int` without one.
+        # The size of its type is not known here, so it counts as an `int` without one.
         width = base.width if isinstance(base, Word) else 64
         number = base.value if isinstance(base, Word) else base
         place = self._place(self.integer(node.selector, node.at), width, node.at)

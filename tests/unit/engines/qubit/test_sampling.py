@@ -47,7 +47,7 @@ def drawn(
     seed: int = 5,
     maximum: int = 1 << 20,
 ) -> Outcome:
-    reads = sampling.readout(written, n_bits)
+    reads = sampling.measured_bits(written, n_bits)
     arrays, notes = sampling.arrays(state, reads, shots, default_rng(seed), outputs, maximum)
     registers = (Register("c", n_bits),)
     return Outcome(

@@ -58,7 +58,7 @@ def test_count_draws_all_shots_of_a_leaf() -> None:
 def test_shots_of_many_states_are_counted_by_the_bits_that_show_them() -> None:
     """Qubit 1 is read into bit 9 and qubit 0 into bit 0; so many states make several chunks."""
     drawn = [np.array(each, dtype=np.int64) for each in ([0, 3, 3], [3], [1], [], [1, 2])]
-    found = counted(iter(drawn), sampling.readout({0: 0, 9: 1}, 10), max_states=2)
+    found = counted(iter(drawn), sampling.measured_bits({0: 0, 9: 1}, 10), max_states=2)
     assert found == {b"\0\0": 1, b"\1\0": 2, b"\0\2": 1, b"\1\2": 3}
 
 
