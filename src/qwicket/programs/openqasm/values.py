@@ -224,9 +224,7 @@ class Evaluator:
         """Return an integer that is known now."""
         value = self.constant(node, at)
         if isinstance(value, float | Word):
-            raise self._tokens.error(
-                at, f"an integer is needed here, not {arithmetic.kind(value)}"
-            )
+            raise self._tokens.error(at, f"an integer is needed here, not {arithmetic.kind(value)}")
         if abs(value) > MAX_INTEGER:
             raise self._tokens.error(at, "the integer is too large")
         return int(value)
