@@ -135,7 +135,7 @@ class Ask(NamedTuple):
         is_checked = (
             self.path == "/devices/{device}/queue/status"
         )  # a token that comes must be right
-        return isinstance(ACCESS[self], Open) and not (self.has_a_ticket or is_checked)
+        return isinstance(ACCESS[self], Open) and not (self.has_secret_in_path or is_checked)
 
     @property
     def is_an_agents(self) -> bool:
@@ -143,9 +143,9 @@ class Ask(NamedTuple):
         return ACCESS[self] == Scope.DEVICES_SERVE
 
     @property
-    def has_a_ticket(self) -> bool:
+    def has_secret_in_path(self) -> bool:
         """Whether a signed URL signs in, in place of a token."""
-        return "{ticket}" in self.path or "{secret}" in self.path
+        return "{signature}" in self.path or "{secret}" in self.path
 
     def send(
         self,
@@ -162,7 +162,7 @@ class Ask(NamedTuple):
         device = DEVICES[self.prefix]
         names = dict.fromkeys(("name", "backend", "backend_name", "device", "target"), device)
         names |= {"id": group if of_group else job, "group": group, "uuid": job, "part": "0"}
-        names |= {"rest": "", "ticket": "x", "agent": "0123456789abcdef"}
+        names |= {"rest": "", "signature": "x", "agent": "0123456789abcdef"}
         names |= {"account": "nobody", "project": "nobody", "provider": "nobody", "token": job}
         names["plan"] = "qwicket-open"
         names |= {"budget": job, "organization": "x"}

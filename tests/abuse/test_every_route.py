@@ -26,14 +26,17 @@ from support import braket
 from support.server import LiveServer
 
 OWNER = "owner"
-OF_A_JOB = [ask for ask in ASKS if ask.names_a_job and not ask.has_a_ticket]
+OF_A_JOB = [ask for ask in ASKS if ask.names_a_job and not ask.has_secret_in_path]
 OF_ANY_DEVICE = "/jobs/group/{group}"
 """qBraid's groups are for any device."""
 LISTS = [ask for ask in ASKS if ask.method == "GET" and not ask.names_a_job and not ask.is_public]
 MUTATING = [
     ask
     for ask in ASKS
-    if ask.method != "GET" and not ask.is_public and not ask.has_a_ticket and not ask.is_an_agents
+    if ask.method != "GET"
+    and not ask.is_public
+    and not ask.has_secret_in_path
+    and not ask.is_an_agents
 ]
 READ_BY_POST = {
     "/get-user-jobs": "a search",
@@ -48,7 +51,7 @@ CLOSED_TO_ALL = {"/lab/update-device": "an administrator's, who has the command 
 MAY_COME_TOO_LATE = {("POST", "/jobs/{id}/cancel"), ("PATCH", "/jobs/{id}")}
 """Cancelling a job that has just ended is refused."""
 SIGNED = [
-    ask for ask in ASKS if not ask.is_public and not ask.has_a_ticket and not ask.is_an_agents
+    ask for ask in ASKS if not ask.is_public and not ask.has_secret_in_path and not ask.is_an_agents
 ]
 
 

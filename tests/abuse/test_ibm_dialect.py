@@ -52,7 +52,7 @@ PUBLIC = {"/version", "/users/login", "/users/loginwithtoken"}
 
 @pytest.mark.parametrize(("method", "path"), routes())
 def test_every_route_wants_a_sign_in(ibm: Client, method: str, path: str) -> None:
-    url = DIALECT + path.format(id=ABSENT, device=SIMULATOR, ticket="x.y.z")
+    url = DIALECT + path.format(id=ABSENT, device=SIMULATOR, signature="x.y.z")
     for headers in ({}, {"X-Access-Token": "x.y.z"}, {"Authorization": "Bearer x"}):
         answer = ibm.http.request(method, url, headers=headers)
         is_queue = path.endswith("/queue/status")  # public, but a wrong token is refused
@@ -71,7 +71,7 @@ def test_every_route_wants_a_sign_in(ibm: Client, method: str, path: str) -> Non
 )
 def test_a_hostile_name_is_an_unknown_one(ibm: Client, way: tuple[str, str], name: str) -> None:
     (method, path), id_text = way, IDS[name]
-    at = path.format(id=id_text, device=id_text, ticket=id_text)
+    at = path.format(id=id_text, device=id_text, signature=id_text)
     for scope in SCOPES:
         body = {"name": "x"} if method == "PUT" else None
         answer = ibm.call(method, scope + at, json=body)

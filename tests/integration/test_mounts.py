@@ -382,9 +382,9 @@ def all_errors() -> list[errors.QwicketError]:
         (platform.problem, platform_json, "application/json"),
         (qbraid.problem, qbraid_json, "application/json"),
         (xanadu.problem, xanadu_json, "application/json"),
-        (braket.braket, braket_json, "application/json"),
-        (braket.s3, s3_xml, "application/xml"),
-        (braket.sts, sts_xml, "text/xml; charset=utf-8"),
+        (braket.braket_body, braket_json, "application/json"),
+        (braket.s3_body, s3_xml, "application/xml"),
+        (braket.sts_body, sts_xml, "text/xml; charset=utf-8"),
     ],
     ids=["native", "ionq", "ibm", "runtime", "platform", "qbraid", "xanadu", "braket", "s3", "sts"],
 )

@@ -33,7 +33,7 @@ LIMITS: Final = tuple([each.limits for each in REGISTRATIONS if each.limits is n
 def mounts(
     gateway: Gateway, settings: DialectSettings | None = None
 ) -> dict[str, Dialect | DialectOnDemand]:
-    """Return all dialects by address. The longest address that fits a path serves it.
+    """Return all dialects by the beginning of their paths; of several that fit, the longest counts.
 
     Args:
         gateway: Does the work.
@@ -66,11 +66,11 @@ def descriptions(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str,
 
 
 def shown_by(family: Family, formats: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the names of the dialects that show devices of a family, the native one first.
+    """Return the names of the dialects that show devices of a family: first the native one.
 
     Args:
         family: Family of the devices.
-        formats: If given, only dialects whose clients write in one of these, in their order.
+        formats: If given, only dialects whose clients write one of these, in the order of formats.
     """
     of_family = {each.name: each.shows[family] for each in REGISTRATIONS if family in each.shows}
     if formats is None:

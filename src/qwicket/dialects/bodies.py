@@ -29,7 +29,7 @@ def decode(body: bytes, decoder: msgspec.json.Decoder[T]) -> T:
     """
     try:
         if not body.isascii():
-            body.decode()  # msgspec does not check raw and unknown fields
+            body.decode()  # msgspec does not check that raw and unknown fields are UTF-8
         value = decoder.decode(body)
     except msgspec.ValidationError as error:
         raise invalid_field(error, body, decoder.type) from None
@@ -90,15 +90,15 @@ def _has_nul(text: bytes) -> bool:
     return False
 
 
-def sign_in_form(body: bytes, limits: Limits) -> dict[str, str]:
-    """Return the fields of a form that requests an access token; the last of a name counts.
+def small_form(body: bytes, limits: Limits) -> dict[str, str]:
+    """Return the fields of a form that is read before sign-in; of equal names the last counts.
 
     Raises:
-        LimitExceeded: The form is far larger than a token.
+        LimitExceeded: The form is too large or has too many fields.
     """
     if len(body) > limits.requests.document_bytes or body.count(b"&") > _MAX_FORM_FIELDS:
         maximum = f"{limits.requests.document_bytes} bytes (limit document_bytes)"
-        raise LimitExceeded(f"The form is over {maximum} or {_MAX_FORM_FIELDS} fields.")
+        raise LimitExceeded(f"The form has more than {maximum} or {_MAX_FORM_FIELDS} fields.")
     return dict(parse_qsl(body.decode("latin-1")))
 
 
@@ -117,7 +117,7 @@ def check_document(text: bytes | msgspec.Raw, field: str, limits: Limits) -> Non
     brackets = document.count(b"{") + document.count(b"[")
     if brackets <= bounds.json_depth and document.count(b":") <= bounds.json_keys:
         return
-    bare = b"".join(_without_escapes(document).split(b'"')[::2])  # text outside of strings
+    bare = b"".join(_without_escapes(document).split(b'"')[::2])  # what is outside of texts
     if bare.count(b":") > bounds.json_keys:
         raise LimitExceeded(
             f"{field} has more than {bounds.json_keys} keys (limit json_keys).", field=field
@@ -129,7 +129,7 @@ def check_document(text: bytes | msgspec.Raw, field: str, limits: Limits) -> Non
 
 
 def _is_deeper(bare: bytes, depth: int) -> bool:
-    """Return whether JSON without its texts is nested deeper than `depth`.
+    """Return whether JSON whose texts were removed is nested deeper than `depth`.
 
     Each round removes the innermost pairs of brackets.
     """

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 _JSON: Final = "application/json"
 _PARAMETER: Final = re.compile(r"{(\w+)(?::\w+)?}")
 _ANY_TEXT: Final = {"type": "string"}
+_FROM_RESPONSE: Final = "As an earlier response gave it."
 SERVER: Final = "{the server's address}"
 """Placeholder for the address of the server."""
 
@@ -41,12 +42,12 @@ class Description:
         title: Name of the API, for people.
         lead: Introduction for people: how to sign in, and which clients exist.
         server: Address of the server; empty where the description does not name it.
-        security: OpenAPI's security schemes, of which one is enough.
+        security: Security schemes of OpenAPI; a request needs one of them.
         error: Struct of an error body.
         error_type: Content type of an error body.
-        parameters: Meaning and schema of parameters by name, those in a path in braces.
-        described_as: Types to describe in place of others, as `Schemas` takes them.
-        tag: Returns the group of a path's operations.
+        parameters: Description and schema of parameters by name; names in paths are in braces.
+        described_as: Types that are described in place of others, as `Schemas` takes them.
+        tag: Returns the tag by which pages group the operations of a path.
         operation_id: Returns the name of a route's operation.
     """
 
@@ -67,21 +68,21 @@ def describe(about: Description, routes: Mapping[str, Sequence[Route]]) -> dict[
 
     Args:
         about: Title, sign-in and other data that routes lack.
-        routes: Routes of its applications by address.
+        routes: Routes of its applications, by the beginning of their paths.
     """
     listed = [(at, route) for at, found in routes.items() for route in found if route.is_listed]
     bodies = [route.body.struct for _, route in listed if route.body and route.body.struct]
     responses = [body for _, route in listed for body in route.responses]
     schemas = Schemas([about.error, *bodies, *responses], about.described_as)
     paths: dict[str, dict[str, Any]] = {}
-    times: Counter[str] = Counter()
+    n_of_name: Counter[str] = Counter()
     for at, route in listed:
         of_path = paths.setdefault(at + _PARAMETER.sub(r"{\1}", route.path), {})
         of_path[route.method.lower()] = operation = _operation(about, schemas, route)
         name = operation["operationId"]
-        times[name] += 1
-        if times[name] > 1:  # OpenAPI requires unique names
-            operation["operationId"] = f"{name}_{times[name]}"
+        n_of_name[name] += 1
+        if n_of_name[name] > 1:  # OpenAPI requires unique names
+            operation["operationId"] = f"{name}_{n_of_name[name]}"
     info = {"title": about.title, "version": "1"}
     return {
         "openapi": "3.1.0",
@@ -101,15 +102,15 @@ def _operation(about: Description, schemas: Schemas, route: Route) -> dict[str, 
         "tags": [about.tag(route.path)],
         "parameters": [_parameter(about, name) for name in (*in_path, *route.query)],
         "responses": {
-            str(route.status): {"description": "Done.", **_content(schemas, route)},
+            str(route.status): {"description": "Success.", **_content(schemas, route)},
             "default": {
-                "description": "Refused or failed.",
+                "description": "Error.",
                 "content": {about.error_type: {"schema": schemas[about.error]}},
             },
         },
     }
     if "If-None-Match" in route.query:
-        shown["responses"]["304"] = {"description": "It is as it was."}
+        shown["responses"]["304"] = {"description": "Not modified."}
     if isinstance(route.access, Scope):
         shown["description"] = f"Needs the scope `{route.access}`."
     if route.body is not None and route.body.struct is not None:
@@ -134,16 +135,14 @@ def _content(schemas: Schemas, route: Route) -> dict[str, Any]:
 
 
 def _parameter(about: Description, name: str) -> dict[str, Any]:
-    """Return a parameter; a name in braces is in the path, one with hyphens is a header's."""
+    """Return a parameter: in the path if its name is in braces, a header if it has hyphens."""
     is_in_path, plain = name.startswith("{"), name.strip("{!}")
-    said, schema = about.parameters.get(
-        name, ("As it was answered." if is_in_path else "", _ANY_TEXT)
-    )
+    text, schema = about.parameters.get(name, (_FROM_RESPONSE if is_in_path else "", _ANY_TEXT))
     return {
         "name": plain,
         "in": "path" if is_in_path else "header" if _is_header(plain) else "query",
         **({"required": True} if is_in_path or name.endswith("!") else {}),
-        "description": said,
+        "description": text,
         "schema": schema,
     }
 

@@ -1,4 +1,4 @@
-"""Dialects that are imported with their first request, because few servers serve all of them."""
+"""Dialects that are imported at their first request, because few servers use all of them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DialectOnDemand:
     Args:
         made_by: The function that makes it, as "module:function".
         gateway: Does the work.
-        settings: Settings of single dialects.
+        settings: Settings of the dialects.
         supports_websocket: Whether it has websockets.
     """
 

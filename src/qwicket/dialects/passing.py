@@ -1,7 +1,8 @@
 """Requests that are passed on to a device's own server, which speaks the same dialect.
 
-A route says what an id in its path, its query or its response is. An id reaches only the account
-that made it, although one account there does everything: a list asks for the own jobs alone.
+A route declares which ids are in its path, query and response. All requests use one account of the
+other server, so this module checks that clients reach only their own jobs: a list, for example,
+asks for the ids of the caller's jobs alone.
 """
 
 from __future__ import annotations
@@ -48,13 +49,13 @@ _DOTS: Final = (".", "..")
 
 @dataclass(frozen=True)
 class Submits:
-    """The body is a job.
+    """The request submits a job, which is its body.
 
     Attributes:
-        device: Fields of the body of which one names the device there.
-        shots: Field of the body with the shots.
-        default_shots: Shots without that field.
-        circuits: Path in the body of a list of circuits, each of which has these shots.
+        device: Fields of the body that may name the device, by its name on the other server.
+        shots: Field of the body with the number of shots.
+        default_shots: Number of shots without that field.
+        circuits: Path in the body to the list of circuits, each of which is run with these shots.
         id: Field of the response with the job's id.
     """
 
@@ -67,12 +68,12 @@ class Submits:
 
 @dataclass(frozen=True)
 class OfJob:
-    """The path names a job, or one of its parts, which has an id of its own.
+    """The path names a job, or a part of one, which has an id of its own.
 
     Attributes:
-        document: Path of a job's document.
-        parent: Field of the document of a part with the id of its job.
-        cancels: Whether the job is cancelled.
+        document: Path at which a job is read.
+        parent: Field of a part's document with the id of its job.
+        cancels: Whether the request cancels the job.
     """
 
     document: str
@@ -88,8 +89,8 @@ class ListsJobs:
         items: Field of the response with the jobs.
         ids: Query parameter that selects jobs by their ids, separated by commas.
         limit: Query parameter with the number of jobs.
-        most: Greatest number, and the default.
-        next: Query parameter, and field of the response, with the place of the next page.
+        most: Greatest number of jobs, and the default.
+        next: Query parameter, and field of the response, with the position of the next page.
     """
 
     items: str
@@ -119,7 +120,7 @@ class ListsDevices:
 
 @dataclass(frozen=True)
 class HandledHere:
-    """This server answers itself: a request about the account, for example."""
+    """This server handles the request itself: it is about the account, for example."""
 
 
 HANDLED_HERE: Final = HandledHere()
@@ -133,10 +134,10 @@ class PassingOn:
     """Passes the requests of one address on.
 
     Args:
-        gateway: Knows whose jobs are whose.
-        send: Returns the response to one, in a thread; raises `Unavailable`.
-        device: Name of the device here.
-        remote_name: Its name there.
+        gateway: Knows which account has which jobs.
+        send: Sends a request and returns the response, in a thread; raises `Unavailable`.
+        device: Name of the device on this server.
+        remote_name: Its name on the other server.
     """
 
     def __init__(
@@ -150,23 +151,23 @@ class PassingOn:
         self._send_now = send
         self._device = device
         self._remote_name = remote_name
-        # Threads of its own: a server that hangs holds nothing else up.
+        # Threads of its own: a server that does not respond delays nothing else.
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pass-through")
         self._n_waiting = 0
 
     def close(self) -> None:
-        """Send nothing more."""
+        """Stop: send no further requests."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def concerns(self, route: Route) -> bool:
-        """Return whether requests of a route are not answered by this server itself."""
+        """Return whether this server does not handle the requests of a route itself."""
         return not isinstance(route.passes, HandledHere)
 
     async def respond(self, actor: Actor, route: Route, request: Request[Any]) -> Response:
         """Return the response to a request whose access has been checked.
 
         Raises:
-            QwicketError: It was not passed on, or the device's own server does not respond.
+            QwicketError: The request was refused, or the device's own server does not respond.
         """
         passes = route.passes
         match passes:
@@ -222,12 +223,12 @@ class PassingOn:
     ) -> Response:
         body = await _body(route, request)
         fields = await self._parsed(body)
-        # All of them, because the server there may read another one than its own documents say.
+        # All of them are checked: it is not certain which of them the other server reads.
         named = {each: _of(_texts, fields[each]) for each in passes.device if each in fields}
         for field, value in (named or {passes.device[0]: None}).items():
             if value != self._remote_name:
                 raise InvalidRequest(
-                    f"{field}: this address has the device {self._remote_name!r} alone, not"
+                    f"{field}: this address has only the device {self._remote_name!r}, not"
                     f" {quoted(value)}.",
                     field=field,
                 )
@@ -246,7 +247,7 @@ class PassingOn:
     async def _list(
         self, actor: Actor, passes: ListsJobs, route: Route, request: Request[Any]
     ) -> Response:
-        """Ask for the own jobs by their ids; the place of the next page is one of our numbers."""
+        """List the actor's own jobs by their ids. Positions of pages are numbers of this server."""
         query = dict(parse_qsl(request.url.query, keep_blank_values=True))
         limit = _number(query.pop(passes.limit, str(passes.most)), passes.limit, passes.most)
         at = query.pop(passes.next, None)
@@ -326,7 +327,7 @@ class PassingOn:
     def _request(
         self, route: Route, request: Request[Any], body: bytes, query: str | None = None
     ) -> VendorRequest:
-        """Return the request to send; its path is made of the route and nothing else."""
+        """Return the request to send. Its path is that of the route, with the parameters quoted."""
         path = _filled(route.path, request.path_params)
         query = request.url.query if query is None else query
         root: str = request.scope["root_path"]
@@ -355,7 +356,8 @@ def _fields(body: bytes) -> Mapping[str, msgspec.Raw]:
     """Return the fields of a JSON object, not decoded: objects would take far more memory.
 
     Raises:
-        InvalidRequest: It is none, or has a field twice, of which two servers may read another one.
+        InvalidRequest: It is not an object, or has a field twice: this server might check one of
+            the two and the other server read the other.
     """
     found = decode(body, _objects)
     at = body.index(b"{") + 1

@@ -1,4 +1,4 @@
-"""Registration of a dialect: its addresses, devices, limits and description."""
+"""Registration of a dialect: its paths, devices, limits and description."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class DialectSettings:
     """Settings of dialects.
 
     Attributes:
-        public_url: The server's public address, if it differs from its sockets'.
+        public_url: The server's public URL, if it differs from that of its sockets.
         access_token_s: Life of an access token for clients that renew it.
         ibm_access_token_s: Life of an access token for clients that do not.
         in_force: Returns all settings of the server by name, without secrets, for administrators.
@@ -38,17 +38,19 @@ class Registration(Description):
     """Registration of a dialect, with what its description says.
 
     Attributes:
-        name: In addresses (`/docs/NAME`), jobs, and lists of devices.
-        mounts: Functions that make its applications, as "module:function", by their addresses.
-            They are imported with the first request.
-        aliases: Other addresses of these applications, which its description does not name.
+        name: Its name in paths (`/docs/NAME`), in jobs, and in lists of devices.
+        mounts: Functions that make its applications, as "module:function", by the beginning of
+            their paths. They are imported at the first request.
+        aliases: Other beginnings of paths and those in `mounts` that they stand for; its
+            description does not name them.
         shows: Formats of its clients' programs by family: the dialect shows the devices that read
             one of them, unless a device's file names other dialects.
-        described_at: Addresses of its description beside those below `/docs`: `…/openapi.json`,
-            and `…/docs` for its page.
-        limits: Limits of this dialect alone; their names are in no other group.
+        described_at: Further paths of its description, beside those below `/docs`: those that end
+            in `/openapi.json` return the description, those that end in `/docs` its page.
+        limits: Limits of this dialect alone; no other group of limits has the same names.
         supports_websocket: Whether it has websockets.
-        root: Address that is the root where the dialect has an address of its own.
+        root: Beginning of its paths that is left out at an address (host and port) that serves
+            this dialect alone.
     """
 
     name: str
@@ -61,5 +63,5 @@ class Registration(Description):
     root: str = ""
 
     def at_own_address(self) -> dict[str, str]:
-        """Return the usual address of each application by that at an address of its own."""
+        """Return the usual paths of applications by their paths at the dialect's own address."""
         return {each.removeprefix(self.root): each for each in (*self.aliases, *self.mounts)}

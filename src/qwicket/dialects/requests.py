@@ -26,13 +26,19 @@ UNSIGNED_BODY: Final = "qwicket.unsigned_body"
 REFUSAL: Final = "qwicket.refusal"
 RESPONSE_MEMORY: Final = "qwicket.response_memory"
 DELIVERED: Final = "qwicket.delivered"
-"""Keys of the ASGI scope that server/router.py sets: the request's id; the server's address in
-responses; functions that bound the body by another limit, stream it, or count it in the memory for
-requests before sign-in; the error of a request that is refused; the memory of a large response.
-The dialect's address is without its path; it differs where a dialect has an address of its own. The
-`PassingOn` of that address passes its requests on, if they are not for this server.
-server/connection.py sets the last: a function that returns whether the client has the response, to
-be called when it has been sent and then awaited.
+"""Keys of the ASGI scope. server/router.py sets all but the last.
+
+- `REQUEST_ID`: the request's id.
+- `PUBLIC_URL`: URL of the server in responses, without a path.
+- `DIALECT_ADDRESS`: the same for the dialect; it differs where a dialect has an address of its own.
+- `PASSING`: at such an address, the `PassingOn` that passes requests on; None if this server
+  handles them.
+- `STREAM_BODY`, `BOUND_BODY`: functions that stream the body, or bound it by another limit.
+- `UNSIGNED_BODY`: function that counts the body in the memory for requests before sign-in.
+- `REFUSAL`: error with which the dialect responds in place of handling the request.
+- `RESPONSE_MEMORY`: memory of a large response.
+- `DELIVERED`, from server/connection.py: function to call after the response was sent; it returns
+  an awaitable of whether the client has received the response.
 """
 _MAX_KEY_CHARS: Final = 255
 
@@ -53,20 +59,20 @@ class Request(starlette.requests.Request, Generic[B]):
         return memory
 
     @property
-    def address(self) -> str:
-        """Return the client's address, as its socket or a trusted proxy gives it."""
+    def client_address(self) -> str:
+        """Return the client's network address, from its socket or from a trusted proxy."""
         client = self.scope.get("client")
         return str(client[0]) if client else ""
 
     @property
     def server_url(self) -> str:
-        """Return the server's own address, without a path."""
+        """Return the URL of the server, without a path."""
         url: str = self.scope[PUBLIC_URL]
         return url
 
     @property
     def dialect_url(self) -> str:
-        """Return the address of the request's dialect."""
+        """Return the URL of the request's dialect, with the path that it is mounted at."""
         address: str = self.scope[DIALECT_ADDRESS]
         root: str = self.scope["root_path"]
         return address + root
@@ -92,7 +98,7 @@ class Request(starlette.requests.Request, Generic[B]):
         return secret.strip() if given.lower() == scheme else None
 
     async def unsigned_body(self) -> bytes:
-        """Return the body before sign-in: it counts in memory that signed-in clients do not use."""
+        """Return the body before sign-in, counted in the memory budget for such bodies alone."""
         self.scope[UNSIGNED_BODY]()
         return await self.body()
 
@@ -114,7 +120,7 @@ class Request(starlette.requests.Request, Generic[B]):
             if not message.get("more_body", False):
                 return
 
-    async def disconnected(self) -> None:
-        """Return when the client has closed its connection."""
+    async def wait_until_disconnected(self) -> None:
+        """Wait until the client has closed its connection."""
         while (await self.receive())["type"] != "http.disconnect":
             pass

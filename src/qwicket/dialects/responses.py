@@ -1,4 +1,4 @@
-"""Responses of handlers: small ones rendered at once, large ones in a thread and in chunks."""
+"""Responses of handlers: small ones encoded at once, large ones in a thread and in chunks."""
 
 from __future__ import annotations
 

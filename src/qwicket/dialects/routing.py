@@ -80,7 +80,7 @@ class AnyToken:
 
 @dataclass(frozen=True)
 class Open:
-    """Access without a token of the `Authorization` kind.
+    """Access without sign-in; the request may hold another credential.
 
     Attributes:
         reason: Why, as a sentence for the documentation.
@@ -129,16 +129,16 @@ class Route:
             request; returns the response.
         access: Credentials that the client needs.
         body: Body of the request, if it has one.
-        query: Names of query parameters and headers that the handler reads; a `!` marks a
-            parameter that must be given.
+        query: Names of query parameters and headers that the handler reads, for the documentation;
+            a `!` marks a parameter that must be given.
         responses: Types of the body of a successful response.
         status: Status of a successful response.
-        media_type: Another content type than JSON that a successful response has.
+        media_type: Content type of a successful response, if it may be other than JSON.
         is_listed: Whether documentation shows it.
-        on_error: Returns the response to an error where clients of this route need another one than
-            the dialect's, else None.
-        passes: What ids it has where requests are passed on to a device's own server; None means
-            that this one is not.
+        on_error: Returns the response to an error for which clients of this route need another one
+            than the dialect's, else None.
+        passes: Which ids it has, where requests are passed on to a device's own server; None if
+            requests of this route are refused there.
     """
 
     method: str
@@ -180,12 +180,12 @@ class Dialect:
         error_body: Renders an error.
         error_type: Content type of those bodies.
         error_headers: Headers of those responses.
-        recast: Replaces an error whose own status would mislead the vendor's clients.
+        recast: Replaces an error whose own status the vendor's clients would misunderstand.
         challenge: Name of the authentication scheme in `WWW-Authenticate`.
         collapse_slashes: Whether empty segments of a path are ignored, as clients write them.
         canonical: Returns a path as the routes write it, where clients write it in several ways.
-        hides: Beginnings of paths where even an unknown path or method needs a token, unless all
-            that is known at the path is open. Each ends with a slash.
+        hides: Beginnings of paths at which an unknown path or method needs a token as well, unless
+            all methods of the path are open. Each ends with a slash.
         versions: Handlers of the paths that begin so, where a version has its own.
     """
 
@@ -218,7 +218,7 @@ class Dialect:
 
     @functools.cached_property
     def _table(self) -> list[tuple[re.Pattern[str], dict[str, Route]]]:
-        # Late: to compile the patterns of all dialects takes a twentieth of the server's start.
+        # Late: compiling the patterns of all dialects would take 5 % of the server's start.
         return _table(self.routes)
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
@@ -261,7 +261,7 @@ class Dialect:
         if (
             isinstance(response, Response)
             and len(response.body) > SMALL_RESPONSE_BYTES
-            # A response that everyone may read is in memory only once, so it does not count.
+            # Large public responses are cached, so that sending one takes no memory of its own.
             and request.response_memory.account
         ):
             return ChunkedResponse.of(response)
@@ -346,7 +346,10 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
 async def _passed_on(
     passing: PassingOn, handlers: Handlers, route: Route, request: Request[Any]
 ) -> Response:
-    """Sign in, check the scope, and pass a request on; without a token nothing is passed on."""
+    """Sign in, check the scope, and pass a request on.
+
+    Open routes need a token here too, because the request uses this server's account there.
+    """
     actor = await handlers.sign_in(request)
     actor.require(route.access if isinstance(route.access, Scope) else Scope.DEVICES_READ)
     request.response_memory.actor = actor
@@ -372,7 +375,7 @@ def _table(routes: Sequence[Route]) -> list[tuple[re.Pattern[str], dict[str, Rou
 
 
 def _rate_limit(name: str, quota: int, again_s: str | None) -> dict[str, str]:
-    """Return headers that say which limit was reached and when to try again.
+    """Return headers that name the limit that was reached, and when to try again.
 
     The fields are those of the IETF's draft-ietf-httpapi-ratelimit-headers.
     """

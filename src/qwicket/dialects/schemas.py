@@ -109,7 +109,7 @@ def _describe(of: dict[str, Any]) -> None:
 
 
 def _spell_patterns(of: Any) -> None:
-    """Let patterns end with `$`, which says in JSON Schema what Python's capital Z says."""
+    r"""Write the end of a text in patterns as `$`: JSON Schema does not have Python's `\Z`."""
     if isinstance(of, dict):
         if isinstance(of.get("pattern"), str):
             of["pattern"] = of["pattern"].replace(r"\Z", "$")
@@ -127,10 +127,10 @@ def _is_always_sent(struct: type[msgspec.Struct], field: msgspec.structs.FieldIn
 
 
 def _documented(struct: type[msgspec.Struct]) -> str:
-    """Return a struct's docstring with what its bases say of their fields."""
-    said: dict[str, str] = {}
+    """Return a struct's docstring, with the descriptions of fields from its bases."""
+    texts: dict[str, str] = {}
     for base in reversed(struct.__mro__):
         whole, attributes = parsed(base.__doc__ or "")
-        said |= attributes
-    lines = "".join(f"    {name}: {text}\n" for name, text in said.items())
+        texts |= attributes
+    lines = "".join(f"    {name}: {text}\n" for name, text in texts.items())
     return f"{whole}\n\nAttributes:\n{lines}" if lines else whole

@@ -1,7 +1,7 @@
 """Large responses in chunks: encoded, held and sent without ever being copied as a whole.
 
-Copying a large response holds the interpreter lock, which blocks every other request. A chunk is
-sent when the client has received the one before.
+Copying a large response holds the interpreter lock, which blocks every other request. The next
+chunk is sent when the client has read so much that the connection takes more.
 """
 
 from __future__ import annotations
@@ -114,7 +114,8 @@ def _whole_or_placeholder(texts: list[bytes], size: int) -> msgspec.Raw:
 def encode_in_chunks(render: Callable[[], Any]) -> tuple[deque[bytes], int]:
     """Return the value that `render` returns as JSON in chunks, and their total size.
 
-    Must run in a thread. Parts from `raw`, `raw_list` and `raw_object` are inserted at the end.
+    Must run in a thread. Large values from `raw`, `raw_base64`, `raw_list` and `raw_object` are
+    placeholders while `render` runs, and are replaced afterwards.
     """
     placeholders = _Placeholders()
     before = _placeholders.set(placeholders)

@@ -24,7 +24,7 @@ _SECRET: Final = re.compile("token|password|secret|key", re.IGNORECASE)
 """Fields whose values are never shown."""
 _STEP: Final = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]")
 _ANY_KEY: Final = "[...]"
-"""msgspec's step into an object with free keys."""
+"""How msgspec writes a step into an object whose keys are not fields."""
 _MISSING: Final = re.compile(r"Object missing required field `(.*)`", re.DOTALL)
 _UNKNOWN: Final = re.compile(r"Object contains unknown field `(.*)`", re.DOTALL)
 _EXPECTED: Final = re.compile(

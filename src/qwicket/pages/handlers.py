@@ -94,7 +94,7 @@ class Handlers:
         form = request.payload
         name, password = form.get("name", ""), form.get("password", "")
         try:
-            actor = await self._gateway.auth.by_password(name, password, request.address)
+            actor = await self._gateway.auth.by_password(name, password, request.client_address)
         except Unauthenticated as error:
             return self._sign_in_page(request, error)
         return await self.signed_in(request, actor)
@@ -114,7 +114,7 @@ class Handlers:
             request.query_params,
             request.cookies.get(PROVIDER),
             self._callback(request),
-            request.address,
+            request.client_address,
         )
         response = await self.signed_in(request, actor)
         self.cookies.delete(request, response, PROVIDER)

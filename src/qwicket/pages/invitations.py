@@ -32,7 +32,7 @@ class InvitationHandlers(Handlers):
         invitations, code = self._gateway.invitations, form.get("code", "")
         try:
             made = await invitations.accept(
-                *(code, form.get("name", ""), request.address),
+                *(code, form.get("name", ""), request.client_address),
                 email=form.get("email") or None,
                 password=form.get("password"),
                 has_token=False,
@@ -45,13 +45,13 @@ class InvitationHandlers(Handlers):
         """Join the project of an invitation with the account that is signed in."""
         check_form(request, SESSION)
         code = request.payload.get("code", "")
-        await self._gateway.invitations.join(actor, code, request.address)
+        await self._gateway.invitations.join(actor, code, request.client_address)
         return self.redirect("")
 
     async def _invitation_page(
         self, request: Request[Any], code: str, form: Form, error: QwicketError | None = None
     ) -> Response:
-        found = await self._gateway.invitations.find(code, request.address)
+        found = await self._gateway.invitations.find(code, request.client_address)
         try:
             joins = (await self.sign_in(request)).account_name if found.project else ""
         except Unauthenticated:

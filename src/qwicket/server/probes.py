@@ -51,7 +51,7 @@ class _Handlers:
         self._metrics = metrics
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._sign_in(request.token("bearer"), request.address)
+        return await self._sign_in(request.token("bearer"), request.client_address)
 
     async def live(self, request: Request[None]) -> Response:
         """Read whether the process is alive."""
@@ -115,7 +115,7 @@ def _is_local(request: Request[None]) -> bool:
         return False
     if request.scope["http_version"] == "1.0":
         return False
-    return _is_loopback(request.address) and _is_loopback(_host(request))
+    return _is_loopback(request.client_address) and _is_loopback(_host(request))
 
 
 def _host(request: Request[None]) -> str:

@@ -148,7 +148,7 @@ def _signed_routes(target: Target) -> Iterator[tuple[str, Callable[..., httpx.Re
     }
     for prefix, (job, call) in jobs.items():
         for path, methods in routes(prefix).items():
-            if "{id}" not in path or "{ticket}" in path:
+            if "{id}" not in path or "{signature}" in path:
                 continue
             for method in sorted(methods - {"HEAD"}) or ["GET"]:
                 yield f"{method} {path}", call, job

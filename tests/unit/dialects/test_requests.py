@@ -13,8 +13,8 @@ def request(**scope: Any) -> Request[None]:
 
 
 def test_the_address_is_that_of_the_client() -> None:
-    assert request(client=("192.0.2.1", 5)).address == "192.0.2.1"
-    assert request(client=None).address == ""
+    assert request(client=("192.0.2.1", 5)).client_address == "192.0.2.1"
+    assert request(client=None).client_address == ""
 
 
 @pytest.mark.parametrize("key", [None, "k", "k" * 255])

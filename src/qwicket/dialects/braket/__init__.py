@@ -16,11 +16,11 @@ class BraketDialectLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of requests of Braket's clients."""
 
     search_filters: int = 20
-    """Filters of one search, and values of one filter."""
+    """Filters of one search, and values of each filter."""
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A refusal or failure of Braket. S3 and STS have theirs in XML."""
+    """An error of Braket. Errors of S3 and STS are XML."""
 
     type: str = msgspec.field(name="__type")
     message: str

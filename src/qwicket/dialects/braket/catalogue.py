@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
@@ -20,9 +21,9 @@ if TYPE_CHECKING:
 
 _SIMULATOR: Final = "statevector"
 _NAMES: Final[Mapping[str, str]] = {"sv1": _SIMULATOR, "dm1": _SIMULATOR}
-"""Devices of AWS's names: state vectors, and density matrices for noise."""
+"""Our device by AWS's names: `sv1` has no noise, `dm1` is for programs with noise."""
 _NOISY: Final = "dm1"
-_NOISE: Final = "#pragma braket noise"
+_NOISE: Final = re.compile(r"pragma[ \t]+braket[ \t]+noise\b")
 _PROVIDER: Final = "Qwicket"
 _POLL_MS: Final = 100
 _OBSERVABLES: Final = ("x", "y", "z", "h", "i", "hermitian")
@@ -30,11 +31,11 @@ _SCHEMA: Final = "braket.device_schema"
 _NATIVE: Final = {"sx": "v", "cx": "cnot", "id": "i", "p": "phaseshift"}
 
 
-class Shown(NamedTuple):
-    """A device under the name that Braket's clients know.
+class NamedDevice(NamedTuple):
+    """A device under a name that Braket's clients use.
 
     Attributes:
-        name: In its ARN.
+        name: Its name in its ARN.
         view: The device.
         limits: Limits of programs.
     """
@@ -67,22 +68,23 @@ class Shown(NamedTuple):
 
 
 def device_named(name: str) -> str:
-    """Return the name of the device here."""
+    """Return this server's name of a device."""
     return _NAMES.get(name, name)
 
 
 def takes_noise(name: str) -> bool:
+    """Return whether programs on a device may have noise."""
     return name == _NOISY
 
 
-def shown(view: DeviceView, limits: Limits) -> Iterator[Shown]:
-    """Yield a device under each of its names."""
+def named_devices(view: DeviceView, limits: Limits) -> Iterator[NamedDevice]:
+    """Yield a device once under each name that clients use."""
     own = [name for name, device in _NAMES.items() if device == view.device.name]
     for name in own or [view.device.name]:
-        yield Shown(name, view, limits.of(BraketLimits))
+        yield NamedDevice(name, view, limits.of(BraketLimits))
 
 
-def summary(device: Shown) -> dict[str, Any]:
+def summary(device: NamedDevice) -> dict[str, Any]:
     """Return a device as searches list it."""
     return {
         "deviceArn": device.arn,
@@ -93,12 +95,12 @@ def summary(device: Shown) -> dict[str, Any]:
     }
 
 
-def details(device: Shown, waiting: int) -> dict[str, Any]:
+def details(device: NamedDevice, waiting: int) -> dict[str, Any]:
     """Return a device with its capabilities and queues.
 
     Args:
         device: The device.
-        waiting: Number of jobs that wait.
+        waiting: Number of its waiting jobs.
     """
     tasks = {"queue": "QUANTUM_TASKS_QUEUE", "queueSize": str(waiting)}
     return {
@@ -113,14 +115,19 @@ def details(device: Shown, waiting: int) -> dict[str, Any]:
 
 
 def arn_of(device: Device, source: str) -> str:
-    """Return the ARN under which Braket's clients run a program on a device."""
+    """Return the ARN under which Braket's clients run a program on a device.
+
+    Args:
+        device: The device.
+        source: The program, as text or as JSON that contains it.
+    """
     name = device.name
     if name == _SIMULATOR:
-        name = _NOISY if _NOISE in source else next(iter(_NAMES))
+        name = _NOISY if _NOISE.search(source) else next(iter(_NAMES))
     return device_arn(name, is_simulator=device.spec.exact)
 
 
-def _capabilities(device: Shown) -> dict[str, Any]:
+def _capabilities(device: NamedDevice) -> dict[str, Any]:
     if device.is_simulator:
         header = f"{_SCHEMA}.simulators.gate_model_simulator_device_capabilities"
         paradigm: dict[str, Any] = {
@@ -145,7 +152,7 @@ def _header(name: str) -> dict[str, str]:
     return {"name": name, "version": "1"}
 
 
-def _service(device: Shown) -> dict[str, Any]:
+def _service(device: NamedDevice) -> dict[str, Any]:
     return {
         "braketSchemaHeader": _header(f"{_SCHEMA}.device_service_properties"),
         "executionWindows": [
@@ -162,8 +169,8 @@ def _service(device: Shown) -> dict[str, Any]:
     }
 
 
-def _machine(device: Shown) -> dict[str, Any]:
-    """Return the paradigm of a machine: its pairs in both directions, and its native gates."""
+def _machine(device: NamedDevice) -> dict[str, Any]:
+    """Return the `paradigm` of a machine: connected pairs in both directions, native gates."""
     spec, calibration = device.view.device.spec, device.view.calibration
     pairs = calibration.body.connectivity if calibration else None
     graph: dict[str, list[str]] = {}
@@ -178,7 +185,7 @@ def _machine(device: Shown) -> dict[str, Any]:
     }
 
 
-def _action(device: Shown) -> dict[str, Any]:
+def _action(device: NamedDevice) -> dict[str, Any]:
     pragmas = ["braket_unitary_matrix", "verbatim"]
     if device.takes_noise:
         pragmas += [f"braket_noise_{name}" for name in CHANNELS] + ["braket_noise_kraus"]
@@ -204,7 +211,7 @@ def _action(device: Shown) -> dict[str, Any]:
     }
 
 
-def _result_types(device: Shown) -> list[dict[str, Any]]:
+def _result_types(device: NamedDevice) -> list[dict[str, Any]]:
     least, most = (0 if device.is_simulator else 1), device.view.max_shots
     found: list[dict[str, Any]] = [
         {"name": "Sample", "observables": _OBSERVABLES, "minShots": 1, "maxShots": most},

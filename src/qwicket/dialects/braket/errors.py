@@ -1,4 +1,4 @@
-"""Errors as AWS's services word them: JSON for Braket, XML for S3 and STS."""
+"""Errors in the form of AWS's services: JSON for Braket, XML for S3 and STS."""
 
 from __future__ import annotations
 
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
     from qwicket.dialects.braket.sigv4 import Service
 
 Refusal = Literal["missing", "incomplete", "unknown", "wrong", "late"]
-"""Why a signature is refused: there is none, it is malformed, its key id is not known, it does not
-fit the request or the secret, or it is too old.
+"""Why a signature is refused: it is absent, it is malformed, its key id is unknown, it does not
+match the request or the secret, or its date is too far from now.
 """
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SIGNATURE_CODES: Final[Mapping[Service, Mapping[Refusal, str]]] = {
@@ -87,7 +87,7 @@ _XML: Final[tuple[tuple[type[QwicketError], str], ...]] = (
 
 
 class SignatureRefused(Unauthenticated):
-    """AWS refuses a signature with 403, and says why by a code: here that the key id is unknown."""
+    """AWS refuses a signature with 403 and a code; that of this class is for an unknown key id."""
 
     status = 403
     refusal: ClassVar[Refusal] = "unknown"
@@ -114,19 +114,19 @@ class _Offline(DeviceOff):
 
 
 class _Misused(InvalidRequest):
-    """What AWS calls an invalid request whatever it is here."""
+    """An error that is of another kind here and an invalid request at AWS."""
 
 
 class _NoBucket(NotFound):
-    """S3 distinguishes a bucket that does not exist."""
+    """The bucket does not exist; S3 has a code of its own for that."""
 
 
 class _NoKey(NotFound):
-    """S3 distinguishes an object that does not exist."""
+    """The object does not exist."""
 
 
 class RangeRefused(InvalidRequest):
-    """A range of bytes lies outside of the object."""
+    """The requested range of bytes is outside of the object."""
 
     status = 416
 
@@ -140,7 +140,10 @@ def no_key() -> NotFound:
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error with the status that AWS's clients expect."""
+    """Return an error with the status that AWS's clients expect.
+
+    An unknown device in a body (`field` is set) is an invalid request at Braket, not a 404.
+    """
     if isinstance(error, SignatureRefused):
         return error
     if isinstance(error, Unauthenticated):
@@ -156,7 +159,7 @@ def recast(error: QwicketError) -> QwicketError:
     return error
 
 
-def braket(error: QwicketError) -> bytes:
+def braket_body(error: QwicketError) -> bytes:
     """Return the body of an error of Braket."""
     code = _code("braket", error, _BRAKET, "ValidationException")
     body = {"__type": code, "message": error.detail}
@@ -165,7 +168,7 @@ def braket(error: QwicketError) -> bytes:
     return msgspec.json.encode(body)
 
 
-def sts(error: QwicketError) -> bytes:
+def sts_body(error: QwicketError) -> bytes:
     """Return the body of an error of STS."""
     default = "InvalidAction" if isinstance(error, NotFound) else "ValidationError"
     code = _code("sts", error, _XML, default)
@@ -176,7 +179,7 @@ def sts(error: QwicketError) -> bytes:
     ).encode()
 
 
-def s3(error: QwicketError) -> bytes:
+def s3_body(error: QwicketError) -> bytes:
     """Return the body of an error of S3."""
     default = "InvalidRequest"
     if isinstance(error, NotFound):
@@ -193,7 +196,7 @@ def s3(error: QwicketError) -> bytes:
 
 
 def _text(detail: str) -> str:
-    """Return a text for XML, which has no control characters."""
+    """Return a text escaped for XML, in which control characters are not allowed."""
     return escape(_CONTROL.sub("\ufffd", detail))
 
 

@@ -22,7 +22,7 @@ from qwicket.model.states import JobState
 if TYPE_CHECKING:
     from starlette.responses import Response
 
-    from qwicket.dialects.braket.catalogue import Shown
+    from qwicket.dialects.braket.catalogue import NamedDevice
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
@@ -33,7 +33,7 @@ _MAX_TAGS: Final = 50
 
 
 class Handlers:
-    """What Braket's clients ask for.
+    """Handlers of the Braket service.
 
     Args:
         gateway: Does the work.
@@ -70,12 +70,12 @@ class Handlers:
                 return json(catalogue.details(device, forecast.n_waiting))
         raise NotFound("There is no such device.")
 
-    async def _devices(self, region_name: str) -> list[Shown]:
+    async def _devices(self, region_name: str) -> list[NamedDevice]:
         views = await self._gateway.devices.of(DIALECT)
         return [
             device
             for view in views
-            for device in catalogue.shown(view, self.limits)
+            for device in catalogue.named_devices(view, self.limits)
             if device.is_in(region_name)
         ]
 
@@ -91,7 +91,7 @@ class Handlers:
     async def read_task(self, actor: Actor, request: Request[None]) -> Response:
         """Read a quantum task."""
         job, fields = await self._task(actor, request)
-        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
         position = await self._gateway.queue.position(job)
         return json(tasks.details(job, fields, position))
 
@@ -126,17 +126,17 @@ class Handlers:
         return json(page)
 
     async def _task(self, actor: Actor, request: Request[Any]) -> tuple[Job, wire.VendorFields]:
-        """Return the task that a path names, and what was sent with it.
+        """Return the task that a path names, and the vendor fields that are stored with it.
 
         Raises:
-            NotFound: Unknown, or another account's, without distinction.
+            NotFound: The task does not exist, or is not visible to the actor.
         """
         arn = request.path_params["arn"]
         job, document = await self._gateway.jobs.get_with_vendor_fields(
             actor, job_of(arn), dialect=DIALECT
         )
         fields = wire.vendor_fields(document)
-        if arn != tasks.arn(job, fields):
+        if arn != tasks.arn(job, fields):  # of another region or account
             raise NotFound("There is no such quantum task.")
         return job, fields
 
@@ -154,7 +154,7 @@ class Handlers:
         return json({"tags": wire.tags_of(job.tags)})
 
     async def add_tags(self, actor: Actor, request: Request[wire.TagsBody]) -> Response:
-        """Add tags to a quantum task, or change their values."""
+        """Add tags to a quantum task, or change the values of tags."""
         job, _ = await self._own_task(actor, request)
         await self._retag(actor, job, wire.tags_of(job.tags) | request.payload.tags)
         return json({})
@@ -176,5 +176,5 @@ class Handlers:
         await self._gateway.jobs.rename(actor, job.id, dialect=DIALECT, tags=texts)
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
-        """Refuse what Braket has and this server does not: hybrid jobs, spending limits."""
+        """Refuse requests for hybrid jobs and spending limits."""
         raise NotOffered("This server has no hybrid jobs and no spending limits.")

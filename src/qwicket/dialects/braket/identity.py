@@ -1,4 +1,4 @@
-"""STS: who a key pair belongs to. Braket's clients ask for the number of the account."""
+"""STS: whose key pair signed a request. Braket's clients ask for the number of the account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
-from qwicket.dialects.bodies import sign_in_form
+from qwicket.dialects.bodies import small_form
 from qwicket.dialects.braket.names import account_number
 from qwicket.dialects.braket.signin import SignatureSignIn
 from qwicket.model.errors import NotOffered
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class Handlers:
-    """The one action of STS.
+    """Handlers of the STS service, which has one action here.
 
     Args:
         gateway: Does the work.
@@ -51,12 +51,12 @@ class Handlers:
 
 
 def action(body: bytes, limits: Limits) -> str:
-    """Return the action of a form.
+    """Return the action in a form.
 
     Raises:
-        NotOffered: It is another one than `GetCallerIdentity`.
+        NotOffered: The action is not `GetCallerIdentity`.
     """
-    found = sign_in_form(body, limits).get("Action", "")
+    found = small_form(body, limits).get("Action", "")
     if found != "GetCallerIdentity":
-        raise NotOffered("STS has the action GetCallerIdentity alone here.")
+        raise NotOffered("Of STS, this server has only the action GetCallerIdentity.")
     return found

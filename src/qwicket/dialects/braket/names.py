@@ -10,9 +10,8 @@ from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import parse_id
 
 DIALECT: Final = "braket"
-REGIONS: Final = frozenset({"us-east-1", "us-west-1", "us-west-2", "eu-west-2", "eu-north-1"})
-"""Regions in which clients look for devices."""
 QPU_REGION: Final = "us-east-1"
+"""Region of all machines; simulators are in every region."""
 _TASK: Final = re.compile(r"arn:aws:braket:([a-z0-9-]{1,32}):([0-9]{12}):quantum-task/([0-9a-f-]+)")
 _DEVICE: Final = re.compile(
     r"arn:aws:braket:([a-z0-9-]{0,32})::device/(quantum-simulator|qpu)/qwicket/([\w.-]{1,64})"
@@ -20,7 +19,7 @@ _DEVICE: Final = re.compile(
 
 
 def account_number(project: str) -> str:
-    """Return the twelve digits by which AWS's clients know a project."""
+    """Return the account number, of 12 digits, under which AWS's clients see a project."""
     digest = hashlib.sha256(f"account of {project}".encode()).digest()
     return f"{10**11 + int.from_bytes(digest[:8], 'big') % (9 * 10**11)}"
 
@@ -30,10 +29,10 @@ def task_arn(region: str, project: str, job: str) -> str:
 
 
 def job_of(arn: str) -> str:
-    """Return the id of the job of a task.
+    """Return the id of a task's job from the task's ARN.
 
     Raises:
-        NotFound: This is not the ARN of a task.
+        NotFound: The text is not the ARN of a task.
     """
     match = _TASK.fullmatch(arn)
     if match is None or parse_id(match[3]) is None:
@@ -48,16 +47,16 @@ def device_arn(name: str, *, is_simulator: bool) -> str:
 
 
 def device_of(arn: str) -> str | None:
-    """Return the name of the device of an ARN; None if it is none of ours."""
+    """Return the name of a device from its ARN; None if the text is not such an ARN."""
     match = _DEVICE.fullmatch(arn)
     return match[3] if match else None
 
 
 def check_arn(arn: str, field: str) -> str:
-    """Return a text that is an ARN.
+    """Return a text unchanged if it is an ARN.
 
     Raises:
-        InvalidRequest: It is not.
+        InvalidRequest: The text is not an ARN, or too long.
     """
     if not arn.startswith("arn:") or len(arn) > 256:
         raise InvalidRequest(f"{field} is not an ARN.", field=field)

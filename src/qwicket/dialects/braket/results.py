@@ -73,7 +73,7 @@ def _type(readout: Readout) -> dict[str, Any]:
     if readout.targets:
         found["targets"] = readout.targets
     if readout.products:
-        # An observable on all qubits has a product for each; the type names it once.
+        # An observable without targets is measured on each qubit: one product each, all alike.
         product = readout.products[0]
         found["observable"] = [_observable(factor) for factor in product]
         if len(readout.products) == 1:

@@ -1,4 +1,4 @@
-"""The routes of Braket, S3 and STS, as far as Braket's clients use them."""
+"""The routes of Braket, S3 and STS that Braket's clients use."""
 
 from __future__ import annotations
 
@@ -66,14 +66,14 @@ STS: Final = (
 
 
 def braket(gateway: Gateway, _settings: DialectSettings) -> Dialect:
-    """Return Braket."""
-    return Dialect(*(handlers.Handlers(gateway), BRAKET, errors.braket), recast=errors.recast)
+    """Return the application of Braket."""
+    return Dialect(*(handlers.Handlers(gateway), BRAKET, errors.braket_body), recast=errors.recast)
 
 
 def s3(gateway: Gateway, _settings: DialectSettings) -> Dialect:
-    """Return the view of results as S3 shows it."""
+    """Return the application of S3: a view of results."""
     return Dialect(
-        *(storage.Handlers(gateway), S3, errors.s3),
+        *(storage.Handlers(gateway), S3, errors.s3_body),
         error_type=_XML,
         recast=errors.recast,
         hides=("/",),
@@ -81,10 +81,10 @@ def s3(gateway: Gateway, _settings: DialectSettings) -> Dialect:
 
 
 def sts(gateway: Gateway, _settings: DialectSettings) -> Dialect:
-    """Return the one action of STS."""
+    """Return the application of STS."""
     return Dialect(
-        *(identity.Handlers(gateway), STS, errors.sts),
+        *(identity.Handlers(gateway), STS, errors.sts_body),
         error_type="text/xml",
         recast=errors.recast,
-        canonical=lambda path: path or "/",  # as clients write it below a prefix
+        canonical=lambda path: path or "/",  # clients leave out the slash below a prefix
     )

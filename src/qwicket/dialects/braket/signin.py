@@ -1,4 +1,4 @@
-"""Sign-in by a signature: the same for Braket, S3 and STS."""
+"""Sign-in by the signature of a request, for Braket, S3 and STS."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class SignatureSignIn:
 
     Args:
         gateway: Does the work.
-        service: Whose scope the signature must have, so that none is moved between services.
+        service: Service that the signature must name, so that no request can be replayed at
+            another service.
     """
 
     def __init__(self, gateway: Gateway, service: Service) -> None:
@@ -47,27 +48,27 @@ class SignatureSignIn:
         """Return the holder of the key pair that signed a request.
 
         Raises:
-            Unauthenticated: There is no signature, or it does not fit the request.
-            TooManyRequests: It does not fit, and so did many others from this address.
+            Unauthenticated: There is no signature, or it does not match the request.
+            TooManyRequests: The signature is wrong, and so were many others from this address.
         """
-        found = self._found(request)
+        found = self._signature(request)
         _check_date(found)
-        actor = await self._gateway.auth.by_key_id(found.key_id, request.address)
+        actor = await self._gateway.auth.by_key_id(found.key_id, request.client_address)
         secret = await self._gateway.key_pairs.secret(found.key_id)
         if secret is None:
-            raise SignatureRefused("The master key of this key id is not here.")
+            raise SignatureRefused("This server does not have the master key of this key id.")
         payload_hash = await self._payload_hash(found, request)
         if not hmac.compare_digest(_expected(found, secret, request, payload_hash), found.value):
-            self._gateway.auth.count_wrong(request.address)
+            self._gateway.auth.count_wrong(request.client_address)
             raise WrongSignature(
-                "The signature does not fit the request. Check the secret access key, and that a"
-                " proxy in between keeps path and Host.",
+                "The signature does not match the request. Check the secret access key, and that"
+                " a proxy in front of the server keeps the path and the header Host.",
             )
         request.scope[_REGION] = found.region
         return actor
 
-    def _found(self, request: Request[Any]) -> Signature:
-        """Return the signature of a request, of our form and for this service."""
+    def _signature(self, request: Request[Any]) -> Signature:
+        """Return the signature of a request, whose form and service are checked."""
         header = request.headers.get("authorization")
         if header is not None:
             found = sigv4.of_header(header, request.headers.get("x-amz-date", ""))
@@ -76,7 +77,7 @@ class SignatureSignIn:
         else:
             raise NoSignature("The request has no signature.")
         if found is None:
-            raise IncompleteSignature("Authorization is not that of AWS4-HMAC-SHA256.")
+            raise IncompleteSignature("Authorization is not a signature of AWS4-HMAC-SHA256.")
         if found.service != self._service:
             raise WrongSignature(f"The signature is for {found.service}, not for {self._service}.")
         if "host" not in found.headers:
@@ -86,10 +87,10 @@ class SignatureSignIn:
         return found
 
     async def _payload_hash(self, found: Signature, request: Request[Any]) -> str:
-        """Return the hash that is signed, which must be that of the body unless it is left out.
+        """Return the hash of the body as it is signed, or `UNSIGNED-PAYLOAD`.
 
         Raises:
-            SignatureRefused: The body is another one.
+            SignatureRefused: The stated hash is not that of the body.
         """
         if found.life_s is not None:
             return sigv4.UNSIGNED
@@ -110,10 +111,12 @@ def region(request: Request[Any]) -> str:
 
 
 def _check_date(found: Signature) -> None:
-    """Refuse what was signed more than 15 minutes ago, or will be.
+    """Check the date of a signature: at most 15 minutes from now, as at AWS.
+
+    A presigned URL is valid for as long as it states, at most 7 days.
 
     Raises:
-        SignatureRefused: The date is malformed, too far away, or not on the day of the scope.
+        SignatureRefused: The date is malformed, too far from now, or not on the day of the scope.
     """
     if found.date[:8] != found.day:
         raise WrongSignature("The date of the request is not on the day of the scope.")
@@ -123,7 +126,7 @@ def _check_date(found: Signature) -> None:
         raise IncompleteSignature("X-Amz-Date is not a date.") from None
     life_s = _SKEW_S if found.life_s is None else min(found.life_s, _MAX_LIFE_S)
     if not -_SKEW_S <= time.time() - signed_at <= life_s:
-        raise LateSignature(f"The signature of {found.date} is not valid now.")
+        raise LateSignature(f"The signature is of {found.date}, too far from the server's time.")
 
 
 def _expected(found: Signature, secret: str, request: Request[Any], payload_hash: str) -> str:

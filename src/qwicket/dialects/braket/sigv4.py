@@ -1,6 +1,6 @@
-"""AWS Signature Version 4: what a request signs, and the signature of it.
+"""AWS Signature Version 4: reads the signature of a request and computes the expected one.
 
-No I/O, no clock and no keys of ours: `signin.py` has them.
+No I/O, no clock and no stored keys: `signin.py` has them.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class Signature(NamedTuple):
     """A signature as a request carries it.
 
     Attributes:
-        key_id: Names the secret.
-        day: Of the scope, `yyyymmdd`.
-        region: Of the scope; nothing else names the region of a request.
-        service: Of the scope.
+        key_id: Id of the key pair.
+        day: Day in the scope, `yyyymmdd`.
+        region: Region in the scope, and so of the request: nothing else names it.
+        service: Service in the scope.
         date: When the request was signed, `yyyymmddThhmmssZ`.
         headers: Names of the signed headers.
         value: The signature in hexadecimal digits.
-        life_s: Seconds for which a presigned address is valid; None where a header signs.
+        life_s: Seconds for which a presigned URL is valid; None for a signature in a header.
     """
 
     key_id: str
@@ -60,7 +60,7 @@ class Signature(NamedTuple):
 
 
 def of_header(authorization: str, date: str) -> Signature | None:
-    """Return the signature in a header, or None where it is malformed."""
+    """Return the signature in a header, or None if it is malformed."""
     match = _HEADER.fullmatch(authorization.strip())
     if match is None or not _DATE.fullmatch(date):
         return None
@@ -69,7 +69,7 @@ def of_header(authorization: str, date: str) -> Signature | None:
 
 
 def of_query(query: Mapping[str, str]) -> Signature | None:
-    """Return the signature of a presigned address, or None where it is malformed."""
+    """Return the signature of a presigned URL, or None if it is malformed."""
     match = _CREDENTIAL.fullmatch(query.get("X-Amz-Credential", ""))
     date, names = query.get("X-Amz-Date", ""), query.get("X-Amz-SignedHeaders", "")
     value, life = query.get("X-Amz-Signature", ""), query.get("X-Amz-Expires", "")
@@ -88,7 +88,7 @@ def of_query(query: Mapping[str, str]) -> Signature | None:
 
 
 def is_key_id(text: str) -> bool:
-    """Return whether a key id has the form of ours."""
+    """Return whether a text has the form of this server's key ids."""
     return KEY_ID.fullmatch(text) is not None
 
 
@@ -101,18 +101,18 @@ def sign(
     headers: Mapping[str, Sequence[str]],
     payload_hash: str,
 ) -> str:
-    """Return the signature that a request should carry.
+    """Return the signature that a request must have, in hexadecimal digits.
 
     Args:
-        found: Scope, date and names of headers, as the request carries them.
-        secret: Of the key id.
-        method: The method.
-        path: As it is on the request line, still encoded.
-        query: The same, without `?`.
+        found: Scope, date and names of signed headers, as the request states them.
+        secret: Secret of the key pair.
+        method: HTTP method.
+        path: Path as it is on the request line, still percent-encoded.
+        query: Query as it is on the request line, without `?`.
         headers: Values of each header, by its name in lower case.
-        payload_hash: SHA-256 of the body in hexadecimal digits, or what stands for it.
+        payload_hash: SHA-256 of the body in hexadecimal digits, or `UNSIGNED-PAYLOAD`.
     """
-    # S3 signs the path as it is; the others encode it once more.
+    # For S3 the path is signed as it is; for the other services it is encoded once more.
     encoded = path if found.service == "s3" else quote(path, safe="/~")
     lines = [f"{name}:{_value(headers.get(name, ()))}" for name in found.headers]
     canonical = "\n".join(

@@ -1,7 +1,8 @@
 """S3, as far as Braket's clients need it: a read-only view of the results of tasks.
 
-There are no files. A bucket is whatever name an account's tasks were created with; the key of an
-object names its task, and only the key that the task itself states finds its result.
+There are no files. An account's buckets are the names that its tasks were created with. The key of
+an object contains the id of its task, and a result is found only under the key that its task
+states.
 """
 
 from __future__ import annotations
@@ -43,7 +44,7 @@ _NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class _Object(NamedTuple):
-    """A result that can be read."""
+    """Result of a task as an object of S3."""
 
     job: Job
     fields: wire.VendorFields
@@ -54,7 +55,7 @@ class _Object(NamedTuple):
 
 
 class Handlers:
-    """What Braket's clients ask of S3.
+    """Handlers of the S3 service.
 
     Args:
         gateway: Does the work.
@@ -72,7 +73,7 @@ class Handlers:
         return await self._sign_in(request)
 
     async def create_bucket(self, actor: Actor, request: Request[None]) -> Response:
-        """Take note of a bucket: every name is there for every account, and stores nothing."""
+        """Create a bucket: does nothing, because every account has buckets of all names."""
         bucket = _bucket(request)
         return Response(headers={"Location": f"/{bucket}"}, media_type="application/xml")
 
@@ -80,9 +81,9 @@ class Handlers:
         """List the results in a bucket."""
         bucket, query = _bucket(request), request.query_params
         if query.keys() - _LISTS - {"x-id"}:
-            raise NotOffered("Buckets can only be listed here.")
+            raise NotOffered("Of a bucket, only its objects can be listed here.")
         prefix = query.get("prefix", "")
-        found = await self._under(actor, bucket, prefix)
+        found = await self._with_prefix(actor, bucket, prefix)
         contents = "".join(
             f"<Contents><Key>{escape(each.key)}</Key>"
             f"<LastModified>{format_time(each.job.ended_at)}</LastModified>"
@@ -97,7 +98,7 @@ class Handlers:
             media_type="application/xml",
         )
 
-    async def _under(self, actor: Actor, bucket: str, prefix: str) -> list[_Object]:
+    async def _with_prefix(self, actor: Actor, bucket: str, prefix: str) -> list[_Object]:
         named = _ID.findall(prefix)
         if named:
             try:
@@ -159,7 +160,7 @@ class Handlers:
         return found
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
-        """Refuse to store, change or delete an object."""
+        """Refuse to store or delete an object."""
         raise NotOffered("Results can only be read here: nothing is stored through S3.")
 
 
@@ -186,10 +187,12 @@ def _object_response(body: bytes, range_text: str | None, job: Job) -> Response:
 
 
 def _span(text: str | None, size: int) -> tuple[int, int] | None:
-    """Return the first and last byte of a range; None is all (RFC 9110: ignore what is malformed).
+    """Return the first and last byte of a range; None if all bytes are to be returned.
+
+    A malformed range is ignored (RFC 9110, 14.2).
 
     Raises:
-        RangeRefused: It begins after the end.
+        RangeRefused: The range begins after the end of the object, or is empty.
     """
     match = _RANGE.fullmatch(text) if text else None
     if match is None or not (match[1] or match[2]):

@@ -1,21 +1,19 @@
-"""Quantum tasks as Braket words them, and searches for them."""
+"""Quantum tasks in Braket's JSON, and searches for them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from qwicket.dialects.bodies import invalid
-from qwicket.dialects.braket.names import DIALECT, job_of, task_arn
-from qwicket.dialects.braket.wire import next_token, tags_of
+from qwicket.dialects.braket.names import DIALECT, task_arn
+from qwicket.dialects.braket.wire import parse_next_token, tags_of
 from qwicket.dialects.times import format_time, parse_time
-from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.errors import InvalidRequest, LimitExceeded
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from qwicket.dialects.braket.wire import Filter, SearchBody, VendorFields
     from qwicket.model.jobs import Job
     from qwicket.scheduling.forecast import QueuePosition
@@ -59,7 +57,7 @@ def summary(job: Job, fields: VendorFields) -> dict[str, Any]:
 
 
 def details(job: Job, fields: VendorFields, position: QueuePosition | None) -> dict[str, Any]:
-    """Return a task as it is read alone."""
+    """Return a task with all of its fields."""
     found = {
         **summary(job, fields),
         "deviceParameters": fields.parameters,
@@ -86,13 +84,13 @@ def _queue_info(job: Job, position: QueuePosition | None) -> dict[str, str]:
 
 
 class Search(NamedTuple):
-    """A search for tasks: what the database filters, and what is left to filter.
+    """A search for tasks: filters of the database, and filters to apply after it.
 
     Attributes:
-        query: For the database.
-        arns: ARNs of which a task must have one; none allow any.
-        devices: The same for its device.
-        finds_nothing: Whether no task can be found.
+        query: Query of the database.
+        arns: ARNs of tasks that may be found; empty for all.
+        devices: ARNs of devices whose tasks may be found; empty for all.
+        finds_nothing: Whether no task can match.
     """
 
     query: JobQuery
@@ -101,6 +99,7 @@ class Search(NamedTuple):
     finds_nothing: bool
 
     def finds(self, job: Job, fields: VendorFields) -> bool:
+        """Return whether a task that the database found matches the other filters too."""
         return (not self.arns or arn(job, fields) in self.arns) and (
             not self.devices or fields.device_arn in self.devices
         )
@@ -111,12 +110,12 @@ def search(body: SearchBody, limit: int, most: int) -> Search:
 
     Args:
         body: The request.
-        limit: Tasks of one page.
-        most: Limit on filters, and on values of one.
+        limit: Greatest number of tasks of one page.
+        most: Greatest number of filters, and of values of each.
 
     Raises:
-        InvalidRequest: A filter is unknown, or has values that are none.
-        LimitExceeded: There are too many.
+        InvalidRequest: A filter is unknown, or its operator or a value is malformed.
+        LimitExceeded: There are too many filters or values.
     """
     if len(body.filters) > most or any(len(each.values) > most for each in body.filters):
         raise LimitExceeded(
@@ -137,7 +136,9 @@ def search(body: SearchBody, limit: int, most: int) -> Search:
                 *(each.name, "filters"),
             )
         if each.operator != "EQUAL":
-            raise InvalidRequest(f"filters: {each.name} has the operator EQUAL.", field="filters")
+            raise InvalidRequest(
+                f"filters: {each.name} takes only the operator EQUAL.", field="filters"
+            )
         values = set(each.values)
         sets[each.name] = sets[each.name] & values if each.name in sets else values
         finds_nothing = finds_nothing or each.name == "jobArn" or not sets[each.name]
@@ -145,7 +146,7 @@ def search(body: SearchBody, limit: int, most: int) -> Search:
     query = JobQuery(
         dialect=DIALECT,
         states=states or (),
-        before=next_token(body.next_token),
+        before=parse_next_token(body.next_token),
         limit=limit,
         created_from=begin,
         created_to=end,
@@ -168,11 +169,14 @@ def _states(words: set[str] | None) -> tuple[JobState, ...] | None:
 
 
 def _span(given: Filter) -> tuple[int, int]:
+    """Return the first and last time of creation, in Unix milliseconds, that a filter allows."""
     times = [_time(value) for value in given.values]
     is_range = given.operator == "BETWEEN"
     if len(times) != 1 + is_range:
+        number = "2 values" if is_range else "1 value"
         raise InvalidRequest(
-            f"filters: createdAt {given.operator} has {1 + is_range} values.", field="filters"
+            f"filters: createdAt takes {number} with the operator {given.operator}.",
+            field="filters",
         )
     match given.operator:
         case "LT":
@@ -191,14 +195,3 @@ def _time(text: str) -> int:
     if found is None:
         raise invalid("filters: createdAt must be a time in ISO 8601", text, "filters")
     return min(max(found, 0), INT64_MAX - 1)
-
-
-def ids(arns: Sequence[str]) -> list[str]:
-    """Return the ids of the jobs of ARNs, without those that are of no task."""
-    found = []
-    for each in arns:
-        try:
-            found.append(job_of(each))
-        except NotFound:
-            continue
-    return found

@@ -40,7 +40,7 @@ _Tags = Annotated[
 
 
 class CreateBody(msgspec.Struct, frozen=True, rename="camel"):
-    """A quantum task; `action` and `deviceParameters` are JSON in texts."""
+    """A new quantum task. `action` and `deviceParameters` are texts that contain JSON."""
 
     device_arn: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     action: str
@@ -98,7 +98,7 @@ class _Action(msgspec.Struct, frozen=True):
 
 
 class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Fields of a task that are returned as they came, stored with its job."""
+    """Fields for Braket's clients alone, stored with the job and returned unchanged."""
 
     device_arn: str = ""
     region: str = "us-east-1"
@@ -124,7 +124,7 @@ def create_body(text: bytes, limits: Limits) -> CreateBody:
 
     Raises:
         InvalidRequest: The body is malformed.
-        LimitExceeded: A document in it is too large.
+        LimitExceeded: `deviceParameters` is too large.
     """
     body = decode(text, _create)
     check_document(body.device_parameters.encode(), "deviceParameters", limits)
@@ -132,10 +132,10 @@ def create_body(text: bytes, limits: Limits) -> CreateBody:
 
 
 def submission(body: CreateBody, region: str) -> Submission:
-    """Return a task as a submission.
+    """Return the submission of a new task.
 
     Raises:
-        InvalidRequest: A field has no meaning here; the detail names it.
+        InvalidRequest: A field is malformed or asks for something that is not supported.
     """
     name = device_of(check_arn(body.device_arn, "deviceArn"))
     if name is None:
@@ -164,7 +164,7 @@ def submission(body: CreateBody, region: str) -> Submission:
         device=device_named(name),
         format=FORMAT,
         source=_encode(source),
-        # An exact task draws no shots; the program says so itself.
+        # A task of 0 shots is exact. The gateway needs at least 1; the source has the true number.
         shots=max(1, body.shots),
         outputs=("memory",),
         tags=tuple(tag_texts(body.tags)),
@@ -184,9 +184,9 @@ def _read_action(text: str) -> _Action:
         raise InvalidRequest("action is nested too deeply.", field="action") from None
     name = action.header.name
     if name != _PROGRAM:
-        what = _KINDS.get(name, "this action")
+        kind = _KINDS.get(name, "another kind of action")
         raise InvalidRequest(
-            f"action: {what} is not supported here; it must be {_PROGRAM}.", field="action"
+            f"action: must be {_PROGRAM}; {kind} is not supported here.", field="action"
         )
     if not action.source:
         raise InvalidRequest("action: source is missing.", field="action")
@@ -203,24 +203,24 @@ def source_of(program: bytes) -> BraketSource:
 
 
 def tag_texts(tags: Mapping[str, str]) -> list[str]:
-    """Return tags as a job has them."""
+    """Return tags as a job stores them: `key=value`, with `%` and `=` in keys quoted."""
     return [f"{key.replace('%', '%25').replace('=', '%3D')}={tags[key]}" for key in sorted(tags)]
 
 
 def tags_of(texts: tuple[str, ...]) -> dict[str, str]:
-    """Return the tags of a job; those that came through another dialect have no value."""
+    """Return the tags of a job; a tag without `=`, from another dialect, has an empty value."""
     pairs = (text.partition("=")[::2] for text in texts)
     return {key.replace("%3D", "=").replace("%25", "%"): value for key, value in pairs}
 
 
-def next_token(text: str | None) -> int | None:
-    """Return where a search goes on.
+def parse_next_token(text: str | None) -> int | None:
+    """Return the position at which a search continues.
 
     Raises:
-        InvalidRequest: It is not a token of ours.
+        InvalidRequest: The text is not a token of this server.
     """
     if text is None:
         return None
     if not re.fullmatch("[0-9]{1,18}", text):
-        raise invalid("nextToken must be that of a response", text, "nextToken")
+        raise invalid("nextToken must be from a response", text, "nextToken")
     return int(text)

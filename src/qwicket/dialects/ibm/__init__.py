@@ -1,4 +1,4 @@
-"""The IBM Quantum Experience API of 2020, below `/ibm/api`, and Runtime's two channels."""
+"""The IBM Quantum Experience API of 2020, below `/ibm/api`, and the two channels of Runtime."""
 
 from qwicket.dialects.ibm import runtime
 from qwicket.dialects.ibm.registration import REGISTRATION

@@ -1,4 +1,4 @@
-"""Devices in IBM's words: configurations, properties, queues; and who may use them."""
+"""Bodies about devices (configurations, properties, queues), projects and accounts."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ if TYPE_CHECKING:
 
 VERSION: Final = "1.0.0"
 _SINCE_MS: Final = 1_767_225_600_000
-"""Since when a device without a calibration is online: the beginning of 2026."""
+"""`online_date` of devices without a calibration: the beginning of 2026, in Unix milliseconds."""
 
 _FREE: Final = frozenset({*FRAME_CHANGES, "u1"})
+"""Gates without time and error: a machine does them by shifting the phase of later pulses."""
 _ON_TWO: Final = "cx"
 _FRACTIONAL: Final = ("rx", "rzz")
 _DEFINITIONS: Final = {
@@ -37,11 +38,11 @@ _DEFINITIONS: Final = {
     "rx": (("theta",), "gate rx(theta) q { U(theta,-pi/2,pi/2) q; }"),
     "rzz": (("theta",), "gate rzz(theta) a,b { cx a,b; U(0,0,theta) b; cx a,b; }"),
 }
-"""Parameters and definitions of basis gates; of others clients know more than we say."""
+"""Parameters and definitions of basis gates; clients know the other gates by their names."""
 
 
 def configuration(view: DeviceView) -> dict[str, Any]:
-    """Return a device's configuration. Without a calibration it is shown as a simulator."""
+    """Return a device's configuration. A device without a calibration is shown as a simulator."""
     spec, calibration = view.device.spec, view.calibration
     pairs = _directed(calibration.body) if calibration else None
     shown: dict[str, Any] = {
@@ -81,7 +82,7 @@ def configuration(view: DeviceView) -> dict[str, Any]:
 def with_fractional_gates(shown: dict[str, Any]) -> dict[str, Any]:
     """Return the configuration of a simulator with RX and RZZ of any angle.
 
-    Clients show them to transpilers only where users ask for fractional gates.
+    Clients offer them to transpilers only if users request fractional gates.
     """
     return {
         **shown,
@@ -107,7 +108,7 @@ def _directed(calibration: Calibration) -> list[list[int]] | None:
 
 
 def properties(view: DeviceView, found: Calibrated) -> dict[str, Any]:
-    """Return a calibration: times in µs and ns, frequencies in GHz, errors as they are."""
+    """Return a calibration: T1 and T2 in µs, other times in ns, frequencies in GHz."""
     calibration, date = found.body, format_time(found.valid_from)
     qubits = range(view.device.spec.qubits)
     figures = [calibration.qubits.get(q, calibration.qubit) for q in qubits]
@@ -162,7 +163,7 @@ def _measured(
         "name": name + "_".join(map(str, qubits)),
         "qubits": qubits,
         "parameters": figures,
-        "parametres": figures,  # as the printed document spells it
+        "parametres": figures,  # the spelling of IBM's printed document
     }
 
 
@@ -188,8 +189,8 @@ def network(
 
     Args:
         projects: Projects of the account.
-        default: The id of that which the account acts for now.
-        views: The devices of each.
+        default: Id of the project that the access token acts for.
+        views: Devices, the same for all projects.
     """
     since = format_time(min((project.created_at for project in projects), default=_SINCE_MS))
     devices = {
@@ -234,7 +235,7 @@ def _titled(name: str, since: str | None) -> dict[str, Any]:
 
 
 def account(of: Account, urls: dict[str, Any]) -> dict[str, Any]:
-    """Return an account; most fields of IBM's shape have no value here."""
+    """Return an account. Most fields of IBM's body have no value here."""
     since = format_time(of.created_at)
     return {
         "firstName": of.name,

@@ -1,8 +1,8 @@
 """Filters of lists: JSON with conditions on fields, in LoopBack's syntax.
 
-A filter becomes a value, never SQL text. The query contains what the database can look up, and the
-whole filter is checked on each job that the query returns. Patterns are matched in linear time
-(docs/decisions/0017).
+A filter never becomes SQL text. Conditions that the database can look up become part of a query,
+and the whole filter is then checked on each job that the query returns. Patterns are matched in
+linear time (docs/decisions/0017).
 """
 
 from __future__ import annotations
@@ -50,8 +50,8 @@ class Field(NamedTuple):
 
     Attributes:
         kind: Kind of its values.
-        get: Returns the value of a job; None when it has none.
-        is_vendor_field: Whether the value is in the vendor fields instead of the job's row.
+        get: Returns a job's value; None if the job has none.
+        is_vendor_field: Whether the value is in the vendor fields, not in the job's row.
     """
 
     kind: str
@@ -101,21 +101,21 @@ FIELDS: Final[Mapping[str, Field]] = {
 """Every field that a filter may name, by its path in a job's body."""
 
 
-class Test(NamedTuple):
-    """One comparison of one field."""
+class Comparison(NamedTuple):
+    """Comparison of a field with an operand."""
 
     field: str
     operator: str
     operand: Any
 
-    def holds(self, shown: JobRow) -> bool:
-        value = FIELDS[self.field].get(shown)
+    def holds(self, row: JobRow) -> bool:
+        value = FIELDS[self.field].get(row)
         if FIELDS[self.field].kind is _TEXTS:
             return self._holds_of_some(value)
         return self.holds_of(value)
 
     def holds_of(self, value: Any) -> bool:
-        """Return whether the comparison holds; only negations hold for a missing value."""
+        """Return whether the comparison holds for a value; None stands for a missing one."""
         match self.operator:
             case "eq":
                 return bool(value == self.operand)
@@ -133,7 +133,7 @@ class Test(NamedTuple):
                 return value is not None and _RANGES[self.operator](value, self.operand)
 
     def _holds_of_some(self, values: tuple[str, ...]) -> bool:
-        """Return whether it holds for any of several values; a negation must hold for each."""
+        """Return whether it holds for one of several values; a negation must hold for all."""
         if self.operator in ("neq", "nin"):
             return all(map(self.holds_of, values))
         if self.operand is None or (self.operator == "inq" and not values):
@@ -142,32 +142,32 @@ class Test(NamedTuple):
 
 
 class All(NamedTuple):
-    """Holds when all of its clauses do."""
+    """Condition that holds when all of its clauses hold."""
 
     clauses: tuple[Clause, ...]
 
-    def holds(self, shown: JobRow) -> bool:
-        return all(clause.holds(shown) for clause in self.clauses)
+    def holds(self, row: JobRow) -> bool:
+        return all(clause.holds(row) for clause in self.clauses)
 
-    def certain(self) -> Iterator[Test]:
-        """Yield the tests that must hold, whatever else does."""
+    def certain(self) -> Iterator[Comparison]:
+        """Yield the comparisons that hold for every job that this condition holds for."""
         for clause in self.clauses:
-            if isinstance(clause, Test):
+            if isinstance(clause, Comparison):
                 yield clause
             elif isinstance(clause, All):
                 yield from clause.certain()
 
 
 class Some(NamedTuple):
-    """Holds when one of its clauses does."""
+    """Condition that holds when one of its clauses holds."""
 
     clauses: tuple[Clause, ...]
 
-    def holds(self, shown: JobRow) -> bool:
-        return any(clause.holds(shown) for clause in self.clauses)
+    def holds(self, row: JobRow) -> bool:
+        return any(clause.holds(row) for clause in self.clauses)
 
 
-Clause = Test | All | Some
+Clause = Comparison | All | Some
 
 
 class Filter(NamedTuple):
@@ -176,7 +176,7 @@ class Filter(NamedTuple):
     Attributes:
         where: Conditions on jobs.
         oldest_first: Order of the list.
-        limit: Most jobs; None for the limit of lists.
+        limit: Greatest number of jobs; None for the limit of lists.
         skip: Number of jobs to leave out at the beginning.
         shown: Fields to include (true) or leave out (false); empty for all.
         needs_vendor_fields: Whether the vendor fields must be read.
@@ -190,18 +190,18 @@ class Filter(NamedTuple):
     needs_vendor_fields: bool = False
 
     def narrow(self, query: JobQuery) -> JobQuery:
-        """Return a query that finds all jobs that match the filter, and few others."""
+        """Return a query for all jobs that match the filter; it may find others as well."""
         changes: dict[str, Any] = {"oldest_first": self.oldest_first}
         since, until = query.created_from, query.created_to
         states = frozenset(query.states or JobState)
-        for test in self.where.certain():
-            if test.field == _CREATED:
-                low, high = _span(test)
+        for comparison in self.where.certain():
+            if comparison.field == _CREATED:
+                low, high = _span(comparison)
                 since, until = max(since, low), min(until, high)
-            elif test.field == "status":
-                states &= _states(test)
-            elif test.operator == "eq":
-                _narrow(changes, test.field, test.operand)
+            elif comparison.field == "status":
+                states &= _states(comparison)
+            elif comparison.operator == "eq":
+                _narrow(changes, comparison.field, comparison.operand)
         if not states:
             until = -1  # no job matches, because no job is older than 1970
         elif len(states) < len(JobState):
@@ -229,11 +229,11 @@ def _narrow(changes: dict[str, Any], field: str, operand: Any) -> None:
 
 
 def parse(text: str | None, limits: Limits) -> Filter:
-    """Return the filter of a list.
+    """Parse the filter of a list.
 
     Args:
-        text: JSON; None or empty asks for everything.
-        limits: Bounds its size.
+        text: JSON; if it is None or empty, all jobs match.
+        limits: Limits on its size.
 
     Raises:
         InvalidRequest: The filter is malformed, or names an unknown field.
@@ -248,7 +248,9 @@ def parse(text: str | None, limits: Limits) -> Filter:
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _wrong(f"filter: is not JSON: {quoted(text)}.") from None
     if not isinstance(asked, dict) or not asked.keys() <= _KEYS:
-        raise _wrong(f"filter: is an object with {', '.join(sorted(_KEYS))}, not {quoted(asked)}.")
+        raise _wrong(
+            f"filter: must be an object with {', '.join(sorted(_KEYS))}, not {quoted(asked)}."
+        )
     reader = _Reader(limits)
     where = reader.where(_or(asked.get("where"), {}), 0)
     limit = _count(asked, "limit")
@@ -262,7 +264,7 @@ def parse(text: str | None, limits: Limits) -> Filter:
     )
 
 
-def before(text: str | None) -> int | None:
+def parse_before(text: str | None) -> int | None:
     """Return the time in Unix milliseconds up to which properties are wanted; None means now.
 
     Raises:
@@ -277,7 +279,7 @@ def before(text: str | None) -> int | None:
     at = parse_time(asked.where.last_update_date.lt)
     if at is None:
         raise _wrong("filter: where.last_update_date.lt must be a date.")
-    return at - 1
+    return at - 1  # `lt` leaves out the time itself
 
 
 class _Before(msgspec.Struct):
@@ -296,7 +298,7 @@ _properties_decoder: Final = msgspec.json.Decoder(_PropertiesFilter)
 
 
 class _Reader:
-    """Parses conditions, and counts them."""
+    """Parses the conditions of a filter, and counts them."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits, self._max_clauses = limits, limits.of(IBMLimits).filter_clauses
@@ -315,10 +317,10 @@ class _Reader:
             elif key in _OPERATORS:
                 continue
             else:
-                clauses += self._tests(key, value)
+                clauses += self._comparisons(key, value)
         if bare := {key: asked[key] for key in asked if key in _OPERATORS}:
             # A client that requests the next page omits the field's name.
-            clauses += self._tests(_CREATED, bare)
+            clauses += self._comparisons(_CREATED, bare)
         return All(tuple(clauses))
 
     def _several(self, key: str, value: Any, depth: int) -> All | Some:
@@ -330,7 +332,7 @@ class _Reader:
             clauses.append(self.where(each, depth + 1))
         return All(tuple(clauses)) if key == "and" else Some(tuple(clauses))
 
-    def _tests(self, name: str, value: Any) -> Iterable[Test]:
+    def _comparisons(self, name: str, value: Any) -> Iterable[Comparison]:
         field = FIELDS.get(name)
         if field is None:
             raise _wrong(
@@ -340,22 +342,22 @@ class _Reader:
         asked = value if isinstance(value, dict) else {"eq": value}
         if not asked or not asked.keys() <= {"eq", *_OPERATORS}:
             raise _wrong(f"filter: {name} takes {', '.join(sorted(_OPERATORS))}.")
-        return [self._test(name, field, key, operand) for key, operand in asked.items()]
+        return [self._comparison(name, field, key, operand) for key, operand in asked.items()]
 
-    def _test(self, name: str, field: Field, key: str, operand: Any) -> Test:
+    def _comparison(self, name: str, field: Field, key: str, operand: Any) -> Comparison:
         self._add(1)
         if key == "regexp":
             if field.kind not in (_TEXT, _TEXTS):
-                raise _wrong(f"filter: {name} must be text.")
-            return Test(name, key, self._pattern(name, operand))
+                raise _wrong(f"filter: {name} is not text, so it takes no regexp.")
+            return Comparison(name, key, self._pattern(name, operand))
         if key in (*_LISTS, "between"):
             if not isinstance(operand, list) or (key == "between" and len(operand) != 2):
                 raise _wrong(f"filter: {name}: {key} takes a list.")
             self._add(len(operand))
             can_be_null = key != "between"
             values = [_value(name, field, each, can_be_null=can_be_null) for each in operand]
-            return Test(name, key, tuple(values))
-        return Test(name, key, _value(name, field, operand, can_be_null=key not in _RANGES))
+            return Comparison(name, key, tuple(values))
+        return Comparison(name, key, _value(name, field, operand, can_be_null=key not in _RANGES))
 
     def _pattern(self, name: str, text: Any) -> Any:
         if not isinstance(text, str) or len(text) > self._limits.requests.name_chars:
@@ -370,7 +372,7 @@ class _Reader:
             return re2.compile(text, options)
         except re2.error as error:
             reason = error.args[0].decode("utf-8", "replace")[:200]
-            raise _wrong(f"filter: {name}: this regexp is not taken: {reason}.") from None
+            raise _wrong(f"filter: {name}: this regexp is not supported: {reason}.") from None
 
     def _add(self, number: int) -> None:
         self._count += number
@@ -383,7 +385,7 @@ class _Reader:
 
 
 def _value(name: str, field: Field, value: Any, *, can_be_null: bool) -> Any:
-    """Return the value with which a field is compared."""
+    """Return the value to compare a field with; dates become Unix milliseconds."""
     if value is None and can_be_null:
         return None
     if field.kind is _DATE and isinstance(value, str):
@@ -406,12 +408,12 @@ def _fits(kind: str, value: Any) -> bool:
     }.get(kind, False)
 
 
-def _span(test: Test) -> tuple[int, int]:
-    """Return between which times jobs were created of which a test can hold."""
-    at = test.operand
+def _span(comparison: Comparison) -> tuple[int, int]:
+    """Return the first and last time of creation that a comparison allows, in Unix milliseconds."""
+    at = comparison.operand
     if at is None:
         return 0, INT64_MAX
-    match test.operator:
+    match comparison.operator:
         case "eq":
             return at, at
         case "between":
@@ -424,9 +426,9 @@ def _span(test: Test) -> tuple[int, int]:
             return 0, INT64_MAX
 
 
-def _states(test: Test) -> frozenset[JobState]:
-    """Return the states in which jobs are of which a test of their status can hold."""
-    held = [word for word in statuses.STATUSES if test.holds_of(word)]
+def _states(comparison: Comparison) -> frozenset[JobState]:
+    """Return the states of all jobs whose status a comparison allows."""
+    held = [word for word in statuses.STATUSES if comparison.holds_of(word)]
     return frozenset(state for word in held for state in statuses.states(word))
 
 

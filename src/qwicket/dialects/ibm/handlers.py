@@ -57,7 +57,7 @@ _RESULT: Final = "result"
 _QASM_BYTES: Final = 1 << 20
 """Larger programs are not written as OpenQASM, which would take seconds."""
 _LIST_BYTES: Final = 4 << 20
-"""Programs and counts in one list; later jobs are listed without theirs."""
+"""Size of programs and counts in one list; the jobs after it are listed without theirs."""
 
 
 class Handlers:
@@ -80,7 +80,7 @@ class Handlers:
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         return await self._gateway.access_tokens.actor(
-            await _token(request), DIALECT, request.address
+            await _token(request), DIALECT, request.client_address
         )
 
     # --- accounts ---------------------------------------------------------------------------------
@@ -90,14 +90,16 @@ class Handlers:
         return json({"api-auth": "1.0", "api-core": "1.0", "qwicket": "1.0"})
 
     async def sign_in_with_token(self, request: Request[wire.TokenBody]) -> Response:
-        """Sign in with a token: returns an access token."""
-        actor = await self._gateway.auth.by_token(request.payload.api_token, request.address)
+        """Exchange a token for an access token."""
+        actor = await self._gateway.auth.by_token(request.payload.api_token, request.client_address)
         return await self._signed_in(actor)
 
     async def sign_in_with_password(self, request: Request[wire.PasswordBody]) -> Response:
-        """Sign in with e-mail address and password: returns an access token."""
+        """Exchange an e-mail address and a password for an access token."""
         body = request.payload
-        actor = await self._gateway.auth.by_password(body.email, body.password, request.address)
+        actor = await self._gateway.auth.by_password(
+            body.email, body.password, request.client_address
+        )
         return await self._signed_in(actor)
 
     async def _signed_in(self, actor: Actor) -> Response:
@@ -112,7 +114,7 @@ class Handlers:
         )
 
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the account, and the addresses of the services."""
+        """Read the account, and the URLs of the services."""
         root = request.dialect_url
         urls: dict[str, Any] = {"http": root, "ws": root.replace("http", "ws", 1)}
         urls["services"] = {"runtime": request.server_url + RUNTIME_PREFIX}
@@ -135,7 +137,7 @@ class Handlers:
     async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
         """Read the properties of a device: its calibration."""
         view = await self._gateway.devices.get(request.path_params["device"], DIALECT)
-        before = filters.before(request.query_params.get("filter"))
+        before = filters.parse_before(request.query_params.get("filter"))
         try:
             found = await self._gateway.devices.calibration(view.device.name, DIALECT, before)
         except NotFound:
@@ -145,12 +147,12 @@ class Handlers:
     async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
         """Read the defaults of a device: always an empty object."""
         name = request.path_params["device"]
-        if name not in self._devices:  # clients ask many times for each circuit
+        if name not in self._devices:  # clients ask twice for each transpilation
             self._devices.add((await self._gateway.devices.get(name, DIALECT)).device.name)
         return json({})
 
     async def read_queue(self, request: Request[None]) -> Response:
-        """Read whether a device is up, and the length of its queue."""
+        """Read whether a device is online, and the length of its queue."""
         if await _token(request) is not None:
             actor = await self.sign_in(request)
             actor.require(Scope.DEVICES_READ)
@@ -160,7 +162,7 @@ class Handlers:
         return json(catalogue.queue(view, forecast.n_waiting))
 
     async def read_jobs_limit(self, actor: Actor, request: Request[None]) -> Response:
-        """Read how many jobs may wait or run, and how many do."""
+        """Read how many unfinished jobs the project may have on a device, and how many it has."""
         project = await self._project(actor, request)
         view = await self._gateway.devices.get(request.path_params["device"], DIALECT)
         running = await self._gateway.jobs.unfinished(
@@ -177,21 +179,21 @@ class Handlers:
     # --- jobs -------------------------------------------------------------------------------------
 
     async def submit_job(self, actor: Actor, request: Request[wire.JobBody]) -> Response:
-        """Submit a job, or announce one whose program is uploaded."""
+        """Submit a job, or create one whose program is uploaded afterwards."""
         actor = await projects.acting(self._gateway, actor, _place(request))
         body = request.payload
         limits, headers = self.limits, request.headers
         if not body.has_program and not body.allow_object_storage:
             raise InvalidRequest("qObject is missing.", field="qObject")
-        word = wire.direct if body.has_program else wire.draft
-        submission = await asyncio.to_thread(word, body, headers, limits)
+        make_submission = wire.direct if body.has_program else wire.draft
+        submission = await asyncio.to_thread(make_submission, body, headers, limits)
         names = await projects.names(self._gateway, actor)
         job = await self._store(actor, submission, has_program=body.has_program)
         # Nothing below may fail: clients would submit the job again.
         row = JobRow(
             job, wire.vendor_fields(submission.vendor_fields), names.get(job.project, job.project)
         )
-        position = await self._last(job)
+        position = await self._position_of_new(job)
         shown = jobs.body(row, position, root=request.dialect_url, is_for_old=_is_old(request))
         shown["qasms"] = jobs.entries(job)
         if body.has_program:
@@ -214,7 +216,7 @@ class Handlers:
         """Read a job with its program and results."""
         found = await self._settled(actor, request)
         job = found.job
-        shown = await self._long(request, found)
+        shown = await self._long_body(request, found)
         shown["qasms"] = jobs.entries(job)
         is_direct = found.vendor_fields.kind == DIRECT
         if not is_direct and not _is_small(shown):
@@ -251,11 +253,11 @@ class Handlers:
         return asked, await search.found(self._gateway, actor, asked, project)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
-        """List jobs, newest first, with their programs and counts up to 4 MiB of them."""
+        """List jobs, newest first, with programs and counts up to 4 MiB in all."""
         asked, found = await self._found(actor, request)
         bodies, left = [], _LIST_BYTES
         async for each in search.in_turns(found):
-            body = await self._long(request, each)
+            body = await self._long_body(request, each)
             body["qasms"] = jobs.entries(each.job)
             is_shown = each.vendor_fields.kind == DIRECT or _is_small(body)
             if is_shown and left > 0:
@@ -267,7 +269,7 @@ class Handlers:
                 body["qasms"] = rows
                 shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
                 left -= max(shown, len(source))
-            left -= 200 * each.job.n_circuits
+            left -= 200 * each.job.n_circuits  # the size of a row without program and counts
             if left <= 0:
                 del body["qasms"]
             bodies.append(asked.select(body))
@@ -279,7 +281,7 @@ class Handlers:
         """List the statuses of jobs, newest first."""
         asked, found = await self._found(actor, request)
         bodies = [
-            asked.select(await self._long(request, each, has_summary=False))
+            asked.select(await self._long_body(request, each, has_summary=False))
             async for each in search.in_turns(found)
         ]
         return await json_in_thread(lambda: raw_list(bodies))
@@ -299,8 +301,8 @@ class Handlers:
             id_text: The job's id.
             spelling: Spelling of the path.
             scope: ASGI scope of the connection.
-            receive: The server's ASGI callable.
-            send: The server's ASGI callable.
+            receive: Returns the client's next message.
+            send: Sends a message to the client.
         """
         client = scope.get("client")
         where = str(client[0]) if client else ""
@@ -321,7 +323,7 @@ class Handlers:
         return json(catalogue.properties(view, found))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
-        """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
+        """Cancel a job, and wait up to 5 s for its end: there is no status for cancelling."""
         job = await self._job(actor, request)
         if not job.state.is_final:
             job = await self._gateway.jobs.cancel(
@@ -353,7 +355,7 @@ class Handlers:
     # --- object storage ---------------------------------------------------------------------------
 
     async def upload_url(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the signed URL to which a job's program is uploaded."""
+        """Read the signed URL for the upload of a job's program."""
         return await self._url(actor, request, _UPLOAD)
 
     async def program_url(self, actor: Actor, request: Request[None]) -> Response:
@@ -367,30 +369,30 @@ class Handlers:
     async def _url(self, actor: Actor, request: Request[None], purpose: str) -> Response:
         job = await self._job(actor, request)
         if purpose == _RESULT and not await self._gateway.results.exist(job):
-            raise NotFound("The job has no result, or none yet.")
+            raise NotFound("The job has no result, or no result yet.")
         if purpose == _PROGRAM and not (await self._gateway.results.sizes(job)).program:
             raise NotFound("The job has no program.")
         return json({"url": await self._signed_url(actor, request, job, purpose)})
 
     async def _signed_url(self, actor: Actor, request: Request[Any], job: Job, purpose: str) -> str:
-        ticket = await self._gateway.access_tokens.sign_url(
+        signature = await self._gateway.access_tokens.sign_url(
             actor, DIALECT, purpose, job.id, _SIGNED_URL_S
         )
-        return f"{request.dialect_url}/storage/{job.id}/{purpose}/{quote(ticket)}"
+        return f"{request.dialect_url}/storage/{job.id}/{purpose}/{quote(signature)}"
 
     async def _verify_signed_url(self, request: Request[None], purpose: str) -> tuple[Actor, Job]:
-        """Return who holds the ticket in the path, and the job that it is for."""
-        text, id_text = request.path_params["ticket"], request.path_params["id"]
+        """Return the holder of the signed URL of a request, and its job."""
+        signature, id_text = request.path_params["signature"], request.path_params["id"]
         try:
-            ticket = await self._gateway.access_tokens.verify_url(
-                text, DIALECT, purpose, request.address
+            signed = await self._gateway.access_tokens.verify_url(
+                signature, DIALECT, purpose, request.client_address
             )
         except Unauthenticated as error:
             raise Forbidden(f"The signed URL is invalid or has expired: {error.detail}") from None
-        if ticket.job != id_text:
-            raise Forbidden("This address is for another job.")
-        request.response_memory.actor = ticket.actor
-        return ticket.actor, await self._gateway.jobs.get(ticket.actor, ticket.job, dialect=DIALECT)
+        if signed.job != id_text:
+            raise Forbidden("The signed URL is for another job.")
+        request.response_memory.actor = signed.actor
+        return signed.actor, await self._gateway.jobs.get(signed.actor, signed.job, dialect=DIALECT)
 
     async def upload(self, request: Request[None]) -> Response:
         """Upload the program of a job."""
@@ -414,14 +416,14 @@ class Handlers:
     async def submit_uploaded(self, actor: Actor, request: Request[None]) -> Response:
         """Submit a job whose program is uploaded."""
         job = await self._job(actor, request)
-        known = wire.known(job, await self._gateway.jobs.vendor_fields(job))
+        draft = wire.from_draft(job, await self._gateway.jobs.vendor_fields(job))
         job = await self._gateway.uploads.submit(
-            actor, job, lambda source: wire.submission(source, known)
+            actor, job, lambda source: wire.submission(source, draft)
         )
-        return json({"job": await self._long(request, await self._shown(actor, job))})
+        return json({"job": await self._long_body(request, await self._shown(actor, job))})
 
     async def acknowledge(self, actor: Actor, request: Request[None]) -> Response:
-        """Acknowledge that a job's results were read; they stay readable."""
+        """Acknowledge the download of a job's results, which stay readable."""
         await self._job(actor, request)
         return json({})
 
@@ -452,9 +454,11 @@ class Handlers:
         return await self._with_name(actor, job, document)
 
     async def _settled(self, actor: Actor, request: Request[None]) -> JobRow:
-        """Return the job of the path; the first read of a new job may wait for its end."""
+        """Return the job of the path. The first read of a new job may wait a moment for its end."""
         shown = await self._named(actor, request)
-        job = await self._gateway.first_polls.settled(actor, shown.job, request.disconnected)
+        job = await self._gateway.first_polls.settled(
+            actor, shown.job, request.wait_until_disconnected
+        )
         return shown._replace(job=job)
 
     async def _check_project(self, actor: Actor, request: Request[Any], job: Job) -> None:
@@ -469,7 +473,7 @@ class Handlers:
         return JobRow(job, wire.vendor_fields(document), names.get(job.project, job.project))
 
     async def _position(self, job: Job) -> Position | None:
-        """Return the queue position of a waiting job; a new job is last."""
+        """Return the queue position of a waiting job; one without a position yet is last."""
         if statuses.status(job) != statuses.QUEUED:
             return None
         place = await self._gateway.queue.position(job)
@@ -478,14 +482,14 @@ class Handlers:
             place = QueuePosition(forecast.n_waiting, forecast.start_in_s)
         return Position(place, time.time_ns() // 1_000_000)
 
-    async def _last(self, job: Job) -> Position | None:
+    async def _position_of_new(self, job: Job) -> Position | None:
         """Return the queue position of a job just stored; None if it cannot be read now."""
         try:
             return await self._position(job)
         except QwicketError:
             return None
 
-    async def _long(
+    async def _long_body(
         self, request: Request[Any], shown: JobRow, *, has_summary: bool = True
     ) -> dict[str, Any]:
         job = shown.job
@@ -501,7 +505,10 @@ class Handlers:
 
 
 def _is_small(shown: dict[str, Any]) -> bool:
-    """Return whether the rows of an uploaded job, which has ended, show program and counts."""
+    """Return whether an uploaded job shows its program and counts: those of ended jobs, if small.
+
+    Only jobs that have ended have sizes.
+    """
     size: dict[str, int] = shown.get("summaryData", {}).get("size", {})
     return 0 < size.get("input", 0) <= _QASM_BYTES and size["output"] <= _LIST_BYTES
 
@@ -509,8 +516,8 @@ def _is_small(shown: dict[str, Any]) -> bool:
 def _qasms(job: Job, source: bytes, found: JobResults | None) -> list[dict[str, Any]]:
     """Return a row for each circuit, with its program and its counts."""
     rows = jobs.entries(job)
-    said = qobj.to_openqasm2(source) if len(source) <= _QASM_BYTES else []
-    for row, text in zip(rows, said, strict=False):
+    texts = qobj.to_openqasm2(source) if len(source) <= _QASM_BYTES else []
+    for row, text in zip(rows, texts, strict=False):
         if text is not None:
             row["qasm"] = text
     for row, part in zip(rows, found.parts if found else (), strict=False):
@@ -522,7 +529,7 @@ def _qasms(job: Job, source: bytes, found: JobResults | None) -> list[dict[str, 
 
 
 async def _token(request: Request[Any]) -> str | None:
-    """Return the access token: of the header, the query, or the body, whatever the method."""
+    """Return the access token: from the header, the query, or the body of any method."""
     text = request.headers.get("x-access-token") or request.query_params.get("access_token")
     if text:
         return text
@@ -533,7 +540,7 @@ async def _token(request: Request[Any]) -> str | None:
 
 
 def _is_old(request: Request[Any]) -> bool:
-    """Return whether the client is version 0.4 or older, by its header."""
+    """Return whether the client is version 0.3 or 0.4 of the provider, by its header."""
     name, _, rest = request.headers.get(wire.CLIENT, "").partition("/")
     return name.startswith(_OLD_CLIENT) and rest.startswith(("0.3.", "0.4."))
 

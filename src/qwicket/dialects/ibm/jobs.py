@@ -1,7 +1,7 @@
 """Bodies of jobs in IBM's JSON. No value is null, because clients fail on null.
 
-Every key of IBM's document is present, with an empty text for an unknown value. `endDate` and
-`summaryData` are absent until the job has ended.
+Keys of IBM's document whose value is unknown have an empty text. `endDate` and `summaryData` are
+absent until the job has ended.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class JobRow(NamedTuple):
 
 
 class Position(NamedTuple):
-    """Queue position of a waiting job, and the time of reading it."""
+    """Queue position of a waiting job, and the time at which it was read."""
 
     place: QueuePosition
     now_ms: int
@@ -52,9 +52,9 @@ def status(
 
     Args:
         shown: The job.
-        position: Queue position, if it waits.
-        is_for_old: Whether for clients up to 0.4, which read a queue position only from running
-            jobs and show these as queued.
+        position: Queue position, if the job waits.
+        is_for_old: Whether the client is version 0.4 or older. It reads the queue position of
+            running jobs alone, and shows running jobs with a position as queued.
     """
     job = shown.job
     body: dict[str, Any] = {
@@ -88,9 +88,9 @@ def body(
 
     Args:
         shown: The job.
-        position: Queue position, if it waits.
-        sizes: Sizes of program and results, once it has ended.
-        root: Address of this dialect.
+        position: Queue position, if the job waits.
+        sizes: Sizes of program and results, once the job has ended.
+        root: URL of this dialect.
         is_for_old: As for `status`.
     """
     job, vendor_fields = shown.job, shown.vendor_fields
@@ -126,7 +126,7 @@ def entries(job: Job) -> list[dict[str, Any]]:
 
 
 def storage(job: Job, root: str) -> dict[str, str]:
-    """Return the addresses of program and results."""
+    """Return the URLs at which clients ask for signed URLs of the program."""
     at = f"{root}/jobs/{job.id}"
     return {
         "jobId": job.id,

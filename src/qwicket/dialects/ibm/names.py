@@ -6,18 +6,18 @@ from typing import Final
 
 DIALECT: Final = "ibm"
 RUNTIME: Final = "runtime"
-"""The dialect of the jobs and sessions of Qiskit Runtime, whichever of its channels they are of."""
+"""The dialect of the jobs and sessions of both channels of Qiskit Runtime."""
 
 RUNTIME_PREFIX: Final = "/ibm/runtime/classic"
-"""Address of the classic channel. Its clients sign in at the other dialect."""
+"""Path of the classic channel. Its clients sign in at the dialect `ibm`."""
 
 PLATFORM_PREFIX: Final = "/ibm/runtime"
-"""Address of the platform channel: sign-in, instances and plans; below it is the API."""
+"""Path of the platform channel: sign-in, instances and plans; the API is below it."""
 
 HUB: Final = "qwicket"
 GROUP: Final = "open"
-"""Hub and group of every project: this server has one of IBM's three levels."""
+"""Hub and group of every project: of IBM's three levels this server has only projects."""
 
 DIRECT: Final = "q-object"
 STORED: Final = "q-object-external-storage"
-"""Kinds of jobs: with the program in the request, or in an upload."""
+"""Kinds of jobs: with the program in the request, or uploaded."""

@@ -1,8 +1,8 @@
 """Normalises the spellings of paths.
 
-Words are written in any case, devices and jobs in the singular or plural, with or without a version
-at the end, and everything once more below a hub, group and project. Names and ids are taken as they
-are.
+Clients write words in any case, `backends` or `backend` for `devices`, `job` for `jobs`, with or
+without a version at the end, and with or without a hub, group and project before them. Names and
+ids are not changed.
 """
 
 from __future__ import annotations
@@ -16,11 +16,11 @@ _ID_CHARS: Final = 36
 
 
 class Spelling(NamedTuple):
-    """Parts of a path that are not part of its route.
+    """What a path contains beside its route.
 
     Attributes:
         place: Hub, group and project in the path, if any.
-        has_version: Whether it ended in a version.
+        has_version: Whether the path ended in a version.
     """
 
     place: Place | None = None
@@ -36,7 +36,7 @@ class Place(NamedTuple):
 
 
 def canonical(path: str) -> tuple[str, Spelling]:
-    """Return a path in the routes' spelling, and its other parts.
+    """Return a path as the routes spell it, and what else it contains.
 
     Args:
         path: Path after the dialect's prefix.
@@ -70,7 +70,7 @@ def _placed(segments: list[str]) -> tuple[Place | None, list[str]]:
 
 
 def _job(segments: list[str]) -> list[str]:
-    """Return a job's id as a list; one printed document lets it end in an s."""
+    """Return the segment after `jobs` as a list. In IBM's printed document an id ends in an s."""
     if len(segments) < 2:
         return []
     if len(segments) == 2 and segments[1].lower() == "status":

@@ -1,4 +1,4 @@
-"""Projects by hub, group and project, and actors that submit for them."""
+"""Projects in paths and bodies, and actors that submit for them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Place = tuple[str, str, str]
 
 
 async def find(gateway: Gateway, actor: Actor, place: Place | None) -> str | None:
-    """Return the id of a project by its place; None where none is named.
+    """Return the id of the project at a place; None if there is no place.
 
     Raises:
         NotFound: The project does not exist, or the account is not a member.
@@ -42,7 +42,7 @@ async def acting(gateway: Gateway, actor: Actor, place: Place | None) -> Actor:
     if project in (None, actor.project):
         return actor
     if actor.token:
-        raise Forbidden("This token is bound to another project: submit with one for this.")
+        raise Forbidden("This token is bound to another project: use a token of this project.")
     return structs.replace(actor, project=project)
 
 

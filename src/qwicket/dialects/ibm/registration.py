@@ -11,7 +11,7 @@ from qwicket.dialects.registration import Registration
 
 
 class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What is wrong."""
+    """What is wrong, with IBM's number and name for it."""
 
     status: int
     message: str
@@ -20,7 +20,7 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A refusal or failure."""
+    """An error."""
 
     error: Refusal
 
@@ -38,10 +38,10 @@ REGISTRATION: Final = Registration(
     lead=(
         "Clients of that API work against this server when their address is changed. They sign in"
         " at `/users/loginWithToken`; the `id` in its response goes into `X-Access-Token`, into the"
-        " query as `access_token`, or into a JSON body. Paths are taken in any case, `/jobs` and"
-        " `/devices` in the singular too, `/backends` for `/devices`, `/v/1` at their end, and"
-        " below `/Network/{hub}/Groups/{group}/Projects/{project}`. `/jobs/{id}/status` is a"
-        " websocket as well."
+        " query as `access_token`, or into a JSON body. Paths are accepted in any case, with"
+        " `/job` for `/jobs`, with `/backends` or `/backend` for `/devices`, with `/v/1` at their"
+        " end, and below `/Network/{hub}/Groups/{group}/Projects/{project}`. `/jobs/{id}/status` is"
+        " a websocket as well."
     ),
     security={"token": TOKEN, "query": {**TOKEN, "in": "query", "name": "access_token"}},
     error=Error,

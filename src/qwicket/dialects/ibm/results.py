@@ -1,4 +1,4 @@
-"""Results as Qiskit reads them: hexadecimal keys, slot i of memory being bit i; shots in order."""
+"""Results as Qiskit reads them. Keys are hexadecimal: bit i is slot i of the memory."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def result(found: JobResults, source: bytes) -> dict[str, Any]:
 
     Args:
         found: Results of its circuits.
-        source: The Qobj, whose headers go back as they came.
+        source: The Qobj, whose headers are returned unchanged.
     """
     job, settings = found.job, qobj.settings(source)
     is_done = job.state is JobState.COMPLETED
@@ -73,5 +73,5 @@ def _data(outcome: Outcome, *, wants_memory: bool) -> dict[str, Any]:
 
 
 def counts(outcome: Outcome) -> msgspec.Raw:
-    """Return the number of shots by memory."""
+    """Return the number of shots by outcome."""
     return raw_object((hex(key), n) for key, n in outcome.each_count())

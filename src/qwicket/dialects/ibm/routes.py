@@ -33,7 +33,7 @@ _DO: Final = Handlers
 _SOCKET_PATH: Final = compile_path("/jobs/{id}/status")[0]
 
 ROUTES: Final[tuple[Route, ...]] = (
-    Route("GET", "/version", _DO.version, Open("Clients ask before they sign in.")),
+    Route("GET", "/version", _DO.version, Open("Clients read this before they sign in.")),
     Route("POST", "/users/login", _DO.sign_in_with_password, _CREDENTIALS, _PASSWORD),
     Route("POST", "/users/loginwithtoken", _DO.sign_in_with_token, _CREDENTIALS, _TOKEN),
     Route("GET", "/users/me", _DO.read_account, _D),
@@ -45,7 +45,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/devices/{device}/defaults", _DO.read_defaults, _D),
     Route(
         *("GET", "/devices/{device}/queue/status", _DO.read_queue),
-        Open("Clients ask without a token; where a request has one, it is checked."),
+        Open("Clients read this without a token; if a request has one, it is checked."),
     ),
     Route("GET", "/devices/{device}/jobslimit", _DO.read_jobs_limit, _D),
     Route("POST", "/jobs", _DO.submit_job, _W, _JOB),
@@ -62,9 +62,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/jobs/{id}/resultdownloadurl", _DO.result_url, _R),
     Route("POST", "/jobs/{id}/jobdatauploaded", _DO.submit_uploaded, _W),
     Route("POST", "/jobs/{id}/resultdownloaded", _DO.acknowledge, _R),
-    Route("PUT", "/storage/{id}/upload/{ticket}", _DO.upload, _SIGNED_URL),
-    Route("GET", "/storage/{id}/program/{ticket}", _DO.download_program, _SIGNED_URL),
-    Route("GET", "/storage/{id}/result/{ticket}", _DO.download_result, _SIGNED_URL),
+    Route("PUT", "/storage/{id}/upload/{signature}", _DO.upload, _SIGNED_URL),
+    Route("GET", "/storage/{id}/program/{signature}", _DO.download_program, _SIGNED_URL),
+    Route("GET", "/storage/{id}/result/{signature}", _DO.download_result, _SIGNED_URL),
 )
 
 
@@ -74,7 +74,7 @@ def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
 
 class _WithSockets(Dialect):
-    """The dialect, which has a websocket beside its routes."""
+    """The dialect with its websocket."""
 
     def __init__(self, handlers: Handlers) -> None:
         super().__init__(

@@ -29,7 +29,7 @@ _NOTHING: Final = wire.VendorFields(kind="")
 
 
 async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | None) -> list[JobRow]:
-    """Return the jobs of one list with their vendor fields.
+    """Return the jobs of a list with their vendor fields.
 
     Raises:
         LimitExceeded: The filter matches so few jobs that too many would be read.
@@ -43,7 +43,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
     while len(found) < wanted:
         if n_looked >= limits.of(IBMLimits).filter_jobs:
             raise LimitExceeded(
-                f"filter: it looked at {n_looked} jobs (limit filter_jobs); narrow it by"
+                f"filter: it was applied to {n_looked} jobs (limit filter_jobs); narrow it by"
                 " creationDate, status, name, tags or backend.name.",
                 field="filter",
             )
@@ -63,7 +63,7 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
 
 
 async def in_turns(rows: list[JobRow]) -> AsyncIterator[JobRow]:
-    """Yield rows, and let other requests run in between, because each row takes look-ups."""
+    """Yield rows, and let other requests run in between: each row needs reads of the database."""
     for number, row in enumerate(rows):
         if number % _ROWS_PER_TURN == _ROWS_PER_TURN - 1:
             await asyncio.sleep(0)
@@ -71,7 +71,7 @@ async def in_turns(rows: list[JobRow]) -> AsyncIterator[JobRow]:
 
 
 async def _with_vendor_fields(gateway: Gateway, rows: list[JobRow]) -> list[JobRow]:
-    """Return rows with vendor fields, without jobs that were deleted meanwhile."""
+    """Return rows with their vendor fields, without jobs that were deleted meanwhile."""
     found = []
     async for row in in_turns(rows):
         with suppress(NotFound):

@@ -1,8 +1,9 @@
-"""The stream of one job's statuses over a websocket.
+"""The statuses of one job over a websocket.
 
-The client sends its access token; each change of status or position comes as a message in bytes
-(older clients read no other), and a close code of IBM's says why it ends. Sockets are bounded in
-number and silence, and none outlives the token that opened it by more than some seconds.
+The client first sends its access token. The server then sends each change of status or position, as
+binary messages because older clients read no others, and ends with one of IBM's close codes. The
+number of sockets and the time to sign in are limited. A socket closes within seconds of its token's
+end.
 """
 
 from __future__ import annotations
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
 FAILED: Final = 4001
 DONE: Final = 4002
 UNKNOWN: Final = 4003
-"""IBM's close codes: the client retries, has the result, or stops."""
+"""IBM's close codes: the client connects again, fetches the result, or fails."""
 
 _POLICY: Final = 1008
 _RESTART: Final = 1012
@@ -49,13 +50,13 @@ _log = logging.getLogger("qwicket.dialect")
 
 
 class _TokenMessage(msgspec.Struct, frozen=True):
-    """The first message."""
+    """First message of the client, with its access token."""
 
     data: str
 
 
 class _CloseSocket(Exception):
-    """The socket is to be closed with a code."""
+    """Raised to close the socket with a code."""
 
     def __init__(self, code: int, reason: str) -> None:
         self.code = code
@@ -67,10 +68,10 @@ _token_decoder: Final = msgspec.json.Decoder(_TokenMessage)
 
 
 class Sockets:
-    """Open websockets of this server, with their numbers.
+    """Open websockets of this server, with their counts.
 
     Args:
-        gateway: Knows jobs and their changes.
+        gateway: Reads jobs and waits for their changes.
     """
 
     def __init__(self, gateway: Gateway) -> None:
@@ -82,12 +83,12 @@ class Sockets:
     async def serve(
         self, socket: WebSocket, id_text: str, address: str, render: RenderStatus
     ) -> None:
-        """Serve one socket to its end.
+        """Serve a socket until it is closed.
 
         Args:
             socket: The socket.
             id_text: The job's id.
-            address: Address of the client.
+            address: Network address of the client.
             render: Renders the status as JSON.
 
         Raises:
@@ -106,7 +107,7 @@ class Sockets:
             raise Unavailable(f"{maximum} websockets are open (limit sockets).", retry_after_s=5.0)
 
     async def _watched(self, stream: _Stream, id_text: str) -> None:
-        """Run a stream, then close it with the code of its end."""
+        """Sign a stream in and run it, then close its socket with a code."""
         try:
             async with self._unsigned():
                 text = await stream.message()
@@ -131,7 +132,7 @@ class Sockets:
 
     @contextlib.asynccontextmanager
     async def _unsigned(self) -> AsyncIterator[None]:
-        """Limit the time for sign-in; it ends early when too many other sockets open.
+        """Limit the time for sign-in. It ends earlier if too many other sockets open.
 
         Clients sign in at once. Sockets without a token must not exclude those with one.
 
@@ -174,7 +175,7 @@ class Sockets:
 
 
 class _Stream:
-    """One socket."""
+    """Statuses of one job over one socket."""
 
     def __init__(
         self, gateway: Gateway, socket: WebSocket, address: str, render: RenderStatus

@@ -33,7 +33,7 @@ _NAMES: Final = {
 _STATES: Final = {
     CREATING: (JobState.DRAFT,),
     QUEUED: (JobState.QUEUED,),
-    RUNNING: (*_RUNNING, JobState.QUEUED),  # a job that waits for another attempt
+    RUNNING: (*_RUNNING, JobState.QUEUED),  # queued again after a first attempt
     COMPLETED: (JobState.COMPLETED,),
     CANCELLED: (JobState.CANCELLED,),
     **dict.fromkeys((NOT_CREATED, NOT_VALID, NOT_RUN), (JobState.FAILED,)),

@@ -1,4 +1,4 @@
-"""Request bodies of IBM's dialect, the vendor fields stored with jobs, and error bodies."""
+"""Request bodies of the dialect `ibm`, vendor fields stored with jobs, and error bodies."""
 
 from __future__ import annotations
 
@@ -34,6 +34,7 @@ CLIENT: Final = "x-qx-client-application"
 CLIENT_CHARS: Final = 512
 _ABSENT: Final = msgspec.Raw(b"")
 _MISPRINT: Final = "experiements"
+"""How IBM's printed document spells `experiments`."""
 _METHODS: Final = {
     None: "",
     "automatic": "",
@@ -41,7 +42,7 @@ _METHODS: Final = {
     "stabilizer": "clifford",
     "matrix_product_state": "aer-mps",
 }
-"""Simulation methods by Qiskit's names, and the engines that are theirs."""
+"""Engine for each simulation method of Qiskit; the server chooses one if it is empty."""
 
 
 _Short = Annotated[str, msgspec.Meta(max_length=1_000)]
@@ -52,7 +53,7 @@ class _Device(msgspec.Struct, frozen=True):
 
 
 class JobBody(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """`POST /jobs`. Unknown keys are ignored: clients of other years send others."""
+    """`POST /jobs`. Unknown keys are ignored: other versions of the client send others."""
 
     backend: _Device
     q_object: msgspec.Raw = _ABSENT
@@ -115,7 +116,7 @@ _pairs_decoder: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def token_of(text: bytes) -> str | None:
-    """Return the access token that a body names, if it names one."""
+    """Return the access token in a body; None if there is none."""
     try:
         return _signed_decoder.decode(text).access_token
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
@@ -123,7 +124,7 @@ def token_of(text: bytes) -> str | None:
 
 
 def read_job(text: bytes, _: Limits) -> JobBody:
-    """Decode the body of a submission; what stays raw is a copy of its own.
+    """Decode the body of a submission. Raw fields are copied, so that the body can be released.
 
     Raises:
         InvalidRequest: The body is malformed.
@@ -156,8 +157,8 @@ def draft(body: JobBody, headers: Headers, limits: Limits) -> Submission:
     )
 
 
-def known(job: Job, document: bytes) -> Submission:
-    """Return the submission of a job that is stored as a draft."""
+def from_draft(job: Job, document: bytes) -> Submission:
+    """Return the submission of a job that is stored without its program."""
     return Submission(
         dialect=DIALECT,
         device=job.device,
@@ -188,8 +189,8 @@ def direct(body: JobBody, headers: Headers, limits: Limits) -> Submission:
     return submission(_spelt(source), draft(body, headers, limits), DIRECT)
 
 
-def submission(source: bytes, known: Submission, kind: str = STORED) -> Submission:
-    """Return a submission of a program, of which all else is known.
+def submission(source: bytes, draft: Submission, kind: str = STORED) -> Submission:
+    """Return a submission with its program, and with the settings in the program.
 
     Raises:
         InvalidRequest: As for `direct`.
@@ -203,16 +204,16 @@ def submission(source: bytes, known: Submission, kind: str = STORED) -> Submissi
         )
     memory = any(each.memory for each in settings.experiments)
     stored_fields = msgspec.structs.replace(
-        vendor_fields(known.vendor_fields),
+        vendor_fields(draft.vendor_fields),
         kind=kind,
         n_qubits=settings.n_qubits,
         memory_slots=settings.memory_slots,
         memory=memory,
     )
     return msgspec.structs.replace(
-        known,
+        draft,
         source=source,
-        shots=known.shots if settings.shots is None else settings.shots,
+        shots=draft.shots if settings.shots is None else settings.shots,
         seed=settings.seed,
         engine=_METHODS[settings.method],
         outputs=(COUNTS, MEMORY) if memory else (COUNTS,),
@@ -236,13 +237,13 @@ def _vendor_fields(kind: str, body: JobBody, headers: Headers) -> VendorFields:
 
 
 def _spelt(source: bytes) -> bytes:
-    """Return a Qobj with `experiments`, which one printed document misspells."""
+    """Return a Qobj with the misprint of `experiments` corrected."""
     if _MISPRINT.encode() not in source:
         return source
     try:
         pairs = _pairs_decoder.decode(source)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return source  # the reader says what is wrong
+        return source  # the reader of programs reports what is wrong
     if "experiments" in pairs or _MISPRINT not in pairs:
         return source
     pairs["experiments"] = pairs.pop(_MISPRINT)
@@ -253,13 +254,13 @@ def _spelt(source: bytes) -> bytes:
 
 
 class JobNotFound(NotFound):
-    """A job that is not there, as IBM's clients know it."""
+    """A job that does not exist; IBM's clients know the number 3250 of this error."""
 
     code = "job_not_found"
 
 
 class JobLimit(LimitExceeded):
-    """A project has too many unfinished jobs on a device; clients have an error class for it."""
+    """Too many unfinished jobs of a project on a device; clients have an error class for 3458."""
 
     code = "job_limit_reached"
 
@@ -286,7 +287,7 @@ _NUMBERS: Final[Mapping[str, int]] = {
     "device_off": 3900,
     "storage_full": 3901,
 }
-"""3250 and 3458 are IBM's, the others ours."""
+"""3250 and 3458 are IBM's numbers, the others this server's."""
 
 _OTHER: Final = 3999
 _FIELD_NAMES: Final[Mapping[str, str]] = {
@@ -297,10 +298,10 @@ _FIELD_NAMES: Final[Mapping[str, str]] = {
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error whose status makes clients retry only where that helps.
+    """Return an error with a status that clients retry only if a retry can help.
 
-    Clients retry 503, submissions too, and never 429. A device that is off stays off, so it is a
-    400. Memory for a large result is soon available, so its 429 becomes a 503.
+    Clients retry 503, also of submissions, and never 429. A device that is off stays off for some
+    time, so its error becomes a 400. A large result can soon be sent, so its 429 becomes a 503.
     """
     if isinstance(error, Unavailable) and error.field == "device":
         return InvalidRequest(error.detail, field="device")
@@ -312,7 +313,7 @@ def recast(error: QwicketError) -> QwicketError:
 
 
 def number(code: str | None) -> int:
-    """Return the number of an error; clients show it beside the text."""
+    """Return the number of an error code; clients show it beside the text."""
     return _NUMBERS.get(code or "", _OTHER)
 
 
@@ -328,6 +329,6 @@ def problem(error: QwicketError, field_names: Mapping[str, str] = _FIELD_NAMES) 
 
 
 def message(error: QwicketError, field_names: Mapping[str, str]) -> str:
-    """Return what an error says, after the name that its field has in the dialect."""
+    """Return the detail of an error, after the name of its field in the dialect."""
     name = field_names.get(error.field or "")
     return f"{name}: {error.detail}" if name else error.detail

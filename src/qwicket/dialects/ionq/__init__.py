@@ -1,4 +1,4 @@
-"""The IonQ dialect, below `/ionq` and, for clients that drop the path of their URL, at the root."""
+"""The IonQ dialect, below `/ionq` and, for clients that drop the path of a URL, at the root."""
 
 from qwicket.dialects.ionq.registration import REGISTRATION
 

@@ -1,4 +1,4 @@
-"""Backends, their characterizations, and what a job on them would take."""
+"""Bodies about backends, their characterizations, estimates and organizations."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def backend(view: DeviceView, now: int, queue_s: float) -> dict[str, Any]:
 
 
 def page(query: Mapping[str, str]) -> tuple[int, int]:
-    """Return number (from 1) and size of the page that is asked for.
+    """Return the number, from 1, and the size of the requested page.
 
     Raises:
         InvalidRequest: One of them is out of range.
@@ -56,7 +56,7 @@ def page(query: Mapping[str, str]) -> tuple[int, int]:
 def characterizations(
     version: Version, device: Device, found: Sequence[Calibrated], page: int, limit: int
 ) -> dict[str, Any]:
-    """Return one page of characterizations, the newest first."""
+    """Return one page of characterizations, newest first."""
     shown = found[(page - 1) * limit : page * limit]
     return {
         "characterizations": [characterization(version, device, each) for each in shown],
@@ -67,7 +67,7 @@ def characterizations(
 def calibrations(
     version: Version, device: Device, found: Sequence[Calibrated], start: int
 ) -> dict[str, Any]:
-    """Return some characterizations as cirq-ionq reads them, from number `start` on."""
+    """Return a page of characterizations, from number `start` on, as cirq-ionq reads them."""
     shown = found[start : start + _PAGE]
     rows = [characterization(version, device, each) for each in shown]
     more = start + _PAGE < len(found)
@@ -101,12 +101,12 @@ def characterization(version: Version, device: Device, found: Calibrated) -> dic
 
 
 def _fidelity(error: float) -> dict[str, float]:
-    """Return a fidelity; the only known figure serves as mean and median."""
+    """Return a fidelity. Only one figure is known, so mean and median are the same."""
     fidelity = round(1 - error, 12)
     return {"median": fidelity, "mean": fidelity}
 
 
-def asked(query: Mapping[str, str], shots_limit: int) -> dict[str, Any]:
+def estimate_parameters(query: Mapping[str, str], shots_limit: int) -> dict[str, Any]:
     """Return the parameters of an estimate.
 
     Raises:
@@ -134,9 +134,9 @@ def estimate(
     now: int,
     cost: float | None,
 ) -> dict[str, Any]:
-    """Return the estimate of a job, with the keys of clients and of IonQ's document.
+    """Return the estimate of a job, with the keys that clients read and those of IonQ's document.
 
-    A cost is in credits. Without one it is zero, in a currency because the shape needs one.
+    A cost is in credits. Without a cost it is 0 `usd`, because the body needs a number and a unit.
     """
     unit = "usd" if cost is None else "credits"
     inputs = {key: value for key, value in asked.items() if key != "type"}
@@ -157,7 +157,10 @@ def estimate(
 
 
 def report(actor: Actor, budget: BudgetState | None) -> dict[str, Any]:
-    """Return the report on an organization, which is the project of the token."""
+    """Return the report on an organization, which is the project of the token here.
+
+    `budget` and `balance` are 0 without a budget.
+    """
     name, maximum, left, begins_at, ends_at = actor.project, 0.0, 0.0, None, None
     if budget is not None:
         name, maximum, left = budget.project, budget.maximum, budget.left

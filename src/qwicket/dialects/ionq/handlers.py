@@ -1,4 +1,4 @@
-"""The handlers of IonQ's API, in both of its versions."""
+"""The handlers of IonQ's API, versions 0.3 and 0.4."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 _CANCEL_WAIT_S: Final = 5.0
 _PAGE: Final = 25
 _PAGE_BYTES: Final = 4 << 20
-"""A page of jobs ends with the one that makes it larger: their metadata may be long."""
+"""A page ends with the job that makes it larger than this, because metadata may be long."""
 _ROWS_PER_TURN: Final = 20
 
 
 class Handlers:
-    """Handlers of both versions, and of version 0.4 alone.
+    """Handlers of version 0.4, most of which version 0.3 has too.
 
     Args:
         gateway: Does the work.
@@ -60,7 +60,7 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.auth.by_token(request.token("apikey"), request.address)
+        return await self._gateway.auth.by_token(request.token("apikey"), request.client_address)
 
     # --- backends ---------------------------------------------------------------------------------
 
@@ -90,11 +90,11 @@ class Handlers:
         return json(catalogue.characterization(self._version, view.device, found))
 
     async def current_characterization(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the characterization of a backend that is in force."""
+        """Read the current characterization of a backend."""
         return await self._current(_backend(request))
 
     async def current_calibration(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the calibration of the default QPU that is in force."""
+        """Read the current calibration of the default QPU."""
         return await self._current(wire.DEFAULT_QPU)
 
     async def _current(self, backend: str) -> Response:
@@ -149,7 +149,9 @@ class Handlers:
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job."""
         part, vendor_fields = await self._part(actor, request)
-        job = await self._gateway.first_polls.settled(actor, part.job, request.disconnected)
+        job = await self._gateway.first_polls.settled(
+            actor, part.job, request.wait_until_disconnected
+        )
         if job is not part.job:
             if part.number is None:
                 part = JobPart.whole(job)
@@ -161,7 +163,10 @@ class Handlers:
         return jobs.v04_body(part, vendor_fields, await self._wait_ms(part.job))
 
     async def _wait_ms(self, job: Job) -> int | None:
-        """Return in how many ms a queued job starts: that of a new job if it has no place yet."""
+        """Return the expected milliseconds until a queued job starts; None if unknown.
+
+        A job without a queue position yet has the forecast for a new job.
+        """
         if job.state is not JobState.QUEUED:
             return None
         place = await self._gateway.queue.position(job) or await self._gateway.queue.forecast(
@@ -244,7 +249,7 @@ class Handlers:
         length: int,
         read_body: Callable[[int], Awaitable[dict[str, Any] | None]],
     ) -> Response:
-        """Return a page of bodies, each read by its number."""
+        """Return a page of jobs, whose bodies `read_body` returns by their numbers."""
         query, maximum = request.query_params, self.limits.requests.list_page
         start = cursor(query) or 0
         end = min(length, start + integer(query, "limit", maximum, 1, maximum))
@@ -258,7 +263,7 @@ class Handlers:
         return _page_response(request, page.rows, str(at) if at < length else None)
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
-        """Cancel a job, and wait a little for a running one to end: no status is in between."""
+        """Cancel a job, and wait up to 5 s for its end: there is no status for cancelling."""
         job = await self._cancel(actor, request.path_params["id"])
         return json(jobs.short(self._version, job))
 
@@ -288,7 +293,7 @@ class Handlers:
 
     async def estimate_job(self, actor: Actor, request: Request[None]) -> Response:
         """Estimate the time and the cost of a job."""
-        asked = catalogue.asked(request.query_params, self.limits.jobs.shots)
+        asked = catalogue.estimate_parameters(request.query_params, self.limits.jobs.shots)
         name = wire.device_name(asked["backend"])
         view = await self._gateway.devices.get(name, wire.DIALECT)
         run_s = self._gateway.queue.run_time(
@@ -307,32 +312,32 @@ class Handlers:
     # --- results ----------------------------------------------------------------------------------
 
     async def read_probabilities(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the probabilities of a job, by child job where it has several circuits."""
+        """Read the probabilities of a job; those of several circuits are by child job."""
         part, vendor_fields = await self._part(actor, request)
         found = await self._results(request, part, vendor_fields)
         sharpen = results.is_sharpened(request.query_params, vendor_fields.is_debiased)
         if self._is_nested(part, vendor_fields):
             return await _rendered(found, lambda: results.nested(found, sharpen=sharpen))
-        outcome, shots = results.only(found), part.job.shots
+        outcome, shots = results.single_outcome(found), part.job.shots
         return await _rendered(
             found, lambda: results.probabilities(outcome, shots, sharpen=sharpen)
         )
 
     def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:
-        """Return whether probabilities are by child job."""
+        """Return whether the probabilities of a job are grouped by its child jobs."""
         return vendor_fields.is_multi and part.number is None
 
     async def read_histogram(self, actor: Actor, request: Request[None]) -> Response:
         """Read the counts of a job."""
         _, found = await self._single_result(actor, request)
-        return await _rendered(found, lambda: results.histogram(results.only(found)))
+        return await _rendered(found, lambda: results.histogram(results.single_outcome(found)))
 
     async def read_shots(self, actor: Actor, request: Request[None]) -> Response:
         """Read the outcome of each shot."""
         part, found = await self._single_result(actor, request)
-        if not is_quick(part.job):  # few counts may be of many shots
+        if not is_quick(part.job):  # a few counts may stand for a million shots
             await request.response_memory.begin()
-        outcome, number = results.only(found), part.number or 0
+        outcome, number = results.single_outcome(found), part.number or 0
         return await _rendered(found, lambda: results.shots(outcome, number))
 
     async def read_artifact(self, actor: Actor, request: Request[None]) -> Response:
@@ -356,7 +361,7 @@ class Handlers:
         return await _rendered(found, render)
 
     async def _compiled(self, part: JobPart, vendor_fields: wire.VendorFields) -> Response:
-        """Return a circuit in native gates, compiled now: few are ever read."""
+        """Return a circuit in native gates. It is compiled now, because few are ever read."""
         if not jobs.is_compiled(part, vendor_fields):
             raise NotFound("The job has no compiled circuit.")
         view = await self._gateway.devices.get(part.job.device, wire.DIALECT)
@@ -370,11 +375,11 @@ class Handlers:
         """Return the result of one circuit.
 
         Raises:
-            NotFound: The job has several circuits: each of their child jobs has this.
+            NotFound: The job has several circuits, each of which is a child job with a result.
         """
         part, vendor_fields = await self._part(actor, request)
         if vendor_fields.is_multi and part.number is None:
-            raise NotFound("The job is of several circuits: read this of its child jobs.")
+            raise NotFound("The job has several circuits: read the results of its child jobs.")
         return part, await self._results(request, part, vendor_fields)
 
     async def _results(
@@ -439,7 +444,7 @@ class Handlers:
     # --- what several need ------------------------------------------------------------------------
 
     async def _part(self, actor: Actor, request: Request[Any]) -> tuple[JobPart, wire.VendorFields]:
-        """Return the job that the path names, or one circuit's, with its stored fields."""
+        """Return the job, or child job, that the path names, with its vendor fields."""
         return await self._find(actor, request.path_params["id"])
 
     async def _find(self, actor: Actor, id_text: str) -> tuple[JobPart, wire.VendorFields]:
@@ -451,19 +456,19 @@ class Handlers:
 
 
 class V03Handlers(Handlers):
-    """Handlers of version 0.3 that differ."""
+    """Handlers of version 0.3, where they differ."""
 
     _version = V03
 
     def _submitted(self, job: Job) -> Response:
-        # Clients of this version take 201 for an error.
+        # Clients of this version treat every status but 200 as an error.
         return json(jobs.short(self._version, job) | {"request": job.created_at // 1000})
 
     async def _body(self, part: JobPart, vendor_fields: wire.VendorFields) -> dict[str, Any]:
         return jobs.v03_body(part, vendor_fields)
 
     async def read_report(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the budget of cost of the token's project, and its balance; 0 without one."""
+        """Read the budget of cost of the token's project and its balance; 0 without a budget."""
         budgets = self._gateway.budgets
         found = budgets.least(await budgets.of(actor), actor.project, "cost")
         return json(catalogue.report(actor, found))
@@ -473,7 +478,7 @@ class V03Handlers(Handlers):
 
 
 class _Page:
-    """Jobs of one page. They may be many or have long metadata: other requests run in between."""
+    """Jobs of one page, of which there may be many, with long metadata."""
 
     def __init__(self, memory: ResponseMemory) -> None:
         self.rows: list[msgspec.Raw] = []
@@ -490,7 +495,7 @@ class _Page:
         return self._size > _PAGE_BYTES
 
     async def pause(self) -> None:
-        """Let other requests run now and then: each job takes a look-up or two."""
+        """Let other requests run, because each job needs one or two reads of the database."""
         if self._size > SMALL_RESPONSE_BYTES:
             await self._memory.begin()
         self._n_looked_at += 1
@@ -505,7 +510,11 @@ def _backend(request: Request[Any]) -> str:
 def _page_response(
     request: Request[Any], rows: Sequence[msgspec.Raw], following: str | None
 ) -> Response:
-    """Return a page of jobs. cirq-ionq takes a `next` of null for a page; others need the key."""
+    """Return a page of jobs.
+
+    On the last page cirq-ionq needs `next` to be absent, because it would request the page `null`;
+    other clients need the key.
+    """
     body: dict[str, Any] = {"jobs": rows, "next": following}
     if following is None and request.headers.get("user-agent", "").startswith("cirq/"):
         del body["next"]

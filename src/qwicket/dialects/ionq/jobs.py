@@ -1,6 +1,6 @@
 """Bodies of jobs in both versions, and their cost.
 
-Clients require that some keys are absent rather than null, and others the reverse.
+For a missing value, clients need some keys to be absent, and others to be null or empty.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ def id_of(part: JobPart) -> str:
 
 
 def artifact_id(job: str, form: str) -> str:
-    """Return the id of a result in some format: computed, so that it needs no row."""
+    """Return the id of a result in a format. It is computed, so it need not be stored."""
     return str(uuid.uuid5(uuid.UUID(job), form))
 
 
@@ -66,9 +66,9 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
     """Return the body of a job, or of one of its circuits, in version 0.4.
 
     Args:
-        part: Job, or part of one, to show.
-        vendor_fields: The vendor's fields that are stored with the job.
-        wait_ms: When it is expected to start.
+        part: The job or circuit.
+        vendor_fields: Vendor fields of the job.
+        wait_ms: Expected milliseconds until it starts; None if unknown.
     """
     job, is_child = part.job, part.number is not None
     is_completed = part.state is JobState.COMPLETED
@@ -106,7 +106,7 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
     }
     if is_completed and not vendor_fields.is_dry:
         shown["results"] = _results(id_of(part), CIRCUIT if is_child else vendor_fields.type)
-    if not job.calibration:  # a twin's noise is that of its calibration, not of a named model
+    if not job.calibration:  # the noise of a twin is its calibration's, not a named model
         shown["noise"] = vendor_fields.noise
     if messages := warnings(job, vendor_fields):
         shown["warning"] = {"messages": messages}
@@ -161,10 +161,7 @@ def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
-    """Return the cost of a job: in credits if its device has a cost.
-
-    Otherwise it is zero, in a currency because the shape needs one.
-    """
+    """Return the cost of a job: credits if its device has a cost, else 0 `usd`."""
     value: dict[str, Any] = {"value": 0.0, "unit": "usd"}
     if job.credits is not None:
         value = {"value": job.credits, "unit": "credits"}
@@ -173,13 +170,13 @@ def cost(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def is_compiled(part: JobPart, vendor_fields: VendorFields) -> bool:
-    """Return whether a job has a compiled circuit; OpenQASM 3 has none."""
+    """Return whether a job has a compiled circuit. Jobs in OpenQASM 3 have none."""
     is_one = vendor_fields.type == CIRCUIT or part.number is not None
     return is_one and part.state is JobState.COMPLETED
 
 
 def entangler(device: Device, vendor_fields: VendorFields) -> Entangler:
-    """Return a machine's two-qubit gate; on the simulator, that of its noise model."""
+    """Return the two-qubit gate of a machine, or of the noise model on the simulator."""
     has_zz = "zz" in device.spec.native_gates or vendor_fields.noise.model.startswith("forte")
     return "zz" if has_zz else "ms"
 
@@ -195,9 +192,9 @@ def _output(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def _shown_children(part: JobPart, vendor_fields: VendorFields) -> list[str] | None:
-    """Return the ids of a job's children when it has ended, else None.
+    """Return the ids of a job's children once it has ended, else None.
 
-    Until then it is polled, and there may be thousands of them.
+    There may be thousands of ids, and clients poll the job until it has ended.
     """
     is_whole = vendor_fields.is_multi and part.number is None
     return children(part.job) if is_whole and part.job.state.is_final else None
@@ -208,7 +205,7 @@ def _member(part: JobPart, vendor_fields: VendorFields) -> Member:
 
 
 def _failure(failure: Failure | None) -> dict[str, str]:
-    """Return why a job failed. IonQ documents `message`, but all clients read `error`."""
+    """Return why a job failed. IonQ documents `message`, but clients read `error`."""
     if failure is None:
         return {}
     text = failure.message or failure.code
@@ -217,7 +214,11 @@ def _failure(failure: Failure | None) -> dict[str, str]:
 
 
 def _results(job: str, type_: str) -> dict[str, Any]:
-    """Return the addresses of results. Clients append `url` to their base URL."""
+    """Return the descriptors of results.
+
+    Each `url` has no prefix before the version, because qiskit-ionq removes the version from it and
+    appends the rest to its base URL, and pennylane-ionq reads it from the root of the host.
+    """
     at = f"/v0.4/jobs/{job}/results"
     if type_ == MULTI:
         url = f"{at}/probabilities/aggregated"

@@ -28,7 +28,7 @@ def integer(query: Mapping[str, str], name: str, default: int, minimum: int, max
 
 
 def instant(query: Mapping[str, str], name: str, default: int) -> int:
-    """Return a time of a query in Unix milliseconds, given as such or in ISO 8601.
+    """Return a time of a query, in Unix milliseconds or ISO 8601, as Unix milliseconds.
 
     Raises:
         InvalidRequest: The text is neither.
@@ -47,10 +47,10 @@ def instant(query: Mapping[str, str], name: str, default: int) -> int:
 
 
 def boolean(query: Mapping[str, str], name: str) -> bool:
-    """Return whether a query says `true`, as Python or as JSON writes it.
+    """Return a boolean of a query, in the spelling of Python or JSON; False if it is absent.
 
     Raises:
-        InvalidRequest: The text is neither.
+        InvalidRequest: The text is not a boolean.
     """
     text = query.get(name, "false").lower()
     if text not in ("true", "false", "1", "0"):
@@ -59,7 +59,7 @@ def boolean(query: Mapping[str, str], name: str) -> bool:
 
 
 def cursor(query: Mapping[str, str]) -> int | None:
-    """Return the position at which a list continues.
+    """Return the position at which a list continues; None for its beginning.
 
     Raises:
         InvalidRequest: The cursor is malformed.

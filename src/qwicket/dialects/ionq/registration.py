@@ -10,7 +10,7 @@ from qwicket.dialects.registration import Registration
 
 
 class Error(msgspec.Struct, frozen=True, rename="camel", forbid_unknown_fields=True):
-    """A refusal or failure."""
+    """An error."""
 
     status_code: int
     error: str
@@ -31,8 +31,8 @@ REGISTRATION: Final = Registration(
     title="IonQ's API, versions 0.3 and 0.4",
     lead=(
         "Clients of IonQ work against this server when their address is changed. A token goes into"
-        " `Authorization: apiKey …`. Every path below `/ionq/v0.4` and `/ionq/v0.3` is there below"
-        " `/v0.4` and `/v0.3` as well."
+        " `Authorization: apiKey …`. Every path below `/ionq/v0.4` and `/ionq/v0.3` also exists"
+        " below `/v0.4` and `/v0.3`."
     ),
     security={"token": {"type": "apiKey", "in": "header", "name": "Authorization"}},
     error=Error,

@@ -1,8 +1,8 @@
-"""JobResults in IonQ's formats.
+"""Results of jobs in IonQ's formats.
 
-Keys are decimal integers as text, qubit 0 the least significant bit; the formats of version 2 have
-bit strings by register, the last bit leftmost. Shots are independent, so their order has
-no meaning: it is drawn from the job's seed when shots are requested.
+Keys are decimal integers as text, in which qubit 0 is the least significant bit. The formats of
+version 2 have bit strings by register, with the last bit leftmost. Shots are independent, so their
+order has no meaning; it is drawn from the job's seed when shots are requested.
 """
 
 from __future__ import annotations
@@ -31,22 +31,22 @@ _AGGREGATIONS = ("average", "voting")
 
 
 def is_sharpened(query: Mapping[str, str], is_debiased: bool) -> bool:
-    """Return whether a plurality vote is requested; a run without debiasing has none.
+    """Return whether a request is for the plurality vote, which only debiased jobs have.
 
     Raises:
-        InvalidRequest: The aggregation is not one of ours.
+        InvalidRequest: The aggregation is unknown.
     """
     if not is_debiased:
         return False
     way = query.get("aggregation")
     if way is not None and way not in _AGGREGATIONS:
-        known = " and ".join(_AGGREGATIONS)
-        raise invalid(f"aggregation must be one of {known}", way, "aggregation")
+        known = " or ".join(_AGGREGATIONS)
+        raise invalid(f"aggregation must be {known}", way, "aggregation")
     return way == "voting" or (way is None and query.get("sharpen", "").lower() == "true")
 
 
 def nested(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
-    """Return the probabilities of several circuits by the ids of their jobs, in their order."""
+    """Return the probabilities of all circuits of a job, by the ids of the child jobs."""
     return raw_object(
         (part_id(results.job.id, number), probabilities(part, results.job.shots, sharpen=sharpen))
         for number, part in enumerate(results.parts)
@@ -54,7 +54,7 @@ def nested(results: JobResults, *, sharpen: bool) -> msgspec.Raw:
     )
 
 
-def only(results: JobResults) -> Outcome:
+def single_outcome(results: JobResults) -> Outcome:
     """Return the outcome of a job with one circuit.
 
     Raises:
@@ -67,7 +67,7 @@ def only(results: JobResults) -> Outcome:
 
 
 def probabilities(outcome: Outcome, shots: int, *, sharpen: bool = False) -> msgspec.Raw:
-    """Return exact probabilities, or frequencies where there are only counts."""
+    """Return the exact probabilities of an outcome, or frequencies if it has only counts."""
     return raw_object((str(key), p) for key, p in _likely(outcome, shots, sharpen))
 
 
@@ -84,12 +84,12 @@ def histogram(outcome: Outcome) -> msgspec.Raw:
 
 
 def shots(outcome: Outcome, number: int) -> msgspec.Raw:
-    """Return an outcome for each shot of circuit `number` of its job."""
+    """Return the key of each shot. The circuit has this number in its job."""
     return raw_list(map(str, _in_order(outcome, number)))
 
 
 def _in_order(outcome: Outcome, number: int) -> list[int]:
-    """Return one key for each shot; equal circuits of a job have orders of their own."""
+    """Return the key of each shot. Equal circuits of a job have different orders."""
     each = list(chain.from_iterable(repeat(key, n) for key, n in outcome.each_count()))
     random.Random(outcome.seed << PART_BITS | number).shuffle(each)  # noqa: S311  # no secret
     return each
@@ -104,7 +104,7 @@ def artifact(form: str, results: JobResults, number: int, *, is_named: bool) -> 
         number: Which circuit of its job it is.
         is_named: Whether its registers have names that its author gave.
     """
-    outcome, n_shots = only(results), results.job.shots
+    outcome, n_shots = single_outcome(results), results.job.shots
     if form == jobs.PROBABILITIES_V1:
         return probabilities(outcome, n_shots)
     if form == jobs.HISTOGRAM_V1:
@@ -121,7 +121,7 @@ def artifact(form: str, results: JobResults, number: int, *, is_named: bool) -> 
 
 
 def _registers(outcome: Outcome, *, is_named: bool) -> list[tuple[int, Register]]:
-    """Return the registers with the place of their first bit in a key."""
+    """Return the registers with the position of their first bit in a key."""
     placed, first = [], 0
     for register in outcome.registers:
         named = register if is_named else msgspec.structs.replace(register, name="output_all")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Submission
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
-_OPEN: Final = Open("Clients list backends before they have a token.")
+_OPEN: Final = Open("Clients read backends without a token.")
 _CLONE: Final = json_body(wire.CloneBody)
 _IDS: Final = Body(wire.parse_ids, wire.IdsBody)
 _SESSION: Final = Body(sessions.opening, sessions.OpenBody)
@@ -50,8 +50,8 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
     """Return the routes of a version.
 
     Args:
-        submission: Its body for a new job.
-        status: Its answer to one.
+        submission: Body of a request that submits a job.
+        status: Status of the response to it.
     """
     return (
         Route("GET", "/backends", _DO.list_backends, _OPEN, passes=ListsDevices("backend")),
@@ -130,7 +130,7 @@ def v04(gateway: Gateway, _: DialectSettings) -> Dialect:
 
 
 def unknown_version(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the dialect of versions that do not exist: it refuses in the shape of IonQ."""
+    """Return the dialect of unknown versions: all its responses are errors in IonQ's JSON."""
     return _dialect(Handlers(gateway), ())
 
 

@@ -1,4 +1,4 @@
-"""Sessions: groups of jobs that may limit their number and time."""
+"""Sessions: groups of jobs with limits on their number and their time."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ if TYPE_CHECKING:
 
 ORGANIZATION: Final = "qwicket"
 UNUSED: Final = GroupUse(0, 0, 0, None)
-"""Usage of a session that was just opened."""
+"""Usage of a session without jobs."""
 
 
 class CostLimit(msgspec.Struct, frozen=True):
-    """Limit on cost: stored and shown, but not enforced."""
+    """Limit on cost: stored and returned, but not enforced."""
 
     unit: Annotated[str, msgspec.Meta(max_length=16)]
     value: Annotated[float, msgspec.Meta(ge=0, le=1e15)]
@@ -48,12 +48,12 @@ def opening(text: bytes, _: Limits) -> OpenBody:
 
 
 def encoded_settings(settings: Settings) -> bytes:
-    """Return the vendor fields of a session."""
+    """Return settings as they are stored with a session's group."""
     return msgspec.json.encode(settings)
 
 
 def session(group: Group, use: GroupUse, now: int) -> dict[str, Any]:
-    """Return a session. It has started with its first job, and ended for good when it is closed."""
+    """Return a session. It starts with its first job and ends when it is closed or expires."""
     is_active = group.is_open(now)
     ended_at = group.closed_at if is_active else group.closed_at or group.expires_at
     status = "ended" if not is_active else "started" if use.started_at else "created"

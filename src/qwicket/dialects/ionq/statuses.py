@@ -1,4 +1,4 @@
-"""The two versions of the API, and their names for the states of a job."""
+"""The two versions of the API, and their statuses of jobs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,12 @@ if TYPE_CHECKING:
 
 
 class Version(NamedTuple):
-    """A version of the API: first part of its paths, and its status for a running job."""
+    """A version of the API.
+
+    Attributes:
+        name: First segment of its paths.
+        running: Status of a running job.
+    """
 
     name: str
     running: str
@@ -22,7 +27,7 @@ class Version(NamedTuple):
 
         Args:
             job: The job.
-            state: That of one of its circuits.
+            state: State of one circuit of the job, to return its status instead.
         """
         state = state or job.state
         if state is JobState.QUEUED and job.started_at is not None:
@@ -45,7 +50,7 @@ _RUNNING: Final = (JobState.RUNNING, JobState.CANCELLING, JobState.UNCERTAIN)
 _STATES: Final = {
     "submitted": (JobState.DRAFT,),
     "ready": (JobState.QUEUED,),
-    "queued": (JobState.DRAFT, JobState.QUEUED),  # qiskit-ionq's sessions say so
+    "queued": (JobState.DRAFT, JobState.QUEUED),  # in filters of qiskit-ionq's sessions
     "started": (*_RUNNING, JobState.QUEUED),
     "running": (*_RUNNING, JobState.QUEUED),
     "completed": (JobState.COMPLETED,),
@@ -55,10 +60,10 @@ _STATES: Final = {
 
 
 def states(word: str | None) -> tuple[JobState, ...]:
-    """Return the states that a list is asked for; none is all.
+    """Return the states that a status in a filter stands for; empty for all states.
 
     Raises:
-        InvalidRequest: There is no such word.
+        InvalidRequest: There is no such status.
     """
     if word is None:
         return ()
@@ -68,7 +73,10 @@ def states(word: str | None) -> tuple[JobState, ...]:
 
 
 def has_status(job: Job, word: str | None) -> bool:
-    """Return whether a job is shown under a status; a job that waits to run again is running."""
+    """Return whether a job, in one of the `states` of a status, has this status.
+
+    Queued jobs are in the states of two statuses: one that was started before is running.
+    """
     if word is None or job.state is not JobState.QUEUED:
         return True
     return (job.started_at is not None) == (word in ("started", "running"))

@@ -35,11 +35,12 @@ MULTI: Final = "ionq.multi-circuit.v1"
 QASM3: Final = "ionq.qasm3.v1"
 IDEAL: Final = "ideal"
 DEFAULT_QPU: Final = "qpu.aria-1"
-"""Machine that cirq-ionq calls `qpu`."""
+"""The device that `qpu` stands for; cirq-ionq sends this name."""
 _ANY_QPU: Final = "qpu"
 
 _DEFAULT_SHOTS: Final = 100
 _SAME_NOISE: Final = {"harmony-1": "harmony", "harmony-2": "harmony"}
+"""IonQ's names of noise models for which this server has one model."""
 _EMPTY: Final = msgspec.Raw(b"{}")
 _ABSENT: Final = msgspec.Raw(b"")
 
@@ -47,7 +48,7 @@ _Seed = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
 
 
 def device_name(word: str) -> str:
-    """Return the name of a device: `qpu` alone is the default machine, wherever it is written."""
+    """Return the name of a device; the word `qpu` stands for the default machine."""
     return DEFAULT_QPU if word == _ANY_QPU else word
 
 
@@ -57,7 +58,7 @@ class Noise(msgspec.Struct, frozen=True):
 
 
 class V04Body(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /v0.4/jobs`. Unknown keys are ignored: clients merge their users' extras in."""
+    """`POST /v0.4/jobs`. Unknown keys are ignored: clients add parameters of their users."""
 
     backend: str
     input: msgspec.Raw
@@ -76,7 +77,7 @@ class V03Mitigation(msgspec.Struct, frozen=True):
 
 
 class V03Body(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /v0.3/jobs`. Older cirq-ionq says `body` for `input`."""
+    """`POST /v0.3/jobs`. Older versions of cirq-ionq send `body` in place of `input`."""
 
     target: str
     input: msgspec.Raw = _ABSENT
@@ -93,7 +94,7 @@ class V03Body(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CloneBody(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /jobs/{id}/clone`: what is to differ from the job."""
+    """`POST /jobs/{id}/clone`: the fields that differ from those of the job."""
 
     backend: str | None = None
     shots: int | str | None = None
@@ -112,7 +113,7 @@ class IdsBody(msgspec.Struct, frozen=True):
 
 
 class Member(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Fields of one of several circuits that its job returns."""
+    """Name and registers of one of several circuits; they are stored and returned."""
 
     name: str = ""
     registers: msgspec.Raw = _EMPTY
@@ -150,7 +151,7 @@ class _Named(msgspec.Struct, frozen=True):
 
 
 class _Outline(msgspec.Struct, frozen=True):
-    """Fields of an `input` that are stored with the job; its format's reader checks all of it."""
+    """Fields of an `input` that this dialect needs; the reader of its format checks all of it."""
 
     circuits: tuple[_Named, ...] | None = None
     data: Any = None
@@ -165,7 +166,7 @@ _outline_decoder: Final = msgspec.json.Decoder(_Outline)
 
 
 class _CommonSubmission(NamedTuple):
-    """A submission of either version."""
+    """Fields of a submission that both versions have."""
 
     vendor_fields: VendorFields
     device: str
@@ -194,20 +195,20 @@ class _CommonSubmission(NamedTuple):
 
 
 def parse_v04(text: bytes, limits: Limits) -> Submission:
-    """Return the submission of a body of version 0.4; raises as `submission`."""
+    """Return the submission in a body of version 0.4; raises as `v04_submission`."""
     return v04_submission(decode(text, _v04_decoder), limits)
 
 
 def parse_v03(text: bytes, limits: Limits) -> Submission:
-    """Return the submission of a body of version 0.3; raises as `submission`."""
+    """Return the submission in a body of version 0.3; raises as `v03_submission`."""
     return v03_submission(decode(text, _v03_decoder), limits)
 
 
 def v04_submission(body: V04Body, limits: Limits) -> Submission:
-    """Return the submission for the gateway.
+    """Return the submission of a body of version 0.4.
 
     Raises:
-        InvalidRequest: A field asks for something that this server cannot do.
+        InvalidRequest: A field is malformed, or requests something that is not supported.
         LimitExceeded: A document is too large.
     """
     if body.type not in (CIRCUIT, MULTI, QASM3):
@@ -234,11 +235,13 @@ def v04_submission(body: V04Body, limits: Limits) -> Submission:
 
 
 def v03_submission(body: V03Body, limits: Limits) -> Submission:
-    """As `submission`, of version 0.3: a job is of several circuits when it has `circuits`.
+    """Return the submission of a body of version 0.3.
+
+    The job has several circuits if `input.circuits` is present.
 
     Raises:
-        InvalidRequest: As for `submission`.
-        LimitExceeded: As for `submission`.
+        InvalidRequest: As for `v04_submission`.
+        LimitExceeded: As for `v04_submission`.
     """
     program = body.input if bytes(body.input) else body.body
     if not bytes(program):
@@ -266,8 +269,8 @@ def clone(
     """Return the submission of a job's clone.
 
     Raises:
-        InvalidRequest: As for `submission`.
-        LimitExceeded: As for `submission`.
+        InvalidRequest: As for `v04_submission`.
+        LimitExceeded: As for `v04_submission`.
     """
     changes: dict[str, Any] = {}
     if bytes(body.metadata):
@@ -311,10 +314,10 @@ def warnings(job: Job, vendor_fields: VendorFields) -> list[str]:
     """Return warnings about options that had no effect."""
     found = []
     if vendor_fields.is_debiased and job.calibration is None:
-        found.append("Debiasing is for QPUs: the simulator was run without.")
+        found.append("Debiasing is for QPUs: the simulator ran without it.")
     mitigation = _mitigation(vendor_fields.settings)
     if mitigation.symmetry_verification:
-        found.append("Symmetry verification is not available: the job was run without.")
+        found.append("Symmetry verification is not available: the job ran without it.")
     return found
 
 
@@ -322,7 +325,7 @@ def _outline(raw: msgspec.Raw) -> _Outline:
     try:
         return _outline_decoder.decode(raw)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _Outline()  # the reader says what is wrong
+        return _Outline()  # the reader of programs reports what is wrong
 
 
 def _type(asked: str, outline: _Outline) -> str:
@@ -354,7 +357,7 @@ def _text(outline: _Outline) -> bytes:
 
 
 def _document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
-    """Return an object as it came; null, which clients cannot read back, becomes empty."""
+    """Return a JSON object unchanged. Null becomes an empty object: clients fail on null."""
     check_document(raw, field, limits)
     if bytes(raw) == b"null":
         return _EMPTY
@@ -375,7 +378,7 @@ def _is_debiased(settings: msgspec.Raw) -> bool:
 def _mitigation(settings: msgspec.Raw) -> _Mitigation:
     try:
         return _settings_decoder.decode(settings).error_mitigation or _Mitigation()
-    except msgspec.ValidationError:  # version 0.3 does not look into its settings
+    except msgspec.ValidationError:  # the settings of version 0.3 are not checked
         return _Mitigation()
 
 
@@ -397,11 +400,11 @@ _FIELD_NAMES: Final = {"device": "backend", "noise": "noise.model", "group": "se
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error whose status does not make clients retry for ever, as 409 and 503 do.
+    """Return an error with a status after which clients do not retry forever, as after 409 and 503.
 
-    A missing result is a 404. A conflict with the job's state and a device that is off are 400,
-    because a retry does not help. An unknown device or session in a body is a 400 as well:
-    cirq-ionq drops the message of a 404.
+    A missing result becomes a 404. A conflict with the job's state and a device that is off become
+    400, because a retry does not help. An unknown device or session in a body becomes a 400 too,
+    because cirq-ionq does not show the message of a 404.
     """
     if isinstance(error, NotFinished | NoResult):
         return NotFound(error.detail)
@@ -412,7 +415,7 @@ def recast(error: QwicketError) -> QwicketError:
 
 
 def _with_field_name(error: QwicketError) -> str:
-    """Return the detail with the field as this dialect names it."""
+    """Return the detail of an error, with the name of the field in this dialect."""
     word = _FIELD_NAMES.get(error.field or "")
     if word is None:
         return error.detail
@@ -423,7 +426,7 @@ def _with_field_name(error: QwicketError) -> str:
 
 
 def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure."""
+    """Return the body of an error."""
     return msgspec.json.encode(
         {
             "statusCode": error.status,

@@ -7,4 +7,4 @@ from qwicket.dialects.native.routes import ROUTES, description, dialect
 __all__ = ["ADMIN", "ROUTES", "description", "dialect"]
 
 ADMIN: Final = "qwicket.dialects.native.admin.routes:dialect"
-"""Makes the application for administrators, which few servers need."""
+"""Function that makes the application for administrators, as `DialectOnDemand` takes it."""

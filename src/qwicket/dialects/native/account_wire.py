@@ -8,7 +8,7 @@ import msgspec
 
 from qwicket import schema
 from qwicket.dialects.bodies import check_document, decode
-from qwicket.dialects.native.wire import time
+from qwicket.dialects.native.wire import iso_time
 from qwicket.model.accounts import LOGIN_TOKEN_S, Scope
 from qwicket.model.errors import LimitExceeded
 
@@ -28,12 +28,12 @@ _LIFE_S: Final = 100 * 365 * 86_400
 
 
 class TokenRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/tokens`. Absent fields are those of the calling token.
+    """`POST /v1/tokens`. Absent fields are as in the token that signs the request in.
 
     Attributes:
         scopes: Rights of the token.
-        devices: For which devices alone; none are all of them.
-        project: Name of the project that its jobs count against.
+        devices: Names of the devices that it may use; if empty, those of the calling token.
+        project: Name of the project to which its usage counts.
         life_s: Seconds until it expires.
     """
 
@@ -48,23 +48,24 @@ class AnyTokenRequest(TokenRequest, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         scopes: Rights of the token.
-        devices: For which devices alone; none are all of them.
-        project: Name of the project that its jobs count against.
-        life_s: Seconds until it expires.
-        aws: Whether it is a key pair, with which AWS's clients sign requests, in place of a token.
+        devices: Names of the devices that it may use; if empty, all devices.
+        project: Name of the project to which its usage counts; by default the account's own.
+        life_s: Seconds until it expires; by default it does not expire.
+        aws: Whether to create a key pair, with which AWS's clients sign requests, and not a token.
     """
 
     aws: bool = False
 
 
 class SignInRequest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/sign-in`: an ID token for a token.
+    """`POST /v1/sign-in`: exchanges an ID token for a token.
 
     Attributes:
-        id_token: From the identity provider's device flow; it is used once.
-        access_token: With which the provider states a person's groups, if the ID token has none.
-        scopes: Rights of the token; by default reading and submitting.
-        project: Name of the project that its jobs count against; by default the account's own.
+        id_token: ID token from the identity provider's device flow; it can be used once.
+        access_token: Access token of the identity provider, needed to ask it for the person's
+            groups if the ID token does not state them.
+        scopes: Rights of the token; by default to read and to submit.
+        project: Name of the project to which its usage counts; by default the account's own.
         life_s: Seconds until it expires; by default 30 days.
     """
 
@@ -83,7 +84,7 @@ def token_request(text: bytes, limits: Limits) -> TokenRequest:
     """Return the properties of a new token.
 
     Raises:
-        InvalidRequest: The body is malformed; `field` says where.
+        InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: The body is too large.
     """
     return _within(text, _token_decoder, limits)
@@ -115,7 +116,7 @@ def account(
         name=of.name,
         role=of.role,
         email=of.email,
-        created_at=time(of.created_at),
+        created_at=iso_time(of.created_at),
         change=change,
         token=_token(by, _names(projects)),
         budgets=tuple(map(budget, budgets)),
@@ -133,7 +134,7 @@ def budget(state: BudgetState) -> schema.accounts.BudgetBody:
         maximum=state.maximum,
         used=state.used,
         left=state.left,
-        ends_at=time(state.ends_at),
+        ends_at=iso_time(state.ends_at),
     )
 
 
@@ -142,7 +143,7 @@ def project(of: Project) -> schema.accounts.ProjectBody:
         id=of.id,
         name=of.name,
         shares=of.shares,
-        created_at=time(of.created_at),
+        created_at=iso_time(of.created_at),
         stored_bytes=of.stored_bytes,
         retention_days=of.retention_days,
     )
@@ -178,10 +179,10 @@ def _token(of: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBody:
         project=projects.get(of.project, ""),
         scopes=of.scopes,
         devices=of.devices,
-        created_at=time(of.created_at),
-        expires_at=time(of.expires_at),
+        created_at=iso_time(of.created_at),
+        expires_at=iso_time(of.expires_at),
         parent=of.parent,
-        revoked_at=time(of.revoked_at),
+        revoked_at=iso_time(of.revoked_at),
     )
 
 

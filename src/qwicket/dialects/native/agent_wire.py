@@ -31,7 +31,7 @@ class AnnounceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         family: Family of the programs that it runs.
         spec: Capabilities of the device.
-        dialects: Which dialects show it; the native one always does.
+        dialects: Dialects that show it, besides the native one.
     """
 
     family: Family
@@ -45,8 +45,8 @@ class AnnouncedBody(schema.base.ResponseBody, frozen=True, kw_only=True):
     Attributes:
         name: Name of the device in submissions.
         family: Family of the programs that it runs.
-        provider: To whom it belongs: the account that announced it first.
-        dialects: Which dialects show it.
+        provider: Name of the account that announced it first.
+        dialects: Dialects that show it.
         spec: Capabilities of the device.
     """
 
@@ -70,10 +70,10 @@ class CalibrationBody(Calibration, frozen=True, kw_only=True):
 
 
 class CalibratedBody(schema.base.ResponseBody, frozen=True, kw_only=True):
-    """A calibration that was taken.
+    """A stored calibration.
 
     Attributes:
-        valid_from: From when on it holds.
+        valid_from: Time from which it is valid.
     """
 
     valid_from: datetime
@@ -92,7 +92,7 @@ def announcement(text: bytes, limits: Limits) -> AnnounceBody:
     """Return the announcement of a lab's device.
 
     Raises:
-        InvalidRequest: The body is malformed; `field` says where.
+        InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: The body is too large.
     """
     check_document(text, "body", limits)
@@ -103,7 +103,7 @@ def calibration(text: bytes, limits: Limits) -> Calibration:
     """Return a calibration.
 
     Raises:
-        InvalidRequest: The body is malformed; `field` says where.
+        InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: The body is too large.
     """
     check_document(text, "body", limits)
@@ -130,7 +130,7 @@ def finish(text: bytes, _: Limits) -> schema.agents.FinishBody:
     return decode(text, _finish)
 
 
-def agent(text: str) -> str:
+def agent_name(text: str) -> str:
     """Return an agent's name from a path.
 
     Raises:
@@ -140,7 +140,7 @@ def agent(text: str) -> str:
 
 
 def result(body: schema.agents.FinishBody, limits: Limits) -> list[Encoded | Failure] | Failure:
-    """Return the parts of a job, or its failure, as the gateway takes them."""
+    """Return the reported parts of a job, or its failure."""
     return reported(body.parts, body.error, limits)
 
 
@@ -152,11 +152,11 @@ def reported(
     """Return the reported parts of a job, or its failure.
 
     Raises:
-        InvalidRequest: There are neither parts nor an error, or both; or so it is in a part.
+        InvalidRequest: There are both parts and an error, or neither; or the same in a part.
         LimitExceeded: There are too many parts.
     """
     if (parts is None) == (error is None):
-        raise InvalidRequest("There must be parts, or an error, and not both.", field="parts")
+        raise InvalidRequest("There must be either parts or an error.", field="parts")
     maximum = limits.programs.circuits
     if len(parts or ()) > maximum:
         raise LimitExceeded(
@@ -172,7 +172,7 @@ def _part(number: int, part: schema.agents.PartReportBody) -> Encoded | Failure:
         return _failure(part.error)
     if part.outcome is None or part.sha256 is None or part.error is not None:
         where = f"parts[{number}]"
-        raise InvalidRequest(f"{where} needs outcome and sha256, or error.", field=where)
+        raise InvalidRequest(f"{where} must have either outcome and sha256, or error.", field=where)
     return Encoded(part.outcome, bytes.fromhex(part.sha256))
 
 
@@ -210,7 +210,7 @@ def device(of: Device) -> AnnouncedBody:
 def claimed_body(
     of: ClaimedJob | None, renew_s: float, limits: Limits
 ) -> schema.agents.ClaimedBody:
-    """Return a lease and all that is needed to do the job; `lease` is null where none came."""
+    """Return a claimed job with its lease; `lease` is null if no job was claimed."""
     if of is None:
         return schema.agents.ClaimedBody(lease=None, renew_s=renew_s)
     lease, handout = of.assignment.lease, of.handout
@@ -236,5 +236,5 @@ def directives(of: Mapping[str, Directive], renew_s: float) -> schema.agents.Dir
     return schema.agents.DirectivesBody(directives={**of}, renew_s=renew_s)
 
 
-def end(of: Job) -> schema.agents.JobStateBody:
+def job_state(of: Job) -> schema.agents.JobStateBody:
     return schema.agents.JobStateBody(id=of.id, state=of.state)

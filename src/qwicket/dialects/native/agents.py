@@ -1,4 +1,4 @@
-"""The handlers of `/v1` for labs' agents: announce a device, pull its jobs, bring results."""
+"""The handlers of `/v1` for labs' agents, which announce devices, claim jobs, report results."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AgentHandlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.auth.by_token(request.token("bearer"), request.address)
+        return await self._gateway.auth.by_token(request.token("bearer"), request.client_address)
 
     async def announce_device(self, actor: Actor, request: Request[wire.AnnounceBody]) -> Response:
         """Announce a device."""
@@ -60,7 +60,7 @@ class AgentHandlers:
         return json(wire.CalibratedBody(valid_from=body.valid_from))
 
     async def claim_job(self, actor: Actor, request: Request[schema.agents.ClaimBody]) -> Response:
-        """Ask for a job to run; with `?wait=` wait so many seconds for one."""
+        """Claim a job to run; with `?wait=` wait up to so many seconds for one."""
         body = request.payload
         wait_s = seconds(request.query_params, "wait", self.limits.requests.wait_s)
         name = request.path_params["name"]
@@ -77,7 +77,7 @@ class AgentHandlers:
         (await self.sign_in(request)).require(Scope.DEVICES_SERVE)
 
     async def _is_gone(self, request: Request[Any]) -> bool:
-        """Return whether the client is gone or its token revoked, so that it gets no job."""
+        """Return whether the client has disconnected or its token was revoked: it gets no job."""
         try:
             await self._sign_in_again(request)
         except (Forbidden, Unauthenticated):
@@ -97,7 +97,7 @@ class AgentHandlers:
     async def finish_job(
         self, actor: Actor, request: Request[schema.agents.FinishBody]
     ) -> Response:
-        """Bring the results of a job."""
+        """Report the results of a job."""
         body = request.payload
         job = await self._gateway.agents.finish(
             actor,
@@ -108,12 +108,12 @@ class AgentHandlers:
             wire.result(body, self.limits),
             body.seconds,
         )
-        return json(wire.end(job))
+        return json(wire.job_state(job))
 
     async def release_job(
         self, actor: Actor, request: Request[schema.agents.ReleaseBody]
     ) -> Response:
-        """Give a job back."""
+        """Release a job without results; it is queued again."""
         body = request.payload
         job = await self._gateway.agents.release(
             actor,
@@ -124,10 +124,10 @@ class AgentHandlers:
             body.reason,
             counts_as_attempt=body.counts_as_attempt,
         )
-        return json(wire.end(job))
+        return json(wire.job_state(job))
 
     async def leave_device(self, actor: Actor, request: Request[None]) -> Response:
         """Stop serving a device."""
-        agent = wire.agent(request.path_params["agent"])
+        agent = wire.agent_name(request.path_params["agent"])
         await self._gateway.agents.leave(actor, request.path_params["name"], agent)
         return json({})

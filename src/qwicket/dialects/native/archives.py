@@ -41,7 +41,7 @@ _WHOLE_BYTES: Final = 1 << 20
 """Archives up to this size are made before the response begins, so their length is known."""
 _STEP_BYTES: Final = 1 << 20
 _EPOCH: Final = (1980, 1, 1, 0, 0, 0)
-"""Time of all members: the first one that ZIP knows."""
+"""Time of all members: the earliest that ZIP can store."""
 _UNIX: Final = 3
 _READABLE: Final = 0o100644 << 16
 
@@ -51,11 +51,11 @@ _encoder: Final = msgspec.json.Encoder()
 async def response(
     archives: Archives, contents: Contents, memory: ResponseMemory, *, is_head: bool
 ) -> ASGIApp:
-    """Return the archive of a job: at once if it is small, else as a stream.
+    """Return the archive of a job: as a stream unless it is small.
 
     Args:
         archives: Reads the results.
-        contents: Everything else in the archive.
+        contents: Everything in the archive but the results.
         memory: Memory for the response.
         is_head: Whether the request asks for headers alone.
     """
@@ -226,7 +226,7 @@ def _plain(options: msgspec.Struct | None) -> dict[str, Any]:
 
 
 class _Sink(io.RawIOBase):
-    """A file without positions, so that ZIP never goes back in it."""
+    """A file that cannot seek, so that ZIP never changes what was written."""
 
     def __init__(self) -> None:
         self._written: list[bytes] = []
@@ -248,7 +248,7 @@ class _Sink(io.RawIOBase):
 
 
 class _Member:
-    """A member while it is written: it adds its size and digest to a list at its end."""
+    """A member that is being written; when closed, it adds its size and digest to a list."""
 
     def __init__(
         self, archive: zipfile.ZipFile, name: str, members: list[shapes.MemberBody]
@@ -269,7 +269,7 @@ class _Member:
         self._members.append(body)
 
     def read(self, size: int = -1) -> bytes:
-        """Return nothing: NumPy takes an object without this method for the name of a file."""
+        """Return nothing. NumPy treats an object without this method as the name of a file."""
         return b""
 
     def write(self, data: Any, /) -> int:
@@ -278,7 +278,7 @@ class _Member:
         return self._handle.write(data)
 
     def flush(self) -> None:
-        """Do nothing: the archive's own sink has no buffer."""
+        """Do nothing: the sink below has no buffer."""
 
 
 class _Stream:

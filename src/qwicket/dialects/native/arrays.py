@@ -1,4 +1,4 @@
-"""Outcome of one circuit as NumPy arrays, which docs/api.md describes, in an npz archive."""
+"""Outcome of one circuit as NumPy arrays in an npz file; docs/api.md describes the arrays."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ NPZ_TYPE: Final = "application/x-npz"
 
 
 def are_requested(accept: str, params: Mapping[str, str]) -> bool:
-    """Return whether a request asks for arrays: `?format=` counts before the header.
+    """Return whether a request asks for arrays: by `?format=`, else by the header `Accept`.
 
     Raises:
         InvalidRequest: There is no such format.

@@ -1,4 +1,4 @@
-"""What `/v1` shows of the estimate of a job."""
+"""Estimates of jobs in the native API's JSON."""
 
 from __future__ import annotations
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _FEW_JOBS: Final = 100
 _TAG_CHARS: Final = 64 << 10
 _WITH_RESULT_BYTES: Final = 1_000_000
-"""Size of the largest response to a submission with `?include=result`."""
+"""Largest size of a submission's response with a result; a larger one has only the job."""
 
 
 class Handlers(WebhookHandlers):
@@ -43,7 +43,7 @@ class Handlers(WebhookHandlers):
         self._streams = Streams(gateway)
 
     async def read_sign_in(self, request: Request[None]) -> Response:
-        """Read how people and commands sign in."""
+        """Read how people and command-line tools can sign in."""
         flow = None
         if self._gateway.sign_in.provider is not None:
             service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
@@ -59,7 +59,7 @@ class Handlers(WebhookHandlers):
         """Exchange an ID token of the identity provider's device flow for a token."""
         body = request.payload
         service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
-        actor = await service.by_id_token(body.id_token, body.access_token, request.address)
+        actor = await service.by_id_token(body.id_token, body.access_token, request.client_address)
         created = await self._gateway.sessions.create_token(
             actor, scopes=body.scopes, project=body.project, life_s=body.life_s
         )
@@ -78,10 +78,10 @@ class Handlers(WebhookHandlers):
         return json(account_wire.account(account, token, projects, change, budgets))
 
     async def accept_invitation(self, request: Request[schema.accounts.AcceptBody]) -> Response:
-        """Create an account and its first token with an invitation."""
+        """Create an account, and its first token, with the code of an invitation."""
         body = request.payload
         made = await self._gateway.invitations.accept(
-            *(body.invitation, body.name, request.address),
+            *(body.invitation, body.name, request.client_address),
             email=body.email,
             password=body.password,
             has_token=True,
@@ -129,7 +129,7 @@ class Handlers(WebhookHandlers):
         return json(wire.device(view, forecast, windows, actor.project))
 
     async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the calibration of a device: in force now, or at `?at=`."""
+        """Read the current calibration of a device, or that at the time `?at=`."""
         at = params.instant(request.query_params, "at")
         name = request.path_params["name"]
         return json(
@@ -137,14 +137,14 @@ class Handlers(WebhookHandlers):
         )
 
     async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
-        """Submit a job; with `?wait=` return it once it has ended or the seconds have passed."""
+        """Submit a job; with `?wait=` respond when it has ended, or after so many seconds."""
         wait_s, is_preferred = params.wait_s(request, self.limits.requests.wait_s)
         with_result = params.is_included(request.query_params, "result")
         submission = structs.replace(request.payload, idempotency_key=request.idempotency_key)
         job = await self._gateway.jobs.submit(actor, submission)
         response = None
         if wait_s or with_result:
-            # The job is stored. If waiting or reading fails, it is returned as it was submitted.
+            # The job is stored, so an error of waiting or reading must not become the response.
             with suppress(QwicketError):
                 response = await self._awaited(actor, request, job, wait_s, with_result=with_result)
         response = response or json(wire.job(job))
@@ -157,18 +157,20 @@ class Handlers(WebhookHandlers):
     async def _awaited(
         self, actor: Actor, request: Request[Any], job: Job, wait_s: float, *, with_result: bool
     ) -> Response:
-        """Return a submitted job when it has ended or the seconds have passed."""
-        job, told = await self._gateway.jobs.wait(actor, job.id, wait_s)
+        """Return a submitted job when it has ended, or after `wait_s` seconds."""
+        job, results_so_far = await self._gateway.jobs.wait(actor, job.id, wait_s)
         await self.sign_in(request)  # the token may have been revoked meanwhile
         if with_result:
-            results = await self._gateway.results.at_once(job, request.response_memory, told)
+            results = await self._gateway.results.at_once(
+                job, request.response_memory, results_so_far
+            )
             if results is not None:
                 whole = await json_in_thread(
                     lambda: wire.submitted(*results), is_small=results.is_small
                 )
                 if int(whole.headers["content-length"]) <= _WITH_RESULT_BYTES:
                     return whole
-        return json(wire.job(job, *await self._outlook(job)))
+        return json(wire.job(job, *await self._position_and_progress(job)))
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first."""
@@ -179,13 +181,15 @@ class Handlers(WebhookHandlers):
         )
 
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
-        """Read a job; with `?wait=` once it has ended or the seconds have passed."""
+        """Read a job; with `?wait=` respond when it has ended, or after so many seconds."""
         job, _ = await self._wait(actor, request)
-        place, progress = await self._outlook(job)
+        place, progress = await self._position_and_progress(job)
         shown = json(wire.job(job, place, progress))
-        return with_etag(request, shown, wire.pause(job, place))
+        return with_etag(request, shown, wire.poll_after_s(job, place))
 
-    async def _outlook(self, job: Job) -> tuple[QueuePosition | None, Progress | None]:
+    async def _position_and_progress(
+        self, job: Job
+    ) -> tuple[QueuePosition | None, Progress | None]:
         """Return a job's position in the queue and its progress, if any."""
         queue = self._gateway.queue
         return await queue.position(job), await queue.progress(job)
@@ -196,11 +200,11 @@ class Handlers(WebhookHandlers):
         return Response(status_code=204)
 
     async def stream_job(self, actor: Actor, request: Request[None]) -> ASGIApp:
-        """Stream the changes of a job to its end."""
+        """Stream the changes of a job until it has ended."""
         return await self._streams.of_job(actor, request, self.sign_in)
 
     async def stream_account(self, actor: Actor, request: Request[None]) -> ASGIApp:
-        """Stream the changes of all jobs."""
+        """Stream the changes of all jobs of the account."""
         return self._streams.of_account(actor, request, self.sign_in)
 
     async def list_events(self, actor: Actor, request: Request[None]) -> Response:
@@ -219,7 +223,7 @@ class Handlers(WebhookHandlers):
         job = await self._gateway.jobs.change(
             actor, request.path_params["id"], is_held=body.held, priority=body.priority
         )
-        return json(wire.job(job, *await self._outlook(job)))
+        return json(wire.job(job, *await self._position_and_progress(job)))
 
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a job."""
@@ -228,7 +232,7 @@ class Handlers(WebhookHandlers):
         return await json_in_thread(lambda: wire.result(*results), is_small=results.is_small)
 
     async def read_part(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the result of one circuit: as JSON, or with its arrays as an archive of NumPy."""
+        """Read the result of one circuit as JSON, or its arrays as an npz file of NumPy."""
         is_archive = arrays.are_requested(request.headers.get("accept", ""), request.query_params)
         job, results_so_far = await self._wait(actor, request)
         number = wire.part_number(request.path_params["part"], job)
@@ -244,7 +248,7 @@ class Handlers(WebhookHandlers):
         )
 
     async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
-        """Read one circuit as its lab's device receives it, in OpenQASM 3."""
+        """Read one circuit as the lab's device receives it, in OpenQASM 3."""
         job = await self._gateway.jobs.get(actor, request.path_params["id"])
         number = wire.part_number(request.path_params["part"], job)
         text = await self._gateway.compilation.openqasm(job, number, request.response_memory)
@@ -262,14 +266,14 @@ class Handlers(WebhookHandlers):
         )
 
     async def estimate_job(self, actor: Actor, request: Request[Submission]) -> Response:
-        """Estimate run time, start and cost of a job, and which budget would refuse it."""
+        """Estimate run time, start and cost of a job, and whether budgets have room for it."""
         from qwicket.dialects.native import estimates  # late: few clients ask
 
         found = await self._gateway.estimates.of(actor, request.payload)
         return json(estimates.estimate(found, actor.project))
 
     async def share_job(self, actor: Actor, request: Request[schema.jobs.NewShareBody]) -> Response:
-        """Let an account read a job, or make a link to it that expires."""
+        """Share a job with an account, or create a link to it that expires."""
         from qwicket.dialects.native import job_shares  # late: few servers need it
 
         return await job_shares.share_job(self._gateway, actor, request)
@@ -292,13 +296,13 @@ class Handlers(WebhookHandlers):
         return Response(status_code=204)
 
     async def read_shared(self, request: Request[None]) -> Response:
-        """Read the job and the result of a link."""
+        """Read a shared job and its result with the secret of a link."""
         from qwicket.dialects.native import job_shares  # late: few servers need it
 
         return await job_shares.read_shared(self._gateway, request)
 
     async def _wait(self, actor: Actor, request: Request[Any]) -> WaitResult:
-        """Return the job of a path when it has ended, or the seconds of `?wait=` have passed."""
+        """Return the job in the path when it has ended, or after the seconds of `?wait=`."""
         wait_s = params.seconds(request.query_params, "wait", self.limits.requests.wait_s)
         awaited = await self._gateway.jobs.wait(actor, request.path_params["id"], wait_s)
         if wait_s:
@@ -333,7 +337,7 @@ class Handlers(WebhookHandlers):
         return json(wire.group(group, await self._gateway.groups.use(actor, group)))
 
     async def close_group(self, actor: Actor, request: Request[None]) -> Response:
-        """Take no more jobs into a group."""
+        """Close a group: it takes no more jobs, and its jobs still run."""
         return json(wire.group(await self._gateway.groups.close(actor, request.path_params["id"])))
 
     async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
@@ -343,5 +347,5 @@ class Handlers(WebhookHandlers):
 
 
 def _is_short(jobs: list[Job]) -> bool:
-    """Return whether a list of jobs is rendered in about a millisecond: it may have long tags."""
+    """Return whether a list of jobs is so short that rendering takes about a millisecond."""
     return len(jobs) <= _FEW_JOBS and sum(len(tag) for job in jobs for tag in job.tags) < _TAG_CHARS

@@ -1,4 +1,4 @@
-"""What the handlers of `/v1` do for shares of jobs. Few servers need it."""
+"""Shares of jobs, called by the handlers of `/v1`. A module of its own: few servers need it."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ _PRIVATE: Final = {
     "Referrer-Policy": "no-referrer",
     "X-Robots-Tag": "noindex",
 }
-"""Headers of what a secret address shows."""
+"""Headers that keep a shared job, and its secret URL, out of caches, referrers and indexes."""
 
 
 async def share_job(
     gateway: Gateway, actor: Actor, request: Request[schema.jobs.NewShareBody]
 ) -> Response:
-    """Let an account read a job, or make a link to it that expires."""
+    """Share a job with an account, or create a link to it that expires."""
     body, job = request.payload, request.path_params["id"]
     if (body.account is None) == (body.life_s is None):
         raise InvalidRequest("Give either account or life_s.", field="account")
@@ -51,8 +51,10 @@ async def list_shares(gateway: Gateway, actor: Actor, job: str | None) -> Respon
 
 
 async def read_shared(gateway: Gateway, request: Request[None]) -> Response:
-    """Return the job and the result of a link."""
-    job, owner = await gateway.job_shares.by_secret(request.path_params["secret"], request.address)
+    """Return a shared job and its result, by the secret of a link."""
+    job, owner = await gateway.job_shares.by_secret(
+        request.path_params["secret"], request.client_address
+    )
     request.response_memory.actor = owner
     shown = await _shown(gateway, job, request)
     shown.headers.update(_PRIVATE)
@@ -78,6 +80,6 @@ def _share(of: JobShare) -> schema.jobs.ShareBody:
         job=of.job,
         device=of.device,
         account=of.account_name,
-        created_at=wire.time(of.created_at),
-        expires_at=wire.time(of.expires_at),
+        created_at=wire.iso_time(of.created_at),
+        expires_at=wire.iso_time(of.expires_at),
     )

@@ -21,64 +21,67 @@ if TYPE_CHECKING:
 _TEXT: Final[dict[str, Any]] = {"type": "string", "pattern": r"^[^\u0000]*$"}
 _STATES: Final = "|".join(JobState)
 _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
-    "account": ("Of this account, by its name or e-mail address.", _TEXT),
-    "project": ("Of this project.", _TEXT),
-    "at": ("The moment, in ISO 8601; now by default.", {"type": "string", "format": "date-time"}),
+    "account": ("Name or e-mail address of the account whose jobs are listed.", _TEXT),
+    "project": ("Name of the project whose jobs are listed.", _TEXT),
+    "at": ("Time in ISO 8601; by default now.", {"type": "string", "format": "date-time"}),
     "before": (
-        "What `next` of the page before said.",
+        "Value of `next` in the previous page.",
         {"type": "integer", "minimum": 1, "maximum": INT64_MAX},
     ),
-    "created_from": ("Not created before.", {"type": "string", "format": "date-time"}),
-    "created_to": ("Not created after.", {"type": "string", "format": "date-time"}),
+    "created_from": ("Created at this time or later.", {"type": "string", "format": "date-time"}),
+    "created_to": ("Created at this time or earlier.", {"type": "string", "format": "date-time"}),
     "by": (
-        "Whether each number is of a project, of a device, or of both.",
+        "How the numbers are grouped.",
         {"enum": ["project,device", "device,project", "project", "device"]},
     ),
-    "from": ("The first day in UTC; all by default.", {"type": "string", "format": "date"}),
-    "to": ("The last day in UTC; all by default.", {"type": "string", "format": "date"}),
-    "deleted": ("Those that were deleted and can be restored.", {"enum": ["false", "true"]}),
-    "device": ("Of this device.", _TEXT),
-    "dialect": ("Submitted in this dialect.", _TEXT),
-    "format": ("As JSON or as arrays of NumPy.", {"enum": ["json", "npz"]}),
-    "group": ("Of this group.", _TEXT),
+    "from": ("First day in UTC; by default all days.", {"type": "string", "format": "date"}),
+    "to": ("Last day in UTC; by default all days.", {"type": "string", "format": "date"}),
+    "deleted": ("List deleted accounts that can be restored.", {"enum": ["false", "true"]}),
+    "device": ("Name of the device of the jobs.", _TEXT),
+    "dialect": ("Dialect in which the jobs were submitted.", _TEXT),
+    "format": ("JSON, or NumPy arrays.", {"enum": ["json", "npz"]}),
+    "group": ("Id of the group of the jobs.", _TEXT),
     "hash": (
-        "Hash that a former check returned.",
+        "Hash that an earlier check returned.",
         {"type": "string", "pattern": "^[0-9a-f]{64}$"},
     ),
-    "series": ("Remove all windows of its weekly series.", {"enum": ["false", "true"]}),
+    "series": ("Remove all windows of the weekly series.", {"enum": ["false", "true"]}),
     "include": ("Return the result with the job if it has ended.", {"enum": ["result"]}),
-    "jobs": ("What becomes of its jobs.", {"enum": ["keep", "remove"]}),
+    "jobs": ("What happens to the jobs of the account.", {"enum": ["keep", "remove"]}),
     "limit": (
-        "How many at most.",
+        "Greatest number of entries.",
         {"type": "integer", "minimum": 1, "maximum": Limits().requests.list_page},
     ),
-    "name": ("Of this name.", _TEXT),
+    "name": ("Name of the jobs.", _TEXT),
     "state": (
-        "In one of these states, with commas between.",
+        "States of the jobs, separated by commas.",
         {"type": "string", "pattern": f"^({_STATES})(,({_STATES}))*$"},
     ),
     "tag": (
-        "Bearing all these tags.",
+        "A tag of the jobs; if repeated, they have all of the tags.",
         {"type": "array", "items": _TEXT, "maxItems": Limits().requests.tags},
     ),
-    "wait": ("Seconds to wait for it.", {"type": "number", "minimum": 0}),
+    "wait": ("Longest time to wait, in seconds.", {"type": "number", "minimum": 0}),
     "Idempotency-Key": (
-        "One key makes one job within 24 h.",
+        "Requests with the same key within 24 hours submit one job.",
         {"type": "string", "minLength": 1, "maxLength": 255},
     ),
-    "If-None-Match": ("The response is 304 if the job's tag is among these.", {"type": "string"}),
+    "If-None-Match": (
+        "ETags of earlier responses; if one is still valid, the response is 304.",
+        {"type": "string"},
+    ),
     "Prefer": ("`wait=5` is the same as `?wait=5` (RFC 7240).", {"type": "string"}),
     "Last-Event-ID": (
-        "Go on after this event.",
+        "Number of the last event that the client has received.",
         {"type": "integer", "minimum": 0, "maximum": INT64_MAX},
     ),
     "{account}": ("Name or e-mail address of the account.", {"type": "string"}),
     "{agent}": (
-        "What the agent calls itself.",
+        "Name that the agent has chosen.",
         {"type": "string", "pattern": "^[a-z0-9]{8,32}$"},
     ),
     "{budget}": ("Id of the budget.", {"type": "string"}),
-    "{id}": ("The id, as it was answered.", {"type": "string"}),
+    "{id}": ("Id, as an earlier response gave it.", {"type": "string"}),
     "{name}": (
         "Name of the device, worker or scaler.",
         {"type": "string", "examples": ["qpu.aria-1"]},
@@ -90,7 +93,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "{secret}": ("Secret of the link.", {"type": "string"}),
     "{share}": ("Id of the share.", {"type": "string"}),
     "{token}": ("Id of the token.", {"type": "string"}),
-    "{part}": ("Which circuit, from 0.", {"type": "integer", "minimum": 0}),
+    "{part}": ("Number of the circuit, from 0.", {"type": "integer", "minimum": 0}),
 }
 _BELL: Final = {
     "device": "simulator",
@@ -116,7 +119,7 @@ DESCRIBED_AS: Final[dict[Any, Any]] = {
     "SubmitBody.program": str | dict[str, Any],
     "SubmitBody.tags": tuple[str, ...],
 }
-"""Types of fields that the server knows more closely than its clients."""
+"""More exact types of fields than those in `qwicket.schema`, which clients share."""
 OPENQASM_TYPE: Final = "text/plain; charset=utf-8"
 """Media type of a compiled circuit: OpenQASM has none of its own."""
 
@@ -135,7 +138,7 @@ def document(routes: Sequence[Route]) -> dict[str, Any]:
 
 
 def _name(route: Route) -> str:
-    """Return a name for what generators of clients make of an operation: `get_jobs_id_result`."""
+    """Return the id of an operation, such as `get_jobs_id_result`, which generated clients use."""
     return "_".join([route.method.lower(), *re.findall(r"[a-z]+", route.path)])
 
 

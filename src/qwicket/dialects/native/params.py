@@ -1,4 +1,4 @@
-"""The parameters of the native API's requests: what its lists are searched by, and times."""
+"""Query parameters of the native API's requests."""
 
 from __future__ import annotations
 
@@ -35,16 +35,16 @@ SEARCH: Final = (
     "state",
     "tag",
 )
-"""Parameters that lists of jobs are searched by."""
+"""Parameters that select jobs in lists."""
 
 
 def query(params: QueryParams, limits: Limits, also: Sequence[str] = ()) -> JobQuery:
-    """Return the query of a list.
+    """Return the query of a list of jobs.
 
     Args:
         params: Parameters of the request.
-        limits: Bounds on requests.
-        also: Further parameters that the caller reads.
+        limits: Limits of the server.
+        also: Names of other parameters, which the caller reads.
 
     Raises:
         InvalidRequest: A parameter is malformed; `field` names it.
@@ -81,7 +81,7 @@ def _check_texts(params: QueryParams, allowed: Collection[str]) -> None:
 
 
 def states(text: str | None) -> tuple[JobState, ...]:
-    """Return states that are written with commas between.
+    """Return the states in a text, separated by commas; empty if there is no text.
 
     Raises:
         InvalidRequest: There is no such state.
@@ -114,7 +114,7 @@ def integer(
 
 
 def seconds(params: Mapping[str, str], name: str, maximum: float) -> float:
-    """Return a query parameter as seconds: 0 when absent, `maximum` when it asks for more.
+    """Return a query parameter in seconds: 0 if it is absent, and at most `maximum`.
 
     Raises:
         InvalidRequest: The text is not a number.
@@ -127,7 +127,7 @@ def seconds(params: Mapping[str, str], name: str, maximum: float) -> float:
 
 
 def wait_s(request: Request[Any], most: float) -> tuple[float, bool]:
-    """Return for how long a request may wait, and whether its header `Prefer` says so.
+    """Return the seconds that a request may wait, and whether they are from its header `Prefer`.
 
     The parameter `wait` takes precedence. As RFC 7240 requires, other preferences are ignored.
 
@@ -145,10 +145,10 @@ def wait_s(request: Request[Any], most: float) -> tuple[float, bool]:
 
 
 def choice(params: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
-    """Return a query parameter that is one of these; by default the first.
+    """Return a query parameter that must be one of `choices`; by default the first.
 
     Raises:
-        InvalidRequest: It is none of them.
+        InvalidRequest: It is another value.
     """
     text = params.get(name, choices[0])
     if text not in choices:
@@ -157,7 +157,7 @@ def choice(params: Mapping[str, str], name: str, choices: Sequence[str]) -> str:
 
 
 def is_included(params: Mapping[str, str], name: str) -> bool:
-    """Return whether the parameter `include` has this value.
+    """Return whether the parameter `include` has the value `name`.
 
     Raises:
         InvalidRequest: `include` has another value.
@@ -169,7 +169,7 @@ def is_included(params: Mapping[str, str], name: str) -> bool:
 
 
 def instant(params: Mapping[str, str], name: str) -> int | None:
-    """Return a query parameter as Unix milliseconds.
+    """Return a query parameter, a time, as Unix milliseconds; None if it is absent.
 
     Raises:
         InvalidRequest: The text is not a time in ISO 8601 with an offset from UTC.
@@ -188,7 +188,7 @@ def instant(params: Mapping[str, str], name: str) -> int | None:
 
 
 def day(params: Mapping[str, str], name: str) -> date | None:
-    """Return a query parameter as a day.
+    """Return a query parameter as a day; None if it is absent.
 
     Raises:
         InvalidRequest: The text is not a day in ISO 8601.

@@ -30,7 +30,7 @@ def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
     """Return the request of a pilot for jobs.
 
     Raises:
-        InvalidRequest: The body is malformed; `field` says where.
+        InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: It reports too many leases.
     """
     body = decode(text, _pull)
@@ -42,7 +42,7 @@ def bring(text: bytes, limits: Limits) -> schema.pilots.BringBody:
     """Return the results that a pilot reports.
 
     Raises:
-        InvalidRequest: The body is malformed; `field` says where.
+        InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: It has too many results or releases.
     """
     body = decode(text, _bring)
@@ -79,10 +79,10 @@ def leases(held: Sequence[schema.pilots.PilotLeaseBody]) -> list[Lease]:
 
 
 def results(body: schema.pilots.BringBody, limits: Limits) -> list[tuple[Lease, RunResult]]:
-    """Return results by lease.
+    """Return reported results with their leases.
 
     Raises:
-        InvalidRequest: A result has neither parts nor an error, or both; or a part has.
+        InvalidRequest: A result has both parts and an error, or neither; or the same in a part.
         LimitExceeded: A result has too many parts.
     """
     return [(_lease(each), _result(each, limits)) for each in body.results]
@@ -94,7 +94,7 @@ def _result(of: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
 
 
 def releases(body: schema.pilots.BringBody) -> list[tuple[Lease, str, bool]]:
-    """Return the leases that a pilot gives back, with a reason and whether an attempt counts."""
+    """Return the leases that a pilot releases, the reasons, and whether the attempts count."""
     return [(_lease(each), each.reason, each.counts_as_attempt) for each in body.releases]
 
 

@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
 
 _INLINE_BYTES: Final = 64 << 10
-"""Bytes of circuits up to which a response is encoded on the event loop."""
+"""Size of circuits up to which a response is encoded on the event loop."""
 
 
 class PilotHandlers(AgentHandlers):
     """Handlers for pilots and scalers."""
 
     async def pull_tasks(self, actor: Actor, request: Request[schema.pilots.PullBody]) -> ASGIApp:
-        """Ask for jobs to run, and for directives; with `?wait=` wait so many seconds for them."""
+        """Claim jobs, and read directives; with `?wait=` wait up to so many seconds for some."""
         body = request.payload
         stopping = {each.id for each in body.held if each.is_stopping}
         pulled = await self._gateway.pilots.pull(
@@ -44,7 +44,7 @@ class PilotHandlers(AgentHandlers):
     async def bring_results(
         self, actor: Actor, request: Request[schema.pilots.BringBody]
     ) -> ASGIApp:
-        """Bring results of jobs, give others back, and take new ones."""
+        """Report results of jobs, release other jobs, and claim new ones."""
         body = request.payload
         reports = await self._gateway.pilots.bring(
             *(actor, request.path_params["name"], wire.offer(body.offer)),
@@ -55,14 +55,14 @@ class PilotHandlers(AgentHandlers):
         )
 
     async def leave_pilots(self, actor: Actor, request: Request[None]) -> ASGIApp:
-        """Stop serving as a pilot; its jobs run elsewhere."""
+        """Stop serving as a pilot; its jobs are queued again."""
         await self._gateway.pilots.leave(actor, request.path_params["name"])
         return await json_in_thread(dict, is_small=True)
 
     async def read_demand(
         self, actor: Actor, request: Request[schema.pilots.ScalerBody]
     ) -> ASGIApp:
-        """Read how much work waits, and whether this scaler is to start workers for it."""
+        """Read how much work waits, and whether this scaler should start workers for it."""
         body = request.payload
         found = await self._gateway.scalers.demand(
             actor, request.path_params["name"], body.group, body.memory_bytes
@@ -75,7 +75,7 @@ class PilotHandlers(AgentHandlers):
         return json({})
 
     async def _is_pilot_gone(self, request: Request[Any]) -> bool:
-        """Return whether the client is gone or its token revoked, so that it gets no job."""
+        """Return whether the client has disconnected or its token was revoked: it gets no job."""
         try:
             (await self.sign_in(request)).require(Scope.COMPUTE_SERVE)
         except (Forbidden, Unauthenticated):

@@ -1,4 +1,4 @@
-"""The routes of `/v1`: every path, what it needs and what it returns."""
+"""The routes of `/v1`."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ async def describe(_: Handlers, request: Request[None]) -> Response:  # noqa: AR
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
-        *("GET", "/openapi.json", describe, Open("It describes every server alike.")),
+        *("GET", "/openapi.json", describe, Open("It is the same on every server.")),
         responses=(dict[str, Any],),
     ),
     Route("GET", "/sign-in", _DO.read_sign_in, _SIGN_IN, responses=(schema.accounts.SignInBody,)),
@@ -245,7 +245,7 @@ def _encoded_description() -> bytes:
 
 
 def description() -> dict[str, Any]:
-    """Return the description of `/v1` in OpenAPI, with that of administrators' part."""
+    """Return the description of `/v1` in OpenAPI, including `/v1/admin`."""
     from qwicket.dialects.native.admin.routes import ROUTES as OF_ADMIN  # late: few need them
 
     below = [dataclasses.replace(each, path=f"/admin{each.path}") for each in OF_ADMIN]
@@ -260,7 +260,7 @@ def dialect(
     Args:
         gateway: Does the work.
         shown_by: Returns the dialects that show devices of a family.
-        public_url: The server's address, where it has one beside those of its sockets.
+        public_url: The server's public URL, if it differs from that of its sockets.
     """
     return Dialect(
         Handlers(gateway, shown_by),

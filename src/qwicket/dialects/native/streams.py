@@ -1,7 +1,7 @@
 """Server-sent events: the changes of one job, or of all jobs of an account.
 
-A stream holds no backlog: it stores the number of the last event sent, and reads later ones once
-the client has received it. WHATWG HTML, section 9.2, defines the format.
+A stream holds no backlog: it keeps only the number of the last event that it sent, and reads the
+next ones when the connection takes more. WHATWG HTML, section 9.2, defines the format.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ if TYPE_CHECKING:
     Check = Callable[[], Awaitable[None]]
 
 _LOOK_S: Final = 3.0
-"""Interval at which the token is checked."""
+"""Longest time between two checks of the token."""
 _HEARTBEAT_S: Final = 15.0
 _POLL_S: Final = 15.0
-"""Interval at which an account's jobs are read without a notification."""
+"""Longest time between two reads of an account's jobs, in case a notification was lost."""
 _GATHER_S: Final = 0.1
 _PAGE: Final = 50
 _LAST: Final = "Last-Event-ID"
@@ -53,12 +53,13 @@ _encoder: Final = msgspec.json.Encoder()
 
 
 class Streams:
-    """Open streams of this server, with their numbers.
+    """Makes the streams of this server, and counts those that are open.
 
     Args:
         gateway: The gateway whose jobs are streamed.
         heartbeat_s: Time without an event after which a stream sends a comment.
-        gather_s: Pause between two reads of an account's jobs, so that a burst is sent together.
+        gather_s: Least time between two reads of an account's jobs, so that one read gathers a
+            burst of changes.
     """
 
     def __init__(
@@ -96,7 +97,8 @@ class Streams:
             actor: Who reads.
             request: The request.
             sign_in: Checks the credential again while the stream is open.
-            since: Parameter that may name the change in place of the header; "" is none.
+            since: Name of a query parameter that may hold the number in place of the header; "" for
+                none.
         """
         last, check = _last(request, since), partial(_check, request, sign_in)
         return Stream(self, request, actor, lambda: self._account(check, actor, last))
@@ -111,12 +113,12 @@ class Streams:
         """
         limits, n_open = self._gateway.limits, self._gateway.open_streams
         if n_open.total() >= limits.requests.streams:
-            said = f"{limits.requests.streams} streams are open (limit streams)."
-            raise Unavailable(said, retry_after_s=5.0)
+            detail = f"{limits.requests.streams} streams are open (limit streams)."
+            raise Unavailable(detail, retry_after_s=5.0)
         if n_open[actor.account] >= limits.requests.streams_each:
-            said = f"You have {limits.requests.streams_each} streams open (limit streams_each)."
+            detail = f"You have {limits.requests.streams_each} streams open (limit streams_each)."
             raise TooManyRequests(
-                said, retry_after_s=5.0, limit="streams_each", quota=limits.requests.streams_each
+                detail, retry_after_s=5.0, limit="streams_each", quota=limits.requests.streams_each
             )
         n_open[actor.account] += 1
         try:
@@ -145,7 +147,8 @@ class Streams:
     ) -> AsyncGenerator[bytes, None]:
         with self._gateway.jobs.watch(actor) as watch:
             newest = await self._gateway.jobs.last_change(actor)
-            change = newest if last is None else min(last, newest)  # it may be another server's
+            # The number may be from another database, which has more changes.
+            change = newest if last is None else min(last, newest)
             yield b"id: %d\n\n" % change
             look_at = 0.0
             while not self._gateway.jobs.is_stopping:
@@ -228,7 +231,11 @@ class Stream:
 
 
 def _last(request: Request[None], since: str = "") -> int | None:
-    """Return the number in `Last-Event-ID`, else in the parameter `since`; no other is known."""
+    """Return the number in `Last-Event-ID`, else that in the query parameter named by `since`.
+
+    Raises:
+        InvalidRequest: There is another parameter, or a number is malformed.
+    """
     query = dict(request.query_params)
     first = {since: query.pop(since)} if since in query else {}
     for name in query:
@@ -239,7 +246,11 @@ def _last(request: Request[None], since: str = "") -> int | None:
 
 
 async def _check(request: Request[None], sign_in: SignIn) -> None:
-    """Refuse a token that was revoked, or lost its right, while the stream was open."""
+    """Check that the token is still valid and still has the scope to read jobs.
+
+    Raises:
+        QwicketError: It is not.
+    """
     (await sign_in(request)).require(Right.JOBS_READ)
 
 

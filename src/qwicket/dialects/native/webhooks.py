@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from qwicket import schema
 from qwicket.dialects.native.pilots import PilotHandlers
-from qwicket.dialects.native.wire import time
+from qwicket.dialects.native.wire import iso_time
 from qwicket.dialects.responses import json
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class WebhookHandlers(PilotHandlers):
     async def add_webhook(
         self, actor: Actor, request: Request[schema.webhooks.AddWebhookBody]
     ) -> Response:
-        """Register an address for events of the jobs of the token's project."""
+        """Register a URL that receives events about the jobs of the token's project."""
         body = request.payload
         made = await self._gateway.webhooks.add(actor, body.url, body.events, body.device)
         return await self._with_secret(actor, made, 201)
@@ -45,12 +45,12 @@ class WebhookHandlers(PilotHandlers):
         return Response(status_code=204)
 
     async def rotate_webhook(self, actor: Actor, request: Request[None]) -> Response:
-        """Replace the secret of a webhook; the former one also signs for 24 hours."""
+        """Replace the secret of a webhook; for 24 hours events are signed with the old one too."""
         rotated = await self._gateway.webhooks.rotate(actor, request.path_params["id"])
         return await self._with_secret(actor, rotated, 200)
 
     async def test_webhook(self, actor: Actor, request: Request[None]) -> Response:
-        """Send an event to a webhook now, and return what the receiver answered."""
+        """Send an event to a webhook now, and return the receiver's response."""
         sent = await self._gateway.webhooks.test(actor, request.path_params["id"])
         return json(
             schema.webhooks.WebhookTestBody(
@@ -79,10 +79,10 @@ def _webhook(of: Webhook, projects: Mapping[str, str]) -> schema.webhooks.Webhoo
         events=of.events,
         device=of.device,
         project=projects.get(of.project, ""),
-        created_at=time(of.created_at),
-        delivered_at=time(of.delivered_at),
-        failing_since=time(of.failing_since),
+        created_at=iso_time(of.created_at),
+        delivered_at=iso_time(of.delivered_at),
+        failing_since=iso_time(of.failing_since),
         last_error=of.last_error,
-        disabled_at=time(of.disabled_at),
+        disabled_at=iso_time(of.disabled_at),
         disabled_reason=of.disabled_reason,
     )

@@ -56,7 +56,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
     """Return the submission in a request's body.
 
     Raises:
-        InvalidRequest: The body is malformed; `field` says where.
+        InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: A field has too many items.
     """
     body = decode(text, _submit_decoder)
@@ -91,7 +91,7 @@ def _source(program: msgspec.Raw) -> bytes:
 def job(
     job: Job, place: QueuePosition | None = None, progress: Progress | None = None
 ) -> schema.jobs.JobBody:
-    """Return a job, with its place in the queue, or its progress, where that was looked up."""
+    """Return a job, with its queue position and its progress if they are given."""
     error, queue = None, None
     if job.error_code:
         error = schema.jobs.ErrorBody(job.error_code, job.error_text or "")
@@ -121,11 +121,11 @@ def job(
         attempts=job.attempts,
         calibration=job.calibration,
         cost=job.credits,
-        created_at=time(job.created_at),
-        queued_at=time(job.queued_at),
-        started_at=time(job.started_at),
-        ended_at=time(job.ended_at),
-        results_at=None if job.state.is_final else time(job.withheld_until),
+        created_at=iso_time(job.created_at),
+        queued_at=iso_time(job.queued_at),
+        started_at=iso_time(job.started_at),
+        ended_at=iso_time(job.ended_at),
+        results_at=None if job.state.is_final else iso_time(job.withheld_until),
         error=error,
         queue=queue,
         progress=schema.jobs.ProgressBody(progress.done, progress.text) if progress else None,
@@ -133,7 +133,7 @@ def job(
     )
 
 
-def pause(of: Job, place: QueuePosition | None) -> int | None:
+def poll_after_s(of: Job, place: QueuePosition | None) -> int | None:
     """Return the seconds until the next useful poll of a job; None when it has ended."""
     if of.state.is_final:
         return None
@@ -142,7 +142,7 @@ def pause(of: Job, place: QueuePosition | None) -> int | None:
 
 
 def job_list(jobs: list[Job], limit: int) -> schema.jobs.JobList:
-    """Return one page; `next` is the `before` of the following one, null on the last."""
+    """Return a page of jobs. `next` is the `before` of the following page, null on the last."""
     following = jobs[-1].seq if len(jobs) == limit else None
     return schema.jobs.JobList(jobs=_list(job(each) for each in jobs), next=following)
 
@@ -152,7 +152,7 @@ def events(of: list[JobEvent]) -> schema.jobs.EventList:
         events=tuple(
             schema.jobs.EventBody(
                 version=event.version,
-                at=time(event.at),
+                at=iso_time(event.at),
                 before=event.before,
                 to=event.after,
                 reason=event.reason,
@@ -163,16 +163,16 @@ def events(of: list[JobEvent]) -> schema.jobs.EventList:
 
 
 def group(group: Group, use: GroupUse | None = None) -> schema.groups.GroupBody:
-    """Return a group, with what its jobs came to where that was counted."""
+    """Return a group, with the usage of its jobs if it is given."""
     return schema.groups.GroupBody(
         id=group.id,
         name=group.name,
         state=group.state,
         device=group.device,
         jobs_limit=group.jobs_limit,
-        created_at=time(group.created_at),
-        expires_at=time(group.expires_at),
-        closed_at=time(group.closed_at),
+        created_at=iso_time(group.created_at),
+        expires_at=iso_time(group.expires_at),
+        closed_at=iso_time(group.closed_at),
         jobs=use.jobs if use else UNSET,
         unfinished=use.unfinished if use else UNSET,
         run_seconds=use.run_ms / 1000 if use else UNSET,
@@ -194,7 +194,7 @@ def device(
     windows: Iterable[Window] = (),
     project: str = "",
 ) -> schema.devices.DeviceBody:
-    """Return a device, with how long its queue is for a project where that was looked up."""
+    """Return a device; with a forecast, also its queue for a project and its reservations."""
     device, spec, status, presence = view.device, view.device.spec, view.status, view.presence
     queue: schema.devices.DeviceQueue | UnsetType = UNSET
     if forecast:
@@ -212,7 +212,7 @@ def device(
         description=spec.description,
         status=_status(view),
         reason=status.reason,
-        until=time(status.until_at),
+        until=iso_time(status.until_at),
         qubits=view.qubits,
         max_shots=view.max_shots,
         formats=spec.formats,
@@ -225,7 +225,7 @@ def device(
         calibration=view.calibration.id if view.calibration else None,
         cost=schema.devices.CostBody(**msgspec.structs.asdict(spec.cost)) if spec.cost else None,
         agents=presence.agents if presence else UNSET,
-        last_seen_at=time(presence.seen_at) if presence else UNSET,
+        last_seen_at=iso_time(presence.seen_at) if presence else UNSET,
         message=status.message,
         queue=queue,
         reservations=tuple(map(_reservation, windows)) if forecast else UNSET,
@@ -236,8 +236,8 @@ def _reservation(window: Window) -> schema.devices.ReservationPart:
     of = window.reservation
     return schema.devices.ReservationPart(
         kind=of.kind,
-        begin=time(of.from_at),
-        until=time(of.until_at),
+        begin=iso_time(of.from_at),
+        until=iso_time(of.until_at),
         projects=window.projects,
         slots=of.slots,
         reason=of.reason,
@@ -245,7 +245,7 @@ def _reservation(window: Window) -> schema.devices.ReservationPart:
 
 
 def _status(view: DeviceView) -> str:
-    """Return the status of a device: `on`, `draining`, `away` while it has no agent, or `off`."""
+    """Return the status of a device: `on`, `draining`, `off`, or `away` if it has no agent."""
     if view.is_online:
         return "on"
     if view.status.is_draining:
@@ -254,7 +254,7 @@ def _status(view: DeviceView) -> str:
 
 
 def calibration(found: Calibrated) -> dict[str, Any]:
-    """Return a calibration: its id and device, and the figures of its file."""
+    """Return a calibration with its id and its device."""
     return {"id": found.id, "device": found.device, **msgspec.to_builtins(found.body)}
 
 
@@ -268,7 +268,7 @@ def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody
 
 
 def submitted(of: Job, parts: list[Outcome | Failure]) -> schema.results.SubmittedBody:
-    """Return a submitted job that has ended, with its result."""
+    """Return a job that has ended, with its result, as the response to its submission."""
     fields = msgspec.structs.asdict(job(of))
     return schema.results.SubmittedBody(**fields, result=result(of, parts))
 
@@ -329,19 +329,20 @@ def _bits(key: int, width: int) -> str:
     return format(key, f"0{width}b") if width else ""
 
 
-def time(at_ms: int | None) -> str | None:
+def iso_time(at_ms: int | None) -> str | None:
+    """Return Unix milliseconds in ISO 8601 with an offset of +00:00; None stays None."""
     if at_ms is None:
         return None
     return datetime.fromtimestamp(at_ms / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def problem(error: QwicketError, public_url: str = "") -> bytes:
-    """Return the body of a refusal or failure: code, cause and remedy.
+    """Return the body of an error: code, cause and remedy.
 
     Args:
         error: The error.
-        public_url: Address of the server for the page of the code; without one `type` is a path,
-            which clients resolve against the request's address (RFC 9457, 3.1.1).
+        public_url: URL of the server, for the page about the code. Without it `type` is a path,
+            which clients resolve against the URL of the request (RFC 9457, 3.1.1).
     """
     body = schema.problems.Problem(
         type=f"{public_url}/docs/errors/{error.code}",

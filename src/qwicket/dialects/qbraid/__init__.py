@@ -1,4 +1,4 @@
-"""The qBraid dialects: `/qbraid/api` for two former generations, `/qbraid/api/v1` for today's."""
+"""The qBraid dialect: `/qbraid/api` for two older generations, `/qbraid/api/v1` for v1."""
 
 from qwicket.dialects.qbraid.registration import REGISTRATION
 

@@ -21,7 +21,7 @@ _INPUTS: Final = {
     "ionq.circuit.v1": "ionq",
     "ahs": "braket_ahs",
 }
-"""Names of our formats in the clients' registry of program types, in the order of listing."""
+"""Program types of qBraid's clients by this server's formats, in the order of listing."""
 _FREE: Final = {"perTask": 0, "perShot": 0, "perMinute": 0}
 
 
@@ -30,7 +30,7 @@ def _is_analog(view: DeviceView) -> bool:
 
 
 def _status(view: DeviceView) -> str:
-    """Return the status: OFFLINE for a device that is off without an end time."""
+    """Return the status of a device: OFFLINE if it is off for an unknown time."""
     if view.is_online:
         return "ONLINE"
     is_off = not view.status.is_on and view.status.until_at is None
@@ -111,7 +111,7 @@ def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
 
 
 def provider(views: Sequence[DeviceView]) -> dict[str, Any]:
-    """Return the one provider: that of all devices here."""
+    """Return the only provider, to which all devices belong."""
     return {
         "_id": PROVIDER_ID,
         "provider": "qbraid",
@@ -125,9 +125,10 @@ def provider(views: Sequence[DeviceView]) -> dict[str, Any]:
 
 
 def calibration(view: DeviceView, found: Calibrated, now: int) -> dict[str, Any]:
-    """Return a calibration: lifetimes in seconds, errors as probabilities.
+    """Return a calibration: T1 and T2 in seconds, errors as probabilities.
 
-    A figure that is the device's average, for want of the qubit's own, says so in `calibrated`.
+    `calibrated` is false for a figure that is the device's average, because the calibration has
+    none for the qubit or pair.
     """
     body, n_qubits = found.body, view.device.spec.qubits
     qubits, edges = {}, []

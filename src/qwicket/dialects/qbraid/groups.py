@@ -1,4 +1,4 @@
-"""Groups of jobs in qBraid's JSON, with the five statuses that clients know."""
+"""Groups of jobs in qBraid's JSON."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class OpenBody(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Fields of a group for qBraid's clients alone."""
+    """Fields of a group for qBraid's clients alone; stored with the group."""
 
     tags: msgspec.Raw = EMPTY
     metadata: msgspec.Raw = EMPTY
@@ -43,7 +43,7 @@ class GroupFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
 
 class Opening(msgspec.Struct, frozen=True):
-    """A group about to be opened."""
+    """A group that is to be opened, with its vendor fields as JSON."""
 
     name: str
     life_s: int
@@ -76,7 +76,7 @@ def cancelled(group: Group) -> bytes:
 
 
 def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
-    """Return the status of a group: CLOSED takes no more jobs but has unfinished ones."""
+    """Return the status of a group. A CLOSED one takes no more jobs but has unfinished ones."""
     if _group_fields(group).is_cancelled:
         return "CANCELLED"
     if group.is_open(now):
@@ -113,7 +113,7 @@ def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, An
 
 
 def _closed_at(group: Group, now: int) -> int | None:
-    """Return since when a group takes no more: an old one closes by itself."""
+    """Return when a group was closed or expired; None if it takes jobs."""
     if group.closed_at is not None:
         return group.closed_at
     return None if group.is_open(now) else group.expires_at

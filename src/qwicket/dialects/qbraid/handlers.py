@@ -1,4 +1,4 @@
-"""What the handlers of all generations share: sign in, find, submit, search, cancel, delete."""
+"""Handlers and helpers of all generations: sign in, find, submit, search, cancel, delete."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ if TYPE_CHECKING:
     from qwicket.model.states import JobState
 
 _CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token", "id-token")
-"""Headers that may hold a token, the surest first: some clients send two."""
+"""Headers that may hold a token, in the order of precedence: some clients send two."""
 _PAGE_BYTES: Final = 16 << 20
-"""A list ends with the job whose tags and options take it above; a hundred never do."""
+"""A list ends with the job whose tags and options exceed this; a hundred jobs never do."""
 _ROWS_PER_TURN: Final = 20
 
 
 class JobRow(NamedTuple):
-    """A job with all that its document is made from."""
+    """A job with its vendor fields, and the number of jobs ahead of it if it waits."""
 
     job: Job
     vendor_fields: VendorFields
@@ -45,7 +45,7 @@ class JobRow(NamedTuple):
 
 
 class CommonHandlers:
-    """The handlers that all generations share, and what their own handlers call.
+    """Handlers of all generations, and methods that their own handlers call.
 
     Args:
         gateway: Does the work.
@@ -59,19 +59,19 @@ class CommonHandlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        """Return who sends a request, by its token; an e-mail address beside it is not checked."""
+        """Return the actor of a request's token. An e-mail address in the headers is ignored."""
         found = (request.headers.get(name) for name in _CREDENTIALS)
         token = next((text for text in found if text), None)
-        return await self._gateway.auth.by_token(token, request.address)
+        return await self._gateway.auth.by_token(token, request.client_address)
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
-        """Refuse a service of qBraid's that does not run jobs."""
+        """Refuse a request to a service of qBraid that this server does not have."""
         raise NotOffered(f"{request.url.path[:100]} is not offered by this server.")
 
     # --- devices ----------------------------------------------------------------------------------
 
     async def _device(self, name: str) -> DeviceView:
-        """Return a device by its name in either generation.
+        """Return a device by its name in v0 or its QRN.
 
         Raises:
             NotFound: The device does not exist.
@@ -83,15 +83,15 @@ class CommonHandlers:
                 return view
         raise NotFound(f"There is no device {name[:100]}.", field="device")
 
-    async def _depth(self, view: DeviceView) -> tuple[int, float]:
-        """Return the number of waiting jobs of a device, and a new job's wait in seconds."""
+    async def _queue(self, view: DeviceView) -> tuple[int, float]:
+        """Return a device's number of waiting jobs, and a new job's expected wait in seconds."""
         forecast = await self._gateway.queue.forecast(view.device.name)
         return forecast.n_waiting, forecast.start_in_s or 0.0
 
     # --- jobs -------------------------------------------------------------------------------------
 
     async def _submit(self, actor: Actor, request: Request[ParsedJob]) -> JobRow:
-        """Submit a job. Nothing that can fail comes after the job is stored.
+        """Submit a job. After the job is stored, nothing is done that can fail.
 
         Raises:
             QwicketError: The job was refused, and nothing is stored.
@@ -118,7 +118,7 @@ class CommonHandlers:
         """Return a job by any of the three spellings of its id.
 
         Raises:
-            NotFound: Absent, or another account's.
+            NotFound: The job does not exist, or is not visible to the actor.
         """
         if ids.is_object_id(name):
             return await self._gateway.jobs.by_prefix(actor, name, dialect=DIALECT)
@@ -173,7 +173,7 @@ class CommonHandlers:
             if size > SMALL_RESPONSE_BYTES:
                 await memory.begin()
             if number % _ROWS_PER_TURN == 0:
-                await asyncio.sleep(0)  # each takes a look-up or two
+                await asyncio.sleep(0)  # each job needs one or two reads of the database
         return shown, sum(tally.values())
 
     async def _cancel(self, actor: Actor, job: Job) -> Job:
@@ -190,8 +190,8 @@ class CommonHandlers:
         await self._gateway.jobs.delete(actor, job.id, dialect=DIALECT)
 
 
-def only(query: Mapping[str, str], name: str, *accepted: str) -> bool:
-    """Return whether a filter accepts the only value of this server, such as the vendor."""
+def filter_accepts(query: Mapping[str, str], name: str, *accepted: str) -> bool:
+    """Return whether the value of a filter, such as `vendor`, is absent or one of `accepted`."""
     return query.get(name, accepted[0]).lower() in accepted
 
 
@@ -210,10 +210,10 @@ def not_offered(*names: str) -> tuple[Route, ...]:
 
 
 def unknown_path(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the dialect of paths below `/qbraid` that are in no generation."""
+    """Return the dialect of paths below `/qbraid` that no generation has."""
     return Dialect(CommonHandlers(gateway), (), wire.problem)
 
 
 def without_leading_slashes(path: str) -> str:
-    """Return a path with one slash at its beginning: clients whose base ends in one send two."""
+    """Return a path with one leading slash: clients whose base URL ends in a slash send two."""
     return f"/{path.lstrip('/')}" if path.startswith("//") else path

@@ -19,12 +19,14 @@ _DIGITS: Final = "0123456789abcdefghijklmnopqrstuvwxyz"
 _TAIL: Final = re.compile(r"[0-9a-z]{20}")
 _OBJECT_ID: Final = re.compile(r"[0-9a-f]{24}")
 _PART_BITS: Final = 16
+"""Lowest bits of a UUID of this server; they are 0 in the id of a job or group."""
 _LOW_BITS: Final = 46
 _HIGH_BITS: Final = 12
+"""Random bits of a UUID of version 7, after and before its 2 bits of the variant."""
 
 
 def tail(id_text: str) -> str:
-    """Return 20 letters and digits for one of our ids: its time and all that is random in it."""
+    """Return 20 letters and digits that encode an id of this server: its time and random bits."""
     value = uuid.UUID(id_text).int >> _PART_BITS
     low = value & (1 << _LOW_BITS) - 1
     high = value >> (_LOW_BITS + 2) & (1 << _HIGH_BITS) - 1
@@ -42,7 +44,7 @@ def spelled(value: int) -> str:
 
 
 def id_of(text: str) -> str:
-    """Return the id that a text ends in the tail of; of any other text nothing."""
+    """Return the id whose tail is at the end of a text; "" if there is none."""
     end = text.rpartition("-")[2]
     if not _TAIL.fullmatch(end):
         return ""
@@ -56,7 +58,7 @@ def id_of(text: str) -> str:
 
 
 def object_id(id_text: str) -> str:
-    """Return the first 24 hexadecimal digits of one of our ids."""
+    """Return the first 24 hexadecimal digits of an id of this server."""
     return id_text.replace("-", "")[:24]
 
 
@@ -65,7 +67,7 @@ def is_object_id(text: str) -> bool:
 
 
 def object_id_of(name: str) -> str:
-    """Return 24 hexadecimal digits for what has a name and no id."""
+    """Return 24 hexadecimal digits as the id of something that has only a name."""
     return hashlib.sha256(name.encode()).hexdigest()[:24]
 
 
@@ -74,7 +76,7 @@ def v0_device_id(device: str) -> str:
 
 
 def qrn(device: Device) -> str:
-    """Return a device's name today: four parts, which clients unpack."""
+    """Return a device's QRN, its name in v1. It has four parts, which clients unpack."""
     kind = "sim" if device.is_simulated else "qpu"
     return f"qbraid:qbraid:{kind}:{device.name}"
 

@@ -62,7 +62,7 @@ def v1_document(shown: JobRow) -> dict[str, Any]:
 
 
 def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
-    """Return a job for v0, without `metadata`, which its clients reject."""
+    """Return a job for v0. It has no `metadata`, because clients then lose the counts."""
     job, vendor_fields = shown.job, shown.vendor_fields
     return {
         "_id": object_id(job.id),
@@ -93,7 +93,7 @@ def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
 
 
 def openqasm_field(found: Program) -> dict[str, str]:
-    """Return a job's OpenQASM as its document has it; {} for a text that clients do not take."""
+    """Return the field with a job's OpenQASM; {} for text that clients could not parse."""
     text = found.source.decode()
     return {"openQasm": text} if _WITH_VERSION.match(text) else {}
 
@@ -110,7 +110,7 @@ def times(job: Job) -> dict[str, Any]:
 
 
 def program(found: Program, vendor_fields: VendorFields) -> Any:
-    """Return the program as it was submitted, a list of a batch."""
+    """Return the program as it was submitted; for a batch a list of programs."""
     sources = [found.source.decode()]
     if vendor_fields.is_batch:
         sources = [member.source for member in batch.members(found.source)]
@@ -122,7 +122,7 @@ def program(found: Program, vendor_fields: VendorFields) -> Any:
 
 
 def compiled(circuit: bytes) -> dict[str, str]:
-    """Return a circuit in native gates as a program that may be submitted.
+    """Return a circuit in native gates as a program that can be submitted.
 
     Args:
         circuit: JSON in the format `ionq.native.v1`.
@@ -154,7 +154,7 @@ def v1_result(found: JobResults, vendor_fields: VendorFields) -> dict[str, Any]:
 
 
 def v0_result(found: JobResults) -> dict[str, Any]:
-    """Return a result for v0, which has no results of batches."""
+    """Return a result for v0. It has no counts if the job is a batch, because v0 has no batches."""
     part = found.parts[0]
     if len(found.parts) > 1 or not isinstance(part, Outcome):
         return {"runnerVersion": "", "runnerSeed": None}
@@ -189,14 +189,14 @@ def _rows(part: Outcome) -> Iterator[list[int]]:
 
 
 def _atoms(part: Outcome) -> Iterator[dict[str, Any]]:
-    """Yield shots as Braket writes them: an atom in the Rydberg state is not seen any more."""
+    """Yield shots in Braket's form, where an atom in the Rydberg state is lost: 0 in the end."""
     for levels in part.each_sample():
         seen = [1 - level for level in levels]
         yield {"success": True, "pre_sequence": [1] * len(levels), "post_sequence": seen}
 
 
 def _letters(part: Outcome) -> dict[str, int]:
-    """Count shots by a letter per atom: `g` for its ground state, `r` for the Rydberg state."""
+    """Count shots by one letter per atom: `g` for the ground state, `r` for the Rydberg state."""
     counts: dict[str, int] = {}
     for levels in part.each_sample():
         letters = "".join(["gr"[level] for level in levels])

@@ -1,4 +1,4 @@
-"""Limits of the qBraid dialect alone."""
+"""Limits of the qBraid dialect."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ class QBraidLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of the qBraid dialect."""
 
     options_bytes: int = 64 << 10
-    """Tags, options or metadata of a qBraid job or group: a page shows those of a hundred. Also one
-    registered document."""
+    """Tags, options or metadata of a qBraid job or group, because a page shows those of a hundred.
+    Also a registered document."""

@@ -1,7 +1,8 @@
 """The Mongo-like queries of the oldest generation, evaluated over a user's own documents.
 
-A JSON object whose conditions must all hold: a value means equality, an object holds operators,
-dots reach into objects. No pattern can stall: `$regex` knows literal text, `^`, `$` and `.*`.
+A query is a JSON object whose conditions must all hold: a value means equality, an object contains
+operators, and dots in names reach into objects. `$regex` supports only literal text, `^`, `$` and
+`.*`, so that no pattern takes long.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ _decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
 class Condition(NamedTuple):
-    """One condition: where to look, and what must hold there."""
+    """A condition on the value at a path."""
 
     path: tuple[str, ...]
     test: Test
@@ -63,10 +64,10 @@ def fields(body: bytes, limits: Limits) -> dict[str, Any]:
 
 
 def parse(fields: Mapping[str, Any]) -> Query:
-    """Return a query.
+    """Parse the fields of a query.
 
     Raises:
-        InvalidRequest: An operator or pattern is not one of ours.
+        InvalidRequest: An operator or pattern is not supported.
         LimitExceeded: There are too many conditions.
     """
     found: list[Condition] = []
@@ -116,7 +117,7 @@ def _equals(asked: Any) -> Test:
 
 
 def _is_one_of(name: str, asked: Any, *, is_in: bool) -> Test:
-    """Look a value up in a set: a list may be long, and there are many documents."""
+    """Return the test of `$in` or `$nin`. It uses a set, because lists may be long."""
     if not isinstance(asked, list) or any(isinstance(each, list | dict) for each in asked):
         detail = f"{name}: $in and $nin take a list of texts, numbers, true and false."
         raise InvalidRequest(detail, field=name)
@@ -131,7 +132,7 @@ def _is_one_of(name: str, asked: Any, *, is_in: bool) -> Test:
 
 
 def _compares(compare: Callable[[Any, Any], bool], asked: Any) -> Test:
-    """Compare numbers with numbers and texts with texts; anything else does not hold."""
+    """Return a test that compares numbers with numbers or texts with texts; others do not hold."""
     kinds = (int, float) if isinstance(asked, int | float) else (str,)
     return lambda value: (
         isinstance(value, kinds) and isinstance(asked, kinds) and compare(value, asked)
@@ -143,18 +144,18 @@ def _matches(name: str, pattern: Any) -> Test:
         detail = f"{name}: $regex takes a text of at most {MAX_PATTERN_CHARS} characters."
         raise InvalidRequest(detail, field=name)
     begins, ends = pattern.startswith("^"), pattern.endswith("$")
-    programs = pattern.removeprefix("^").removesuffix("$").split(".*")
-    if any(_SPECIAL & set(piece) for piece in programs):
-        detail = f"{name}: $regex knows literal text, ^, $ and .* alone."
+    pieces = pattern.removeprefix("^").removesuffix("$").split(".*")
+    if any(_SPECIAL & set(piece) for piece in pieces):
+        detail = f"{name}: $regex supports only literal text, ^, $ and .*."
         raise InvalidRequest(detail, field=name)
-    return lambda value: isinstance(value, str) and _fits(value, programs, begins, ends)
+    return lambda value: isinstance(value, str) and _fits(value, pieces, begins, ends)
 
 
-def _fits(text: str, programs: list[str], begins: bool, ends: bool) -> bool:
-    """Find the programs one after the other, each as early as it can be: linear in the text."""
+def _fits(text: str, pieces: list[str], begins: bool, ends: bool) -> bool:
+    """Return whether the pieces occur in this order; each is found as early as possible."""
     at = 0
-    for number, piece in enumerate(programs):
-        if number == len(programs) - 1 and ends:
+    for number, piece in enumerate(pieces):
+        if number == len(pieces) - 1 and ends:
             start = len(text) - len(piece)
             is_placed = start >= at and text.endswith(piece)
             return is_placed and not (number == 0 and begins and start != 0)

@@ -19,7 +19,7 @@ class Refusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A refusal or failure."""
+    """An error."""
 
     success: bool
     message: str
@@ -39,8 +39,9 @@ REGISTRATION: Final = Registration(
     title="qBraid's API, three generations",
     lead=(
         "Clients of qBraid work against this server when their address is changed. A token goes"
-        " into `api-key` or `X-API-Key`. `/qbraid/api` is the registry of `qbraid.api` and the"
-        " native API of qbraid up to 0.10; `/qbraid/api/v1` is that of qbraid from 0.11 on."
+        " into `api-key` or `X-API-Key`. `/qbraid/api` has the registry of jobs for the oldest"
+        " clients (`qbraid.api`) and the API of qbraid up to 0.10; `/qbraid/api/v1` is the API of"
+        " qbraid from 0.11 on."
     ),
     security={"token": {"type": "apiKey", "in": "header", "name": "api-key"}},
     error=Error,

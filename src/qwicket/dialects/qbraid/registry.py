@@ -1,4 +1,4 @@
-"""The registry of the oldest clients: documents of jobs that ran elsewhere, not in our queue."""
+"""The registry of the oldest clients: documents about jobs that ran on other servers."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
 _REQUIRED: Final = ("vendorJobId", "qbraidDeviceId")
 _PAGE: Final = 100
 _MAX_BYTES: Final = 4 << 20
-"""A search ends with the document that makes its response larger."""
+"""A search ends with the document that makes its response larger than this."""
 _MAX_DIGITS: Final = 18
 _BITS: Final = 103
 """Bits of a number that fits into 20 letters and digits."""
@@ -65,19 +65,19 @@ def form(body: bytes, limits: Limits) -> Form:
 
 
 class Registry:
-    """Documents of one kind: each user's own, under what the vendor and the device call the job."""
+    """Each user's documents, by the device and the vendor's id of the job."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
     async def register(self, actor: Actor, fields: dict[str, list[str]]) -> str:
-        """Register a job; one that is registered already stays as it is.
+        """Register a job. A job that is registered already is not changed.
 
         Returns:
-            Its id, whose tail is made from its natural key.
+            Its id, whose tail is a hash of the device and the vendor's id.
 
         Raises:
-            InvalidRequest: A field is missing or no number.
+            InvalidRequest: A field is missing or malformed.
             Forbidden: The actor's token is not for the device.
             LimitExceeded: The document is too large.
         """
@@ -108,18 +108,18 @@ class Registry:
             detail = f"The document has {len(body)} bytes, {maximum} are allowed"
             raise LimitExceeded(f"{detail} (limit options_bytes).")
         record = await self._gateway.records.register(actor, DIALECT, key, body)
-        vendor_fields: str = _decoder.decode(record.body)["qbraidJobId"]
-        return vendor_fields
+        job_id: str = _decoder.decode(record.body)["qbraidJobId"]
+        return job_id
 
     async def update(
         self, actor: Actor, email: str, fields: dict[str, list[str]]
     ) -> dict[str, Any]:
-        """Return a document, with a new status if both spellings of it are given.
+        """Return a document. Its status is changed if `status` and `qbraidStatus` are both given.
 
         Raises:
-            NotFound: The document does not exist, or is another user's.
+            NotFound: The document does not exist, or belongs to another user.
             InvalidRequest: The status is unknown.
-            Forbidden: The actor's token may change nothing.
+            Forbidden: The actor's token may not change jobs.
         """
         texts = {name: values[-1] for name, values in fields.items()}
         changes = bool(texts.get("status") and texts.get("qbraidStatus"))
@@ -141,7 +141,7 @@ class Registry:
     async def search(
         self, actor: Actor, email: str, query: Query, maximum: int
     ) -> list[dict[str, Any]]:
-        """Return the user's documents that a query finds, newest first, and stop at some bytes."""
+        """Return the user's documents that match a query, newest first, up to 4 MiB of them."""
         found: list[dict[str, Any]] = []
         before: int | None = None
         left = _MAX_BYTES
@@ -161,7 +161,7 @@ class Registry:
 def _found(
     page: list[Record], actor: Actor, email: str, query: Query, maximum: int, max_bytes: int
 ) -> tuple[list[dict[str, Any]], int]:
-    """Return the matching records of a page and their size, up to the one that is too large."""
+    """Return the matching documents of a page and their size, until a limit is reached."""
     found: list[dict[str, Any]] = []
     size = 0
     for record in page:
@@ -179,7 +179,7 @@ def _sees(actor: Actor, document: dict[str, Any]) -> bool:
 
 
 def _bare(device: str) -> str:
-    """Return a device's own name: documents may also name devices of other clouds."""
+    """Return a device's name without qBraid's prefix. It may be a device of another cloud."""
     return device.rpartition(":")[2] if ":" in device else device.removeprefix("qbraid_")
 
 

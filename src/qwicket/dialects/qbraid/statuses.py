@@ -23,7 +23,7 @@ _STATUS: Final = {
     JobState.FAILED: "FAILED",
 }
 STATUSES: Final = (*dict.fromkeys(_STATUS.values()), "VALIDATING", "UNKNOWN", "HOLD")
-"""Every status that clients know. No job of this server has one of the last three."""
+"""All statuses that clients know. Jobs of this server never have the last three."""
 
 _RETURNED: Final = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 _GROUPS: Final = {
@@ -46,7 +46,7 @@ def of_state(state: JobState) -> str:
 
 
 def states(query: Mapping[str, str]) -> tuple[JobState, ...]:
-    """Return the states that a list is asked for; none, where no job is ever in them.
+    """Return the states that the filters of a list select; empty if they select no jobs.
 
     Raises:
         InvalidRequest: `status` or `statusGroup` is not one of qBraid's values.

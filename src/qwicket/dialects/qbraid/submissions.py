@@ -1,4 +1,4 @@
-"""Submissions of v0 and v1 in one common form, and that form as a `Submission`."""
+"""Parses submissions of v0 and v1 into a common form, which becomes a `Submission`."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _FORMATS: Final = {
 _NOT_OFFERED: Final = ("qir.bc", "qir.ll", "pulser.sequence", "quil", "problem", "gst")
 _NULL: Final = msgspec.Raw(b"null")
 _NOTHING: Final = (b"null", b"false", b'""', b"{}", b'"{}"', b'"null"')
-"""Values that clients send for an option that their user left out."""
+"""Values that clients send for an option that their user did not set."""
 
 _Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 _Size = Annotated[int, msgspec.Meta(ge=0, le=INT64_MAX)]
@@ -85,7 +85,7 @@ class V0Body(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
 
 
 class _Options(msgspec.Struct, frozen=True, rename="camel"):
-    """The `runtimeOptions` that have an effect here; others are only stored and returned."""
+    """The `runtimeOptions` that have an effect; others are only stored and returned."""
 
     noise_model: str | None = None
     seed: _Seed | None = None
@@ -108,7 +108,7 @@ class ProgramText(NamedTuple):
 
 
 class ParsedJob(NamedTuple):
-    """A submission of either version; device and group still have the version's names."""
+    """A submission of either version. Device and group still have their names in that version."""
 
     device: str
     programs: tuple[ProgramText, ...]
@@ -119,10 +119,10 @@ class ParsedJob(NamedTuple):
     group: str | None = None
 
     def for_device(self, device: Device) -> ParsedJob:
-        """Return the submission for a device.
+        """Return the submission with the device's name on this server.
 
         Raises:
-            InvalidRequest: The device does not take such a program, or no batches.
+            InvalidRequest: The device does not take such a program, or a batch.
         """
         taken = [name for name, ours in _FORMATS.items() if ours in device.spec.formats]
         for program in self.programs:
@@ -136,10 +136,10 @@ class ParsedJob(NamedTuple):
         return self._replace(device=device.name, vendor_fields=vendor_fields)
 
     def to_submission(self, group: str | None, key: str | None) -> Submission:
-        """Return what the gateway takes.
+        """Return the submission for the gateway.
 
         Args:
-            group: The id of the group here.
+            group: Id of the group on this server.
             key: Idempotency key.
         """
         formats = [_FORMATS[program.format] for program in self.programs]
@@ -175,9 +175,9 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
     """Return the submission in a body of v1.
 
     Raises:
-        InvalidRequest: A field is wrong.
+        InvalidRequest: A field is malformed.
         LimitExceeded: A document is too large.
-        NotOffered: The program is in a format that is not simulated here.
+        NotOffered: The program is in a format that no device here runs.
     """
     body = decode(text, _v1_decoder)
     is_batch = isinstance(body.program, tuple)
@@ -203,7 +203,7 @@ def parse_v1(text: bytes, limits: Limits) -> ParsedJob:
 def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
     """Return the submission in a body of v0; raises as `parse_v1`."""
     body = decode(text, _v0_decoder)
-    wishes = {
+    unsupported = {
         "preflight": body.preflight,
         "backend": body.backend,
         "params": body.params,
@@ -211,9 +211,9 @@ def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
         "entrypoint": body.entrypoint,
         "timeout": body.timeout,
     }
-    for name, wish in wishes.items():
-        if bytes(wish) not in _NOTHING:
-            raise InvalidRequest(f"{name} is not offered by any device: leave it out.", field=name)
+    for name, value in unsupported.items():
+        if bytes(value) not in _NOTHING:
+            raise InvalidRequest(f"{name} is not supported by any device: omit it.", field=name)
     program = _v0_program_text(body)
     options = document(_unwrapped(body.runtime_options), "runtimeOptions", limits)
     further = decode_field(options, _options_decoder, "runtimeOptions")
@@ -234,7 +234,7 @@ def parse_v0(text: bytes, limits: Limits) -> ParsedJob:
 
 
 def flat_tags(raw: msgspec.Raw) -> tuple[str, ...]:
-    """Return tags as lists look for them: `key=value`, whatever type the value has."""
+    """Return tags in the form that lists search for: `key=value` for values of any type."""
     return tuple([flat_tag(key, value) for key, value in _tags_decoder.decode(raw).items()])
 
 
@@ -243,7 +243,7 @@ def flat_tag(key: str, value: object) -> str:
 
 
 def read_tags(text: str) -> tuple[str, ...]:
-    """Return the tags that a list is asked for, as a JSON object in a query.
+    """Return the tags of a filter, which is a JSON object in the query of a list.
 
     Raises:
         InvalidRequest: The text is not such an object.
@@ -266,9 +266,10 @@ def _program_text(program: Program) -> ProgramText:
 
 
 def _v0_program_text(body: V0Body) -> ProgramText:
-    """Return the program. OpenQASM beside another one only describes it, so that one wins.
+    """Return the program of a body, which may have OpenQASM beside another program.
 
-    Where that one is QIR, which nothing here runs, its description is the same circuit.
+    The OpenQASM then only describes the other program. So an IonQ circuit or an analog program is
+    run itself. For other kinds, such as QIR, which no device here runs, the OpenQASM is run.
     """
     for name, format_, given in (
         ("ionqCircuit", "ionq.circuit.v0", body.ionq_circuit),
@@ -293,7 +294,7 @@ def _v0_program_text(body: V0Body) -> ProgramText:
 
 
 def _text(format_: str, data: msgspec.Raw, field: str) -> ProgramText:
-    """Return a program that came as text, or as the JSON object that the text would hold."""
+    """Return a program that was sent as text, or as the JSON object in place of its text."""
     raw = bytes(data)
     if raw[:1] == b"{" and not format_.startswith("qasm"):
         return ProgramText(format_, raw.decode(), is_object=True)
@@ -304,7 +305,7 @@ def _text(format_: str, data: msgspec.Raw, field: str) -> ProgramText:
 
 
 def _unwrapped(raw: msgspec.Raw) -> msgspec.Raw:
-    """Return the object in a JSON text: the native generation sends objects as text."""
+    """Return the JSON object in a text: clients of v0 send objects as text."""
     if bytes(raw)[:1] != b'"':
         return raw
     text: str = _text_decoder.decode(raw)
@@ -316,8 +317,7 @@ def document(raw: msgspec.Raw, field: str, limits: Limits) -> msgspec.Raw:
 
     Raises:
         InvalidRequest: The text is not a JSON object.
-        LimitExceeded: The object is nested too deeply, or so large that a page of a hundred jobs
-            could not show it.
+        LimitExceeded: The object is nested too deeply or too large.
     """
     maximum = limits.of(QBraidLimits).options_bytes
     if len(bytes(raw)) > maximum:

@@ -1,4 +1,4 @@
-"""qBraid's errors, and the vendor fields that are stored with a job of this dialect."""
+"""Error bodies of qBraid's API, and the vendor fields that are stored with jobs."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
     """Fields for qBraid's clients alone; stored with the job, and read by this dialect only.
 
     Attributes:
-        device: The device's name in today's generation.
+        device: QRN of the device.
         formats: Name of each program's format, as submitted.
-        is_batch: Whether programs came in a list, be it of one.
-        objects: Numbers of the programs that were JSON objects rather than their text.
+        is_batch: Whether the programs were in a list, even of one.
+        objects: Numbers of the programs that were sent as JSON objects, not as text.
         tags: Tags as submitted.
         options: Options as submitted.
         n_qubits: Number of qubits, as submitted.
@@ -50,7 +50,7 @@ class VendorFields(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
     @property
     def size_bytes(self) -> int:
-        """How much of it a list shows."""
+        """Return the size of the fields that lists show."""
         return len(bytes(self.tags)) + len(bytes(self.options))
 
 
@@ -77,7 +77,7 @@ _CODES: Final = (
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return a device that is off as a conflict: of 503 every client repeats even a POST."""
+    """Return the error of a device that is off as a conflict: clients would repeat a 503."""
     if isinstance(error, Unavailable) and error.field == "device":
         return Conflict(error.detail, field=error.field)
     return error

@@ -24,23 +24,23 @@ class Name(NamedTuple):
     """Parsed name of a device.
 
     Attributes:
-        devices: Names that the device can have on this server, where devices of other providers
-            may have the provider in front.
+        device_names: Names that the device may have on this server, on which names of labs' devices
+            may begin with the provider.
         provider: Provider of the device.
         kind: `simulator` or `hardware`; None in a short name.
     """
 
-    devices: tuple[str, ...]
+    device_names: tuple[str, ...]
     provider: str
     kind: str | None
 
     def fits(self, device: Device) -> bool:
-        """Return whether a device has this provider and kind; its name was compared before."""
+        """Return whether a device of one of `device_names` has this provider and kind too."""
         return device.provider == self.provider and self.kind in (None, _kind(device))
 
 
-def name(text: str) -> Name | None:
-    """Return a parsed name; None if the text cannot be one."""
+def parse_name(text: str) -> Name | None:
+    """Return a parsed name; None if the text cannot be a name."""
     match text.split("_"):
         case [short] if short:
             return Name((short,), _DEFAULT_PROVIDER, None)
@@ -60,13 +60,13 @@ def full_name(device: Device) -> str:
 def is_listed(device: Device) -> bool:
     """Return whether lists show a device.
 
-    They leave out devices for tests, and those whose names cannot be parsed in qlued's form.
+    They leave out devices for tests, and devices whose full names could not be parsed.
     """
     return _DUMMY not in device.name and "_" not in short_name(device)
 
 
 def atoms(device: Device) -> AtomsSpec:
-    """Return a device's specification of cold atoms; a default for a device without one."""
+    """Return a device's specification of cold atoms, or a default one."""
     return device.spec.atoms or AtomsSpec(version="0.0", kind="spin", gates=())
 
 
@@ -79,7 +79,7 @@ def config(view: DeviceView, base_url: str) -> dict[str, Any]:
 
     Args:
         view: The device.
-        base_url: Address of this dialect.
+        base_url: URL of this version of the dialect.
     """
     device, spec = view.device, atoms(view.device)
     gates = [gate.name for gate in spec.gates]
@@ -109,7 +109,7 @@ def config(view: DeviceView, base_url: str) -> dict[str, Any]:
 
 
 def _gate(gate: AtomGateSpec) -> dict[str, Any]:
-    """Return a gate of the configuration; qlued joins its parameters to one text."""
+    """Return a gate of the configuration. In qlued's form its parameters are one joined text."""
     parameters = ", ".join(gate.parameters)
     return {
         "name": gate.name,

@@ -1,4 +1,4 @@
-"""Responses of qlued's own server, as structs for the dialect's description."""
+"""Bodies of qlued's requests and responses, as structs for the dialect's description."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 
 
 class StatusMsgDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Status of a job, or an error; the text `None` means no value."""
+    """Status of a job, or an error. The text `None` stands for a missing value."""
 
     job_id: str
     status: str
@@ -17,14 +17,14 @@ class StatusMsgDict(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class JobSchemaWithTokenIn(msgspec.Struct, frozen=True):
-    """A job: experiments as JSON text, and the token."""
+    """A job of version 2: experiments as JSON in a text, and the token."""
 
     job: str
     token: str
 
 
 class Payload(msgspec.Struct, frozen=True):
-    """A job of version 3: experiments; the token is in the header."""
+    """A job of version 3: experiments as an object. The token is in a header."""
 
     payload: dict[str, Any]
 
@@ -66,7 +66,7 @@ class BackendConfigSchemaOut(msgspec.Struct, frozen=True, forbid_unknown_fields=
 
 
 class BackendStatusSchemaOut(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """Whether a device works, and how many jobs wait."""
+    """Whether a device is online, and how many jobs wait."""
 
     backend_name: str
     backend_version: str

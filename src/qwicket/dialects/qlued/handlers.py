@@ -1,4 +1,4 @@
-"""The handlers of qlued's API, in versions 2 and 3: they differ in where the token is."""
+"""The handlers of qlued's API, versions 2 and 3, which differ in where the token is."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _RESULT_WAIT_S: Final = 2.0
-"""Published programs read a result once, right after they have sent the job."""
+"""How long a read of a result waits: published programs read once, right after submission."""
 _SMALL_BYTES: Final = 16 << 10
 
 
 class Handlers:
-    """Handlers of both versions, with the token in the header, as in version 3.
+    """Handlers of version 3, whose token is in a header; version 2 has most of them too.
 
     Args:
         gateway: Does the work.
@@ -48,7 +48,7 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.auth.by_token(self._token(request), request.address)
+        return await self._gateway.auth.by_token(self._token(request), request.client_address)
 
     def _token(self, request: Request[Any]) -> str | None:
         return request.token("bearer")
@@ -61,7 +61,7 @@ class Handlers:
         return Response(listed, media_type="application/json")
 
     async def _list_once(self, base_url: str) -> bytes:
-        """Return the list, rendered once for all concurrent requests, which need no token."""
+        """Return the list of devices, rendered once for all concurrent requests."""
         if base_url not in self._listing:
             task = self._listing[base_url] = asyncio.create_task(self._list(base_url))
             task.add_done_callback(lambda _: self._listing.pop(base_url))
@@ -76,11 +76,11 @@ class Handlers:
         return b"[" + b",".join(shown) + b"]"
 
     async def get_config(self, request: Request[None]) -> Response:
-        """Read what a device can do."""
+        """Read the configuration of a device."""
         return json(catalogue.config(await self._device(request), self._base_url(request)))
 
     async def get_backend_status(self, request: Request[None]) -> Response:
-        """Read whether a device works, and how many jobs wait."""
+        """Read whether a device is online, and how many jobs wait."""
         view = await self._device(request)
         forecast = await self._gateway.queue.forecast(view.device.name)
         return json(catalogue.status(view, forecast.n_waiting))
@@ -88,7 +88,7 @@ class Handlers:
     # --- jobs -----------------------------------------------------------------------------------
 
     async def post_job(self, actor: Actor, request: Request[wire.Posted]) -> Response:
-        """Submit a job; a program that is refused makes one that has failed."""
+        """Submit a job; if its program is refused, it is stored as a job that has failed."""
         posted, limits = request.payload, self.limits
         device = (await self._device(request)).device
         if len(posted.job) <= _SMALL_BYTES:
@@ -99,15 +99,17 @@ class Handlers:
         return json(wire.received(job))
 
     async def get_job_status(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the state of a job."""
+        """Read the status of a job."""
         id_text = wire.job_id(request.query_params)
         _, job = await self._job(actor, request, id_text, wait_s=0.0)
         if job is not None:
-            job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+            job = await self._gateway.first_polls.settled(
+                actor, job, request.wait_until_disconnected
+            )
         return _status(id_text, job)
 
     async def get_job_result(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the result of a job, or its state if it has not ended within two seconds."""
+        """Read the result of a job, or its status if it does not end within 2 s."""
         is_old, id_text = _is_old(request), wire.job_id(request.query_params)
         view, job = await self._job(actor, request, id_text, _RESULT_WAIT_S)
         if job is None or job.state is not JobState.COMPLETED:
@@ -124,8 +126,8 @@ class Handlers:
 
     async def _device(self, request: Request[Any]) -> DeviceView:
         text = request.path_params["backend_name"]
-        name = catalogue.name(text)
-        for device in name.devices if name else ():
+        name = catalogue.parse_name(text)
+        for device in name.device_names if name else ():
             with suppress(NotFound):
                 view = await self._gateway.devices.get(device, wire.DIALECT)
                 if name and name.fits(view.device):
@@ -138,7 +140,7 @@ class Handlers:
     async def _job(
         self, actor: Actor, request: Request[Any], id_text: str, wait_s: float
     ) -> tuple[DeviceView, Job | None]:
-        """Return the device that the path names, and the job if it is one of that device."""
+        """Return the device in the path, and the job if it exists and is of that device."""
         view = await self._device(request)
         try:
             job, _ = await self._gateway.jobs.wait(actor, id_text, wait_s, dialect=wire.DIALECT)
@@ -165,19 +167,19 @@ class V2Handlers(Handlers):
 
 
 def old_refusal(error: QwicketError, request: Request[Any]) -> Response | None:
-    """Return an error that ends the polling of old clients, with a status that they know."""
+    """Return an error that ends the polling of old clients; None if the client is not old."""
     if _is_old(request) and isinstance(error, Forbidden | NotFound | Unauthenticated):
         return json(_render(wire.refusal(error), is_old=True), error.status)
     return None
 
 
 def _is_old(request: Request[Any]) -> bool:
-    """Return whether the client is an old one: those send a username."""
+    """Return whether the client is qiskit-cold-atom, which sends a `username`."""
     return "username" in request.query_params
 
 
 def _status(id_text: str, job: Job | None, is_old: bool = False) -> Response:
-    """Return the state of a job: an error if it ended in one, or does not exist."""
+    """Return the status of a job: 406 if it failed or does not exist."""
     shown = wire.unknown_job(id_text) if job is None else wire.job_status(job)
     return json(_render(shown, is_old), 406 if shown["status"] == "ERROR" else 200)
 

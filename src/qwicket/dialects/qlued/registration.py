@@ -20,8 +20,8 @@ REGISTRATION: Final = Registration(
     title="qlued's API, versions 2 and 3",
     lead=(
         "Clients of qlued work against this server when their address is changed. In version 2 a"
-        " token goes into the query or the body, in version 3 into `Authorization: Bearer …`. A"
-        ' missing field is a 422 with `{"detail": [{"type", "loc", "msg"}]}`.'
+        " token goes into the query or the body, in version 3 into `Authorization: Bearer …`. If a"
+        ' field is missing, the response is 422 with `{"detail": [{"type", "loc", "msg"}]}`.'
     ),
     security={
         "token": {"type": "http", "scheme": "bearer"},

@@ -1,4 +1,4 @@
-"""Results in qlued's JSON: one text of numbers for each shot."""
+"""Results in qlued's JSON, with a text of numbers for each shot."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MAX_CODES: Final = 1 << 62
 
 
 class _Echo(msgspec.Struct, frozen=True):
-    """Fields of an experiment that its result repeats; there may be very many instructions."""
+    """Instructions of an experiment, which its result repeats. There may be very many."""
 
     instructions: tuple[msgspec.Raw, ...]
 
@@ -44,7 +44,7 @@ def result(results: JobResults, source: bytes, device: Device) -> dict[str, Any]
 
     Args:
         results: Results of the experiments.
-        source: The job's text, whose keys name them.
+        source: JSON of the job, whose keys are the names of the experiments.
         device: Device on which it ran.
     """
     echoes = _echo_decoder.decode(source)
@@ -91,14 +91,14 @@ def _samples(outcome: Outcome) -> NDArray[np.int16]:
 
 
 class RenderedShots(NamedTuple):
-    """Shots as texts: in order as JSON, and the count of each."""
+    """Shots as texts: a JSON list in order, and the count of each text."""
 
     memory: msgspec.Raw
     counts: dict[str, int]
 
 
 def render_shots(shots: NDArray[np.int16]) -> RenderedShots:
-    """Return each shot as numbers separated by blanks; equal shots are rendered once."""
+    """Return each shot as numbers separated by spaces; equal shots are rendered once."""
     if not shots.size:
         return RenderedShots(msgspec.Raw(b"[]"), {})
     _, first, place, counts = np.unique(

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 _V2: Final = "/api/v2"
 _V3: Final = "/api/v3"
-_OPEN: Final = Open("qlued shows its devices to everybody.")
+_OPEN: Final = Open("In qlued's API devices are public.")
 _STATUS: Final = (description.StatusMsgDict,)
 _DO: Final = Handlers
 
@@ -25,8 +25,8 @@ def _routes(at: str, submission: Body[wire.Posted], query: tuple[str, ...]) -> t
 
     Args:
         at: Prefix of its paths.
-        submission: The body of a new job.
-        query: Parameters of requests about a job.
+        submission: Body of a request that submits a job.
+        query: Query parameters of requests about a job.
     """
     of = f"{at}/{{backend_name}}"
     listed, shown = (list[description.BackendConfigSchemaOut],), description.BackendConfigSchemaOut

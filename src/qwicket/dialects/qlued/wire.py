@@ -1,6 +1,6 @@
-"""Request bodies of qlued's dialect, and the StatusMsg, its only response about jobs.
+"""Request bodies of qlued's dialect, and the StatusMsg: its status of a job, and its error body.
 
-Every field of a StatusMsg is a text; the word `None` stands for nothing.
+Every field of a StatusMsg is a text; the text `None` stands for a missing value.
 """
 
 from __future__ import annotations
@@ -53,15 +53,15 @@ _NO_CREDENTIALS: Final = "Invalid credentials!"
 _REQUIRED: Final = "Field required"
 _NO_JSON: Final = "The encoding of your json seems not work out!"
 _MAX_FIELDS: Final = 16
-"""Limit on the fields of a form: clients send three."""
+"""Limit on the fields of a form. Clients send three."""
 _KEYS_EACH: Final = 10
-"""An experiment has five keys or six."""
+"""Limit on the colons of an experiment: it has a name and four or five keys."""
 _LENIENT_BYTES: Final = 64 << 10
-"""Longest text for Python's JSON parser, which blocks all other requests."""
+"""Longest text for Python's JSON parser, which blocks all other requests while it runs."""
 
 
 class Unprocessable(InvalidRequest):
-    """A field that this dialect must have is missing, or no text. `field` is a path with dots."""
+    """A required field is missing or not a text. `field` is a path with dots."""
 
     status = 422
 
@@ -91,7 +91,7 @@ class Posted(NamedTuple):
 
 
 class _Body(msgspec.Struct, frozen=True):
-    """`POST /{device}/post_job`; what is raw is checked field by field."""
+    """`POST /{device}/post_job`. Raw fields are checked one by one, for qlued's error texts."""
 
     job: msgspec.Raw = msgspec.Raw(b"")
     token: msgspec.Raw = msgspec.Raw(b"")
@@ -154,7 +154,7 @@ def read_posted_object(body: bytes, _: Limits) -> Posted:
 
 
 def job_id(query: QueryParams) -> str:
-    """Return the id of the job that a query names, or any other text in its place.
+    """Return the id of the job in a query. It may be any text.
 
     Raises:
         Unprocessable: The id is missing.
@@ -242,7 +242,7 @@ def _check_object(job: bytes) -> None:
 
 
 def _is_object_to_python(job: bytes) -> bool:
-    """Return whether a text is an object with NaN, which Python's clients write."""
+    """Return whether a text is an object with NaN or infinity, which clients in Python write."""
     if len(job) > _LENIENT_BYTES or not (b"NaN" in job or b"Infinity" in job):
         return False
     try:
@@ -252,9 +252,9 @@ def _is_object_to_python(job: bytes) -> bool:
 
 
 def _shots(job: bytes, maximum: int, max_experiments: int) -> int:
-    """Return the most shots of an experiment: each has its own, the job's are for people.
+    """Return the greatest number of shots of an experiment, for lists of jobs.
 
-    Of a text that has too many keys, or none that make sense, the reader says what is wrong.
+    Each experiment is run with its own shots. The reader of programs reports malformed experiments.
     """
     if job.count(b":") > _KEYS_EACH * max_experiments:
         return maximum
@@ -276,9 +276,9 @@ def status_msg(
 
 
 def with_old_statuses(body: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a body with the statuses by which qiskit-cold-atom recognises the end of a job.
+    """Return a body with the statuses `finished` and `error` in place of `DONE` and `ERROR`.
 
-    On any other status it polls for ever.
+    Otherwise qiskit-cold-atom would poll forever, because it does not know the newer statuses.
     """
     return {**body, "status": _OLD_STATUSES.get(body["status"], body["status"])}
 
@@ -303,7 +303,7 @@ def job_status(job: Job) -> dict[str, str]:
 
 
 def unknown_job(id_text: str) -> dict[str, str]:
-    """Return the response to an id under which this token has no job on this device."""
+    """Return the response to the id of a job that does not exist for this token and device."""
     return status_msg(
         "ERROR",
         "Could not find the status file.",
@@ -313,7 +313,7 @@ def unknown_job(id_text: str) -> dict[str, str]:
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error with a status that this dialect knows: 401, 404, 406 or 422, if it can."""
+    """Return an error with one of the statuses of this dialect (401, 404, 406, 422) if possible."""
     is_content = isinstance(error, InvalidRequest | LimitExceeded)
     is_ours = isinstance(error, Unprocessable | JobRejected | BodyTooLarge)
     is_off = isinstance(error, Unavailable) and error.field == "device"
@@ -324,7 +324,7 @@ def recast(error: QwicketError) -> QwicketError:
 
 
 def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure: a StatusMsg, but for fields that are missing."""
+    """Return the body of an error: a StatusMsg, except for errors of status 422."""
     if error.status == Unprocessable.status:
         where = (error.field or "body").split(".")
         kind = "missing" if error.detail == _REQUIRED else "value_error"

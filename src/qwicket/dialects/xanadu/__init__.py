@@ -1,4 +1,4 @@
-"""The Xanadu Cloud dialect: the root of the host, because its client knows no base path."""
+"""The Xanadu Cloud dialect, at the root of the host because its client has no base path."""
 
 from qwicket.dialects.xanadu.registration import REGISTRATION
 

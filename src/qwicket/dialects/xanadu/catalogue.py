@@ -1,4 +1,4 @@
-"""Devices in Xanadu Cloud's JSON, which Strawberry Fields compiles programs against."""
+"""Devices in Xanadu Cloud's JSON. Strawberry Fields compiles programs for them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _DEFAULT_SPEC: Final = PhotonicSpec(modes=0, since=datetime(2026, 1, 1, tzinfo=U
 
 
 def overview(view: DeviceView) -> dict[str, Any]:
-    """Return a device with its hours: all of the week, a day that is left out has none."""
+    """Return a device. Its expected uptime is always the whole week."""
     return {
         "target": view.device.name,
         "status": "online" if view.is_online else "offline",
@@ -29,7 +29,7 @@ def overview(view: DeviceView) -> dict[str, Any]:
 
 
 def specification(view: DeviceView) -> dict[str, Any]:
-    """Return the specification for compilers, which need its five keys."""
+    """Return the specification of a device. Compilers need all of its five keys."""
     device, spec = view.device, _spec(view.device)
     return {
         "target": device.name,
@@ -41,17 +41,17 @@ def specification(view: DeviceView) -> dict[str, Any]:
 
 
 def _bounded(modes: _Modes, maximum: int) -> _Modes:
-    """Return numbers of modes, by kind where it has them, none above what the server takes."""
+    """Return a number of modes, or numbers by kind of measurement, limited to a maximum."""
     if isinstance(modes, Mapping):
         return {kind: _bounded(each, maximum) for kind, each in modes.items()}
     return min(modes, maximum)
 
 
 def certificate(device: Device) -> dict[str, Any]:
-    """Return the certificate of a machine."""
+    """Return the certificate of a device."""
     return {**_spec(device).certificate}
 
 
 def _spec(device: Device) -> PhotonicSpec:
-    """Return a device's specification for compilers; a default one accepts any circuit."""
+    """Return a device's specification for compilers, or a default one that accepts any circuit."""
     return device.spec.photonic or _DEFAULT_SPEC

@@ -27,7 +27,7 @@ _SMALL_TEXT_BYTES: Final = 64 << 10
 
 
 class Handlers:
-    """What Xanadu Cloud's clients ask for.
+    """Handlers of Xanadu Cloud's API.
 
     Args:
         gateway: Does the work.
@@ -43,19 +43,19 @@ class Handlers:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        """Return who holds the request's access token. A token of an account is refused."""
+        """Return the holder of the request's access token. A token itself is refused."""
         held = request.token("bearer")
-        return await self._gateway.access_tokens.actor(held, wire.DIALECT, request.address)
+        return await self._gateway.access_tokens.actor(held, wire.DIALECT, request.client_address)
 
     async def issue_access_token(self, request: Request[wire.Grant]) -> Response:
         """Exchange a token for an access token."""
         asked = request.payload
         if not asked.type or not asked.token:
-            return _refused("invalid_request", "grant_type and refresh_token are needed.")
+            return _refused("invalid_request", "grant_type and refresh_token are required.")
         if asked.type != "refresh_token":
-            return _refused("unsupported_grant_type", "The grant_type is refresh_token.")
+            return _refused("unsupported_grant_type", "The grant_type must be refresh_token.")
         try:
-            actor = await self._gateway.auth.by_token(asked.token, request.address)
+            actor = await self._gateway.auth.by_token(asked.token, request.client_address)
         except Unauthenticated:
             return _refused("invalid_grant", "Invalid refresh token")
         text = await self._gateway.access_tokens.issue(actor, wire.DIALECT, self._access_token_s)
@@ -93,7 +93,7 @@ class Handlers:
     # --- jobs -------------------------------------------------------------------------------------
 
     async def submit_job(self, actor: Actor, request: Request[Submission]) -> Response:
-        """Submit a job; its status is always `open` here."""
+        """Submit a job; the response always has the status `open`."""
         submission = request.payload
         try:
             job = await self._gateway.jobs.submit(actor, submission, is_once=True)
@@ -102,7 +102,7 @@ class Handlers:
         return json(wire.job(job, wire.vendor_fields(submission.vendor_fields), wire.OPEN), 201)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
-        """List the account's own jobs, newest first, without those that do not exist."""
+        """List the account's own jobs, newest first; unknown ids are ignored."""
         query, maximum = request.query_params, self.limits.requests.list_page
         size, states = _size(query.get("size"), maximum), wire.states(query.get("status"))
         if "id" not in query:
@@ -137,16 +137,16 @@ class Handlers:
         job, document = await self._gateway.jobs.get_with_vendor_fields(
             actor, id_text, dialect=wire.DIALECT
         )
-        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
         return json(wire.job(job, wire.vendor_fields(document)))
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
-        """Cancel a job; one that has ended stays as it is."""
+        """Cancel a job; a job that has ended is not changed."""
         await self._gateway.jobs.cancel(actor, request.path_params["id"], dialect=wire.DIALECT)
         return Response(status_code=204)
 
     async def read_circuit(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the circuit of a job, as it was sent."""
+        """Read the circuit of a job, as it was submitted."""
         program = await self._gateway.results.program(
             await self._job(actor, request), request.response_memory
         )
@@ -154,7 +154,7 @@ class Handlers:
         return await json_in_thread(lambda: {"circuit": program.source.decode()}, is_small=is_small)
 
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the result of a job as NumPy's archive, or as one array by `Accept`."""
+        """Read the result of a job: an npz file, or an npy file if `Accept` asks for it."""
         job = await self._job(actor, request)
         if job.state is not JobState.COMPLETED:
             reason = f": {job.error_text}" if job.error_text else ""

@@ -10,7 +10,7 @@ from qwicket.dialects.registration import Registration
 
 
 class Error(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A refusal or failure; `meta` has the texts of a wrong field."""
+    """An error; `meta` has the messages about a field."""
 
     status: int
     status_code: int
@@ -27,7 +27,7 @@ REGISTRATION: Final = Registration(
     lead=(
         "Clients of Xanadu Cloud work against this server when host, port and TLS are changed. A"
         " token is exchanged for an access token, which goes into `Authorization: Bearer …`."
-        " Results are NumPy's files."
+        " Results are NumPy files."
     ),
     security={"token": {"type": "http", "scheme": "bearer"}},
     error=Error,

@@ -15,18 +15,18 @@ if TYPE_CHECKING:
     from qwicket.gateway import JobResults
 
 NPY_TYPE: Final = "application/x-numpy"
-"""Media type that clients before `xcc` request: one array, not an archive."""
+"""Media type that clients before `xcc` request: one array, not an npz file."""
 
 
 def npz(found: JobResults) -> bytes:
-    """Return an archive of one array, under the name that clients take for the output."""
+    """Return an npz file with one array, under the name by which clients find the output."""
     buffer = io.BytesIO()
     np.savez(buffer, arr_0=_samples(found))
     return buffer.getvalue()
 
 
 def npy(found: JobResults) -> bytes:
-    """Return the array as one file."""
+    """Return the array as an npy file."""
     buffer = io.BytesIO()
     np.save(buffer, _samples(found), allow_pickle=False)
     return buffer.getvalue()

@@ -1,7 +1,7 @@
 """The routes of Xanadu Cloud's API.
 
-Every path but that of the sign-in needs an access token, whatever the method: a 200 on `/healthz`
-without one would mislead a client whose key is wrong.
+Every path but that of the sign-in needs an access token, also for unknown methods. With a public
+`/healthz` the client's `ping()` would succeed with a wrong token.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
-    """Return the dialect at the root, whose clients renew their access tokens."""
+    """Return the dialect. Its clients renew their access tokens."""
     return Dialect(
         Handlers(gateway, settings.access_token_s),
         ROUTES,

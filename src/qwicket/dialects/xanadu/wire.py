@@ -1,4 +1,4 @@
-"""Xanadu Cloud's JSON: what comes in, what goes out of jobs, and its error bodies."""
+"""Xanadu Cloud's JSON: bodies of requests, jobs and errors."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 
 from qwicket.circuits.outcomes import SAMPLES
-from qwicket.dialects.bodies import decode, invalid, sign_in_form
+from qwicket.dialects.bodies import decode, invalid, small_form
 from qwicket.dialects.validation import quoted
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound, QwicketError
 from qwicket.model.jobs import Submission
@@ -31,13 +31,13 @@ _USUAL_LANGUAGE: Final = "blackbird:1.0"
 _QUEUED: Final = (JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
 STATES: Final[Mapping[str, tuple[JobState, ...]]] = {
     OPEN: (JobState.DRAFT,),
-    "queued": _QUEUED,  # there is no word for running
+    "queued": _QUEUED,  # there is no status for a running job
     "cancel_pending": (JobState.CANCELLING,),
     "complete": (JobState.COMPLETED,),
     "failed": (JobState.FAILED,),
     CANCELLED: (JobState.CANCELLED,),
 }
-"""The dialect's field_names for a job's state, each with what it covers."""
+"""The dialect's statuses, each with the states of jobs that it stands for."""
 _STATUSES: Final = {state: word for word, states in STATES.items() for state in states}
 
 
@@ -64,7 +64,7 @@ class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Grant(NamedTuple):
-    """Form of a client that requests an access token; a missing field is empty."""
+    """Form that requests an access token; a missing field is empty."""
 
     type: str
     token: str
@@ -79,20 +79,20 @@ _vendor_fields_decoder: Final = msgspec.json.Decoder(VendorFields)
 
 
 def grant(body: bytes, limits: Limits) -> Grant:
-    """Return the grant of a form that requests an access token.
+    """Return the grant in a form that requests an access token.
 
     Raises:
-        LimitExceeded: The form is far larger than a token.
+        LimitExceeded: The form is too large or has too many fields.
     """
-    fields = sign_in_form(body, limits)
+    fields = small_form(body, limits)
     return Grant(fields.get("grant_type", ""), fields.get("refresh_token", ""))
 
 
 def submission(text: bytes, limits: Limits) -> Submission:
-    """Return what the gateway takes of a submission; the circuit's header says how many shots.
+    """Return the submission in a body; the number of shots is in the circuit's header.
 
     Raises:
-        InvalidRequest: A field, or the circuit's header, is refused.
+        InvalidRequest: A field or the circuit's header is malformed.
         LimitExceeded: The circuit is too long.
     """
     body = decode(text, _submit_decoder)
@@ -118,7 +118,7 @@ def submission(text: bytes, limits: Limits) -> Submission:
 
 
 def _target(asked: str | None, written: str) -> str:
-    """Return the device that is asked for; the circuit may name it, too, or instead."""
+    """Return the requested device, from the field `target`, the circuit, or both if they agree."""
     target = written if asked is None else asked
     if not target:
         raise InvalidRequest("target must name a device.", field="target")
@@ -150,10 +150,10 @@ def check_cancel(text: bytes, _: Limits) -> None:
 
 
 def states(word: str | None) -> tuple[JobState, ...]:
-    """Return the states that a list is asked for; none is all.
+    """Return the states that a status in a filter stands for; empty for all states.
 
     Raises:
-        InvalidRequest: There is no such word.
+        InvalidRequest: There is no such status.
     """
     if word is None:
         return ()
@@ -166,7 +166,7 @@ def states(word: str | None) -> tuple[JobState, ...]:
 
 
 def access(text: str, token: str, life_s: float) -> dict[str, Any]:
-    """Return a pass as OpenID Connect field_names it. The token is never another one."""
+    """Return an access token as in OpenID Connect. The refresh token is always the user's token."""
     return {
         "access_token": text,
         "expires_in": round(life_s),
@@ -184,7 +184,7 @@ def vendor_fields(document: bytes) -> VendorFields:
 
 
 def job(job: Job, vendor_fields: VendorFields, status: str | None = None) -> dict[str, Any]:
-    """Return a job's body. Every key must be there: clients look all of them up.
+    """Return the body of a job. All keys are always present, because clients read all of them.
 
     Args:
         job: The job.
@@ -219,7 +219,7 @@ def _running_s(job: Job) -> float | None:
 
 
 def _time(ms: int | None) -> str | None:
-    """Return a time as every Python's `fromisoformat` reads it: with six digits and no Z."""
+    """Return a time that `fromisoformat` of all versions of Python reads: six digits and no `Z`."""
     if ms is None:
         return None
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="microseconds")
@@ -239,16 +239,16 @@ _CODES: Final = {
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error as this dialect means it: a submission to no device is a wrong field."""
+    """Return an unknown device of a submission as an invalid field, not as a 404."""
     if isinstance(error, NotFound) and error.field:
         return InvalidRequest(error.detail, field=error.field)
     return error
 
 
 def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure.
+    """Return the body of an error.
 
-    `detail` is always a text for this client. Of a wrong field it shows the texts in `meta`.
+    `detail` must be a text. For an invalid field clients show the texts in `meta` instead.
     """
     is_of_field = error.status == 400 and error.field is not None
     code = _CODES.get(error.status, error.code.replace("_", "-"))

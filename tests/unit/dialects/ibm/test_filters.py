@@ -350,8 +350,8 @@ def test_any_text_is_a_filter_or_refused(text: Any) -> None:
 
 def test_properties_are_asked_for_as_of_a_date() -> None:
     text = json.dumps({"where": {"last_update_date": {"lt": format_time(T0)}}})
-    assert filters.before(text) == T0 - 1
-    assert filters.before(None) is None
+    assert filters.parse_before(text) == T0 - 1
+    assert filters.parse_before(None) is None
     for wrong in ("{", "{}", '{"where": {"last_update_date": {"lt": "x"}}}'):
         with pytest.raises(InvalidRequest):
-            filters.before(wrong)
+            filters.parse_before(wrong)

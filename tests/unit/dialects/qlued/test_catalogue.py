@@ -21,15 +21,15 @@ DEVICES = {device.name: device for device in built_in(shown_by) if "qlued" in de
 def test_a_device_bears_its_short_and_its_full_name_and_no_other() -> None:
     rydberg = DEVICES["rydberg"]
     for text in ("rydberg", catalogue.full_name(rydberg)):
-        name = catalogue.name(text)
+        name = catalogue.parse_name(text)
         assert name is not None
-        assert ("rydberg" in name.devices, name.fits(rydberg)) == (True, True)
+        assert ("rydberg" in name.device_names, name.fits(rydberg)) == (True, True)
     for text in ("qwicket_rydberg_hardware", "lab_rydberg_simulator"):
-        name = catalogue.name(text)
+        name = catalogue.parse_name(text)
         assert name is not None
         assert not name.fits(rydberg)
     for text in ("", "_", "a_b", "__", "a__b", "a_b_c_d", "_b_c"):
-        assert catalogue.name(text) is None
+        assert catalogue.parse_name(text) is None
 
 
 def test_a_labs_device_is_called_by_its_provider() -> None:
@@ -41,10 +41,10 @@ def test_a_labs_device_is_called_by_its_provider() -> None:
         sodium = structs.replace(rydberg, name=kept_as, provider="lab", spec=spec)
         assert catalogue.full_name(sodium) == "lab_sodium_hardware"
         assert catalogue.short_name(sodium) == "sodium"
-        name = catalogue.name("lab_sodium_hardware")
+        name = catalogue.parse_name("lab_sodium_hardware")
         assert name is not None
-        assert (kept_as in name.devices, name.fits(sodium)) == (True, True)
-        short = catalogue.name("sodium")
+        assert (kept_as in name.device_names, name.fits(sodium)) == (True, True)
+        short = catalogue.parse_name("sodium")
         assert short is not None
         assert not short.fits(sodium)
 

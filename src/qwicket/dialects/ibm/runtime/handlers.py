@@ -1,4 +1,4 @@
-"""The handlers of the classic channel alone: sign-in, places, usage."""
+"""Handlers that only the classic channel has: sign-in, projects by name, devices, usage."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Handlers(RuntimeHandlers):
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         token = request.headers.get("x-access-token")
-        return await self._gateway.access_tokens.actor(token, DIALECT, request.address)
+        return await self._gateway.access_tokens.actor(token, DIALECT, request.client_address)
 
     async def _listed_project(self, actor: Actor, request: Request[None]) -> str | None:
         place = wire.place(request.query_params.get("provider"), "provider")
@@ -43,9 +43,9 @@ class Handlers(RuntimeHandlers):
         return json({"devices": [view.device.name for view in views]})
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the seconds that each project ran this month, and the number of its waiting jobs.
+        """Read how many seconds each project's jobs ran this month, and how many have not ended.
 
-        A project with a budget of seconds has a quota, and the use that counts towards it.
+        For a project with a budget of seconds, `quota` and `usage` are those of the budget.
         """
         month = Month.current()
         rows = []

@@ -1,4 +1,4 @@
-"""Bodies of jobs and sessions. Times are ISO 8601; a key without a value is absent."""
+"""Bodies of jobs and sessions. Times are in ISO 8601."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ _STATUSES: Final = {
 
 
 def status(job: Job) -> str:
-    """Return the word for a job's state."""
+    """Return the status of a job, in Runtime's spelling."""
     return _STATUSES.get(statuses.status(job), "Failed")
 
 
 def body(job: Job, vendor_fields: VendorFields) -> dict[str, Any]:
-    """Return a job."""
+    """Return a job; keys without a value are absent."""
     state: dict[str, Any] = {"status": status(job)}
     if job.state is JobState.FAILED:
         state |= {"reason": reason(job), "reason_code": number(job.error_code)}
@@ -70,7 +70,7 @@ def reason(job: Job) -> str:
 
 
 def metrics(job: Job, place: QueuePosition | None) -> dict[str, Any]:
-    """Return the times and the usage of a job, and its queue position if it waits."""
+    """Return the times and the usage of a job, and its queue position if it has one."""
     seconds = run_s(job)
     shown: dict[str, Any] = {
         "timestamps": {
@@ -95,14 +95,14 @@ def metrics(job: Job, place: QueuePosition | None) -> dict[str, Any]:
 
 
 def run_s(job: Job) -> float:
-    """Return for how many seconds an ended job ran."""
+    """Return for how many seconds a job ran; 0 until it has ended."""
     if job.started_at is None or job.ended_at is None:
         return 0.0
     return (job.ended_at - job.started_at) / 1000
 
 
 def logs(job: Job, events: list[JobEvent]) -> str:
-    """Return the events of a job, one per line."""
+    """Return what happened to a job as text, one line for each event."""
     steps = [
         (job.created_at, "submitted"),
         (job.started_at, f"running on {job.device}"),
@@ -116,8 +116,8 @@ def logs(job: Job, events: list[JobEvent]) -> str:
 def session(group: Group, use: GroupUse, now_ms: int) -> dict[str, Any]:
     """Return a session.
 
-    It is `open` until its first job runs, `active` as long as it takes jobs or has some that have
-    not ended, then `closed`.
+    Its state is `open` until its first job runs, `active` while it takes jobs or has unfinished
+    ones, and then `closed`.
     """
     is_open = group.is_open(now_ms)
     is_active = use.started_at is not None and (is_open or use.unfinished > 0)

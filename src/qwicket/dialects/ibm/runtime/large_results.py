@@ -1,7 +1,7 @@
 """Large results of a sampler, streamed: read, encoded and sent some circuits at a time.
 
-So a response needs memory for some circuits only, however many shots the job has. Its length is not
-known before, and it is sent in HTTP's own chunks, compressed by gzip where the client accepts that.
+So a response needs memory for some circuits only, however many shots the job has. As its length is
+not known in advance, HTTP's chunked encoding is used; gzip compresses it if the client accepts it.
 """
 
 from __future__ import annotations
@@ -37,25 +37,25 @@ if TYPE_CHECKING:
 STREAMED_BYTES: Final = 4 << 20
 """Stored size from which a result is streamed."""
 _READ_BYTES: Final = 2 << 20
-"""Stored size of the results that are in memory at a time; more if one circuit has more."""
+"""Stored size of the results that are in memory at a time, unless one circuit has more."""
 _HELD_BYTES: Final = 4 * _READ_BYTES
-"""What a response counts against the memory for large responses."""
+"""What one response counts against the memory budget for large responses."""
 _LEVEL: Final = 1
 _GZIP: Final = 31
 """Window of zlib with the header of gzip."""
 _MARK: Final = secrets.token_hex(16)
-"""Stands for an array in the JSON around it; no register has this name."""
+"""Placeholder for an array in the JSON around it. It is random, so no register is named so."""
 _PLACEHOLDER: Final = msgspec.json.encode(_MARK)
 
 
 class Plan(NamedTuple):
-    """What a streamed result consists of.
+    """What is needed to stream a result.
 
     Attributes:
         job: The job, which has completed.
         shapes: Layout of its pubs.
-        metadata: That of the result.
-        bytes_each: Stored size of one circuit's result.
+        metadata: Metadata of the result.
+        bytes_each: Average stored size of one circuit's result.
     """
 
     job: Job
@@ -93,7 +93,7 @@ class LargeResult:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         texts = self._texts()
-        first = await anext(texts)  # an error until here has a response of its own
+        first = await anext(texts)  # an error until here can still become a response
         memory: ResponseMemory | None = scope.get(RESPONSE_MEMORY)
         if memory is not None:
             await memory.hold(_HELD_BYTES)
@@ -117,7 +117,7 @@ class LargeResult:
             await texts.aclose()
 
     async def _packed(self, first: bytes, texts: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-        """Yield texts as they are sent."""
+        """Yield the chunks to send: the texts, compressed if the client accepts that."""
         if not self._accepts_gzip:
             yield first
             async for text in texts:
@@ -159,7 +159,7 @@ class LargeResult:
 
     async def _array(self, shape: Shape, first: int, start: int, size: int) -> AsyncIterator[bytes]:
         """Yield the base64 of a register's shots as a compressed file of NumPy."""
-        # gzip compresses what is around it as well, so this need not.
+        # With gzip the whole response is compressed anyway, so zlib only has to keep its format.
         packer = _Packer(0 if self._accepts_gzip else _LEVEL)
         whole = (*shape.values, shape.shots, (size + 7) // 8)
         yield packer.add(_header(whole))
@@ -171,7 +171,7 @@ class LargeResult:
 
 
 class _Packer:
-    """zlib, then base64, of bytes that come in pieces."""
+    """Compresses bytes with zlib and encodes them in base64, chunk by chunk."""
 
     def __init__(self, level: int) -> None:
         self._zlib = zlib.compressobj(level)
@@ -197,7 +197,7 @@ def _packed_shots(packer: _Packer, parts: Sequence[Outcome], start: int, size: i
 
 
 def _header(shape: tuple[int, ...]) -> bytes:
-    """Return the beginning of a file of NumPy with bytes in this shape."""
+    """Return the header of a NumPy file with unsigned bytes of this shape."""
     file = BytesIO()
     fields = {"descr": "|u1", "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, fields)

@@ -1,8 +1,9 @@
-"""Submissions whose answer was lost: the same content again is the same job.
+"""Submissions whose answer was lost: the same content, sent again, is the same job.
 
-Clients repeat a POST after a 502 or 504 of a proxy, without a key. So a submission's content is its
-idempotency key, until its answer has been delivered: two equal jobs that are sent on purpose stay
-two. The key is on disk with the job, so after a crash no answer counts as delivered.
+Clients repeat a POST without an idempotency key after a proxy's 502 or 504. So a submission's
+content is its key until its answer has been delivered. After that the key is deleted, because a
+user may submit two equal jobs on purpose. The key is stored with the job, so after a crash no
+answer counts as delivered.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Job, Submission
 
 _SETTLING_S: Final = 1.0
-"""Time in which another server that has delivered an answer forgets the key."""
+"""Time within which another server deletes the key of an answer that it has delivered."""
 
 
 class _Content(NamedTuple):
@@ -34,7 +35,7 @@ class _Content(NamedTuple):
 
 
 class LostAnswers:
-    """Stores submissions; those with equal content take turns, each until its answer has arrived.
+    """Stores submissions. Of those with equal content each waits until the one before is answered.
 
     Args:
         gateway: Stores jobs.
@@ -52,7 +53,7 @@ class LostAnswers:
         submit: Callable[[], Awaitable[Job]],
         render: Callable[[Job], ASGIApp],
     ) -> ASGIApp:
-        """Store a submission, and return a response that forgets the key once it has arrived.
+        """Store a submission, and return a response that deletes the key once it is delivered.
 
         Raises:
             QwicketError: The submission is refused.
@@ -78,7 +79,7 @@ class LostAnswers:
     async def _job(self, submit: Callable[[], Awaitable[Job]]) -> Job:
         began_ms = time.time_ns() // 1_000_000
         job = await submit()
-        if job.created_at < began_ms:  # another server may be about to forget the key
+        if job.created_at < began_ms:  # an earlier job: its server may be about to delete the key
             await asyncio.sleep(_SETTLING_S)
             return await submit()
         return job
@@ -95,7 +96,7 @@ class LostAnswers:
         try:
             if await delivered:
                 await self._gateway.jobs.forget_key(job, content.key)
-        except QwicketError:  # the key lives for a minute
+        except QwicketError:  # the key expires after a minute
             pass
         finally:
             self._end(content)
@@ -118,7 +119,7 @@ class _Turn:
 
 
 class _Response:
-    """A response that is followed until it has arrived, if it was sent to its end."""
+    """A response, and a call after it: with whether it is delivered, or None if it failed."""
 
     def __init__(self, response: ASGIApp, ended: Callable[[Awaitable[bool] | None], None]) -> None:
         self._response = response
@@ -134,5 +135,5 @@ class _Response:
 
 
 async def _assumed() -> bool:
-    """Return that a response has arrived, where the server cannot know."""
+    """Assume that a response was delivered, if the server cannot know."""
     return True

@@ -34,7 +34,7 @@ class PlatformRefusal(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class PlatformError(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
-    """A refusal or failure; clients read it in several places. The last two are the sign-in's."""
+    """An error; clients read it in several places. The last two fields are those of sign-in."""
 
     errors: tuple[PlatformRefusal, ...]
     error: PlatformRefusal
@@ -48,11 +48,11 @@ PLATFORM: Final = Registration(
         f"{PLATFORM_PREFIX}/api/v1": "qwicket.dialects.ibm.runtime.platform.routes:dialect",
         PLATFORM_PREFIX: "qwicket.dialects.ibm.runtime.platform.routes:account",
     },
-    # The client takes an address as it is only if the word "experimental" is in it.
+    # Clients use a URL unchanged only if it contains the word "experimental".
     aliases={f"{PLATFORM_PREFIX}/experimental/api/v1": f"{PLATFORM_PREFIX}/api/v1"},
     described_at=(f"{PLATFORM_PREFIX}/api/v1/openapi.json",),
     root=PLATFORM_PREFIX,
-    shows={},  # it shows the devices, jobs and sessions of the classic channel
+    shows={},  # its devices, jobs and sessions are those of the dialect `runtime`
     title="The platform channel of IBM's Runtime API",
     lead=(
         "qiskit-ibm-runtime from 0.49 works against this server with"

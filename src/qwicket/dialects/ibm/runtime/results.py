@@ -1,7 +1,8 @@
-"""JobResults as Qiskit's primitives have them, in the encoding that Runtime's clients read.
+"""Results of Qiskit's primitives, in the encoding that Runtime's clients read.
 
-Arrays are NumPy's own files, compressed, in base64. A register is rows of bytes, one for each shot,
-with bit 0 last; what is of several parameter values has their shape in front.
+Arrays are NumPy files, compressed with zlib, in base64. The array of a register has a row of bytes
+for each shot, in which bit 0 is the last bit. If a circuit has several sets of parameter values,
+their shape comes before the shots.
 """
 
 from __future__ import annotations
@@ -37,9 +38,9 @@ def result(
 
     Args:
         found: Results of its parts.
-        source: The pubs, which say how parts are laid out.
-        limits: Bounds that held when they were read.
-        vendor_fields: What else came with them.
+        source: The program with its pubs, which decide the layout of the parts.
+        limits: Limits of the server.
+        vendor_fields: The job's vendor fields.
     """
     parts = [part for part in found.parts if isinstance(part, Outcome)]
     if vendor_fields.program == EXECUTOR:
@@ -54,7 +55,7 @@ def result(
 
 
 def _executed(parts: Sequence[Outcome], source: bytes, limits: Limits) -> dict[str, Any]:
-    """Return the result of a program of the executor: each bit of each shot, bit 0 first."""
+    """Return the result of the program `executor`: all bits of each shot, bit 0 first."""
     from qwicket.programs.primitives import executor  # late: few programs are of this kind
 
     data = []
@@ -124,12 +125,12 @@ def sampled(fields: dict[str, Any], shape: Shape) -> dict[str, Any]:
 
 
 def shots(part: Outcome, start: int, size: int) -> NDArray[np.uint8]:
-    """Return some bits of each shot: `(shots, bytes)`, the last bit of all being the lowest."""
+    """Return some bits of each shot as `(shots, bytes)`, the lowest bit last."""
     memory = part.arrays[MEMORY]
     rows = np.frombuffer(memory.data, np.uint8).reshape(memory.shape)
     first, shift, n_bytes = start >> 3, start & 7, (size + 7) >> 3
     own: NDArray[np.uint8] = rows[:, first : first + n_bytes] >> np.uint8(shift)
-    if shift:  # the rest of each byte is in the next one
+    if shift:  # the upper bits of each byte are in the next byte
         above = rows[:, first + 1 : first + n_bytes + 1] << np.uint8(8 - shift)
         own[:, : above.shape[1]] |= above
     if size & 7:
@@ -168,5 +169,5 @@ def _array(values: NDArray[Any]) -> dict[str, Any]:
 
 
 def typed(kind: str, value: Any) -> dict[str, Any]:
-    """Return a value that JSON has no word for, as clients' decoders read it."""
+    """Return a value of a type that JSON lacks, as clients' decoders read it."""
     return {"__type__": kind, "__value__": value}

@@ -1,4 +1,4 @@
-"""The routes of the classic channel, and those that the platform channel has as well."""
+"""The routes of the classic channel, and those that both channels have."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the dialect. Its clients sign in at `/ibm/api`, whose access tokens it takes."""
+    """Return the dialect. Its clients sign in at `/ibm/api`; it accepts those access tokens."""
     return Dialect(
         Handlers(gateway),
         ROUTES,

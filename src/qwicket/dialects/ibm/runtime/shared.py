@@ -1,4 +1,4 @@
-"""The handlers that both channels of the Runtime API have."""
+"""Handlers that both channels of the Runtime API have."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ _CONTROL_FLOW: Final = ("if_else", "for_loop", "switch_case")
 
 
 class Month(NamedTuple):
-    """The month in UTC until now, in Unix milliseconds."""
+    """The current month in UTC, from its beginning until now, in Unix milliseconds."""
 
     began: int
     now: int
@@ -53,7 +53,7 @@ class Month(NamedTuple):
 
 
 class RuntimeHandlers:
-    """The handlers of jobs, sessions and devices; a channel adds sign-in and what differs.
+    """Handlers of jobs, sessions and devices. Each channel adds sign-in and what differs.
 
     Args:
         gateway: Does the work.
@@ -70,7 +70,7 @@ class RuntimeHandlers:
     # --- what a channel decides -------------------------------------------------------------------
 
     async def _listed_project(self, actor: Actor, request: Request[None]) -> str | None:
-        """Return the id of the project whose jobs a list shows; None shows those of all."""
+        """Return the id of the project whose jobs a list shows; None for all projects."""
         raise NotImplementedError
 
     async def _acting(self, actor: Actor, instance: str | None) -> Actor:
@@ -78,7 +78,7 @@ class RuntimeHandlers:
         raise NotImplementedError
 
     async def _project_names(self, actor: Actor) -> dict[str, str] | None:
-        """Return the names of projects by their ids; None where jobs do not show theirs."""
+        """Return the names of projects by their ids; None if jobs do not show their projects."""
         raise NotImplementedError
 
     # --- devices ----------------------------------------------------------------------------------
@@ -96,7 +96,7 @@ class RuntimeHandlers:
     async def read_properties(self, actor: Actor, request: Request[None]) -> Response:
         """Read the properties of a device: its calibration."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
-        before = wire.before(request.query_params.get("updated_before"))
+        before = wire.parse_before(request.query_params.get("updated_before"))
         try:
             found = await self._gateway.devices.calibration(view.device.name, RUNTIME, before)
         except NotFound:
@@ -106,12 +106,12 @@ class RuntimeHandlers:
     async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
         """Read the defaults of a device: always an empty object."""
         name = request.path_params["device"]
-        if name not in self._devices:  # clients ask many times for each circuit
+        if name not in self._devices:  # clients ask up to 19 times for each transpilation
             self._devices.add((await self._gateway.devices.get(name, RUNTIME)).device.name)
         return json({})
 
     async def read_status(self, actor: Actor, request: Request[None]) -> Response:
-        """Read whether a device is up, and the length of its queue."""
+        """Read whether a device is online, and the length of its queue."""
         view = await self._gateway.devices.get(request.path_params["device"], RUNTIME)
         forecast = await self._gateway.queue.forecast(view.device.name)
         shown = catalogue.queue(view, forecast.n_waiting)
@@ -120,7 +120,7 @@ class RuntimeHandlers:
     # --- jobs -------------------------------------------------------------------------------------
 
     async def submit_job(self, actor: Actor, request: Request[wire.RunBody]) -> ASGIApp:
-        """Submit a job. If its answer is lost, the same content within a minute is the same job."""
+        """Submit a job. After a lost response, the same content within a minute is the same job."""
         actor = await projects.acting(self._gateway, actor, request.payload.place)
         try:
             return await self._submit(actor, request)
@@ -130,7 +130,7 @@ class RuntimeHandlers:
     async def _submit(self, actor: Actor, request: Request[wire.RunBody]) -> ASGIApp:
         body = request.payload
         if body.session_id is not None:
-            await self._session(actor, body.session_id)
+            await self._check_session(actor, body.session_id)
         submission = await asyncio.to_thread(wire.submission, body, request.headers)
         maximum = self.limits.of(IBMLimits).ibm_jobs
         submit = partial(
@@ -143,13 +143,13 @@ class RuntimeHandlers:
 
     @functools.cached_property
     def _lost_answers(self) -> LostAnswers:
-        from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers  # late: see app.py
+        from qwicket.dialects.ibm.runtime.lost_answers import LostAnswers  # late: few need it
 
         return LostAnswers(self._gateway)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first, without their parameters, which can be many megabytes each."""
-        query = wire.list_request(request.query_params, self.limits)
+        query = wire.list_query(request.query_params, self.limits)
         query = structs.replace(query, project=await self._listed_project(actor, request))
         count = sum((await self._gateway.jobs.tally(actor, query)).values())
         found = await self._gateway.jobs.page(actor, query) if query.limit else []
@@ -161,7 +161,7 @@ class RuntimeHandlers:
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job, with its parameters unless `exclude_params` is true."""
         job = await self._job(actor, request)
-        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
         shown = await self._body(job, await self._project_names(actor))
         if request.query_params.get("exclude_params", "").lower() != "true":
             program = await self._gateway.results.program(job, request.response_memory)
@@ -169,7 +169,7 @@ class RuntimeHandlers:
         return json(shown)
 
     async def read_results(self, actor: Actor, request: Request[None]) -> ASGIApp:
-        """Read the results of a job; of a failed one, the reason as text."""
+        """Read the results of a job; for a failed job, why it failed, as text."""
         job = await self._job(actor, request)
         if job.state is JobState.FAILED:
             return Response(jobs.reason(job), media_type="text/plain")
@@ -184,11 +184,11 @@ class RuntimeHandlers:
     async def _large_result(
         self, job: Job, fields: wire.VendorFields, request: Request[None]
     ) -> ASGIApp | None:
-        """Return a result that is streamed because it is large, else None."""
+        """Return a streamed response if the result is large, else None."""
         if job.state is not JobState.COMPLETED or fields.program != wire.SAMPLER or is_quick(job):
             return None
         size = (await self._gateway.results.sizes(job)).results
-        from qwicket.dialects.ibm.runtime import large_results  # late: see app.py
+        from qwicket.dialects.ibm.runtime import large_results  # late: few results are large
 
         if size < large_results.STREAMED_BYTES:
             return None
@@ -203,7 +203,7 @@ class RuntimeHandlers:
         )
 
     async def cancel_job(self, actor: Actor, request: Request[None]) -> Response:
-        """Cancel a job, and wait up to 5 s for its end: there is no status in between."""
+        """Cancel a job, and wait up to 5 s for its end: there is no status for cancelling."""
         job = await self._job(actor, request)
         if not job.state.is_final:
             job = await self._gateway.jobs.cancel(
@@ -220,7 +220,7 @@ class RuntimeHandlers:
         return Response(status_code=204)
 
     async def read_logs(self, actor: Actor, request: Request[None]) -> Response:
-        """Read what happened to a job, a line each."""
+        """Read what happened to a job: one line of text for each event."""
         job = await self._job(actor, request)
         events = await self._gateway.jobs.events(actor, job.id, dialect=RUNTIME)
         return Response(jobs.logs(job, events), media_type="text/plain")
@@ -257,7 +257,7 @@ class RuntimeHandlers:
         return json(await self._shown_session(actor, request.path_params["id"]))
 
     async def change_session(self, actor: Actor, request: Request[wire.SessionChange]) -> Response:
-        """Take no more jobs into a session."""
+        """Close a session: it takes no more jobs, and its jobs still run."""
         if request.payload.accepting_jobs:
             raise InvalidRequest("accepting_jobs: a closed session cannot be opened again.")
         await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
@@ -269,8 +269,12 @@ class RuntimeHandlers:
         await self._gateway.groups.cancel_all(actor, group.id, dialect=RUNTIME)
         return Response(status_code=204)
 
-    async def _session(self, actor: Actor, id_text: str) -> None:
-        """Refuse a session that is not the actor's to use here."""
+    async def _check_session(self, actor: Actor, id_text: str) -> None:
+        """Check that a session exists and that the actor may use it.
+
+        Raises:
+            NotFound: The session does not exist, or is not visible to the actor.
+        """
         try:
             await self._gateway.groups.get(actor, id_text, dialect=RUNTIME)
         except NotFound:
@@ -284,7 +288,7 @@ class RuntimeHandlers:
     # --- what several need ------------------------------------------------------------------------
 
     async def _used_s(self, actor: Actor, project: str, since_ms: int) -> float:
-        """Return for how many seconds the account's jobs of a project ran."""
+        """Return for how many seconds the account's jobs in a project ran since a time."""
         query = JobQuery(dialect=RUNTIME, project=project, created_from=since_ms)
         return await self._gateway.jobs.run_ms(actor, query) / 1000
 
@@ -299,7 +303,7 @@ class RuntimeHandlers:
 
     async def _body(self, job: Job, names: dict[str, str] | None) -> dict[str, Any]:
         shown = jobs.body(job, await self._vendor_fields(job))
-        await asyncio.sleep(0)  # a list has many of them, and each takes a look-up
+        await asyncio.sleep(0)  # a list has many jobs, and each needs a read of the database
         return shown if names is None else {**shown, **jobs.place(job, names)}
 
 

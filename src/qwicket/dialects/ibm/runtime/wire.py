@@ -35,7 +35,7 @@ ESTIMATOR: Final = "estimator"
 EXECUTOR: Final = "executor"
 _PAGE: Final = 20
 _ANSWER_MS: Final = 60_000
-"""Time in which the same content is the same job, if its answer was lost."""
+"""Time within which the same content is the same job, if its answer was lost."""
 PENDING: Final = (
     *(JobState.DRAFT, JobState.QUEUED, JobState.RUNNING),
     *(JobState.CANCELLING, JobState.UNCERTAIN),
@@ -48,7 +48,7 @@ _Seconds = Annotated[int, msgspec.Meta(ge=1, le=INT64_MAX)]
 
 
 class RunBody(msgspec.Struct, frozen=True, kw_only=True):
-    """`POST /jobs`. Unknown keys are ignored: clients of other years send others."""
+    """`POST /jobs`. Unknown keys are ignored: other versions of the client send others."""
 
     program_id: _Word
     backend: _Word
@@ -111,7 +111,7 @@ session_fields_decoder: Final = msgspec.json.Decoder(SessionFields)
 
 
 def read_run(text: bytes, _: Limits) -> RunBody:
-    """Decode the body of a submission; what stays raw is a copy of its own.
+    """Decode the body of a submission. Raw fields are copied, so that the body can be released.
 
     Raises:
         InvalidRequest: The body is malformed, or requests an unsupported feature.
@@ -138,7 +138,7 @@ def read_run(text: bytes, _: Limits) -> RunBody:
 
 
 def submission(body: RunBody, headers: Headers) -> Submission:
-    """Return the submission for the gateway. The job has the name of its program.
+    """Return the submission of a job, whose name is that of its program.
 
     Raises:
         InvalidProgram: The parameters are not those of a primitive.
@@ -156,7 +156,7 @@ def submission(body: RunBody, headers: Headers) -> Submission:
         device=body.backend,
         format=FORMAT,
         source=source,
-        shots=1,  # each circuit says its own
+        shots=1,  # each circuit has its own number of shots
         seed=settings.seed,
         outputs=(COUNTS,) if body.program_id == ESTIMATOR else (MEMORY,),
         name=body.program_id,
@@ -170,13 +170,13 @@ def submission(body: RunBody, headers: Headers) -> Submission:
 
 
 def _content(body: RunBody, source: bytes) -> bytes:
-    """Return a digest of what was submitted; its program is of many megabytes."""
+    """Return a digest of all that was submitted: the program may have many megabytes."""
     rest = (body.backend, body.place, body.session_id, body.tags, body.cost)
     return hashlib.sha256(source + msgspec.json.encode(rest)).digest()
 
 
 def place(text: str | None, field: str) -> Place | None:
-    """Return a place as `hub/group/project`.
+    """Return the place in a text such as `hub/group/project`; None stays None.
 
     Raises:
         InvalidRequest: The text is malformed.
@@ -189,7 +189,7 @@ def place(text: str | None, field: str) -> Place | None:
     return parts[0], parts[1], parts[2]
 
 
-def list_request(query: QueryParams, limits: Limits) -> JobQuery:
+def list_query(query: QueryParams, limits: Limits) -> JobQuery:
     """Return the query of a list of jobs.
 
     Raises:
@@ -250,7 +250,7 @@ def _instant(query: QueryParams, name: str, default: int) -> int:
     return found
 
 
-def before(text: str | None) -> int | None:
+def parse_before(text: str | None) -> int | None:
     """Return the time in Unix milliseconds up to which properties are wanted; None means now.
 
     Raises:
@@ -283,12 +283,12 @@ def quota(budget: BudgetState | None) -> dict[str, float]:
 
 
 def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure, in the shape of the other dialect."""
+    """Return the body of an error, in the shape of the dialect `ibm`."""
     return wire.problem(error, FIELD_NAMES)
 
 
 def of_a_submission(error: QwicketError) -> QwicketError:
-    """Return the error of a submission: clients read 404 as an unknown program."""
+    """Return the error of a submission. Only an unknown program is a 404, as clients expect."""
     if isinstance(error, NotFound | Conflict) and error.field in ("device", "group"):
         return InvalidRequest(error.detail, field=error.field)
     return error

@@ -1,4 +1,4 @@
-"""Access to `/v1/admin`: what its handlers work with, and how administrators sign in."""
+"""What the handlers of `/v1/admin` work with, and how administrators sign in."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 
 class Access(Protocol):
-    """What the handlers, which are functions, have in common."""
+    """First argument of all handlers, which are functions."""
 
     @property
     def admin(self) -> Admin:
-        """Return what does the work."""
+        """Return the service that does the work."""
 
     @property
     def limits(self) -> Limits:
@@ -32,7 +32,7 @@ class Access(Protocol):
 
 
 class TokenAccess:
-    """Access with tokens to a server.
+    """Access to a server with tokens.
 
     Args:
         gateway: The server's services.
@@ -50,4 +50,4 @@ class TokenAccess:
         return self._gateway.limits
 
     async def sign_in(self, request: Request[Any]) -> Actor:
-        return await self._gateway.auth.by_token(request.token("bearer"), request.address)
+        return await self._gateway.auth.by_token(request.token("bearer"), request.client_address)

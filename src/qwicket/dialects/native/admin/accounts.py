@@ -1,4 +1,7 @@
-"""Accounts and tokens for administrators. They cannot lock themselves out with it."""
+"""Accounts and tokens for administrators.
+
+An administrator cannot demote, disable, reset or delete their own account.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +27,7 @@ _JOBS: Final = ("keep", "remove")
 
 
 async def list_accounts(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """List all accounts; with `?deleted=true` those that can be restored."""
+    """List all accounts; with `?deleted=true` the deleted ones that can be restored."""
     deleted = choice(request.query_params, "deleted", ("false", "true")) == "true"
     return json(wire.account_list(await access.admin.accounts(deleted=deleted)))
 
@@ -62,7 +65,7 @@ async def read_any_account(access: Access, actor: Actor, request: Request[None])
 async def change_account(
     access: Access, actor: Actor, request: Request[schema.AccountChangeBody]
 ) -> Response:
-    """Change the role or address of an account; disable or enable it."""
+    """Change the role or e-mail address of an account; disable or enable it."""
     body, admin = request.payload, access.admin
     if body.role is not UNSET or body.is_enabled is not UNSET:
         account = await _other(access, actor, request)
@@ -81,14 +84,14 @@ async def change_account(
 async def reset_account(
     access: Access, actor: Actor, request: Request[schema.ResetBody]
 ) -> Response:
-    """Revoke all tokens of an account; set its password, or remove it."""
+    """Revoke all tokens of an account; set its password, or remove the password."""
     account = await _other(access, actor, request)
     after = await access.admin.reset_account(account.name, password=request.payload.password)
     return json(wire.admin_account(after))
 
 
 async def delete_account(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """Delete an account and cancel its jobs; with `?jobs=remove` they are removed later."""
+    """Delete an account and cancel its jobs; with `?jobs=remove` the jobs are deleted later."""
     account = await _other(access, actor, request)
     jobs = cast("JobsOfDeleted", choice(request.query_params, "jobs", _JOBS))
     await access.admin.delete_account(account.name, jobs=jobs)
@@ -111,7 +114,7 @@ async def list_tokens_of(access: Access, actor: Actor, request: Request[None]) -
 async def create_token_for(
     access: Access, actor: Actor, request: Request[account_wire.AnyTokenRequest]
 ) -> Response:
-    """Create a token of an account, or a key pair for AWS's clients."""
+    """Create a token for an account, or a key pair for AWS's clients."""
     account, body = await _named(access, request), request.payload
     made = await access.admin.create_token(
         account.name,

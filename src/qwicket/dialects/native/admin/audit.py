@@ -1,4 +1,4 @@
-"""The audit for administrators, and the record of each request that changes something."""
+"""The audit log for administrators, and the recording of requests in it."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ _HASH: Final = re.compile(r"[0-9a-f]{64}")
 _SECRETS: Final = ("password",)
 """Fields of requests that are not recorded."""
 _MAX_DETAILS_BYTES: Final = 10_000
-"""Of a longer request, only the size and the hash are recorded."""
+"""Of requests longer than this, only the size and the hash are recorded."""
 
 
 async def list_acts(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """List acts of administrators, the newest first."""
+    """List acts of administrators, newest first."""
     before, limit = page(request.query_params, access.limits.requests.list_page)
     found = await access.admin.acts(INT64_MAX if before is None else before, limit)
     return json(wire.act_list(found, limit))
 
 
 async def verify_audit(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """Check the chain of hashes; with `?hash=` that an entry of a former check is still there."""
+    """Check the audit log's chain of hashes; with `?hash=` also that it contains this hash."""
     known = request.query_params.get("hash")
     if known is not None and not _HASH.fullmatch(known):
         raise invalid("hash must be 64 hexadecimal digits in lower case", known, "hash")
@@ -52,14 +52,14 @@ async def verify_audit(access: Access, actor: Actor, request: Request[None]) -> 
 
 
 async def list_refusals(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
-    """List refused sign-ins by minute and address, the newest first."""
+    """List refused sign-ins by minute and network address, newest first."""
     before, limit = page(request.query_params, access.limits.requests.list_page)
     found = await access.admin.refusals(INT64_MAX if before is None else before, limit)
     return json(wire.refusal_list(found))
 
 
 def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
-    """Return the handler of a route that records what it does."""
+    """Return the handler of a route, with its requests recorded in the audit log."""
     handler = route.handler
     words = [word for word in route.path.split("/") if word and "{" not in word]
     default = (words[-1] if words[0] == "bulk" else words[0]).removesuffix("s")
@@ -72,7 +72,7 @@ def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
             at=time.time_ns() // 1_000_000,
             actor=actor.account,
             actor_name=actor.account_name,
-            address=request.address,
+            address=request.client_address,
             action=handler.__name__,
             kind=kind,
             keys=keys,
@@ -85,7 +85,7 @@ def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
 
 
 def _subject(default: str, names: dict[str, str], payload: Any) -> tuple[str, tuple[str, ...]]:
-    """Return the kind and the names of what a request changes.
+    """Return the kind and the names of the object that a request changes.
 
     Raises:
         NotFound: A name has a NUL character, which PostgreSQL cannot store.

@@ -27,7 +27,7 @@ async def list_budgets(access: Access, actor: Actor, request: Request[None]) -> 
 async def set_budget(
     access: Access, actor: Actor, request: Request[schema.NewBudgetBody]
 ) -> Response:
-    """Set what the jobs of a project may use in a period."""
+    """Set how much the jobs of a project may use in a period."""
     body = request.payload
     made = await access.admin.budgets.put(
         body.project, body.unit, body.period, body.maximum, device=body.device
@@ -36,7 +36,7 @@ async def set_budget(
 
 
 async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """Read what the jobs have used that ended on some days, by project and device."""
+    """Read how much the jobs that ended in a period have used, by project and device."""
     query = request.query_params
     by = choice(query, "by", ("project,device", "device,project", "project", "device"))
     found = await access.admin.budgets.usage(day(query, "from"), day(query, "to"), by.split(","))
@@ -58,6 +58,6 @@ async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Re
 
 
 async def delete_budget(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """Remove a budget; jobs no longer need room in it."""
+    """Remove a budget; it no longer limits jobs."""
     await access.admin.budgets.remove(request.path_params["budget"])
     return Response(status_code=204)

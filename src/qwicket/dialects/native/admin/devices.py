@@ -26,7 +26,7 @@ async def list_all_devices(access: Access, actor: Actor, request: Request[None])
 async def change_device(
     access: Access, actor: Actor, request: Request[schema.DeviceChangeBody]
 ) -> Response:
-    """Turn a device on or off, let it drain, or set its message."""
+    """Turn a device on or off, drain it, or set its message."""
     body, name = request.payload, request.path_params["name"]
     _check(body)
     if body.is_on is False:
@@ -43,11 +43,13 @@ async def change_device(
 
 def _check(body: schema.DeviceChangeBody) -> None:
     if body.is_on is not False and body.until is not None:
-        raise InvalidRequest("until is for a device that is off.", field="is_on")
+        raise InvalidRequest("until is allowed only with `is_on` false.", field="is_on")
     if body.reason and not body.is_draining and body.is_on is not False:
-        raise InvalidRequest("reason is for a device that is off or drains.", field="is_on")
+        raise InvalidRequest(
+            "reason is allowed only with `is_on` false or `is_draining` true.", field="is_on"
+        )
     if body.is_draining and body.is_on is not True:
-        raise InvalidRequest("is_draining is for a device that is on.", field="is_draining")
+        raise InvalidRequest("is_draining is allowed only with `is_on` true.", field="is_draining")
     if body.is_on is UNSET and body.message is UNSET:
         raise InvalidRequest("is_on or message must be given.", field="is_on")
 
@@ -75,7 +77,7 @@ async def create_provider(
 async def change_provider(
     access: Access, actor: Actor, request: Request[schema.ProviderChangeBody]
 ) -> Response:
-    """Show the devices of a provider, or hide them and refuse new jobs."""
+    """Activate a provider, or deactivate it: its devices are hidden and take no new jobs."""
     await access.admin.set_active(request.path_params["provider"], request.payload.is_active)
     return Response(status_code=204)
 

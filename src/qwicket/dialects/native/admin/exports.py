@@ -1,4 +1,4 @@
-"""The ended jobs of a project with their archives, page by page, for administrators."""
+"""Export of a project's ended jobs with their archives, page by page, for administrators."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from starlette.responses import Response
 
-from qwicket.dialects.native.wire import time
+from qwicket.dialects.native.wire import iso_time
 from qwicket.dialects.responses import json
 from qwicket.schema import invitations as schema
 
@@ -20,7 +20,7 @@ _PAGE: Final = "/ui/invitation"
 
 
 async def list_invitations(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """List the invitations that have not ended."""
+    """List the invitations that have not expired."""
     found = await access.admin.invitations.all()
     return json(schema.InvitationList(invitations=tuple(map(_body, found))))
 
@@ -28,7 +28,7 @@ async def list_invitations(access: Access, actor: Actor, request: Request[None])
 async def create_invitation(
     access: Access, actor: Actor, request: Request[schema.NewInvitationBody]
 ) -> Response:
-    """Make an invitation, with which people create accounts."""
+    """Create an invitation, with which people create their accounts."""
     body = request.payload
     made = await access.admin.invitations.add(
         project=body.project, uses=body.uses, life_s=body.life_s
@@ -39,8 +39,8 @@ async def create_invitation(
         project=of.project,
         uses=of.maximum,
         used=of.used,
-        created_at=time(of.created_at),
-        expires_at=time(of.expires_at),
+        created_at=iso_time(of.created_at),
+        expires_at=iso_time(of.expires_at),
         code=made.code,
         url=f"{request.server_url}{_PAGE}?code={made.code}",
     )
@@ -48,7 +48,7 @@ async def create_invitation(
 
 
 async def delete_invitation(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """Delete an invitation; the accounts that it has created stay."""
+    """Delete an invitation; the accounts that were created with it stay."""
     await access.admin.invitations.remove(request.path_params["invitation"])
     return Response(status_code=204)
 
@@ -59,6 +59,6 @@ def _body(of: Invitation) -> schema.InvitationBody:
         project=of.project,
         uses=of.maximum,
         used=of.used,
-        created_at=time(of.created_at),
-        expires_at=time(of.expires_at),
+        created_at=iso_time(of.created_at),
+        expires_at=iso_time(of.expires_at),
     )

@@ -64,7 +64,7 @@ async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> A
 async def resolve_job(
     access: Access, actor: Actor, request: Request[schema.ResolveJobBody]
 ) -> ASGIApp:
-    """Say whether another cloud has a job of which it is unknown; if not, it is sent again."""
+    """State whether another cloud received a job; if not, the job is sent again."""
     sent_as = request.payload.sent_as
     return json(
         wire.job_with_names(await access.admin.resolve_job(request.path_params["id"], sent_as))
@@ -74,11 +74,11 @@ async def resolve_job(
 async def change_jobs(
     access: Access, actor: Actor, request: Request[schema.ChangeJobsBody]
 ) -> ASGIApp:
-    """Do one action on all jobs that fit; or only count them."""
+    """Do one action on all jobs that match filters, or only count these jobs."""
     body = request.payload
     if (body.action == "priority") is (body.priority is None):
         raise InvalidRequest(
-            "priority: give it with the action `priority`, and only then.", field="priority"
+            "priority is required with the action `priority`, and only then.", field="priority"
         )
     query = JobQuery(
         device=body.device,

@@ -35,7 +35,7 @@ async def create_project(
 async def change_project(
     access: Access, actor: Actor, request: Request[schema.ProjectChangeBody]
 ) -> Response:
-    """Set the shares of a project, and after how many days its ended jobs are deleted."""
+    """Set the shares of a project, or after how many days its ended jobs are deleted."""
     name, body = request.path_params["project"], request.payload
     if body.shares is UNSET and body.retention_days is UNSET:
         raise InvalidRequest("Give shares, retention_days or both.", field="shares")
@@ -53,7 +53,7 @@ async def list_members(access: Access, actor: Actor, request: Request[None]) -> 
 
 
 async def add_member(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """Add an account to a project, to submit for it and read its jobs."""
+    """Add an account to a project: it may submit jobs for the project and read its jobs."""
     names = request.path_params
     await access.admin.add_member(names["project"], names["account"])
     return Response(status_code=204)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from starlette.responses import Response
 
 from qwicket.dialects.native.params import choice
-from qwicket.dialects.native.wire import time
+from qwicket.dialects.native.wire import iso_time
 from qwicket.dialects.responses import json
 from qwicket.schema import reservations as schema
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 async def list_reservations(access: Access, actor: Actor, request: Request[None]) -> Response:
-    """List the reservations and maintenance windows that have not ended."""
+    """List the current and future reservations and maintenance windows."""
     return json(_list(await access.admin.reservations.all()))
 
 
@@ -49,7 +49,7 @@ async def create_reservation(
 async def create_maintenance(
     access: Access, actor: Actor, request: Request[schema.NewMaintenanceBody]
 ) -> Response:
-    """Add a window in which a device is off, once or in several weeks."""
+    """Create a maintenance window in which a device is off, once or weekly."""
     body = request.payload
     made = await access.admin.reservations.add_maintenance(
         body.device,
@@ -87,8 +87,8 @@ def _body(window: Window) -> schema.ReservationBody:
         device=of.device,
         devices=of.devices,
         projects=window.projects,
-        begin=time(of.from_at),
-        until=time(of.until_at),
+        begin=iso_time(of.from_at),
+        until=iso_time(of.until_at),
         slots=of.slots,
         exclusive=of.is_exclusive,
         drain_s=of.drain_ms / 1000,

@@ -216,14 +216,14 @@ _ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "/budgets/{budget}", budgets.delete_budget, _A, status=204),
 )
 _RECORDED: Final = frozenset({exports.export_jobs})
-"""Handlers of GET that are recorded, because they read what administrators else do not."""
+"""Handlers of GET that are recorded, because they read programs and results of other people."""
 ROUTES: Final = tuple(
     each
     if each.method == "GET" and each.handler not in _RECORDED
     else dataclasses.replace(each, handler=audit.recorded(each))
     for each in _ROUTES
 )
-"""Every request that may change something is recorded."""
+"""The routes; requests that may change something are recorded in the audit log."""
 
 
 def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
@@ -232,6 +232,6 @@ def dialect(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
 
 def application(access: Access, public_url: str = "") -> Dialect:
-    """Return the application with another way to sign in than tokens."""
+    """Return the application with some way to sign in, which `access` decides."""
     error_body = functools.partial(problem, public_url=public_url)
     return Dialect(access, ROUTES, error_body, error_type=PROBLEM_TYPE)

@@ -1,4 +1,4 @@
-"""Renders what administrators read: accounts, devices, jobs, the audit log, in the native JSON."""
+"""Accounts, devices, jobs and the audit log in the JSON that administrators read."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import msgspec
 from msgspec import structs
 
 from qwicket.dialects.native import wire
-from qwicket.dialects.native.wire import time
+from qwicket.dialects.native.wire import iso_time
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -27,9 +27,9 @@ def admin_account(of: Account) -> schema.AdminAccountBody:
         name=of.name,
         role=of.role,
         email=of.email,
-        created_at=time(of.created_at),
-        disabled_at=time(of.disabled_at),
-        deleted_at=time(of.deleted_at),
+        created_at=iso_time(of.created_at),
+        disabled_at=iso_time(of.disabled_at),
+        deleted_at=iso_time(of.deleted_at),
     )
 
 
@@ -38,7 +38,7 @@ def account_list(found: Iterable[Account]) -> schema.AdminAccountList:
 
 
 def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
-    """Return the tokens of new accounts, by the accounts' names."""
+    """Return the tokens of new accounts, with the accounts' names."""
     return schema.SecretList(
         accounts=tuple(
             schema.SecretBody(name=name, id=new.token.id, secret=new.secret) for name, new in made
@@ -49,7 +49,7 @@ def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
 def device_list(
     found: Iterable[tuple[Device, DeviceStatus, Presence | None]],
 ) -> schema.AdminDeviceList:
-    """Return devices; only those that an agent or another cloud serves have a presence."""
+    """Return devices. Only those that agents or another cloud serve have a presence."""
     return schema.AdminDeviceList(
         devices=tuple(
             schema.AdminDeviceBody(
@@ -62,9 +62,9 @@ def device_list(
                 is_draining=status.is_draining,
                 reason=status.reason,
                 message=status.message,
-                until=time(status.until_at),
+                until=iso_time(status.until_at),
                 agents=None if presence is None else presence.agents,
-                last_seen_at=None if presence is None else time(presence.seen_at),
+                last_seen_at=None if presence is None else iso_time(presence.seen_at),
             )
             for device, status, presence in found
         )
@@ -72,12 +72,12 @@ def device_list(
 
 
 def act_list(found: Sequence[Entry], limit: int) -> schema.ActList:
-    """Return a page of the audit log: acts of administrators, the newest first."""
+    """Return a page of the audit log."""
     return schema.ActList(
         acts=tuple(
             schema.ActBody(
                 number=each.seq,
-                at=time(each.at) or "",
+                at=iso_time(each.at) or "",
                 actor=each.actor_name,
                 address=each.address,
                 action=each.action,
@@ -117,7 +117,7 @@ def refusal_list(found: Sequence[tuple[int, str, int]]) -> schema.RefusalList:
     """Return refused sign-ins: minute (Unix milliseconds), network address and number of each."""
     return schema.RefusalList(
         refusals=tuple(
-            schema.RefusalBody(minute=time(minute) or "", address=address, number=number)
+            schema.RefusalBody(minute=iso_time(minute) or "", address=address, number=number)
             for minute, address, number in found
         ),
     )

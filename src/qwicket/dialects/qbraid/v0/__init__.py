@@ -1,1 +1,1 @@
-"""Versions before v1: the registry of jobs, and the first API that runs jobs."""
+"""The API before v1: the registry of jobs, and v0, the first API that runs jobs."""

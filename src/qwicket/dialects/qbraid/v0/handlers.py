@@ -1,4 +1,4 @@
-"""Handlers before v1: the registry, and the first API that runs jobs."""
+"""Handlers of the API before v1: the registry of jobs, and v0."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.dialects.qbraid import catalogue, ids, jobs, params, query, statuses, submissions, wire
-from qwicket.dialects.qbraid.handlers import CommonHandlers, only
+from qwicket.dialects.qbraid.handlers import CommonHandlers, filter_accepts
 from qwicket.dialects.qbraid.registry import Registry
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw_list
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
 
 _SDK_VERSION: Final = "0.4.5"
-"""Version of the registry's clients, which compare it with their own."""
+"""Version that the registry's clients compare with their own."""
 _PAGE: Final = 10
 _MAX_PAGES: Final = 1_000_000_000
 _MAX_MINUTES: Final = 525_600
@@ -44,7 +44,7 @@ class Handlers(CommonHandlers):
         self._registry = Registry(gateway)
 
     async def identity(self, actor: Actor, request: Request[None]) -> Response:
-        """Read whose token this is."""
+        """Read the user of the token."""
         return json(
             {
                 "email": await self._email(actor),
@@ -60,22 +60,22 @@ class Handlers(CommonHandlers):
         return (await self._gateway.accounts.of(actor)).email
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the balance of credits: what is left of a budget of cost, or 0 without one."""
+        """Read the balance of credits: the rest of a budget of cost, or 0 without a budget."""
         left = await self._gateway.budgets.credits_left(actor)
         return json({"qbraidCredits": round(left, 6)})
 
     async def sdk_version(self, request: Request[None]) -> Response:
-        """Read the version of the registry's clients."""
+        """Read the newest version of the registry's clients."""
         return json(_SDK_VERSION)
 
     # --- registered jobs --------------------------------------------------------------------------
 
     async def register_job(self, actor: Actor, request: Request[Form]) -> Response:
-        """Register a job that ran elsewhere."""
+        """Register a job that ran on another server."""
         return json(await self._registry.register(actor, request.payload))
 
     async def update_record(self, actor: Actor, request: Request[Form]) -> Response:
-        """Update a registered job. Only a request with both words of a status changes it."""
+        """Read a registered job; change its status if `status` and `qbraidStatus` are given."""
         email = await self._email(actor)
         return json([await self._registry.update(actor, email, request.payload)])
 
@@ -87,7 +87,7 @@ class Handlers(CommonHandlers):
         if not isinstance(maximum, int) or isinstance(maximum, bool) or not 1 <= maximum <= limit:
             detail = f"numResults must be 1 to {limit} (limit list_page)."
             raise InvalidRequest(detail, field="numResults")
-        # A list of a megabyte takes a tenth of a second to become a set.
+        # In a thread: making a set of a list of 1 MB takes 0.1 s.
         sought = await asyncio.to_thread(query.parse, fields)
         await request.response_memory.begin()
         found = await self._registry.search(actor, await self._email(actor), sought, maximum)
@@ -96,7 +96,7 @@ class Handlers(CommonHandlers):
     # --- devices ----------------------------------------------------------------------------------
 
     async def list_devices(self, request: Request[None]) -> Response:
-        """List the devices whose fields are as in the query."""
+        """List the devices whose fields have the values in the query."""
         return json(self._filtered(await self._devices(), request.query_params))
 
     async def search_devices(self, request: Request[dict[str, Any]]) -> Response:
@@ -105,22 +105,22 @@ class Handlers(CommonHandlers):
         return json([device for device in await self._devices() if sought.finds(device)])
 
     async def list_own_devices(self, actor: Actor, request: Request[None]) -> Response:
-        """List the devices whose fields are as in the query."""
+        """List the devices whose fields have the values in the query."""
         return json(self._filtered(await self._devices(), request.query_params))
 
     async def update_device(self, actor: Actor, request: Request[None]) -> Response:
-        """Refuse to update a device: only the administrator does."""
-        raise Forbidden("Only the administrator turns devices on and off.")
+        """Refuse to update a device: only administrators can do that."""
+        raise Forbidden("Only administrators can turn devices on and off.")
 
     async def _devices(self) -> list[dict[str, Any]]:
         now = time.time_ns() // 1_000_000
         views = await self._gateway.devices.of(wire.DIALECT)
-        return [catalogue.v0_device(view, (await self._depth(view))[0], now) for view in views]
+        return [catalogue.v0_device(view, (await self._queue(view))[0], now) for view in views]
 
     def _filtered(
         self, devices: list[dict[str, Any]], filters: Mapping[str, str]
     ) -> list[dict[str, Any]]:
-        """Return the devices whose fields are, as texts, what is asked for."""
+        """Return the devices whose fields equal the filters, both as text in any case."""
         asked = [(name, text.lower()) for name, text in filters.items()]
         return [
             device
@@ -137,12 +137,14 @@ class Handlers(CommonHandlers):
         return json(jobs.v0_document(shown, actor.account_name, email), 201)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
-        """List a page of jobs, newest first, or the one job that is named."""
+        """List a page of jobs, newest first, or the one job whose id is in the query."""
         asked = request.query_params
         for name in ("qbraidJobId", "vendorJobId", "_id"):
             if name in asked:
                 return json(await self._named(actor, request, asked[name]))
-        if not only(asked, "provider", "qbraid") or not only(asked, "vendor", "qbraid"):
+        if not filter_accepts(asked, "provider", "qbraid") or not filter_accepts(
+            asked, "vendor", "qbraid"
+        ):
             return json([])
         states = statuses.states({"status": asked["status"]} if "status" in asked else {})
         if not states:
@@ -162,10 +164,12 @@ class Handlers(CommonHandlers):
         )
 
     async def _named(self, actor: Actor, request: Request[None], name: str) -> list[dict[str, Any]]:
-        """Return the one job of this name, with its counts if it has them: version 0.7 looks."""
+        """Return the job of this id, if any. It has its counts, which version 0.7 reads from it."""
         try:
             job = await self._find(actor, name)
-            job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+            job = await self._gateway.first_polls.settled(
+                actor, job, request.wait_until_disconnected
+            )
             shown = await self._show(job)
         except NotFound:
             return []
@@ -181,9 +185,9 @@ class Handlers(CommonHandlers):
         return [document]
 
     async def _has_short_text(self, shown: JobRow) -> bool:
-        """Return whether a job that has ended shows its OpenQASM, which clients find in results.
+        """Return whether a job's document contains its OpenQASM, which clients put into results.
 
-        Clients read the text themselves where its depth was not given, and fail if they cannot.
+        It does not without a depth, because clients then parse the text and fail if they cannot.
         """
         job, vendor_fields = shown.job, shown.vendor_fields
         if not job.state.is_final or vendor_fields.is_batch or vendor_fields.depth is None:
@@ -216,7 +220,7 @@ class Handlers(CommonHandlers):
         return json({"message": "Job deleted"})
 
     async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
-        """Estimate the cost of a job in credits; 0 without a cost."""
+        """Estimate the cost of a job in credits; 0 if the device has no cost."""
         asked = request.query_params
         view = await self._device(asked.get("qbraidDeviceId", ""))
         shots = params.integer(asked, "shots", submissions.DEFAULT_SHOTS, self.limits.jobs.shots)

@@ -1,4 +1,4 @@
-"""The routes of `/qbraid/api`: the registry's, and those of the first API that runs jobs."""
+"""The routes of `/qbraid/api`: those of the registry, and those of v0."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from qwicket.gateway import Gateway
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
-_PUBLIC: Final = Open("Clients of the first generation ask before they have a token.")
+_PUBLIC: Final = Open("Clients of the first generation read this without a token.")
 _FORM: Final = Body(registry.form)
 _QUERY: Final = Body(query.fields)
 _SUBMISSION: Final = Body(submissions.parse_v0, submissions.V0Body)
@@ -56,7 +56,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the dialect of the first two generations."""
+    """Return the dialect of the two generations before v1."""
     return Dialect(
         Handlers(gateway),
         ROUTES,

@@ -20,7 +20,7 @@ from qwicket.dialects.qbraid import (
     submissions,
     wire,
 )
-from qwicket.dialects.qbraid.handlers import CommonHandlers, only
+from qwicket.dialects.qbraid.handlers import CommonHandlers, filter_accepts
 from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw_list
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
@@ -54,7 +54,7 @@ class Handlers(CommonHandlers):
     # --- users ------------------------------------------------------------------------------------
 
     async def verify_user(self, actor: Actor, request: Request[None]) -> Response:
-        """Read who the token belongs to: the first call of every client."""
+        """Read the user of the token; every client calls this first."""
         account = await self._gateway.accounts.of(actor)
         return _success(
             {
@@ -71,7 +71,7 @@ class Handlers(CommonHandlers):
         return _success({"user": {"isAdmin": str(actor.role == "admin").lower()}})
 
     async def credits(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the balance of credits: what is left of a budget of cost, or 0 without one."""
+        """Read the balance of credits: the rest of a budget of cost, or 0 without a budget."""
         left = await self._gateway.budgets.credits_left(actor)
         return _success(
             {
@@ -86,23 +86,23 @@ class Handlers(CommonHandlers):
     # --- devices ----------------------------------------------------------------------------------
 
     async def list_devices(self, actor: Actor, request: Request[None]) -> Response:
-        """List all devices; none is ever retired."""
+        """List all devices; no device is retired."""
         views = await self._gateway.devices.of(wire.DIALECT)
-        return _success([catalogue.v1_device(view, *await self._depth(view)) for view in views])
+        return _success([catalogue.v1_device(view, *await self._queue(view)) for view in views])
 
     async def read_device(self, actor: Actor, request: Request[None]) -> Response:
         """Read a device and its queue."""
         view = await self._device(request.path_params["device"])
-        return _success(catalogue.v1_device(view, *await self._depth(view)))
+        return _success(catalogue.v1_device(view, *await self._queue(view)))
 
     async def read_calibration(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the calibration in force: null for a device without one."""
+        """Read the current calibration of a device, or null if it has none."""
         view = await self._device(request.path_params["device"])
         found = view.calibration
         return _success(catalogue.calibration(view, found, _now()) if found else None)
 
     async def list_providers(self, actor: Actor, request: Request[None]) -> Response:
-        """List the providers of devices: one."""
+        """List the providers of devices; there is one."""
         views = await self._gateway.devices.of(wire.DIALECT)
         return _success({"providers": [catalogue.provider(views)]})
 
@@ -115,7 +115,7 @@ class Handlers(CommonHandlers):
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job."""
         job = await self._named(actor, request)
-        job = await self._gateway.first_polls.settled(actor, job, request.disconnected)
+        job = await self._gateway.first_polls.settled(actor, job, request.wait_until_disconnected)
         return _success(jobs.v1_document(await self._show(job)))
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
@@ -123,7 +123,7 @@ class Handlers(CommonHandlers):
         asked = request.query_params
         page, limit = self._page(request)
         states = statuses.states(asked)
-        is_ours = only(asked, "vendor", "all", "qbraid") and only(
+        is_ours = filter_accepts(asked, "vendor", "all", "qbraid") and filter_accepts(
             asked, "provider", "all", "qbraid"
         )
         text = asked.get("search", "")
@@ -157,7 +157,7 @@ class Handlers(CommonHandlers):
         return _success(counts)
 
     async def estimate_cost(self, actor: Actor, request: Request[None]) -> Response:
-        """Estimate the cost of a job in credits, without that of its run time; 0 without a cost."""
+        """Estimate the cost of a job in credits, without the cost of its run time."""
         asked = request.query_params
         view = await self._device(asked.get("deviceQrn", ""))
         shots = params.integer(asked, "shots", submissions.DEFAULT_SHOTS, self.limits.jobs.shots)
@@ -173,7 +173,7 @@ class Handlers(CommonHandlers):
         )
 
     async def read_result(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the result of a job; of a failed batch, that of the programs that succeeded."""
+        """Read the result of a job; for a failed batch, that of the programs that succeeded."""
         job = await self._named(actor, request)
         vendor_fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
         found = await self._gateway.results.of(job, request.response_memory)
@@ -189,7 +189,7 @@ class Handlers(CommonHandlers):
         return await json_in_thread(lambda: _successful(jobs.program(found, vendor_fields)))
 
     async def read_compiled(self, actor: Actor, request: Request[None]) -> Response:
-        """Compile a job's program for the machine whose twin ran it; 404 if none did."""
+        """Compile a job's program for the machine whose twin ran it; 404 for other devices."""
         job = await self._named(actor, request)
         gate = await self._entangler(job)
         if job.state is not JobState.COMPLETED:
@@ -207,12 +207,12 @@ class Handlers(CommonHandlers):
         return _success(programs if vendor_fields.is_batch or len(programs) > 1 else programs[0])
 
     async def _entangler(self, job: Job) -> Entangler:
-        """Return the gate on two qubits of the machine whose twin ran a job.
+        """Return the two-qubit gate of the machine whose twin ran a job.
 
         Raises:
             NotFound: The device is not a twin of a machine with native gates.
         """
-        with suppress(NotFound):  # the administrator may have taken the device away
+        with suppress(NotFound):  # the device may have been removed
             device = (await self._gateway.devices.get(job.device, wire.DIALECT)).device
             if job.calibration is not None and device.is_simulated:
                 for gate in _ENTANGLERS:
@@ -240,13 +240,13 @@ class Handlers(CommonHandlers):
         return _success({"message": "Job deleted"})
 
     async def delete_jobs(self, actor: Actor, request: Request[None]) -> Response:
-        """Delete several jobs: all of them, or none if one is unknown or has not ended."""
+        """Delete several jobs, or none of them if one is unknown or has not ended."""
         names = _names(request.query_params.get("qrns", ""), self.limits.requests.list_page)
         found = []
         for number, name in enumerate(names):
             found.append(await self._find(actor, name))
             if number % _NAMES_AT_ONCE == 0:
-                await asyncio.sleep(0)  # each takes a look-up, and there may be a thousand
+                await asyncio.sleep(0)  # there may be a thousand reads of the database
         if any(job.account != actor.account for job in found):
             raise Forbidden("Only the account that submitted a job may delete it.")
         if running := [job for job in found if not job.state.is_final]:
@@ -274,14 +274,16 @@ class Handlers(CommonHandlers):
         return await self._group_shown(actor, group)
 
     async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
-        """List a page of groups, newest first, up to the limit `list_page`."""
+        """List a page of the newest groups, of which there are at most `list_page` (a limit)."""
         word = request.query_params.get("status")
         if word is not None and word not in groups.STATUSES:
             detail = f"status must be one of {', '.join(groups.STATUSES)}."
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
         maximum = self.limits.requests.list_page
-        await request.response_memory.begin()  # a thousand groups are read, even if few match
+        await (
+            request.response_memory.begin()
+        )  # a thousand groups are read, even if few are returned
         found = await self._gateway.groups.page(actor, wire.DIALECT, limit=maximum)
         if word is not None:
             found = [each for each in found if await self._group_status(actor, each) == word]
@@ -295,7 +297,7 @@ class Handlers(CommonHandlers):
         return groups.status(group, await self._gateway.groups.tally(actor, group), _now())
 
     async def close_group(self, actor: Actor, request: Request[None]) -> Response:
-        """Take no more jobs into a group."""
+        """Close a group: it takes no more jobs, and its jobs still run."""
         group = await self._group_named(actor, request)
         closed = await self._gateway.groups.close(actor, group.id, dialect=wire.DIALECT)
         return await self._group_shown(actor, closed)
@@ -337,7 +339,7 @@ class Handlers(CommonHandlers):
         return _success(groups.shown(group, await self._gateway.groups.tally(actor, group), _now()))
 
     def _page(self, request: Request[None]) -> tuple[int, int]:
-        """Return number and length of the page that is asked for."""
+        """Return the number and the length of the requested page."""
         asked = request.query_params
         return (
             params.integer(asked, "page", 1, _MAX_PAGES),
@@ -368,7 +370,7 @@ def _page_of(data: Any, page: int, limit: int, total: int) -> dict[str, Any]:
 
 
 def _names(text: str, maximum: int) -> tuple[str, ...]:
-    """Return the ids of a bulk operation, from the JSON text of a list."""
+    """Return the ids of a bulk operation from a text that contains a JSON list."""
     try:
         names = _names_decoder.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):

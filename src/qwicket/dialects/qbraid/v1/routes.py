@@ -55,7 +55,7 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the dialect of today's generation."""
+    """Return the dialect of v1."""
     return Dialect(
         Handlers(gateway),
         ROUTES,

@@ -1,6 +1,6 @@
-"""Handlers that only the platform channel has: sign-in, instances, usage, and lists of devices.
+"""Handlers that only the platform channel has: sign-in, instances, usage, the list of devices.
 
-The handlers that both channels have are in `runtime/shared.py`.
+`runtime/shared.py` has the handlers of both channels.
 """
 
 from __future__ import annotations
@@ -50,9 +50,9 @@ class AccountHandlers:
         """Exchange a token, or a refresh token, for an access token."""
         asked, tokens = request.payload, self._gateway.access_tokens
         if asked.type == wire.KEY_GRANT:
-            actor = await self._gateway.auth.by_token(asked.key, request.address)
+            actor = await self._gateway.auth.by_token(asked.key, request.client_address)
         elif asked.type == wire.REFRESH_GRANT:
-            actor = await tokens.actor(asked.refresh_token, sign_in.REFRESH, request.address)
+            actor = await tokens.actor(asked.refresh_token, sign_in.REFRESH, request.client_address)
         else:
             raise InvalidRequest(
                 f"grant_type must be {wire.KEY_GRANT} or {wire.REFRESH_GRANT}, not"
@@ -73,15 +73,15 @@ class AccountHandlers:
         return response
 
     async def list_keys(self, request: Request[None]) -> Response:
-        """List the public keys of access tokens: none, because the signing key is secret."""
+        """List public keys of access tokens: none, because their signing key is symmetric."""
         return json({"keys": []})
 
     async def search_instances(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
-        """Search for instances: there is one, that of the token's project."""
+        """Search for instances: the token's project is the only one."""
         if instances.SERVICE not in request.payload.query:
             return json({"items": [], "limit": 0})
         own = await self._gateway.accounts.projects(actor)
-        items = [instances.found(project) for project in own if project.id == actor.project]
+        items = [instances.search_item(project) for project in own if project.id == actor.project]
         return json({"items": items, "limit": len(items)})
 
     async def read_plan(self, actor: Actor, request: Request[None]) -> Response:
@@ -92,7 +92,7 @@ class AccountHandlers:
 
 
 class Handlers(RuntimeHandlers):
-    """The handlers of `/ibm/runtime/api/v1`. A token acts for one project, its instance."""
+    """The handlers of `/ibm/runtime/api/v1`. The instance is the project of the token."""
 
     def __init__(self, gateway: Gateway) -> None:
         super().__init__(gateway)
@@ -100,14 +100,14 @@ class Handlers(RuntimeHandlers):
 
     async def sign_in(self, request: Request[Any]) -> Actor:
         actor = await sign_in.actor(self._gateway, request)
-        instances.check(request.headers.get("service-crn"), actor)
+        instances.check_crn(request.headers.get("service-crn"), actor)
         return actor
 
     async def _listed_project(self, actor: Actor, request: Request[None]) -> str:
         return actor.project
 
     async def _acting(self, actor: Actor, instance: str | None) -> Actor:
-        instances.check(instance, actor)
+        instances.check_crn(instance, actor)
         return actor
 
     async def _project_names(self, actor: Actor) -> None:
@@ -132,9 +132,9 @@ class Handlers(RuntimeHandlers):
         }
 
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
-        """Read the seconds that the account's jobs ran in the instance this month.
+        """Read how many seconds the account's jobs ran in the instance this month.
 
-        If its project has a budget of seconds, read what is used of the budget, and its maximum.
+        If its project has a budget of seconds, the seconds and the limit are those of the budget.
         """
         month = Month.current()
         used_s = await self._usage.get(

@@ -1,4 +1,4 @@
-"""Instances: a project by the cloud resource name (CRN) that clients know it by; and their plan."""
+"""Instances: projects under the cloud resource names (CRNs) that clients use, and their plan."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 PLAN: Final = "qwicket-open"
 SERVICE: Final = "quantum-computing"
 _CRN: Final = f"crn:v1:bluemix:public:{SERVICE}:us-east:a/{HUB}:"
-"""The region is one that clients know; the account is not the user's own, so that the members of a
-project know it by the same name."""
+"""The region is one that clients know. The account is the same for all users, so that all members
+of a project have the same CRN for it."""
 _MAX_QUOTED: Final = 200
 
 
@@ -23,11 +23,11 @@ def crn(project: str) -> str:
     return f"{_CRN}{project}::"
 
 
-def check(given: str | None, actor: Actor) -> None:
-    """Refuse a CRN that is not that of the actor's project.
+def check_crn(given: str | None, actor: Actor) -> None:
+    """Check that a CRN, if one is given, is that of the actor's project.
 
     Raises:
-        Forbidden: It is that of another instance, or of none.
+        Forbidden: It is not.
     """
     own = crn(actor.project)
     if given not in (None, "", own):
@@ -38,8 +38,8 @@ def check(given: str | None, actor: Actor) -> None:
         )
 
 
-def found(project: Project) -> dict[str, Any]:
-    """Return an instance as the search for resources shows it."""
+def search_item(project: Project) -> dict[str, Any]:
+    """Return a project as the search for resources shows instances."""
     own = crn(project.id)
     return {
         "crn": own,
@@ -49,13 +49,13 @@ def found(project: Project) -> dict[str, Any]:
         "type": "resource-instance",
         "region": "us-east",
         "tags": [],
-        # Clients leave out an instance without it.
+        # Clients ignore an instance whose extensions are empty.
         "doc": {"extensions": {"instance": project.name}},
     }
 
 
 def plan() -> dict[str, Any]:
-    """Return the one plan: clients sort instances by the type of its price."""
+    """Return the only plan. Clients sort instances by the type of its pricing."""
     return {
         "id": PLAN,
         "name": PLAN,

@@ -31,7 +31,7 @@ ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("GET", "/iam/identity/keys", _OF_ACCOUNT.list_keys),
-        Open("Public keys are for everybody; there are none."),
+        Open("Public keys are not secret; this server has none."),
     ),
     Route(
         *("POST", "/search/v3/resources/search", _OF_ACCOUNT.search_instances),
@@ -49,9 +49,9 @@ ROUTES: Final[tuple[Route, ...]] = (
 
 
 class _Traced(Dialect):
-    """A dialect whose responses have the request's id in IBM's header as well.
+    """A dialect whose responses have the request's id in IBM's header too.
 
-    Clients show the sentence of an error without the rest of its body only if the header is there.
+    Without this header clients show the whole body of an error, not only its message.
     """
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
@@ -66,7 +66,7 @@ class _Traced(Dialect):
 
 
 def account(gateway: Gateway, settings: DialectSettings) -> Dialect:
-    """Return the application of sign-in and instances, whose clients renew access tokens."""
+    """Return the application of sign-in and instances. Clients renew its access tokens."""
     return _Traced(
         AccountHandlers(gateway, settings.access_token_s),
         ACCOUNT_ROUTES,
@@ -76,5 +76,5 @@ def account(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
 
 def dialect(gateway: Gateway, _: DialectSettings) -> Dialect:
-    """Return the application of the API."""
+    """Return the application of the API for jobs, sessions and devices."""
     return _Traced(Handlers(gateway), ROUTES, wire.problem, recast=ibm.recast)

@@ -1,7 +1,7 @@
-"""Sign-in of the platform channel: access tokens, and a hint where a token comes in place of one.
+"""Sign-in of the platform channel by access tokens, with a hint if a request has a token instead.
 
-A client that is given the address of this server but not `IAM_URL` sends its token to IBM's own
-sign-in first. It is refused there, and the client then sends the token itself to this server.
+A client whose user set the URL of this server but not `IAM_URL` first sends its token to IBM's own
+sign-in. IBM refuses it, and the client then sends the token itself to this server.
 """
 
 from __future__ import annotations
@@ -18,26 +18,28 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
 
 REFRESH: Final = f"{RUNTIME}-refresh"
-"""The audience of refresh tokens, which sign in nowhere else."""
+"""Audience of refresh tokens, which are accepted only in exchange for an access token."""
 _LEEWAY_S: Final = 330.0
-"""A client whose clock is five minutes slow renews an access token that much too late."""
+"""Time for which an expired access token is accepted: a client's clock may be five minutes slow."""
 
 
 async def actor(gateway: Gateway, request: Request[Any]) -> Actor:
     """Return the holder of the access token of a request.
 
     Raises:
-        Unauthenticated: It is missing or not valid; or it is a token, which has to be exchanged.
-        TooManyRequests: It is forged, and so were many others from this address.
+        Unauthenticated: It is missing or invalid; or it is a token, which must be exchanged first.
+        TooManyRequests: It is wrong, and so were many others from this address.
     """
     held = request.token("bearer")
     secret = request.token("apikey") or (held if held and held.startswith(PREFIX) else None)
     if secret is None:
-        return await gateway.access_tokens.actor(held, RUNTIME, request.address, leeway_s=_LEEWAY_S)
-    await gateway.auth.by_token(secret, request.address)  # a wrong one is refused as such
+        return await gateway.access_tokens.actor(
+            held, RUNTIME, request.client_address, leeway_s=_LEEWAY_S
+        )
+    await gateway.auth.by_token(secret, request.client_address)  # has errors of its own
     raise Unauthenticated(
-        "A token came without sign-in. If the client's IAM_URL is not"
+        "The request has a token in place of an access token. If the client's IAM_URL is not"
         f" {request.server_url}{PLATFORM_PREFIX}/iam, the token may have been sent to IBM: set"
-        " IAM_URL, revoke the token and create another. Otherwise sign-in failed for a moment: try"
-        " again."
+        " IAM_URL, revoke the token and create another. Otherwise the sign-in failed temporarily:"
+        " try again."
     )

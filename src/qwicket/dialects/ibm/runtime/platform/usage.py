@@ -1,4 +1,4 @@
-"""Usage of an account's instance, which clients ask for before each submission."""
+"""Cache of the usage of instances, which clients read before each submission."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ class _Known(NamedTuple):
 
 
 class UsageCache:
-    """Sums of seconds, each read for at most 1 % of the time: 100,000 jobs take 0.25 s to add up.
+    """Sums of seconds. Reading each of them takes at most 1 % of the time.
 
-    So the usage of a few jobs is at most some tenths of a second old, that of many a minute.
+    To add up 100,000 jobs takes 0.25 s. So a sum may be 100 times as old as its reading took: some
+    tenths of a second for a few jobs, at most a minute for many.
 
     Args:
         clock: Returns monotonic seconds.
@@ -37,7 +38,7 @@ class UsageCache:
         known = self._known.get(key)
         if known is not None and began < known.until:
             return known.seconds
-        if known is not None:  # requests that come meanwhile take the old sum
+        if known is not None:  # other requests get the old sum meanwhile
             self._known[key] = known._replace(until=began + _MAX_AGE_S)
         seconds = await read()
         ended = self._clock()

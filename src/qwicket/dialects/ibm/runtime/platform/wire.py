@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 import msgspec
 from starlette.responses import Response
 
-from qwicket.dialects.bodies import sign_in_form
+from qwicket.dialects.bodies import small_form
 from qwicket.dialects.ibm import wire as ibm
 from qwicket.dialects.ibm.runtime.wire import FIELD_NAMES
 from qwicket.model.errors import QwicketError, Unauthenticated
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 KEY_GRANT: Final = "urn:ibm:params:oauth:grant-type:apikey"
 REFRESH_GRANT: Final = "refresh_token"
 _BAD_KEY: Final = "BXNIM0415E"
-"""IBM's code of an API key that is not known."""
+"""IBM's code for an unknown API key."""
 
 
 class Grant(NamedTuple):
-    """Form of a client that requests an access token; a missing field is empty."""
+    """Form that requests an access token; a missing field is empty."""
 
     type: str
     key: str
@@ -32,24 +32,24 @@ class Grant(NamedTuple):
 
 
 class SearchBody(msgspec.Struct, frozen=True):
-    """`POST /search/v3/resources/search`. Other keys are ignored: one list fits on a page."""
+    """`POST /search/v3/resources/search`. Other keys are ignored: there is only one page."""
 
     query: str = ""
 
 
 def grant(body: bytes, limits: Limits) -> Grant:
-    """Return the grant of a form that requests an access token.
+    """Return the grant in a form that requests an access token.
 
     Raises:
-        LimitExceeded: The form is far larger than a token.
+        LimitExceeded: The form is too large or has too many fields.
     """
-    fields = sign_in_form(body, limits)
+    fields = small_form(body, limits)
     names = ("grant_type", "apikey", "refresh_token")
     return Grant(*(fields.get(name, "") for name in names))
 
 
 def problem(error: QwicketError) -> bytes:
-    """Return the body of a refusal or failure."""
+    """Return the body of an error."""
     return msgspec.json.encode(_problem(error))
 
 
@@ -67,7 +67,7 @@ def refused_key(error: QwicketError, _: Request[Any]) -> Response | None:
 
 
 def usage_limit(budget: BudgetState | None) -> dict[str, Any]:
-    """Return the limit of an instance with a budget of seconds, and its use."""
+    """Return the limit and the use of a budget of seconds; {} without a budget."""
     if budget is None:
         return {}
     return {
