@@ -356,11 +356,11 @@ The figures are in [clients.csv](clients.csv).
 Each client is unmodified, in the version shown, and runs one small job for each line, against the
 [test bed](../howto/testing.md). One fault is injected. Submissions and jobs are counted by the
 server. A client has {PATIENCE_S:g} s. The programs are in
-[tests/support/bed_clients](../../tests/support/bed_clients); some set intervals of polls, else the
-clients have their default settings.
+[tests/support/bed_clients](../../tests/support/bed_clients); some set the interval of polls,
+otherwise the clients have their default settings.
 
-An error is no fault of a client: some leave repeats to the program that uses them. Vendors' own
-servers may recognize a repeated submission where their documentation does not say so.
+An error need not be a fault of the client: some leave it to the program to submit again. A vendor's
+own server may recognize a repeated submission, even if its documentation does not say so.
 
 ## Summary
 
@@ -371,15 +371,15 @@ servers may recognize a repeated submission where their documentation does not s
 Numbers are those of the faults below.
 
 - *submissions at most*: how often one submission was sent, in any of the lines.
-- *doubles a job*: after a lost answer the client submits again, so that the job is there twice.
+- *doubles a job*: after a lost answer the client submits again, so that the job exists twice.
 - *key is in*: the token or secret of the account was in the `error`, its `trace`, or the `log`.
 - *tried*: other machines that the client tried to reach, although it had the test bed's address.
 
 ## Each fault
 
-An hour and days pass on the test bed's clock ({_SPEED} × for the hour, at once for days). A key of
-one day has expired after two days; without it, access tokens have expired after eight days. Where
-no request was answered with 401, the client has none, or one that lives longer.
+An hour and days pass on the test bed's clock ({_SPEED} × for the hour, at once for days). In fault
+12 the key lives one day, so it has expired after two. In fault 11 the key has no end, and access
+tokens have expired after eight days: a client without a 401 has none, or one that lives longer.
 
 | client | fault | the program got | submissions | jobs | 401 and 403 | seconds |
 |---|---|---|---|---|---|---|
