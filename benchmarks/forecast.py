@@ -1,8 +1,8 @@
 """How often a job starts within its forecast interval, in a simulated queue.
 
 The queue is a discrete-event simulation. Its rules are those of the server: fair share as in
-`store/sql/shares.sql`, priorities, batches of tiny jobs, the express slot and devices that go off.
-The forecast is the server's own function, and sees only what the server sees at that time.
+`store/sql/fair_share.sql`, priorities, batches of tiny jobs, the express slot and devices that go
+off. The forecast is the server's own function, and sees only what the server sees at that time.
 
 Run times differ from their estimates by a bias of the device, which the forecast must learn from
 completed jobs, by a factor of each project, and by a log-normal factor of each job. Projects submit
@@ -23,8 +23,8 @@ from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
 from benchmarks.figures import Figure, p50
+from qwicket.model.fair_share import MAX_ADVANTAGE_S, charge_s, weight
 from qwicket.model.limits import JobLimits
-from qwicket.model.shares import CREDIT_S, cost, weight
 from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.start_intervals import Interval
@@ -204,7 +204,7 @@ class Simulation:
         share = self.shares.setdefault(project, _Share())
         if not share.has_work:  # share_open
             active = [each.vtime for each in self.shares.values() if each.has_work]
-            credit = CREDIT_S * weight(self.now, _EPOCH_MS)
+            credit = MAX_ADVANTAGE_S * weight(self.now, _EPOCH_MS)
             share.vtime = max(share.vtime, 0.0, min(active) - credit if active else 0.0)
             share.has_work = True
         if self.asking < 1 and rng.random() >= self.asking:
@@ -283,7 +283,7 @@ class Simulation:
 
     def _begin(self, job: _Job, *, is_express: bool = False) -> None:
         self.waiting[job.project].remove(job)
-        self._charge(job, cost(job.est_seconds))
+        self._charge(job, charge_s(job.est_seconds))
         self.running[job.id] = (job, is_express)
         job.is_waiting = False
         job.started_at = self.now
@@ -301,7 +301,7 @@ class Simulation:
     def _end(self, job: _Job) -> None:
         del self.running[job.id]
         assert job.started_at is not None
-        self._charge(job, cost(job.true_s) - cost(job.est_seconds))
+        self._charge(job, charge_s(job.true_s) - charge_s(job.est_seconds))
         times = (job.started_at, self.now)
         self.recent.append(
             EndedJob(job.est_seconds, *times, job.project, job.priority, job.queued_at)
@@ -323,7 +323,7 @@ class Simulation:
         job.is_waiting = True
         insort(self.waiting[job.project], job)
         self.shares[job.project].has_work = True
-        self._charge(job, -cost(job.est_seconds))
+        self._charge(job, -charge_s(job.est_seconds))
         self.barred[job.project] = self.now + int(1000 * _LIMITS.express_bar_s)
         self.busy_express -= 1
         self._claim_all()

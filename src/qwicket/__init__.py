@@ -1,4 +1,4 @@
-"""Qwicket: one small gate to every quantum cloud.
+"""Qwicket: a self-hosted server with the APIs of several quantum clouds, and their clients.
 
 `qwicket.connect(url, token)` returns a client, `qwicket.aconnect` one for event loops; the command
 `qwicket serve` runs the server.

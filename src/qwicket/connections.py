@@ -1,4 +1,4 @@
-"""Connections of httpcore, for webhooks and the asynchronous client.
+"""Network backend of httpcore, for webhooks and the asynchronous client.
 
 Nothing else imports this module, because importing httpcore takes time.
 """
@@ -11,7 +11,7 @@ import httpcore
 
 
 class Connections(httpcore.AnyIOBackend):
-    """Opens connections, and reports one that breaks while it opens as any other failure."""
+    """Raises `httpcore.ConnectError` for every connection that fails while it opens."""
 
     async def connect_tcp(self, *args: Any, **options: Any) -> httpcore.AsyncNetworkStream:
         """Open a connection; see `httpcore.AnyIOBackend`.
@@ -21,8 +21,8 @@ class Connections(httpcore.AnyIOBackend):
         """
         stream = await super().connect_tcp(*args, **options)
         try:
-            # uvloop forgets the socket of a closed connection unless somebody asked for it before,
-            # and httpcore asks without expecting that.
+            # uvloop drops the socket of a closed connection unless it was read before. httpcore
+            # reads it later, and does not expect the AttributeError.
             stream.get_extra_info("socket")
         except AttributeError:
             raise httpcore.ConnectError("The connection was closed while it opened.") from None

@@ -24,7 +24,7 @@ EXTRAS: Final = {
 }
 """Modules of each extra of pyproject.toml without which its code does not run.
 
-Qulacs and Stim are not among them: a server without one of them runs its circuits with NumPy.
+Qulacs and Stim are not listed: without them, NumPy runs their circuits.
 """
 
 

@@ -1,4 +1,4 @@
-"""Default of the folder for data, and names in it."""
+"""Default data folder, and names of files in it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Final
 
 AWS_MASTER_FILE: Final = "aws-master-keys"
-"""Name of the file with the master keys of AWS's key pairs, in the folder for data."""
+"""Name of the file with the master keys of AWS's key pairs, in the data folder."""
 
 
 def default_data_dir() -> Path:

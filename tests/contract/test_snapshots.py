@@ -14,7 +14,7 @@ from qwicket import testing
 from qwicket.clients.native import Client
 from qwicket.devices import DeviceFile
 from qwicket.devices.vendor_files import device_of_vendor_file, snapshot_files
-from qwicket.devices.writing import text_of
+from qwicket.devices.writing import device_toml
 from support.server import LiveServer, cli, run_cli
 
 pytestmark = [pytest.mark.vendor, pytest.mark.timeout(600)]
@@ -40,7 +40,7 @@ def test_every_snapshot_is_read_and_its_device_file_says_the_same() -> None:
         pairs = {tuple(sorted(each)) for each in configuration["coupling_map"] or ()}
         assert device.calibration is not None
         assert {*(device.calibration.connectivity or ())} == pairs
-        assert msgspec.toml.decode(text_of(device), type=DeviceFile) == device
+        assert msgspec.toml.decode(device_toml(device), type=DeviceFile) == device
 
 
 def test_a_command_makes_a_twin_that_a_server_and_a_test_bed_run(tmp_path: Path) -> None:

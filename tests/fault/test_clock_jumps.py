@@ -192,4 +192,4 @@ async def test_two_projects_go_on_sharing_evenly(
         started[(await claim(store, clock)).project] += 1
     # A second counts 2^(1/24) = 1.03 an hour later: over all of it some few jobs of difference.
     assert abs(started[ada.project] - started[bob.project]) <= 0.06 * 140
-    assert await store.maintenance.repair_shares(clock.now_ms()) == 0
+    assert await store.maintenance.repair_fair_share(clock.now_ms()) == 0

@@ -157,7 +157,7 @@ async def goes_on(store: Store) -> None:
     while claimed := (await store.leases.claim("simulator", "next", NOW)).taken:
         for each in claimed:
             await store.leases.finish(each.lease, RunResult((Encoded(b"", b""),), 0.1), NOW)
-    assert await store.maintenance.repair_shares(NOW) == 0
+    assert await store.maintenance.repair_fair_share(NOW) == 0
 
 
 def integrity(tx: Tx) -> str:

@@ -281,7 +281,7 @@ def test_an_id_that_is_none_leaves_the_job_to_a_person(tmp_path: Path) -> None:
             until(lambda: job.refresh().state == "uncertain", "it waits for a person")
             with live.client() as http:
                 events = http.get(f"/v1/jobs/{job.id}/events").json()["events"]
-        assert "an id that is none" in events[-1]["reason"]
+        assert "an invalid id" in events[-1]["reason"]
         assert len(posts) == 1
         assert live.stop() == 0
         live.assert_calm()

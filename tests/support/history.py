@@ -138,7 +138,7 @@ async def _again(
 
 async def _look_at_all(made: World) -> None:
     """Read everything there is, when all is quiet."""
-    await made.take(Call("maintenance.repair_shares", (made.clock,)), made.stores[0])
+    await made.take(Call("maintenance.repair_fair_share", (made.clock,)), made.stores[0])
     asked = [("jobs.queue_state", DEVICES), ("leases.held", RUNNERS)]
     asked += [("jobs.get", tuple(made.jobs)), ("jobs.results", tuple(made.jobs))]
     for name, things in asked:

@@ -259,7 +259,7 @@ class Caller:
         return Call("devices.set_status", (self._device(), status, now))
 
     def mend(self, now: int) -> Call:
-        return Call("maintenance.repair_shares", (now,))
+        return Call("maintenance.repair_fair_share", (now,))
 
     def forget(self, now: int) -> Call:
         return Call("maintenance.delete_expired_keys", (now,))

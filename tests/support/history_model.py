@@ -23,7 +23,7 @@ from qwicket.store import Changed, Claim, HeldLease, StaleLease
 
 DAY_MS = 24 * 3600 * 1000
 HALF_LIFE_MS = DAY_MS
-CREDIT_S = 60.0
+MAX_ADVANTAGE_S = 60.0
 MIN_COST_S = 0.001
 TINY_S = 0.005
 BATCH_S = 0.02
@@ -268,7 +268,7 @@ class Model:
     def _old_keys(self, now: int) -> list[tuple[str, str, str]]:
         return [key for key, (_, _, made_at) in self._keys.items() if made_at < now - DAY_MS]
 
-    def maintenance_repair_shares(self, answer: Any, now: int) -> None:
+    def maintenance_repair_fair_share(self, answer: Any, now: int) -> None:
         self._weight(now)
         expect(answer, 0, "projects about which fair share was wrong")
 
@@ -475,7 +475,7 @@ class Model:
             "maintenance.delete_expired_keys": lambda done, now: self._none_due(
                 done, self._old_keys(now)
             ),
-            "maintenance.repair_shares": self._shows_epoch,
+            "maintenance.repair_fair_share": self._shows_epoch,
         }
         reads[name](answer, args[0])
 
@@ -541,7 +541,7 @@ class Model:
     def _enter(self, job: ModelJob, now: int) -> None:
         """A project that had no work begins no more than a credit below the least of the others."""
         device, project = job.line
-        credit = CREDIT_S * self._weight(now)
+        credit = MAX_ADVANTAGE_S * self._weight(now)
         waiting = {
             other.new.project
             for other in self.jobs.values()

@@ -24,7 +24,7 @@ from qwicket.store.sqlite import SQLiteTx
 _READS = {"jobs.get", "jobs.results", "jobs.queue_state", "leases.held"}
 _LOOK_FIRST = {
     f"maintenance.{verb}"
-    for verb in ("expire_drafts", "delete_ended", "delete_expired_keys", "repair_shares")
+    for verb in ("expire_drafts", "delete_ended", "delete_expired_keys", "repair_fair_share")
 }
 """They write only what is due: when nothing is, they are reads."""
 

@@ -58,9 +58,9 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
 
 def _unknown(path: Path, keys: list[str], known: set[str]) -> str:
     """Return the error for unknown keys, with suggestions."""
-    from qwicket.model.suggestions import closest
+    from qwicket.model.suggestions import did_you_mean
 
-    near = "".join(closest(key, sorted(known)) for key in keys)
+    near = "".join(did_you_mean(key, sorted(known)) for key in keys)
     return f"{path}: there is no setting {', '.join(keys)}.{near}"
 
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from qwicket.cli.options import DataLocation
-    from qwicket.store.consistency import Holder, Problem
+    from qwicket.store.consistency import LeaseHolder, Problem
 
 _LOOK_S: Final = 0.25
 
@@ -42,7 +42,7 @@ def findings(
             if "faults" in problem.found:
                 return  # nothing else that is read there proves anything
     with consistency.reading(folder, url) as tx:
-        began, holders = time.monotonic(), consistency.holders(tx)
+        began, holders = time.monotonic(), consistency.lease_holders(tx)
         for problem in consistency.problems(tx, _progress()):
             n_found += 1
             yield _finding(problem)
@@ -72,7 +72,9 @@ def _finding(problem: Problem) -> Finding:
     )
 
 
-def _silent(location: DataLocation, holders: list[Holder], deadline: float) -> list[Holder]:
+def _silent(
+    location: DataLocation, holders: list[LeaseHolder], deadline: float
+) -> list[LeaseHolder]:
     """Return the runners that keep their leases and show no heartbeat until a deadline."""
     from qwicket.store import consistency
 
@@ -80,7 +82,7 @@ def _silent(location: DataLocation, holders: list[Holder], deadline: float) -> l
     while silent and time.monotonic() < deadline:
         time.sleep(_LOOK_S)
         with consistency.reading(location.data_dir, location.database_url) as tx:
-            beats = {each.id: each.beat for each in consistency.holders(tx)}
+            beats = {each.id: each.beat for each in consistency.lease_holders(tx)}
         silent = [each for each in silent if beats.get(each.id) == each.beat]
     return silent
 

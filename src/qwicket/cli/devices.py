@@ -172,8 +172,8 @@ def probe(
     require("qwicket device probe", "server")
     from qwicket.devices.remotes import NoKey, Remote
     from qwicket.drivers.remote.clouds import CloudError
-    from qwicket.drivers.remote.probe import device_file, offers
-    from qwicket.model.suggestions import closest
+    from qwicket.drivers.remote.probe import device_toml, offers
+    from qwicket.model.suggestions import did_you_mean
 
     try:
         remote = Remote(kind=kind, url=url, device=name or "", key_file=key_file, key_env=key_env)
@@ -188,8 +188,8 @@ def probe(
         print_rows(rows, ("name", "family", "qubits", "status"), as_json=False)
         return
     if name not in found:
-        raise click.ClickException(f"{url} has no device {name}.{closest(name, found)}")
-    _write(device_file(found[name], remote, own_name), path)
+        raise click.ClickException(f"{url} has no device {name}.{did_you_mean(name, found)}")
+    _write(device_toml(found[name], remote, own_name), path)
 
 
 _SNAPSHOT = click.Path(path_type=Path)
@@ -240,7 +240,7 @@ def import_device(
     """
     from qwicket.devices.figures import Unreadable
     from qwicket.devices.vendor_files import device_of_vendor_file, snapshot_files
-    from qwicket.devices.writing import text_of
+    from qwicket.devices.writing import device_toml
     from qwicket.model.devices import check_device_name
     from qwicket.model.errors import InvalidRequest
 
@@ -268,7 +268,7 @@ def import_device(
     except (Unreadable, InvalidRequest) as error:
         name = "--as" if isinstance(error, InvalidRequest) else f"{option}: {snapshot}"
         raise click.ClickException(f"{name}: {error}") from None
-    _write(text_of(found), path)
+    _write(device_toml(found), path)
 
 
 def _write(text: str, path: Path | None) -> None:

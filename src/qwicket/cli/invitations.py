@@ -52,7 +52,7 @@ def invite(
     Without --url or --profile the address has no server: put the address of yours before it.
     """
     body = schema.NewInvitationBody(project=project, uses=uses, life_s=life_s)
-    made = admin.post("invitations", body=body, of=schema.NewInvitationAnswer)
+    made = admin.post("invitations", body=body, of=schema.CreatedInvitationBody)
     url = made.url
     if not admin.is_remote:
         parts = urlsplit(url)

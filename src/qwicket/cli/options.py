@@ -45,10 +45,10 @@ class Choice(click.Choice[str]):
     """Choice whose error suggests a similar name."""
 
     def get_invalid_choice_message(self, value: Any, ctx: click.Context | None) -> str:
-        from qwicket.model.suggestions import closest
+        from qwicket.model.suggestions import did_you_mean
 
         names = list(map(str, self.choices))
-        near = closest(str(value), names)
+        near = did_you_mean(str(value), names)
         if near:
             return f"{str(value)[:100]!r} is unknown.{near}"
         return f"{str(value)[:100]!r} is not one of {', '.join(map(repr, names))}."

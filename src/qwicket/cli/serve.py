@@ -20,7 +20,7 @@ from qwicket.cli.config import LIMITS
 from qwicket.cli.options import setting
 from qwicket.extras import missing, require
 from qwicket.folders import default_data_dir
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -92,7 +92,7 @@ class _OwnAddress(click.ParamType["OwnAddress | None"]):
             self.fail(f"{_shown(value)}: {str(error).replace(' - at `$.', ' at `')}.")
         names = [each.name for each in REGISTRATIONS]
         if made.dialect not in names:
-            near = closest(made.dialect, names)
+            near = did_you_mean(made.dialect, names)
             known = near or f" There are {', '.join(names)}."
             self.fail(f"{_shown(value)}: there is no dialect {made.dialect[:100]!r}.{known}")
         if (made.tls_cert is None) != (made.tls_key is None):
@@ -166,7 +166,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     import msgspec
 
     if name not in types:
-        near = closest(name, types)
+        near = did_you_mean(name, types)
         known = f".{near}" if near else f"; there are {', '.join(types)}."
         raise ValueError(f"there is no limit {name[:100]!r}{known}")
     try:

@@ -1,4 +1,4 @@
-"""The built-in devices, calibrations and noise models, one TOML file each."""
+"""The built-in devices with their calibrations, and the noise models: one TOML file each."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ __all__ = [
 
 
 class DeviceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A device from a file. A simulated one with a calibration is a twin.
+    """A device from a file. A simulated device with a calibration is a twin.
 
     Attributes:
         dialects: Dialects that show it, in addition to the native one; by default all that
             support its family and formats.
-        off: Reason for which it is off until an administrator turns it on.
+        off: Reason why it is off until an administrator turns it on; None if it is on.
 
     The other fields are those of `Device`.
     """
@@ -81,7 +81,7 @@ def calibrations() -> dict[str, Calibration]:
 
 
 def parked() -> dict[str, str]:
-    """Return the reasons of built-in devices that are off, by name."""
+    """Return the reasons why built-in devices are off, by device name."""
     return {file.name: file.off for file in _files() if file.off is not None}
 
 

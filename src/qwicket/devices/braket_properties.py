@@ -1,4 +1,4 @@
-"""Reader of the device properties that Amazon Braket publishes, as `GetDevice` or its SDK has them.
+"""Reads the device properties that Amazon Braket publishes, in the form of `GetDevice` or its SDK.
 
 Qubits keep the vendor's numbers, which begin at 1 on some machines and have gaps on others.
 """
@@ -24,15 +24,15 @@ from qwicket.devices.figures import (
 )
 
 _UNKNOWN: Final = "2020-01-01T00:00:00Z"
-"""Where a document does not say when its figures were measured."""
+"""Time of figures for which a document does not say when they were measured."""
 _IONS: Final = ("ionq", "aqt")
 
 
 def braket_snapshot(document: Mapping[str, Any]) -> Snapshot | None:
-    """Return what device properties say; None if the document has none.
+    """Return the figures in device properties; None if the document has no device properties.
 
     Args:
-        document: The properties, or the answer of `GetDevice` with them.
+        document: The properties, or the response of `GetDevice` with them.
 
     Raises:
         Unreadable: They have no figures of qubits and gates.
@@ -164,7 +164,7 @@ def _first(standard: Mapping[str, Any], name: str) -> float:
 
 
 def _seconds(duration: Mapping[str, Any] | None, otherwise: float | None = LONGEST_S) -> Any:
-    """Return a duration in seconds; of Braket's units each has a factor."""
+    """Return a duration in seconds, or `otherwise` if it is missing."""
     return otherwise if duration is None else UNITS_S[duration["unit"]] * duration["value"]
 
 

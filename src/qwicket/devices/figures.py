@@ -10,18 +10,19 @@ from typing import Final, NamedTuple
 from qwicket.circuits.calibrations import Calibration, GateFigures, Pair, QubitFigures
 
 LONGEST_S: Final = 1e9
+"""Lifetime of qubits for which a file has none: so long that they do not relax."""
 UNITS_S: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 NO_GATE: Final = GateFigures(error=0.0, duration_s=0.0)
 
 
 class Snapshot(NamedTuple):
-    """What a vendor's file says of a machine.
+    """A machine as a vendor's file describes it.
 
     Attributes:
         machine: Its name there.
         qubits: Number of its qubits.
         calibration: Its figures.
-        native_gates: Its own gates; None is those of a superconducting machine.
+        native_gates: Its own gates; None for those of superconducting machines.
     """
 
     machine: str
@@ -31,7 +32,7 @@ class Snapshot(NamedTuple):
 
 
 class Unreadable(ValueError):
-    """A file is no calibration that is known, or lacks a figure; the text names the field."""
+    """A file has no known form of calibration, or lacks a figure; the text names the field."""
 
 
 def qubit_figures(
@@ -41,7 +42,7 @@ def qubit_figures(
     zero_for_one: float,
     frequency_hz: float | None = None,
 ) -> QubitFigures:
-    """Return a qubit; measured lifetimes may scatter above T2 = 2 T1, which no qubit has."""
+    """Return a qubit. T2 is cut at 2 T1: measured values may scatter above this physical bound."""
     return QubitFigures(
         t1_s=t1_s,
         t2_s=min(t2_s, 2 * t1_s),
@@ -62,7 +63,7 @@ def average_qubit(found: Sequence[QubitFigures]) -> QubitFigures:
 
 
 def mean_gate(found: Sequence[GateFigures]) -> GateFigures:
-    """Return the mean of gates; one without error and duration if there is none."""
+    """Return the mean of gates; without gates, one that has no error and takes no time."""
     if not found:
         return NO_GATE
     error = fmean(each.error for each in found)
@@ -75,6 +76,6 @@ def sorted_pairs(found: Sequence[Sequence[int]]) -> tuple[Pair, ...]:
 
 
 def time_of(text: str) -> datetime:
-    """Return a time, which is in UTC unless it says otherwise."""
+    """Return the time in a text, which is in UTC if it has no time zone."""
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)

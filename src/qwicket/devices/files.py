@@ -1,4 +1,4 @@
-"""Device files of the operator, of which some name another cloud (`qwicket serve --device-dir`)."""
+"""Device files of the operator (`qwicket serve --device-dir`), also for devices at other clouds."""
 
 from __future__ import annotations
 
@@ -41,7 +41,8 @@ def load_folder(folder: Path) -> dict[Path, OwnDeviceFile]:
     """Read all device files of a folder, in the order of their names.
 
     Raises:
-        InvalidRequest: The folder or a file cannot be read, a file is invalid, or two have a name.
+        InvalidRequest: The folder or a file cannot be read, a file is invalid, or two devices have
+            the same name.
     """
     found: dict[Path, OwnDeviceFile] = {}
     try:

@@ -1,4 +1,4 @@
-"""Where a remote device is: the table `[remote]` of its file, and its key."""
+"""Where a device at another cloud is: the table `[remote]` of its file, and the key."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ _LANGUAGES: Final[dict[str, Any]] = {
     "ibm_qx": "qobj",
     "qbraid": "openqasm3",
 }
-"""Languages in which programs of other formats are sent; other clouds take their own alone."""
+"""Language in which programs of other formats are sent; the other kinds take only their own."""
 _TAKEN: Final = {
     "ionq": ("ionq.circuit.v1",),
     "ibm_qx": ("qobj",),
     "qbraid": ("openqasm3", "openqasm2", "batch"),
 }
-"""Formats that clouds take as they are; others say so in the device file."""
+"""Formats that clouds take as they are; for the other kinds the device file names them."""
 PASSING: Final = ("ionq",)
-"""Kinds whose requests can be passed on as they are."""
+"""Kinds of clouds to which requests can be passed on as they are."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
 _MAX_KEY_BYTES: Final = 4096
 
@@ -47,18 +47,19 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
     Attributes:
         kind: API that it speaks.
-        url: Its address; of IonQ's API with the version.
+        url: Its address; for IonQ's API including the version.
         device: Name of the device there.
         key_env: Environment variable with the key of the account there.
         key_file: File with this key, which only its owner can read; instead of `key_env`.
-        jobs_at_once: Most jobs of one server that are there at a time, waiting or running.
-        poll_s: Least time in seconds between two questions for the states of jobs.
+        jobs_at_once: Maximum number of jobs of one server that are there, waiting or running.
+        poll_s: Minimum time in seconds between two polls of the states of jobs.
         mirror_s: Time in seconds between two reads of the device's own state.
         timeout_s: Seconds to wait for one response.
-        pass_through: Whether requests of its own dialect are passed on as they are, at an address
-            that `--listen` gives it; it takes no other jobs then.
-        settle_s: Seconds after which a request whose response was lost has surely been processed:
-            only a job that is not in the cloud's list then is sent again, or lost.
+        pass_through: Whether the device takes only requests of its own dialect, which are passed on
+            as they are; `--listen` gives the address at which it takes them.
+        settle_s: Seconds after which a request whose response was lost has certainly been
+            processed: only if a job is not in the cloud's list then, it is sent again or counts as
+            lost.
     """
 
     kind: RemoteKind
@@ -82,7 +83,7 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError(f"pass_through is possible for the kinds {', '.join(PASSING)}")
 
     def completed(self, device: Device) -> Device:
-        """Return the device with what follows from the kind of its cloud."""
+        """Return the device with the formats that follow from the kind of its cloud."""
         spec = device.spec
         if self.pass_through:
             own = (HTTP_REQUEST,)

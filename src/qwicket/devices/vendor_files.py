@@ -1,4 +1,4 @@
-"""Readers of vendors' snapshots: IonQ's characterizations, IBM's properties, Braket's, qBraid's."""
+"""Reads calibrations in the forms of IonQ, IBM, Braket and qBraid."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _UNITS_HZ: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 _ON_TWO: Final = ("cx", "ecr", "cz", "rzz")
 _ON_ONE: Final = ("sx", "x", "u2", "u3")
 _IONQ_NATIVE: Final = {"forte": ("gpi", "gpi2", "zz")}
-_IONQ_USUAL: Final = ("gpi", "gpi2", "ms")
+_IONQ_DEFAULT: Final = ("gpi", "gpi2", "ms")
 
 
 def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
@@ -48,10 +48,10 @@ def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
         name: Name of the device here; "" is `twin_` and that of the machine.
         texts: An IonQ characterization, or a list of them, of which the first counts; IBM's
             properties, and optionally its configuration beside them; Braket's device properties,
-            or an answer of GetDevice with them; or qBraid's calibration.
+            or a response of GetDevice with them; or qBraid's calibration.
 
     Raises:
-        Unreadable: It is none of these, or a figure is missing.
+        Unreadable: The JSON is none of these, or a figure is missing.
     """
     read: list[dict[str, Any]] = []
     for text in texts:
@@ -97,7 +97,7 @@ def snapshot_files(path: Path) -> list[Path]:
 
 
 def _named(folder: Path, kind: str) -> list[Path]:
-    """Return the file with the folder's name; without it, all of a kind."""
+    """Return the file of a kind with the folder's name; if there is none, all of this kind."""
     own = folder / f"{kind}_{folder.name}.json"
     return [own] if own.exists() else sorted(folder.glob(f"{kind}_*.json"))
 
@@ -142,7 +142,7 @@ def _ionq(found: Mapping[str, Any]) -> Snapshot:
         reset_s=timing.get("reset"),
         relaxes_to="mixed",
     )
-    native = _IONQ_NATIVE.get(family, _IONQ_USUAL)
+    native = _IONQ_NATIVE.get(family, _IONQ_DEFAULT)
     return Snapshot(machine or "a machine", qubits, calibration, native)
 
 
@@ -193,7 +193,7 @@ def _ibm(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Snapshot
 
 
 def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
-    """Return named figures in seconds, hertz or as they are."""
+    """Return figures by name: times in seconds, frequencies in hertz, others as they are."""
     found = {}
     for row in rows:
         unit = row.get("unit", "")

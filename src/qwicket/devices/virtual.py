@@ -18,14 +18,14 @@ from qwicket.model.devices import DeviceSpec
 Topology = Literal["all", "grid", "line", "ring", "star"]
 MAX_QUBITS: Final = 1_000
 POSITION: Final = 500
-"""Behind the built-in devices."""
+"""Position in lists: after the built-in devices."""
 _FORMATS: Final = (
     *("openqasm3", "openqasm2", "ionq.circuit.v1", "qobj", "qiskit.primitives"),
     *("batch", "braket.openqasm3"),
 )
 _GATES: Final = ("id", "rz", "sx", "x", "cx", "u1", "u2", "u3")
 _NATIVE: Final = ("rz", "sx", "x", "cx")
-_FOR_EVER_S: Final = 1e9
+_NO_DECAY_S: Final = 1e9
 _SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
 
 
@@ -35,7 +35,7 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     Attributes:
         one_qubit: Average infidelity of a gate on one qubit.
         two_qubit: Average infidelity of a gate on two qubits.
-        readout: Probability of recording the other outcome, for 0 and 1 alike.
+        readout: Probability of a wrong outcome, the same for 0 and 1.
         t1_s: Lifetime of |1⟩ in seconds.
         t2_s: Lifetime of a superposition in seconds; by default as long as t1_s.
         gate_s: Duration of every gate in seconds.
@@ -44,7 +44,7 @@ class Noise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     one_qubit: Probability = 0.0
     two_qubit: Probability = 0.0
     readout: Probability = 0.0
-    t1_s: Lifetime = _FOR_EVER_S
+    t1_s: Lifetime = _NO_DECAY_S
     t2_s: Lifetime | None = None
     gate_s: Seconds = 0.0
 
@@ -55,14 +55,14 @@ def virtual_device(
     topology: Topology | Sequence[Pair] = "all",
     noise: Noise | None = None,
 ) -> DeviceFile:
-    """Return a device without a machine; with noise or a topology it has a calibration.
+    """Return a device that is no copy of a machine; with noise or a topology it has a calibration.
 
     Args:
         name: Its name.
-        qubits: Their number, from 1 to `MAX_QUBITS`.
+        qubits: Number of qubits, from 1 to `MAX_QUBITS`.
         topology: Pairs that a gate can act on, or the name of their arrangement; `grid` fills the
             rows of the smallest square.
-        noise: Its noise; None is none.
+        noise: Its noise; None for an ideal device.
 
     Raises:
         ValueError: The number of qubits is out of range, or a pair names another qubit.
@@ -83,7 +83,7 @@ def device_file(
     calibration: Calibration | None,
     native_gates: Sequence[str] = _NATIVE,
 ) -> DeviceFile:
-    """Return a simulated device that every dialect of qubits shows.
+    """Return a simulated device that every dialect for qubits shows.
 
     Raises:
         ValueError: The calibration names a qubit that the device does not have.
@@ -109,7 +109,7 @@ def device_file(
 
 
 def connectivity(topology: Topology | Sequence[Pair], qubits: int) -> tuple[Pair, ...] | None:
-    """Return the pairs of a topology; None is all."""
+    """Return the pairs of a topology; None for all pairs."""
     numbers = range(qubits)
     match topology:
         case "all":
@@ -133,7 +133,7 @@ def _calibration(noise: Noise, pairs: tuple[Pair, ...] | None) -> Calibration:
     t2_s = noise.t1_s if noise.t2_s is None else noise.t2_s
     return Calibration(
         valid_from=_SINCE,
-        source="as it was asked for",
+        source="as requested",
         qubit=QubitFigures(
             t1_s=noise.t1_s, t2_s=t2_s, one_for_zero=noise.readout, zero_for_one=noise.readout
         ),

@@ -1,4 +1,4 @@
-"""Device files as text: TOML that `load_folder` reads, with a line for each qubit and pair."""
+"""Writes device files: TOML that `load_folder` reads, with a line for each qubit and pair."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from qwicket.devices import DeviceFile
 
 
-def text_of(file: DeviceFile) -> str:
-    """Return a device as TOML, without the fields that have their default."""
+def device_toml(file: DeviceFile) -> str:
+    """Return the text of a device file, without the fields that have their default."""
     device, spec = _given(file), _given(file.spec)
     calibration = {} if file.calibration is None else _given(file.calibration)
     qubits, pairs = calibration.pop("qubits", {}), calibration.pop("pairs", ())
@@ -32,7 +32,7 @@ def text_of(file: DeviceFile) -> str:
 
 
 def _given(value: msgspec.Struct) -> dict[str, Any]:
-    """Return the fields that have another value than their default."""
+    """Return the fields whose value differs from their default."""
     found = {each.name: getattr(value, each.name) for each in structs.fields(value)}
     defaults = {each.name: each.default for each in structs.fields(value)}
     given = {name: each for name, each in found.items() if each != defaults[name]}

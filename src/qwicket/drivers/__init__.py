@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import RunResult
     from qwicket.model.jobs import Assignment, Forward
-    from qwicket.store import Handout
+    from qwicket.store import FullProgram
 
 __all__ = [
     "Driver",
@@ -33,11 +33,11 @@ class JobNotStarted(Exception):
 
 
 class ExpressOverrun(Exception):
-    """A short job exceeded the time or memory of an express slot, and goes to a worker slot."""
+    """A short job exceeded the time or memory of an express slot, and must use a worker slot."""
 
 
 class RetrySeparately(Exception):
-    """Tiny jobs in one task failed together. Each is queued again, to run alone."""
+    """Tiny jobs in one task failed together. Each is queued again and then runs alone."""
 
 
 class StoppedRemotely(Exception):
@@ -61,7 +61,7 @@ class ForwardLog(Protocol):
     def cancel_asked(self) -> asyncio.Event:
         """Set when the user cancels the job, which continues until its vendor reports its end."""
 
-    async def handout(self) -> Handout:
+    async def full_program(self) -> FullProgram:
         """Return the job's program."""
 
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
@@ -71,7 +71,7 @@ class ForwardLog(Protocol):
 
         Args:
             marker: Text that finds the job there.
-            sent_to: What tells the account there apart from others.
+            sent_to: Short hash of the address and key with which it is sent.
         """
 
     async def record_sent(self, vendor_job_id: str) -> None:
@@ -82,10 +82,10 @@ class ForwardLog(Protocol):
         """
 
     async def forget_sent(self) -> Forward:
-        """Forget the job's id at its vendor, which is another job's; return what is left."""
+        """Forget the job's id at its vendor, which is another job's; return the rest."""
 
     async def record_response(self, response: bytes) -> None:
-        """Record what the device's own server said to a request that was passed on."""
+        """Record the response of the device's own server to a request that was passed on."""
 
     async def withdraw(self) -> None:
         """Delete the recorded intent, because nothing was sent."""
@@ -103,7 +103,7 @@ class Driver(Protocol):
 
     @property
     def jobs_per_task(self) -> int:
-        """Most tiny jobs in one task; any other job is a task of its own."""
+        """Maximum number of tiny jobs in one task; any other job is a task of its own."""
 
     @property
     def forwards(self) -> bool:
@@ -118,8 +118,9 @@ class Driver(Protocol):
         later.
 
         Raises:
-            ProcessDied: The process died; scheduling decides about a retry.
-            JobNotStarted: No process could be started.
+            ProcessDied: The process died; the dispatcher decides about a retry.
+            JobNotStarted: No process could be started, the worker was ended by others, or the other
+                cloud did not take the job.
             ExpressOverrun: The job exceeded the bounds of an express slot, but not its own.
             RetrySeparately: One of several tiny jobs failed in a way that ended all of them.
             StoppedRemotely: The vendor has cancelled the forwarded job.

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import Assignment
 
 _JOBS_PER_TASK: Final = 16
-"""Limit on tiny jobs in one task of a worker; a failure of one repeats all of them."""
+"""Limit on tiny jobs in one task of a worker; if one fails, all of them are repeated."""
 
 _log = logging.getLogger(__name__)
 
@@ -87,7 +87,7 @@ class SimulatedDriver:
         Raises:
             ProcessDied: The worker of the job died, or that of a cluster was lost again.
             JobNotStarted: The worker of a cluster was lost, for the first time with this job; or
-                somebody ended the worker.
+                the worker received SIGTERM.
             ExpressOverrun: The job exceeded the time or memory of an express slot.
         """
         if isinstance(failure, WorkerDied) and failure.exitcode == -signal.SIGTERM:
@@ -96,7 +96,7 @@ class SimulatedDriver:
         if isinstance(failure, WorkerDied):
             raise ProcessDied(str(failure)) from failure
         if isinstance(failure, WorkerLost):
-            # Nodes fail, are drained, reach their time limit. The second time it may be the job.
+            # Nodes fail, are drained, reach their time limit. The second time, it may be the job.
             fault = JobNotStarted if failure.times == 1 else ProcessDied
             raise fault(str(failure)) from failure
         if self._is_express and isinstance(failure, TimeLimitExceeded | MemoryLimitExceeded):

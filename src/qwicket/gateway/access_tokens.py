@@ -178,7 +178,7 @@ class AccessTokens:
 
     async def _secret(self) -> bytes:
         """Return the key, which is created when it is first needed."""
-        return await self._keys.get(_KEY_NAME) or await self._store.accounts.server_key(
+        return await self._keys.get(_KEY_NAME) or await self._store.accounts.get_or_add_server_key(
             _KEY_NAME, _fresh_key(), self._now_ms()
         )
 

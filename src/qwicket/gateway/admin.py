@@ -22,7 +22,7 @@ from qwicket.model.accounts import (
 from qwicket.model.devices import Device, DeviceStatus, Presence, Provider, check_device_name
 from qwicket.model.errors import InvalidRequest, NotFound
 from qwicket.model.ids import new_id
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.key_pairs import KeyPairs
     from qwicket.gateway.reservations import ReservationAdmin
     from qwicket.model.jobs import JobQuery, Runner
-    from qwicket.store.audit import Entry, Verification
+    from qwicket.store.audit import AuditEntry, Verification
 
 _MAX_REASON_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
@@ -282,7 +282,7 @@ class Admin(AccountAdmin, JobAdmin):
         for device in devices:
             if await self._store.devices.get(device) is None:
                 names = [each.name for each in await self._store.devices.all()]
-                near = closest(device, names)
+                near = did_you_mean(device, names)
                 raise NotFound(f"There is no device {device}.{near}", field="device")
 
     async def tokens(self, account: str) -> list[Token]:
@@ -297,7 +297,7 @@ class Admin(AccountAdmin, JobAdmin):
         """
         return await self._store.accounts.revoke(token, self._now_ms())
 
-    async def acts(self, before: int, number: int) -> list[Entry]:
+    async def acts(self, before: int, number: int) -> list[AuditEntry]:
         """Return the newest acts of administrators with numbers below `before`, newest first."""
         return await self._store.audit.page(before, number)
 
@@ -349,7 +349,7 @@ def _scopes(owner: Account, wanted: Sequence[str]) -> tuple[Scope, ...]:
     known = ", ".join(Scope)
     for scope in wanted:
         if scope not in tuple(Scope):
-            near = closest(scope, Scope)
+            near = did_you_mean(scope, Scope)
             wrong = f"There is no scope {scope!r}. The scopes are {known}.{near}"
             raise InvalidRequest(wrong, field="scope")
     for scope in ADMIN_SCOPES & set(wanted):

@@ -27,7 +27,7 @@ from qwicket.model.jobs import Job, NewJob, Submission
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -213,7 +213,7 @@ class Admission:
         """
         if submission.idempotency_key is None:
             return None
-        return await self._store.jobs.repeated(
+        return await self._store.jobs.by_idempotency_key(
             account=actor.account,
             dialect=submission.dialect,
             key=submission.idempotency_key,
@@ -323,7 +323,7 @@ class Admission:
             known = ", ".join(self.installed_engines(device)) or "none"
             raise InvalidRequest(
                 f"engine: {device.name} has no engine {submission.engine!r} here; it has {known}."
-                f"{closest(submission.engine, self.installed_engines(device))}",
+                f"{did_you_mean(submission.engine, self.installed_engines(device))}",
                 field="engine",
             )
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from qwicket.model.devices import DeviceSpec, Family
     from qwicket.model.jobs import Assignment, Directive, Job, Progress
     from qwicket.model.limits import Limits
-    from qwicket.store import Handout, Store
+    from qwicket.store import FullProgram, Store
 
 _POSITION: Final = 1_000
 """Labs' devices are listed after the server's own."""
@@ -47,13 +47,13 @@ class ClaimedJob(NamedTuple):
 
     Attributes:
         assignment: The lease, and the circuits.
-        handout: The program as submitted.
+        full_program: The program as submitted.
         options: Options of the run.
         family: Family of the device.
     """
 
     assignment: Assignment
-    handout: Handout
+    full_program: FullProgram
     options: RunOptions
     family: Family
 
@@ -196,9 +196,9 @@ class Agents:
         assignment = await self._scheduler.claim(runner, held, wait_s, is_gone)
         if assignment is None:
             return None
-        handout = await self._store.agents.handout(assignment.lease.job)
-        options = _options.decode(handout.options)
-        return ClaimedJob(assignment, handout, options, served.family)
+        full_program = await self._store.agents.full_program(assignment.lease.job)
+        options = _options.decode(full_program.options)
+        return ClaimedJob(assignment, full_program, options, served.family)
 
     async def renew(
         self,
@@ -263,13 +263,13 @@ class Agents:
         parts = [(k, each) for k, each in enumerate(result) if isinstance(each, Encoded)]
         device = await self._store.devices.get(job.device)
         assert device is not None
-        handout = await self._store.agents.handout(job.id)
+        full_program = await self._store.agents.full_program(job.id)
 
         def check() -> None:
             from qwicket.circuits import outcome_checks  # late: it imports NumPy
 
-            options = _options.decode(handout.options)
-            known = frames(device.family, handout.circuits)
+            options = _options.decode(full_program.options)
+            known = frames(device.family, full_program.circuits)
             outcome_checks.check(parts, known, options, self._limits)
 
         async with self._checks:

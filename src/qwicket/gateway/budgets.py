@@ -6,11 +6,19 @@ import math
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.budgets import DAY_MS, MAX_STORED, NOTHING, ProjectUse, Use, shown, stored
+from qwicket.model.budgets import (
+    DAY_MS,
+    MAX_STORED,
+    NO_USE,
+    ProjectUse,
+    Use,
+    from_stored_amount,
+    to_stored_amount,
+)
 from qwicket.model.errors import InvalidRequest, LimitExceeded, NotFound
 from qwicket.model.ids import new_id
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable
@@ -112,7 +120,7 @@ class Budgets:
         """
         if not math.isfinite(maximum) or maximum < 0:
             raise InvalidRequest(f"maximum must be 0 or more, not {maximum}.", field="maximum")
-        highest = shown(unit, MAX_STORED)
+        highest = from_stored_amount(unit, MAX_STORED)
         if maximum > highest:
             raise LimitExceeded(
                 f"maximum must be at most {highest:g} {unit}, not {maximum:g}.", field="maximum"
@@ -125,7 +133,7 @@ class Budgets:
             await self._check_device(device)
         now = self._now_ms()
         made = await self._store.budgets.put(
-            new_id(now), project, device or "", unit, period, stored(unit, maximum), now
+            new_id(now), project, device or "", unit, period, to_stored_amount(unit, maximum), now
         )
         return self._states([made])[0]
 
@@ -161,7 +169,7 @@ class Budgets:
                 each.project if "project" in by else "",
                 each.device if "device" in by else "",
             )
-            sums[key] = sums.get(key, NOTHING) + each.use
+            sums[key] = sums.get(key, NO_USE) + each.use
         return [ProjectUse(*key, use) for key, use in sorted(sums.items())]
 
     async def daily(self, project: Project, n_days: int) -> list[tuple[int, Use]]:
@@ -177,12 +185,12 @@ class Budgets:
         today = self._now_ms() // DAY_MS * DAY_MS
         days = range(today - (n_days - 1) * DAY_MS, today + 1, DAY_MS)
         found = await self._store.budgets.use_by_day(project.id, days[0], today + DAY_MS)
-        return [(day, found.get(day, NOTHING)) for day in days]
+        return [(day, found.get(day, NO_USE)) for day in days]
 
     async def _check_device(self, device: str) -> None:
         names = [each.name for each in await self._store.devices.all()]
         if device not in names:
-            near = closest(device, names)
+            near = did_you_mean(device, names)
             raise NotFound(f"There is no device {device[:100]}.{near}", field="device")
 
     def _states(self, found: list[NamedBudget]) -> list[BudgetState]:
@@ -193,7 +201,7 @@ class Budgets:
 def _state(budget: Budget, project: str, now: int) -> BudgetState:
     used = budget.used_at(now)
     amounts = (budget.maximum, used, max(0, budget.maximum - used))
-    maximum, used_in_unit, left = [shown(budget.unit, amount) for amount in amounts]
+    maximum, used_in_unit, left = [from_stored_amount(budget.unit, amount) for amount in amounts]
     begins_at, ends_at = budget.begins_at(now) or None, budget.ends_at(now)
     return BudgetState(budget, project, maximum, used_in_unit, left, begins_at, ends_at)
 

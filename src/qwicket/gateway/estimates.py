@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from qwicket.model.accounts import Scope
-from qwicket.model.budgets import shown, use
+from qwicket.model.budgets import from_stored_amount, use
 from qwicket.model.errors import BudgetSpent
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ class Estimates:
         ]
         return JobEstimate(
             job,
-            shown("cost", needed.cost) if job.cost is not None else None,
+            from_stored_amount("cost", needed.cost) if job.cost is not None else None,
             await self._queue.forecast(job.device),
             budgets,
         )
@@ -112,4 +112,9 @@ class Estimates:
         except BudgetSpent as spent:
             refusal = spent.detail
         left = max(0, budget.maximum - budget.used_at(now))
-        return BudgetNeed(found, shown(budget.unit, left), shown(budget.unit, amount), refusal)
+        return BudgetNeed(
+            found,
+            from_stored_amount(budget.unit, left),
+            from_stored_amount(budget.unit, amount),
+            refusal,
+        )

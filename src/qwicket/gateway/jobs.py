@@ -261,14 +261,14 @@ class Jobs:
         """
         actor.require(Scope.JOBS_READ)
         low, high = (str(uuid.UUID(prefix.ljust(32, end))) for end in "0f")
-        job = await self._store.starting(actor.account, low, high, actor.devices)
+        job = await self._store.only_with_id_between(actor.account, low, high, actor.devices)
         if job is None or job.dialect != dialect:
             raise no_job()
         return job
 
     async def unfinished(self, actor: Actor, project: str, device: str) -> int:
         """Return the number of unfinished jobs of a project on a device that the actor sees."""
-        return await self._store.unfinished(project, device) if actor.sees(device) else 0
+        return await self._store.count_unfinished(project, device) if actor.sees(device) else 0
 
     async def cancel(
         self, actor: Actor, id_text: str, *, dialect: str | None = None, wait_s: float = 0.0

@@ -106,7 +106,7 @@ class KeyPairs:
             await self.check()
         version = max(self._masters)
         fingerprint = _fingerprint(self._masters[version])
-        await self._store.accounts.server_key(
+        await self._store.accounts.get_or_add_server_key(
             _server_key_name(version), fingerprint, self._now_ms()
         )
         await self.check()  # another server may have been first, with another key

@@ -9,7 +9,7 @@ from qwicket.gateway.jobs import no_job
 from qwicket.model.errors import Conflict, Unavailable
 from qwicket.model.jobs import Submission
 from qwicket.model.limits import INT64_MAX
-from qwicket.model.passing import HTTP_REQUEST, VendorResponse, as_program, unpacked
+from qwicket.model.passing import HTTP_REQUEST, VendorResponse, to_program, unpack_response
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ class Passing:
             dialect="native",
             device=device,
             format=HTTP_REQUEST,
-            source=as_program(request, id_field),
+            source=to_program(request, id_field),
             shots=shots,
             idempotency_key=idempotency_key,
             is_passed_on=True,
@@ -97,7 +97,7 @@ class Passing:
         while True:
             stored = await self._store.forwards.response(job.id)
             if stored is not None:
-                return unpacked(stored)
+                return unpack_response(stored)
             left_s = deadline - time.monotonic()
             if job.state.is_final or left_s <= 0 or self._jobs.is_stopping:
                 return None

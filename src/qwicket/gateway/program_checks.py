@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from qwicket import programs
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from qwicket.circuits.summary import Summary
@@ -23,7 +23,7 @@ def check_format(submission: Submission, device: Device) -> None:
     known = submission.format in programs.FORMATS
     if submission.format not in device.spec.formats or not known:
         found = programs.recognise_format(submission.source) or submission.format
-        near = "" if known else closest(submission.format, device.spec.formats)
+        near = "" if known else did_you_mean(submission.format, device.spec.formats)
         raise InvalidRequest(
             f"format: {device.name} takes {', '.join(device.spec.formats)};"
             f" this is {programs.format_title(found)}.{near}",

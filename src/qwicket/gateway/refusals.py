@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from qwicket.model.errors import DeviceOff, NotFound
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -26,7 +26,7 @@ def no_device(
         field: The field with the name; None if it is in the path.
     """
     shown = [device.name for device in devices if dialect in device.dialects]
-    return NotFound(f"There is no device {name}.{closest(name, shown)}", field=field)
+    return NotFound(f"There is no device {name}.{did_you_mean(name, shown)}", field=field)
 
 
 def device_off(name: str, status: DeviceStatus) -> DeviceOff:
@@ -49,4 +49,4 @@ def no_noise_model(device: Device, name: str) -> str:
         )
     known = ", ".join(models) or "none"
     wrong = f"noise: {device.name} has no noise model {name!r}; it has {known}."
-    return wrong + closest(name, models)
+    return wrong + did_you_mean(name, models)

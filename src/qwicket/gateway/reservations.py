@@ -22,7 +22,7 @@ from qwicket.model.reservations import (
     MAX_WINDOW_S,
     Reservation,
 )
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -204,7 +204,7 @@ class ReservationAdmin:
         found = None if "\0" in name else await self._store.devices.get(name)
         if found is None:
             known = [each.name for each in await self._store.devices.all()]
-            near = closest(name, known)
+            near = did_you_mean(name, known)
             raise NotFound(f"There is no device {name[:100]!r}.{near}", field="device")
         return found
 

@@ -17,10 +17,11 @@ Role = Literal["admin", "member"]
 MAX_NAME_CHARS: Final = 39
 NAME_PATTERN: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}}")
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
+"""Words that follow names in the paths of IBM's API, such as `/devices/…/bookings/v/1`."""
 ACCESS_TOKEN_S: Final = 300.0
 """Life of an access token for clients that renew it."""
 LONG_ACCESS_TOKEN_S: Final = 14 * 86_400.0
-"""Life of an access token for clients that sign in once and never again."""
+"""Life of an access token for clients that sign in only once."""
 
 
 class Scope(StrEnum):
@@ -60,7 +61,8 @@ SESSION_S: Final = 12 * 3_600.0
 
 
 JobsOfDeleted = Literal["keep", "remove"]
-"""What becomes of the jobs of a deleted account: they stay without its name, or are removed."""
+"""What happens to the jobs of an account when its deletion becomes final: they stay without its
+name, or are deleted."""
 RESTORABLE_S: Final = 30 * 86_400
 """Time for which a deleted account can be restored."""
 
@@ -78,7 +80,7 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Person(NamedTuple):
-    """Who gets an account: a name, and an e-mail address if there is one."""
+    """The person for whom an account is created."""
 
     name: str
     email: str | None = None
@@ -102,8 +104,8 @@ class Project(msgspec.Struct, frozen=True, kw_only=True):
 class Token(msgspec.Struct, frozen=True, kw_only=True):
     """A token without its secret, of which only the sha256 is stored. Times are Unix ms.
 
-    `parent` is the token that created it; revoking the parent revokes it, too. `used_at` is at most
-    an hour before its last use.
+    `parent` is the token that created it; revoking the parent revokes it, too. `used_at` is its
+    last use or up to an hour earlier, because uses are stored at most once an hour.
     """
 
     id: str
@@ -196,7 +198,7 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
             raise Forbidden(f"This token lacks the scope {scope}.")
 
     def sees(self, device: str) -> bool:
-        """Return whether the token may see jobs and groups of a device."""
+        """Return whether the token may access the jobs and groups of a device."""
         return not self.devices or device in self.devices
 
     def require_device(self, name: str) -> None:

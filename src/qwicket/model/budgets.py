@@ -47,18 +47,18 @@ class Use(NamedTuple):
         return Use(*map(sum, zip(self, other, strict=True)))
 
 
-NOTHING: Final = Use(0, 0, 0, 0)
+NO_USE: Final = Use(0, 0, 0, 0)
 
 
 def use(jobs: int, shots: int, seconds: float, cost: DeviceCost | None) -> Use:
-    """Return what a job uses. Amounts are cut where no budget has room for them anyway."""
+    """Return what a job uses. Amounts are capped at `MAX_STORED`, which exceeds any budget."""
     micros = round(min(seconds * MICRO, MAX_STORED))
     price = cost.of(jobs, shots, micros / MICRO) if cost is not None else 0.0
     return Use(jobs, min(shots, MAX_STORED), micros, round(min(price * MICRO, MAX_STORED)))
 
 
-class Reservation(msgspec.Struct, frozen=True, array_like=True):
-    """What a job has reserved of a budget, in the period that began at `begun_at`."""
+class ReservedAmount(msgspec.Struct, frozen=True, array_like=True):
+    """Amount that a job has reserved of a budget, in the period that began at `begun_at`."""
 
     budget: str
     unit: BudgetUnit
@@ -67,15 +67,15 @@ class Reservation(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Bill(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is due when a job ends.
+    """What is settled when a job ends.
 
     Attributes:
         cost: The formula of the device when the job was submitted.
-        reserved: Its reservations.
+        reserved: What it has reserved.
     """
 
     cost: DeviceCost | None = None
-    reserved: tuple[Reservation, ...] = ()
+    reserved: tuple[ReservedAmount, ...] = ()
 
 
 class Budget(msgspec.Struct, frozen=True):
@@ -112,7 +112,7 @@ class Budget(msgspec.Struct, frozen=True):
         return period_end(self.period, self.begins_at(now))
 
     def take(self, needed: Use, project: str, now: int) -> Budget:
-        """Return the budget with the reservation of a job.
+        """Return the budget after a job has reserved what it needs.
 
         Raises:
             BudgetSpent: The rest of the budget is less than the job needs.
@@ -129,7 +129,7 @@ class Budget(msgspec.Struct, frozen=True):
         return max(self.begun_at, period_start(self.period, now))
 
     def title(self, project: str) -> str:
-        """Return the words by which people know a budget."""
+        """Return how texts for people name a budget."""
         each = "in total" if self.period == "total" else f"a {self.period}"
         where = f" on {self.device}" if self.device else ""
         return f"{self._text(self.maximum)} {each} for the project {project}{where}"
@@ -143,7 +143,7 @@ class Budget(msgspec.Struct, frozen=True):
         )
 
     def _text(self, amount: int) -> str:
-        text = f"{shown(self.unit, amount):,.6f}".rstrip("0").rstrip(".")
+        text = f"{from_stored_amount(self.unit, amount):,.6f}".rstrip("0").rstrip(".")
         return f"{text} {_NAMES.get(self.unit, self.unit)}"
 
 
@@ -162,13 +162,13 @@ class ProjectUse(NamedTuple):
     use: Use
 
 
-def shown(unit: BudgetUnit, amount: int) -> float:
-    """Return a stored amount in its unit."""
+def from_stored_amount(unit: BudgetUnit, amount: int) -> float:
+    """Return a stored amount in its unit: seconds, credits, shots or jobs."""
     return amount / MICRO if unit in _NAMES else amount
 
 
-def stored(unit: BudgetUnit, amount: float) -> int:
-    """Return an amount as it is stored."""
+def to_stored_amount(unit: BudgetUnit, amount: float) -> int:
+    """Return an amount as it is stored, a whole number; see `Use`."""
     return round(amount * MICRO) if unit in _NAMES else round(amount)
 
 

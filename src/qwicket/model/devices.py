@@ -116,8 +116,9 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         description: One sentence for people.
-        qubits: Limit on qubits of a circuit; the engine `aer-mps` has another limit. A state vector
-            simulator that is no copy of a machine takes more where the limit `qubits` allows it.
+        qubits: Limit on qubits of a circuit, or on modes or wires. The engine `aer-mps` has the
+            limit `mps_qubits` instead. An ideal state vector simulator takes more if the server's
+            limit `qubits` is higher.
         formats: Accepted formats (keys of `programs.FORMATS`), the preferred one first.
         gates: Names of the accepted gates, as the format spells them.
         native_gates: Native gates of its machine, as IonQ's JSON spells them; empty accepts those
@@ -128,15 +129,15 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
         engines: Names of the engines that a job may ask for, where they are installed.
         clifford_only: Whether it runs only Clifford circuits.
         exact: Whether probabilities are exact (an ideal simulator) rather than frequencies.
-        shot_s: Time of one shot in seconds, for estimates of devices that agents serve. Engines
-            estimate their simulations themselves.
+        shot_s: Time of one shot in seconds, for estimates on devices of agents and other clouds.
+            Engines estimate their simulations themselves.
         atoms: Specification of a device of the family `atoms`.
         cost: Cost of its jobs, which budgets may limit; none by default.
         photonic: Specification of a photonic device; `qubits` counts its modes, with time bins
             unrolled.
-        formats_as_written: Of a device at another cloud: formats that it takes as they are.
-        rewritten_as: Of such a device: language in which it gets programs of other formats, after
-            they were compiled to `gates`.
+        formats_as_written: Formats that a device at another cloud takes as they are.
+        rewritten_as: Language in which a device at another cloud gets programs of all other
+            formats, after they were compiled to `gates`; empty if it takes no others.
     """
 
     description: str
@@ -166,7 +167,7 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         family: Kind of its programs.
         provider: Name of its owner.
         driver: What runs its jobs.
-        dialects: Dialects that show it; to others it does not exist.
+        dialects: Dialects that show it; requests of other dialects do not find it.
         position: Place in lists of devices, lowest first.
         spec: What it accepts.
     """
@@ -186,11 +187,12 @@ class Device(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Presence(NamedTuple):
-    """Presence of what serves a device from elsewhere: its agents, or another cloud.
+    """Presence of what runs the jobs of a device outside the servers: agents, or another cloud.
 
     Attributes:
-        agents: Number of live agents; of another cloud 1 while it runs jobs, else 0.
-        seen_at: Time of its last sign of life in Unix milliseconds; None means never.
+        agents: Number of live agents; for another cloud 1 while it runs jobs, else 0.
+        seen_at: Time of its last request, or of the last read of the other cloud's device, in Unix
+            milliseconds; None means never.
         reason: Reason why another cloud does not run jobs.
         n_waiting: Jobs that wait at another cloud.
     """
@@ -209,7 +211,7 @@ class DeviceChange(NamedTuple):
         status: `on`, `draining` or `off`, as an administrator sets it; `online` and `away` with the
             first and the last agent that serves it.
         reason: Sentence for people; may be empty.
-        until_at: Time from which it is on again; None if it does not end by itself.
+        until_at: Time from which it is on again; None if an administrator must end it.
     """
 
     at: int
@@ -219,11 +221,11 @@ class DeviceChange(NamedTuple):
 
 
 class DeviceChanges(NamedTuple):
-    """The changes of a device, and its maintenance windows that have begun, at a time."""
+    """The changes of a device, and its maintenance windows that have begun, as known at a time."""
 
     at: int
     changes: list[DeviceChange]
-    closed: list[DeviceChange]
+    maintenance: list[DeviceChange]
 
 
 class Provider(NamedTuple):
@@ -234,14 +236,14 @@ class Provider(NamedTuple):
 
 
 class DeviceStatus(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether a device accepts and starts jobs. While it is off, waiting jobs stay queued.
+    """Status that administrators set. While a device is off, waiting jobs stay queued.
 
     Attributes:
-        is_on: False refuses new jobs; running ones finish.
+        is_on: Whether it accepts and starts jobs. Turning it off lets running ones finish.
         reason: Sentence for people; empty while the device is on and does not drain.
         until_at: Time in Unix milliseconds from which the device is on again; None means when an
             administrator turns it on.
-        is_draining: Whether a device that is on refuses new jobs, and runs those that wait.
+        is_draining: Whether a device that is on refuses new jobs and still runs those that wait.
         message: Message of administrators to its users, whatever its state.
     """
 

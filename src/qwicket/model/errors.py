@@ -21,7 +21,7 @@
     ├── NotOffered          501  known, but not implemented here
     ├── Unavailable         503  queue full, server stopping
     │   └── DeviceOff       503  an administrator or the lab turned the device off
-    └── StorageFull         507
+    └── StorageFull         507  the disk of the server or its database is full
 
 Each class has an HTTP status, a stable code, and sentences for meaning, usual cause and remedy.
 Dialects map the code to their vendor's body; no other code builds error bodies. The documentation
@@ -93,7 +93,10 @@ class BodyTooLarge(LimitExceeded):
     status = 413
     code = "body_too_large"
     title = "The request body is too large."
-    cause = "The body is over `body_bytes`, or an upload is over `upload_bytes`."
+    cause = (
+        "The body is over `body_bytes`, an upload is over `upload_bytes`, or the report of an agent"
+        " or worker is over `outcome_bytes`."
+    )
     remedy = "Send a smaller body."
 
 
@@ -213,9 +216,9 @@ class TooManyRequests(QwicketError):
     code = "too_many_requests"
     title = "Too many requests."
     cause = (
-        "Too many wrong tokens or passwords came from one address, too many of your programs"
-        " wait to be parsed, or your project has too many jobs waiting. The detail names the"
-        " limit."
+        "Too many wrong tokens or passwords came from one address; or your account or project has"
+        " too many jobs waiting, programs to be parsed, large bodies or responses, or open streams."
+        " The detail names the limit."
     )
     remedy = "Wait as long as Retry-After says."
 
@@ -291,9 +294,9 @@ class StorageFull(QwicketError):
 
 
 def codes() -> dict[str, type[QwicketError]]:
-    """Return every code with the class that says it first, by the code.
+    """Return the class of every code: the first one that defines it.
 
-    A dialect's own classes are among them once the dialect is imported.
+    The classes of a dialect are included once it is imported.
     """
     found: dict[str, type[QwicketError]] = {}
     kinds = [*QwicketError.__subclasses__()]

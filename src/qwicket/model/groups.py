@@ -1,4 +1,6 @@
-"""Groups of jobs. A group may limit number and time; it does not reserve a device.
+"""Groups of jobs. A group may limit how many jobs it accepts and for how long.
+
+It does not reserve a device.
 
 Times are Unix milliseconds in UTC.
 """
@@ -56,10 +58,10 @@ class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupUse(NamedTuple):
-    """Totals of a group's jobs: their number, unfinished ones, run time.
+    """Totals of a group's jobs: their number, the number of unfinished ones, their run time.
 
-    `started_at` is the start of the first one, `last_started_at` of the last one, and
-    `last_ended_at` the end of the last one; None before.
+    `started_at` is the earliest start of a job, `last_started_at` the latest start and
+    `last_ended_at` the latest end; None if there is none yet.
     """
 
     jobs: int

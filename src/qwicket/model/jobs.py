@@ -26,10 +26,11 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     An empty `format` is detected from the source. `noise` names one of the device's noise models;
     None is ideal, or on a twin the noise of its calibration. `engine` names one of the device's
     engines; if empty, the server chooses. `priority` orders the jobs within one project. `debias`
-    requests symmetrised runs of a twin. A dry run is validated but not run. Uploaded programs may
-    be larger than those in a body. `vendor_fields` is opaque and returned byte for byte to the
-    vendor's client. `key_digest` distinguishes submissions with the same idempotency key; if empty,
-    it is made of the whole submission. `is_passed_on` marks a request to the device's own server.
+    requests symmetrised runs of a twin. A dry run is validated but not run. `is_uploaded` marks a
+    program that was uploaded, which may be larger than one in a body. `vendor_fields` is opaque and
+    returned byte for byte to the vendor's client. `key_digest` distinguishes submissions with the
+    same idempotency key; if empty, it is made of the whole submission. `is_passed_on` marks a
+    request to the device's own server.
     """
 
     dialect: str
@@ -57,6 +58,7 @@ class Submission(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
 
 Holder = Literal["owner", "admin"]
+"""Who holds a waiting job, so that it does not start."""
 JobAction = Literal["cancel", "hold", "release", "priority", "requeue"]
 
 
@@ -65,8 +67,9 @@ class Job(msgspec.Struct, frozen=True):
 
     `bill` is JSON (see `budgets.Bill`), and only there if the job has reserved something or its
     device has a cost. `cost` is in millionths of a credit, and estimated until the job ends.
-    `held_by` says who keeps a waiting job from starting, if anyone does. Results are not shown
-    while `withheld_until` is set: the end of an exam, in Unix ms, which is removed after that time.
+    `held_by` says who keeps a waiting job from starting, if anyone does. `started_at` is its first
+    start, also after it was queued again. Results are not shown while `withheld_until` is set: the
+    end of an exam, in Unix ms, which is removed after that time.
     """
 
     id: str
@@ -127,7 +130,7 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
     later; failed (`error` set) if its dialect requires a 2xx for invalid programs. It is `express`
     if it is short and small enough for an express slot. `cost` is the formula of its device. A dry
     run uses nothing of any budget. In an exam it is refused if the account has `exam_waiting` jobs
-    waiting on the device, and its results may be withheld until a time (Unix ms).
+    waiting on the device, and its results are withheld until `withheld_until` (Unix ms), if set.
     """
 
     id: str
@@ -171,11 +174,11 @@ class NewJob(msgspec.Struct, frozen=True, kw_only=True):
 class JobQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Filter and position of a list of jobs, newest first.
 
-    The gateway sets `account`, and `devices` from the token. `before` is the `seq` to continue
-    below, `after` the one to continue above. A job must have all `tags`. Creation times are Unix
-    ms, both ends included. `oldest_first` needs a `dialect`. An `offset` makes it a search of one
-    dialect, without `before` and `after`, also for `text` in a job's name, device or tags. A search
-    uses displayed states, in which a job that is queued again is running.
+    The gateway sets `account`, and `devices` to those of the token. Only jobs with a `seq` below
+    `before` and above `after` are listed. A job must have all `tags`. Creation times are Unix ms,
+    both ends included. `oldest_first` needs a `dialect`. A query with an `offset` is a search in
+    one dialect: it ignores `before` and `after`, and also looks for `text` in a job's name, device
+    or tags. To a search, a job that is queued again is still running.
     """
 
     account: str = ""
@@ -210,10 +213,10 @@ class Forward(NamedTuple):
     """A job forwarded to another cloud.
 
     Attributes:
-        marker: Text that finds it there.
+        marker: Text that is sent with the job, by which it is found there.
         vendor_job_id: Its id there, once known.
-        is_absent: Whether a person says that the other cloud does not have it.
-        sent_to: What tells the account there apart from others; empty if that does not matter.
+        is_absent: Whether a person has stated that the other cloud does not have it.
+        sent_to: Short hash of the address and key with which it was sent; empty if any will do.
     """
 
     marker: str
@@ -251,7 +254,9 @@ RunnerKind = Literal["server", "agent", "pilot", "scaler"]
 
 
 class Runner(msgspec.Struct, frozen=True):
-    """A process that claims jobs, or a scaler of such ones. It is alive while its heartbeat rises.
+    """A process that claims jobs, or one that starts such processes (`scaler`).
+
+    It is alive while its heartbeat `beat` rises.
 
     An agent serves one `device`, as does the runner that a server has for each device at another
     cloud; a server's other runner, and a pilot on another machine, serve all devices

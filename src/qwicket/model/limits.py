@@ -24,7 +24,8 @@ class BodyLimits(msgspec.Struct, frozen=True, kw_only=True):
     upload_bytes: int = 64 << 20
     """An uploaded program."""
     outcome_bytes: int = 64 << 20
-    """JSON with which a lab's agent reports a result; 20 million numbers of atoms fit in."""
+    """JSON with which an agent or a worker on another machine reports results; 20 million numbers
+    of atoms fit in."""
     body_timeout_s: float = 30.0
     """Time for a body, plus the time that its bytes may take."""
     body_bytes_per_s: int = 32 << 10
@@ -87,8 +88,8 @@ class SignInLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Wrong passwords per minute, address and name. Above it, each is compared after 2 s; a right
     one signs in, a wrong one receives 429."""
     wrong_passwords: int = 100
-    """Wrong passwords at once from one address, for all names; one more per second. Above it, one
-    is compared every 0.25 s; a right one signs in, a wrong one receives 429."""
+    """Wrong passwords from one address, for all names: a bucket of this size, refilled by one per
+    second. Above it, one is compared every 0.25 s; a wrong one then receives 429."""
     passwords_waiting: int = 64
     """Passwords from one address that wait for the comparison, which is slow on purpose."""
     wrong_tokens: int = 10
@@ -208,8 +209,8 @@ class AtomLimits(msgspec.Struct, frozen=True, kw_only=True):
     hilbert_dimension: int = 8_192
     """Joint levels of all wires of one cold-atom circuit."""
     gate_work: int = 1_000_000_000
-    """Energies of one gate on all wires of cold atoms, in radians, times the dimension, if that
-    exceeds 4,096; the limit takes half a minute."""
+    """Largest energy of one gate on all wires of cold atoms, in radians, times the dimension.
+    Checked above a dimension of 4,096; a gate at the limit takes half a minute."""
     samples: int = 20_000_000
     """Numbers of one job's shots on cold atoms: shots times measured wires, over all circuits."""
 
@@ -220,7 +221,7 @@ class PhotonicLimits(msgspec.Struct, frozen=True, array_like=True):
     squeezing: float = 2.5
     """Squeezing parameter |r| of one gate."""
     displacement: float = 20.0
-    """Amplitude of one displacement in size: 400 photons."""
+    """Magnitude of the amplitude of one displacement; 20 is 400 photons."""
     counted_modes: int = 20
     """Modes whose photons are counted, unless their state is classical."""
     counted_shots: int = 100_000
@@ -317,5 +318,5 @@ SHARED: Final[Mapping[str, type[msgspec.Struct]]] = {
 }
 """Types of the groups that `Limits` has itself, by field."""
 
-INT64_MAX = (1 << 63) - 1
+INT64_MAX: Final = (1 << 63) - 1
 """Largest integer that all databases can store, and so the bound of integers in JSON."""

@@ -54,8 +54,8 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 _responses: Final = msgspec.msgpack.Decoder(VendorResponse)
 
 
-def as_program(request: VendorRequest, id_field: str) -> bytes:
-    """Return a submission as the program of a job: a line of JSON, and the body as it is.
+def to_program(request: VendorRequest, id_field: str) -> bytes:
+    """Return a submission as the program of a job: a line of JSON, then the unchanged body.
 
     Args:
         request: The submission.
@@ -65,11 +65,11 @@ def as_program(request: VendorRequest, id_field: str) -> bytes:
     return msgspec.json.encode(head) + b"\n" + request.body
 
 
-def of_program(source: bytes) -> tuple[VendorRequest, str]:
-    """Return what `as_program` was given.
+def from_program(source: bytes) -> tuple[VendorRequest, str]:
+    """Return the request and the field that `to_program` packed.
 
     Raises:
-        msgspec.MsgspecError: It is not such a program.
+        msgspec.MsgspecError: The program was not made by `to_program`.
     """
     line, _, body = source.partition(b"\n")
     head = _heads.decode(line)
@@ -79,11 +79,11 @@ def of_program(source: bytes) -> tuple[VendorRequest, str]:
     return request, head.id_field
 
 
-def packed(response: VendorResponse) -> bytes:
+def pack_response(response: VendorResponse) -> bytes:
     """Return a response as it is stored."""
     return _encode(response)
 
 
-def unpacked(stored: bytes) -> VendorResponse:
+def unpack_response(stored: bytes) -> VendorResponse:
     """Return a stored response."""
     return _responses.decode(stored)

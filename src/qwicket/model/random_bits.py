@@ -1,6 +1,7 @@
-"""Random bits of the operating system, fetched in larger pieces.
+"""Random bits of the operating system, fetched in large pieces.
 
-Each fetch releases the interpreter lock, and a busy server then waits for its other threads.
+A fetch releases the interpreter lock, and a busy server gets it back late. So there are few
+fetches.
 """
 
 from __future__ import annotations

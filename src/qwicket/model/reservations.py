@@ -9,9 +9,9 @@ import msgspec
 WindowKind = Literal["reservation", "maintenance"]
 
 DRAIN_S: Final = 10
-"""Time before a window in which no job of others starts on a simulator, whatever its estimate."""
+"""Default time before a window in which no job of others starts on a simulator, however short."""
 AGENT_DRAIN_S: Final = 60
-"""The same on a device that agents serve, whose estimates are less certain."""
+"""The same on devices of agents and other clouds, whose estimates are less certain."""
 MAX_DRAIN_S: Final = 86_400
 MAX_WINDOW_S: Final = 366 * 86_400
 MAX_AHEAD_S: Final = 5 * 366 * 86_400
@@ -31,11 +31,11 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         id: Its id.
         kind: `maintenance` has no projects, and the device is off meanwhile.
         device: The device.
-        agent_device: The device if agents serve it, whose slots are then meant; otherwise None.
-        from_at: Begin of the window.
+        agent_device: The device, if agents or another cloud run its jobs: `slots` are then theirs.
+            None for devices that share the workers of the servers.
+        from_at: Beginning of the window.
         until_at: End of the window.
-        drain_ms: Time before the window in which no job of another project starts, whatever its
-            estimate.
+        drain_ms: Time before the window in which no job of another project starts, however short.
         slots: Number of slots for the projects, so that others use the rest; None is all.
         is_exclusive: Whether it includes the other devices that use the same workers.
         waiting_limit: Limit on the waiting jobs of each account in an exam, to which only members
@@ -72,5 +72,9 @@ class Reservation(msgspec.Struct, frozen=True, kw_only=True):
         return project in self.projects
 
     def last_start(self, run_s: float) -> float:
-        """Return until when a job of another project may start before the window, in Unix ms."""
+        """Return until when a job of another project may start before the window, in Unix ms.
+
+        As in the statements that claim jobs (`store/statements.py` `_may_start`), the job may take
+        twice its estimate of `run_s` seconds, or longer than it by `drain_ms` if that is more.
+        """
         return self.from_at - 1000 * run_s - max(1000 * run_s, self.drain_ms)

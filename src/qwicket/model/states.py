@@ -1,7 +1,6 @@
 """The states of a job and their transitions, as one table.
 
-The diagram in the docs, the guards in the SQL and their tests are generated from `STEPS`; no other
-code knows the transitions.
+The diagram in the docs, the conditions in the SQL and their tests are generated from `STEPS`.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ class JobState(StrEnum):
 
 
 class Step(NamedTuple):
-    """One transition: its verb, former states, next state and reason."""
+    """One transition: its verb, the states before it, the state after it, and its reason."""
 
     verb: str
     before: tuple[JobState, ...]
@@ -40,7 +39,7 @@ FINAL: Final = frozenset({JobState.COMPLETED, JobState.FAILED, JobState.CANCELLE
 
 NOT_ENDED: Final = tuple(state for state in JobState if state not in FINAL)
 NOT_COMPLETED: Final = (JobState.FAILED, JobState.CANCELLED)
-"""States in which jobs end that have no result."""
+"""Final states without a complete result."""
 
 INITIAL: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.FAILED})
 """Initial states; failed if a dialect requires a 2xx for an invalid program."""

@@ -13,8 +13,8 @@ _MAX_CHARS: Final = 64
 _MAX_NAMES: Final = 1_000
 
 
-def closest(name: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?`, to follow a sentence; "" if no name is similar.
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """Return " Did you mean 'x'?", to be appended to a sentence; "" if no name is similar.
 
     Args:
         name: The invalid name, of any length.

@@ -21,7 +21,7 @@ EVENTS: Final[Mapping[JobState, str]] = MappingProxyType({
 DEFAULT_EVENTS: Final = tuple(name for state, name in EVENTS.items() if state in FINAL)
 TEST_EVENT: Final = "webhook.test"
 SECRET_BYTES: Final = 32
-"""Standard Webhooks asks for 24 to 64."""
+"""The specification Standard Webhooks asks for 24 to 64."""
 
 
 class Webhook(msgspec.Struct, frozen=True):
@@ -32,7 +32,8 @@ class Webhook(msgspec.Struct, frozen=True):
         events: Names of the events that it receives.
         device: The only device whose events it receives; None for all.
         delivered_at: Time of the last successful delivery.
-        failing_since: Time of the first failure since then; None while deliveries succeed.
+        failing_since: Time of the first failure after `delivered_at`; None while deliveries
+            succeed.
         last_error: Reason of the last failure.
         disabled_at: Time since which nothing is sent; None while it is active.
     """
@@ -71,7 +72,7 @@ class OutgoingEvent(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         seq: Its number in the outbox.
-        version: The job's version that it is about.
+        version: The job's version after the change that it reports.
         attempts: Number of failed attempts.
         failing_since: As for `Webhook`.
     """

@@ -87,12 +87,12 @@ def _spans(found: DeviceChanges, since: int, now: int) -> Iterator[Span]:
     """Yield the spans between two times, the oldest first; equal ones beside each other are one."""
     changes = sorted(found.changes, key=lambda each: each.at)
     marks = {since, now}
-    for each in (*changes, *found.closed):
+    for each in (*changes, *found.maintenance):
         marks.update(at for at in (each.at, each.until_at) if at and since < at < now)
     last: Span | None = None
     times = sorted(marks)
     for begin, end in pairwise(times):
-        status, reason = _at(changes, found.closed, begin)
+        status, reason = _at(changes, found.maintenance, begin)
         if last is not None and (last.status, last.reason) == (status, reason):
             last = last._replace(end=end)
             continue

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.routing import ANY_TOKEN, Route
-from qwicket.model.budgets import shown
+from qwicket.model.budgets import from_stored_amount
 from qwicket.pages import formats, plots
 from qwicket.pages.forms import frame
 
@@ -52,7 +52,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
     unit = unit if unit in _UNITS else _UNITS[0]
     days = await gateway.budgets.daily(project, _DAYS)
     rows = [
-        (formats.day(day), [shown(each, getattr(use, each)) for each in _UNITS])
+        (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
         for day, use in days
     ]
     number = _UNITS.index(unit)

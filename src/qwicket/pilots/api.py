@@ -89,7 +89,7 @@ class PilotAPI:
         releases: Sequence[schema.pilots.PilotReleaseBody],
         tasks: int,
         tiny_tasks: int,
-    ) -> schema.pilots.BroughtBody:
+    ) -> schema.pilots.PilotReportedBody:
         """Report on jobs, and take new tasks.
 
         Args:
@@ -103,14 +103,14 @@ class PilotAPI:
         """
         number = self._begin()
         try:
-            body = schema.pilots.BringBody(
+            body = schema.pilots.PilotReportBody(
                 offer=self._offer(number, tasks, tiny_tasks),
                 results=tuple(results),
                 releases=tuple(releases),
             )
             return await self._transport.run(
                 self._transport.api.send(
-                    "POST", f"{self._path}/results", body, schema.pilots.BroughtBody
+                    "POST", f"{self._path}/results", body, schema.pilots.PilotReportedBody
                 )
             )
         finally:

@@ -19,7 +19,7 @@ from qwicket.circuits.summary import Checked
 from qwicket.model.devices import PhotonicSpec
 from qwicket.model.errors import InvalidProgram, InvalidRequest, LimitExceeded
 from qwicket.model.limits import Limits
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 from qwicket.programs import (
     ahs,
     basis,
@@ -253,7 +253,7 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
     known = FORMATS.get(format_name)
     if known is None:
         names = ", ".join(sorted(FORMATS))
-        near = closest(format_name, FORMATS)
+        near = did_you_mean(format_name, FORMATS)
         detail = f"format {format_name[:64]!r} is not known; known: {names}{near and '.' + near}"
         raise InvalidRequest(detail, field="format")
     return known.check(known.read(source, limits, inputs))

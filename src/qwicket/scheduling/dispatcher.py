@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
     from qwicket.drivers import Driver
     from qwicket.model.jobs import Assignment, Forward, Job, Lease
-    from qwicket.store import Changed, Handout, Store
+    from qwicket.store import Changed, FullProgram, Store
 
 T = TypeVar("T")
 
@@ -66,8 +66,8 @@ class _ForwardLog:
         self._now_ms = now_ms
         self.cancel_asked = asyncio.Event()
 
-    async def handout(self) -> Handout:
-        return await self._retried(lambda: self._store.agents.handout(self._lease.job))
+    async def full_program(self) -> FullProgram:
+        return await self._retried(lambda: self._store.agents.full_program(self._lease.job))
 
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
         forwards, lease = self._store.forwards, self._lease

@@ -14,7 +14,7 @@ from collections import deque
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.shares import cost, weight
+from qwicket.model.fair_share import charge_s, weight
 from qwicket.model.states import JobState
 from qwicket.scheduling.run_times import fit
 from qwicket.scheduling.start_intervals import StartIntervals
@@ -339,7 +339,7 @@ def _in_turn(state: QueueState, second_weight: float) -> Iterator[WaitingJob]:
         job = waiting[project].popleft()
         yield job
         if waiting[project]:
-            used = cost(job.est_seconds) * second_weight / shares[project]
+            used = charge_s(job.est_seconds) * second_weight / shares[project]
             heapq.heapreplace(turns, (vtime + used, project))
         else:
             heapq.heappop(turns)

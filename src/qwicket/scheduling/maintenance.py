@@ -70,7 +70,7 @@ class MaintenanceLoop:
         await maintenance.delete_orphaned_uploads()
         await maintenance.delete_expired_keys(self._now_ms())
         await maintenance.revoke_expired_tokens(self._now_ms())
-        await maintenance.delete_expired_shares(self._now_ms())
+        await maintenance.delete_expired_job_shares(self._now_ms())
         await _until_done(lambda: maintenance.release_results(self._now_ms()))
         await maintenance.delete_ended_reservations(self._now_ms() - _KEEP_RESERVATIONS_MS)
         await maintenance.delete_refusals(self._now_ms() - _KEEP_REFUSALS_MS)
@@ -87,7 +87,7 @@ class MaintenanceLoop:
             self._has_swept = True
             if wrong := await maintenance.repair_stored_bytes():
                 _log.warning("corrected the stored bytes of %d projects", wrong)
-        mended = await maintenance.repair_shares(self._now_ms())
+        mended = await maintenance.repair_fair_share(self._now_ms())
         if mended:
             _log.warning("corrected the fair share of %d projects", mended)
         return True

@@ -10,7 +10,7 @@ from collections import deque
 from itertools import count
 from typing import TYPE_CHECKING, NamedTuple
 
-from qwicket.model.shares import cost
+from qwicket.model.fair_share import charge_s
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping, Sequence
@@ -130,7 +130,9 @@ class _Simulation:
                 if until_s is not None:
                     self._set_aside(until_s, project, job)
                     continue
-                used = cost(job.est_seconds) * self._second_weight / self._shares.get(project, 1)
+                used = (
+                    charge_s(job.est_seconds) * self._second_weight / self._shares.get(project, 1)
+                )
                 self._vtimes[project] = vtime + used
                 if jobs:
                     heapq.heappush(self._turns, (vtime + used, project))

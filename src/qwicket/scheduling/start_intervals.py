@@ -12,7 +12,7 @@ from bisect import bisect_left
 from functools import cached_property
 from typing import TYPE_CHECKING, Final, NamedTuple
 
-from qwicket.model.shares import CREDIT_S, cost
+from qwicket.model.fair_share import MAX_ADVANTAGE_S, charge_s
 from qwicket.scheduling.dispatcher import EXPRESS_DELAY_S
 
 if TYPE_CHECKING:
@@ -234,7 +234,7 @@ class StartIntervals:
                 starts[job.id] = _Start(vtime, work, project, job.priority)
                 seconds += job.est_seconds
                 squares += job.est_seconds**2
-            vtime += cost(job.est_seconds) * per_share
+            vtime += charge_s(job.est_seconds) * per_share
         return starts
 
     def _work(self, jobs: list[WaitingJob]) -> Work:
@@ -246,7 +246,7 @@ class StartIntervals:
     def _final_vtime(self, project: str, jobs: list[WaitingJob]) -> float:
         """Return the use of a project once all its waiting jobs have started."""
         share = self._shares[project]
-        seconds = sum([cost(job.est_seconds) for job in jobs])
+        seconds = sum([charge_s(job.est_seconds) for job in jobs])
         return share.vtime + seconds * self._second_weight / share.shares
 
     @cached_property
@@ -366,7 +366,7 @@ class StartIntervals:
 
     def _overtaking(self, start: _Start) -> Iterator[_Overtaking]:
         """Yield the arrivals that overtake a job."""
-        credit = CREDIT_S * self._second_weight
+        credit = MAX_ADVANTAGE_S * self._second_weight
         for project, arrivals in self._arrivals.items():
             if project == start.project:
                 higher = sum(part for each, part in arrivals.jobs if each > start.priority)
@@ -514,8 +514,8 @@ def _variances(recent: list[EndedJob]) -> tuple[float, float]:
     """
     logs: dict[str, list[float]] = {}
     for job in recent:
-        ran_s = cost((job.ended_at - job.started_at) / 1000)
-        logs.setdefault(job.project, []).append(math.log(ran_s / cost(job.est_seconds)))
+        ran_s = charge_s((job.ended_at - job.started_at) / 1000)
+        logs.setdefault(job.project, []).append(math.log(ran_s / charge_s(job.est_seconds)))
     number, mean = len(recent), sum(map(sum, logs.values())) / max(1, len(recent))
     within = sum((each - sum(of) / len(of)) ** 2 for of in logs.values() for each in of)
     between = sum(len(of) * (sum(of) / len(of) - mean) ** 2 for of in logs.values())
@@ -532,13 +532,13 @@ def _variances(recent: list[EndedJob]) -> tuple[float, float]:
 
 def _parts(recent: list[EndedJob]) -> tuple[float, dict[str, float]]:
     """Return the sum of squares of jobs' parts of the recent work, and the part of each project."""
-    total = sum(cost(job.est_seconds) for job in recent)
+    total = sum(charge_s(job.est_seconds) for job in recent)
     if not total:
         return 1.0, {}
     parts: dict[str, float] = {}
     squares = 0.0
     for job in recent:
-        part = cost(job.est_seconds) / total
+        part = charge_s(job.est_seconds) / total
         squares += part**2
         parts[job.project] = parts.get(job.project, 0.0) + part
     return squares, parts

@@ -1,4 +1,4 @@
-"""The shapes of the native API's JSON, each written once.
+"""The shapes of the native API's JSON.
 
 The server encodes these structs, OpenAPI describes them, and our client, the commands and labs'
 agents decode them. This package holds no logic and imports msgspec alone. Few processes need the

@@ -139,7 +139,7 @@ class AccountBody(ResponsePart, frozen=True, kw_only=True):
     budgets: tuple[BudgetBody, ...] = ()
 
 
-class AcceptBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class AcceptInvitationBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/accounts`: creates an account with an invitation.
 
     Attributes:
@@ -155,7 +155,7 @@ class AcceptBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=
     password: Annotated[str, msgspec.Meta(max_length=1_024)] | None = None
 
 
-class AcceptedBody(RedactedRepr, ResponseBody, frozen=True, kw_only=True):
+class AcceptedInvitationBody(RedactedRepr, ResponseBody, frozen=True, kw_only=True):
     """A new account with its first token.
 
     Attributes:

@@ -91,7 +91,7 @@ class AdminAccountList(ResponseBody, frozen=True, kw_only=True):
 
 
 class PersonBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Who gets an account.
+    """A person for whom an account is created.
 
     Attributes:
         name: Name of the account.
@@ -106,7 +106,7 @@ class PeopleBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`POST /v1/admin/bulk/accounts`: creates all of them with a token each, or none.
 
     Attributes:
-        accounts: Who gets an account.
+        accounts: The people for whom accounts are created.
         project: Project that they join, and to which their tokens' jobs count; null for their own.
         scopes: Scopes of their tokens; by default the three that reading and submitting need.
         life_s: Seconds until the tokens expire; null if they never do.
@@ -200,8 +200,10 @@ class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
         reason: Why it is off or drains, as users see it.
         until: Time at which it turns on again; null without one.
         message: Message to all its users.
-        agents: Number of agents that serve it; null if the server itself runs its jobs.
-        last_seen_at: Time of its agents' last request; null if there was none.
+        agents: Number of agents that serve it; for a device at another cloud 1 while that cloud
+            runs its jobs, else 0. Null if the server itself runs its jobs.
+        last_seen_at: Time of its agents' last request, or of the last read of its state at the
+            other cloud; null if there was none.
     """
 
     name: str
@@ -302,8 +304,8 @@ class ActBody(ResponsePart, frozen=True, kw_only=True):
         action: Name of the operation, such as `delete_account`.
         subject: What it changed: kind and name, such as `account/anna`.
         details: Values of the request, without secrets.
-        before: What is recorded of the subject, as it was; null if it was not there.
-        after: The same after the act; null if it is gone.
+        before: Recorded fields of the subject before the act; null if it did not exist.
+        after: The same after the act; null if it was deleted.
         hash: SHA-256 of the act and the hash before it.
     """
 
@@ -338,7 +340,7 @@ class VerificationBody(ResponseBody, frozen=True, kw_only=True):
         acts: Number of acts that fit, from the first one on.
         hash: Hash of the last one of them; empty without one.
         broken_at: Number of the first act that was changed or is missing; null if all fit.
-        has_known: Whether one of them has the hash of the request.
+        has_known: Whether one of them has the known hash that the request names.
     """
 
     acts: int
@@ -372,7 +374,7 @@ class AdminJobList(ResponseBody, frozen=True, kw_only=True):
 
 
 class ResolveJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/admin/jobs/{id}/resolve`: whether another cloud has a job of which it says nothing.
+    """`POST /v1/admin/jobs/{id}/resolve`: a person's statement whether another cloud has a job.
 
     Attributes:
         sent_as: Its id there; null if the other cloud does not have it, so that it is sent again.
@@ -382,7 +384,7 @@ class ResolveJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/admin/bulk/jobs`: one action on all jobs that have all that is given.
+    """`POST /v1/admin/bulk/jobs`: one action on all jobs that match all given fields.
 
     Attributes:
         action: What is done: `cancel` unfinished jobs; `hold` waiting ones, `release` held ones, or

@@ -45,8 +45,8 @@ class ClaimBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """`POST /v1/devices/{name}/leases`.
 
     Attributes:
-        agent: Name of the agent, which it draws at each start.
-        held: Leases that the agent believes to hold.
+        agent: Name of the agent: random, and new at each start.
+        held: Leases that the agent holds, as far as it knows.
     """
 
     agent: AgentName
@@ -58,7 +58,7 @@ class RenewBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         agent: Name of the agent.
-        held: Leases that the agent believes to hold.
+        held: Leases that the agent holds, as far as it knows.
     """
 
     agent: AgentName
@@ -162,7 +162,7 @@ class ClaimedBody(ResponseBody, frozen=True, kw_only=True):
         seed: Seed of random numbers, if the device takes one.
         outputs: Requested outputs.
         circuits: The parsed and checked program: base64 of msgpack (docs/agents.md).
-        attempts: How often the job has ended its worker before.
+        attempts: Number of attempts to run it that have failed before.
         outcome_bytes: Size limit of the body that reports its results.
     """
 

@@ -1,7 +1,7 @@
 """The JSON in the archive of a job, and the names of its members.
 
-An archive is a ZIP file whose members are stored without compression. So it is never larger when
-it is read than the file is, and equal jobs give equal bytes with any version of zlib.
+An archive is a ZIP file whose members are stored without compression. So it never unpacks to more
+bytes than the file has, and equal jobs give equal bytes with any version of zlib.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Base structs of responses, and the types of fields that OpenAPI describes more closely."""
+"""Base structs of responses, and types of fields for which OpenAPI has more than a plain type."""
 
 from __future__ import annotations
 

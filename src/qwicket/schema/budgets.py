@@ -13,7 +13,7 @@ Name = Annotated[str, msgspec.Meta(max_length=254)]
 
 
 class NewBudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PUT /v1/admin/budgets`: sets a budget. What was used of it before counts on.
+    """`PUT /v1/admin/budgets`: sets a budget. Setting it again keeps what was used of it.
 
     Attributes:
         project: Name of the project.
@@ -62,7 +62,7 @@ class UseBody(ResponsePart, frozen=True, kw_only=True):
 
 
 class UseList(ResponseBody, frozen=True, kw_only=True):
-    """What the jobs have used that ended in some days.
+    """What the jobs that ended in a range of days have used.
 
     Attributes:
         usage: By project and device.

@@ -12,7 +12,7 @@ class DeviceQueue(ResponseBody, frozen=True, kw_only=True):
 
     Attributes:
         length: Number of waiting jobs.
-        starts_in_s: Seconds until a job submitted now would start; null while no agent serves it,
+        starts_in_s: Seconds until a job submitted now would start; null while the device is `away`,
             and while it is off without a known end.
         starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
         starts_before_s: End of this interval.
@@ -43,7 +43,7 @@ class ReservationPart(ResponsePart, frozen=True, kw_only=True):
 
     Attributes:
         kind: `reservation`, or `maintenance`, in which the device is off.
-        from: Begin.
+        from: Beginning.
         until: End.
         projects: Names of those of its projects of which the account is a member.
         slots: Number of slots that are reserved; null for all.
@@ -66,8 +66,9 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         family: Family of the programs that it runs.
         provider: Owner of the device.
         description: Description in one sentence.
-        status: Whether it runs jobs; `away` while no agent serves it; `draining` while it runs the
-            jobs that wait and takes no new ones.
+        status: Whether it runs jobs: `on` or `off`; `away` while no agent serves it, or the other
+            cloud does not run its jobs; `draining` while it runs the jobs that wait and takes no
+            new ones.
         reason: Reason why it is off or drains.
         until: Time when it will be on again.
         qubits: Limit on the qubits of a circuit.
@@ -81,8 +82,10 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         exact: Whether probabilities are exact rather than frequencies.
         calibration: Id of the calibration in force.
         cost: Cost of its jobs; null if they cost nothing.
-        agents: Number of agents that serve it; absent for simulators.
-        last_seen_at: Time of the last request of an agent; absent for simulators.
+        agents: Number of agents that serve it; for a device at another cloud 1 while that cloud
+            runs its jobs, else 0. Absent for simulators.
+        last_seen_at: Time of the last request of an agent, or of the last read of its state at the
+            other cloud; absent for simulators.
         message: Message of administrators to all users of the device.
         queue: Queue of the device; absent in lists.
         reservations: Reservations and maintenance windows of the next seven days; absent in lists.

@@ -45,7 +45,7 @@ class InvitationBody(ResponsePart, frozen=True, kw_only=True):
     expires_at: str | None = None
 
 
-class NewInvitationAnswer(InvitationBody, RedactedRepr, frozen=True, kw_only=True):
+class CreatedInvitationBody(InvitationBody, RedactedRepr, frozen=True, kw_only=True):
     """A new invitation with its code.
 
     Attributes:

@@ -94,7 +94,7 @@ class QueueBody(ResponsePart, frozen=True):
 
 
 class ProgressBody(ResponsePart, frozen=True):
-    """Progress of a running job as its lab's agent reports it.
+    """Progress of a running job, as the agent of its lab reports it.
 
     Attributes:
         done: Progress from 0 to 1.
@@ -123,12 +123,13 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         priority: Priority among the jobs of its project.
         held_by: Who keeps it from starting until it is released: `owner` or `admin`; null if it is
             not held.
-        attempts: How often the job has ended its worker; the third time it fails.
+        attempts: Number of attempts to run it that failed, mostly because its worker died; the
+            third one fails the job.
         calibration: Id of the calibration under which it was submitted.
         cost: Cost in credits, estimated until it ends; null if its device has none.
         created_at: Time of the submission.
-        queued_at: Time when it entered the queue.
-        started_at: Time of its last start.
+        queued_at: Time when it first entered the queue.
+        started_at: Time of its first start.
         ended_at: Time of its end.
         results_at: End of the exam until which the job is shown as running and its results are
             withheld; null for other jobs.
@@ -178,14 +179,14 @@ class JobList(ResponseBody, frozen=True, kw_only=True):
 
 
 class EventBody(ResponseBody, frozen=True, kw_only=True):
-    """A state transition of a job outside the usual path.
+    """What happened to a job besides its submission, starts and completion.
 
     Attributes:
-        version: Version of the job after the transition.
-        at: Time of the transition.
+        version: Version of the job after the event.
+        at: Time of the event.
         from: State before.
-        to: State after.
-        reason: Reason of the transition.
+        to: State after; the same if the event changed something else.
+        reason: What happened, and why.
     """
 
     version: int
@@ -206,7 +207,7 @@ class EventList(ResponseBody, frozen=True, kw_only=True):
 
 
 class NewShareBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/jobs/{id}/shares`: with an account, or by a link with an end.
+    """`POST /v1/jobs/{id}/shares`: share a job with an account, or by a link that expires.
 
     Attributes:
         account: Name or e-mail address of the account that may read the job.

@@ -73,7 +73,7 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         offer: What the pilot can take.
-        settled: Number up to which none of its requests waits for a response.
+        settled: Number of the last request up to which none waits for a response any more.
         held: Leases that it holds.
     """
 
@@ -120,7 +120,7 @@ class PilotReleaseBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_f
     counts_as_attempt: bool = False
 
 
-class BringBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class PilotReportBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/pilots/{name}/results`.
 
     Attributes:
@@ -188,7 +188,7 @@ class PulledBody(ResponseBody, frozen=True, kw_only=True):
     result_bytes: int
 
 
-class BroughtBody(ResponseBody, frozen=True, kw_only=True):
+class PilotReportedBody(ResponseBody, frozen=True, kw_only=True):
     """States of jobs after a report of their pilot, and jobs to run next.
 
     Attributes:
@@ -204,8 +204,8 @@ class ScalerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     """`POST /v1/scalers/{name}/demand`.
 
     Attributes:
-        group: Name of the scalers of which one is active, and with which the names of their
-            workers begin.
+        group: Name of a group of scalers, of which one is active. The names of their workers begin
+            with it.
         memory_bytes: Memory of one job in its workers; null counts all waiting jobs.
     """
 

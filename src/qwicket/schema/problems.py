@@ -14,7 +14,7 @@ class Problem(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
         status: HTTP status of the response.
         code: Stable code.
         detail: Cause of this error.
-        remedy: What to do about it.
+        remedy: What the user can do.
         field: Name of the wrong field, if one field is wrong.
     """
 

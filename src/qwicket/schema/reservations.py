@@ -22,12 +22,12 @@ class NewReservationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
     Attributes:
         device: Name of the device.
         projects: Names of the projects.
-        from: Begin, with its zone; null for now.
+        from: Beginning, with its zone; null for now.
         until: End, with its zone.
         slots: Number of slots that are reserved, so that others use the rest; null for all.
         exclusive: Whether it includes the other devices that use the same workers.
-        drain_s: Seconds before the begin in which no job of another project starts, whatever its
-            estimate; null for 10 s, on devices of labs 60 s.
+        drain_s: Seconds before the beginning in which no job of another project starts, however
+            short; null for 10 s, or 60 s on devices of labs and other clouds.
         exam_waiting: Makes it an exam, in which only the projects' tokens may submit: limit on the
             waiting jobs of each account.
         withhold_results: Whether jobs that are submitted in the exam are shown as running until it
@@ -52,13 +52,13 @@ class NewMaintenanceBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
 
     Attributes:
         device: Name of the device.
-        from: Begin, with its zone; null for now.
+        from: Beginning, with its zone; null for now.
         until: End, with its zone.
         reason: Text for all users.
         weeks: Number of weeks in which the window is repeated, at the same local time.
         timezone: IANA name of the time zone of this local time.
-        drain_s: Seconds before the begin in which no job starts, whatever its estimate; null for
-            10 s, on devices of labs 60 s.
+        drain_s: Seconds before the beginning in which no job starts, however short; null for 10 s,
+            or 60 s on devices of labs and other clouds.
     """
 
     device: Name
@@ -79,11 +79,11 @@ class ReservationBody(ResponsePart, frozen=True, kw_only=True):
         device: Name of the device.
         devices: Names of all devices that it concerns.
         projects: Names of the projects; none for maintenance.
-        from: Begin.
+        from: Beginning.
         until: End.
         slots: Number of slots that are reserved; null for all.
         exclusive: Whether it includes the other devices that use the same workers.
-        drain_s: Seconds before the begin in which no job of others starts, whatever its estimate.
+        drain_s: Seconds before the beginning in which no job of others starts, however short.
         exam_waiting: Limit on the waiting jobs of each account in an exam; null if it is no exam.
         withhold_results: Whether results of an exam's jobs are shown only after its end.
         reason: Text for all users.
@@ -107,7 +107,7 @@ class ReservationBody(ResponsePart, frozen=True, kw_only=True):
 
 
 class ReservationList(ResponseBody, frozen=True, kw_only=True):
-    """Reservations and maintenance windows that have not ended, by their begin.
+    """Reservations and maintenance windows that have not ended, the earliest first.
 
     Attributes:
         reservations: All of them, or those that the request made.

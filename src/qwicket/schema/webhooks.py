@@ -39,7 +39,8 @@ class WebhookBody(ResponsePart, frozen=True, kw_only=True):
         project: Name of the project whose jobs they are about.
         created_at: Time of its creation.
         delivered_at: Time of the last successful delivery.
-        failing_since: Time of the first failure since then.
+        failing_since: Time of the first failure after `delivered_at`; null while deliveries
+            succeed.
         last_error: Reason of the last failure.
         disabled_at: Time since which nothing is sent; null while the webhook is active.
         disabled_reason: Why nothing is sent.
@@ -79,10 +80,10 @@ class WebhookList(ResponseBody, frozen=True, kw_only=True):
 
 
 class WebhookTestBody(ResponseBody, frozen=True, kw_only=True):
-    """What the receiver answered to an event that was sent now.
+    """Response of the receiver to an event that was sent as a test.
 
     Attributes:
-        delivered: Whether the receiver answered with a status from 200 to 299.
+        delivered: Whether the receiver responded with a status from 200 to 299.
         status: Status of the response; null if there was none.
         body: The first 1,024 bytes of the response's body, as text.
         error: Why the delivery failed; empty if it succeeded.
@@ -108,7 +109,7 @@ class EventJob(msgspec.Struct, frozen=True, kw_only=True):
         name: Name as submitted.
         tags: Tags as submitted.
         created_at: Time of the submission.
-        started_at: Time of its last start.
+        started_at: Time of its first start.
         ended_at: Time of its end.
         error: Reason of its failure.
     """

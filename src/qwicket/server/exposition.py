@@ -57,13 +57,13 @@ def _of_events(metrics: Metrics) -> Iterator[Metric]:
     yield ended
     yield _histograms(
         "qwicket_job_queue_seconds",
-        "Time from queued to the last start, of ended jobs",
+        "Time from queued to the first start, of ended jobs",
         ("device",),
         {(device,): times for device, times in list(metrics.queued_s.items())},
     )
     yield _histograms(
         "qwicket_job_run_seconds",
-        "Time from the last start to the end, of ended jobs",
+        "Time from the first start to the end, of ended jobs",
         ("device",),
         {(device,): times for device, times in list(metrics.ran_s.items())},
     )

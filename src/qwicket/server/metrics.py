@@ -72,8 +72,8 @@ class Metrics:
         request_s: Times of requests by dialect and class of status, 0 for a lost connection.
         websockets: How many are open.
         ended: Jobs whose end this server has written, by device and state.
-        queued_s: Times from queued to the last start of those jobs, by device.
-        ran_s: Times from the last start to the end of those jobs, by device.
+        queued_s: Times from queued to the first start of those jobs, by device.
+        ran_s: Times from the first start to the end of those jobs, by device.
         operations: Operations that were written in one commit.
         commit_s: Times of commits.
         store_errors: Writes that failed because the database was unavailable or full.

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from qwicket.extras import NotInstalled
 from qwicket.model.errors import StaleLease, Unavailable
 from qwicket.store.accounts import Accounts, NewMember, TokenOwner
-from qwicket.store.agents import Agents, Handout
+from qwicket.store.agents import Agents, FullProgram
 from qwicket.store.calibrations import Calibrations
 from qwicket.store.changes import Changed, Changes, Watch
 from qwicket.store.database import Database
@@ -54,7 +54,7 @@ __all__ = [
     "Claimable",
     "DeviceSnapshot",
     "EndedJob",
-    "Handout",
+    "FullProgram",
     "HeldLease",
     "JobEvent",
     "Leases",
@@ -78,7 +78,10 @@ __all__ = [
 
 
 class Store:
-    """All operations over one database, grouped by subject."""
+    """All operations over one database, grouped by subject.
+
+    Groups that few servers use are imported when they are first used, so that servers start faster.
+    """
 
     def __init__(self, database: Database, changes: Changes) -> None:
         self._database = database
@@ -97,7 +100,7 @@ class Store:
 
     @cached_property
     def audit(self) -> Audit:
-        """Return the acts of administrators, which few servers need."""
+        """Return the operations on the audit, which few servers need."""
         from qwicket.store.audit import Audit
 
         return Audit(self._database)
@@ -139,14 +142,14 @@ class Store:
 
     @cached_property
     def reservations(self) -> Reservations:
-        """Reservations and maintenance windows; few servers have any, and start faster so."""
+        """Return the operations on reservations and maintenance windows, which few servers have."""
         from qwicket.store.reservations import Reservations
 
         return Reservations(self._database)
 
     @cached_property
     def sessions(self) -> Sessions:
-        """Return the operations on sessions at the pages, which few servers show to people."""
+        """Return the operations on sessions at the pages, which few servers offer."""
         from qwicket.store.sessions import Sessions
 
         return Sessions(self._database)

@@ -117,7 +117,7 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such account.
         """
-        account = _changed(tx, name, "account_disable", now=now)
+        account = _update(tx, name, "account_disable", now=now)
         tx.run("session_end_account", account=account.id)
         return account
 
@@ -128,7 +128,7 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such account.
         """
-        return _changed(tx, name, "account_enable")
+        return _update(tx, name, "account_enable")
 
     @write
     def set_role(tx: Tx, name: str, role: Role, now: int) -> Account:
@@ -137,7 +137,7 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such account.
         """
-        account = _changed(tx, name, "account_set_role", role=role)
+        account = _update(tx, name, "account_set_role", role=role)
         if role != "admin":
             for scope in ADMIN_SCOPES:
                 tx.run("token_revoke_scope", account=account.id, scope=f'"{scope}"', now=now)
@@ -153,7 +153,7 @@ class Accounts(Operations):
         """
         if Accounts.by_name(tx, name).email != email:
             _check_email(tx, email)
-        return _changed(tx, name, "account_set_email", email=email)
+        return _update(tx, name, "account_set_email", email=email)
 
     @write
     def reset(tx: Tx, name: str, password_hash: str | None, now: int) -> Account:
@@ -162,7 +162,7 @@ class Accounts(Operations):
         Raises:
             NotFound: There is no such account.
         """
-        account = _changed(tx, name, "account_set_password", password_hash=password_hash)
+        account = _update(tx, name, "account_set_password", password_hash=password_hash)
         tx.run("token_revoke_account", account=account.id, now=now)
         tx.run("session_end_account", account=account.id)
         return account
@@ -278,7 +278,7 @@ class Accounts(Operations):
         Raises:
             NotFound: No such account or project.
         """
-        tx.run("member_add", **_member(tx, project, account))
+        tx.run("member_add", **_member_key(tx, project, account))
 
     @write
     def remove_member(tx: Tx, project: str, account: str, now: int) -> None:
@@ -288,8 +288,9 @@ class Accounts(Operations):
             NotFound: No such account, project or member.
             Conflict: The project is the account's own.
         """
-        member = _member(tx, project, account)
-        if project == account:
+        member = _member_key(tx, project, account)
+        # The account may be given by its address, or in other letters than those of its name.
+        if project == Accounts.by_name(tx, account).name:
             raise Conflict(f"{project} is the account's own project.")
         if not tx.count("member_remove", **member):
             raise NotFound(f"{account} is not a member of {project}.")
@@ -383,7 +384,7 @@ class Accounts(Operations):
 
     @write
     def note_use(tx: Tx, token: str, now: int) -> None:
-        """Store when a token was used. Who calls this bounds how often."""
+        """Store when a token was used. Callers bound how often, because each call is a write."""
         tx.run("token_use", id=token, now=now)
 
     @read
@@ -394,12 +395,12 @@ class Accounts(Operations):
 
     @write
     def replace_server_key(tx: Tx, name: str, fresh: bytes, now: int) -> None:
-        """Replace a key."""
+        """Store a key that all servers of this database share, in place of any former one."""
         tx.run("server_key_put", name=name, secret=fresh, now=now)
 
     @write
-    def server_key(tx: Tx, name: str, fresh: bytes, now: int) -> bytes:
-        """Return a key that all servers of this database share; by default store `fresh`."""
+    def get_or_add_server_key(tx: Tx, name: str, fresh: bytes, now: int) -> bytes:
+        """Return a key that all servers of this database share; store `fresh` if there is none."""
         tx.run("server_key_add", name=name, secret=fresh, now=now)
         row = tx.one("server_key_get", name=name)
         assert row is not None
@@ -423,14 +424,14 @@ def _check_email(tx: Tx, email: str | None) -> None:
         raise Conflict(f"The e-mail address {email} is taken.", field="email")
 
 
-def _changed(tx: Tx, name: str, statement: str, /, **values: object) -> Account:
-    """Run a statement on an account, given by its name or address; return it as it is then."""
+def _update(tx: Tx, name: str, statement: str, /, **values: object) -> Account:
+    """Run a statement on an account, given by its name or address; return the changed account."""
     account = Accounts.by_name(tx, name)
     tx.run(statement, id=account.id, **values)
     return Accounts.by_name(tx, account.name)
 
 
-def _member(tx: Tx, project: str, account: str) -> dict[str, str]:
+def _member_key(tx: Tx, project: str, account: str) -> dict[str, str]:
     return {
         "account": Accounts.by_name(tx, account).id,
         "project": Accounts.project(tx, project).id,
@@ -438,7 +439,7 @@ def _member(tx: Tx, project: str, account: str) -> dict[str, str]:
 
 
 def _require_valid(tx: Tx, parent: str, owner: Account, now: int) -> None:
-    """Refuse a parent token that was revoked or has expired, with all tokens made from it."""
+    """Raise `Unauthenticated` if a parent token was revoked or has expired."""
     found = Accounts.token(tx, owner.id, parent)
     if found is None or found.revoked_at is not None or (found.expires_at or now + 1) <= now:
         raise Unauthenticated("You are not signed in with a valid token.")

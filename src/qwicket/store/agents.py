@@ -1,4 +1,4 @@
-"""Operations on devices that agents serve: announcements, presence, programs for agents."""
+"""Operations for agents: announcements of their devices, and programs of the jobs that they run."""
 
 from __future__ import annotations
 
@@ -14,10 +14,11 @@ if TYPE_CHECKING:
     from qwicket.store.database import Tx
 
 ORIGIN = "agent"
+"""Origin of announced devices; those of files have another one."""
 
 
-class Handout(NamedTuple):
-    """A job's program for an agent, as submitted and as parsed.
+class FullProgram(NamedTuple):
+    """A job's program as submitted and as parsed, for runs outside the servers.
 
     Attributes:
         format: The program's language.
@@ -48,13 +49,13 @@ class Agents(Operations):
         put_device(tx, device, ORIGIN)
 
     @scan
-    def handout(tx: Tx, job: str) -> Handout:
-        """Return a job's program for its agent.
+    def full_program(tx: Tx, job: str) -> FullProgram:
+        """Return a job's program as submitted and as parsed.
 
         Raises:
             NotFound: The job was deleted.
         """
-        return Handout(*existing(tx.one("program_handout", job=job), "There is no such job."))
+        return FullProgram(*existing(tx.one("program_full", job=job), "There is no such job."))
 
 
 def _check_same(origin: str, present: Device, device: Device) -> None:

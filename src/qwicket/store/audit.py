@@ -1,7 +1,8 @@
-"""The audit: acts of administrators, written in the commit that does them.
+"""The audit: acts of administrators, recorded in the commits that change something.
 
-Each entry's hash covers the entry and the hash before it. Who can write to the database can still
-remove the newest entries, so `Verification.hash` is worth noting elsewhere.
+The hash of each entry covers the entry and the hash before it, so that changed entries are noticed.
+A person who can write to the database can still remove the newest entries. To notice that, compare
+with a `Verification.hash` that was kept elsewhere.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, TypeVar
 
-from qwicket.store.operations import ACT, Operations, scan, write
+from qwicket.store.operations import ACT_RECORDER, Operations, scan, write
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -47,11 +48,13 @@ _SUBJECTS: Final = {
         ("id", "account", "scopes", "devices", "expires_at", "revoked_at"),
     ),
 }
-"""What is recorded of each kind of subject before and after an act; secrets are no part of it."""
+"""Statement and columns with which each kind of subject is recorded before and after an act.
+
+None of the columns is secret."""
 
 
-class Entry(NamedTuple):
-    """One act.
+class AuditEntry(NamedTuple):
+    """An entry of the audit: one act, or a further change by it.
 
     Attributes:
         seq: Number of the entry, from 1 without gaps.
@@ -87,19 +90,19 @@ class Verification(NamedTuple):
         entries: Number of entries that fit, from the first one on.
         hash: Hash of the last one of them; empty without one.
         broken_at: Number of the first entry that does not fit; None if all do.
-        has_known: Whether one of them has the hash that was asked for.
+        has_known_hash: Whether one of them has the hash that the caller knows from a former check.
     """
 
     entries: int
     hash: bytes
     broken_at: int | None
-    has_known: bool
+    has_known_hash: bool
 
 
-class Act:
-    """One act of an administrator: its first write also writes an entry.
+class ActRecorder:
+    """Records one act of an administrator in the commits of its writes.
 
-    So does each later write that changes the subject further.
+    The first write adds an entry, and so does each later one that changes the subject.
 
     Args:
         at: Unix milliseconds.
@@ -133,20 +136,20 @@ class Act:
     @contextmanager
     def recorded(self) -> Iterator[None]:
         """Record what the writes of the block change."""
-        token = ACT.set(self)
+        token = ACT_RECORDER.set(self)
         try:
             yield
         finally:
-            ACT.reset(token)
+            ACT_RECORDER.reset(token)
 
     async def write(
         self,
         database: Database,
         operation: Callable[[Tx], T | Deferred[T]],
     ) -> T:
-        """Run a write, with an entry if it is the first one of the act or changes the subject."""
+        """Run a write, and add an entry if it is the act's first one or changes the subject."""
 
-        def both(tx: Tx) -> T | Deferred[T]:
+        def recorded(tx: Tx) -> T | Deferred[T]:
             before = self._read(tx)
             result = operation(tx)
             after = self._read(tx)
@@ -154,7 +157,7 @@ class Act:
                 self._add(tx, before, after)
             return result
 
-        done = await database.write(both)
+        done = await database.write(recorded)
         self._is_written = True
         return done
 
@@ -170,7 +173,7 @@ class Act:
         seq, former = (last[0] + 1, bytes(last[1])) if last else (1, _START)
         at, actor, actor_name, address, action = self._head
         subject = "/".join((self._kind, *self._keys))
-        entry = Entry(
+        entry = AuditEntry(
             *(seq, at, actor, actor_name, address, action, subject, self._details, before, after),
             hash=b"",
         )
@@ -178,41 +181,41 @@ class Act:
 
 
 class Audit(Operations):
-    """Reads the audit."""
+    """Operations on the audit."""
 
     @write
     def note(tx: Tx) -> None:
-        """Write nothing but the entry of an act that only reads."""
+        """Write nothing, so that an act that only reads gets an entry (`ActRecorder.write`)."""
 
     @scan
-    def page(tx: Tx, before: int, number: int) -> list[Entry]:
+    def page(tx: Tx, before: int, number: int) -> list[AuditEntry]:
         """Return the newest entries with numbers below `before`, newest first."""
         return [_entry(row) for row in tx.all("audit_page", before=before, number=number)]
 
     @scan
-    def _after(tx: Tx, after: int) -> list[Entry]:
+    def _after(tx: Tx, after: int) -> list[AuditEntry]:
         return [_entry(row) for row in tx.all("audit_after", after=after, number=_PAGE)]
 
     async def verify(self, known: bytes = _START) -> Verification:
         """Check the hashes of all entries, and look for one that is known from a former check."""
-        checked, former, has_known = 0, _START, known == _START
+        checked, former, has_known_hash = 0, _START, known == _START
         while page := await self._after(checked):
             for entry in page:
                 if entry.seq != checked + 1 or entry.hash != chained(former, entry):
-                    return Verification(checked, former, checked + 1, has_known)
+                    return Verification(checked, former, checked + 1, has_known_hash)
                 checked, former = entry.seq, entry.hash
-                has_known = has_known or known == former
-        return Verification(checked, former, None, has_known)
+                has_known_hash = has_known_hash or known == former
+        return Verification(checked, former, None, has_known_hash)
 
 
-def chained(former: bytes, entry: Entry) -> bytes:
+def chained(former: bytes, entry: AuditEntry) -> bytes:
     """Return the hash of an entry that follows one with the hash `former`."""
     fields = json.dumps(entry[:-1], ensure_ascii=False, separators=(",", ":"))
     return hashlib.sha256(former + fields.encode()).digest()
 
 
-def _entry(row: Row) -> Entry:
-    return Entry(*row)._replace(hash=bytes(row[-1]))
+def _entry(row: Row) -> AuditEntry:
+    return AuditEntry(*row)._replace(hash=bytes(row[-1]))
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -1,7 +1,7 @@
-"""Backups: the embedded database in one file, and the way back; checks for both databases.
+"""Backup and restoration of the embedded database; checks for both databases.
 
-A backup is a database of its own, so that SQLite's tools read it. It needs nothing else of the
-folder: keys and uploads are in the database, and `serve.lock` is empty.
+A backup is an SQLite database, so that SQLite's tools read it. The other file of the folder,
+`serve.lock`, is empty: keys and uploads are in the database, too.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _COUNTS: Final = (
 )
 
 Report = Callable[[float], None]
-"""Called with the copied share, 0 to 1."""
+"""Called with the fraction that was copied, from 0 to 1."""
 
 
 class Contents(NamedTuple):
@@ -68,8 +68,8 @@ class Restored(NamedTuple):
 def back_up(folder: Path, target: Path, report: Report = lambda _: None) -> Contents:
     """Copy the database of a folder into a new file; servers may write meanwhile.
 
-    The copy is that of one moment, the beginning. Writers do not wait for it, because in WAL mode
-    a read transaction blocks none. The file appears under its name when it is complete and checked.
+    The copy shows the database as it was at the beginning. Writers do not wait, because in WAL mode
+    a read transaction blocks none. The file gets its name when it is complete and checked.
 
     Raises:
         Unavailable: The database or the file cannot be used; the detail names which.
@@ -94,7 +94,8 @@ def restore(
     Args:
         source: The backup.
         folder: Folder of the database; created if missing.
-        replace: Whether to replace a database. It is kept beside as `qwicket.db.TIME.old`.
+        replace: Whether to replace a database. The old one is kept beside it as
+            `qwicket.db.TIME.old`.
         report: Receives the progress.
 
     Raises:
@@ -218,7 +219,7 @@ def _copy(source: Path, copy: Path, target: Path, report: Report) -> None:
             # In WAL mode a reader would create files beside the backup.
             writing.execute("pragma journal_mode = delete")
     except sqlite3.Error as error:
-        # `reading` explains errors of the source alone.
+        # `reading` has explained errors of opening the source, so this one is about the target.
         is_full = getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
         raise Unavailable(
             f"{target} cannot be written: {'no space left' if is_full else error}."

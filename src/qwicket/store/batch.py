@@ -74,7 +74,7 @@ class Session(Tx):
 
     @abstractmethod
     def command(self, *texts: str) -> None:
-        """Run statements without a name or rows."""
+        """Run SQL that has no name and returns no rows."""
 
     def settle(self) -> None:
         """Run and wait for all pipelined statements."""
@@ -98,7 +98,7 @@ class Request(Generic[T]):
         self.error: BaseException | None = None
 
     def refuse(self, error: Exception) -> None:
-        """Store an error. A refusal loses its frames, which would refer back to this request."""
+        """Store an error. Refusals lose their frames, which would refer to this request."""
         expected = isinstance(error, QwicketError)
         self.error = error.with_traceback(None) if expected else error
 
@@ -190,8 +190,9 @@ class Batch:
         session.memo.clear()
         for number, request in enumerate(self.requests):
             if not self.is_optimistic:
-                # Released at once, because savepoints of one name would nest until the commit.
-                session.command(*["release savepoint operation"][:number], "savepoint operation")
+                if number:  # savepoints of one name would nest until the commit
+                    session.command("release savepoint operation")
+                session.command("savepoint operation")
             self._run_one(session, request)
         self._read_deferred(session)
         record_events(session, session.changes)
@@ -202,7 +203,7 @@ class Batch:
         try:
             request.result = request.operation(session)
         except Exception as error:
-            # Without its transaction the whole batch is lost, so this is not one refusal.
+            # The database aborted the transaction, so the whole batch failed, not one operation.
             if not session.is_open:
                 raise
             if self.is_optimistic:

@@ -1,7 +1,7 @@
-"""Budgets: their operations, and what jobs reserve and settle inside the operations on jobs.
+"""Operations on budgets; reservations and settlements by the operations on jobs.
 
-All writers are serialised, so that what is read here is still true when it is written. This module
-is imported only where there are budgets.
+All writers are serialised, so that what is read here is still true when it is written back. This
+module is imported only where there are budgets.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from qwicket.model.budgets import (
     Budget,
     NamedBudget,
     ProjectUse,
-    Reservation,
+    ReservedAmount,
     Use,
     period_start,
     use,
@@ -124,7 +124,7 @@ class Budgets(Operations):
 
 
 def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
-    """Reserve what a job needs, of all budgets of its project that apply.
+    """Reserve what a job needs in all budgets of its project that apply.
 
     Raises:
         BudgetSpent: A budget has no room for the job.
@@ -135,7 +135,8 @@ def reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
     for each in taken:
         tx.run("budget_reserve", id=each.id, used=each.used, begun_at=each.begun_at)
     reserved = tuple(
-        Reservation(each.id, each.unit, each.begun_at, getattr(needed, each.unit)) for each in taken
+        ReservedAmount(each.id, each.unit, each.begun_at, getattr(needed, each.unit))
+        for each in taken
     )
     cost = needed.cost if new.cost is not None else None
     tx.run("job_set_bill", job=job, bill=_encode(Bill(new.cost, reserved)), cost=cost)
@@ -153,8 +154,8 @@ def settle(tx: Tx, job: Job, bill_text: str, jobs: int, shots: int, seconds: flo
     tx.run("job_set_bill", job=job.id, bill=None, cost=cost)
 
 
-def unreserved(new: NewJob) -> tuple[str, int]:
-    """Return the bill and the estimated cost of a job on a device with a cost."""
+def bill_without_reservation(new: NewJob) -> tuple[str, int]:
+    """Return the bill and the estimated cost of a job that has reserved nothing."""
     return _encode(Bill(new.cost)), _needed(new).cost
 
 

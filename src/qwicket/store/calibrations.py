@@ -19,7 +19,10 @@ _decoder = msgspec.json.Decoder(Calibration)
 
 
 class Calibrations(Operations):
-    """The calibration in force is the last one added that is valid. Rows never change."""
+    """Operations on calibrations, whose rows never change.
+
+    In force is the last one added whose `valid_from` has passed.
+    """
 
     @write
     def seed(tx: Tx, calibrations: Mapping[str, Calibration], now: int) -> None:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
 
 _MAX_REMEMBERED: Final = 1_024
 _REMEMBERED_S: Final = 0.1
-"""Clients read a job at once after its submission."""
+"""Long enough for clients that read a job directly after its submission."""
 
 
 class Changed(NamedTuple):
-    """A job's row was written and committed."""
+    """A written row of a job; published after the commit."""
 
     job: str
     version: int
@@ -44,7 +44,7 @@ class Changes:
     """Publish and subscribe hub: `publish` changes, `watch` one job, or `listen` to all.
 
     Args:
-        max_remembered: Number of jobs at which all are dropped before the next is remembered.
+        max_remembered: Limit on remembered jobs; at it, all are forgotten before the next one.
         remembered_s: Time for which a job is remembered as it was written.
     """
 
@@ -152,10 +152,10 @@ class Changes:
 
 
 class Watch:
-    """One waiter's view of one job.
+    """What one waiter knows about a job, or about the jobs of an account.
 
     Attributes:
-        latest: The last change that contains its job; None if the job must be read.
+        latest: The last change, if it contains the watched job; None if the job must be read.
     """
 
     def __init__(self, hub: Changes) -> None:

@@ -1,7 +1,7 @@
-"""Checks that the rows of a database agree with each other. They read, in bounded memory.
+"""Checks that the rows of a database agree with each other.
 
 Every operation keeps these rules, so that only a fault of the disk, a change by hand or an error of
-this program breaks one. All reads are of one moment, also while servers write.
+this program breaks one. The checks only read, in one snapshot and bounded memory.
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from qwicket.store.database import Tx
 
 _RANGE: Final = 2_000
+"""Jobs that one statement checks."""
 _RESULTS: Final = 16
-"""Results read at once; each has up to 1 MiB."""
+"""Small results that one statement reads; each has up to 1 MiB."""
 _EXAMPLES: Final = 3
+"""Rows that a problem names."""
 
 _RESTORE: Final = "Stop the servers and restore the last backup (docs/howto/backup.md)."
 _BY_SERVER: Final = "A running server corrects it within a minute (--maintenance-interval-s)."
@@ -36,10 +38,10 @@ _UNTIL_RELEASED: Final = (
 )
 
 Report = Callable[[int, int], None]
-"""Called with the number of checked jobs, and that of all."""
+"""Called with the number of checked jobs, and with the number of all jobs."""
 
 
-class Holder(NamedTuple):
+class LeaseHolder(NamedTuple):
     """A runner that holds leases."""
 
     id: str
@@ -94,7 +96,7 @@ _OF_ALL: Final = (
 
 @contextlib.contextmanager
 def reading(folder: Path, database_url: str | None) -> Iterator[Tx]:
-    """Yield what reads a database as it is now. The schema must be that of this version.
+    """Yield a transaction that reads one snapshot of a database with the schema of this version.
 
     Raises:
         Unavailable: The database cannot be read.
@@ -167,9 +169,9 @@ def problems(
         yield Problem(text, len(left), (), _AT_START, is_harmless=True)
 
 
-def holders(tx: Tx) -> list[Holder]:
+def lease_holders(tx: Tx) -> list[LeaseHolder]:
     """Return the runners that hold leases."""
-    return [Holder(*row) for row in tx.all("check_holders")]
+    return [LeaseHolder(*row) for row in tx.all("check_holders")]
 
 
 class _Examples:

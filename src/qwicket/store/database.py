@@ -22,7 +22,11 @@ Row = tuple[Any, ...]
 
 
 class Deferred(Generic[T]):
-    """Result of an operation that is available only after all statements of its batch were sent."""
+    """Result of an operation that is known only after all statements of its batch were run.
+
+    Args:
+        value: Returns the result; called once they have run.
+    """
 
     __slots__ = ("value",)
 
@@ -43,10 +47,10 @@ class Tx(Protocol):
         """Write. A later statement of the batch may raise the error."""
 
     def run_each(self, name: str, rows: Sequence[Mapping[str, Any]], /) -> None:
-        """Run an `insert … values` once for each set of parameters."""
+        """Run an `insert … values` for each set of parameters."""
 
     def later(self, name: str, /, **params: Any) -> Callable[[], Row | None]:
-        """Read a row late, when nothing in the operation depends on it.
+        """Read a row without waiting for it; the operation must not depend on it.
 
         Returns:
             A function that returns the row; call it in a `Deferred` or after a later read.
@@ -55,21 +59,26 @@ class Tx(Protocol):
     def require(
         self, name: str, refusal: Callable[[], Exception], /, **params: Any
     ) -> Callable[[], Row]:
-        """Read a row late, and refuse the operation with `refusal()` if it is missing."""
+        """Read a row without waiting for it; without a row the operation fails with `refusal()`.
+
+        Returns:
+            As for `later`.
+        """
 
     def count(self, name: str, /, **params: Any) -> int:
         """Write, and return the number of rows written."""
 
     reads_late: bool
-    """Whether `later` and `require` read late, so that their rows decide nothing in time."""
+    """Whether `later` and `require` return before the row is read, so that no decision can depend
+    on it."""
 
     memo: dict[str, Any]
     """Cache of slow reads for the operations of this batch; cleared after a refusal."""
 
     has_webhooks: bool
-    """Whether there are webhooks, so that changes may have to be recorded for them."""
+    """Whether there are webhooks, for which changes must be recorded."""
     webhooks_were_removed: bool
-    """Whether `has_webhooks` may no longer be true."""
+    """Whether webhooks were removed, so that perhaps none is left."""
 
     def changed(self, change: Changed) -> None:
         """Publish this change after the commit."""

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 decoder = msgspec.json.Decoder(Device)
 KEPT_CHANGES: Final = 200
-"""Changes of a device that are kept."""
+"""Changes that are kept of each device."""
 
 
 class DeviceSnapshot(NamedTuple):
@@ -69,7 +69,7 @@ class Devices(Operations):
 
     @read
     def status(tx: Tx, name: str, at: int) -> DeviceStatus:
-        """Return whether the device is on."""
+        """Return the status of a device."""
         row = tx.one("device_state_get", device=name, at=at)
         return _status(row, at) if row else DeviceStatus()
 
@@ -93,10 +93,10 @@ class Devices(Operations):
 
     @write
     def park(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
-        """Turn devices off, each for its reason, unless they have a status already."""
+        """Turn devices off, each for its reason, unless a status of them is stored already."""
         for device, reason in reasons.items():
             if tx.one("device_state_of", device=device) is None:
-                _note(tx, device, DeviceStatus(is_on=False, reason=reason), now)
+                _record_change(tx, device, DeviceStatus(is_on=False, reason=reason), now)
             tx.run("device_park", device=device, reason=reason, now=now)
 
     @write
@@ -107,7 +107,7 @@ class Devices(Operations):
             NotFound: There is no such device.
         """
         existing(tx.one("device_get", name=name), f"There is no device {name}.")
-        _note(tx, name, status, now)
+        _record_change(tx, name, status, now)
         tx.run(
             "device_state_put",
             device=name,
@@ -130,13 +130,13 @@ class Devices(Operations):
 
     @scan
     def changes(tx: Tx, name: str, now: int) -> DeviceChanges:
-        """Return what changed whether a device takes jobs, as far as it is kept."""
+        """Return the kept changes of whether a device takes jobs, and its maintenance windows."""
         limit = KEPT_CHANGES
-        closed = tx.all("device_closed_list", device=name, now=now, limit=limit)
+        windows = tx.all("device_maintenance_list", device=name, now=now, limit=limit)
         return DeviceChanges(
             now,
             [DeviceChange(*row) for row in tx.all("device_change_list", device=name, limit=limit)],
-            [DeviceChange(*row) for row in closed],
+            [DeviceChange(*row) for row in windows],
         )
 
     @write
@@ -178,26 +178,26 @@ def _snapshot(row: Row, at: int) -> DeviceSnapshot:
 
 
 def _status(row: Row, at: int) -> DeviceStatus:
-    """Return the status of a device, which is on again after `until_at`.
+    """Return the status of a device at a time.
 
-    In a maintenance window it is off, at least until its end.
+    After `until_at` it is on again. In a maintenance window it is off, at least until its end.
     """
-    is_on, reason, until_at, is_draining, message, closed_reason, closed_until = row
+    is_on, reason, until_at, is_draining, message, window_reason, window_until = row
     is_over = until_at is not None and until_at <= at
     status = DeviceStatus(message=message or "")
     if is_on == 0 and not is_over:
         status = msgspec.structs.replace(status, is_on=False, reason=reason, until_at=until_at)
     elif is_draining:
         status = msgspec.structs.replace(status, is_draining=True, reason=reason)
-    is_longer = not status.is_on and (until_at is None or until_at >= (closed_until or 0))
-    if closed_until is None or is_longer:
+    is_longer = not status.is_on and (until_at is None or until_at >= (window_until or 0))
+    if window_until is None or is_longer:
         return status
     return msgspec.structs.replace(
         status,
         is_on=False,
         is_draining=False,
-        reason=closed_reason or "maintenance",
-        until_at=closed_until,
+        reason=window_reason or "maintenance",
+        until_at=window_until,
     )
 
 
@@ -217,14 +217,14 @@ def put_device(tx: Tx, device: Device, origin: str) -> None:
 def note_online(tx: Tx, device: str, now: int) -> None:
     """Record that an agent begins to serve a device, unless another one does."""
     if tx.count("device_change_online", device=device, now=now):
-        _trim(tx, device)
+        _delete_oldest_changes(tx, device)
 
 
 def note_away(tx: Tx, runner: str, now: int) -> None:
     """Record that a runner, which is removed next, was the last agent of its device."""
     row = tx.one("device_change_away", id=runner, now=now)
     if row is not None:
-        _trim(tx, row[0])
+        _delete_oldest_changes(tx, row[0])
 
 
 def note_mirrored(tx: Tx, device: str, reason: str, now: int, *, is_online: bool) -> None:
@@ -232,11 +232,11 @@ def note_mirrored(tx: Tx, device: str, reason: str, now: int, *, is_online: bool
     status = "online" if is_online else "away"
     state = {"is_online": int(is_online), "status": status, "reason": reason}
     if tx.count("device_change_mirrored", device=device, now=now, **state):
-        _trim(tx, device)
+        _delete_oldest_changes(tx, device)
 
 
-def _note(tx: Tx, device: str, status: DeviceStatus, now: int) -> None:
-    """Record a status that an administrator sets, unless the device has it already."""
+def _record_change(tx: Tx, device: str, status: DeviceStatus, now: int) -> None:
+    """Add a status that an administrator sets to a device's changes, unless it has it already."""
     is_noted = tx.count(
         "device_change_note",
         device=device,
@@ -248,8 +248,8 @@ def _note(tx: Tx, device: str, status: DeviceStatus, now: int) -> None:
         until_at=status.until_at,
     )
     if is_noted:
-        _trim(tx, device)
+        _delete_oldest_changes(tx, device)
 
 
-def _trim(tx: Tx, device: str) -> None:
+def _delete_oldest_changes(tx: Tx, device: str) -> None:
     tx.run("device_change_trim", device=device, keep=KEPT_CHANGES)

@@ -1,4 +1,8 @@
-"""Operations on jobs that are forwarded to another cloud: intent, id there, adoption, doubt."""
+"""Operations on jobs that are forwarded to another cloud.
+
+They record the intent to send a job, its id there and its response; runners adopt jobs of dead
+runners, and a person resolves jobs of which it is uncertain whether they were sent.
+"""
 
 from __future__ import annotations
 
@@ -26,14 +30,15 @@ class Forwards(Operations):
     def record_intent(tx: Tx, lease: Lease, marker: str, now: int, sent_to: str = "") -> Forward:
         """Record durably that the job is about to be forwarded to another cloud under this marker.
 
-        What a person said of its absence holds no more: from now on it may be there.
+        A person's former statement that the job is absent becomes void: from now on it may be
+        there.
 
         Args:
             tx: The transaction.
             lease: The lease.
             marker: Text that finds the job there.
             now: Unix milliseconds.
-            sent_to: What tells the account there apart from others.
+            sent_to: Short hash of the address and key with which it is sent.
 
         Returns:
             The stored record, which is that of an earlier attempt if there was one.
@@ -69,7 +74,7 @@ class Forwards(Operations):
         """Forget the job's id at its vendor, because it is that of another job.
 
         Returns:
-            What is left: from now on it is unknown again whether the vendor has the job.
+            The remaining record: from now on it is unknown again whether the vendor has the job.
 
         Raises:
             StaleLease: As for `record_intent`.
@@ -84,18 +89,20 @@ class Forwards(Operations):
 
     @write
     def record_response(tx: Tx, lease: Lease, response: bytes, now: int) -> Job:
-        """Record what the device's own server said to a submission that was passed on.
+        """Record the response of the device's own server to a submission that was passed on.
 
         Raises:
             StaleLease: As for `record_intent`.
         """
         job = held_job(tx, lease)
         tx.run("forward_respond", job=lease.job, response=response)
-        return _remark(tx, job, actor=lease.runner, reason="the device's server responded", now=now)
+        return _add_event(
+            tx, job, actor=lease.runner, reason="the device's server responded", now=now
+        )
 
     @read
     def response(tx: Tx, job: str) -> bytes | None:
-        """Return what `record_response` has recorded."""
+        """Return the response that `record_response` has stored, if there is one."""
         row = tx.one("forward_response", job=job)
         return None if row is None or row[0] is None else bytes(row[0])
 
@@ -111,14 +118,14 @@ class Forwards(Operations):
     def vendor_jobs(
         tx: Tx, device: str, account: str, before: int, limit: int
     ) -> list[tuple[int, str]]:
-        """Return the number and the id there of an account's jobs, newest first.
+        """Return the `seq` and the vendor's id of an account's jobs, newest first.
 
         Args:
             tx: The transaction.
             device: Their device.
             account: Their account.
-            before: Only jobs with a lower number.
-            limit: The most jobs.
+            before: Only jobs with a lower `seq`.
+            limit: Maximum number of jobs.
         """
         found = tx.all(
             "vendor_job_list", device=device, account=account, before=before, limit=limit
@@ -137,7 +144,7 @@ class Forwards(Operations):
 
     @write
     def leave_to_person(tx: Tx, lease: Lease, reason: str, now: int) -> Job:
-        """Release a job of which the other cloud does not say whether it has it.
+        """Release a job if it cannot be found out whether the other cloud has it.
 
         No runner adopts it until a person resolves it.
 
@@ -149,34 +156,34 @@ class Forwards(Operations):
         after = release(tx, lease, job, reason, now)
         if after.state is not job.state:
             return after
-        return _remark(tx, job, actor=lease.runner, reason=reason, now=now)
+        return _add_event(tx, job, actor=lease.runner, reason=reason, now=now)
 
     @write
     def resolve_sent(tx: Tx, job: str, vendor_job_id: str, *, actor: str, now: int) -> Job:
-        """Record, for a person, the id that the other cloud gave a job.
+        """Record a person's statement that the other cloud has a job under this id.
 
         Raises:
             NotFound: There is no such job.
-            Conflict: The job waits for no person, or another job of the device has this id.
+            Conflict: The job does not wait for a person, or another job of the device has this id.
         """
         found = _unresolved(tx, job)
         _check_unused(tx, found, vendor_job_id)
         tx.run("forward_resolve_sent", job=job, vendor_job_id=vendor_job_id, now=now)
         reason = f"a person says that it was sent and is {vendor_job_id} there"
-        return _remark(tx, found, actor=actor, reason=reason, now=now)
+        return _add_event(tx, found, actor=actor, reason=reason, now=now)
 
     @write
     def resolve_absent(tx: Tx, job: str, *, actor: str, now: int) -> Job:
-        """Record, for a person, that the other cloud does not have a job: it is sent again.
+        """Record a person's statement that the other cloud does not have a job: it is sent again.
 
         Raises:
             NotFound: There is no such job.
-            Conflict: The job waits for no person.
+            Conflict: The job does not wait for a person.
         """
         found = _unresolved(tx, job)
         tx.run("forward_absent", job=job)
         reason = "a person says that it was not sent"
-        return _remark(tx, found, actor=actor, reason=reason, now=now)
+        return _add_event(tx, found, actor=actor, reason=reason, now=now)
 
     @write_unflushed
     def put_mirror(
@@ -195,7 +202,7 @@ class Forwards(Operations):
 
     @read
     def unattended_devices(tx: Tx) -> set[str]:
-        """Return the devices that have jobs for `claim_unattended`."""
+        """Return the devices for which `claim_unattended` finds jobs."""
         return {device for (device,) in tx.all("job_unattended_devices")}
 
     async def claim_unattended(self, device: str, runner: str) -> Assignment | None:
@@ -235,7 +242,7 @@ def _forward(tx: Tx, job: str) -> Forward | None:
     return Forward(row[0], row[1], bool(row[2]), row[3]) if row else None
 
 
-def _remark(tx: Tx, job: Job, *, actor: str, reason: str, now: int) -> Job:
+def _add_event(tx: Tx, job: Job, *, actor: str, reason: str, now: int) -> Job:
     """Add an event to a job whose state stays."""
     row = tx.one("job_remark", job=job.id, now_us=now * 1000)
     assert row is not None

@@ -62,7 +62,7 @@ class Groups(Operations):
     ) -> list[Group]:
         """Return an account's groups of one dialect, newest first.
 
-        With `devices`, only those for one of them or for any device.
+        With `devices`, only groups for one of these devices or for any device.
         """
         found = tx.all(
             "group_list",
@@ -113,7 +113,7 @@ class Groups(Operations):
         return GroupUse(row[0], row[1], int(row[2]), *row[3:])
 
 
-def join(tx: Tx, group: str, account: str, device: str, now: int) -> None:
+def check_accepts_job(tx: Tx, group: str, account: str, device: str, now: int) -> None:
     """Validate that a group accepts one more job of this account and device.
 
     Raises:

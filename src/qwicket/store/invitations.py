@@ -20,7 +20,7 @@ class Invitation(NamedTuple):
         id: Its id.
         project: Name of the project that the accounts become members of, if any.
         maximum: Number of accounts that it can create.
-        used: Number of accounts that it has created, or that joined the project with it.
+        used: Number of accounts that it has created, or that joined the project by it.
         created_at: Unix milliseconds.
         expires_at: Unix milliseconds of its end.
     """

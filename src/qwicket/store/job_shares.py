@@ -1,4 +1,8 @@
-"""Operations on shares of jobs. Shares of accounts are read where jobs are (`job_visible`)."""
+"""Operations on shares of jobs.
+
+The statements that read jobs check themselves whether a job is shared with the account
+(`job_visible`).
+"""
 
 from __future__ import annotations
 
@@ -32,7 +36,7 @@ class JobShares(Operations):
         expires_at: int | None = None,
         maximum: int = INT64_MAX,
     ) -> JobShare:
-        """Store a share; an account that may read the job already keeps its one.
+        """Store a share, or return the one that the account has of this job already.
 
         Args:
             tx: The transaction.

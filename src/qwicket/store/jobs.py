@@ -12,7 +12,7 @@ from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, TooManyRequ
 from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
-from qwicket.store import groups, outcomes, rows, search, shares
+from qwicket.store import fair_share, groups, outcomes, rows, search
 from qwicket.store.batch import NeedsSavepoints
 from qwicket.store.changes import Changed
 from qwicket.store.database import Deferred
@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 _RECENT: Final = 100
+"""Last completed jobs of a device that a forecast considers."""
 _AHEAD_MS: Final = 7 * 24 * 3600 * 1000
+"""Time ahead for which a forecast considers reservations and maintenance windows."""
 _CANCELLED_AT_ONCE: Final = 200
 """Jobs of a group per operation, so that others write in between."""
 _NO_VENDOR_FIELDS: Final = b"{}"
@@ -45,6 +47,8 @@ _JOB_FIELDS: Final = len(Job.__struct_fields__)
 
 
 class JobEvent(NamedTuple):
+    """An event of a job: what an actor did to it when its version became `version`."""
+
     version: int
     at: int
     before: str
@@ -98,7 +102,7 @@ class Jobs(Operations):
     ) -> Job | Deferred[Job]:
         """Store a job with its program and vendor fields; on disk when this returns.
 
-        An idempotency key that is still alive returns the job that it created.
+        If its idempotency key has created a job within its life, that job is returned instead.
 
         Raises:
             KeyReused: The key came with other content.
@@ -111,7 +115,7 @@ class Jobs(Operations):
                 `stored_limit` bytes of programs and results.
         """
         if new.idempotency_key is not None:
-            earlier = Jobs.repeated(
+            earlier = Jobs.by_idempotency_key(
                 tx,
                 account=new.account,
                 dialect=new.dialect,
@@ -127,7 +131,7 @@ class Jobs(Operations):
         if new.exam_waiting is not None and new.error is None:
             _check_exam(tx, new, new.exam_waiting)
         if new.group is not None:
-            groups.join(tx, new.group, new.account, new.device, new.now)
+            groups.check_accepts_job(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
         columns = _columns(new, new.id) | {"state": state}
         added = _insert(tx, columns, waiting_limit)
@@ -135,7 +139,7 @@ class Jobs(Operations):
             added = _reserved(tx, new, added)
             _store_bytes(tx, new.project, new, stored_limit)
             tx.run("program_add", **columns)
-            shares.enter(tx, new, new.now)
+            fair_share.enter(tx, new, new.now)
         if new.vendor_fields != _NO_VENDOR_FIELDS:
             tx.run("vendor_fields_add", **columns)
         if new.idempotency_key is not None:
@@ -148,7 +152,7 @@ class Jobs(Operations):
     ) -> Job | Deferred[Job]:
         """Queue a draft whose program has passed all checks.
 
-        The vendor fields replace those of the draft; the upload is deleted.
+        Vendor fields, if there are any, replace those of the draft; the upload is deleted.
 
         Args:
             tx: The transaction.
@@ -177,7 +181,7 @@ class Jobs(Operations):
         tx.run("upload_forget", job=draft)
         if ready.vendor_fields != _NO_VENDOR_FIELDS:
             tx.run("vendor_fields_put", **columns)
-        shares.enter(tx, job, ready.now)
+        fair_share.enter(tx, job, ready.now)
         return job
 
     @write
@@ -239,7 +243,7 @@ class Jobs(Operations):
         )
 
     @read
-    def repeated(
+    def by_idempotency_key(
         tx: Tx,
         *,
         account: str,
@@ -263,7 +267,7 @@ class Jobs(Operations):
 
     @write_unflushed
     def forget_key(tx: Tx, *, account: str, dialect: str, key: str, job: str) -> None:
-        """Delete the idempotency key of a job; that of a later job stays."""
+        """Delete an idempotency key, unless it belongs to another job than this one by now."""
         tx.run("idempotency_forget", account=account, dialect=dialect, key=key, job=job)
 
     @read
@@ -351,10 +355,13 @@ class Jobs(Operations):
         return int(row[0]) if row else 0
 
     @read
-    def starting(
+    def only_with_id_between(
         tx: Tx, account: str, low: str, high: str, devices: Collection[str] = ()
     ) -> Job | None:
-        """Return the account's only job (on these devices) with an id within bounds, or None."""
+        """Return the account's only job (on these devices) whose id is within bounds.
+
+        Return None if there is no such job, or more than one.
+        """
         asked = {"account": account, "low": low, "high": high, "devices": rows.filter_text(devices)}
         found = tx.all("job_by_prefix", **asked)
         return rows.job(found[0]) if len(found) == 1 else None
@@ -406,7 +413,7 @@ class Jobs(Operations):
 
     @scan
     def events(tx: Tx, job: str) -> list[JobEvent]:
-        """Return the events of a job: releases, cancellations, failures."""
+        """Return the events of a job: all but its submission, starts and completion."""
         return [JobEvent(*row) for row in tx.all("event_list", id=job)]
 
     @write
@@ -432,7 +439,7 @@ class Jobs(Operations):
         return Sizes(*map(int, row)) if row else Sizes(0, 0)
 
     @scan
-    def unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
+    def count_unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
         """Return the number of unfinished jobs of a project on a device, at most `limit`."""
         row = tx.one("job_unfinished", project=project, device=device, limit=limit)
         return int(row[0]) if row else 0
@@ -447,7 +454,7 @@ class Jobs(Operations):
     def waiting_work(
         tx: Tx, devices: Collection[str], *, maximum: int, memory_bytes: int = INT64_MAX
     ) -> WaitingWork:
-        """Return the work that waits for some devices, of `maximum` jobs of each at most.
+        """Return the work that waits for some devices, counting at most `maximum` jobs of each.
 
         Jobs that need more memory than `memory_bytes` are left out.
         """
@@ -469,7 +476,7 @@ class Jobs(Operations):
                     tx, after, before=before.state, actor=actor, reason="cancel requested", now=now
                 )
                 if before.state is JobState.QUEUED:
-                    shares.leave(tx, after, now)
+                    fair_share.leave(tx, after, now)
                     settle(tx, after, 0, 0, 0.0)
                 return after
         return before
@@ -520,7 +527,8 @@ def record(
 ) -> Job:
     """Return a written row as a job, and publish the change with small results.
 
-    Of a job whose results are withheld, readers must read the row that is shown to them.
+    The change of a job whose results are withheld contains no row, so that waiters must read the
+    job as it is shown to them.
     """
     job = rows.job(row)
     if job.is_withheld:
@@ -563,9 +571,9 @@ def settle(tx: Tx, job: Job, jobs: int, shots: int, seconds: float) -> None:
 def _reserved(tx: Tx, new: NewJob, added: Callable[[], Row]) -> Callable[[], Row]:
     """Reserve what a new job needs of budgets; return what returns its row.
 
-    The row says whether its project has a budget, so that without one no statement is run. If the
-    database reads late and there is one, the batch is run again with savepoints, in which rows are
-    read at once.
+    The row says whether the project has a budget; without one, no further statement is run. If
+    there is one and the database reads rows late, the batch is run again with savepoints, because
+    in that mode rows are read at once.
     """
     if new.is_dry_run:
         return added
@@ -590,19 +598,19 @@ def _reserve(tx: Tx, new: NewJob, job: str, project: str) -> None:
 
 
 def _bill_columns(new: NewJob) -> dict[str, str | int | None]:
-    """Return the columns of what a job costs, before it has reserved anything."""
+    """Return the columns of a job's bill and cost, before it has reserved anything."""
     columns: dict[str, str | int | None] = {"bill": None, "cost": None, "used_shots": None}
     if new.is_dry_run:
         columns["used_shots"] = 0
     elif new.cost is not None:
         from qwicket.store import budgets  # late: few devices have a cost
 
-        columns["bill"], columns["cost"] = budgets.unreserved(new)
+        columns["bill"], columns["cost"] = budgets.bill_without_reservation(new)
     return columns
 
 
 def _check_unfinished(tx: Tx, new: NewJob, limit: int) -> None:
-    if Jobs.unfinished(tx, new.project, new.device, limit) >= limit:
+    if Jobs.count_unfinished(tx, new.project, new.device, limit) >= limit:
         raise TooManyRequests(
             f"The project has {limit} jobs on {new.device} that have not ended.",
             field="jobs",
@@ -665,7 +673,8 @@ def _insert(tx: Tx, columns: dict[str, Any], waiting_limit: int) -> Callable[[],
 def _store_bytes(tx: Tx, project: str, new: NewJob, maximum: int) -> None:
     """Count a program's bytes for its project.
 
-    The error is one that clients treat as final, because a retry of a 429 or 507 would not help.
+    Beyond the maximum it raises `LimitExceeded`, which clients treat as final. They would retry a
+    429 or 507 in vain, because a project stays full until somebody deletes jobs.
     """
 
     def full() -> LimitExceeded:

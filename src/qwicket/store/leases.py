@@ -14,7 +14,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Capacity, Forward, Job, Lease, Progress, Runner
 from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
-from qwicket.store import outcomes, rows, shares
+from qwicket.store import fair_share, outcomes, rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_away, note_online
 from qwicket.store.jobs import note, record, settle
@@ -30,21 +30,22 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 MAX_ATTEMPTS: Final = 3
+"""Counted attempts after which a job fails."""
 
 _TINY_S: Final = 0.005
-"""Estimate up to which jobs are batched, because passing one to a worker costs as much."""
+"""Estimate up to which jobs are tiny and claimed in batches: sending a job takes as long."""
 
 _NO_PROGRESS: Final[Mapping[str, Progress]] = MappingProxyType({})
 _progress: Final = msgspec.json.Decoder(Progress)
 
 _EXPRESS_CANDIDATES: Final = 100
-"""Limit on jobs to try: another runner may take the first, or its device may not be ours."""
+"""Limit on jobs to try: another runner may take the first ones, or not run on their devices."""
 
 _BATCH_S: Final = 0.02
 """Total estimate of a batch, whose first result waits for the last."""
 
 _BATCH_OPERATIONS: Final = 100_000
-"""Operations of a batch's circuits, which travel together."""
+"""Operations of all circuits in a batch, which are sent to the worker in one message."""
 
 _NO_LIMIT: Final = Capacity()
 
@@ -92,11 +93,10 @@ class Leases(Operations):
         _add_runner(tx, runner, now)
 
     def record_heartbeat(self, runner: Runner, now: int) -> Future[None]:
-        """Increment a runner's heartbeat, from a thread because an event loop may stall.
+        """Increment a runner's heartbeat and store its number of slots.
 
-        Its number of slots is stored, too.
-
-        A runner that was declared dead is registered again, without its former leases.
+        It is for threads, because an event loop may stall. A runner that was declared dead is
+        registered again, without its former leases.
         """
         return self._database.submit(lambda tx: _beat(tx, runner, now))
 
@@ -167,7 +167,7 @@ class Leases(Operations):
         return Claimable({device for device, _, _ in found}, due_at, bool(reserves_slots))
 
     async def claim_express(self, devices: Collection[str], runner: str, now: int) -> Claim:
-        """Claim the next short job of some devices, writing only if there is one.
+        """Claim the next short job of some devices. Nothing is written if there is none.
 
         Accounts take turns, the least recently served first.
         """
@@ -182,19 +182,19 @@ class Leases(Operations):
 
     @write_unflushed
     def _claim_express(tx: Tx, job: str, runner: str, now: int) -> Claim | Deferred[Claim]:
-        shares.expect(tx)
+        fair_share.prefetch(tx)
         row = tx.one("job_claim_express", job=job, runner=runner, now=now, now_us=now * 1000)
         if row is None:  # another runner claimed it, or its user cancelled it
             return _NOTHING
         claimed = record(tx, row)
-        shares.charge(tx, claimed, now)
+        fair_share.charge(tx, claimed, now)
         tx.run("express_turn", account=claimed.account)
         assigned = assign(tx, claimed, runner)
         return Deferred(lambda: Claim([assigned()], is_last=False))
 
     @write
     def requeue_overrun(tx: Tx, lease: Lease, reason: str, now: int, *, barred_until: int) -> Job:
-        """Queue an overrun express job for the worker slots alone.
+        """Queue a job that exceeded the bounds of an express slot, now for worker slots alone.
 
         Its account is barred from express slots until `barred_until`. The attempt is not counted,
         and its project's usage is refunded.
@@ -365,7 +365,7 @@ class Leases(Operations):
             return _fail(tx, lease, result.result, result.seconds, now)
         used_us = round(result.seconds * 1e6)
         failure = next((part for part in result.result if isinstance(part, Failure)), None)
-        shares.expect(tx)
+        fair_share.prefetch(tx)
         if failure is None:
             small = outcomes.if_small(result.result)
             job = step(tx, "job_complete", lease, now, small, used_us=used_us)
@@ -401,7 +401,7 @@ class Leases(Operations):
         counts_as_attempt: bool,
         actor: str | None = None,
     ) -> Job:
-        """Queue the job again; after the third death that counts against it, fail it.
+        """Queue the job again; fail it if this is its third counted attempt.
 
         A `cancelling` job is cancelled instead, because no runner works on it any more. A forwarded
         job continues at its vendor and waits to be adopted; if it is unknown whether it arrived
@@ -424,13 +424,13 @@ class Leases(Operations):
             )
         job = step(tx, "job_release", lease, now, counts_as_attempt=int(counts_as_attempt))
         tx.run("lease_void", job=job.id)
-        shares.refund(tx, job, now)
+        fair_share.refund(tx, job, now)
         note(tx, job, before=JobState.RUNNING, actor=actor or lease.runner, reason=reason, now=now)
         return job
 
     @write
     def cancel_stopped(tx: Tx, lease: Lease, now: int) -> Job:
-        """Cancel a job that another cloud has stopped, or never started.
+        """Cancel a job of which it is certain that it runs no longer, here or at another cloud.
 
         Raises:
             StaleLease: As for `finish`.
@@ -494,14 +494,14 @@ def _claim(
         "max_bytes": capacity.memory_bytes,
         "max_seconds": capacity.seconds,
     }
-    shares.expect(tx)
+    fair_share.prefetch(tx)
     while len(taken) < maximum and seconds < _BATCH_S and operations < _BATCH_OPERATIONS:
         row = tx.one("job_claim", **asked, longest=_TINY_S if taken or is_tiny else None)
         if row is None:
             break
         *columns, n_leases = row
         job = record(tx, tuple(columns))
-        shares.charge(tx, job, now)
+        fair_share.charge(tx, job, now)
         taken.append(assign(tx, job, runner, request))
         seconds += job.est_seconds
         operations += job.n_ops_1q + job.n_ops_2q
@@ -514,6 +514,7 @@ def _claim(
 
 
 def assign(tx: Tx, job: Job, runner: str, request: int | None = None) -> Callable[[], Assignment]:
+    """Give a runner the lease of a job; return what returns the assignment (see `Tx.later`)."""
     nonce = f"{random_bits(128):032x}"
     taken = tx.later("lease_take", job=job.id, nonce=nonce, runner=runner, request=request)
     return lambda: _assignment(job, nonce, runner, taken())
@@ -586,6 +587,6 @@ def _fail(
 
 def _end(tx: Tx, job: Job, seconds: float, now: int, *, shots: int = 0) -> None:
     tx.run("lease_end", job=job.id)
-    shares.settle(tx, job, seconds, now)
+    fair_share.settle(tx, job, seconds, now)
     has_run = shots > 0 or seconds > 0
     settle(tx, job, int(has_run), shots, seconds)

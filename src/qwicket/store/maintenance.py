@@ -1,7 +1,7 @@
 """Periodic operations, and the duty that makes one server do them for all.
 
-Each reads first, and writes only if something is due: write transactions of an idle server would
-delay the other servers on its database.
+Each periodic operation reads first, and writes only if something is due: write transactions of an
+idle server would delay the other servers on its database.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import KEY_LIFE_MS
-from qwicket.store import shares
+from qwicket.store import fair_share
 from qwicket.store.jobs import Jobs, record
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 
@@ -59,7 +59,7 @@ class Maintenance(Operations):
         )
 
     async def revoke_expired_tokens(self, now: int) -> int:
-        """Revoke expired tokens, so that a clock set back revives none; return their number."""
+        """Revoke expired tokens, so that no clock set back makes them valid; return how many."""
         return await self._run_if_due("token_due", "token_expire", now=now)
 
     async def delete_ended(self, before: int) -> int:
@@ -75,7 +75,7 @@ class Maintenance(Operations):
         return len(old)
 
     async def release_results(self, now: int) -> int:
-        """Show results that were withheld until a time; return the number, at most `_BATCH`."""
+        """Show results that were withheld until now; return how many, at most `_BATCH`."""
         is_due = await self._is_due("job_withheld_due", now=now, limit=1)
         return await self._release_results(now) if is_due else 0
 
@@ -86,7 +86,7 @@ class Maintenance(Operations):
             record(tx, tx.all("job_release_results", job=job, now_us=1000 * now)[0])
         return len(due)
 
-    async def delete_expired_shares(self, now: int) -> int:
+    async def delete_expired_job_shares(self, now: int) -> int:
         """Delete the links to jobs that have expired; return their number."""
         return await self._run_if_due("job_share_due", "job_share_expire", now=now)
 
@@ -110,10 +110,10 @@ class Maintenance(Operations):
         return len(old)
 
     async def purge_accounts(self, before: int) -> int:
-        """Do the next part of what is left of an account that was deleted before a time.
+        """Do the next part of the final deletion of an account that was deleted before a time.
 
-        Its jobs are removed if that was asked for; then it loses its name, address and tokens.
-        Returns 0 when nothing is left.
+        Its jobs are deleted if that was requested; then it loses its name, address and tokens.
+        Return 0 when nothing is left to do.
         """
         is_due = await self._is_due("account_to_purge", before=before)
         return await self._purge_account(before) if is_due else 0
@@ -175,17 +175,20 @@ class Maintenance(Operations):
         """Delete uploads whose jobs are no longer drafts; return their number."""
         return await self._run_if_due("upload_due", "upload_purge")
 
-    async def repair_shares(self, now: int) -> int:
-        """Correct fair share's records of waiting work; return the number of corrections."""
-        return 0 if await self._are_shares_right(now) else await self._repair_shares(now)
+    async def repair_fair_share(self, now: int) -> int:
+        """Correct which projects fair share takes as waiting; rescale its numbers if necessary.
+
+        Return the number of corrections.
+        """
+        return 0 if await self._is_fair_share_right(now) else await self._repair_fair_share(now)
 
     @scan
-    def _are_shares_right(tx: Tx, now: int) -> bool:
-        return tx.one("share_wrong") is None and not shares.is_rebase_due(tx, now)
+    def _is_fair_share_right(tx: Tx, now: int) -> bool:
+        return tx.one("share_wrong") is None and not fair_share.is_rebase_due(tx, now)
 
     @write
-    def _repair_shares(tx: Tx, now: int) -> int:
-        shares.rebase(tx, now)
+    def _repair_fair_share(tx: Tx, now: int) -> int:
+        fair_share.rebase(tx, now)
         return tx.count("share_repair")
 
     async def repair_stored_bytes(self) -> int:

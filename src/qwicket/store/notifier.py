@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 _CHANNEL: Final = "qwicket_changes"
 _MAX_CHANGES: Final = 40
-"""Changes per notification, which must stay below PostgreSQL's 8,000 bytes."""
+"""Changes per notification, whose text must have less than 8,000 bytes for PostgreSQL."""
 _GATHER_S: Final = 0.005
 """Pause after sending: a busy server's changes are bundled, an idle one's are sent at once."""
 _RETRY_S: Final = 0.5
@@ -83,7 +83,7 @@ class Notifier:
         """Send what is left and stop listening."""
         self._is_closed.set()
         self._outbox.put(None)
-        self._waking.close()  # which its other end shows as something to read
+        self._waking.close()  # makes `_woken` readable, which ends the wait in `_receive_all`
         for thread in self._threads:
             thread.join()
         self._woken.close()

@@ -1,4 +1,4 @@
-"""Decorators that turn a function of a transaction into a method of the store.
+"""Decorators that turn a function of a transaction (`Tx`) into a method of the store.
 
     class Jobs(Operations):
         @write
@@ -20,7 +20,7 @@ from qwicket.store.database import Deferred, Tx
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
 
-    from qwicket.store.audit import Act
+    from qwicket.store.audit import ActRecorder
     from qwicket.store.database import Database
 
     Run = Callable[[Database, Callable[[Tx], Any]], Coroutine[Any, Any, Any]]
@@ -29,8 +29,8 @@ P = ParamSpec("P")
 T = TypeVar("T")
 R_co = TypeVar("R_co", covariant=True)
 
-ACT: Final[ContextVar[Act | None]] = ContextVar("act", default=None)
-"""The administrator's act that the running task does."""
+ACT_RECORDER: Final[ContextVar[ActRecorder | None]] = ContextVar("act", default=None)
+"""Records the writes of the running task as an administrator's act; None for other tasks."""
 
 
 class Operations:
@@ -74,8 +74,10 @@ def write(function: Callable[Concatenate[Tx, P], R_co]) -> Operation[P, R_co]:
     """Declare a write that is on disk when it returns."""
 
     def run(database: Database, operation: Callable[[Tx], Any]) -> Coroutine[Any, Any, Any]:
-        act = ACT.get()
-        return database.write(operation) if act is None else act.write(database, operation)
+        recorder = ACT_RECORDER.get()
+        if recorder is None:
+            return database.write(operation)
+        return recorder.write(database, operation)
 
     return Operation(function, run)
 

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 _CHUNK_BYTES: Final = 1 << 20
-_NOTIFIED_BYTES: Final = 32 << 10
-"""Size of results up to which a notification contains them."""
+_PUBLISHED_BYTES: Final = 32 << 10
+"""Size of results up to which a `Changed` contains them."""
 
 
 def chunks(result: PartResult) -> list[bytes]:
@@ -71,6 +71,6 @@ def _result(tx: Tx, row: Row) -> PartResult:
 
 
 def if_small(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
-    """Return results that are small enough to be part of a notification, else None."""
+    """Return results that are small enough to be part of a `Changed`, else None."""
     size = sum(len(each.body) for each in results if isinstance(each, Encoded))
-    return results if size <= _NOTIFIED_BYTES else None
+    return results if size <= _PUBLISHED_BYTES else None

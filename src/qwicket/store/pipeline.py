@@ -1,8 +1,8 @@
 """Pipelined statements on one PostgreSQL connection, many in one round trip.
 
 Statements are queued in this process until their rows are needed, and then sent together with one
-sync. So PostgreSQL never waits for the rest of a pipeline. If this process stalls, its connection
-is idle, and PostgreSQL's timeouts for idle connections end its transaction.
+sync. So PostgreSQL never waits for the rest of a pipeline: if this process stalls, its connection
+is idle, and PostgreSQL's timeout for idle transactions ends its transaction.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 _PARAMETER: Final = re.compile(r"(?<![:\w]):(\w+)")
 _NUMBER: Final = re.compile(rb"\$(\d+)")
 _MAX_HELD_BYTES: Final = 1 << 20
+"""Bytes of queued parameters above which they are sent."""
 _FAILED: Final = (ExecStatus.FATAL_ERROR, ExecStatus.BAD_RESPONSE)
 
 
@@ -41,8 +42,8 @@ class Statement(NamedTuple):
     Attributes:
         text: The SQL.
         parameters: Names of the parameters, in the order of their numbers.
-        is_planned_each_time: Whether each call is planned for its own values. A plan for any values
-            misses the index for conditions that some values turn off.
+        is_planned_each_time: Whether each call is planned for its own values. A prepared plan must
+            do for all values, so it does not use an index for a filter that may be absent.
     """
 
     text: bytes
@@ -63,7 +64,7 @@ def statement(text: str, *, is_planned_each_time: bool = False) -> Statement:
 
 @cache
 def of_rows(insert: Statement, n_rows: int) -> Statement:
-    """Return an `insert … values` of one row as one of several rows.
+    """Return an `insert … values` of several rows, made from that of one row.
 
     The parameter `name` of row k, counted from 0, is `name_k`.
     """

@@ -57,35 +57,36 @@ SQL_FRAGMENTS: Final = {
 }
 
 LISTS: Final = ("job_list", "job_search", "job_tally", "job_run_ms")
-"""Beginnings of names of statements whose filters are optional. A plan that has to do for all
-filters would read the jobs of all accounts."""
+"""Beginnings of the names of statements with optional filters. One plan for all filters would read
+the jobs of all accounts (`Statement.is_planned_each_time`)."""
 _BATCH: Final = 48
-"""Below 64 savepoints. PostgreSQL stores more in shared memory, which slows every snapshot down."""
+"""Operations of one batch, each with a savepoint. PostgreSQL caches 64 subtransactions of a
+transaction; with more of them every snapshot takes longer."""
 _ROWS_AT_ONCE: Final = (32, 8, 1)
 _WRITE_LOCK: Final = 0x71776B74
+"""Number of the advisory lock: "qwkt" in ASCII."""
 _TAKE_WRITE_LOCK: Final = b"select qwicket_begin_write(%d)" % _WRITE_LOCK
 _READERS: Final = 8
 _POOL_WAIT_S: Final = 2.0
 _POOL_RETRY_S: Final = 1.0
-"""Time for which the pool retries a connection; later reads start again. Its pauses double, so a
-longer time would delay the recovery from a long outage by as much again."""
+"""Time for which the pool retries a connection; the next read after it begins a new series. The
+pauses within a series double, so a longer one would delay the recovery from a long outage."""
 _POOL_REST_S: Final = 0.5
+"""Time after a timeout of the pool in which reads fail at once."""
 _CONNECT_S: Final = 5
 _SILENCE_S: Final = 10
 """TCP user timeout: a database that acknowledges nothing for this time counts as lost."""
 _STATEMENT_MS: Final = 5_000
 _LOCK_MS: Final = 10_000
 _IDLE_MS: Final = 3_000
-"""A server that pauses within a batch loses the lock after this time."""
+"""A server that is paused within a batch loses the write lock after this time."""
 
 _WRITING: Final = (
     f"-c synchronous_commit=on -c lock_timeout={_LOCK_MS}"
     f" -c idle_in_transaction_session_timeout={_IDLE_MS}"
 )
 _READING: Final = f"-c statement_timeout={_STATEMENT_MS} -c default_transaction_read_only=on"
-_NOTIFYING: Final = (
-    "-c synchronous_commit=off"  # notifications follow a commit that is on disk already
-)
+_NOTIFYING: Final = "-c synchronous_commit=off"  # a notification stores nothing
 
 _CONNECTION_LOST: Final = (
     psycopg.OperationalError,
@@ -172,7 +173,7 @@ class PostgresTx(Session):
 
     @property
     def has_webhooks(self) -> bool:
-        """Whether there are webhooks; a batch is told when its lock is granted."""
+        """Whether there are webhooks, as the statement that takes the write lock returns it."""
         if self._lock is None or self._has_added_webhook:
             return self._has_added_webhook
         if self._lock.result is None:
@@ -291,7 +292,7 @@ class Postgres(Writer):
         self._notifier.close()
         self._readers.shutdown()
         self._pool.close()
-        self._hang_up()
+        self._disconnect()
 
     def _read(self, operation: Callable[[PostgresTx], T]) -> T:
         """Read, and repeat once if the connection is broken. A test before each read costs more."""
@@ -356,10 +357,10 @@ class Postgres(Writer):
             case NeedsSavepoints():
                 self._roll_back()
             case NeedsOneByOne():
-                # Perhaps the connection itself has failed; a new one works in either case.
-                self._hang_up()
+                # The connection itself may have failed, so a new one is opened in any case.
+                self._disconnect()
             case _:
-                self._hang_up()
+                self._disconnect()
                 self._is_reachable = not isinstance(error, (*_CONNECTION_LOST, OutcomeUnknown))
 
     def translate(self, error: Exception) -> Exception:
@@ -380,9 +381,9 @@ class Postgres(Writer):
             session.command("rollback")
             session.settle()
         except psycopg.Error:
-            self._hang_up()
+            self._disconnect()
 
-    def _hang_up(self) -> None:
+    def _disconnect(self) -> None:
         if self._writing is not None:
             with suppress(psycopg.Error):
                 self._writing.close()

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.model.errors import Conflict, Forbidden, NotFound
 from qwicket.model.states import JobState
-from qwicket.store import shares
+from qwicket.store import fair_share
 from qwicket.store.jobs import Jobs, note, record
 from qwicket.store.leases import Leases
 from qwicket.store.operations import Operations, write
@@ -24,7 +24,7 @@ _REQUEUED: Final = "queued again by an administrator"
 
 
 class QueueControl(Operations):
-    """Operations on jobs that wait or run. What is done already stays as it is."""
+    """Operations on jobs that wait or run. A change that is in effect already does nothing."""
 
     @write
     def change(
@@ -70,9 +70,9 @@ class QueueControl(Operations):
         """
         row = tx.one("job_hold", job=job, by=by, now_us=now * 1000)
         if row is None:
-            return _waiting(tx, job, "held")
+            return _waiting_job(tx, job, "held")
         held = record(tx, row)
-        shares.leave(tx, held, now)
+        fair_share.leave(tx, held, now)
         _note(tx, held, actor, f"held by {_HOLDERS[by]}", now)
         return held
 
@@ -87,12 +87,12 @@ class QueueControl(Operations):
         """
         row = tx.one("job_unhold", job=job, by=by, now_us=now * 1000)
         if row is None:
-            found = _waiting(tx, job, "released")
+            found = _waiting_job(tx, job, "released")
             if found.is_held:
                 raise Forbidden("An administrator holds this job, and only one can release it.")
             return found
         released = record(tx, row)
-        shares.enter(tx, released, now)
+        fair_share.enter(tx, released, now)
         _note(tx, released, actor, "released", now)
         return released
 
@@ -106,7 +106,7 @@ class QueueControl(Operations):
         """
         row = tx.one("job_prioritize", job=job, priority=priority, now_us=now * 1000)
         if row is None:
-            return _waiting(tx, job, "reordered")
+            return _waiting_job(tx, job, "reordered")
         changed = record(tx, row)
         _note(tx, changed, actor, f"priority {priority}", now)
         return changed
@@ -135,7 +135,7 @@ class QueueControl(Operations):
     ) -> list[str]:
         """Do one action of an administrator on several jobs; return the ids of those that changed.
 
-        Jobs that do not fit, because they started or ended meanwhile, are left out.
+        Jobs in other states, for example because they started meanwhile, are left out.
         """
         changed = []
         for job in jobs:
@@ -174,7 +174,7 @@ def _job(tx: Tx, job: str) -> Job:
     return found
 
 
-def _waiting(tx: Tx, job: str, done: str) -> Job:
+def _waiting_job(tx: Tx, job: str, done: str) -> Job:
     """Return a job that waits.
 
     Raises:

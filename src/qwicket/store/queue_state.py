@@ -86,7 +86,7 @@ class EndedJob(NamedTuple):
 
 
 class ProjectShare(NamedTuple):
-    """Usage and shares of a project on a device."""
+    """Fair share of a project on a device: its usage per share (`vtime`), and its shares."""
 
     project: str
     vtime: float

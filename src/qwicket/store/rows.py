@@ -1,4 +1,4 @@
-"""Conversion between rows and values. No other module knows the encoding of columns."""
+"""Conversion between rows and values, where several modules need it."""
 
 from __future__ import annotations
 

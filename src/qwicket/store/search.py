@@ -20,7 +20,7 @@ _MAX_LABEL_CHARS: Final = 255
 
 
 class _Lists(NamedTuple):
-    """Statements that list jobs: all of them, or those that an index has."""
+    """Names of statements that list jobs: all of them, or those of one index."""
 
     all: str
     not_ended: str
@@ -43,7 +43,7 @@ _TALLIES: Final = _Lists(
 
 
 def page(tx: Tx, query: JobQuery) -> list[Job]:
-    """Return jobs newest first, or oldest."""
+    """Return jobs newest first, or oldest first if the query asks for it."""
     if query.offset is not None:
         name = "job_search_rising" if query.oldest_first else "job_search"
         return [rows.job(row) for row in tx.all(name, **parameters(query))]
@@ -53,8 +53,7 @@ def page(tx: Tx, query: JobQuery) -> list[Job]:
 def tally(tx: Tx, query: JobQuery) -> Counter[JobState]:
     """Return the number of the newest jobs of an account by state, up to the limit of a query.
 
-    The query is one of all dialects and groups. The sum is the limit or more where jobs may be
-    left out.
+    The query must not name a dialect or group. If the sum reaches the limit, jobs may be left out.
     """
     given = parameters(query) | _bounds(tx, query)
     found: Counter[JobState] = Counter()
@@ -85,7 +84,7 @@ def parameters(query: JobQuery) -> dict[str, Any]:
 
 
 def _bounds(tx: Tx, query: JobQuery) -> dict[str, int]:
-    """Return the `seq` that the jobs of a query are between."""
+    """Return the bounds between which the `seq` of a query's jobs is, both excluded."""
     after, before = query.after, INT64_MAX if query.before is None else query.before
     if query.dialect is None:
         after = max(after, _before_time(tx, query.account, query.created_from))
@@ -94,7 +93,7 @@ def _bounds(tx: Tx, query: JobQuery) -> dict[str, int]:
 
 
 def _newest(tx: Tx, names: list[str], query: JobQuery, **bounds: int) -> list[Job]:
-    """Return the jobs that several statements find, in the order of each of them."""
+    """Return the jobs that one or several statements find; those of several, newest first."""
     given = parameters(query) | bounds
     found = [rows.job(row) for name in names for row in tx.all(name, **given)]
     if len(names) > 1:
@@ -111,7 +110,7 @@ def _statements(query: JobQuery) -> list[str]:
 
 
 def _fewest(query: JobQuery, lists: _Lists) -> list[str]:
-    """Return which statements read the fewest jobs: most are completed, without a label."""
+    """Return the statements that read the fewest jobs; most are completed and have no label."""
     if query.states and JobState.COMPLETED not in query.states:
         classes = {lists.not_ended: NOT_ENDED, lists.not_completed: NOT_COMPLETED}
         return [name for name, of in classes.items() if not set(of).isdisjoint(query.states)]
@@ -119,14 +118,14 @@ def _fewest(query: JobQuery, lists: _Lists) -> list[str]:
 
 
 def _label(query: JobQuery) -> str | None:
-    """Return the label of the rows that a search by tag or name reads; they are cut."""
+    """Return the label under which jobs with a tag or name are stored, where it is cut; or None."""
     if query.tags:
         return f"tag:{query.tags[0][:_MAX_LABEL_CHARS]}"
     return f"name:{query.name[:_MAX_LABEL_CHARS]}" if query.name else None
 
 
 def _before_time(tx: Tx, account: str, at: int) -> int:
-    """Return the last `seq` that an account created before a time.
+    """Return the `seq` of the last job that an account created before a time.
 
     Creation times rise with `seq`, so a binary search finds it without an index by time.
     """

@@ -2,8 +2,7 @@
 
 They see digests of cookies and of ID tokens, never these themselves.
 
-Expired rows are deleted by the next write of the same table, so an idle server has no work with
-them.
+Expired rows are deleted by the next write to the same table, so that no periodic work is needed.
 """
 
 from __future__ import annotations
@@ -69,7 +68,7 @@ class Sessions(Operations):
 
         Args:
             tx: The transaction.
-            digest: SHA-256 of what its signature is for.
+            digest: SHA-256 of the signed part of the token.
             now: Unix milliseconds.
             expires_at: Time from which it is refused by itself, so that the row is not needed.
         """
@@ -84,7 +83,9 @@ class Sessions(Operations):
 
     @write
     def link(tx: Tx, issuer: str, subject: str, email: str, now: int) -> str | None:
-        """Give a person the account with this e-mail address; return its id, or None without one.
+        """Link a person to the account with this e-mail address; return its id, or None.
+
+        A person who has an account already keeps it.
 
         Raises:
             Unauthenticated: The account is disabled.

@@ -1,7 +1,7 @@
 """Named SQL statements, read once from `sql/*.sql` and completed from the model.
 
 A statement begins with `-- name: …`. Placeholders in braces are filled in here: column lists from
-the model's structs, states from the transition table, and the few words in which databases differ.
+the model's structs, states from the transition table, and fragments in which databases differ.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _SHOWN: Final = {
     "state": f"case when {_WITHHELD} then 'running' else job.state end",
     "ended_at": f"case when {_WITHHELD} then null else job.ended_at end",
 }
-"""Columns of a job as readers see it: one whose results are withheld still runs for them."""
+"""Columns of a job as its readers see it: while its results are withheld, it seems to run."""
 _BRACES: Final = re.compile(r"\{([^{}]+)\}")
 
 
@@ -42,7 +42,7 @@ def load(fragments: Mapping[str, str]) -> dict[str, str]:
     """Return every named statement for one database.
 
     Args:
-        fragments: Words that depend on the database: `blob`, `serial`, `autoincrement`,
+        fragments: SQL that depends on the database: `blob`, `serial`, `autoincrement`,
             `greatest`, `position` (of a text in another), `each_text` (of `:tags`, a JSON list),
             `each_tag` (of a job), `only_postgres` and `only_sqlite` (at the beginning of a
             line).
@@ -128,11 +128,11 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " or {position}(cast(:devices as text), '|' || device || '|') > 0)"
     ).format(**fragments)
     shown_state = _SHOWN["state"]  # a list of completed jobs has none whose results are withheld
-    fills["wished"] = f"{_chosen(shown_state)} and {fills['allowed']}".format(**fragments)
-    fills["sought"] = (
+    fills["list_filter"] = f"{_list_filter(shown_state)} and {fills['allowed']}".format(**fragments)
+    fills["search_filter"] = (
         "account = :account and dialect = :dialect"
         " and created_at >= :since and created_at <= :until"
-        f" and {_chosen(fills['shown_state'])}"
+        f" and {_list_filter(fills['shown_state'])}"
         " and (cast(:text as text) = '' or {position}("
         "lower(name || ' ' || device || ' ' || tags), lower(cast(:text as text))) > 0)"
         f" and {fills['allowed']}"
@@ -164,13 +164,13 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     for job in ("next", "waiting", "job"):
         fills[f"may_start:{job}"] = _may_start(job, f"1000 * {job}.est_seconds", fragments)
     fills["may_start:share"] = _may_start("share", "0", fragments)
-    # The present state of a device, and the maintenance window in which it is now.
-    closed = _present("kind = 'maintenance'")
+    # The state of a device, and its maintenance window at the time `:at`.
+    window = _window_now("kind = 'maintenance'")
     fills["device_state"] = (
         "device_state.is_on, device_state.reason, device_state.until_at, device_state.is_draining,"
-        f" device_state.message, ({closed.format('reason')}), ({closed.format('until_at')})"
+        f" device_state.message, ({window.format('reason')}), ({window.format('until_at')})"
     )
-    fills["device_exam"] = f"({_present('waiting_limit is not null').format('id')})"
+    fills["device_exam"] = f"({_window_now('waiting_limit is not null').format('id')})"
     fills["holds_lease"] = (
         "exists (select 1 from lease where lease.job = job.id"
         " and lease.fence = :fence and lease.nonce = :nonce)"
@@ -178,8 +178,12 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
     return fills
 
 
-def _chosen(state: str) -> str:
-    """Return the condition of a list of jobs, for the expression of their state."""
+def _list_filter(state: str) -> str:
+    """Return the condition by which lists filter jobs.
+
+    Args:
+        state: Expression for the state of a job.
+    """
     # `like` with a pattern of each row takes PostgreSQL 9 µs a row, a position less than 1 µs.
     return (
         '(cast(:group as text) is null or "group" = :group)'
@@ -193,8 +197,11 @@ def _chosen(state: str) -> str:
     )
 
 
-def _present(condition: str) -> str:
-    """Return a query for a column, `{}`, of a window of a device at a time that ends last."""
+def _window_now(condition: str) -> str:
+    """Return a subquery for the column `{}` of a device's window at the time `:at`.
+
+    If there are several windows that meet the condition, it is the one that ends last.
+    """
     return (
         "select reservation.{} from reservation_device as covered"
         " inner join reservation on reservation.id = covered.reservation"

@@ -1,6 +1,6 @@
 """Operations on uploads: a draft's program, stored chunk by chunk as it arrives.
 
-An upload is valid once complete. An interrupted one leaves chunks that nothing reads; the next
+An upload is used once it is complete. An interrupted one leaves chunks that nothing reads; the next
 upload of its job, or maintenance, deletes them. The next upload of an account also deletes those of
 its cancelled drafts.
 """
@@ -41,20 +41,20 @@ class Uploads(Operations):
         held = int(row[0]) if row else 0
         if held + max_bytes > held_limit:
             raise LimitExceeded(
-                f"Your unfinished uploads have {held >> 20} MiB; with this one they"
-                f" may have {held_limit >> 20} MiB (limit uploads_bytes)."
+                f"Your uploads take {held >> 20} MiB, and this one may take {max_bytes >> 20} MiB;"
+                f" together they may take {held_limit >> 20} MiB (limit uploads_bytes)."
             )
         if not tx.count("upload_begin", id=upload, job=job):
             raise Conflict("The job no longer accepts uploads.")
 
     @write_unflushed
-    def add(tx: Tx, upload: str, part: int, piece: bytes) -> None:
+    def add(tx: Tx, upload: str, part: int, chunk: bytes) -> None:
         """Store a chunk.
 
         Raises:
             Conflict: Another upload of the job has begun, or the job was deleted.
         """
-        if not tx.count("upload_add", id=upload, part=part, bytes=piece):
+        if not tx.count("upload_add", id=upload, part=part, bytes=chunk):
             raise Conflict("Another upload of this job has begun.")
 
     @write
@@ -79,4 +79,4 @@ class Uploads(Operations):
         row = tx.one("upload_whole", job=job)
         if row is None:
             return None
-        return b"".join(bytes(piece) for (piece,) in tx.all("upload_pieces", id=row[0]))
+        return b"".join(bytes(chunk) for (chunk,) in tx.all("upload_pieces", id=row[0]))

@@ -132,7 +132,7 @@ class Webhooks(Operations):
 
     @write_unflushed
     def record_delivery(tx: Tx, event: OutgoingEvent, now: int) -> None:
-        """Remove an event that was delivered. A power cut may make it be sent again."""
+        """Remove an event that was delivered. After a power cut it may be sent again."""
         tx.run("webhook_event_delete", seq=event.seq)
         tx.run("webhook_delivered", webhook=event.webhook, now=now)
 
@@ -187,7 +187,7 @@ def record_events(tx: Tx, changes: Iterable[Changed]) -> None:
             event=f"|{event}|",
             project=job.project,
             device=job.device,
-            # A change's number is its time in microseconds, which rises with each change.
+            # A change's number is about its time in microseconds, and rises with each change.
             now=job.change // 1000,
             body=_body(event, job),
         )

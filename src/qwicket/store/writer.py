@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 _DATABASE_ERRORS: Final = (StorageFull, Unavailable)
 _SAVEPOINTS_S: Final = 1.0
-"""Time after a refusal in which batches begin with savepoints. Refusals come in floods, such as
-from a project with too many jobs; then savepoints cost less than repeating batches."""
+"""Time after a refusal in which batches begin with savepoints. Refusals often come in series, as of
+a project with too many jobs; then savepoints cost less than running batches twice."""
 
 
 class Writer(ABC):

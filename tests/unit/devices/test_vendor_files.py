@@ -15,7 +15,7 @@ from qwicket.devices import DeviceFile
 from qwicket.devices.figures import Unreadable
 from qwicket.devices.vendor_files import device_of_vendor_file, snapshot_files
 from qwicket.devices.virtual import MAX_QUBITS, Noise, connectivity, virtual_device
-from qwicket.devices.writing import text_of
+from qwicket.devices.writing import device_toml
 
 IONQ: dict[str, Any] = {
     "backend": "qpu.forte-1",
@@ -205,7 +205,7 @@ def test_braket_properties_with_averages_are_read() -> None:
 @pytest.mark.parametrize("document", [IONQ, IBM, QBRAID, BRAKET, IONQ_AT_BRAKET, AVERAGES])
 def test_a_device_file_says_the_same(document: Any) -> None:
     device = read(document)
-    assert msgspec.toml.decode(text_of(device), type=DeviceFile) == device
+    assert msgspec.toml.decode(device_toml(device), type=DeviceFile) == device
 
 
 def test_a_device_without_a_name_has_that_of_its_machine() -> None:

@@ -17,7 +17,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
 )
 from qwicket.drivers.remote.passing import PassingCloud, Sender
-from qwicket.model.passing import HTTP_REQUEST, VendorRequest, VendorResponse, as_program
+from qwicket.model.passing import HTTP_REQUEST, VendorRequest, VendorResponse, to_program
 from support.bad_server import BadServer, Step, answer, cut, reset
 
 GOOD = {"id": "theirs"}
@@ -29,7 +29,7 @@ def submit(step: Step, responses: dict[str, VendorResponse]) -> tuple[str, BadSe
         sender = Sender(remote, "the-secret-key")
         cloud = PassingCloud(cast("Cloud", None), sender, "d", responses)
         request = VendorRequest(method="POST", path="/v0.4/jobs?a=1", body=b'{"x": 1}')
-        source = as_program(request, "id")
+        source = to_program(request, "id")
         program = RemoteProgram(HTTP_REQUEST, source, {}, b"", "qubit", (), cast("Any", None))
         try:
             return cloud.submit(program, "mark"), server

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import pytest
 
 from qwicket.drivers.remote.clouds import CloudError, NoSuchJob, RemoteStatus, Statuses
-from qwicket.drivers.remote.failures import one_by_one
+from qwicket.drivers.remote.failures import read_one_by_one
 from qwicket.drivers.remote.poller import Poller
 
 POLL_S = 0.3
@@ -103,7 +103,7 @@ async def test_a_job_whose_state_cannot_be_read_hides_no_other(
 
     async def statuses(ids: Sequence[str]) -> Statuses:
         await cloud.statuses(ids)
-        return one_by_one(ids, read)
+        return read_one_by_one(ids, read)
 
     poller = Poller(statuses, 0.05)
     stuck = [asyncio.create_task(poller.end_of(each, "mark")) for each in ("bad", "odd")]
@@ -140,7 +140,7 @@ async def test_a_cloud_that_is_busy_is_asked_for_few_jobs_and_left_alone(
         return RemoteStatus("completed")
 
     async def statuses(ids: Sequence[str]) -> Statuses:
-        return one_by_one(ids, read)
+        return read_one_by_one(ids, read)
 
     poller = Poller(statuses, 0.05)
     waits = [asyncio.create_task(poller.end_of(str(k), "mark")) for k in range(10)]

@@ -33,7 +33,7 @@ from qwicket.model.jobs import Assignment, Forward, Lease
 from qwicket.model.limits import Limits
 from qwicket.model.passing import HTTP_REQUEST
 from qwicket.model.states import JobState
-from qwicket.store import Handout
+from qwicket.store import FullProgram
 
 pytestmark = pytest.mark.anyio
 
@@ -106,13 +106,13 @@ class Cloud:
 class Log:
     """A record of the forwarding in memory."""
 
-    def __init__(self, handout: Handout, forward: Forward | None) -> None:
+    def __init__(self, full_program: FullProgram, forward: Forward | None) -> None:
         self.cancel_asked = asyncio.Event()
         self.forward = forward
-        self._handout = handout
+        self._full_program = full_program
 
-    async def handout(self) -> Handout:
-        return self._handout
+    async def full_program(self) -> FullProgram:
+        return self._full_program
 
     async def record_intent(self, marker: str, sent_to: str) -> Forward:
         found = self.forward or Forward(marker, None)
@@ -151,14 +151,14 @@ class Case:
     Args:
         forward: How far it is forwarded.
         settle_s: Seconds after which a cloud shows what it has.
-        patience_s: Seconds for which a job keeps its slot.
+        retry_for_s: Seconds for which a job keeps its slot.
     """
 
     def __init__(
         self,
         forward: Forward | None = None,
         settle_s: float = 0.2,
-        patience_s: float = 600.0,
+        retry_for_s: float = 600.0,
     ) -> None:
         remote = Remote(
             kind="ionq",
@@ -168,9 +168,9 @@ class Case:
             poll_s=0.05,
             settle_s=settle_s,
         )
-        self.driver = RemoteDriver(FAR, remote, KEY, Limits(), patience_s=patience_s)
+        self.driver = RemoteDriver(FAR, remote, KEY, Limits(), retry_for_s=retry_for_s)
         packed = msgspec.msgpack.encode(RunOptions(shots=4, seed=1, outputs=("counts",)))
-        self.handout = Handout(HTTP_REQUEST, b"{}\n", "{}", packed, b"")
+        self.full_program = FullProgram(HTTP_REQUEST, b"{}\n", "{}", packed, b"")
         self.forward = forward
         self.circuits = b""
         self.state = JobState.RUNNING if forward is None else JobState.UNCERTAIN
@@ -179,7 +179,7 @@ class Case:
         self.log: Log | None = None
 
     async def run(self) -> RunResult:
-        self.log = self.log or Log(self.handout, self.forward)
+        self.log = self.log or Log(self.full_program, self.forward)
         assignment = Assignment(
             lease=Lease(job=JOB, fence=1, nonce="nonce", runner="runner"),
             device="far",
@@ -188,7 +188,7 @@ class Case:
             est_bytes=1,
             est_seconds=EST_S,
             circuits=self.circuits,
-            options=self.handout.options,
+            options=self.full_program.options,
             forward=self.forward,
         )
         try:
@@ -204,7 +204,7 @@ class Case:
 
 async def test_a_job_that_was_renamed_there_is_left_to_a_person(cloud: Cloud) -> None:
     cloud.status = lambda: RemoteStatus("running", marker="my best job")
-    with pytest.raises(Unresolved, match=r"'my best job' and not qwicket-.*was renamed"):
+    with pytest.raises(Unresolved, match=r"'my best job', not qwicket-.*was renamed"):
         await Case().run()
     assert cloud.n_sent == 1
 
@@ -215,7 +215,7 @@ async def test_a_list_without_proof_leaves_the_job_to_a_person(cloud: Cloud) -> 
 
     cloud.found = found
     with pytest.raises(Unresolved, match=r"unknown whether .*: it lists others\. Look there for"):
-        await Case(Forward(MARKER, None), patience_s=0.3).run()
+        await Case(Forward(MARKER, None), retry_for_s=0.3).run()
     assert cloud.n_sent == 0
 
 
@@ -281,7 +281,7 @@ async def test_a_job_that_a_person_calls_absent_is_sent_where_the_list_is_silent
 async def test_an_id_that_is_none_is_neither_stored_nor_sent_again(cloud: Cloud, id: str) -> None:
     cloud.submit_id = lambda: id
     case = Case()
-    with pytest.raises(Unresolved, match="an id that is none") as raised:
+    with pytest.raises(Unresolved, match="an invalid id") as raised:
         await case.run()
     assert KEY not in str(raised.value)
     assert cloud.n_sent == 1
@@ -298,7 +298,7 @@ async def test_a_list_that_cannot_be_read_while_all_else_works_holds_no_slot_for
 
     cloud.found = found
     with pytest.raises(Unresolved, match=r"cannot be asked .*: no list today"):
-        await Case(Forward(MARKER, None), patience_s=0.3).run()
+        await Case(Forward(MARKER, None), retry_for_s=0.3).run()
     assert cloud.n_sent == 0
 
 
@@ -310,7 +310,7 @@ async def test_a_job_that_alone_is_forbidden_holds_no_slot_for_good(
         raise Forbidden("not for you")
 
     cloud.submit_id = submit_id
-    result = await Case(forward, patience_s=0.3).run()
+    result = await Case(forward, retry_for_s=0.3).run()
     assert result.result == Failure("remote_refused", "far: not for you")
 
 
@@ -322,7 +322,7 @@ async def test_a_job_waits_here_while_the_key_is_refused(
         raise error("who?")
 
     cloud.submit_id, cloud.is_online = submit_id, is_online
-    case = Case(patience_s=0.3)
+    case = Case(retry_for_s=0.3)
     with pytest.raises(JobNotStarted, match="who"):
         await case.run()
     assert case.log is not None
@@ -338,7 +338,7 @@ async def test_a_job_that_is_out_needs_no_rewriting(cloud: Cloud) -> None:
     cloud.formats, cloud.language = (), "ionq.circuit.v1"
     cloud.result = lambda: ([Failure("worker_died", "it ran there")], 1.0)
     case.circuits = programs.read("openqasm3", LOOP.encode(), Limits()).circuits
-    case.handout = case.handout._replace(format="openqasm3", source=LOOP.encode())
+    case.full_program = case.full_program._replace(format="openqasm3", source=LOOP.encode())
     result = await case.run()
     assert result.result == (Failure("worker_died", "it ran there"),)
 
@@ -347,7 +347,7 @@ async def test_a_program_that_cannot_be_rewritten_is_not_sent(cloud: Cloud) -> N
     case = Case()
     cloud.formats, cloud.language = (), "ionq.circuit.v1"
     case.circuits = programs.read("openqasm3", LOOP.encode(), Limits()).circuits
-    case.handout = case.handout._replace(format="openqasm3", source=LOOP.encode())
+    case.full_program = case.full_program._replace(format="openqasm3", source=LOOP.encode())
     result = await case.run()
     assert isinstance(result.result, Failure)
     assert result.result.code == "invalid_program"

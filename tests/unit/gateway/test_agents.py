@@ -125,7 +125,7 @@ async def test_a_job_travels_from_submit_to_result(
     assert claimed_body is not None
     lease = claimed_body.assignment.lease
     assert (lease.job, claimed_body.family, claimed_body.options.seed) == (job.id, "qubit", 9)
-    assert claimed_body.handout.source == submission().source
+    assert claimed_body.full_program.source == submission().source
     orders = await gateway.agents.renew(lab, AGENT, job.id, [lease], {})
     assert orders == {job.id: Directive.GO_ON}
     bad = structs.replace(zeros(10), sha256=b"0" * 32)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from qwicket.devices import DeviceFile, built_in
 from qwicket.model.budgets import (
     MAX_STORED,
-    NOTHING,
+    NO_USE,
     PERIODS,
     Budget,
     BudgetPeriod,
@@ -81,10 +81,10 @@ def test_a_clock_that_is_behind_begins_no_period_again() -> None:
 def test_what_is_reserved_and_given_back_leaves_exactly_nothing(seconds: list[float]) -> None:
     cost = DeviceCost(per_job=0.1, per_shot=0.01, per_second=0.3)
     uses = [use(1, 100, each, cost) for each in seconds]
-    total = sum(uses, NOTHING)
+    total = sum(uses, NO_USE)
     for each in uses:
         total = Use(*(a - b for a, b in zip(total, each, strict=True)))
-    assert total == NOTHING
+    assert total == NO_USE
 
 
 def test_a_cost_is_the_sum_of_its_three_parts() -> None:

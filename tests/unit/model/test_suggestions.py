@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 DEVICES = ("simulator", "clifford", "qpu.aria-1")
 
@@ -20,10 +20,10 @@ DEVICES = ("simulator", "clifford", "qpu.aria-1")
     ],
 )
 def test_the_nearest_name_is_suggested(name: str, said: str) -> None:
-    assert closest(name, DEVICES) == said
+    assert did_you_mean(name, DEVICES) == said
 
 
 def test_a_long_name_costs_no_time() -> None:
     began = time.process_time()
-    assert closest("x" * 1_000_000, [f"device-{n}" for n in range(2_000)]) == ""
+    assert did_you_mean("x" * 1_000_000, [f"device-{n}" for n in range(2_000)]) == ""
     assert time.process_time() - began < 1.0

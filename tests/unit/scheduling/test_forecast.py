@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from qwicket.model.devices import Device, DeviceSpec, DeviceStatus
+from qwicket.model.fair_share import HALF_LIFE_S
 from qwicket.model.jobs import Runner
-from qwicket.model.shares import HALF_LIFE_S
 from qwicket.scheduling import Forecaster, QueuePosition, forecast
 from qwicket.scheduling.forecast import Forecast, simulate_queue
 from qwicket.scheduling.run_times import RunTimes

@@ -39,6 +39,14 @@ async def test_a_password_account_is_found_by_name_and_address(store: Store) -> 
     assert await store.accounts.for_password("nobody") is None
 
 
+@pytest.mark.parametrize("given", ["ada", "Ada", "a@b.c"])
+async def test_an_account_stays_in_its_own_project(store: Store, given: str) -> None:
+    await store.accounts.add("ada", "member", email="a@b.c", password_hash=None, now=NOW)
+    with pytest.raises(Conflict):
+        await store.accounts.remove_member("ada", given, NOW)
+    assert await store.accounts.members("ada") == ["ada"]
+
+
 async def test_a_token_is_found_by_its_digest_alone(store: Store) -> None:
     token = await make_token(store, "ada", digest=b"digest")
     owner = await store.accounts.token_owner(b"digest")
@@ -86,8 +94,7 @@ async def test_the_owner_of_a_token_is_found_by_its_id(store: Store) -> None:
 
 
 async def test_the_first_key_of_a_name_stays(store: Store) -> None:
-    made = await asyncio.gather(
-        *(store.accounts.server_key("access_tokens", bytes([n]) * 32, NOW) for n in range(5))
-    )
+    add = store.accounts.get_or_add_server_key
+    made = await asyncio.gather(*(add("access_tokens", bytes([n]) * 32, NOW) for n in range(5)))
     assert set(made) == {made[0]}
-    assert await store.accounts.server_key("other", b"\0\xff", NOW) == b"\0\xff"
+    assert await add("other", b"\0\xff", NOW) == b"\0\xff"

@@ -84,16 +84,16 @@ async def test_a_device_has_so_many_agents_and_no_more(store: Store) -> None:
     await store.leases.renew(third, (), NOW, maximum=2)
 
 
-async def test_a_handout_is_the_program_as_it_was_submitted_and_read(
+async def test_a_full_program_is_the_program_as_it_was_submitted_and_read(
     store: Store, ada: Token
 ) -> None:
     job = await add_job(store, ada, device="lab5", inputs={"theta": 0.5})
-    handout = await store.agents.handout(job.id)
-    assert (handout.format, handout.source) == ("ionq.circuit.v1", b"source")
-    assert (handout.options, handout.circuits) == (b"options", b"circuits")
-    assert handout.inputs == '{"theta":0.5}'
+    full_program = await store.agents.full_program(job.id)
+    assert (full_program.format, full_program.source) == ("ionq.circuit.v1", b"source")
+    assert (full_program.options, full_program.circuits) == (b"options", b"circuits")
+    assert full_program.inputs == '{"theta":0.5}'
     with pytest.raises(NotFound):
-        await store.agents.handout("no job")
+        await store.agents.full_program("no job")
 
 
 async def test_a_lease_is_held_until_it_is_not_the_newest(store: Store, ada: Token) -> None:

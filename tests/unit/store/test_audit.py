@@ -10,15 +10,15 @@ import pytest
 
 from qwicket.model.errors import Conflict
 from qwicket.store import Store
-from qwicket.store.audit import Act, chained
+from qwicket.store.audit import ActRecorder, chained
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
 SUBJECTS = "account", "device", "member", "project", "provider", "token"
 
 
-def act(kind: str, *keys: str, action: str = "do", **details: object) -> Act:
-    return Act(
+def act(kind: str, *keys: str, action: str = "do", **details: object) -> ActRecorder:
+    return ActRecorder(
         at=NOW,
         actor="id-of-chief",
         actor_name="chief",
@@ -102,7 +102,7 @@ async def test_the_chain_of_many_entries_is_verified_with_a_known_hash(store: St
         await add(store, f"user-{number}")
     found = await store.audit.page(100, 100)
     assert await store.audit.verify(found[2].hash) == (5, found[0].hash, None, True)
-    assert not (await store.audit.verify(b"x" * 32)).has_known
+    assert not (await store.audit.verify(b"x" * 32)).has_known_hash
 
 
 @pytest.mark.parametrize(
@@ -151,6 +151,6 @@ async def test_the_newest_entries_cannot_be_removed_unseen_by_who_noted_a_hash(
             connection.execute("delete from audit where seq = 3")
         connection.close()
         after = await store.audit.verify(noted)
-        assert (after.entries, after.broken_at, after.has_known) == (2, None, False)
+        assert (after.entries, after.broken_at, after.has_known_hash) == (2, None, False)
     finally:
         await store.close()

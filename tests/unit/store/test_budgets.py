@@ -10,7 +10,7 @@ import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
-from qwicket.model.budgets import MICRO, Budget, BudgetPeriod, BudgetUnit, stored
+from qwicket.model.budgets import MICRO, Budget, BudgetPeriod, BudgetUnit, to_stored_amount
 from qwicket.model.devices import DeviceCost
 from qwicket.model.errors import BudgetSpent, LimitExceeded, NotFound
 from qwicket.model.failures import Failure
@@ -41,7 +41,7 @@ async def put(
     now: int = NOW,
 ) -> str:
     made = await store.budgets.put(
-        new_id(now), "ada", device, unit, period, stored(unit, maximum), now
+        new_id(now), "ada", device, unit, period, to_stored_amount(unit, maximum), now
     )
     return made.budget.id
 
@@ -100,9 +100,9 @@ async def test_a_completed_job_is_settled_by_what_it_used(
     await put(store, 1_000, unit)
     # 1 + 300 × 0.01 + 2 × 0.5 = 5 credits are reserved, 1 + 3 + 0.25 × 0.5 are used.
     job = await add_job(store, ada, n_circuits=3, est_seconds=2.0, cost=COST)
-    assert await used(store, unit) == stored(unit, reserved)
+    assert await used(store, unit) == to_stored_amount(unit, reserved)
     after = await run(store, runner, (RESULT, RESULT, RESULT), 0.25)
-    assert await used(store, unit) == stored(unit, settled)
+    assert await used(store, unit) == to_stored_amount(unit, settled)
     assert after.id == job.id
     now = await store.jobs.get(job.id)
     assert now is not None
@@ -141,7 +141,9 @@ async def test_a_failed_job_is_settled_by_what_it_used(
     await add_job(store, ada, n_circuits=2)
     await run(store, runner, result, seconds)
     found = [await used(store, unit) for unit in units]
-    assert found == [stored(unit, amount) for unit, amount in zip(units, left, strict=True)]
+    assert found == [
+        to_stored_amount(unit, amount) for unit, amount in zip(units, left, strict=True)
+    ]
 
 
 async def test_a_running_job_that_is_cancelled_has_used_its_time_and_no_shots(
@@ -346,5 +348,5 @@ def test_statements_read_the_columns_of_the_struct() -> None:
 
 
 def test_amounts_are_exact_in_millionths() -> None:
-    assert stored("seconds", 0.1) * 10 == stored("seconds", 1.0) == MICRO
-    assert stored("shots", 7) == 7
+    assert to_stored_amount("seconds", 0.1) * 10 == to_stored_amount("seconds", 1.0) == MICRO
+    assert to_stored_amount("shots", 7) == 7

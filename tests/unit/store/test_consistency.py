@@ -101,7 +101,7 @@ async def jobs(place: Place) -> Jobs:
 async def test_what_operations_wrote_is_consistent(place: Place, jobs: Jobs) -> None:
     assert place.problems() == []
     with consistency.reading(place.folder, place.url) as tx:
-        assert consistency.holders(tx) == [consistency.Holder("runner", "server", 0, 1)]
+        assert consistency.lease_holders(tx) == [consistency.LeaseHolder("runner", "server", 0, 1)]
 
 
 async def test_an_empty_database_is_consistent(place: Place) -> None:
@@ -269,9 +269,9 @@ async def test_orphaned_rows_and_damaged_indexes_of_a_file_are_found(tmp_path: P
 
 async def test_checks_see_one_moment_and_change_nothing(place: Place, jobs: Jobs) -> None:
     with consistency.reading(place.folder, place.url) as tx:
-        before = consistency.holders(tx)
+        before = consistency.lease_holders(tx)
         place.execute("delete from lease", "delete from job")
-        assert consistency.holders(tx) == before
+        assert consistency.lease_holders(tx) == before
         assert list(consistency.problems(tx)) == []
         with pytest.raises((sqlite3.OperationalError, psycopg.errors.ReadOnlySqlTransaction)):
             tx.count("share_rebase", factor=1.0)

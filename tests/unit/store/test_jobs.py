@@ -442,11 +442,11 @@ async def test_a_tally_counts_a_job_that_waits_again_as_running(
 async def test_a_job_is_found_by_the_beginning_of_its_id(store: Store, ada: Token) -> None:
     job = await add_job(store, ada)
     low, high = job.id[:-8] + "0" * 8, job.id[:-8] + "f" * 8
-    assert await store.jobs.starting(ada.account, low, high) == job
-    assert await store.jobs.starting("another", low, high) is None
+    assert await store.jobs.only_with_id_between(ada.account, low, high) == job
+    assert await store.jobs.only_with_id_between("another", low, high) is None
     await add_job(store, ada)
     everything = ("0" * 8 + job.id[8:], "f" * 8 + job.id[8:])
-    assert await store.jobs.starting(ada.account, *everything) is None
+    assert await store.jobs.only_with_id_between(ada.account, *everything) is None
 
 
 async def test_a_list_is_bounded_by_times_of_creation_both_included(

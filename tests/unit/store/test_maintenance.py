@@ -107,7 +107,7 @@ async def test_old_idempotency_keys_are_forgotten(store: Store, ada: Token) -> N
     await add_job(store, ada, idempotency_key="old", digest=b"1")
     await add_job(store, ada, NOW + 1000, idempotency_key="new", digest=b"1")
     assert await store.maintenance.delete_expired_keys(NOW + DAY_MS + 1) == 1
-    again = await store.jobs.repeated(
+    again = await store.jobs.by_idempotency_key(
         account=ada.account, dialect="native", key="new", digest=b"1", now=NOW + DAY_MS
     )
     assert again is not None

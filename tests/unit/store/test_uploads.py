@@ -141,7 +141,7 @@ async def test_unfinished_jobs_are_bounded_for_project_and_device(store: Store, 
 
     first = await add()
     await add()
-    assert await store.jobs.unfinished(ada.project, "simulator") == 2
+    assert await store.jobs.count_unfinished(ada.project, "simulator") == 2
     refused = await asyncio.gather(add(), add(), return_exceptions=True)
     assert all("not ended" in str(each) for each in refused)
     await add("clifford")

@@ -186,7 +186,9 @@ def _token(of: Token, projects: Mapping[str, str]) -> schema.accounts.TokenBody:
     )
 
 
-def accepted(of: NewAccount) -> schema.accounts.AcceptedBody:
+def accepted(of: NewAccount) -> schema.accounts.AcceptedInvitationBody:
     """Return a new account with its token."""
     assert of.secret is not None
-    return schema.accounts.AcceptedBody(name=of.account.name, project=of.project, secret=of.secret)
+    return schema.accounts.AcceptedInvitationBody(
+        name=of.account.name, project=of.project, secret=of.secret
+    )

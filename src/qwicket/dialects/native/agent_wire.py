@@ -213,20 +213,20 @@ def claimed_body(
     """Return a claimed job with its lease; `lease` is null if no job was claimed."""
     if of is None:
         return schema.agents.ClaimedBody(lease=None, renew_s=renew_s)
-    lease, handout = of.assignment.lease, of.handout
-    inputs: Any = msgspec.Raw(handout.inputs.encode())  # stored as JSON
+    lease, full_program = of.assignment.lease, of.full_program
+    inputs: Any = msgspec.Raw(full_program.inputs.encode())  # stored as JSON
     return schema.agents.ClaimedBody(
         lease=schema.agents.LeaseBody(id=lease.job, fence=lease.fence, nonce=lease.nonce),
         renew_s=renew_s,
         device=of.assignment.device,
         family=of.family,
-        format=handout.format,
-        source=handout.source.decode("utf-8", "replace"),
+        format=full_program.format,
+        source=full_program.source.decode("utf-8", "replace"),
         inputs=inputs,
         shots=of.options.shots,
         seed=of.options.seed,
         outputs=of.options.outputs,
-        circuits=handout.circuits,
+        circuits=full_program.circuits,
         attempts=of.assignment.attempts,
         outcome_bytes=limits.bodies.outcome_bytes,
     )

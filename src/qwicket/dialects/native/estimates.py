@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from qwicket import schema
-from qwicket.model.budgets import shown
+from qwicket.model.budgets import from_stored_amount
 
 if TYPE_CHECKING:
     from qwicket.gateway.estimates import BudgetNeed, JobEstimate
@@ -38,7 +38,7 @@ def _need(of: BudgetNeed) -> schema.jobs.BudgetNeedBody:
         device=budget.device or None,
         unit=budget.unit,
         period=budget.period,
-        maximum=shown(budget.unit, budget.maximum),
+        maximum=from_stored_amount(budget.unit, budget.maximum),
         left=of.left,
         needed=of.needed,
         refusal=of.refusal,

@@ -77,7 +77,9 @@ class Handlers(WebhookHandlers):
         budgets = await self._gateway.budgets.of(actor)
         return json(account_wire.account(account, token, projects, change, budgets))
 
-    async def accept_invitation(self, request: Request[schema.accounts.AcceptBody]) -> Response:
+    async def accept_invitation(
+        self, request: Request[schema.accounts.AcceptInvitationBody]
+    ) -> Response:
         """Create an account, and its first token, with the code of an invitation."""
         body = request.payload
         made = await self._gateway.invitations.accept(

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 _pull: Final = msgspec.json.Decoder(schema.pilots.PullBody)
-_bring: Final = msgspec.json.Decoder(schema.pilots.BringBody)
+_bring: Final = msgspec.json.Decoder(schema.pilots.PilotReportBody)
 
 
 def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
@@ -38,7 +38,7 @@ def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
     return body
 
 
-def bring(text: bytes, limits: Limits) -> schema.pilots.BringBody:
+def bring(text: bytes, limits: Limits) -> schema.pilots.PilotReportBody:
     """Return the results that a pilot reports.
 
     Raises:
@@ -78,7 +78,7 @@ def leases(held: Sequence[schema.pilots.PilotLeaseBody]) -> list[Lease]:
     return [_lease(each) for each in held]
 
 
-def results(body: schema.pilots.BringBody, limits: Limits) -> list[tuple[Lease, RunResult]]:
+def results(body: schema.pilots.PilotReportBody, limits: Limits) -> list[tuple[Lease, RunResult]]:
     """Return reported results with their leases.
 
     Raises:
@@ -93,7 +93,7 @@ def _result(of: schema.pilots.PilotResultBody, limits: Limits) -> RunResult:
     return RunResult(found if isinstance(found, Failure) else tuple(found), of.seconds)
 
 
-def releases(body: schema.pilots.BringBody) -> list[tuple[Lease, str, bool]]:
+def releases(body: schema.pilots.PilotReportBody) -> list[tuple[Lease, str, bool]]:
     """Return the leases that a pilot releases, the reasons, and whether the attempts count."""
     return [(_lease(each), each.reason, each.counts_as_attempt) for each in body.releases]
 
@@ -119,8 +119,8 @@ def pulled(of: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.Pull
     )
 
 
-def brought(of: Reports) -> schema.pilots.BroughtBody:
-    return schema.pilots.BroughtBody(states={**of.states}, tasks=_tasks(of.tasks))
+def brought(of: Reports) -> schema.pilots.PilotReportedBody:
+    return schema.pilots.PilotReportedBody(states={**of.states}, tasks=_tasks(of.tasks))
 
 
 def size(tasks: Sequence[Sequence[TaskJob]]) -> int:

@@ -42,7 +42,7 @@ class PilotHandlers(AgentHandlers):
         )
 
     async def bring_results(
-        self, actor: Actor, request: Request[schema.pilots.BringBody]
+        self, actor: Actor, request: Request[schema.pilots.PilotReportBody]
     ) -> ASGIApp:
         """Report results of jobs, release other jobs, and claim new ones."""
         body = request.payload

@@ -31,7 +31,7 @@ _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
 _PAGE: Final = ("limit", "before")
 _SUBMISSION: Final = Body(wire.submission, schema.jobs.SubmitBody)
-_ACCEPTANCE: Final = json_body(schema.accounts.AcceptBody)
+_ACCEPTANCE: Final = json_body(schema.accounts.AcceptInvitationBody)
 _INVITED: Final = Open("The code of an invitation is the credential.")
 _CHANGE: Final = json_body(schema.jobs.ChangeJobBody)
 _TOKEN: Final = Body(account_wire.token_request, account_wire.TokenRequest)
@@ -45,7 +45,7 @@ _RENEWAL: Final = Body(agent_wire.renewal, schema.agents.RenewBody)
 _FINISH: Final = Body(agent_wire.finish, schema.agents.FinishBody, limit="outcome_bytes")
 _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
-_BRING: Final = Body(pilot_wire.bring, schema.pilots.BringBody, limit="outcome_bytes")
+_BRING: Final = Body(pilot_wire.bring, schema.pilots.PilotReportBody, limit="outcome_bytes")
 _WEBHOOK: Final = json_body(schema.webhooks.AddWebhookBody)
 _SHARE: Final = json_body(schema.jobs.NewShareBody)
 _SCALER: Final = json_body(schema.pilots.ScalerBody)
@@ -83,7 +83,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("DELETE", "/tokens/{id}", _DO.revoke_token, ANY_TOKEN, status=204),
     Route(
         *("POST", "/accounts", _DO.accept_invitation, _INVITED, _ACCEPTANCE),
-        responses=(schema.accounts.AcceptedBody,),
+        responses=(schema.accounts.AcceptedInvitationBody,),
         status=201,
     ),
     Route("GET", "/devices", _DO.list_devices, _D, responses=(schema.devices.DeviceList,)),
@@ -222,7 +222,7 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("POST", "/pilots/{name}/results", _DO.bring_results, _C, _BRING),
-        responses=(schema.pilots.BroughtBody,),
+        responses=(schema.pilots.PilotReportedBody,),
     ),
     Route(
         *("DELETE", "/pilots/{name}", _DO.leave_pilots, _C),

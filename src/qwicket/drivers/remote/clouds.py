@@ -1,4 +1,4 @@
-"""What a driver needs of another cloud: its calls, their values and their failures.
+"""The interface to another cloud: its calls, their values and their failures.
 
 The calls block and run in threads. None of them repeats a submission by itself.
 """
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 MARKER_PREFIX: Final = "qwicket-"
-"""How the markers of all gateways begin."""
+"""Beginning of the markers of all Qwicket servers."""
 
 
 class CloudError(Exception):
@@ -53,7 +53,7 @@ class Forbidden(KeyRefused):
 
 
 class Refused(Exception):
-    """The cloud refuses this job for what it is; the text is the cloud's.
+    """The cloud refuses this job, and would refuse it again; the text is the cloud's.
 
     Attributes:
         response: The whole response, for the client of a request that was passed on.
@@ -69,11 +69,11 @@ class NoSuchJob(Exception):
 
 
 class NoProof(Exception):
-    """A list without a job does not prove that the job is absent."""
+    """A list does not contain a job, but does not prove either that the job is absent."""
 
 
 class InvalidResult(Exception):
-    """A result is not one of this job."""
+    """A result is malformed, or belongs to another job."""
 
 
 class RemoteProgram(NamedTuple):
@@ -83,7 +83,7 @@ class RemoteProgram(NamedTuple):
         format: Format of the program.
         source: Its text.
         inputs: Values of its declared inputs.
-        circuits: The packed circuits that it means.
+        circuits: Its circuits, packed.
         family: Family of the device.
         frames: Shape of each circuit's result.
         options: Options of the run.
@@ -116,7 +116,7 @@ class RemoteStatus(NamedTuple):
         return self.state not in ("waiting", "running")
 
     def may_be(self, marker: str) -> bool:
-        """Return whether it can be the state of the job with this marker."""
+        """Return whether the job can be the one with this marker."""
         return self.marker in (None, marker)
 
 
@@ -187,15 +187,15 @@ class Cloud(Protocol):
 
         Args:
             marker: The marker.
-            since_ms: Unix milliseconds; it was submitted later, by the clock of this server.
+            since_ms: Unix milliseconds by the clock of this server; the job was submitted later.
 
         Raises:
-            NoProof: The list does not have it, but may be incomplete or of other jobs.
+            NoProof: The list does not have it, but may be incomplete.
             CloudError: The list could not be read.
         """
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
-        """Return the states of jobs, or why one is unknown. It may leave some for the next call.
+        """Return the state of each job, or why it is unknown. Some may be left for the next call.
 
         Raises:
             CloudError: None of them could be read.
@@ -226,7 +226,7 @@ class Cloud(Protocol):
         """
 
     def offers(self) -> list[Offer]:
-        """Return the devices that the cloud shows to the account, without those of unknown form.
+        """Return the devices that the cloud shows to the account, except those of an unknown form.
 
         Raises:
             CloudError: They could not be read.

@@ -1,4 +1,4 @@
-"""What errors of our clients say about a submission, or about a question."""
+"""Translates errors of our clients: what they mean for a submission, a read or a cancellation."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 UNSURE: Final = frozenset({408, 409, 425, 499})
-"""Refusals that do not say that no job exists."""
+"""Status codes of 4xx responses after which a job may exist all the same."""
 _ENDED: Final = (400, 404, 409)
-"""Refusals to cancel a job that has ended or is gone."""
+"""Status codes of responses to the cancellation of a job that has ended or is gone."""
 _MAX_FAILURES: Final = 3
-"""Jobs whose states could not be read after which no others are asked for at once."""
+"""Jobs whose states could not be read, after which the others are left for the next poll."""
 
 
-class Errors(NamedTuple):
-    """The errors of a client.
+class ErrorTranslator(NamedTuple):
+    """Translates the errors of one client.
 
     Attributes:
-        type: Their class.
+        type: Class of its errors.
         status: Returns the status of the response; None if there was none.
         retry_after_s: Returns the seconds to wait that the response asks for.
     """
@@ -67,7 +67,7 @@ class Errors(NamedTuple):
 
     @contextmanager
     def cancelling(self) -> Iterator[None]:
-        """Translate the errors of a cancellation; a job that has ended or is gone is none.
+        """Translate the errors of a cancellation; that a job has ended or is gone is no error.
 
         Raises:
             CloudError: The cancellation failed.
@@ -92,12 +92,12 @@ def _retry_after_s(error: Exception) -> float:
     return retry_after_s(error.headers, time.time()) if isinstance(error, APIError) else 0.0
 
 
-SERVICE_ERRORS: Final = Errors(ServiceError, _status, _retry_after_s)
-"""Errors of the clients that send with our own HTTP."""
+SERVICE_ERRORS: Final = ErrorTranslator(ServiceError, _status, _retry_after_s)
+"""Errors of the clients that use `clients.http`."""
 
 
-def one_by_one(ids: Iterable[str], read: Callable[[str], RemoteStatus]) -> Statuses:
-    """Read the states of jobs, one after another; one that cannot be read hides no other.
+def read_one_by_one(ids: Iterable[str], read: Callable[[str], RemoteStatus]) -> Statuses:
+    """Read the states of jobs one after another, also after one that cannot be read.
 
     Args:
         ids: Ids of the jobs.
@@ -120,15 +120,15 @@ def one_by_one(ids: Iterable[str], read: Callable[[str], RemoteStatus]) -> Statu
     return found
 
 
-def only_with(marker: str, found: Iterable[tuple[str | None, str]]) -> str | None:
-    """Return the id of the job with a marker in a list that was asked for that marker alone.
+def id_with_marker(marker: str, found: Iterable[tuple[str | None, str]]) -> str | None:
+    """Return the id of the job with a marker in a list that was filtered by this marker.
 
     Args:
         marker: The marker.
         found: Marker and id of each listed job.
 
     Raises:
-        NoProof: The list has other jobs: the cloud ignores what it is asked for.
+        NoProof: The list contains other jobs: the cloud ignores the filter.
     """
     listed = list(found)
     for theirs, id in listed:
@@ -140,33 +140,33 @@ def only_with(marker: str, found: Iterable[tuple[str | None, str]]) -> str | Non
 
 
 def not_understood(error: Exception) -> CloudError:
-    """Return what an error that a response led to says; its place in the code is logged."""
-    # Without the text of the error, which may have a text of the cloud, and that the key.
+    """Return the error for a response that our code could not process; log where it failed."""
+    # The text of the error is left out: it may quote the cloud, and the cloud may quote the key.
     place = "".join(traceback.format_tb(error.__traceback__))
     _log.info("a response was not understood (%s):\n%s", type(error).__name__, place)
     return CloudError(f"the response was not understood ({type(error).__name__})")
 
 
 def key_refusal(status: int | None, text: str) -> KeyRefused | None:
-    """Return what a status says about the key; None if nothing."""
+    """Return the error of a status that concerns the key; None for any other status."""
     kind = {401: KeyRefused, 403: Forbidden}.get(status or 0)
     return kind(text) if kind is not None else None
 
 
-def of_submission(error: ServiceError) -> Exception:
-    """Return what an error says about a submission."""
+def submission_error(error: ServiceError) -> Exception:
+    """Return what the error of a client means for a submission."""
     if not isinstance(error, APIError):
         return Refused(error.message)
     if isinstance(error, RetriableError) and error.was_surely_not_done:
         return NothingSent(str(error), retry_after_s(error.headers, time.time()))
     if not error.was_sent:
         return NothingSent(str(error))
-    found = of_status(error.status_code, error.message)
+    found = submission_error_of_status(error.status_code, error.message)
     return OutcomeUnknown(str(error)) if isinstance(error, RetriableError) else found
 
 
-def of_status(status: int | None, text: str) -> Exception:
-    """Return what the status of a response says about a submission; None is no response."""
+def submission_error_of_status(status: int | None, text: str) -> Exception:
+    """Return what the status of a response means for a submission; None means no response."""
     if refusal := key_refusal(status, text):
         return refusal
     if status is not None and 400 <= status < 500 and status not in UNSURE:

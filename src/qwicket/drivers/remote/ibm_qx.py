@@ -21,7 +21,12 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one, only_with
+from qwicket.drivers.remote.failures import (
+    SERVICE_ERRORS,
+    id_with_marker,
+    read_one_by_one,
+    submission_error,
+)
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
@@ -67,19 +72,19 @@ class IBMQXCloud:
             return self._client.run_qobj({**qobj, "config": config}, self._device, name=marker).id
         except IBMQXJobError as error:
             raise Refused(error.message) from None
-        except IBMQXJobLimitError as error:  # later there is room again
+        except IBMQXJobLimitError as error:  # temporary: other jobs will end
             raise NothingSent(str(error)) from None
         except IBMQXError as error:
-            raise of_submission(error) from None
+            raise submission_error(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        del since_ms  # names are searched there
+        del since_ms  # the API finds jobs by name
         with SERVICE_ERRORS.reading(CloudError):
             found = self._client.jobs(name=marker, limit=_MAX_LISTED)
-        return only_with(marker, [(job.name, job.id) for job in found])
+        return id_with_marker(marker, [(job.name, job.id) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
-        return one_by_one(ids, self._status)
+        return read_one_by_one(ids, self._status)
 
     def _status(self, id: str) -> RemoteStatus:
         with SERVICE_ERRORS.reading():
@@ -133,13 +138,13 @@ class IBMQXCloud:
     def mirror(self) -> Mirror:
         with SERVICE_ERRORS.reading(lambda _: Refused(f"there is no device {self._device}")):
             queue = self._client.queue_status(self._device)
-            self._client.me()  # the state of the queue needs no token
+            self._client.me()  # checks the token, which the state of the queue does not need
         reason = "" if queue.is_on else str(queue.get("status") or "it takes no jobs there")
         return Mirror(bool(queue.is_on), reason, queue.length)
 
     def offers(self) -> list[Offer]:
         with SERVICE_ERRORS.reading(CloudError):
-            self._client.me()  # old servers list devices to anybody
+            self._client.me()  # checks the token, which old servers do not need to list devices
             devices = self._client.backends()
         found = []
         for each in devices:

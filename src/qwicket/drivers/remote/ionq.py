@@ -23,7 +23,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one, submission_error
 from qwicket.programs.rewriting import Language, measured_qubits
 
 if TYPE_CHECKING:
@@ -39,7 +39,8 @@ _ONCE: Final = RetryPolicy(max_attempts=1)
 _MARKER: Final = "qwicket_job"
 _PAGE: Final = 100
 _SKEW_S: Final = 86_400.0
-"""Seconds by which the clocks may differ; a time without a zone may differ by half a day."""
+"""Seconds by which the clocks may differ; also covers times without a zone, which may be half a day
+off."""
 _GATES: Final = (
     *("x", "y", "z", "h", "not", "cnot", "s", "si", "t", "ti", "v", "vi", "rx", "ry", "rz"),
     *("swap", "xx", "yy", "zz"),
@@ -91,7 +92,7 @@ class IonQCloud:
         try:
             return str(self._client.submit_job(body)["id"])
         except IonQError as error:
-            raise of_submission(error) from None
+            raise submission_error(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
         oldest, former, n_older = since_ms / 1000 - _SKEW_S, inf, 0
@@ -99,7 +100,8 @@ class IonQCloud:
             if marker in (_marker(document), document.get("name")):
                 return str(document["id"])
             submitted = _seconds(document.get("submitted_at"))
-            # Only a whole page of ever older jobs shows that the newest come first.
+            # The end of the search: a whole page of ever older jobs, submitted before this one. It
+            # shows that the list is sorted, so that all further jobs are older still.
             is_older = submitted is not None and submitted <= min(oldest, former)
             n_older = n_older + 1 if is_older else 0
             if n_older == _PAGE:
@@ -108,10 +110,11 @@ class IonQCloud:
         return None
 
     def _listed(self) -> Iterator[dict[str, Any]]:
-        """Yield all jobs.
+        """Yield all jobs, page by page.
 
         Raises:
-            CloudError: The list was not given to its end.
+            CloudError: A page could not be read, or refers to a former one.
+            NoProof: The list has more than `max_pages` pages.
         """
         query: dict[str, Any] = {"limit": _PAGE}
         places: set[Any] = {None}
@@ -129,7 +132,7 @@ class IonQCloud:
         raise NoProof(f"its list of jobs has more than {self._max_pages} pages")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
-        return one_by_one(ids, self._status)
+        return read_one_by_one(ids, self._status)
 
     def _status(self, id: str) -> RemoteStatus:
         with SERVICE_ERRORS.reading():
@@ -224,7 +227,8 @@ class IonQCloud:
 
     def _backends(self) -> list[dict[str, Any]]:
         with SERVICE_ERRORS.reading(CloudError):
-            next(self._client.list_jobs(limit=1), None)  # the list of backends needs no key
+            # Checks the key, which the list of backends does not need.
+            next(self._client.list_jobs(limit=1), None)
             return self._client.list_backends()
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""A device whose own server gets requests as its users wrote them, with the account's key."""
+"""A device whose own server gets the requests of users unchanged, but with the account's key."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteStatus,
 )
 from qwicket.drivers.remote.failures import UNSURE, key_refusal
-from qwicket.model.passing import HTTP_REQUEST, VendorRequest, VendorResponse, of_program
+from qwicket.model.passing import HTTP_REQUEST, VendorRequest, VendorResponse, from_program
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,13 +35,13 @@ if TYPE_CHECKING:
 
 _MAX_BYTES: Final = 64 << 20
 _VERSIONS: Final = {"ionq": ("/v0.4", "/v0.3")}
-"""Ends of a cloud's address that are part of each request's path."""
+"""Versions at the end of a cloud's address; each request's path contains them already."""
 _CREDENTIALS: Final = {"ionq": ("Authorization", "apiKey {}")}
 """Header with the key, by the kind of the cloud."""
 
 
 class Sender:
-    """Sends requests to a device's own server, in threads. It repeats none.
+    """Sends requests to a device's own server, without retries. Its calls block.
 
     Args:
         remote: Where the server is.
@@ -103,13 +103,13 @@ class Sender:
 
 
 class PassingCloud:
-    """A cloud whose jobs are requests of its users.
+    """A cloud whose jobs are requests that are passed on.
 
     Args:
-        cloud: Follows the jobs and the device.
+        cloud: Reads the states of jobs and of the device, and cancels jobs.
         sender: Sends the requests.
         device: Name of the device there.
-        responses: Gets the responses to submissions, by marker.
+        responses: Where responses to submissions are put, by marker.
     """
 
     formats = (HTTP_REQUEST,)
@@ -125,10 +125,10 @@ class PassingCloud:
         self._responses = responses
 
     def submit(self, program: RemoteProgram, marker: str) -> str:
-        request, id_field = of_program(program.source)
+        request, id_field = from_program(program.source)
         response = self._sender.send(request)
         if response.status == HTTPStatus.TOO_MANY_REQUESTS:
-            raise NothingSent(f"it answers with status {response.status}", _seconds(response))
+            raise NothingSent(f"it responds with status {response.status}", _seconds(response))
         if 400 <= response.status < 500 and response.status not in UNSURE:
             text = response.body.decode("utf-8", "replace")
             raise Refused(f"status {response.status}: {text[:300]}", response)
@@ -143,7 +143,7 @@ class PassingCloud:
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del marker, since_ms
-        raise NoProof("nothing is added to a request by which its job could be found")
+        raise NoProof("requests are passed on unchanged, so they have no marker to look for")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return {

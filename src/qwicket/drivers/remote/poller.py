@@ -1,4 +1,4 @@
-"""Questions for the states of all jobs that are at one cloud, no more often than it allows."""
+"""Polls the states of all jobs that are at one cloud, at most as often as `poll_s` allows."""
 
 from __future__ import annotations
 
@@ -17,18 +17,18 @@ if TYPE_CHECKING:
 
 _MAX_PAUSE_S: Final = 60.0
 _FIRST_S: Final = 0.2
-"""Seconds after which a new job is asked for first, so that others come with it."""
+"""Seconds from the submission of a job to its first poll, so that other new jobs share it."""
 _ALONE_S: Final = 0.05
-"""The same where no other job waits: enough for a job of a simulator."""
+"""The same if no other job waits: enough for a job of a simulator."""
 _TIMES_GONE: Final = 3
-"""Answers in a row that a job is unknown before it is believed: a list may lag behind."""
+"""Polls in a row in which a job is unknown before it counts as gone: a list may lag behind."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass
 class _Wait:
-    """Wait for the end of one job; `n_gone` answers since `gone_at` did not know the job."""
+    """Wait for the end of one job; in the last `n_gone` polls, since `gone_at`, it was unknown."""
 
     future: asyncio.Future[RemoteStatus]
     marker: str
@@ -37,12 +37,12 @@ class _Wait:
 
 
 class Poller:
-    """Waits for the ends of jobs with one question for all of them.
+    """Waits for the ends of jobs, and polls for all of them together.
 
     Args:
-        statuses: Asks the cloud.
-        poll_s: Least seconds between two questions.
-        scrubbed: Returns a text of the cloud as it may be logged.
+        statuses: Reads the states of jobs at the cloud.
+        poll_s: Minimum seconds between two polls.
+        scrubbed: Returns a text of the cloud in a form that may be logged.
         settle_s: Seconds for which the cloud may not yet know a job that it has.
     """
 
@@ -62,14 +62,14 @@ class Poller:
         self._task: asyncio.Task[None] | None = None
         self._failures = 0
         self._reasons: set[str] = set()
-        self._asked_at = -_MAX_PAUSE_S
+        self._polled_at = -_MAX_PAUSE_S
 
     async def end_of(self, id: str, marker: str) -> RemoteStatus:
         """Wait until a job has ended; return its last state.
 
         Args:
             id: Its id at the cloud.
-            marker: Its marker. The state of a job with another one is returned at once.
+            marker: Its marker. If the cloud shows another one, the state is returned at once.
 
         Raises:
             NoSuchJob: The cloud does not know the job any more.
@@ -82,16 +82,16 @@ class Poller:
         try:
             return await wait.future
         finally:
-            # A run that adopted the job may wait in its place, before this one lost its lease.
+            # Another run may have adopted the job and wait for it already, before this one noticed.
             if self._waiting.get(id) is wait:
                 del self._waiting[id]
 
-    def ask_soon(self) -> None:
-        """Ask as soon as the cloud allows it, because a job is about to end."""
+    def poll_soon(self) -> None:
+        """Poll as soon as `poll_s` allows it, because a job is about to end."""
         self._new.set()
 
     def close(self) -> None:
-        """Ask no more."""
+        """Stop polling."""
         if self._task is not None:
             self._task.cancel()
 
@@ -99,9 +99,9 @@ class Poller:
         await self._pause(_ALONE_S)
         while self._waiting:
             self._new.clear()
-            pause_s = await self._ask(tuple(self._waiting))
+            pause_s = await self._poll(tuple(self._waiting))
             if not self._waiting:
-                return  # so that the next job is asked for as one that is alone
+                return  # so that the next job is polled after `_ALONE_S`
             if pause_s > self._poll_s:
                 await asyncio.sleep(pause_s)
                 continue
@@ -112,13 +112,13 @@ class Poller:
             await self._pause(_FIRST_S)
 
     async def _pause(self, seconds: float) -> None:
-        """Pause for so long, and until the cloud allows a question."""
-        due_s = self._asked_at + self._poll_s - time.monotonic()
+        """Pause for so long, and until `poll_s` has passed since the last poll."""
+        due_s = self._polled_at + self._poll_s - time.monotonic()
         await asyncio.sleep(max(min(seconds, self._poll_s), due_s))
 
-    async def _ask(self, ids: Sequence[str]) -> float:
-        """Ask once; return the seconds to pause."""
-        self._asked_at = time.monotonic()
+    async def _poll(self, ids: Sequence[str]) -> float:
+        """Poll once; return the seconds to pause."""
+        self._polled_at = time.monotonic()
         try:
             found = await self._statuses(ids)
         except CloudError as error:
@@ -138,7 +138,7 @@ class Poller:
         return min(max(own_s, asked_s), _MAX_PAUSE_S)
 
     def _log_once(self, reasons: set[str]) -> None:
-        """Log why states are unknown, unless it is what the last answer said."""
+        """Log why states are unknown, except reasons that the last poll had, too."""
         for each in sorted(reasons - self._reasons):
             _log.warning("states of forwarded jobs could not be read: %s", each)
         self._reasons = reasons
@@ -153,7 +153,7 @@ class Poller:
                 del self._waiting[id]
                 wait.future.set_result(status)
         elif isinstance(status, CloudError):
-            self._waiting[id] = self._waiting.pop(id)  # next time the others are asked for first
+            self._waiting[id] = self._waiting.pop(id)  # next time the others come first
         elif isinstance(status, NoSuchJob):
             now = time.monotonic()
             if not wait.n_gone:

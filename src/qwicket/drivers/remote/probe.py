@@ -1,4 +1,4 @@
-"""What another cloud offers, as the file of a device."""
+"""Reads which devices another cloud has, and writes device files for them."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ def offers(remote: Remote, key: str) -> list[Offer]:
         cloud.close()
 
 
-def device_file(offer: Offer, remote: Remote, name: str = "") -> str:
+def device_toml(offer: Offer, remote: Remote, name: str = "") -> str:
     """Return the text of a device file.
 
     Args:
         offer: The device there.
-        remote: Where the cloud is, and where the key.
-        name: Name of the device here; by default the one there with "far-" before it.
+        remote: Where the cloud is, and where its key is.
+        name: Name of the device here; by default "far-" and its name there.
     """
     own_name = name or f"far-{_NOT_IN_NAMES.sub('-', offer.name)}"[:63]
     content = {

@@ -22,7 +22,12 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import Errors, of_status, one_by_one, only_with
+from qwicket.drivers.remote.failures import (
+    ErrorTranslator,
+    id_with_marker,
+    read_one_by_one,
+    submission_error_of_status,
+)
 from qwicket.programs import batch
 
 if TYPE_CHECKING:
@@ -35,7 +40,7 @@ if TYPE_CHECKING:
     from qwicket.programs.rewriting import Language
 
 FORMATS: Final = {"openqasm3": "qasm3", "openqasm2": "qasm2"}
-"""Formats that it takes as they are, and its names of them."""
+"""Formats that it takes as they are, and its names for them."""
 _TAG: Final = "qwicket_job"
 _STATES: Final = {
     "INITIALIZING": "waiting",
@@ -92,22 +97,22 @@ class QbraidCloud:
         try:
             job = self._data("POST", "/jobs", json=body, headers=headers)
         except RequestsApiError as error:
-            raise of_status(_status_of(error), str(error)) from None
+            raise submission_error_of_status(_status_of(error), str(error)) from None
         if not isinstance(job, dict) or not isinstance(job.get("jobQrn"), str):
             raise OutcomeUnknown("the response has no jobQrn")
         return str(job["jobQrn"])
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        del since_ms  # tags are searched there
+        del since_ms  # the API finds jobs by tag
         query = {"tags": json.dumps({_TAG: marker}), "limit": 10}
         with _ERRORS.reading(CloudError):
             found = self._data("GET", "/jobs", params=query)
         if not isinstance(found, list):
             raise CloudError("the response is no list of jobs")
-        return only_with(marker, [(_marker(job), str(job["jobQrn"])) for job in found])
+        return id_with_marker(marker, [(_marker(job), str(job["jobQrn"])) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
-        return one_by_one(ids, self._state)
+        return read_one_by_one(ids, self._state)
 
     def _state(self, id: str) -> RemoteStatus:
         with _ERRORS.reading():
@@ -200,7 +205,7 @@ def _marker(job: Mapping[str, Any]) -> str | None:
 
 
 def _offer(device: dict[str, Any]) -> Offer | None:
-    """Return a device; None if it takes no format of ours."""
+    """Return a device as an offer; None if it takes none of our formats, or has no qubits."""
     taken = device.get("runInputTypes") or ()
     formats = [name for name, theirs in FORMATS.items() if theirs in taken]
     width, name = device.get("numberQubits"), str(device.get("qrn"))
@@ -223,4 +228,4 @@ def _status_of(error: Exception) -> int | None:
     return int(cause.response.status_code)
 
 
-_ERRORS: Final = Errors(RequestsApiError, _status_of)
+_ERRORS: Final = ErrorTranslator(RequestsApiError, _status_of)

@@ -27,7 +27,7 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import SERVICE_ERRORS, of_submission, one_by_one
+from qwicket.drivers.remote.failures import SERVICE_ERRORS, read_one_by_one, submission_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -64,18 +64,18 @@ class QluedCloud:
         self._client.timeout_s = remote.timeout_s
 
     def submit(self, program: RemoteProgram, marker: str) -> str:
-        del marker  # a job there has no field for it, only its experiments
+        del marker  # jobs there have no field for it
         try:
             return self._client.post(self._device, msgspec.json.decode(program.source))
         except QluedError as error:
-            raise of_submission(error) from None
+            raise submission_error(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms
-        raise NoProof(f"nothing there has the text {marker}")
+        raise NoProof(f"it has no list of jobs in which to look for {marker}")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
-        return one_by_one(ids, self._status)
+        return read_one_by_one(ids, self._status)
 
     def _status(self, id: str) -> RemoteStatus:
         with SERVICE_ERRORS.reading():
@@ -169,7 +169,7 @@ def _offer(config: dict[str, Any]) -> Offer | None:
 
 
 def _gate(given: dict[str, Any]) -> dict[str, Any]:
-    """Return a gate as a device file has it; qlued may join its parameters to one text."""
+    """Return a gate as device files have it; qlued may join its parameters in one text."""
     parameters = [name for text in given["parameters"] for name in str(text).split(", ") if name]
     found = {
         "name": str(given["name"]),

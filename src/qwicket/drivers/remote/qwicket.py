@@ -36,7 +36,13 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import UNSURE, Errors, key_refusal, one_by_one, only_with
+from qwicket.drivers.remote.failures import (
+    UNSURE,
+    ErrorTranslator,
+    id_with_marker,
+    key_refusal,
+    read_one_by_one,
+)
 from qwicket.model.failures import Failure
 from qwicket.schema.base import ResponseBody
 from qwicket.schema.devices import DeviceBody
@@ -56,7 +62,7 @@ _ONCE: Final = RetryPolicy(max_attempts=1)
 _TAG: Final = "qwicket-forwarded"
 _PAGE: Final = 200
 _FEW: Final = 3
-"""Jobs up to which one request for each is less work than a list."""
+"""Up to this number of jobs, one request for each is less work than a list."""
 _STATES: Final = {
     "draft": "waiting",
     "queued": "waiting",
@@ -110,11 +116,11 @@ class QwicketCloud:
             raise _of_submission(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        del since_ms  # tags are indexed there
+        del since_ms  # the API finds jobs by tag
         query = urlencode({"tag": marker, "limit": 1})
         with _ERRORS.reading(CloudError):
             found = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
-        return only_with(marker, [(_marker(job), job.id) for job in found])
+        return id_with_marker(marker, [(_marker(job), job.id) for job in found])
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         listed: dict[str, JobBody] = {}
@@ -123,7 +129,9 @@ class QwicketCloud:
             with _ERRORS.reading(CloudError):
                 jobs = self._transport.get(f"/v1/jobs?{query}", JobList).jobs
             listed = {job.id: job for job in jobs}
-        return one_by_one(ids, lambda id: _status(listed[id]) if id in listed else self._one(id))
+        return read_one_by_one(
+            ids, lambda id: _status(listed[id]) if id in listed else self._one(id)
+        )
 
     def _one(self, id: str) -> RemoteStatus:
         with _ERRORS.reading():
@@ -280,6 +288,6 @@ def _status_of(error: Exception) -> int | None:
     return error.status if isinstance(error, ApiError) else None
 
 
-_ERRORS: Final = Errors(
+_ERRORS: Final = ErrorTranslator(
     ClientError, _status_of, lambda error: float(getattr(error, "retry_after_s", 0.0))
 )

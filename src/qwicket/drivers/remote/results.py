@@ -1,4 +1,4 @@
-"""Results of other clouds in the canonical form."""
+"""Converts results of other clouds to outcomes."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ if TYPE_CHECKING:
     from qwicket.circuits.options import RunOptions
 
 _ROUNDING: Final = 1e-6
+"""Rounding error of a frequency that a cloud returns."""
 _RANKS: Final = {"b": 0, "u": 0, "i": 0, "f": 1, "c": 2}
-"""Kinds of numbers in NumPy; none becomes one of a lower rank."""
+"""Ranks of NumPy's kinds of numbers; none is converted to one of a lower rank."""
 
 
 def of_bits(
@@ -81,10 +82,10 @@ def of_bits(
         keys = list(dict.fromkeys((*(counts or ()), *((probabilities or ()) if is_exact else ()))))
         arrays["keys"] = _keys(keys, n_bits)
         if has_counts:
-            arrays[COUNTS] = int64_array(array("q", _of(counts or {}, keys)).tobytes())
+            arrays[COUNTS] = int64_array(array("q", _in_order(counts or {}, keys)).tobytes())
         if is_exact:
             arrays[PROBABILITIES] = float64_array(
-                array("d", _of(probabilities or {}, keys)).tobytes()
+                array("d", _in_order(probabilities or {}, keys)).tobytes()
             )
     return Outcome(
         registers=frame.registers,
@@ -98,13 +99,13 @@ def of_bits(
 
 
 def sampled(probabilities: Mapping[int, float], shots: int, seed: int) -> dict[int, int]:
-    """Return counts for probabilities that a cloud gives in their place.
+    """Return counts for probabilities that a cloud returns instead of counts.
 
     If they are the frequencies of these shots, their counts are returned; otherwise they are exact,
     and the shots are drawn from them.
 
     Raises:
-        InvalidResult: They are no probabilities.
+        InvalidResult: They are negative, not finite, or do not add up to 1.
     """
     total = sum(probabilities.values())
     is_valid = all(isfinite(each) and each >= 0 for each in probabilities.values())
@@ -121,7 +122,7 @@ def sampled(probabilities: Mapping[int, float], shots: int, seed: int) -> dict[i
     return dict(Counter(drawn))
 
 
-def _of(numbers: Mapping[int, float], keys: Sequence[int]) -> Iterable[float]:
+def _in_order(numbers: Mapping[int, float], keys: Sequence[int]) -> Iterable[float]:
     return (numbers.get(key, 0) for key in keys)
 
 

@@ -23,7 +23,11 @@ from qwicket.drivers.remote.clouds import (
     RemoteProgram,
     RemoteStatus,
 )
-from qwicket.drivers.remote.failures import Errors, of_status, one_by_one
+from qwicket.drivers.remote.failures import (
+    ErrorTranslator,
+    read_one_by_one,
+    submission_error_of_status,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,9 +40,9 @@ if TYPE_CHECKING:
 _LIST: Final = 1000
 _SKEW_S: Final = 3600.0
 _FEW: Final = 5
-"""Jobs of a list that no server shortens."""
+"""A list with fewer jobs than this is complete: no server has such short pages."""
 _MAX_IDS: Final = 50
-"""Ids in one address, which servers accept up to some kilobytes."""
+"""Ids in one URL, whose length servers limit to some kilobytes."""
 _STATES: Final = {
     "open": "waiting",
     "queued": "waiting",
@@ -83,7 +87,7 @@ class XanaduCloud:
         try:
             return Job.submit(self._connection, marker, self._device, program.source.decode()).id
         except HTTPError as error:
-            raise of_status(_status_of(error), str(error)) from None
+            raise submission_error_of_status(_status_of(error), str(error)) from None
         except RequestException as error:
             raise OutcomeUnknown(str(error)) from None
 
@@ -95,7 +99,7 @@ class XanaduCloud:
                     return job.id
             times = [_seconds(job.created_at) for job in found]
         is_newest_first = times == sorted(times, reverse=True)
-        # It may give fewer jobs than it is asked for, and does not say so.
+        # A server may return fewer jobs than the limit of the request, without saying so.
         if len(times) < _FEW or (is_newest_first and times[-1] <= since_ms / 1000 - _SKEW_S):
             return None
         raise NoProof(f"its list of {len(times)} jobs does not reach back far enough")
@@ -108,11 +112,11 @@ class XanaduCloud:
             listed |= {job.id: job for job in found}
 
         def read(id: str) -> RemoteStatus:
-            job = listed.get(id) or Job(id, self._connection)  # a list may leave some out
+            job = listed.get(id) or Job(id, self._connection)  # the list may lack some
             with _ERRORS.reading():
                 return _state(job)
 
-        return one_by_one(ids, read)
+        return read_one_by_one(ids, read)
 
     def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
         job = Job(id, self._connection)
@@ -188,7 +192,7 @@ def _offer(device: Device) -> Offer:
 
 
 def _width(modes: object) -> int:
-    """Return the greatest number of modes, those of all time bins and of the loops together."""
+    """Return the maximum number of modes; of time-domain devices, all bins and loops together."""
     if isinstance(modes, dict):
         if isinstance(modes.get("temporal_max"), int):
             return int(modes["temporal_max"]) + int(modes.get("concurrent") or 1) - 1
@@ -201,8 +205,8 @@ def _status_of(error: Exception) -> int | None:
         return None
     status = error.response.status_code
     is_sign_in = urlsplit(error.response.url).path == SIGN_IN_PATH
-    # It refuses an API key that has expired with status 400.
+    # The sign-in refuses an expired API key with status 400.
     return 401 if is_sign_in and 400 <= status < 500 and status != 429 else status
 
 
-_ERRORS: Final = Errors(RequestException, _status_of)
+_ERRORS: Final = ErrorTranslator(RequestException, _status_of)

@@ -47,7 +47,7 @@ update account set email = :email where id = :id;
 update account set password_hash = :password_hash where id = :id;
 
 -- name: account_delete
--- It is disabled from the same moment, which is how a restoration knows.
+-- Disables it with the same time, so that `account_restore` enables it unless it was disabled before.
 update account set deleted_at = :now, deletion = :deletion, disabled_at = coalesce(disabled_at, :now)
 where id = :id;
 
@@ -126,7 +126,7 @@ order by account.name;
 delete from member where account = :account and project = :project;
 
 -- name: token_revoke_member
--- Revokes also all tokens derived from these; indexes token_by_account and token_by_parent.
+-- Also revokes all tokens derived from these; indexes token_by_account and token_by_parent.
 with recursive tree (id) as (
     select id from token
     where account = :account and project = :project and revoked_at is null
@@ -176,7 +176,7 @@ limit :limit;
 select {token} from token where id = :id and account = :account;
 
 -- name: token_revoke
--- Revokes also all tokens derived from it; primary key and index token_by_parent.
+-- Also revokes all tokens derived from it; primary key and index token_by_parent.
 with recursive tree (id) as (
     select id from token where id = :id
     union

@@ -11,5 +11,5 @@ update device set seen_at = :now where name = :name;
 select (select count(*) from runner where runner.device = device.name), seen_at
 from device where name = :name;
 
--- name: program_handout
+-- name: program_full
 select format, source, inputs, options, circuits from program where job = :job;

@@ -1,4 +1,4 @@
--- Acts of administrators: a chain of rows, by their number.
+-- The audit: rows in the order of their numbers; each hash covers the one before.
 
 -- name: audit_last
 select seq, hash from audit where seq > 0 order by seq desc limit 1;
@@ -17,10 +17,10 @@ from audit where seq < :before order by seq desc limit :number;
 select seq, at, actor, actor_name, address, action, subject, details, before, after, hash
 from audit where seq > :after order by seq limit :number;
 
--- What an act changes, as it is before and after it.
+-- The recorded columns of what an act changes, read before and after the act.
 
 -- name: audit_account
--- Names and addresses are one name space.
+-- By name or e-mail address; an address contains `@`, and a name does not.
 select name, role, email, disabled_at, deleted_at from account
 where name = :key or email = :key limit 1;
 

@@ -1,4 +1,5 @@
--- Budgets. Statements use the primary key or the unique key (project, device, unit, period).
+-- Budgets. Statements use the primary key or the unique key (project, device, unit, period), unless
+-- they name an index.
 
 -- name: budget_put
 -- A budget that is set again keeps what was used.
@@ -36,8 +37,8 @@ delete from budget where id = :id;
 update budget set used = :used, begun_at = :begun_at where id = :id;
 
 -- name: budget_settle
--- Changes nothing if the budget was removed, or if its next period has begun. The sum stops where it
--- would not fit into 64 bits some day, which only a lab that reports absurd times can reach.
+-- Changes nothing if the budget was removed, or if its next period has begun. The sum stops before it
+-- overflows 64 bits, which it can only reach if a lab reports absurd times.
 update budget set used = case when used < 1000000000000000000 then used + :amount else used end
 where id = :id and begun_at = :begun_at;
 

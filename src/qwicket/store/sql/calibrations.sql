@@ -1,4 +1,4 @@
--- Calibrations. All statements use the unique index on (device, number).
+-- Calibrations. Statements use the unique index on (device, number), or the primary key.
 
 -- name: calibration_add
 -- If two servers start at once and choose the same number, one of them adds the row.

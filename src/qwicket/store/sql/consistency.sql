@@ -1,11 +1,11 @@
 -- Checks of `qwicket doctor --deep`. Those with :after and :upto read the jobs of a range of `seq`,
--- by the primary key, and return the ids of jobs that contradict the rules.
+-- by the primary key, and return the ids of jobs that break a rule.
 
 -- name: check_last_seq
 select coalesce(max(seq), 0) from job;
 
 -- name: check_runs_without_lease
--- A forwarded job waits for a runner without a lease.
+-- A forwarded job has no lease while it waits for a runner to adopt it.
 select id from job
 where seq > :after and seq <= :upto and state in ('running', 'cancelling')
     and not exists (
@@ -31,7 +31,8 @@ where seq > :after and seq <= :upto
     );
 
 -- name: check_no_program
--- A draft has none yet, and a refused or cancelled one never had one.
+-- Drafts have none yet. Drafts that were refused or cancelled never had one, and `failed` and
+-- `cancelled` include these.
 select id from job
 where seq > :after and seq <= :upto and state not in ('draft', 'failed', 'cancelled')
     and not exists (select 1 from program where program.job = job.id);
@@ -56,7 +57,7 @@ where seq > :after and seq <= :upto and "group" is not null
     and not exists (select 1 from "group" where "group".id = job."group");
 
 -- name: check_no_share
--- A job that no claim finds.
+-- Such a job is not found by claims.
 select id from job
 where seq > :after and seq <= :upto and state = 'queued' and held_by is null
     and not exists (

@@ -114,7 +114,7 @@ where device = :device and number <= (
 select at, status, reason, until_at from device_change
 where device = :device order by number desc limit :limit;
 
--- name: device_closed_list
+-- name: device_maintenance_list
 -- Maintenance windows that have begun, while they are kept; primary key of reservation_device.
 select reservation.from_at, 'off', reservation.reason, reservation.until_at
 from reservation_device as covered

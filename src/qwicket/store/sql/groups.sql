@@ -29,7 +29,7 @@ order by seq desc
 limit :limit;
 
 -- name: group_beyond
--- A row if an account has more groups of a dialect than the limit; index group_by_account.
+-- A row if an account has more than :maximum groups in a dialect; index group_by_account.
 select 1 from "group" where account = :account and dialect = :dialect
 order by seq desc limit 1 offset :maximum;
 

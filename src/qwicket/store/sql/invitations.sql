@@ -19,7 +19,7 @@ where invitation.expires_at > :now
 order by invitation.id desc;
 
 -- name: invitation_get
--- One that creates an account now; index invitation_by_digest.
+-- An invitation that can be used now; index invitation_by_digest.
 select invitation.id, project.name, invitation.maximum, invitation.used, invitation.created_at,
     invitation.expires_at
 from invitation left join project on project.id = invitation.project

@@ -28,7 +28,7 @@ where job_share.owner = :owner and (cast(:job as text) is null or job_share.job 
 order by job_share.id;
 
 -- name: job_share_by_digest
--- The job of a link that is valid, unless its owner can no longer sign in.
+-- The job of a valid link, unless its owner is disabled.
 select {shown_job} from job_share
 inner join job on job.id = job_share.job
 inner join account on account.id = job_share.owner

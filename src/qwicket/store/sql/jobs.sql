@@ -2,8 +2,8 @@
 -- are filled in from model/states.py, so that the SQL and the diagram cannot disagree.
 
 -- name: job_add
--- Adds nothing if the project has reached its limit of waiting jobs, unless the job has failed
--- already. Times of one account rise strictly. Indexes job_by_account, job_by_change, job_waiting.
+-- Adds nothing if the project has reached its limit of waiting jobs, unless the new job has failed
+-- already and so does not wait. Creation times and changes of one account rise strictly. Indexes job_by_account, job_by_change, job_waiting.
 insert into job (
     id, account, project, device, dialect, "group", state, version, name, tags, shots, n_circuits,
     n_qubits, n_ops_1q, n_ops_2q, est_bytes, est_seconds, priority, attempts, calibration, change,
@@ -76,7 +76,7 @@ select {shown_job} from job where id = :id;
 
 -- name: job_visible
 -- A job that this account may read: its own, one of its projects', or one that is shared with it.
--- Primary and unique keys only, of which a read of an own job uses the first.
+-- Primary and unique keys only; for the account's own job, only the first key is read.
 select {shown_job} from job
 where id = :id
     and (
@@ -130,9 +130,9 @@ order by ended_at desc
 limit :limit;
 
 -- name: job_list
--- Newest first between two `seq`; index job_by_account, which has the device and project too.
+-- Newest first between two `seq`; index job_by_account, which also contains device and project.
 select {shown_job} from job
-where account = :account and seq > :after and seq < :before and {wished}
+where account = :account and seq > :after and seq < :before and {list_filter}
 order by seq desc
 limit :limit;
 
@@ -141,7 +141,7 @@ limit :limit;
 select {shown_job} from job
 where
     seq > :after and seq < :before and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
 order by seq desc
 limit :limit;
 
@@ -149,7 +149,7 @@ limit :limit;
 -- Like job_list; index job_not_ended.
 select {shown_job} from job
 {only_sqlite}indexed by job_not_ended
-where {not_ended} and account = :account and seq > :after and seq < :before and {wished}
+where {not_ended} and account = :account and seq > :after and seq < :before and {list_filter}
 order by seq desc
 limit :limit;
 
@@ -157,7 +157,7 @@ limit :limit;
 -- Like job_list; index job_not_completed.
 select {shown_job} from job
 {only_sqlite}indexed by job_not_completed
-where {not_completed} and account = :account and seq > :after and seq < :before and {wished}
+where {not_completed} and account = :account and seq > :after and seq < :before and {list_filter}
 order by seq desc
 limit :limit;
 
@@ -168,7 +168,7 @@ select {shown_job} from job
 where
     {not_ended} and seq > :after and seq < :before
     and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
 order by seq desc
 limit :limit;
 
@@ -179,7 +179,7 @@ select {shown_job} from job
 where
     {not_completed} and seq > :after and seq < :before
     and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
 order by seq desc
 limit :limit;
 
@@ -188,7 +188,7 @@ limit :limit;
 select {shown_job} from job_label cross join job
 where
     job_label.label = cast(:label as text) and job_label.account = :account
-    and job_label.seq > :after and job_label.seq < :before and job.seq = job_label.seq and {wished}
+    and job_label.seq > :after and job_label.seq < :before and job.seq = job_label.seq and {list_filter}
 order by job_label.seq desc
 limit :limit;
 
@@ -199,7 +199,7 @@ where
     job_label.label = cast(:label as text)
     and job_label.seq > :after and job_label.seq < :before and job.seq = job_label.seq
     and created_at >= :since and created_at <= :until
-    and (cast(:dialect as text) is null or dialect = :dialect) and {wished}
+    and (cast(:dialect as text) is null or dialect = :dialect) and {list_filter}
 order by job_label.seq desc
 limit :limit;
 
@@ -207,7 +207,7 @@ limit :limit;
 -- Like job_list, for one group; index job_by_group.
 select {shown_job} from job
 {only_sqlite}indexed by job_by_group
-where "group" = :group and account = :account and seq > :after and seq < :before and {wished}
+where "group" = :group and account = :account and seq > :after and seq < :before and {list_filter}
 order by seq desc
 limit :limit;
 
@@ -235,7 +235,7 @@ select seq, created_at from job where account = :account and seq > :seq order by
 select {shown_job} from job
 {only_sqlite}indexed by job_by_dialect
 where account = :account and dialect = :dialect and seq > :after and seq < :before
-    and {wished} and created_at >= :since and created_at <= :until
+    and {list_filter} and created_at >= :since and created_at <= :until
 order by seq desc
 limit :limit;
 
@@ -243,7 +243,7 @@ limit :limit;
 -- Like job_list_of_dialect, oldest first above a `seq`; index job_by_dialect.
 select {shown_job} from job
 where account = :account and dialect = :dialect and seq > :after
-    and {wished} and created_at >= :since and created_at <= :until
+    and {list_filter} and created_at >= :since and created_at <= :until
 order by seq
 limit :limit;
 
@@ -325,20 +325,20 @@ on conflict (job) do update set body = excluded.body;
 
 -- name: job_search
 -- Newest first, from an offset; index job_by_dialect.
-select {shown_job} from job where {sought} order by seq desc limit :limit offset :offset;
+select {shown_job} from job where {search_filter} order by seq desc limit :limit offset :offset;
 
 -- name: job_search_rising
 -- Like job_search, oldest first; index job_by_dialect.
-select {shown_job} from job where {sought} order by seq limit :limit offset :offset;
+select {shown_job} from job where {search_filter} order by seq limit :limit offset :offset;
 
 -- name: job_run_ms
 -- Total run time of the ended jobs that a search finds; index job_by_dialect.
 select cast(coalesce(sum(ended_at - started_at), 0) as bigint) from job
-where {sought} and started_at is not null and ended_at is not null;
+where {search_filter} and started_at is not null and ended_at is not null;
 
 -- name: job_tally
 -- Number of jobs by state that a search finds; index job_by_dialect.
-select {shown_state}, count(*) from job where {sought} group by 1;
+select {shown_state}, count(*) from job where {search_filter} group by 1;
 
 -- name: job_by_prefix
 -- Up to two jobs whose ids are within bounds; the unique index on id.

@@ -1,13 +1,13 @@
 -- Leases (claim, renew, finish, release) and the runners that hold them.
 
 -- name: job_claim
--- Claims the oldest job of the highest priority of the project with the least use, among the jobs
--- that fit into the memory and time of the runner, and that no reservation keeps from starting. The
--- condition on `share` only spares looking through the jobs of a project that may start none. Claims
--- nothing while the device is off, or, for a batch, if that job is not tiny or ran before. The project is found first, by index share_next, and
--- then its job, by index job_to_claim: a join would sort all waiting jobs. Also returns whether the
--- job ran before and so has a lease; without the cast of the returned id SQLite would not use the
--- index of `lease`.
+-- Claims a job of the project with the least usage: the oldest one of the highest priority. Only jobs
+-- count that fit into the memory and time of the runner and that no reservation keeps from starting.
+-- The condition {may_start:share} changes no result: it skips projects none of whose jobs may start.
+-- Claims nothing while the device is off, or, for a batch, if that job is not tiny or ran before.
+-- The project is found first, by index share_next, and then its job, by index job_to_claim: a join
+-- would sort all waiting jobs. Also returns whether the job ran before and so has a lease; without
+-- the cast of the returned id SQLite would not use the index of `lease`.
 update job set
     state = {after:claim}, version = version + 1, change = {next_change}, runner = :runner,
     started_at = coalesce(started_at, {greatest}(:now, queued_at))
@@ -51,9 +51,10 @@ returning
     (select count(*) from lease where lease.job = cast(job.id as text));
 
 -- name: express_next
--- The first job of each lane (a device and an account), least recently served account first.
--- Devices that are off are left out, and jobs that a reservation keeps from starting. The recursion steps from lane to lane in index job_express, so
--- that the cost depends on the number of accounts, not of jobs.
+-- The first short job of each lane (a device and an account), least recently served account first.
+-- Devices that are off are left out, and jobs that a reservation keeps from starting. The recursion
+-- steps from lane to lane in index job_express, so that the cost depends on the number of lanes, not
+-- of jobs.
 with recursive lane (name) as (
     select min(express) from job
     where state = 'queued' and express is not null and held_by is null
@@ -154,7 +155,7 @@ returning {job};
 select marker, vendor_job_id, absent, sent_to from forward where job = :job;
 
 -- name: forward_intend
--- From now on it may be there, whatever a person said before.
+-- From now on the other cloud may have the job, so a person's former statement becomes void.
 insert into forward (job, intent_at, marker, sent_to) values (:job, :now, :marker, :sent_to)
 on conflict (job) do update set absent = 0, sent_to = excluded.sent_to;
 
@@ -163,7 +164,7 @@ update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = 
 where job = :job;
 
 -- name: forward_resolve_sent
--- A person knows the id, at whatever account.
+-- A person knows the id; `sent_to` is emptied, because it may be that of another account.
 update forward set vendor_job_id = :vendor_job_id, sent_at = :now, unresolved = null, sent_to = ''
 where job = :job;
 
@@ -183,7 +184,7 @@ update forward set response = :response where job = :job;
 select response from forward where job = :job;
 
 -- name: job_of_vendor_job
--- A job that an account may read, by its id at the server of its device.
+-- A job of an account, by its id at the server of its device.
 select {shown_job} from forward join job on job.id = forward.job
 where forward.vendor_job_id = :vendor_job_id and job.device = :device
 and job.account = :account limit 1;
@@ -212,7 +213,7 @@ select unresolved from forward where job = :job;
 update forward set absent = 1, vendor_job_id = null, unresolved = null where job = :job;
 
 -- name: lease_take
--- Returns also the circuits and options of the job, and its forwarding record; primary keys only.
+-- Also returns the circuits and options of the job, and its forwarding record; primary keys only.
 insert into lease (job, fence, nonce, runner, request)
 values (:job, 1, :nonce, :runner, :request)
 on conflict (job) do update
@@ -260,7 +261,7 @@ returning {job};
 select {job} from job where id = :job and {holds_lease};
 
 -- name: lease_of_runner
--- The lease exactly as its runner knows it; primary key.
+-- A row if the runner still has exactly this lease; primary key.
 select job from lease
 where job = :job and fence = :fence and nonce = :nonce and runner = :runner;
 
@@ -269,7 +270,7 @@ where job = :job and fence = :fence and nonce = :nonce and runner = :runner;
 select fence, nonce, runner from lease where job = :job and runner is not null;
 
 -- name: lease_void
--- Keeps the fencing token, because that of the next lease must be higher.
+-- Keeps the row with its fencing token, because that of the next lease must be higher.
 update lease set runner = null, nonce = null, progress = null where job = :job;
 
 -- name: lease_end
@@ -295,7 +296,7 @@ values (:id, :kind, 0, :slots, :device, :express_slots, :memory_bytes, :now);
 update runner set beat = beat + 1 where id = :id;
 
 -- name: runner_slots
--- The slots of a cluster change with its workers; primary key.
+-- Written only if the number changed, as that of a cluster does with its workers; primary key.
 update runner set slots = :slots where id = :id and slots <> :slots;
 
 -- name: runner_list

@@ -25,7 +25,7 @@ where id = :job and {before:refuse}
 returning {job};
 
 -- name: job_withheld_due
--- Ended jobs whose results are withheld no longer; index job_withheld.
+-- Ended jobs whose results must be shown now; index job_withheld.
 select id from job
 where withheld_until <= :now and state in ('completed', 'failed', 'cancelled')
 limit :limit;
@@ -48,13 +48,13 @@ delete from idempotency where made_at < :before;
 select id from job where ended_at < :before limit :limit;
 
 -- name: job_old_of_project
--- Index job_ended, from the time up to which former rounds have deleted all.
+-- Index job_ended. :after is the time up to which earlier rounds have deleted the project's jobs.
 select id from job
 where ended_at >= :after and ended_at < :before and project = :project
 limit :limit;
 
 -- name: account_outlive
--- Before a job is deleted: times and changes of later jobs must still be above those of this job.
+-- Run before a job is deleted: times and changes of later jobs must still be above those of this job.
 update account set
     last_created_at = {greatest}(last_created_at, (select created_at from job where id = :job)),
     last_change = {greatest}(last_change, (select change from job where id = :job))

@@ -1,5 +1,5 @@
--- Reservations and maintenance windows. What they keep from starting is a part of the statements that
--- claim jobs (`may_start`).
+-- Reservations and maintenance windows. The statements that claim jobs contain the condition that no
+-- window keeps a job from starting ({may_start:…}).
 
 -- name: reservation_add
 insert into reservation (
@@ -19,7 +19,7 @@ values (:device, :until_at, :reservation);
 insert into reservation_project (reservation, project) values (:reservation, :project);
 
 -- name: reservation_overlap
--- A reservation of a device in a time; primary key.
+-- A reservation of a device that overlaps a time; primary key.
 select reservation.id, reservation.from_at, reservation.until_at
 from reservation_device as covered
 inner join reservation on reservation.id = covered.reservation
@@ -61,7 +61,7 @@ inner join member on member.project = project.id and member.account = :account
 where reservation_project.reservation = :id;
 
 -- name: reservation_release_results
--- The results of its jobs are withheld no longer; index job_withheld.
+-- Lets maintenance show the results of its jobs with its next round; index job_withheld.
 update job set withheld_until = :now
 where withheld_until > :now and withheld_until = (
         select until_at from reservation where reservation.id = :id and withholds_results = 1

@@ -2,7 +2,7 @@
 -- an index.
 
 -- name: session_add
--- Adds none for a disabled account.
+-- Adds nothing for a disabled account.
 insert into session (digest, account, created_at, expires_at)
 select cast(:digest as {blob}), id, cast(:now as bigint), cast(:expires_at as bigint)
 from account where id = :account and disabled_at is null;
@@ -12,7 +12,7 @@ from account where id = :account and disabled_at is null;
 delete from session where expires_at <= :now;
 
 -- name: session_trim
--- Deletes the oldest sessions of an account but for some; index session_by_account.
+-- Keeps the newest sessions of an account and deletes the others; index session_by_account.
 delete from session
 where account = :account and digest in (
     select other.digest from session as other

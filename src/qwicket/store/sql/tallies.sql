@@ -1,49 +1,51 @@
+-- Numbers of jobs: by state, and by name and tags.
+
 -- name: job_tally_of_all_dialects
 -- Like job_tally, for all dialects; index job_by_account.
 select {shown_state}, count(*) from job
-where account = :account and created_at >= :since and created_at <= :until and {wished}
+where account = :account and created_at >= :since and created_at <= :until and {list_filter}
 group by 1;
 
 -- name: job_tally_list
--- Of job_list, without what is past the limit; index job_by_account.
+-- Of the jobs that job_list returns up to the limit; index job_by_account.
 select state, count(*) from (
     select {shown_state} as state from job
-    where account = :account and seq > :after and seq < :before and {wished}
+    where account = :account and seq > :after and seq < :before and {list_filter}
     order by seq desc
     limit :limit
 ) as found
 group by 1;
 
 -- name: job_tally_list_not_ended
--- Of job_list_not_ended, without what is past the limit; index job_not_ended.
+-- Of the jobs that job_list_not_ended returns up to the limit; index job_not_ended.
 select state, count(*) from (
     select {shown_state} as state from job
     {only_sqlite}indexed by job_not_ended
-    where {not_ended} and account = :account and seq > :after and seq < :before and {wished}
+    where {not_ended} and account = :account and seq > :after and seq < :before and {list_filter}
     order by seq desc
     limit :limit
 ) as found
 group by 1;
 
 -- name: job_tally_list_not_completed
--- Of job_list_not_completed, without what is past the limit; index job_not_completed.
+-- Of the jobs that job_list_not_completed returns up to the limit; index job_not_completed.
 select state, count(*) from (
     select {shown_state} as state from job
     {only_sqlite}indexed by job_not_completed
-    where {not_completed} and account = :account and seq > :after and seq < :before and {wished}
+    where {not_completed} and account = :account and seq > :after and seq < :before and {list_filter}
     order by seq desc
     limit :limit
 ) as found
 group by 1;
 
 -- name: job_tally_list_labelled
--- Of job_list_labelled, without what is past the limit; primary key of job_label.
+-- Of the jobs that job_list_labelled returns up to the limit; primary key of job_label.
 select state, count(*) from (
     select {shown_state} as state from job_label cross join job
     where
         job_label.label = cast(:label as text) and job_label.account = :account
         and job_label.seq > :after and job_label.seq < :before and job.seq = job_label.seq
-        and {wished}
+        and {list_filter}
     order by job_label.seq desc
     limit :limit
 ) as found

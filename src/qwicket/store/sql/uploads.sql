@@ -1,7 +1,7 @@
 -- Programs of drafts, uploaded in chunks.
 
 -- name: upload_held
--- Size of an account's uploads; an unfinished one counts with the limit. Index upload_by_account.
+-- Size of an account's uploads; an unfinished one counts as :maximum. Index upload_by_account.
 select cast(coalesce(sum(coalesce(size, :maximum)), 0) as bigint) from upload where account = :account;
 
 -- name: upload_begin

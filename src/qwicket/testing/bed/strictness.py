@@ -14,7 +14,7 @@ from urllib.parse import parse_qsl
 import msgspec
 
 from qwicket.model.errors import InvalidRequest
-from qwicket.model.suggestions import closest
+from qwicket.model.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -56,7 +56,7 @@ def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[s
             return found
         for pointer, known in _unknown(struct, value, ""):
             if pointer not in _ACCEPTED.get(dialect, _NOTHING):
-                hint = closest(pointer.rpartition("/")[2], known)
+                hint = did_you_mean(pointer.rpartition("/")[2], known)
                 found.append(f"body{pointer}: there is no such field.{hint}")
     return found
 
@@ -74,7 +74,7 @@ def _of_query(dialect: str, route: Route, query: str) -> Iterator[str]:
         is_known = name in known or lower in _SIGN_IN or lower.startswith(_SIGNED)
         is_known = is_known or name in _ACCEPTED.get(dialect, _NOTHING)
         if not is_known and not _is_family(name, known):
-            yield f"query/{name[:100]}: there is no such parameter.{closest(name, known)}"
+            yield f"query/{name[:100]}: there is no such parameter.{did_you_mean(name, known)}"
 
 
 def _is_family(name: str, known: list[str]) -> bool:

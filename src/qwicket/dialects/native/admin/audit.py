@@ -17,7 +17,7 @@ from qwicket.dialects.responses import json
 from qwicket.model.errors import NotFound
 from qwicket.model.limits import INT64_MAX
 from qwicket.schema.budgets import NewBudgetBody
-from qwicket.store.audit import Act
+from qwicket.store.audit import ActRecorder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -68,7 +68,7 @@ def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
     async def handle(access: Access, actor: Actor, request: Request[Any]) -> ASGIApp:
         payload = getattr(request, "payload", None)
         kind, keys = _subject(default, request.path_params, payload)
-        act = Act(
+        act = ActRecorder(
             at=time.time_ns() // 1_000_000,
             actor=actor.account,
             actor_name=actor.account_name,

@@ -9,7 +9,7 @@ from starlette.responses import Response
 from qwicket.dialects.native import account_wire
 from qwicket.dialects.native.params import choice, day
 from qwicket.dialects.responses import json
-from qwicket.model.budgets import shown
+from qwicket.model.budgets import from_stored_amount
 from qwicket.schema import budgets as schema
 
 if TYPE_CHECKING:
@@ -48,8 +48,8 @@ async def read_usage(access: Access, actor: Actor, request: Request[None]) -> Re
                     device=each.device or None,
                     jobs=each.use.jobs,
                     shots=each.use.shots,
-                    seconds=shown("seconds", each.use.seconds),
-                    cost=shown("cost", each.use.cost),
+                    seconds=from_stored_amount("seconds", each.use.seconds),
+                    cost=from_stored_amount("cost", each.use.cost),
                 )
                 for each in found
             )

@@ -34,7 +34,7 @@ async def create_invitation(
         project=body.project, uses=body.uses, life_s=body.life_s
     )
     of = made.invitation
-    answer = schema.NewInvitationAnswer(
+    answer = schema.CreatedInvitationBody(
         id=of.id,
         project=of.project,
         uses=of.maximum,

@@ -158,7 +158,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route(
         *("POST", "/invitations", invitations.create_invitation, _A, _INVITATION),
-        responses=(inviting.NewInvitationAnswer,),
+        responses=(inviting.CreatedInvitationBody,),
         status=201,
     ),
     Route("DELETE", "/invitations/{invitation}", invitations.delete_invitation, _A, status=204),

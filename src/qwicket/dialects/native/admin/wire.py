@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.tokens import NewToken
     from qwicket.model.accounts import Account
     from qwicket.model.devices import Device, DeviceStatus, Presence
-    from qwicket.store.audit import Entry, Verification
+    from qwicket.store.audit import AuditEntry, Verification
 
 
 def admin_account(of: Account) -> schema.AdminAccountBody:
@@ -71,7 +71,7 @@ def device_list(
     )
 
 
-def act_list(found: Sequence[Entry], limit: int) -> schema.ActList:
+def act_list(found: Sequence[AuditEntry], limit: int) -> schema.ActList:
     """Return a page of the audit log."""
     return schema.ActList(
         acts=tuple(
@@ -96,7 +96,7 @@ def act_list(found: Sequence[Entry], limit: int) -> schema.ActList:
 def verification(of: Verification) -> schema.VerificationBody:
     """Return the result of a check of the audit log's chain of hashes."""
     return schema.VerificationBody(
-        acts=of.entries, hash=of.hash.hex(), broken_at=of.broken_at, has_known=of.has_known
+        acts=of.entries, hash=of.hash.hex(), broken_at=of.broken_at, has_known=of.has_known_hash
     )
 
 

@@ -9,8 +9,8 @@ import pytest
 
 from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.model.accounts import Token
+from qwicket.model.fair_share import HALF_LIFE_S, REBASE_AFTER
 from qwicket.model.jobs import Job
-from qwicket.model.shares import HALF_LIFE_S, REBASE_AFTER
 from qwicket.store import Store
 from support.stores import NOW, add_job, execute, make_token
 
@@ -140,7 +140,7 @@ async def test_numbers_are_made_small_again_and_the_order_stays(
     later = NOW + int(1.5 * REBASE_AFTER * HALF_LIFE_MS)
     await take(store, later)
     before = (await store.jobs.queue_state("simulator", NOW, limit=100)).shares
-    assert await store.maintenance.repair_shares(later) == 0
+    assert await store.maintenance.repair_fair_share(later) == 0
     after = (await store.jobs.queue_state("simulator", NOW, limit=100)).shares
     assert [share.project for share in after] == [share.project for share in before]
     assert max(share.vtime for share in after) < 1.0 < max(share.vtime for share in before)
@@ -181,9 +181,9 @@ async def test_maintenance_finds_nothing_to_mend_after_a_jobs_life(
     await store.leases.release(leases[0], "test", NOW, counts_as_attempt=False)
     await store.leases.finish(leases[1], RunResult((Encoded(b"", b""),), 0.1), NOW)
     await store.jobs.cancel(jobs[3].id, actor="ada", now=NOW)
-    assert await store.maintenance.repair_shares(NOW) == 0
+    assert await store.maintenance.repair_fair_share(NOW) == 0
     await store._database.write(lambda tx: execute(tx, "update share set has_work = 0"))
-    assert await store.maintenance.repair_shares(NOW) == 1
+    assert await store.maintenance.repair_fair_share(NOW) == 1
     assert await take(store) == ada.project
 
 

@@ -1,13 +1,13 @@
 -- Fair share: the order of projects on a device.
 
 -- name: share_open
--- A project has work again. So that a pause does not give it the whole device, its virtual time
--- starts at most a credit below the minimum of the waiting projects. Index share_next.
+-- A project has waiting jobs again. So that a pause does not give it the whole device, its usage
+-- `vtime` is set to at least the minimum of the waiting projects less :advantage. Index share_next.
 insert into share (device, project, vtime, has_work)
 values (
     :device, :project,
     {greatest}(0, coalesce(
-        (select min(other.vtime) - :credit from share as other
+        (select min(other.vtime) - :advantage from share as other
          where other.device = :device and other.has_work = 1),
         0
     )),
@@ -18,7 +18,7 @@ set has_work = 1, vtime = {greatest}(share.vtime, excluded.vtime)
 where share.has_work = 0;
 
 -- name: share_charge
--- Adds use, and sets whether more of the project's jobs wait; index job_to_claim.
+-- Adds usage, and sets whether more of the project's jobs wait; index job_to_claim.
 update share set
     vtime = vtime + :charge / (select project.shares from project where project.id = :project),
     has_work = case when exists (
@@ -95,7 +95,7 @@ where has_work <> case when exists (
 ) then 1 else 0 end;
 
 -- name: share_rebase
--- Scales all virtual times by one factor, which keeps their order.
+-- Scales the usage of all projects by one factor, which keeps their order.
 update share set vtime = vtime * :factor;
 
 -- name: epoch_get

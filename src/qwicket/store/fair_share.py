@@ -1,10 +1,10 @@
-"""Fair share inside the operations that submit, claim, finish and release."""
+"""Fair share: what the operations that submit, claim, finish and release jobs record of usage."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.model.shares import CREDIT_S, HALF_LIFE_S, REBASE_AFTER, cost, weight
+from qwicket.model.fair_share import HALF_LIFE_S, MAX_ADVANTAGE_S, REBASE_AFTER, charge_s, weight
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -13,38 +13,39 @@ if TYPE_CHECKING:
     from qwicket.store.database import Row, Tx
 
 _EPOCH: Final = "epoch"
-_ASKED: Final = "epoch, asked for"
+_PENDING: Final = "epoch, pending"
+"""Keys of `Tx.memo`: the epoch, and a pending read of it."""
 
 
 def enter(tx: Tx, job: Job | NewJob, now: int) -> None:
-    """Record that a job waits."""
-    credit = CREDIT_S * weight(now, _epoch(tx, now))
-    tx.run("share_open", device=job.device, project=job.project, credit=credit)
+    """Record that a job of a project waits."""
+    advantage = MAX_ADVANTAGE_S * weight(now, _epoch(tx, now))
+    tx.run("share_open", device=job.device, project=job.project, advantage=advantage)
 
 
-def expect(tx: Tx) -> None:
-    """Queue the reads for counting, so that they share the round trip of the next read."""
+def prefetch(tx: Tx) -> None:
+    """Queue the read of the epoch, so that it shares the round trip of the next read."""
     if _EPOCH not in tx.memo:
-        tx.memo[_ASKED] = tx.later("epoch_get")
+        tx.memo[_PENDING] = tx.later("epoch_get")
 
 
 def charge(tx: Tx, job: Job, now: int) -> None:
     """Count the estimate of a job that starts."""
-    _count(tx, job, cost(job.est_seconds), now)
+    _count(tx, job, charge_s(job.est_seconds), now)
 
 
 def refund(tx: Tx, job: Job, now: int) -> None:
     """Refund the estimate of a job that is queued again."""
-    _count(tx, job, -cost(job.est_seconds), now)
+    _count(tx, job, -charge_s(job.est_seconds), now)
 
 
 def settle(tx: Tx, job: Job, seconds: float, now: int) -> None:
     """Replace the estimate of an ended job by its measured time."""
-    _count(tx, job, cost(seconds) - cost(job.est_seconds), now)
+    _count(tx, job, charge_s(seconds) - charge_s(job.est_seconds), now)
 
 
 def leave(tx: Tx, job: Job, now: int) -> None:
-    """Record that a waiting job will not run."""
+    """Record that a waiting job is cancelled or held."""
     _count(tx, job, 0.0, now)
 
 
@@ -55,7 +56,7 @@ def is_rebase_due(tx: Tx, now: int) -> bool:
 
 
 def rebase(tx: Tx, now: int) -> bool:
-    """Rescale the usage numbers if they have grown; return whether they had."""
+    """Rescale the usage numbers if they have grown too much; return whether they had."""
     epoch = _epoch(tx, now)
     if not _is_old(epoch, now):
         return False
@@ -77,8 +78,8 @@ def _count(tx: Tx, job: Job, seconds: float, now: int) -> None:
 def _epoch(tx: Tx, now: int) -> int:
     epoch: int | None = tx.memo.get(_EPOCH)
     if epoch is None:
-        asked: Callable[[], Row | None] | None = tx.memo.pop(_ASKED, None)
-        row = asked() if asked else tx.one("epoch_get")
+        pending: Callable[[], Row | None] | None = tx.memo.pop(_PENDING, None)
+        row = pending() if pending else tx.one("epoch_get")
         if row is None:
             tx.run("epoch_put", at=now)
         epoch = tx.memo[_EPOCH] = row[0] if row else now

@@ -12,14 +12,15 @@ from typing import Final
 HALF_LIFE_S: Final = 86_400.0
 """Half-life: yesterday's usage counts half."""
 
-CREDIT_S: Final = 60.0
-"""Largest advantage of a new project over the active one with the least usage."""
+MAX_ADVANTAGE_S: Final = 60.0
+"""Largest advantage of a project whose first job begins to wait over the waiting project with the
+least usage, in seconds of usage: a longer pause gains nothing more."""
 
 REBASE_AFTER: Final = 100.0
-"""Half-lives after which numbers are rescaled; doubles overflow after about 1,000."""
+"""Half-lives after which usage numbers are rescaled; doubles overflow after about 1,000."""
 
-_MIN_COST_S: Final = 0.001
-"""Minimum cost of a job. Without it, projects with tiny estimates would always go first."""
+_MIN_CHARGE_S: Final = 0.001
+"""Minimum usage of one job. Without it, projects with tiny estimates would always go first."""
 
 
 def weight(now_ms: int, epoch_ms: int) -> float:
@@ -32,6 +33,6 @@ def weight(now_ms: int, epoch_ms: int) -> float:
     return float(2.0 ** max(-REBASE_AFTER, min(2 * REBASE_AFTER, half_lives)))
 
 
-def cost(seconds: float) -> float:
-    """Return the cost of a job in seconds, at least a minimum."""
-    return max(seconds, _MIN_COST_S)
+def charge_s(seconds: float) -> float:
+    """Return the usage that a job of this run time counts as, in seconds."""
+    return max(seconds, _MIN_CHARGE_S)
