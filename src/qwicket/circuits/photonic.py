@@ -124,8 +124,8 @@ def summarise(circuits: tuple[PhotonicCircuit, ...]) -> Summary:
     )
 
 
-def check(circuits: tuple[PhotonicCircuit, ...]) -> Checked:
-    """Return circuits with their summary, packed."""
+def to_checked(circuits: tuple[PhotonicCircuit, ...]) -> Checked:
+    """Return packed circuits with their summary."""
     return Checked(summarise(circuits), pack(circuits))
 
 

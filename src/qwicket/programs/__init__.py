@@ -70,11 +70,11 @@ Inputs = Mapping[str, float]
 """Values of a program's declared inputs; angles in radians."""
 
 
-def _check_qubits(circuits: tuple[QubitCircuit, ...]) -> Checked:
+def _qubits_to_checked(circuits: tuple[QubitCircuit, ...]) -> Checked:
     return Checked(summarise(circuits), pack(circuits))
 
 
-def _check_atoms(circuits: tuple[AtomCircuit, ...]) -> Checked:
+def _atoms_to_checked(circuits: tuple[AtomCircuit, ...]) -> Checked:
     return Checked(atom_costs.summarise(circuits), atoms.pack(circuits))
 
 
@@ -87,7 +87,7 @@ class Format(NamedTuple):
         read: Reads a source with the values of its inputs. Raises only `QwicketError`.
         inline_bytes: Size of the largest source that the server reads without a worker process,
             under small limits; 0 for none.
-        check: Returns circuits packed, with their summary.
+        to_checked: Packs circuits and summarises them.
         description: Description in one sentence.
     """
 
@@ -95,7 +95,7 @@ class Format(NamedTuple):
     version: int
     read: Callable[[bytes, Limits, Inputs], Sequence[Any]]
     inline_bytes: int
-    check: Callable[..., Checked]
+    to_checked: Callable[..., Checked]
     description: str
 
 
@@ -132,7 +132,7 @@ def _cold_atoms(machine: str) -> Format:
     name = f"qlued.{machine}"
     read = _without_inputs(name, partial(cold_atoms.read, machine=machine))
     description = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
-    return Format(name, cold_atoms.VERSION, read, 4 << 10, _check_atoms, description)
+    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms_to_checked, description)
 
 
 _FORMATS: Final = (
@@ -141,7 +141,7 @@ _FORMATS: Final = (
         ionq_json.VERSION,
         _read_ionq,
         4 << 10,
-        _check_qubits,
+        _qubits_to_checked,
         "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several.",
     ),
     Format(
@@ -149,7 +149,7 @@ _FORMATS: Final = (
         openqasm.VERSION,
         openqasm.read_openqasm2,
         0,
-        _check_qubits,
+        _qubits_to_checked,
         "OpenQASM 2, the whole language.",
     ),
     Format(
@@ -157,7 +157,7 @@ _FORMATS: Final = (
         openqasm.VERSION,
         openqasm.read_openqasm3,
         0,
-        _check_qubits,
+        _qubits_to_checked,
         "OpenQASM 3 without run-time arithmetic, time and pulses.",
     ),
     Format(
@@ -165,7 +165,7 @@ _FORMATS: Final = (
         qobj.VERSION,
         _without_inputs("qobj", qobj.read),
         4 << 10,
-        _check_qubits,
+        _qubits_to_checked,
         "Qiskit's Qobj of type QASM, one experiment or several.",
     ),
     Format(
@@ -173,7 +173,7 @@ _FORMATS: Final = (
         primitives.VERSION,
         _without_inputs("qiskit.primitives", primitives.read),
         0,
-        _check_qubits,
+        _qubits_to_checked,
         "Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
     ),
     Format(
@@ -181,7 +181,7 @@ _FORMATS: Final = (
         openqasm.VERSION,
         _without_inputs("braket.openqasm3", _read_braket),
         0,
-        _check_qubits,
+        _qubits_to_checked,
         "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots.",
     ),
     Format(
@@ -189,7 +189,7 @@ _FORMATS: Final = (
         batch.VERSION,
         _without_inputs("batch", partial(batch.read, readers=_BATCH_READERS)),
         0,
-        _check_qubits,
+        _qubits_to_checked,
         "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`.",
     ),
     *map(_cold_atoms, MACHINES),
@@ -198,7 +198,7 @@ _FORMATS: Final = (
         lab_atoms.VERSION,
         _without_inputs("qlued.lab", lab_atoms.read),
         4 << 10,
-        lab_atoms.check,
+        lab_atoms.to_checked,
         "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread.",
     ),
     Format(
@@ -206,7 +206,7 @@ _FORMATS: Final = (
         ahs.VERSION,
         _without_inputs("ahs", ahs.read),
         4 << 10,
-        _check_atoms,
+        _atoms_to_checked,
         "Analog programs of Rydberg atoms, as Amazon Braket writes them.",
     ),
     Format(
@@ -214,7 +214,7 @@ _FORMATS: Final = (
         blackbird.VERSION,
         blackbird.read,
         0,
-        photonic.check,
+        photonic.to_checked,
         "Blackbird 1.x for photons, `tdm` programs included.",
     ),
 )
@@ -256,7 +256,7 @@ def read(format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_I
         near = did_you_mean(format_name, FORMATS)
         detail = f"format {format_name[:64]!r} is not known; known: {names}{near and '.' + near}"
         raise InvalidRequest(detail, field="format")
-    return known.check(known.read(source, limits, inputs))
+    return known.to_checked(known.read(source, limits, inputs))
 
 
 def requires_measurement(format_name: str) -> bool:
@@ -408,7 +408,7 @@ def compile_to_basis_in_worker(
             from qwicket.programs.rewriting import rewrite  # late: few devices need it
 
             rewrite(found, language)
-        return _check_qubits(found)
+        return _qubits_to_checked(found)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
 

@@ -304,9 +304,10 @@ _UNIT_KEY: Final = _key(UNIT, _DIGITS)
 def _shortest_sequences(
     fixed: Mapping[tuple[complex, ...], GateSequence],
 ) -> dict[tuple[complex, ...], GateSequence]:
-    """Return the shortest sequences of fixed gates, for at most `_MAX_SEQUENCES` matrices or so.
+    """Return the shortest sequence of fixed gates for each matrix that they make.
 
-    Clifford gates make 24 matrices; with `t` there are infinitely many.
+    Clifford gates make 24 matrices. With `t` there are infinitely many, so the search stops once
+    `_MAX_SEQUENCES` are known.
     """
     known: dict[tuple[complex, ...], GateSequence] = {_UNIT_KEY: ()}
     edge: list[tuple[Matrix, GateSequence]] = [(UNIT, ())]

@@ -41,8 +41,8 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
     return tuple(circuits)
 
 
-def check(circuits: tuple[AtomCircuit, ...]) -> Checked:
-    """Return packed circuits with a summary. Only the lab knows what their gates do."""
+def to_checked(circuits: tuple[AtomCircuit, ...]) -> Checked:
+    """Return packed circuits with a summary, without a cost: only the lab knows their gates."""
     n_single = sum(len(gate.wires) == 1 for circuit in circuits for gate in circuit.gates)
     n_gates = sum(len(circuit.gates) for circuit in circuits)
     summary = Summary(

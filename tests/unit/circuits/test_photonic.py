@@ -11,9 +11,9 @@ from qwicket.circuits.photonic import (
     Gate,
     Measure,
     PhotonicCircuit,
-    check,
     pack,
     summarise,
+    to_checked,
     unpack,
 )
 from qwicket.circuits.summary import Summary
@@ -43,7 +43,7 @@ def test_circuits_of_qubits_are_none_of_photons() -> None:
 def test_a_summary_counts_modes_gates_and_measured_modes() -> None:
     summary = Summary("photonic", 2, 3, 4, 2, n_active=3, n_clbits=2, n_splits=3)
     assert summarise((CIRCUIT, CIRCUIT)) == summary
-    assert check((CIRCUIT, CIRCUIT)).summary == summary
+    assert to_checked((CIRCUIT, CIRCUIT)).summary == summary
 
 
 def test_no_circuits_have_a_summary() -> None:

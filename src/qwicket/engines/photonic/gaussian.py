@@ -1,6 +1,6 @@
 """Gaussian states of many shots at once: one covariance matrix, and a vector of means per shot.
 
-Outcomes of measurements change only the means, so all shots share their covariances.
+The values of outcomes change only the means, so all shots share their covariances.
 """
 
 from __future__ import annotations

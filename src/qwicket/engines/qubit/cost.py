@@ -323,7 +323,7 @@ def _density_cost(job: Job) -> tuple[float, float]:
 
 
 def _branching_cost(job: Job) -> tuple[float, float]:
-    """Each branch, or pattern of errors, is computed from where it leaves another one."""
+    """Return the cost of branches, or patterns of errors: each starts where it leaves another."""
     n_qubits = min(job.n_qubits, MAX_QUBITS)
     size = 1 << n_qubits
     errors, decays, choices = _events(job)

@@ -66,9 +66,10 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
         program = _decoder.decode(source)
     except (msgspec.DecodeError, RecursionError, UnicodeDecodeError):
         raise InvalidProgram("the program is not JSON with source, shots and inputs") from None
-    if len(program.source) > limits.programs.program_text_bytes:
+    n_bytes = len(program.source.encode())
+    if n_bytes > limits.programs.program_text_bytes:
         raise LimitExceeded(
-            f"the text has {len(program.source):,} characters; "
+            f"the text has {n_bytes:,} bytes; "
             f"the limit 'program_text_bytes' is {limits.programs.program_text_bytes:,}"
         )
     # A client may send values of inputs that the program does not declare, which the interpreter

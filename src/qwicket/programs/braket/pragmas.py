@@ -58,7 +58,7 @@ class Pragmas:
         # Braket's SDK writes `#pragma`; the grammar of OpenQASM 3 makes the `#` optional.
         line = _Line(interpreter, text.lstrip("#").removeprefix("pragma"), at)
         if line.take() != "braket":
-            raise line.error("a pragma begins with 'braket'")
+            raise line.error("a pragma must begin with 'braket'")
         word = line.take()
         match word:
             case "result":
@@ -111,7 +111,9 @@ class Pragmas:
                     f"'{name}' has {channel.n_parameters} parameters, not {len(values)}"
                 )
             if min(values) < 0 or max(values) > 1 or sum(values) > channel.max_sum:
-                raise line.error(f"the parameters of '{name}' are probabilities")
+                is_bounded = channel.max_sum < len(values)
+                text = " with a sum of at most 1" if is_bounded else ""
+                raise line.error(f"the parameters of '{name}' must be probabilities{text}")
             matrices, width = channel.kraus(*values), channel.n_qubits
         line.need(")")
         targets = self._targets(line, width)
@@ -177,7 +179,7 @@ class Pragmas:
             elif name in _OBSERVABLES:
                 if line.next in ("", "all"):
                     if factors or (line.next and line.take() and line.next):
-                        raise line.error("a product names the qubits of its factors")
+                        raise line.error("each factor of a product must name its qubit")
                     # Completed when the number of qubits is known.
                     self._everywhere[len(self.results)] = name
                     return Readout(kind)
@@ -200,7 +202,7 @@ class Pragmas:
             line.take()
         (target, *others) = line.qubits()
         if others:
-            raise line.error("an observable of one qubit is on one qubit")
+            raise line.error("this observable must be on one qubit, not on a register")
         if has_bracket:
             line.need(")")
         self.used.add(target)
@@ -208,13 +210,13 @@ class Pragmas:
 
     def _targets_of_hermitian(self, line: _Line, width: int) -> tuple[int, ...]:
         if line.next == "all" or not line.next:
-            raise line.error("'hermitian' names its qubits")
+            raise line.error("'hermitian' must name its qubits")
         found = list(line.qubits())
         while len(found) < width and line.next == ",":
             line.take()
             found += line.qubits()
         if len(found) != width or len(set(found)) < width:
-            raise line.error(f"the matrix is for {width} different qubits")
+            raise line.error(f"the matrix must be on {width} different qubits")
         self.used.update(found)
         return tuple(found)
 
@@ -294,7 +296,7 @@ class _Line:
         while True:
             text = self.take()
             if not re.fullmatch('"[01]{1,64}"', text):
-                raise self.error('an amplitude is of a state such as "01"')
+                raise self.error('an amplitude must name a state such as "01"')
             found.append(text[1:-1])
             if self.next != ",":
                 return tuple(found)
@@ -305,7 +307,7 @@ class _Line:
         while True:
             value = self._complex()
             if value.imag:
-                raise self.error("a parameter of noise is real")
+                raise self.error("a parameter of noise must be real")
             found.append(value.real)
             if self.next != ",":
                 return found
@@ -327,7 +329,7 @@ class _Line:
             self.take()
         self.need("]")
         if any(len(row) != len(rows) for row in rows):
-            raise self.error("a matrix is square")
+            raise self.error("a matrix must be square")
         return rows
 
     def _complex(self) -> complex:
@@ -357,7 +359,7 @@ class _Line:
 def _width(matrix: Matrix, line: _Line, maximum: int) -> int:
     width = len(matrix).bit_length() - 1
     if len(matrix) != 1 << width or not 1 <= width <= maximum:
-        raise line.error(f"a matrix is for 1 to {maximum} qubits, so it has 2, 4, 8, … rows")
+        raise line.error(f"a matrix must be on 1 to {maximum} qubits, with 2, 4, 8, … rows")
     return width
 
 

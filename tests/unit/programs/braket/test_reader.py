@@ -135,6 +135,14 @@ def test_each_limit_is_named(source: str, shots: int, limit: str) -> None:
         circuit(source, shots)
 
 
+def test_the_limit_of_the_text_is_in_bytes() -> None:
+    source = BELL + "// θ"
+    limits = Limits.from_names(BraketLimits, program_text_bytes=len(source))
+    text = json.dumps({"source": source, "shots": 1}).encode()
+    with pytest.raises(LimitExceeded, match=f"the text has {len(source) + 1} bytes"):
+        read(text, limits)
+
+
 @pytest.mark.parametrize("text", [b"", b"{}", b"[1]", b'{"source": 1, "shots": 1}', b"\xff"])
 def test_what_is_no_program_is_refused(text: bytes) -> None:
     with pytest.raises(InvalidProgram):
