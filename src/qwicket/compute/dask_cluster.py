@@ -83,8 +83,8 @@ class StartedCluster:
 
     Args:
         address: What to start.
-        least: Least number of workers.
-        most: Greatest number of workers.
+        least: Number of workers that it always has.
+        most: Limit on workers.
         idle_s: Seconds for which a worker is not needed before it is closed. Starting a new one may
             take as long.
     """

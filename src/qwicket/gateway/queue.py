@@ -23,10 +23,10 @@ class Ahead(NamedTuple):
     """Whose jobs start before a job.
 
     Attributes:
-        same: Number of jobs of its own project.
-        known: Numbers of jobs of other projects of the actor, by their names.
-        others: Number of jobs of projects that the actor is no member of.
-        n_projects: Number of these projects.
+        same: Number of those of its own project.
+        known: Numbers of those of other projects of the actor, by project name.
+        others: Number of those of projects that the actor is not a member of.
+        n_projects: Number of the latter projects.
     """
 
     same: int

@@ -121,7 +121,14 @@ class Express(NamedTuple):
 
 
 class _Run(NamedTuple):
-    """A task of the driver: one job, or several tiny ones."""
+    """A task of the driver: one job, or several tiny ones.
+
+    Attributes:
+        task: Runs the jobs, and ends with their results or an error of the driver.
+        forward_log: Records how far the job was forwarded, if its driver does this.
+        forwards: Whether the driver sends its jobs to another cloud.
+        is_express: Whether it occupies an express slot.
+    """
 
     task: asyncio.Task[list[RunResult]]
     forward_log: _ForwardLog
