@@ -123,7 +123,8 @@ class Scaler:
                     _log.warning("the demand could not be read: %s", error)
                 except SiteError as error:
                     n_failed += 1
-                    wait_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2**n_failed)
+                    # At most 2**10, because a float has no power of two above 2**1023.
+                    wait_s = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(n_failed - 1, 10))
                     _log.error("%s", error)
                 self._leaving.wait(wait_s)
         finally:

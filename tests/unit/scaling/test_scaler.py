@@ -117,5 +117,20 @@ def test_a_site_that_fails_ends_nothing(caplog: pytest.LogCaptureFixture) -> Non
     assert (place.started, "slurmctld is down" in caplog.text) == ([], True)
 
 
+def test_pauses_after_failures_of_the_site_grow_from_2_s_to_60_s(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    place = Place()
+    place.failure = SiteError("squeue failed: slurmctld is down")
+    api = Answers(*[demand(1)] * 1_100)
+    scaler = api.scaler = Scaler(api, place, least=0, most=4, idle_s=60.0)
+    pauses: list[float] = []
+    # The pauses are recorded, because they take too long for a test.
+    monkeypatch.setattr(scaler._leaving, "wait", pauses.append)
+    scaler.serve()
+    assert pauses[:3] == [2.0, 4.0, 8.0]
+    assert pauses[-1] == 60.0, "also after more failures than a float has powers of two"
+
+
 def test_its_secret_is_not_shown() -> None:
     assert "token" not in repr(ScalerAPI("http://127.0.0.1:9", "token", "group"))
