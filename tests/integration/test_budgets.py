@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
+from datetime import datetime
 from typing import Any, Final
 
 import httpx
@@ -289,6 +290,14 @@ def test_vendors_apis_show_what_is_left(server: LiveServer, spender: Spender) ->
         spender.set(12.5, "cost", "month")
         spender.set(600, "seconds", "month")
         assert shown() == (600, 12.5, 12.5, 600, (12.5, 12.5))
+        spender.set(60, "seconds", "day")
+        instance = get(runtime.PLATFORM, "/instances/usage")
+        assert instance["usage_limit_seconds"] == 60
+        start, end = (
+            datetime.fromisoformat(instance["usage_period"][name])
+            for name in ("start_time", "end_time")
+        )
+        assert start == end.replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 # --- usage ----------------------------------------------------------------------------------------

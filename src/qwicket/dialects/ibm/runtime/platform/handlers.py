@@ -134,7 +134,8 @@ class Handlers(RuntimeHandlers):
     async def read_usage(self, actor: Actor, request: Request[None]) -> Response:
         """Read how many seconds the account's jobs ran in the instance this month.
 
-        If its project has a budget of seconds, the seconds and the limit are those of the budget.
+        If its project has a budget of seconds, the seconds, the limit and the period are those of
+        the budget, which all jobs of the project use.
         """
         month = Month.current()
         used_s = await self._usage.get(
@@ -143,6 +144,9 @@ class Handlers(RuntimeHandlers):
         )
         budgets = self._gateway.budgets
         budget = budgets.least(await budgets.of(actor), actor.project, "seconds")
+        began = month.began
+        if budget is not None:
+            began = budget.begins_at or budget.budget.created_at
         return json(
             {
                 "instance_id": instances.crn(actor.project),
@@ -151,7 +155,7 @@ class Handlers(RuntimeHandlers):
                 "usage_limit_reached": False,
                 **wire.usage_limit(budget),
                 "usage_period": {
-                    "start_time": format_time(month.began),
+                    "start_time": format_time(began),
                     "end_time": format_time(month.now),
                 },
             }
