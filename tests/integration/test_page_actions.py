@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import re
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qwicket.gateway.admin import Admin
@@ -15,6 +19,7 @@ from support.browser import Page, browser
 from support.pages import PASSWORD, TOKEN, Person, signed_in
 from support.programs import BELL
 from support.server import LiveServer
+from support.waiting import until
 
 
 class Hands:
@@ -65,6 +70,23 @@ class Hands:
         self.page.run(f"document.querySelector({selector!r}).focus()")
         self.page.press(" ", " ")
         assert self.page.run("document.activeElement.checked"), selector
+
+    def download(self, label: str, folder: Path) -> bytes:
+        """Press a link that gives a file; return the file."""
+        page, before = self.page, set(folder.iterdir())
+        page.call("Page.setDownloadBehavior", behavior="allow", downloadPath=str(folder))
+        page.run(
+            "[...document.querySelectorAll('main a')].find(each =>"
+            f" each.textContent === {label!r}).focus()"
+        )
+        assert page.run("document.activeElement.textContent") == label
+        page.press("Enter", "\r")
+
+        def whole() -> Path | None:
+            new = [each for each in folder.iterdir() if each not in before]
+            return next((each for each in new if each.suffix != ".crdownload"), None)
+
+        return until(whole, f"{label} is downloaded", timeout_s=30).read_bytes()
 
     def text(self) -> str:
         return " ".join(str(self.page.run("document.querySelector('main').textContent")).split())
@@ -147,7 +169,7 @@ def test_an_account_is_made_used_and_left_in_a_real_browser(
 
 
 def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
-    server: LiveServer, hands: Hands
+    server: LiveServer, hands: Hands, tmp_path: Path
 ) -> None:
     with Person(server, "mia") as mia:
         signed_in(hands.page, server, mia)
@@ -179,6 +201,14 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
         again = mia.client.jobs()[0]
         assert again.result(timeout=60).parts[0].seed == job.result().parts[0].seed
         hands.open(f"/ui/jobs/{job.id}")
+        counts = job.result().counts
+        (part,) = json.loads(hands.download("JSON", tmp_path))["parts"]
+        assert part["counts"] == counts
+        _, *rows = csv.reader(io.StringIO(hands.download("CSV", tmp_path).decode()))
+        assert {bits: int(count) for bits, count, _ in rows} == counts
+        arrays = np.load(io.BytesIO(hands.download("npz", tmp_path)))
+        assert sorted(arrays["counts"]) == sorted(counts.values())
+        assert hands.download("archive", tmp_path)[:2] == b"PK"
         hands.press("Run again")
         mia.client.jobs()[0].result(timeout=60)
         hands.open(f"/ui/jobs/{job.id}")
@@ -189,6 +219,7 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
         hands.write(tag="one")
         hands.press("Show")
         assert "tag=one" in hands.path()
+        assert job.id in hands.download("CSV", tmp_path).decode()
         assert (
             len(hands.page.run("[...document.querySelectorAll('[name=job]')].map(e => e.id)")) == 3
         )
