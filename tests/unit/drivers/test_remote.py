@@ -74,6 +74,7 @@ class Cloud:
         self.n_sent = 0
         self.cancelled: list[str] = []
         self.is_online = True
+        self.n_waiting: int | None = None
         self.submit_id: Callable[[], str] = lambda: "theirs"
         self.found: Callable[[], str | None] = lambda: None
         self.status: Callable[[], RemoteStatus | NoSuchJob] = lambda: RemoteStatus("completed")
@@ -97,7 +98,7 @@ class Cloud:
         self.cancelled.append(id)
 
     def mirror(self) -> Mirror:
-        return Mirror(is_online=self.is_online)
+        return Mirror(is_online=self.is_online, n_waiting=self.n_waiting)
 
     def close(self) -> None:
         """Nothing is open."""
@@ -449,3 +450,15 @@ async def test_an_answer_that_is_not_understood_is_not_in_the_log(
     assert "TypeError" in caplog.text
     assert "in status" in caplog.text, "it says where"
     assert KEY not in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("said", "understood"), [(None, None), (0, 0), (10**9, 10**9), (-1, None), (10**30, None)]
+)
+async def test_an_impossible_number_of_waiting_jobs_is_unknown(
+    cloud: Cloud, said: int | None, understood: int | None
+) -> None:
+    cloud.n_waiting = said
+    case = Case()
+    assert (await case.driver.mirror()).n_waiting == understood
+    await case.driver.close()

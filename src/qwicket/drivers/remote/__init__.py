@@ -82,6 +82,8 @@ _MAX_UNPROVEN: Final = 3
 """Lists in a row that prove nothing, after `settle_s`, before a person must decide."""
 _MAX_RUN_S: Final = 1e9
 """Run times from this on are not believed."""
+_MAX_WAITING: Final = 10**9
+"""Numbers of waiting jobs above this are not believed."""
 _CODE: Final = re.compile(r"[a-z][a-z0-9_]{0,63}")
 _MAX_RESULT_READS: Final = 3
 """Invalid results after which the job fails, once `settle_s` has passed."""
@@ -199,7 +201,10 @@ class RemoteDriver:
         except (CloudError, Refused) as error:
             found = Mirror(is_online=False, reason=str(error))
         self._is_online = found.is_online
-        return found._replace(reason=self._scrubbed(found.reason))
+        n_waiting = found.n_waiting
+        if n_waiting is not None and not 0 <= n_waiting <= _MAX_WAITING:
+            n_waiting = None  # such a number is an error there
+        return found._replace(reason=self._scrubbed(found.reason), n_waiting=n_waiting)
 
     async def close(self) -> None:
         """Close the connections."""
