@@ -4,19 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 from msgspec import structs
 
 import qwicket
 from qwicket import devices
-from qwicket.clients.native import ApiError, Client
+from qwicket.clients.native import ApiError, Client, JobFailed
 from qwicket.devices.files import load_folder
-from support.bad_server import BadServer, Request, answer
-from support.remotes import ATOMS, BELL, FERMIONS, HEAD, PHOTONS, write_copy, write_device
-from support.server import LiveServer, cli, run_cli
+from support.bad_server import Request
+from support.remotes import (
+    ATOMS,
+    BELL,
+    FERMIONS,
+    HEAD,
+    PHOTONS,
+    cloud_without_ids,
+    write_copy,
+    write_device,
+)
+from support.server import LiveServer, cli, run_cli, running_server
 from support.waiting import until
 
 QUBITS = ("far", "ions", "ibm", "braid")
@@ -256,23 +264,10 @@ def test_only_a_doubt_is_resolved(front: LiveServer, client: Client) -> None:
 
 def test_an_id_that_is_none_leaves_the_job_to_a_person(tmp_path: Path) -> None:
     """It may not be sent again, although its id cannot be stored."""
-    posts = []
-
-    def machine(request: Request) -> Any:
-        if request.method == "POST":
-            posts.append(request)
-            return {"id": "a\0b", "status": "submitted"}
-        if "/backends" in request.path:
-            return [{"backend": "simulator", "status": "available", "qubits": 5}]
-        return {"jobs": [], "next": None}
-
-    with BadServer(answer(200, machine)) as cloud:
-        key = tmp_path / "devices" / "far.key"
-        behind = SimpleNamespace(url=cloud.url)
+    posts: list[Request] = []
+    with cloud_without_ids(posts) as cloud:
         folder = write_device(
-            *(key.parent, cast("LiveServer", behind), "a-key-of-the-cloud"),
-            kind="ionq",
-            settle_s=0.5,
+            tmp_path / "devices", cloud, "a-key-of-the-cloud", kind="ionq", settle_s=0.5
         )
         live = LiveServer(tmp_path / "live", "--device-dir", str(folder))
         with qwicket.connect(live.url, live.token()) as client:
@@ -285,3 +280,57 @@ def test_an_id_that_is_none_leaves_the_job_to_a_person(tmp_path: Path) -> None:
         assert len(posts) == 1
         assert live.stop() == 0
         live.assert_calm()
+
+
+@pytest.fixture
+def idle_behind(tmp_path: Path) -> Iterator[LiveServer]:
+    """A cloud in which jobs wait."""
+    with running_server(tmp_path / "behind", "--workers", "0", "--express-slots", "0") as server:
+        yield server
+
+
+def test_a_job_whose_device_is_gone_can_be_abandoned(
+    idle_behind: LiveServer, tmp_path: Path
+) -> None:
+    folder = write_device(tmp_path / "devices", idle_behind, idle_behind.token("gate"))
+    live = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+    with qwicket.connect(live.url, live.token()) as client:
+        until(lambda: client.device("far").status == "on", "it is seen")
+        job = client.submit(BELL, "far", shots=5)
+        with qwicket.connect(idle_behind.url, idle_behind.token("gate")) as there:
+            until(lambda: list(there.jobs()), "it is there")
+    assert live.stop() == 0
+    (folder / "far.toml").unlink()
+    live.start()
+    with qwicket.connect(live.url, live.token()) as client:
+        job = client.job(job.id)
+        job.cancel()
+        assert job.refresh().state == "cancelling"
+        live.admin("job", "abandon", job.id)
+        assert job.refresh().state == "failed"
+        with pytest.raises(JobFailed, match="gave up"):
+            job.result(5)
+        with live.client() as http:
+            events = http.get(f"/v1/jobs/{job.id}/events").json()["events"]
+        assert events[-1]["reason"] == "remote_abandoned"
+    assert live.stop() == 0
+    live.assert_calm()
+
+
+def test_an_abandoned_job_leaves_its_slot_to_the_next(
+    idle_behind: LiveServer, tmp_path: Path
+) -> None:
+    key = idle_behind.token("gate")
+    folder = write_device(tmp_path / "devices", idle_behind, key, jobs_at_once=1)
+    with (
+        running_server(tmp_path / "front", "--device-dir", str(folder)) as live,
+        qwicket.connect(live.url, live.token()) as client,
+    ):
+        until(lambda: client.device("far").status == "on", "it is seen")
+        first, second = (client.submit(BELL, "far", shots=5) for _ in range(2))
+        until(lambda: first.refresh().state == "running", "the first is there")
+        assert second.refresh().state == "queued"
+        live.admin("job", "abandon", first.id)
+        assert first.refresh().state == "failed"
+        until(lambda: second.refresh().state == "running", "the second is there")
+        live.admin("job", "abandon", second.id)

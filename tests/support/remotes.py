@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from qwicket import devices
+from support.bad_server import BadServer, Request, answer
 from support.server import LiveServer
 
 HEAD = 'OPENQASM 3.0; include "stdgates.inc"; '
@@ -39,7 +43,7 @@ _GATES = '["x", "y", "z", "h", "s", "si", "t", "ti", "v", "vi", "rx", "ry", "rz"
 
 def write_device(
     folder: Path,
-    behind: LiveServer,
+    behind: LiveServer | BadServer,
     token: str,
     *,
     kind: str = "qwicket",
@@ -107,3 +111,19 @@ def write_copy(
     ]
     (folder / f"{name}.toml").write_text("\n".join(lines) + "\n")
     return name
+
+
+@contextmanager
+def cloud_without_ids(posts: list[Request]) -> Iterator[BadServer]:
+    """Run a cloud with IonQ's API that gives each job an id that is none, and lists no jobs."""
+
+    def machine(request: Request) -> Any:
+        if request.method == "POST":
+            posts.append(request)
+            return {"id": "a\0b", "status": "submitted"}
+        if "/backends" in request.path:
+            return [{"backend": "simulator", "status": "available", "qubits": 5}]
+        return {"jobs": [], "next": None}
+
+    with BadServer(answer(200, machine)) as cloud:
+        yield cloud

@@ -128,6 +128,7 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
         "qwicket job resolve 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --sent-as 7f3a91",
         "qwicket job resolve 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --not-sent",
     ),
+    "job abandon": ("qwicket job abandon 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "job delete": ("qwicket job delete 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f",),
     "result": ("qwicket result 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f --json",),
     "archive": ("qwicket archive 01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f job.zip",),

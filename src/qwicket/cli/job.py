@@ -97,7 +97,7 @@ def _selection(command: F) -> F:
 
 @click.group(cls=Section, short_help="Show, cancel, hold or delete jobs.")
 def job() -> None:
-    """Show, cancel, hold, release, reorder, requeue or delete jobs."""
+    """Show, cancel, hold, release, reorder, requeue, resolve, abandon or delete jobs."""
 
 
 @job.command(short_help="Show a job.")
@@ -203,6 +203,18 @@ def resolve(job_id: str, sent_as: str | None, not_sent: bool, admin: Administrat
         raise click.UsageError("Give --sent-as or --not-sent, one of them.")
     body = schema.ResolveJobBody(sent_as=sent_as)
     admin.change("POST", "jobs", job_id, "resolve", body=body)
+
+
+@job.command(short_help="End a job at another cloud as failed.")
+@click.argument("job_id", metavar="ID")
+@options.administration
+def abandon(job_id: str, admin: Administration) -> None:
+    """End the job ID, which is or may be at another cloud, as failed.
+
+    What becomes of it there is not asked any more: for a cloud that does not come
+    back, or a device whose file is gone. Only administrators can do this.
+    """
+    admin.change("POST", "jobs", job_id, "abandon")
 
 
 @job.command(short_help="Delete a job that has ended.")

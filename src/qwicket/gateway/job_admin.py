@@ -160,6 +160,17 @@ class JobAdmin:
             await forwards.resolve_sent(job.id, sent_as, actor=_ACTOR, now=now)
         return await self.job(job.id)
 
+    async def abandon_job(self, id_text: str) -> JobWithNames:
+        """End a job at another cloud as failed, whatever becomes of it there.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: It is not at another cloud, or has ended.
+        """
+        job = await self._job(id_text)
+        await self._store.forwards.abandon(job.id, actor=_ACTOR, now=self._now_ms())
+        return await self.job(job.id)
+
     async def change_jobs(
         self,
         action: JobAction,

@@ -88,6 +88,12 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
             "It is too large, or not what the job requested. The message says which.",
             "Ask for fewer shots or circuits, or ask the lab that serves the device.",
         ),
+        "remote_abandoned": FailureKind(
+            "An administrator gave up on a job that was sent to another cloud.",
+            "The cloud did not say what became of it, or its device was removed here. The job may"
+            " still run there.",
+            "Ask the administrator, who has an account there; submit again.",
+        ),
         "remote_cancelled": FailureKind(
             "The other cloud cancelled the job.",
             "Somebody cancelled it there, or the cloud itself did; nobody asked for it here.",

@@ -283,6 +283,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 ),
                 if_column="is_uncertain",
             ),
+            Action("abandon_job", "Abandon", _ID, if_column="is_uncertain"),
         ),
         of_page=(
             Action(

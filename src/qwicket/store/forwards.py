@@ -6,25 +6,30 @@ runners, and a person resolves jobs of which it is uncertain whether they were s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from qwicket.model.errors import Conflict, NotFound
-from qwicket.model.jobs import Forward
+from qwicket.model.failures import Failure
+from qwicket.model.jobs import Forward, Lease
+from qwicket.model.random_bits import random_bits
 from qwicket.model.states import JobState
 from qwicket.store import rows
 from qwicket.store.database import Deferred
 from qwicket.store.devices import note_mirrored
 from qwicket.store.jobs import Jobs, note, record
-from qwicket.store.leases import assign, held_job, step
+from qwicket.store.leases import assign, fail, held_job, step
 from qwicket.store.operations import Operations, read, write, write_unflushed
 
 if TYPE_CHECKING:
-    from qwicket.model.jobs import Assignment, Job, Lease
+    from qwicket.model.jobs import Assignment, Job
     from qwicket.store.database import Tx
+
+_ABANDONED: Final = "remote_abandoned"
+_MAY_BE_ELSEWHERE: Final = (JobState.RUNNING, JobState.CANCELLING, JobState.UNCERTAIN)
 
 
 class Forwards(Operations):
-    """Operations of runners that forward jobs, and of the person who resolves an uncertain job."""
+    """Operations of runners that forward jobs, and of the person who decides about one."""
 
     @write
     def record_intent(tx: Tx, lease: Lease, marker: str, now: int, sent_to: str = "") -> Forward:
@@ -185,6 +190,32 @@ class Forwards(Operations):
         reason = "a person says that it was not sent"
         return _add_event(tx, found, actor=actor, reason=reason, now=now)
 
+    @write
+    def abandon(tx: Tx, job: str, *, actor: str, now: int) -> Job:
+        """End a job at another cloud as failed, whatever becomes of it there.
+
+        A runner that follows it stops when it notices that its lease is stale. An abandoned job
+        stays as it is.
+
+        Raises:
+            NotFound: There is no such job.
+            Conflict: The job is not at another cloud, or has ended.
+        """
+        found = _existing(tx, job)
+        if found.error_code == _ABANDONED:
+            return found
+        if found.state not in _MAY_BE_ELSEWHERE or _forward(tx, job) is None:
+            raise Conflict(
+                "Only a job that is, or may be, at another cloud can be abandoned; this one is"
+                f" {found.state}{' here' if found.state in _MAY_BE_ELSEWHERE else ''}."
+            )
+        nonce = f"{random_bits(128):032x}"
+        row = tx.one("lease_take", job=job, nonce=nonce, runner=actor, request=None)
+        assert row is not None
+        text = f"An administrator gave up on this job, which was sent to {found.device}."
+        lease = Lease(job=job, fence=row[0], nonce=nonce, runner=actor)
+        return fail(tx, lease, Failure(_ABANDONED, text), 0.0, now)
+
     @write_unflushed
     def put_mirror(
         tx: Tx, device: str, now: int, *, is_online: bool, reason: str, n_waiting: int
@@ -259,12 +290,17 @@ def _check_unused(tx: Tx, job: Job, vendor_job_id: str) -> None:
         raise Conflict(f"{vendor_job_id} is the id of the job {row[0]} there.", field="sent_as")
 
 
-def _unresolved(tx: Tx, job: str) -> Job:
+def _existing(tx: Tx, job: str) -> Job:
     found = Jobs.get(tx, job)
     if found is None:
         raise NotFound("There is no such job.")
+    return found
+
+
+def _unresolved(tx: Tx, job: str) -> Job:
+    found = _existing(tx, job)
     row = tx.one("forward_unresolved", job=job)
-    if row is None or row[0] is None:
+    if found.state.is_final or row is None or row[0] is None:
         raise Conflict(
             "This job needs no decision: only a job of which another cloud does not say whether it"
             f" has it does; this one is {found.state}."

@@ -362,7 +362,7 @@ class Leases(Operations):
     @write
     def _finish(tx: Tx, lease: Lease, result: RunResult, now: int) -> Job:
         if isinstance(result.result, Failure):
-            return _fail(tx, lease, result.result, result.seconds, now)
+            return fail(tx, lease, result.result, result.seconds, now)
         used_us = round(result.seconds * 1e6)
         failure = next((part for part in result.result if isinstance(part, Failure)), None)
         fair_share.prefetch(tx)
@@ -419,7 +419,7 @@ class Leases(Operations):
             return Leases.cancel_stopped(tx, lease, now)
         if counts_as_attempt and job.attempts + 1 >= MAX_ATTEMPTS:
             text = f"The job ended its worker {MAX_ATTEMPTS} times: {reason.rstrip('.')}."
-            return _fail(
+            return fail(
                 tx, lease, Failure("worker_died", text), job.est_seconds, now, counts_as_attempt=1
             )
         job = step(tx, "job_release", lease, now, counts_as_attempt=int(counts_as_attempt))
@@ -564,9 +564,10 @@ def step(
     return record(tx, row, results=results)
 
 
-def _fail(
+def fail(
     tx: Tx, lease: Lease, failure: Failure, seconds: float, now: int, *, counts_as_attempt: int = 0
 ) -> Job:
+    """End a job under its lease with a failure; raise `StaleLease` if that fails."""
     before = held_job(tx, lease).state
     columns = rows.failure_columns(failure)
     used_us = round(seconds * 1e6)

@@ -332,6 +332,37 @@ async def test_a_job_that_needs_no_decision_gets_none(store: Store, claimed: Ass
         await store.forwards.resolve_absent("nothing", actor="eve", now=NOW)
 
 
+async def test_a_job_at_another_cloud_can_be_abandoned(store: Store, claimed: Assignment) -> None:
+    lease = claimed.lease
+    with pytest.raises(Conflict, match="running here"):
+        await store.forwards.abandon(lease.job, actor="eve", now=NOW)
+    await store.forwards.record_intent(lease, "mark", NOW)
+    await store.forwards.record_sent(lease, "vendor-7", NOW)
+    for _ in range(2):  # the response to the first may be lost
+        job = await store.forwards.abandon(lease.job, actor="eve", now=NOW)
+        assert job.state is JobState.FAILED
+        assert job.error_code == "remote_abandoned"
+    assert (await store.jobs.events(lease.job))[-1].actor == "eve"
+    assert await unattended(store) is None
+    with pytest.raises(StaleLease):  # what its runner reports then counts no more
+        await store.leases.finish(lease, RunResult(Failure("failed", "late"), 1.0), NOW)
+    with pytest.raises(NotFound):
+        await store.forwards.abandon("nothing", actor="eve", now=NOW)
+
+
+@pytest.mark.parametrize("is_cancelled", [False, True])
+async def test_a_job_that_waits_for_a_person_can_be_abandoned(
+    store: Store, left: str, *, is_cancelled: bool
+) -> None:
+    if is_cancelled:
+        await store.jobs.cancel(left, actor="ada", now=NOW)
+    job = await store.forwards.abandon(left, actor="eve", now=NOW)
+    assert job.state is JobState.FAILED
+    assert not await store.forwards.unattended_devices()
+    with pytest.raises(Conflict, match="failed"):
+        await store.forwards.resolve_absent(left, actor="eve", now=NOW)
+
+
 FAR = Device(
     name="far",
     family="qubit",

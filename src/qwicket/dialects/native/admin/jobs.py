@@ -61,6 +61,11 @@ async def requeue_job(access: Access, actor: Actor, request: Request[None]) -> A
     return json(wire.job_with_names(await access.admin.requeue_job(request.path_params["id"])))
 
 
+async def abandon_job(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
+    """End a job at another cloud as failed, whatever becomes of it there."""
+    return json(wire.job_with_names(await access.admin.abandon_job(request.path_params["id"])))
+
+
 async def resolve_job(
     access: Access, actor: Actor, request: Request[schema.ResolveJobBody]
 ) -> ASGIApp:

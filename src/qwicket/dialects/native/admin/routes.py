@@ -183,6 +183,7 @@ _ROUTES: Final[tuple[Route, ...]] = (
         *("PATCH", "/jobs/{id}", jobs.change_any_job, _A, _JOB), responses=(schema.AdminJobBody,)
     ),
     Route(*("POST", "/jobs/{id}/requeue", jobs.requeue_job, _A), responses=(schema.AdminJobBody,)),
+    Route(*("POST", "/jobs/{id}/abandon", jobs.abandon_job, _A), responses=(schema.AdminJobBody,)),
     Route(
         *("POST", "/jobs/{id}/resolve", jobs.resolve_job, _A, _RESOLVED),
         responses=(schema.AdminJobBody,),
