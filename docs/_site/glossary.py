@@ -109,7 +109,7 @@ GONE = {
     "NoAnswer": "NoResponse",
     "WrongAnswer": "InvalidResponse",
     "Patience": "RetryPolicy",
-    "keep_from_strangers": "refuse_our_token",
+    "keep_from_strangers": "refuse_qwicket_token",
     "Outlet": "WriteBuffer",
     "speaks_websocket": "supports_websocket",
     "tell_failure": "log_startup_failure",

@@ -314,7 +314,7 @@ HOSTILE: dict[str, tuple[Callable[[Members], bytes], str]] = {
     "newer version": (lambda members: packed(members, version=2), "its version is 2"),
     "other version": (lambda members: packed(members, version="1"), "its version is '1'"),
     "another's manifest": (lambda members: packed(members, job="x"), "manifest is of another job"),
-    "listed members": (lambda members: packed(members, members=[]), "lists other members"),
+    "listed members": (lambda members: packed(members, members=[]), "not those that its manifest lists"),
     "wrong checksum": (
         lambda members: packed(members).replace(b'"completed"', b'"cancelled"'),
         "the checksum of job.json is wrong|Bad CRC-32",
@@ -341,7 +341,7 @@ HOSTILE_LATER: dict[str, tuple[Callable[[Members], bytes], str]] = {
                 header("{'descr': '<i8', 'fortran_order': False, 'shape': (1000000000000,), }"),
             )
         ),
-        "has not the size that its header gives",
+        "is not the one in its header",
     ),
     "negative array": (
         with_arrays(
@@ -350,7 +350,7 @@ HOSTILE_LATER: dict[str, tuple[Callable[[Members], bytes], str]] = {
                 header("{'descr': '<i8', 'fortran_order': False, 'shape': (-1,), }"),
             )
         ),
-        "has not the size that its header gives",
+        "is not the one in its header",
     ),
     "code in a header": (
         with_arrays(lambda npz: npz.writestr("counts.npy", header("__import__('os').abort()"))),

@@ -46,7 +46,9 @@ class Agent:
     Args:
         api: The server.
         run: The lab's function, "module:function".
-        grace_s: Seconds for the function to end after a request to stop.
+        grace_s: Seconds after which a function that ignores a request to stop is killed. When the
+            agent itself must end, the running job may use the first three quarters of this time;
+            then its function is asked to stop.
     """
 
     def __init__(self, api: AgentAPI, run: str, *, grace_s: float = 20.0) -> None:
@@ -76,10 +78,10 @@ class Agent:
         """
         try:
             while self._leave_by is None:
-                self._waiting(self._supervisor.start)
+                self._interruptible(self._supervisor.start)
                 claimed = self._claim()
                 if claimed is not None:
-                    self._do(*claimed)
+                    self._run_job(*claimed)
         except LeaveRequested:
             pass
         finally:
@@ -91,18 +93,18 @@ class Agent:
         tried = 0
         while self._leave_by is None:
             try:
-                return self._waiting(lambda: self._api.claim((), _WAIT_S))
+                return self._interruptible(lambda: self._api.claim((), _WAIT_S))
             except ClientError as error:
                 if not is_transient(error):
                     raise
                 tried += 1
                 _log.warning("no job could be claimed: %s", error)
                 wait_s = pause_s(tried, error)
-            self._waiting(partial(time.sleep, wait_s))
+            self._interruptible(partial(time.sleep, wait_s))
         return None
 
-    def _waiting(self, wait: Callable[[], T]) -> T:
-        """Wait so that a signal may interrupt, because the agent has no job."""
+    def _interruptible(self, wait: Callable[[], T]) -> T:
+        """Call a function that waits; `leave` may interrupt it, because the agent has no job."""
         self._is_waiting = True
         try:
             if self._leave_by is not None:  # the signal arrived just before
@@ -111,7 +113,7 @@ class Agent:
         finally:
             self._is_waiting = False
 
-    def _do(self, lease: Lease, program: Program) -> None:
+    def _run_job(self, lease: Lease, program: Program) -> None:
         _log.info("job %s begins", lease.job)
         work = _Work(self._api, self._supervisor, lease, self._grace_s, lambda: self._leave_by)
         try:
@@ -126,7 +128,7 @@ class Agent:
         try:
             self._api.leave()
         except ClientError as error:
-            _log.warning("no goodbye: %s", error)
+            _log.warning("the agent could not sign off: %s", error)
         self._api.close()
 
 
@@ -160,21 +162,21 @@ class _Work:
         if not self._begin(program):
             return
         try:
-            found = self._listen()
+            message = self._listen()
         except ProcessDied as death:
             _log.error("the lab's program died while running job %s: %s", self._lease.job, death)
             self._release(f"the lab's program died: {death}", counts_as_attempt=True)
             return
-        if found is None:
+        if message is None:
             self._supervisor.kill()
         if self._is_lost:
             _log.warning("the lease of job %s was lost; its result is dropped", self._lease.job)
-        elif found is None or found[0] == function_process.STOPPED:
+        elif message is None or message[0] == function_process.STOPPED:
             self._release(self._why_stopped())
-        elif found[0] == function_process.DONE:
-            self._finish(found[1], found[2])
+        elif message[0] == function_process.DONE:
+            self._finish(message[1], message[2])
         else:
-            self._fail(found[1], found[2])
+            self._fail(message[1], message[2])
 
     def _begin(self, program: Program) -> bool:
         """Send the program to the process, restarting one that died while idle."""
@@ -193,7 +195,7 @@ class _Work:
         self._fail(Failed(f"The server refused the outcome: {error.detail}", "outcome_refused"), 0)
 
     def _listen(self) -> tuple[Any, ...] | None:
-        """Renew the lease until the function ends; return None if it ignored a stop."""
+        """Renew the lease until the function ends; return its message, None if it ignored a stop."""
         while True:
             message = self._supervisor.receive(min(_TICK_S, self._renew_at - time.monotonic()))
             if message is not None and message[0] == function_process.PROGRESS:
@@ -203,6 +205,7 @@ class _Work:
             if time.monotonic() >= self._renew_at:
                 self._renew()
             leave_by = self._leave_by()
+            # The last quarter of the grace is for the function to stop and clean up.
             if leave_by is not None and time.monotonic() >= leave_by - self._grace_s / 4:
                 self._ask_to_stop(leave_by)
             if self._stop_by is not None and time.monotonic() >= self._stop_by:
@@ -235,13 +238,11 @@ class _Work:
 
     def _finish(self, parts: Sequence[Part | Failed], seconds: float) -> None:
         what = f"the outcome of job {self._lease.job}"
-        with renewing(
-            self._api, self._held
-        ):  # sending a large result may take longer than the lease time
-            is_taken = deliver(
-                lambda: self._api.finish(self._lease, parts, seconds), self._pause, what
-            )
-        if is_taken:
+        send = partial(self._api.finish, self._lease, parts, seconds)
+        # Sending a large result may take longer than the lease time.
+        with renewing(self._api, self._held):
+            is_accepted = deliver(send, self._pause, what)
+        if is_accepted:
             _log.info("job %s is done", self._lease.job)
 
     def _fail(self, failed: Failed, seconds: float) -> None:

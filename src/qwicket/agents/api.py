@@ -34,25 +34,32 @@ T = TypeVar("T")
 _TIMEOUT_S: Final = 30.0
 _JOIN_S: Final = 2.0
 _SLOWEST_BYTES_PER_S: Final = 32 << 10
-"""Minimum rate of a large result, as for the server."""
+"""Slowest rate at which a large result may be sent: the server's limit `body_bytes_per_s`."""
 _NO_RETRY: Final = RetryPolicy(max_attempts=1)
 _PAUSES: Final = RetryPolicy(first_pause_s=0.2, max_pause_s=15.0)
-"""Longest pause between retries, which continue for ever."""
+"""Pauses between retries. Only the pauses are used: a retry of the agent has no last attempt."""
 _RANDOM: Final = random.SystemRandom()
 _TRANSIENT_STATUSES: Final = frozenset({500, 507})
+"""Statuses besides those of `ServerBusy` after which a retry may help: 507 is a full disk."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Lease:
-    """The right to run one job."""
+    """The right to run one job.
+
+    Attributes:
+        job: Id of the job.
+        fence: Fencing token, which only rises.
+        nonce: Random text that proves the right.
+        max_bytes: Size limit in bytes of the request that delivers the result; None if unknown.
+    """
 
     job: str
     fence: int
     nonce: str
     max_bytes: int | None = None
-    """Size limit of a result in JSON."""
 
     def __repr__(self) -> str:
         return f"<Lease of {self.job}>"
@@ -60,7 +67,13 @@ class Lease:
 
 @dataclass
 class HeldLease:
-    """A lease that the agent holds, and the progress of its job."""
+    """A lease that the agent holds, and the progress of its job.
+
+    Attributes:
+        lease: The lease.
+        done: Progress from 0 to 1; None before the first report.
+        text: Progress in words.
+    """
 
     lease: Lease
     done: float | None = None
@@ -81,6 +94,9 @@ class AgentAPI:
         token: One that serves the device.
         device: Name of the device.
         agent: Name of the agent; by default a random one.
+
+    Attributes:
+        renew_s: Seconds within which the server expects the next request, from its last response.
 
     Raises:
         ClientError: The address or the token is invalid.
@@ -105,7 +121,15 @@ class AgentAPI:
         self._send("PUT", f"{self._path}/calibration", msgspec.to_builtins(document))
 
     def claim(self, held: Sequence[HeldLease], wait_s: float) -> tuple[Lease, Program] | None:
-        """Return the next job, or None after `wait_s` seconds."""
+        """Return the next job, or None after `wait_s` seconds.
+
+        Args:
+            held: Leases that the agent holds. The server offers a lease again that is missing here.
+            wait_s: Seconds for which the server may wait for a job.
+
+        Raises:
+            ClientError: The request failed.
+        """
         path = f"/v1/devices/{quote(self.device, safe='')}/leases?wait={wait_s:.3f}"
         body = schema.agents.ClaimBody(agent=self.agent, held=_bodies(held))
         found = self._transport.send("POST", path, body, schema.agents.ClaimedBody, hold_s=wait_s)
@@ -117,7 +141,11 @@ class AgentAPI:
         return lease, _program(found, lease)
 
     def renew(self, held: Sequence[HeldLease]) -> dict[str, str]:
-        """Report held leases; return a directive per job: `go on`, `stop` or `lost`."""
+        """Report held leases, at least one; return a directive per job: `go on`, `stop` or `lost`.
+
+        Raises:
+            ClientError: The request failed.
+        """
         path = f"{_path(held[0].lease)}/renew"
         body = schema.agents.RenewBody(agent=self.agent, held=_bodies(held))
         found = self._transport.send("POST", path, body, schema.agents.DirectivesBody)
@@ -131,6 +159,7 @@ class AgentAPI:
             ApiError: The server refuses it, or it is too large to be sent.
             ClientError: The result did not reach the server.
         """
+        # Base64 makes four bytes of three.
         n_bytes = sum(len(each.body) for each in parts if isinstance(each, Part)) * 4 // 3
         if lease.max_bytes is not None and n_bytes > lease.max_bytes:
             text = f"It has {n_bytes:,} bytes; the limit outcome_bytes is {lease.max_bytes:,}."
@@ -145,7 +174,11 @@ class AgentAPI:
         self._close(lease, "finish", body, hold_s=n_bytes / _SLOWEST_BYTES_PER_S)
 
     def fail(self, lease: Lease, failed: Failed, seconds: float) -> None:
-        """Fail a job."""
+        """Fail a job.
+
+        Raises:
+            ClientError: The request failed.
+        """
         body = schema.agents.FinishBody(
             agent=self.agent,
             fence=lease.fence,
@@ -161,7 +194,10 @@ class AgentAPI:
         Args:
             lease: The lease.
             reason: A short reason.
-            counts_as_attempt: Whether the job caused the death of the lab's program.
+            counts_as_attempt: Whether the lab's program died while it ran the job.
+
+        Raises:
+            ClientError: The request failed.
         """
         body = schema.agents.ReleaseBody(
             agent=self.agent,
@@ -239,8 +275,8 @@ def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str)
             return False
 
 
-def keep(api: AgentAPI, held: HeldLease, ended: threading.Event) -> None:
-    """Renew a lease until its job was delivered, ignoring directives; for a thread."""
+def renew_until(ended: threading.Event, api: AgentAPI, held: HeldLease) -> None:
+    """Renew a lease until an event is set, ignoring directives; the target of a thread."""
     while not ended.wait(api.renew_s):
         try:
             api.renew([held])
@@ -252,7 +288,7 @@ def keep(api: AgentAPI, held: HeldLease, ended: threading.Event) -> None:
 def renewing(api: AgentAPI, held: HeldLease) -> Iterator[None]:
     """Renew a lease in a thread while the block runs, ignoring directives."""
     ended = threading.Event()
-    thread = threading.Thread(target=keep, args=(api, held, ended), daemon=True)
+    thread = threading.Thread(target=renew_until, args=(ended, api, held), daemon=True)
     thread.start()
     try:
         yield
@@ -281,7 +317,7 @@ def _error(failed: Failed) -> schema.agents.RunErrorBody:
 
 
 def _given(value: T | msgspec.UnsetType, default: T) -> T:
-    """Return a field of a claim, or the default if an older server does not send it."""
+    """Return a field of a claim, or the default: an older server may not send it."""
     return default if isinstance(value, msgspec.UnsetType) else value
 
 

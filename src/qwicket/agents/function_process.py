@@ -22,7 +22,7 @@ from queue import SimpleQueue
 from typing import Any, Final, NoReturn
 
 from qwicket.agents.circuits import UnknownCircuit, unpack
-from qwicket.agents.outcomes import InvalidOutcome, packed
+from qwicket.agents.outcomes import InvalidOutcome, encode_outcomes
 from qwicket.agents.program import Failed, Outcome, Program, Stopped
 
 Run = Callable[[Program], Outcome | Sequence[Outcome]]
@@ -36,7 +36,9 @@ FAILED: Final = "failed"
 STOPPED: Final = "stopped"
 
 _PR_SET_PDEATHSIG: Final = 1
+"""Option of prctl (linux/prctl.h): the signal that this process gets when its parent dies."""
 _END_S: Final = 4.0
+"""Seconds for the function to end after the agent closed the socket; the supervisor kills after 5."""
 
 _log = logging.getLogger("qwicket.agent")
 
@@ -116,8 +118,10 @@ def _serve(channel: Connection, run: Run) -> NoReturn:
 
     while (program := inbox.get()) is not None:
         stop.clear()
-        told = replace(program, _tell=lambda done, text: send(PROGRESS, done, text), _stop=stop)
-        send(*_response(run, told))
+        connected = replace(
+            program, _report=lambda done, text: send(PROGRESS, done, text), _stop=stop
+        )
+        send(*_result_message(run, connected))
     sys.exit(0)  # not `os._exit`, because the lab's module may clean up
 
 
@@ -138,19 +142,20 @@ def _listen(
     os._exit(0)
 
 
-def _response(run: Run, program: Program) -> tuple[Any, ...]:
+def _result_message(run: Run, program: Program) -> tuple[Any, ...]:
+    """Run the lab's function; return the message that ends the job."""
     began = time.monotonic()
     try:
         circuits = unpack(program.family, program.packed, program.shots)
         program = replace(program, circuits=circuits)
         outcomes = run(program)
         seconds = time.monotonic() - began
-        return DONE, packed(outcomes, program, seconds), seconds
+        return DONE, encode_outcomes(outcomes, program, seconds), seconds
     except Stopped:
         return (STOPPED,)
-    except InvalidOutcome as misfit:
-        _log.error("job %s: %s", program.job, misfit)
-        failed = Failed(f"The device returned an unsuitable result: {misfit}.", "bad_outcome")
+    except InvalidOutcome as error:
+        _log.error("job %s: %s", program.job, error)
+        failed = Failed(f"The device returned an unsuitable result: {error}.", "bad_outcome")
     except UnknownCircuit as error:
         _log.error("job %s: %s", program.job, error)
         failed = Failed("The device cannot read this program; see the lab's log.", "device_failed")
@@ -165,5 +170,5 @@ def _die_with(owner: int) -> None:
     """End with the agent, however it ends, so that nothing controls the machine unattended."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
-    if os.getppid() != owner:  # the agent died before the guard was set
+    if os.getppid() != owner:  # the agent died before the signal was requested
         os._exit(0)

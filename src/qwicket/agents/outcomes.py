@@ -1,4 +1,4 @@
-"""Encodes results of a lab's function for the server: packed, compressed, hashed.
+"""Encode results of a lab's function for the server: msgpack, compression, hash.
 
 docs/agents.md describes the format. `InvalidOutcome` explains why a result does not fit.
 """
@@ -19,8 +19,10 @@ from qwicket.agents.circuits import Measure, PhotonicCircuit, QubitCircuit
 from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
 
 _PLAIN_BYTES: Final = 1 << 10
+"""Larger results are compressed."""
 
 _Array = tuple[str, tuple[int, ...], bytes]
+"""Dtype, shape and bytes of an array, in C order and little-endian."""
 
 
 class InvalidOutcome(Exception):
@@ -32,15 +34,15 @@ class Part:
     """An encoded result.
 
     Attributes:
-        body: Packed bytes.
-        sha256: Digest of the body.
+        body: The result in msgpack, compressed by zlib if it is larger than 1 KiB.
+        sha256: SHA-256 of the body, in hexadecimal.
     """
 
     body: bytes
     sha256: str
 
 
-def packed(
+def encode_outcomes(
     outcomes: Outcome | Sequence[Outcome], program: Program, seconds: float
 ) -> list[Part | Failed]:
     """Encode the results of a lab's function, one part per circuit.
@@ -106,7 +108,7 @@ def _bits(outcome: Counts | Memory, n_bits: int, outputs: Sequence[str]) -> dict
         counts = {key: int(n) for key, n in outcome.counts.items() if n}
     if "memory" in outputs:
         if not isinstance(outcome, Memory):
-            raise InvalidOutcome("memory was asked for: Memory has it, Counts has not")
+            raise InvalidOutcome("the job requests memory: return Memory instead of Counts")
         arrays["memory"] = _keys(outcome.shots, n_bits)
     if "counts" in outputs or "probabilities" in outputs:
         arrays["keys"] = _keys(counts, n_bits)

@@ -24,7 +24,8 @@ class Counts:
     """Number of shots with each result.
 
     Attributes:
-        counts: Shots by bit string, the highest classical bit first, as in OpenQASM clients.
+        counts: Shots by bit string, with one character for each classical bit of the circuit, the
+            highest bit first.
     """
 
     counts: Mapping[str, int]
@@ -35,7 +36,7 @@ class Memory:
     """Result of each shot, in shot order.
 
     Attributes:
-        shots: One bit string per shot, the highest classical bit first.
+        shots: One bit string per shot, in the form of the keys of `Counts`.
     """
 
     shots: Sequence[str]
@@ -47,7 +48,7 @@ class Samples:
 
     Attributes:
         shots: Per shot one number per measurement, in program order: integers for atoms and
-            photons, real or complex numbers for quadratures.
+            photons, real (homodyne) or complex numbers (heterodyne) for quadratures.
     """
 
     shots: Sequence[Sequence[Number]]
@@ -55,7 +56,7 @@ class Samples:
 
 @dataclass(frozen=True)
 class Failed:
-    """Cause of a failed circuit. Users see it, so it must not contain paths or tracebacks.
+    """Outcome of a failed circuit. Users see it, so it must not contain paths or tracebacks.
 
     Attributes:
         message: Sentence for the user.
@@ -88,8 +89,8 @@ class Program:
         seed: Random seed, for simulators.
         outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
         circuits: The parsed and validated program, see docs/agents.md.
-        packed: The same, packed for the server's engines.
-        attempts: How often this job has ended the lab's program.
+        packed: The same as the server sends it, in msgpack.
+        attempts: How often the lab's program died while it ran this job.
     """
 
     job: str
@@ -104,7 +105,7 @@ class Program:
     circuits: Sequence[Circuit] = ()
     packed: bytes = b""
     attempts: int = 0
-    _tell: Callable[[float, str], None] = field(default=_ignore_progress, repr=False)
+    _report: Callable[[float, str], None] = field(default=_ignore_progress, repr=False)
     _stop: threading.Event = field(default_factory=threading.Event, repr=False)
 
     def progress(self, done: float, text: str = "") -> None:
@@ -114,7 +115,7 @@ class Program:
             done: Fraction from 0 to 1.
             text: A short text of at most 200 characters.
         """
-        self._tell(min(1.0, max(0.0, float(done))), text[:200])
+        self._report(min(1.0, max(0.0, float(done))), text[:200])
 
     @property
     def stop_asked(self) -> bool:
@@ -122,5 +123,5 @@ class Program:
         return self._stop.is_set()
 
     def wait(self, timeout_s: float) -> bool:
-        """Wait, for example for a machine. Return True at once when a stop is requested."""
+        """Sleep for `timeout_s` seconds; return False, or True at once when a stop is requested."""
         return self._stop.wait(timeout_s)

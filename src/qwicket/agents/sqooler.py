@@ -21,13 +21,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
-from qwicket.agents.api import AgentAPI, HeldLease, Lease, deliver, is_transient, keep
+from qwicket.agents.api import AgentAPI, HeldLease, Lease, deliver, is_transient, renew_until
 from qwicket.agents.circuits import unpack
-from qwicket.agents.outcomes import InvalidOutcome, packed
+from qwicket.agents.outcomes import InvalidOutcome, encode_outcomes
 from qwicket.agents.program import Failed, Program, Samples
 from qwicket.clients.native import ApiError, ClientError
 
-_NOTHING: Final = "None"
+_NO_JOB: Final = "None"
 _FORMAT: Final = "qlued.lab"
 _FAILED: Final = "device_failed"
 
@@ -37,8 +37,8 @@ _log = logging.getLogger(__name__)
 class NextJob(NamedTuple):
     """Fields of a claim for sqooler's main loop; the text "None" means that there is no job."""
 
-    job_id: str = _NOTHING
-    job_json_path: str = _NOTHING
+    job_id: str = _NO_JOB
+    job_json_path: str = _NO_JOB
 
 
 class _Work(NamedTuple):
@@ -58,7 +58,7 @@ class Storage:
         wait_s: Seconds for which a claim waits for a job. With one spooler some seconds save
             requests; with several, each waits for the others.
         shot_s: Time of one shot in seconds, for estimates.
-        patience_s: Seconds for which a result is retried while the server is unavailable.
+        retry_s: Seconds for which sending a result is repeated while the server is unavailable.
 
     Raises:
         ClientError: The address or the token is invalid.
@@ -71,20 +71,20 @@ class Storage:
         *,
         wait_s: float = 0.0,
         shot_s: float = 0.001,
-        patience_s: float = 3600.0,
+        retry_s: float = 3600.0,
     ) -> None:
         self._make: Callable[[str], AgentAPI] = lambda device: AgentAPI(url, token, device)
         self._url = self._make("").url
-        self._gates: dict[str, AgentAPI] = {}
+        self._apis: dict[str, AgentAPI] = {}
         self._works: dict[str, _Work] = {}
         self._wait_s = wait_s
         self._shot_s = shot_s
-        self._patience_s = patience_s
+        self._retry_s = retry_s
 
     def __repr__(self) -> str:
         return f"<Storage at {self._url}>"
 
-    # --- what sqooler's main loop calls -----------------------------------------------------------
+    # --- methods that sqooler's main loop calls ---------------------------------------------------
 
     def update_config(self, config: Any, name: str, private_jwk: Any = None) -> None:
         """Announce a spooler's device, or its changes.
@@ -106,6 +106,7 @@ class Storage:
 
         Raises:
             ApiError: The server refuses this agent.
+            UnknownCircuit: This version cannot decode the job's circuits.
         """
         api = self._api(name)
         try:
@@ -123,11 +124,17 @@ class Storage:
             api, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
         )
         self._works[lease.job] = work
-        threading.Thread(target=keep, args=(api, HeldLease(lease), work.ended), daemon=True).start()
+        threading.Thread(
+            target=renew_until, args=(work.ended, api, HeldLease(lease)), daemon=True
+        ).start()
         return NextJob(lease.job, name)
 
     def get_job(self, storage_path: str, job_id: str) -> dict[str, Any]:
-        """Return a claimed job in sqooler's format."""
+        """Return a claimed job in sqooler's format.
+
+        The server also accepts experiments without `wire_order` and with whole numbers as floats;
+        sqooler does not.
+        """
         job: dict[str, Any] = json.loads(self._works[job_id].program.source)
         for experiment in job.values():
             experiment.setdefault("wire_order", "sequential")
@@ -145,18 +152,17 @@ class Storage:
         """
         work = self._works.pop(job_id)
         seconds = time.monotonic() - work.began
-        deadline = time.monotonic() + self._patience_s
+        deadline = time.monotonic() + self._retry_s
         status = _plain(status)
         try:
             if status["status"] != "DONE":
                 self._fail(work, _reason(status), seconds, deadline)
                 return
             try:
-                parts = packed(_outcomes(_plain(result)), work.program, seconds)
-            except InvalidOutcome as misfit:
-                self._fail(
-                    work, f"The spooler returned an unsuitable result: {misfit}.", seconds, deadline
-                )
+                parts = encode_outcomes(_outcomes(_plain(result)), work.program, seconds)
+            except InvalidOutcome as error:
+                text = f"The spooler returned an unsuitable result: {error}."
+                self._fail(work, text, seconds, deadline)
                 return
             try:
                 self._deliver(lambda: work.api.finish(work.lease, parts, seconds), job_id, deadline)
@@ -168,13 +174,13 @@ class Storage:
         finally:
             work.ended.set()
 
-    # --- within -----------------------------------------------------------------------------------
+    # --- internals --------------------------------------------------------------------------------
 
     def _api(self, name: str) -> AgentAPI:
         """Return a device's agent API, one per device, because an agent serves one."""
-        if name not in self._gates:
-            self._gates[name] = self._make(name)
-        return self._gates[name]
+        if name not in self._apis:
+            self._apis[name] = self._make(name)
+        return self._apis[name]
 
     def _fail(self, work: _Work, text: str, seconds: float, deadline: float) -> None:
         failed = Failed(text, _FAILED)
@@ -249,6 +255,6 @@ def _rows(memory: Sequence[str], shots: int) -> list[list[int]]:
 
 
 def _reason(status: Mapping[str, Any]) -> str:
-    """Return the cause of a failure, on one line."""
+    """Return the cause of a failure, on one line; sqooler writes "None;" before the text."""
     text = " ".join(str(status.get("error_message", "")).split())
     return text.removeprefix("None;").strip() or "The spooler failed."

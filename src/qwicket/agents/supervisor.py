@@ -17,10 +17,12 @@ if TYPE_CHECKING:
     from qwicket.agents.program import Program
 
 _END_S: Final = 5.0
+"""Seconds for the process to end by itself, a second more than it takes for that."""
 _FIELDS: Final = (
     *("job", "device", "family", "format", "source", "shots", "seed", "outputs", "inputs"),
     *("packed", "attempts"),
 )
+"""Fields of a program that are sent; the process decodes its circuits from `packed`."""
 
 _log = logging.getLogger(__name__)
 

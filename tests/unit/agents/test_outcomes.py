@@ -17,7 +17,7 @@ from qwicket.agents.circuits import (
     QubitCircuit,
     Register,
 )
-from qwicket.agents.outcomes import InvalidOutcome, Part, packed
+from qwicket.agents.outcomes import InvalidOutcome, Part, encode_outcomes
 from qwicket.agents.program import Counts, Failed, Memory, Outcome, Program, Samples
 from qwicket.circuits import atoms, outcome_checks, photonic, qubit
 from qwicket.circuits.frames import frames
@@ -47,7 +47,7 @@ def program(n_bits: int, shots: int, *outputs: str, family: str = "qubit") -> Pr
 
 def taken(outcome: Outcome, of: Program, packed_circuits: bytes) -> Kept:
     """Pack an outcome as an agent does; return what the server makes of it."""
-    (part,) = packed(outcome, of, 0.25)
+    (part,) = encode_outcomes(outcome, of, 0.25)
     assert isinstance(part, Part)
     encoded = Encoded(part.body, bytes.fromhex(part.sha256))
     options = RunOptions(shots=of.shots, seed=of.seed, outputs=of.outputs)
@@ -132,7 +132,7 @@ def test_a_program_without_measurements_gives_empty_shots() -> None:
 
 def test_a_failed_circuit_stays_what_it_is() -> None:
     failed = Failed("The trap was empty.", "no_atoms")
-    assert packed([failed], program(1, 1, "counts"), 0.0) == [failed]
+    assert encode_outcomes([failed], program(1, 1, "counts"), 0.0) == [failed]
 
 
 @pytest.mark.parametrize(
@@ -152,20 +152,20 @@ def test_a_failed_circuit_stays_what_it_is() -> None:
 )
 def test_an_invalid_outcome_is_explained(outcome: Outcome, said: str) -> None:
     with pytest.raises(InvalidOutcome, match=said):
-        packed(outcome, program(2, 1, "counts"), 0.0)
+        encode_outcomes(outcome, program(2, 1, "counts"), 0.0)
 
 
 def test_counts_are_no_memory() -> None:
-    with pytest.raises(InvalidOutcome, match="memory was asked for"):
-        packed(Counts({"00": 1}), program(2, 1, "memory"), 0.0)
+    with pytest.raises(InvalidOutcome, match="the job requests memory"):
+        encode_outcomes(Counts({"00": 1}), program(2, 1, "memory"), 0.0)
 
 
 @pytest.mark.parametrize("rows", [[[1], [1, 2]], [[1 << 15]], [["x"]], [[None]]])
 def test_samples_that_are_not_a_table_of_numbers_are_reported(rows: list[list[int]]) -> None:
     with pytest.raises(InvalidOutcome):
-        packed(Samples(rows), program(0, 1, "samples", family="atoms"), 0.0)
+        encode_outcomes(Samples(rows), program(0, 1, "samples", family="atoms"), 0.0)
 
 
 def test_bits_are_refused_where_numbers_are_read() -> None:
     with pytest.raises(InvalidOutcome, match="of the kind Counts; the family atoms needs Samples"):
-        packed(Counts({"0": 1}), program(1, 1, "samples", family="atoms"), 0.0)
+        encode_outcomes(Counts({"0": 1}), program(1, 1, "samples", family="atoms"), 0.0)

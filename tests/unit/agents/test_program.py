@@ -15,7 +15,7 @@ def program(told: list[tuple[float, str]], stop: threading.Event) -> Program:
         shots=1,
         seed=1,
         outputs=("counts",),
-        _tell=lambda done, text: told.append((done, text)),
+        _report=lambda done, text: told.append((done, text)),
         _stop=stop,
     )
 

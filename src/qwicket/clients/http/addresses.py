@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-_PREFIX: Final = "qw_"
+_TOKEN_PREFIX: Final = "qw_"
 _URL: Final = "QWICKET_URL"
 _TOKEN: Final = "QWICKET_TOKEN"  # noqa: S105 - the name of a variable
 
@@ -34,13 +34,14 @@ class Service:
 
 
 @dataclass(frozen=True)
-class Target:
-    """Address and token of a client; None for those that are not configured.
+class Destination:
+    """Where a client sends its requests, and with which token.
 
     Attributes:
-        url: Address of the server.
-        token: The secret.
-        url_source: Where the address comes from: a variable, or the argument.
+        url: Address of the server; None if none is configured and the vendor has no service.
+        token: The secret; None if none is configured.
+        url_source: Where the address comes from: the argument, or a variable; for the vendor's own
+            service the variable that would replace it.
     """
 
     url: str | None
@@ -50,7 +51,7 @@ class Target:
 
 def is_qwicket_token(token: str | None) -> bool:
     """Return whether a token was issued by a Qwicket server."""
-    return (token or "").startswith(_PREFIX)
+    return (token or "").startswith(_TOKEN_PREFIX)
 
 
 def qwicket_url() -> str | None:
@@ -60,40 +61,45 @@ def qwicket_url() -> str | None:
 
 def qwicket_token_for(url: str) -> str | None:
     """Return `QWICKET_TOKEN` for addresses on the server in `QWICKET_URL`; None for others."""
-    home = qwicket_url()
-    return _variable(_TOKEN) if home and origin(url) == origin(home) else None
+    server = qwicket_url()
+    return _variable(_TOKEN) if server and origin(url) == origin(server) else None
 
 
-def choose_target(
+def choose_destination(
     service: Service, url: str | None, token: str | None, error_class: type[Exception]
-) -> Target:
-    """Return address and token: the arguments, else the vendor's variables, else Qwicket's.
+) -> Destination:
+    """Return address and token: the arguments, else the vendor's variables, else a default.
+
+    With an address, a missing token is `QWICKET_TOKEN` if the address is on the server in
+    `QWICKET_URL`, else that in the vendor's variable. Without an address, requests go to the server
+    in `QWICKET_URL` if there is no token or a Qwicket token, else to the vendor's own service.
 
     Args:
         service: The vendor's service.
         url: Argument of the client.
-        token: Argument of the client.
+        token: Argument of the client; "" for a client that signs in without a token.
         error_class: Class of the error.
 
     Raises:
-        error_class: A Qwicket token would be sent to the vendor's own service.
+        error_class: There is no address, so a Qwicket token would be sent to the vendor's service.
     """
     url_source = "the argument url" if url else service.url_variable
     url = url or _variable(service.url_variable)
     if url:
         if token is None:
             token = qwicket_token_for(url) or _variable(service.token_variable)
-        return Target(url, token, url_source)
+        return Destination(url, token, url_source)
     token = _variable(service.token_variable) if token is None else token
-    home = qwicket_url()
-    if home and (token is None or is_qwicket_token(token)):
-        return Target(home + service.path, _variable(_TOKEN) if token is None else token, _URL)
+    server = qwicket_url()
+    if server and (token is None or is_qwicket_token(token)):
+        own = _variable(_TOKEN) if token is None else token
+        return Destination(server + service.path, own, _URL)
     if service.url:
-        refuse_our_token(token, service.url, error_class)
-    return Target(service.url, token, url_source)
+        refuse_qwicket_token(token, service.url, error_class)
+    return Destination(service.url, token, url_source)
 
 
-def refuse_our_token(token: str | None, url: str, error_class: type[Exception]) -> None:
+def refuse_qwicket_token(token: str | None, url: str, error_class: type[Exception]) -> None:
     """Check that a token may be sent to a vendor's own service.
 
     Raises:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator
     from contextlib import AbstractAsyncContextManager
 
-_BROKEN: Final = (
+_TRANSPORT_ERRORS: Final = (
     httpcore.TimeoutException,
     httpcore.NetworkError,
     httpcore.ProtocolError,
@@ -42,14 +42,14 @@ _BROKEN: Final = (
     TimeoutError,
     OSError,
 )
-_KINDS: Final = failures.Kinds(
+_KINDS: Final = failures.ExceptionKinds(
     never_sent=(
         (httpcore.ProxyError, failures.PROXY_FAILED),
         (httpcore.ConnectTimeout, failures.CONNECT_TIMEOUT),
         (httpcore.PoolTimeout, "no connection became free in time"),
         (httpcore.ConnectError, failures.NO_CONNECTION),
     ),
-    late=(httpcore.TimeoutException, TimeoutError),
+    timeouts=(httpcore.TimeoutException, TimeoutError),
 )
 
 
@@ -60,7 +60,7 @@ class AsyncHTTPClient:
         url: Address of the server.
         error_class: Class of the error for an invalid address or proxy.
         connections: Most connections; further requests wait for one until their timeout.
-        max_bytes: Size of the largest response.
+        max_bytes: Size of the largest response in bytes; by default 512 MiB.
         url_source: Where the address comes from, for the error where no server runs.
     """
 
@@ -101,7 +101,7 @@ class AsyncHTTPClient:
                 async with self._open(request, limit_s) as response:
                     self._has_answered = True
                     received = await self._received(response, clock)
-        except _BROKEN as error:
+        except _TRANSPORT_ERRORS as error:
             failure = self._failed(error)
         else:
             return validated(received, self.url, request)
@@ -113,7 +113,7 @@ class AsyncHTTPClient:
     ) -> AsyncGenerator[bytes | Response, None]:
         """Yield a successful response in chunks, any other whole; see `HTTPClient.stream`.
 
-        Received bytes extend the timeout at the rate `min_bytes_per_s`.
+        Each received byte extends the timeout by 1 / `min_bytes_per_s`, by default not at all.
         """
         deadline = asyncio.get_running_loop().time() + request.limit_s
         try:
@@ -131,12 +131,12 @@ class AsyncHTTPClient:
                         return
                     deadline += len(chunk) / min_bytes_per_s
                     yield chunk
-        except _BROKEN as error:
+        except _TRANSPORT_ERRORS as error:
             failure = self._failed(error)
         raise failure
 
     async def close(self) -> None:
-        with suppress(*_BROKEN):
+        with suppress(*_TRANSPORT_ERRORS):
             await self._pool.aclose()
 
     def _open(
@@ -186,10 +186,10 @@ def _pool(url: str, connections: int) -> httpcore.AsyncConnectionPool:
     proxy = proxy_of(url)
     if proxy is None:
         return httpcore.AsyncConnectionPool(**options)
-    return httpcore.AsyncConnectionPool(proxy=_through(proxy), **options)
+    return httpcore.AsyncConnectionPool(proxy=_proxy(proxy), **options)
 
 
-def _through(proxy: str) -> httpcore.Proxy:
+def _proxy(proxy: str) -> httpcore.Proxy:
     parts = urllib3.util.parse_url(proxy if "://" in proxy else f"http://{proxy}")
     if parts.scheme not in ("http", "https"):
         raise ValueError("unsupported proxy scheme")

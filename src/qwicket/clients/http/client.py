@@ -1,7 +1,7 @@
 """HTTP client for one server: sends a request once and returns a whole response or an error.
 
-It follows no redirects, because these would send credentials elsewhere. Responses and errors
-contain no secrets.
+It follows no redirects, because these would send credentials elsewhere. Errors, and responses with
+a status from 400, contain no secrets.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
 
 import urllib3
-from urllib3 import exceptions as broken
+from urllib3 import exceptions as urllib3_errors
 
 from qwicket.clients.http import deadline_connections, deadlines, failures
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
-from qwicket.clients.http.text import redacted, validated_address, without_credentials
+from qwicket.clients.http.text import redacted, scheme_and_host, validated_address
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
@@ -26,13 +26,13 @@ CONNECT_S: Final = 10.0
 MAX_BYTES: Final = 512 << 20
 _CHUNK_BYTES: Final = 64 << 10
 
-_KINDS: Final = failures.Kinds(
+_KINDS: Final = failures.ExceptionKinds(
     never_sent=(
-        (broken.ProxyError, failures.PROXY_FAILED),
-        (broken.NewConnectionError, failures.NO_CONNECTION),
-        (broken.ConnectTimeoutError, failures.CONNECT_TIMEOUT),
+        (urllib3_errors.ProxyError, failures.PROXY_FAILED),
+        (urllib3_errors.NewConnectionError, failures.NO_CONNECTION),
+        (urllib3_errors.ConnectTimeoutError, failures.CONNECT_TIMEOUT),
     ),
-    late=(broken.TimeoutError, TimeoutError),
+    timeouts=(urllib3_errors.TimeoutError, TimeoutError),
 )
 
 
@@ -45,8 +45,9 @@ class Request:
         path: Quoted path and query below the server's address.
         headers: HTTP headers.
         body: Bytes to send.
-        limit_s: Seconds for the whole response; large ones may take longer, slow ones may not.
-        secrets: Texts that are redacted from the response.
+        limit_s: Seconds for the whole response. Each 16 KiB received extend them by a second, unless
+            `ends_by` sets a deadline.
+        secrets: Texts that are redacted from responses with a status from 400, and from errors.
         can_repeat: Whether the request is idempotent.
         can_be_empty: Whether the response may have no body.
         also_read: HTTP status from 400 whose response counts as successful.
@@ -65,7 +66,7 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
-    """HTTP response: a status below 300 with a body, or a status from 400."""
+    """HTTP response, never a redirect. `validated` has checked that no body is missing."""
 
     status: int
     headers: Mapping[str, str]
@@ -82,10 +83,10 @@ class Response:
 
 
 def validated(response: Response, url: str, request: Request) -> Response:
-    """Return a response with its secrets redacted.
+    """Check a response; redact the secrets in one with a status from 400.
 
     Raises:
-        NoResponse: The response is empty.
+        NoResponse: The response is empty, and the request expects a body.
         InvalidResponse: The response is a redirect.
     """
     if response.status >= 400:
@@ -95,7 +96,7 @@ def validated(response: Response, url: str, request: Request) -> Response:
         content = redacted(response.text, request.secrets).encode()
         return Response(response.status, urllib3.HTTPHeaderDict(headers), content)
     if response.status >= 300:
-        where = without_credentials(redacted(response.headers.get("Location", ""), request.secrets))
+        where = scheme_and_host(redacted(response.headers.get("Location", ""), request.secrets))
         to = f" to {where}" if where else ""
         raise InvalidResponse(f"{url} redirects{to}; this is not followed.")
     # A connection that breaks within the headers looks like an empty response; a 204 has no body.
@@ -111,7 +112,7 @@ class HTTPClient:
     Args:
         url: Address of the server.
         error_class: Class of the error for an invalid address or proxy.
-        max_bytes: Size of the largest response.
+        max_bytes: Size of the largest response in bytes; by default 512 MiB.
         has_answered: Whether the server is known to run.
         url_source: Where the address comes from, for the error where no server runs.
     """
@@ -131,7 +132,7 @@ class HTTPClient:
         self._url_source = url_source
         try:
             self._connections = deadline_connections.connections(self.url)
-        except broken.HTTPError:
+        except urllib3_errors.HTTPError:
             pass  # the error's text may contain the proxy's password
         else:
             return
@@ -155,7 +156,7 @@ class HTTPClient:
         return validated(response, self.url, request)
 
     def stream(self, request: Request) -> Iterator[bytes | Response]:
-        """Yield the body of a successful response in chunks as they arrive, or another response.
+        """Yield the body of a response with status 200 in chunks as they arrive; any other whole.
 
         Raises:
             NoResponse: The connection was lost, or the timeout has passed.
@@ -176,7 +177,7 @@ class HTTPClient:
                     yield Response(response.status, response.headers, self._content(response))
                 else:
                     yield from response.stream(_CHUNK_BYTES)
-        except (broken.HTTPError, HTTPException, OSError) as error:
+        except (urllib3_errors.HTTPError, HTTPException, OSError) as error:
             failure = self._failed(error)
         else:
             return
@@ -190,7 +191,7 @@ class HTTPClient:
             with closing(self._opened(connections, request)) as response:
                 self._has_answered = True
                 return Response(response.status, response.headers, self._content(response))
-        except (broken.HTTPError, HTTPException, OSError) as error:
+        except (urllib3_errors.HTTPError, HTTPException, OSError) as error:
             failure = self._failed(error)
         # Raised outside the handler, so that the traceback has no object with the token.
         raise failure

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 MIN_BYTES_PER_S: Final = 16 << 10
+"""Slowest rate at which a large response may arrive."""
 _CONNECTIONS: Final = 10
 
 
@@ -37,7 +38,7 @@ def connections(url: str) -> urllib3.PoolManager:
         urllib3.exceptions.HTTPError: The proxy's scheme is not supported.
     """
     proxy = proxy_of(url)
-    made = _through(proxy) if proxy else urllib3.PoolManager(maxsize=_CONNECTIONS)
+    made = _proxy_manager(proxy) if proxy else urllib3.PoolManager(maxsize=_CONNECTIONS)
     made.pool_classes_by_scheme = {"http": _Pool, "https": _SecurePool}
     return made
 
@@ -56,7 +57,7 @@ def proxy_of(url: str) -> str | None:
     return None if proxy is None or proxy_bypass(host) else proxy
 
 
-def _through(proxy: str) -> urllib3.ProxyManager:
+def _proxy_manager(proxy: str) -> urllib3.ProxyManager:
     if "://" not in proxy:
         proxy = f"http://{proxy}"
     auth = urllib3.util.parse_url(proxy).auth
@@ -94,6 +95,8 @@ class _TimedReader(io.RawIOBase):
 
 
 class _Response(http.client.HTTPResponse):
+    """Response with a deadline: that of its request, or an earlier one of `ends_by`."""
+
     is_always_timed = True
 
     def __init__(self, sock: socket.socket, *args: Any, **options: Any) -> None:

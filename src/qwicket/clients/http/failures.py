@@ -50,21 +50,21 @@ class InvalidResponse(Exception):
 
 
 @dataclass(frozen=True)
-class Kinds:
+class ExceptionKinds:
     """Meaning of the exceptions of an HTTP library.
 
     Attributes:
         never_sent: Exceptions before a request is sent, each with its cause; the first that
             applies counts.
-        late: Exceptions of a timeout.
+        timeouts: Exceptions of a timeout.
     """
 
     never_sent: tuple[tuple[type[Exception], str], ...]
-    late: tuple[type[Exception], ...]
+    timeouts: tuple[type[Exception], ...]
 
 
 def described(
-    url: str, error: Exception, kinds: Kinds, *, has_answered: bool, url_source: str
+    url: str, error: Exception, kinds: ExceptionKinds, *, has_answered: bool, url_source: str
 ) -> NoResponse | InvalidResponse:
     """Return the error for an exception of an HTTP library.
 
@@ -87,7 +87,7 @@ def described(
             if why is NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):
                 why = "the name is not known"
             return NoResponse(f"{url} cannot be reached: {why}.", was_sent=False)
-    why = "no response came in time" if isinstance(error, kinds.late) else "the connection broke"
+    why = "no response came in time" if isinstance(error, kinds.timeouts) else "the connection broke"
     return NoResponse(f"{url} cannot be reached: {why}.", was_sent=True)
 
 

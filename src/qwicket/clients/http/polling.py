@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 FIRST_S: Final = 0.5
-"""Shortest time for the first response: with a timeout of 0 the client polls once."""
+"""Shortest time in seconds for the first response: with a timeout of 0 the client polls once."""
 LAST_S: Final = 0.25
 """Time in seconds before the deadline at which the last poll begins."""
 
@@ -48,7 +48,7 @@ class Polling:
         self._growth = growth
 
     def ask(self, request: Callable[[], T], transient: type[Exception]) -> T | None:
-        """Send a request; return its result, or None if it failed because of the deadline.
+        """Send a request; return its result, or None if it failed at the deadline.
 
         Args:
             request: Function that sends the request.

@@ -27,7 +27,7 @@ class RetryPolicy:
 
     Attributes:
         max_attempts: Most attempts.
-        total_s: Seconds after which no attempt begins.
+        total_s: Seconds after the first attempt within which the last one must begin.
         first_pause_s: Longest pause before the second attempt; it doubles with each attempt.
         max_pause_s: Longest pause, even if the server requests a longer one.
     """

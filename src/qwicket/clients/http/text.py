@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 MIN_SECRET_CHARS: Final = 8
-"""Shorter header values are not redacted: they are not secrets, and occur in many texts."""
+"""Callers do not redact shorter values: they are not secrets, and occur in many texts."""
 _MAX_CHARS: Final = 500
 
 
@@ -101,10 +101,10 @@ def json_bytes(
     raise error_class(f"{name} cannot be encoded as JSON: {reason}.")
 
 
-def without_credentials(location: str) -> str:
-    """Return scheme and host of an address, without anything secret; "" for an invalid one."""
+def scheme_and_host(address: str) -> str:
+    """Return scheme, host and port of an address, without anything secret; "" for an invalid one."""
     try:
-        parts = urlsplit(location)
+        parts = urlsplit(address)
     except ValueError:
         return ""
     host = parts.netloc.rpartition("@")[2]

@@ -15,7 +15,7 @@ from urllib.parse import urlencode, urlsplit
 
 from qwicket import __version__
 from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, validated_header
-from qwicket.clients.http.addresses import Service, choose_target
+from qwicket.clients.http.addresses import Service, choose_destination
 from qwicket.clients.http.deadlines import within
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
@@ -65,6 +65,7 @@ _FIRST_PAUSE_S: Final = 0.5
 _SIGN_IN_S: Final = 120.0
 """Longest wait for another thread's sign-in, which has a deadline of its own."""
 _DIRECT: Final = "q-object"
+"""Kind of a job whose program came in the body of its submission."""
 _COMPLETED: Final = "COMPLETED"
 _CANCELLED: Final = "CANCELLED"
 _QUERY_KEYS: Final = ("limit", "skip", "order", "fields", "where")
@@ -76,11 +77,13 @@ class IBMQXClient(ServiceClient):
     It sends no request when it is created; the first request signs in.
 
     Args:
-        token: API token; by default `QE_TOKEN`, then `QWICKET_TOKEN`.
+        token: API token; by default `QE_TOKEN`, then `QWICKET_TOKEN`, which precedes `QE_TOKEN` at
+            an address on the server in `QWICKET_URL`.
         email: E-mail address, to sign in with a password instead of a token.
         password: Password of the e-mail address.
         url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`; by default `QE_URL`, then
-            the server in `QWICKET_URL`, then IBM's address of 2020.
+            the server in `QWICKET_URL` unless a password or another service's token is given, then
+            IBM's address of 2020.
         hub: Hub; with `group` and `project` it limits submissions and lists to that project.
         group: See `hub`.
         project: See `hub`.
@@ -108,17 +111,17 @@ class IBMQXClient(ServiceClient):
         project: str | None = None,
     ) -> None:
         has_password = email is not None and password is not None
-        target = choose_target(
+        destination = choose_destination(
             _SERVICE, url, "" if has_password and token is None else token, IBMQXClientError
         )
-        token = target.token or None
+        token = destination.token or None
         if (token is not None) == has_password or (email is None) != (password is None):
             raise IBMQXClientError("Sign in with a token, or with an e-mail address and password.")
         scope = (hub, group, project)
         if any(scope) and not all(scope):
             raise IBMQXClientError("Pass hub, group and project, or none of them.")
-        url = target.url or DEFAULT_URL
-        self._http = HTTPClient(url, IBMQXClientError, url_source=target.url_source)
+        url = destination.url or DEFAULT_URL
+        self._http = HTTPClient(url, IBMQXClientError, url_source=destination.url_source)
         self._credentials: dict[str, str] = (
             {"apiToken": token} if token else {"email": email or "", "password": password or ""}
         )
@@ -204,6 +207,9 @@ class IBMQXClient(ServiceClient):
             device: Name of the device.
             **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`.
 
+        Returns:
+            The job. An upload that fails cancels its job.
+
         Raises:
             IBMQXClientError: The program cannot be encoded as JSON; no request was sent.
             IBMQXJobError: The server refused the program after the upload.
@@ -282,7 +288,7 @@ class IBMQXClient(ServiceClient):
 
         Args:
             id: Id of the job.
-            timeout: Seconds after which the wait ends; None for no limit.
+            timeout: Seconds after which the iteration ends; None for no limit.
 
         Raises:
             IBMQXTimeoutError: The job has not ended in time; it continues on the server.
@@ -370,6 +376,7 @@ class IBMQXClient(ServiceClient):
         job = self.job(id)
         found = job.get("qObjectResult")
         if not isinstance(found, dict):
+            # The result of a large job is not in its document, but at a signed URL.
             may_be_stored = job.is_final and (job.status == _COMPLETED or job.kind != _DIRECT)
             found = self._download(job) if may_be_stored else None
         if not isinstance(found, dict):

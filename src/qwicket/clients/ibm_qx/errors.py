@@ -3,10 +3,10 @@
 IBMQXError
 ├── IBMQXClientError         invalid arguments; no request was sent
 ├── IBMQXTimeoutError        the job has not ended in time (also a TimeoutError)
-├── IBMQXJobError            the job has ended without a result; see its status
+├── IBMQXJobError            the job has no result, or its upload was refused; see its status
 └── IBMQXAPIError            the server refused, or its response is missing or invalid
     ├── IBMQXJobLimitError   the project has too many unfinished jobs
-    └── IBMQXRetriableError  temporary error, raised after the last retry
+    └── IBMQXRetriableError  temporary error, after the last retry if the request is repeated
 """
 
 from __future__ import annotations
@@ -48,10 +48,10 @@ class IBMQXTimeoutError(IBMQXError, TimeoutError):
 
 
 class IBMQXJobError(IBMQXError):
-    """A job has ended without a result.
+    """A job has no result (yet), or the server refused its program after the upload.
 
     Attributes:
-        status: Final status of the job.
+        status: Status of the job.
     """
 
     def __init__(self, message: str, status: str) -> None:

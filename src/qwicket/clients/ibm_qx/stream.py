@@ -20,12 +20,13 @@ if TYPE_CHECKING:
     from websockets.sync.client import ClientConnection
 
 DONE: Final = 4002
+"""Close code of IBM's server after the final status."""
 _MAX_BYTES: Final = 1 << 20
 _OPEN_S: Final = 10.0
 _CLOSE_S: Final = 0.2
-"""Longest wait for the server's part of the closing handshake."""
+"""Longest wait in seconds for the server's part of the closing handshake."""
 _SILENCE_S: Final = 60.0
-"""Longest wait for one message; the library sends pings meanwhile."""
+"""Longest wait in seconds for one message; the library sends pings meanwhile."""
 
 
 class StreamBroken(Exception):
@@ -44,7 +45,7 @@ def statuses(url: str, token: str, deadline: float) -> Iterator[dict[str, Any]]:
         StreamBroken: The stream could not be opened, or ended early.
     """
     address = url.replace("http", "ws", 1)
-    last_read = deadline - 2 * _CLOSE_S
+    last_read = deadline - 2 * _CLOSE_S  # closing may take `_CLOSE_S`; the rest is a margin
     try:
         with connect(
             address,

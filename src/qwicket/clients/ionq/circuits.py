@@ -17,8 +17,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 
-class _Gates:
-    """Circuit: a number of qubits, and a list of gates in IonQ's JSON format."""
+class _CircuitBase:
+    """Number of qubits, and a list of gates in IonQ's JSON format.
+
+    Each method for a gate adds it and returns the circuit, so calls can be chained.
+    """
 
     gateset: ClassVar[Literal["qis", "native"]]
 
@@ -53,7 +56,7 @@ class _Gates:
         return number
 
 
-class Circuit(_Gates):
+class Circuit(_CircuitBase):
     """Circuit of abstract gates (gateset `qis`). Angles are in radians.
 
     Args:
@@ -70,7 +73,17 @@ class Circuit(_Gates):
         controls: Sequence[int] = (),
         rotation: float | None = None,
     ) -> Self:
-        """Add a gate by IonQ's name."""
+        """Add a gate by IonQ's name.
+
+        Args:
+            name: Name of the gate in IonQ's format, such as `x` or `rz`.
+            targets: Qubits that it changes.
+            controls: Qubits that control it.
+            rotation: Angle in radians; None for gates without an angle.
+
+        Raises:
+            IonQClientError: A qubit does not exist or occurs twice, or the angle is not finite.
+        """
         fields: dict[str, Any] = {"targets": list(targets)}
         if controls:
             fields["controls"] = list(controls)
@@ -174,7 +187,7 @@ class Circuit(_Gates):
         )
 
 
-class NativeCircuit(_Gates):
+class NativeCircuit(_CircuitBase):
     """Circuit of the hardware's native gates (gateset `native`). Angles are in turns.
 
     Args:
@@ -185,13 +198,18 @@ class NativeCircuit(_Gates):
     gateset = "native"
 
     def gpi(self, target: int, phase: float) -> Self:
+        """Add [[0, e^(-2πi·phase)], [e^(2πi·phase), 0]]."""
         return self._add("gpi", [target], target=target, phase=self._number(phase, "phase"))
 
     def gpi2(self, target: int, phase: float) -> Self:
+        """Add 1/√2·[[1, -i·e^(-2πi·phase)], [-i·e^(2πi·phase), 1]]."""
         return self._add("gpi2", [target], target=target, phase=self._number(phase, "phase"))
 
     def ms(self, a: int, b: int, phases: tuple[float, float], angle: float = 0.25) -> Self:
-        """Add a Mølmer-Sørensen gate; an angle of a quarter turn gives maximal entanglement."""
+        """Add exp(-iπ·angle·gpi(phases[0])⊗gpi(phases[1])), the Mølmer-Sørensen gate.
+
+        An angle of a quarter turn gives maximal entanglement.
+        """
         first, second = (self._number(phase, "phase") for phase in phases)
         return self._add(
             "ms",

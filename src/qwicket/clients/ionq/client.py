@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 
 from qwicket import __version__
 from qwicket.clients.http import HTTPClient, InvalidResponse, Polling, Request, validated_header
-from qwicket.clients.http.addresses import Service, choose_target
+from qwicket.clients.http.addresses import Service, choose_destination
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
     ServiceClient,
@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 DEFAULT_URL: Final = "https://api.ionq.co/v0.4"
+"""Address of IonQ's own service."""
 
 _SERVICE: Final = Service("IONQ_API_URL", "IONQ_API_KEY", "/ionq/v0.4", DEFAULT_URL)
 _FINAL: Final = frozenset({"completed", "failed", "canceled", "deleted"})
@@ -51,10 +52,11 @@ class IonQClient(ServiceClient):
     """Client of IonQ's API. It is thread-safe, and sends no request when it is created.
 
     Args:
-        token: API key; by default `IONQ_API_KEY`, then `QWICKET_TOKEN`.
+        token: API key; by default `IONQ_API_KEY`, then `QWICKET_TOKEN`, which precedes
+            `IONQ_API_KEY` at an address on the server in `QWICKET_URL`.
         url: Address with the version, such as `https://api.ionq.co/v0.4`; by default
-            `IONQ_API_URL`, then the server in `QWICKET_URL`, then IonQ's own service. An address
-            that ends in `/v0.3` selects the older API.
+            `IONQ_API_URL`, then the server in `QWICKET_URL` unless the key is IonQ's, then IonQ's
+            own service. An address that ends in `/v0.3` selects the older API.
         custom_headers: Additional headers. They cannot replace the client's own.
 
     Attributes:
@@ -71,11 +73,11 @@ class IonQClient(ServiceClient):
         url: str | None = None,
         custom_headers: Mapping[str, str] | None = None,
     ) -> None:
-        target = choose_target(_SERVICE, url, token, IonQClientError)
-        self._token = target.token
+        destination = choose_destination(_SERVICE, url, token, IonQClientError)
+        self._token = destination.token
         self._custom_headers = dict(custom_headers or {})
-        url = target.url or DEFAULT_URL
-        self._http = HTTPClient(url, IonQClientError, url_source=target.url_source)
+        url = destination.url or DEFAULT_URL
+        self._http = HTTPClient(url, IonQClientError, url_source=destination.url_source)
 
     @property
     def _url(self) -> str:
@@ -131,6 +133,7 @@ class IonQClient(ServiceClient):
 
         Raises:
             IonQClientError: The job is invalid; no request was sent.
+            IonQCredentialsError: The client has no key; no request was sent.
             IonQAPIError: The server refused the submission; no job exists.
             IonQRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.
@@ -179,8 +182,8 @@ class IonQClient(ServiceClient):
     def wait(self, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
         """Wait until a job has ended, and return its document.
 
-        The first pause is half a second, later ones five seconds. The wait continues while the
-        server restarts, for up to five minutes.
+        The first pause is half a second; later ones grow by half, up to five seconds. The wait
+        continues while the server restarts, for up to five minutes.
 
         Args:
             job_id: Id of the job.
@@ -402,13 +405,14 @@ class IonQClient(ServiceClient):
         headers = self.api_headers
         if key is not None:
             headers["Idempotency-Key"] = validated_header(key, "idempotency key", IonQClientError)
-        target = f"{path}?{urlencode(query)}" if query else path
+        if query:
+            path = f"{path}?{urlencode(query)}"
         content = None if body is None else json_bytes(body, "The job", IonQClientError)
         secrets = [(self._token or "").strip(), *self._custom_headers.values()]
         hidden = [secret for secret in secrets if len(secret) >= MIN_SECRET_CHARS]
         can_repeat = can_repeat or key is not None
         request = Request(
-            method, target, headers, content, self.timeout_s, hidden, can_repeat=can_repeat
+            method, path, headers, content, self.timeout_s, hidden, can_repeat=can_repeat
         )
         return send(
             self._http, request, read, partial(failure, method), retry_policy or self.retry_policy

@@ -21,7 +21,7 @@ class Job:
         shots: Shots per circuit.
         name: Name of the job.
         noise: Name of the simulator's noise model; by default no noise.
-        seed: Seed of the noise; by default the server draws one.
+        seed: Seed of the noise; by default the server draws one. Ignored without `noise`.
         debiasing: Whether to mitigate errors by debiasing; by default the backend decides.
         metadata: Data that the server returns unchanged with the job.
         settings: Further settings of IonQ's API.
@@ -42,7 +42,11 @@ class Job:
     dry_run: bool = False
 
     def body(self, *, is_v03: bool) -> dict[str, Any]:
-        """Return the body of a submission."""
+        """Return the body of a submission.
+
+        Raises:
+            IonQClientError: There is no circuit, or the circuits have different gatesets.
+        """
         content, kind = self._input()
         body: dict[str, Any] = {"shots": self.shots, "metadata": dict(self.metadata)}
         settings = dict(self.settings)
@@ -102,7 +106,7 @@ def body_of(job: Submittable, *, is_v03: bool) -> Mapping[str, Any]:
     """Return the body of a submission.
 
     Raises:
-        IonQClientError: The job has an unsupported type.
+        IonQClientError: The job has an unsupported type, or cannot be expressed in IonQ's format.
     """
     if isinstance(job, Mapping):
         return job

@@ -17,8 +17,6 @@ from qwicket import __version__
 from qwicket.clients.ionq.circuits import Circuit, NativeCircuit
 from qwicket.clients.ionq.errors import IonQClientError, IonQGateError
 
-_WITHOUT_EFFECT: Final = frozenset({"barrier", "id"})
-
 # Qiskit's name: IonQ's name and the number of targets. Qubits before the targets are controls.
 _QIS: Final[dict[str, tuple[str, int]]] = {
     **{name: (name, 1) for name in ("x", "y", "z", "h", "s", "t", "rx", "ry", "rz")},
@@ -91,22 +89,22 @@ def submission(job: QiskitIonQJob, *, is_v03: bool) -> dict[str, Any]:
         raise IonQClientError("The job has no circuit.")
     arguments = dict(job._passed_args or {})
     content = _content(circuits, gateset, several, is_v03)
-    text: dict[str, Any] = {
+    body: dict[str, Any] = {
         "shots": arguments.get("shots"),
         "name": arguments.get("name")
         or (f"{len(circuits)} circuits" if several else circuits[0].name),
     }
     if is_v03:
-        text |= {"target": target, "input": {"format": "ionq.circuit.v0", **content}}
-        text |= {} if several else {"registers": _registers(circuits[0])}
+        body |= {"target": target, "input": {"format": "ionq.circuit.v0", **content}}
+        body |= {} if several else {"registers": _registers(circuits[0])}
     else:
         kind = "ionq.multi-circuit.v1" if several else "ionq.circuit.v1"
-        text |= {"type": kind, "backend": target, "input": content}
-    text |= _options(backend, target, arguments, is_v03)
-    text["metadata"] = _metadata(circuits, several, arguments, is_v03)
-    text |= getattr(job, "extra_query_params", None) or {}
-    text["metadata"] = {**text["metadata"], **(getattr(job, "extra_metadata", None) or {})}
-    return text
+        body |= {"type": kind, "backend": target, "input": content}
+    body |= _options(backend, target, arguments, is_v03)
+    body["metadata"] = _metadata(circuits, several, arguments, is_v03)
+    body |= getattr(job, "extra_query_params", None) or {}
+    body["metadata"] = {**body["metadata"], **(getattr(job, "extra_metadata", None) or {})}
+    return body
 
 
 def _content(
@@ -194,7 +192,7 @@ def _converted(circuit: Any, gateset: str) -> _ConvertedCircuit:
             measured_qubits.update(qubits)
         elif not measured_qubits.isdisjoint(qubits):
             raise IonQClientError(f"A gate ({name}) acts on a qubit after its measurement.")
-        elif name not in _WITHOUT_EFFECT:
+        elif name != "id":  # it has no effect, and IonQ has no such gate
             gates.append(_gate(step.operation, qubits, gateset))
     header = _header(circuit, measured)
     return _ConvertedCircuit(circuit.name, gates, len(qubit_at), used, measured, header)

@@ -25,6 +25,7 @@ class Session:
 
     Attributes:
         session_id: Id of the session.
+        backend: Name of the backend, without a leading `ionq_`.
 
     Raises:
         IonQAPIError: The server refused the session, or it does not exist.
@@ -69,9 +70,9 @@ class Session:
 
     def run(self, job: Submittable, *, idempotency_key: str | None = None) -> dict[str, Any]:
         """Submit a job to this session and its backend; see `IonQClient.submit_job`."""
-        where = "target" if self._client._is_v03 else "backend"
+        field = "target" if self._client._is_v03 else "backend"
         body = dict(body_of(job, is_v03=self._client._is_v03))
-        body |= {where: self.backend, "session_id": self.session_id}
+        body |= {field: self.backend, "session_id": self.session_id}
         return self._client.submit_job(body, idempotency_key=idempotency_key)
 
     def details(self) -> dict[str, Any]:

@@ -104,7 +104,7 @@ class AsyncClient:
         dry_run: bool = False,
         **filters: Unpack[Filters],
     ) -> dict[str, Any]:
-        """Do one action on all jobs that fit; see `Client.change_jobs`."""
+        """Apply one action to all jobs that match the filters; see `Client.change_jobs`."""
         operation = operations.change_jobs(
             self._transport.api, action, filters, priority=priority, dry_run=dry_run
         )
@@ -213,10 +213,10 @@ class AsyncJob(JobView):
         transport = self._transport
         with (
             progress_display(progress) as watch,
-            transport.wait() as hold_s,
+            transport.count_wait() as max_hold_s,
             ends_by(wait_deadline(timeout)),
         ):
-            await transport.run(operations.wait(transport.api, self, timeout, watch, hold_s))
+            await transport.run(operations.wait(transport.api, self, timeout, watch, max_hold_s))
         return self
 
     async def result(
@@ -241,9 +241,9 @@ class AsyncJob(JobView):
 
     async def archive(self, path: str | PathLike[str]) -> None:
         """Write the job with its program and result to a ZIP file; see `Job.archive`."""
-        from qwicket.clients.native.archives import written
+        from qwicket.clients.native.archives import verified_archive_file
 
-        with written(path) as file:
+        with verified_archive_file(path) as file:
             await self._transport.run(operations.job_archive(self._transport.api, self.id, file))
 
     async def share_with(self, account: str) -> dict[str, Any]:

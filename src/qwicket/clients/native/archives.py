@@ -1,4 +1,4 @@
-"""Archives of jobs: read without a server. A file from anyone is safe to read.
+"""Archives of jobs, which are read without a server. Untrusted files are safe to read.
 
 An archive is a ZIP file with JSON and NumPy arrays (npz). Its members are stored without
 compression, so reading needs no more memory than the file is large. No member is ever extracted or
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _JSON_BYTES: Final = 256 << 20
-"""Size of the largest JSON of an archive."""
+"""Size in bytes of the largest JSON of an archive."""
 _MANIFEST_BYTES: Final = 64 << 20
 _CHUNK_BYTES: Final = 1 << 20
 _ENCRYPTED: Final = 0x1
@@ -70,7 +70,7 @@ class ArchivedProgram:
 
 
 class Archive:
-    """The archive of a job. Close it, or use it as a context manager.
+    """Archive of a job. Close it, or use it as a context manager.
 
     `read_archive` has checked all members against the manifest. Results are read at the first
     access; `parts()` reads one circuit at a time.
@@ -102,7 +102,7 @@ class Archive:
 
     @cached_property
     def program(self) -> ArchivedProgram | None:
-        """The program; None if the job was refused before it had one."""
+        """The program; None if it was refused or never uploaded."""
         if shapes.PROGRAM not in self._members:
             return None
         options = self._members.json(shapes.OPTIONS, shapes.OptionsBody)
@@ -119,7 +119,7 @@ class Archive:
 
     @cached_property
     def result(self) -> Result | None:
-        """The result of all circuits; None if the job ended without one."""
+        """Result of all circuits, which stay in memory; None if the job ended without one."""
         parts = tuple(self.parts())
         return Result(self.job.id, parts, self.job.body.device) if parts else None
 
@@ -170,25 +170,25 @@ def read_archive(path: str | os.PathLike[str]) -> Archive:
 
 
 @contextmanager
-def written(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
-    """Yield a file for an archive, which appears at `path` once it was written and checked.
+def verified_archive_file(path: str | os.PathLike[str]) -> Iterator[IO[bytes]]:
+    """Yield a file to write an archive to; it appears at `path` once it was written and checked.
 
     Raises:
-        InvalidArchive: What was written is not a whole archive.
+        InvalidArchive: The content is not a whole archive.
         OSError: The file cannot be written.
     """
     path = Path(path)
     with tempfile.NamedTemporaryFile(
         prefix=f".{path.name[:100]}.", dir=path.parent, delete=False
     ) as file:
-        written = Path(file.name)
+        temporary = Path(file.name)
         try:
             yield file.file
             file.close()
-            read_archive(written).close()
-            written.replace(path)
+            read_archive(temporary).close()
+            temporary.replace(path)
         except BaseException:
-            written.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
             raise
 
 
@@ -229,7 +229,7 @@ class _Members:
             reason = f"it is not a whole ZIP file: {error}"
         except NotImplementedError as error:
             reason = f"it needs a feature of ZIP that no archive of a job uses: {error}"
-        except Exception as error:  # each other one is about the content, too, as a struct.error
+        except Exception as error:  # any other one is about the content too, such as struct.error
             if isinstance(error, OSError):
                 raise
             reason = str(error)
@@ -245,7 +245,7 @@ class _Members:
             manifest = msgspec.json.decode(content, type=shapes.ManifestBody)
             names = [member.name for member in manifest.members]
             if sorted([*names, shapes.MANIFEST]) != sorted(self._entries):
-                raise ValueError("its manifest lists other members than it has")
+                raise ValueError("its members are not those that its manifest lists")
             for member in manifest.members:
                 self._check(member)
             if self.json(shapes.JOB, dict[str, Any]).get("id") != manifest.job:
@@ -263,7 +263,7 @@ class _Members:
 
     def _check(self, member: shapes.MemberBody) -> None:
         if (size := self._entries[member.name].file_size) != member.bytes:
-            raise ValueError(f"{member.name} has {size} bytes, not the {member.bytes} of before")
+            raise ValueError(f"{member.name} has {size} bytes, not {member.bytes} as in the manifest")
         digest = hashlib.sha256()
         with self._zip.open(member.name) as file:
             while chunk := file.read(_CHUNK_BYTES):
@@ -306,8 +306,16 @@ def directory(
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the entries of a ZIP file by name.
 
-    Stored members whose sizes sum up to less than the file are no bomb: nothing can grow, and none
-    can be in the file twice.
+    It is no ZIP bomb: no member is compressed, and all together are not larger than the file, so
+    none overlap.
+
+    Args:
+        archive: The ZIP file.
+        size: Size of the file in bytes.
+        is_allowed: Whether a member may have this name.
+
+    Raises:
+        ValueError: The directory has a member that is not allowed, compressed or encrypted.
     """
     entries: dict[str, zipfile.ZipInfo] = {}
     for entry in archive.infolist():
@@ -350,7 +358,7 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
         raise ValueError(f"{name} is an array of a type that no result has")
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or size != len(content) - file.tell():
-        raise ValueError(f"{name} has not the size that its header gives")
+        raise ValueError(f"the size of {name} is not the one in its header")
     return np.frombuffer(content, dtype, offset=file.tell()).reshape(shape)
 
 

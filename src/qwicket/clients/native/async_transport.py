@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-WAITING: Final = 64
+MAX_LONG_POLLS: Final = 64
 """Most long polls at once; further waits take turns."""
 _OTHERS: Final = 32
 _MIN_HOLD_S: Final = 1.0
@@ -41,13 +41,13 @@ _MIN_HOLD_S: Final = 1.0
 class AsyncTransport:
     """Requests to one server with one token, for any number of tasks of one event loop.
 
-    At most `WAITING` + 32 connections are open: long polls never use up the connections of other
-    requests.
+    At most 96 connections are open, 64 of them for long polls (`MAX_LONG_POLLS`), so that these
+    never use up the connections of other requests.
 
     Args:
         url: Address of the server.
         token: The secret.
-        timeout_s: Seconds for one response; large responses may take longer, slow ones may not.
+        timeout_s: Seconds for one response; each 16 KiB received extend them by a second.
         retry_policy: When requests are repeated.
         outage: When requests are repeated within a wait.
         stream_policy: When streams of events are reopened.
@@ -68,11 +68,11 @@ class AsyncTransport:
         stream_policy: StreamPolicy = STREAM_POLICY,
         url_source: str = URL_SOURCE,
     ) -> None:
-        self._http = AsyncHTTPClient(url, ClientError, WAITING + _OTHERS, url_source=url_source)
+        self._http = AsyncHTTPClient(url, ClientError, MAX_LONG_POLLS + _OTHERS, url_source=url_source)
         self.url = self._http.url
         self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)
-        self._held = asyncio.Semaphore(WAITING)
-        self._waiting = 0
+        self._held = asyncio.Semaphore(MAX_LONG_POLLS)
+        self._n_waits = 0
 
     def __repr__(self) -> str:
         return f"<AsyncTransport {self.url}>"
@@ -89,16 +89,17 @@ class AsyncTransport:
             result = await self._do(step)
 
     @contextmanager
-    def wait(self) -> Iterator[Callable[[], float]]:
+    def count_wait(self) -> Iterator[Callable[[], float]]:
         """Count a wait; yield a function that returns the longest long poll in seconds.
 
-        With more waits each long poll is shorter: up to 2,000 waits all get a turn within 30 s.
+        With more waits each long poll is shorter, at least 1 s: up to 1,920 waits all get a turn
+        within 30 s.
         """
-        self._waiting += 1
+        self._n_waits += 1
         try:
-            yield lambda: max(_MIN_HOLD_S, HOLD_S * min(1.0, WAITING / self._waiting))
+            yield lambda: max(_MIN_HOLD_S, HOLD_S * min(1.0, MAX_LONG_POLLS / self._n_waits))
         finally:
-            self._waiting -= 1
+            self._n_waits -= 1
 
     async def follow(self, stream: EventStream[T]) -> AsyncGenerator[T, None]:
         """Yield the events of a stream to its end; reconnect after the last event received."""

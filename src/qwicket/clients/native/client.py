@@ -86,7 +86,8 @@ def connect(
         profile: Name of a profile; variable `QWICKET_PROFILE`; default is the file's `default`.
             A profile that is passed here takes precedence over the environment.
         config: File with profiles; variable `QWICKET_CLIENT_CONFIG`.
-        timeout: Seconds for one response, by default 30. Large responses may take longer.
+        timeout: Seconds for one response, by default 30. Each 16 KiB received extend them by a
+            second.
         deadline: Seconds during which a failed request is repeated, by default 90. Waiting for a
             job has a timeout of its own.
 
@@ -218,13 +219,15 @@ class Client:
                   for each circuit.
                 - `inputs`: Values of the program's declared inputs, or of the parameters of a
                   Qiskit circuit; angles in radians.
-                - `outputs`: Any of `counts` (the default), `memory`, `probabilities`.
+                - `outputs`: Any of `counts` (the default), `memory`, `probabilities`; `samples` of
+                  devices for atoms and photons.
                 - `name`: Name of the job, for lists and filters.
                 - `tags`: Tags of the job, for lists and filters.
                 - `key`: Idempotency key; by default a new one. Two submissions with the same key
                   within 24 hours return the same job, also from different processes.
-                - `wait`: Seconds to wait for the job to end, at most 30; by default 0. A job that
-                  ends in time is returned with its result, unless that is larger than 1 MB.
+                - `wait`: Seconds to wait for the job to end; more than 30 count as 30; by default 0.
+                  A job that ends in time is returned with its result, unless that is larger than
+                  1 MB.
 
         Raises:
             ApiError: The server refused the submission; no job exists.
@@ -269,8 +272,8 @@ class Client:
 
         Args:
             id: Id of the job.
-            everybody: Read and change it as an administrator, also one of another account. Only its
-                account and those of its project can wait for it and read its result.
+            everybody: Read and change the job as an administrator, also one of another account. Only
+                its account and those of its project can wait for it and read its result.
 
         Raises:
             ApiError: This token has no access to a job with this id.
@@ -306,17 +309,17 @@ class Client:
         dry_run: bool = False,
         **filters: Unpack[Filters],
     ) -> dict[str, Any]:
-        """Do one action on all jobs of all accounts that fit, as an administrator.
+        """Apply one action to all jobs of all accounts that match, as an administrator.
 
         Args:
             action: `cancel` unfinished jobs, `hold` waiting ones, `release` held ones, change the
                 `priority` of waiting ones, or `requeue` running ones.
             priority: The new priority, with the action of this name.
-            dry_run: Only count them.
+            dry_run: Only count the jobs.
             filters: As for `jobs` of everybody.
 
         Returns:
-            Their `number`, and the first 1,000 `ids`.
+            The `number` of these jobs, and the first 1,000 `ids`.
 
         Raises:
             ApiError: The token is not an administrator's, or an argument is invalid.
@@ -344,7 +347,7 @@ class Client:
         return self._transport.run(operations.shares(self._transport.api))
 
     def unshare(self, id: str) -> None:
-        """End a share of a job: its account or link reads the job no more.
+        """End a share of a job: its account or link can no longer read the job.
 
         Raises:
             ApiError: There is no such share.
@@ -387,21 +390,23 @@ class Client:
         self._transport.run(self._transport.api.delete(operations.webhook_path(id)))
 
     def rotate_webhook(self, id: str) -> dict[str, Any]:
-        """Replace the secret of a webhook; the former one signs as well for 24 hours.
+        """Replace the secret of a webhook. Requests are also signed with the old one for 24 hours.
 
         Returns:
             The webhook; its `secret` is not shown again.
 
         Raises:
             ApiError: There is no such webhook.
+            Unreachable: No response arrived; the secret may have been replaced.
         """
         return self._transport.run(operations.rotate_webhook(self._transport.api, id))
 
     def test_webhook(self, id: str) -> dict[str, Any]:
-        """Send an event now; return what the receiver answered.
+        """Send an event now; return the receiver's response.
 
         Raises:
             ApiError: There is no such webhook.
+            Unreachable: No response arrived; the event may have been sent.
         """
         return self._transport.run(operations.test_webhook(self._transport.api, id))
 
@@ -442,12 +447,10 @@ class Device(DeviceView):
         submit many long jobs one after another, pass `wait=0`.
 
         Args:
-            program: OpenQASM text, path of a file, circuit of Qiskit or Cirq, IonQ's JSON as a
-                dict; or a list of these, each with a result of its own.
+            program: As for `Client.submit`.
             shots: Shots per circuit.
-            options: Options of `Client.submit`, such as `seed`, `noise`, `outputs`, `name`, `key`,
-                `wait`.
-                For atoms and photons, `format` and `outputs` default to those of the device.
+            options: Options of `Client.submit`. `wait` is 0.05 by default. For atoms and photons,
+                `format` and `outputs` default to those of the device.
 
         Raises:
             ApiError: The server refused the submission; no job exists.

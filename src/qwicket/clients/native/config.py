@@ -48,7 +48,7 @@ class Settings:
         url: Address of the server.
         token: The secret.
         timeout_s: Seconds for one response.
-        deadline_s: Seconds during which a request is repeated.
+        deadline_s: Seconds during which a failed request is repeated.
         url_source: Where the address comes from: the argument, a variable, or a profile.
     """
 
@@ -74,25 +74,26 @@ def settings(
     token is only sent to the profile's address.
 
     Raises:
-        ClientError: There is no token, or the file or the profile is invalid.
+        ClientError: There is no token, the file or the profile is invalid, or a time is not
+            positive.
     """
     chosen = _profile(profile, config, environ)
     variables = {"url": environ.get(_URL), "token": environ.get("QWICKET_TOKEN")}
     layers = [chosen, variables] if profile is not None else [variables, chosen]
-    home = chosen.get("url", DEFAULT_URL)
+    profile_url = chosen.get("url", DEFAULT_URL)
     address = url or _first(layers, "url") or DEFAULT_URL
     url_source = _URL
     if url:
         url_source = "the argument url"
     elif next((layer for layer in layers if layer.get("url")), variables) is chosen:
         url_source = f"the profile in {path_of(config, environ)}"
-    is_at_home = address.rstrip("/") == home.rstrip("/")
-    if not is_at_home:
+    is_profile_url = address.rstrip("/") == profile_url.rstrip("/")
+    if not is_profile_url:
         layers.remove(chosen)
     secret = token or _first(layers, "token")
     if not secret:
-        is_withheld = bool(chosen.get("token")) and not is_at_home
-        why = f" The profile's token is only sent to {home}." if is_withheld else ""
+        is_withheld = bool(chosen.get("token")) and not is_profile_url
+        why = f" The profile's token is only sent to {profile_url}." if is_withheld else ""
         raise ClientError(
             "No token: set QWICKET_TOKEN, add one to a profile in"
             f" {path_of(config, environ)}, or in Python pass token=….{why}"
@@ -100,8 +101,8 @@ def settings(
     return Settings(
         address,
         secret,
-        _TIMEOUT_S if (seconds := _either(timeout, chosen.get("timeout"))) is None else seconds,
-        _DEADLINE_S if (seconds := _either(deadline, chosen.get("deadline"))) is None else seconds,
+        _TIMEOUT_S if (seconds := _seconds(timeout, chosen.get("timeout"))) is None else seconds,
+        _DEADLINE_S if (seconds := _seconds(deadline, chosen.get("deadline"))) is None else seconds,
         url_source,
     )
 
@@ -110,7 +111,7 @@ def _first(layers: Sequence[Mapping[str, Any]], key: str) -> str | None:
     return next((str(layer[key]) for layer in layers if layer.get(key)), None)
 
 
-def _either(given: float | None, configured: float | None) -> float | None:
+def _seconds(given: float | None, configured: float | None) -> float | None:
     seconds = configured if given is None else given
     if seconds is not None and not 0 < seconds < math.inf:
         raise ClientError("timeout and deadline must be positive numbers of seconds.")
@@ -121,12 +122,12 @@ def path_of(config: str | Path | None, environ: Mapping[str, str]) -> Path:
     """Return the path of the settings file."""
     named = config or environ.get("QWICKET_CLIENT_CONFIG")
     if named:
-        return _at_home(str(named))
+        return _expanded(str(named))
     folder = environ.get("XDG_CONFIG_HOME") or "~/.config"
-    return _at_home(folder) / "qwicket" / "config.toml"
+    return _expanded(folder) / "qwicket" / "config.toml"
 
 
-def _at_home(path: str) -> Path:
+def _expanded(path: str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:  # the user has no home folder, as in some containers
@@ -139,8 +140,8 @@ def _profile(
     """Return the chosen or the default profile; {} if there is neither."""
     path = path_of(config, environ)
     wanted = name or environ.get("QWICKET_PROFILE")
-    must_be_there = bool(wanted or config or environ.get("QWICKET_CLIENT_CONFIG"))
-    document = _document(path, must_be_there)
+    must_exist = bool(wanted or config or environ.get("QWICKET_CLIENT_CONFIG"))
+    document = _document(path, must_exist)
     wanted = wanted or document.get("default")
     if wanted is None:
         return {}
@@ -151,13 +152,13 @@ def _profile(
     return _checked(profiles[wanted], f"{path}, profile {wanted!r}", path)
 
 
-def _document(path: Path, must_be_there: bool) -> dict[str, Any]:
+def _document(path: Path, must_exist: bool) -> dict[str, Any]:
     import tomllib
 
     try:
         return tomllib.loads(path.read_text("utf-8"))
     except (FileNotFoundError, NotADirectoryError, PermissionError) as error:
-        if not must_be_there:
+        if not must_exist:
             return {}
         is_hidden = isinstance(error, PermissionError)
         reason = "permission denied" if is_hidden else "the file does not exist"
@@ -185,7 +186,7 @@ def _checked(profile: dict[str, Any], where: str, path: Path) -> dict[str, Any]:
     if "token" in profile:
         _warn_if_open(path)
     elif "token_file" in profile:
-        return profile | {"token": _secret_in(_at_home(profile["token_file"]), where)}
+        return profile | {"token": _secret_in(_expanded(profile["token_file"]), where)}
     return profile
 
 

@@ -45,7 +45,7 @@ class ApiError(ClientError):
 
 
 class ServerBusy(ApiError):
-    """The server is overloaded, starting or stopping.
+    """The server is overloaded, starting or stopping, or there are too many requests.
 
     Attributes:
         retry_after_s: Pause in seconds that the server requests; 0 if it requests none.
@@ -78,7 +78,7 @@ class InvalidArchive(ClientError):
 
 
 class JobFailed(ClientError):
-    """The job ended without a result."""
+    """The job, or the circuit whose outcome is read, ended without a result."""
 
 
 class WaitTimeout(ClientError, TimeoutError):

@@ -10,7 +10,7 @@ from qwicket.clients.http import Attempts, InvalidResponse, NoResponse, Response
 from qwicket.clients.native import wire
 from qwicket.clients.native.errors import ClientError, UnexpectedResponse
 from qwicket.clients.native.operations import job_path
-from qwicket.clients.native.protocol import requested_s, validated
+from qwicket.clients.native.protocol import body_or_error, requested_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -123,7 +123,7 @@ class EventStream(Generic[T]):
             ClientError: The response is not a stream of events.
         """
         if isinstance(chunk, Response):
-            self._refused(chunk)
+            self._handle_response(chunk)
             return
         if time.monotonic() - self._began_at >= self._api.stream_policy.healthy_s:
             self._reset_attempts()
@@ -148,7 +148,7 @@ class EventStream(Generic[T]):
         Raises:
             ClientError: The stream cannot continue.
         """
-        found = validated(error) if error else self._refusal
+        found = body_or_error(error) if error else self._refusal
         assert not isinstance(found, bytes), "an error has no body"
         retry_after_s = 0.0 if found is None else requested_s(found)
         pause_s = self._attempts.pause_s(retry_after_s)
@@ -158,11 +158,12 @@ class EventStream(Generic[T]):
             )
         return pause_s
 
-    def _refused(self, response: Response) -> None:
+    def _handle_response(self, response: Response) -> None:
+        """Note why a response is not a stream, for `pause_s`."""
         if response.status == 204:  # the last event was received before
             self.is_over = True
             return
-        found = validated(response)
+        found = body_or_error(response)
         if isinstance(found, bytes):
             raise UnexpectedResponse(
                 "The response is not a stream of events. Is the address right?"

@@ -13,12 +13,13 @@ import shutil
 import tempfile
 import zipfile
 from contextlib import contextmanager
+from itertools import count
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import msgspec
 
-from qwicket.clients.native.archives import Archive, directory, read_archive, written
+from qwicket.clients.native.archives import Archive, directory, read_archive, verified_archive_file
 from qwicket.clients.native.errors import ClientError, InvalidArchive
 from qwicket.clients.native.views import JobView
 from qwicket.schema.archives import PAGE
@@ -30,12 +31,13 @@ FORMAT: Final = "qwicket-project"
 VERSION: Final = 1
 _STATE: Final = "export.json"
 _JOBS: Final = "jobs.jsonl"
+_LOCK: Final = ".lock"
 _ID: Final = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _LINE_BYTES: Final = 1 << 20
 _PAGE_BYTES: Final = 256 << 20
 
 
-class State(msgspec.Struct, frozen=True, kw_only=True):
+class ExportState(msgspec.Struct, frozen=True, kw_only=True):
     """How far an export is.
 
     Attributes:
@@ -43,7 +45,7 @@ class State(msgspec.Struct, frozen=True, kw_only=True):
         version: Version of the format.
         project: Name of the project.
         jobs: Number of jobs that are in the export.
-        before: Where the next page begins; null at the beginning and at the end.
+        before: Position where the next page begins; null at the beginning and at the end.
         is_complete: Whether all jobs are in it that had ended when it began.
     """
 
@@ -68,7 +70,7 @@ class Export:
         is_complete: Whether the export came to its end.
     """
 
-    def __init__(self, folder: Path, state: State) -> None:
+    def __init__(self, folder: Path, state: ExportState) -> None:
         self._folder = folder
         self.project = state.project
         self.is_complete = state.is_complete
@@ -90,7 +92,7 @@ class Export:
         """
         path = self._folder / _JOBS
         with path.open("rb") as file:
-            for number in range(1, 1 << 62):
+            for number in count(1):
                 line = file.readline(_LINE_BYTES)
                 if not line:
                     return
@@ -145,19 +147,20 @@ def write_export(folder: Path, project: str, fetch: Callable[[int | None, IO[byt
         fetch: Writes the page that begins before a position into a file.
 
     Raises:
-        InvalidArchive: The folder has other files, or the server sent something else.
+        InvalidArchive: The folder has other files or another project's export, or the response is
+            not a page of an export.
         ClientError: The export is complete, another process writes it, or a request failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     with _locked(folder):
-        state = _begun(folder, project)
+        state = _resumed_state(folder, project)
         with (folder / _JOBS).open("r+b" if state.jobs else "w+b") as lines:
-            _skip(lines, state.jobs)
+            _truncate_after(lines, state.jobs)
             while not state.is_complete:
                 with tempfile.TemporaryFile(dir=folder) as file:
                     fetch(state.before, file)
                     page = _unpacked(file, folder, lines)
-                state = State(
+                state = ExportState(
                     project=project,
                     jobs=state.jobs + len(page.jobs),
                     before=page.next,
@@ -181,8 +184,8 @@ def _unpacked(file: IO[bytes], folder: Path, lines: IO[bytes]) -> _Page:
                 job = JobView(dict(body))
                 path = _archive_path(folder, job.id)
                 path.parent.mkdir(parents=True, exist_ok=True)
-                with archive.open(f"{job.id}.zip") as member, written(path) as target:
-                    shutil.copyfileobj(member, target)
+                with archive.open(f"{job.id}.zip") as member, verified_archive_file(path) as copy:
+                    shutil.copyfileobj(member, copy)
                 lines.write(msgspec.json.encode(body) + b"\n")
     except (zipfile.BadZipFile, EOFError, KeyError, ValueError, RecursionError) as error:
         reason = str(error)
@@ -202,13 +205,13 @@ def _archive_path(folder: Path, job: str) -> Path:
     return folder / "jobs" / job[:5] / f"{job}.zip"
 
 
-def _begun(folder: Path, project: str) -> State:
-    """Return where an export goes on."""
+def _resumed_state(folder: Path, project: str) -> ExportState:
+    """Return where an export continues; write the state of a new one."""
     if not (folder / _STATE).exists():
         others = [each.name for each in folder.iterdir() if each.name not in (_LOCK, _JOBS)]
         if others:
             raise InvalidArchive(f"{folder} is not empty, and has no export: {others[0][:100]}.")
-        state = State(project=project)
+        state = ExportState(project=project)
         _write_state(folder, state)
         return state
     state = _read_state(folder)
@@ -219,17 +222,17 @@ def _begun(folder: Path, project: str) -> State:
     return state
 
 
-def _skip(lines: IO[bytes], number: int) -> None:
-    """Go behind the lines that are certain, and remove what an interrupted page has left."""
+def _truncate_after(lines: IO[bytes], number: int) -> None:
+    """Remove the lines after the first `number`, which an interrupted page has left."""
     for _ in range(number):
         lines.readline()
     lines.truncate(lines.tell())
 
 
-def _read_state(folder: Path) -> State:
+def _read_state(folder: Path) -> ExportState:
     path = folder / _STATE
     try:
-        state = msgspec.json.decode(path.read_bytes(), type=State)
+        state = msgspec.json.decode(path.read_bytes(), type=ExportState)
     except FileNotFoundError:
         reason = "it has no export.json"
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError, NotADirectoryError) as error:
@@ -244,13 +247,10 @@ def _read_state(folder: Path) -> State:
     raise InvalidArchive(f"{folder} is not an export of a project: {reason}.")
 
 
-def _write_state(folder: Path, state: State) -> None:
+def _write_state(folder: Path, state: ExportState) -> None:
     path = folder / f".{_STATE}"
     path.write_bytes(msgspec.json.encode(state) + b"\n")
     path.replace(folder / _STATE)
-
-
-_LOCK: Final = ".lock"
 
 
 @contextmanager

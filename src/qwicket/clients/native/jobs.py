@@ -107,7 +107,7 @@ class Job(JobView):
         found = transport.run(operations.result(transport.api, self, with_arrays=arrays))
         for number, part in enumerate(found.parts):
             if not arrays:
-                part.fill(partial(self._archive, number))
+                part.fill(partial(self._part_arrays, number))
         return found
 
     def compiled(self, part: int = 0) -> str:
@@ -126,19 +126,20 @@ class Job(JobView):
         """Write the job with its program, options, calibration and result to a ZIP file.
 
         The job must have ended. `read_archive` reads the file without a server. The file appears
-        at `path` once it was received as a whole; one that exists there is replaced.
+        at `path` once it was received and checked as a whole; one that exists there is replaced.
 
         Args:
             path: The file.
 
         Raises:
             ApiError: The job has not ended.
+            InvalidArchive: The response is not a whole archive.
             ClientError: The request failed.
             OSError: The file cannot be written.
         """
-        from qwicket.clients.native.archives import written
+        from qwicket.clients.native.archives import verified_archive_file
 
-        with written(path) as file:
+        with verified_archive_file(path) as file:
             self._transport.run(operations.job_archive(self._transport.api, self.id, file))
 
     def share_with(self, account: str) -> dict[str, Any]:
@@ -257,5 +258,5 @@ class Job(JobView):
 
         return self._transport.follow(job_stream(self._transport.api, self))
 
-    def _archive(self, part: int) -> bytes:
-        return self._transport.run(operations.archive(self._transport.api, self.id, part))
+    def _part_arrays(self, part: int) -> bytes:
+        return self._transport.run(operations.part_arrays(self._transport.api, self.id, part))

@@ -36,14 +36,15 @@ if TYPE_CHECKING:
 J = TypeVar("J", bound="JobView")
 
 WAIT_S: Final = 3600.0
-"""Default of `timeout` when waiting for a job."""
+"""Default of `timeout` when waiting for a job, in seconds."""
 RUN_WAIT_S: Final = 0.05
-"""Default of `wait` when running a program: a small job takes one request."""
+"""Default of `wait` in seconds when running a program: a small job takes one request."""
 LINK_S: Final = 7 * 86_400
-"""Default life of a link to a job."""
+"""Default life of a link to a job, in seconds."""
 _ZIP_TYPE: Final = "application/zip"
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
+"""Least time in seconds between the beginnings of two polls."""
 _WATCHED_HOLD_S: Final = 1.0
 """Longest long poll with a progress display: the position in the queue changes between events."""
 _PAGE: Final = 500
@@ -55,7 +56,7 @@ def job_path(job: str) -> str:
     return f"/v1/jobs/{quote(job, safe='')}"
 
 
-def _changed_path(job: str, *, everybody: bool) -> str:
+def _management_path(job: str, *, everybody: bool) -> str:
     """Return the path at which a job is read and changed: of its owner, or of administrators."""
     return f"/v1/admin/jobs/{quote(job, safe='')}" if everybody else job_path(job)
 
@@ -88,7 +89,7 @@ def calibration(api: Api, name: str, at: str | None) -> Operation[dict[str, Any]
 
 
 def job(api: Api, name: str, *, everybody: bool = False) -> Operation[dict[str, Any]]:
-    return (yield from api.get(_changed_path(name, everybody=everybody), _ANY))
+    return (yield from api.get(_management_path(name, everybody=everybody), _ANY))
 
 
 def jobs(
@@ -153,15 +154,15 @@ def submit(
     """
     if not 0.0 <= wait < math.inf:
         raise ClientError(f"wait must be a number of seconds from 0, not {wait!r}.")
-    asked: dict[str, Any] = {
+    options: dict[str, Any] = {
         "format": format,
         "seed": seed,
         "noise": noise,
         "engine": engine,
         "inputs": inputs,
     }
-    asked |= {"outputs": outputs, "name": name, "tags": tags}
-    body = _submission(program, device, shots, **asked)
+    options |= {"outputs": outputs, "name": name, "tags": tags}
+    body = _submission(program, device, shots, **options)
     key = key or secrets.token_hex(16)
     hold_s = min(wait, HOLD_S)
     path = f"/v1/jobs?wait={hold_s:.3f}&include=result" if hold_s else "/v1/jobs"
@@ -229,7 +230,7 @@ def check_options(function: str, options: Mapping[str, Any]) -> None:
 
 
 def cancel(api: Api, job: JobView) -> Operation[dict[str, Any]]:
-    path = _changed_path(job.id, everybody=job.everybody)
+    path = _management_path(job.id, everybody=job.everybody)
     return (yield from api.post(f"{path}/cancel", None, _ANY))
 
 
@@ -238,13 +239,13 @@ def change(
 ) -> Operation[dict[str, Any]]:
     """Hold or release a waiting job, or change its priority; None leaves them."""
     body = {"held": held, "priority": priority}
-    path = _changed_path(job.id, everybody=job.everybody)
+    path = _management_path(job.id, everybody=job.everybody)
     return (yield from api.send("PATCH", path, body, _ANY))
 
 
 def requeue(api: Api, job: JobView) -> Operation[dict[str, Any]]:
     """Take a running job from its runner and queue it again, as an administrator."""
-    path = _changed_path(job.id, everybody=True)
+    path = _management_path(job.id, everybody=True)
     return (yield from api.post_once(f"{path}/requeue", None, _ANY))
 
 
@@ -256,7 +257,7 @@ def change_jobs(
     priority: int | None,
     dry_run: bool,
 ) -> Operation[dict[str, Any]]:
-    """Do one action on all jobs that fit, as an administrator."""
+    """Apply one action to all jobs that match the filters, as an administrator."""
     given = {name: value for name, value in filters.items() if value is not None}
     states, tags = given.pop("state", ""), given.pop("tag", ())
     body = given | {
@@ -270,7 +271,7 @@ def change_jobs(
 
 
 def delete(api: Api, job: JobView) -> Operation[None]:
-    """Delete a job; a job that does not exist counts as deleted (its response may be lost)."""
+    """Delete a job; one that does not exist counts as deleted, perhaps by an earlier attempt."""
     try:
         yield from api.delete(job_path(job.id))
     except ApiError as error:
@@ -310,18 +311,18 @@ def wait(
 
 def _poll(api: Api, job: JobView, left_s: float, hold_s: float) -> Operation[bool]:
     """Poll a job once, for at most `left_s` seconds; return whether it has ended."""
-    asked_at = time.monotonic()
+    began_at = time.monotonic()
     hold_s = max(0.0, min(left_s - LAST_S, hold_s))
     try:
         job.update(
             (yield from api.get_change(job_path(job.id), _ANY, hold_s=hold_s, within_s=left_s))
         )
     except (Unreachable, ServerBusy):
-        if time.monotonic() < asked_at + left_s:
+        if time.monotonic() < began_at + left_s:
             raise
     if not job.is_final:
         # A stopping server or a proxy may respond at once, without the long poll.
-        sooner_s = asked_at + min(_SPACING_S, left_s) - time.monotonic()
+        sooner_s = began_at + min(_SPACING_S, left_s) - time.monotonic()
         yield Pause(max(0.0, sooner_s))
     return job.is_final
 
@@ -343,7 +344,7 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Operation[Result]:
         if with_arrays:
             for number, part in enumerate(parts):
                 if part.error is None:
-                    part.fill((yield from archive(api, job.id, number)))
+                    part.fill((yield from part_arrays(api, job.id, number)))
         return Result(job.id, parts, job.body.device)
     raise JobFailed(f"Job {job.id}: {detail}")
 
@@ -354,8 +355,8 @@ def compiled(api: Api, job: str, part: int) -> Operation[str]:
     return content.decode("utf-8", "replace")
 
 
-def archive(api: Api, job: str, part: int) -> Operation[bytes]:
-    """Return the NumPy archive (npz) of one circuit's arrays."""
+def part_arrays(api: Api, job: str, part: int) -> Operation[bytes]:
+    """Return one circuit's arrays as an npz file."""
     content = yield from api.get_raw(f"{job_path(job)}/parts/{part}?format=npz", _NPZ_TYPE)
     if not content.startswith(b"PK"):
         raise UnexpectedResponse(
@@ -374,7 +375,7 @@ def share(
 ) -> Operation[dict[str, Any]]:
     """Share a job with an account, or by a link that expires."""
     body = {"account": account} if life_s is None else {"life_s": life_s}
-    send = api.post if life_s is None else api.post_once  # each link would be another one
+    send = api.post if life_s is None else api.post_once  # a repetition would make a second link
     return (yield from send(f"{job_path(job)}/shares", body, _ANY))
 
 

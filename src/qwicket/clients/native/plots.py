@@ -20,7 +20,7 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
 
 def heights(part: Part) -> dict[str, float]:
-    """Return a plot's bars: counts, else probabilities, else samples counted by value."""
+    """Return a plot's bars: counts, probabilities, or else memory or samples counted by value."""
     if part.counts or part.probabilities or part.memory:
         return dict(sorted((part.counts or part.probabilities or Counter(part.memory)).items()))
     return _counted(part.samples)

@@ -26,7 +26,7 @@ J = TypeVar("J", bound="JobView")
 def progress_display(
     progress: bool | Callable[[J], None],
 ) -> AbstractContextManager[Callable[[J], None] | None]:
-    """Return a context manager of the function that displays a job; None for no display."""
+    """Return a context manager that yields a function to display a job; None for no display."""
     if callable(progress):
         return nullcontext(progress)
     if not progress:

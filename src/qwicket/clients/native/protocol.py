@@ -2,7 +2,8 @@
 
 An operation is a generator that yields steps (`Send`, `Pause`) and receives their results.
 `Transport` runs operations in a thread, `AsyncTransport` in an event loop, so both clients behave
-alike. Every request is idempotent and is therefore repeated; errors never contain the token.
+alike. All requests but those of `post_once` are idempotent and are therefore repeated. Errors never
+contain the token.
 """
 
 from __future__ import annotations
@@ -43,8 +44,9 @@ NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 RETRY_POLICY: Final = RetryPolicy()
 HOLD_S: Final = 30.0
 """Longest long poll that the client requests."""
-_TRY_AGAIN: Final = frozenset({408, 429, 502, 503, 504})
-_FROM_PROXIES: Final = frozenset({502, 503, 504})
+_RETRIED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
+_PROXY_STATUSES: Final = frozenset({502, 503, 504})
+"""Without one of Qwicket's error documents, these come from a proxy."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Send(Request):
 
     Attributes:
         hold_s: Seconds of `limit_s` for which the server may delay its response (long poll).
-        left_s: Seconds for which the step may wait for a free connection.
+        left_s: Seconds for which a long poll may wait until it is its turn.
     """
 
     hold_s: float = 0.0
@@ -104,7 +106,7 @@ class Api:
 
     Args:
         token: The secret.
-        timeout_s: Seconds for one response; large responses may take longer, slow ones may not.
+        timeout_s: Seconds for one response; each 16 KiB received extend them by a second.
         retry_policy: When requests are repeated.
         outage: When requests are repeated within a wait.
         url: Address of the server, for the texts of errors.
@@ -175,10 +177,10 @@ class Api:
         return (yield from self.send("POST", path, body, of, headers=headers, hold_s=hold_s))
 
     def post_once(self, path: str, body: Any, of: type[T]) -> Operation[T]:
-        """Send a POST request that a repetition would do twice, in one attempt.
+        """Send a POST request that is not idempotent, in one attempt.
 
         Raises:
-            Unreachable: No response arrived; the server may have done it.
+            Unreachable: No response arrived; the request may have had its effect.
         """
         headers = {"Content-Type": "application/json"}
         send = Send("POST", path, headers, _json(body))
@@ -231,7 +233,7 @@ class Api:
             left_s = tries.begin()
             limit_s = min(self._timeout_s + send.hold_s, left_s + GRACE_S)
             ready = replace(self._ready(send, limit_s), left_s=left_s + GRACE_S)
-            found = validated((yield ready), self._url)
+            found = body_or_error((yield ready), self._url)
             if isinstance(found, bytes):
                 return found
             pause_s = tries.pause_s(requested_s(found))
@@ -249,7 +251,7 @@ class Api:
         return replace(send, headers=headers, limit_s=limit_s, secrets=[self.secret])
 
 
-def validated(result: StepResult, url: str = "") -> bytes | ClientError:
+def body_or_error(result: StepResult, url: str = "") -> bytes | ClientError:
     """Return the body of a successful response, or the error that it means."""
     if isinstance(result, NoResponse):
         return Unreachable(str(result), is_absent=result.is_absent)
@@ -259,14 +261,14 @@ def validated(result: StepResult, url: str = "") -> bytes | ClientError:
     if result.status < 400:
         return result.content
     problem = wire.problem(result.content)
-    if not problem and result.status in _FROM_PROXIES:
+    if not problem and result.status in _PROXY_STATUSES:
         problem = {
             "detail": f"{url or 'The server'} answered {result.status}.",
             "remedy": "A proxy in front of the server cannot reach it. Does `qwicket serve` run"
             " there, at the address that the proxy forwards to?",
         }
     # A device that is off is a 503 too, but stays off: repeating would not help.
-    if result.status in _TRY_AGAIN and problem.get("field") != "device":
+    if result.status in _RETRIED_STATUSES and problem.get("field") != "device":
         return ServerBusy(result.status, problem, retry_after_s(result.headers, time.time()))
     return ApiError(result.status, problem)
 

@@ -36,7 +36,7 @@ _short.maxdict, _short.maxstring, _short.maxother = 8, 64, 2_000
 
 @dataclass(frozen=True)
 class Part:
-    """The outcome of one circuit.
+    """Outcome of one circuit.
 
     Attributes:
         counts: Shots per outcome.
@@ -44,7 +44,7 @@ class Part:
         memory: One outcome per shot in shot order, if requested.
         engine: Name and version of the engine.
         seed: Seed of the random numbers.
-        seconds: Time spent in the engine.
+        seconds: Time spent in the engine, in seconds.
         error: Why the circuit has no outcome; None if it has one.
         samples: Numbers per shot, one for each measurement, of devices for atoms and photons; a
             complex number is a pair of its real and imaginary part.
@@ -103,8 +103,8 @@ class Part:
 
         Depending on the job's outputs: `keys` (uint8, outcomes × bits) with `counts` (int64) and
         `probabilities` (float64) in the same order; `memory` (uint8, shots × bits); `samples`
-        (integers, float64 or complex128, shots × measurements); `evs` and `stds` (float64).
-        Column *i* of bits is classical bit *i*.
+        (integers, float64 or complex128, shots × measurements, or shots × 1 × time bins); `evs` and
+        `stds` (float64). Column *i* of bits is classical bit *i*.
 
         Raises:
             JobFailed: The circuit has no outcome.
@@ -120,7 +120,7 @@ class Part:
         return self._arrays
 
     def fill(self, content: bytes | Callable[[], bytes]) -> None:
-        """Set the archive of the arrays, or the function that fetches it."""
+        """Set the npz file of the arrays, or the function that fetches it."""
         self.__dict__["_content" if isinstance(content, bytes) else "_fetch"] = content
 
     @property

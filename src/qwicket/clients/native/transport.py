@@ -36,10 +36,10 @@ class Transport:
     Args:
         url: Address of the server.
         token: The secret.
-        timeout_s: Seconds for one response; large responses may take longer, slow ones may not.
+        timeout_s: Seconds for one response; each 16 KiB received extend them by a second.
         retry_policy: When requests are repeated.
         outage: When requests are repeated within a wait.
-        max_bytes: Size of the largest response.
+        max_bytes: Size of the largest response in bytes; by default 512 MiB.
         stream_policy: When streams of events are reopened.
         url_source: Where the address comes from, for the error where no server runs.
 

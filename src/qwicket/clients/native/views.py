@@ -34,7 +34,7 @@ class JobView:
 
     Attributes:
         id: Id of the job; `client.job(id)` returns it in any process.
-        everybody: As given.
+        everybody: Whether it is read and changed as an administrator.
         body: The server's last document of the job, as a struct.
         result_body: The result, if the response to the submission contained it.
     """

@@ -1,4 +1,4 @@
-"""Client of qBraid's first API, extended by methods that run jobs on a gateway."""
+"""Client of qBraid's API before v1, with additional methods that run jobs on a Qwicket server."""
 
 from qwicket.clients.qbraid.errors import (
     ApiError,

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 DEFAULT_ENDPOINT_URL: Final = "https://api.qbraid.com/api"
 
-_MOUNT: Final = "/qbraid/api"
+_PATH: Final = "/qbraid/api"
+"""Path of the API on a Qwicket server."""
 _CREDENTIALS: Final = ("api-key", "refresh-token", "id-token")
 _HEADERS: Final = ("email", *_CREDENTIALS)
 _TIMEOUT_S: Final = (10.0, 60.0)
@@ -42,7 +43,7 @@ class _NoAuth(AuthBase):
 
 
 class QbraidSession(JobsSession):
-    """Session of `requests` for qBraid's API, or for a gateway with the same API.
+    """Session of `requests` for qBraid's API, or for a Qwicket server with the same API.
 
     Each setting comes from the argument, else the settings file, else the environment variable,
     else the default. An empty text counts as missing.
@@ -58,8 +59,8 @@ class QbraidSession(JobsSession):
             in `QWICKET_URL` if there are no credentials or a Qwicket token, else the public
             service.
         retries_total: Most retries of a request.
-        retries_connect: Most retries without a connection.
-        backoff_factor: Factor of the pauses: 0, then this times 2, 4, 8, … seconds.
+        retries_connect: Most retries after failed attempts to connect.
+        backoff_factor: Factor of the pauses in seconds: 0, then this times 2, 4, 8, …, at most 120.
 
     Raises:
         ApiError: A setting cannot be sent in a header.
@@ -103,15 +104,13 @@ class QbraidSession(JobsSession):
             self.close()
 
     def __repr__(self) -> str:
-        return (
-            f"<QbraidSession for {texts.without_credentials(self.base_url)} as {self.user_email}>"
-        )
+        return f"<QbraidSession for {texts.scheme_and_host(self.base_url)} as {self.user_email}>"
 
     # --- settings ---------------------------------------------------------------------------------
 
     @property
     def user_email(self) -> str | None:
-        """Return the session user email."""
+        """E-mail address of the user; None if it is not set."""
         return self._settings.get("email")
 
     @user_email.setter
@@ -120,7 +119,7 @@ class QbraidSession(JobsSession):
 
     @property
     def api_key(self) -> str | None:
-        """Return the api key."""
+        """API key; None if it is not set."""
         return self._settings.get("api-key")
 
     @api_key.setter
@@ -129,7 +128,7 @@ class QbraidSession(JobsSession):
 
     @property
     def refresh_token(self) -> str | None:
-        """Return the session refresh token."""
+        """Refresh token; None if it is not set."""
         return self._settings.get("refresh-token")
 
     @refresh_token.setter
@@ -138,7 +137,7 @@ class QbraidSession(JobsSession):
 
     @property
     def id_token(self) -> str | None:
-        """Return the session id token."""
+        """Id token; None if it is not set."""
         return self._settings.get("id-token")
 
     @id_token.setter
@@ -147,7 +146,7 @@ class QbraidSession(JobsSession):
 
     @property
     def base_url(self) -> str:
-        """Return the qbraid api url."""
+        """Address of the API."""
         return self._settings.get("url") or DEFAULT_ENDPOINT_URL
 
     @base_url.setter
@@ -164,9 +163,10 @@ class QbraidSession(JobsSession):
     def _default_to_qwicket(self) -> None:
         """Use the server in `QWICKET_URL`, if no setting names another one."""
         given = [self._settings.get(name) for name in _CREDENTIALS]
-        url, home = self._settings.get("url"), addresses.qwicket_url()
-        if url is None and home and (not any(given) or any(map(addresses.is_qwicket_token, given))):
-            url = self._settings["url"] = home + _MOUNT
+        url, server = self._settings.get("url"), addresses.qwicket_url()
+        is_ours = not any(given) or any(map(addresses.is_qwicket_token, given))
+        if url is None and server and is_ours:
+            url = self._settings["url"] = server + _PATH
         if url is not None and not any(given):
             self.api_key = addresses.qwicket_token_for(url)
 
@@ -268,7 +268,7 @@ class QbraidSession(JobsSession):
         if self._settings.get("url") is None:
             for name in _CREDENTIALS:
                 token = self._settings.get(name)
-                addresses.refuse_our_token(token, DEFAULT_ENDPOINT_URL, RequestsApiError)
+                addresses.refuse_qwicket_token(token, DEFAULT_ENDPOINT_URL, RequestsApiError)
         address = self.base_url.rstrip("/") + path
         try:
             response = super().request(method, address, *args, **kwargs)

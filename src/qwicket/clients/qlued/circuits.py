@@ -2,8 +2,9 @@
 
     SingleQudit(shots=500).load(10).rlx(pi / 2).measure()
 
-Each gate is exp(-iH). Angles are in radians; the server refuses angles that are too large. A
-measurement returns the level of a wire, from 0 to its number of atoms.
+Each gate is exp(-iH), with energies times time in radians; the server refuses too large ones. A
+measurement returns the level of a wire, from 0 to its number of atoms; for fermions, the number of
+atoms on it.
 """
 
 from __future__ import annotations
@@ -139,7 +140,11 @@ class MultiQudit(_Spins):
     def multiqudit_full(
         self, omega: float, delta: float, chi: float, exchange: float, ising: float
     ) -> Self:
-        """Add all gates at once, on all wires."""
+        """Add exp(-iH) on all wires.
+
+        H = Σ (omega·Lx + delta·Lz + chi·Lz²) + exchange·Σ (L₊L₋ + L₋L₊) + ising·Σ LzLz, where the
+        last two sums are over neighbours.
+        """
         wires = range(self.wires)
         return self.instruction("multiqudit_full", wires, omega, delta, chi, exchange, ising)
 
@@ -171,15 +176,20 @@ class Fermions(Circuit):
         return self
 
     def fhop(self, site: int, *coupling: float) -> Self:
-        """Add hopping between neighbouring sites, from `site` on, with one coupling per pair."""
+        """Add exp(-i·coupling·Σ (c†c' + h.c.)) of both spins between neighbouring sites.
+
+        Args:
+            site: First site.
+            coupling: One coupling for each pair of neighbours, from `site` on.
+        """
         return self.instruction("fhop", self._from(site, len(coupling) + 1), *coupling)
 
     def fint(self, energy: float) -> Self:
-        """Add an interaction of two atoms on one site."""
+        """Add exp(-i·energy·Σ n↑n↓): an interaction of two atoms on one site, on all sites."""
         return self.instruction("fint", range(self.wires), energy)
 
     def fphase(self, site: int, *energy: float) -> Self:
-        """Add phases to atoms on successive sites, from `site` on, one for each energy."""
+        """Add exp(-i·energy·(n↑ + n↓)) on successive sites, from `site` on, one energy each."""
         return self.instruction("fphase", self._from(site, len(energy)), *energy)
 
     def _from(self, site: int, sites: int) -> range:

@@ -8,7 +8,7 @@ from urllib.parse import quote, quote_plus, urlencode
 
 from qwicket import __version__
 from qwicket.clients.http import HTTPClient, Polling, Request, redacted, sanitized
-from qwicket.clients.http.addresses import Service, choose_target
+from qwicket.clients.http.addresses import Service, choose_destination
 from qwicket.clients.http.retries import OUTAGE
 from qwicket.clients.http.sending import (
     ServiceClient,
@@ -52,8 +52,8 @@ class QluedClient(ServiceClient):
     Args:
         url: Address with the version, such as `http://127.0.0.1:8000/qlued/api/v2`; by default
             `QLUED_URL`, then the server in `QWICKET_URL`.
-        token: Token; by default `QLUED_TOKEN`, then `QWICKET_TOKEN`. Jobs need a token, devices
-            do not.
+        token: Token; by default `QLUED_TOKEN`, then `QWICKET_TOKEN`, which precedes `QLUED_TOKEN`
+            at an address on the server in `QWICKET_URL`. Jobs need a token, devices do not.
 
     Attributes:
         retry_policy: Bounds of retries.
@@ -64,11 +64,13 @@ class QluedClient(ServiceClient):
     """
 
     def __init__(self, url: str | None = None, token: str | None = None) -> None:
-        target = choose_target(_SERVICE, url, token, QluedClientError)
-        if target.url is None:
+        destination = choose_destination(_SERVICE, url, token, QluedClientError)
+        if destination.url is None:
             raise QluedClientError("No address: pass url=… or set QLUED_URL or QWICKET_URL.")
-        self._token = target.token
-        self._http = HTTPClient(target.url, QluedClientError, url_source=target.url_source)
+        self._token = destination.token
+        self._http = HTTPClient(
+            destination.url, QluedClientError, url_source=destination.url_source
+        )
 
     # --- devices --------------------------------------------------------------------------------
 
@@ -143,8 +145,8 @@ class QluedClient(ServiceClient):
     def wait(self, name: str, job_id: str, timeout: float = 3600.0) -> dict[str, Any]:
         """Wait for a job, and return its result.
 
-        The first pause is a tenth of a second, later ones five seconds. The wait continues while
-        the server restarts, for up to five minutes.
+        The first pause is a tenth of a second; later ones grow by half, up to five seconds. The
+        wait continues while the server restarts, for up to five minutes.
 
         Args:
             name: Name of the device.
@@ -177,7 +179,7 @@ class QluedClient(ServiceClient):
     def _poll(self, name: str, job_id: str) -> dict[str, Any]:
         """Return the result of a job; {} if it has not ended."""
         found = self._read_job(name, "get_job_status", job_id, OUTAGE)
-        self._check(found)
+        self._raise_if_failed(found)
         # The status in the result is ignored: some servers never update it.
         return self._result(name, job_id, OUTAGE) if found.get("status") in _DONE else {}
 
@@ -185,10 +187,10 @@ class QluedClient(ServiceClient):
         found = self._read_job(name, "get_job_result", job_id, retry_policy)
         if "results" in found:
             return found
-        self._check(found)
+        self._raise_if_failed(found)
         raise QluedNotFinishedError(f"Job {job_id} has not ended.")
 
-    def _check(self, found: Mapping[str, Any]) -> None:
+    def _raise_if_failed(self, found: Mapping[str, Any]) -> None:
         """Raise the error of a job that ended in one, or does not exist."""
         if found.get("status") in _ERROR:
             message = sanitized(found.get("error_message")) or sanitized(found.get("detail"))

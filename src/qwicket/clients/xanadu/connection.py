@@ -10,7 +10,7 @@ from requests.exceptions import HTTPError, RequestException
 from urllib3.exceptions import NameResolutionError
 
 from qwicket.clients.http import failures, redacted, sanitized
-from qwicket.clients.http.addresses import refuse_our_token
+from qwicket.clients.http.addresses import refuse_qwicket_token
 from qwicket.clients.http.requests_adapter import DeadlineAdapter
 from qwicket.clients.http.text import MIN_SECRET_CHARS
 from qwicket.clients.xanadu import responses
@@ -28,7 +28,8 @@ class Connection:
 
     Args:
         refresh_token: API key for fetching access tokens.
-        access_token: Access token; the connection replaces a missing, wrong or expired one.
+        access_token: Access token; with a refresh token, the connection replaces a missing, wrong or
+            expired one.
         host: Host name or address of the server.
         port: Port of the server.
         tls: Whether to use HTTPS.
@@ -54,7 +55,7 @@ class Connection:
             raise ValueError("A connection needs a refresh token or an access token.")
         if host == DEFAULT_HOST:
             for token in (refresh_token, access_token):
-                refuse_our_token(token, host, ValueError)
+                refuse_qwicket_token(token, host, ValueError)
         self._refresh_token = refresh_token
         self._access_token = access_token
         self._host = host

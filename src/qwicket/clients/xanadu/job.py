@@ -195,7 +195,7 @@ class Job:
 
         Args:
             delay: Seconds between two polls.
-            timeout: Seconds after which the wait ends; None for no limit.
+            timeout: Seconds after which the wait ends in any case; None for no limit.
 
         Raises:
             TimeoutError: The job has not ended in time; it continues on the server.

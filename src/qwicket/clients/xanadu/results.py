@@ -17,7 +17,7 @@ Result = dict[str, NDArray[Any] | list[NDArray[Any]]]
 
 _CHUNK_BYTES: Final = 64 << 10
 _MAX_BYTES: Final = 4 << 30
-"""Largest size of a response, and of all its arrays together."""
+"""Largest size in bytes of a response, and of all its arrays together."""
 
 
 def arrays(response: requests.Response, *, widen: bool) -> Result:

@@ -61,11 +61,11 @@ class Settings:
 
     def __init__(
         self,
-        REFRESH_TOKEN: str | None = _UNSET,  # noqa: N803  # the names are those of the variables
-        ACCESS_TOKEN: str | None = _UNSET,  # noqa: N803
-        HOST: str = _UNSET,  # noqa: N803
-        PORT: int = _UNSET,  # noqa: N803
-        TLS: bool = _UNSET,  # noqa: N803
+        REFRESH_TOKEN: str | None = _UNSET,  # noqa: N803 - the name in xcc, like the next four
+        ACCESS_TOKEN: str | None = _UNSET,  # noqa: N803 - as REFRESH_TOKEN
+        HOST: str = _UNSET,  # noqa: N803 - as REFRESH_TOKEN
+        PORT: int = _UNSET,  # noqa: N803 - as REFRESH_TOKEN
+        TLS: bool = _UNSET,  # noqa: N803 - as REFRESH_TOKEN
     ) -> None:
         written = _read(path())
 

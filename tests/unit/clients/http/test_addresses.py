@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from qwicket.clients.http.addresses import Service, Target, choose_target
+from qwicket.clients.http.addresses import Destination, Service, choose_destination
 from qwicket.clients.ibm_qx import IBMQXClient, IBMQXClientError
 from qwicket.clients.ionq import IonQClient, IonQClientError
 from qwicket.clients.qbraid import ApiError, QbraidSession
@@ -92,11 +92,11 @@ def test_an_address_and_a_token_are_chosen_together(
 ) -> None:
     for name, value in environment.items():
         monkeypatch.setenv(name, value)
-    assert choose_target(SERVICE, url, token, ValueError) == Target(*expected)
+    assert choose_destination(SERVICE, url, token, ValueError) == Destination(*expected)
 
 
-def test_a_target_does_not_show_its_token() -> None:
-    assert OURS not in repr(Target(HOME, OURS, "QWICKET_URL"))
+def test_a_destination_does_not_show_its_token() -> None:
+    assert OURS not in repr(Destination(HOME, OURS, "QWICKET_URL"))
 
 
 WITHOUT_AN_ADDRESS: dict[str, tuple[Callable[[], Any], type[Exception]]] = {

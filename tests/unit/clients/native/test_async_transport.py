@@ -16,7 +16,7 @@ import pytest
 from qwicket.clients.http import RetryPolicy
 from qwicket.clients.native import ClientError, Unreachable, WaitTimeout
 from qwicket.clients.native.aio import AsyncClient, AsyncJob
-from qwicket.clients.native.async_transport import WAITING, AsyncTransport
+from qwicket.clients.native.async_transport import MAX_LONG_POLLS, AsyncTransport
 from qwicket.clients.native.transport import Transport
 from support.bad_server import (
     BadServer,
@@ -211,7 +211,7 @@ def test_waits_share_connections_and_keep_no_other_request_from_its_own() -> Non
 
     with BadServer(holding) as server:
         assert with_transport(server.url, many, timeout_s=30.0) == ["completed"] * 200
-        assert maximum <= WAITING
+        assert maximum <= MAX_LONG_POLLS
         holds = {request.path.partition("wait=")[2] for request in server.requests} - {""}
         assert float(max(holds)) < 30.0  # turns are shorter when many wait
 
@@ -225,7 +225,7 @@ def response_of(document: Any) -> bytes:
 def test_a_wait_ends_in_time_though_others_hold_all_connections() -> None:
     async def late(made: AsyncTransport) -> None:
         others = [
-            asyncio.create_task(AsyncJob(made, body("queued")).wait()) for _ in range(WAITING)
+            asyncio.create_task(AsyncJob(made, body("queued")).wait()) for _ in range(MAX_LONG_POLLS)
         ]
         await asyncio.sleep(0.2)
         began = time.monotonic()
