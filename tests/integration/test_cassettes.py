@@ -105,8 +105,8 @@ def test_a_file_says_what_it_is_and_a_wrong_one_is_refused(vendor: Cloud, tape: 
     for change, message in (
         ({"version": 2}, '"version" is 2; this program reads 1'),
         ({"format": "vcr"}, "\"format\" is 'vcr'"),
-        ({"exchanges": [{}]}, "this is no cassette"),
-        ({"exchanges": 1}, "this is no cassette"),
+        ({"exchanges": [{}]}, "is no cassette"),
+        ({"exchanges": 1}, "is no cassette"),
     ):
         tape.write_text(json.dumps({**document, **change}))
         with pytest.raises(CassetteError, match=message):
@@ -405,7 +405,7 @@ def test_drift_is_found_field_by_field(vendor: Cloud, tape: Path) -> None:
     document["exchanges"][0]["answer"]["status"] = 202
     document["exchanges"][-1]["answer"]["body"]["json"] = {"00": 0.5, "11": 0.5, "norm": 1}
     tape.write_text(json.dumps(document))
-    found = {(each.field, each.there, each.here) for each in vendor.check(tape)}
+    found = {(each.field, each.vendor, each.qwicket) for each in vendor.check(tape)}
     assert removed == "simulator"
     assert found == {
         ("status", "202", "201"),
@@ -424,7 +424,7 @@ def test_names_of_devices_can_be_others_here(vendor: Cloud, tape: Path) -> None:
     record_bell(vendor, tape)
     tape.write_text(tape.read_text().replace('"simulator"', '"qpu.harmony-9"'))
     assert vendor.check(tape)
-    assert not [e for e in vendor.check(tape, names={"qpu.harmony-9": "simulator"}) if e.here == ""]
+    assert not [e for e in vendor.check(tape, names={"qpu.harmony-9": "simulator"}) if e.qwicket == ""]
 
 
 # --- the command ----------------------------------------------------------------------------------
@@ -468,7 +468,7 @@ def test_the_commands_record_replay_and_check(vendor: Cloud, tape: Path, tmp_pat
     drifted = run("check", str(tape), "--json")
     assert drifted.returncode == 1
     assert json.loads(drifted.stdout)[0]["field"] == "status"
-    assert "'nothing' is no command" in run("replay", str(tape), "--", "nothing").stderr
+    assert "There is no command 'nothing'" in run("replay", str(tape), "--", "nothing").stderr
 
 
 def test_a_recording_without_a_command_ends_with_a_signal(vendor: Cloud, tape: Path) -> None:

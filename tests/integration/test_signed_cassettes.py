@@ -124,7 +124,7 @@ def test_what_is_signed_with_another_key_or_not_at_all_is_not_sent(
 
 
 def test_one_kind_of_key_is_needed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(CassetteError, match="give one of them"):
+    with pytest.raises(CassetteError, match="give only one of them"):
         testing.record(tmp_path / "a", {"/": "https://x.invalid"}, key="k" * 20, aws=KEYS)
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY", raising=False)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", KEYS.key_id)

@@ -548,7 +548,7 @@ def test_a_second_process_attaches_with_the_secret_alone(cloud: Cloud) -> None:
         assert other.token == cloud.token
     with (
         testing.attach(cloud.url, "wrong") as other,
-        pytest.raises(TestBedError, match="has not this test bed's secret"),
+        pytest.raises(TestBedError, match="must be the test bed's secret"),
     ):
         other.reset()
 

@@ -195,7 +195,7 @@ class _Work:
         self._fail(Failed(f"The server refused the outcome: {error.detail}", "outcome_refused"), 0)
 
     def _listen(self) -> tuple[Any, ...] | None:
-        """Renew the lease until the function ends; return its message, None if it ignored a stop."""
+        """Renew the lease until the function ends; return its message, None if it did not stop."""
         while True:
             message = self._supervisor.receive(min(_TICK_S, self._renew_at - time.monotonic()))
             if message is not None and message[0] == function_process.PROGRESS:

@@ -38,7 +38,7 @@ STOPPED: Final = "stopped"
 _PR_SET_PDEATHSIG: Final = 1
 """Option of prctl (linux/prctl.h): the signal that this process gets when its parent dies."""
 _END_S: Final = 4.0
-"""Seconds for the function to end after the agent closed the socket; the supervisor kills after 5."""
+"""Seconds for the function to end after the agent closed the socket; a supervisor waits for 5."""
 
 _log = logging.getLogger("qwicket.agent")
 

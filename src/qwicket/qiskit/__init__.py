@@ -1,11 +1,11 @@
-"""Qwicket for users of Qiskit: devices as backends to transpile for and to run on, and a sampler.
+"""Qwicket for users of Qiskit: devices as backends, and a sampler.
 
     provider = QwicketProvider()
     backend = provider.get_backend("qwicket_line5")
     job = backend.run(transpile(circuit, backend), shots=1000)
     result = SamplerV2(mode=backend).run([isa_circuit]).result()
 
-It only depends on the client; it needs Qiskit 2 (extra `qiskit`).
+It imports Qwicket's client and nothing of the server. It needs Qiskit 2 (extra `qiskit`).
 """
 
 from importlib import import_module

@@ -1,4 +1,4 @@
-"""A device as a backend of Qiskit."""
+"""Devices as backends of Qiskit."""
 
 from __future__ import annotations
 
@@ -23,15 +23,19 @@ _MAX_NAME_CHARS: Final = 255
 
 
 def is_backend(device: Mapping[str, Any]) -> bool:
-    """Say whether a device runs circuits of Qiskit."""
+    """Return whether a device runs circuits of Qiskit.
+
+    Args:
+        device: The server's description of the device.
+    """
     return device.get("family") == "qubit" and "openqasm3" in (device.get("formats") or ())
 
 
 class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
-    """A device of a Qwicket server; made by `QwicketProvider`.
+    """Device of a Qwicket server. `QwicketProvider` creates it.
 
     Attributes:
-        device: The server's description of it.
+        device: The device, with the server's description of it.
     """
 
     def __init__(self, provider: QwicketProvider, device: Device) -> None:
@@ -45,16 +49,16 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
 
     @property
     def target(self) -> Target:
-        """Gates, pairs, errors and times; read from the server the first time."""
+        """Gates, coupled pairs, errors and durations; the calibration is fetched at first use."""
         return self._target
 
     @property
     def max_circuits(self) -> None:
-        """None: the server says when there are too many."""
+        """None, because the server checks the number of circuits."""
 
     @property
     def status(self) -> str:
-        """`on`, `off` or `away`, when the backend was made."""
+        """`on`, `draining`, `away` or `off`, as of when the provider read the device."""
         return self.device.status
 
     def run(
@@ -70,21 +74,24 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
         tags: Sequence[str] = (),
         key: str | None = None,
     ) -> QwicketJob:
-        """Submit circuits as one job. When this returns, it is on the server's disk.
+        """Submit circuits as one job. On return, the job is on the server's disk.
+
+        Arguments that are None have the value in `backend.options`.
 
         Args:
             run_input: A circuit, or several, without free parameters.
-            shots: Shots per circuit; by default `backend.options.shots`, 1024.
+            shots: Shots per circuit; 1,024 in the options.
             memory: Whether to keep the outcomes in shot order.
-            seed_simulator: 0 ≤ seed < 2^63; by default the server draws one.
-            noise: Name of one of the device's noise models.
-            engine: Name of one of the device's engines.
-            name: A name for people; by default that of the circuit.
-            tags: Words to find it by.
-            key: The idempotency key, by default a fresh one.
+            seed_simulator: Seed, 0 ≤ seed < 2^63; None in the options: the server draws one.
+            noise: Name of one of the device's noise models; None in the options: no noise.
+            engine: Name of one of the device's engines; None in the options: the server chooses.
+            name: Name of the job; by default that of a single circuit.
+            tags: Tags of the job, for lists and filters.
+            key: Idempotency key; by default a new one. A repetition with the same key returns the
+                first job.
 
         Raises:
-            ClientError: The request failed.
+            ClientError: The circuits cannot be sent, or the request failed.
         """
         is_one = isinstance(run_input, QuantumCircuit)
         circuits: list[QuantumCircuit] = [run_input] if is_one else list(run_input)

@@ -1,4 +1,4 @@
-"""Which classical bit of a circuit is which bit of an outcome."""
+"""Order of a circuit's classical bits in the outcomes of the server."""
 
 from __future__ import annotations
 
@@ -8,20 +8,25 @@ if TYPE_CHECKING:
     from qiskit import QuantumCircuit
 
 
-def places(circuit: QuantumCircuit) -> list[int]:
-    """Return the place of each classical bit of a circuit in the outcome, the lowest bit first.
+def outcome_bits(circuit: QuantumCircuit) -> list[int]:
+    """Return for each classical bit of a circuit its number in the outcome, 0 for the lowest bit.
 
-    Registers are in the order of their declarations in OpenQASM. Qiskit declares bits without a
-    register before all registers, and does not write registers that share bits.
+    Outcomes have the registers in the order of their declarations in OpenQASM. Qiskit declares bits
+    without a register before all registers, and does not write registers that share bits.
     """
     bits = circuit.clbits
     declared = [bit for bit in bits if not circuit.find_bit(bit).registers]
     for register in circuit.cregs:
         declared.extend(register)
-    place = {bit: number for number, bit in enumerate(declared)}
-    return [place[bit] for bit in bits]
+    number_of = {bit: number for number, bit in enumerate(declared)}
+    return [number_of[bit] for bit in bits]
 
 
 def reordered(key: str, order: list[int]) -> int:
-    """Return an outcome's text, highest bit first, as a number with the circuit's order of bits."""
-    return sum(1 << bit for bit, place in enumerate(order) if key[-1 - place] == "1")
+    """Return an outcome as a number whose bit i is classical bit i of the circuit.
+
+    Args:
+        key: The outcome as text, the highest bit first.
+        order: Result of `outcome_bits`.
+    """
+    return sum(1 << bit for bit, number in enumerate(order) if key[-1 - number] == "1")

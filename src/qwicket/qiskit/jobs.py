@@ -1,4 +1,4 @@
-"""A job as a job of Qiskit, and its result as a result of Qiskit."""
+"""Jobs and results in Qiskit's classes."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qiskit.result.models import ExperimentResult, ExperimentResultData
 
 from qwicket import __version__
 from qwicket.clients.native.operations import WAIT_S
-from qwicket.qiskit.bits import places, reordered
+from qwicket.qiskit.bits import outcome_bits, reordered
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,13 +30,14 @@ STATUS: Final = {
     "failed": JobStatus.ERROR,
     "cancelled": JobStatus.CANCELLED,
 }
+"""Qiskit's status for each state of a job."""
 
 
 class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
-    """A job on a Qwicket server; `provider.job(id)` finds it again from any process.
+    """Job on a Qwicket server; `provider.job(id)` returns it in any process.
 
     Attributes:
-        native: The same job as the client of Qwicket has it: its place, events, arrays.
+        native: The same job in Qwicket's client, with its queue position, events and arrays.
     """
 
     def __init__(
@@ -50,10 +51,10 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         return self.native._repr_html_()
 
     def submit(self) -> None:
-        """Do nothing: a job is made by submitting it."""
+        """Do nothing, because the job has been submitted."""
 
     def status(self) -> JobStatus:
-        """Return the status now.
+        """Return the present status.
 
         Raises:
             ClientError: The request failed.
@@ -61,11 +62,15 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
         return STATUS.get(self.native.status, JobStatus.RUNNING)
 
     def queue_position(self) -> int | None:
-        """Return the place in the queue now, from 1; None when the job does not wait."""
+        """Return the present position in the queue, from 1; None if the job does not wait.
+
+        Raises:
+            ClientError: The request failed.
+        """
         return self.native.position
 
     def cancel(self) -> bool:
-        """Cancel the job; return whether it is not completed.
+        """Cancel the job; return False if it has already completed.
 
         Raises:
             ClientError: The request failed.
@@ -75,19 +80,28 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
     def wait_for_final_state(
         self, timeout: float | None = WAIT_S, wait: float = 5, callback: Any = None
     ) -> None:
-        """Wait until the job has ended; the server says when.
+        """Wait until the job has ended, with long polls; `wait` and `callback` have no effect.
+
+        Args:
+            timeout: Seconds to wait; None waits without a limit.
+            wait: Ignored; the interval of Qiskit's own polls.
+            callback: Ignored; Qiskit calls it after each of its polls.
 
         Raises:
             WaitTimeout: The job has not ended within `timeout` seconds.
+            ClientError: The request failed.
         """
         self.native.wait(timeout)
 
     def result(self, timeout: float | None = WAIT_S, *, progress: bool = False) -> Result:
-        """Wait for the job and return what it gave; a circuit that failed says so.
+        """Wait for the job and return its result.
+
+        A circuit that failed has `success` False and its error as `status`.
 
         Args:
-            timeout: Seconds to wait at most; None waits for ever.
-            progress: Whether to show the place in the queue, then the run, on standard error.
+            timeout: Seconds to wait; None waits without a limit.
+            progress: Whether to show the position in the queue, then the progress, on standard
+                error.
 
         Raises:
             JobFailed: The job ended without a result.
@@ -108,7 +122,7 @@ class QwicketJob(JobV1):  # type: ignore[misc]  # Qiskit is untyped
 
     def _experiment(self, number: int, part: Part, shots: int) -> ExperimentResult:
         circuit = self._circuits[number] if self._circuits else None
-        order = places(circuit) if circuit is not None and circuit.clbits else None
+        order = outcome_bits(circuit) if circuit is not None and circuit.clbits else None
         if order is None:
             order = list(range(sum(size for _, size in part.registers)))
         counts: dict[str, int] = {}

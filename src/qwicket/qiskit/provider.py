@@ -1,4 +1,4 @@
-"""The provider: the devices of one server as backends, and its jobs by their ids."""
+"""Provider of Qiskit: the devices of one server as backends, and its jobs by their ids."""
 
 from __future__ import annotations
 
@@ -18,13 +18,16 @@ class QwicketProvider:
     """Backends of a Qwicket server.
 
     Args:
-        url: Address of the server; by default as `qwicket.connect` finds it.
-        token: A token; by default as `qwicket.connect` finds it.
-        profile: Name of a profile of `~/.config/qwicket/config.toml`.
-        client: A client to use in place of a new one.
+        url: Address of the server; by default that of `qwicket.connect`.
+        token: API token; by default that of `qwicket.connect`.
+        profile: Name of a profile in `~/.config/qwicket/config.toml`.
+        client: Client to use in place of a new one.
+
+    Attributes:
+        client: Qwicket's client of the server.
 
     Raises:
-        ClientError: There is no token, or the address is invalid.
+        ClientError: There is no token, or the address, the file or the profile is invalid.
     """
 
     def __init__(
@@ -43,11 +46,11 @@ class QwicketProvider:
     def backends(
         self, name: str | None = None, *, online: bool | None = None
     ) -> list[QwicketBackend]:
-        """Return the devices that run circuits.
+        """Return the devices that run circuits of Qiskit.
 
         Args:
             name: Name of the device; None for all devices.
-            online: Whether the devices must be on (True) or off (False); None for both.
+            online: True for devices with status `on`, False for all others, None for both.
 
         Raises:
             ClientError: The request failed.

@@ -1,4 +1,4 @@
-"""Qiskit's sampler primitive: pubs in, bits of every shot out, as few jobs as there are shots."""
+"""Qiskit's sampler primitive. All circuits with the same number of shots are one job."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qiskit.providers import JobStatus
 
 from qwicket.clients.native import ClientError, JobFailed
 from qwicket.clients.native.operations import WAIT_S
-from qwicket.qiskit.bits import places
+from qwicket.qiskit.bits import outcome_bits
 from qwicket.qiskit.jobs import STATUS
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _ORDER: Final = (
     *(JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.INITIALIZING),
     *(JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE),
 )
-"""Of several jobs that are one together, the first of these that any of them has."""
+"""Precedence of statuses: a `SamplerJob` has the first of these that one of its jobs has."""
 
 
 @dataclass
@@ -40,9 +40,9 @@ class SamplerOptions:
 
     Attributes:
         default_shots: Shots of pubs without a number of shots.
-        seed_simulator: 0 ≤ seed < 2^63; None lets the server draw one.
-        noise: Name of one of the device's noise models.
-        engine: Name of one of the device's engines.
+        seed_simulator: Seed of each job, 0 ≤ seed < 2^63; None lets the server draw one.
+        noise: Name of one of the device's noise models; None for no noise.
+        engine: Name of one of the device's engines; "" lets the server choose.
     """
 
     default_shots: int = _SHOTS
@@ -52,11 +52,15 @@ class SamplerOptions:
 
 
 class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
-    """A sampler on one backend.
+    """Sampler on one backend.
 
     Args:
         mode: The backend.
-        options: As `SamplerOptions`, or a dictionary of its fields.
+        options: `SamplerOptions`, or a dictionary of its fields.
+
+    Attributes:
+        backend: The backend.
+        options: The options.
     """
 
     def __init__(
@@ -67,13 +71,16 @@ class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
         self.options = given if isinstance(given, SamplerOptions) else SamplerOptions(**given)
 
     def run(self, pubs: Iterable[Any], *, shots: int | None = None) -> SamplerJob:
-        """Submit pubs: circuits, or tuples of a circuit, its parameters' values and its shots.
+        """Submit pubs. On return, all of their jobs are on the server's disk.
 
-        All circuits of the same number of shots travel as one job; when this returns, all are on
-        the server's disk.
+        Args:
+            pubs: Circuits, or tuples of a circuit, values of its parameters, and shots.
+            shots: Shots of pubs without a number of their own; by default
+                `options.default_shots`, 1,024.
 
         Raises:
-            ClientError: The request failed.
+            ValueError: There are no pubs.
+            ClientError: The circuits cannot be sent, or the request failed.
         """
         options = self.options
         default = options.default_shots if shots is None else shots
@@ -83,7 +90,7 @@ class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
         for number, pub in enumerate(coerced):
             if not pub.circuit.cregs:
                 warnings.warn(
-                    f"Pub {number} has no classical register, so that nothing comes of it: did you"
+                    f"Pub {number} has no classical register, so its result has no data. Did you"
                     " forget to measure?",
                     stacklevel=2,
                 )
@@ -103,10 +110,10 @@ class SamplerV2(BaseSamplerV2):  # type: ignore[misc]  # Qiskit is untyped
 
 
 class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[misc]  # untyped
-    """The jobs of one run, one for each number of shots.
+    """Jobs of one run, one for each number of shots.
 
     Attributes:
-        native: The same as the client of Qwicket has them.
+        native: The jobs in Qwicket's client.
     """
 
     def __init__(self, pubs: Sequence[SamplerPub], jobs: Sequence[Job]) -> None:
@@ -115,7 +122,11 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
         self._pubs = tuple(pubs)
 
     def status(self) -> JobStatus:
-        """Return the status now: of several jobs, the one that is furthest behind."""
+        """Return the present status: ERROR or CANCELLED if a job has it, else the earliest one.
+
+        Raises:
+            ClientError: A request failed.
+        """
         found = {STATUS.get(job.status, JobStatus.RUNNING) for job in self.native}
         return next(status for status in _ORDER if status in found)
 
@@ -132,21 +143,29 @@ class SamplerJob(BasePrimitiveJob[PrimitiveResult, JobStatus]):  # type: ignore[
         return self.status() in (JobStatus.DONE, JobStatus.ERROR, JobStatus.CANCELLED)
 
     def cancel(self) -> bool:
-        """Cancel what has not ended; return whether anything was."""
+        """Cancel the jobs; return False if all have already completed.
+
+        Raises:
+            ClientError: A request failed.
+        """
         states = {job.cancel().state for job in self.native}
         return states != {"completed"}
 
     def result(
         self, timeout: float | None = WAIT_S, *, progress: bool = False
     ) -> PrimitiveResult[SamplerPubResult]:
-        """Wait for all jobs and return what each pub gave.
+        """Wait for all jobs and return the result of each pub.
 
         Args:
-            timeout: Seconds to wait at most for each job.
-            progress: Whether to show the place in the queue, then the run, on standard error.
+            timeout: Seconds to wait for each job; None waits without a limit.
+            progress: Whether to show the position in the queue, then the progress, on standard
+                error.
+
+        Returns:
+            For each pub a bit array per classical register, of the shape of its parameters.
 
         Raises:
-            JobFailed: A circuit has no outcome.
+            JobFailed: A job or a circuit has no outcome.
             WaitTimeout: A job has not ended within `timeout` seconds.
             ClientError: The request failed.
         """
@@ -163,7 +182,7 @@ def _shots(pubs: Sequence[SamplerPub]) -> list[int]:
 
 
 def _bound(pub: SamplerPub) -> list[QuantumCircuit]:
-    """Return a pub's circuits, one for each set of values, row by row."""
+    """Return a pub's circuits, one for each set of parameter values, in C order."""
     return list(np.ravel(pub.parameter_values.bind_all(pub.circuit)))
 
 
@@ -180,15 +199,15 @@ def _pub_result(pub: SamplerPub, parts: Iterator[Part]) -> SamplerPubResult:
 
 
 def _bits(pub: SamplerPub, part: Part) -> NDArray[np.bool_]:
-    """Return the bits of every shot (shots × bits of the circuit)."""
+    """Return the bits of every shot (shots × classical bits; column i is classical bit i)."""
     if part.error is not None:
         raise JobFailed(part.error)
-    order = places(pub.circuit)
+    order = outcome_bits(pub.circuit)
     if not order:
         return np.zeros((pub.shots, 0), dtype=bool)
     texts = np.frombuffer("".join(part.memory).encode(), dtype=np.uint8)
     if texts.size != pub.shots * len(order):
-        raise ClientError("The server's outcome has not the bits of the circuit.")
+        raise ClientError("The outcome from the server has another size than the circuit's bits.")
     lowest_first = texts.reshape(pub.shots, len(order))[:, ::-1] == ord("1")
     return np.asarray(lowest_first[:, order], dtype=bool)
 

@@ -1,4 +1,4 @@
-"""A device as Qiskit's transpiler sees it: its gates, pairs, errors and times."""
+"""Targets for Qiskit's transpiler: gates, coupled pairs, errors and durations of a device."""
 
 from __future__ import annotations
 
@@ -25,12 +25,13 @@ _NAMES: Final = {
     "u2": "u",
     "u3": "u",
 }
-"""Gates that other languages name differently than Qiskit does."""
+"""Qiskit's names of gates that have other names in Qwicket. `u2` and `u3` become `u`."""
 
 _FREE: Final = frozenset({"id", "z", "s", "sdg", "t", "tdg", "rz", "p"})
-"""Done on twins by relabelling phases, exactly and in no time."""
+"""Gates that twins run as changes of phase, without error and in no time."""
 
-_NO_GATES: Final = frozenset({"delay", "measure", "reset", "global_phase"})
+_NOT_GATES: Final = frozenset({"delay", "measure", "reset", "global_phase"})
+"""Names in Qiskit's table of gates that are none for the server, or are added separately."""
 
 
 def target(device: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> Target:
@@ -38,16 +39,17 @@ def target(device: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> 
 
     Args:
         device: The server's description of the device.
-        calibration: Its figures, in seconds and average infidelities; None where it has none, and
+        calibration: Its calibration, in seconds and average infidelities. None if it has none: then
             all its gates are exact and act on any qubits.
     """
     return _ideal(device) if calibration is None else _calibrated(device, calibration)
 
 
 def gates(device: Mapping[str, Any]) -> list[str]:
-    """Return Qiskit's names of the gates to transpile to: the machine's own where Qiskit has them.
+    """Return Qiskit's names of the gates to transpile to.
 
-    A device that names no gates takes all of Qiskit's.
+    These are the native gates if Qiskit has all of them, else the accepted gates that Qiskit has,
+    else all gates of Qiskit.
     """
     known = get_standard_gate_name_mapping()
     native = device.get("native_gates") or []
@@ -55,7 +57,7 @@ def gates(device: Mapping[str, Any]) -> list[str]:
         return list(dict.fromkeys(native))
     named = [_NAMES.get(name, name) for name in device.get("gates") or []]
     found = [name for name in dict.fromkeys(named) if name in known]
-    return found or sorted(known.keys() - _NO_GATES)
+    return found or sorted(known.keys() - _NOT_GATES)
 
 
 def _ideal(device: Mapping[str, Any]) -> Target:

@@ -1,4 +1,4 @@
-"""Qwicket's own clients of each cloud, signed in at a test bed."""
+"""Qwicket's own clients, connected to a test bed."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ if TYPE_CHECKING:
 
 
 def open_client(name: str, url: str, token: str) -> Any:
-    """Return a client, as its class would be called by hand.
+    """Return a client of a test bed.
 
     Args:
-        name: `qwicket`, or the name of a cloud.
+        name: `qwicket`, `ionq`, `qlued` or `xanadu`.
         url: Address of the test bed.
-        token: Signs in.
+        token: Token of an account.
 
     Raises:
         TestBedError: There is no such client.
@@ -28,7 +28,7 @@ def open_client(name: str, url: str, token: str) -> Any:
     return _CLIENTS[name](url, token)
 
 
-# Late imports: a test uses one of them.
+# The functions import, because a test uses only one or two of the clients.
 
 
 def _native(url: str, token: str) -> Any:
@@ -46,7 +46,7 @@ def _ionq(url: str, token: str) -> Any:
 def _qlued(url: str, token: str) -> Any:
     from qwicket.clients.qlued.client import QluedClient
 
-    return QluedClient(f"{url}/qlued", token)
+    return QluedClient(f"{url}/qlued/api/v2", token)
 
 
 def _xanadu(url: str, token: str) -> Any:

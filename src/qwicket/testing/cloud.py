@@ -1,4 +1,4 @@
-"""A test's view of its test bed: set faults and scenarios, read and assert the journal."""
+"""Client of a test bed: set faults and scenarios, read and check the journal."""
 
 from __future__ import annotations
 
@@ -44,21 +44,24 @@ V = TypeVar("V", Fault, Scenario)
 _TIMEOUT_S: Final = 30.0
 _SHOWN: Final = 40
 _CACHE_S: Final = 0.11
-"""A server remembers the state of a device, and of a token, for 0.1 s."""
-# Taken now: tests that replace the classes of `http.client` must not reach the test bed itself.
+"""Longer than the 0.1 s for which a server caches the state of devices and tokens."""
+# Bound at import, so that tests that replace classes of `http.client` do not affect this client.
 _Connection: Final = http.client.HTTPConnection
 _NATIVE: Final = "qwicket"
 
 
 class Cloud:
-    """A test bed that runs in another process.
+    """Test bed that runs in another process.
 
     Args:
-        url: Its address.
-        secret: What its control interface asks for.
+        url: Address of the test bed.
+        secret: Secret of its control interface.
 
     Attributes:
-        url: Its address.
+        url: Address of the test bed.
+
+    Raises:
+        TestBedError: The address is invalid.
     """
 
     def __init__(self, url: str, secret: str) -> None:
@@ -73,7 +76,7 @@ class Cloud:
         self._accounts: dict[str, Credentials] = {}
 
     def close(self) -> None:
-        """Close the connection to the control interface; the test bed goes on."""
+        """Close the connection to the control interface; the test bed keeps running."""
         with self._lock:
             if self._connection is not None:
                 self._connection.close()
@@ -89,14 +92,14 @@ class Cloud:
 
     @property
     def token(self) -> str:
-        """Return the token of the account of tests that name none."""
+        """Token of the account `tester`."""
         return self.account().token
 
     def account(self, name: str = "tester", *, life_s: int | None = None) -> Credentials:
-        """Return what an account signs in with; a new name makes a new account.
+        """Return the credentials of an account; a new name creates a new account.
 
         Args:
-            name: The account.
+            name: Name of the account.
             life_s: Seconds on the test bed's clock after which a new account's token and key pair
                 expire; by default never.
         """
@@ -112,11 +115,11 @@ class Cloud:
         account: str = "tester",
         monkeypatch: pytest.MonkeyPatch | None = None,
     ) -> dict[str, str]:
-        """Return the variables by which a client reaches the test bed, and set them if asked to.
+        """Return the variables by which a client reaches the test bed; with `monkeypatch`, set them.
 
         Args:
             client: A name that `qwicket env` knows, or `qwicket`.
-            account: Name of an account, whose token the client gets.
+            account: Name of the account whose credentials the client gets.
             monkeypatch: Sets the variables, and removes those that would point elsewhere.
 
         Raises:
@@ -128,7 +131,7 @@ class Cloud:
         return set_variables(found, monkeypatch)
 
     def client(self, name: str = _NATIVE, *, account: str = "tester") -> Any:
-        """Return Qwicket's own client of a cloud, signed in.
+        """Return Qwicket's own client of a cloud, with the token of an account.
 
         Args:
             name: `qwicket`, `ionq`, `qlued` or `xanadu`.
@@ -141,10 +144,10 @@ class Cloud:
 
         return open_client(name, self.url, self.account(account).token)
 
-    # --- what goes wrong --------------------------------------------------------------------------
+    # --- faults, scenarios, devices ---------------------------------------------------------------
 
     def fault(self, kind: FaultKind, **options: Unpack[FaultOptions]) -> None:
-        """Let requests fail; `values.Fault` says which and how.
+        """Let requests fail; `values.Fault` describes the kinds and options.
 
         Raises:
             TestBedError: An option has the wrong name or value.
@@ -153,7 +156,7 @@ class Cloud:
         self._control("fault", _checked(Fault, {"kind": kind, **options}))
 
     def scenario(self, kind: ScenarioKind, **options: Unpack[ScenarioOptions]) -> None:
-        """Decide what becomes of the next jobs; `values.Scenario` says which and how.
+        """Set what happens to jobs; `values.Scenario` describes the kinds and options.
 
         Raises:
             TestBedError: An option has the wrong name or value.
@@ -162,18 +165,24 @@ class Cloud:
         self._control("scenario", _checked(Scenario, {"kind": kind, **options}))
 
     def device(self, name: str, *, is_on: bool = True, **options: Unpack[DeviceOptions]) -> None:
-        """Set a device: turn one on or off as an operator does, or add a virtual one.
+        """Turn a device on or off as an operator does, or add a virtual one.
 
         A reset removes the virtual devices, and restores the others.
 
         Args:
-            name: The device; a new one has `qubits` or a `calibration`.
-            is_on: Whether it takes jobs.
-            options: `is_draining` and `reason`; `qubits`; `topology`, which is `all`, `grid`,
-                `line`, `ring`, `star` or pairs; `noise`, an error of gates on two qubits with a
-                tenth of it on one, or figures as `bed.world.Noise` names them; `queue`, a number
-                of jobs of others; `calibration`, a file or JSON of IonQ, IBM or qBraid, or IBM's
-                properties and configuration.
+            name: Name of the device; a new one has `qubits` or a `calibration`.
+            is_on: Whether the device takes jobs.
+            options: Further options:
+
+                - `is_draining`: Whether it runs the waiting jobs and takes no new ones.
+                - `reason`: Why it is off or drains. `message`: Message to its users.
+                - `qubits`: Number of qubits of a virtual device.
+                - `topology`: `all`, `grid`, `line`, `ring`, `star`, or pairs of qubits.
+                - `noise`: Error of gates on two qubits, with a tenth of it on one; or the fields of
+                  `qwicket.devices.virtual.Noise`.
+                - `queue`: Number of jobs of others that wait there for ever.
+                - `calibration`: A file or JSON of IonQ, IBM or qBraid, or IBM's properties and
+                  configuration, in place of `qubits`, `topology` and `noise`.
 
         Raises:
             TestBedError: An option has the wrong name or value.
@@ -189,19 +198,19 @@ class Cloud:
         account: str = "tester",
         device: str | None = None,
     ) -> None:
-        """Let an account use only so much, until the reset: jobs use it up as in production.
+        """Set a budget of an account until the reset; jobs use it up as in production.
 
         Args:
-            maximum: What its jobs may use in all.
+            maximum: Total that the account's jobs may use.
             unit: `jobs`, `shots`, `seconds` or `cost`.
             account: Name of the account.
-            device: The only device; by default all.
+            device: Device whose jobs count; by default all.
         """
         body = {"name": account, "maximum": maximum, "unit": unit, "device": device}
         self._control("budget", body)
 
     def revoke(self, account: str = "tester") -> None:
-        """Revoke all tokens of an account; `account` and `token` return others from now on."""
+        """Revoke all tokens of an account; `account` and `token` then return new ones."""
         self._control("revoke", {"name": account})
         self._accounts.pop(account, None)
         time.sleep(_CACHE_S)
@@ -209,15 +218,15 @@ class Cloud:
     # --- time and state ---------------------------------------------------------------------------
 
     def freeze(self, at: datetime | None = None) -> None:
-        """Stop the test bed's clock, now or at a time."""
+        """Stop the test bed's clock at its present time, or at `at`."""
         self._move(at=None if at is None else at.timestamp(), rate=0.0)
 
     def advance(self, seconds: float) -> None:
-        """Advance the test bed's clock; what expires in between has expired afterwards."""
+        """Advance the test bed's clock, for example until tokens have expired."""
         self._move(by=seconds)
 
     def run_clock(self, rate: float = 1.0) -> None:
-        """Let the test bed's clock run, at `rate` times the real one."""
+        """Let the test bed's clock run, `rate` times as fast as the real one."""
         self._move(rate=rate)
 
     def _move(self, **change: float | None) -> None:
@@ -232,7 +241,7 @@ class Cloud:
         """Add accounts, devices and jobs of a fixture file, or of a world that comes with Qwicket.
 
         Args:
-            world: A TOML file, or `busy-monday`, `many-jobs`, `after-maintenance`.
+            world: A TOML file, or one of `busy-monday`, `many-jobs`, `after-maintenance`.
 
         Raises:
             TestBedError: There is no such world, or it has a wrong field.
@@ -254,7 +263,7 @@ class Cloud:
     def reset(self) -> None:
         """Forget faults, scenarios and the journal, delete all jobs, and restore all devices."""
         self._control("reset", {})
-        self._accounts.clear()  # tokens may have been revoked; others are made when asked for
+        self._accounts.clear()  # tokens may have been revoked; `account` then returns new ones
 
     def guard(self) -> Guard:
         """Return a guard that refuses every connection to another machine while it is entered."""
@@ -269,15 +278,15 @@ class Cloud:
         names: Mapping[str, str] | None = None,
         ignore: Sequence[str] = (),
     ) -> list[Drift]:
-        """Play a cassette's requests, and return where our answers differ from the vendor's.
+        """Send a cassette's requests; return where Qwicket's answers differ from the vendor's.
 
         Args:
             path: File of the cassette.
-            names: Names that are others here, such as a device's, by those in the cassette.
+            names: Qwicket's names, such as a device's, by the vendor's names in the cassette.
             ignore: Patterns of fields that are not compared, such as `/jobs/*/cost*`.
 
         Raises:
-            CassetteError: The file is no cassette.
+            CassetteError: The file is not a cassette.
         """
         from qwicket.testing.cassettes.drift import Checker
         from qwicket.testing.cassettes.tape import read
@@ -303,7 +312,7 @@ class Cloud:
         return [each for each in self.journal().exchanges if _matches(each, which)]
 
     def unknown_calls(self) -> dict[str, int]:
-        """Return how often each method and path was called that no route serves."""
+        """Return the number of requests by method and path, of those that no route serves."""
         found: dict[str, int] = {}
         for each in self.journal().exchanges:
             if each.unknown:
@@ -312,7 +321,7 @@ class Cloud:
         return found
 
     def warnings(self) -> list[str]:
-        """Return each parameter and field of a request that no route declares, once for a call."""
+        """Return a text for each parameter or field that no route declares, once for a call."""
         found = (
             f"{each.method} {each.path}: {text}"
             for each in self.journal().exchanges
@@ -324,7 +333,7 @@ class Cloud:
         """Check that no request had a parameter or a field that no route declares.
 
         Raises:
-            JournalError: Some request had one, most likely mistyped.
+            JournalError: A request had one, which is often mistyped.
         """
         if found := self.warnings():
             raise JournalError("\n".join(found), self.dump())
@@ -353,10 +362,10 @@ class Cloud:
         return self.assert_count(1, **which)[0]
 
     def assert_one_job_each(self) -> None:
-        """Check that no request made a job that an earlier one with the same body had made.
+        """Check that no two requests with the same path and body created a job.
 
         Raises:
-            JournalError: A client doubled a job.
+            JournalError: A client submitted a job twice.
         """
         seen: dict[tuple[str, str], Exchange] = {}
         for each in self.journal().exchanges:
@@ -392,7 +401,7 @@ class Cloud:
         """Check that no path of a job was read twice after the job had ended.
 
         Raises:
-            JournalError: A client went on polling.
+            JournalError: A client continued to poll.
         """
         journal = self.journal()
         read: dict[tuple[str, str], Exchange] = {}
@@ -419,28 +428,18 @@ class Cloud:
     # --- the control interface --------------------------------------------------------------------
 
     def _control(self, command: str, body: Any, kind: type[T] | None = None) -> Any:
-        found = self._send("POST", f"/_testing/{command}", body, {})
-        return None if kind is None else msgspec.json.decode(found, type=kind)
-
-    def _operate(self, method: str, path: str, body: Any) -> None:
-        if "" not in self._accounts:
-            self._accounts[""] = self._control("account", {}, Credentials)
-        token = self._accounts[""].token
-        self._send(method, path, body, {"Authorization": f"Bearer {token}"})
-
-    def _send(self, method: str, path: str, body: Any, headers: Mapping[str, str]) -> bytes:
-        content = msgspec.json.encode(body)
-        sent = {**headers, "X-Qwicket-Testing": self._secret, "Content-Type": "application/json"}
+        path = f"/_testing/{command}"
+        headers = {"X-Qwicket-Testing": self._secret, "Content-Type": "application/json"}
         with self._lock:
-            status, answer = self._exchange(method, path, content, sent)
+            status, answer = self._exchange("POST", path, msgspec.json.encode(body), headers)
         if status >= 400:
             raise TestBedError(f"The test bed refused {path}: {_detail(answer)}")
-        return answer
+        return None if kind is None else msgspec.json.decode(answer, type=kind)
 
     def _exchange(
         self, method: str, path: str, content: bytes, headers: Mapping[str, str]
     ) -> tuple[int, bytes]:
-        """Send a request; an idle connection that the server has closed is opened again."""
+        """Send a request; repeat it on a new connection if the server has closed the idle one."""
         is_new = self._connection is None
         try:
             if self._connection is None:

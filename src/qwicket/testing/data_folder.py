@@ -1,4 +1,4 @@
-"""The folder of a test bed's data: in memory if there is enough, and removed even after a kill."""
+"""Folder of a test bed's data: in memory if it fits, and removed even after a kill."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108 - only a folder inside is
 _NEEDED_BYTES: Final = 1 << 30
 """Free bytes of shared memory that a test bed needs there; else it uses a folder on disk."""
 _YOUNG_S: Final = 60.0
-"""A folder that is younger may not be locked yet."""
+"""Age in seconds up to which a folder may not be locked yet."""
 
 
 @contextlib.contextmanager
 def data_folder(parent: Path | None = None) -> Iterator[Path]:
-    """Make a folder and remove it in the end, with those of test beds that were killed.
+    """Create a folder and remove it at the end; also remove those of killed test beds.
 
     Args:
-        parent: Where to make it; by default in memory if there is enough, because a commit to
-            memory waits for no disk, else where temporary files are.
+        parent: Parent folder; by default `/dev/shm` if it is large enough, because commits to memory wait
+            for no disk, else the folder of temporary files.
     """
     if parent is None:
         parent = _SHARED_MEMORY if _is_memory_usable() else Path(tempfile.gettempdir())
@@ -36,7 +36,7 @@ def data_folder(parent: Path | None = None) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(
         prefix=PREFIX, dir=parent, ignore_cleanup_errors=True
     ) as found:
-        lock = os.open(found, os.O_RDONLY)  # held until this process ends, however it does
+        lock = os.open(found, os.O_RDONLY)  # the lock ends with this process, also after a kill
         try:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield Path(found)

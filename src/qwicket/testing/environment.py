@@ -1,4 +1,4 @@
-"""The variables by which a client reaches a test bed or a cassette."""
+"""Environment variables by which a client reaches a test bed or a cassette."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ _NATIVE: Final = "qwicket"
 
 
 def variables_of(client: str, url: str, credentials: Credentials) -> dict[str, str | None]:
-    """Return the variables of a client; None is one that must not be set.
+    """Return the environment variables of a client; None for those that must not be set.
 
     Args:
         client: A name that `qwicket env` knows, or `qwicket`.
         url: Address of the server.
-        credentials: What the client signs in with.
+        credentials: Credentials of the client.
 
     Raises:
         TestBedError: There is no such client.
     """
-    from qwicket.cli.env import CLIENTS, variables  # late: it imports click
+    from qwicket.cli.env import CLIENTS, variables  # imported here, because it imports click
 
     secrets = {
         "QWICKET_TOKEN": credentials.token,
@@ -45,7 +45,7 @@ def variables_of(client: str, url: str, credentials: Credentials) -> dict[str, s
 def set_variables(
     found: Mapping[str, str | None], monkeypatch: pytest.MonkeyPatch | None
 ) -> dict[str, str]:
-    """Return those that have a value, and set all of them if asked to."""
+    """Return the variables with a value; with `monkeypatch`, set these and remove the others."""
     if monkeypatch is not None:
         for name, value in found.items():
             if value is None:

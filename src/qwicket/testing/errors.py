@@ -4,16 +4,16 @@ from __future__ import annotations
 
 
 class TestBedError(Exception):
-    """The test bed does not run, or refused what the test asked of it."""
+    """The test bed does not run, or refused a command of the test."""
 
-    __test__ = False  # pytest would collect it for its name
+    __test__ = False  # otherwise pytest collects it because of its name
 
 
 class JournalError(AssertionError):
-    """The journal is not as a test asserts.
+    """The journal contradicts an assertion of a test.
 
     Args:
-        text: What is wrong.
+        text: The contradiction.
         dump: The journal as text.
     """
 
@@ -22,8 +22,8 @@ class JournalError(AssertionError):
 
 
 class LeakError(AssertionError):
-    """Code under test tried to reach another machine; the message names the setting to change."""
+    """Code under test tried to reach another machine; for known clients the text has the remedy."""
 
 
 class CassetteError(Exception):
-    """A cassette cannot be read or recorded, or does not fit what a client asks of it."""
+    """A cassette cannot be read or recorded, or has no answer to a request."""

@@ -1,4 +1,4 @@
-"""The leak guard: no connection of this process or its children leaves this machine."""
+"""Leak guard: refuses connections to other machines, of this process and of child processes."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Vendor(NamedTuple):
-    """A vendor's host: the client that reaches it, and the setting by which it does not."""
+    """Client that connects to a vendor's host by default, and the setting that prevents it."""
 
     client: str
     remedy: str
@@ -43,7 +43,7 @@ VENDORS: Final[Mapping[str, Vendor]] = {
     "platform.xanadu.ai": Vendor("xanadu-cloud-client", "set XANADU_CLOUD_HOST"),
     "*.alqor.io": Vendor("a client of qlued", 'change "urls" in its credentials'),
 }
-"""Patterns of hosts, the first that matches counts."""
+"""Clients by pattern of the host; the first pattern that matches counts."""
 _LOCAL: Final = ("localhost", "localhost.localdomain", "ip6-localhost", "")
 _PROXIES: Final = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy")
 _NO_PROXY: Final = "localhost,127.0.0.1,::1"
@@ -55,24 +55,32 @@ _EVENTS: Final = {
     "socket.sendto": 1,
     "socket.sendmsg": 1,
 }
-"""Audit events of Python, and which of their arguments has the address."""
+"""Audit events of Python, with the index of the argument that has the address."""
 
 
 class Leak(NamedTuple):
-    """One refused attempt."""
+    """One refused attempt.
+
+    Attributes:
+        host: Host that was to be reached.
+        by: `this process` or `a child process`.
+    """
 
     host: str
     by: str
 
 
 class Guard:
-    """Refuses connections to other machines while it is entered; `LeakError` says which.
+    """Context manager that refuses connections to other machines with `LeakError`.
 
-    Clients often swallow the error, so leaving the block raises it again. Code in C that opens
-    sockets by itself, such as uvloop, is not seen.
+    Clients often swallow the error, so leaving the block raises it again. Not refused are sockets
+    that C code opens by itself, such as uvloop's, and child processes that ignore `HTTPS_PROXY`.
 
     Attributes:
         leaks: Refused attempts, in their order.
+
+    Raises:
+        LeakError: At the end of the block, if an attempt was refused and there is no other error.
     """
 
     def __init__(self) -> None:
@@ -98,7 +106,7 @@ class Guard:
 
     @property
     def environment(self) -> dict[str, str]:
-        """Return the variables by which other programs send what leaves to a proxy that refuses."""
+        """Environment variables with which programs use a proxy that refuses other machines."""
         assert self._proxy is not None
         return {
             **dict.fromkeys(_PROXIES, self._proxy.url),
@@ -106,8 +114,8 @@ class Guard:
             "no_proxy": _NO_PROXY,
         }
 
-    def refuse(self, host: str, by: str = "this process") -> LeakError:
-        """Count an attempt, and return its error."""
+    def record_leak(self, host: str, by: str = "this process") -> LeakError:
+        """Add an attempt to `leaks`; return its error."""
         leak = Leak(host, by)
         self.leaks.append(leak)
         return LeakError(text(leak))
@@ -122,7 +130,7 @@ class Guard:
 
 
 def text(leak: Leak) -> str:
-    """Return what a leak says: which client it was, and what to set."""
+    """Return the text of an attempt: the client, the host and the remedy, if known."""
     for pattern, vendor in VENDORS.items():
         if fnmatchcase(leak.host.lower().rstrip("."), pattern):
             return f"{vendor.client} tried {leak.host}: {vendor.remedy}"
@@ -130,7 +138,7 @@ def text(leak: Leak) -> str:
 
 
 def is_local(host: str) -> bool:
-    """Return whether a host is this machine, without looking its name up."""
+    """Return whether a host is this machine, without resolving its name."""
     name = host.lower().rstrip(".").partition("%")[0].strip("[]")
     if name in _LOCAL or name.endswith(".localhost"):
         return True
@@ -160,18 +168,18 @@ def _audit(event: str, arguments: tuple[Any, ...]) -> None:
     if isinstance(host, tuple):
         host = host[0] if host else None
     elif event not in ("socket.getaddrinfo", "socket.gethostbyname"):
-        return  # a socket of this machine's file system
+        return  # the path of a Unix socket
     if isinstance(host, bytes):
         host = host.decode("latin-1")
     if isinstance(host, str) and not is_local(host):
-        raise _active[-1].refuse(host)
+        raise _active[-1].record_leak(host)
 
 
 class _Proxy:
-    """A proxy that refuses every request, for child processes.
+    """Proxy that refuses every request, for child processes.
 
     Args:
-        guard: Counts the attempts.
+        guard: Guard that records the attempts.
     """
 
     def __init__(self, guard: Guard) -> None:
@@ -193,7 +201,7 @@ class _Proxy:
                 client.settimeout(5)
                 with client.makefile("rwb") as stream:
                     words = stream.readline(8192).decode("latin-1").split()
-                    detail = str(self._guard.refuse(_host(words), "a child process"))
+                    detail = str(self._guard.record_leak(_host(words), "a child process"))
                     body = detail.encode("utf-8")
                     head = "HTTP/1.1 403 Refused by the leak guard of qwicket.testing\r\n"
                     head += f"content-length: {len(body)}\r\nconnection: close\r\n\r\n"

@@ -1,4 +1,4 @@
-"""Keyword arguments of `Cloud`, for type checkers; `values` says what each means."""
+"""Keyword arguments of `Cloud` for type checkers; `values` and `Cloud` describe them."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ class DeviceOptions(TypedDict, total=False):
 
 
 class Filter(TypedDict, total=False):
-    """Which entries of the journal."""
+    """Conditions on entries of the journal; see `Cloud.requests`."""
 
     method: str
     path: str

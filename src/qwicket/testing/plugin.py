@@ -1,6 +1,6 @@
-"""The pytest plugin: fixtures, and the journal in the report of a failed test.
+"""Plugin of pytest: fixtures, and the journal in the report of a failed test.
 
-pytest finds it by itself, so everything else is imported only where a test uses a fixture.
+pytest loads it in every project, so it imports the rest only when a test uses a fixture.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.fixture(scope="session")
 def qwicket_server(pytestconfig: pytest.Config) -> Iterator[Cloud]:
-    """Yield a test bed that all tests of this process share."""
+    """Yield a test bed that all tests of this process share, as earlier tests left it."""
     from qwicket.testing import server
 
     with server(strict=_strictness(pytestconfig.getini("qwicket_strict"))) as cloud:

@@ -1,4 +1,4 @@
-"""The process of a test bed: started on a free port, ended with whoever started it."""
+"""Process of a test bed, which ends with the process that started it."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def server(
     Args:
         port: Port on 127.0.0.1; 0 takes a free one.
         workers: Processes that run jobs.
-        seed: Draws ids and seeds in a way that repeats itself.
+        seed: Makes ids, and seeds of jobs, repeatable; None for unpredictable ones.
         state: File that `Cloud.save` wrote, to begin with.
         strict: True refuses query parameters and fields of bodies that no route declares; None
             reports them as warnings in the journal; False ignores them.
@@ -56,17 +56,20 @@ def server(
 
 
 def attach(url: str, secret: str) -> Cloud:
-    """Return a test bed that runs already, such as a container service.
+    """Return a test bed that already runs, such as a container service.
 
     Args:
-        url: Its address.
-        secret: The value that it got in QWICKET_TESTING_SECRET.
+        url: Address of the test bed.
+        secret: Its value of QWICKET_TESTING_SECRET.
+
+    Raises:
+        TestBedError: The address is invalid.
     """
     return Cloud(url, secret)
 
 
 class Server:
-    """A test bed in a process of its own, as a context manager and a decorator.
+    """Test bed in a process of its own, as a context manager and a decorator.
 
     A decorated function or coroutine function gets the test bed as its argument `cloud`.
 
@@ -97,10 +100,10 @@ class Server:
         self._log: deque[str] = deque(maxlen=_LINES)
 
     def start(self) -> Cloud:
-        """Start the process; return when it answers.
+        """Start the process; return when it listens.
 
         Raises:
-            TestBedError: It did not start; the message has its log.
+            TestBedError: It did not start; the text has its log.
         """
         secret = secrets.token_urlsafe(24)
         command = [sys.executable, "-m", "qwicket.testing", "--until-input-ends"]
@@ -121,7 +124,7 @@ class Server:
             stderr=subprocess.PIPE,
             encoding="utf-8",
             errors="replace",
-            start_new_session=True,  # Ctrl-C is for the tests, which then stop it
+            start_new_session=True,  # Ctrl-C reaches only the tests, which then stop this process
         )
         address: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         assert self._process.stderr is not None
@@ -140,7 +143,7 @@ class Server:
         return self._cloud
 
     def stop(self) -> None:
-        """End the process and remove what it stored."""
+        """Stop the process, which removes its data."""
         process, self._process = self._process, None
         if self._cloud is not None:
             self._cloud.close()
@@ -151,7 +154,7 @@ class Server:
                 process.stdin.close()
         try:
             process.wait(_STOP_S)
-        except BaseException:  # a second Ctrl-C does not wait
+        except BaseException:  # a timeout, or a second Ctrl-C
             process.kill()
             process.wait()
             raise
@@ -161,10 +164,10 @@ class Server:
 
     @property
     def pid(self) -> int:
-        """Return the id of the process.
+        """Id of the process.
 
         Raises:
-            TestBedError: It does not run.
+            TestBedError: The test bed does not run.
         """
         if self._process is None:
             raise TestBedError("The test bed does not run.")
@@ -172,7 +175,7 @@ class Server:
 
     @property
     def log(self) -> str:
-        """Return the newest lines of the server's log."""
+        """Newest lines of the server's log, at most 200."""
         return "".join(self._log)
 
     def _read(self, log: IO[str], address: queue.SimpleQueue[str | None]) -> None:
@@ -206,19 +209,19 @@ class Server:
 
             @functools.wraps(function)
             async def run_async(*args: Any, **kwargs: Any) -> Any:
-                async with self._another() as cloud:
+                async with self._copy() as cloud:
                     return await function(*args, cloud=cloud, **kwargs)
 
             return _without_cloud(run_async, function)
 
         @functools.wraps(function)
         def run(*args: Any, **kwargs: Any) -> Any:
-            with self._another() as cloud:
+            with self._copy() as cloud:
                 return function(*args, cloud=cloud, **kwargs)
 
         return _without_cloud(run, function)
 
-    def _another(self) -> Self:
+    def _copy(self) -> Self:
         return type(self)(
             port=self._port,
             workers=self._workers,
@@ -229,7 +232,7 @@ class Server:
 
 
 def _without_cloud(wrapper: Any, function: F) -> F:
-    """Hide the argument `cloud`, which pytest would take for a fixture."""
+    """Hide the argument `cloud` in the signature, because pytest would look for such a fixture."""
     signature = inspect.signature(function)
     kept = [each for name, each in signature.parameters.items() if name != "cloud"]
     wrapper.__signature__ = signature.replace(parameters=kept)

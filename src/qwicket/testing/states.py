@@ -1,4 +1,4 @@
-"""Differences of two saved states, for people and for assertions."""
+"""Differences between two saved states, as text and as values."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Change(NamedTuple):
 
     Attributes:
         kind: `account`, `device` or `job`.
-        name: Its name, or the id of a job.
-        before: Its fields before; None if it was not there.
-        after: Its fields after; None if it is not there.
+        name: Name of the account or device, or id of the job.
+        before: Fields before the change; None if it did not exist.
+        after: Fields after the change; None if it does not exist.
     """
 
     kind: str
@@ -58,7 +58,7 @@ class Change(NamedTuple):
 
 
 class Diff(tuple[Change, ...]):
-    """Changes between two states; as text one line each, the first of each kind."""
+    """Changes between two states. As text, one line each, at most 20 of each kind."""
 
     __slots__ = ()
 
@@ -73,10 +73,10 @@ class Diff(tuple[Change, ...]):
 
 
 def diff(before: str | Path, after: str | Path) -> Diff:
-    """Return what changed in accounts, devices and jobs between two files of `Cloud.save`.
+    """Return the changes of accounts, devices and jobs between two files of `Cloud.save`.
 
     Raises:
-        TestBedError: A file is no saved state.
+        TestBedError: A file is not a saved state.
     """
     with _opened(before) as old, _opened(after) as new:
         changes = [

@@ -31,7 +31,7 @@ Event = Literal[
     "change_limits",
     "recalibrate",
 ]
-"""Scenarios that leave the job as it is, and change what is around it."""
+"""Scenarios that change an account, a session or a device instead of the job."""
 EVENTS: Final = frozenset(get_args(Event))
 ScenarioKind = Literal[
     "fail", "refuse", "cancel", "stay_queued", "slow", "counts", "partial", Event
@@ -42,7 +42,7 @@ BudgetUnit = Literal["jobs", "shots", "seconds", "cost"]
 class Fault(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What goes wrong with requests, and with which.
+    """A fault, and the requests that it makes fail.
 
     Attributes:
         kind: `status` refuses with the vendor's own body. `delay` waits. `throttle` sends the
@@ -50,23 +50,24 @@ class Fault(
             it in the middle of the answer, and `half_close` ends sending there, but stays open.
             `truncate` sends half of the body as if it were whole, `garbage` random bytes, `html` a
             page of a proxy. `duplicate_header` sends a header twice. `lost_answer` handles the
-            request, then resets the connection. `stale` repeats the earlier answer to the same GET.
+            request, then resets the connection. `stale` repeats the earlier answer to the same GET,
+            of which the journal has the first 64 KiB.
         dialect: Name of a dialect; "" is any.
         method: HTTP method; "" is any.
         path: Pattern of the path with `*` and `?`; "" is any.
-        account: Name of an account of the test bed, whose token the request has; "" is any.
-        skip: Number of matching requests that are left alone first.
+        account: Name of an account of the test bed whose token the request has; "" is any.
+        skip: Number of matching requests that succeed first.
         times: Number of requests that fail; None is all.
-        lasts_s: Seconds on the test bed's clock after which no more requests fail; None is for
-            ever.
+        lasts_s: Seconds on the test bed's clock after which no more requests fail; None is no
+            limit.
         probability: Share of the matching requests that fail.
-        seed: Seed of the draws, so that a run can be repeated.
-        seconds: Time to wait before the request is handled.
-        status: Status of `status` and `html`.
-        message: Text of `status`.
-        retry_after: Value of the header `Retry-After`, whatever it is.
+        seed: Seed of the random choice by `probability`, and of the bytes of `garbage`.
+        seconds: Seconds to wait before the request is handled.
+        status: HTTP status of `status` and `html`.
+        message: Text of `status` and `html`.
+        retry_after: Value of the header `Retry-After` of `status`; invalid ones are sent, too.
         header: Header that `duplicate_header` sends twice.
-        bytes_per_s: Rate of `throttle`.
+        bytes_per_s: Rate of `throttle` in bytes per second.
     """
 
     kind: FaultKind
@@ -90,28 +91,29 @@ class Fault(
 class Scenario(
     msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True
 ):
-    """What becomes of jobs, and of which.
+    """A scenario, and the jobs that have it.
 
     Attributes:
         kind: `fail` ends a job with `code` and `message`. `refuse` refuses its submission.
             `cancel` cancels it when it starts, as an operator does. `stay_queued` keeps it waiting
-            for `polls` reads of its status or for `seconds`, without both until a reset. `slow`
-            lets it run for `seconds` longer. `counts` replaces the counts of each of its circuits.
-            `partial` fails the circuits `parts`, numbered from 0. The others are events, which
-            happen when the job has been submitted, or with `polls` during that read of it:
-            `revoke_token` and `expire_token` end all tokens of the account, `close_session` ends
-            the job's session, `spend_budget` gives its project a budget with nothing left,
-            `change_limits` gives its device `max_shots`, and a twin `qubits`, and `recalibrate`
-            gives a twin errors `factor` times as large. A reset undoes the last four.
+            for `polls` reads of its status, or for `seconds` on the test bed's clock, or else until
+            a reset. `slow` lets it run for `seconds` longer, on the same clock. `counts` replaces
+            the counts of each of its circuits. `partial` fails the circuits `parts`, numbered from
+            0. The others are events, which happen when the job has been submitted, or with `polls`
+            during that read of it: `revoke_token` and `expire_token` end all tokens of the account,
+            `close_session` ends the job's session, `spend_budget` gives its project a budget with
+            nothing left, `change_limits` gives its device the limit `max_shots`, and a twin also
+            `qubits`, and `recalibrate` gives a twin errors `factor` times as large, and lifetimes
+            as much shorter. A reset undoes the last four.
         dialect: Name of the dialect; "" is any.
         device: Name of the device as Qwicket knows it; "" is any.
         account: Name of an account of the test bed; "" is any.
-        tag: A tag that the job has; "" is any.
+        tag: Tag of the job; "" is any.
         client: Text in the header `User-Agent` of the submission; "" is any.
         text: Text in the job's name or program; "" is any.
-        times: Number of jobs; None is all.
+        times: Number of jobs that have the scenario; None is all.
         code: Code of the failure or refusal.
-        message: Its text.
+        message: Text of the failure or refusal.
         polls: See `kind`.
         seconds: See `kind`.
         counts: Shots by outcome, the first bit on the right.
@@ -144,23 +146,23 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """A request and its answer in the journal, without secrets.
 
     Attributes:
-        number: Position in the journal, from 1; goes on after a reset.
-        at: Seconds since the test bed started.
-        seconds: Time until the answer was complete.
+        number: Number in the journal, from 1; a reset does not begin again.
+        at: Beginning of the request, in seconds since the test bed started.
+        seconds: Seconds until the answer was complete.
         dialect: Name of the dialect.
         account: Name of the account that signed in, if known.
         method: HTTP method.
         path: Path without its query.
         query: Query without its `?`.
-        headers: Headers of the request, in small letters.
-        body: Body of the request; only its first 64 KiB.
+        headers: Headers of the request, with lower-case names.
+        body: First 64 KiB of the body of the request.
         status: Status of the answer; 0 if there was none.
-        answer_headers: Headers of the answer.
-        answer: Body of the answer; only its first 64 KiB.
+        answer_headers: Headers of the answer, with lower-case names.
+        answer: First 64 KiB of the body of the answer.
         fault: Kind of the fault that was injected, or "".
         unknown: Whether no route serves this method and path.
-        jobs: Ids of the jobs that the request read or made, as Qwicket knows them.
-        created: Ids of the jobs that it made.
+        jobs: Qwicket's ids of the jobs that the request read or created.
+        created: Qwicket's ids of the jobs that it created.
         warnings: Sentences on parameters and fields that no route declares.
     """
 
@@ -184,7 +186,7 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
 
     def line(self) -> str:
-        """Return one line about it."""
+        """Return a line with method, path, status and duration, and one for each warning."""
         status = str(self.status) if self.status else "no answer"
         extra = f" fault={self.fault}" if self.fault else ""
         extra += " unknown call" if self.unknown else ""
@@ -198,7 +200,14 @@ class Exchange(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Credentials(msgspec.Struct, frozen=True):
-    """What a client of one account signs in with."""
+    """Credentials of one account.
+
+    Attributes:
+        account: Name of the account.
+        token: API token.
+        aws_key_id: Id of a key pair for clients of AWS.
+        aws_secret: Secret of this key pair.
+    """
 
     account: str
     token: str
@@ -237,9 +246,9 @@ class Journal(msgspec.Struct, frozen=True):
     """The newest entries of the journal.
 
     Attributes:
-        exchanges: In the order of their beginning.
-        dropped: Number of older entries that no longer fit.
-        ended: Seconds at which jobs ended, by id.
+        exchanges: Entries, at most 5,000, in the order in which the requests began.
+        dropped: Number of older entries, which were removed.
+        ended: Time at which each job ended, by id, in seconds since the test bed started.
     """
 
     exchanges: tuple[Exchange, ...]

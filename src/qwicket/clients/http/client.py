@@ -45,8 +45,8 @@ class Request:
         path: Quoted path and query below the server's address.
         headers: HTTP headers.
         body: Bytes to send.
-        limit_s: Seconds for the whole response. Each 16 KiB received extend them by a second, unless
-            `ends_by` sets a deadline.
+        limit_s: Seconds for the whole response. Each 16 KiB received extend them by a second,
+            unless `ends_by` sets a deadline.
         secrets: Texts that are redacted from responses with a status from 400, and from errors.
         can_repeat: Whether the request is idempotent.
         can_be_empty: Whether the response may have no body.

@@ -87,7 +87,8 @@ def described(
             if why is NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):
                 why = "the name is not known"
             return NoResponse(f"{url} cannot be reached: {why}.", was_sent=False)
-    why = "no response came in time" if isinstance(error, kinds.timeouts) else "the connection broke"
+    is_late = isinstance(error, kinds.timeouts)
+    why = "no response came in time" if is_late else "the connection broke"
     return NoResponse(f"{url} cannot be reached: {why}.", was_sent=True)
 
 

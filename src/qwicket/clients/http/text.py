@@ -102,7 +102,7 @@ def json_bytes(
 
 
 def scheme_and_host(address: str) -> str:
-    """Return scheme, host and port of an address, without anything secret; "" for an invalid one."""
+    """Return scheme, host and port of an address, which are not secret; "" for an invalid one."""
     try:
         parts = urlsplit(address)
     except ValueError:

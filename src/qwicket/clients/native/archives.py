@@ -263,7 +263,7 @@ class _Members:
 
     def _check(self, member: shapes.MemberBody) -> None:
         if (size := self._entries[member.name].file_size) != member.bytes:
-            raise ValueError(f"{member.name} has {size} bytes, not {member.bytes} as in the manifest")
+            raise ValueError(f"{member.name} has {size} bytes, but {member.bytes} in the manifest")
         digest = hashlib.sha256()
         with self._zip.open(member.name) as file:
             while chunk := file.read(_CHUNK_BYTES):

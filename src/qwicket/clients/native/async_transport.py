@@ -68,7 +68,8 @@ class AsyncTransport:
         stream_policy: StreamPolicy = STREAM_POLICY,
         url_source: str = URL_SOURCE,
     ) -> None:
-        self._http = AsyncHTTPClient(url, ClientError, MAX_LONG_POLLS + _OTHERS, url_source=url_source)
+        connections = MAX_LONG_POLLS + _OTHERS
+        self._http = AsyncHTTPClient(url, ClientError, connections, url_source=url_source)
         self.url = self._http.url
         self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)
         self._held = asyncio.Semaphore(MAX_LONG_POLLS)

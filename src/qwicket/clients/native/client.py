@@ -225,9 +225,8 @@ class Client:
                 - `tags`: Tags of the job, for lists and filters.
                 - `key`: Idempotency key; by default a new one. Two submissions with the same key
                   within 24 hours return the same job, also from different processes.
-                - `wait`: Seconds to wait for the job to end; more than 30 count as 30; by default 0.
-                  A job that ends in time is returned with its result, unless that is larger than
-                  1 MB.
+                - `wait`: Seconds to wait for the job to end, by default 0, at most 30. A job that
+                  ends in time is returned with its result, unless that is larger than 1 MB.
 
         Raises:
             ApiError: The server refused the submission; no job exists.
@@ -272,8 +271,8 @@ class Client:
 
         Args:
             id: Id of the job.
-            everybody: Read and change the job as an administrator, also one of another account. Only
-                its account and those of its project can wait for it and read its result.
+            everybody: Read and change the job as an administrator, also one of another account.
+                Only its account and those of its project can wait for it and read its result.
 
         Raises:
             ApiError: This token has no access to a job with this id.

@@ -28,8 +28,8 @@ class Connection:
 
     Args:
         refresh_token: API key for fetching access tokens.
-        access_token: Access token; with a refresh token, the connection replaces a missing, wrong or
-            expired one.
+        access_token: Access token; with a refresh token, the connection replaces a missing, wrong
+            or expired one.
         host: Host name or address of the server.
         port: Port of the server.
         tls: Whether to use HTTPS.

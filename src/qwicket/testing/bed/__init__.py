@@ -1,4 +1,4 @@
-"""The server of the test bed: one seam before all dialects, one behind the queue.
+"""Server of the test bed: a production server with faults for requests and scenarios for jobs.
 
-Nothing outside of `qwicket.testing` imports it, so that a production server cannot load it.
+Only `qwicket.testing` imports it, and a test checks that a production server does not.
 """

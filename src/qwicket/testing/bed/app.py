@@ -1,4 +1,4 @@
-"""The application of the test bed: the server's own, with a seam before it and one behind it."""
+"""Application of the test bed: that of a server, with faults, scenarios, a journal and a clock."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from qwicket.server.app import App, now_ms
 from qwicket.store.backup import FILE, back_up
 from qwicket.testing.bed.clock import Clock
 from qwicket.testing.bed.control import PREFIX, Control
-from qwicket.testing.bed.events import Events, Unusual
+from qwicket.testing.bed.events import Events, EventWrites
 from qwicket.testing.bed.faults import Faults, Injection
 from qwicket.testing.bed.journal import RECORD, JournalKeeper
 from qwicket.testing.bed.past import Past
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.routing import Route
     from qwicket.drivers import Driver
     from qwicket.gateway.admission import Admission
-    from qwicket.model.accounts import Actor, Role
+    from qwicket.model.accounts import Actor
     from qwicket.server import Settings
     from qwicket.store import Store
     from qwicket.testing.bed.draws import Draws
@@ -46,36 +46,36 @@ if TYPE_CHECKING:
     from qwicket.testing.values import BudgetUnit, Journal
 
 ACCOUNT: Final = "tester"
-"""The account of tests that name none."""
-_ADMIN: Final = "operator"
+"""Account of tests that name none."""
 _DIALECTS: Final = {
     "/v1": "native",
     "/v1/admin": "native",
     **{at: each.name for each in REGISTRATIONS for at in each.mounts},
     **{alias: each.name for each in REGISTRATIONS for alias in each.aliases},
 }
-_MANY: Final = 1_000_000
+"""Name of the dialect by the path of its application."""
+_NO_LIMIT: Final = 1_000_000
 _MAX_STRICT_BYTES: Final = 64 << 20
-_BORN_AT: Final = 1_577_836_800.0
-"""2020-01-01: when a server with a seed was made."""
+_CREATED_AT: Final = 1_577_836_800.0
+"""2020-01-01 in Unix seconds: the time at which a test bed with a seed creates its accounts."""
 
 
 class Bed(App):
-    """A server whose requests have faults, whose jobs have scenarios, and whose past is read.
+    """Server with faults for requests, scenarios for jobs, and a journal of all requests.
 
     Args:
-        settings: Settings of the server; it has SQLite and no express slots.
-        secret: What a request to the control interface must show.
-        draws: Repeatable draws, if they were asked for.
+        settings: Settings of the server, with SQLite and without express slots.
+        secret: Secret that requests to the control interface must have.
+        draws: Repeatable random numbers; None for unpredictable ones.
         strict: Whether parameters and fields that no route declares are refused; None reports them
             in the journal, and False ignores them.
     """
 
-    # A test seldom has two jobs at the same time, and memory counts.
+    # Tests seldom have two jobs at the same time, so few processes suffice and save memory.
     parsers = 1
     spares = 0
     warm_up = "qwicket.engines:prepare"  # a simulator is imported by the first job that needs it
-    starts_parsers = False  # short programs are read by the server itself
+    starts_parsers = False  # the server itself parses short programs
 
     def __init__(
         self,
@@ -86,8 +86,8 @@ class Bed(App):
         strict: bool | None = None,
     ) -> None:
         limits = settings.limits
-        # Tests try wrong tokens often; the limits of production would refuse the right ones then.
-        sign_in = structs.replace(limits.sign_in, wrong_tokens=_MANY)
+        # Tests send wrong tokens often; production limits would then refuse the right ones too.
+        sign_in = structs.replace(limits.sign_in, wrong_tokens=_NO_LIMIT)
         super().__init__(structs.replace(settings, limits=structs.replace(limits, sign_in=sign_in)))
         self.clock = Clock()
         self.clock.install()
@@ -104,7 +104,7 @@ class Bed(App):
 
     async def start(self) -> None:
         if self._draws is not None:
-            self.clock.move(at=_BORN_AT, rate=0.0)  # ids of accounts contain their time
+            self.clock.move(at=_CREATED_AT, rate=0.0)  # ids of accounts contain their time
         await super().start()
         jobs = self._gateway.jobs
         jobs.admission = cast("Admission", ScenarioAdmission(jobs.admission, self.scenarios))
@@ -114,7 +114,7 @@ class Bed(App):
         self.events = Events(
             self._gateway,
             self._bed_store,
-            Unusual(self._bed_store._database),
+            EventWrites(self._bed_store._database),
             self.scenarios,
             self._revoke_of,
             self._forget,
@@ -125,7 +125,7 @@ class Bed(App):
             *(self._gateway, self._bed_store, self.scenarios, self._families),
             *(self._dispatcher, self._actor, now_ms),
         )
-        await self._bed_store.cleaning.remember()
+        await self._bed_store.cleaning.remember_devices()
         await self.credentials(ACCOUNT)
         self.clock.restore()
 
@@ -144,22 +144,21 @@ class Bed(App):
         found = self._credentials.get(account)
         return [] if found is None else [found.token, found.aws_key_id]
 
-    # --- what the control interface asks for ------------------------------------------------------
+    # --- commands of the control interface --------------------------------------------------------
 
-    async def credentials(
-        self, name: str, *, admin: bool = False, life_s: int | None = None
-    ) -> Credentials:
-        """Return what an account signs in with; the account is made when it is first asked for.
+    async def credentials(self, name: str, *, life_s: int | None = None) -> Credentials:
+        """Return the credentials of an account; create both if they do not exist.
 
-        `life_s` is the life of its token and its key pair, when they are made.
+        Args:
+            name: Name of the account.
+            life_s: Seconds until new credentials expire; None for never.
         """
         if name not in self._credentials:
             service = self._gateway.admin
-            role: Role = "admin" if admin else "member"
-            with contextlib.suppress(Conflict):  # it is there already, from a saved state
-                await service.add_account(name, role, email=None, password=None)
+            with contextlib.suppress(Conflict):  # it exists in a saved state
+                await service.add_account(name, "member", email=None, password=None)
             account = await self._bed_store.accounts.by_name(name)
-            scopes = ("admin",) if admin else (*DEFAULT_SCOPES, "tokens:write")
+            scopes = (*DEFAULT_SCOPES, "tokens:write")
             token = await service.create_token(name, scopes=scopes, life_s=life_s)
             pair = await service.create_token(name, aws=True, life_s=life_s)
             self._names[account.id] = name
@@ -180,9 +179,9 @@ class Bed(App):
     def move_clock(
         self, *, at: float | None = None, by: float | None = None, rate: float | None = None
     ) -> None:
-        """Change the time, and how fast it runs, as `Clock.move`."""
+        """Change the time, and how fast it runs; see `Clock.move`."""
         self.clock.move(at=at, by=by, rate=rate)
-        self._bed_store.changes.resync()  # what was forecast began at another time
+        self._bed_store.changes.resync()  # forecasts are from another time
 
     async def load(self, world: World) -> None:
         """Add the accounts, devices and jobs of a fixture file."""
@@ -195,12 +194,8 @@ class Bed(App):
         await self._past.add_jobs(world.jobs)
         self._bed_store.changes.resync()
 
-    async def operator(self) -> Credentials:
-        """Return what an administrator signs in with."""
-        return await self.credentials(_ADMIN, admin=True)
-
     async def revoke(self, name: str) -> None:
-        """Revoke all tokens of an account, which gets others when it is asked for again."""
+        """Revoke all tokens of an account; `credentials` then creates new ones."""
         for token in await self._gateway.admin.tokens(name):
             if token.revoked_at is None:
                 await self._gateway.admin.revoke_token(token.id)
@@ -213,14 +208,14 @@ class Bed(App):
         self._credentials.pop(self._names[account], None)
 
     async def budget(self, name: str, maximum: float, unit: BudgetUnit, device: str | None) -> None:
-        """Set what the jobs of an account may use in all."""
+        """Limit the total that the jobs of an account may use; see `Cloud.budget`."""
         actor = await self._gateway.auth.by_token((await self.credentials(name)).token, "")
         projects = await self._bed_store.accounts.projects_of(actor.account)
         project = next(each.name for each in projects if each.id == actor.project)
         await self.events.budget(project, maximum, unit, device)
 
     async def save(self, path: Path) -> None:
-        """Write the whole state into a file: the database and the master key of key pairs."""
+        """Write a ZIP file with the whole state: the database, and the master key of key pairs."""
         await asyncio.to_thread(_save, self._folder, path)
 
     async def reset(self) -> None:
@@ -248,7 +243,7 @@ class Bed(App):
             await self._control(scope, receive, send)
             return
         dialect = _DIALECTS.get(self._router.find(scope["path"]).prefix)
-        if dialect is None or self._control.is_ours(scope):
+        if dialect is None or self._control.has_secret(scope):
             await super().__call__(scope, receive, send)
             return
         await self._journaled(dialect, scope, receive, send)
@@ -265,9 +260,8 @@ class Bed(App):
         record.route = route
         if not is_known:
             record.unknown = True
-            text = f"{scope['method']} {scope['path']} is not a call that Qwicket knows."
+            text = f"Qwicket has no route {scope['method']} {scope['path']}."
             scope = {**scope, REFUSAL: NotOffered(text[:400])}
-
         elif route is not None and self._strict:
             receive = await self._read_strictly(record, route, receive)
             if record.warnings:
@@ -288,9 +282,9 @@ class Bed(App):
             record.seconds = self.journal.now() - record.at
 
     async def _read_strictly(self, record: Record, route: Route, receive: Receive) -> Receive:
-        """Read a whole body and look for what the route does not know; return it to be read again.
+        """Note unknown names in a request; return a `receive` that repeats its body.
 
-        The route's own limit on the size counts later, so at most a little more is read here.
+        The route's own limit of the size is checked later, so the body is read up to 64 MiB here.
         """
         messages: deque[Message] = deque()
         size = 0
@@ -311,11 +305,11 @@ class Bed(App):
         return again
 
     def _route(self, scope: Scope) -> tuple[Route | None, bool]:
-        """Return the route of a request, and whether there is one or none is needed."""
+        """Return the route of a request, and False if its dialect has none for it."""
         assert self._router is not None
         mount = self._router.find(scope["path"])
         try:
-            find = mount.app.route  # type: ignore[attr-defined]  # those of dialects have it
+            find = mount.app.route  # type: ignore[attr-defined]  # dialects have it
         except AttributeError:
             return None, True
         route: Route | None = find(scope["method"], scope["path"].removeprefix(mount.prefix))

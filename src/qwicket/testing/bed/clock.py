@@ -1,7 +1,7 @@
-"""The clock of the test bed: it can stand still, jump, and run faster.
+"""Clock of the test bed, which can stand still, jump and run faster.
 
-It replaces the wall clock of the whole process, so that every dialect, expiry and retention follows
-it. Long polls end by it too. Delays of faults and the lease of the test bed's own worker take real
+It replaces the wall clock of the whole process, so every dialect, expiry and retention follows it.
+Long polls end by it too. Delays of faults and the lease of the test bed's own worker take real
 time.
 """
 
@@ -17,14 +17,14 @@ _S: Final = 1_000_000_000
 
 
 class Clock:
-    """A wall clock. Its methods are called on the event loop; any thread reads it."""
+    """Wall clock that can be changed. Only the event loop changes it; any thread may read it."""
 
     def __init__(self) -> None:
         self._waiters: set[asyncio.Event] = set()
         self._set(_real_ns(), 1.0)
 
     def install(self) -> None:
-        """Become the wall clock of this process."""
+        """Replace `time.time` and `time.time_ns` in this process."""
         time.time_ns = self.time_ns
         time.time = self.time
 
@@ -39,12 +39,12 @@ class Clock:
     def move(
         self, *, at: float | None = None, by: float | None = None, rate: float | None = None
     ) -> None:
-        """Change the time, and how fast it runs; None leaves either.
+        """Change the time, and how fast it runs; None changes nothing.
 
         Args:
             at: Unix time in seconds.
             by: Seconds to advance.
-            rate: 0 freezes, 1 is real.
+            rate: Seconds of this clock per real second; 0 stops it.
         """
         now = self.time_ns() if at is None else int(at * _S)
         self._set(now + int((by or 0.0) * _S), self._rate if rate is None else rate)
@@ -54,7 +54,7 @@ class Clock:
         self._set(_real_ns(), 1.0)
 
     async def sleep(self, seconds: float) -> None:
-        """Return when so much time has passed on this clock."""
+        """Return after a time in seconds on this clock."""
         deadline = self.time_ns() + int(seconds * _S)
         changed = asyncio.Event()
         self._waiters.add(changed)

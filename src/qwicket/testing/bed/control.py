@@ -1,7 +1,7 @@
-"""The control interface: by which a test sets faults and scenarios and reads the journal.
+"""Control interface, with which tests set faults and scenarios and read the journal.
 
-It answers only requests that show the secret of this test bed. A test bed is started by
-`qwicket.testing` alone; `qwicket serve` never imports this module.
+It refuses requests without the secret of this test bed. Only `qwicket.testing` starts a test bed;
+`qwicket serve` never imports this module.
 """
 
 from __future__ import annotations
@@ -32,14 +32,19 @@ S = TypeVar("S", Fault, Scenario)
 
 
 class AccountBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Request for an account's credentials; it is an administrator's without a name."""
+    """Request for the credentials of an account, or to revoke its tokens.
 
-    name: str = ""
+    Attributes:
+        name: Name of the account.
+        life_s: Seconds until new credentials expire; null for never.
+    """
+
+    name: str
     life_s: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class JournalBody(msgspec.Struct, forbid_unknown_fields=True):
-    """Request for the journal after an entry."""
+    """Request for the entries of the journal after the one with number `after`."""
 
     after: int = 0
 
@@ -53,7 +58,7 @@ class ClockBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class BudgetBody(msgspec.Struct, forbid_unknown_fields=True):
-    """What the jobs of an account may use in all."""
+    """Limit of the total that the jobs of the account `name` may use; see `Cloud.budget`."""
 
     name: str
     maximum: float
@@ -68,11 +73,11 @@ class StateBody(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class Control:
-    """The application of the control interface.
+    """ASGI application of the control interface.
 
     Args:
         bed: The test bed.
-        secret: What a request must show.
+        secret: Secret that requests must have.
     """
 
     def __init__(self, bed: Bed, secret: str) -> None:
@@ -93,8 +98,8 @@ class Control:
             "scenario": self._scenario,
         }
 
-    def is_ours(self, scope: Scope) -> bool:
-        """Return whether a request shows the secret."""
+    def has_secret(self, scope: Scope) -> bool:
+        """Return whether a request has the secret."""
         given = dict(scope["headers"]).get(SECRET_HEADER.encode(), b"")
         return hmac.compare_digest(given, self._secret)
 
@@ -103,11 +108,12 @@ class Control:
         await response(scope, receive, send)
 
     async def _respond(self, scope: Scope, receive: Receive) -> Response:
-        if not self.is_ours(scope):
-            return _refused(403, "The header X-Qwicket-Testing has not this test bed's secret.")
+        if not self.has_secret(scope):
+            return _refused(403, "The header X-Qwicket-Testing must be the test bed's secret.")
         command = self._commands.get(scope["path"].removeprefix(PREFIX))
         if command is None or scope["method"] != "POST":
-            return _refused(404, f"The control interface has: {', '.join(self._commands)}.")
+            known = ", ".join(self._commands)
+            return _refused(404, f"Send POST {PREFIX}COMMAND. Commands: {known}.")
         try:
             found = await command(await Request(scope, receive).body())
         except msgspec.ValidationError as error:
@@ -154,8 +160,6 @@ class Control:
 
     async def _account(self, body: bytes) -> Any:
         asked = msgspec.json.decode(body, type=AccountBody)
-        if not asked.name:
-            return await self._bed.operator()
         return await self._bed.credentials(asked.name, life_s=asked.life_s)
 
 

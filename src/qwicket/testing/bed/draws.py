@@ -1,4 +1,4 @@
-"""Draws that repeat themselves: ids by counter, and seeds that follow from one seed."""
+"""Repeatable random numbers: ids count up, and seeds of jobs follow from one seed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ _SEED_BITS: Final = 63
 
 
 class Draws:
-    """Takes the place of `model.random_bits.random_bits`.
+    """Replacement of `model.random_bits.random_bits`.
 
     Args:
-        seed: Equal seeds give equal draws.
+        seed: Equal seeds give equal numbers.
     """
 
     def __init__(self, seed: int) -> None:
         self._seed = seed
-        # By their size, so that a lease that is drawn meanwhile changes no id.
+        # One counter for each size, so that the nonce of a lease does not change the next id.
         self._counters: defaultdict[int, Iterator[int]] = defaultdict(lambda: itertools.count(1))
 
     def bits(self, count: int, /) -> int:
@@ -37,11 +37,11 @@ class Draws:
         return int.from_bytes(hashlib.sha256(text).digest()) >> (256 - count)
 
     def restart_seeds(self) -> None:
-        """Draw the seeds of jobs from the beginning; ids go on, because accounts stay."""
+        """Begin the seeds of jobs again; ids continue, because the accounts of a reset stay."""
         self._counters[_SEED_BITS] = itertools.count(1)
 
     def install(self) -> None:
-        """Become the source of this process, before the modules that use it are imported."""
+        """Replace the function in this process; call it before modules import the function."""
         from qwicket.model import random_bits
 
         random_bits.random_bits = self.bits  # type: ignore[assignment]  # the name of its argument

@@ -1,4 +1,4 @@
-"""Events: what happens to an account, a session or a device while a client waits for a job."""
+"""Events of scenarios: an account, a session or a device changes while a client waits for a job."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
     from qwicket.testing.values import BudgetUnit, Scenario
 
 _CACHE_S: Final = 0.11
-"""A server remembers tokens and the state of a device for 0.1 s."""
+"""Longer than the 0.1 s for which a server caches tokens and the state of devices."""
 
 
 class Events:
-    """Lets the events of scenarios happen: after the submission of a job, or the n-th read of it.
+    """Applies the events of scenarios: after the submission of a job, or during its n-th read.
 
     Args:
-        gateway: The services of the server.
+        gateway: Services of the server.
         store: The database.
-        operations: Changes that no service makes.
-        scenarios: Say what happens.
+        writes: Changes that no service makes.
+        scenarios: Events of the jobs.
         revoke: Revokes the tokens of the account with an id.
-        forget: Forgets them, so that the account gets others when it is asked for again.
+        forget: Forgets these tokens, so that the account gets new ones when they are needed.
         now_ms: Clock; returns Unix milliseconds.
     """
 
@@ -49,7 +49,7 @@ class Events:
         self,
         gateway: Gateway,
         store: Store,
-        operations: Unusual,
+        writes: EventWrites,
         scenarios: Scenarios,
         revoke: Callable[[str], Awaitable[None]],
         forget: Callable[[str], None],
@@ -57,65 +57,65 @@ class Events:
     ) -> None:
         self._gateway = gateway
         self._store = store
-        self._operations = operations
+        self._writes = writes
         self._scenarios = scenarios
         self._revoke = revoke
         self._forget = forget
         self._now_ms = now_ms
         self._reads: dict[str, int] = {}
-        self._last: dict[str, Record] = {}
+        self._last_request: dict[str, Record] = {}
         self._devices: dict[str, Device] = {}
-        self._happened = False
+        self._has_changes = False
 
-    async def after(self, job: Job) -> None:
-        """Count a request that made or read a job, once; let the event happen that it waits for."""
+    async def count_access(self, job: Job) -> None:
+        """Count the current request as an access to a job, once; apply an event that is due."""
         scenario, record = self._scenarios.of(job.id), RECORD.get()
         if scenario is None or record is None or scenario.kind not in EVENTS:
             return
-        if self._last.get(job.id) is record:
+        if self._last_request.get(job.id) is record:
             return
-        self._last[job.id] = record
-        count = self._reads.get(job.id, -1) + 1
+        self._last_request[job.id] = record
+        count = self._reads.get(job.id, -1) + 1  # the submission counts as 0
         self._reads[job.id] = count
         if count == (scenario.polls or 0):
-            await self._happen(scenario, job)
+            await self._apply(scenario, job)
             await asyncio.sleep(_CACHE_S)
 
     async def budget(
         self, project: str, maximum: float, unit: BudgetUnit, device: str | None
     ) -> None:
-        """Set what the jobs of a project may use in all."""
-        self._happened = True
+        """Limit the total that the jobs of a project may use."""
+        self._has_changes = True
         await self._gateway.budgets.put(project, unit, "total", maximum, device=device)
 
     async def restore(self) -> None:
-        """Undo what events and budgets have changed, but for tokens."""
+        """Undo the changes of events and budgets, except those of tokens."""
         self._reads.clear()
-        self._last.clear()
-        if not self._happened:
+        self._last_request.clear()
+        if not self._has_changes:
             return
-        self._happened = False
+        self._has_changes = False
         for each in await self._gateway.budgets.all():
             await self._gateway.budgets.remove(each.budget.id)
         for device in self._devices.values():
-            await self._operations.put_device(device)
+            await self._writes.put_device(device)
         self._devices.clear()
-        await self._operations.remove_calibrations()
+        await self._writes.remove_calibrations()
         await asyncio.sleep(_CACHE_S)
 
-    async def _happen(self, scenario: Scenario, job: Job) -> None:
-        self._happened = True
+    async def _apply(self, scenario: Scenario, job: Job) -> None:
+        self._has_changes = True
         match scenario.kind:
             case "revoke_token":
                 await self._revoke(job.account)
             case "expire_token":
-                await self._operations.expire_tokens(job.account, self._now_ms())
+                await self._writes.expire_tokens(job.account, self._now_ms())
                 self._forget(job.account)
             case "close_session":
                 if job.group is not None:
                     await self._store.groups.close(job.group, self._now_ms())
             case "spend_budget":
-                await self._operations.set_budget(job.project, self._now_ms())
+                await self._writes.set_budget(job.project, self._now_ms())
             case "change_limits":
                 await self._change_limits(job.device, scenario)
             case _:
@@ -123,7 +123,7 @@ class Events:
 
     async def _change_limits(self, name: str, scenario: Scenario) -> None:
         device = await self._store.devices.get(name)
-        assert device is not None, name  # it has a job
+        assert device is not None, name  # a job on it exists
         self._devices.setdefault(name, device)
         spec = device.spec
         spec = structs.replace(
@@ -131,18 +131,18 @@ class Events:
             max_shots=spec.max_shots if scenario.max_shots is None else scenario.max_shots,
             qubits=spec.qubits if scenario.qubits is None else scenario.qubits,
         )
-        await self._operations.put_device(structs.replace(device, spec=spec))
+        await self._writes.put_device(structs.replace(device, spec=spec))
 
     async def _recalibrate(self, name: str, factor: float) -> None:
         now = self._now_ms()
         found = await self._store.calibrations.at(name, now)
-        assert found is not None, name  # else its job was refused
+        assert found is not None, name  # `Scenarios.decide` refuses the job otherwise
         worse = worsened(found.body, factor, now)
         body = msgspec.json.encode(worse).decode()
-        await self._operations.add_calibration(name, body, now)
+        await self._writes.add_calibration(name, body, now)
 
 
-class Unusual(Operations):
+class EventWrites(Operations):
     """Changes of the database that no service of a server makes."""
 
     def __init__(self, database: Database) -> None:
@@ -150,13 +150,13 @@ class Unusual(Operations):
         self._added: list[str] = []
 
     async def add_calibration(self, device: str, body: str, now: int) -> None:
-        """Add a calibration that is valid from now on."""
+        """Add a calibration, given as JSON, that is valid from now on."""
         id_ = new_id(now)
         self._added.append(id_)
         await self._database.write(lambda tx: _add_calibration(tx, id_, device, body, now))
 
     async def remove_calibrations(self) -> None:
-        """Remove the calibrations that were added."""
+        """Remove the calibrations that `add_calibration` has added."""
         added, self._added = self._added, []
         if added:
             await self._remove_calibrations(added)
@@ -164,12 +164,12 @@ class Unusual(Operations):
     @write
     def _remove_calibrations(tx: Tx, ids: list[str]) -> None:
         listed = ", ".join(map(_text, ids))
-        cast("Session", tx).command(f"delete from calibration where id in ({listed})")  # noqa: S608 - ours
+        cast("Session", tx).command(f"delete from calibration where id in ({listed})")  # noqa: S608 - escaped
 
     @write
     def expire_tokens(tx: Tx, account: str, now: int) -> None:
         cast("Session", tx).command(
-            f"update token set expires_at = {int(now)} where account = {_text(account)}"  # noqa: S608 - ours
+            f"update token set expires_at = {int(now)} where account = {_text(account)}"  # noqa: S608 - escaped
         )
 
     @write
@@ -177,14 +177,14 @@ class Unusual(Operations):
         """Give a project a budget of which nothing is left."""
         values = f"{_text(new_id(now))}, {_text(project)}, '', 'jobs', 'total', 1, 1, 0, {int(now)}"
         session = cast("Session", tx)
-        session.command(f"delete from budget where project = {_text(project)}")  # noqa: S608 - ours
-        session.command(f"insert into budget values ({values})")  # noqa: S608 - ours
+        session.command(f"delete from budget where project = {_text(project)}")  # noqa: S608 - escaped
+        session.command(f"insert into budget values ({values})")  # noqa: S608 - escaped
 
     @write
     def put_device(tx: Tx, device: Device) -> None:
         body = _text(msgspec.json.encode(device).decode())
         cast("Session", tx).command(
-            f"update device set body = {body} where name = {_text(device.name)}"  # noqa: S608 - ours
+            f"update device set body = {body} where name = {_text(device.name)}"  # noqa: S608 - escaped
         )
 
 
@@ -194,12 +194,18 @@ def _add_calibration(tx: Tx, id_: str, device: str, body: str, now: int) -> None
 
 
 def _text(text: str) -> str:
-    """Return a text as a literal of SQL."""
+    """Return a text as an SQL literal. Only statements of the test bed are built this way."""
     return "'" + text.replace("'", "''") + "'"
 
 
 def worsened(calibration: Calibration, factor: float, now: int) -> Calibration:
-    """Return a calibration of now with `factor` times the errors and lifetimes as much shorter."""
+    """Return a calibration with errors `factor` times as large, and lifetimes as much shorter.
+
+    Args:
+        calibration: The calibration.
+        factor: Factor of all errors, which stay at most 1.
+        now: Begin of its validity in Unix milliseconds.
+    """
 
     def gate(figures: GateFigures) -> GateFigures:
         return structs.replace(figures, error=min(1.0, figures.error * factor))

@@ -1,4 +1,4 @@
-"""Faults: which request fails, and how its answer is spoilt."""
+"""Faults: which requests fail, and how."""
 
 from __future__ import annotations
 
@@ -52,8 +52,10 @@ _ERRORS: Final[dict[int, type[QwicketError]]] = {
     507: StorageFull,
 }
 _PIECE_S: Final = 0.05
+"""Pause in seconds between the pieces of a throttled answer."""
 _HALF_OPEN_S: Final = 30.0
-_LOST_S: Final = 0.001
+"""Longest time in seconds for which a half-closed connection waits for its client."""
+_POLL_S: Final = 0.001
 _HTML: Final = (
     "<!DOCTYPE html>\n<html><head><title>{0}</title></head>\n"
     "<body><center><h1>{0}</h1></center><hr><center>proxy</center></body></html>\n"
@@ -61,57 +63,58 @@ _HTML: Final = (
 
 
 class Answer(NamedTuple):
-    """The whole answer of the application."""
+    """Complete answer of the application."""
 
     status: int
     headers: list[tuple[bytes, bytes]]
     body: bytes
 
 
-class _Entry:
-    """A fault, and how often it has matched and struck."""
+class _ActiveFault:
+    """A fault, and the numbers of requests that it matched and that it made fail."""
 
     def __init__(self, fault: Fault) -> None:
         self.fault = fault
         self.rng = random.Random(fault.seed)  # noqa: S311 - repeatable, not secret
         self.until = math.inf if fault.lasts_s is None else time.time() + fault.lasts_s
         self.n_matched = 0
-        self.n_struck = 0
+        self.n_failed = 0
 
-    def strikes(self) -> bool:
+    def decide(self) -> bool:
+        """Count a matching request; return whether it fails."""
         fault = self.fault
-        if fault.times is not None and self.n_struck >= fault.times:
+        if fault.times is not None and self.n_failed >= fault.times:
             return False
         if time.time() >= self.until:
             return False
         self.n_matched += 1
         if self.n_matched <= fault.skip or self.rng.random() >= fault.probability:
             return False
-        self.n_struck += 1
+        self.n_failed += 1
         return True
 
 
 class Faults:
-    """The faults that are set, in their order; a request has the first that strikes.
+    """Faults in the order in which they were added; the first that makes a request fail counts.
 
     Args:
-        tokens: Returns the tokens of an account of the test bed, by its name.
+        tokens: Function that returns the tokens of an account, by its name.
     """
 
     def __init__(self, tokens: Callable[[str], list[str]]) -> None:
         self._tokens = tokens
-        self._entries: list[_Entry] = []
+        self._entries: list[_ActiveFault] = []
 
     def add(self, fault: Fault) -> None:
-        self._entries.append(_Entry(fault))
+        self._entries.append(_ActiveFault(fault))
 
     def clear(self) -> None:
         self._entries.clear()
 
-    def take(self, dialect: str, scope: Scope) -> _Entry | None:
-        """Return the fault of a request, if it has one."""
+    def take(self, dialect: str, scope: Scope) -> _ActiveFault | None:
+        """Count a request; return the fault that makes it fail, None if it succeeds."""
         for entry in self._entries:
-            if self._matches(entry.fault, dialect, scope) and entry.strikes():
+            if self._matches(entry.fault, dialect, scope) and entry.decide():
                 return entry
         return None
 
@@ -127,26 +130,26 @@ class Faults:
 
 
 class Injection:
-    """One fault at work on one request.
+    """ASGI application that applies one fault to one request.
 
     Args:
         entry: The fault.
-        app: Handles the request.
-        record: Its entry in the journal.
-        journal: Has earlier answers.
-        send: As the web server gave it.
+        app: Application that handles the request.
+        record: Entry of the request in the journal.
+        journal: Journal with earlier answers.
+        send: ASGI's `send`, as uvicorn passed it.
     """
 
     def __init__(
-        self, entry: _Entry, app: ASGIApp, record: Record, journal: JournalKeeper, send: Send
+        self, entry: _ActiveFault, app: ASGIApp, record: Record, journal: JournalKeeper, send: Send
     ) -> None:
         self._fault = entry.fault
         self._rng = entry.rng
         self._app = app
         self._record = record
         self._journal = journal
-        # A fault acts on the connection itself, which ASGI does not show: the method `send` of
-        # uvicorn belongs to the request's cycle, which has the connection's write buffer.
+        # Some faults act on the connection, which ASGI does not expose. But uvicorn's `send` is a
+        # method of the request's cycle, which has the connection's write buffer.
         self._cycle: RequestResponseCycle = send.__self__  # type: ignore[attr-defined]
         self._buffer = cast("WriteBuffer", self._cycle.transport)
 
@@ -165,10 +168,10 @@ class Injection:
                 await self._collect(scope, receive)
                 await self._drop()
             case _:
-                await self._spoil(await self._answer(scope, receive), receive, send)
+                await self._corrupt(await self._answer(scope, receive), receive, send)
 
     async def _refuse(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Let the dialect refuse with its vendor's body, and set the status that was asked for."""
+        """Let the dialect refuse with its vendor's body, and set the fault's status."""
         fault = self._fault
         nearest = InternalError if fault.status >= 500 else InvalidRequest
         kind = _ERRORS.get(fault.status, nearest)
@@ -203,7 +206,7 @@ class Injection:
         await self._app(scope, receive, keep)
         return Answer(status, headers, bytes(body))
 
-    async def _spoil(self, answer: Answer, receive: Receive, send: Send) -> None:
+    async def _corrupt(self, answer: Answer, receive: Receive, send: Send) -> None:
         fault, (status, headers, body) = self._fault, answer
         half = body[: len(body) // 2]
         match fault.kind:
@@ -242,12 +245,13 @@ class Injection:
 
     async def _drop(self) -> None:
         self._buffer.transport.abort()
-        # Else uvicorn would miss the end of the answer; it has no event for this.
-        while not self._cycle.disconnected:  # noqa: ASYNC110
-            await asyncio.sleep(_LOST_S)
+        # uvicorn logs an error if the application returns before it has noticed the disconnection,
+        # and has no event for this.
+        while not self._cycle.disconnected:  # noqa: ASYNC110 - there is no event
+            await asyncio.sleep(_POLL_S)
 
     async def _end_sending(self, receive: Receive) -> None:
-        """Close the connection after what was sent, or only its half."""
+        """Close the connection after sending the buffered data; `half_close` ends only sending."""
         self._buffer.flush()
         transport = self._buffer.transport
         if self._fault.kind == "cut" or not transport.can_write_eof():

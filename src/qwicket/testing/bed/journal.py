@@ -1,4 +1,4 @@
-"""The journal: every request and its answer. Secrets are removed when it is read."""
+"""Journal of all requests and their answers. Secrets are removed when it is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 _MAX_ENTRIES: Final = 5_000
 _MAX_BYTES: Final = 64 << 10
-_SHORTEST_CHARS: Final = 8
+"""Bytes of each body that are kept."""
+_MIN_SECRET_CHARS: Final = 8
+"""Shorter texts are not removed everywhere, because they occur in many texts."""
 _HIDDEN: Final = "***"
 _SHOWN_HEADERS: Final = frozenset(
     {
@@ -28,19 +30,19 @@ _SHOWN_HEADERS: Final = frozenset(
         *("x-amz-target", "x-amzn-errortype", "date", "server"),
     }
 )
-_NAMES: Final = (
+_SECRET_NAMES: Final = (
     r"[\w.-]*(?:token|secret|passw|apikey|api[-_]key|authorization|credential|signature)[\w.-]*"
 )
-_IN_JSON: Final = re.compile(rf'("{_NAMES}"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)
-_IN_QUERY: Final = re.compile(rf"((?:^|[?&\s]){_NAMES}=)[^&\s]+", re.IGNORECASE)
+_IN_JSON: Final = re.compile(rf'("{_SECRET_NAMES}"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)
+_IN_QUERY: Final = re.compile(rf"((?:^|[?&\s]){_SECRET_NAMES}=)[^&\s]+", re.IGNORECASE)
 _TOKENS: Final = re.compile(r"\bqw_[\w-]{8,}|\beyJ[\w-]{8,}\.[\w.-]+")
 
 RECORD: Final[ContextVar[Record | None]] = ContextVar("record", default=None)
-"""The entry of the request that is being handled."""
+"""Entry of the request that is being handled."""
 
 
 class Record:
-    """An entry that grows while its request is handled."""
+    """Entry that is filled while its request is handled."""
 
     __slots__ = (
         *("account", "answer", "answer_headers", "at", "body", "created", "dialect"),
@@ -66,15 +68,15 @@ class Record:
         self.created: list[str] = []
 
     def received(self, message: Message) -> None:
-        if message["type"] == "http.request" and len(self.body) < _MAX_BYTES:
-            self.body += message.get("body", b"")[:_MAX_BYTES]
+        if message["type"] == "http.request":
+            self.body += message.get("body", b"")[: _MAX_BYTES - len(self.body)]
 
     def sent(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.answer_headers = [*message["headers"]]
-        elif message["type"] == "http.response.body" and len(self.answer) < _MAX_BYTES:
-            self.answer += message.get("body", b"")[:_MAX_BYTES]
+        elif message["type"] == "http.response.body":
+            self.answer += message.get("body", b"")[: _MAX_BYTES - len(self.answer)]
 
 
 class JournalKeeper:
@@ -103,11 +105,11 @@ class JournalKeeper:
         self._dropped = 0
 
     def hide(self, *secrets: str) -> None:
-        """Remove these texts wherever they occur."""
-        self._secrets.update(each for each in secrets if len(each) >= _SHORTEST_CHARS)
+        """Remove these texts from everything that is read from now on."""
+        self._secrets.update(each for each in secrets if len(each) >= _MIN_SECRET_CHARS)
 
     def begin(self, dialect: str, scope: Scope) -> Record:
-        """Return a new entry."""
+        """Add an entry and return it."""
         self._number += 1
         self._dropped += len(self._records) == _MAX_ENTRIES
         record = Record(self._number, self.now(), dialect, scope)
@@ -118,7 +120,9 @@ class JournalKeeper:
         self._ended.setdefault(job, self.now())
 
     def earlier(self, record: Record) -> Record | None:
-        """Return the last complete entry of the same GET by the same client, if there is one."""
+        """Return the last successful entry of the same GET by the same client; None without one."""
+        if record.scope["method"] != "GET":
+            return None
         mine = _identity(record)
         for each in reversed(self._records):
             if each.number < record.number and each.status == 200 and _identity(each) == mine:
@@ -129,24 +133,24 @@ class JournalKeeper:
         """Return the entries after a number, without secrets."""
         records = [each for each in self._records if each.number > after]
         for each in records:
-            self.hide(*_presented(each.scope))
-        hide = self._hider()
+            self.hide(*_credentials(each.scope))
+        redact = self._redactor()
         for each in records:
             if self._warns and each.warnings is None and each.status:
                 each.warnings = _warnings(each)  # only now, so that no request waits for it
-        found = tuple(_exchange(each, hide) for each in records)
+        found = tuple(_exchange(each, redact) for each in records)
         return Journal(found, self._dropped, {**self._ended})
 
-    def _hider(self) -> Hider:
+    def _redactor(self) -> Redactor:
         texts = sorted(self._secrets, key=len, reverse=True)
-        return Hider(re.compile("|".join(map(re.escape, texts))) if texts else None)
+        return Redactor(re.compile("|".join(map(re.escape, texts))) if texts else None)
 
 
-class Hider:
-    """Replaces secrets in texts.
+class Redactor:
+    """Replaces secrets in texts: known ones, and those that names or forms reveal.
 
     Args:
-        known: Matches the secrets that are known.
+        known: Pattern of the known secrets; None without any.
     """
 
     def __init__(self, known: re.Pattern[str] | None) -> None:
@@ -159,7 +163,7 @@ class Hider:
         return _TOKENS.sub(_HIDDEN, _IN_QUERY.sub(rf"\1{_HIDDEN}", text))
 
     def headers(self, headers: list[tuple[bytes, bytes]]) -> dict[str, str]:
-        """Return headers; of those that may be secret only their names."""
+        """Return headers by lower-case name; those that may be secret have the value `***`."""
         found: dict[str, str] = {}
         for name, value in headers:
             key = name.decode("latin-1").lower()
@@ -175,12 +179,12 @@ def _warnings(record: Record) -> list[str]:
     return unknown_names(record.dialect, record.route, query, record.body)
 
 
-def _presented(scope: Scope) -> list[str]:
-    """Return what a request signs in with: the words of headers that are not shown."""
+def _credentials(scope: Scope) -> list[str]:
+    """Return the credentials of a request: the words in headers with names of secrets."""
     values = [
         value.decode("latin-1")
         for name, value in scope["headers"]
-        if re.fullmatch(_NAMES, name.decode("latin-1"), re.IGNORECASE)
+        if re.fullmatch(_SECRET_NAMES, name.decode("latin-1"), re.IGNORECASE)
     ]
     return [word.rpartition("=")[2].strip(",") for value in values for word in value.split()]
 
@@ -191,7 +195,7 @@ def _identity(record: Record) -> tuple[object, ...]:
     return scope["method"], scope["path"], scope["query_string"], *signed_in
 
 
-def _exchange(record: Record, hide: Hider) -> Exchange:
+def _exchange(record: Record, redact: Redactor) -> Exchange:
     scope = record.scope
     return Exchange(
         number=record.number,
@@ -200,16 +204,16 @@ def _exchange(record: Record, hide: Hider) -> Exchange:
         dialect=record.dialect,
         account=record.account,
         method=scope["method"],
-        path=hide(scope["path"]),
-        query=hide(scope["query_string"].decode("latin-1")),
-        headers=hide.headers(scope["headers"]),
-        body=hide(record.body.decode("utf-8", "replace")),
+        path=redact(scope["path"]),
+        query=redact(scope["query_string"].decode("latin-1")),
+        headers=redact.headers(scope["headers"]),
+        body=redact(record.body.decode("utf-8", "replace")),
         status=record.status,
-        answer_headers=hide.headers(record.answer_headers),
-        answer=hide(record.answer.decode("utf-8", "replace")),
+        answer_headers=redact.headers(record.answer_headers),
+        answer=redact(record.answer.decode("utf-8", "replace")),
         fault=record.fault,
         unknown=record.unknown,
         jobs=tuple(record.jobs),
         created=tuple(record.created),
-        warnings=tuple(map(hide, record.warnings or ())),
+        warnings=tuple(map(redact, record.warnings or ())),
     )

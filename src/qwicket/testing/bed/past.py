@@ -1,4 +1,4 @@
-"""Virtual devices, queues of others, and jobs of the past."""
+"""Virtual devices, jobs of others that wait, and jobs of the past."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from qwicket.testing.values import ScenarioKind
 
 OTHERS: Final = "others"
-"""The account of the jobs that wait before those of tests."""
+"""Account of the jobs in the option `queue` of a device."""
 _ORIGIN: Final = "file"
 _ENDED: Final[Mapping[str, ScenarioKind]] = {
     "completed": "counts",
@@ -41,25 +41,26 @@ _ENDED: Final[Mapping[str, ScenarioKind]] = {
     "cancelled": "cancel",
 }
 _TOO_LARGE: Final = 1 << 60
-"""Bytes that a job needs which waits for ever: no slot has them."""
+"""Estimated bytes of jobs that wait for ever: no slot has so much memory."""
 _POLL_S: Final = 0.005
 _END_S: Final = 60.0
+"""Longest time in seconds in which a job of the past must end."""
 _HOUR_MS: Final = 3_600_000
 _HEAD: Final = 'OPENQASM 3.0;\ninclude "stdgates.inc";\n'
 _BELL: Final = f"{_HEAD}qubit[2] q;\nbit[2] c;\nh q[0];\ncx q[0], q[1];\nc = measure q;\n"
-_NOTHING: Final = f"{_HEAD}qubit q;\nbit c;\nc = measure q;\n"
+_ONE_QUBIT: Final = f"{_HEAD}qubit q;\nbit c;\nc = measure q;\n"
 
 
 class Past:
-    """Makes devices, and jobs that wait or have ended.
+    """Creates devices, and jobs that wait or have ended.
 
     Args:
-        gateway: Checks the programs.
-        store: Stores what is made.
-        scenarios: Decide how a job ends.
-        families: Families of the simulated devices by name, to which devices are added.
-        dispatcher: Runs the jobs of new devices, too.
-        actor: Returns an account as an actor by its name.
+        gateway: Services of the server, which check programs.
+        store: The database.
+        scenarios: Scenarios, which decide how the jobs end.
+        families: Families of the simulated devices by name; new devices are added.
+        dispatcher: Dispatcher that shall run the jobs of new devices.
+        actor: Function that returns the actor of an account, by its name.
         now_ms: Clock; returns Unix milliseconds.
     """
 
@@ -87,9 +88,9 @@ class Past:
         """Add or change a device, with jobs of others that wait for ever.
 
         Raises:
-            Conflict: It is new, but every server has a device of this name.
-            NotFound: It is not new, and there is no such device.
-            InvalidRequest: It cannot be made as described.
+            Conflict: The device is a new one, but every server has a device of this name.
+            NotFound: The device is not a new one, and does not exist.
+            InvalidRequest: The description is invalid.
         """
         name, now = device.name, self._now_ms()
         file = device.file()
@@ -117,7 +118,7 @@ class Past:
                 device=name,
                 state="queued",
                 number=device.queue,
-                program=_NOTHING,
+                program=_ONE_QUBIT,
             )
             await self.add_jobs([jobs])
         if not device.is_on or device.is_draining:
@@ -131,20 +132,20 @@ class Past:
             await self._store.devices.set_message(name, device.message, now)
 
     async def add_jobs(self, groups: Sequence[PastJobs]) -> None:
-        """Add jobs: of each group one is made as by a client, and all are copies of it.
+        """Add groups of jobs. One job of each group really runs; all jobs of it are its copies.
 
         Raises:
             QwicketError: A program is invalid, or a device does not exist.
         """
         if not groups:
             return
-        made = [await self._made(group) for group in groups]
+        made = [await self._run_one(group) for group in groups]
         self._n_loads += 1
         jobs = {job.id: group for job, group in zip(made, groups, strict=True)}
         await self._copies.multiply(jobs, self._now_ms(), self._n_loads)
 
-    async def _made(self, group: PastJobs) -> Job:
-        """Return one job of a group, in its state."""
+    async def _run_one(self, group: PastJobs) -> Job:
+        """Submit one job of a group; return it in the group's state."""
         submission = Submission(
             dialect=group.dialect,
             device=group.device,
@@ -180,11 +181,11 @@ class Past:
 
 
 class Copies(Operations):
-    """Copies of jobs, at other times. Made by statements that no production server runs."""
+    """Copies jobs to other times, with SQL that no production server runs."""
 
     @write
     def forget_calibrations(tx: Tx, device: str) -> None:
-        """Delete the calibrations of a device, whose name is valid."""
+        """Delete the calibrations of a device; its name must be valid, as it becomes SQL."""
         cast("Session", tx).command(f"delete from calibration where device = '{device}'")  # noqa: S608 - a valid name
 
     @write
@@ -193,9 +194,9 @@ class Copies(Operations):
 
         Args:
             tx: The transaction.
-            jobs: How many copies, and when, by the id of a job.
+            jobs: Number and times of the copies, by the id of the job.
             now: Unix milliseconds.
-            load: Number of the call, for ids that no other call makes.
+            load: Number of this call, which makes the ids of its copies unique.
         """
         session = cast("Session", tx)
         session.command(
@@ -203,8 +204,8 @@ class Copies(Operations):
             "create temp table bed_time (job text, at integer)",
             *(_times(job, group, now) for job, group in jobs.items()),
         )
-        session.command(*_COPY)
-        session.command(*(text.replace(":load", str(load)) for text in _ENTER))
+        session.command(*_PREPARE_COPIES)
+        session.command(*(text.replace(":load", str(load)) for text in _INSERT_COPIES))
 
 
 def _times(job: str, group: PastJobs, now: int) -> str:
@@ -220,8 +221,8 @@ def _times(job: str, group: PastJobs, now: int) -> str:
     )
 
 
-_COPY: Final = (
-    # Rows in the order of their times, which are all different: one millisecond more for each.
+_PREPARE_COPIES: Final = (
+    # Rows in the order of their times. The n-th gets n milliseconds more, so all differ.
     "drop table if exists temp.bed_rank",
     "create temp table bed_rank as select job, at + row_number() over (order by at) as at"
     " from temp.bed_time order by at",
@@ -234,25 +235,25 @@ _COPY: Final = (
 _TIME: Final = "(created_at + later)"
 _ID: Final = (
     f"printf('%08x-%04x-7%03x-8%03x-%012x', {_TIME} >> 16, {_TIME} & 65535,"
-    " :load & 4095, :load >> 12 & 4095, rowid << 16)"  # the low bits number parts
+    " :load & 4095, :load >> 12 & 4095, rowid << 16)"  # the low 16 bits number parts of a job
 )
-_SHIFTED: Final = ("queued_at", "started_at", "ended_at", "created_at")
+_TIME_COLUMNS: Final = ("queued_at", "started_at", "ended_at", "created_at")
 _CHILDREN: Final = {
     "program": "format, source, inputs, circuits, options, reader_version",
     "outcome": "part, body, sha256, error_code, error_text",
     "job_vendor_fields": "body",
     "job_event": 'version, at, "from", "to", actor, reason',
 }
-_WAS: Final = "(select distinct was from temp.bed_of)"
+_ORIGINALS: Final = "(select distinct was from temp.bed_of)"
 _SEQ: Final = "(select seq from sqlite_sequence where name = 'job') + rowid"
-_ENTER: Final = (
-    f"insert into temp.bed_of select {_ID}, id from temp.bed_job",  # noqa: S608 - ours alone
-    f"update temp.bed_job set seq = {_SEQ}, id = {_ID}, change = 1000 * {_TIME}",  # noqa: S608 - ours alone
-    *(f"update temp.bed_job set {each} = {each} + later" for each in _SHIFTED),  # noqa: S608 - ours alone
+_INSERT_COPIES: Final = (
+    f"insert into temp.bed_of select {_ID}, id from temp.bed_job",  # noqa: S608 - constants and numbers
+    f"update temp.bed_job set seq = {_SEQ}, id = {_ID}, change = 1000 * {_TIME}",  # noqa: S608 - constants and numbers
+    *(f"update temp.bed_job set {each} = {each} + later" for each in _TIME_COLUMNS),  # noqa: S608 - constants and numbers
     "alter table temp.bed_job drop column later",
     "insert into job select * from temp.bed_job",
     *(
-        f"insert into {table} (job, {columns}) select bed_of.job, {columns}"  # noqa: S608 - ours
+        f"insert into {table} (job, {columns}) select bed_of.job, {columns}"  # noqa: S608 - constants
         f" from temp.bed_of join {table} on {table}.job = bed_of.was"
         for table, columns in _CHILDREN.items()
     ),
@@ -260,7 +261,7 @@ _ENTER: Final = (
     " sum(length(program.source) + length(program.circuits)) from job join temp.bed_of"
     " on bed_of.job = job.id join program on program.job = job.id"
     " where job.project = project.id), 0)",
-    *(f"delete from {table} where job in {_WAS}" for table in (*_CHILDREN, "lease")),  # noqa: S608 - ours alone
-    f"delete from job where id in {_WAS}",  # noqa: S608 - ours alone
+    *(f"delete from {table} where job in {_ORIGINALS}" for table in (*_CHILDREN, "lease")),  # noqa: S608 - constants and numbers
+    f"delete from job where id in {_ORIGINALS}",  # noqa: S608 - constants and numbers
     *(f"drop table temp.bed_{each}" for each in ("time", "rank", "job", "of")),
 )

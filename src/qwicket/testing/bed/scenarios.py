@@ -1,4 +1,4 @@
-"""Scenarios: what becomes of jobs, decided when they are submitted and done when they run."""
+"""Scenarios: what happens to jobs. They are chosen at submission and applied when a job runs."""
 
 from __future__ import annotations
 
@@ -37,47 +37,49 @@ if TYPE_CHECKING:
     from qwicket.testing.values import Scenario
 
 SLOTS: Final = 64
-"""Jobs that are running at the same time for their clients; most of them only wait."""
+"""Jobs that can be in the state running at the same time; only some of them use a worker."""
 _KEYS: Final = "keys"
 
 
-class _Entry:
+class _ActiveScenario:
+    """A scenario, and the number of jobs that have it."""
+
     def __init__(self, scenario: Scenario) -> None:
         self.scenario = scenario
-        self.n_taken = 0
+        self.n_jobs = 0
 
 
 class Scenarios:
-    """The scenarios that are set, in their order; a job has the first that matches.
+    """Scenarios in the order in which they were added; a job has the first that matches.
 
     Args:
-        names: Returns the name of an account by its id.
+        names: Function that returns the name of an account, by its id.
     """
 
     def __init__(self, names: Callable[[str], str]) -> None:
         self._names = names
-        self._entries: list[_Entry] = []
+        self._entries: list[_ActiveScenario] = []
         self._of_job: dict[str, Scenario] = {}
 
     def add(self, scenario: Scenario) -> None:
-        self._entries.append(_Entry(scenario))
+        self._entries.append(_ActiveScenario(scenario))
 
     def clear(self) -> None:
         self._entries.clear()
         self._of_job.clear()
 
     def decide(self, new: NewJob, job: str) -> None:
-        """Give a new job, whose id is `job`, its scenario if it has one.
+        """Choose the scenario of a new job, whose id is `job`.
 
         Raises:
             QwicketError: The scenario refuses the job.
         """
         for entry in self._entries:
             scenario = entry.scenario
-            if scenario.times is not None and entry.n_taken >= scenario.times:
+            if scenario.times is not None and entry.n_jobs >= scenario.times:
                 continue
             if self._matches(scenario, new):
-                entry.n_taken += 1
+                entry.n_jobs += 1
                 if scenario.kind == "refuse":
                     raise refusal(scenario)
                 if scenario.kind == "recalibrate" and new.calibration is None:
@@ -86,13 +88,13 @@ class Scenarios:
                 return
 
     def give(self, job: str, scenario: Scenario | None) -> None:
-        """Decide what becomes of a job, whatever matches it; None lets it run."""
+        """Set the scenario of a job, whichever one matches it; None lets it run."""
         self._of_job.pop(job, None)
         if scenario is not None:
             self._of_job[job] = scenario
 
     def of(self, job: str) -> Scenario | None:
-        """Return the scenario of a job, if it has one."""
+        """Return the scenario of a job; None without one."""
         return self._of_job.get(job)
 
     def _matches(self, scenario: Scenario, new: NewJob) -> bool:
@@ -110,11 +112,11 @@ class Scenarios:
 
 
 class ScenarioAdmission:
-    """Admission of jobs that have passed all checks, unless a scenario refuses them.
+    """Admission that also applies scenarios, which may refuse a job that passed all checks.
 
     Args:
-        admission: Makes the checks.
-        scenarios: Say what becomes of each job.
+        admission: Admission of the server.
+        scenarios: Scenarios of jobs.
     """
 
     def __init__(self, admission: Admission, scenarios: Scenarios) -> None:
@@ -139,25 +141,25 @@ class ScenarioAdmission:
 
 
 def refusal(scenario: Scenario) -> QwicketError:
-    """Return the error by which a scenario refuses a job."""
+    """Return the error with which a scenario refuses a job."""
     kind = codes().get(scenario.code or "unavailable", Unavailable)
     error = kind.__new__(kind)
     field = "device" if isinstance(error, DeviceOff) else None
     QwicketError.__init__(error, scenario.message or kind.title, field=field)
     for name, default in (("limit", ""), ("quota", None), ("allowed", ())):
         if not hasattr(error, name):
-            setattr(error, name, default)  # some classes have more in their constructor
+            setattr(error, name, default)  # attributes that some constructors set
     return error
 
 
 class ScenarioDriver:
-    """A driver that does to jobs what their scenarios say, before another one.
+    """Driver that applies the scenarios of jobs, in front of another driver.
 
     Args:
-        driver: Runs the jobs.
-        scenarios: Say what becomes of each job.
-        cancel: Cancels a job as an operator does.
-        sleep: Waits for seconds on the clock of the test bed.
+        driver: Driver that runs the jobs.
+        scenarios: Scenarios of jobs.
+        cancel: Function that cancels a job as an operator does.
+        sleep: Function that waits for seconds on the clock of the test bed.
     """
 
     jobs_per_task = 1
@@ -189,7 +191,7 @@ class ScenarioDriver:
             return await self._run(assignments, forward_log)
         if scenario.kind == "cancel":
             await self._cancel(assignment.lease.job)
-            await asyncio.Event().wait()  # the dispatcher stops this once it sees the cancellation
+            await asyncio.Event().wait()  # until the dispatcher notices and cancels this task
         if scenario.kind == "fail":
             failure = _failure(scenario)
             return [RunResult(failure, scenario.seconds or 0.0)]

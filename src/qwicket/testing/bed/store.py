@@ -1,4 +1,4 @@
-"""The store of the test bed: scenarios see each job that enters, and each read of its status."""
+"""Store of the test bed, which applies scenarios to submissions and to reads of a job's status."""
 
 from __future__ import annotations
 
@@ -23,24 +23,24 @@ if TYPE_CHECKING:
     from qwicket.testing.bed.journal import JournalKeeper
     from qwicket.testing.bed.scenarios import Scenarios
 
-_BY_JOB: Final = (
+_JOB_TABLES: Final = (
     *("program", "lease", "outcome", "job_event", "forward", "upload_piece", "upload"),
     *("job_share", "blob", "idempotency", "share", "record", "deleted_use", "webhook_event"),
 )
-_BY_DEVICE: Final = ("calibration", "share", "reservation_device")
-_ADDED: Final = "device not in (select name from bed_device)"
+_DEVICE_TABLES: Final = ("calibration", "share", "reservation_device")
+_IS_OF_NEW_DEVICE: Final = "device not in (select name from bed_device)"
 
 
 class BedStore(Store):
-    """A store whose jobs have scenarios.
+    """Store whose jobs have scenarios.
 
     Args:
         database: The database.
-        changes: Publishes changes.
-        scenarios: Say what becomes of each job.
-        journal: Learns which requests concern which jobs.
+        changes: Publisher of changes.
+        scenarios: Scenarios of jobs.
+        journal: Journal, which gets the times at which jobs end.
         now_ms: Clock; returns Unix milliseconds.
-        sleep: Waits for seconds on that clock.
+        sleep: Function that waits for seconds on that clock.
     """
 
     def __init__(
@@ -68,7 +68,7 @@ class BedStore(Store):
         now_ms: Callable[[], int],
         sleep: Callable[[float], Awaitable[None]],
     ) -> BedStore:
-        """Return a test bed's store over the database of another."""
+        """Return a test bed's store on the database of a server's store."""
         return cls(store._database, store.changes, scenarios, journal, now_ms, sleep)
 
     def _on_change(self, change: Changed) -> None:
@@ -76,20 +76,20 @@ class BedStore(Store):
             self._journal.job_ended(change.job)
 
     async def clear(self) -> None:
-        """Delete all jobs at once, and let every waiter and runner notice."""
+        """Delete all jobs at once, and notify waiters and runners."""
         self.jobs.forget()
         await self.cleaning.delete_jobs()
         self.changes.resync()
 
 
 class Cleaning(Operations):
-    """Deletes what jobs leave, in a time that hardly depends on their number."""
+    """Deletes all rows of jobs, in a time that hardly depends on their number."""
 
     @write
-    def remember(tx: Tx) -> None:
-        """Remember all devices and their states, which a reset restores."""
+    def remember_devices(tx: Tx) -> None:
+        """Copy the names and states of all devices, which a reset restores."""
         cast("Session", tx).command(
-            "drop table if exists bed_device_state",  # of a saved state
+            "drop table if exists bed_device_state",  # a saved state has these tables
             "create table bed_device_state as select * from device_state",
             "drop table if exists bed_device",
             "create table bed_device as select name from device",
@@ -97,29 +97,30 @@ class Cleaning(Operations):
 
     @write
     def delete_jobs(tx: Tx) -> None:
+        """Delete all jobs and the devices that tests added; restore the states of the others."""
         session = cast("Session", tx)  # statements without a name, which no production server runs
-        # Children first: SQLite empties a table without rows that refer to it at once.
-        tables = [*_BY_JOB, "job_vendor_fields", "job", '"group"']
-        session.command(*(f"delete from {table}" for table in tables))  # noqa: S608 - ours alone
+        # Tables that refer to others first: SQLite empties a table at once if no row refers to it.
+        tables = [*_JOB_TABLES, "job_vendor_fields", "job", '"group"']
+        session.command(*(f"delete from {table}" for table in tables))  # noqa: S608 - constants
         session.command("update project set stored_bytes = 0")
         session.command(
             "delete from device_state", "insert into device_state select * from bed_device_state"
         )
-        session.command(*(f"delete from {table} where {_ADDED}" for table in _BY_DEVICE))  # noqa: S608 - ours alone
+        session.command(*(f"delete from {table} where {_IS_OF_NEW_DEVICE}" for table in _DEVICE_TABLES))  # noqa: S608 - constants
         session.command("delete from device where name not in (select name from bed_device)")
 
 
 class BedJobs(Jobs):
-    """Jobs whose scenarios are taken when they enter.
+    """Store of jobs that applies the scenario `stay_queued`, and counts reads for events.
 
     Args:
         database: The database.
-        scenarios: Say what becomes of each job.
+        scenarios: Scenarios of jobs.
         now_ms: Clock; returns Unix milliseconds.
-        sleep: Waits for seconds on that clock.
+        sleep: Function that waits for seconds on that clock.
 
     Attributes:
-        scenario_events: Happen when jobs are submitted or read.
+        scenario_events: Events that are due when a job is submitted or read.
     """
 
     def __init__(
@@ -138,7 +139,7 @@ class BedJobs(Jobs):
         self._timers: set[asyncio.Task[None]] = set()
 
     def forget(self) -> None:
-        """Forget which jobs wait for something."""
+        """Forget which jobs stay queued for a number of reads or for a time."""
         self._polls.clear()
         for each in self._timers:
             each.cancel()
@@ -148,21 +149,22 @@ class BedJobs(Jobs):
         return job in self._polls
 
     async def add(self, new: NewJob, **limits: Any) -> Job:
-        return await self._seen(await self._enter(new.id, lambda tx: Jobs.add(tx, new, **limits)))
+        job = await self._enter(new.id, lambda tx: Jobs.add(tx, new, **limits))
+        return await self._notify_events(job)
 
     async def admit(self, draft: str, ready: NewJob, **limits: Any) -> Job:
-        self._scenarios.decide(ready, draft)  # of an upload, only now its program is known
+        self._scenarios.decide(ready, draft)  # the program of an upload is only known now
         entered = self._enter(draft, lambda tx: Jobs.admit(tx, draft, ready, **limits))
-        return await self._seen(await entered)
+        return await self._notify_events(await entered)
 
     async def cancel_by_operator(self, job: str) -> None:
-        """Cancel a running job."""
+        """Cancel a running job, as an operator does."""
         await self.cancel(job, actor="", now=self._now_ms())
 
     async def visible(self, job: str, account: str) -> Job | None:
         await self._count_poll(job)
         found = await self._database.read(lambda tx: Jobs.visible(tx, job, account))
-        return found and await self._seen(found)
+        return found and await self._notify_events(found)
 
     async def visible_with_vendor_fields(self, job: str, account: str) -> tuple[Job, bytes] | None:
         await self._count_poll(job)
@@ -170,12 +172,12 @@ class BedJobs(Jobs):
             lambda tx: Jobs.visible_with_vendor_fields(tx, job, account)
         )
         if found is not None:
-            await self._seen(found[0])
+            await self._notify_events(found[0])
         return found
 
-    async def _seen(self, job: Job) -> Job:
+    async def _notify_events(self, job: Job) -> Job:
         if self.scenario_events is not None:
-            await self.scenario_events.after(job)
+            await self.scenario_events.count_access(job)
         return job
 
     async def _enter(self, id: str, operation: Callable[[Tx], Job | Deferred[Job]]) -> Job:
@@ -203,7 +205,7 @@ class BedJobs(Jobs):
         await self._release(job)
 
     async def _count_poll(self, job: str) -> None:
-        """Count a request that reads a job, once, and release the job after the last."""
+        """Count the current request as a read of a job, once; release the job after its last one."""
         record = RECORD.get()
         if record is None or job in record.jobs:
             return
@@ -227,7 +229,7 @@ class BedJobs(Jobs):
 
 
 def _noted(job: Job, id: str) -> Job:
-    """Note in the journal that the current request made a job, or found the one that it made."""
+    """Note in the journal that the current request created a job, or returned an existing one."""
     record = RECORD.get()
     if record is not None:
         record.jobs[job.id] = None

@@ -1,7 +1,7 @@
-"""Strictness: query parameters and fields of bodies that no route declares.
+"""Query parameters and fields of bodies that no route declares.
 
-Vendors ignore most of them, and so do the dialects. A test wants to see them: they are often
-mistyped.
+Vendors ignore most of them, and so do the dialects. The test bed reports them, because they are
+often mistyped.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ if TYPE_CHECKING:
     from qwicket.dialects.routing import Route
 
 _SIGN_IN: Final = frozenset({"access_token", "apitoken", "token"})
-"""Parameters that sign in at any route of a dialect that reads them there."""
-_SIGNED: Final = ("x-amz-", "x-id")
+"""Parameters with credentials, which routes do not declare."""
+_AWS_PREFIXES: Final = ("x-amz-", "x-id")
+"""Prefixes of parameters that AWS's clients add to any request."""
 _JOB: Final = ("log_level", "runtime", "calibration_id", "start_session", "session_time")
 _ACCEPTED: Final = {
     "ionq": frozenset({"/lang"}),
@@ -33,13 +34,13 @@ _ACCEPTED: Final = {
     ),
     "qlued": frozenset({"/username"}),
 }
-"""What unmodified clients of a dialect send beside what its routes read: parameters, and fields of
-bodies as JSON pointers."""
-_NOTHING: Final[frozenset[str]] = frozenset()
+"""Names that unmodified clients of a dialect send although its routes do not declare them:
+parameters, and fields of bodies as JSON pointers."""
+_NONE: Final[frozenset[str]] = frozenset()
 
 
 def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[str]:
-    """Return sentences on each parameter and field that a route does not declare.
+    """Return a sentence on each parameter and field that a route does not declare.
 
     Args:
         dialect: Name of the dialect.
@@ -55,14 +56,14 @@ def unknown_names(dialect: str, route: Route, query: str, body: bytes) -> list[s
         except (msgspec.DecodeError, UnicodeDecodeError):
             return found
         for pointer, known in _unknown(struct, value, ""):
-            if pointer not in _ACCEPTED.get(dialect, _NOTHING):
+            if pointer not in _ACCEPTED.get(dialect, _NONE):
                 hint = did_you_mean(pointer.rpartition("/")[2], known)
                 found.append(f"body{pointer}: there is no such field.{hint}")
     return found
 
 
 def refusal(problems: list[str]) -> InvalidRequest:
-    """Return the error by which a strict test bed refuses a request."""
+    """Return the error with which a strict test bed refuses a request, for sentences about it."""
     field = problems[0].partition(":")[0].rpartition("/")[2]
     return InvalidRequest(" ".join(problems)[:1000], field=field)
 
@@ -71,8 +72,8 @@ def _of_query(dialect: str, route: Route, query: str) -> Iterator[str]:
     known = [each.strip("!") for each in route.query]
     for name in dict.fromkeys(name for name, _ in parse_qsl(query, keep_blank_values=True)):
         lower = name.lower()
-        is_known = name in known or lower in _SIGN_IN or lower.startswith(_SIGNED)
-        is_known = is_known or name in _ACCEPTED.get(dialect, _NOTHING)
+        is_known = name in known or lower in _SIGN_IN or lower.startswith(_AWS_PREFIXES)
+        is_known = is_known or name in _ACCEPTED.get(dialect, _NONE)
         if not is_known and not _is_family(name, known):
             yield f"query/{name[:100]}: there is no such parameter.{did_you_mean(name, known)}"
 
@@ -89,7 +90,7 @@ def _unknown(kind: Any, value: Any, at: str) -> Iterator[tuple[str, list[str]]]:
         yield from _unknown(args[0], value, at)
     elif origin in (Union, types.UnionType):
         structs = [each for each in args if _holds_structs(each)]
-        if len(structs) == 1:  # of several it is not known which one is meant
+        if len(structs) == 1:  # with several it is unknown which one is meant
             yield from _unknown(structs[0], value, at)
     elif isinstance(value, list) and args and origin in (list, tuple):
         for number, each in enumerate(value):

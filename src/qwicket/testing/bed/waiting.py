@@ -17,14 +17,14 @@ if TYPE_CHECKING:
 
 
 class BedWaiter(JobWaiter):
-    """Waits for jobs until the time has passed, on the test bed's clock or on the real one.
+    """Long polls that end when their time has passed on the test bed's clock or on the real one.
 
-    The real one counts too, as a client whose clock does not stand still would wait for ever.
+    The real clock counts too: with a stopped test clock a long poll would never end.
 
     Args:
-        changes: Notifies of changes.
-        find: Reads a job.
-        sleep: Waits for seconds on the test bed's clock.
+        changes: Publisher of changes.
+        find: Function that reads a job.
+        sleep: Function that waits for seconds on the test bed's clock.
         is_counted: Whether a job waits for a number of reads.
     """
 
@@ -42,9 +42,10 @@ class BedWaiter(JobWaiter):
     async def wait_for_end(
         self, actor: Actor, id_text: str, timeout_s: float, dialect: str | None
     ) -> WaitResult:
-        """Return the job when it has ended, or as it is after `timeout_s` seconds.
+        """Return the job when it has ended, or in its state after `timeout_s` seconds.
 
-        A job that waits for a number of reads is returned at once, as nothing else ends its wait.
+        A job that stays queued for a number of reads is returned at once, because only further
+        reads end its wait.
 
         Raises:
             NotFound: The actor may read no such job.

@@ -1,4 +1,4 @@
-"""What a fixture file describes: accounts, devices and jobs of the past."""
+"""Content of fixture files: accounts, devices and jobs of the past."""
 
 from __future__ import annotations
 
@@ -20,28 +20,28 @@ _YEAR_H: Final = 24 * 366
 _Hours = Annotated[float, msgspec.Meta(ge=0, le=_YEAR_H)]
 
 
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class _Table(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     pass
 
 
-class WorldAccount(_Part, frozen=True, kw_only=True):
-    """An account; its token is that of `Cloud.account`."""
+class WorldAccount(_Table, frozen=True, kw_only=True):
+    """An account; `Cloud.account` returns its credentials."""
 
     name: str
 
 
-class WorldDevice(_Part, frozen=True, kw_only=True):
+class WorldDevice(_Table, frozen=True, kw_only=True):
     """A device: a new one with `qubits` or `calibration`, else one that every server has.
 
     Attributes:
         name: Its name.
         qubits: Number of qubits of a virtual device.
-        topology: Its pairs, or the name of their arrangement.
-        noise: Its noise.
+        topology: Pairs of qubits, or the name of their arrangement.
+        noise: Noise of a virtual device.
         calibration: Texts of a vendor's calibration files.
-        queue: Number of jobs of others that wait there for ever.
+        queue: Number of jobs of others that wait there for ever; they do not delay those of tests.
         is_on: Whether it takes jobs.
-        is_draining: Whether it only runs those that wait.
+        is_draining: Whether it runs the waiting jobs and takes no new ones.
         reason: Why it is off or drains, for users.
         message: Message to its users.
     """
@@ -58,10 +58,10 @@ class WorldDevice(_Part, frozen=True, kw_only=True):
     message: str = ""
 
     def file(self) -> DeviceFile | None:
-        """Return the new device; None if it is one that every server has.
+        """Return the description of a new device; None for one that every server has.
 
         Raises:
-            InvalidRequest: It cannot be made as described.
+            InvalidRequest: The description is invalid.
         """
         if self.qubits is not None and self.calibration:
             raise InvalidRequest(
@@ -79,24 +79,24 @@ class WorldDevice(_Part, frozen=True, kw_only=True):
         return None
 
 
-class PastJobs(_Part, frozen=True, kw_only=True):
-    """Equal jobs, evenly in a time.
+class PastJobs(_Table, frozen=True, kw_only=True):
+    """Equal jobs, evenly spread over a time.
 
     Attributes:
-        device: Name of their device.
-        account: Name of their account, which is made if it is missing.
-        state: How they ended; `queued` ones wait for ever.
+        device: Name of the device.
+        account: Name of the account, which is created if it does not exist.
+        state: State of the jobs; `queued` ones wait for ever.
         number: Number of jobs.
-        hours_ago: Time of the first before now.
-        over_hours: Time from the first to the last; by default until now.
-        dialect: The dialect that they came through, as its jobs are listed by it.
+        hours_ago: Hours from the submission of the first job until now.
+        over_hours: Hours from the first job to the last; by default the last one is submitted now.
+        dialect: Dialect of the submissions, in whose lists the jobs appear.
         program: OpenQASM 3; by default a Bell pair.
-        shots: Their shots.
-        counts: Their counts, the first bit on the right; by default what the device drew once.
-        name: Their name.
-        tags: Their tags.
+        shots: Shots of each job.
+        counts: Shots by outcome, the first bit on the right; by default the result of one run.
+        name: Name of the jobs.
+        tags: Tags of the jobs.
         code: Code of their failure.
-        message: Its text.
+        message: Text of their failure.
     """
 
     device: str
@@ -115,15 +115,15 @@ class PastJobs(_Part, frozen=True, kw_only=True):
     message: str = ""
 
 
-class World(_Part, frozen=True, kw_only=True):
+class World(_Table, frozen=True, kw_only=True):
     """A fixture file.
 
     Attributes:
-        description: What it is for, for people.
-        clock: Time at which the test bed's clock begins; it runs on from there.
+        description: Purpose of the file; it has no effect.
+        clock: Time to which the test bed's clock is set; it runs on from there.
         accounts: Accounts.
         devices: Devices.
-        jobs: Jobs, whose times are before `clock`, or now.
+        jobs: Jobs of the past. Their times count back from `clock`, by default from now.
     """
 
     description: str = ""

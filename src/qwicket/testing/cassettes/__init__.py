@@ -1,1 +1,1 @@
-"""Cassettes: record a vendor's answers without secrets, replay them, find where ours differ."""
+"""Cassettes: record a vendor's answers without secrets, replay them, compare them to Qwicket's."""

@@ -1,4 +1,4 @@
-"""Requests that AWS's clients sign: what a signature says, and a new one with other keys."""
+"""Requests that AWS's clients sign: read a signature, and sign again with other keys."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ _SESSION: Final = "x-amz-security-token"
 
 
 class Credential(NamedTuple):
-    """What a signature says beside itself.
+    """Credential scope and signed headers in a request's `Authorization` header.
 
     Attributes:
-        key_id: Names the key.
+        key_id: Id of the key.
         region: Region of the request.
         service: `braket`, `s3` or `sts`.
         names: Names of the signed headers.
@@ -43,12 +43,12 @@ class Credential(NamedTuple):
 
     @property
     def recorded(self) -> str:
-        """Return the header as a cassette has it."""
+        """The header as it stands in a cassette, without key and signature."""
         return f"{ALGORITHM} Credential={KEY_MARK}/{self.region}/{self.service}/aws4_request"
 
 
 def credential_of(headers: Mapping[str, str]) -> Credential | None:
-    """Return what a request's signature says; None if its header has none."""
+    """Return the credential scope of a signed request; None if its header has none."""
     found = _SCOPE.fullmatch(headers.get("authorization", "").strip())
     if found is None:
         return None
@@ -63,15 +63,15 @@ def signed(
     headers: Mapping[str, str],
     body: bytes,
 ) -> dict[str, str]:
-    """Return the headers of a request with a signature of now.
+    """Return the headers of a request with a new signature, dated now.
 
     Args:
-        credential: Region, service, and names of headers to sign, as far as there are such headers.
-        keys: Sign.
-        method: The method.
-        target: Path and query as they are on the request line.
-        headers: The headers, in small letters, with `host`.
-        body: The body.
+        credential: Region, service, and names of headers to sign; absent headers are not signed.
+        keys: Keys to sign with.
+        method: HTTP method.
+        target: Path and query as on the request line.
+        headers: Headers with lower-case names, including `host`.
+        body: Body of the request.
 
     Raises:
         CassetteError: The body is signed in chunks, as in some uploads.

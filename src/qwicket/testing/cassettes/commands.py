@@ -34,8 +34,8 @@ def _pairs(_: click.Context, parameter: click.Parameter, given: tuple[str, ...])
     return found
 
 
-def _runs(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options of commands that serve until they are stopped or a command ends."""
+def _serving_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of commands that serve until Ctrl-C or until COMMAND ends."""
     for add in (
         click.argument("command", nargs=-1, type=click.UNPROCESSED),
         click.option("--client", metavar="NAME", help="Client whose variables COMMAND gets."),
@@ -77,7 +77,7 @@ def cassette() -> None:
     help="Sign each request anew with AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN.",
 )
 @click.option("--key-file", type=_FILE, help="File with the vendor's key, instead of a variable.")
-@_runs
+@_serving_options
 def record(
     file: Path,
     targets: Mapping[str, str],
@@ -116,15 +116,15 @@ def record(
 @cassette.command(short_help="Answer from a cassette.")
 @click.argument("file", type=_FILE)
 @click.option("--lenient", is_flag=True, help="Accept other orders, bodies, and repeated requests.")
-@_runs
+@_serving_options
 def replay(
     file: Path, lenient: bool, client: str | None, port: int, command: tuple[str, ...]
 ) -> None:
     """Answer requests from FILE.
 
     COMMAND gets the variables of the client; replaying ends with it, or else with Ctrl-C. Requests
-    must come in the recorded order with the recorded bodies; what does not match is printed, and
-    the exit status is 1.
+    must come in the recorded order with the recorded bodies. Those that do not match are printed,
+    and the exit status is 1.
     """
     from qwicket.testing.cassettes.sessions import Replay
 
@@ -143,7 +143,7 @@ def replay(
     "names",
     multiple=True,
     callback=_pairs,
-    metavar="THERE=HERE",
+    metavar="VENDOR=QWICKET",
     help="Vendor's name, such as a device's, and Qwicket's name for it. Repeatable.",
 )
 @click.option("--ignore", multiple=True, metavar="FIELD", help="Field to leave out, with *.")
@@ -188,7 +188,7 @@ def _run(
     try:
         return subprocess.run(command, env={**kept, **found}, check=False).returncode  # noqa: S603
     except FileNotFoundError:
-        raise click.ClickException(f"{command[0]!r} is no command") from None
+        raise click.ClickException(f"There is no command {command[0]!r}.") from None
 
 
 def _wait() -> None:

@@ -1,7 +1,7 @@
-"""Drift: where the answers that a vendor gave differ from those that our server gives.
+"""Drift: differences between a vendor's recorded answers and Qwicket's.
 
-Ids, times and other values that never repeat are compared by their kind. An id that the vendor gave
-is replaced by ours in later requests.
+Ids, times and other values that never repeat are compared by their kind. Later requests have
+Qwicket's id in place of each id of the vendor.
 """
 
 from __future__ import annotations
@@ -29,8 +29,10 @@ if TYPE_CHECKING:
 
 _POLL_S: Final = 0.1
 _SETTLED_S: Final = 1.0
+"""Seconds without a change after which answers of a job count as final."""
 _TIMEOUT_S: Final = 60.0
-_SHORTEST: Final = 6
+_MIN_ID_CHARS: Final = 6
+"""Shorter texts are not replaced by Qwicket's, because they occur in many texts."""
 _KINDS: Final = {
     "secret": re.compile(rf"{MARKED.pattern}|eyJ[\w-]+\.[\w-]+\.[\w-]*|qw_[\w-]+"),
     "UUID": re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"),
@@ -42,44 +44,45 @@ _KINDS: Final = {
     "id": re.compile(r"(?=\S*\d)[\w.:@/+=-]{8,}"),
     "word": re.compile(r"[A-Za-z][A-Za-z_-]*"),
 }
-"""Kinds of texts, the first that fits; any other is just text."""
-_MAPPED: Final = ("secret", "UUID", "digits", "id")
+"""Kinds of texts, of which the first that matches counts; any other text has the kind "text"."""
+_ID_KINDS: Final = ("secret", "UUID", "digits", "id")
 _DATA_KEY: Final = re.compile(r"\d+|0x[0-9a-fA-F]+|[01 ]+|(?=\S*\d)[\w-]{16,}")
-"""Names in objects that are data: outcomes, numbers of qubits, ids."""
+"""Names in objects that are values rather than field names: outcomes, numbers of qubits, ids."""
 
 
 class Drift(msgspec.Struct, frozen=True):
-    """One place where an answer of ours is not like the vendor's.
+    """One field in which Qwicket's answer differs from the vendor's.
 
     Attributes:
         number: Number of the request in the cassette, from 1.
-        call: Its method and path.
+        call: Method and path of the request, with `*` for ids.
         field: `status`, a header, or a JSON pointer into the body, with `*` for any element.
-        there: What the vendor has there: a kind of value, a word, a status, or "nothing".
-        here: What we have there.
+        vendor: The vendor's value: its kind, a quoted word, a status, or "nothing".
+        qwicket: Qwicket's value, likewise.
     """
 
     number: int
     call: str
     field: str
-    there: str
-    here: str
+    vendor: str
+    qwicket: str
 
     def __str__(self) -> str:
-        return f"{self.number} {self.call}  {self.field}: {self.there} there, {self.here} here"
+        values = f"vendor {self.vendor}, Qwicket {self.qwicket}"
+        return f"{self.number} {self.call}  {self.field}: {values}"
 
 
 class Checker:
-    """Plays a cassette's requests against a server of ours.
+    """Sends a cassette's requests to a Qwicket server and compares the answers.
 
     Args:
-        url: Address of our server.
-        token: Signs in there.
-        aws: Sign requests there that the recorded client signed.
-        names: Names that are others here, such as a device's, by those in the cassette.
+        url: Address of the Qwicket server.
+        token: Token for the server.
+        aws: Key pair for requests that the recorded client signed.
+        names: Qwicket's names, such as a device's, by the vendor's names in the cassette.
         ignore: Patterns of fields that are not compared, such as `/jobs/*/cost*`.
-        patience_s: Time in which a job of ours must reach the recorded state; less if its answers
-            stay the same for a second.
+        settle_s: Seconds in which a job must reach the recorded state; fewer if its answers stay
+            the same for a second.
     """
 
     def __init__(
@@ -90,34 +93,34 @@ class Checker:
         aws: AwsKeys | None = None,
         names: Mapping[str, str] | None = None,
         ignore: Sequence[str] = (),
-        patience_s: float = 20.0,
+        settle_s: float = 20.0,
     ) -> None:
         self._host = urlsplit(url).netloc
         self._url = url
         self._token = token
         self._aws = aws
-        self._fresh: dict[str, str] = {}
+        self._new_ids: dict[str, str] = {}
         self._ignore = tuple(ignore)
-        self._patience_s = patience_s
-        self._ours: dict[str, str] = {**(names or {}), ORIGIN: url}
+        self._settle_s = settle_s
+        self._qwicket_texts: dict[str, str] = {**(names or {}), ORIGIN: url}
 
     def check(self, cassette: Cassette) -> list[Drift]:
-        """Return where our answers differ, once for each call and field."""
+        """Return the differences, each once for a call and field."""
         found: dict[tuple[str, str, str, str], Drift] = {}
         exchanges = cassette.exchanges
         following = [*(second.request for _, second in pairwise(exchanges)), None]
         for number, (each, after) in enumerate(zip(exchanges, following, strict=True), 1):
             sent = each.request
             if sent.method == "GET" and after is not None and _is_same_call(sent, after):
-                continue  # a poll: ours takes another time, so only the last answer is compared
+                continue  # of several polls only the last is compared: jobs take different times
             if each.answer.status == 0 or each.answer.is_cut:
                 continue  # the connection broke there
-            for drift in self._played(number, sent, each.answer):
-                key = drift.call, drift.field, drift.there, drift.here
+            for drift in self._drifts(number, sent, each.answer):
+                key = drift.call, drift.field, drift.vendor, drift.qwicket
                 found.setdefault(key, drift)
         return [*found.values()]
 
-    def _played(self, number: int, sent: Sent, there: Received) -> list[Drift]:
+    def _drifts(self, number: int, sent: Sent, there: Received) -> list[Drift]:
         """Send a request, again while its answer may still become like the vendor's."""
         began = changed = time.monotonic()
         last: list[Drift] | None = None
@@ -128,7 +131,7 @@ class Checker:
             if found != last:
                 last, changed = found, now
             may_settle = sent.method == "GET" and any(_may_settle(each) for each in found)
-            is_over = now - changed >= _SETTLED_S or now - began >= self._patience_s
+            is_over = now - changed >= _SETTLED_S or now - began >= self._settle_s
             if not may_settle or is_over:
                 self._learn(there.body.json, document)
                 return found
@@ -158,7 +161,7 @@ class Checker:
 
     def _send(self, sent: Sent) -> tuple[Answer, Any]:
         credential = self._credential(sent)
-        mark = self._token_of if credential is None else self._fresh_id
+        mark = self._token_of if credential is None else self._new_id
         body = sent.body
         if body.json is not msgspec.UNSET:
             body = Body(json=self._translated(body.json, mark))
@@ -187,7 +190,7 @@ class Checker:
     # --- ids --------------------------------------------------------------------------------------
 
     def _credential(self, sent: Sent) -> Credential | None:
-        """Return what the signature of a recorded request says, if it was signed."""
+        """Return the credential scope of a recorded request; None if it was not signed."""
         if self._aws is None or not sent.headers.get("authorization", "").startswith("AWS4-"):
             return None
         from qwicket.testing.cassettes.aws import credential_of
@@ -197,13 +200,13 @@ class Checker:
     def _token_of(self, _mark: str) -> str:
         return self._token
 
-    def _fresh_id(self, mark: str) -> str:
-        """Return an id of our own for a hidden one: what is signed holds no other secret."""
-        return self._fresh.setdefault(mark, str(uuid4()))
+    def _new_id(self, mark: str) -> str:
+        """Return a new id for a hidden text, which in a signed request is an id and no key."""
+        return self._new_ids.setdefault(mark, str(uuid4()))
 
     def _translate(self, text: str, fill: Callable[[str], str]) -> str:
-        for theirs in sorted(self._ours, key=len, reverse=True):
-            text = text.replace(theirs, self._ours[theirs])
+        for theirs in sorted(self._qwicket_texts, key=len, reverse=True):
+            text = text.replace(theirs, self._qwicket_texts[theirs])
         return MARKED.sub(lambda found: fill(found[0]), text)
 
     def _translated(self, value: Any, fill: Callable[[str], str]) -> Any:
@@ -215,7 +218,7 @@ class Checker:
         return self._translate(value, fill) if isinstance(value, str) else value
 
     def _learn(self, there: Any, here: Any) -> None:
-        """Map each id that the vendor gave to ours at the same place."""
+        """Note Qwicket's id for each id of the vendor at the same place."""
         if isinstance(there, dict) and isinstance(here, dict):
             for name in there.keys() & here.keys():
                 self._learn(there[name], here[name])
@@ -223,20 +226,20 @@ class Checker:
             for recorded, ours in zip(there, here, strict=False):
                 self._learn(recorded, ours)
         elif isinstance(there, str) and isinstance(here, str) and there != here:
-            is_id = _kind(there) in _MAPPED and len(there) >= _SHORTEST
-            if is_id and _kind(here) in _MAPPED:
-                self._ours.setdefault(there, here)
+            is_id = _kind(there) in _ID_KINDS and len(there) >= _MIN_ID_CHARS
+            if is_id and _kind(here) in _ID_KINDS:
+                self._qwicket_texts.setdefault(there, here)
 
 
 class Answer(msgspec.Struct, frozen=True):
-    """Status and headers of an answer of ours."""
+    """Status and headers of Qwicket's answer."""
 
     status: int
     headers: dict[str, str]
 
 
 def _compare(field: str, there: Any, here: Any) -> Iterator[tuple[str, str, str]]:
-    """Yield each field that differs, with what is there and here."""
+    """Yield each field that differs, with the vendor's value and Qwicket's."""
     if isinstance(there, dict) and isinstance(here, dict):
         ours, theirs = _by_name(here), _by_name(there)
         for name in [*theirs, *(name for name in ours if name not in theirs)]:
@@ -260,7 +263,7 @@ def _compare(field: str, there: Any, here: Any) -> Iterator[tuple[str, str, str]
 
 
 def _compare_all(field: str, there: list[Any], here: list[Any]) -> Iterator[tuple[str, str, str]]:
-    """Yield the differences of several values at one place; elements have their places in order."""
+    """Yield the differences of several values of one field, which are compared in their order."""
     seen = set()
     for number, recorded in enumerate(there):
         for each in _compare(field, recorded, here[min(number, len(here) - 1)]):
@@ -270,7 +273,7 @@ def _compare_all(field: str, there: list[Any], here: list[Any]) -> Iterator[tupl
 
 
 def _by_name(value: Mapping[str, Any]) -> dict[str, list[Any]]:
-    """Return an object's values by name, those whose names are data under `*`."""
+    """Return an object's values by name; those whose names are values have the name `*`."""
     found: dict[str, list[Any]] = {}
     for name, each in value.items():
         found.setdefault("*" if _DATA_KEY.fullmatch(name) else name, []).append(each)
@@ -310,7 +313,7 @@ def _header(headers: Mapping[str, str], name: str) -> str:
 
 
 def _pattern(path: str) -> str:
-    return "/".join("*" if _kind(each) in _MAPPED else each for each in path.split("/"))
+    return "/".join("*" if _kind(each) in _ID_KINDS else each for each in path.split("/"))
 
 
 def _is_same_call(one: Sent, other: Sent) -> bool:
@@ -318,5 +321,6 @@ def _is_same_call(one: Sent, other: Sent) -> bool:
 
 
 def _may_settle(drift: Drift) -> bool:
-    """Return whether a difference may go away when a job of ours has ended."""
-    return drift.field == "status" or '"' in drift.there + drift.here or "nothing" in drift.here
+    """Return whether a difference may disappear when Qwicket's job has ended."""
+    has_word = '"' in drift.vendor + drift.qwicket
+    return drift.field == "status" or has_word or "nothing" in drift.qwicket

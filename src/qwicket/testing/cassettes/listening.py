@@ -1,4 +1,4 @@
-"""An ASGI application that listens on this machine, in a thread."""
+"""Serve an ASGI application on this machine, in a thread; read, drop and cut its requests."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Send
 
 _START_S: Final = 20.0
-_STEP_S: Final = 0.005
+_POLL_S: Final = 0.005
 _MAX_BODY_BYTES: Final = 256 << 20
 
 
@@ -57,16 +57,16 @@ class Listener:
         while not self._server.started:
             if not self._thread.is_alive() or time.monotonic() > deadline:
                 raise CassetteError("The cassette's server did not start.")
-            time.sleep(_STEP_S)
+            time.sleep(_POLL_S)
 
     @property
     def url(self) -> str:
-        """Return the address."""
+        """Address of the server."""
         host, port = self._socket.getsockname()[:2]
         return f"http://{host}:{port}"
 
     def stop(self) -> None:
-        """Stop listening."""
+        """Stop the server."""
         self._server.should_exit = True
         self._thread.join(_START_S)
         self._socket.close()
@@ -76,7 +76,7 @@ async def body_of(receive: Receive) -> bytes:
     """Return the whole body of a request.
 
     Raises:
-        CassetteError: It is too large.
+        CassetteError: The body is too large.
     """
     body = bytearray()
     while True:
@@ -92,20 +92,20 @@ async def drop(send: Send) -> None:
     """Reset the connection of a request before it has an answer."""
     cycle = _cycle(send)
     cycle.transport.abort()
-    await _lost(cycle)
+    await _disconnected(cycle)
 
 
 async def cut(send: Send) -> None:
-    """Close the connection of a request after the part of an answer that was sent."""
+    """Close the connection of a request after a part of its answer was sent."""
     cycle = _cycle(send)
     cycle.transport.close()
-    await _lost(cycle)
+    await _disconnected(cycle)
 
 
 def _cycle(send: Send) -> Any:
     return send.__self__  # type: ignore[attr-defined]  # uvicorn's cycle of the request
 
 
-async def _lost(cycle: Any) -> None:
+async def _disconnected(cycle: Any) -> None:
     while not cycle.disconnected:  # noqa: ASYNC110 - uvicorn has no event for this
-        await asyncio.sleep(_STEP_S)
+        await asyncio.sleep(_POLL_S)

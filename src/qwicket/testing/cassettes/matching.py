@@ -1,4 +1,4 @@
-"""Comparison of a request with a recorded one."""
+"""Compare a request with a recorded one."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ _SHOWN: Final = 200
 
 
 class Difference(msgspec.Struct, frozen=True):
-    """One place where a request is not as it was recorded.
+    """One place where a request differs from the recorded one.
 
     Attributes:
         where: `method`, `path`, `query/NAME`, or `body` with a JSON pointer.
-        recorded: What the cassette has, as JSON; "" if nothing.
-        sent: What the client sent, as JSON without secrets; "" if nothing.
+        recorded: The cassette's value as JSON; "" without a value.
+        sent: The client's value as JSON without secrets; "" without a value.
     """
 
     where: str
@@ -39,7 +39,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 def differences(recorded: Sent, sent: Sent) -> list[Difference]:
-    """Return where a request differs from a recorded one; a scrubbed secret equals any text."""
+    """Return the differences of a request to a recorded one; a removed secret equals any text."""
     found = [
         *_compare("method", recorded.method, sent.method),
         *_compare("path", recorded.path, sent.path),
@@ -111,7 +111,7 @@ def _is_same(recorded: Any, sent: Any) -> bool:
 
 
 def _shown(where: str, value: Any) -> str:
-    """Return a value as JSON without secrets, for which the last name of its place counts."""
+    """Return a value as JSON without secrets; the name of its field may reveal that it is one."""
     if value is None:
         return ""
     name = where.rpartition("/")[2]

@@ -1,4 +1,4 @@
-"""The player: answers requests as a cassette has them."""
+"""Answer requests from a cassette."""
 
 from __future__ import annotations
 
@@ -17,21 +17,22 @@ if TYPE_CHECKING:
     from qwicket.testing.cassettes.tape import Cassette, Received
 
 _REFUSED: Final = 400
-"""Clients repeat few requests that are refused so; a cassette has no other answer for them."""
-_LENGTHLESS: Final = (204, 304)
+"""Status for requests that do not match: most clients do not repeat a request after it."""
+_WITHOUT_LENGTH: Final = (204, 304)
+"""Statuses whose answers have no header Content-Length."""
 
 
 class Player:
-    """An ASGI application that answers as a cassette has it.
+    """ASGI application that answers from a cassette.
 
     Args:
-        cassette: What was recorded.
-        strict: Requests must come in the order and with the bodies that were recorded. Otherwise
-            each request gets the next recorded answer to its method and path, preferably one to the
-            same query and body, and the last one again.
+        cassette: The recording.
+        strict: Whether requests must come in the recorded order with the recorded queries and
+            bodies. Otherwise each request gets the next recorded answer to its method and path,
+            preferably one to the same query and body, and the last one again.
 
     Attributes:
-        problems: What did not match, as text, in its order.
+        problems: A text for each request that did not match, in their order.
     """
 
     def __init__(self, cassette: Cassette, *, strict: bool = True) -> None:
@@ -61,14 +62,14 @@ class Player:
             headers=headers,
             body=Body.of(await body_of(receive)),
         )
-        answer = self._strictly(sent) if self._strict else self._leniently(sent)
+        answer = self._next_answer(sent) if self._strict else self._best_answer(sent)
         if answer is None:
             await _refuse(send, self.problems[-1])
         else:
             server = scope["server"]
             await _replay(answer, f"http://{server[0]}:{server[1]}", send)
 
-    def _strictly(self, sent: Sent) -> Received | None:
+    def _next_answer(self, sent: Sent) -> Received | None:
         number = self._next + 1
         if self._next >= len(self._exchanges):
             self.problems.append(
@@ -84,7 +85,7 @@ class Player:
         self._next += 1
         return expected.answer
 
-    def _leniently(self, sent: Sent) -> Received | None:
+    def _best_answer(self, sent: Sent) -> Received | None:
         alike = [
             (differences(each.request, sent), number) for number, each in enumerate(self._exchanges)
         ]
@@ -101,7 +102,7 @@ class Player:
             return None
         exact = [each for each in fitting if each[0] == 0] or fitting
         unused = [each for each in exact if each[1] == 0]
-        # The first that was not given yet; when all were given, the last again, as for a poll.
+        # The first that was not used yet. When all were used, the last again, as in a poll.
         number = min(unused)[2] if unused else max(number for *_, number in exact)
         self._used[number] += 1
         return self._exchanges[number].answer
@@ -119,8 +120,9 @@ async def _replay(answer: Received, url: str, send: Send) -> None:
         (name.encode("latin-1"), value.replace(ORIGIN, url).encode("latin-1"))
         for name, value in answer.headers.items()
     ]
-    if answer.status not in _LENGTHLESS:
-        headers.append((b"content-length", str(len(content) + answer.is_cut).encode()))
+    if answer.status not in _WITHOUT_LENGTH:
+        length = len(content) + answer.is_cut  # more than is sent, so that the client notices
+        headers.append((b"content-length", str(length).encode()))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": content, "more_body": answer.is_cut})
     if answer.is_cut:

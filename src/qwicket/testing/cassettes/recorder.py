@@ -1,8 +1,8 @@
-"""The recorder: a proxy to a vendor that keeps what passes.
+"""Proxy to a vendor that records requests and answers.
 
-The client signs in with a placeholder, and the recorder puts the key of the user into its place.
-The key therefore never reaches the client, which could send it elsewhere, and redirects to other
-hosts are refused, because a client may follow one with the tokens that the vendor has given it.
+The client signs in with a placeholder, which the recorder replaces by the user's key. So the key
+never reaches the client, which could send it elsewhere. Redirects to other hosts are refused,
+because a client may follow one with tokens that the vendor has issued to it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _HOP: Final = frozenset(
         *("accept-encoding", "content-encoding", "expect"),
     }
 )
-"""Headers of one connection, and those of encodings, which the recorder removes."""
+"""Headers that are not forwarded: those of one connection, and those of encodings."""
 _KEPT: Final = frozenset(
     {
         *("accept", "allow", "content-type", "etag", "idempotency-key", "if-none-match"),
@@ -53,10 +53,10 @@ _KEPT: Final = frozenset(
         *("x-api-key", "api-key", "x-access-token", "x-qx-client-application", "x-auth-token"),
     }
 )
-"""Headers that clients act on; of others in an answer, long values are left out."""
-_LONG: Final = 16
+"""Headers whose values are recorded; of other headers of answers only short values are."""
+_LONG_CHARS: Final = 16
 _REGION: Final = "{region}"
-"""In an address: the region that a request is signed for."""
+"""Placeholder in an address: the region for which a request is signed."""
 _TIMEOUTS: Final = {"connect": 30.0, "read": 600.0, "write": 60.0, "pool": 60.0}
 
 
@@ -68,7 +68,7 @@ class _Answer(NamedTuple):
 
 
 class _Raw(NamedTuple):
-    """An exchange as it was; it is never written."""
+    """Request and answer with their secrets, which are never written to a file."""
 
     method: str
     path: str
@@ -79,18 +79,18 @@ class _Raw(NamedTuple):
 
 
 class Recorder:
-    """An ASGI application that forwards requests and keeps them in memory.
+    """ASGI application that forwards requests and records them in memory.
 
     Args:
-        targets: Address of the vendor by the path at which the recorder has it.
-        key: Key that replaces the placeholder in requests; without one, they are left as they are.
-        aws: Keys that sign each request anew, for clients that sign with the placeholder as key id.
+        targets: Address of the vendor by the path at which clients reach it here.
+        key: Key that replaces the placeholder in requests; None leaves requests unchanged.
+        aws: Keys that sign each request again; clients then sign with the placeholder as key id.
 
     Attributes:
-        stand_in: What clients sign in with.
+        placeholder: Token with which clients sign in.
 
     Raises:
-        CassetteError: An address or the key is not usable.
+        CassetteError: An address or the key is invalid.
     """
 
     def __init__(
@@ -99,22 +99,22 @@ class Recorder:
         if not targets:
             raise CassetteError("targets: give at least one, such as /ionq/v0.4=https://….")
         if key is not None and aws is not None:
-            raise CassetteError("key, aws: give one of them, for a request has one kind of key.")
+            raise CassetteError("key, aws: give only one of them; a request has one kind of key.")
         self._targets = {_path(at): _address(url) for at, url in targets.items()}
         if key is not None and (len(key) < SHORTEST or not key.isprintable() or " " in key):
             text = f"key: at least {SHORTEST} printable characters without spaces are needed"
-            raise CassetteError(f"{text}, for shorter ones are not found again in answers.")
+            raise CassetteError(f"{text}, because shorter ones cannot be found in answers.")
         self._key = key
         self._aws = aws
-        self.stand_in = f"cassette-{secrets.token_hex(16)}"
-        self._bases = {url: at for at, url in self._targets.items() if _REGION not in url}
+        self.placeholder = f"cassette-{secrets.token_hex(16)}"
+        self._paths = {url: at for at, url in self._targets.items() if _REGION not in url}
         self._raw: list[_Raw | None] = []
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return
         number = len(self._raw)
-        self._raw.append(None)  # in the order in which requests begin
+        self._raw.append(None)  # keeps its place: the order is that of the requests' beginnings
         try:
             found = self._target(scope["path"])
             body = _plain(await body_of(receive), _headers(scope["headers"]))
@@ -128,7 +128,7 @@ class Recorder:
         await self._send(scope, answer, send)
 
     def cassette(self) -> Cassette:
-        """Return what was recorded, without secrets."""
+        """Return the recording without secrets."""
         raw = [each for each in self._raw if each is not None]
         scrubber = Scrubber(self._secrets())
         for each in raw:
@@ -140,16 +140,17 @@ class Recorder:
         )
 
     def write(self, path: Path) -> Cassette:
-        """Write what was recorded.
+        """Write the recording without secrets; return it.
 
         Raises:
-            CassetteError: A secret is left, so nothing was written; or the file cannot be written.
+            CassetteError: A secret is left in it, so nothing was written; or the file cannot be
+                written.
         """
         cassette = self.cassette()
         text = text_of(cassette)
         scrubber = Scrubber(self._secrets())
         if scrubber.holds(text.encode()):
-            raise CassetteError(f"{path}: not written, for the key is left in the recording.")
+            raise CassetteError(f"{path}: not written, because the key is still in the recording.")
         try:
             path.write_text(text)
         except OSError as error:
@@ -159,12 +160,12 @@ class Recorder:
     def _secrets(self) -> list[str]:
         aws = self._aws
         own = [] if aws is None else [aws.key_id, aws.secret, aws.session_token]
-        return [each for each in (self._key, self.stand_in, *own) if each]
+        return [each for each in (self._key, self.placeholder, *own) if each]
 
     # --- forwarding -------------------------------------------------------------------------------
 
     def _target(self, path: str) -> tuple[str, str]:
-        """Return the longest path of a target that fits, and the address of that target."""
+        """Return the longest path of a target that contains `path`, and the target's address."""
         fitting = [at for at in self._targets if f"{path}/".startswith(f"{at}/")]
         if not fitting:
             known = ", ".join(self._targets)
@@ -178,7 +179,7 @@ class Recorder:
         credential = None if self._aws is None else self._credential(given, scope["query_string"])
         if credential is not None:
             base = base.replace(_REGION, credential.region)
-            self._bases[base] = at
+            self._paths[base] = at
         parts = urlsplit(base)
         raw = scope.get("raw_path") or quote(scope["path"]).encode()
         path = parts.path.encode() + raw[len(quote(at)) :]
@@ -187,15 +188,16 @@ class Recorder:
             scheme=parts.scheme.encode(),
             host=(parts.hostname or "").encode(),
             port=parts.port,
-            target=self._signed(path + (b"?" + query if query else b""), "url") or b"/",
+            target=self._with_key(path + (b"?" + query if query else b""), "url") or b"/",
         )
         headers = [
-            (name, self._signed_header(value))
+            (name, self._header_with_key(value))
             for name, value in scope["headers"]
             if name.decode("latin-1").lower() not in _HOP
         ]
         headers += [(b"host", parts.netloc.encode()), (b"accept-encoding", b"identity")]
-        content = self._signed(body, "form" if "form" in given.get("content-type", "") else "json")
+        is_form = "form" in given.get("content-type", "")
+        content = self._with_key(body, "form" if is_form else "json")
         if self._aws is not None and credential is not None:
             from qwicket.testing.cassettes.aws import signed
 
@@ -205,8 +207,8 @@ class Recorder:
         if content or scope["method"] not in ("GET", "HEAD", "DELETE"):
             headers.append((b"content-length", str(len(content)).encode()))
         try:
-            # A new connection each time: the vendor may have closed an old one, and that would look
-            # like a failure that is worth recording.
+            # A new connection for each request: if the vendor has closed an idle one, that would be
+            # recorded as a failure of the vendor.
             async with (
                 httpcore.AsyncConnectionPool() as pool,
                 pool.stream(
@@ -225,10 +227,10 @@ class Recorder:
             raise CassetteError(f"{base} did not answer in time.") from None
 
     def _credential(self, headers: Mapping[str, str], query: bytes) -> Credential:
-        """Return what a client's signature says, which must be made with the placeholder.
+        """Return the credential scope of a request that is signed with the placeholder.
 
         Raises:
-            CassetteError: There is none, or another key made it.
+            CassetteError: The request is not signed, or with another key.
         """
         from qwicket.testing.cassettes.aws import credential_of
 
@@ -236,7 +238,7 @@ class Recorder:
         if found is None:
             kind = "presigned URLs are" if b"X-Amz-Signature" in query else "this request is"
             raise CassetteError(f"{kind} not signed by a header, so it cannot be signed anew.")
-        if found.key_id != self.stand_in:
+        if found.key_id != self.placeholder:
             raise CassetteError("The client signs with another key than that of this recording.")
         return found
 
@@ -255,23 +257,23 @@ class Recorder:
     def _check_redirect(self, status: int, location: str) -> None:
         if not 300 <= status < 400 or not urlsplit(location).netloc:
             return
-        if not any(f"{location}/".startswith(f"{base}/") for base in self._bases):
+        if not any(f"{location}/".startswith(f"{base}/") for base in self._paths):
             host = urlsplit(location).hostname
             raise CassetteError(
                 f"The vendor redirects to {host}, which is no target. Keys follow no redirect;"
                 " if it is the vendor's too, give it as a target."
             )
 
-    def _signed_header(self, value: bytes) -> bytes:
+    def _header_with_key(self, value: bytes) -> bytes:
         scheme, _, rest = value.partition(b" ")
         if scheme.lower() == b"basic":
             with contextlib.suppress(ValueError):
-                pair = self._signed(base64.b64decode(rest), "plain")
+                pair = self._with_key(base64.b64decode(rest), "plain")
                 return scheme + b" " + base64.b64encode(pair)
-        return self._signed(value, "plain")
+        return self._with_key(value, "plain")
 
-    def _signed(self, content: bytes, where: str) -> bytes:
-        """Return a part of a request with the key instead of the placeholder, quoted if needed."""
+    def _with_key(self, content: bytes, where: str) -> bytes:
+        """Replace the placeholder in a part of a request by the key, quoted as `where` requires."""
         if self._key is None:
             return content
         key = self._key
@@ -279,10 +281,10 @@ class Recorder:
             key = quote(key, safe="")
         elif where == "json":
             key = json.dumps(key, ensure_ascii=False)[1:-1]
-        return content.replace(self.stand_in.encode(), key.encode())
+        return content.replace(self.placeholder.encode(), key.encode())
 
     async def _send(self, scope: Scope, answer: _Answer, send: Send) -> None:
-        """Send an answer on, with addresses of the vendor replaced by ours."""
+        """Send an answer to the client, with the recorder's addresses in place of the vendor's."""
         if answer.status == 0:
             await drop(send)
             return
@@ -294,7 +296,7 @@ class Recorder:
             for name, value in answer.headers
             if name not in _HOP
         ]
-        length = len(body) + answer.is_cut  # more than comes, so that the client sees the cut
+        length = len(body) + answer.is_cut  # more than is sent, so that the client notices the cut
         if answer.status not in (204, 304):
             headers.append((b"content-length", str(length).encode()))
         await send({"type": "http.response.start", "status": answer.status, "headers": headers})
@@ -303,14 +305,14 @@ class Recorder:
             await cut(send)
 
     def _localised(self, text: str, url: str) -> str:
-        for base, at in sorted(self._bases.items(), key=lambda item: -len(item[0])):
+        for base, at in sorted(self._paths.items(), key=lambda item: -len(item[0])):
             text = text.replace(base, f"{url}{at}")
         return text
 
     # --- the recording ----------------------------------------------------------------------------
 
     def _learn(self, scrubber: Scrubber, raw: _Raw) -> None:
-        # A signature is the client's own, made with the placeholder, and its scope is no secret.
+        # The client made a signature with the placeholder, so it contains no secret.
         scrubber.learn_headers({n: v for n, v in raw.headers.items() if not self._is_signature(n)})
         scrubber.learn_text(raw.path)
         scrubber.learn_query(raw.query)
@@ -327,7 +329,7 @@ class Recorder:
         return self._aws is not None and name == "authorization"
 
     def _kept(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """Return the headers of a request that are kept."""
+        """Return the headers of a request that are recorded."""
         kept = {name: value for name, value in headers.items() if name in _KEPT}
         if self._aws is not None:
             from qwicket.testing.cassettes.aws import credential_of
@@ -374,7 +376,7 @@ def _plain(content: bytes, headers: Mapping[str, str]) -> bytes:
     """Return a body without its encoding.
 
     Raises:
-        CassetteError: The encoding is not known, so that secrets inside would not be seen.
+        CassetteError: The encoding is unknown, so secrets inside would not be found.
     """
     encoding = headers.get("content-encoding", "identity").lower()
     if encoding == "identity" or not content:
@@ -400,7 +402,7 @@ def _joined(headers: list[tuple[str, str]]) -> dict[str, str]:
 
 def _shortened(headers: Mapping[str, str]) -> dict[str, str]:
     return {
-        name: value if name in _KEPT or len(value) < _LONG else OTHER
+        name: value if name in _KEPT or len(value) < _LONG_CHARS else OTHER
         for name, value in headers.items()
         if name not in _HOP and name not in ("date", "server")
     }

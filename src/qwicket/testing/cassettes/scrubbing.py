@@ -1,8 +1,8 @@
-"""Removal of secrets from recordings, in whatever encoding they are.
+"""Removal of secrets from recordings, in any encoding.
 
-First everything that was recorded is searched for secrets: what requests sign in with, and values
-whose name says so. Then each of them is replaced everywhere, because a token that is issued under
-an innocent name is known as one only when a later request presents it.
+First the whole recording is searched for secrets: credentials of requests, and values with names or
+forms of secrets. Then each secret is replaced everywhere: a token that is issued under an ordinary
+name is only recognised when a later request signs in with it.
 """
 
 from __future__ import annotations
@@ -23,17 +23,19 @@ if TYPE_CHECKING:
 
 MARK: Final = "SCRUBBED-"
 KEY_MARK: Final = f"{MARK}KEY"
-"""Takes the place of the key that the user gave."""
+"""Replaces the user's key, and its placeholder."""
 OTHER: Final = f"{MARK}0"
-"""Takes the place of what is not kept, for it hides a secret or its name says that it is one."""
-_FIRST: Final = (
-    # {"alg": "none", "typ": "JWT"} and claims by which it does not expire before 2100.
+"""Replaces texts that hide a secret, or whose name is that of a secret."""
+_JWT_START: Final = (
+    # {"alg": "none", "typ": "JWT"}, and claims with an expiry in 2100.
     "eyJhbGciOiAibm9uZSIsICJ0eXAiOiAiSldUIn0.eyJpYXQiOiAxNTc3ODM2ODAwLCAiZXhwIjogNDEwMjQ0NDgwMH0."
 )
-MARKED: Final = re.compile(rf"{MARK}(?:KEY|\d{{1,9}})|{re.escape(_FIRST)}U0NSVUJCRUQt[\w-]{{1,12}}")
-"""Any of these; that of a JWT is one too, with `SCRUBBED-` in base64 as its signature."""
+MARKED: Final = re.compile(
+    rf"{MARK}(?:KEY|\d{{1,9}})|{re.escape(_JWT_START)}U0NSVUJCRUQt[\w-]{{1,12}}"
+)
+"""Any replacement. That of a JWT is a JWT, with `SCRUBBED-` in base64 as its signature."""
 SHORTEST: Final = 8
-"""Shorter texts are replaced only where their name says that they are secret."""
+"""Shorter texts are only replaced where their name is that of a secret."""
 _NAMES: Final = re.compile(
     r"[\w.-]*(?:token|secret|passw|pwd|api[-_]?key|access[-_]?key|auth|credential|signature|cookie"
     r"|session[-_]?key|private[-_]?key|x-amz-security)[\w.-]*|jwt|bearer",
@@ -69,23 +71,27 @@ _AWS_ACCOUNT: Final = re.compile(
     r"\barn:aws[\w-]*:[\w-]{1,32}:[\w-]{0,32}:([0-9]{12}):|<Account>([0-9]{12})</Account>"
 )
 """Number of an account of AWS: no secret, but a person's. Clients need twelve digits there."""
-_AFTER: Final = re.compile(r"/(?:keys?|tokens?|api-?keys?|secrets?)/([\w.~-]{16,})", re.IGNORECASE)
-_ATTRIBUTES: Final = ("domain", "expires", "max-age", "path", "priority", "samesite")
+_AFTER_KEYS: Final = re.compile(
+    r"/(?:keys?|tokens?|api-?keys?|secrets?)/([\w.~-]{16,})", re.IGNORECASE
+)
+_COOKIE_ATTRIBUTES: Final = ("domain", "expires", "max-age", "path", "priority", "samesite")
 _RUN: Final = re.compile(r"[A-Za-z0-9+/_-]{10,}={0,2}")
 _WRAPPED: Final = re.compile(
     r"(?<![A-Za-z0-9+/_-])(?:[A-Za-z0-9+/_-]{40,}\r?\n)+[A-Za-z0-9+/_-]+={0,2}"
 )
 _HEX: Final = re.compile(r"(?:[0-9a-fA-F]{2}){8,}")
-_HIDING: Final = (_WRAPPED, _RUN, _HEX)
+_ENCODED: Final = (_WRAPPED, _RUN, _HEX)
+"""Texts that may be base64, also in lines, or hexadecimal digits."""
 _DEPTH: Final = 3
-_UNPACKED: Final = 16 << 20
+"""Encodings within each other that are searched."""
+_UNPACKED_BYTES: Final = 16 << 20
 
 
 class Scrubber:
     """Collects secrets and replaces them.
 
     Args:
-        keys: Keys of the user, and what stood for them in requests.
+        keys: Keys of the user, and their placeholder.
     """
 
     def __init__(self, keys: Iterable[str] = ()) -> None:
@@ -97,12 +103,12 @@ class Scrubber:
     # --- collecting -------------------------------------------------------------------------------
 
     def learn_headers(self, headers: Mapping[str, str]) -> None:
-        """Collect what a request or answer signs in with."""
+        """Collect credentials in headers of a request or answer."""
         for name, value in headers.items():
             if "cookie" in name.lower():
                 for pair in value.split(";"):
                     cookie, _, content = pair.strip().partition("=")
-                    if cookie.lower() not in _ATTRIBUTES:
+                    if cookie.lower() not in _COOKIE_ATTRIBUTES:
                         self._learn(content)
             elif _is_secret(name):
                 self._learn_credentials(value)
@@ -116,11 +122,11 @@ class Scrubber:
             self.learn_text(value)
 
     def learn_text(self, text: str) -> None:
-        """Collect secrets that a text contains, as JSON, in URLs, or by their form."""
+        """Collect secrets in a text: in JSON, in URLs, or by their form."""
         if text[:1] in ("{", "["):
             with contextlib.suppress(ValueError):
                 self.learn_json(json.loads(text))
-        for pattern in (*_PATTERNS, _AFTER):
+        for pattern in (*_PATTERNS, _AFTER_KEYS):
             for found in pattern.finditer(text):
                 self._learn(found[found.lastindex or 0])
         for found in _CRN.finditer(unquote(text)):
@@ -135,7 +141,7 @@ class Scrubber:
             self._learn_person(unquote(found[0]))
 
     def learn_json(self, value: Any, *, is_secret: bool = False) -> None:
-        """Collect secrets of decoded JSON: values whose names say so, and texts by their form."""
+        """Collect secrets in decoded JSON: by the names of values, and by the form of texts."""
         if isinstance(value, dict):
             for name, each in value.items():
                 below = _is_secret(name) or (is_secret and not _HARMLESS.fullmatch(name))
@@ -212,17 +218,17 @@ class Scrubber:
     def text(self, text: str) -> str:
         """Return a text without secrets, in any encoding."""
         text = self._replaced(text)
-        for pattern in _HIDING:
-            text = pattern.sub(lambda run: OTHER if self._is_inside(run[0]) else run[0], text)
+        for pattern in _ENCODED:
+            text = pattern.sub(lambda run: OTHER if self._is_hidden_in(run[0]) else run[0], text)
         return text
 
     def content(self, content: bytes) -> bytes:
-        """Return bytes that are no text without secrets; those that hide one are not kept."""
+        """Return bytes that are no text, or `OTHER` if a secret is in them."""
         return OTHER.encode() if self.holds(content) else content
 
     def holds(self, content: bytes, depth: int = _DEPTH) -> bool:
-        """Return whether bytes contain a secret: as they are, compressed, or in an encoding."""
-        if self._find(content):
+        """Return whether bytes contain a secret: plain, compressed, or encoded."""
+        if self._has_known(content):
             return True
         if depth == 0:
             return False
@@ -230,12 +236,12 @@ class Scrubber:
             return True
         text = content.decode("latin-1")
         return any(
-            self._is_inside(run[0], depth - 1)
-            for pattern in _HIDING
+            self._is_hidden_in(run[0], depth - 1)
+            for pattern in _ENCODED
             for run in pattern.finditer(text)
         )
 
-    def _is_inside(self, run: str, depth: int = _DEPTH - 1) -> bool:
+    def _is_hidden_in(self, run: str, depth: int = _DEPTH - 1) -> bool:
         return any(self.holds(each, depth) for each in _decoded(run))
 
     def _replaced(self, text: str) -> str:
@@ -247,7 +253,7 @@ class Scrubber:
             text = re.sub(rf"(?<!\d){number}(?!\d)", mark, text)
         return _EMAIL.sub(lambda found: self._people.get(unquote(found[0]).lower(), found[0]), text)
 
-    def _find(self, content: bytes) -> bool:
+    def _has_known(self, content: bytes) -> bool:
         if self._known is None:
             self._compile()
         return self._known is not None and self._known.search(content) is not None
@@ -276,15 +282,15 @@ def _is_word(text: str) -> bool:
 
 
 def _mark(secret: str, number: int) -> str:
-    """Return what takes a secret's place; clients decode the middle of a JWT."""
+    """Return the replacement of a secret; that of a JWT is a JWT, because clients decode it."""
     mark = f"{MARK}{number}"
     if not _JWT.fullmatch(secret):
         return mark
-    return _FIRST + base64.urlsafe_b64encode(mark.encode()).decode().rstrip("=")
+    return _JWT_START + base64.urlsafe_b64encode(mark.encode()).decode().rstrip("=")
 
 
 def _variants(secret: str) -> Iterator[str]:
-    """Yield the ways in which other texts contain a secret; base64 is `_in_base64`."""
+    """Yield the forms in which texts may contain a secret, except base64 (`_in_base64`)."""
     quoted = quote(secret, safe="")
     yield from dict.fromkeys(
         [
@@ -296,7 +302,7 @@ def _variants(secret: str) -> Iterator[str]:
 
 
 def _in_base64(secret: bytes) -> set[str]:
-    """Return the characters that a secret always becomes in base64, for each of its alignments."""
+    """Return the texts that a secret becomes in base64, for each of the three alignments."""
     found = set()
     for shift in range(3):
         text = base64.b64encode(b"\0" * shift + secret).decode().rstrip("=")
@@ -324,10 +330,10 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
     """Yield the content of compressed bytes: gzip, zlib, bzip2, members of a ZIP archive."""
     if content[:2] == b"\x1f\x8b" or content[:1] == b"\x78":
         with contextlib.suppress(zlib.error):
-            yield zlib.decompressobj(wbits=47).decompress(content, _UNPACKED)
+            yield zlib.decompressobj(wbits=47).decompress(content, _UNPACKED_BYTES)
     if content[:3] == b"BZh":
         with contextlib.suppress(OSError):
-            yield bz2.BZ2Decompressor().decompress(content, _UNPACKED)
+            yield bz2.BZ2Decompressor().decompress(content, _UNPACKED_BYTES)
     if content[:4] == b"PK\x03\x04":
         yield from _members(content)
 
@@ -340,4 +346,4 @@ def _members(content: bytes) -> Iterator[bytes]:
     with contextlib.suppress(*wrong), zipfile.ZipFile(io.BytesIO(content)) as archive:
         for name in archive.namelist():
             with archive.open(name) as member:
-                yield member.read(_UNPACKED)
+                yield member.read(_UNPACKED_BYTES)

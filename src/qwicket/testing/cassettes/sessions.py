@@ -21,24 +21,28 @@ if TYPE_CHECKING:
     from qwicket.testing.cassettes.recorder import Recorder
     from qwicket.testing.values import AwsKeys
 
-_ANY_TOKEN = "cassette-replay"  # noqa: S105 - a replay takes any
+_ANY_TOKEN = "cassette-replay"  # noqa: S105 - a replay accepts any token
 
 
 class _Session:
-    """A server on this machine with a token that its clients use."""
+    """Server on this machine, and the token of its clients."""
 
     _listener: Listener | None = None
     token = _ANY_TOKEN
 
     @property
     def url(self) -> str:
-        """Return the address for clients, in the place of a server's."""
+        """Address for clients.
+
+        Raises:
+            CassetteError: The cassette is not open.
+        """
         if self._listener is None:
             raise CassetteError("The cassette is not open; use it as a context manager.")
         return self._listener.url
 
     def env(self, client: str, *, monkeypatch: pytest.MonkeyPatch | None = None) -> dict[str, str]:
-        """Return the variables by which a client comes here, and set them if asked to.
+        """Return the variables by which a client reaches this server; with `monkeypatch`, set them.
 
         Args:
             client: A name that `qwicket env` knows, or `qwicket`.
@@ -50,7 +54,7 @@ class _Session:
         return set_variables(self.variables(client), monkeypatch)
 
     def variables(self, client: str) -> dict[str, str | None]:
-        """Return the variables of a client; None is one that must not be set."""
+        """Return the environment variables of a client; None for those that must not be set."""
         credentials = Credentials("cassette", self.token, self.token, self.token)
         return variables_of(client, self.url, credentials)
 
@@ -61,19 +65,24 @@ class _Session:
 
 
 class Recording(_Session):
-    """A proxy to a vendor, which writes a cassette when the block ends, also after an error.
+    """Proxy to a vendor, which writes a cassette when the block ends, also after an error.
 
     Args:
         path: The file to write.
-        targets: Address of the vendor by the path at which clients find it here, such as
+        targets: Address of the vendor by the path at which clients reach it here, such as
             `{"/ionq/v0.4": "https://api.ionq.co/v0.4"}`.
-        key: The vendor's key. Clients never see it: they sign in with `token`.
-        aws: Keys of AWS in its place, for a vendor whose requests are signed. Clients sign with
-            `token` as key id, and the recorder signs anew.
+        key: The vendor's key. Clients never get it: they sign in with `token`.
+        aws: Keys of AWS in place of `key`, for a vendor whose requests are signed. Clients sign
+            with `token` as key id, and the recorder signs again.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Attributes:
-        token: What clients sign in with.
+        token: Token with which clients sign in.
+
+    Raises:
+        CassetteError: An address or a key is invalid; at the end of the block, the cassette cannot
+            be written.
+        NotInstalled: The extra `server` is not installed.
     """
 
     def __init__(
@@ -91,7 +100,7 @@ class Recording(_Session):
         self._path = Path(path)
         self._port = port
         self._recorder: Recorder = Recorder(targets, key, aws)
-        self.token = self._recorder.stand_in
+        self.token = self._recorder.placeholder
 
     def __enter__(self) -> Self:
         from qwicket.testing.cassettes.listening import Listener
@@ -101,20 +110,25 @@ class Recording(_Session):
 
     def __exit__(self, *_: object) -> None:
         self._stop()
-        # At the end alone: a later request can show that an earlier value was a secret.
+        # Only at the end, because a later request can show that an earlier value was a secret.
         self._recorder.write(self._path)
 
 
 class Replay(_Session):
-    """A server that answers as a cassette has it.
+    """Server that answers from a cassette.
 
     Args:
         path: The file of the cassette.
-        strict: Requests must come in the recorded order, with the recorded bodies, and all of them.
+        strict: Whether all recorded requests must come, in the recorded order and with the recorded
+            queries and bodies.
         port: Port on 127.0.0.1; 0 takes a free one.
 
     Attributes:
-        token: What clients sign in with; any other works too.
+        token: Token with which clients sign in; any other works too.
+
+    Raises:
+        CassetteError: The file cannot be read; at the end of the block, requests did not match.
+        NotInstalled: The extra `server` is not installed.
     """
 
     def __init__(self, path: str | Path, *, strict: bool = True, port: int = 0) -> None:
@@ -126,7 +140,7 @@ class Replay(_Session):
 
     @property
     def problems(self) -> list[str]:
-        """Return what did not match so far."""
+        """A text for each request that did not match so far."""
         return [*self._player.problems]
 
     def __enter__(self) -> Self:
@@ -136,11 +150,10 @@ class Replay(_Session):
         return self
 
     def __exit__(self, kind: object, error: object, _: object) -> None:
-        """Stop.
+        """Stop; after another error, add the problems to it as notes.
 
         Raises:
-            CassetteError: A request did not match, or one is missing. Not after another error, to
-                which what did not match is added as a note.
+            CassetteError: A request did not match, or one is missing.
         """
         self._stop()
         problems = [*self._player.problems]
@@ -149,7 +162,7 @@ class Replay(_Session):
             if problems:
                 raise CassetteError("\n".join(problems))
         elif isinstance(error, BaseException):
-            for each in problems:  # most likely its cause
+            for each in problems:  # they are most likely its cause
                 error.add_note(each)
 
 

@@ -1,4 +1,4 @@
-"""The file of a cassette: requests and answers as readable JSON."""
+"""File of a cassette: requests and answers as readable JSON."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ if TYPE_CHECKING:
 FORMAT: Final = "qwicket-cassette"
 VERSION: Final = 1
 ORIGIN: Final = "http://cassette.invalid"
-"""Takes the place of addresses of the vendor in recorded answers; a replay puts its own there."""
+"""Stands for an address of the vendor in recorded answers; a replay puts its own address there."""
 
 
 class Body(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A body in the most readable form that it has: one of the fields is set, or none.
+    """Body in the most readable form: one field is set, or none for an empty body.
 
     Attributes:
         json: Decoded JSON.
@@ -35,7 +35,7 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
     @classmethod
     def of(cls, content: bytes) -> Body:
-        """Return the body with this content."""
+        """Return the body with these bytes."""
         if not content:
             return cls()
         try:
@@ -49,7 +49,7 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
     @property
     def content(self) -> bytes:
-        """Return the bytes to send; those of JSON may differ in white space."""
+        """Bytes to send; those of JSON may differ from the original in white space."""
         if self.json is not msgspec.UNSET:
             return msgspec.json.encode(self.json)
         if self.base64 is not None:
@@ -58,14 +58,14 @@ class Body(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A recorded request.
+    """Recorded request.
 
     Attributes:
         method: HTTP method.
-        path: Path at the recorder, as it is at our server.
+        path: Path at the recorder, which is the path at a Qwicket server too.
         query: Query without its `?`.
-        headers: Headers, in small letters.
-        body: Its body.
+        headers: Headers, with lower-case names.
+        body: Body of the request.
         ignore: JSON pointers into the body, such as `/clientToken` or `/items/*/id`, whose values
             may differ in a strict replay. Written by hand.
     """
@@ -79,13 +79,13 @@ class Sent(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_field
 
 
 class Received(msgspec.Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """A recorded answer.
+    """Recorded answer.
 
     Attributes:
-        status: Its status; 0 if the connection ended before.
-        headers: Headers, in small letters.
-        body: Its body.
-        is_cut: Whether the connection ended before the whole body was there.
+        status: HTTP status; 0 if the connection ended before it.
+        headers: Headers, with lower-case names.
+        body: Body of the answer.
+        is_cut: Whether the connection ended before the end of the body.
     """
 
     status: int
@@ -102,12 +102,12 @@ class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Cassette(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Everything that was recorded.
+    """Recording of several requests.
 
     Attributes:
         format: Always `qwicket-cassette`.
         version: Version of this format.
-        recorded_at: Time in UTC.
+        recorded_at: Time of the end of the recording, in UTC.
         targets: Addresses of the vendor, by path at the recorder.
         exchanges: In the order in which requests began.
     """
@@ -120,7 +120,7 @@ class Cassette(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
 
 def text_of(cassette: Cassette) -> str:
-    """Return the file of a cassette."""
+    """Return the text of a cassette's file."""
     return msgspec.json.format(msgspec.json.encode(cassette), indent=2).decode() + "\n"
 
 
@@ -128,7 +128,7 @@ def read(path: Path) -> Cassette:
     """Return the cassette in a file.
 
     Raises:
-        CassetteError: It cannot be read; the message says why.
+        CassetteError: The file cannot be read, or is not a cassette of this version.
     """
     try:
         content = path.read_bytes()
@@ -143,8 +143,8 @@ def read(path: Path) -> Cassette:
                 f'{path}: "version" is {head.get("version")!r}; this program reads {VERSION}.'
             )
         cassette = msgspec.json.decode(content, type=Cassette)
-        for each in cassette.exchanges:  # base64 is decoded when it is used, which is too late
+        for each in cassette.exchanges:  # decodes base64, to find its errors now
             _ = each.request.body.content, each.answer.body.content
     except (msgspec.DecodeError, UnicodeDecodeError, binascii.Error) as error:
-        raise CassetteError(f"{path}: this is no cassette: {error}.") from None
+        raise CassetteError(f"{path} is no cassette: {error}.") from None
     return cassette

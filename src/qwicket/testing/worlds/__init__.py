@@ -1,4 +1,4 @@
-"""Worlds, which are fixture files: read here, made by the test bed. Some come with Qwicket."""
+"""Worlds: fixture files with accounts, devices and jobs for a test bed. Some come with Qwicket."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import msgspec
 
 from qwicket.testing.errors import TestBedError
 
-_PART: Final = 0.1
-"""What noise in one number gives gates on one qubit, of that of gates on two."""
+_ONE_QUBIT_FACTOR: Final = 0.1
+"""Error of gates on one qubit relative to gates on two, if `noise` is one number."""
 
 
 def names() -> list[str]:
@@ -23,10 +23,13 @@ def names() -> list[str]:
 
 
 def read_world(world: str | Path) -> dict[str, Any]:
-    """Return a world as the test bed reads it, with the texts of calibration files.
+    """Return a world in the form of the command `load`, with the texts of calibration files.
+
+    Args:
+        world: Path of a TOML file, or name of a world that comes with Qwicket.
 
     Raises:
-        TestBedError: There is no such file or world, or it is no TOML.
+        TestBedError: There is no such file or world, or it is not TOML.
     """
     path = Path(world)
     if isinstance(world, str) and world in names():
@@ -50,11 +53,11 @@ def read_world(world: str | Path) -> dict[str, Any]:
 
 
 def device_table(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
-    """Return a device as the test bed reads it.
+    """Return a device in the form of the command `device`.
 
     Args:
         table: A device of a fixture file, or the options of `Cloud.device`.
-        folder: Where its calibration files are.
+        folder: Folder of its calibration files.
 
     Raises:
         TestBedError: A calibration file cannot be read.
@@ -62,7 +65,7 @@ def device_table(table: Mapping[str, Any], folder: Path) -> dict[str, Any]:
     found = {**table}
     noise = found.get("noise")
     if isinstance(noise, int | float) and not isinstance(noise, bool):
-        found["noise"] = {"two_qubit": noise, "one_qubit": _PART * noise}
+        found["noise"] = {"two_qubit": noise, "one_qubit": _ONE_QUBIT_FACTOR * noise}
     calibration = found.pop("calibration", None)
     if calibration is None:
         return found
