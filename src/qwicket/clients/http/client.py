@@ -173,6 +173,7 @@ class HTTPClient:
     ) -> Iterator[bytes | Response | NoResponse | InvalidResponse]:
         try:
             with closing(self._opened(connections, request)) as response:
+                self._has_answered = True
                 if response.status != 200:
                     yield Response(response.status, response.headers, self._content(response))
                 else:

@@ -33,6 +33,16 @@ def test_a_request_on_a_connection_may_have_been_sent(trouble: Step) -> None:
     assert caught.value.was_sent
 
 
+def test_a_server_that_has_streamed_is_known_to_run() -> None:
+    request = Request("GET", "/x", limit_s=5.0)
+    with BadServer(answer(200, b"x")) as server:
+        client = HTTPClient(server.url, ValueError)
+        assert b"".join(chunk for chunk in client.stream(request) if isinstance(chunk, bytes))
+    with pytest.raises(NoResponse) as caught:
+        client.exchange(request)
+    assert not caught.value.is_absent
+
+
 def exchange(url: str, request: Request) -> None:
     HTTPClient(url, ValueError).exchange(request)
 
