@@ -314,7 +314,10 @@ HOSTILE: dict[str, tuple[Callable[[Members], bytes], str]] = {
     "newer version": (lambda members: packed(members, version=2), "its version is 2"),
     "other version": (lambda members: packed(members, version="1"), "its version is '1'"),
     "another's manifest": (lambda members: packed(members, job="x"), "manifest is of another job"),
-    "listed members": (lambda members: packed(members, members=[]), "not those that its manifest lists"),
+    "listed members": (
+        lambda members: packed(members, members=[]),
+        "not those that its manifest lists",
+    ),
     "wrong checksum": (
         lambda members: packed(members).replace(b'"completed"', b'"cancelled"'),
         "the checksum of job.json is wrong|Bad CRC-32",

@@ -424,7 +424,9 @@ def test_names_of_devices_can_be_others_here(vendor: Cloud, tape: Path) -> None:
     record_bell(vendor, tape)
     tape.write_text(tape.read_text().replace('"simulator"', '"qpu.harmony-9"'))
     assert vendor.check(tape)
-    assert not [e for e in vendor.check(tape, names={"qpu.harmony-9": "simulator"}) if e.qwicket == ""]
+    assert not [
+        e for e in vendor.check(tape, names={"qpu.harmony-9": "simulator"}) if e.qwicket == ""
+    ]
 
 
 # --- the command ----------------------------------------------------------------------------------

@@ -115,7 +115,7 @@ class Cloud:
         account: str = "tester",
         monkeypatch: pytest.MonkeyPatch | None = None,
     ) -> dict[str, str]:
-        """Return the variables by which a client reaches the test bed; with `monkeypatch`, set them.
+        """Return the variables by which a client reaches the test bed; set them with `monkeypatch`.
 
         Args:
             client: A name that `qwicket env` knows, or `qwicket`.

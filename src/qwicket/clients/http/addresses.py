@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Final
 from urllib.parse import urlsplit
 
-_TOKEN_PREFIX: Final = "qw_"
+_TOKEN_PREFIX: Final = "qw_"  # noqa: S105 - not a token
 _URL: Final = "QWICKET_URL"
 _TOKEN: Final = "QWICKET_TOKEN"  # noqa: S105 - the name of a variable
 

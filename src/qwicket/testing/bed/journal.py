@@ -30,11 +30,11 @@ _SHOWN_HEADERS: Final = frozenset(
         *("x-amz-target", "x-amzn-errortype", "date", "server"),
     }
 )
-_SECRET_NAMES: Final = (
+_PRIVATE_NAMES: Final = (
     r"[\w.-]*(?:token|secret|passw|apikey|api[-_]key|authorization|credential|signature)[\w.-]*"
 )
-_IN_JSON: Final = re.compile(rf'("{_SECRET_NAMES}"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)
-_IN_QUERY: Final = re.compile(rf"((?:^|[?&\s]){_SECRET_NAMES}=)[^&\s]+", re.IGNORECASE)
+_IN_JSON: Final = re.compile(rf'("{_PRIVATE_NAMES}"\s*:\s*)"(?:[^"\\]|\\.)*"', re.IGNORECASE)
+_IN_QUERY: Final = re.compile(rf"((?:^|[?&\s]){_PRIVATE_NAMES}=)[^&\s]+", re.IGNORECASE)
 _TOKENS: Final = re.compile(r"\bqw_[\w-]{8,}|\beyJ[\w-]{8,}\.[\w.-]+")
 
 RECORD: Final[ContextVar[Record | None]] = ContextVar("record", default=None)
@@ -184,7 +184,7 @@ def _credentials(scope: Scope) -> list[str]:
     values = [
         value.decode("latin-1")
         for name, value in scope["headers"]
-        if re.fullmatch(_SECRET_NAMES, name.decode("latin-1"), re.IGNORECASE)
+        if re.fullmatch(_PRIVATE_NAMES, name.decode("latin-1"), re.IGNORECASE)
     ]
     return [word.rpartition("=")[2].strip(",") for value in values for word in value.split()]
 

@@ -106,7 +106,9 @@ class Cleaning(Operations):
         session.command(
             "delete from device_state", "insert into device_state select * from bed_device_state"
         )
-        session.command(*(f"delete from {table} where {_IS_OF_NEW_DEVICE}" for table in _DEVICE_TABLES))  # noqa: S608 - constants
+        session.command(
+            *(f"delete from {table} where {_IS_OF_NEW_DEVICE}" for table in _DEVICE_TABLES)  # noqa: S608 - constants
+        )
         session.command("delete from device where name not in (select name from bed_device)")
 
 
@@ -205,7 +207,7 @@ class BedJobs(Jobs):
         await self._release(job)
 
     async def _count_poll(self, job: str) -> None:
-        """Count the current request as a read of a job, once; release the job after its last one."""
+        """Count the current request as a read of a job, once; release it after its last one."""
         record = RECORD.get()
         if record is None or job in record.jobs:
             return

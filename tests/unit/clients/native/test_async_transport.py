@@ -225,7 +225,8 @@ def response_of(document: Any) -> bytes:
 def test_a_wait_ends_in_time_though_others_hold_all_connections() -> None:
     async def late(made: AsyncTransport) -> None:
         others = [
-            asyncio.create_task(AsyncJob(made, body("queued")).wait()) for _ in range(MAX_LONG_POLLS)
+            asyncio.create_task(AsyncJob(made, body("queued")).wait())
+            for _ in range(MAX_LONG_POLLS)
         ]
         await asyncio.sleep(0.2)
         began = time.monotonic()
