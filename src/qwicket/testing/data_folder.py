@@ -27,8 +27,8 @@ def data_folder(parent: Path | None = None) -> Iterator[Path]:
     """Create a folder and remove it at the end; also remove those of killed test beds.
 
     Args:
-        parent: Parent folder; by default `/dev/shm` if it is large enough, because commits to memory wait
-            for no disk, else the folder of temporary files.
+        parent: Parent folder; by default `/dev/shm` if it is large enough, because commits to
+            memory wait for no disk, else the folder of temporary files.
     """
     if parent is None:
         parent = _SHARED_MEMORY if _is_memory_usable() else Path(tempfile.gettempdir())
