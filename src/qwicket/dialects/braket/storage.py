@@ -78,7 +78,7 @@ class Handlers:
         return Response(headers={"Location": f"/{bucket}"}, media_type="application/xml")
 
     async def list_objects(self, actor: Actor, request: Request[None]) -> Response:
-        """List the results in a bucket."""
+        """List the results in a bucket: of the newest tasks, at most `list_page` (a limit)."""
         bucket, query = _bucket(request), request.query_params
         if query.keys() - _LISTS - {"x-id"}:
             raise NotOffered("Of a bucket, only its objects can be listed here.")

@@ -53,7 +53,7 @@ def v1_document(shown: JobRow) -> dict[str, Any]:
         "groupJobQrn": ids.group_qrn(job.group) if job.group else None,
         "estimatedCost": 0,
         "cost": 0 if is_final else None,
-        "timeStamps": times(job),
+        "timeStamps": time_stamps(job),
         "organizationUserId": object_id(job.account),
         "deviceId": object_id_of(job.device),
         "providerId": PROVIDER_ID,
@@ -88,7 +88,7 @@ def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
         "escrow": 0,
         "email": email,
         "createdAt": format_time(job.created_at),
-        "timeStamps": times(job),
+        "timeStamps": time_stamps(job),
     }
 
 
@@ -98,7 +98,7 @@ def openqasm_field(found: Program) -> dict[str, str]:
     return {"openQasm": text} if _WITH_VERSION.match(text) else {}
 
 
-def times(job: Job) -> dict[str, Any]:
+def time_stamps(job: Job) -> dict[str, Any]:
     ran_ms = None
     if job.ended_at is not None:
         ran_ms = max(0, job.ended_at - job.started_at) if job.started_at is not None else 0
@@ -146,7 +146,7 @@ def _position(shown: JobRow) -> int | None:
 def v1_result(found: JobResults, vendor_fields: VendorFields) -> dict[str, Any]:
     """Return a result for v1; the result of a batch has one entry per program."""
     job, parts = found.job, found.parts
-    frame = {"cost": 0, "timeStamps": times(job)}
+    frame = {"cost": 0, "timeStamps": time_stamps(job)}
     if not vendor_fields.is_batch and job.n_circuits == 1:
         return {"status": statuses.status(job), **frame, "resultData": _data(parts[0])}
     results = [{"status": _status(part), **frame, "resultData": _data(part)} for part in parts]
