@@ -15,12 +15,12 @@ GroupState = Literal["open", "closed"]
 
 
 class Group(msgspec.Struct, frozen=True):
-    """An IonQ session, a qBraid group, a Runtime session.
+    """A group: an IonQ session, a qBraid group, a Runtime session, or one of the native API.
 
     Attributes:
         device: The only device of its jobs, or None for any.
         jobs_limit: Limit on its jobs; None means no limit.
-        expires_at: Time after which it accepts no jobs; None is never.
+        expires_at: Time after which it accepts no more jobs; None means never.
         body: Opaque vendor fields.
     """
 

@@ -210,7 +210,7 @@ class Lease(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Forward(NamedTuple):
-    """A job forwarded to another cloud.
+    """The record of a job that is forwarded to another cloud.
 
     Attributes:
         marker: Text that is sent with the job, by which it is found there.

@@ -2,7 +2,7 @@
 
 The hash of each entry covers the entry and the hash before it, so that changed entries are noticed.
 A person who can write to the database can still remove the newest entries. To notice that, compare
-with a `Verification.hash` that was kept elsewhere.
+with a `Verification.hash` that was noted elsewhere.
 """
 
 from __future__ import annotations

@@ -86,7 +86,7 @@ class Groups(Operations):
 
     @write
     def annotate(tx: Tx, group: str, body: bytes) -> Group:
-        """Replace the vendor fields of a group.
+        """Replace the vendor fields of a group (its `body`).
 
         Raises:
             NotFound: There is no such group.

@@ -295,7 +295,7 @@ class Jobs(Operations):
 
     @scan
     def page(tx: Tx, query: JobQuery) -> list[Job]:
-        """Return jobs newest first."""
+        """Return jobs newest first, or oldest first if the query asks for it."""
         return search.page(tx, query)
 
     @scan
