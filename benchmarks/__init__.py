@@ -3,5 +3,5 @@
 import sys
 from pathlib import Path
 
-# What they share with tests is imported as tests import it.
+# Modules of `tests` are imported as tests import them.
 sys.path.append(str(Path(__file__).parents[1] / "tests"))

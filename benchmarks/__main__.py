@@ -41,7 +41,7 @@ from benchmarks.places import DATABASES, places
 T = TypeVar("T")
 
 _tables: list[Table] = []
-"""All that was printed."""
+"""All printed tables."""
 
 PARTS: Final = (
     *(
@@ -66,10 +66,13 @@ def main() -> int:
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument(
-        "--peers", default=sys.executable, metavar="PYTHON", help="has the engines' peers"
+        "--peers", default=sys.executable, metavar="PYTHON", help="interpreter with Aer and qsim"
     )
     parser.add_argument(
-        "--photonic-peers", default=sys.executable, metavar="PYTHON", help="has those on photons"
+        "--photonic-peers",
+        default=sys.executable,
+        metavar="PYTHON",
+        help="interpreter with piquasso and thewalrus",
     )
     parser.add_argument(
         "--keep", action="store_true", help="write the tables to benchmarks/history, too"
@@ -168,7 +171,7 @@ def _agents(rounds: int) -> Iterator[Figure]:
 
 
 def _show_figures(figures: Iterable[Figure]) -> list[bool | None]:
-    """Print a table; tell each figure on standard error as it comes: the whole takes minutes."""
+    """Print a table; each figure goes to standard error at once, because all take minutes."""
     found = []
     for figure in figures:
         words = (figure.database, figure.name, figure.measured, figure.verdict)
@@ -229,7 +232,7 @@ def _show_photons(interpreter: str) -> list[bool | None]:
 
 
 def _costs(interpreter: str, part: str, kind: type[T]) -> Iterator[T]:
-    """Yield what a measurement prints that wants a process of its own."""
+    """Run a measurement in a process of its own; yield the costs that it prints."""
     done = subprocess.run(
         [interpreter, "-m", f"benchmarks.{part}"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(("src", "."))},
@@ -245,7 +248,7 @@ def _show_reading() -> None:
 
 
 def _beside(peer_ms: float | None, ours_ms: float) -> tuple[str, str]:
-    """Return a peer's time, and ours as a part of it."""
+    """Return a peer's time, and the ratio of ours to it."""
     return ("", "") if peer_ms is None else (_ms(peer_ms), f"× {ours_ms / peer_ms:.2g}")
 
 
@@ -265,7 +268,7 @@ def _commit() -> str:
 
 
 def _where() -> str:
-    """Return machine, date and load: no figure means anything without them."""
+    """Return date, machine and load, which each figure needs."""
     return (
         f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC, {platform.machine()}, {os.cpu_count()} cores,"
         f" Python {platform.python_version()}, load {getloadavg()[0]:.1f}"

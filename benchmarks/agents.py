@@ -1,6 +1,6 @@
-"""How soon a lab hears of a job: from the sending of the submit to the claim's answer, live.
+"""How soon a lab gets a job: from sending the submission to the answer of the claim, live.
 
-The claim waits as an agent's does, on a connection of its own, and is there before the submit.
+The claim waits as an agent's does, on a connection of its own, and begins before the submission.
 """
 
 from __future__ import annotations
@@ -15,13 +15,13 @@ from typing import Final
 from benchmarks.figures import Figure, both, ms, p95
 from benchmarks.live import server
 from benchmarks.places import DATABASES, Place, Places, now_ms
-from benchmarks.wire import BELL, Keeper, request
+from benchmarks.wire import BELL, HTTPConnection, request
 from qwicket.gateway.admin import Admin
 
 ROUNDS: Final = 200
 _WARM_UP: Final = 10
 _WAITING_S: Final = 0.05
-"""After so long the claim surely waits."""
+"""Time after which the claim has certainly begun to wait."""
 _BAR_S: Final = 0.1
 _DEVICE: Final = "benchlab"
 _SPEC: Final = {
@@ -34,10 +34,10 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield the figure of each database."""
     for database in DATABASES:
         with places.fresh(database) as place:
-            secret, *_ = place.people()
+            secret, *_ = place.add_accounts()
             lab = asyncio.run(_lab_token(place))
             with server(place) as live:
-                user, agent = Keeper(live.url, secret), Keeper(live.url, lab)
+                user, agent = HTTPConnection(live.url, secret), HTTPConnection(live.url, lab)
                 agent.ask(_json("PUT", f"/v1/agent/devices/{_DEVICE}", lab, _SPEC))
                 times = [_wake_up(user, secret, agent, lab) for _ in range(_WARM_UP + rounds)]
         woken = times[_WARM_UP:]
@@ -60,22 +60,24 @@ async def _lab_token(place: Place) -> str:
     return made.secret
 
 
-def _wake_up(user: Keeper, secret: str, agent: Keeper, lab: str) -> float:
-    """Return the seconds from the submit's sending until the agent has the job."""
+def _wake_up(user: HTTPConnection, secret: str, agent: HTTPConnection, lab: str) -> float:
+    """Return the seconds from sending the submission until the agent has the job."""
     claim = _json("POST", f"/v1/devices/{_DEVICE}/leases?wait=30", lab, {"agent": "benchagent"})
-    heard: list[tuple[bytes, float]] = []
-    waiting = threading.Thread(target=lambda: heard.append((agent.ask(claim), time.perf_counter())))
+    received: list[tuple[bytes, float]] = []
+    waiting = threading.Thread(
+        target=lambda: received.append((agent.ask(claim), time.perf_counter()))
+    )
     waiting.start()
     time.sleep(_WAITING_S)
     began = time.perf_counter()
     user.ask(_json("POST", "/v1/jobs", secret, {"program": BELL, "device": _DEVICE, "shots": 10}))
     waiting.join()
-    ((answer, at),) = heard
+    ((answer, at),) = received
     _give_up(agent, lab, json.loads(answer)["lease"])
     return at - began
 
 
-def _give_up(agent: Keeper, lab: str, lease: dict[str, object]) -> None:
+def _give_up(agent: HTTPConnection, lab: str, lease: dict[str, object]) -> None:
     """End the job, so that the next claim waits again."""
     error = {"code": "measured", "message": "This was a measurement."}
     body = {"agent": "benchagent", "fence": lease["fence"], "nonce": lease["nonce"], "error": error}

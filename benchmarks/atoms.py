@@ -1,9 +1,9 @@
-"""What gates on cold atoms cost in a warm worker, beside the method of qlued's own simulators.
+"""The cost of gates on cold atoms in a warm worker, beside the method of qlued's own simulators.
 
 That is `scipy.sparse.linalg.expm_multiply` for spins, whose time grows with the angle, and a dense
-`expm` of 256 × 256 for fermions. CPU time on one thread, of ours from an unpacked circuit to its
-outcome, of the original for the exponential alone. Prints a JSON object a line; `make bench` shows
-a table.
+`expm` of 256 × 256 for fermions. Times are CPU times on one thread: for ours from a circuit to its
+outcome, for the original of the exponential alone. Prints one JSON object per line; `make bench`
+shows a table.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from qwicket.circuits.outcomes import SAMPLES
 from qwicket.engines.atoms import engine
 
 _OPTIONS: Final = RunOptions(shots=1, seed=1, outputs=(SAMPLES,))
-_PATIENCE_S: Final = 60.0
+_TIMEOUT_S: Final = 60.0
 _MAX_RATIO: Final = 1.1
 _ROUND_S: Final = 1.0
 _MIN_ROUNDS: Final = 3
@@ -45,7 +45,7 @@ Atoms = tuple[int, ...]
 
 
 class Case(msgspec.Struct, frozen=True, kw_only=True):
-    """A circuit of one gate, and the gate's Hamiltonian where the original method is asked too."""
+    """A circuit of one gate, and the gate's Hamiltonian if the original method is measured, too."""
 
     name: str
     circuit: AtomCircuit
@@ -56,10 +56,10 @@ class Cost(msgspec.Struct, frozen=True, kw_only=True):
     """CPU milliseconds: the best of several runs of ours, and one of the original.
 
     Attributes:
-        name: What it is.
+        name: Name of the case.
         ours_ms: Ours.
-        original_ms: The original's; None if it was not asked, or took over a minute.
-        is_cut: Whether it took that long.
+        original_ms: The original's; None if it was not measured, or took over a minute.
+        is_cut: Whether the original took over a minute.
     """
 
     name: str
@@ -181,7 +181,7 @@ def _hop() -> Any:
     return 0.7 * (one_way + one_way.T)
 
 
-def _original(case: Case, told: Connection) -> None:
+def _original(case: Case, results: Connection) -> None:
     assert case.hamiltonian is not None
     hamiltonian = case.hamiltonian()
     state = np.zeros(hamiltonian.shape[0], dtype=complex)
@@ -191,16 +191,16 @@ def _original(case: Case, told: Connection) -> None:
         expm_multiply(-1j * hamiltonian, state)
     else:
         linalg.expm(-1j * hamiltonian) @ state
-    told.send(1_000 * (time.process_time() - began))
+    results.send(1_000 * (time.process_time() - began))
 
 
 def _original_ms(case: Case) -> float | None:
-    """Run the original method once, in a process that is ended after a minute."""
+    """Run the original method once, in a process that is killed after a minute."""
     here, there = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("fork").Process(target=_original, args=(case, there))
     process.start()
     try:
-        return float(here.recv()) if here.poll(_PATIENCE_S) else None
+        return float(here.recv()) if here.poll(_TIMEOUT_S) else None
     finally:
         process.kill()
         process.join()

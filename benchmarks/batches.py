@@ -18,7 +18,7 @@ from benchmarks.circuits import ansatz
 from benchmarks.figures import Figure, both, ms, p50
 from benchmarks.live import Live, server
 from benchmarks.places import DATABASES, Places, timed
-from benchmarks.wire import SHOTS, Keeper, request
+from benchmarks.wire import SHOTS, HTTPConnection, request
 from qwicket import engines, programs
 from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import COUNTS, PROBABILITIES
@@ -45,7 +45,7 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
     bare = ("qubit", programs.read("ionq.circuit.v1", source, Limits()).circuits, options)
     for database in DATABASES:
         with places.fresh(database) as place:
-            secret, *_ = place.people()
+            secret, *_ = place.add_accounts()
             with server(place) as live:
                 dialect = _Dialect(live, secret, source)
                 yield from _beside(database, dialect, bare, rounds)
@@ -85,7 +85,7 @@ class _Dialect:
     """Submits the batch and reads it back, on one connection."""
 
     def __init__(self, live: Live, secret: str, source: bytes) -> None:
-        self._keeper = Keeper(live.url, secret, "apiKey")
+        self._keeper = HTTPConnection(live.url, secret, "apiKey")
         self._secret = secret
         body = {
             "type": "ionq.multi-circuit.v1",

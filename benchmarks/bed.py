@@ -1,10 +1,9 @@
-"""What the test bed takes: its start, a reset, the journal, and memory, each against its bar.
+"""The cost of the test bed: its start, a reset, the journal, and memory, each with its bar.
 
-`python -m benchmarks.bed` prints a table; times are the minimum and the median of several runs, and
-seconds of CPU are of all processes together, which depend less on other work of the machine.
-`python -m benchmarks.bed --install` measures instead the way to a first green test: `pip
-install` of a wheel of this checkout into an empty environment, without and with pip's cache, and
-the test itself.
+`python -m benchmarks.bed` prints a table. Times are the minimum and the median of several runs. CPU
+seconds are those of all processes together; they depend less on other work of the machine.
+With `--install` it measures the time to a first passing test instead: `pip install` of a wheel of
+this checkout into an empty environment, without and with pip's cache, and the test.
 """
 
 from __future__ import annotations
@@ -83,7 +82,7 @@ def measure(runs: int = RUNS) -> Iterator[Row]:
         _run(cloud)
         yield _bytes("memory of all processes after it", live.memory(pid).all)
         resets, reset_cpus = zip(*_resets(cloud, pid, runs), strict=True)
-        # The kernel counts hundredths of a second: only the mean says something.
+        # The kernel counts hundredths of a second, so only the mean is meaningful.
         mean = statistics.mean(reset_cpus)
         yield _seconds(f"reset with {JOBS:,} jobs", resets, [mean], RESET_BAR_S)
         yield _journal(cloud)
@@ -106,7 +105,7 @@ def _resets(cloud: Cloud, pid: int, runs: int) -> Iterator[tuple[float, float]]:
 
 
 def _journal(cloud: Cloud) -> Row:
-    """Compare polls that are in the journal with those of the test bed itself, which are not."""
+    """Compare polls that the journal records with polls of the test bed itself, which it omits."""
     with cloud.client() as client:
         job = client.submit(_BELL, "simulator", shots=100)
         job.result(timeout=60)
@@ -153,7 +152,7 @@ def _bytes(name: str, size: int) -> Row:
 
 
 def install(runs: int = 3) -> Iterator[Row]:
-    """Yield what it takes from nothing but Python to a first green test."""
+    """Yield the times from a bare Python to a first passing test."""
     with tempfile.TemporaryDirectory() as found:
         folder = Path(found)
         pip = [sys.executable, "-m", "pip"]

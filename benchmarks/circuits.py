@@ -14,7 +14,7 @@ def ghz(n_qubits: int) -> QubitCircuit:
 
 
 def turning(n_qubits: int, n_gates: int, seed: int = 1) -> QubitCircuit:
-    """Two rotations by any angle, then a CX, and so on."""
+    """Return repetitions of two rotations by random angles and a CX."""
     draw = random.Random(seed)
     ops: list[Op] = []
     for number in range(n_gates):
@@ -27,7 +27,7 @@ def turning(n_qubits: int, n_gates: int, seed: int = 1) -> QubitCircuit:
 
 
 def ansatz(n_qubits: int, seed: int) -> QubitCircuit:
-    """Two layers of rotations by a parameter each and a chain of CX, as in a variational job."""
+    """Return two layers of rotations and a chain of CX, as in a variational job."""
     draw = random.Random(seed)
     ops: list[Op] = []
     for _ in range(2):
@@ -38,7 +38,7 @@ def ansatz(n_qubits: int, seed: int) -> QubitCircuit:
 
 
 def layers(n_qubits: int, n_layers: int) -> QubitCircuit:
-    """A Clifford gate on every qubit, then CX on random pairs, and so on."""
+    """Return layers of a random Clifford gate on every qubit and CX on random pairs."""
     draw = random.Random(1)
     ops: list[Op] = []
     for _ in range(n_layers):

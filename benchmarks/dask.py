@@ -9,35 +9,35 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Final
 
-from benchmarks import elsewhere
-from benchmarks.elsewhere import Elsewhere
+from benchmarks import external_workers
+from benchmarks.external_workers import ExternalWorkers
 from benchmarks.figures import Figure
 from benchmarks.live import server
 from benchmarks.places import Places
-from benchmarks.wire import Keeper
+from benchmarks.wire import HTTPConnection
 from support.dask import DaskProcesses
 from support.processes import below
 
 ROUNDS: Final = 200
 QUICK: Final = 40
-_DASK: Final = Elsewhere("Dask", max_s=0.015, min_jobs_per_s=1_000)
+_DASK: Final = ExternalWorkers("Dask", max_s=0.015, min_jobs_per_s=1_000)
 
 
 def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield every figure, as it is known."""
-    with places.fresh(elsewhere.DATABASE) as place:
-        secret, *_ = place.people()
+    with places.fresh(external_workers.DATABASE) as place:
+        secret, *_ = place.add_accounts()
         cluster = DaskProcesses(place.folder / "dask")
         try:
             options = (*cluster.options, "--workers", "0")
             with server(place, options=options) as live:
-                keeper = Keeper(live.url, secret)
-                yield elsewhere.idle(_DASK, keeper, rounds)
-                yield elsewhere.cancelled(
+                connection = HTTPConnection(live.url, secret)
+                yield external_workers.idle(_DASK, connection, rounds)
+                yield external_workers.cancelled(
                     _DASK,
-                    keeper,
+                    connection,
                     lambda: [pid for each in cluster.workers for pid in below(each.pid)],
                 )
-                yield elsewhere.drained(_DASK, keeper, place)
+                yield external_workers.drained(_DASK, connection, place)
         finally:
             cluster.stop()

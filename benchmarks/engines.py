@@ -1,9 +1,9 @@
-"""What circuits cost in a warm worker, and what the same cost on its peers, in the same run.
+"""The cost of circuits in a warm worker, and of the same circuits on peers, in the same run.
 
-CPU time on one thread, from unpacked circuits to outcomes, 1,000 shots each. Prints a JSON object a
-line; `make bench` runs this with the interpreter that has the peers, and shows a table.
+Times are CPU times on one thread, from unpacked circuits to outcomes, with 1,000 shots each. Prints
+one JSON object per line; `make bench` runs this with the peers' interpreter, and shows a table.
 
-No peer may be 1.1 times as fast as we are.
+The bar: we may take at most 1.1 times as long as each peer.
 """
 
 from __future__ import annotations
@@ -58,19 +58,19 @@ COLUMNS: Final = (
     "given gates that nobody checks, and one seed for all circuits. Nobody calls it so; it is a "
     "floor, and no bar."
 )
-"""What the columns of the table are."""
+"""Explanation of the table's columns."""
 
 
 class Case(msgspec.Struct, frozen=True):
     """What is measured.
 
     Attributes:
-        name: What it is.
+        name: Name in the table.
         circuits: The circuits of one job.
-        aer: Aer's method; empty where Aer is not asked.
+        aer: Aer's method; empty if Aer is not measured.
         noise: The noise.
-        min_aer_ratio: How many times as long Aer must take; by default it may not be much faster.
-        max_ms: A bar for our own time.
+        min_aer_ratio: Minimum of Aer's time over ours; by default 1 / 1.1.
+        max_ms: Bar for our own time.
     """
 
     name: str
@@ -86,9 +86,9 @@ class Case(msgspec.Struct, frozen=True):
 
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True):
-    """The best of several runs, in CPU milliseconds; what was not measured is None.
+    """The best of several runs, in CPU milliseconds; None if it was not measured.
 
-    `module_ms` is that of qsim's compiled module, a floor and no bar.
+    `module_ms` is the time of qsim's compiled module, a floor and no bar.
     """
 
     name: str
@@ -130,7 +130,7 @@ def cases() -> list[Case]:
 
 
 def twin(name: str, relaxes_to: Literal["zero", "mixed"] = "mixed") -> NoiseModel:
-    """Return a twin's noise; ions that relaxed to zero would need amplitude damping."""
+    """Return a twin's noise; with `relaxes_to="zero"` it contains amplitude damping."""
     (spec,) = (device.spec for device in devices.built_in() if device.name == name)
     calibration = msgspec.structs.replace(devices.calibrations()[name], relaxes_to=relaxes_to)
     return twins.noise(calibration, spec.qubits, spec.native_gates, name)

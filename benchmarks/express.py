@@ -1,4 +1,4 @@
-"""How long a Bell pair of one account takes while every worker has a long job of others."""
+"""How long a Bell pair of one account takes while every worker runs a long job of others."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any, Final
 from benchmarks.figures import Figure, both, p95
 from benchmarks.live import WORKERS, server
 from benchmarks.places import Place
-from benchmarks.wire import Keeper
+from benchmarks.wire import HTTPConnection
 
 ROUNDS: Final = 100
 _SETTLE_S: Final = 1.5
@@ -27,12 +27,12 @@ def measure(rounds: int = ROUNDS) -> list[Figure]:
     """Return the figures of one run: a Bell pair on an idle server, then on a busy one."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
         place = Place("SQLite", Path(folder), None)
-        quick, *others = place.people()[: WORKERS + 2]
+        quick, *others = place.add_accounts()[: WORKERS + 2]
         with server(place) as live:
-            bob = Keeper(live.url, quick)
+            bob = HTTPConnection(live.url, quick)
             _bells(bob, 10)
             idle = _bells(bob, rounds)
-            holders = [Keeper(live.url, token) for token in others]
+            holders = [HTTPConnection(live.url, token) for token in others]
             jobs = [holder.submit(_LONG, 10) for holder in holders]
             time.sleep(_SETTLE_S)  # both workers have begun
             busy = _bells(bob, rounds)
@@ -51,11 +51,11 @@ def measure(rounds: int = ROUNDS) -> list[Figure]:
     ]
 
 
-def _bells(keeper: Keeper, rounds: int) -> list[float]:
+def _bells(connection: HTTPConnection, rounds: int) -> list[float]:
     """Submit a Bell pair and wait for its result, again and again; return the seconds of each."""
     times = []
     for _ in range(rounds):
         began = time.perf_counter()
-        keeper.result(keeper.submit(shots=10))
+        connection.result(connection.submit(shots=10))
         times.append(time.perf_counter() - began)
     return times

@@ -80,7 +80,7 @@ KINDS: Final = (
 
 
 class Score(NamedTuple):
-    """One forecast and what came of it, in seconds."""
+    """One forecast and the true time until the start, in seconds."""
 
     device: str
     expected_s: float
@@ -396,7 +396,7 @@ def scores(jobs: int, seed: int = SEED) -> list[list[Score]]:
 
 
 def within(of: list[Score]) -> float:
-    """Return the part of the starts that lay in their intervals."""
+    """Return the share of starts within their intervals."""
     return sum(score.is_within for score in of) / len(of)
 
 

@@ -1,9 +1,9 @@
-"""Read damaged OpenQASM programs by the hundred thousand.
+"""Parse hundreds of thousands of damaged OpenQASM programs.
 
     python benchmarks/fuzz_openqasm.py [--count 100000] [--seed 0]   damage the tests' programs
 
 `tests/fault/test_openqasm_fuzz.py` reads the first hundred thousand with every change.
-Whatever is read must be a circuit that an engine can run; whatever is refused must say where.
+A program that is accepted must be a circuit that an engine can run; a refusal must name the place.
 Programs, damage and checks are those of `tests/unit/programs/openqasm`. Times are CPU times.
 """
 
@@ -17,7 +17,7 @@ from typing import Any
 
 
 def fuzz(count: int, first: int) -> int:
-    """Read damaged programs, print what came of them, and return the number of faults."""
+    """Parse damaged programs, print the results, and return the number of faults."""
     sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
     mutation: Any = importlib.import_module("unit.programs.openqasm.mutation")
     tally = mutation.fuzz(first, count)

@@ -2,8 +2,8 @@
 
     python -m benchmarks.history
 
-writes docs/reports/history.svg. A run holds the tables as they were printed. The machine's speed
-varies from run to run, so that a panel shows the trend of a figure, not its exact course.
+writes docs/reports/history.svg. A run has the tables as they were printed. The machine's speed
+varies from run to run, so a panel shows the trend of a figure, not its exact course.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _SHOWN: Final = (
     "start to /readyz, empty store",
     "idle memory, server",
     "submit, idle, p50 / p95",
-    "submit → result, Bell, 1,000 shots, p50 / p95",
+    "submit, then result, Bell, 1,000 shots, p50 / p95",
     "status poll, p50 / p95",
     "Bell jobs/s, 64 connections; each p50 / p95",
     "CPU of one job, 64 connections, server + workers",
@@ -39,6 +39,12 @@ _SHOWN: Final = (
     "noisy, 8 qubits, 96 gates",
 )
 """Names of the figures that have a panel."""
+_RENAMED: Final = {
+    "submit → result, Bell, 1,000 shots, p50 / p95": (
+        "submit, then result, Bell, 1,000 shots, p50 / p95"
+    ),
+}
+"""New names of figures by those in older runs."""
 _WIDTH, _HEIGHT, _COLUMNS = 300, 96, 3
 _COLOURS: Final = {"SQLite": "#2563eb", "PostgreSQL": "#d97706", "": "#059669"}
 
@@ -96,9 +102,10 @@ def series(all_runs: Iterable[Run]) -> dict[str, dict[str, list[Point]]]:
             column = 2 if table.head[1:2] == ["database"] or table.head[1:2] == ["engine"] else 1
             for row in table.rows:
                 value = quantity(row[column])
-                if row[0] in found and value is not None:
+                name = _RENAMED.get(row[0], row[0])
+                if name in found and value is not None:
                     database = row[1] if table.head[1] == "database" else ""
-                    points = found[row[0]].setdefault(database, [])
+                    points = found[name].setdefault(database, [])
                     points.append(Point(at, value, row[column]))
     return {name: lines for name, lines in found.items() if lines}
 

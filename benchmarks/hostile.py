@@ -1,7 +1,7 @@
-"""What other people's requests notice while hostile texts arrive: polls idle and under fire.
+"""Status polls of one account on an idle server, and while others submit hostile programs.
 
-The texts are those of `tests/support/hostile.py`. Idle and fire take turns, so that both see the
-same machine.
+The programs are those of `tests/support/hostile.py`. Both measurements alternate, so other work of
+the machine affects both alike.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import Final
 from benchmarks.figures import Figure, p95
 from benchmarks.live import Live, server
 from benchmarks.places import Place
-from benchmarks.wire import Keeper, Refused
+from benchmarks.wire import HTTPConnection, Refused
 from support.hostile import HOSTILE
 
 ROUNDS: Final = 3
@@ -31,18 +31,18 @@ def measure() -> list[Figure]:
     """Return the figures of one run."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
         place = Place("SQLite", Path(folder), None)
-        good, *evil = place.people()[: ACCOUNTS + 1]
+        good, *evil = place.add_accounts()[: ACCOUNTS + 1]
         with server(place) as live:
-            keeper = Keeper(live.url, good)
-            job = keeper.submit()
-            keeper.result(job)
+            connection = HTTPConnection(live.url, good)
+            job = connection.submit()
+            connection.result(job)
             idle: list[float] = []
             fire: list[float] = []
             spans: list[float] = []
             for _ in range(ROUNDS):
-                idle += _polls(keeper, job, _lasting(IDLE_S))
+                idle += _polls(connection, job, _lasting(IDLE_S))
                 began = time.monotonic()
-                fire += _polls_under_fire(live, evil, keeper, job)
+                fire += _polls_under_fire(live, evil, connection, job)
                 spans.append(time.monotonic() - began)
     floor, found = p95(idle), p95(fire)
     return [
@@ -62,22 +62,24 @@ def measure() -> list[Figure]:
     ]
 
 
-def _polls_under_fire(live: Live, tokens: list[str], keeper: Keeper, job: str) -> list[float]:
-    """Submit all texts at once; return how long each poll took until the last was answered."""
+def _polls_under_fire(
+    live: Live, tokens: list[str], connection: HTTPConnection, job: str
+) -> list[float]:
+    """Submit all texts at once; return the times of polls until the last text was answered."""
     with ThreadPoolExecutor(len(HOSTILE)) as senders:
         sent = [
             senders.submit(_send, live, tokens[k % len(tokens)], text)
             for k, text in enumerate(HOSTILE.values())
         ]
-        times = _polls(keeper, job, lambda: any(not each.done() for each in sent))
+        times = _polls(connection, job, lambda: any(not each.done() for each in sent))
         for each in sent:
             each.result()
     return times
 
 
 def _send(live: Live, token: str, text: str) -> None:
-    with contextlib.suppress(Refused):  # which of them are read is what the tests say
-        Keeper(live.url, token).submit(text, shots=10)
+    with contextlib.suppress(Refused):  # tests check which of them are refused
+        HTTPConnection(live.url, token).submit(text, shots=10)
 
 
 def _lasting(seconds: float) -> Callable[[], bool]:
@@ -85,11 +87,11 @@ def _lasting(seconds: float) -> Callable[[], bool]:
     return lambda: time.monotonic() < end
 
 
-def _polls(keeper: Keeper, job: str, goes_on: Callable[[], bool]) -> list[float]:
-    """Ask for a job's state without a pause; return how long each answer took."""
+def _polls(connection: HTTPConnection, job: str, goes_on: Callable[[], bool]) -> list[float]:
+    """Read a job's state again and again; return the time of each read."""
     times = []
     while goes_on():
         began = time.perf_counter()
-        keeper.get(f"/v1/jobs/{job}")
+        connection.get(f"/v1/jobs/{job}")
         times.append(time.perf_counter() - began)
     return times

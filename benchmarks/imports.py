@@ -1,7 +1,7 @@
-"""What importing the clients takes, each in fresh processes: processor time, and the dearest part.
+"""CPU time of importing each client in fresh processes, and the module that takes most of it.
 
-The time is that of `-X importtime` and `time.process_time`; the floor is what the client's HTTP
-library takes alone, in the same run.
+The times are those of `time.process_time` and `-X importtime`; the floor is the time of the HTTP
+library alone, in the same run.
 """
 
 from __future__ import annotations
@@ -35,9 +35,8 @@ def measure() -> Iterator[Figure]:
         found[code] = [_cpu_s(code) for _ in range(_RUNS)]
         if floor is not None:
             measured = p50(found[code])
-            dearest = f"most: {_dearest(code)}"
             yield Figure(
-                f"`{code}`, {dearest}",
+                f"`{code}`, most: {_slowest_module(code)}",
                 "",
                 f"{1000 * measured:.0f} ms",
                 f"{1000 * p50(found[floor]):.0f} ms",
@@ -50,7 +49,7 @@ def _cpu_s(code: str) -> float:
     return float(_fresh(_TIMED.format(code)).stdout)
 
 
-def _dearest(code: str) -> str:
+def _slowest_module(code: str) -> str:
     """Return the module that takes longest by itself, of those that `code` imports."""
     rows = [
         line.removeprefix("import time:").split("|")

@@ -1,4 +1,4 @@
-"""A live server for measurements, on a database of its own, and what its processes take."""
+"""A live server for measurements, on a database of its own, with its memory and CPU time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 from benchmarks.places import Place
-from benchmarks.wire import Keeper
+from benchmarks.wire import HTTPConnection
 
 WORKERS: Final = 2
 _ANNOUNCEMENT: Final = "Qwicket listens on "
@@ -20,7 +20,7 @@ _STOP_S: Final = 40
 
 
 class Live(NamedTuple):
-    """A server that listens; `ready_s` is what it took from its start to `/readyz`."""
+    """A running server; `ready_s` is the time from its start to `/readyz`."""
 
     url: str
     process: subprocess.Popen[str]
@@ -31,13 +31,13 @@ class Live(NamedTuple):
         return self.process.pid
 
     def kill(self) -> None:
-        """End it as a power cut would: no goodbye."""
+        """Kill it at once, as a power cut would."""
         self.process.kill()
         self.process.wait(_STOP_S)
 
 
 class Memory(NamedTuple):
-    """Bytes that processes have for themselves, and their share of what they have together."""
+    """Memory (Pss) in bytes: private pages, and a proportional part of shared pages."""
 
     server: int
     parsers: int
@@ -65,7 +65,7 @@ def server(place: Place, *program: str, options: Sequence[str] = ()) -> Iterator
         line = process.stderr.readline()
         assert line.startswith(_ANNOUNCEMENT), line
         url = line.removeprefix(_ANNOUNCEMENT).strip()
-        Keeper(url, "").get("/readyz")
+        HTTPConnection(url, "").get("/readyz")
         yield Live(url, process, time.perf_counter() - began)
     finally:
         process.terminate()
@@ -73,7 +73,7 @@ def server(place: Place, *program: str, options: Sequence[str] = ()) -> Iterator
 
 
 def memory(pid: int) -> Memory:
-    """Return what a server takes now, with its parsers and workers (spares included)."""
+    """Return the memory of a server, of its parsers and of its workers (spares included)."""
     taken = {"server": _pss(pid), "parsers": 0, "workers": 0}
     for child in _children(pid):
         words = Path(f"/proc/{child}/cmdline").read_bytes()
@@ -82,7 +82,7 @@ def memory(pid: int) -> Memory:
 
 
 def cpu(pid: int) -> tuple[float, float]:
-    """Return the seconds of CPU that a server took so far, and those that its children took."""
+    """Return the CPU seconds that a server has used so far, and those of its children."""
     return _cpu(pid), sum(_cpu(child) for child in _children(pid))
 
 

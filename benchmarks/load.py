@@ -1,4 +1,4 @@
-"""Some connections, each submitting a Bell job with a wait for its result, and beginning again.
+"""Connections that each submit Bell jobs one after the other and wait for their results.
 
 A process of its own: `python -m benchmarks.load URL TOKEN CONNECTIONS JOBS` prints one line of
 JSON. Each job takes one request, and every result is counted.
@@ -16,11 +16,11 @@ from typing import NamedTuple
 
 import uvloop
 
-from benchmarks.wire import SHOTS, WITH_RESULT, Line, address, submission
+from benchmarks.wire import SHOTS, WITH_RESULT, AsyncHTTPConnection, address, submission
 
 
 class Load(NamedTuple):
-    """What one run of many jobs took, as its clients saw it, in seconds."""
+    """Time of one run of many jobs, and of each job from submit to result, in seconds."""
 
     seconds: float
     wholes: list[float]
@@ -40,21 +40,26 @@ def run(url: str, token: str, connections: int, jobs: int) -> Load:
 async def _load(url: str, token: str, connections: int, jobs: int) -> Load:
     host, port = address(url)
     loop = asyncio.get_running_loop()
-    lines = [(await loop.create_connection(Line, host, port))[1] for _ in range(connections)]
+    opened = [
+        (await loop.create_connection(AsyncHTTPConnection, host, port))[1]
+        for _ in range(connections)
+    ]
     load = Load(0.0, [])
     left = iter(range(jobs))
     began = time.perf_counter()
     async with asyncio.TaskGroup() as group:
-        for line in lines:
-            group.create_task(_submit_on(line, token, load, left))
+        for connection in opened:
+            group.create_task(_submit_on(connection, token, load, left))
     return load._replace(seconds=time.perf_counter() - began)
 
 
-async def _submit_on(line: Line, token: str, load: Load, left: Iterator[int]) -> None:
+async def _submit_on(
+    connection: AsyncHTTPConnection, token: str, load: Load, left: Iterator[int]
+) -> None:
     asked = submission(token, query=WITH_RESULT)
     for _ in left:
         began = time.perf_counter()
-        result = json.loads(await line.ask(asked))["result"]
+        result = json.loads(await connection.ask(asked))["result"]
         load.wholes.append(time.perf_counter() - began)
         assert sum(result["parts"][0]["counts"].values()) == SHOTS
 

@@ -1,7 +1,7 @@
-"""What metrics and the access log cost a status poll: `python -m benchmarks.observing`.
+"""The cost of metrics and of the access log per status poll: `python -m benchmarks.observing`.
 
-One server in this process without its socket, which would only hide what is looked for; rounds of
-polls with and without by turns, so that what else the machine does harms both alike.
+The server runs in this process, without a socket, whose cost would hide the difference. Rounds with
+and without them alternate, so that other work of the machine affects both alike.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ POLLS: Final = 300
 
 
 async def measure(folder: Path, secret: str) -> dict[str, float]:
-    """Return the median seconds of processor time of one poll, by what watches it."""
+    """Return the median CPU seconds of one poll, by what is turned on."""
     app = App(Settings(data_dir=folder, workers=1))
     await app.start()
     assert app._router is not None
@@ -40,17 +40,17 @@ async def measure(folder: Path, secret: str) -> dict[str, float]:
     path = f"/v1/jobs/{json.loads(made)['id']}"
     await asyncio.sleep(3)  # until it has run: then it changes no more
     access = AccessLog()
-    fronts = {
+    routers = {
         "nothing": Router(mounts, limits),
         "metrics": Router(mounts, limits, metrics=Metrics()),
         "metrics and access log": Router(mounts, limits, metrics=Metrics(), access=access),
     }
-    took: dict[str, list[float]] = {name: [] for name in fronts}
+    took: dict[str, list[float]] = {name: [] for name in routers}
     for _ in range(ROUNDS):
-        for name, front in fronts.items():
+        for name, router in routers.items():
             began = time.thread_time()
             for _ in range(POLLS):
-                await _ask(front, secret, "GET", path)
+                await _ask(router, secret, "GET", path)
             took[name].append((time.thread_time() - began) / POLLS)
             await asyncio.sleep(0.02)  # the access log's thread writes meanwhile
     access.close()
@@ -58,7 +58,7 @@ async def measure(folder: Path, secret: str) -> dict[str, float]:
     return {name: median(each) for name, each in took.items()}
 
 
-async def _ask(front: Router, secret: str, method: str, path: str, body: bytes = b"") -> bytes:
+async def _ask(router: Router, secret: str, method: str, path: str, body: bytes = b"") -> bytes:
     scope: Scope = {
         "type": "http",
         "method": method,
@@ -84,7 +84,7 @@ async def _ask(front: Router, secret: str, method: str, path: str, body: bytes =
         assert message.get("status", 200) in (200, 201), message
         answer += message.get("body", b"")
 
-    await front(scope, receive, send)
+    await router(scope, receive, send)
     return answer
 
 
@@ -93,7 +93,7 @@ def main() -> None:
     logging.basicConfig(filename="/dev/null", level=logging.INFO)
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
         place = Place("SQLite", Path(folder), None)
-        secret, *_ = place.people()
+        secret, *_ = place.add_accounts()
         took = asyncio.run(measure(Path(folder), secret))
     for name, seconds in took.items():
         ratio = took["nothing"] / seconds

@@ -1,8 +1,8 @@
-"""What pages take where there are a million jobs, and when a browser first paints.
+"""Times of the pages with a million jobs, and of a browser's first paint.
 
-`python -m benchmarks.pages [JOBS]` prints how soon fifty browser sessions see a change, and for
-each page the server's time, its bytes as they travel, and Chromium's first paint without a cache.
-It takes some minutes.
+`python -m benchmarks.pages [JOBS]` prints how soon fifty browser sessions show a change, and a row
+for each page: the server's time, the bytes sent, and Chromium's first paint without a cache. It
+takes some minutes.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ class Row(NamedTuple):
 
 
 def measure(place: Place, count: int) -> list[Row]:
-    """Return a row for each page of a server with so many jobs of ten accounts."""
-    place.people()
+    """Return a row for each page of a server with `count` jobs of ten accounts."""
+    place.add_accounts()
     place.fill("completed", count)
     place.run(
         "update job set name = 'rare', tags = '[\"rare\"]' where seq = (select min(seq) from job)",
@@ -132,7 +132,7 @@ def row(client: httpx.Client, page: Page, url: str, path: str) -> Row:
 
 
 def number_row(client: httpx.Client, count: int) -> Row:
-    """Measure the page that says how many jobs a change of all that match would concern."""
+    """Measure the page that counts the jobs before a change of all that match."""
     field = FIELD.search(client.get("/ui/jobs").text)
     assert field is not None
     form = {"csrf": field[1], "of": "all", "search": "device=simulator", "action": "delete"}
@@ -153,7 +153,7 @@ def live_updates(place: Place) -> dict[str, list[float]]:
     server's time of the submission, which is before its commit, to the changed list in the page.
     """
     at = DataLocation(place.folder, place.url)
-    pairs = as_admin(at, _people)
+    pairs = as_admin(at, _make_accounts)
     live = LiveServer(place.folder / "log", *place.options, "--workers", "0")
     found = {}
     try:
@@ -200,7 +200,7 @@ def _times(pages: list[Page], jobs: list[tuple[str, float]]) -> list[float]:
     return sorted(found)
 
 
-async def _people(admin: Admin) -> list[tuple[str, str]]:
+async def _make_accounts(admin: Admin) -> list[tuple[str, str]]:
     """Make accounts with the secret of a session, and a token."""
     found = []
     for number in range(SESSIONS):

@@ -1,8 +1,8 @@
-"""The same circuits on Qiskit Aer and on qsim, each from a circuit that is there to its counts.
+"""The same circuits on Qiskit Aer and on qsim, from a finished circuit to its counts.
 
 Both run as their users run them, Aer without `transpile`, which alone would take 50 ms. qsim's
-compiled module is measured too, from our list of gates: nobody calls it so, and nothing of qsim
-is faster. It checks nothing.
+compiled module is measured, too, from our list of gates. Nobody calls it directly, and it checks
+nothing: it is a floor for qsim.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ SEED: Final = 1
 HAS_AER: Final = find_spec("qiskit_aer") is not None
 HAS_QSIM: Final = None not in (find_spec("qsimcirq"), find_spec("cirq"))
 _WIDE_QUBITS: Final = 16
-"""From here on qsim is the quicker with gates fused to three qubits, before with two."""
+"""From this width on qsim is faster with gates fused to three qubits, below with two."""
 
 
 def aer(
     circuits: Sequence[QubitCircuit], shots: int, method: str, noise: NoiseModel | None
 ) -> Callable[[], object]:
-    """Return what runs circuits on Aer in one job."""
+    """Return a function that runs circuits on Aer in one job."""
     from qiskit_aer import AerSimulator
 
     model = None if noise is None else _noise(noise)
@@ -67,9 +67,10 @@ def _noise(noise: NoiseModel) -> Any:
 
 
 def qsim(circuits: Sequence[QubitCircuit], shots: int) -> Callable[[], object]:
-    """Return what runs circuits of `rx ry rz h cx` that measure all qubits on qsim through Cirq.
+    """Return a function that runs circuits of `rx ry rz h cx` on qsim through Cirq.
 
-    A sweep over resolved parameters takes longer, and so does `run_batch`.
+    The circuits must measure all qubits. A sweep over resolved parameters takes longer, and so does
+    `run_batch`.
     """
     from qsimcirq import QSimOptions, QSimSimulator
 
@@ -97,7 +98,10 @@ def _cirq(circuit: QubitCircuit) -> Any:
 
 
 def qsim_module(circuits: Sequence[QubitCircuit], shots: int) -> Callable[[], object]:
-    """Return what runs circuits of `rx ry rz h cx` that measure all qubits on qsim's module."""
+    """Return a function that runs circuits of `rx ry rz h cx` on qsim's compiled module.
+
+    The circuits must measure all qubits.
+    """
     found = engine.qsim()
     assert found is not None
     module = found._qsim

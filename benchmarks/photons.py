@@ -1,9 +1,9 @@
-"""What one shot of photon counting costs, beside the bar and what it costs piquasso and thewalrus.
+"""The cost of one shot of photon counting, beside its bar and the cost on piquasso and thewalrus.
 
-CPU time on one thread, from a circuit to its counts. The bars are one and a half times what plain
-NumPy took for the same methods when they were chosen. Prints a JSON object a line; `make bench`
-runs this with the peers' interpreter, and shows a table with those that it has. Neither peer is
-exact: both cut counts off, at 8 here.
+Times are CPU times on one thread, from a circuit to its counts. The bars are one and a half times
+the time of the same methods in plain NumPy when they were chosen. Prints one JSON object per line;
+`make bench` runs this with the peers' interpreter, and shows a table of the peers that it has.
+Neither peer is exact: both truncate counts, here at 8.
 """
 
 from __future__ import annotations
@@ -42,16 +42,16 @@ class Case(msgspec.Struct, frozen=True, kw_only=True):
     """What is measured.
 
     Attributes:
-        name: What it is.
+        name: Name in the table.
         r: Squeezing of each gate.
         n_modes: Modes; None is X8, two halves of four under the same unitary.
-        shots: Of one run.
-        numpy_ms: What plain NumPy took for one shot, in milliseconds.
+        shots: Shots of one run.
+        numpy_ms: Time of plain NumPy for one shot, in milliseconds.
         loss: Part of the light that is lost on every mode.
-        kind: How photons are counted.
-        walrus_shots: Shots on thewalrus; 0 is none: it takes up to seconds for one.
-        is_bright: Whether some shots have more photons than the limit `amplitudes` allows. Each is
-            a job of its own then, and those take the time until they are refused.
+        kind: Measurement: `fock` or `threshold`.
+        walrus_shots: Shots on thewalrus, which takes up to seconds for one; 0 leaves it out.
+        is_bright: Whether some shots have more photons than the limit `amplitudes` allows. Each
+            shot is then a job of its own, and refused ones count until their refusal.
     """
 
     name: str
@@ -190,7 +190,7 @@ def _walrus_ms(case: Case) -> float:
 
 
 def _shot_ms(run: Callable[[], object], shots: int) -> float:
-    """Return the least CPU time of a shot, over about a second. Ours draw the same every time."""
+    """Return the least CPU time of a shot, over about a second; our runs repeat the same shots."""
     minimum, spent = float("inf"), 0.0
     while spent < _ROUND_S:
         began = time.process_time()
@@ -201,7 +201,7 @@ def _shot_ms(run: Callable[[], object], shots: int) -> float:
 
 
 def _mean_shot_ms(run: Callable[[], object], shots: int) -> float:
-    """Return the mean CPU time of a shot: peers draw others each time, some much dearer."""
+    """Return the mean CPU time of a shot: peers draw other shots each time, of unequal cost."""
     began, rounds = time.process_time(), 0
     while time.process_time() - began < _PEER_S:
         run()

@@ -1,8 +1,8 @@
 """Jobs with pilots on this machine, through a server without workers.
 
-One job at a time, a backlog of tiny jobs and a cancellation, with one pilot of two slots. And 64
-pilots in one process, which run one job of a second each without computing anything: what is left
-of a linear rate, and what the server takes.
+One job at a time, a backlog of tiny jobs and a cancellation, with one pilot of two slots. Then 64
+simulated pilots in one process, each of which runs one job per second without computing anything:
+their rate as a share of a linear one, and the server's CPU time.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks import elsewhere
-from benchmarks.elsewhere import DATABASE, Elsewhere
+from benchmarks import external_workers
+from benchmarks.external_workers import DATABASE, ExternalWorkers
 from benchmarks.figures import Figure
 from benchmarks.live import server
 from benchmarks.places import Place, Places, bell, now_ms
-from benchmarks.wire import Keeper
+from benchmarks.wire import HTTPConnection
 from qwicket import engines, schema
 from qwicket.circuits.outcomes import Encoded
 from qwicket.gateway.admin import Admin
@@ -33,7 +33,7 @@ ROUNDS: Final = 200
 QUICK: Final = 40
 SITE: Final = 64
 SITE_S: Final = 20.0
-_PILOT: Final = Elsewhere("pilot", max_s=0.010, min_jobs_per_s=2_000)
+_PILOT: Final = ExternalWorkers("pilot", max_s=0.010, min_jobs_per_s=2_000)
 _MIN_LINEAR: Final = 0.9
 _MAX_CORE: Final = 0.5
 _TICKS_PER_S: Final = os.sysconf("SC_CLK_TCK")
@@ -44,16 +44,16 @@ _SETTLE_S: Final = 3.0
 def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
     """Yield every figure, as it is known."""
     with places.fresh(DATABASE) as place:
-        secret, *_ = place.people()
+        secret, *_ = place.add_accounts()
         token = asyncio.run(token_of(place))
         with server(place, options=("--workers", "0")) as live:
-            keeper = Keeper(live.url, secret)
+            connection = HTTPConnection(live.url, secret)
             with pilot(live.url, token) as pid:
-                yield elsewhere.idle(_PILOT, keeper, rounds)
-                yield elsewhere.cancelled(_PILOT, keeper, lambda: children_of(pid))
-                yield elsewhere.drained(_PILOT, keeper, place)
+                yield external_workers.idle(_PILOT, connection, rounds)
+                yield external_workers.cancelled(_PILOT, connection, lambda: children_of(pid))
+                yield external_workers.drained(_PILOT, connection, place)
     with places.fresh(DATABASE) as place:
-        place.people()
+        place.add_accounts()
         token = asyncio.run(token_of(place))
         place.fill("queued", int(2 * SITE * SITE_S))
         # No job is tiny, so that each is a task of its own.
@@ -63,7 +63,7 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
 
 
 async def token_of(place: Place) -> str:
-    """Return a new token for pilots, of an admin that is made."""
+    """Make an admin's account; return a token of it for pilots."""
     admin = Admin(store := place.open(), now_ms)
     await admin.add_account("root", "admin", email=None, password=None)
     made = await admin.create_token("root", scopes=["compute:serve"])
@@ -109,7 +109,7 @@ async def _site(url: str, token: str, server_pid: int) -> list[Figure]:
 
 
 async def _simulated(url: str, token: str, number: int, ended: list[float]) -> None:
-    """Pull one job at a time, do nothing for a second, and bring a result that fits."""
+    """Pull one job at a time, wait for a second, and bring a valid result."""
     api = PilotAPI(url, token, f"node{number}", Node(1, 1 << 30))
     part = bell_result()
     try:

@@ -1,4 +1,4 @@
-"""Where a store lives for one measurement, and how it is filled quickly: straight SQL."""
+"""A temporary database for one measurement, filled quickly with plain SQL."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ class Place(NamedTuple):
 
     @property
     def options(self) -> list[str]:
-        """What commands are told."""
+        """Return the options of commands that use this database."""
         address = ["--database-url", self.url] if self.url else []
         return ["--data-dir", str(self.folder), *address]
 
@@ -110,13 +110,13 @@ class Place(NamedTuple):
         with closing(connection):
             return timed(lambda: connection.execute("select 1").fetchall(), count)
 
-    def people(self, count: int = ACCOUNTS) -> list[str]:
+    def add_accounts(self, count: int = ACCOUNTS) -> list[str]:
         """Make accounts with a token each; return the secrets."""
         secrets = [new_secret() for _ in range(count)]
-        asyncio.run(self._people(secrets))
+        asyncio.run(self._add_accounts(secrets))
         return secrets
 
-    async def _people(self, secrets: Sequence[str]) -> None:
+    async def _add_accounts(self, secrets: Sequence[str]) -> None:
         now = now_ms()
         async with asyncio.timeout(60):
             store = self.open()
@@ -137,7 +137,7 @@ class Place(NamedTuple):
             await store.close()
 
     def fill(self, state: str, count: int) -> None:
-        """Add jobs of ten accounts in turn; what runs is held by the only runner there is."""
+        """Add jobs of ten accounts in turn; the only runner holds the running ones."""
         also = {"queued": (_PROGRAMS, _SHARES), "running": (_PROGRAMS, _LEASES)}.get(state, ())
         self.run(_JOBS, *also, state=state, count=count, format=FORMAT, **bell()._asdict())
         if self.url:

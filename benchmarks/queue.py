@@ -1,7 +1,7 @@
-"""The queue under measurement: one job at a time, many at once, beside long jobs, from a backlog.
+"""Measurements of the queue: one job at a time, many at once, beside long jobs, from a backlog.
 
-Everything goes through a live server over HTTP but the claim and the list page, which are also
-measured in the store alone.
+Everything goes through a live server over HTTP, with two exceptions: the claim and a search are
+measured in the store alone, and the list page in both.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from benchmarks import load
 from benchmarks.figures import Figure, both, ms, p50, p95
 from benchmarks.live import WORKERS, Live, cpu, memory, server
 from benchmarks.places import ACCOUNTS, DATABASES, Place, Places, bell, now_ms, timed
-from benchmarks.wire import BELL, SHOTS, Keeper
+from benchmarks.wire import BELL, SHOTS, HTTPConnection
 from qwicket import engines
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery, NewJob
@@ -36,7 +36,7 @@ _MIB: Final = 1 << 20
 
 
 class Size(NamedTuple):
-    """How much is done for each figure."""
+    """Number of rounds, jobs and rows for the figures."""
 
     rounds: int
     jobs: int
@@ -65,7 +65,7 @@ def measure(places: Places, size: Size) -> Iterator[Figure]:
 
 def _live(place: Place, size: Size) -> Iterator[Figure]:
     database = place.database
-    secret, *_ = place.people()
+    secret, *_ = place.add_accounts()
     starts = []
     for _ in range(_STARTS):
         with server(place) as live:
@@ -74,25 +74,25 @@ def _live(place: Place, size: Size) -> Iterator[Figure]:
     with server(place) as live:
         time.sleep(_SETTLE_S)
         yield from _idle_memory(database, live)
-        keeper = Keeper(live.url, secret)
-        yield from _one_by_one(keeper, place, size)
-        yield from _polls(keeper, place, size)
+        connection = HTTPConnection(live.url, secret)
+        yield from _one_by_one(connection, place, size)
+        yield from _polls(connection, place, size)
         yield from _many(live, secret, database, size)
-        yield from _beside_long_jobs(Keeper(live.url, secret), database, size)
+        yield from _beside_long_jobs(HTTPConnection(live.url, secret), database, size)
         yield _growth(live, secret, database, size)
 
 
-def _one_by_one(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
-    """Each round is one flush of 4 KiB, then one job, so that both see the same disk."""
+def _one_by_one(connection: HTTPConnection, place: Place, size: Size) -> Iterator[Figure]:
+    """Alternate a flush of 4 KiB and a job, so that other work of the disk affects both."""
     flushes, submits, wholes, runs = [], [], [], []
-    device = qwicket.connect(keeper.url, keeper.token).device("simulator")
+    device = qwicket.connect(connection.url, connection.token).device("simulator")
     probe = os.open(place.folder / "probe", os.O_CREAT | os.O_WRONLY, 0o600)
     for number in range(_WARM_UP + size.rounds):
         flush_s = _flush(probe)
         began = time.perf_counter()
-        job = keeper.submit()
+        job = connection.submit()
         submitted = time.perf_counter()
-        counts = keeper.result(job)["parts"][0]["counts"]
+        counts = connection.result(job)["parts"][0]["counts"]
         ended = time.perf_counter()
         assert sum(counts.values()) == SHOTS
         counts = device.run(BELL, SHOTS, wait=30).result().counts
@@ -131,13 +131,13 @@ def _flush(probe: int) -> float:
     return time.perf_counter() - began
 
 
-def _polls(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
-    job = keeper.submit()
-    keeper.result(job)
+def _polls(connection: HTTPConnection, place: Place, size: Size) -> Iterator[Figure]:
+    job = connection.submit()
+    connection.result(job)
     path = f"/v1/jobs/{job}"
-    body = keeper.get(path)
+    body = connection.get(path)
     count = 5 * size.rounds
-    polls = timed(lambda: keeper.get(path), count)
+    polls = timed(lambda: connection.get(path), count)
     selects = f"{ms(p50(place.bare_selects(count)))} (select 1)"
     yield Figure(
         "status poll, p50 / p95",
@@ -150,7 +150,7 @@ def _polls(keeper: Keeper, place: Place, size: Size) -> Iterator[Figure]:
     yield Figure(
         "status poll, body", place.database, f"{len(body)} bytes", "", "< 1 kB", len(body) < 1000
     )
-    alive = timed(lambda: keeper.get("/livez"), count)
+    alive = timed(lambda: connection.get("/livez"), count)
     yield Figure("/livez, p50 / p95", place.database, both(alive))
 
 
@@ -181,17 +181,17 @@ def _many(live: Live, secret: str, database: str, size: Size) -> Iterator[Figure
         )
 
 
-def _beside_long_jobs(keeper: Keeper, database: str, size: Size) -> Iterator[Figure]:
-    """Submits to a busy server: what is measured is the answer to the submit alone."""
+def _beside_long_jobs(connection: HTTPConnection, database: str, size: Size) -> Iterator[Figure]:
+    """Measure the answers to submissions, without their runs, while the workers are busy."""
     layer = [{"gate": "rx", "target": k, "rotation": 0.1} for k in range(_WIDE_QUBITS)]
     wide = {"gateset": "qis", "qubits": _WIDE_QUBITS, "circuit": layer * 20}
-    idle = _submits(keeper, size.rounds)
-    long_jobs = [keeper.submit(wide, 1) for _ in range(4 * WORKERS)]
-    _await(lambda: _state(keeper, long_jobs[WORKERS - 1]) == "running")
-    busy = _submits(keeper, size.rounds)
-    assert _state(keeper, long_jobs[-1]) in {"queued", "running"}, "they were not long enough"
+    idle = _submits(connection, size.rounds)
+    long_jobs = [connection.submit(wide, 1) for _ in range(4 * WORKERS)]
+    _await(lambda: _state(connection, long_jobs[WORKERS - 1]) == "running")
+    busy = _submits(connection, size.rounds)
+    assert _state(connection, long_jobs[-1]) in {"queued", "running"}, "they were not long enough"
     for job in long_jobs:
-        keeper.cancel(job)
+        connection.cancel(job)
     yield Figure(
         f"submit while {WORKERS} workers run {_WIDE_QUBITS}-qubit jobs, p50 / p95",
         database,
@@ -202,12 +202,12 @@ def _beside_long_jobs(keeper: Keeper, database: str, size: Size) -> Iterator[Fig
     )
 
 
-def _submits(keeper: Keeper, count: int) -> list[float]:
-    return timed(keeper.submit, count)
+def _submits(connection: HTTPConnection, count: int) -> list[float]:
+    return timed(connection.submit, count)
 
 
-def _state(keeper: Keeper, job: str) -> str:
-    state: str = json.loads(keeper.get(f"/v1/jobs/{job}"))["state"]
+def _state(connection: HTTPConnection, job: str) -> str:
+    state: str = json.loads(connection.get(f"/v1/jobs/{job}"))["state"]
     return state
 
 
@@ -230,10 +230,10 @@ def _idle_memory(database: str, live: Live) -> Iterator[Figure]:
         found.server <= 80_000_000,
     )
     yield Figure(
-        f"idle memory, server, reader, {WORKERS} workers and a spare",
+        f"idle memory, server, parsers, {WORKERS} workers and a spare",
         database,
         f"{found.all // _MIB} MiB",
-        f"reader {found.parsers // _MIB}, workers {found.workers // _MIB}",
+        f"parsers {found.parsers // _MIB}, workers {found.workers // _MIB}",
         "≤ 200 MB",
         found.all <= 200_000_000,
     )
@@ -255,7 +255,7 @@ def _growth(live: Live, secret: str, database: str, size: Size) -> Figure:
 
 
 def _backlog(place: Place, size: Size) -> Iterator[Figure]:
-    place.people()
+    place.add_accounts()
     p50s: dict[int, float] = {}
     for number, waiting in enumerate(size.waiting):
         if waiting:
@@ -275,7 +275,7 @@ def _backlog(place: Place, size: Size) -> Iterator[Figure]:
 
 
 async def _claims(place: Place, runner: str, count: int) -> list[float]:
-    """Add one job and claim one, so that as many wait each time; only the claim counts."""
+    """Add and claim one job in turn, so that always equally many wait; time the claims."""
     store = place.open()
     await store.leases.add_runner(runner, "server", now_ms(), slots=1)
     times = []
@@ -321,7 +321,7 @@ async def _add(store: Store) -> None:
 
 
 def _history(place: Place, size: Size) -> Iterator[Figure]:
-    secret, *_ = place.people()
+    secret, *_ = place.add_accounts()
     place.fill("completed", size.list_jobs)
     rng = random.Random(1)
     starts = [rng.randrange(size.list_jobs // 2, size.list_jobs) for _ in range(size.rounds)]
@@ -329,9 +329,9 @@ def _history(place: Place, size: Size) -> Iterator[Figure]:
     with server(place) as live:
         name = f"{size.list_jobs:,} jobs"
         yield _ready(f"{size.list_jobs:,} ended jobs", place.database, live.ready_s)
-        keeper = Keeper(live.url, secret)
+        connection = HTTPConnection(live.url, secret)
         paths = iter([f"/v1/jobs?limit=50&before={seq}" for seq in starts])
-        pages = timed(lambda: keeper.get(next(paths)), len(starts))
+        pages = timed(lambda: connection.get(next(paths)), len(starts))
         yield Figure(
             f"page of 50 in {name}, HTTP, p50 / p95",
             place.database,
@@ -385,7 +385,7 @@ async def _only_failed(place: Place, rounds: int) -> list[float]:
 
 def _crash(place: Place) -> Iterator[Figure]:
     """Kill a server that holds 16 jobs while 10,000 wait, and start the next one."""
-    place.people()
+    place.add_accounts()
     with server(place) as live:
         place.fill("running", 16)
         place.fill("queued", 10_000)

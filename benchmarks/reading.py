@@ -1,7 +1,7 @@
-"""What reading a program costs in a warm process: CPU time from text to checked circuits.
+"""The cost of parsing a program in a warm process: CPU time from text to checked circuits.
 
-The same 10,000 gates on 20 qubits, drawn with a fixed seed, in every format that can say them.
-`python -m benchmarks.reading` prints them.
+The same 10,000 gates on 20 qubits, drawn with a fixed seed, in four formats. `python -m
+benchmarks.reading` prints the times.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _HEADS: Final = {
 
 
 class Drawn(NamedTuple):
-    """One gate: h, rz or cx, the angle counting for rz alone."""
+    """One gate: h, rz or cx; only rz uses the angle."""
 
     name: str
     qubits: Sequence[int]
@@ -42,7 +42,7 @@ class Reading(NamedTuple):
 
 
 def measure() -> list[Reading]:
-    """Measure every format and print it as it comes."""
+    """Measure every format; print each result at once."""
     gates = _gates()
     return [_reading(name, write(gates).encode()) for name, write in _WRITERS.items()]
 

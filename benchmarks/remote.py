@@ -1,7 +1,8 @@
-"""What a second server in front adds to a call and to a job, and whether many jobs pass once each.
+"""The time that a second server in front adds to a call and to a job, and a check for lost jobs.
 
 `python -m benchmarks.remote [JOBS]` starts two servers, one behind the other, and prints a table of
-calls by IonQ's API, at either server in turns; then it sends JOBS jobs through both.
+calls of IonQ's API, alternately at each server. Then it sends JOBS jobs through both servers, and
+counts how often each arrived.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ def rows(front: LiveServer, behind: LiveServer) -> list[Row]:
         made = client.post("/jobs", json={"type": "ionq.circuit.v1", **body})
         took.setdefault(("submit", side), []).append(time.perf_counter() - began)
         job = made.raise_for_status().json()["id"]
-        # The first read of a young job is held until it ends, at either server.
+        # Both servers delay the first read of a young job until it ends, at most 250 ms.
         while client.get(f"/jobs/{job}").raise_for_status().json()["status"] != "completed":
             assert time.perf_counter() - began < _END_S
             time.sleep(0.01)
@@ -87,7 +88,7 @@ def _figures(times: list[float]) -> tuple[float, float]:
 
 
 def pass_through(front: LiveServer, behind: LiveServer, count: int) -> str:
-    """Send jobs through both servers; return a sentence with what became of them."""
+    """Send jobs through both servers; return a sentence with the times and numbers."""
     began = time.perf_counter()
     with front.client() as http, ThreadPoolExecutor(_CLIENTS) as threads:
         body = {"program": BELL, "device": "far", "shots": 10}

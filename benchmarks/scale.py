@@ -1,7 +1,7 @@
-"""Many workers for one queue: rates by their number, what the server alone can do, and Slurm.
+"""Many workers for one queue: rates by their number, the server's maximum rate, and Slurm.
 
-Workers of this machine share its cores, so that their rate stops at those. What the server can do
-is measured with pilots that compute nothing: each brings a result that it has already.
+Workers of this machine share its cores, which limit their rate. The server's maximum is measured
+with pilots that compute nothing: each brings a result that it has already.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Final
 
-from benchmarks import elsewhere
-from benchmarks.elsewhere import DATABASE, Elsewhere, until
+from benchmarks import external_workers
+from benchmarks.external_workers import DATABASE, ExternalWorkers, until
 from benchmarks.figures import Figure, both, ms, p50
 from benchmarks.live import Live, server
 from benchmarks.pilots import bell_result, cpu_s, pilot, result_of, token_of
 from benchmarks.places import Place, Places
-from benchmarks.wire import WITH_RESULT, Keeper, submission
+from benchmarks.wire import WITH_RESULT, HTTPConnection, submission
 from qwicket.pilots import Node, PilotAPI
 from support.programs import slow
 from support.slurm import Slurm
@@ -46,10 +46,10 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
         with _served(places) as (place, live, secret, token), ExitStack() as stack:
             for _ in range(number):
                 stack.enter_context(pilot(live.url, token, slots=1))
-            keeper = Keeper(live.url, secret)
-            json.loads(keeper.ask(submission(secret, query=WITH_RESULT)))  # one is connected
-            of = Elsewhere(f"{number} pilots of one slot", max_s=0, min_jobs_per_s=0)
-            yield elsewhere.drained(of, keeper, place)._replace(bar="", is_within=None)
+            connection = HTTPConnection(live.url, secret)
+            json.loads(connection.ask(submission(secret, query=WITH_RESULT)))  # one is connected
+            of = ExternalWorkers(f"{number} pilots of one slot", max_s=0, min_jobs_per_s=0)
+            yield external_workers.drained(of, connection, place)._replace(bar="", is_within=None)
     for number in SIMULATED:
         with _served(places) as (place, live, _, token):
             place.fill("queued", _SIMULATED_BACKLOG)
@@ -61,14 +61,14 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
 def _served(places: Places, *options: str) -> Iterator[tuple[Place, Live, str, str]]:
     """Yield a server without workers, a user's token and one for pilots."""
     with places.fresh(DATABASE) as place:
-        secret, *_ = place.people()
+        secret, *_ = place.add_accounts()
         token = asyncio.run(token_of(place))
         with server(place, options=("--workers", "0", *options)) as live:
             yield place, live, secret, token
 
 
 async def _simulated_rate(number: int, live: Live, token: str) -> Figure:
-    """Return how many jobs pilots that compute nothing can bring back in a second."""
+    """Return the rate of jobs with pilots that compute nothing."""
     ended = [0]
     pilots = [asyncio.create_task(_simulated(live.url, token, k, ended)) for k in range(number)]
     await asyncio.sleep(1.0)
@@ -111,20 +111,22 @@ def _slurm(places: Places, rounds: int) -> Iterator[Figure]:
             file = place.folder / "worker.token"
             file.touch(0o600)
             file.write_text(token)
-            keeper = Keeper(live.url, secret)
-            yield _first_result(slurm, live, keeper, file, rounds)
-            yield _from_none_to_none(slurm, live, keeper, file, rounds)
+            connection = HTTPConnection(live.url, secret)
+            yield _first_result(slurm, live, connection, file, rounds)
+            yield _from_none_to_none(slurm, live, connection, file, rounds)
     finally:
         slurm.stop()
 
 
-def _first_result(slurm: Slurm, live: Live, keeper: Keeper, token: Path, rounds: int) -> Figure:
-    """Measure from `sbatch` of a worker to the result of a job that waits for one."""
+def _first_result(
+    slurm: Slurm, live: Live, connection: HTTPConnection, token: Path, rounds: int
+) -> Figure:
+    """Measure the time from `sbatch` of a worker to the result of a job that waits for it."""
     times = []
     worker = [sys.executable, "-m", "qwicket", "worker", "--connect", live.url, "--slots", "1"]
     script = f"#!/bin/sh\nexec {' '.join(worker)} --token-file {token} --idle-s 1\n"
     for _ in range(rounds):
-        job = keeper.submit()
+        job = connection.submit()
         began = time.perf_counter()
         subprocess.run(
             ["sbatch", "--parsable", "--output=/dev/null"],
@@ -134,7 +136,7 @@ def _first_result(slurm: Slurm, live: Live, keeper: Keeper, token: Path, rounds:
             check=True,
             capture_output=True,
         )
-        keeper.result(job)
+        connection.result(job)
         times.append(time.perf_counter() - began)
         until(lambda: not slurm.run("squeue", "-h"))
     bar, is_within = f"p50 ≤ {ms(_MAX_FIRST_S)}", p50(times) <= _MAX_FIRST_S
@@ -142,9 +144,9 @@ def _first_result(slurm: Slurm, live: Live, keeper: Keeper, token: Path, rounds:
 
 
 def _from_none_to_none(
-    slurm: Slurm, live: Live, keeper: Keeper, token: Path, rounds: int
+    slurm: Slurm, live: Live, connection: HTTPConnection, token: Path, rounds: int
 ) -> Figure:
-    """Measure until 4 workers run, and from the end of the work until none does."""
+    """Measure the time until 4 workers run, plus that from the end of the work until none does."""
     command = [sys.executable, "-m", "qwicket", "scale", "--connect", live.url]
     command += ["--token-file", str(token), "--slurm", "output=/dev/null", "--max", "4"]
     process = subprocess.Popen(
@@ -156,11 +158,11 @@ def _from_none_to_none(
     try:
         for _ in range(rounds):
             began = time.perf_counter()
-            jobs = [keeper.submit(slow(24, 3_000)) for _ in range(8)]
+            jobs = [connection.submit(slow(24, 3_000)) for _ in range(8)]
             until(lambda: len(slurm.jobs()) == 4)
             took_s = time.perf_counter() - began
             for job in jobs:
-                keeper.cancel(job)
+                connection.cancel(job)
             began = time.perf_counter()
             until(lambda: not slurm.run("squeue", "-h"))
             times.append(took_s + time.perf_counter() - began)

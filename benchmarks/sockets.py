@@ -1,8 +1,7 @@
-"""What other people's polls notice while 500 status streams are open on IBM's dialect.
+"""Status polls of one account while 500 status streams are open on IBM's dialect.
 
-The streams watch a draft, so that nothing runs beside them: what is measured is what it costs to
-look at their tokens and their job every three seconds. Polls without them come first, in the same
-run.
+The streams watch a draft, so no job runs: the cost is that of checking their tokens and their job
+every three seconds. Polls without streams come first, in the same run.
 """
 
 from __future__ import annotations
@@ -20,7 +19,7 @@ from websockets.asyncio.client import connect
 from benchmarks.figures import Figure, both, p95
 from benchmarks.live import cpu, server
 from benchmarks.places import Place, timed
-from benchmarks.wire import Keeper
+from benchmarks.wire import HTTPConnection
 from qwicket.clients.http.sending import object_of
 from qwicket.clients.ibm_qx import IBMQXClient
 
@@ -35,18 +34,18 @@ def measure() -> list[Figure]:
     """Return the figures of one run."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
         place = Place("SQLite", Path(folder), None)
-        secret, *_ = place.people()
+        secret, *_ = place.add_accounts()
         with server(place) as live:
-            keeper = Keeper(live.url, secret)
-            job = keeper.submit()
-            keeper.result(job)
+            connection = HTTPConnection(live.url, secret)
+            job = connection.submit()
+            connection.result(job)
             with IBMQXClient(secret, url=f"{live.url}/ibm/api") as client:
                 body = {"backend": {"name": "qwicket_simulator"}, "allowObjectStorage": True}
                 draft = client._send("POST", "/Jobs", object_of, body)["id"]
                 token = client._signed_in()
 
             def poll() -> bytes:
-                return keeper.get(f"/v1/jobs/{job}")
+                return connection.get(f"/v1/jobs/{job}")
 
             alone = timed(poll, POLLS)
             url = f"{live.url.replace('http', 'ws', 1)}/ibm/api/jobs/{draft}/status/v/1"
@@ -77,6 +76,6 @@ def measure() -> list[Figure]:
 
 
 async def _open(opened: AsyncExitStack, url: str, token: str) -> None:
-    line = await opened.enter_async_context(connect(url, proxy=None, compression=None))
-    await line.send(json.dumps({"type": "authentication", "data": token}))
-    assert json.loads(await line.recv())["type"] == "authenticated"
+    stream = await opened.enter_async_context(connect(url, proxy=None, compression=None))
+    await stream.send(json.dumps({"type": "authentication", "data": token}))
+    assert json.loads(await stream.recv())["type"] == "authenticated"

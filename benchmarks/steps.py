@@ -1,9 +1,9 @@
-"""Where the time of a small job goes: CPU of each step of the server, and a timeline.
+"""CPU time of each step of the server for a small job, and a timeline of the job.
 
-The server runs in a process of its own whose functions are wrapped here (`python -m
-benchmarks.steps FILE serve ...`). A step's CPU is its thread's, without that of the steps that it
-calls, so the steps add up; the wrappers take part of it. The timeline has the wall time from one
-event to the next while one job is under way.
+The server runs in a process of its own, in which this module wraps its functions (`python -m
+benchmarks.steps FILE serve ...`). The CPU time of a step is its thread's, without the steps that it
+calls, so steps can be added; it includes part of the wrappers' time. The timeline has the wall time
+from one event to the next, with one job at a time.
 """
 
 from __future__ import annotations
@@ -94,11 +94,11 @@ class Gap(NamedTuple):
 
 def measure(place: Place) -> tuple[list[Step], list[Gap]]:
     """Return the CPU of each step, and the timeline of one job."""
-    secret, *_ = place.people()
+    secret, *_ = place.add_accounts()
     file = place.folder / "steps.json"
     with server(place, "-m", "benchmarks.steps", str(file)) as live:
         load.run(live.url, secret, 8, _JOBS)
-        _told(live, file)
+        _collect(live, file)
         alone, events = _load(live, file, secret, 1, _JOBS)
         together, _ = _load(live, file, secret, CONNECTIONS, 10 * _JOBS)
     steps = [Step(name, alone[name], together[name]) for name in alone]
@@ -112,13 +112,13 @@ def _load(
     before = cpu(live.pid)[0]
     load.run(live.url, secret, connections, jobs)
     whole = cpu(live.pid)[0] - before
-    cpu_s, events = _told(live, file)
+    cpu_s, events = _collect(live, file)
     per_job = {name: 1000 * cpu_s.get(name, 0.0) / jobs for name in STEPS}
     per_job["all else"] = 1000 * whole / jobs - sum(per_job.values())
     return per_job, events
 
 
-def _told(live: Live, file: Path) -> tuple[dict[str, float], list[tuple[str, float]]]:
+def _collect(live: Live, file: Path) -> tuple[dict[str, float], list[tuple[str, float]]]:
     file.unlink(missing_ok=True)
     live.process.send_signal(signal.SIGUSR1)
     while not file.exists():
@@ -142,7 +142,7 @@ def _timeline(events: list[tuple[str, float]]) -> list[Gap]:
 
 
 class _Spans:
-    """CPU of each step, by thread, without the steps inside."""
+    """CPU time of each step, by thread, without the steps inside it."""
 
     def __init__(self) -> None:
         self.cpu_s: defaultdict[str, float] = defaultdict(float)
@@ -183,7 +183,7 @@ class _Timed:
 
 
 def _serve(file: Path, arguments: list[str]) -> int:
-    """Serve with every step wrapped; write what was found into a file on SIGUSR1."""
+    """Serve with every step wrapped; on SIGUSR1 write the measurements to a file."""
     spans, events = _Spans(), list[tuple[str, float]]()
     for step, names in STEPS.items():
         for name in names:
@@ -191,12 +191,12 @@ def _serve(file: Path, arguments: list[str]) -> int:
     for event, name, moment in EVENTS:
         _wrap(name, functools.partial(_noted, event, moment, events))
 
-    def tell(_number: int, _frame: object) -> None:
+    def dump(_number: int, _frame: object) -> None:
         file.write_text(json.dumps([dict(spans.cpu_s), events]))
         spans.cpu_s.clear()
         events.clear()
 
-    signal.signal(signal.SIGUSR1, tell)
+    signal.signal(signal.SIGUSR1, dump)
     from qwicket.cli import main
 
     main(arguments)

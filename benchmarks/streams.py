@@ -1,9 +1,9 @@
-"""A thousand open event streams of a hundred accounts, each of which submits a job a second.
+"""A thousand open event streams of a hundred accounts, each of which submits a job per second.
 
-What a stream takes in memory, how late it tells the end of a job, whether any is starved, and what
-others' polls notice. The watchers are a process of their own, `python -m benchmarks.streams URL`,
-which is told the tokens on standard input; polls alone, and beside the jobs without streams, come
-first in the same run.
+Measures the memory of a stream, the delay of its events, events that never arrive, and status polls
+meanwhile. The watchers are a process of their own, `python -m benchmarks.streams URL`, which reads
+the tokens from standard input. Polls alone, and beside the jobs without streams, come first in the
+same run.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import uvloop
 from benchmarks.figures import Figure, both, ms, p95
 from benchmarks.live import cpu, memory, server
 from benchmarks.places import Place, timed
-from benchmarks.wire import Keeper, Line, address, request, submission
+from benchmarks.wire import AsyncHTTPConnection, HTTPConnection, address, request, submission
 
 ACCOUNTS: Final = 100
 STREAMS_EACH: Final = 10
@@ -44,12 +44,12 @@ class Watched(NamedTuple):
     """What the watchers saw.
 
     Attributes:
-        jobs: How many jobs were submitted.
-        missed: Ends of jobs that some stream was never told, over all streams.
-        minimum: Events of the stream that was told fewest.
+        jobs: Number of submitted jobs.
+        missed: Number of ends of jobs that a stream never received, over all streams.
+        minimum: Events of the stream that received fewest.
         events: Events of all streams.
-        lags: For each event that tells an end: how long after it, in seconds; a sample of them.
-        worst_lag: The longest.
+        lags: Seconds from the end of a job to its event; a sample of all.
+        worst_lag: The longest of all.
     """
 
     jobs: int
@@ -61,7 +61,7 @@ class Watched(NamedTuple):
 
 
 class Stream(asyncio.Protocol):
-    """One open stream: counts events, and notes when ends of jobs are told."""
+    """One open stream: counts events, and records the delays of ends of jobs."""
 
     def __init__(self, token: str) -> None:
         self._head = request("GET", _STREAM, token)
@@ -107,8 +107,10 @@ async def _watch(url: str, tokens: list[str], streams_each: int, seconds: float)
         for stream in mine:
             await asyncio.wait_for(stream.is_open.wait(), 30)
         by_account.append(mine)
-    lines = [(await loop.create_connection(Line, host, port))[1] for _ in tokens]
-    _say("open")
+    connections = [
+        (await loop.create_connection(AsyncHTTPConnection, host, port))[1] for _ in tokens
+    ]
+    _print_line("open")
     await asyncio.to_thread(sys.stdin.readline)
     made: list[list[str]] = [[] for _ in tokens]
 
@@ -117,13 +119,13 @@ async def _watch(url: str, tokens: list[str], streams_each: int, seconds: float)
         begin = loop.time() + number / len(tokens)  # not all in the same instant
         for turn in range(int(seconds)):
             await asyncio.sleep(max(0.0, begin + turn - loop.time()))
-            made[number].append(json.loads(await lines[number].ask(body))["id"])
+            made[number].append(json.loads(await connections[number].ask(body))["id"])
 
     await asyncio.gather(*(submit(number) for number in range(len(tokens))))
     ended_s = time.monotonic() + _ENDED_S
-    for token, line in zip(tokens, lines, strict=True):
+    for token, connection in zip(tokens, connections, strict=True):
         asked = request("GET", "/v1/jobs?state=queued,running&limit=1", token)
-        while json.loads(await line.ask(asked))["jobs"]:
+        while json.loads(await connection.ask(asked))["jobs"]:
             if time.monotonic() > ended_s:
                 raise TimeoutError("The jobs do not end.")
             await asyncio.sleep(0.1)
@@ -142,7 +144,7 @@ async def _watch(url: str, tokens: list[str], streams_each: int, seconds: float)
     )
 
 
-def _say(text: str) -> None:
+def _print_line(text: str) -> None:
     sys.stdout.write(f"{text}\n")
     sys.stdout.flush()
 
@@ -155,24 +157,24 @@ class Watchers:
         self._process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
         )
-        self._tell(json.dumps(tokens))
-        self._hear()  # all streams are open
+        self._send(json.dumps(tokens))
+        self._receive()  # all streams are open
 
     def go(self) -> None:
-        self._tell("go")
+        self._send("go")
 
     def found(self) -> Watched:
         """Wait for the end."""
-        words = json.loads(self._hear())
+        words = json.loads(self._receive())
         self._process.communicate(timeout=60)
         return Watched(*words)
 
-    def _tell(self, line: str) -> None:
+    def _send(self, line: str) -> None:
         assert self._process.stdin is not None
         self._process.stdin.write(f"{line}\n")
         self._process.stdin.flush()
 
-    def _hear(self) -> str:
+    def _receive(self) -> str:
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -184,16 +186,16 @@ def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
     """Return the figures of one run."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
         place = Place("SQLite", Path(folder), None)
-        tokens = place.people(accounts)
+        tokens = place.add_accounts(accounts)
         with server(place) as live:
-            keeper = Keeper(live.url, tokens[0])
-            job = keeper.submit()
-            keeper.result(job)
+            connection = HTTPConnection(live.url, tokens[0])
+            job = connection.submit()
+            connection.result(job)
 
             def poll() -> bytes:
                 time.sleep(seconds / POLLS / 2)
                 began = time.perf_counter()
-                keeper.get(f"/v1/jobs/{job}")
+                connection.get(f"/v1/jobs/{job}")
                 times.append(time.perf_counter() - began)
                 return b""
 
@@ -262,4 +264,4 @@ def measure(accounts: int = ACCOUNTS, seconds: float = SECONDS) -> list[Figure]:
 if __name__ == "__main__":
     given = json.loads(sys.stdin.readline())
     url, each, seconds = sys.argv[1:]
-    _say(json.dumps(uvloop.run(_watch(url, given, int(each), float(seconds)))))
+    _print_line(json.dumps(uvloop.run(_watch(url, given, int(each), float(seconds)))))

@@ -1,7 +1,7 @@
 """A Bell pair through vendors' unmodified clients: seconds from submit to counts, server idle.
 
 The clients run in the environments of the contract tests. Each signs in and finds its device first,
-as the snippet that `qwicket snippet` prints does; only what a job takes is measured.
+as the snippet of `qwicket snippet` does; only the time of jobs is measured.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Client(NamedTuple):
 
     Attributes:
         run: Expression that submits 1,000 shots and returns counts, after the snippet's set-up.
-        prepare: Statements that do not belong to the job, such as compiling.
-        has_bar: Whether the bar holds; it does not where the client itself sleeps longer.
+        prepare: Statements that are not measured, such as compiling.
+        has_bar: Whether the bar applies; it does not if the client itself sleeps longer.
     """
 
     run: str
@@ -73,7 +73,7 @@ def measure(repeats: int = REPEATS) -> list[Figure]:
     """Return a figure for each client, from one idle server."""
     with tempfile.TemporaryDirectory(prefix="qwicket-bench-") as folder:
         place = Place("SQLite", Path(folder), None)
-        (token,) = place.people(1)
+        (token,) = place.add_accounts(1)
         with server(place) as live:
             return [
                 _figure(name, place, _seconds(name, live.url, token, repeats)) for name in CLIENTS

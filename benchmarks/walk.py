@@ -1,4 +1,4 @@
-"""How often the code of one request goes from file to file and from package to package.
+"""How often the execution of one request moves between files and between packages.
 
     python -m benchmarks.walk
 

@@ -1,4 +1,4 @@
-"""As little of an HTTP client as measuring takes: its own cost counts in every figure."""
+"""A minimal HTTP client for measurements, because its own cost is part of every figure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def submission(token: str, program: object = BELL, shots: int = SHOTS, query: st
 
 
 def answer(received: bytearray) -> bytes | None:
-    """Return the body once all of it is here.
+    """Return the body of a response once it is complete, else None.
 
     Raises:
         Refused: The status is 400 or more.
@@ -58,8 +58,8 @@ def address(url: str) -> tuple[str, int]:
     return parts.hostname, parts.port
 
 
-class Keeper:
-    """One connection that stays open, as every client keeps it."""
+class HTTPConnection:
+    """One connection that stays open, as clients keep theirs."""
 
     def __init__(self, url: str, token: str, scheme: str = "Bearer") -> None:
         self._scheme = scheme
@@ -91,7 +91,7 @@ class Keeper:
         self.ask(request("POST", f"/v1/jobs/{job}/cancel", self.token))
 
 
-class Line(asyncio.Protocol):
+class AsyncHTTPConnection(asyncio.Protocol):
     """The same on an event loop."""
 
     def __init__(self) -> None:

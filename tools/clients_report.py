@@ -1,8 +1,8 @@
 """How quantum clients behave under faults: `make clients-report` writes the tables.
 
-Each client is unmodified, in its pinned version, and runs one job for each line. What is counted
-comes from the journal of the test bed, not from the client. With names of clients as arguments,
-only their lines are made again; with `--faults TEXT`, only those of faults that contain it.
+Each client is unmodified, in its pinned version, and runs one job for each line. The numbers come
+from the journal of the test bed, not from the client. With names of clients as arguments, only
+their lines are renewed; with `--faults TEXT`, only those of faults whose name contains TEXT.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from support.reported_clients import LEFT_OUT, REPORTED
 ROOT: Final = Path(__file__).parents[1]
 REPORT: Final = ROOT / "docs" / "reports" / "clients.md"
 FIGURES: Final = REPORT.with_suffix(".csv")
-PATIENCE_S: Final = 60.0
+TIMEOUT_S: Final = 60.0
 DAY_S: Final = 86_400
 _ID: Final = re.compile(r"[^/]*\d[^/]*")
 _ID_CHARS: Final = 16
@@ -43,9 +43,9 @@ _BRIEF: Final = "brief"
 
 
 class Calls(NamedTuple):
-    """What a client calls: patterns of the path by which it makes a job, and reads it.
+    """The requests by which a client makes a job and reads it, with patterns for their paths.
 
-    `n_before` requests match the second one, too, but bring the job's program.
+    `n_before` requests match the pattern of reads, too, but upload the job's program.
     """
 
     method: str
@@ -94,13 +94,13 @@ def _queue_for_an_hour(cloud: Cloud, _: Calls) -> None:
 
 
 def _wait_days(days: int) -> Callable[[Cloud, Calls], None]:
-    """Let the job wait for days, which pass at once a second later."""
+    """Let the job wait for days; a second after its submission the clock moves by so much."""
 
     def inject(cloud: Cloud, _: Calls) -> None:
         cloud.scenario("stay_queued", seconds=days * DAY_S)
 
         def pass_by() -> None:
-            end = time.monotonic() + PATIENCE_S
+            end = time.monotonic() + TIMEOUT_S
             while time.monotonic() < end:
                 if any(each.created for each in cloud.requests()):
                     time.sleep(1.0)
@@ -142,7 +142,8 @@ _OF_HTTP: Final = [*FAULTS][1:9]
 _OF_THE_CLOCK: Final = ("an hour", "8 days", "2 days")
 _SIGNED: Final = "braket"
 _RENEWS_BY_CLOCK: Final = "ibm-platform"
-"""The dialect whose clients read in a token when it expires. The test bed's clock is not theirs."""
+"""Dialect whose clients read the expiry of an access token from it, and compare it with their own
+clock, which is not the test bed's."""
 
 
 class Line(NamedTuple):
@@ -150,16 +151,16 @@ class Line(NamedTuple):
 
     Attributes:
         client: Name in the report.
-        version: Of its package.
+        version: Version of its package.
         python: Version of its interpreter.
         fault: Key of `FAULTS`.
-        end: What the program got: `result`, the name of an error, `no end`, or `not run: why`.
-        submissions: Requests that make a job.
-        jobs: Jobs that they made.
-        refused: Requests that were answered with 401 or 403.
+        end: `result`, the name of an error, `no end in N s`, or `not run: REASON`.
+        submissions: Number of requests that make a job.
+        jobs: Number of jobs that they made.
+        refused: Number of requests with the response 401 or 403.
         seconds: Time until the end.
-        key: Where the key was: `error`, `trace`, `log`, or nothing.
-        tried: Other machines that it tried to reach.
+        key: Where the key was found: `error`, `trace`, `log`, or empty.
+        tried: Other machines that the client tried to reach.
         date: Day of the run in UTC.
     """
 
@@ -238,7 +239,7 @@ def lines_of(name: str, part: str) -> list[Line]:
                 cloud.reset()
             inject(cloud, calls)
             began = time.monotonic()
-            answer = client.run(PATIENCE_S)
+            answer = client.run(TIMEOUT_S)
             seconds = time.monotonic() - began
             found.append(measured(line, answer, cloud, calls, client, seconds))
             sys.stdout.write(f"{found[-1]}\n")
@@ -252,7 +253,7 @@ def lines_of(name: str, part: str) -> list[Line]:
 
 
 def opened(kind: Kind, cloud: Cloud, folder: Path, account: str = _ACCOUNT) -> BedClient:
-    """Start a client that reaches nothing but this machine, and let it run a job."""
+    """Start a client that can reach only this machine, and let it run a job."""
     guard = cloud.guard()
     with contextlib.suppress(LeakError), guard:
         client = BedClient(kind, cloud, folder, account=account)
@@ -291,7 +292,7 @@ def _is_own(part: str) -> bool:
 
 
 def not_run(kind: Kind, calls: Calls, fault: str) -> str:
-    """Return why a fault is not tried with a client, or nothing."""
+    """Return why a fault is not tried with a client, or an empty text."""
     if fault.startswith(_OF_A_POLL) and not calls.poll:
         return "it does not wait for jobs"
     if fault.startswith(_OF_THE_CLOCK) and kind.dialect == _SIGNED:
@@ -304,14 +305,14 @@ def not_run(kind: Kind, calls: Calls, fault: str) -> str:
 def measured(
     line: Line, answer: Answer | None, cloud: Cloud, calls: Calls, client: BedClient, seconds: float
 ) -> Line:
-    """Return a line with what happened."""
+    """Return a line with the results of a run."""
     submissions = cloud.requests(method=calls.method, path=calls.submission)
     entries = cloud.requests()
     refused = [each for each in entries if each.status in (401, 403)]
     if line.fault in _OF_HTTP and not any(each.fault for each in entries):
         return line._replace(end="not run: it sends no such request")
     if answer is None:
-        end = f"no end in {PATIENCE_S:g} s"
+        end = f"no end in {TIMEOUT_S:g} s"
     else:
         end = "result" if answer.counts is not None else answer.error.partition(":")[0]
     secrets = [
@@ -347,7 +348,7 @@ def page(lines: list[Line]) -> str:
     left_out = "\n".join(f"| {name} | {why} |" for name, why in LEFT_OUT.items())
     dates = " and ".join(sorted({each.date for each in lines}))
     heads = ["client", "version", "submissions at most", "doubles a job", "ends with an error"]
-    heads += [f"no end in {PATIENCE_S:g} s", "key is in", "tried"]
+    heads += [f"no end in {TIMEOUT_S:g} s", "key is in", "tried"]
     return f"""# How clients behave under faults
 
 `make clients-report` wrote this page. The runs are of {dates}.
@@ -355,7 +356,7 @@ The figures are in [clients.csv](clients.csv).
 
 Each client is unmodified, in the version shown, and runs one small job for each line, against the
 [test bed](../howto/testing.md). One fault is injected. Submissions and jobs are counted by the
-server. A client has {PATIENCE_S:g} s. The programs are in
+server. A client has {TIMEOUT_S:g} s. The programs are in
 [tests/support/bed_clients](../../tests/support/bed_clients); some set the interval of polls,
 otherwise the clients have their default settings.
 

@@ -1,4 +1,4 @@
-"""Build the image of `deploy/Containerfile` and check what is promised of it.
+"""Build the image of `deploy/Containerfile` and check its promised size, start time and rights.
 
     sudo python tools/image.py                         # on Debian's own image
     sudo python tools/image.py --debootstrap trixie    # on a root made here, without a registry
@@ -34,9 +34,9 @@ LIMIT_MB, LIMIT_START_S = 400, 1.5
 STARTS = 7
 USER = "10001:10001"
 IN_IMAGE = ("/usr/bin/env", "-i")
-"""Before the variables of the image: nothing of this machine's environment is inside."""
+"""Precedes the variables of the image, so that it gets none of this machine's environment."""
 
-# What Debian's slim images leave out, too.
+# Folders that Debian's slim images leave out, too.
 SLIM = ("usr/share/doc", "usr/share/info", "usr/share/locale", "usr/share/man")
 DOWNLOADS = ("var/cache/apt/archives/*.deb", "var/cache/apt/*.bin", "var/lib/apt/lists/*_*")
 
@@ -102,7 +102,7 @@ def unpacked_bytes(root: Path) -> int:
 
 
 def packed_bytes() -> int:
-    """Return what a registry would store and send."""
+    """Return the compressed size, which a registry stores and sends."""
     with tempfile.TemporaryDirectory() as folder:
         run("buildah", "push", "--quiet", IMAGE, f"dir:{folder}/image")
         return sum(path.stat().st_size for path in Path(folder, "image").iterdir())
@@ -115,7 +115,7 @@ def free_port() -> int:
 
 
 def start_s(before: list[str], serve: list[str]) -> float:
-    """Start a server; return the seconds until it is ready. It has to stop in good order."""
+    """Start a server; return the seconds until it is ready. Then stop it, with status 0."""
     port = free_port()
     began = time.monotonic()
     server = subprocess.Popen([*before, f"QWICKET_PORT={port}", *serve], stderr=subprocess.DEVNULL)
@@ -141,7 +141,7 @@ def duration_s(*command: str) -> float:
 
 
 def first_in_container(pid: int) -> int:
-    """Return the process that the image's entry point started, below one of ours."""
+    """Return the process of the image's entry point, a descendant of the process `pid`."""
     below = [pid]
     for each in below:
         if Path(f"/proc/{each}/comm").read_text() == "tini\n":
@@ -197,8 +197,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--base", help="image to build on; by default the Containerfile's")
     parser.add_argument("--debootstrap", metavar="SUITE", help="make the base, such as trixie")
-    parser.add_argument("--built", action="store_true", help="measure the image that is there")
-    parser.add_argument("--option", action="append", default=[], help="further one of buildah bud")
+    parser.add_argument("--built", action="store_true", help="measure the existing image")
+    parser.add_argument(
+        "--option", action="append", default=[], help="further option of buildah bud"
+    )
     given = parser.parse_args()
     if os.geteuid():
         raise SystemExit("buildah mounts the image's root: run this as root.")

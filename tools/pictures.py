@@ -1,6 +1,6 @@
-"""Pictures of the pages for the documents: `make pictures` takes them in Debian's Chromium.
+"""Pictures of the pages for the documentation: `make pictures` takes them in Debian's Chromium.
 
-Beside them is a hash of the templates, the style and the code that draws; a test compares it.
+A file beside them has the hash of the templates, the style sheet and the plots; a test compares it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Release the version that pyproject.toml names: changelog, packages, a trial of both, a tag.
+"""Release the version in pyproject.toml: changelog, packages, a trial of the packages, a tag.
 
     python tools/release.py [--trial]
 

@@ -46,7 +46,7 @@ def tokens(server: LiveServer, client: httpx.Client) -> Tokens:
             lambda admin: admin.create_token(name, scopes=scopes, devices=devices, life_s=life_s)
         )
 
-    good, stranger = server.maker(), server.maker("bob")
+    good, stranger = server.managing_token(), server.managing_token("bob")
     server.admin("user", "add", "mallory")
     server.admin("user", "add", "trent")
     unscoped = make("ada", "devices:serve", devices=("lab",)).secret

@@ -266,7 +266,7 @@ class SignedIn:
             IBM: {"X-Access-Token": access},
             RUNTIME: {"X-Access-Token": access},
             **dict.fromkeys((PLATFORM, ACCOUNT), of_platform),
-            XANADU: {"Authorization": f"Bearer {xanadu.fetch_pass(http, secret)}"},
+            XANADU: {"Authorization": f"Bearer {xanadu.fetch_access_token(http, secret)}"},
             **{each: {} for each in braket.SERVICES},
         }
 

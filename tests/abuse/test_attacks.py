@@ -13,9 +13,9 @@ import pytest
 
 from abuse.attacks import Target
 from abuse.attacks.catalogue import LIST, Entry
-from support.loop import MEASURED, assert_loop_stays_free
+from support.event_loop import MEASURED, assert_loop_stays_free
 from support.processes import resident_bytes
-from support.scale import IS_LONG, databases
+from support.repetitions import IS_LONG, databases
 from support.server import server_on
 
 ALWAYS = ("--limit", "waiting_jobs=200000", "--limit", f"memory_bytes={1 << 30}")

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from support import raw
-from support.crowd import SENT
+from support.many_connections import SENT
 from support.programs import BELL
 from support.server import LiveServer
 
@@ -42,7 +42,7 @@ def crowd(live: LiveServer, kind: str) -> Iterator[None]:
     tests = Path(__file__).parent.parent
     process = subprocess.Popen(
         [
-            *(sys.executable, "-m", "support.crowd"),
+            *(sys.executable, "-m", "support.many_connections"),
             *(str(address.hostname), str(address.port), kind, str(CROWD)),
         ],
         stdin=subprocess.PIPE,

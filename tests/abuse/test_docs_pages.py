@@ -15,8 +15,8 @@ from abuse.dialects import FILES, NATIVE, PAGES, docs_html, harmless
 from qwicket.dialects import mounts
 from qwicket.dialects.requests import PUBLIC_URL, RESPONSE_MEMORY
 from qwicket.server.docs import HEADERS, docs
-from support.answers import answer
 from support.pairwise import pairs
+from support.response_memory import response_memory
 
 URL = "http://gate.example"
 
@@ -124,7 +124,7 @@ def test_a_page_costs_the_loop_next_to_nothing() -> None:
             sent.append(message)
 
         scope: Scope = {"type": "http", "method": "GET", "path": "/docs", "headers": []}
-        scope.update({PUBLIC_URL: URL, RESPONSE_MEMORY: answer()})
+        scope.update({PUBLIC_URL: URL, RESPONSE_MEMORY: response_memory()})
         work = Counted(dialect(scope, cast(Any, None), send))
         await work
         assert sent[1]["body"] == FILES["/docs"].at(URL).content

@@ -18,7 +18,7 @@ import requests
 from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, IONQ, NATIVE, Dialect
 from support import raw
-from support.scale import runs
+from support.repetitions import runs
 from support.server import LiveServer
 from support.waiting import until
 

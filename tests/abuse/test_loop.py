@@ -11,7 +11,7 @@ import pytest
 from abuse.conftest import run_bell
 from abuse.dialects import DIALECTS, Dialect
 from support import raw
-from support.loop import MEASURED, assert_loop_stays_free
+from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
 
 MB = 1 << 20

@@ -15,9 +15,9 @@ from abuse.dialects import DIALECTS, Dialect
 from abuse.test_untaken_answers import DIALECTS as LARGE_ANSWERS
 from abuse.test_untaken_answers import Make
 from support import ibm, runtime
-from support.loop import MEASURED, assert_loop_stays_free
+from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
-from support.xanadu import Caller, fetch_pass
+from support.xanadu import Caller, fetch_access_token
 
 PAGE = 1_000
 LONG = "n" * 255
@@ -78,7 +78,7 @@ def _fill(http: httpx.Client, token: str) -> None:
 def lists(http: httpx.Client, token: str) -> dict[str, tuple[str, dict[str, str]]]:
     """Return the path and the headers of each dialect's largest page."""
     access = {"X-Access-Token": ibm.Client(http, token).token}
-    xanadu = {"Authorization": f"Bearer {fetch_pass(http, token)}"}
+    xanadu = {"Authorization": f"Bearer {fetch_access_token(http, token)}"}
     bearer = {"Authorization": f"Bearer {token}"}
     key = {"Authorization": f"apiKey {token}"}
     qbraid, former = {"X-API-Key": token}, {"api-key": token}

@@ -19,10 +19,10 @@ from abuse.dialects import ibm_json, ionq_json, problem_json, qbraid_json, qlued
 from support import ibm, pubs, raw, runtime
 from support.processes import resident_bytes
 from support.programs import BELL
-from support.scale import runs
+from support.repetitions import runs
 from support.server import LiveServer, running_server
 from support.waiting import PROMPT_S, until
-from support.xanadu import Caller, fetch_pass
+from support.xanadu import Caller, fetch_access_token
 
 MB = 1 << 20
 MANY = 40
@@ -197,7 +197,7 @@ MeasureX | 1
 
 def xanadu(http: httpx.Client, token: str) -> Large:
     job = Caller(http, token).done(HOMODYNE)
-    held = fetch_pass(http, token)
+    held = fetch_access_token(http, token)
     return Large(f"/jobs/{job}/result", f"Authorization: Bearer {held}", xanadu_json)
 
 
@@ -327,7 +327,7 @@ def test_a_token_revoked_while_its_answer_waits_for_room_gets_none(
 ) -> None:
     name = f"keeper-{make.__name__}".replace("_", "-")
     keeper = narrow.token(name)
-    auth = {"Authorization": f"Bearer {narrow.maker(name)}"}
+    auth = {"Authorization": f"Bearer {narrow.managing_token(name)}"}
     scopes = ["jobs:read", "jobs:write", "devices:read"]
     made = http.post("/v1/tokens", json={"scopes": scopes}, headers=auth).json()
     large = make(http, made["secret"])

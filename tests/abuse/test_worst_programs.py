@@ -12,7 +12,7 @@ from qwicket import programs
 from qwicket.model.limits import Limits
 from support.agents import serving_token
 from support.bombs import BOMBS
-from support.loop import MEASURED, assert_loop_stays_free
+from support.event_loop import MEASURED, assert_loop_stays_free
 from support.server import LiveServer
 from support.worst_programs import WORST, WORST_LAYOUTS
 from support.xanadu import Caller

@@ -16,7 +16,7 @@ import pytest
 
 from contract.environments import ROOT, folder_of_tests, interpreter, is_long, suites
 from support import leftovers
-from support.scale import IS_LONG
+from support.repetitions import IS_LONG
 from support.server import LiveServer
 
 

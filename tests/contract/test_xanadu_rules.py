@@ -20,7 +20,7 @@ import pytest
 
 from support.server import LiveServer
 from support.waiting import until
-from support.xanadu import SLOW, TOKEN_PATH, Caller, fetch_pass, pair
+from support.xanadu import SLOW, TOKEN_PATH, Caller, fetch_access_token, pair
 
 KEYS = {
     "id", "name", "status", "target", "language", "created_at", "started_at", "finished_at",
@@ -488,7 +488,7 @@ def test_scopes_are_kept(server: LiveServer, http: httpx.Client) -> None:
 def test_two_access_tokens_of_a_token_are_valid_at_once(
     server: LiveServer, http: httpx.Client
 ) -> None:
-    first, second = (fetch_pass(http, server.token()) for _ in range(2))
+    first, second = (fetch_access_token(http, server.token()) for _ in range(2))
     for each in (first, second):
         headers = {"Authorization": f"Bearer {each}"}
         assert http.get("/healthz", headers=headers).status_code == 200

@@ -16,7 +16,7 @@ from support.agents import Lab, LiveAgent, ended, submit
 from support.cutting_proxy import PHASES, Cut, CuttingProxy
 from support.ledger import Ledger, ledger
 from support.processes import children_of, is_alive
-from support.scale import databases, runs
+from support.repetitions import databases, runs
 from support.server import LiveServer, Serve, server_on
 from support.waiting import PROMPT_S, until
 
@@ -193,16 +193,16 @@ def test_a_result_that_comes_after_the_lease_was_lost_is_refused(
         server.client() as client,
         ledger(server) as books,
     ):
-        sleeper = lab.agent("deaf")
+        sleeper = lab.agent("ignores_stop")
         job = submit(client, shots=400)
         until(lambda: lab.begun() == 1, "it begins")
         sleeper.pause()
-        lab.agent("deaf")
+        lab.agent("ignores_stop")
         assert ended(client, job) == "completed"
         kept = books.rows("select version, ended_at from job")
         sleeper.resume()
         until(
-            lambda: "was lost" in sleeper.said() or "came too late" in sleeper.said(),
+            lambda: "was lost" in sleeper.log_text() or "came too late" in sleeper.log_text(),
             "it hears",
             timeout_s=PROMPT_S,
         )
@@ -222,7 +222,7 @@ def test_a_finished_outcome_is_kept_until_the_server_is_back(serve: Serve, tmp_p
         until(lambda: lab.begun() == 1, "it begins")
         server.kill()
         until(lambda: lab.log()[-1][1] == "ends", "it ends while the server is away")
-        until(lambda: "not delivered yet" in agent.said(), "the agent tries")
+        until(lambda: "not delivered yet" in agent.log_text(), "the agent tries")
         server.start()
         with server.client() as client:
             assert ended(client, job) == "completed"
@@ -235,7 +235,7 @@ def test_nothing_drives_the_machine_when_its_agent_was_killed(
     shared: LiveServer, tmp_path: Path
 ) -> None:
     with Lab(shared, tmp_path / "lab", device="driven") as lab, shared.client() as client:
-        agent = lab.agent("deaf")
+        agent = lab.agent("ignores_stop")
         lab.submit(client, shots=20_000)
         pid = until(lambda: next((pid for _, _, pid in lab.log()), None), "it begins")
         agent.kill()

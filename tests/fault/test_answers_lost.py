@@ -29,7 +29,7 @@ from qwicket.store import Changed, Store
 from qwicket.store.database import Database, Tx
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
-from support.scale import runs
+from support.repetitions import runs
 from support.stores import NOW, PLENTY, execute, make_token, new_job
 
 pytestmark = pytest.mark.anyio

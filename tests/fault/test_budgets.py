@@ -19,7 +19,7 @@ import pytest
 from qwicket.gateway.admin import Admin
 from qwicket.store.database import Tx
 from support.programs import BELL
-from support.scale import IS_LONG, databases, runs
+from support.repetitions import IS_LONG, databases, runs
 from support.server import LiveServer, database_of, running_server
 from support.stores import execute
 from support.waiting import until

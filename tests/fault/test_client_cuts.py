@@ -15,7 +15,7 @@ from qwicket.clients.native.transport import Transport
 from support.cutting_proxy import Cut, CuttingProxy
 from support.ledger import ledger
 from support.programs import BELL
-from support.scale import databases, runs
+from support.repetitions import databases, runs
 from support.server import LiveServer, server_on
 
 CUTS = runs(50, long=200)

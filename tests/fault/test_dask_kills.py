@@ -17,7 +17,7 @@ from support.dask import DaskProcesses, launcher
 from support.ledger import Ledger, ledger
 from support.processes import below, children_of, is_alive
 from support.programs import BELL, slow
-from support.scale import runs
+from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 

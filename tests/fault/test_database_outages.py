@@ -13,7 +13,7 @@ import pytest
 from support.ledger import UNFINISHED, ledger
 from support.postgres import PostgresServer, postgres_server
 from support.programs import slow
-from support.scale import runs
+from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until

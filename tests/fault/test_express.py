@@ -15,7 +15,7 @@ import pytest
 from support.ledger import Ledger, ledger
 from support.processes import is_alive, workers_of
 from support.programs import BELL, slow
-from support.scale import databases
+from support.repetitions import databases
 from support.server import LiveServer, Serve, server_on
 from support.waiting import until
 

@@ -7,7 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from support.scale import runs
+from support.repetitions import runs
 
 ROUNDS = runs(20, long=400)
 TESTS = Path(__file__).parents[1]

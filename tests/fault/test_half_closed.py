@@ -19,7 +19,7 @@ from support import raw
 from support.agents import Lab, submit
 from support.processes import connections
 from support.programs import BELL, slow
-from support.scale import databases
+from support.repetitions import databases
 from support.server import LiveServer, server_on
 from support.waiting import PROMPT_S, until
 

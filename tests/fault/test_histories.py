@@ -14,7 +14,7 @@ from support.history import check_history
 from support.history_callers import OpenStores
 from support.history_model import Mismatch
 from support.history_stores import two_on_postgres, two_on_sqlite
-from support.scale import runs
+from support.repetitions import runs
 
 pytestmark = pytest.mark.anyio
 

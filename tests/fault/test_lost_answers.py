@@ -13,7 +13,7 @@ import pytest
 from support.cutting_proxy import Cut, CuttingProxy
 from support.ledger import ledger
 from support.programs import BELL
-from support.scale import databases, runs
+from support.repetitions import databases, runs
 from support.server import LiveServer, server_on
 
 LOSSES = runs(10, long=200)

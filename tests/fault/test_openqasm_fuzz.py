@@ -12,7 +12,7 @@ import pytest
 from qwicket.compute import Pool
 from qwicket.model.limits import Limits
 from support.pools import WORKER_PATH
-from support.scale import runs
+from support.repetitions import runs
 from unit.programs.openqasm.mutation import Tally, fuzz
 
 LIMITS = Limits()

@@ -14,7 +14,7 @@ import pytest
 from support import raw
 from support.ledger import Ledger, ledger
 from support.programs import slow
-from support.scale import runs
+from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until

@@ -18,7 +18,7 @@ from support.ledger import ledger
 from support.pilots import LivePilot
 from support.processes import is_alive
 from support.programs import BELL, slow
-from support.scale import databases, runs
+from support.repetitions import databases, runs
 from support.server import LiveServer, Serve
 from support.waiting import PROMPT_S, until
 

@@ -18,8 +18,8 @@ from qwicket.model.jobs import Lease
 from qwicket.model.states import JobState
 from qwicket.store import Store, open_sqlite
 from qwicket.store.database import Tx
-from support.history_disk import Deed, Disk, cut, recorded_store
-from support.scale import runs
+from support.history_disk import Disk, DiskOperation, cut, recorded_store
+from support.repetitions import runs
 from support.stores import NOW, add_job, make_token, sqlite
 
 pytestmark = pytest.mark.anyio
@@ -29,7 +29,7 @@ ROUNDS = 60
 
 
 class Promise(NamedTuple):
-    """What was answered, after how many deeds of the disk, and after how many it was asked for."""
+    """An acknowledged state, and the numbers of disk operations at the call and at the answer."""
 
     after: int
     job: str
@@ -39,7 +39,7 @@ class Promise(NamedTuple):
 
 
 class Recording(NamedTuple):
-    deeds: list[Deed]
+    operations: list[DiskOperation]
     promises: list[Promise]
     begun: int
 
@@ -55,16 +55,16 @@ async def record(folder: Path, *, syncs: bool = True) -> Recording:
     store = recorded_store(folder, disk, syncs=syncs)
     ada = await make_token(store)
     await store.leases.add_runner("runner", "server", NOW)
-    begun = len(disk.deeds)
+    begun = len(disk.operations)
     promises: list[Promise] = []
     rng = random.Random(0)
     for number in range(ROUNDS):
         await asyncio.gather(*(_round(store, ada, disk, promises, rng) for _ in range(3)))
         if number % 20 == 19:
             await _delete_some(store, promises, disk)
-    deeds = list(disk.deeds)
+    operations = list(disk.operations)
     await store.close()
-    return Recording(deeds, promises, begun)
+    return Recording(operations, promises, begun)
 
 
 async def _round(
@@ -72,7 +72,7 @@ async def _round(
 ) -> None:
     source = rng.randbytes(rng.choice((10, 3_000, 40_000)))
     job = await add_job(store, ada, source=source)
-    promises.append(Promise(len(disk.deeds), job.id, JobState.QUEUED))
+    promises.append(Promise(len(disk.operations), job.id, JobState.QUEUED))
     for assignment in (await store.leases.claim("simulator", "runner", NOW, maximum=2)).taken:
         await _end(store, assignment.lease, disk, promises, rng)
 
@@ -85,7 +85,7 @@ async def _end(
         return
     outcome = Encoded(rng.randbytes(rng.choice((10, 20_000))), b"sha")
     await store.leases.finish(lease, RunResult((outcome,), 0.1), NOW)
-    promises.append(Promise(len(disk.deeds), lease.job, JobState.COMPLETED, (outcome,)))
+    promises.append(Promise(len(disk.operations), lease.job, JobState.COMPLETED, (outcome,)))
 
 
 async def _delete_some(store: Store, promises: list[Promise], disk: Disk) -> None:
@@ -93,9 +93,9 @@ async def _delete_some(store: Store, promises: list[Promise], disk: Disk) -> Non
     for job in ended[:5]:
         present = await store.jobs.get(job)
         if present is not None:
-            asked = len(disk.deeds)
+            asked = len(disk.operations)
             await store.jobs.delete(job)
-            promises.append(Promise(len(disk.deeds), job, None, asked=asked))
+            promises.append(Promise(len(disk.operations), job, None, asked=asked))
 
 
 @pytest.mark.parametrize("number", range(CUTS))
@@ -120,8 +120,8 @@ async def check_cuts(recording: Recording, folder: Path) -> None:
 
 async def check_cut(recording: Recording, seed: int, folder: Path) -> None:
     rng = random.Random(seed)
-    end = rng.randrange(recording.begun, len(recording.deeds) + 1)
-    cut(recording.deeds[:end], rng, folder)
+    end = rng.randrange(recording.begun, len(recording.operations) + 1)
+    cut(recording.operations[:end], rng, folder)
     store = open_sqlite(folder)
     try:
         assert await store._database.read(integrity) == "ok"

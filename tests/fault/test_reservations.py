@@ -19,8 +19,8 @@ from qwicket.scheduling import Dispatcher
 from qwicket.store import Store
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
+from support.repetitions import databases, runs
 from support.reservations import reserve
-from support.scale import databases, runs
 from support.stores import add_job, make_token
 
 pytestmark = pytest.mark.anyio

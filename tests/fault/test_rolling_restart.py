@@ -11,7 +11,7 @@ import pytest
 
 from support.ledger import ledger
 from support.pilots import pilot
-from support.scale import runs
+from support.repetitions import runs
 from support.server import Serve
 from support.submitters import Submitter, crowd
 

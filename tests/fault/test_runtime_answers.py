@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from support.repetitions import databases
 from support.runtime import PLATFORM, access_token, body
-from support.scale import databases
 from support.server import LiveServer, Serve
 from support.waiting import until
 

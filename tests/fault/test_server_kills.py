@@ -12,7 +12,7 @@ import pytest
 from support.ledger import ledger
 from support.processes import is_alive
 from support.programs import slow
-from support.scale import databases, runs
+from support.repetitions import databases, runs
 from support.server import Serve
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until

@@ -12,7 +12,7 @@ import pytest
 from support.ledger import ledger
 from support.processes import is_alive
 from support.programs import BELL, slow
-from support.scale import runs
+from support.repetitions import runs
 from support.scalers import scaler
 from support.server import Serve
 from support.slurm import Slurm

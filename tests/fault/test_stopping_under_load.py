@@ -8,7 +8,7 @@ import pytest
 
 from support.ledger import ledger
 from support.programs import slow
-from support.scale import databases, runs
+from support.repetitions import databases, runs
 from support.server import Serve
 from support.waiting import until
 

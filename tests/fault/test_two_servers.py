@@ -13,7 +13,7 @@ from support.ledger import Ledger, ledger
 from support.postgres import PostgresServer
 from support.processes import busy_child, is_alive
 from support.programs import BELL, slow
-from support.scale import IS_LONG, runs
+from support.repetitions import IS_LONG, runs
 from support.server import LiveServer, Serve, running_server
 from support.submitters import Submitter, crowd
 from support.waiting import PROMPT_S, until

@@ -12,7 +12,7 @@ import pytest
 from support.ledger import ledger
 from support.programs import BELL, slow
 from support.receiver import Delivery, Receiver, receiving
-from support.scale import runs
+from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.submitters import Submitter, crowd
 from support.waiting import until

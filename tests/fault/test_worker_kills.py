@@ -17,7 +17,7 @@ import pytest
 from support.ledger import Ledger, ledger
 from support.processes import busy_child, children_of, processor_ns, workers_of
 from support.programs import slow
-from support.scale import runs
+from support.repetitions import runs
 from support.server import LiveServer, Serve
 from support.waiting import until
 

@@ -22,7 +22,7 @@ from support import ibm
 from support.axe import violations
 from support.bad_server import Request
 from support.browser import Page, browser
-from support.pages import PASSWORD, Browser, Person, signed_in
+from support.pages import PASSWORD, Browser, Person, use_session
 from support.programs import BELL
 from support.remotes import cloud_without_ids, write_device
 from support.server import LiveServer, running_server
@@ -232,7 +232,7 @@ def test_pages_of_administrators_are_accessible(live: LiveServer, root: Person) 
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         browser(Path(folder)) as page,
     ):
-        signed_in(page, live, root)
+        use_session(page, live, root)
         sections = ("", *(f"/{each}" for each in SECTIONS))
         for section, scheme in product(sections, ("light", "dark")):
             page.open(f"{live.url}/ui/admin{section}", width=390, scheme=scheme)
@@ -321,7 +321,7 @@ def keyboard(live: LiveServer, root: Person) -> Iterator[Keyboard]:
         tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as folder,
         browser(Path(folder)) as page,
     ):
-        signed_in(page, live, root)
+        use_session(page, live, root)
         yield Keyboard(page, live.url)
 
 
@@ -337,7 +337,7 @@ def test_each_action_of_an_administrator_is_done_in_a_real_browser(
     with Person(server, "root", "admin") as chief:
         job = chief.client.submit(ibm.slow(), "simulator", format="qobj")
         until(lambda: job.status == "running", "it runs", timeout_s=60)
-        signed_in(keyboard.page, server, chief)
+        use_session(keyboard.page, server, chief)
         keyboard.url = server.url
         keyboard.open("jobs", f"account={chief.name}")
         keyboard.do("Requeue", job.id)

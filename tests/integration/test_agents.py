@@ -170,7 +170,7 @@ def test_a_cancelled_job_is_cancelling_until_the_agent_has_stopped(
 def test_a_function_that_minds_no_order_is_ended_after_its_grace(
     lab: Lab, http: httpx.Client
 ) -> None:
-    lab.agent("deaf", "--grace", "0.5")
+    lab.agent("ignores_stop", "--grace", "0.5")
     job = lab.submit(http, shots=60_000)
     until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
     http.post(f"/v1/jobs/{job}/cancel")
@@ -209,7 +209,7 @@ def test_errors_in_a_lab_are_reported_without_internals(
     detail = http.get(f"/v1/jobs/{job}/result").json()["detail"]
     assert detail == f"The job failed: {error['message'].rstrip('.')}."
     if run == "raises":
-        assert "the laser at /dev/ttyUSB0 is off" in agent.said(), "the lab reads it"
+        assert "the laser at /dev/ttyUSB0 is off" in agent.log_text(), "the lab reads it"
 
 
 def test_sigterm_lets_a_running_job_finish_and_claims_no_more(lab: Lab, http: httpx.Client) -> None:
@@ -224,7 +224,7 @@ def test_sigterm_lets_a_running_job_finish_and_claims_no_more(lab: Lab, http: ht
 
 
 def test_sigterm_gives_back_what_does_not_finish_in_its_grace(lab: Lab, http: httpx.Client) -> None:
-    agent = lab.agent("deaf", "--grace", "0.5")
+    agent = lab.agent("ignores_stop", "--grace", "0.5")
     job = lab.submit(http, shots=60_000)
     until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
     assert agent.stop() == 0
@@ -234,7 +234,7 @@ def test_sigterm_gives_back_what_does_not_finish_in_its_grace(lab: Lab, http: ht
 
 
 def test_a_second_signal_ends_an_agent_at_once(lab: Lab, http: httpx.Client) -> None:
-    agent = lab.agent("deaf", "--grace", "600")
+    agent = lab.agent("ignores_stop", "--grace", "600")
     job = lab.submit(http, shots=60_000)
     until(lambda: lab.begun() == 1, "it begins", timeout_s=30)
     agent.process.send_signal(signal.SIGTERM)
@@ -305,7 +305,7 @@ def test_a_revoked_token_gets_no_job_although_its_claim_waits(
     (newest, *_) = sorted((line for line in listed if "devices:serve" in line), reverse=True)
     lone.admin("token", "revoke", newest.split()[0])
     assert agent.process.wait(30) == 1
-    assert "unauthenticated" in agent.said()
+    assert "unauthenticated" in agent.log_text()
     job = lab.submit(http)
     assert state(http, job) == "queued"
     http.post(f"/v1/jobs/{job}/cancel")
@@ -319,7 +319,7 @@ def test_the_token_is_taken_from_a_file_and_is_in_no_log(
     agent = lab.agent("run", "--token-file", str(secret))
     assert ended(http, lab.submit(http)) == "completed"
     assert agent.stop() == 0
-    assert lab.token not in agent.said()
+    assert lab.token not in agent.log_text()
     assert lab.token not in lab.server.log.read_text()
 
 

@@ -119,8 +119,8 @@ def test_xanadu(server: LiveServer, http: httpx.Client) -> None:
     assert answered(http.get(f"/jobs/{job}"))["status"] == "complete"
 
 
-def held(server: LiveServer) -> dict[str, float]:
-    """Return how many reads were held, by what ended the hold."""
+def delayed(server: LiveServer) -> dict[str, float]:
+    """Return the number of delayed reads, by what ended the delay."""
     text = httpx.get(f"{server.url}/metrics").text
     found = re.findall(
         r'^qwicket_first_polls_delayed_total{end="(\w+)"} (\S+)$', text, re.MULTILINE
@@ -128,26 +128,26 @@ def held(server: LiveServer) -> dict[str, float]:
     return {end: float(count) for end, count in found}
 
 
-def test_metrics_count_what_was_held(server: LiveServer, http: httpx.Client) -> None:
+def test_metrics_count_delayed_reads(server: LiveServer, http: httpx.Client) -> None:
     http.headers["Authorization"] = f"apiKey {server.token()}"
-    before = held(server)
+    before = delayed(server)
     assert set(before) == {"ended", "late", "left"}
 
     def counted() -> bool:
         """A job may be faster than its read; some soon is not."""
         job = answered(http.post("/v0.4/jobs", json=IONQ))["id"]
         answered(http.get(f"/v0.4/jobs/{job}"))
-        return held(server)["ended"] > before["ended"]
+        return delayed(server)["ended"] > before["ended"]
 
-    until(counted, "a read was held", timeout_s=60)
-    assert held(server)["left"] == before["left"]
+    until(counted, "a read was delayed", timeout_s=60)
+    assert delayed(server)["left"] == before["left"]
 
 
-def test_lists_of_jobs_are_never_held(server: LiveServer, http: httpx.Client) -> None:
+def test_lists_of_jobs_are_never_delayed(server: LiveServer, http: httpx.Client) -> None:
     http.headers["Authorization"] = f"apiKey {server.token()}"
-    before = held(server)
+    before = delayed(server)
     for _ in range(20):
         job = answered(http.post("/v0.4/jobs", json=IONQ))["id"]
         (found,) = answered(http.get("/v0.4/jobs", params={"ids": job}))["jobs"]
         assert found["id"] == job
-    assert held(server) == before
+    assert delayed(server) == before

@@ -27,7 +27,7 @@ from qwicket.snippets import SNIPPETS
 from support import pubs
 from support.axe import violations
 from support.browser import Page, browser
-from support.pages import PASSWORD, TOKEN, Browser, Person, signed_in
+from support.pages import PASSWORD, TOKEN, Browser, Person, use_session
 from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
@@ -629,7 +629,7 @@ def eve(server: LiveServer) -> Iterator[Person]:
 def test_every_page_is_accessible_in_both_themes_and_on_small_screens(
     server: LiveServer, page: Page, eve: Person
 ) -> None:
-    signed_in(page, server, eve)
+    use_session(page, server, eve)
     twin, plain = eve.rows()[1], eve.rows()[0]
     paths = (
         "/ui",
@@ -690,7 +690,7 @@ def test_pages_are_small(server: LiveServer, eve: Person) -> None:
 def test_a_list_and_a_job_change_while_they_are_open(
     idle: LiveServer, page: Page, carl: Person
 ) -> None:
-    signed_in(page, idle, carl)
+    use_session(page, idle, carl)
     job = carl.client.submit(BELL, "simulator")
     state = f"document.getElementById('s{job.id}')?.closest('tr').textContent"
     page.open(f"{idle.url}/ui/jobs", width=1440)
@@ -764,7 +764,7 @@ def test_the_keyboard_alone_suffices(server: LiveServer, page: Page, ada: Person
 def test_a_program_is_checked_while_it_is_typed(
     server: LiveServer, page: Page, ada: Person
 ) -> None:
-    signed_in(page, server, ada)
+    use_session(page, server, ada)
     page.open(f"{server.url}/ui/try", width=1440)
     editor = "document.querySelector('.editor')"
     page.run(f"{editor}.focus(); {editor}.setSelectionRange(0, 0)")
@@ -778,7 +778,7 @@ def test_a_program_is_checked_while_it_is_typed(
 
 
 def test_a_text_is_copied(server: LiveServer, page: Page, ada: Person) -> None:
-    signed_in(page, server, ada)
+    use_session(page, server, ada)
     permissions = ["clipboardReadWrite", "clipboardSanitizedWrite"]
     page.call("Browser.grantPermissions", permissions=permissions, origin=server.url)
     page.call("Emulation.setFocusEmulationEnabled", enabled=True)

@@ -79,7 +79,7 @@ def use_all_dialects(live: LiveServer, http: httpx.Client) -> Iterator[str]:
     made = http.post(
         "/v1/tokens",
         json={"scopes": ["jobs:read"]},
-        headers={"Authorization": f"Bearer {live.maker()}"},
+        headers={"Authorization": f"Bearer {live.managing_token()}"},
     )
     yield made.json()["secret"]
     for password in (PASSWORD, WRONG_PASSWORD):
@@ -90,7 +90,7 @@ def use_all_dialects(live: LiveServer, http: httpx.Client) -> Iterator[str]:
 def use_access_tokens(live: LiveServer, http: httpx.Client) -> Iterator[str]:
     client = ibm.Client(http, live.token())
     forged = jwt.encode({"sub": "token x", "aud": "access ibm", "exp": 2**32}, b"k" * 32, "HS256")
-    for each in (client.token, forged, xanadu.fetch_pass(http, live.token())):
+    for each in (client.token, forged, xanadu.fetch_access_token(http, live.token())):
         yield each
         http.get("/jobs", headers={"Authorization": f"Bearer {each}"})
         http.get(f"{ibm.DIALECT}/jobs", params={"access_token": each})

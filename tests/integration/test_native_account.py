@@ -18,7 +18,7 @@ READ = "jobs:read"
 @pytest.fixture(scope="module")
 def maker(server: LiveServer) -> Iterator[httpx.Client]:
     """A client whose token may make and revoke others."""
-    with server.client(server.maker()) as client:
+    with server.client(server.managing_token()) as client:
         yield client
 
 

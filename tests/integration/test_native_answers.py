@@ -52,7 +52,7 @@ def test_account_tokens_and_projects_are_as_described(
 ) -> None:
     for path in ("account", "projects", "tokens"):
         fits(http.get(f"/v1/{path}"), f"GET /{path}")
-    with server.client(server.maker()) as maker:
+    with server.client(server.managing_token()) as maker:
         fits(maker.post("/v1/tokens", json={"scopes": ["jobs:read"]}), "POST /tokens")
 
 

@@ -96,7 +96,7 @@ def test_a_revoked_token_ends_its_streams_within_five_seconds(
     server: LiveServer, http: httpx.Client, path: str
 ) -> None:
     job = submit(http, slow())
-    with server.client(server.maker()) as maker:
+    with server.client(server.managing_token()) as maker:
         token = maker.post("/v1/tokens", json={"scopes": ["jobs:read"]}).json()
     headers = {"Authorization": f"Bearer {token['secret']}"}
     with http.stream("GET", path.format(job=job), headers=headers) as answer:

@@ -16,7 +16,7 @@ import pytest
 from qwicket.gateway.admin import Admin
 from support.axe import violations
 from support.browser import Page, browser
-from support.pages import PASSWORD, TOKEN, Person, signed_in
+from support.pages import PASSWORD, TOKEN, Person, use_session
 from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
@@ -172,7 +172,7 @@ def test_a_program_is_tried_and_its_job_read_in_a_real_browser(
     server: LiveServer, hands: Hands, tmp_path: Path
 ) -> None:
     with Person(server, "mia") as mia:
-        signed_in(hands.page, server, mia)
+        use_session(hands.page, server, mia)
         hands.open("/ui/try?example=qubits")
         hands.press("Check")
         assert "The program is valid" in hands.text()
@@ -245,7 +245,7 @@ def test_a_waiting_job_is_held_released_and_cancelled_in_a_real_browser(
     with Person(idle, "leo") as leo:
         job = leo.client.submit(BELL, "clifford", shots=1)
         hands.url = idle.url
-        signed_in(hands.page, idle, leo)
+        use_session(hands.page, idle, leo)
         hands.open(f"/ui/jobs/{job.id}")
         assert "It is the next job of its device" in hands.text()
         hands.press("Hold")

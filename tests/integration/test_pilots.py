@@ -175,7 +175,7 @@ def test_a_second_signal_gives_running_jobs_back_at_once(
         computes(live)
         live.process.terminate()
         time.sleep(1)
-        assert live.process.poll() is None, (events(http, job), live.said())
+        assert live.process.poll() is None, (events(http, job), live.log_text())
         assert live.stop() == 0
         assert read(http, job)["state"] == "queued"
 
@@ -411,7 +411,7 @@ def test_only_tokens_with_the_scope_may_pull_and_only_admins_may_have_it(
         assert raw.http.delete(raw.path).status_code == 403
     with pytest.raises(ClickException, match="ada is not an admin"):
         lone.as_admin(lambda admin: admin.create_token("ada", scopes=["compute:serve"]))
-    with lone.client(lone.maker()) as maker:
+    with lone.client(lone.managing_token()) as maker:
         made = maker.post("/v1/tokens", json={"scopes": ["compute:serve"]})
         assert made.status_code == 403
 
@@ -430,7 +430,7 @@ def test_a_pilot_with_a_revoked_token_ends_with_the_reason(
         assert read(http, job, wait=60)["state"] == "completed"
         lone.as_admin(_revoke_all)
         assert live.process.wait(30) == 1
-        assert "HTTP 401" in live.said()
+        assert "HTTP 401" in live.log_text()
 
 
 async def _revoke_all(admin: Admin) -> None:
@@ -444,7 +444,7 @@ def test_a_pilot_that_is_stopped_before_it_is_warm_ends_at_once(
     with pilot(lone, tmp_path) as live:
         assert live.name  # it has begun, and warms up
         assert live.stop(timeout_s=PROMPT_S) == 0
-        assert "Traceback" not in live.said()
+        assert "Traceback" not in live.log_text()
 
 
 def test_an_address_without_tls_needs_insecure(tmp_path: Path) -> None:

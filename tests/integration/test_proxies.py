@@ -15,7 +15,7 @@ from websockets.sync.client import connect
 
 from support.certificates import Certificate, certificate
 from support.installed import installed
-from support.leftovers import name_child
+from support.leftovers import register_child
 from support.programs import BELL
 from support.server import LiveServer
 from support.snippets import ROOT, blocks
@@ -46,7 +46,7 @@ class Proxy:
         try:
             command = getattr(self, f"_{name}")()
             self._process = subprocess.Popen(command, env=self._env, stderr=subprocess.DEVNULL)
-            name_child(self._process.pid)
+            register_child(self._process.pid)
             until(self._listens, f"{name} listens", timeout_s=20)
         except BaseException:
             self.server.stop()

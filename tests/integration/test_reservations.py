@@ -186,8 +186,8 @@ def test_a_device_drains_and_has_a_message(live: LiveServer) -> None:
 @pytest.mark.parametrize(
     ("options", "error"),
     [
-        (("--to", "5"), "'5' is no time. Use 90m, 3d or 2026-11-30T08:00, for example."),
-        (("--to", "1h", "--timezone", "Mars"), "'Mars' is no time zone."),
+        (("--to", "5"), "'5' is not a time. Use 90m, 3d or 2026-11-30T08:00, for example."),
+        (("--to", "1h", "--timezone", "Mars"), "'Mars' is not a time zone."),
     ],
 )
 def test_a_wrong_option_is_named(tmp_path: Path, options: tuple[str, ...], error: str) -> None:

@@ -67,7 +67,7 @@ def test_a_worker_ends_when_it_has_had_no_job_for_its_idle_time(
         until(lambda: state(http, job) == "running", "it runs", timeout_s=60)
         assert state(http, job, wait_s=60) == "completed"
         assert live.process.wait(30) == 0
-        assert "there was no job for 2 s" in live.said()
+        assert "there was no job for 2 s" in live.log_text()
 
 
 # --- Slurm ----------------------------------------------------------------------------------------
@@ -79,7 +79,7 @@ def test_workers_are_jobs_of_slurm_that_come_with_the_work_and_go_without_it(
 ) -> None:
     options = ("--slurm", "partition=main", "--max", "2", *IDLE)
     with server.client() as http, scaler(server, tmp_path, *options, **slurm.env) as live:
-        until(lambda: "Scaler of scaled" in live.said(), "it has started")
+        until(lambda: "Scaler of scaled" in live.log_text(), "it has started")
         assert slurm.jobs() == []
         jobs = [submit(http, slow(21, 600)) for _ in range(6)]
         until(lambda: len(slurm.jobs()) == 2, "as many workers run as allowed", timeout_s=60)
@@ -121,7 +121,7 @@ def test_workers_that_cannot_start_are_not_started_again_and_again(
     options = ("--slurm", "partition=main", "--command", "/no/such/program")
     with server.client() as http, scaler(server, tmp_path, *options, **slurm.env) as live:
         submit(http)
-        until(lambda: "none is connected; their output says why" in live.said(), "it pauses")
+        until(lambda: "none is connected; their output says why" in live.log_text(), "it pauses")
         last = int(slurm.run("scontrol", "show", "jobs", "-o").count("JobId="))
         assert last <= 3
 
@@ -189,7 +189,9 @@ def test_what_kubernetes_refuses_is_reported(
     options = ("--kubernetes", str(manifest(server, tmp_path)), "--kubernetes-url", cluster.url)
     with server.client() as http, scaler(server, tmp_path, *options) as live:
         submit(http)
-        until(lambda: "Kubernetes refuses GET: 403 jobs.batch is forbidden" in live.said(), "said")
+        until(
+            lambda: "Kubernetes refuses GET: 403 jobs.batch is forbidden" in live.log_text(), "said"
+        )
 
 
 # --- several scalers ------------------------------------------------------------------------------
@@ -257,10 +259,10 @@ def test_a_scaler_with_a_token_that_is_refused_ends_with_the_reason(
     server: LiveServer, slurm: Slurm, tmp_path: Path
 ) -> None:
     live = LiveScaler(server, tmp_path, "--slurm", "", **slurm.env)
-    until(lambda: "Scaler of scaled" in live.said(), "it has started")
+    until(lambda: "Scaler of scaled" in live.log_text(), "it has started")
     server.as_admin(_revoke_all)
     assert live.process.wait(20) == 1
-    assert "HTTP 401" in live.said()
+    assert "HTTP 401" in live.log_text()
 
 
 async def _revoke_all(admin: Admin) -> None:
@@ -273,10 +275,10 @@ def test_a_scaler_survives_a_restart_of_the_server(
 ) -> None:
     options = ("--kubernetes", str(manifest(server, tmp_path)), "--kubernetes-url", cluster.url)
     with scaler(server, tmp_path, *options, *IDLE) as live:
-        until(lambda: "Scaler of scaled" in live.said(), "it has started")
+        until(lambda: "Scaler of scaled" in live.log_text(), "it has started")
         server.process.send_signal(signal.SIGKILL)
         server.process.wait()
-        until(lambda: "the demand could not be read" in live.said(), "it says so")
+        until(lambda: "the demand could not be read" in live.log_text(), "it says so")
         server.start()
         with server.client() as http:
             assert state(http, submit(http), wait_s=60) == "completed"

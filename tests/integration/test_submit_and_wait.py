@@ -99,7 +99,7 @@ def test_a_wrong_parameter_is_refused_and_nothing_is_submitted(
 
 
 def test_a_token_that_may_not_read_gets_the_job_as_it_is(server: LiveServer) -> None:
-    with server.client(server.maker()) as maker:
+    with server.client(server.managing_token()) as maker:
         made = maker.post("/v1/tokens", json={"scopes": ["jobs:write"]}).json()
     with server.client(made["secret"]) as http:
         job = submit(http, "?wait=30&include=result")
@@ -108,7 +108,7 @@ def test_a_token_that_may_not_read_gets_the_job_as_it_is(server: LiveServer) -> 
 
 
 def test_a_token_that_is_revoked_meanwhile_learns_no_more(server: LiveServer) -> None:
-    with server.client(server.maker()) as maker:
+    with server.client(server.managing_token()) as maker:
         scopes = ["jobs:read", "jobs:write"]
         made = maker.post("/v1/tokens", json={"scopes": scopes}).json()
         with (

@@ -19,7 +19,7 @@ from qwicket.gateway.admin import Admin
 from qwicket.gateway.signin import digest
 from qwicket.pages.admin_sections import SECTIONS
 from support.browser import browser
-from support.pages import PASSWORD, Browser, Person, signed_in
+from support.pages import PASSWORD, Browser, Person, use_session
 from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import until
@@ -175,7 +175,7 @@ def test_without_scripts_each_page_works_and_says_what_needs_them(server: LiveSe
         job = ada.submit(name="one")
         ada.submit(name="two")
         page.call("Emulation.setScriptExecutionDisabled", value=True)
-        signed_in(page, server, ada)
+        use_session(page, server, ada)
 
         def click(selector: str) -> None:
             page.wait_for_load(lambda: page.run(f"document.querySelector({selector!r}).click()"))

@@ -112,6 +112,8 @@ class Lab:
 
 
 class LiveAgent:
+    """`qwicket agent` in a process of its own."""
+
     def __init__(self, lab: Lab, number: int, run: str, *options: str) -> None:
         self.log = lab.folder / f"agent{number}.log"
         command = [sys.executable, "-m", "qwicket", "agent", "--device", lab.device]
@@ -125,7 +127,7 @@ class LiveAgent:
             )
 
     def kill(self) -> None:
-        """Kill it, paused or not: it does nothing more."""
+        """Kill it, also while it is paused."""
         self.process.kill()
         self.process.wait()
 
@@ -144,12 +146,12 @@ class LiveAgent:
         self.process.terminate()
         return self.process.wait(timeout_s)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self.log.read_text()
 
 
 def serving_token(server: LiveServer, *devices: str, account: str = "ada") -> str:
-    """Make a token that serves these devices, and its account when it is not there."""
+    """Return a new token that serves these devices; make its account if there is none."""
     server.token(account)
     made = server.as_admin(
         lambda admin: admin.create_token(account, scopes=["devices:serve"], devices=devices)
@@ -165,5 +167,5 @@ def submit(client: httpx.Client, shots: int = 20, device: str = DEVICE) -> str:
 
 
 def ended(client: httpx.Client, job: str) -> str:
-    """Wait for a job's end; return the word for it."""
+    """Wait for a job's end; return its state."""
     return str(client.get(f"/v1/jobs/{job}?wait=60").json()["state"])

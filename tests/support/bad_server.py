@@ -4,8 +4,8 @@
         connect(server.url, TOKEN).devices()
     assert len(server.requests) == 2
 
-Each connection is given the next step; the last step stays for all that follow. Most steps read
-one request, answer and close. `requests` has what came, in order.
+Each connection gets the next step; further connections get the last step. Most steps read one
+request, answer and close. `requests` has the received requests, in order.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _LIMIT_S = 20.0
 
 @dataclass(frozen=True)
 class Request:
-    """One request as it came, and when (monotonic seconds)."""
+    """One received request, and its time in monotonic seconds."""
 
     method: str
     path: str
@@ -42,7 +42,7 @@ class Request:
 
 
 class Connection:
-    """One accepted connection, for a step to do with as it likes."""
+    """One accepted connection, which a step uses."""
 
     def __init__(self, sock: socket.socket, server: BadServer) -> None:
         self.sock = sock
@@ -72,7 +72,7 @@ Step = Callable[[Connection], None]
 
 
 class BadServer:
-    """Listens on loopback from `with` on; `url` is its address; with `tls` it speaks that."""
+    """Listens at `url` on loopback inside a `with` block; with `tls`, over TLS."""
 
     def __init__(self, *script: Step, tls: ssl.SSLContext | None = None) -> None:
         self.requests: list[Request] = []
@@ -122,7 +122,7 @@ class BadServer:
             self._start(self._serve, sock, step)
 
     def _serve(self, sock: socket.socket, step: Step) -> None:
-        with sock, contextlib.suppress(OSError):  # the client may go whenever it likes
+        with sock, contextlib.suppress(OSError):  # the client may disconnect at any time
             if self._tls:
                 with self._tls.wrap_socket(sock, server_side=True) as secured:
                     step(Connection(secured, self))
@@ -146,7 +146,7 @@ def reset() -> Step:
 
 
 def silent() -> Step:
-    """Read the request and say nothing."""
+    """Read the request and send nothing."""
 
     def step(connection: Connection) -> None:
         connection.read()
@@ -156,7 +156,7 @@ def silent() -> Step:
 
 
 def raw(data: bytes) -> Step:
-    """Answer with these bytes, whatever they are."""
+    """Answer with these bytes, which need not be HTTP."""
 
     def step(connection: Connection) -> None:
         if connection.read():
@@ -182,8 +182,8 @@ def answer(
     return step
 
 
-def hold(body: Any) -> Step:
-    """Answer when the seconds of `?wait=` have passed, as a long poll does."""
+def long_poll(body: Any) -> Step:
+    """Answer when the seconds of `?wait=` have passed, as a long poll without a change does."""
 
     def step(connection: Connection) -> None:
         request = connection.read()
@@ -195,7 +195,7 @@ def hold(body: Any) -> Step:
     return step
 
 
-def kept(*steps: Step) -> Step:
+def keep_alive(*steps: Step) -> Step:
     """Take the steps one after the other on the same connection, which stays open meanwhile."""
 
     def step(connection: Connection) -> None:
@@ -237,7 +237,7 @@ def stall(after_bytes: int, body: Any) -> Step:
 
 
 def endless(head: bytes, piece: bytes, every_s: float = 0.02) -> Step:
-    """Answer with a head, and then with the same bytes again and again, without an end."""
+    """Answer with a head, and then with the same bytes again and again, for ever."""
 
     def step(connection: Connection) -> None:
         if connection.read():

@@ -16,7 +16,7 @@ from qwicket.testing import Cloud, Recording, Replay
 from support import leftovers
 
 TESTS = Path(__file__).parents[1]
-PATIENCE_S = 60
+TIMEOUT_S = 60
 
 
 class Kind(NamedTuple):
@@ -26,8 +26,8 @@ class Kind(NamedTuple):
         package: Its name on PyPI.
         suite: Its environment, one of `contract.environments`; "" is ours.
         program: The program in `bed_clients` that runs one job for each line.
-        dialect: The dialect that it speaks.
-        env: Its name for `Cloud.env`; "" gets address and token alone.
+        dialect: The dialect that it uses.
+        env: Its name for `Cloud.env`; "" if it reads the variables of Qwicket's own client.
     """
 
     package: str
@@ -53,7 +53,7 @@ CLIENTS = {
 
 
 def _variables(kind: Kind, cloud: Cloud | Recording | Replay, account: str) -> dict[str, str]:
-    """Return what a client finds the server by; programs with no variables read ours."""
+    """Return the environment variables with the server's address and token."""
     if not isinstance(cloud, Cloud):
         return cloud.env(kind.env)
     own = cloud.env(kind.env, account=account) if kind.env else {}
@@ -61,6 +61,8 @@ def _variables(kind: Kind, cloud: Cloud | Recording | Replay, account: str) -> d
 
 
 class Answer(msgspec.Struct):
+    """What a client returned or raised for one job."""
+
     counts: dict[str, int] | None
     error: str
     trace: str = ""
@@ -99,7 +101,7 @@ class BedClient:
         )
         self._is_ready = False
 
-    def run(self, patience_s: float = PATIENCE_S) -> Answer | None:
+    def run(self, timeout_s: float = TIMEOUT_S) -> Answer | None:
         """Run a job; return what the client returned or raised, None if it did not in time."""
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -110,7 +112,7 @@ class BedClient:
         self._process.stdin.flush()
         with selectors.DefaultSelector() as selector:
             selector.register(self._process.stdout, selectors.EVENT_READ)
-            if not selector.select(patience_s):
+            if not selector.select(timeout_s):
                 return None
         return msgspec.json.decode(self._process.stdout.readline(), type=Answer)
 

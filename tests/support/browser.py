@@ -1,4 +1,4 @@
-"""A real browser without a window, spoken to over its own protocol (Chrome DevTools)."""
+"""A real browser without a window, controlled by the Chrome DevTools protocol."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from typing import Any
 from websockets.sync.client import ClientConnection, connect
 
 from support.installed import installed
-from support.leftovers import name_child
+from support.leftovers import register_child
 from support.waiting import until
 
 FLAGS = (
@@ -38,7 +38,7 @@ class Page:
             self.call(f"{domain}.enable")
 
     def call(self, method: str, **params: Any) -> dict[str, Any]:
-        """Send a command, return its answer; note events that come before it."""
+        """Send a command and return its answer; record the events that arrive before it."""
         self._last += 1
         self._socket.send(json.dumps({"id": self._last, "method": method, "params": params}))
         while True:
@@ -75,7 +75,7 @@ class Page:
         until(lambda: self.run(condition) or None, condition, timeout_s=30)
 
     def press(self, key: str, text: str = "") -> None:
-        """Press and release a key, such as `Tab`; with its text, as Enter and Space have one."""
+        """Press and release a key, such as `Tab`; Enter and Space need their text, too."""
         codes = {"Tab": 9, "Enter": 13, " ": 32, "ArrowDown": 40}
         code = codes.get(key, 0)
         named = {"key": key, "code": "Space" if key == " " else key}
@@ -121,7 +121,7 @@ def browser(folder: Path) -> Iterator[Page]:
     command = [program, *FLAGS, f"--user-data-dir={folder}", "about:blank"]
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, start_new_session=True)
-    name_child(process.pid)
+    register_child(process.pid)
     port = folder / "DevToolsActivePort"
     try:
         until(lambda: port.exists() and port.read_text().count("\n"), "it listens", timeout_s=60)

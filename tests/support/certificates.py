@@ -9,7 +9,7 @@ import trustme
 
 
 class Certificate(NamedTuple):
-    """PEM files: whom a client must trust, what the server shows, and its key."""
+    """PEM files: the authority that a client must trust, the server's chain, and its key."""
 
     authority: Path
     chain: Path

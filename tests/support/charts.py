@@ -2,8 +2,8 @@
 
     python charts.py CHART < cases.json
 
-Reads `{"kubernetes": [versions], "cases": {name: values}}`. Prints for each case what was refused
-of its values, or its documents with the findings of `helm lint` and of Kubernetes' schemas.
+Reads `{"kubernetes": [versions], "cases": {name: values}}`. Prints for each case why its values
+were refused, or its documents with the findings of `helm lint` and of Kubernetes' schemas.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ def rendered(chart: helm_python.Chart, values: dict[str, Any]) -> list[dict[str,
 
 
 def problem(document: dict[str, Any], version: str) -> str | None:
-    """Return what Kubernetes would refuse in a document; fields that it does not know, too."""
+    """Return why Kubernetes would refuse a document, also for unknown fields; None if it fits."""
     try:
         kubernetes_validate.validate(document, version, strict=True)
     except kubernetes_validate.ValidationError as error:

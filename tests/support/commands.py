@@ -1,4 +1,4 @@
-"""Whether command lines and variables that files show are those of `qwicket`."""
+"""Check that command lines and environment variables in files exist in `qwicket`."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from support.snippets import ROOT
 
 
 def assert_known(words: list[str]) -> None:
-    """Check that there are such a command and such options."""
+    """Check that a command and its options exist."""
     command: click.Command = main
     while isinstance(command, click.Group):
         if command.invoke_without_command and words[0].startswith("--"):

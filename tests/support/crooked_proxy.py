@@ -1,4 +1,4 @@
-"""A proxy to a server that answers as a bad vendor would: now and then, and by a seed."""
+"""A proxy that makes some requests or responses fail, as a faulty vendor would; seeded."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ if TYPE_CHECKING:
 
 _HTML: Final = b"<html><body>502 Bad Gateway</body></html>"
 _BEFORE: Final = ("429", "503", "reset")
-"""What happens in place of the request."""
+"""Faults in place of the request, which does not reach the server."""
 _AFTER: Final = ("502", "lost", "half", "html", "hang", "other")
-"""What happens to the answer of a request that was done."""
+"""Faults of the answer to a request that the server has executed."""
 
 
 class CrookedProxy(CuttingProxy):
-    """Hands most requests on; of the others, some are not done, and of some the answer is bad.
+    """Forwards requests; a share of them does not reach the server, or gets a bad answer.
 
     Attributes:
         share: Share of requests that go wrong.
         hang_s: Seconds for which it hangs.
         faults: Names of what went wrong, in order.
-        submissions: For each submission what went wrong, or nothing.
+        submissions: The fault of each submission; empty for one without.
         mixes_up: Whether a submission may get the answer of another one.
-        rule: Says what goes wrong with a request, by its first line; then chance says nothing.
+        rule: Returns the fault of a request from its first line; replaces chance.
     """
 
     def __init__(self, url: str, seed: int, *, share: float = 0.4, hang_s: float = 3.0) -> None:
@@ -48,7 +48,7 @@ class CrookedProxy(CuttingProxy):
         return self
 
     def only(self, fault: str) -> None:
-        """Let nothing else go wrong from now on."""
+        """Use this fault alone from now on."""
         self._only = fault
 
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
@@ -57,8 +57,8 @@ class CrookedProxy(CuttingProxy):
         is_submission = line.startswith(b"POST") and b"/jobs " in line
         with self._lock:
             is_wrong = self._random.random() < self.share
-            # Of an answer to another question only a submission can be a test: what a client
-            # reads names the job, but for results of some vendors.
+            # Only submissions get another submission's answer. Answers to reads name their job, but
+            # some vendors' results do not, so no client could notice a wrong one.
             has_other = is_submission and self.mixes_up
             faults = (*_BEFORE, *(_AFTER if has_other else _AFTER[:-1]))
             fault = (self._only or self._random.choice(faults)) if is_wrong else ""

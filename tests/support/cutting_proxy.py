@@ -25,12 +25,12 @@ class Cut:
     """Where to cut.
 
     Attributes:
-        way: Of the request, or of its answer.
-        at: After so many bytes; a float is a share of all. A request that passes whole is not
-            waited for: the client is gone while the server still works.
-        path: What the request's first line must contain.
-        number: How many requests from now on pass before the one that is meant.
-        is_lasting: Whether every such request is cut, not one alone.
+        way: Whether the request is cut, or its answer.
+        at: Number of bytes before the cut; a float is a share of all. After a whole request, the
+            client is disconnected at once, while the server still works.
+        path: Text that the request's first line must contain.
+        number: How many of these requests pass before the first one that is cut.
+        is_lasting: Whether every later such request is cut, too.
     """
 
     way: Way
@@ -50,17 +50,17 @@ PHASES: Final[Mapping[str, tuple[Way, float]]] = {
     "answer": ("answer", 0.0),
     "half answer": ("answer", 0.5),
 }
-"""Cut before anything goes on; in the middle of the request; at once, while the server still works;
-when the whole answer has come; in the middle of it."""
+"""Cut before the request; in the middle of it; after it, while the server still works; before the
+answer, which has arrived at the proxy; in the middle of it."""
 
 
 class CuttingProxy:
-    """Hands requests on to the server at `url`; `plan` says what it cuts, for now nothing.
+    """Forwards requests to a server; `plan` sets what it cuts, at first nothing.
 
     Attributes:
         has_cut: Set once a cut was made.
-        answers: What the server had answered in full where the answer was cut.
-        lengths: Bytes of each request that came, and of its answer where that was waited for.
+        answers: The whole answers of the server that were cut.
+        lengths: Bytes of each uncut request and of its answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -96,7 +96,7 @@ class CuttingProxy:
         self._listener.close()
 
     def plan(self, cut: Cut | None) -> None:
-        """Cut there from now on; None is nowhere."""
+        """Set what to cut from now on; None cuts nothing."""
         with self._lock:
             self.has_cut.clear()
             self._plan, self._to_pass = cut, cut.number if cut else 0
@@ -117,7 +117,7 @@ class CuttingProxy:
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
 
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
-        """Hand one request on, and its answer back; return whether nothing was cut."""
+        """Forward one request, and its answer back; return whether nothing was cut."""
         request = message(client)
         cut = self._cut(request)
         if cut and cut.way == "request":
@@ -148,7 +148,7 @@ class CuttingProxy:
 
 
 class TimingOutProxy(CuttingProxy):
-    """Answers 504 where it cuts a request, as a proxy does that waits no longer for its server."""
+    """Answers 504 in place of a cut, as a proxy does that stops waiting for its server."""
 
     def _exchange(self, client: socket.socket, server: socket.socket) -> bool:
         goes_on = super()._exchange(client, server)
@@ -163,7 +163,7 @@ class TimingOutProxy(CuttingProxy):
 
 
 def message(connection: socket.socket) -> bytes:
-    """Read one HTTP message that says how long its body is."""
+    """Read one HTTP message, whose body has a Content-Length or is empty."""
     text = b""
     while b"\r\n\r\n" not in text:
         text += _some(connection)

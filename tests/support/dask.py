@@ -58,7 +58,7 @@ class DaskProcesses:
         return Endpoint(f"tls://{self.place}", security(*self.files))
 
     def start(self, workers: int) -> None:
-        """Start the scheduler, at the port of a former one, and so many workers."""
+        """Start the scheduler, always at the same port, and this many workers."""
         self.scheduler = self._run(
             *("scheduler", "--host", "127.0.0.1", "--port", str(self._port)),
             *("--protocol", "tcp" if self._is_plain else "tls"),

@@ -1,7 +1,7 @@
-"""Random histories of a store: made by callers at once, taped, and held to the model.
+"""Random histories of a store: concurrent calls are recorded and compared with the model.
 
-Reads are not in the order of commits: each must show how things stood at some moment between its
-question and its answer.
+Reads have no place in the order of commits: each must show the state at some moment between its
+call and its answer.
 """
 
 from __future__ import annotations
@@ -34,15 +34,15 @@ SHRINK_S = 60.0
 async def check_history(
     open_stores: OpenStores, seed: int, *, calls: int, shrinks: bool = True
 ) -> None:
-    """Make a history and hold it to the model.
+    """Make a history and compare it with the model.
 
     Raises:
-        Mismatch: With the seed, and the smallest history found that fails when it is made again.
+        Mismatch: Names the seed, and the smallest history found that fails when it is repeated.
     """
     async with world(open_stores, seed) as made:
         callers = [Caller(made, seed, number) for number in range(CALLERS)]
         await asyncio.gather(*(caller.run(calls // CALLERS) for caller in callers))
-        await _look_at_all(made)
+        await _read_all(made)
         model = _model(made)
     try:
         check(model, made.tape)
@@ -55,10 +55,10 @@ async def check_history(
 
 
 def check(model: Model, tape: Sequence[Call]) -> None:
-    """Explain a tape by the model.
+    """Check that the model explains a recorded history.
 
     Raises:
-        Mismatch: It cannot be explained.
+        Mismatch: It does not.
     """
     writes = sorted((c for c in tape if not c.is_read), key=lambda c: c.at)
     reads = {index: call for index, call in enumerate(tape) if call.is_read}
@@ -66,7 +66,7 @@ def check(model: Model, tape: Sequence[Call]) -> None:
     _explain_reads(model, reads, doubts, 0)
     for call in writes:
         try:
-            model.apply(call.name, call.args, call.answer, call.told)
+            model.apply(call.name, call.args, call.answer, call.published)
         except Mismatch as mismatch:
             raise Mismatch(f"at {call.at} {call.name}: {mismatch}") from mismatch
         _explain_reads(model, reads, doubts, call.at)
@@ -78,7 +78,7 @@ def check(model: Model, tape: Sequence[Call]) -> None:
 def _explain_reads(
     model: Model, reads: dict[int, Call], doubts: dict[int, Mismatch], at: int
 ) -> None:
-    """Forget the reads that show the state after `at`; keep those that contradict others."""
+    """Remove the reads that show the state after `at`; note why each other one does not."""
     for index, call in tuple(reads.items()):
         if call.since <= at <= call.at:
             try:
@@ -92,9 +92,9 @@ def _explain_reads(
 async def shrink(
     open_stores: OpenStores, made: World, mismatch: Mismatch
 ) -> tuple[list[Call], Mismatch]:
-    """Return a smaller history that fails when made again, one call after the other.
+    """Return a smaller history that fails when its calls are repeated one after the other.
 
-    What fails only by chance of timing is returned as it was.
+    A history that fails only with other timing is returned unchanged.
     """
     until = time.monotonic() + SHRINK_S
     history, cause = sorted(made.tape, key=lambda call: call.at), mismatch
@@ -116,7 +116,7 @@ async def shrink(
 async def _again(
     open_stores: OpenStores, history: Sequence[Call], tokens: Sequence[Token]
 ) -> tuple[list[Call], list[Token], Mismatch] | None:
-    """Make calls anew; return them and what failed, or None when nothing did."""
+    """Repeat calls on a new database; return them and what failed, or None if nothing did."""
     async with world(open_stores, 0) as made:
         names: dict[str, str] = {}
         for old, new in zip(tokens, made.tokens, strict=True):
@@ -127,7 +127,7 @@ async def _again(
             for was, now in zip(_leases(call.answer), _leases(answer), strict=False):
                 names[was.nonce] = now.nonce
         tape = list(made.tape)
-        await _look_at_all(made)
+        await _read_all(made)
         model = _model(made)
     try:
         check(model, made.tape)
@@ -136,8 +136,8 @@ async def _again(
     return None
 
 
-async def _look_at_all(made: World) -> None:
-    """Read everything there is, when all is quiet."""
+async def _read_all(made: World) -> None:
+    """Read everything, while nothing else runs."""
     await made.take(Call("maintenance.repair_fair_share", (made.clock,)), made.stores[0])
     asked = [("jobs.queue_state", DEVICES), ("leases.held", RUNNERS)]
     asked += [("jobs.get", tuple(made.jobs)), ("jobs.results", tuple(made.jobs))]
@@ -152,7 +152,7 @@ def _model(made: World) -> Model:
 
 
 def _renamed(value: Any, names: dict[str, str]) -> Any:
-    """Return a value with the accounts, projects and nonces of another making."""
+    """Return a value with the accounts, projects and nonces of the repetition."""
     if not isinstance(value, msgspec.Struct):
         return value
     fields = {name: getattr(value, name) for name in value.__struct_fields__}

@@ -1,4 +1,4 @@
-"""Callers of a store: what they know, and what they ask for at random, sensible and foolish."""
+"""Callers of a store, which make random calls, valid and invalid ones."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ OpenStores = Callable[[], AbstractAsyncContextManager[list[Store]]]
 
 @dataclass
 class World:
-    """What callers know: enough to ask for sensible and for foolish things."""
+    """What callers know: enough for valid and for invalid calls."""
 
     stores: list[Store]
     tokens: list[Token]
@@ -53,7 +53,7 @@ class World:
     reached: Callable[[], int] = lambda: 0
 
     def now(self) -> int:
-        """The clock mostly does not advance, so that times are equal; sometimes it is wrong."""
+        """Return the time. It often stands still, so that times are equal; sometimes it jumps."""
         jump = self.rng.random()
         if jump < 0.01:
             self.clock += self.rng.choice((-1, 1)) * HOUR_MS
@@ -63,7 +63,7 @@ class World:
         return self.clock
 
     async def take(self, call: Call, store: Store) -> Any:
-        """Make a call and note it; a refusal is an answer, too."""
+        """Make a call and record it; a refusal is an answer, too."""
         present_call.set(call)
         call.since = self.settled
         try:
@@ -170,7 +170,7 @@ class Caller:
         draft = self._some(self._world.drafts, self._world.jobs)
         return Call("jobs.refuse", (draft, Failure("bad_program", "No."), now)) if draft else None
 
-    def expire(self, now: int) -> Call:
+    def expire_drafts(self, now: int) -> Call:
         return Call("maintenance.expire_drafts", (now,))
 
     def cancel(self, now: int) -> Call | None:
@@ -201,13 +201,13 @@ class Caller:
     def release(self, now: int) -> Call | None:
         return self._under_lease("leases.release", "a reason", now, self._rng.random() < 0.5)
 
-    def stopped(self, now: int) -> Call | None:
+    def cancel_stopped(self, now: int) -> Call | None:
         return self._under_lease("leases.cancel_stopped", now)
 
-    def intend(self, now: int) -> Call | None:
+    def record_intent(self, now: int) -> Call | None:
         return self._under_lease("forwards.record_intent", f"mark{self._rng.randrange(100)}", now)
 
-    def sent(self, now: int) -> Call | None:
+    def record_sent(self, now: int) -> Call | None:
         id = f"theirs{self._rng.randrange(100)}"
         if self._world.intents and self._rng.random() < 0.5:
             return Call("forwards.record_sent", (self._world.intents[-1], id, now))
@@ -225,7 +225,7 @@ class Caller:
     def void_orphaned_leases(self, now: int) -> Call:
         return Call("leases.void_orphaned_leases", (now,))
 
-    def beat(self, now: int) -> Call:
+    def heartbeat(self, now: int) -> Call:
         return Call(
             "leases.record_heartbeat", (Runner(self._rng.choice(RUNNERS), "server", 0, 0), now)
         )
@@ -258,32 +258,32 @@ class Caller:
         status = self._rng.choice((DeviceStatus(), DeviceStatus(), off))
         return Call("devices.set_status", (self._device(), status, now))
 
-    def mend(self, now: int) -> Call:
+    def repair_fair_share(self, now: int) -> Call:
         return Call("maintenance.repair_fair_share", (now,))
 
-    def forget(self, now: int) -> Call:
+    def delete_expired_keys(self, now: int) -> Call:
         return Call("maintenance.delete_expired_keys", (now,))
 
-    def look(self, now: int) -> Call | None:
+    def read_job(self, now: int) -> Call | None:
         job = self._some(self._world.jobs, [new_id(now)])
         return Call(self._rng.choice(("jobs.get", "jobs.results")), (job,)) if job else None
 
-    def renew(self, now: int) -> Call:
+    def read_held(self, now: int) -> Call:
         return Call("leases.held", (self._rng.choice(RUNNERS),))
 
-    def line(self, now: int) -> Call:
+    def read_queue(self, now: int) -> Call:
         return Call("jobs.queue_state", (self._device(),))
 
     def _device(self) -> str:
         return self._rng.choice(DEVICES)
 
     def _some(self, likely: Sequence[str], rarely: Sequence[str]) -> str | None:
-        """Return one of the last few, now and then another one."""
+        """Return one of the last 12 of `likely`, or in 15 % of calls one of `rarely`."""
         pool = likely[-12:] if self._rng.random() < 0.85 else rarely
         return self._rng.choice(pool) if pool else None
 
     def _under_lease(self, name: str, *args: Any) -> Call | None:
-        """Return a call under a lease: most times a fresh one, at times an old or a forged one."""
+        """Return a call under a lease: most times a recent one, sometimes an old or forged one."""
         leases = self._world.leases
         if not leases:
             return None
@@ -302,7 +302,7 @@ _CHOICES: dict[Callable[[Caller, int], Call | None], int] = {
     Caller.submit_refused: 1,
     Caller.admit: 5,
     Caller.refuse: 2,
-    Caller.expire: 2,
+    Caller.expire_drafts: 2,
     Caller.cancel: 7,
     Caller.delete: 4,
     Caller.delete_old: 1,
@@ -310,20 +310,20 @@ _CHOICES: dict[Callable[[Caller, int], Call | None], int] = {
     Caller.claim_unattended: 4,
     Caller.finish: 14,
     Caller.release: 8,
-    Caller.stopped: 3,
-    Caller.intend: 5,
-    Caller.sent: 5,
+    Caller.cancel_stopped: 3,
+    Caller.record_intent: 5,
+    Caller.record_sent: 5,
     Caller.forget_sent: 4,
     Caller.void_runner: 3,
     Caller.void_orphaned_leases: 2,
-    Caller.beat: 2,
+    Caller.heartbeat: 2,
     Caller.open_group: 4,
     Caller.close_group: 1,
     Caller.cancel_group: 1,
     Caller.set_status: 4,
-    Caller.mend: 2,
-    Caller.forget: 1,
-    Caller.look: 6,
-    Caller.renew: 2,
-    Caller.line: 3,
+    Caller.repair_fair_share: 2,
+    Caller.delete_expired_keys: 1,
+    Caller.read_job: 6,
+    Caller.read_held: 2,
+    Caller.read_queue: 3,
 }

@@ -6,11 +6,12 @@ order; a truncation likewise. What was synced before stays. A file
 that was made or deleted since its directory was synced may be absent, or back with what it held;
 SQLite syncs the directory with the first sync of each log that it makes. The database file itself
 is there: its name lies in that directory, and was in it before the log's. `-shm` is memory.
-Stricter than most disks: sectors are not torn (disks promise that much), and syncs do not lie.
+Most disks lose less than this. Two losses are left out: a sector is never written in part, which
+disks promise, and a completed sync is always durable.
 
-SQLite is the real one and so are its files: a VFS passes everything on and keeps a record. The
-standard library offers no VFS, so that the recorded run goes through apsw, which brings its own
-copy of SQLite; what is reopened after a cut is opened by the product's own store.
+SQLite and its files are real: a VFS forwards everything and records it. The standard library has no
+interface for a VFS, so the recorded run uses apsw, which has its own copy of SQLite. After a cut,
+the product's own store opens the files.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ from qwicket.store.sqlite import SQLite
 SECTOR = 512
 
 
-class Deed(NamedTuple):
-    """One thing done to one file: `write` at a place, `truncate` to it, `sync`, `delete`."""
+class DiskOperation(NamedTuple):
+    """One operation on a file: `write` at a place, `truncate` to a size, `sync` or `delete`."""
 
     kind: str
     file: str
@@ -39,38 +40,38 @@ class Deed(NamedTuple):
 
 
 class Disk(apsw.VFS):
-    """Passes everything on to the real file system and keeps a record of it."""
+    """Forwards everything to the real file system and records it."""
 
     def __init__(self, name: str) -> None:
         self.name = name
-        self.deeds: list[Deed] = []
+        self.operations: list[DiskOperation] = []
         super().__init__(name, "")
 
     def xOpen(self, name: Any, flags: list[int]) -> _File:
-        return _File(self.deeds, name, flags)
+        return _File(self.operations, name, flags)
 
     def xDelete(self, filename: str, syncdir: bool) -> None:
         super().xDelete(filename, syncdir)
-        self.deeds.append(Deed("delete", Path(filename).name, int(syncdir)))
+        self.operations.append(DiskOperation("delete", Path(filename).name, int(syncdir)))
 
 
 class _File(apsw.VFSFile):
-    def __init__(self, deeds: list[Deed], name: Any, flags: list[int]) -> None:
+    def __init__(self, operations: list[DiskOperation], name: Any, flags: list[int]) -> None:
         path = name if isinstance(name, str) or name is None else name.filename()
-        self._deeds, self._name = deeds if path else [], Path(path or "temporary").name
+        self._operations, self._name = operations if path else [], Path(path or "temporary").name
         super().__init__("", name, flags)
 
     def xWrite(self, data: bytes, offset: int) -> None:
         super().xWrite(data, offset)
-        self._deeds.append(Deed("write", self._name, offset, bytes(data)))
+        self._operations.append(DiskOperation("write", self._name, offset, bytes(data)))
 
     def xTruncate(self, newsize: int) -> None:
         super().xTruncate(newsize)
-        self._deeds.append(Deed("truncate", self._name, newsize))
+        self._operations.append(DiskOperation("truncate", self._name, newsize))
 
     def xSync(self, flags: int) -> None:
         super().xSync(flags)
-        self._deeds.append(Deed("sync", self._name))
+        self._operations.append(DiskOperation("sync", self._name))
 
 
 class RecordedSQLite(SQLite):
@@ -94,7 +95,7 @@ class RecordedSQLite(SQLite):
 
 
 class _Connection:
-    """An apsw connection as the standard library shows it."""
+    """An apsw connection with the interface of the standard library's."""
 
     def __init__(self, connection: apsw.Connection, *, syncs: bool) -> None:
         self._connection = connection
@@ -133,29 +134,29 @@ class _Rows:
 
 
 def recorded_store(folder: Path, disk: Disk, *, syncs: bool = True) -> Store:
-    """Open a store whose disk is recorded; without syncs it promises more than it keeps."""
+    """Open a store whose disk is recorded; without syncs it acknowledges what a cut may lose."""
     changes = Changes()
     return Store(RecordedSQLite(folder / "qwicket.db", changes, disk.name, syncs=syncs), changes)
 
 
-def cut(deeds: Sequence[Deed], rng: random.Random, folder: Path) -> None:
-    """Leave in `folder` what a disk may hold when the power goes after these deeds."""
+def cut(operations: Sequence[DiskOperation], rng: random.Random, folder: Path) -> None:
+    """Write to `folder` what a disk may contain if power fails after these operations."""
     kept: dict[str, bytearray] = {}
     deleted: dict[str, bytearray] = {}
-    pending: dict[str, list[Deed]] = {}
-    for deed in deeds:
-        if deed.kind == "sync":
-            if deed.file not in kept:
+    pending: dict[str, list[DiskOperation]] = {}
+    for operation in operations:
+        if operation.kind == "sync":
+            if operation.file not in kept:
                 deleted.clear()  # SQLite syncs the directory with a new log's first sync
-            for each in pending.pop(deed.file, []):
+            for each in pending.pop(operation.file, []):
                 _do(kept, each)
-        elif deed.kind == "delete":
-            pending.pop(deed.file, None)
-            deleted[deed.file] = kept.pop(deed.file, bytearray())
-            if deed.place:
+        elif operation.kind == "delete":
+            pending.pop(operation.file, None)
+            deleted[operation.file] = kept.pop(operation.file, bytearray())
+            if operation.place:
                 deleted.clear()
         else:
-            pending.setdefault(deed.file, []).append(deed)
+            pending.setdefault(operation.file, []).append(operation)
     kept |= {name: content for name, content in deleted.items() if rng.random() < 0.5}
     for name, lost in pending.items():
         if name not in kept and not name.endswith(".db") and rng.random() < 0.5:
@@ -166,9 +167,14 @@ def cut(deeds: Sequence[Deed], rng: random.Random, folder: Path) -> None:
 
 
 def _do_some(
-    kept: dict[str, bytearray], name: str, lost: list[Deed], rng: random.Random, *, chance: float
+    kept: dict[str, bytearray],
+    name: str,
+    lost: list[DiskOperation],
+    rng: random.Random,
+    *,
+    chance: float,
 ) -> None:
-    pieces = [piece for deed in lost for piece in _sectors(deed) if rng.random() < chance]
+    pieces = [piece for operation in lost for piece in _sectors(operation) if rng.random() < chance]
     if rng.random() < 0.5:
         rng.shuffle(pieces)
     kept.setdefault(name, bytearray())
@@ -176,24 +182,24 @@ def _do_some(
         _do(kept, piece)
 
 
-def _sectors(deed: Deed) -> list[Deed]:
+def _sectors(operation: DiskOperation) -> list[DiskOperation]:
     """Split a write where sectors end."""
-    if deed.kind != "write":
-        return [deed]
-    pieces, start, end = [], deed.place, deed.place + len(deed.data)
+    if operation.kind != "write":
+        return [operation]
+    pieces, start, end = [], operation.place, operation.place + len(operation.data)
     while start < end:
         stop = min(end, (start // SECTOR + 1) * SECTOR)
-        data = deed.data[start - deed.place : stop - deed.place]
-        pieces.append(Deed("write", deed.file, start, data))
+        data = operation.data[start - operation.place : stop - operation.place]
+        pieces.append(DiskOperation("write", operation.file, start, data))
         start = stop
     return pieces
 
 
-def _do(kept: dict[str, bytearray], deed: Deed) -> None:
-    content = kept.setdefault(deed.file, bytearray())
-    if deed.kind == "truncate":
-        del content[deed.place :]
+def _do(kept: dict[str, bytearray], operation: DiskOperation) -> None:
+    content = kept.setdefault(operation.file, bytearray())
+    if operation.kind == "truncate":
+        del content[operation.place :]
         return
-    if len(content) < deed.place:
-        content.extend(bytes(deed.place - len(content)))
-    content[deed.place : deed.place + len(deed.data)] = deed.data
+    if len(content) < operation.place:
+        content.extend(bytes(operation.place - len(content)))
+    content[operation.place : operation.place + len(operation.data)] = operation.data

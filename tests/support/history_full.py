@@ -1,8 +1,8 @@
-"""A store whose files may grow no further, in a process of its own (`-m support.history_full`).
+"""A store whose files must not grow, in a process of its own (`-m support.history_full`).
 
 The limit on the size of files (RLIMIT_FSIZE) makes every write beyond it fail in the kernel, in the
-middle of a transaction as well as at its end; Python ignores the signal that goes with it. Prints
-what was answered, as JSON.
+middle of a transaction or at its end; Python ignores the signal that comes with it. Prints the
+numbers of answers by kind, as JSON.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def files_no_larger_than(size_bytes: int) -> Iterator[None]:
 
 
 async def fill(folder: Path, rounds: int) -> Counter[str]:
-    """Work at ever other limits; return how often was answered what."""
+    """Work under a different file size limit in each round; return the numbers of answers."""
     store = open_sqlite(folder)
     ada = await make_token(store)
     await store.leases.add_runner("runner", "server", NOW)
@@ -78,13 +78,15 @@ async def _work(
         for _ in range(4)
     ]
     results = [Encoded(rng.randbytes(20_000), b"sha")]
-    told = [await _told(answers, _add(store, each)) for each in new[:2]]
+    acknowledged = [await _is_done(answers, _add(store, each)) for each in new[:2]]
     ran = RunResult(tuple(results), 0.1)
-    is_finished = await _told(answers, store.leases.finish(lease, ran, NOW))
-    told += await asyncio.gather(*(_told(answers, _add(store, each)) for each in new[2:]))
-    await _told(answers, store.jobs.cancel(new[0].id, actor="ada", now=NOW))
-    for each, was_told in zip(new, told, strict=True):
-        await _check_whole(store, each, was_told)
+    is_finished = await _is_done(answers, store.leases.finish(lease, ran, NOW))
+    acknowledged += await asyncio.gather(
+        *(_is_done(answers, _add(store, each)) for each in new[2:])
+    )
+    await _is_done(answers, store.jobs.cancel(new[0].id, actor="ada", now=NOW))
+    for each, is_acknowledged in zip(new, acknowledged, strict=True):
+        await _check_whole(store, each, is_acknowledged)
     await _check_end(store, lease, results, is_finished)
 
 
@@ -92,8 +94,8 @@ def _add(store: Store, new: NewJob) -> Awaitable[Any]:
     return store.jobs.add(new, waiting_limit=PLENTY)
 
 
-async def _told(answers: Counter[str], asked: Awaitable[Any]) -> bool:
-    """Say whether it was done. Only the two clear refusals may come instead."""
+async def _is_done(answers: Counter[str], asked: Awaitable[Any]) -> bool:
+    """Return whether a call succeeded. Only the two documented refusals may come instead."""
     try:
         await asked
     except (StorageFull, Unavailable) as refusal:
@@ -103,19 +105,19 @@ async def _told(answers: Counter[str], asked: Awaitable[Any]) -> bool:
     return True
 
 
-async def _check_whole(store: Store, new: NewJob, was_told: bool) -> None:
-    """A job is there with its parts when that was answered, and else nothing of it."""
+async def _check_whole(store: Store, new: NewJob, is_acknowledged: bool) -> None:
+    """Check that a job is stored with all its parts if that was acknowledged, else not at all."""
     present = await store.jobs.get(new.id)
-    assert (present is not None) == was_told, new.id
+    assert (present is not None) == is_acknowledged, new.id
     for table in PARTS:
         count = partial(_count, table=table, job=new.id)
-        assert await store._database.read(count) == was_told, table
+        assert await store._database.read(count) == is_acknowledged, table
 
 
 async def _check_end(
     store: Store, lease: Lease, results: Sequence[Encoded], is_finished: bool
 ) -> None:
-    """A result that was refused for want of room is taken as soon as there is some."""
+    """Check that a result is stored if that was acknowledged, else the job has not ended."""
     job = await store.jobs.get(lease.job)
     assert job is not None
     assert (job.state is JobState.COMPLETED) == is_finished
@@ -123,7 +125,7 @@ async def _check_end(
 
 
 async def _go_on(store: Store, ada: Token) -> None:
-    """There is room again: everything can be done, and what was held can be given back."""
+    """Check that everything works again without the limit, and requeue the runner's jobs."""
     assert store.is_alive
     await store.jobs.add(new_job(ada), waiting_limit=PLENTY)
     await store.leases.void_runner("runner", NOW)

@@ -1,8 +1,8 @@
-"""A reference of the queue: its promises in plain Python, written from the design, not the SQL.
+"""A reference model of the queue in plain Python, written from the design, not from the SQL.
 
-It is fed operations in the order of their commits, each with the answer that the store gave and
-what it told its listeners, and says where an answer breaks a promise. Where the design leaves a
-choice (a nonce, the order inside one operation) it follows the store's.
+It applies operations in the order of their commits, and checks the store's answer to each and the
+changes that the store published. Where the design leaves a choice (a nonce, the order inside one
+operation) it follows the store.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ TINY_S = 0.005
 BATCH_S = 0.02
 DEATHS = 3
 ALIKE = 1e-9
-"""Uses this close, relatively, are a tie: the order of sums may differ."""
+"""Relative difference below which uses are equal: the order of sums may differ."""
 
 _S = JobState
 ENDED = {_S.COMPLETED, _S.FAILED, _S.CANCELLED}
@@ -37,7 +37,7 @@ UNDER_LEASE = {_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN}
 
 
 class Mismatch(AssertionError):
-    """The store did what the design does not allow."""
+    """The store did something that the design does not allow."""
 
 
 def expect(found: object, promised: object, what: str) -> None:
@@ -47,7 +47,7 @@ def expect(found: object, promised: object, what: str) -> None:
 
 @dataclass
 class ModelJob:
-    """What is promised of one job."""
+    """The expected state of one job."""
 
     new: NewJob
     seq: int
@@ -73,8 +73,8 @@ class ModelJob:
         return self.new.account
 
     @property
-    def line(self) -> tuple[str, str]:
-        """Where it waits: the device, and the project that is charged."""
+    def queue(self) -> tuple[str, str]:
+        """Return the queue in which it waits: the device, and the project that is charged."""
         return self.new.device, self.new.project
 
     def holds(self, lease: Lease) -> bool:
@@ -82,11 +82,11 @@ class ModelJob:
         return newest and self.runner is not None and self.state in UNDER_LEASE
 
     def check(self, found: Job) -> None:
-        """Compare with a row that the store showed."""
+        """Compare with a row that the store returned."""
         promised = {name: getattr(self, name) for name in _PROMISED}
         shown = {name: getattr(found, name) for name in _PROMISED}
         expect(shown, promised, f"the row of {found.id}")
-        expect((found.device, found.project), self.line, f"the place of {found.id}")
+        expect((found.device, found.project), self.queue, f"the place of {found.id}")
 
 
 _PROMISED = (
@@ -96,11 +96,11 @@ _PROMISED = (
 
 
 class Model:
-    """The state that the promises lead to.
+    """The expected state of a store.
 
     Args:
-        shares: Of each project.
-        runners: Known from the start.
+        shares: Shares by project.
+        runners: Runners that exist at the start.
     """
 
     def __init__(self, shares: Mapping[str, int], runners: Iterable[str]) -> None:
@@ -115,20 +115,22 @@ class Model:
         self._times: dict[str, tuple[int, int]] = {}
         self._nonces: set[str] = set()
         self._changed: list[tuple[str, int, JobState]] = []
-        self._told: tuple[Changed, ...] = ()
+        self._published: tuple[Changed, ...] = ()
 
-    def apply(self, name: str, args: tuple[Any, ...], answer: Any, told: Iterable[Changed]) -> None:
-        """Take one operation.
+    def apply(
+        self, name: str, args: tuple[Any, ...], answer: Any, published: Iterable[Changed]
+    ) -> None:
+        """Apply one operation.
 
         Raises:
-            Mismatch: It breaks a promise.
+            Mismatch: The answer or the published changes are not the expected ones.
         """
-        self._changed, self._told = [], tuple(told)
+        self._changed, self._published = [], tuple(published)
         verb: Callable[..., None] = getattr(self, name.replace(".", "_"))
         verb(answer, *args)
         if not isinstance(answer, Exception):
-            heard = [(each.job, each.version, each.state) for each in self._told]
-            expect(heard, self._changed, f"{name} told")
+            found = [(each.job, each.version, each.state) for each in self._published]
+            expect(found, self._changed, f"what {name} published")
 
     # --- jobs
 
@@ -138,7 +140,7 @@ class Model:
             return _refused(answer, KeyReused)
         if earlier is not None and earlier[1] in self.jobs:
             return self._same(answer, earlier[1])
-        refusal = self._group_refuses(new) or self._line_refuses(new, limit)
+        refusal = self._group_refuses(new) or self._queue_refuses(new, limit)
         if refusal is not None:
             return _refused(answer, refusal)
         self._insert(new, _given(answer, Job).seq)
@@ -164,7 +166,7 @@ class Model:
         is_full = group.jobs_limit is not None and members >= group.jobs_limit
         return LimitExceeded if is_full else None
 
-    def _line_refuses(self, new: NewJob, limit: int) -> type[Exception] | None:
+    def _queue_refuses(self, new: NewJob, limit: int) -> type[Exception] | None:
         waiting = sum(
             job.new.project == new.project and job.state in (_S.DRAFT, _S.QUEUED)
             for job in self.jobs.values()
@@ -208,8 +210,8 @@ class Model:
 
     def maintenance_expire_drafts(self, answer: Any, now: int) -> None:
         late = self._late_drafts(now)
-        expect({each.job for each in self._told}, late, "drafts that expired")
-        for each in self._told:
+        expect({each.job for each in self._published}, late, "drafts that expired")
+        for each in self._published:
             self.jobs[each.job].error_code = "draft_expired"
             self._step(self.jobs[each.job], _S.FAILED, now)
         expect(answer, len(late), "their number")
@@ -456,16 +458,16 @@ class Model:
     # --- reads
 
     def shows(self, name: str, args: tuple[Any, ...], answer: Any) -> None:
-        """Compare what a read showed with the state of the model.
+        """Compare the answer of a read with the state of the model.
 
         Raises:
-            Mismatch: It is something else.
+            Mismatch: They differ.
         """
         reads = {
             "jobs.get": self._shows_job,
             "jobs.results": self._shows_results,
             "leases.held": self._shows_held,
-            "jobs.queue_state": self._shows_line,
+            "jobs.queue_state": self._shows_queue,
             "maintenance.expire_drafts": lambda done, now: self._none_due(
                 done, self._late_drafts(now)
             ),
@@ -502,7 +504,7 @@ class Model:
         }
         expect(set(answer), held, f"what {runner} holds")
 
-    def _shows_line(self, answer: Any, device: str) -> None:
+    def _shows_queue(self, answer: Any, device: str) -> None:
         waiting = [j for j in self.jobs.values() if j.new.device == device and j.state is _S.QUEUED]
         expect({each.id for each in answer.waiting}, {j.new.id for j in waiting}, "who waits")
         found = {share.project: share.vtime for share in answer.shares}
@@ -539,9 +541,9 @@ class Model:
         job.runner = job.nonce = None
 
     def _enter(self, job: ModelJob, now: int) -> None:
-        """A project that had no work begins no more than a credit below the least of the others."""
-        device, project = job.line
-        credit = MAX_ADVANTAGE_S * self._weight(now)
+        """Let a project that had no work begin at most the advantage below the least of the others."""
+        device, project = job.queue
+        advantage = MAX_ADVANTAGE_S * self._weight(now)
         waiting = {
             other.new.project
             for other in self.jobs.values()
@@ -550,16 +552,16 @@ class Model:
         if project in waiting:
             return
         minimum = min((self._used[device, name] for name in waiting), default=0.0)
-        floor = max(0.0, minimum - credit) if waiting else 0.0
-        self._used[job.line] = max(self._used.get(job.line, 0.0), floor)
+        floor = max(0.0, minimum - advantage) if waiting else 0.0
+        self._used[job.queue] = max(self._used.get(job.queue, 0.0), floor)
 
     def _count(self, job: ModelJob, seconds: float, now: int) -> None:
         if seconds:
             used = seconds * self._weight(now) / self._shares[job.new.project]
-            self._used[job.line] += used
+            self._used[job.queue] += used
 
     def _weight(self, now: int) -> float:
-        """Return what a second of use counts; decay is counted from the first time it matters."""
+        """Return the weight of a second of use; decay is counted from the first use."""
         if self._epoch is None:
             self._epoch = now
         return float(2.0 ** ((now - self._epoch) / HALF_LIFE_MS))

@@ -1,7 +1,7 @@
-"""Calls of a store, taped inside its writer: in which order they were committed, and their answers.
+"""Calls of a store, recorded inside its writer: the order of their commits, and their answers.
 
 Writers follow each other on both databases (docs/decisions/0002), so the order in which operations
-run is the order of their commits; a counter inside each operation writes it down.
+run is the order of their commits; a counter inside each operation records it.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
 
 _READS = {"jobs.get", "jobs.results", "jobs.queue_state", "leases.held"}
-_LOOK_FIRST = {
+_READ_FIRST = {
     f"maintenance.{verb}"
     for verb in ("expire_drafts", "delete_ended", "delete_expired_keys", "repair_fair_share")
 }
-"""They write only what is due: when nothing is, they are reads."""
+"""Operations that write only what is due; when nothing is, they are reads."""
 
 
 @dataclass
 class Call:
-    """One call of the store: what was asked, and what came of it.
+    """One call of the store, and its answer.
 
-    `at` is its place in the order of commits; a read has the places between which it happened.
+    `at` is its place in the order of commits; a read happened between `since` and `at`.
     """
 
     name: str
@@ -41,14 +41,14 @@ class Call:
     at: int = 0
     since: int = 0
     answer: Any = None
-    told: tuple[Changed, ...] = ()
+    published: tuple[Changed, ...] = ()
     is_read: bool = False
 
     def has_only_read(self) -> bool:
-        return self.name in _READS or (self.name in _LOOK_FIRST and not self.at)
+        return self.name in _READS or (self.name in _READ_FIRST and not self.at)
 
     def start(self, store: Store) -> Awaitable[Any]:
-        room, verb = self.name.split(".")
+        group, verb = self.name.split(".")
         named: dict[str, Callable[[], Awaitable[Any]]] = {
             "jobs.add": lambda: store.jobs.add(self.args[0], waiting_limit=self.args[1]),
             "jobs.cancel": lambda: store.jobs.cancel(
@@ -68,7 +68,7 @@ class Call:
         }
         if self.name in named:
             return named[self.name]()
-        asked: Awaitable[Any] = getattr(getattr(store, room), verb)(*self.args)
+        asked: Awaitable[Any] = getattr(getattr(store, group), verb)(*self.args)
         return asked
 
     def __str__(self) -> str:
@@ -103,13 +103,13 @@ class Taped:
             call.at = self._place()
             before = len(_changes(tx))
             answer = operation(tx)
-            call.told = tuple(_changes(tx)[before:])
+            call.published = tuple(_changes(tx)[before:])
             return Deferred(lambda: read(tx, answer)) if isinstance(answer, Deferred) else answer
 
         def read(tx: Tx, answer: Deferred[Any]) -> Any:
             before = len(_changes(tx))
             value = answer.value()
-            call.told += tuple(_changes(tx)[before:])
+            call.published += tuple(_changes(tx)[before:])
             return value
 
         return run

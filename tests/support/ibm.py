@@ -57,7 +57,7 @@ def slow() -> dict[str, Any]:
 
 
 class Client:
-    """A client that was written from a document, with no library."""
+    """A client without a library, written from the API's description."""
 
     def __init__(self, http: httpx.Client, token: str, prefix: str = DIALECT) -> None:
         self.http = http

@@ -1,4 +1,4 @@
-"""Programs that tests drive and that pip does not bring: browsers, proxies, shells."""
+"""Programs that tests use and that pip does not install: browsers, proxies, shells."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 def installed(*names: str) -> str:
     """Return the path of the first of these programs; without any the test is skipped.
 
-    Where CI=true says that everything must be there, it fails instead.
+    With CI=true, which says that everything is installed, the test fails instead.
     """
     path = f"{os.environ.get('PATH', os.defpath)}:/usr/sbin"
     for name in names:

@@ -1,7 +1,7 @@
 """A stub of the API server of Kubernetes: Jobs of `batch/v1`, each pod a process of this machine.
 
-Not a mock of our own calls: it answers what the API's reference says, and runs what a Job's first
-container says, so that a scaler and its workers can be seen together.
+It answers as the API's reference says, and runs the command of a Job's first container. This lets
+tests run a scaler together with its workers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ JOBS = "/apis/batch/v1/namespaces/lab/jobs"
 
 
 class Kubernetes:
-    """Listens at `url`; `jobs` by name; with `is_full` pods stay pending."""
+    """Listens at `url`; has `jobs` by name; while `is_full`, new pods stay pending."""
 
     def __init__(self, folder: Path) -> None:
         self.jobs: dict[str, dict[str, Any]] = {}

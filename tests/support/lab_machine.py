@@ -1,4 +1,4 @@
-"""A lab's machine for tests: a shot takes a millisecond and gives zeros; what it does is logged."""
+"""A lab's machine for tests: a shot takes a millisecond and returns zeros; runs are logged."""
 
 from __future__ import annotations
 
@@ -55,8 +55,8 @@ def _zeros(program: Program, circuit: Circuit) -> Outcome:
     return Counts({zeros: program.shots})
 
 
-def deaf(program: Program) -> Sequence[Outcome]:
-    """As `run`, but it does not listen to orders."""
+def ignores_stop(program: Program) -> Sequence[Outcome]:
+    """Like `run`, but ignore requests to stop."""
     log(program, "begins")
     time.sleep(program.shots / 1000)
     log(program, "ends")
@@ -64,13 +64,13 @@ def deaf(program: Program) -> Sequence[Outcome]:
 
 
 def atoms(program: Program) -> Sequence[Outcome]:
-    """A machine of cold atoms that finds one atom wherever it looks."""
+    """Return one atom for each measured wire."""
     circuits = [each for each in program.circuits if isinstance(each, AtomCircuit)]
     return [Samples([[1] * len(each.measured)] * each.shots) for each in circuits]
 
 
 def dies(program: Program) -> Sequence[Outcome]:
-    """A driver that takes its process with it."""
+    """Abort the process, as a driver that crashes."""
     log(program, "begins")
     os.abort()
 
@@ -80,7 +80,7 @@ def raises(program: Program) -> Sequence[Outcome]:
 
 
 def lists(program: Program) -> Sequence[Outcome]:
-    """Say which gates the first circuit has, in their order."""
+    """Fail with the names of the first circuit's gates, in their order."""
     circuit = program.circuits[0]
     assert isinstance(circuit, QubitCircuit)
     gates = " ".join(each.label for each in circuit.operations if isinstance(each, Gate))

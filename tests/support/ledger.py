@@ -35,10 +35,10 @@ class Ledger:
         until(lambda: self.number(count) == 0, "every job has ended", timeout_s=timeout_s)
 
     def assert_each_ended_once(self, acknowledged: set[str]) -> None:
-        """Every job has ended, with one outcome if it completed; none was lost, none is held.
+        """Check that no acknowledged job is lost, and each job ended once and is under no lease.
 
-        A job ends in the step that makes its state final, and every step raises `version` by one.
-        From 1 it takes a claim and an end; each release adds one step and one claim more.
+        A completed job has one outcome. Every change of state raises `version` by one: from 1, a
+        claim and an end make 3, and each release adds itself and one more claim.
         """
         jobs = self.rows("select id, state, version from job")
         states = {job: state for job, state, _ in jobs}
@@ -54,7 +54,7 @@ class Ledger:
         assert self.rows("select job from lease") == []
 
     def assert_all_completed_uncounted(self, acknowledged: set[str]) -> None:
-        """As above; and every job completed, and no attempt was counted."""
+        """Check the same; and that every job completed, and no attempt was counted."""
         self.assert_each_ended_once(acknowledged)
         assert self.rows("select state, attempts from job group by 1, 2") == [("completed", 0)]
 

@@ -1,8 +1,8 @@
-"""Ends what a test process started when that process ends, however it ends.
+"""Ends the processes that a test process started when it ends, even if it is killed.
 
 Fixtures stop their servers, but not when the test process crashes or is killed. So each test
-process has a watchdog process beside it, which outlives it and kills what carries its mark in the
-environment, what was named to it, and the children of both.
+process has a watchdog process, which outlives it and kills the processes with its mark in their
+environment, those that were registered, and the children of both.
 """
 
 from __future__ import annotations
@@ -46,12 +46,12 @@ def start_watchdog() -> None:
 
 
 def marks() -> dict[str, str]:
-    """Return what a child needs in an environment that is not copied from this process's."""
+    """Return the marks for a child whose environment is not copied from this process."""
     return {OWNERS: os.environ[OWNERS]}
 
 
-def name_child(pid: int) -> None:
-    """Name a process to the watchdog. Some programs overwrite their environment, as nginx does."""
+def register_child(pid: int) -> None:
+    """Register a child that overwrites its environment, as nginx does, with the watchdog."""
     for pipe in _watchdogs:
         os.write(pipe, b"%d %d\n" % (pid, _started_at(pid)))
 

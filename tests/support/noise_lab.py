@@ -1,4 +1,4 @@
-"""Noise models that leave nothing out, and circuits for them."""
+"""Noise models that together use every field, and circuits for them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A browser without scripts: it keeps cookies by their paths, and sends forms with their fields."""
+"""A client for the pages, without scripts: it keeps cookies and submits forms as a browser does."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Browser(httpx.Client):
 
 
 def error_of(response: httpx.Response) -> str:
-    """Return what a page says is wrong."""
+    """Return the error message of a page."""
     found = ERROR.search(response.text)
     assert found, response.text
     return unescape(found[1])
@@ -99,8 +99,8 @@ class Person:
         return re.findall(r'name="job" id="s(.*?)"', self.browser.get(f"/ui/jobs?{query}").text)
 
 
-def signed_in(page: Page, server: LiveServer, person: Person) -> None:
-    """Give the real browser the session of a person."""
+def use_session(page: Page, server: LiveServer, person: Person) -> None:
+    """Give a real browser the session of a person."""
     page.call(
         "Network.setCookie",
         name="qwicket_session",

@@ -1,4 +1,4 @@
-"""Selects pairs of test inputs, so that a test runs their sum and not their product."""
+"""Select pairs of test inputs: the number of tests is about their sum, not their product."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def pairs(
         values: What rotates, such as wrong tokens.
         per: Names the group of a row, such as the dialect of a route; all are one group without.
         always: Values that every row gets besides.
-        keep: Tells which pairs stay besides, because the value has a meaning of its own there.
+        keep: Returns whether to keep a pair besides, because the value has its own meaning there.
     """
     every_row, every_value = list(rows), list(values)
     groups: dict[Hashable, list[int]] = {}

@@ -24,7 +24,7 @@ _ROOT = "root"
 
 
 def compute_token(server: LiveServer) -> str:
-    """Return a new token for pilots, of an admin's account that is made when it is not there."""
+    """Return a new token for pilots, of an admin's account that is made if there is none."""
 
     async def make(admin: Admin) -> str:
         if _ROOT not in {each.name for each in await admin.accounts()}:
@@ -35,7 +35,7 @@ def compute_token(server: LiveServer) -> str:
 
 
 class LivePilot:
-    """Starts, and can be killed, paused and stopped.
+    """`qwicket worker` in a process of its own.
 
     Args:
         server: The server that it serves.
@@ -62,13 +62,13 @@ class LivePilot:
 
     @property
     def name(self) -> str:
-        """Return its name, as it says it when it starts."""
+        """Return its name, which it logs when it starts."""
 
         def found() -> str | None:
-            for line in self.said().splitlines(keepends=True):
+            for line in self.log_text().splitlines(keepends=True):
                 if line.startswith("Worker ") and line.endswith("\n"):
                     return line.removeprefix("Worker ").partition(":")[0]
-            assert self.process.poll() is None, self.said()
+            assert self.process.poll() is None, self.log_text()
             return None
 
         return until(found, "the pilot has started", timeout_s=60)
@@ -95,7 +95,7 @@ class LivePilot:
         self.process.terminate()
         return self.process.wait(timeout_s)
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self.log.read_text()
 
 
@@ -122,7 +122,7 @@ def offer(**changes: Any) -> dict[str, Any]:
 
 
 class RawPilot:
-    """A pilot that runs nothing: it sends the requests that a test tells it to."""
+    """A pilot that runs nothing: a test decides which requests it sends."""
 
     def __init__(self, server: LiveServer, name: str, token: str | None = None) -> None:
         self.http = server.client(token or compute_token(server))

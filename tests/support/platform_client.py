@@ -43,7 +43,7 @@ def slow() -> Any:
 
 
 def fitted(circuit: Any, backend: Any, *observables: Any) -> tuple[Any, ...]:
-    """Return a circuit as the backend wants it, and observables as wide as that."""
+    """Return a circuit compiled for a backend, and observables laid out like it."""
     isa = transpile(circuit, backend, optimization_level=1, seed_transpiler=3)
     return (isa, *[each.apply_layout(isa.layout) for each in observables])
 

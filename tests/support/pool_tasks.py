@@ -1,4 +1,4 @@
-"""What tests have worker processes do. Workers find it through PYTHONPATH."""
+"""Functions that tests run in worker processes, which find this module through PYTHONPATH."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def announce(path: str) -> None:
-    """Tell the test that the work runs and in which process: a worker can write no file."""
+    """Show the test that the work runs, and in which process; by a link: workers write no files."""
     draft = Path(f"{path}.{os.getpid()}")
     draft.symlink_to(str(os.getpid()))
     draft.rename(path)
@@ -72,7 +72,7 @@ def hold(path: str, release: str) -> int:
 
 
 def spin_in_c(path: str) -> None:
-    """Never return from one C call, which never lets go of the interpreter lock."""
+    """Never return from one C call, which never releases the interpreter lock."""
     announce(path)
     sum(itertools.repeat(0))
 
@@ -135,7 +135,7 @@ def no_plain_value() -> object:
 
 
 def send_raw(data: bytes) -> None:
-    """Send bytes of one's own choice to the owner, as work does that took the process over."""
+    """Send these bytes to the owner, as hostile work that controls the process can."""
     write_to_owner(data)
     signal.pause()
 
@@ -168,7 +168,7 @@ def environment() -> dict[str, str]:
 
 
 def status() -> dict[str, str]:
-    """Return what the kernel says of the process, and its limits."""
+    """Return the kernel's status of the process, and its limit on CPU time."""
     lines = Path("/proc/self/status").read_text().splitlines()
     found = dict(line.split(":\t", 1) for line in lines if ":\t" in line)
     found["cpu_s"] = str(resource.getrlimit(resource.RLIMIT_CPU)[0])
@@ -246,7 +246,7 @@ def warmed() -> list[int]:
 
 
 WARM_FOLDER = "PYTHON_TEST_WARM_FOLDER"
-"""Workers are given a few environment variables alone; those of Python are among them."""
+"""Named PYTHON…, because workers get only a few environment variables, Python's among them."""
 WARM_S = 2.0
 GATE = "PYTHON_TEST_GATE"
 

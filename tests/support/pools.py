@@ -1,4 +1,4 @@
-"""For tests of the compute room: conditions with a deadline, and a look at processes."""
+"""For tests of `qwicket.compute`: conditions with a deadline, and facts about processes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ WORKER_PATH = str(Path(__file__).parent.parent)
 """What workers need on PYTHONPATH to import `support.pool_tasks`."""
 
 SOON_S = 20.0
-"""Far more than anything here takes; reached only when something hangs."""
+"""Far more than anything here takes; exceeded only when something hangs."""
 
 
 def eventually(condition: Callable[[], T], within_s: float = SOON_S) -> T:
@@ -46,7 +46,7 @@ def announced(path: Path) -> int:
 
 
 def is_gone(pid: int) -> bool:
-    """Say whether a process has ended; one that only waits to be reaped has."""
+    """Return whether a process has ended; a zombie has."""
     try:
         stat = Path(f"/proc/{pid}/stat").read_text()
     except (FileNotFoundError, ProcessLookupError):
@@ -55,7 +55,7 @@ def is_gone(pid: int) -> bool:
 
 
 def children() -> set[int]:
-    """Return this process's children, also those that wait to be reaped."""
+    """Return this process's children, also zombies."""
     lists = (path.read_text() for path in Path("/proc/self/task").glob("*/children"))
     return {int(pid) for text in lists for pid in text.split()}
 

@@ -64,7 +64,7 @@ class PostgresServer:
 
     @property
     def programs(self) -> Path:
-        """The folder of pg_dump, pg_restore and others, of its own version."""
+        """The folder of pg_dump, pg_restore and others, of the server's version."""
         return Path(self._server.bin_path)
 
     @property

@@ -1,4 +1,4 @@
-"""Looking at processes from outside."""
+"""Facts about other processes, from /proc."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def workers_of(pid: int) -> list[int]:
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether a process runs; one that ended and was not yet reaped does not."""
+    """Return whether a process runs; a zombie does not."""
     fields = _stat(pid)
     return bool(fields) and fields[0] != "Z"
 
@@ -50,13 +50,13 @@ def user_ticks(pid: int) -> int:
 
 
 def busy_child(pid: int, *, above_ticks: int) -> int | None:
-    """Return a child that computes now, and has computed longer than one that only warms up."""
+    """Return a child that computes now, and has used more than `above_ticks`, unlike a warm-up."""
     busy = busy_children(pid, above_ticks=above_ticks)
     return busy[0] if busy else None
 
 
 def busy_children(pid: int, *, above_ticks: int) -> list[int]:
-    """Return the children that compute now, and have computed longer than ones that warm up."""
+    """Return the children that compute now, and have used more than `above_ticks`."""
     before = {child: user_ticks(child) for child in children_of(pid)}
     threading.Event().wait(0.05)
     return [child for child, spent in before.items() if user_ticks(child) > spent > above_ticks]
@@ -68,9 +68,9 @@ def processor_ns(pid: int) -> int:
 
 
 def wake_ups(pid: int) -> int:
-    """Return how often threads of a process, and of its children, went to sleep of their own will.
+    """Return the voluntary context switches of a process's threads, and of its children's.
 
-    A thread that has ended counts no more.
+    Threads that have ended do not count.
     """
     total = 0
     for each in (pid, *children_of(pid)):

@@ -219,7 +219,7 @@ def run_on(
     outputs: Sequence[str] = ALL,
     noise: NoiseModel | None = None,
 ) -> Outcome:
-    """Run a circuit on state vectors, whatever would suit it."""
+    """Run a circuit on state vectors, even if another engine would be chosen."""
     return run_with(StateVectorEngine(simulator), circuit, shots, seed, outputs, noise)
 
 
@@ -231,7 +231,7 @@ def run_with(
     outputs: Sequence[str] = ALL,
     noise: NoiseModel | None = None,
 ) -> Outcome:
-    """Run a circuit on an engine, whatever would suit it."""
+    """Run a circuit on an engine, even if another one would be chosen."""
     return outcome(circuit, engine.run(task(circuit, shots, seed, outputs, noise)))
 
 
@@ -348,7 +348,7 @@ def _embedded(gate: Gate, n_qubits: int) -> Matrix:
 
 
 def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None) -> Matrix:
-    """Apply what follows a gate, channel by channel, as `circuits/noise.py` says it."""
+    """Apply a gate's noise, channel by channel, in the order that `circuits/noise.py` documents."""
     qubits = gate.targets + gate.controls
     if noise is None or not qubits:
         return rho
@@ -357,7 +357,7 @@ def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None)
     for group, each in found:
         rho = _channel(n_qubits, group, depolarizing(each.depolarizing, len(group)), rho)
     single = [(qubit, each) for group, each in found for qubit in group]
-    for relaxes_to in ("mixed", "zero"):  # Paulis come before what is none
+    for relaxes_to in ("mixed", "zero"):  # Pauli channels come before the others
         for qubit, each in single:
             relaxation = noise.relaxation_of.get(qubit, noise.relaxation)
             if relaxation.relaxes_to == relaxes_to:
@@ -371,7 +371,7 @@ def _disturbed(n_qubits: int, gate: Gate, rho: Matrix, noise: NoiseModel | None)
 def _following(
     gate: Gate, group: tuple[int, ...], is_one_of_several: bool, noise: NoiseModel
 ) -> GateNoise:
-    """What the model has for a gate on one of its pairs, by the order that the model states."""
+    """The model's noise for a gate on one of its pairs, by the precedence that it documents."""
     name = "c" * len(gate.controls) + gate.name
     sites = [site for site in noise.sites if set(site.qubits) == set(group)]
     by_name = [site.gates.get(name) for site in sites] + [noise.gates.get(name)]
@@ -422,7 +422,7 @@ def damping_of_phase(noise: GateNoise) -> list[Matrix]:
 
 
 def process_fidelity(gate: Gate, noise: NoiseModel) -> float:
-    """That of what follows a gate on qubits 0 to k - 1: overlap of Bell pairs before and after."""
+    """The fidelity of a gate's noise on qubits 0 to k - 1, from Bell pairs before and after."""
     size = len(gate.targets + gate.controls)
     bell = np.eye(1 << size, dtype=complex).reshape(-1) / sqrt(1 << size)
     rho = np.outer(bell, bell).astype(complex)

@@ -1,4 +1,4 @@
-"""HTTP by hand, for clients that no library would be."""
+"""HTTP over plain sockets, for requests that no client library sends."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def connect(
 
     Args:
         url: Where to.
-        receive_bytes: Bound on what the kernel takes for a client that reads none; it must be set
+        receive_bytes: Receive buffer of the kernel, for clients that do not read; it must be set
             before the connection is made (tcp(7), SO_RCVBUF).
         timeout_s: For each operation of the socket.
         source: The client's own address: all of 127.0.0.0/8 are loopback.

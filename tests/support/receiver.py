@@ -1,4 +1,4 @@
-"""A receiver of webhooks on loopback: real HTTP, with answers that a test decides."""
+"""A receiver of webhooks on loopback: real HTTP, with answers that a test chooses."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Delivery(NamedTuple):
 
 
 class Receiver:
-    """Records requests. `answer` decides about each: a status, or what happens instead."""
+    """Records requests. `answer` returns a status for each, or `HANG` or `RESET`."""
 
     HANG = "hang"
     RESET = "reset"

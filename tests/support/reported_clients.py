@@ -85,4 +85,4 @@ LEFT_OUT: Final[dict[str, str]] = {
     "quri-parts-braket": "makes its requests with amazon-braket-sdk",
     "qbraid 0.4": "registers jobs that other clients submit",
 }
-"""Clients that have no lines, with the reason."""
+"""Clients that are not in the tables, with the reason."""

@@ -39,7 +39,7 @@ def access_token(http: httpx.Client, token: str) -> str:
 
 
 class Client:
-    """A client with no library; it signs in in the other dialect, as all do."""
+    """A client without a library; it signs in at the older dialect, as all do on this channel."""
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http

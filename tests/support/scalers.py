@@ -28,7 +28,7 @@ class LiveScaler:
                 command, cwd=folder, stdout=log, stderr=log, env={**os.environ, **env}
             )
 
-    def said(self) -> str:
+    def log_text(self) -> str:
         return self._log.read_text()
 
 
@@ -38,7 +38,7 @@ def scaler(server: LiveServer, folder: Path, *options: str, **env: str) -> Itera
     try:
         yield live
         live.process.terminate()
-        assert live.process.wait(20) == 0, live.said()
+        assert live.process.wait(20) == 0, live.log_text()
     finally:
         live.process.kill()
         live.process.wait()

@@ -1,4 +1,4 @@
-"""Failures that every client meets, and whether an error reveals a secret in any form."""
+"""Failures that every client must handle, and a check that errors reveal no secret."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from support.bad_server import Request, Step, answer, cut, drip, drop, raw, rese
 
 
 def troubles(sent: Callable[[Request], str], good: Any, secret: str) -> dict[str, Step]:
-    """Return servers that fail, and servers that repeat what they were sent.
+    """Return steps of servers that fail, and of servers that repeat a request's secrets.
 
     Args:
-        sent: All secrets of a request, as one text.
-        good: An answer that would be a good one, were it to come.
-        secret: One that may stand in a header.
+        sent: Returns all secrets of a request, as one text.
+        good: A good answer, for steps that send part of it.
+        secret: A secret that is valid in a header.
     """
     return {
         "dropped": drop(),
@@ -35,7 +35,7 @@ def troubles(sent: Callable[[Request], str], good: Any, secret: str) -> dict[str
 
 
 def chain(error: BaseException | None) -> Iterator[BaseException]:
-    """Yield all errors that hang together, whether a traceback would show them or not."""
+    """Yield an error with all its causes and contexts, also those that a traceback omits."""
     seen: set[int] = set()
     waiting = [error]
     while waiting:
@@ -47,7 +47,7 @@ def chain(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def assert_silent(error: BaseException, secrets: Iterable[str]) -> None:
-    """Hold that no text of an error, nor anything that it carries, has a secret in it."""
+    """Check that neither the texts nor the attributes of an error contain a secret."""
     text = "".join(traceback.format_exception(error))
     for each in chain(error):
         text += f"{each} {each!r} {each.args!r} {vars(each)!r}"

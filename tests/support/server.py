@@ -99,7 +99,7 @@ class LiveServer:
     def children(self) -> list[int]:
         """Wait for all child processes, which start once the server listens; return their ids.
 
-        Two workers, their spare and the express process, two parsers and that of the short lane.
+        Two workers, their spare and the express process, two parsers and the additional one.
         """
         count = 6 if "--express-slots" in self._options else 7
 
@@ -110,7 +110,7 @@ class LiveServer:
         return until(found, "all processes have started", timeout_s=60)
 
     def kill(self) -> None:
-        """End it as a power cut would: no goodbye."""
+        """Kill it at once, as a power cut would."""
         self.process.send_signal(signal.SIGKILL)
         self.process.wait()
 
@@ -132,13 +132,13 @@ class LiveServer:
             raise
 
     def assert_calm(self) -> None:
-        """Nothing unforeseen is in its log: what is foreseen takes one line, not a traceback."""
+        """Check that its log has no unhandled error: handled ones take one line, no traceback."""
         text = self.log.read_text()
         for sign in ("Traceback", "never retrieved", "never awaited", "ResourceWarning"):
             assert sign not in text, text[max(0, text.index(sign) - 500) :][:3000]
 
     def as_admin(self, work: Callable[[Admin], Awaitable[T]]) -> T:
-        """Do an administrator's work in this process, which costs no start of an interpreter."""
+        """Do an administrator's work in this process, which is faster than a command."""
         place = DataLocation(self.folder / "data", self.database_url)
         with ThreadPoolExecutor(1) as thread:  # an async test has a loop already
             return thread.submit(as_admin, place, work).result()
@@ -153,7 +153,7 @@ class LiveServer:
         return f"{name}-{self._n_unused}"
 
     def token(self, name: str = "ada") -> str:
-        """Return a token of this account, making both when they are not there."""
+        """Return the token of this account; make both if there are none."""
         if name not in self._tokens:
 
             async def make(admin: Admin) -> str:
@@ -163,8 +163,8 @@ class LiveServer:
             self._tokens[name] = self.as_admin(make)
         return self._tokens[name]
 
-    def maker(self, name: str = "ada") -> str:
-        """Return a token of this account, as `token` does, that may make and revoke others."""
+    def managing_token(self, name: str = "ada") -> str:
+        """Return a new token of this account that may create and revoke others."""
         self.token(name)
         scopes = (*DEFAULT_SCOPES, "tokens:write")
         return self.as_admin(lambda admin: admin.create_token(name, scopes=scopes)).secret
@@ -190,7 +190,7 @@ def database_of(request: pytest.FixtureRequest, kind: str) -> Iterator[str | Non
 def running_server(
     folder: Path, *options: str, database_url: str | None = None, **env: str
 ) -> Iterator[LiveServer]:
-    """Yield a server that at the end must stop in good order and have met nothing unforeseen."""
+    """Yield a server; check that it stops with status 0 and has logged no unhandled error."""
     live = LiveServer(folder, *options, database_url=database_url, **env)
     yield live
     assert live.stop() == 0
@@ -210,6 +210,6 @@ def server_on(
 
 
 class Serve(Protocol):
-    """What the fixture `serve` gives: it starts a server in a folder of that name."""
+    """The fixture `serve`: starts a server in a folder of that name."""
 
     def __call__(self, name: str, database_url: str | None, *options: str) -> LiveServer: ...

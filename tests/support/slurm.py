@@ -37,7 +37,7 @@ class Slurm:
             installed(name)
         if os.geteuid() != 0:
             pytest.skip("Slurm's daemons run as root")
-        # Not below pytest's folder: munged wants a socket that everyone can reach.
+        # Not below pytest's folder, because munged requires a socket that every user can reach.
         self.folder = folder = Path(tempfile.mkdtemp(prefix="slurm-"))
         folder.chmod(0o755)
         for name in ("munge", "state", "spool", "log"):
@@ -157,7 +157,7 @@ PartitionName=main Nodes={host} Default=YES MaxTime=INFINITE State=UP
         )
         assert done.returncode == 0, done.stderr
         until(lambda: pid_file.exists() and pid_file.read_text().strip() != "", "it has a pid")
-        leftovers.name_child(int(pid_file.read_text()))
+        leftovers.register_child(int(pid_file.read_text()))
 
 
 def _await_end(pid: int) -> None:

@@ -1,14 +1,14 @@
-"""What the pages show, taken apart and run: one shell for each page, its blocks in their order.
+"""The code blocks of the documentation, run in order: one shell for each page.
 
-A block is what its language says. A comment right before it may say more:
+The language of a block decides how it runs. A comment right before it may change this:
 
-    <!-- file: NAME -->    it is written to that file, for the blocks after it
-    <!-- with: SUITE -->   it is Python in the environment of a vendor's suite
-    <!-- elsewhere -->     it is shell for another machine or with other rights: read, not run
+    <!-- file: NAME -->    write it to that file, for the blocks after it
+    <!-- with: SUITE -->   run it as Python in the environment of a vendor's suite
+    <!-- elsewhere -->     do not run it: it needs another machine or other rights
     <!-- drawing -->, <!-- tree of: MODULE -->, <!-- output of: COMMAND -->
-                           it is text that is no output of the block before it
+                           it is text, and not the output of the block before it
 
-A comment that begins with `given` is not shown: its lines go before those of the next block.
+A comment that begins with `given` is not shown: its lines run before those of the next block.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _END = "\x1e\x1e"
 
 
 class Block(NamedTuple):
-    """One fenced block, or what is given for the next one without being shown."""
+    """One fenced block, or the hidden lines that run before the next one."""
 
     page: str
     line: int
@@ -78,7 +78,7 @@ def indented(page: str) -> list[str]:
 
 
 class Shell:
-    """One bash for a page: what a block sets, starts or leaves is there for the next one."""
+    """One bash for a page: variables, processes and files of a block stay for the next one."""
 
     def __init__(self, folder: Path, env: dict[str, str]) -> None:
         self._log = folder / "shell.log"
@@ -117,16 +117,16 @@ class Shell:
         self._process.stdin.flush()
 
         def printed() -> bytes | None:
-            said = self._log.read_bytes()[mark:]
-            if end.encode() in said:
-                return said
-            assert self._process.poll() is None, f"{text}\n\n{said.decode()}"
+            printed_bytes = self._log.read_bytes()[mark:]
+            if end.encode() in printed_bytes:
+                return printed_bytes
+            assert self._process.poll() is None, f"{text}\n\n{printed_bytes.decode()}"
             return None
 
         return until(printed, f"this ends: {text}", timeout_s=150).decode().partition(end)[0]
 
     def python(self, text: str, given: str, interpreter: str) -> str:
-        """Run Python after all that came before it on the page; return what it alone prints."""
+        """Run Python after all earlier blocks of the page; return only what this block prints."""
         before = self._python.get(interpreter, "")
         mark = f"print({_END!r}, flush=True)\n"
         script = self._folder.parent / f"block{self._number}.py"
@@ -155,7 +155,7 @@ _SECRETS = re.compile(r"\bqw_[\w-]+")
 
 
 def alike(text: str) -> list[str]:
-    """Return the lines of an output without what differs from run to run."""
+    """Return the lines of an output without ids, times and numbers, which differ in each run."""
     text = _SECRETS.sub("TOKEN", _IDS.sub("ID", text))
     text = re.sub(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d+)?)?Z?", "TIME", text)
     text = re.sub(r"[█▉▊▋▌▍▎▏━╸╺]+", "█", re.sub(r"\d+(\.\d+)?", "0", text))

@@ -80,6 +80,6 @@ def execute(tx: Tx, text: str) -> list[tuple[Any, ...]]:
 
 
 def sqlite(tx: Tx) -> sqlite3.Connection:
-    """Return what an operation runs on, for what no operation of the store does."""
+    """Return the connection of a transaction, for statements that no operation of the store has."""
     assert isinstance(tx, SQLiteTx)
     return tx._connection

@@ -1,4 +1,4 @@
-"""Clients that submit without end, and record the responses."""
+"""Clients that submit until they are stopped, and record the responses."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ PAUSE_S = 0.02
 class Submitter(threading.Thread):
     """Submits one job after another until it is stopped.
 
-    With keys it is a careful client: what got no answer, or a 503, it sends again under the same
-    key until it is acknowledged. Without, it gives such a job up for lost.
+    With keys, it repeats a submission without an answer, or with a 503, under the same key until it
+    is acknowledged. Without keys, it does not repeat it.
     """
 
     def __init__(
@@ -101,7 +101,7 @@ class Crowd:
         return max(seconds for each in self.members for seconds in each.seconds)
 
     def await_more(self, number: int) -> None:
-        """Wait until so many more are acknowledged than were when this was called."""
+        """Wait until this many more submissions are acknowledged."""
         enough = len(self.acknowledged) + number
         until(lambda: len(self.acknowledged) >= enough, "they go on", timeout_s=30)
 

@@ -1,4 +1,4 @@
-"""What suites in the vendors' own environments share: there is pytest, the client, no more."""
+"""Helpers of suites in the vendors' environments, which have only pytest and the client."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from typing import Any
 
 @contextmanager
 def within(seconds: int = 30) -> Iterator[None]:
-    """Fail when the block has not ended in time: some clients repeat a refusal without end."""
+    """Fail if the block does not end in time: some clients repeat a refused request for ever."""
 
     def ring(number: int, frame: FrameType | None) -> None:
         raise TimeoutError(f"the client was still busy after {seconds} s")
@@ -44,7 +44,7 @@ def distance(found: Mapping[Any, float], exact: Mapping[Any, float]) -> float:
 
 
 def bound(exact: Mapping[Any, float], shots: int) -> float:
-    """Return what the total variation of N shots from p stays below, but once in 10^9 times.
+    """Return a bound on the total variation of N shots from p, exceeded once in 10^9 times.
 
     E + 3.3/√N with E = ½ Σ √(2 p (1-p) / (π N)), the mean of its normal approximation.
     """
@@ -53,7 +53,7 @@ def bound(exact: Mapping[Any, float], shots: int) -> float:
 
 
 def call(method: str, path: str, body: Any = None) -> Any:
-    """Speak IonQ v0.4 past the client, to set a scene."""
+    """Send a request of IonQ v0.4 without the client, to prepare a test."""
     request = urllib.request.Request(  # our own server
         os.environ["QWICKET_URL"] + "/ionq/v0.4" + path,
         data=None if body is None else json.dumps(body).encode(),

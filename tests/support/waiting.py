@@ -1,4 +1,4 @@
-"""Waiting for a condition with a deadline, instead of sleeping and hoping."""
+"""Waiting for a condition with a deadline, instead of sleeping for a fixed time."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ PROMPT_S = 10
 def until(condition: Callable[[], T | None], what: str, *, timeout_s: float = 30) -> T:
     """Return the first true value of `condition`; fail if it is never true in time.
 
-    The default promises nothing: it is for what the test itself waits for, such as a running job,
-    and ends a test that would wait for ever.
+    The default is no bound of the product: it ends a test that would otherwise wait for ever, for
+    example for a running job.
     """
     deadline = time.monotonic() + timeout_s
     while True:

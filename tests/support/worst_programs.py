@@ -1,8 +1,8 @@
-"""The text of each format that takes its reader longest, as far as we found, in few bytes.
+"""Short texts of each format that take longest to parse, of those that we found.
 
-For formats that the server itself reads, texts of 4 kB, which is the most that it tries. Found by
-measuring some hundred candidates a format: repeated gates, targets, terms, members, empty members
-of great width, long numbers, brackets, and short ramps that stand for a million steps.
+For formats that the server parses in its own process, texts of 4 kB, the longest that it parses
+there. Found by measuring some hundred candidates of each format: repeated gates, targets, terms,
+members, empty members of great width, long numbers, brackets, and short ramps of a million steps.
 """
 
 from __future__ import annotations

@@ -41,8 +41,8 @@ def pair(shots: int = 10) -> str:
     return PAIR.format(shots=shots)
 
 
-def fetch_pass(http: httpx.Client, token: str) -> str:
-    """Trade a token for a pass, as the clients do."""
+def fetch_access_token(http: httpx.Client, token: str) -> str:
+    """Exchange a token for an access token, as the clients do."""
     form = {"grant_type": "refresh_token", "refresh_token": token, "client_id": "public"}
     answer = http.post(TOKEN_PATH, data=form)
     assert answer.status_code == 200, answer.text
@@ -50,7 +50,7 @@ def fetch_pass(http: httpx.Client, token: str) -> str:
 
 
 class Caller:
-    """Speaks the dialect with a pass of its own, a new one before the old expires."""
+    """A client of the dialect, which renews its access token before it expires."""
 
     def __init__(self, http: httpx.Client, token: str) -> None:
         self.http = http
@@ -61,7 +61,7 @@ class Caller:
     @property
     def auth(self) -> dict[str, str]:
         if time.monotonic() >= self._renew_at:
-            self._auth = {"Authorization": f"Bearer {fetch_pass(self.http, self._token)}"}
+            self._auth = {"Authorization": f"Bearer {fetch_access_token(self.http, self._token)}"}
             self._renew_at = time.monotonic() + _RENEW_S
         return self._auth
 

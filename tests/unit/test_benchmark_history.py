@@ -40,6 +40,26 @@ def test_a_run_is_written_and_read_again(tmp_path: Path) -> None:
     assert [point.value for point in lines["SQLite"]] == [pytest.approx(0.25e-3)] * 2
 
 
+def test_a_figure_keeps_its_panel_under_a_new_name() -> None:
+    head = ["figure", "database", "measured", "floor", "bar", ""]
+    names = ("submit → result", "submit, then result")
+    made = [
+        Run(
+            f"2026-0{month}-02T03:04:05+00:00",
+            "abc1234",
+            "a machine",
+            [
+                Table(
+                    head, [[f"{name}, Bell, 1,000 shots, p50 / p95", "SQLite", "2 ms", "", "", ""]]
+                )
+            ],
+        )
+        for month, name in enumerate(names, 1)
+    ]
+    ((_, lines),) = series(made).items()
+    assert [point.value for point in lines["SQLite"]] == [pytest.approx(2e-3)] * 2
+
+
 def test_the_committed_picture_shows_the_committed_runs() -> None:
     assert PICTURE.read_text() == picture(runs())
     assert len(list(ET.parse(PICTURE).getroot().iter("{http://www.w3.org/2000/svg}circle"))) >= 12

@@ -13,7 +13,7 @@ from qwicket.clients.http.client import Request
 from qwicket.clients.http.failures import NoResponse
 from qwicket.model.webhooks import WebhookKeys
 from qwicket.scheduling.webhook_requests import WebhookClient
-from support.refusing import refusing
+from support.resetting import resetting
 
 ATTEMPTS = 500
 
@@ -25,7 +25,7 @@ def test_each_attempt_at_a_webhook_ends_with_a_reason() -> None:
         for _ in range(ATTEMPTS):
             assert (await client.send(keys, "msg_1", b"{}")).error
 
-    with refusing() as url:
+    with resetting() as url:
         uvloop.run(run(url))
 
 
@@ -41,5 +41,5 @@ def test_each_request_of_the_asynchronous_client_ends_with_no_response() -> None
         await client.close()
         return failures
 
-    with refusing() as url:
+    with resetting() as url:
         assert uvloop.run(run(url)) == ATTEMPTS

@@ -41,7 +41,7 @@ __all__ = ["main"]
             "demo": "demo",
         },
         "Use a server": {
-            "devices": "remote",
+            "devices": "devices_and_account",
             "submit": "submit",
             "jobs": "jobs",
             "job": "job",
@@ -51,7 +51,7 @@ __all__ = ["main"]
             "shares": "shares",
             "unshare": "shares",
             "watch": "watch",
-            "account": "remote",
+            "account": "devices_and_account",
             "login": "login",
             "webhook": "webhooks",
         },

@@ -164,7 +164,7 @@ def enable_user(name: str, admin: Administration) -> None:
 def set_role(name: str, role: Role, admin: Administration) -> None:
     """Set the ROLE of the account NAME: admin or member.
 
-    Who becomes a member loses the tokens with the scopes admin and compute:serve.
+    An account that becomes a member loses its tokens with the scopes admin and compute:serve.
     """
     _change(admin, name, schema.AccountChangeBody(role=role))
 

@@ -35,7 +35,7 @@ T = TypeVar("T")
 
 _PATH: Final = "/v1/admin"
 _TIMEOUT_S: Final = 600.0
-"""Nothing ends a request in this process."""
+"""Required by `Transport`, and unused: requests in this process have no deadline."""
 
 
 class Administration:
@@ -91,7 +91,7 @@ class Administration:
         except ApiError as error:
             if self.is_remote:
                 raise
-            # Without a server, its status means nothing.
+            # Without a server, an HTTP status would only confuse.
             raise click.ClickException(error.detail) from None
 
 
@@ -132,7 +132,7 @@ async def _respond(store: Store, request: Send, aws_master_file: Path | None) ->
     from qwicket.server.router import Router
 
     class DatabaseAccess:
-        """Who can use the database may do everything."""
+        """Gives all rights: a user who can open the database can change everything anyway."""
 
         admin = Admin(store, lambda: time.time_ns() // 1_000_000, aws_master_file)
         limits = Limits()

@@ -35,7 +35,7 @@ _token = click.option(
     envvar="QWICKET_TOKEN",
     show_envvar=True,
     metavar="TOKEN",
-    help="Token with the scope to serve the device; better in the environment or a file.",
+    help="Token with the scope devices:serve; better in the environment or a file.",
 )
 _token_file = click.option(
     "--token-file",
@@ -108,8 +108,7 @@ def agent(
 ) -> None:
     """Pull the jobs of a device and run them with a function on this machine.
 
-    With --try it runs one program without a server: `qwicket agent --try bell.qasm --run
-    machine:run --device machine.toml`.
+    With --try it runs one program without a server, and prints the outcome.
 
     SIGTERM or Ctrl-C stops the agent after the running job has ended or been released. A second
     signal stops it at once.
@@ -154,10 +153,10 @@ def push_config(file: Path, url: str, token: str | None, token_file: Path | None
     if not isinstance(name, str):
         raise click.ClickException(f"{file}: name is missing.")
     calibration = document.pop("calibration", None)
-    gate = _agent_api(url, token, token_file, name)
-    gate.announce(document)
+    api = _agent_api(url, token, token_file, name)
+    api.announce(document)
     if calibration is not None:
-        gate.calibrate(calibration)
+        api.calibrate(calibration)
     click.echo(name)
 
 

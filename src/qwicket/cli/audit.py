@@ -84,14 +84,14 @@ def list_refusals(limit: int, as_json: bool, admin: Administration) -> None:
     "--hash",
     "known",
     metavar="HASH",
-    help="Hash that a former check printed: its act must still be there.",
+    help="Hash that an earlier check printed: the act with it must still be there.",
 )
 @options.administration
 def verify(known: str | None, admin: Administration) -> None:
     """Check that no act was changed or removed, and print the number of acts and the last hash.
 
-    Who can write to the database could remove the newest acts without a trace. So note the hash
-    elsewhere, and give it to the next check.
+    With write access to the database, the newest acts could be removed without a trace. So store
+    the hash elsewhere, and give it to the next check.
     """
     query = {"hash": known} if known else None
     found = admin.get("audit", "verification", query=query, of=schema.VerificationBody)

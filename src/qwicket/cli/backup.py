@@ -36,7 +36,7 @@ def backup(file: Path, check: bool, location: options.DataLocation) -> None:
     Servers may run, and do not wait. FILE is checked before it appears under its name. Only you can
     read it: it contains signing keys and hashes of passwords. It does not contain aws-master-keys.
 
-    With --database-url the command prints the call of pg_dump instead, without the password.
+    With --database-url the command prints a pg_dump command instead, without the password.
     """
     from qwicket.store import backup as store
 
@@ -53,7 +53,7 @@ def backup(file: Path, check: bool, location: options.DataLocation) -> None:
         _show(contents, str(file))
         master_file = location.data_dir / AWS_MASTER_FILE
         if master_file.exists():
-            # Apart, because who has both this file and a key id can sign as its owner.
+            # Kept apart from the backup, because with both anyone can sign as any key pair's owner.
             click.echo(
                 f"Copy {master_file} to another place, too: key pairs of AWS's clients need it, and"
                 " the backup does not contain it.",
@@ -80,7 +80,7 @@ def restore(file: Path, check: bool, replace: bool, location: options.DataLocati
     Jobs submitted after the backup are lost. Jobs that ran during it are queued again when a server
     starts. Tokens that were revoked after it are valid again.
 
-    With --database-url the command prints the call of pg_restore instead, without the password.
+    With --database-url the command prints a pg_restore command instead, without the password.
     """
     from qwicket.store import backup as store
 
@@ -122,7 +122,7 @@ def _show(contents: Contents, name: str) -> None:
 
 
 def _progress() -> Callable[[float], None]:
-    """Return what shows a share on a terminal, and is silent elsewhere."""
+    """Return a function that shows the copied fraction on a terminal, and elsewhere nothing."""
     if not can_rewrite(sys.stderr):
         return lambda _: None
     lines = RewrittenLines(sys.stderr)

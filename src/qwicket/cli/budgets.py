@@ -57,7 +57,7 @@ def set_budget(
     device: str | None,
     admin: Administration,
 ) -> None:
-    """Set what the jobs of PROJECT may use. What was used before counts on."""
+    """Set what the jobs of PROJECT may use. Earlier use in the period counts, too."""
     given = dict(zip(_UNITS, (jobs, shots, seconds, cost), strict=True))
     wanted = {unit: maximum for unit, maximum in given.items() if maximum is not None}
     if not wanted:
@@ -170,7 +170,7 @@ def usage(
 ) -> None:
     """Show what the jobs of some days have used.
 
-    The day of a job is that of its end. Jobs that were deleted since count, too.
+    A job counts on the day of its end. Jobs that were deleted since count, too.
     """
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")

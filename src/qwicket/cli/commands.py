@@ -24,7 +24,7 @@ _PLAIN: Final = {
     "is not a valid float range": "is not a number",
     "is not a valid float": "is not a number",
 }
-"""Plain words for phrases in click's errors."""
+"""Phrases in click's errors, with plain words for them."""
 
 
 def _groups(context: click.Context | None) -> list[str]:
@@ -37,7 +37,7 @@ def _groups(context: click.Context | None) -> list[str]:
 class Section(click.Group):
     """Group of related commands, with an example in each `--help`."""
 
-    group_class = type
+    group_class = type  # groups within this one are made of the same class
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         command = super().get_command(ctx, cmd_name)

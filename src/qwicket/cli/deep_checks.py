@@ -40,7 +40,7 @@ def findings(
             n_found += 1
             yield _finding(problem)
             if "faults" in problem.found:
-                return  # nothing else that is read there proves anything
+                return  # other checks of a damaged file prove nothing
     with consistency.reading(folder, url) as tx:
         began, holders = time.monotonic(), consistency.lease_holders(tx)
         for problem in consistency.problems(tx, _progress()):
@@ -48,14 +48,14 @@ def findings(
             yield _finding(problem)
     n_jobs = sum(each.jobs for each in holders)
     if n_jobs and is_served is False:
-        said = f"{n_jobs} jobs ran when the last server ended; the next one queues them again"
-        yield Finding("rows", "ok", said)
+        text = f"{n_jobs} jobs ran when the last server ended; the next one queues them again"
+        yield Finding("rows", "ok", text)
     elif n_jobs:
         for each in _silent(location, holders, began + lease_s):
             n_found += 1
-            said = f"{each.kind} {each.id} holds {each.jobs} jobs, without a heartbeat"
+            text = f"{each.kind} {each.id} holds {each.jobs} jobs, without a heartbeat"
             remedy = "A running server queues them again after the lease time (--lease-s)."
-            yield Finding("rows", "wrong", f"{said} for {lease_s:g} s", remedy)
+            yield Finding("rows", "wrong", f"{text} for {lease_s:g} s", remedy)
     if not n_found:
         yield Finding("rows", "ok", f"{contents.jobs:,} jobs and what belongs to them agree")
 
@@ -88,7 +88,7 @@ def _silent(
 
 
 def _progress() -> Callable[[int, int], None]:
-    """Return what shows the progress on a terminal, and is silent elsewhere."""
+    """Return a function that shows the progress on a terminal, and elsewhere nothing."""
     if not can_rewrite(sys.stderr):
         return lambda *_: None
     lines = RewrittenLines(sys.stderr)

@@ -29,7 +29,7 @@ def device() -> None:
 @json_flag
 @options.administration
 def list_devices(as_json: bool, admin: Administration) -> None:
-    """List all devices in the database. `qwicket devices` lists those of a running server."""
+    """List all devices, with their agents and status. `qwicket devices` lists those users see."""
     found = admin.get("devices", of=schema.AdminDeviceList)
     headings = ("name", "family", "size", "dialects", "agents", "status")
     print_rows(map(_row, found.devices), headings, as_json)
@@ -151,7 +151,13 @@ def add_maintenance(
 @click.option("--url", required=True, metavar="URL", help="Its address, as in a device file.")
 @click.option("--key-file", default="", metavar="FILE", help="File with the key; mode 0600.")
 @click.option("--key-env", default="", metavar="NAME", help="Environment variable with the key.")
-@click.option("--as", "own_name", default="", metavar="NAME", help="Name of the device here.")
+@click.option(
+    "--as",
+    "own_name",
+    default="",
+    metavar="NAME",
+    help="Name of the device here; by default `far-` and its name there.",
+)
 @click.option(
     "--write",
     "path",
@@ -195,7 +201,7 @@ def probe(
 _SNAPSHOT = click.Path(path_type=Path)
 
 
-@device.command("import", short_help="Make a device file of a vendor's snapshot.")
+@device.command("import", short_help="Make a device file from a vendor's snapshot.")
 @click.option(
     "--ibm-properties",
     type=_SNAPSHOT,

@@ -47,8 +47,8 @@ _LOW_BYTES: Final = 1 << 30
 _CRITICAL_BYTES: Final = 100 << 20
 _FLUSHES: Final = 15
 _TOO_QUICK_S: Final = 20e-6
-"""No disk and no flash keeps a block for good in so short a time: 20 µs is that of fast memory
-with a battery. What is quicker did not go there."""
+"""Battery-backed memory, the fastest durable medium, flushes a block in 20 µs. A quicker flush did
+not reach any durable medium."""
 _SLOW_S: Final = 0.05
 _TRIAL_S: Final = 60.0
 _TIMEOUT_S: Final = 5.0
@@ -83,7 +83,7 @@ def all_findings(
 
     Args:
         location: Folder or database.
-        context: That of the command, which knows the settings.
+        context: Context of the command, with the settings.
         is_deep: Whether to read the whole database.
     """
     of_server: tuple[tuple[str, Check], ...] = (
@@ -145,7 +145,7 @@ def _without_server(location: DataLocation) -> Finding:
 
 
 def _settings(location: DataLocation, context: click.Context) -> Iterator[Finding]:
-    """Report what `qwicket serve` would refuse here, and what has another effect than expected."""
+    """Report settings that `qwicket serve` would refuse, or that have an unexpected effect."""
     from qwicket.server.preflight import problems
 
     settings, refused = checked(context)
@@ -174,11 +174,11 @@ def _settings(location: DataLocation, context: click.Context) -> Iterator[Findin
 
 
 def _is_ours(settings: Settings) -> bool:
-    """Return whether the port is taken by a server of ours, which may be on the same database."""
+    """Return whether a Qwicket server listens on the port; it may use the same PostgreSQL."""
     from qwicket.server.listeners import holder
 
-    who = holder(settings.port) if settings.database_url is not None else None
-    return who is not None and who.is_qwicket
+    process = holder(settings.port) if settings.database_url is not None else None
+    return process is not None and process.is_qwicket
 
 
 def _version(module: str) -> str:
@@ -187,9 +187,9 @@ def _version(module: str) -> str:
 
 
 def _missing() -> Iterator[str]:
-    """Yield the packages that the installed one asks for and that are not there.
+    """Yield the required packages that are not installed.
 
-    Of the extras those of `server` count, where enough of it is installed to run one.
+    Packages of the extra `server` count if a server can run here; those of other extras never.
     """
     for wanted in metadata.requires("qwicket") or ():
         name, _, condition = wanted.partition(";")
@@ -239,21 +239,21 @@ def _disk(location: DataLocation) -> Iterator[Finding]:
     kind = _file_system(location.data_dir)
     if kind.startswith(_NETWORKED):
         remedy = "Keep the folder on a disk of this machine, or use PostgreSQL."
-        said = f"{kind} is a network file system, on which SQLite loses data"
-        yield Finding("disk", "wrong", said, remedy)
+        text = f"{kind} is a network file system, on which SQLite loses data"
+        yield Finding("disk", "wrong", text, remedy)
     elif kind in _IN_MEMORY:
         remedy = "Keep the folder on a disk."
         yield Finding("disk", "warning", f"{kind} loses its files when the machine stops", remedy)
     took_s = _flush_s(location.data_dir)
-    said = f"a flush takes {1000 * took_s:,.2f} ms"
+    text = f"a flush takes {1000 * took_s:,.2f} ms"
     if took_s < _TOO_QUICK_S:
         remedy = "Submitted jobs may not survive a power cut: use a disk that honours flush."
-        yield Finding("disk", "warning", f"{said}; a disk cannot be so fast", remedy)
+        yield Finding("disk", "warning", f"{text}; a disk cannot be so fast", remedy)
     elif took_s > _SLOW_S:
         remedy = "Each submission waits for one: use a faster disk."
-        yield Finding("disk", "warning", f"{said}, which is slow", remedy)
+        yield Finding("disk", "warning", f"{text}, which is slow", remedy)
     else:
-        yield Finding("disk", "ok", said)
+        yield Finding("disk", "ok", text)
 
 
 def _flush_s(folder: Path) -> float:
@@ -299,9 +299,9 @@ def _database(location: DataLocation) -> Iterator[Finding]:
             yield Finding("database", "ok", "No database yet: qwicket serve creates it.")
             return
         name = f"SQLite, {path.stat().st_size / 1e6:,.1f} MB"
-        if said := _corruption(path):
+        if text := _corruption(path):
             remedy = "Stop the server and put back the last backup."
-            yield Finding("database", "wrong", f"{name}: {said}", remedy)
+            yield Finding("database", "wrong", f"{name}: {text}", remedy)
             return
     accounts, tokens, newest_ms = options.as_admin(location, _accounts_and_tokens)
     yield Finding("database", "ok", f"{name}; it can be read")
@@ -317,12 +317,12 @@ def _corruption(path: Path) -> str:
         ) as found:
             deadline = time.monotonic() + _TRIAL_S
             found.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
-            (said,) = found.execute("pragma quick_check(1)").fetchone()
+            (text,) = found.execute("pragma quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
         return "" if "interrupted" in str(error) else str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
-    return "" if said == "ok" else str(said)
+    return "" if text == "ok" else str(text)
 
 
 def _rows(location: DataLocation, context: click.Context) -> Iterator[Finding]:
@@ -348,9 +348,9 @@ async def _accounts_and_tokens(admin: Admin) -> tuple[list[Account], dict[str, l
 def _clock(newest_ms: int) -> Finding:
     ahead_s = newest_ms / 1000 - time.time()
     if ahead_s > _DRIFT_S:
-        said = f"it is {ahead_s:,.0f} s before the last stored time: it was set back"
+        text = f"it is {ahead_s:,.0f} s before the last stored time: it was set back"
         remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
-        return Finding("clock", "wrong", said, remedy)
+        return Finding("clock", "wrong", text, remedy)
     return Finding(
         "clock", "ok", f"{time_to_minute(time.time_ns() // 1_000_000)}; no stored time is later"
     )
@@ -364,21 +364,21 @@ def _tokens(accounts: list[Account], tokens: dict[str, list[Token]]) -> Iterator
         for each in active
     }
     n_live = sum(map(len, live.values()))
-    said = f"{n_live} valid, of {len(active)} accounts"
+    text = f"{n_live} valid, of {len(active)} accounts"
     if not active:
         remedy = "qwicket user add NAME, then qwicket token create --user NAME"
         yield Finding("tokens", "warning", "There is no account yet.", remedy)
     elif not n_live:
         remedy = f"qwicket token create --user {active[0].name}"
-        yield Finding("tokens", "warning", said, remedy)
+        yield Finding("tokens", "warning", text, remedy)
     else:
-        yield Finding("tokens", "ok", said)
+        yield Finding("tokens", "ok", text)
     for name, each in live.items():
         for token in each:
             if token.expires_at is not None and token.expires_at < now_ms + _SOON_MS:
                 remedy = f"qwicket token create --user {name} --expires 90d"
-                said = f"{token.id} of {name} expires {time_to_minute(token.expires_at)}"
-                yield Finding("tokens", "warning", said, remedy)
+                text = f"{token.id} of {name} expires {time_to_minute(token.expires_at)}"
+                yield Finding("tokens", "warning", text, remedy)
 
 
 def _is_live(token: Token, now_ms: int) -> bool:
@@ -415,7 +415,7 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
     try:
         took_s = asyncio.run(run())
     except WorkFailed as failure:
-        remedy = "Is there memory left? The engines are qulacs and stim: import them by hand."
+        remedy = "Free some memory, or see why: python -c 'import qulacs, stim'."
         yield Finding("compute", "wrong", f"{machine}; a Bell pair failed: {failure}", remedy)
     else:
         yield Finding(
@@ -424,7 +424,7 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
 
 
 def _cluster(context: click.Context) -> Iterator[Finding]:
-    """Connect to a Dask cluster, and count its slots; one that a server starts is not started."""
+    """Connect to a Dask cluster and count its slots; clusters that a server starts stay off."""
     settings, _refused = checked(context)
     if settings.compute == "local":
         return
@@ -479,7 +479,7 @@ def _parsers(_: DataLocation) -> Iterator[Finding]:
     try:
         took_s = asyncio.run(read())
     except QwicketError as error:
-        remedy = "Is there memory left (limit parse_memory_bytes)?"
+        remedy = "Free some memory, or raise the limit parse_memory_bytes."
         yield Finding("parsers", "wrong", f"a program could not be read: {error.detail}", remedy)
     else:
         yield Finding("parsers", "ok", f"a parser started and parsed a program in {took_s:.1f} s")
@@ -502,15 +502,15 @@ def _server(location: DataLocation) -> Iterator[Finding]:
     try:
         drift_s = _clock_offset_s(url)
     except ClientError as error:
-        # The error of an address on this machine ends with the advice that the remedy gives, too.
-        said = str(error).partition(" Is the server running?")[0]
+        # For an address on this machine the error ends with advice that the remedy repeats.
+        text = str(error).partition(" Is the server running?")[0]
         remedy = "Start it with qwicket serve, or put its address into QWICKET_URL."
-        yield Finding("server", "wrong" if named else "warning", said, remedy)
+        yield Finding("server", "wrong" if named else "warning", text, remedy)
         return
     yield Finding("server", "ok", f"{url} is ready")
     if abs(drift_s) > _DRIFT_S:
-        said = f"the server's clock differs from this machine's by {drift_s:+,.0f} s"
-        yield Finding("clock", "warning", said, "Synchronise both with NTP.")
+        text = f"the server's clock differs from this machine's by {drift_s:+,.0f} s"
+        yield Finding("clock", "warning", text, "Synchronise both with NTP.")
     if not token:
         remedy = "export QWICKET_TOKEN=$(qwicket token create --user NAME)"
         yield Finding("token", "warning", "QWICKET_TOKEN is not set", remedy)
@@ -531,7 +531,7 @@ def _is_running(location: DataLocation) -> bool:
 
 
 def _clock_offset_s(url: str) -> float:
-    """Return by how many seconds a server's clock is ahead of ours.
+    """Return how many seconds a server's clock is ahead of this machine's.
 
     Raises:
         ClientError: No server responds there, or it is not ready.
@@ -552,7 +552,7 @@ def _clock_offset_s(url: str) -> float:
         raise Unreachable(f"{url} is not ready: /readyz returns {response.status}.")
     server_time = parsedate_to_datetime(response.headers.get("Date", "")).timestamp()
     ahead_s = server_time - time.time()
-    # `Date` has whole seconds, so that a correct clock seems up to a second late.
+    # `Date` has whole seconds, so a correct clock seems to be up to a second late.
     return ahead_s + 1 if ahead_s < -1 else max(0.0, ahead_s)
 
 

@@ -25,7 +25,7 @@ def print_estimate(
 ) -> int:
     """Print what a job would take; return the exit status: 1 if a budget would refuse it."""
     if "outputs" not in options or "format" not in options:
-        options = {**_usual(client, program, device), **options}
+        options = {**_default_options(client, program, device), **options}
     found = client.estimate(program, device, shots=shots, **options)
     if as_json:
         click.echo(json_line(msgspec.to_builtins(found)))
@@ -37,8 +37,8 @@ def print_estimate(
     return 1 if refusals else 0
 
 
-def _usual(client: Client, program: str, device: str) -> Options:
-    """Return the device's own options for a program, if the token may read devices."""
+def _default_options(client: Client, program: str, device: str) -> Options:
+    """Return the device's default options for a program, if the token may read devices."""
     try:
         return client.device(device).default_options(program)
     except ApiError as error:

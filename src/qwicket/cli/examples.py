@@ -153,9 +153,12 @@ EXAMPLES: Final[Mapping[str, tuple[str, ...]]] = {
     "webhook rotate": ("qwicket webhook rotate 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
     "webhook test": ("qwicket webhook test 01a1fc34-7a5e-7cc3-98c4-dc0c0c070000",),
     "show": ("qwicket show bell.qasm",),
-    "agent": ("qwicket agent --device fridge7 --run machine:run",),
+    "agent": (
+        "qwicket agent --device fridge7 --run machine:run",
+        "qwicket agent --try bell.qasm --run machine:run --device fridge7.toml",
+    ),
     "agent push-config": ("qwicket agent push-config fridge7.toml",),
-    "agent push-calibration": ("qwicket agent push-calibration --device fridge7 calibration.json",),
+    "agent push-calibration": ("qwicket agent push-calibration --device fridge7 calibration.toml",),
     "env": ("qwicket env qiskit-ibm-runtime",),
     "snippet": ("qwicket snippet", "qwicket snippet qiskit-ionq | python"),
     "cassette record": (

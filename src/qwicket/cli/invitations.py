@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
@@ -15,7 +15,7 @@ from qwicket.schema import invitations as schema
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
 
-_HEADINGS = ("id", "project", "used", "of", "until")
+_HEADINGS: Final = ("id", "project", "used", "of", "until")
 
 
 @click.command(short_help="Invite people to create an account.")
@@ -48,8 +48,8 @@ def invite(
 ) -> None:
     """Make an invitation; print the address of its page, which contains its code.
 
-    Who opens the page creates an account, or joins the project with the account that they have.
-    Without --url or --profile the address has no server: put the address of yours before it.
+    People who open the page create an account, or join the project with the account they have.
+    Without --url or --profile only a path is printed: put the server's address before it.
     """
     body = schema.NewInvitationBody(project=project, uses=uses, life_s=life_s)
     made = admin.post("invitations", body=body, of=schema.CreatedInvitationBody)

@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_MOST: Final = 100_000
-"""Own jobs that one command changes."""
+_MAX_JOBS: Final = 100_000
+"""Limit on the own jobs that one command changes."""
 _STATES: Final[dict[JobAction, str]] = {
     "cancel": "draft,queued,running,uncertain",
     "hold": "queued",
@@ -106,7 +106,7 @@ def job() -> None:
 @click.option(
     "--compiled",
     is_flag=True,
-    help="Print the circuit as compiled for its lab's device, in OpenQASM 3.",
+    help="Print a circuit as it was compiled for the lab's device, in OpenQASM 3.",
 )
 @click.option(
     "--part",
@@ -114,7 +114,7 @@ def job() -> None:
     show_default=True,
     type=click.IntRange(0),
     metavar="N",
-    help="Number of the circuit to print, from 0.",
+    help="With --compiled: number of the circuit, from 0.",
 )
 @json_flag
 @options.server
@@ -152,7 +152,7 @@ def cancel(selection: _Selection) -> None:
 def hold(selection: _Selection) -> None:
     """Keep the waiting jobs ID, or all that fit, from starting until they are released.
 
-    What an administrator holds with --all, only an administrator can release.
+    Only an administrator can release a job that an administrator holds with --all.
     """
     _change(selection, "hold")
 
@@ -171,7 +171,7 @@ def release(selection: _Selection) -> None:
     required=True,
     type=click.IntRange(-100, 100),
     metavar="N",
-    help="From -100 to 100. Of the jobs of a project, those with a higher one run first.",
+    help="From -100 to 100. A project's jobs with a higher priority run first.",
 )
 @_selection
 def priority(selection: _Selection, priority: int) -> None:
@@ -189,18 +189,18 @@ def requeue(selection: _Selection) -> None:
     _change(selection._replace(everybody=True), "requeue")
 
 
-@job.command(short_help="Say whether another cloud has a job.")
+@job.command(short_help="Resolve a job that another cloud may have.")
 @click.argument("job_id", metavar="ID")
 @click.option("--sent-as", metavar="THEIRS", help="Id of the job at the other cloud.")
-@click.option("--not-sent", is_flag=True, help="It is not there, and is sent again.")
+@click.option("--not-sent", is_flag=True, help="The other cloud has no such job: send it again.")
 @options.administration
 def resolve(job_id: str, sent_as: str | None, not_sent: bool, admin: Administration) -> None:
-    """Say whether another cloud has the job ID, of which it is unknown.
+    """Resolve the uncertain job ID: state whether the other cloud has it.
 
-    The events of the job say where to look, and for what. Only administrators can do this.
+    The job's events say where to look, and for what. Only administrators can do this.
     """
     if (sent_as is None) != not_sent:
-        raise click.UsageError("Give --sent-as or --not-sent, one of them.")
+        raise click.UsageError("Give either --sent-as or --not-sent.")
     body = schema.ResolveJobBody(sent_as=sent_as)
     admin.change("POST", "jobs", job_id, "resolve", body=body)
 
@@ -284,7 +284,7 @@ def _change_own(
     held = action == "release"
     found = [
         job
-        for job in client.jobs(_MOST, **filters)
+        for job in client.jobs(_MAX_JOBS, **filters)
         if not job.is_final
         and (action not in ("hold", "release") or (job.body.held_by is not None) is held)
     ]
@@ -305,7 +305,7 @@ def _change_own(
 
 
 def _is_wanted(number: int, ids: list[str], action: JobAction, selection: _Selection) -> bool:
-    """Return whether jobs that fit are to be changed; else print their number."""
+    """Return whether to change the jobs that fit, after asking; else print their number."""
     if selection.dry_run or not number:
         _print(number, ids, action, selection, f"to be {_DONE[action]}")
         return False

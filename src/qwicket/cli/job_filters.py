@@ -35,7 +35,7 @@ def is_admin(client: Client, filters: Filters | None = None) -> bool:
     """
     if "admin" in client.account()["token"]["scopes"]:
         return True
-    if filters is not None and (filters.pop("account", None) or filters.pop("project", None)):
+    if filters is not None and (filters.get("account") or filters.get("project")):
         raise click.UsageError("--account and --project need an administrator's token.")
     return False
 

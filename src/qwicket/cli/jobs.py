@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.IntRange(1, 100_000),
     metavar="N",
-    help="Most jobs to list.",
+    help="Maximum number of jobs to list.",
 )
 @json_flag
 @options.server

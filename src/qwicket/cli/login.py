@@ -31,7 +31,7 @@ _REASONS: Final = {
 
 
 class _Profile(NamedTuple):
-    """Where the token is stored.
+    """The profile and the files in which the token is stored.
 
     Attributes:
         name: Name of the profile.
@@ -50,7 +50,11 @@ class _Profile(NamedTuple):
 
 @click.command(short_help="Sign in at your organisation, and keep a token.")
 @click.option(
-    "--url", envvar="QWICKET_URL", show_envvar=True, metavar="URL", help="Address of the server."
+    "--url",
+    envvar="QWICKET_URL",
+    show_envvar=True,
+    metavar="URL",
+    help="Address of the server; by default the profile's, else this machine.",
 )
 @click.option(
     "--profile",
@@ -66,7 +70,8 @@ class _Profile(NamedTuple):
     "scopes",
     multiple=True,
     metavar="SCOPE",
-    help="Right of the token; repeatable. By default reading and submitting.",
+    help="Scope of the token, such as jobs:read. Repeatable; by default jobs:read, jobs:write and"
+    " devices:read.",
 )
 @click.option("--project", metavar="NAME", help="Project of the token; by default your own.")
 @click.option(
@@ -222,7 +227,7 @@ def _seconds(value: object, default: float) -> float:
 
 
 def _profile(wanted: str | None, url: str | None) -> _Profile:
-    """Return where the token will be stored. Nothing is written before there is one.
+    """Return where the token will be stored; write nothing yet.
 
     Raises:
         click.ClickException: The profile has another address, or its token is not in a file.
@@ -287,5 +292,5 @@ def _write(path: Path, text: str, flag: int) -> None:
 
 
 def _toml(text: str) -> str:
-    """Return a basic string of TOML, whose escapes are those of JSON."""
+    """Return a TOML basic string; TOML has the escapes of JSON."""
     return json.dumps(text)

@@ -179,14 +179,14 @@ _OF_PROVIDER: Final = (
         "--oidc-issuer",
         callback=_issuer,
         metavar="URL",
-        help="Identity provider (OpenID Connect) where people sign in, as it calls itself.",
+        help="Issuer address of the identity provider (OpenID Connect) where people sign in.",
     ),
     setting("--oidc-client-id", metavar="ID", help="Id of this server at the provider."),
     setting(
         "--oidc-client-secret-file",
         type=click.Path(exists=True, dir_okay=False, path_type=Path),
         metavar="FILE",
-        help="File with the secret of this server at the provider; none with PKCE alone.",
+        help="File with the secret of this server at the provider; leave out with PKCE alone.",
     ),
     setting(
         "--oidc-device-client-id",
@@ -197,7 +197,7 @@ _OF_PROVIDER: Final = (
         "--oidc-audiences",
         default="",
         metavar="NAMES",
-        help="Further audiences of ID tokens that are accepted, separated by spaces.",
+        help="Further audiences whose ID tokens are accepted, separated by spaces.",
     ),
     setting(
         "--oidc-scopes",
@@ -225,7 +225,7 @@ _OF_PROVIDER: Final = (
         type=_Groups(),
         default="{}",
         metavar="JSON",
-        help="Projects and role that groups give; in qwicket.toml the table [oidc_groups].",
+        help="Projects and role that each group gives; in qwicket.toml the table [oidc_groups].",
     ),
     setting("--oidc-create", is_flag=True, help="Create an account at a person's first sign-in."),
     setting(
@@ -247,7 +247,8 @@ def identity_provider(command: F) -> F:
 _url = click.option(
     "--url",
     metavar="URL",
-    help="Address of the server; by default QWICKET_URL, else the profile's, else this machine.",
+    help="Address of the server; by default that of --profile, else QWICKET_URL, else that of the"
+    " default profile, else this machine.",
 )
 _profile = click.option(
     "--profile",
@@ -262,6 +263,13 @@ _url_of_server = click.option(
     metavar="URL",
     help="Work on the running server at this address, with an administrator's token in"
     " QWICKET_TOKEN, and not on the database.",
+)
+_profile_of_server = click.option(
+    "--profile",
+    metavar="NAME",
+    shell_complete=completers.profile,
+    help="Work on the running server of this profile in ~/.config/qwicket/config.toml, and not"
+    " on the database.",
 )
 
 
@@ -311,7 +319,8 @@ def administration(command: F) -> F:
             location = ServerLocation(url, profile)
         return command(admin=Administration(location), **others)
 
-    return cast(F, data_dir(database_url(_url_of_server(_profile(client_errors(with_admin))))))
+    of_server = _url_of_server(_profile_of_server(client_errors(with_admin)))
+    return cast(F, data_dir(database_url(of_server)))
 
 
 def life_s(_context: click.Context, _option: click.Parameter, text: str | None) -> int | None:
@@ -348,7 +357,7 @@ def _time(text: str, zone: tzinfo) -> datetime:
         seconds = int(match[1]) * _UNITS[match[2]] if match else 0
         if not 0 < seconds <= _MAX_LIFE_S:
             raise click.BadParameter(
-                f"{text!r} is no time. Use 90m, 3d or 2026-11-30T08:00, for example."
+                f"{text!r} is not a time. Use 90m, 3d or 2026-11-30T08:00, for example."
             ) from None
         return datetime.now(UTC) + timedelta(seconds=seconds)
     return at if at.tzinfo else at.replace(tzinfo=zone)
@@ -360,7 +369,7 @@ class Window(NamedTuple):
     Attributes:
         begin: Its begin; None is now.
         until: Its end.
-        timezone: IANA name of the zone in which times without one are.
+        timezone: IANA name of the zone of times that name none.
         drain_s: Seconds before the begin in which no job of others starts; None is the default.
     """
 
@@ -388,7 +397,7 @@ def window(command: F) -> F:
             "--drain",
             callback=life_s,
             metavar="DURATION",
-            help="Time before the begin in which no job of others starts, whatever its estimate;"
+            help="Time before the begin in which no job of others starts, however short;"
             " by default 10s, on devices of labs 60s.",
         ),
         click.option(
@@ -418,7 +427,7 @@ def _zone(name: str) -> tzinfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         raise click.BadParameter(
-            f"{name[:100]!r} is no time zone. Use a name such as UTC or Europe/Berlin.",
+            f"{name[:100]!r} is not a time zone. Use a name such as UTC or Europe/Berlin.",
             param_hint="'--timezone'",
         ) from None
 

@@ -96,7 +96,7 @@ def _csv(text: str) -> list[schema.PersonBody]:
 
 def _person(place: str, row: Any) -> schema.PersonBody:
     if not isinstance(row, dict) or set(row) - _COLUMNS or "name" not in row:
-        raise ValueError(f"{place}: there must be name, and may be email, and nothing else.")
+        raise ValueError(f"{place}: it must have a name, may have an email, and nothing else.")
     name, email = row["name"], row.get("email") or None
     if not isinstance(name, str) or not isinstance(email, str | None):
         raise ValueError(f"{place}: name and email must be texts.")

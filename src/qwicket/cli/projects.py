@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 _MAX_DAYS: Final = 36_500
 _PAGE: Final = 200
-"""Jobs of a request, which is repeated as a whole."""
+"""Jobs per request: a request that fails is repeated as a whole."""
 
 
 @click.group(cls=Section)
@@ -29,7 +29,11 @@ def project() -> None:
 @project.command("add")
 @click.argument("name")
 @click.option(
-    "--shares", default=1, show_default=True, metavar="N", help="Shares; see `project shares`."
+    "--shares",
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Weight in the queue; see `project shares`.",
 )
 @options.administration
 def add_project(name: str, shares: int, admin: Administration) -> None:
@@ -81,8 +85,8 @@ def set_shares(name: str, shares: int, admin: Administration) -> None:
 def set_retention(name: str, days: str, admin: Administration) -> None:
     """Delete the ended jobs of the project NAME after DAYS, with their programs and results.
 
-    "off" keeps them. What they used stays in "qwicket usage". A server deletes them within some
-    minutes.
+    "off" keeps them for ever. What deleted jobs used stays in "qwicket usage". A server deletes
+    them within some minutes.
     """
     if days != "off" and not (days.isascii() and days.isdigit() and 1 <= int(days) <= _MAX_DAYS):
         raise click.BadParameter(f"must be 1 to {_MAX_DAYS:,} days, or off.", param_hint="DAYS")

@@ -37,7 +37,7 @@ _HEADINGS = ("id", "device", "from", "until", "for", "what", "reason")
 @click.option(
     "--exclusive",
     is_flag=True,
-    help="Reserve also the other devices that use the same workers.",
+    help="Also reserve the other devices that use the same workers.",
 )
 @click.option(
     "--exam",
@@ -69,7 +69,7 @@ def reserve(
     """Reserve DEVICE for projects in a time window; print the id of the reservation.
 
     Jobs of other projects wait until its end. Jobs that would still run when it begins do not start
-    before it; what runs is not stopped.
+    before it. Running jobs are not stopped.
     """
     body = schema.NewReservationBody(
         device=device,

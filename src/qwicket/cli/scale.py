@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.IntRange(0, 10_000),
     metavar="N",
-    help="Workers that are always there.",
+    help="Minimum number of workers.",
 )
 @click.option(
     "--max",
@@ -55,7 +55,7 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Workers at most.",
+    help="Maximum number of workers.",
 )
 @click.option(
     "--slots",
@@ -63,7 +63,7 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.IntRange(1, 1024),
     metavar="N",
-    help="With --kubernetes: jobs of a worker at the same time. With --slurm, cpus-per-task is.",
+    help="With --kubernetes: jobs that a worker runs at once. With --slurm it is cpus-per-task.",
 )
 @click.option(
     "--idle-s",
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.FloatRange(1, 86_400),
     metavar="SECONDS",
-    help="Workers end when they had no job for so long.",
+    help="Time without a job after which a worker ends.",
 )
 @click.option(
     "--memory-bytes",
@@ -84,7 +84,7 @@ if TYPE_CHECKING:
     default="scaled",
     show_default=True,
     metavar="NAME",
-    help="Name of these workers. Of several scalers with one name, one is active.",
+    help="Name of these workers. Of several scalers with the same name, only one is active.",
 )
 @click.option(
     "--command",
@@ -92,15 +92,15 @@ if TYPE_CHECKING:
     default=f"{sys.executable} -m qwicket",
     show_default="this installation",
     metavar="TEXT",
-    help="With --slurm: the program on the nodes, such as 'apptainer run qwicket.sif'.",
+    help="With --slurm: how nodes start qwicket, such as 'apptainer run qwicket.sif'.",
 )
 @options.client_errors
 def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
     """Start workers in a batch system when jobs wait; they end by themselves.
 
     Each second it reads from the server how much work waits, and asks for one more slot for every
-    5 s of it. A worker ends when it had no job for --idle-s. After SIGTERM or Ctrl-C the workers
-    go on.
+    5 s of it. A worker ends after --idle-s without a job. After SIGTERM or Ctrl-C the workers
+    continue.
     """
     check_address(url, is_insecure=insecure)
     least, most, group = given["least"], given["most"], given["group"]

@@ -215,13 +215,13 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--workers",
     type=click.IntRange(0, 1024),
     metavar="N",
-    help="Worker processes; by default one per core. With 0 no engine runs here: jobs wait for"
-    " --compute or for `qwicket worker`s.",
+    help="Worker processes; by default one per core. With 0 no engine runs here: jobs run in the"
+    " cluster of --compute, or on other machines (`qwicket worker`).",
 )
 @setting(
     "--no-dispatch",
     is_flag=True,
-    help="Run no jobs at all, for one of several servers on a database; needs --workers 0.",
+    help="Run no jobs at all: other servers on the same database do. Needs --workers 0.",
 )
 @setting(
     "--compute",
@@ -302,7 +302,8 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(0.5, 3600),
     callback=_finite,
     metavar="SECONDS",
-    help="Time without a heartbeat after which a runner loses its jobs; a server sends four in it.",
+    help="Lease time: a runner without a heartbeat for this long loses its jobs. Servers send four"
+    " heartbeats per lease time.",
 )
 @setting(
     "--stop-grace-s",
@@ -320,7 +321,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     type=click.FloatRange(0.5, 3600),
     callback=_finite,
     metavar="SECONDS",
-    help="Pause between two rounds of periodic work, which deletes expired drafts and old jobs.",
+    help="Pause between two rounds of maintenance, which deletes expired drafts and old jobs.",
 )
 @setting(
     "--access-token-s",
@@ -346,7 +347,7 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     show_default=True,
     type=click.IntRange(0, 5_000),
     metavar="MS",
-    help="Delay the first status read of a job that is about to end, at most so long; 0 is off.",
+    help="Longest delay of the first status read of a job that is about to end; 0 is off.",
 )
 @setting(
     "--no-passwords",
@@ -459,6 +460,6 @@ def _hint(settings: Settings) -> str:
     lines += [
         "    qwicket snippet python | python    # or another client: qwicket snippet",
         "",
-        "qwicket doctor says what is wrong, if something is.",
+        "If something is wrong, qwicket doctor says what.",
     ]
     return "\n".join(lines)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     "--expires",
     callback=options.life_s,
     metavar="TIME",
-    help="With --link: life of the link, such as 12h or 30d; by default 7d, at most 365d.",
+    help="With --link: lifetime of the link, such as 12h or 30d; by default 7d, at most 365d.",
 )
 @json_flag
 @options.server
@@ -35,9 +35,9 @@ def share(
     expires: int | None,
     as_json: bool,
 ) -> None:
-    """Let another account read the job ID, or anyone who has its link. Nobody else can change it.
+    """Let another account read the job ID, or anyone who has its link. Neither can change it.
 
-    An account reads the job with its program, result and events. A link shows the job and its
+    An account can read the job with its program, result and events. A link shows the job and its
     result, and is printed only here. "qwicket unshare" ends both.
     """
     if (account is None) == (not link):
@@ -72,7 +72,7 @@ def shares(connect: Connect, job_id: str | None, as_json: bool) -> None:
 @click.argument("share_id", metavar="SHARE")
 @options.server
 def unshare(connect: Connect, share_id: str) -> None:
-    """End the share SHARE: its account or link reads the job no more."""
+    """End the share SHARE: its account or link can no longer read the job."""
     with connect() as client:
         client.unshare(share_id)
 

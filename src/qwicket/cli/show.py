@@ -40,13 +40,13 @@ _SECONDS: Final = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (8640
     "--format",
     "format_name",
     metavar="F",
-    help="Format of the program; by default recognised by the file's extension or text.",
+    help="Format of the program; by default detected from the extension or the text.",
 )
 @options.inputs
 def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, float], ...]) -> None:
-    """Draw the program in FILE ("-" is standard input), count what it does, estimate its needs.
+    """Draw the program in FILE ("-" is standard input), count its operations, estimate its needs.
 
-    No server takes part: the program is read as one with default limits reads it. The exit status
+    No server is needed: the program is parsed here, with a server's default limits. The exit status
     is 1 when it is refused.
     """
     from qwicket import engines, programs
@@ -139,7 +139,7 @@ def _scaled(value: float, units: tuple[tuple[float, str], ...]) -> str:
 def depth(ops: Sequence[Op]) -> int:
     """Return the length of the longest path through shared qubits and classical bits.
 
-    What a branch may skip counts, and waits for the bits that the branch tests. Branches, jumps
+    Operations that a branch may skip count, and wait for the bits that it tests. Branches, jumps
     and global phases take no time themselves.
     """
     levels: dict[int, int] = defaultdict(int)

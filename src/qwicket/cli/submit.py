@@ -1,4 +1,4 @@
-"""`qwicket submit`: a program becomes a job, over HTTP (QWICKET_URL, QWICKET_TOKEN)."""
+"""`qwicket submit`: submit a program as a job, over HTTP."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.clients.native.client import Options
 
 _BY_EXTENSION: Final = {".xbb": "blackbird"}
-"""Formats that the beginning of a text does not identify."""
+"""Formats that cannot be detected from the text."""
 
 
 @click.command(short_help="Submit a program and print the job's id.")
@@ -43,7 +43,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     "--format",
     "format_name",
     metavar="F",
-    help="Format of the program; by default recognised by the file's extension or text.",
+    help="Format of the program; by default detected from the extension or the text.",
 )
 @inputs
 @click.option(
@@ -62,15 +62,15 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     "--seed",
     type=click.IntRange(0, 2**63 - 1),
     metavar="N",
-    help="What random numbers are drawn with; by default the server draws one.",
+    help="Seed of the random numbers; by default the server draws one.",
 )
 @click.option(
     "--output",
     "outputs",
     multiple=True,
     metavar="O",
-    help="What is wanted: counts, memory, probabilities or samples; by default counts, or what the"
-    " device gives. Repeatable.",
+    help="Output to return: counts, memory, probabilities or samples; by default counts, or what"
+    " the device returns. Repeatable.",
 )
 @click.option(
     "--key",
@@ -84,7 +84,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     is_flag=True,
     help="Only show what the job would take: run time, start, cost and budgets.",
 )
-@click.option("--wait", is_flag=True, help="Wait for the end and print the counts.")
+@click.option("--wait", is_flag=True, help="Wait for the end and print the result.")
 @json_flag
 @server
 def submit(
@@ -107,10 +107,10 @@ def submit(
 ) -> None:
     """Submit the program in FILE ("-" is standard input) and print the job's id.
 
-    The server is that of QWICKET_URL, by default http://127.0.0.1:8000, and the token that of
-    QWICKET_TOKEN. The exit status is 1 when the job was refused; with --wait it is 3 when it
-    failed, 4 when it was cancelled. The job goes on when the wait is interrupted. With --dry-run
-    nothing is submitted, and the exit status is 1 when a budget would refuse the job.
+    The token is that of QWICKET_TOKEN or of the profile. The exit status is 1 when the job was
+    refused; with --wait it is 3 when it failed, 4 when it was cancelled. The job continues when the
+    wait is interrupted. With --dry-run nothing is submitted, and the exit status is 1 when a budget
+    would refuse the job.
     """
     try:
         program = file.read()
@@ -120,8 +120,8 @@ def submit(
     with connect() as client:
         asked: Options = {"engine": engine, "inputs": dict(inputs), "noise": noise, "seed": seed}
         asked |= {"name": name, "tags": tags, "key": key}
-        if told := format_name or _BY_EXTENSION.get(extension):
-            asked["format"] = told
+        if chosen := format_name or _BY_EXTENSION.get(extension):
+            asked["format"] = chosen
         if outputs:
             asked["outputs"] = outputs
         if dry_run:
@@ -135,7 +135,7 @@ def submit(
 
 
 def _submitted(client: Client, program: str, device: str, shots: int, asked: Options) -> Job:
-    """Submit in the device's own words where the user says none, if the token may read devices."""
+    """Submit with the device's defaults for absent options, if the token may read devices."""
     from qwicket.clients.native import ApiError
 
     if "outputs" in asked and "format" in asked:
@@ -162,7 +162,7 @@ def _follow(job: Job, as_json: bool) -> int:
             show_wait(job)
         result = job.result()
     except KeyboardInterrupt:
-        click.echo(f"\nJob {job.id} goes on.", err=True)
+        click.echo(f"\nJob {job.id} continues.", err=True)
         return INTERRUPTED
     except JobFailed as error:
         if as_json:

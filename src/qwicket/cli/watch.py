@@ -47,7 +47,7 @@ def watch(connect: Connect, job: str | None, is_all: bool, as_json: bool) -> Non
 
     On a terminal one line is rewritten; elsewhere, and with --json, each change is a line of its
     own. The exit status is 0 when the job completed, 3 when it failed, 4 when it was cancelled.
-    With --all, jobs that have not ended are shown with all that change, until Ctrl-C.
+    With --all, the jobs that have not ended and all later changes are shown, until Ctrl-C.
     """
     if (job is None) != is_all:
         raise click.UsageError("Name a job, or --all.")

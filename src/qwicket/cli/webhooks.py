@@ -40,7 +40,7 @@ def webhook() -> None:
 def add(
     connect: Connect, address: str, events: tuple[str, ...], device: str | None, as_json: bool
 ) -> None:
-    """Tell URL when jobs of your token's project change. The secret is shown only here."""
+    """Send events to URL when jobs of your token's project change; show the secret, only here."""
     with connect() as client:
         _print_secret(client.add_webhook(address, events or None, device), as_json)
 
@@ -70,7 +70,7 @@ def remove(connect: Connect, webhook_id: str) -> None:
 @json_flag
 @options.server
 def rotate(connect: Connect, webhook_id: str, as_json: bool) -> None:
-    """Replace the secret of the webhook ID. The former one signs as well for 24 hours."""
+    """Replace the secret of the webhook ID. For 24 hours the old one signs events, too."""
     with connect() as client:
         _print_secret(client.rotate_webhook(webhook_id), as_json)
 

@@ -25,18 +25,19 @@ if TYPE_CHECKING:
     "--slots",
     type=click.IntRange(1, 1024),
     metavar="N",
-    help="Jobs at the same time; by default one per core, or as many as Slurm gives.",
+    help="Jobs that run at once; by default one per core, or as many as Slurm allocates.",
 )
 @options.setting(
     "--memory-bytes",
     type=click.IntRange(1 << 20),
     metavar="BYTES",
-    help="Memory of one job; by default this machine's, or what Slurm gives, divided by the slots.",
+    help="Memory of one job; by default this machine's, or what Slurm allocates, divided by the"
+    " slots.",
 )
 @options.setting(
     "--devices",
     metavar="NAME,…",
-    help="Only the jobs of these devices.",
+    help="Run only the jobs of these devices.",
 )
 @options.setting(
     "--name",
@@ -47,7 +48,8 @@ if TYPE_CHECKING:
     "--walltime-s",
     type=click.FloatRange(1, 366 * 86_400),
     metavar="SECONDS",
-    help="Time after which it is ended; longer jobs are not taken. By default Slurm's.",
+    help="Time after which the batch system ends the worker; longer jobs are not taken. By default"
+    " Slurm's.",
 )
 @options.setting(
     "--grace",
@@ -56,13 +58,13 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.FloatRange(0, 86_400),
     metavar="SECONDS",
-    help="On SIGTERM, let running jobs go on for so long; then they are given back.",
+    help="On SIGTERM, wait this long for running jobs; then give them back.",
 )
 @options.setting(
     "--idle-s",
     type=click.FloatRange(1, 86_400),
     metavar="SECONDS",
-    help="End when there was no job for so long; by default it waits for ever.",
+    help="End after this long without a job; by default never.",
 )
 @options.client_errors
 def worker(
@@ -76,7 +78,7 @@ def worker(
     walltime_s: float | None,
     grace_s: float,
     idle_s: float | None,
-    insecure: bool,  # click's
+    insecure: bool,
 ) -> None:
     """Run the jobs of a server's built-in devices on this machine.
 
@@ -118,7 +120,11 @@ def worker(
 
 
 def check_address(url: str, *, is_insecure: bool) -> None:
-    """Refuse to send a token over http:// to another machine, unless that is allowed."""
+    """Refuse to send a token over http:// to another machine, unless that is allowed.
+
+    Raises:
+        click.BadParameter: The address is malformed, or not encrypted.
+    """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""

@@ -1,1 +1,1 @@
-"""Pages under `/ui` for people, rendered on the server, which call the services of all dialects."""
+"""Pages under `/ui` for people, rendered on the server; they call the gateway as dialects do."""

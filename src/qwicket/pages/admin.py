@@ -1,7 +1,7 @@
 """The pages of administrators.
 
-They call the handlers of `/v1/admin`, which check, record and do what is asked, with the person who
-is signed in as their actor.
+They call the handlers of `/v1/admin`, which check, record and execute each request, with the person
+who is signed in as the actor.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 
 
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read who is alive, what runs where, and the limits in force."""
+    """Read the live runners and agents, the running jobs, and the settings and limits in force."""
     running = await _call(pages, actor, request, "list_all_jobs", query={"state": _ACTIVE})
     devices = await _call(pages, actor, request, "list_all_devices")
     busy = Counter(job["runner"] for job in running["jobs"])
@@ -110,7 +110,8 @@ async def _rows(
 
 
 def _is_paged(section: Section) -> bool:
-    """Return whether the handler returns pages; of others, the page shows a part."""
+    """Return whether the handler returns its rows in pages; the rows of others are cut here."""
+    # `list_refusals` has `before`, too, but its response has no `next`.
     return "before" in _BY_HANDLER[section.handler].query and section.handler != "list_refusals"
 
 
@@ -122,7 +123,7 @@ def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
 
 
 async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
-    """Do an action of a section, and show what it returns."""
+    """Execute an action of a section, and show what it returns."""
     check_form(request, SESSION)
     name, section = _section(request)
     form = request.payload

@@ -13,10 +13,10 @@ class Field(NamedTuple):
     Attributes:
         name: Its name in the body of the request.
         label: Its label.
-        kind: How it is written; a `list` has commas between its items, as the names of `people`
-            have, a `time` is in UTC, and `days` are sent as seconds.
+        kind: How it is written: the items of a `list` and the names of `people` are separated by
+            commas, a `time` is in UTC, and `days` are sent as seconds.
         choices: Values of a choice.
-        column: Column of the row whose value it begins with.
+        column: Column of the row with its first value.
         is_nullable: Whether an empty field is sent as null.
     """
 
@@ -33,14 +33,14 @@ class Action(NamedTuple):
 
     Attributes:
         handler: Name of the handler.
-        label: What its button says.
+        label: Text of its button.
         path: Parameters of the path, by the column of the row that has them.
         fields: Fields that a person fills in.
         fixed: Fields of the body that are the same for each row.
         query: Parameters of the query, which are the same for each row.
         if_column: Column that must have a value, or with a `!` before it must have none. A row in
             a state has a column `is_STATE`, too.
-        warning: What a person confirms first; empty if nothing is asked.
+        warning: Text to confirm first; empty if the action needs no confirmation.
     """
 
     handler: str

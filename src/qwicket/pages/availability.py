@@ -1,4 +1,4 @@
-"""When a device took jobs: what its recorded changes mean for the last days."""
+"""When a device took jobs in the last days, from its recorded changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Span(NamedTuple):
 
 
 class Bar(NamedTuple):
-    """A span of a drawing of `WIDTH`."""
+    """A span in a drawing that is `WIDTH` wide."""
 
     x: float
     width: float
@@ -51,7 +51,7 @@ class Availability(NamedTuple):
 
     Attributes:
         rows: The newest spans with a known status, the newest first.
-        bars: All spans as a drawing, the oldest first.
+        bars: All spans with a known status as a drawing, the oldest first.
         share: Share of the recorded time in which the device was on; None without any.
     """
 
@@ -84,7 +84,7 @@ def availability(found: DeviceChanges) -> Availability:
 
 
 def _spans(found: DeviceChanges, since: int, now: int) -> Iterator[Span]:
-    """Yield the spans between two times, the oldest first; equal ones beside each other are one."""
+    """Yield the spans between two times, the oldest first; join neighbours that are equal."""
     changes = sorted(found.changes, key=lambda each: each.at)
     marks = {since, now}
     for each in (*changes, *found.maintenance):

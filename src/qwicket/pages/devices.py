@@ -26,7 +26,7 @@ _SHOWN: Final = {
     "t1": "T1",
     "t2": "T2",
 }
-"""What a map shades its qubits by."""
+"""Figures that can shade the qubits of a map."""
 _MAX_TABLE: Final = 160
 
 

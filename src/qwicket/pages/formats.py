@@ -30,7 +30,7 @@ def time(at_ms: int | None) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Return a duration with two or three digits and a unit."""
+    """Return a duration with up to three digits and a unit."""
     if seconds is None:
         return _NONE
     if seconds == 0:
@@ -52,7 +52,7 @@ def share(value: float | None) -> str:
 
 
 def number(value: float | None) -> str:
-    """Return a number with commas, or with six digits if it is not whole."""
+    """Return an integer with commas, or a float with six significant digits."""
     if value is None:
         return _NONE
     return f"{value:,}" if isinstance(value, int) else f"{value:.6g}"

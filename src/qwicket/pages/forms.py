@@ -31,10 +31,11 @@ _MAX_FIELDS: Final = 64
 _MAX_COOKIE_CHARS: Final = 64
 _FIELD: Final = "csrf"
 _SAME: Final = (None, "same-origin", "none")
+"""Accepted values of Sec-Fetch-Site; old browsers do not send it, "none" is a typed address."""
 
 
 class Form(dict[str, str]):
-    """Fields of a form. Of fields with the same name, `lists` has all."""
+    """Fields of a form. As a mapping it has the last of several fields with one name."""
 
     def __init__(self, fields: list[tuple[str, str]]) -> None:
         super().__init__(fields)
@@ -83,7 +84,7 @@ def csrf(cookie: str) -> str:
 
 
 def frame(actor: Actor, request: Request[Any]) -> dict[str, Any]:
-    """Return what each page of a person who is signed in shows: its links and its forms."""
+    """Return the template values that every page of a signed-in person needs."""
     return {"csrf": csrf(request.cookies[SESSION]), "is_admin": actor.role == "admin"}
 
 

@@ -35,14 +35,14 @@ if TYPE_CHECKING:
 FORM_S: Final = 3_600.0
 _SIGN_IN_S: Final = 600.0
 _GATHER_S: Final = 0.5
-"""Least time between two events of all jobs, after each of which a page is read again."""
+"""Minimum time between two events of the list of jobs: the page reads the list after each."""
 _DAY_S: Final = 86_400
 _TITLES: Final = {
     401: "You are not signed in",
     403: "This is not allowed",
     404: "There is no such page",
 }
-"""Titles of errors, where that of the error itself is for programs."""
+"""Titles for people, in place of the error's own, which is for programs."""
 
 
 class Handlers:
@@ -69,7 +69,7 @@ class Handlers:
     async def sign_in(self, request: Request[Any]) -> Actor:
         return await self._gateway.sessions.actor(request.cookies.get(SESSION))
 
-    # --- pages that all people see ----------------------------------------------------------------
+    # --- pages that need no session ---------------------------------------------------------------
 
     async def read_style(self, request: Request[None]) -> Response:
         """Read the style sheet."""
@@ -97,10 +97,11 @@ class Handlers:
             actor = await self._gateway.auth.by_password(name, password, request.client_address)
         except Unauthenticated as error:
             return self._sign_in_page(request, error)
-        return await self.signed_in(request, actor)
+        return await self.start_session(request, actor)
 
     async def sign_in_at_provider(self, request: Request[None]) -> Response:
         """Go to the identity provider."""
+        # In a thread, because the first access imports the libraries of OpenID Connect.
         service = await asyncio.to_thread(lambda: self._gateway.single_sign_on)
         url, secret = await service.begin(self._callback(request))
         response = RedirectResponse(url, 303, headers=HEADERS)
@@ -116,7 +117,7 @@ class Handlers:
             self._callback(request),
             request.client_address,
         )
-        response = await self.signed_in(request, actor)
+        response = await self.start_session(request, actor)
         self.cookies.delete(request, response, PROVIDER)
         return response
 
@@ -124,8 +125,8 @@ class Handlers:
         """Return the address to which the identity provider sends browsers back."""
         return f"{request.dialect_url}/callback"
 
-    async def signed_in(self, request: Request[Any], actor: Actor) -> Response:
-        """Start a session with a new id, and go to the account."""
+    async def start_session(self, request: Request[Any], actor: Actor) -> Response:
+        """Start a session with a new id, and redirect to the account's page."""
         sessions = self._gateway.sessions
         secret = await sessions.start(actor, request.cookies.get(SESSION))
         response = self.redirect("")
@@ -150,7 +151,7 @@ class Handlers:
     # --- pages of an account ----------------------------------------------------------------------
 
     async def read_account(self, actor: Actor, request: Request[None]) -> Response:
-        """Read who is signed in, with the account's tokens."""
+        """Read the account that is signed in, with its tokens."""
         return await self._account_page(actor, request)
 
     async def make_token(self, actor: Actor, request: Request[Form]) -> Response:

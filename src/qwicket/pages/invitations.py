@@ -39,7 +39,7 @@ class InvitationHandlers(Handlers):
             )
         except (InvalidRequest, Conflict) as error:
             return await self._invitation_page(request, code, form, error)
-        return await self.signed_in(request, await invitations.actor(made.account))
+        return await self.start_session(request, await invitations.actor(made.account))
 
     async def join_project(self, actor: Actor, request: Request[Form]) -> Response:
         """Join the project of an invitation with the account that is signed in."""

@@ -62,7 +62,7 @@ class Drawn(NamedTuple):
         plot: The outcomes of most weight.
         n_more: Number of outcomes without a bar.
         is_exact: Whether the values are probabilities.
-        total: Sum of all values, with those without a bar.
+        total: Sum of all values, including those without a bar.
         values: Expectation values with their standard errors.
         samples: The first shots, where outcomes are not bits.
         n_samples: Number of shots.
@@ -245,7 +245,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
     gateway = pages.gateway
     view = _view(request, job)
     device = await _device(pages, job)
-    contents = await _known(gateway.archives.submitted(job, request.response_memory))
+    contents = await _none_if_absent(gateway.archives.submitted(job, request.response_memory))
     program = _text(contents) if contents else ""
     result, reason = await _result(pages, actor, request, job, view)
     shown = wire.job(job, await gateway.queue.position(job), await gateway.queue.progress(job))
@@ -297,8 +297,8 @@ def _view(request: Request[None], job: Job) -> View:
     )
 
 
-async def _known(task: Any) -> Any:
-    """Return what a task returns, or None if that does not exist."""
+async def _none_if_absent(task: Any) -> Any:
+    """Return what a task returns, or None if it raises `NotFound`."""
     try:
         return await task
     except NotFound:
@@ -306,12 +306,14 @@ async def _known(task: Any) -> Any:
 
 
 async def _device(pages: Handlers, job: Job) -> DeviceView | None:
-    found: DeviceView | None = await _known(pages.gateway.devices.get(job.device, "native"))
+    found: DeviceView | None = await _none_if_absent(
+        pages.gateway.devices.get(job.device, "native")
+    )
     return found
 
 
 def _before(ahead: Ahead) -> str:
-    """Return whose jobs start before a job. Projects of others have no names."""
+    """Return whose jobs start before a job; do not name projects of others."""
     found = []
     if ahead.same:
         found.append(f"{ahead.same:,} of its own project, submitted earlier or more urgent")
@@ -346,7 +348,7 @@ async def _drawing(
 ) -> tuple[str, str] | None:
     if device is None:
         return None
-    found: tuple[str, str] | None = await _known(
+    found: tuple[str, str] | None = await _none_if_absent(
         pages.gateway.compilation.drawing(job, device.device.family, part, _MAX_MARKS)
     )
     return found
@@ -355,10 +357,10 @@ async def _drawing(
 async def _calibrations(
     pages: Handlers, job: Job, device: DeviceView | None
 ) -> list[tuple[str, Calibrated]]:
-    """Return the calibration that was frozen with a job, and that of today if it is another."""
+    """Return the calibration that was stored with a job, and today's if it differs."""
     if job.calibration is None or device is None:
         return []
-    frozen: Calibrated | None = await _known(
+    frozen: Calibrated | None = await _none_if_absent(
         pages.gateway.devices.calibration_by_id(job.device, "native", job.calibration)
     )
     found = [("With this job", frozen)] if frozen else []

@@ -1,4 +1,4 @@
-"""The programs that submit a job once more, for our client and those of vendors."""
+"""The programs that submit a job again, for our client and those of vendors."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, str]:
-    """Return the programs that submit a job once more, by their clients.
+    """Return the programs that submit a job again, by their clients.
 
     Ours is the first, then those of the dialect that the job came through.
 
     Args:
         contents: What the job was submitted with.
-        device: Its device; None if the actor sees it no more.
+        device: Its device; None if the actor can no longer see it.
         url: Address of the server.
     """
     options = contents.options

@@ -51,11 +51,11 @@ _LONGEST_S: Final = 5.0
 """Time after which the rest of a change waits for another click."""
 _MAX_SHOWN: Final = 10
 _RECENT_JOBS: Final = 2_000
-"""Number of the newest jobs whose names and tags complete the filters."""
+"""Number of the newest jobs whose names and tags the filters suggest."""
 _MAX_CHOICES: Final = 50
 _MAX_CHOICE_CHARS: Final = 60
 MOST_COUNTED: Final = 10_000
-"""Number up to which the jobs of a change are counted before; the change itself has no limit."""
+"""Limit of the count that a person confirms before a change; the change itself has no limit."""
 _COLUMNS: Final = (
     *("id", "name", "device", "state", "dialect", "tags", "shots", "circuits", "qubits"),
     *("created (UTC)", "started (UTC)", "ended (UTC)", "error"),
@@ -89,7 +89,7 @@ class Asked(NamedTuple):
 
 
 class Changed(NamedTuple):
-    """What a change of many jobs has done, and where it goes on; None if it is complete."""
+    """What a change of many jobs has done; `before` is where it continues, None if complete."""
 
     n_done: int
     skipped: list[tuple[str, str]]
@@ -141,7 +141,7 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
 
 
 def _choices(labels: Counter[str]) -> list[str]:
-    """Return the labels of most jobs in the order of the alphabet."""
+    """Return the most frequent labels in alphabetical order."""
     short = {text: number for text, number in labels.items() if len(text) <= _MAX_CHOICE_CHARS}
     return sorted(nlargest(_MAX_CHOICES, short, key=short.__getitem__))
 
@@ -283,7 +283,7 @@ class _Change:
                 await self._alone(job)
 
     async def _together(self, jobs: Sequence[Job]) -> None:
-        """Cancel or delete jobs in one operation; where one of them refuses, each by itself."""
+        """Cancel or delete jobs in one operation; if that is refused, one by one."""
         bulk = self._gateway.bulk
         do = bulk.cancel if self._action == "cancel" else bulk.delete
         fitting = [job for job in jobs if _concerns(self._action, job.state)]
@@ -343,15 +343,15 @@ def _action(form: Form) -> tuple[str, str]:
     if action not in _ACTIONS:
         raise InvalidRequest(f"action must be one of {', '.join(_ACTIONS)}.", field="action")
     if action == "tag" and not tag:
-        raise InvalidRequest("tag: write the tag that the jobs shall have.", field="tag")
+        raise InvalidRequest("tag: enter the tag to add to the jobs.", field="tag")
     return action, tag
 
 
 async def _chosen(pages: Handlers, actor: Actor, form: Form) -> tuple[list[str], Search]:
-    """Return the ids of a form; none if it means all jobs of its search.
+    """Return the ids that a form selects, and its search; no ids mean all jobs of the search.
 
     Raises:
-        InvalidRequest: It means neither.
+        InvalidRequest: The form selects neither.
     """
     projects = await pages.gateway.accounts.projects(actor)
     fields = dict(parse_qsl(form.get("search", ""), max_num_fields=len(_FILTERS)))

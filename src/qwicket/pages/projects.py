@@ -45,7 +45,7 @@ async def read_projects(pages: Handlers, actor: Actor, request: Request[None]) -
 
 
 async def read_project(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read a project: members, budgets, and what its jobs have used on the last days."""
+    """Read a project: members, budgets, and what its jobs have used in the last days."""
     gateway = pages.gateway
     project, members = await gateway.accounts.members(actor, request.path_params["name"])
     unit = request.query_params.get("show", _UNITS[0])

@@ -34,7 +34,7 @@ LIVE_HEADERS: Final = {
         f"{HEADERS['Content-Security-Policy']}; script-src 'self'; connect-src 'self'"
     ),
 }
-"""Headers of pages that show changes at once, with the scripts of this server alone."""
+"""Headers of pages with scripts, which must be this server's own."""
 OWN_SCRIPT: Final = ("pages.js",)
 SCRIPTS: Final = ("htmx.min.js", "htmx-sse.min.js", *OWN_SCRIPT)
 _FOLDER: Final = Path(__file__).parent
@@ -43,8 +43,8 @@ _FOLDER: Final = Path(__file__).parent
 class File:
     """A file that everyone may read, with its compressed form.
 
-    Pages are never compressed: a length would tell others what a secret on the page has in common
-    with a text that they put there.
+    Pages are never compressed: their compressed length would reveal what a secret on a page has in
+    common with a text that an attacker put there (BREACH).
     """
 
     def __init__(self, name: str, media_type: str) -> None:

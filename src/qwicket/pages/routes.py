@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 from qwicket.dialects.routing import ANY_TOKEN, Dialect, Open, Route
-from qwicket.pages import administration, clients, devices, job, jobs, projects, try_it
+from qwicket.pages import admin_routes, clients, devices, job, jobs, projects, try_it
 from qwicket.pages.forms import FORM_BODY, Cookies
 from qwicket.pages.invitations import InvitationHandlers as Handlers
 from qwicket.pages.rendering import HEADERS, HTML, Renderer
@@ -25,7 +25,7 @@ def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
 
     Args:
         gateway: Does the work.
-        settings: With the public address, whose path comes before that of the pages.
+        settings: Has the public address, whose path precedes that of the pages.
     """
     public = urlsplit(settings.public_url)
     base = public.path.rstrip("/") + PREFIX
@@ -56,7 +56,7 @@ def _routes(made: Handlers) -> tuple[Route, ...]:
         *projects.routes(made),
         *try_it.routes(made),
         *clients.routes(made),
-        *administration.routes(made),
+        *admin_routes.routes(made),
         Route("GET", "/sign-in", on.read_sign_in, _OPEN),
         Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
         Route("GET", "/provider", on.sign_in_at_provider, _OPEN),

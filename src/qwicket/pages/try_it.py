@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_CHARS: Final = 100_000
 _MAX_LINK_CHARS: Final = 8_000
-"""Characters of a link: proxies and browsers accept no much longer address."""
+"""Characters of a link: many proxies and browsers refuse much longer addresses."""
 _FIELDS: Final = ("device", "program", "shots", "seed", "format", "output")
 
 
@@ -135,7 +135,7 @@ async def _page(
     error: QwicketError | None = None,
     estimate: JobEstimate | None = None,
 ) -> Response:
-    # htmx shows no page with the status of an error; an unfinished program is not one.
+    # htmx does not show responses with an error's status, and an unfinished program is no error.
     is_typing = request.headers.get("hx-request") == "true"
     return pages.renderer.page(
         "try",

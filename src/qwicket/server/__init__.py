@@ -1,6 +1,6 @@
 """The server: settings, start-up, one application of all dialects, shutdown.
 
-Importing this imports no web server: many commands only ask for the default folder.
+Importing this package imports no web server: `qwicket doctor` needs the settings alone.
 """
 
 from __future__ import annotations

@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 _PAGES: Final = "qwicket.pages.routes:application"
 """Makes the pages under `/ui`, which are imported with their first request."""
 _MEMORY_SHARE: Final = 0.8
+"""Part of the free memory that jobs may use; the rest is for the processes themselves."""
 _RESPONSE_MARGIN_BYTES: Final = 16 << 20
 
 
@@ -74,7 +75,7 @@ class App:
 
     Attributes:
         summary: One sentence for the operator; empty before `start`.
-        parsers: Number of parser processes beside the additional one.
+        parsers: Number of parser processes, without the additional one for short programs.
         spares: Number of idle worker processes that replace killed ones.
         warm_up: The function that each worker process calls first.
         starts_parsers: Whether parsers start with the server; else the first program that needs
@@ -107,11 +108,16 @@ class App:
             await self._router(scope, receive, send)
 
     def supports_websocket(self, path: str, own: str = "") -> bool:
-        """Return whether the dialect of a path has websockets, at a dialect's own address too."""
+        """Return whether the dialect of a path has websockets.
+
+        Args:
+            path: The path.
+            own: Name of the dialect whose own address it is at; empty for the main address.
+        """
         return self._router is not None and self._router.supports_websocket(path, own)
 
     def passing_on(self, device: str | None) -> PassingOn | None:
-        """Return what passes requests on to the server of a device."""
+        """Return the application that passes requests on to a device's server, if it has one."""
         return None if device is None else self._passing.get(device)
 
     def begin_stop(self) -> None:
@@ -130,7 +136,7 @@ class App:
             remote.release_running()
 
     async def start(self) -> None:
-        """Open the store, and queue again what a former server held.
+        """Open the store, and queue again the jobs that ran when the last server ended.
 
         Raises:
             Unavailable: Another server uses the folder, or the database does not respond.
@@ -299,7 +305,7 @@ class App:
         ]
 
     async def _connect(self, cluster: DaskCompute) -> None:
-        """Connect to the cluster, and let its workers' memory limit programs."""
+        """Connect to the cluster, and limit programs by its workers' memory."""
         try:
             await cluster.connect()
         except ClusterUnavailable as error:
@@ -314,10 +320,10 @@ class App:
         self._heartbeat.resize(slots)
 
     def start_processes(self) -> None:
-        """Start workers and parsers, and import what the first requests do not need.
+        """Start workers and parsers, and import modules that the first requests do not need.
 
-        Follows the start: on two cores, seven new processes would slow it down by a half. A job
-        that is submitted before they are warm waits for them.
+        Called when the server already listens: on two cores, seven new processes would make the
+        start take half as long again. A job that is submitted before they are warm waits for them.
         """
         if isinstance(self._compute, LocalCompute):
             self._compute.start()
@@ -366,14 +372,14 @@ class App:
 
 async def _finish_imports() -> None:
     try:
-        # In a thread before the first handshake, which would import it on the event loop.
+        # Imported now in a thread, because the first handshake would import it on the event loop.
         await asyncio.to_thread(importlib.import_module, "qwicket.server.websocket")
     finally:
         memory.tune_garbage_collector()
 
 
 def _runner_id() -> str:
-    """Return an id that ends with what users see as the runner of their jobs."""
+    """Return an id whose end users see as the runner of their jobs."""
     return f"{new_id(now_ms())}/{_server_name()}"
 
 

@@ -99,7 +99,7 @@ class BodyBudget:
         return sorted(self._owners.values(), key=lambda owner: -owner.held_bytes)
 
     def _evict(self, owner: _Owner, other: Body) -> bool:
-        """Evict the slowest body of an owner; return False if none is slow."""
+        """Evict the slowest body of an owner but `other`; return False if none is slow."""
         slow_since = asyncio.get_running_loop().time() - self._slow_s
         slow = (
             body
@@ -124,7 +124,7 @@ class _Owner:
 
 
 class Body:
-    """Body of one request: limited while a dialect reads it; an unread rest is skipped.
+    """Body of one request: limited while a dialect reads it; the unread rest is skipped.
 
     Errors are raised where the dialect reads, so that the dialect renders them. The rest is skipped
     after the response, up to 4 MB and within the same time: many clients read nothing before they

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 _NICENESS: Final = 5
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
-Five steps of niceness give the server three quarters of a core whenever it needs one."""
+Beside workers of niceness 5, the server gets three quarters of a core whenever it needs one."""
 _LEAST: Final = 1
 _MOST: Final = 4
 
@@ -69,7 +69,7 @@ def check(settings: Settings) -> ClusterAddress | None:
     address = cluster_address.parse(settings.compute)
     if settings.no_dispatch and (address is not None or settings.workers != 0):
         raise InvalidRequest(
-            "--no-dispatch: this server is to run no jobs, so set --workers 0, and no --compute."
+            "--no-dispatch: this server runs no jobs, so set --workers 0, and leave out --compute."
         )
     if address is None:
         _refuse_size(settings, "there is no cluster without --compute")

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from qwicket.server.connections import Connections
 
 _LINGER_S: Final = 2.0
+"""Time for a client to read a refusal before its connection is aborted."""
 _HOST_BYTES: Final = frozenset(
     (string.ascii_letters + string.digits + "-._~%!$&'()*+,;=:[]").encode()
 )
@@ -53,6 +54,7 @@ _ACKNOWLEDGED_AT: Final = 120
 _CONNECTED: Final = (1, 8)
 """ESTABLISHED and CLOSE_WAIT (the client has closed its side) in Linux's tcp_states.h."""
 _DELIVERY_PAUSES_S: Final = (0.0, 0.001, 0.004, 0.02, 0.1, 0.4, 1.0, 3.0)
+"""Pauses before each look at whether a response was acknowledged."""
 _RESET_ON_CLOSE: Final = struct.pack("ii", 1, 0)
 """Linger of 0 s: the kernel drops unsent data and resets the connection (socket(7))."""
 
@@ -325,14 +327,14 @@ class Connection(HttpToolsProtocol):
         self._head_error = head_error(self.parser.get_http_version(), self.headers)
         if self._head_error:
             raise ValueError(self._head_error[1])
-        if not self._is_upgrade():
+        if not self._is_ignored_upgrade():  # else the head is parsed again without its upgrade
             super().on_headers_complete()
 
     def on_message_complete(self) -> None:
-        if not self._is_upgrade():
+        if not self._is_ignored_upgrade():
             super().on_message_complete()
 
-    def _is_upgrade(self) -> bool:
+    def _is_ignored_upgrade(self) -> bool:
         return self.parser.should_upgrade() and not self._should_upgrade()
 
     def _await_head(self) -> None:
@@ -393,19 +395,19 @@ class Connection(HttpToolsProtocol):
             self._watch_progress()
 
     def _waiting_bytes(self) -> int:
-        """Return the unsent bytes here and in the kernel, whose buffer takes megabytes."""
+        """Return the bytes not sent yet, here and in the kernel, whose buffer holds megabytes."""
         with self._socket() as borrowed:
             queued = fcntl.ioctl(borrowed, termios.TIOCOUTQ, bytes(4))
         return self.transport.get_write_buffer_size() + int(_INT.unpack(queued)[0])
 
     def _is_delivered(self) -> Awaitable[bool]:
-        """Return whether the client's machine has acknowledged all that was written, once known.
+        """Return, once known, whether the client's machine has acknowledged everything written.
 
-        To write without an error proves nothing: a client that is gone resets the connection only
-        when the response arrives.
+        A write without an error proves nothing: the machine of a client that is gone resets the
+        connection only when the response arrives.
         """
         own = self.transport.get_extra_info("socket").fileno()
-        # The connection may be closed after its last response, so the socket is held from now on.
+        # Duplicated now, because the connection may be closed after its last response.
         return self._acknowledged(socket.socket(fileno=os.dup(own)) if own >= 0 else None)
 
     async def _acknowledged(self, held: socket.socket | None) -> bool:

@@ -58,7 +58,7 @@ class Connections:
                 " (limit connections_each).",
             )
         if len(self._open) >= self._maximum and not self._end_idle(self._fullest()):
-            return 503, f"Over {self._maximum} connections are open (limit connections)."
+            return 503, f"{self._maximum} connections are open (limit connections)."
         self._addresses[address.name] = address
         self._open[connection] = address
         address.n_open += 1
@@ -76,7 +76,7 @@ class Connections:
             del self._addresses[address.name]
 
     def begin_request(self, connection: Closable) -> None:
-        """Protect a connection from being closed for new ones while it serves a request."""
+        """Protect a connection from being closed for a new one while it serves a request."""
         if address := self._open.get(connection):
             address.forget(connection)
 

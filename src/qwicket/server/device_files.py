@@ -39,9 +39,9 @@ class RemoteDevice:
 
     Args:
         store: The queue.
-        file: Its file.
-        path: Name of the file, for errors.
-        limits: Bounds on results.
+        file: The device's file.
+        path: Path of the file, for errors.
+        limits: Limits on results.
         now_ms: Clock; returns Unix milliseconds.
         host: Name of this server, which users see as the runner of their jobs.
         lease_s: Lease time of runners.
@@ -118,7 +118,7 @@ class RemoteDevice:
             except QwicketError as error:
                 _log.warning("the state of %s was not stored: %s", self._name, error)
             except Exception:
-                # This task must survive any response: without it the device stays as it is.
+                # This task must survive any response: if it ended, the state would become stale.
                 _log.exception("the state of %s was not understood", self._name)
             await asyncio.sleep(self._remote.mirror_s)
 
@@ -141,7 +141,7 @@ class RemoteDevice:
 
 
 def passing_on(gateway: Gateway, settings: Settings) -> dict[str, PassingOn]:
-    """Return what passes requests on to devices' own servers, by the names of the devices.
+    """Return the applications that pass requests on to devices' servers, by device name.
 
     Raises:
         InvalidRequest: An address names a device to which nothing can be passed on.

@@ -189,7 +189,7 @@ def of_components(sources: MetricSources) -> Iterator[Metric]:
     )
     yield _counter(
         "qwicket_first_polls_over_limit",
-        "Such reads that were not delayed, because too many of the job or account already were",
+        "First status reads that were answered at once because of the limit per job or account",
         gateway.first_polls.over_limit,
     )
     yield _counters(

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Final, NamedTuple
 
 _LISTENS: Final = "0A"
+"""State LISTEN in /proc/net/tcp (tcp_states.h)."""
 _PROC: Final = Path("/proc")
 
 

@@ -48,7 +48,7 @@ def start_log(log_format: LogFormat) -> None:
 
 
 def hide_secrets(*secrets: str) -> None:
-    """Replace these texts in every log line; texts below 4 characters are ignored."""
+    """Replace these texts in every log line; texts shorter than 4 characters are ignored."""
     _known_secrets.extend(secret for secret in secrets if len(secret) >= _SHORTEST_CHARS)
 
 
@@ -70,7 +70,10 @@ def log_startup_failure(reason: str, log_format: LogFormat) -> None:
 
 
 def without_secrets(line: str) -> str:
-    """Return a line with everything that looks like a secret replaced; clients send some in paths.
+    """Return a line in which everything that looks like a secret is replaced.
+
+    Some dialects have tokens in paths.
+
 
     The time is linear in the length, because any client can cause a long line. So `_DOTTED` starts
     at the beginning of a word only, instead of at every `eyJ` within one.

@@ -27,7 +27,7 @@ def is_measured() -> bool:
 
 def measure() -> None:
     """Log each callback, such as one step of a task, that takes over 5 ms of the thread's CPU."""
-    # Typed as what it is, because stubs know no such method of a TimerHandle, which inherits it.
+    # Typed as `Any`, because the stubs declare no `_run`. A TimerHandle inherits it.
     handle: Any = asyncio.Handle
     handle._run = _measured(handle._run)
 

@@ -21,9 +21,9 @@ _QUICK_OBJECTS: Final = 15_000
 def use_one_malloc_arena() -> None:
     """Make all threads allocate from one heap, if the C library is glibc.
 
-    By default glibc gives threads heaps of their own, up to eight a core, and each keeps what the
-    largest body ever parsed in it took: after the abuse suite a server held 160 MiB instead of 95.
-    Python's threads seldom allocate at the same time, so one heap makes them wait no more.
+    By default glibc gives threads heaps of their own, up to eight per core, and each stays as large
+    as the largest body ever parsed in it: after the abuse suite a server held 160 MiB, not 95.
+    Python's threads seldom allocate at the same time, so they do not wait longer with one heap.
     """
     with contextlib.suppress(AttributeError, OSError):  # another C library has no such setting
         ctypes.CDLL(None).mallopt(_M_ARENA_MAX, 1)
@@ -43,7 +43,7 @@ def tune_garbage_collector() -> None:
 
 
 async def collect_periodically(connections: Sized) -> None:
-    """Collect garbage while it is quick, and return free pages to the system, periodically.
+    """Collect garbage while a collection is quick, and return free pages to the system, for ever.
 
     Args:
         connections: The open connections.

@@ -49,10 +49,10 @@ class MetricSources(NamedTuple):
 
 
 class Histogram:
-    """Number of values between each bound and the one before, and their sum.
+    """Number of values between each bound and the one before, and the sum of all values.
 
-    The library's own takes a lock for each value, which costs a request 4 µs. This one has none, so
-    that only one thread may count.
+    The library's histogram takes a lock for each value, which costs a request 4 µs. This one has no
+    lock, so only one thread may count.
     """
 
     def __init__(self, bounds: Sequence[float]) -> None:
@@ -118,7 +118,7 @@ class Metrics:
 
     async def text(self, sources: MetricSources) -> bytes:
         """Return all metrics in Prometheus' text format."""
-        # Only a scrape needs it: it takes 2 MB and, in a thread, 50 ms.
+        # Imported late, because only a scrape needs it: it takes 2 MB and, in a thread, 50 ms.
         await asyncio.to_thread(importlib.import_module, "qwicket.server.exposition")
         from qwicket.server import exposition
 

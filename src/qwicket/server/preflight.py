@@ -117,7 +117,7 @@ def _tls(address: Address) -> Iterator[Problem]:
 
 def _expires_at(cert: Path) -> float:
     """Return when the first certificate of a file expires, in Unix seconds."""
-    # The ssl module shows a certificate's dates only of a connection, but for this function.
+    # Apart from this function, the ssl module shows the dates of a connection's certificate only.
     decoded = ssl._ssl._test_decode_cert(str(cert))  # type: ignore[attr-defined]  # CPython's own
     return float(ssl.cert_time_to_seconds(decoded["notAfter"]))
 
@@ -167,13 +167,15 @@ def _port(address: Address) -> Iterator[Problem]:
             address.host or None, address.port, type=socket.SOCK_STREAM
         ):
             with socket.socket(family, kind, protocol) as probe:
-                # As the server does: without it, connections that ended just now would count.
+                # As the server does: without it, recently closed connections would block the port.
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 probe.bind(name)
     except OSError as error:
         option, _, detail = listen_failure(error, address).partition(": ")
-        who = holder(address.port) if error.errno == errno.EADDRINUSE else None
-        remedy = f"Process {who.pid} ({who.name}) has it." if who else f"Change {option}."
+        process = holder(address.port) if error.errno == errno.EADDRINUSE else None
+        remedy = (
+            f"Process {process.pid} ({process.name}) uses it." if process else f"Change {option}."
+        )
         yield Problem(option, detail, remedy)
 
 

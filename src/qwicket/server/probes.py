@@ -27,8 +27,8 @@ if TYPE_CHECKING:
 _FORWARDED: Final = frozenset(
     ("forwarded", "via", "x-real-ip", "x-client-ip", "true-client-ip", "cf-connecting-ip")
 )
-"""Headers that proxies add, beside `x-forwarded-…`: behind a local proxy, every client has a local
-address."""
+"""Headers that proxies add, beside `x-forwarded-…`. Requests with them never count as local: a
+proxy on this machine gives every client a local address."""
 
 
 _PROMETHEUS: Final = "text/plain; version=0.0.4; charset=utf-8"
@@ -91,7 +91,7 @@ def probes(
     Args:
         is_ready: Whether the server takes work.
         sign_in: Function that returns the actor of a token, given the client's address.
-        metrics: The text for who may read it: this machine, or a token with the scope `admin`.
+        metrics: Returns the text of `/metrics`.
     """
     dialect = Dialect(
         _Handlers(is_ready, sign_in, metrics), ROUTES, problem, error_type=PROBLEM_TYPE

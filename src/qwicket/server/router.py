@@ -56,7 +56,7 @@ class Mount(NamedTuple):
 
     Attributes:
         prefix: The path.
-        usual: Its path at the server's main address, by which its requests are counted.
+        usual: Its path at the server's main address, which metrics use as its name.
         app: The application.
     """
 
@@ -70,7 +70,7 @@ class Router:
 
     Args:
         mounts: Prefix to app; the longest prefix that fits wins, "" takes the rest.
-        limits: Those of bodies count here.
+        limits: Limits on bodies, on responses, and on the requests of one address.
         response_budget: Memory for large responses; by default a budget of its own.
         public_url: Address of this server in responses; by default that of the
             connection's socket.
@@ -111,7 +111,7 @@ class Router:
         self._serving: Counter[str] = Counter()
 
     def supports_websocket(self, path: str, own: str = "") -> bool:
-        """Say whether the app of a path speaks websockets; others ignore that they are asked."""
+        """Return whether the app of a path has websockets."""
         return bool(getattr(self.find(path, own).app, "supports_websocket", False))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -135,10 +135,10 @@ class Router:
 
     @contextlib.contextmanager
     def _counted(self, address: str, inner: dict[str, Any]) -> Iterator[None]:
-        """Count a request for its address; one too many is to be refused by its app.
+        """Count a request for its address. Over the limit, make its app refuse it.
 
-        One connection serves one request at a time. So this is reached behind a proxy alone, where
-        the address is what the proxy forwards.
+        One connection serves one request at a time, and connections are limited before. So only
+        clients behind a trusted proxy, which forwards their addresses, reach this limit.
         """
         maximum = self._limits.connections.connections_each
         self._serving[address] += 1
@@ -227,7 +227,7 @@ class OwnAddressApp:
             websockets.
         address: The address.
         main_url: Returns the address of the server itself, by that of a connection's host.
-        passing: Returns what passes requests on, if they are not for this server.
+        passing: Returns the application that passes requests on; None if this server answers them.
     """
 
     def __init__(
@@ -270,18 +270,18 @@ _NOTHING: Final = Mount(
 
 
 def _missing(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    """Return those of the usual headers that a app did not set itself."""
+    """Return those of the usual headers that an app did not set itself."""
     names = {name.lower() for name, _ in headers}
     return [header for header in _USUAL_HEADERS if header[0] not in names]
 
 
 def _owner(memory: ResponseMemory, address: str) -> str:
-    """Return for whom a body is held: an account, or an address before anybody has signed in."""
+    """Return the owner of a body: the account, or before sign-in the address."""
     return memory.account or f"address {address}"
 
 
 def _url(scope: Scope) -> str:
-    """Return the address of the connection's own socket. Never of `Host`: the client writes it."""
+    """Return the address of the connection's own socket; `Host` is ignored: clients choose it."""
     _, port = scope.get("server") or ("", None)
     return f"{scope['scheme']}://{_host(scope)}" + (f":{port}" if port else "")
 

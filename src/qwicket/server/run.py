@@ -1,4 +1,4 @@
-"""Serves the application on a socket until a signal."""
+"""Serve the application on sockets until a signal."""
 
 from __future__ import annotations
 
@@ -36,7 +36,10 @@ if TYPE_CHECKING:
 
 _STOPPING: Final = "Qwicket is stopping: running jobs have {:g} s, unless it is interrupted again."
 _REQUEST_GRACE_S: Final = 5
-_ANSWER_GRACE_S: Final = 4.0
+"""Time that requests have to end when the server stops; then uvicorn cancels them."""
+_STALLED_GRACE_S: Final = 4.0
+"""Time after which responses that clients do not read are aborted. Shorter than the former: uvicorn
+would otherwise wait for them and log an error."""
 _CLOSE_S: Final = 30.0
 """Time to close everything after the grace time of running jobs; all steps together take 2 s."""
 _TLS_SHUTDOWN_S: Final = 2.0
@@ -95,7 +98,7 @@ class Address(NamedTuple):
     dialect: str = ""
 
     def option(self, name: str) -> str:
-        """Return the option that sets one of these."""
+        """Return the option to name in an error: `name`, or --listen for a dialect's address."""
         return "--listen" if self.dialect else name
 
     def tls(self) -> ssl.SSLContext | None:
@@ -169,7 +172,7 @@ class _Server(uvicorn.Server):
     def interrupt(self) -> None:
         """Stop gracefully; on a second signal, do not wait for running jobs.
 
-        If that hangs, the process prints where, and ends: nothing that was promised is lost then.
+        If that hangs, the process prints where, and ends: everything acknowledged is stored.
         """
         if not self.should_exit:
             faulthandler.dump_traceback_later(self._settings.stop_grace_s + _CLOSE_S, exit=True)
@@ -179,7 +182,7 @@ class _Server(uvicorn.Server):
         self.should_exit = True
 
     async def main_loop(self) -> None:
-        """Wait for the signal; uvicorn would look for it ten times a second."""
+        """Wait for the signal; uvicorn would check for it ten times a second."""
         if not self.should_exit:
             await self._stopping.wait()
 
@@ -246,7 +249,11 @@ class _Server(uvicorn.Server):
             announce(f"{who} listens on {url}", self._settings.log_format)
 
     def _main_url(self, host: str) -> str:
-        """Return the server's main address, where a client reached another one by this host."""
+        """Return the server's main address for a client of a dialect's own address.
+
+        Args:
+            host: Host by which the client reached that address.
+        """
         given = (self._settings.public_url or "").rstrip("/")
         scheme = "https" if self._settings.tls_cert else "http"
         return given or f"{scheme}://{host}:{self._main_port}"
@@ -256,7 +263,7 @@ class _Server(uvicorn.Server):
         if self._collecting is not None:
             self._collecting.cancel()
         self._app.begin_stop()
-        asyncio.get_running_loop().call_later(_ANSWER_GRACE_S, self._abort_stalled)
+        asyncio.get_running_loop().call_later(_STALLED_GRACE_S, self._abort_stalled)
         await super().shutdown(sockets)
 
     def _abort_stalled(self) -> None:

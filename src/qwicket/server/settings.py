@@ -25,7 +25,7 @@ from qwicket.model.limits import Limits
 
 def own_limits() -> tuple[type[msgspec.Struct], ...]:
     """Return the groups of limits that formats and dialects declare."""
-    # Late: commands that only ask for the default folder need no web server.
+    # Late: settings without limits need neither formats nor dialects.
     from qwicket import dialects, programs
 
     return (*programs.LIMITS, *dialects.LIMITS)
@@ -78,9 +78,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         host: Address to listen on.
         port: Port to listen on; 0 takes any free one.
         listen: Further addresses, each of one dialect.
-        data_dir: Folder of the embedded store.
-        device_dir: Folder with files of further devices, of which some are at other clouds.
-        database_url: PostgreSQL server in place of the embedded store; it holds a password.
+        data_dir: Folder of the embedded database.
+        device_dir: Folder with device files: devices at other clouds, and further simulated ones.
+        database_url: PostgreSQL server in place of the embedded database; may have a password.
         workers: Worker processes; None means one per core, 0 that no engine runs here.
         no_dispatch: Whether this server runs no jobs; other servers, workers on other machines and
             agents do.
@@ -91,7 +91,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             PEM.
         compute_tls_cert: The server's certificate there.
         compute_tls_key: Its private key.
-        express_slots: Processes beside them for short jobs, used while all workers are busy.
+        express_slots: Processes beside the workers for short jobs while all workers are busy.
         trusted_proxy: Addresses or networks whose X-Forwarded-… headers are believed.
         tls_cert: Certificate chain in PEM; with it the server speaks TLS.
         tls_key: Its private key, without a password.
@@ -115,7 +115,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         oidc_scopes: Scopes to ask the provider for.
         oidc_name_claim: Claim with a person's name.
         oidc_groups_claim: Claim with a person's groups.
-        oidc_groups: What groups give, by their names.
+        oidc_groups: Projects and role that each group gives, by its name.
         oidc_create: Whether a first sign-in creates an account.
         oidc_link_email: Whether a first sign-in takes the account with the same verified address.
         allow_private_webhooks: Whether webhooks may have addresses that are not public, and no TLS.

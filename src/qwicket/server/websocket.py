@@ -42,8 +42,8 @@ def handshake_error(url: bytes, headers: Sequence[tuple[bytes, bytes]]) -> tuple
 class WebSocket(WebSocketsSansIOProtocol):
     """Serves one websocket.
 
-    The handshake ends within `head_timeout_s`, whatever the library makes of it. After a close, the
-    client takes what is left within `response_timeout_s`.
+    A connection whose handshake is not complete within `head_timeout_s` is aborted. So is one whose
+    client does not read the last bytes within `response_timeout_s` after a close.
 
     Args:
         config: Configuration of uvicorn.
@@ -89,7 +89,7 @@ class WebSocket(WebSocketsSansIOProtocol):
             self.transport.abort()
 
     def _await_close(self) -> None:
-        """Reset the connection if its client does not take the last bytes in time."""
+        """Abort the connection if its client does not read the last bytes in time."""
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = self.loop.call_later(self._limits.response_timeout_s, self.transport.abort)

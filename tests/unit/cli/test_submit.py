@@ -248,7 +248,7 @@ def test_ctrl_c_while_waiting_says_that_the_job_goes_on(monkeypatch: pytest.Monk
     with BadServer(DEVICE, QUEUED) as server:
         result = submit(server, "--wait")
     assert (result.exit_code, result.stdout) == (130, "")
-    assert result.stderr == f"\nJob {ID} goes on.\n"
+    assert result.stderr == f"\nJob {ID} continues.\n"
 
 
 # --- bars ------------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from qwicket.model.accounts import Actor, Scope
 from qwicket.model.errors import Conflict, NotFound, QwicketError, Unauthenticated, Unavailable
 from qwicket.model.limits import Limits
 from qwicket.server.router import Router
-from support.answers import answer as held_answer
+from support.response_memory import response_memory
 
 ADA = Actor(
     account="1",
@@ -184,7 +184,7 @@ async def answered(error_or_body: QwicketError | bytes, held: ResponseMemory) ->
 async def test_a_large_answer_made_whole_is_counted_until_it_was_taken(
     size: int, account: str, held_bytes: int
 ) -> None:
-    held = held_answer(account)
+    held = response_memory(account)
     messages = await answered(bytes(size), held)
     assert b"".join(each.get("body", b"") for each, _ in messages) == bytes(size)
     assert {held for _, held in messages} == {held_bytes}
@@ -195,6 +195,8 @@ async def test_a_large_answer_made_whole_is_counted_until_it_was_taken(
     ("retry_after_s", "said"), [(0.0, "1"), (0.2, "1"), (1.6, "2"), (30.0, "30")]
 )
 async def test_no_retry_after_is_zero(retry_after_s: float, said: str) -> None:
-    (begin, _), *_ = await answered(Unavailable("busy", retry_after_s=retry_after_s), held_answer())
+    (begin, _), *_ = await answered(
+        Unavailable("busy", retry_after_s=retry_after_s), response_memory()
+    )
     assert begin["status"] == 503
     assert dict(begin["headers"])[b"retry-after"] == said.encode()

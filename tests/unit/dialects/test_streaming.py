@@ -22,7 +22,7 @@ from qwicket.dialects.streaming import (
     raw_object,
 )
 from qwicket.gateway.response_budget import ResponseMemory
-from support.answers import answer
+from support.response_memory import response_memory
 
 KB = 1 << 10
 
@@ -131,7 +131,7 @@ async def test_a_response_made_whole_is_sent_in_chunks_too() -> None:
     response = ChunkedResponse.of(
         Response(body, 201, headers={"X-Own": "1"}, media_type="text/plain")
     )
-    held = answer("ada")
+    held = response_memory("ada")
     messages, text, before = await sent(response, held)
     head = dict(messages[0]["headers"])
     assert text == body
@@ -149,7 +149,7 @@ async def test_a_response_made_whole_is_sent_in_chunks_too() -> None:
 async def test_pieces_that_were_sent_are_held_no_more() -> None:
     chunks, size = encode_in_chunks(lambda: raw_list(["01" * 12] * 50_000))
     lengths = [len(each) for each in chunks]
-    held = answer("ada")
+    held = response_memory("ada")
     messages, text, before = await sent(ChunkedResponse(chunks, size), held)
     assert [len(each["body"]) for each in messages[1:-1]] == lengths
     assert len(text) == size
@@ -170,6 +170,6 @@ async def test_others_run_between_the_chunks_of_a_client_that_takes_them_at_once
             await asyncio.sleep(0)
 
     running = asyncio.create_task(others())
-    await sent(ChunkedResponse(chunks, size), answer())
+    await sent(ChunkedResponse(chunks, size), response_memory())
     running.cancel()
     assert steps >= n_pieces

@@ -20,7 +20,7 @@ from qwicket.model.errors import Forbidden, InvalidRequest, LimitExceeded, NotFo
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Directive, Submission
 from qwicket.store import StaleLease, Store
-from support.answers import answer
+from support.response_memory import response_memory
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -135,7 +135,7 @@ async def test_a_job_travels_from_submit_to_result(
         lab, AGENT, job.id, lease.fence, lease.nonce, [zeros(10)], 0.1
     )
     assert done.state == "completed"
-    results = await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
+    results = await gateway.results.of(await gateway.jobs.get(ada, job.id), response_memory())
     (part,) = results.parts
     assert isinstance(part, Outcome)
     assert part.counts() == {0: 10}

@@ -1,4 +1,4 @@
-"""The first status read of a young job is held until the job ends."""
+"""The first status read of a young job is delayed until the job ends."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LONG = (
 
 @pytest.fixture
 async def gateway(store: Store, clock: Clock) -> AsyncIterator[Gateway]:
-    """A gateway that holds reads for a second; no worker runs, so no job ends by itself."""
+    """A gateway that delays reads for up to a second; no worker runs, so no job ends by itself."""
     parsers = ParserPool(LIMITS)
     yield Gateway(store, parsers, LIMITS, clock, first_poll_ms=1_000)
     await parsers.close()
@@ -71,8 +71,8 @@ async def polled(gateway: Gateway, actor: Actor, job: Job) -> tuple[Job, float]:
     return await gateway.first_polls.settled(actor, job, stays), time.monotonic() - began
 
 
-async def held(gateway: Gateway, actor: Actor, job: Job) -> asyncio.Task[tuple[Job, float]]:
-    """Begin a status read, which is held when this returns."""
+async def delayed_read(gateway: Gateway, actor: Actor, job: Job) -> asyncio.Task[tuple[Job, float]]:
+    """Begin a status read, which is delayed when this returns."""
     task = asyncio.create_task(polled(gateway, actor, job))
     watches = gateway.jobs._changes.watches
     while gateway.jobs._changes.watches == watches and not task.done():
@@ -81,16 +81,16 @@ async def held(gateway: Gateway, actor: Actor, job: Job) -> asyncio.Task[tuple[J
     return task
 
 
-async def test_a_read_is_held_until_the_job_ends(gateway: Gateway, ada: Actor) -> None:
+async def test_a_read_is_delayed_until_the_job_ends(gateway: Gateway, ada: Actor) -> None:
     job = await submitted(gateway, ada)
-    read = await held(gateway, ada, job)
+    read = await delayed_read(gateway, ada, job)
     await gateway.jobs.cancel(ada, job.id)
     found, _ = await read
     assert found.state is JobState.CANCELLED
     assert gateway.first_polls.delayed == {"ended": 1, "late": 0, "left": 0}
 
 
-async def test_a_read_is_held_for_the_set_time_at_most(gateway: Gateway, ada: Actor) -> None:
+async def test_a_read_is_delayed_for_the_set_time_at_most(gateway: Gateway, ada: Actor) -> None:
     job = await submitted(gateway, ada)
     found, took_s = await polled(gateway, ada, job)
     assert found.state is JobState.QUEUED
@@ -98,7 +98,7 @@ async def test_a_read_is_held_for_the_set_time_at_most(gateway: Gateway, ada: Ac
     assert gateway.first_polls.delayed["late"] == 1
 
 
-async def test_a_job_of_a_second_ago_is_not_held(
+async def test_a_job_of_a_second_ago_is_not_delayed(
     gateway: Gateway, ada: Actor, clock: Clock
 ) -> None:
     job = await submitted(gateway, ada)
@@ -107,14 +107,14 @@ async def test_a_job_of_a_second_ago_is_not_held(
     assert sum(gateway.first_polls.delayed.values()) == 0
 
 
-async def test_a_job_that_runs_long_is_not_held(gateway: Gateway, ada: Actor) -> None:
+async def test_a_job_that_runs_long_is_not_delayed(gateway: Gateway, ada: Actor) -> None:
     job = await submitted(gateway, ada, LONG)
     assert job.est_seconds > 1
     assert (await polled(gateway, ada, job))[0] is job
     assert sum(gateway.first_polls.delayed.values()) == 0
 
 
-async def test_a_short_job_behind_a_long_queue_is_not_held(gateway: Gateway, ada: Actor) -> None:
+async def test_a_short_job_behind_a_long_queue_is_not_delayed(gateway: Gateway, ada: Actor) -> None:
     for _ in range(2):
         await submitted(gateway, ada, LONG)  # of one project, so that their order is certain
     await gateway.queue.forecast("simulator")  # has seen only those
@@ -123,7 +123,7 @@ async def test_a_short_job_behind_a_long_queue_is_not_held(gateway: Gateway, ada
     assert sum(gateway.first_polls.delayed.values()) == 0
 
 
-async def test_a_short_job_beside_a_long_queue_is_held_where_an_express_slot_is_free(
+async def test_a_short_job_beside_a_long_queue_is_delayed_where_an_express_slot_is_free(
     gateway: Gateway, ada: Actor, bob: Actor, store: Store
 ) -> None:
     await store.leases.add_runner("server", "server", NOW, slots=1, express_slots=1)
@@ -132,29 +132,29 @@ async def test_a_short_job_beside_a_long_queue_is_held_where_an_express_slot_is_
     assert (await gateway.queue.forecast("simulator")).start_in_s  # it has seen only those
     await asyncio.sleep(0.05)
     job = await submitted(gateway, ada)
-    read = await held(gateway, ada, job)
+    read = await delayed_read(gateway, ada, job)
     await gateway.jobs.cancel(ada, job.id)
     assert (await read)[0].state is JobState.CANCELLED
 
 
-async def test_one_read_of_a_job_is_held_at_a_time(gateway: Gateway, ada: Actor) -> None:
+async def test_one_read_of_a_job_is_delayed_at_a_time(gateway: Gateway, ada: Actor) -> None:
     job = await submitted(gateway, ada)
-    first = await held(gateway, ada, job)
+    first = await delayed_read(gateway, ada, job)
     assert (await polled(gateway, ada, job))[0] is job
     assert gateway.first_polls.over_limit == 1
     await gateway.jobs.cancel(ada, job.id)
     await first
 
 
-async def test_32_reads_of_an_account_are_held_and_those_of_others_beside_them(
+async def test_32_reads_of_an_account_are_delayed_and_those_of_others_beside_them(
     gateway: Gateway, ada: Actor, bob: Actor
 ) -> None:
     jobs = [await submitted(gateway, ada) for _ in range(33)]
-    reads = [await held(gateway, ada, job) for job in jobs[:32]]
+    reads = [await delayed_read(gateway, ada, job) for job in jobs[:32]]
     assert (await polled(gateway, ada, jobs[32]))[0] is jobs[32]
     assert gateway.first_polls.over_limit == 1
     others = await submitted(gateway, bob)
-    reads.append(await held(gateway, bob, others))
+    reads.append(await delayed_read(gateway, bob, others))
     await gateway.bulk.cancel(ada, [job.id for job in jobs], dialect="ionq")
     await gateway.jobs.cancel(bob, others.id)
     await asyncio.gather(*reads)
@@ -170,7 +170,7 @@ async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor
     assert await gateway.first_polls.settled(ada, job, leaves) is job
     assert gateway.first_polls.delayed == {"ended": 0, "late": 0, "left": 1}
     assert gateway.jobs._changes.watches == 0
-    again = await held(gateway, ada, job)
+    again = await delayed_read(gateway, ada, job)
     await gateway.jobs.cancel(ada, job.id)
     await again
     assert gateway.first_polls.over_limit == 0
@@ -178,11 +178,11 @@ async def test_a_client_that_leaves_frees_its_place(gateway: Gateway, ada: Actor
 
 async def test_a_cancelled_request_frees_its_place(gateway: Gateway, ada: Actor) -> None:
     job = await submitted(gateway, ada)
-    read = await held(gateway, ada, job)
+    read = await delayed_read(gateway, ada, job)
     read.cancel()
     with pytest.raises(asyncio.CancelledError):
         await read
-    again = await held(gateway, ada, job)
+    again = await delayed_read(gateway, ada, job)
     await gateway.jobs.cancel(ada, job.id)
     await again
 
@@ -191,18 +191,18 @@ async def test_a_stopping_server_answers_at_once(
     gateway: Gateway, ada: Actor, store: Store
 ) -> None:
     job = await submitted(gateway, ada)
-    read = await held(gateway, ada, job)
+    read = await delayed_read(gateway, ada, job)
     store.changes.close()
     found, took_s = await read
     assert found.state is JobState.QUEUED
     assert took_s < 0.95
 
 
-async def test_a_token_revoked_during_the_hold_reads_nothing(
+async def test_a_token_revoked_during_the_delay_reads_nothing(
     gateway: Gateway, admin: Admin, ada: Actor
 ) -> None:
     job = await submitted(gateway, ada)
-    read = await held(gateway, ada, job)
+    read = await delayed_read(gateway, ada, job)
     assert ada.token is not None
     await admin.revoke_token(ada.token)
     await gateway.jobs.cancel(ada, job.id)
@@ -210,7 +210,7 @@ async def test_a_token_revoked_during_the_hold_reads_nothing(
         await read
 
 
-async def test_nothing_is_held_where_the_setting_is_0(
+async def test_nothing_is_delayed_where_the_setting_is_0(
     store: Store, clock: Clock, admin: Admin
 ) -> None:
     parsers = ParserPool(LIMITS)

@@ -23,7 +23,7 @@ from qwicket.model.jobs import Job, Submission
 from qwicket.model.states import JobState
 from qwicket.server.router import Router
 from qwicket.store import Store
-from support.answers import answer
+from support.response_memory import response_memory
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -79,11 +79,11 @@ async def test_a_failed_part_leaves_the_others_readable(
     ]
     assert [part.failure for part in parts] == [None, LOST, None]
     for number in (0, 2):
-        (outcome,) = (await gateway.results.of(parts[0].job, answer(), number)).parts
+        (outcome,) = (await gateway.results.of(parts[0].job, response_memory(), number)).parts
         assert isinstance(outcome, Outcome)
         assert outcome.counts() == {1: 10}
     with pytest.raises(NoResult):
-        await gateway.results.of(parts[1].job, answer(), 1)
+        await gateway.results.of(parts[1].job, response_memory(), 1)
     with pytest.raises(NotFound):
         await gateway.jobs.part(ada, part_id(job.id, 3), dialect="ionq")
 
@@ -162,7 +162,9 @@ async def test_a_dry_run_is_checked_and_gives_nothing(
     (assignment,) = (await store.leases.claim("qpu.aria-1", "r", NOW)).taken
     parts = engines.run("qubit", assignment.circuits, assignment.options)
     await store.leases.finish(assignment.lease, RunResult(parts, 0.0), NOW)
-    (outcome,) = (await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())).parts
+    (outcome,) = (
+        await gateway.results.of(await gateway.jobs.get(ada, job.id), response_memory())
+    ).parts
     assert isinstance(outcome, Outcome)
     assert (outcome.arrays, outcome.engine) == ({}, "none")
 

@@ -1,4 +1,4 @@
-"""The budget for large answers: who waits, who is refused, and that all of it is given back."""
+"""The memory budget of large responses: waiting, refusals, and that all memory is given back."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.accounts import Actor
 from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated, Unavailable
 from qwicket.model.limits import ResponseLimits
-from support.answers import answer
+from support.response_memory import response_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -26,7 +26,7 @@ def budget() -> ResponseBudget:
 
 
 async def taken_slowly(budget: ResponseBudget, account: str, size: int) -> ResponseMemory:
-    made = answer(account, budget)
+    made = response_memory(account, budget)
     await made.begin()
     await made.hold(size)
     return made
@@ -42,8 +42,8 @@ async def test_an_account_with_too_much_untaken_is_refused_and_no_other(
     budget: ResponseBudget,
 ) -> None:
     first = await taken_slowly(budget, "ada", 30)
-    second = await taken_slowly(budget, "ada", 30)  # the last one may exceed the budget
-    error = await refusal(answer("ada", budget))
+    second = await taken_slowly(budget, "ada", 30)  # may exceed the limit, as it began below
+    error = await refusal(response_memory("ada", budget))
     assert isinstance(error, TooManyRequests)
     assert (error.limit, error.quota) == ("responses_bytes_each", 40)
     assert error.retry_after_s
@@ -56,7 +56,7 @@ async def test_an_account_with_too_much_untaken_is_refused_and_no_other(
 
 async def test_everyone_together_has_a_bound(budget: ResponseBudget) -> None:
     made = [await taken_slowly(budget, name, 35) for name in ("ada", "bob", "eve")]
-    error = await refusal(answer("mallory", budget))
+    error = await refusal(response_memory("mallory", budget))
     assert isinstance(error, Unavailable)
     assert "responses_bytes)" in error.detail
     await made[0].close()
@@ -83,11 +83,11 @@ async def test_memory_that_is_freed_in_time_goes_to_a_waiting_response(
 async def test_one_account_makes_one_at_a_time_and_two_are_made_in_all(
     budget: ResponseBudget,
 ) -> None:
-    ada, bob = answer("ada", budget), answer("bob", budget)
+    ada, bob = response_memory("ada", budget), response_memory("bob", budget)
     await ada.begin()
-    again = asyncio.create_task(answer("ada", budget).begin())
+    again = asyncio.create_task(response_memory("ada", budget).begin())
     await bob.begin()
-    third = answer("eve", budget)
+    third = response_memory("eve", budget)
     assert "responses_wait_s" in (await refusal(third)).detail
     with pytest.raises(Unavailable):
         await again
@@ -101,10 +101,10 @@ async def test_an_account_without_budget_is_refused_although_no_turn_was_free(
     budget: ResponseBudget,
 ) -> None:
     held = await taken_slowly(budget, "ada", 50)
-    others = [answer(name, budget) for name in ("bob", "eve")]
+    others = [response_memory(name, budget) for name in ("bob", "eve")]
     for each in others:
         await each.begin()
-    error = await refusal(answer("ada", budget))
+    error = await refusal(response_memory("ada", budget))
     assert isinstance(error, TooManyRequests)
     assert error.limit == "responses_bytes_each"
     for each in (held, *others):
@@ -112,11 +112,11 @@ async def test_an_account_without_budget_is_refused_although_no_turn_was_free(
 
 
 async def test_few_of_one_account_wait(budget: ResponseBudget) -> None:
-    ada = answer("ada", budget)
+    ada = response_memory("ada", budget)
     await ada.begin()
-    waiting = [asyncio.create_task(answer("ada", budget).begin()) for _ in range(3)]
+    waiting = [asyncio.create_task(response_memory("ada", budget).begin()) for _ in range(3)]
     await asyncio.sleep(0)
-    error = await refusal(answer("ada", budget))
+    error = await refusal(response_memory("ada", budget))
     assert isinstance(error, TooManyRequests)
     assert error.limit == "responses_waiting_each"
     results = await asyncio.gather(*waiting, return_exceptions=True)
@@ -125,9 +125,9 @@ async def test_few_of_one_account_wait(budget: ResponseBudget) -> None:
 
 
 async def test_who_is_cancelled_while_waiting_leaves_nothing_behind(budget: ResponseBudget) -> None:
-    ada = answer("ada", budget)
+    ada = response_memory("ada", budget)
     await ada.begin()
-    waiting = asyncio.create_task(answer("ada", budget).begin())
+    waiting = asyncio.create_task(response_memory("ada", budget).begin())
     await asyncio.sleep(0)
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)
@@ -143,7 +143,7 @@ async def test_a_response_held_without_waiting_is_refused_without_budget(
 ) -> None:
     first = await taken_slowly(budget, "ada", 50)
     with pytest.raises(TooManyRequests):
-        await answer("ada", budget).hold(5)
+        await response_memory("ada", budget).hold(5)
     assert budget.held_bytes == 50
     await first.close()
 
@@ -158,7 +158,7 @@ async def test_closing_twice_gives_back_once(budget: ResponseBudget) -> None:
 
 
 async def test_responses_without_a_sign_in_are_not_counted(budget: ResponseBudget) -> None:
-    made = answer("", budget)
+    made = response_memory("", budget)
     await made.hold(1_000)
     assert budget.held_bytes == 0
     made.release(1_000)
@@ -175,7 +175,7 @@ async def test_who_waited_must_still_be_welcome_and_who_did_not_need_not_be() ->
 
     budget = ResponseBudget(LIMITS, confirm)
     first = await taken_slowly(budget, "ada", 50)
-    waits = answer("ada", budget)
+    waits = response_memory("ada", budget)
     waiting = asyncio.create_task(waits.begin())
     await asyncio.sleep(2 * CACHE_TTL_S)
     await first.close()

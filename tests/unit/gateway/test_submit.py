@@ -37,8 +37,8 @@ from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import Limits
 from qwicket.model.states import JobState
 from qwicket.store import Changed, Store, open_sqlite
-from support.answers import answer
 from support.programs import BELL
+from support.response_memory import response_memory
 from support.stores import NOW
 
 pytestmark = pytest.mark.anyio
@@ -433,12 +433,14 @@ async def test_who_waits_is_given_the_results_with_the_end(
     await store.leases.finish(assignment.lease, RunResult((given,), 0.001), NOW)
     async with asyncio.timeout(10):
         awaited = await asyncio.gather(*waiting)
-    read = await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
+    read = await gateway.results.of(await gateway.jobs.get(ada, job.id), response_memory())
     monkeypatch.setattr(store.jobs, "results", None)  # nothing more is read
     for ended, told in awaited:
         assert ended == read.job
-        assert await gateway.results.of(ended, answer(), known=told) == read
-        assert (await gateway.results.of(ended, answer(), 0, known=told)).parts == read.parts
+        assert await gateway.results.of(ended, response_memory(), known=told) == read
+        assert (
+            await gateway.results.of(ended, response_memory(), 0, known=told)
+        ).parts == read.parts
 
 
 async def test_what_was_just_written_is_waited_for_by_those_alone_who_may_read_it(
@@ -491,14 +493,14 @@ async def test_waiting_ends_with_its_time(gateway: Gateway, ada: Actor) -> None:
 async def test_there_is_no_result_before_the_end(gateway: Gateway, ada: Actor) -> None:
     job = await gateway.jobs.submit(ada, submission())
     with pytest.raises(NotFinished):
-        await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
+        await gateway.results.of(await gateway.jobs.get(ada, job.id), response_memory())
 
 
 async def test_a_cancelled_job_has_no_result(gateway: Gateway, ada: Actor) -> None:
     job = await gateway.jobs.submit(ada, submission())
     await gateway.jobs.cancel(ada, job.id)
     with pytest.raises(NoResult):
-        await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
+        await gateway.results.of(await gateway.jobs.get(ada, job.id), response_memory())
 
 
 async def test_a_failed_job_says_why_there_is_no_result(
@@ -510,7 +512,7 @@ async def test_a_failed_job_says_why_there_is_no_result(
     failure = Failure("out_of_memory", "too big for us")
     await store.leases.finish(assignment.lease, RunResult(failure, 0.1), NOW)
     with pytest.raises(NoResult, match="too big for us"):
-        await gateway.results.of(await gateway.jobs.get(ada, job.id), answer())
+        await gateway.results.of(await gateway.jobs.get(ada, job.id), response_memory())
 
 
 async def test_a_dialect_shows_its_own_devices_alone(gateway: Gateway) -> None:

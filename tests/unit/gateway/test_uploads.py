@@ -17,8 +17,8 @@ from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExcee
 from qwicket.model.jobs import Job, Submission
 from qwicket.model.states import JobState
 from qwicket.store import Store
-from support.answers import answer
 from support.ibm import SIMULATOR, qobj
+from support.response_memory import response_memory
 
 pytestmark = pytest.mark.anyio
 
@@ -63,7 +63,7 @@ async def test_a_draft_becomes_a_job_when_its_program_is_there(
     assert await gateway.uploads.receive(ada, job, pieces(PROGRAM[:7], PROGRAM[7:])) == len(PROGRAM)
     queued = await gateway.uploads.submit(ada, job, worded)
     assert (queued.state, queued.id, queued.n_qubits) == (JobState.QUEUED, job.id, 2)
-    assert (await gateway.results.program(queued, answer())).source == PROGRAM
+    assert (await gateway.results.program(queued, response_memory())).source == PROGRAM
     assert await gateway.uploads.submit(ada, queued, worded) == queued
 
 

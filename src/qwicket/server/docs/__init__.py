@@ -113,7 +113,7 @@ def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp
     """Return the mounts of `/docs`, and of descriptions below the vendors' own addresses.
 
     Args:
-        dialects: Dialects by their addresses; they serve all other paths below these.
+        dialects: Dialects by their prefixes; they serve all other paths below these.
     """
     made: dict[str, Dialect] = {}
 
@@ -132,7 +132,7 @@ def docs(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, ASGIApp
 
 
 def _exactly(path: str, app: ASGIApp, dialects: Mapping[str, Dialect | DialectOnDemand]) -> ASGIApp:
-    """Return an app for one path, and for what is below it the dialect that it is in."""
+    """Return an app that serves one path, and leaves the paths below it to their dialect."""
     mount = max((each for each in dialects if path.startswith(f"{each}/")), key=len)
 
     async def choose(scope: Scope, receive: Receive, send: Send) -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
 from qwicket.clients.http.async_client import AsyncHTTPClient
-from support.bad_server import BadServer, Step, answer, cut, drop, kept, reset, silent
+from support.bad_server import BadServer, Step, answer, cut, drop, keep_alive, reset, silent
 from support.bad_server import Request as Received
 from support.certificates import certificate
 
@@ -84,7 +84,7 @@ def test_a_refusal_repeats_no_secret_in_body_or_headers() -> None:
 
 
 def test_a_fresh_connection_is_used_once() -> None:
-    with BadServer(kept(answer(200, {}), answer(200, {}))) as server:
+    with BadServer(keep_alive(answer(200, {}), answer(200, {}))) as server:
         line = HTTPClient(server.url, ValueError)
         for is_fresh in (False, True, True, False):
             line.exchange(Request("GET", "/x", limit_s=5.0, can_repeat=not is_fresh))

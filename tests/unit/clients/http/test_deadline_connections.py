@@ -12,7 +12,7 @@ import urllib3
 
 from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request
 from support import certificates
-from support.bad_server import BadServer, Connection, answer, drip, kept, response
+from support.bad_server import BadServer, Connection, answer, drip, keep_alive, response
 from support.certificates import Certificate
 
 GOOD = {"text": "x" * 2_000}
@@ -61,7 +61,7 @@ def test_a_large_answer_may_take_longer_than_the_timeout() -> None:
 def test_the_next_request_on_a_kept_connection_has_all_its_time() -> None:
     # Three pauses of 0.2 s in each response: longer than the limit in all, far shorter in each.
     slow = drip(0.2, GOOD, at_once=len(response(200, GOOD)) - 3)
-    with BadServer(kept(*[slow] * 4)) as server:
+    with BadServer(keep_alive(*[slow] * 4)) as server:
         line = HTTPClient(server.url, ValueError)
         for _ in range(4):
             line.exchange(Request("GET", "/x", limit_s=2.0))

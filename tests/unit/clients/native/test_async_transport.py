@@ -26,8 +26,8 @@ from support.bad_server import (
     cut,
     drip,
     drop,
-    hold,
-    kept,
+    keep_alive,
+    long_poll,
     raw,
     reset,
     silent,
@@ -74,7 +74,7 @@ def test_a_read_is_answered_on_one_connection() -> None:
     async def thrice(made: AsyncTransport) -> list[Any]:
         return [await made.run(made.api.get("/x", OBJECT)) for _ in range(3)]
 
-    with BadServer(kept(*[answer(200, GOOD)] * 3)) as server:
+    with BadServer(keep_alive(*[answer(200, GOOD)] * 3)) as server:
         assert with_transport(server.url, thrice) == [GOOD] * 3
         assert server.connections == 1
         assert server.requests[0].headers["authorization"] == "Bearer secret"
@@ -237,7 +237,7 @@ def test_a_wait_ends_in_time_though_others_hold_all_connections() -> None:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    with BadServer(hold(body("queued"))) as server:
+    with BadServer(long_poll(body("queued"))) as server:
         with_transport(server.url, late, retry_policy=ENDLESS, timeout_s=30.0)
 
 

@@ -20,7 +20,7 @@ from qwicket.clients.native import (
     WaitTimeout,
 )
 from qwicket.clients.native.transport import Transport
-from support.bad_server import BadServer, Step, answer, drop, hold, silent
+from support.bad_server import BadServer, Step, answer, drop, long_poll, silent
 
 ID = "0198f3a0-0000-7000-8000-000000000000"
 QUICK = RetryPolicy(max_attempts=3, total_s=5.0, first_pause_s=0.01, max_pause_s=0.05)
@@ -50,7 +50,7 @@ def test_wait_returns_when_the_job_ends() -> None:
 
 
 def test_wait_lets_the_server_hold_the_answer_back() -> None:
-    with BadServer(hold(body("queued"))) as server:
+    with BadServer(long_poll(body("queued"))) as server:
         began = time.monotonic()
         with pytest.raises(WaitTimeout):
             job(server).wait(timeout=1.5)

@@ -30,7 +30,7 @@ from support.bad_server import (
     cut,
     drip,
     drop,
-    kept,
+    keep_alive,
     raw,
     reset,
     response,
@@ -92,7 +92,7 @@ def test_a_connection_that_drops_at_any_byte_is_tried_again(after_bytes: int) ->
 
 
 def test_a_connection_is_kept() -> None:
-    with BadServer(kept(answer(200, GOOD), answer(404), answer(200, GOOD))) as server:
+    with BadServer(keep_alive(answer(200, GOOD), answer(404), answer(200, GOOD))) as server:
         client = transport(server)
         client.get("/x", OBJECT)
         with pytest.raises(ApiError):
@@ -112,7 +112,7 @@ def test_a_kept_connection_that_the_server_closed_is_made_anew() -> None:
 
 
 def test_a_connection_with_half_an_answer_on_it_is_not_kept() -> None:
-    slow = kept(drip(0.05, GOOD), answer(200, GOOD))
+    slow = keep_alive(drip(0.05, GOOD), answer(200, GOOD))
     with BadServer(slow, answer(200, GOOD)) as server:
         client = transport(server, timeout_s=0.2)
         assert client.get("/x", OBJECT) == GOOD

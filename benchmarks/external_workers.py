@@ -1,4 +1,4 @@
-"""Figures of jobs that run outside the server's processes: in a Dask cluster, or with pilots."""
+"""Figures of jobs that run outside the server's processes: in a Dask cluster, or on pilots."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple, TypeVar
 
 from benchmarks.figures import Figure, both, ms, p50
 from benchmarks.places import Place
-from benchmarks.wire import SHOTS, WITH_RESULT, Keeper, request, submission
+from benchmarks.wire import SHOTS, WITH_RESULT, HTTPConnection, request, submission
 from support.processes import is_alive, user_ticks
 from support.programs import slow
 
@@ -27,7 +27,7 @@ _BEGUN_TICKS: Final = 50
 _LIMIT_S: Final = 120.0
 
 
-class Elsewhere(NamedTuple):
+class ExternalWorkers(NamedTuple):
     """Where jobs run, and the bars of its figures."""
 
     name: str
@@ -36,13 +36,13 @@ class Elsewhere(NamedTuple):
     min_jobs_per_s: float
 
 
-def idle(of: Elsewhere, keeper: Keeper, rounds: int) -> Figure:
+def idle(of: ExternalWorkers, connection: HTTPConnection, rounds: int) -> Figure:
     """Return the time of one job at a time."""
-    asked, times = submission(keeper.token, query=WITH_RESULT), []
+    asked, times = submission(connection.token, query=WITH_RESULT), []
     for number in range(_WARM_UP + rounds):
         time.sleep(_PAUSE_S)
         began = time.perf_counter()
-        result = json.loads(keeper.ask(asked))["result"]
+        result = json.loads(connection.ask(asked))["result"]
         took_s = time.perf_counter() - began
         assert sum(result["parts"][0]["counts"].values()) == SHOTS
         if number >= _WARM_UP:
@@ -52,11 +52,11 @@ def idle(of: Elsewhere, keeper: Keeper, rounds: int) -> Figure:
     return Figure(name, DATABASE, both(times), "", bar, is_within)
 
 
-def drained(of: Elsewhere, keeper: Keeper, place: Place) -> Figure:
-    """Return the rate at which a backlog of tiny jobs is worked off."""
+def drained(of: ExternalWorkers, connection: HTTPConnection, place: Place) -> Figure:
+    """Return the rate at which a backlog of tiny jobs is completed."""
     place.fill("queued", BACKLOG)
     began = time.perf_counter()
-    keeper.ask(submission(keeper.token))  # wakes who claims
+    connection.ask(submission(connection.token))  # wakes the runners
     with closing(sqlite3.connect(place.folder / "qwicket.db")) as database:
         until(lambda: _unfinished(database) == 0)
     per_s = BACKLOG / (time.perf_counter() - began)
@@ -71,21 +71,23 @@ def _unfinished(database: sqlite3.Connection) -> int:
     return int(count)
 
 
-def cancelled(of: Elsewhere, keeper: Keeper, processes: Callable[[], Iterable[int]]) -> Figure:
+def cancelled(
+    of: ExternalWorkers, connection: HTTPConnection, processes: Callable[[], Iterable[int]]
+) -> Figure:
     """Return the time from the cancellation of a 25-qubit job to the end of its process.
 
     Args:
         of: Where it runs.
-        keeper: Connection to the server.
+        connection: Connection to the server.
         processes: Returns the processes of which one runs it.
     """
     times = []
     for _ in range(CANCELS):
-        job = json.loads(keeper.ask(submission(keeper.token, slow(25, 3_000))))["id"]
+        job = json.loads(connection.ask(submission(connection.token, slow(25, 3_000))))["id"]
         before = {pid: user_ticks(pid) for pid in processes()}
         busy = _await_busy(before)
         began = time.perf_counter()
-        keeper.ask(request("POST", f"/v1/jobs/{job}/cancel", keeper.token))
+        connection.ask(request("POST", f"/v1/jobs/{job}/cancel", connection.token))
         _await_end(busy)
         times.append(time.perf_counter() - began)
     bar, is_within = f"≤ {ms(MAX_CANCEL_S)}", max(times) <= MAX_CANCEL_S

@@ -1,4 +1,4 @@
-"""How much of a fault test runs: the short form with every change, the long form on demand.
+"""How often a fault test repeats: the short form with every change, the long form on demand.
 
 The short form of all fault tests, and of all abuse tests, takes at most two minutes on two cores.
 It proves each property, less often, and on one database where the other does the same.
@@ -13,7 +13,7 @@ IS_LONG = "long" in (os.environ.get("QWICKET_FAULT"), os.environ.get("QWICKET_AB
 
 
 def runs(short: int, *, long: int) -> int:
-    """Return how often a test does what it does."""
+    """Return the number of repetitions of a test."""
     return long if IS_LONG else short
 
 

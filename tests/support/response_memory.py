@@ -7,8 +7,8 @@ from qwicket.model.accounts import Actor
 from qwicket.model.limits import ResponseLimits
 
 
-def answer(account: str = "", budget: ResponseBudget | None = None) -> ResponseMemory:
-    """Return the memory for a response to an account or to none; by default there is enough."""
+def response_memory(account: str = "", budget: ResponseBudget | None = None) -> ResponseMemory:
+    """Return the memory for a response to an account, or to none; by default of a new budget."""
     made = ResponseMemory(budget or ResponseBudget(ResponseLimits()))
     if account:
         made.actor = Actor(

@@ -1,7 +1,9 @@
-"""Thousands of connections from one address: `python -m support.crowd HOST PORT KIND COUNT`.
+"""Thousands of connections from one address.
 
-A process of its own, so that the clients that are measured share no interpreter with it. It says
-"ready" when it has opened all once, and opens those again that the server ends, until its standard
+    python -m support.many_connections HOST PORT KIND COUNT
+
+A process of its own, so that it shares no interpreter with the clients that are measured. It prints
+"ready" when all connections are open. It reopens those that the server closes, until its standard
 input ends.
 """
 
@@ -28,11 +30,11 @@ SENT = {
         "Content-Length: 5",
     ),
 }
-"""By kind: what each connection sends, and then nothing more."""
+"""What each connection of a kind sends."""
 
 
 def main(host: str, port: str, kind: str, count: str) -> None:
-    """Keep `count` connections of one kind open, as far as the server lets them."""
+    """Keep `count` connections of one kind open, as far as the server permits."""
     opened = selectors.DefaultSelector()
 
     def reopen(n: int) -> None:
@@ -63,7 +65,7 @@ def main(host: str, port: str, kind: str, count: str) -> None:
 
 
 def _is_over(each: socket.socket) -> bool:
-    """Read what there is; return whether the server has ended the connection."""
+    """Read what has arrived; return whether the server has closed the connection."""
     try:
         while each.recv(4_096):
             pass

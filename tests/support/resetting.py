@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 
 
 @contextmanager
-def refusing() -> Iterator[str]:
+def resetting() -> Iterator[str]:
     """Yield the address of such a listener."""
     listener = socket.create_server(("127.0.0.1", 0))
 

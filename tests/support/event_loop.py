@@ -19,7 +19,7 @@ from support.server import LiveServer
 
 MEASURED = {"QWICKET_MEASURE_LOOP": "1"}
 MAX_MS = 20.0
-"""Bar for anything that a client sends."""
+"""Limit for anything that a client sends."""
 MAX_ATTEMPTS = 5
 _PAUSE_S = 2.0
 
@@ -27,19 +27,19 @@ _LINE = re.compile(r"qwicket\.loop (\d+\.\d) ms of CPU in (.*)")
 
 
 def assert_loop_stays_free(live: LiveServer, send: Callable[[], object]) -> list[float]:
-    """Check that nothing that is sent keeps the loop for over `MAX_MS`.
+    """Check that no callback of what is sent takes over `MAX_MS`.
 
-    A virtual machine's CPU time counts some of what its host took, which the machine cannot tell: a
-    loop of 2 ms measured up to 22 ms of CPU, a callback of 13 ms up to 98. Such noise only adds,
-    and lasts for seconds. So what exceeds the bar is sent again after a pause, and fails if it
-    exceeds the bar each time.
+    A virtual machine's CPU time includes time that its host took, which it cannot separate: a loop
+    of 2 ms measured up to 22 ms of CPU, a callback of 13 ms up to 98. Such noise only adds time,
+    and lasts for seconds. So requests over the limit are sent again after a pause, and the check
+    fails if they exceed the limit each time.
 
     Returns:
         Time of the longest callback of each attempt in ms, 0 where none took 5 ms; the last is
-        within the bar.
+        within the limit.
 
     Raises:
-        AssertionError: Each of `MAX_ATTEMPTS` attempts kept the loop.
+        AssertionError: Each of `MAX_ATTEMPTS` attempts exceeded the limit.
     """
     longest_ms: list[float] = []
     for attempt in range(MAX_ATTEMPTS):

@@ -1,4 +1,4 @@
-"""The routes of administrators' pages. What they do is imported with the first request to one."""
+"""The routes of administrators' pages. Their handlers are imported with the first request."""
 
 from __future__ import annotations
 
@@ -34,21 +34,21 @@ def routes(made: Handlers) -> tuple[Route, ...]:
 
 
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read who is alive, what runs where, and the limits in force."""
-    return await _do("read_overview", pages, actor, request)
+    """Read the live runners and agents, the running jobs, and the settings and limits in force."""
+    return await _call("read_overview", pages, actor, request)
 
 
 async def read_section(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
     """Read the rows of a section."""
-    return await _do("read_section", pages, actor, request)
+    return await _call("read_section", pages, actor, request)
 
 
 async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
-    """Do an action of a section."""
-    return await _do("act", pages, actor, request)
+    """Execute an action of a section."""
+    return await _call("act", pages, actor, request)
 
 
-async def _do(name: str, pages: Handlers, actor: Actor, request: Request[Any]) -> Response:
+async def _call(name: str, pages: Handlers, actor: Actor, request: Request[Any]) -> Response:
     module = await asyncio.to_thread(import_module, _PAGES)
     response: Response = await getattr(module, name)(pages, actor, request)
     return response
