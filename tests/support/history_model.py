@@ -541,7 +541,7 @@ class Model:
         job.runner = job.nonce = None
 
     def _enter(self, job: ModelJob, now: int) -> None:
-        """Let a project that had no work begin at most the advantage below the least of the others."""
+        """Let a project that had no work begin at most the advantage below the others' least."""
         device, project = job.queue
         advantage = MAX_ADVANTAGE_S * self._weight(now)
         waiting = {
