@@ -449,7 +449,7 @@ def _jobs_in_doubt(keyboard: Keyboard, folder: Path) -> None:
             until(lambda: chief.client.device("far").status == "on", "it is seen")
             jobs = [chief.client.submit(BELL, "far", shots=5) for _ in range(2)]
             until(lambda: {each.refresh().state for each in jobs} == {"uncertain"}, "they wait")
-            signed_in(keyboard.page, front, chief)
+            use_session(keyboard.page, front, chief)
             keyboard.url = front.url
             keyboard.open("jobs")
             keyboard.do("Abandon", jobs[0].id)
