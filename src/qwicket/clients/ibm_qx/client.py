@@ -140,8 +140,9 @@ class IBMQXClient(ServiceClient):
         """Sign in with an e-mail address and a password, and keep them for later sign-ins.
 
         Args:
-            email: E-mail address; by default the client's.
-            password: Password; by default the client's.
+            email: E-mail address. Unless both arguments are given, the client's own credentials
+                are used, also an API token.
+            password: Password; see `email`.
 
         Returns:
             The access token as `id`, its lifetime in seconds as `ttl`, `created` and `userId`.
@@ -447,7 +448,7 @@ class IBMQXClient(ServiceClient):
             except IBMQXAPIError as error:
                 if error.status_code != 401 or is_last:
                     raise
-            with self._lock:
+            with self._signing_in():
                 self._access_token = None if self._access_token == access else self._access_token
         raise AssertionError("the last attempt returns or raises")
 
@@ -481,8 +482,12 @@ class IBMQXClient(ServiceClient):
 
     def _sign_in_with(self, credentials: dict[str, str]) -> Record:
         with self._signing_in():
-            self._credentials = credentials
-            return self._sign_in()
+            before, self._credentials = self._credentials, credentials
+            try:
+                return self._sign_in()
+            except BaseException:
+                self._credentials = before  # refused ones must not replace those that work
+                raise
 
     def _sign_in(self) -> Record:
         path = "/users/loginWithToken" if "apiToken" in self._credentials else "/users/login"
@@ -496,12 +501,15 @@ class IBMQXClient(ServiceClient):
         """Send a request to a signed URL, without any token."""
         origin, path = _split(address)
         headers = _HEADERS if body is not None else {"User-Agent": _HEADERS["User-Agent"]}
-        limit_s = max(self.timeout_s, 600.0)
+        limit_s = max(self.timeout_s, _TRANSFER_S)
+        retry_policy = replace(self.retry_policy, total_s=max(self.retry_policy.total_s, limit_s))
         request = Request(method, path, headers, body, limit_s, can_be_empty=body is not None)
         with contextlib.closing(HTTPClient(origin, IBMQXClientError, has_answered=True)) as http:
-            return send(http, request, read, failure, self.retry_policy)
+            return send(http, request, read, failure, retry_policy)
 
 
+_TRANSFER_S: Final = 600.0
+"""Least time for an upload or a download: a program or result may have hundreds of megabytes."""
 _HEADERS: Final = {
     "Content-Type": "application/json",
     "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",

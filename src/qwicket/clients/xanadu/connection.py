@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Final
 
@@ -76,15 +77,18 @@ class Connection:
         Raises:
             ValueError: There is no token.
         """
-        found = settings or Settings()
-        given = {
+        # With the arguments, because `QWICKET_TOKEN` is for the server in `QWICKET_URL` alone.
+        of_settings = {each.name for each in fields(Settings)}
+        given = {name.upper(): kwargs[name] for name in kwargs if name.upper() in of_settings}
+        found = settings or Settings(**given)
+        known = {
             "refresh_token": found.REFRESH_TOKEN,
             "access_token": found.ACCESS_TOKEN,
             "host": found.HOST,
             "port": found.PORT,
             "tls": found.TLS,
         }
-        made = cls(**{**given, **kwargs})
+        made = cls(**{**known, **kwargs})
         if "host" not in kwargs:
             made._host_source = found.host_source
         return made

@@ -29,7 +29,18 @@ from qwicket.clients.ibm_qx import (
     IBMQXTimeoutError,
     Job,
 )
-from support.bad_server import BadServer, Connection, Step, answer, cut, drop, raw, reset, silent
+from support.bad_server import (
+    BadServer,
+    Connection,
+    Step,
+    answer,
+    cut,
+    drip,
+    drop,
+    raw,
+    reset,
+    silent,
+)
 from support.waiting import until
 
 KEY = "the-key-of-ada"
@@ -170,6 +181,29 @@ def test_no_token_goes_where_programs_are_stored() -> None:
     moved = raw(b"HTTP/1.1 307 Moved\r\nLocation: http://127.0.0.1:9/\r\nContent-Length: 0\r\n\r\n")
     with BadServer(moved) as server, pytest.raises(IBMQXAPIError, match="not followed"):
         client(server).me()
+
+
+def test_a_refused_sign_in_leaves_the_credentials_that_work() -> None:
+    refused = answer(401, {"error": {"message": "no", "code": 3001, "name": "X"}})
+    with BadServer(refused, SIGNED, answer(200, JOB)) as server:
+        made = client(server)
+        with pytest.raises(IBMQXAPIError):
+            made.login("a@b.example", "wrong")
+        assert made.job("7").id == "7"
+        assert server.requests[1].json == {"apiToken": KEY}
+
+
+def test_a_transfer_may_last_longer_than_retries_of_other_requests() -> None:
+    result = {"success": True, "results": []}
+    with BadServer(drip(0.2, result, n_bytes=2)) as store:
+        job = {**JOB, "status": "COMPLETED", "kind": "q-object-external-storage"}
+        address = answer(200, {"url": f"{store.url}/bucket?signature=1"})
+        with BadServer(SIGNED, answer(200, job), address, answer(200, {})) as server:
+            made = client(server)
+            made.retry_policy = replace(QUICK, total_s=0.5)
+            began = time.monotonic()
+            assert made.result("7").success
+            assert time.monotonic() - began > 2.5  # the end of retries, and their grace
 
 
 @pytest.mark.parametrize("url", ["file:///etc/passwd", "nowhere", "", None, "http://[", 7])

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from qwicket.clients.xanadu import Settings
+from qwicket.clients.xanadu import Connection, Settings
 
 NAMES = ("REFRESH_TOKEN", "ACCESS_TOKEN", "HOST", "PORT", "TLS")
 
@@ -73,3 +73,16 @@ def test_a_value_of_the_wrong_kind_is_named(
     monkeypatch.setenv(f"XANADU_CLOUD_{name}", value)
     with pytest.raises(ValueError, match=name):
         Settings()
+
+
+def test_the_token_of_a_qwicket_server_is_sent_to_no_other_host(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("QWICKET_URL", "https://qwicket.example")
+    monkeypatch.setenv("QWICKET_TOKEN", "qw_secret")
+    own = Connection.load()
+    assert (own.host, own.refresh_token) == ("qwicket.example", "qw_secret")
+    with pytest.raises(ValueError, match="token"):
+        Connection.load(host="elsewhere.example")
+    monkeypatch.setenv("XANADU_CLOUD_REFRESH_TOKEN", "a-key")
+    assert Connection.load(host="elsewhere.example").refresh_token == "a-key"
