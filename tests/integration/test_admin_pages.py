@@ -197,6 +197,8 @@ def test_projects_devices_budgets_and_windows_are_set(live: LiveServer, root: Pe
         ("projects", "Add a project", {"name": "x", "shares": "many"}),
         ("projects", "Set the shares", {"path.project": "none", "shares": "1"}),
         ("budgets", "Set a budget", {"project": "x", "unit": "hours", "maximum": "1"}),
+        ("accounts", "Add several accounts with a token each", {"accounts": "x", "life_s": "nan"}),
+        ("accounts", "Add several accounts with a token each", {"accounts": "x", "life_s": "inf"}),
         ("reservations", "Plan maintenance", {"device": "clifford", "until": "tomorrow"}),
     ],
 )

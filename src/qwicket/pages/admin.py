@@ -1,13 +1,14 @@
 """The pages of administrators.
 
-They call the handlers of `/v1/admin`, which check, record and execute each request, with the person
-who is signed in as the actor.
+They call the handlers of `/v1/admin`, which check and execute each request, and record changes,
+with the signed-in person as the actor. The overview reads the runners from the gateway.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
+from math import isfinite, nan
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
@@ -38,12 +39,16 @@ _PAGE_ROWS: Final = 25
 _MAX_DIGITS: Final = 9
 _DAY_S: Final = 86_400
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
-"""A time in UTC, as in the API; in a cell it stands to the second."""
+"""A time in UTC as the API writes it; cells show it without fractions of a second."""
 
 
 async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -> Response:
-    """Read the live runners and agents, the running jobs, and the settings and limits in force."""
-    running = await _call(pages, actor, request, "list_all_jobs", query={"state": _ACTIVE})
+    """Read the live runners and agents, running jobs, and the settings and limits in force.
+
+    Of more than 100 running jobs, the newest are read.
+    """
+    query = {"state": _ACTIVE, "limit": "100"}
+    running = await _call(pages, actor, request, "list_all_jobs", query=query)
     devices = await _call(pages, actor, request, "list_all_devices")
     busy = Counter(job["runner"] for job in running["jobs"])
     return pages.renderer.page(
@@ -110,7 +115,10 @@ async def _rows(
 
 
 def _is_paged(section: Section) -> bool:
-    """Return whether the handler returns its rows in pages; the rows of others are cut here."""
+    """Return whether the handler returns its rows in pages.
+
+    `_rows` divides the rows of other handlers into pages.
+    """
     # `list_refusals` has `before`, too, but its response has no `next`.
     return "before" in _BY_HANDLER[section.handler].query and section.handler != "list_refusals"
 
@@ -173,7 +181,7 @@ def _section(request: Request[Any]) -> tuple[str, Section]:
 
 
 def _action(section: Section, number: str) -> Action:
-    """Return an action by its place in its section.
+    """Return the action with this number in its section.
 
     Raises:
         InvalidRequest: There is none.
@@ -186,7 +194,7 @@ def _action(section: Section, number: str) -> Action:
 
 
 def _value(kind: str, text: str) -> Any:
-    """Return a value of a form as JSON has it.
+    """Convert the text of a form field to its JSON value.
 
     Raises:
         InvalidRequest: It is not a number.
@@ -202,9 +210,11 @@ def _value(kind: str, text: str) -> Any:
         return text
     try:
         number = float(text) * (_DAY_S if kind == "days" else 1)
-        return int(number) if number.is_integer() else number
-    except (ValueError, OverflowError):
-        raise InvalidRequest(f"{text[:100]!r} is not a number.") from None
+    except ValueError:
+        number = nan
+    if not isfinite(number):  # JSON would have null for it, which may mean "no limit"
+        raise InvalidRequest(f"{text[:100]!r} is not a number.")
+    return int(number) if number.is_integer() else number
 
 
 def _actions(section: Section, row: dict[str, Any]) -> tuple[_Actions, _Actions]:
@@ -246,10 +256,12 @@ async def _call(
     query: dict[str, str] | None = None,
     body: dict[str, Any] | None = None,
 ) -> Any:
-    """Call a handler of `/v1/admin` as its route would; return what it answers, or None.
+    """Call a handler of `/v1/admin` as its route would.
+
+    Return its decoded response, or None if that has no body.
 
     Raises:
-        Forbidden: The account is not an administrator's.
+        Forbidden: The sign-in lacks the scope `admin`.
         QwicketError: As from the route.
     """
     actor.require(Scope.ADMIN)
