@@ -30,7 +30,9 @@ _period = click.option(
     type=options.Choice(_PERIODS),
     help="Period in UTC: a calendar day, an ISO week, a calendar month, or the total.",
 )
-_device = click.option("--device", metavar="D", help="The only device; by default all devices.")
+_device = click.option(
+    "--device", metavar="D", help="Count only jobs on this device; by default all."
+)
 
 
 @click.group(cls=Section)
@@ -57,7 +59,11 @@ def set_budget(
     device: str | None,
     admin: Administration,
 ) -> None:
-    """Set what the jobs of PROJECT may use. Earlier use in the period counts, too."""
+    """Set what the jobs of PROJECT may use.
+
+    It counts jobs submitted from now on. Setting a budget again changes the
+    amount and keeps what was used.
+    """
     given = dict(zip(_UNITS, (jobs, shots, seconds, cost), strict=True))
     wanted = {unit: maximum for unit, maximum in given.items() if maximum is not None}
     if not wanted:

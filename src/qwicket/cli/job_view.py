@@ -1,4 +1,4 @@
-"""Text of a job, for tables and for one job."""
+"""Text of jobs: rows of a table, and the properties of one job."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ HEADINGS: Final = ("id", "device", "state", "name", "created (UTC)")
 
 
 def state_text(job: JobBody) -> str:
-    """Return the state of a job, with its position in the queue, progress and error."""
+    """Return the state of a job, with its hold, withheld results, progress, error and forecast."""
     texts = [sanitized(job.state)]
     if job.held_by is not None:
         texts.append("held" if job.held_by == "owner" else "held by an administrator")
@@ -58,5 +58,5 @@ def job_fields(of: Job) -> Iterator[tuple[str, str]]:
     for name in ("created", "queued", "started", "ended"):
         if text := sanitized(getattr(job, f"{name}_at")):
             yield name, text
-    if job.attempts > 1:
-        yield "attempts", f"{job.attempts:,}"
+    if job.attempts:
+        yield "failed attempts", f"{job.attempts:,}"

@@ -81,7 +81,7 @@ class Uploads:
         return await retry_until_known(add, partial(self._store.jobs.get, new.id))
 
     async def receive(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
-        """Store a program as it arrives, and return its size. Only a complete one is ever read.
+        """Store a program as it arrives, and return its size. An incomplete program is never read.
 
         Raises:
             Forbidden: The job belongs to another account.
@@ -115,7 +115,9 @@ class Uploads:
     async def submit(
         self, actor: Actor, job: Job, to_submission: Callable[[bytes], Submission]
     ) -> Job:
-        """Validate a draft's upload, and queue or fail the job. Other jobs stay unchanged.
+        """Validate a draft's upload, and queue or fail the job.
+
+        A job that is no longer a draft is returned unchanged.
 
         Args:
             actor: Owner of the job.
@@ -131,7 +133,9 @@ class Uploads:
         """
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:
-            raise Forbidden("Only the account that submitted a job may send its program.")
+            raise Forbidden(
+                "Only the account that submitted a job may submit its uploaded program."
+            )
         async with self._slots.slot(actor.account):
             now = await self._present(job)
             if now.state is not JobState.DRAFT:

@@ -1,4 +1,4 @@
-"""Gates of IonQ's two gatesets: each JSON object becomes gates of the flat form.
+"""Converts the gates of IonQ's two gatesets from JSON to gates of `circuits.qubit` (the flat form).
 
 QIS gates have radians in `rotation`, native gates have turns in `phase`, `phases` and `angle`.
 Errors do not name the gate or the circuit: the reader adds these.

@@ -149,7 +149,7 @@ class Store:
 
     @cached_property
     def sessions(self) -> Sessions:
-        """Return the operations on sessions at the pages, which few servers offer."""
+        """Return the operations on sign-in sessions of the pages."""
         from qwicket.store.sessions import Sessions
 
         return Sessions(self._database)
@@ -160,7 +160,7 @@ class Store:
         return self._database.is_alive
 
     def on_commit(self, committed: Committed) -> None:
-        """Call `committed` (quick, in another thread) after every batch of writes."""
+        """Call `committed`, which must return quickly, in another thread after each batch."""
         self._database.on_commit(committed)
 
     async def close(self) -> None:
@@ -196,13 +196,15 @@ def open_postgres(url: str) -> Store:
 
 
 def lock_folder(folder: Path) -> int:
-    """Take the lock that allows one server per folder. The system releases it with the process.
+    """Take the lock that allows one server per folder.
+
+    The kernel releases it when the process ends.
 
     Returns:
-        The descriptor to keep open.
+        The file descriptor; closing it releases the lock.
 
     Raises:
-        Unavailable: Another server holds it.
+        Unavailable: Another server or a restore holds it.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)

@@ -200,8 +200,8 @@ class IBMQXClient(ServiceClient):
     def run_qobj(self, qobj: Mapping[str, Any], device: str, **options: Any) -> Job:
         """Submit a Qobj; upload it separately if it is large.
 
-        A submission is only repeated if the first one certainly had no effect: after status 429,
-        or if no connection was made.
+        A submission is only repeated if the first one certainly had no effect: after status 429
+        or 401 (with a new access token), or if no connection was made.
 
         Args:
             qobj: Program as a dict.
@@ -209,7 +209,7 @@ class IBMQXClient(ServiceClient):
             **options: Further fields of the body, such as `name`, `tags`, `shots`, `shareLevel`.
 
         Returns:
-            The job. An upload that fails cancels its job.
+            The job. If the upload fails, the client cancels the job and raises the error.
 
         Raises:
             IBMQXClientError: The program cannot be encoded as JSON; no request was sent.

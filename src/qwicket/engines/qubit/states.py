@@ -1,6 +1,6 @@
 """Interface of state-vector simulators.
 
-Callers check operands first: they exist, and differ within a gate.
+Callers check first that the qubits of each gate exist and differ.
 """
 
 from __future__ import annotations
@@ -26,7 +26,9 @@ MAX_PREPARED: Final = 20_000
 
 
 def reserve(n_qubits: int, amplitude_bytes: int) -> None:
-    """Allocate and free the memory of a state, before a library that would end the process.
+    """Check that the memory of a state is available, by allocating and freeing it.
+
+    Libraries such as Qulacs end the process if their own allocation fails.
 
     Raises:
         MemoryError: The memory is not available.
@@ -36,13 +38,16 @@ def reserve(n_qubits: int, amplitude_bytes: int) -> None:
 
 
 class State(sampling.State, Protocol):
-    """State vector that gates change. It is always normalised up to rounding."""
+    """State vector that gates change.
+
+    Callers choose the factors of `scale` so that it stays normalised.
+    """
 
     def apply(self, prepared: Prepared, start: int, stop: int) -> None:
-        """Apply the gates of a row from `start` on, before `stop`."""
+        """Apply the prepared gates `start` to `stop` - 1."""
 
     def copy(self) -> Self:
-        """Return a state of its own.
+        """Return an independent copy.
 
         Raises:
             MemoryError: The state does not fit into memory.
@@ -66,7 +71,10 @@ class Simulator(Protocol):
 
     @property
     def version(self) -> str:
-        """Version of this code and of the library; equal seeds give equal results within one."""
+        """Version of this code and of the library.
+
+        With the same version, equal seeds give equal results.
+        """
 
     def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
         """Prepare gates for states of this many qubits.

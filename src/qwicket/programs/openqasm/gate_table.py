@@ -50,7 +50,8 @@ class UserGate(Node, frozen=True):
         definition: Its parsed definition.
         callees: Gates that the names in its body meant when it was defined: a later definition or
             `include` does not change them.
-        weight: Minimum number of operations that it expands to.
+        weight: Estimate of the operations that it expands to, at least 1; a loop counts once, a
+            condition not at all.
         depth: Nesting depth of user gates, itself included.
         templates: Cached expansions, by angles.
     """
@@ -120,7 +121,7 @@ class GateTable:
         return name in self._opaque or isinstance(self._gates.get(name), UserGate)
 
     def declare_opaque(self, name: str, at: int) -> None:
-        """Declare a gate without a definition. It is refused only if it is called."""
+        """Declare a gate without a definition. A call of it is refused."""
         self._check_new(name, at)
         self._opaque.add(name)
         self.plain.pop(name, None)
@@ -148,7 +149,7 @@ class GateTable:
             return gate
         reason = f"gate {quoted(name)} is not known"
         if name in self._opaque:
-            reason = f"gate {quoted(name)} is opaque: nothing says what it does"
+            reason = f"gate {quoted(name)} is opaque, so it cannot be called: it has no definition"
         for file, library in self._libraries.items():
             if gate is None and name in library:
                 reason += f'; include "{file}" first'
