@@ -71,6 +71,13 @@ def ended(http: httpx.Client, job: str) -> dict[str, Any]:
     return until(found, "the job has ended", timeout_s=30)
 
 
+def test_a_command_that_is_no_json_is_refused(cloud: Cloud) -> None:
+    headers = {"X-Qwicket-Testing": cloud._secret}
+    for body in (b"{", b"[]", b"\xff"):
+        refused = httpx.post(f"{cloud.url}/_testing/budget", content=body, headers=headers)
+        assert refused.status_code == 400, body
+
+
 # --- faults ---------------------------------------------------------------------------------------
 
 

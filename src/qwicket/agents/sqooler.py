@@ -22,7 +22,7 @@ from dataclasses import replace
 from typing import Any, Final, NamedTuple
 
 from qwicket.agents.api import AgentAPI, HeldLease, Lease, deliver, is_transient, renew_until
-from qwicket.agents.circuits import unpack
+from qwicket.agents.circuits import UnknownCircuit, unpack
 from qwicket.agents.outcomes import InvalidOutcome, encode_outcomes
 from qwicket.agents.program import Failed, Program, Samples
 from qwicket.clients.native import ApiError, ClientError
@@ -106,7 +106,6 @@ class Storage:
 
         Raises:
             ApiError: The server refuses this agent.
-            UnknownCircuit: This version cannot decode the job's circuits.
         """
         api = self._api(name)
         try:
@@ -119,7 +118,14 @@ class Storage:
         if claimed is None:
             return NextJob()
         lease, program = claimed
-        circuits = unpack(program.family, program.packed, program.shots)
+        try:
+            circuits = unpack(program.family, program.packed, program.shots)
+        except UnknownCircuit as error:
+            _log.error("job %s: %s", lease.job, error)
+            text = "The device cannot read this program; see the lab's log."
+            work = _Work(api, lease, program, threading.Event(), time.monotonic())
+            self._fail(work, text, 0.0, time.monotonic() + self._retry_s)
+            return NextJob()
         work = _Work(
             api, lease, replace(program, circuits=circuits), threading.Event(), time.monotonic()
         )

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from qwicket.agents.circuits import UnknownCircuit
 from qwicket.agents.sqooler import NextJob, Storage
 from qwicket.clients.native import ApiError, ClientError
 from support.agents import serving_token
@@ -159,6 +160,23 @@ def test_a_spoolers_refusal_is_the_jobs_error_on_one_line(
     storage.update_in_database({}, status, job, DEVICE)
     error = read(server, job)["error"]
     assert error == {"code": "device_failed", "message": "The trap is open."}
+
+
+def test_a_job_that_cannot_be_read_fails_and_the_spooler_goes_on(
+    server: LiveServer, storage: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def newer(*_: object) -> None:
+        raise UnknownCircuit("a newer server")
+
+    job = submit(server)
+    with monkeypatch.context() as patch:
+        patch.setattr("qwicket.agents.sqooler.unpack", newer)
+        assert storage.get_next_job_in_queue(DEVICE) == NextJob()
+    found = read(server, job)
+    assert (found["state"], found["error"]["code"]) == ("failed", "device_failed")
+    job = submit(server)
+    assert storage.get_next_job_in_queue(DEVICE).job_id == job
+    storage.update_in_database(result("0 0", "0 0"), DONE, job, DEVICE)
 
 
 def test_a_server_that_is_away_has_no_jobs() -> None:

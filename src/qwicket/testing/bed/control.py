@@ -116,7 +116,7 @@ class Control:
             return _refused(404, f"Send POST {PREFIX}COMMAND. Commands: {known}.")
         try:
             found = await command(await Request(scope, receive).body())
-        except msgspec.ValidationError as error:
+        except msgspec.DecodeError as error:  # also a `ValidationError`
             return _refused(400, f"{error}")
         except QwicketError as error:
             return _refused(error.status, error.detail)
