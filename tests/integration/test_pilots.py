@@ -465,3 +465,15 @@ def test_a_pilot_goes_on_after_a_restart_of_its_server(tmp_path: Path) -> None:
         assert read(client, submit(client), wait=60)["state"] == "completed"
         assert live.stop() == 0
     assert live_server.stop() == 0
+
+
+def test_signals_that_never_end_do_not_spoil_the_exit_status(
+    server: LiveServer, tmp_path: Path
+) -> None:
+    """Slurm and people send a second one, which may come when the worker has just left."""
+    with pilot(server, tmp_path) as live:
+        assert live.name
+        while live.process.poll() is None:
+            live.process.terminate()
+            time.sleep(0.0002)
+        assert live.process.returncode == 0, live.log_text()

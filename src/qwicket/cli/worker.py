@@ -7,7 +7,7 @@ import logging
 import signal
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 from urllib.parse import urlsplit
 
 import click
@@ -17,6 +17,8 @@ from qwicket.cli.agent import token_of
 
 if TYPE_CHECKING:
     from qwicket.pilots import Node, Pilot
+
+_SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
 
 
 @click.command()
@@ -111,7 +113,12 @@ def worker(
         pilot = Pilot(api, compute, grace_s=grace_s, idle_s=idle_s)
         _leave_on_signals(pilot)
         click.echo(_summary(api.name, machine, api.url), err=True)
-        await pilot.serve()
+        try:
+            await pilot.serve()
+        finally:
+            # Its jobs are back: a late signal must not end it with a bad exit status.
+            for each in _SIGNALS:
+                signal.signal(each, signal.SIG_IGN)
 
     try:
         asyncio.run(serve())
@@ -141,8 +148,9 @@ def check_address(url: str, *, is_insecure: bool) -> None:
 
 def _leave_on_signals(pilot: Pilot) -> None:
     loop = asyncio.get_running_loop()
-    for each in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(each, pilot.leave)
+    for each in _SIGNALS:
+        # Not `add_signal_handler`: a loop that closes restores the action that kills.
+        signal.signal(each, lambda *_: loop.call_soon_threadsafe(pilot.leave))
 
 
 def _summary(name: str, machine: Node, url: str) -> str:
