@@ -118,6 +118,9 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     search = _search(pages, fields, projects, before)
     change = await pages.gateway.jobs.last_change(actor)  # first: what changes later is streamed
     jobs = await pages.gateway.jobs.page(actor, search.query)
+    listed = {"jobs": jobs, "search": search, "is_first": not before}
+    if request.headers.get("hx-request") == "true":  # an open page reads its list again
+        return pages.renderer.page("jobs-list", **listed)
     names, tags = await pages.gateway.jobs.recent_labels(actor, _RECENT_JOBS)
     views = await pages.gateway.devices.of("native")
     return pages.renderer.page(
@@ -125,10 +128,7 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
         is_live=not before,
         change=change,
         title="My jobs",
-        jobs=jobs,
-        search=search,
         following=jobs[-1].seq if len(jobs) == PAGE_JOBS else None,
-        is_first=not before,
         projects=projects,
         devices=[view.device.name for view in views],
         names=_choices(names),
@@ -136,6 +136,7 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
         states=tuple(JobState),
         unfinished=_UNFINISHED,
         actions=_ACTIONS,
+        **listed,
         **frame(actor, request),
     )
 
