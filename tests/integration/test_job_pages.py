@@ -96,6 +96,16 @@ def test_a_list_is_searched_by_what_its_address_says(ada: Person) -> None:
         assert ada.browser.get(f"/ui/jobs?{wrong}").status_code == 400, wrong
 
 
+def test_an_open_page_reads_only_its_list_again(ada: Person) -> None:
+    job = ada.submit(name="listed")
+    whole = ada.browser.get("/ui/jobs").text
+    part = ada.browser.get("/ui/jobs", headers={"HX-Request": "true"}).text
+    assert part.startswith('<div id="list" hx-get="/ui/jobs?')
+    assert job.id in part
+    assert part in whole
+    assert "<form" not in part
+
+
 def test_a_list_goes_on_with_older_jobs(ada: Person) -> None:
     jobs = [ada.client.submit(BELL, "simulator", shots=1) for _ in range(53)]
     page = ada.browser.get("/ui/jobs").text
