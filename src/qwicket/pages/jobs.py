@@ -118,7 +118,7 @@ async def read_jobs(pages: Handlers, actor: Actor, request: Request[None]) -> Re
     search = _search(pages, fields, projects, before)
     change = await pages.gateway.jobs.last_change(actor)  # first: what changes later is streamed
     jobs = await pages.gateway.jobs.page(actor, search.query)
-    listed = {"jobs": jobs, "search": search, "is_first": not before}
+    listed: dict[str, Any] = {"jobs": jobs, "search": search, "is_first": not before}
     if request.headers.get("hx-request") == "true":  # an open page reads its list again
         return pages.renderer.page("jobs-list", **listed)
     names, tags = await pages.gateway.jobs.recent_labels(actor, _RECENT_JOBS)
