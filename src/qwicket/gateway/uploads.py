@@ -67,7 +67,8 @@ class Uploads:
         """Store a draft, whose program must arrive within a limited time.
 
         Raises:
-            QwicketError: Device, name or tags are invalid; nothing is stored.
+            QwicketError: Device, name or tags are invalid, or too many jobs wait. Nothing is
+                stored.
             Conflict: It is unknown whether the draft was stored.
         """
         actor.require(Scope.JOBS_WRITE)
@@ -122,14 +123,16 @@ class Uploads:
         Args:
             actor: Owner of the job.
             job: The draft.
-            to_submission: Makes a submission of the program's text; called in a thread.
+            to_submission: Parses the uploaded bytes into a submission; called in a thread.
 
         Raises:
             Conflict: The upload is missing or incomplete.
             Forbidden: The job belongs to another account.
             NotFound: The job was deleted.
             Unavailable: The program cannot be validated now; the draft stays.
-            TooManyRequests: No parser became free for a long time; the draft stays.
+            TooManyRequests: No parser became free in time, or the account has too many jobs waiting
+                in an exam; the draft stays.
+            LimitExceeded: The project would store too many bytes; the draft stays.
         """
         actor.require(Scope.JOBS_WRITE)
         if job.account != actor.account:

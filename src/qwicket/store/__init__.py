@@ -80,7 +80,8 @@ __all__ = [
 class Store:
     """All operations over one database, grouped by subject.
 
-    Groups that few servers use are imported when they are first used, so that servers start faster.
+    Operations that few servers use soon after the start are imported at their first use, so that
+    servers start faster.
     """
 
     def __init__(self, database: Database, changes: Changes) -> None:
@@ -100,28 +101,28 @@ class Store:
 
     @cached_property
     def audit(self) -> Audit:
-        """Return the operations on the audit, which few servers need."""
+        """Return the operations on the audit."""
         from qwicket.store.audit import Audit
 
         return Audit(self._database)
 
     @cached_property
     def budgets(self) -> Budgets:
-        """Return the operations on budgets, which few servers have."""
+        """Return the operations on budgets."""
         from qwicket.store.budgets import Budgets
 
         return Budgets(self._database)
 
     @cached_property
     def forwards(self) -> Forwards:
-        """Return the operations on jobs that are forwarded to another cloud, as few servers do."""
+        """Return the operations on jobs that are forwarded to another cloud."""
         from qwicket.store.forwards import Forwards
 
         return Forwards(self._database)
 
     @cached_property
     def invitations(self) -> Invitations:
-        """Return the operations on invitations, which few servers have."""
+        """Return the operations on invitations."""
         from qwicket.store.invitations import Invitations
 
         return Invitations(self._database)
@@ -135,14 +136,14 @@ class Store:
 
     @cached_property
     def job_shares(self) -> JobShares:
-        """Return the operations on shares of jobs, which few servers have."""
+        """Return the operations on shares of jobs."""
         from qwicket.store.job_shares import JobShares
 
         return JobShares(self._database)
 
     @cached_property
     def reservations(self) -> Reservations:
-        """Return the operations on reservations and maintenance windows, which few servers have."""
+        """Return the operations on reservations and maintenance windows."""
         from qwicket.store.reservations import Reservations
 
         return Reservations(self._database)
@@ -169,7 +170,7 @@ class Store:
 
 
 def open_sqlite(folder: Path) -> Store:
-    """Open or create the embedded store in `folder`, readable by this user alone."""
+    """Open or create the embedded store in `folder`; only its owner can read the database."""
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "qwicket.db"
     path.touch(mode=0o600)
@@ -185,7 +186,8 @@ def open_postgres(url: str) -> Store:
     Call it on the event loop to receive the changes of other servers.
 
     Raises:
-        Unavailable: The database does not respond, or the extra `postgres` is not installed.
+        Unavailable: The address is invalid, the database does not respond or has an unsupported
+            version, or the extra `postgres` is not installed.
     """
     try:
         from qwicket.store.postgres import Postgres

@@ -34,6 +34,7 @@ def reserve(n_qubits: int, amplitude_bytes: int) -> None:
         MemoryError: The memory is not available.
     """
     if n_qubits > LARGE_QUBITS:
+        # Untouched pages count, too: workers have a limit on address space.
         np.empty(amplitude_bytes << n_qubits, dtype=np.uint8)
 
 
@@ -54,7 +55,10 @@ class State(sampling.State, Protocol):
         """
 
     def amplitudes(self) -> NDArray[np.complex128]:
-        """Return a copy of 2^n amplitudes; bit q of the index is qubit q."""
+        """Return the 2^n amplitudes; bit q of the index is qubit q.
+
+        They may be a view of the state, so callers must not change them.
+        """
 
     def p_one(self, qubit: int) -> float:
         """Return the probability of reading 1, between 0 and 1."""
