@@ -108,8 +108,8 @@ def test_a_gate_means_what_its_parts_meant_when_it_was_defined() -> None:
 
 def test_an_opaque_gate_may_be_declared_and_not_applied() -> None:
     assert listing(with2("opaque magic(a,b) u,v; opaque more u; x q[0];")) == ["x 0"]
-    reason = "line 4, column 21: gate 'magic' is opaque: nothing says what it does"
-    assert why2("opaque magic(a) u;  magic(1) q[0];") == reason
+    reason = "gate 'magic' is opaque, so it cannot be called: it has no definition"
+    assert why2("opaque magic(a) u;  magic(1) q[0];") == f"line 4, column 21: {reason}"
 
 
 def test_u0_waits() -> None:
