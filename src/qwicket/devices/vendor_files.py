@@ -51,7 +51,7 @@ def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
             or a response of GetDevice with them; or qBraid's calibration.
 
     Raises:
-        Unreadable: The JSON is none of these, or a figure is missing.
+        Unreadable: The JSON has none of these forms, or a figure is missing.
     """
     read: list[dict[str, Any]] = []
     for text in texts:

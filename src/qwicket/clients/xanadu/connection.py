@@ -88,6 +88,10 @@ class Connection:
             "port": found.PORT,
             "tls": found.TLS,
         }
+        if found.has_qwicket_token and any(
+            kwargs.get(name, known[name]) != known[name] for name in ("host", "port", "tls")
+        ):
+            known["refresh_token"] = None
         made = cls(**{**known, **kwargs})
         if "host" not in kwargs:
             made._host_source = found.host_source

@@ -48,6 +48,8 @@ class Settings:
         HOST: Host name or address of the server.
         PORT: Port of the server.
         TLS: Whether to use HTTPS.
+        has_qwicket_token: Whether `REFRESH_TOKEN` is `QWICKET_TOKEN`, which only the server in
+            `QWICKET_URL` may receive.
 
     Raises:
         ValueError: A value has the wrong type. The error names the field, but not the value.
@@ -79,12 +81,16 @@ class Settings:
         host = known("HOST", HOST, None)
         self._host_source = _host_source(HOST is not _UNSET, written)
         qwicket = _qwicket_server() if host is None and self._allows_qwicket() else None
-        if qwicket and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None:
-            self.REFRESH_TOKEN = os.environ.get("QWICKET_TOKEN") or None
         default_host, default_port, default_tls = qwicket or (DEFAULT_HOST, 443, True)
         self.HOST = default_host if host is None else host
         self.PORT = _port(known("PORT", PORT, default_port))
         self.TLS = _boolean(known("TLS", TLS, default_tls))
+        is_its_address = qwicket == (self.HOST, self.PORT, self.TLS)
+        self.has_qwicket_token = (
+            is_its_address and self.REFRESH_TOKEN is None and self.ACCESS_TOKEN is None
+        )
+        if self.has_qwicket_token:
+            self.REFRESH_TOKEN = os.environ.get("QWICKET_TOKEN") or None
 
     @property
     def host_source(self) -> str:

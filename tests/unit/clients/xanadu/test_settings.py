@@ -82,7 +82,9 @@ def test_the_token_of_a_qwicket_server_is_sent_to_no_other_host(
     monkeypatch.setenv("QWICKET_TOKEN", "qw_secret")
     own = Connection.load()
     assert (own.host, own.refresh_token) == ("qwicket.example", "qw_secret")
-    with pytest.raises(ValueError, match="token"):
-        Connection.load(host="elsewhere.example")
+    for elsewhere in ({"host": "elsewhere.example"}, {"port": 8443}, {"tls": False}):
+        for settings in (None, Settings()):
+            with pytest.raises(ValueError, match="token"):
+                Connection.load(settings, **elsewhere)
     monkeypatch.setenv("XANADU_CLOUD_REFRESH_TOKEN", "a-key")
     assert Connection.load(host="elsewhere.example").refresh_token == "a-key"
