@@ -7,10 +7,11 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from os import getloadavg
-from typing import Final, TypeVar
+from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
@@ -36,34 +37,76 @@ from benchmarks import (
 )
 from benchmarks.figures import VERDICTS, Figure, Table, markdown
 from benchmarks.history import Run, write
-from benchmarks.places import DATABASES, places
+from benchmarks.places import DATABASES, Places, places
 
-T = TypeVar("T")
+Verdicts = list[bool | None]
+Size = TypeVar("Size")
+Cost = TypeVar("Cost", bound=engines.Cost | atoms.Cost | photons.Cost)
 
 _tables: list[Table] = []
 """All printed tables."""
 
-PARTS: Final = (
-    *(
-        "queue",
-        "steps",
-        "batches",
-        "agents",
-        "pilots",
-        "dask",
-        "scale",
-        "express",
-        "forecast",
-        "hostile",
+
+class Settings(NamedTuple):
+    """What a part is run with.
+
+    Attributes:
+        quick: Whether to measure fewer rounds.
+        peers: Interpreter with Aer and qsim.
+        photonic_peers: Interpreter with piquasso and thewalrus.
+    """
+
+    quick: bool
+    peers: str
+    photonic_peers: str
+
+    def size(self, quick: Size, full: Size) -> Size:
+        """Return the size of a part for these settings."""
+        return quick if self.quick else full
+
+
+PARTS: Final[dict[str, Callable[[Settings], Verdicts]]] = {
+    "queue": lambda run: _show_figures(
+        _with_places(queue.measure, run.size(queue.QUICK, queue.FULL))
     ),
-    *("sockets", "streams", "vendors", "engines", "atoms", "photons", "reading", "imports"),
-)
+    "steps": lambda _run: _show_steps(),
+    "batches": lambda run: _show_figures(
+        _with_places(batches.measure, run.size(5, batches.ROUNDS))
+    ),
+    "agents": lambda run: _show_figures(_with_places(agents.measure, run.size(40, agents.ROUNDS))),
+    "pilots": lambda run: _show_figures(
+        _with_places(pilots.measure, run.size(pilots.QUICK, pilots.ROUNDS))
+    ),
+    "dask": lambda run: _show_figures(
+        _with_places(dask.measure, run.size(dask.QUICK, dask.ROUNDS))
+    ),
+    "scale": lambda run: _show_figures(
+        _with_places(scale.measure, run.size(scale.QUICK, scale.ROUNDS))
+    ),
+    "express": lambda run: _show_figures(express.measure(run.size(30, express.ROUNDS))),
+    "forecast": lambda run: _show_figures(
+        forecast.measure(run.size(forecast.QUICK, forecast.JOBS))
+    ),
+    "hostile": lambda _run: _show_figures(hostile.measure()),
+    "sockets": lambda _run: _show_figures(sockets.measure()),
+    "streams": lambda _run: _show_figures(streams.measure()),
+    "vendors": lambda run: _show_figures(vendors.measure(run.size(3, vendors.REPEATS))),
+    "engines": lambda run: _show_engines(run.peers),
+    "atoms": lambda _run: _show_atoms(),
+    "photons": lambda run: _show_photons(run.photonic_peers),
+    "reading": lambda _run: _show_reading(),
+    "imports": lambda _run: _show_figures(imports.measure()),
+}
+"""Each part by its name: prints its tables and returns a verdict on each row that has one."""
 
 
-def main() -> int:
-    """Measure and print; return 1 when a figure is over its bar."""
+def main(
+    arguments: Sequence[str] | None = None,
+    parts: Mapping[str, Callable[[Settings], Verdicts]] = PARTS,
+) -> int:
+    """Measure and print; return 1 when a figure is over its bar or a part failed."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(PARTS)}; or all")
+    parser.add_argument("parts", nargs="*", metavar="PART", help=f"{', '.join(parts)}; or all")
     parser.add_argument("--quick", action="store_true", help="fewer rounds")
     parser.add_argument(
         "--peers", default=sys.executable, metavar="PYTHON", help="interpreter with Aer and qsim"
@@ -77,63 +120,41 @@ def main() -> int:
     parser.add_argument(
         "--keep", action="store_true", help="write the tables to benchmarks/history, too"
     )
-    asked = parser.parse_args()
-    if unknown := set(asked.parts) - set(PARTS):
+    asked = parser.parse_args(arguments)
+    if unknown := set(asked.parts) - set(parts):
         parser.error(f"there is no part {', '.join(unknown)}")
-    parts = asked.parts or PARTS
+    settings = Settings(asked.quick, asked.peers, asked.photonic_peers)
     began, machine = datetime.now(UTC), _where()
+    commit = _commit() if asked.keep else ""
     print(machine, flush=True)
-    verdicts: list[bool | None] = []
-    if "queue" in parts:
-        verdicts += _show_figures(_queue(queue.QUICK if asked.quick else queue.FULL))
-    if "steps" in parts:
-        _show_steps()
-    if "batches" in parts:
-        verdicts += _show_figures(_batches(5 if asked.quick else batches.ROUNDS))
-    if "agents" in parts:
-        verdicts += _show_figures(_agents(40 if asked.quick else agents.ROUNDS))
-    if "pilots" in parts:
-        verdicts += _show_figures(_pilots(pilots.QUICK if asked.quick else pilots.ROUNDS))
-    if "dask" in parts:
-        verdicts += _show_figures(_dask(dask.QUICK if asked.quick else dask.ROUNDS))
-    if "scale" in parts:
-        verdicts += _show_figures(_scale(scale.QUICK if asked.quick else scale.ROUNDS))
-    if "express" in parts:
-        verdicts += _show_figures(express.measure(30 if asked.quick else express.ROUNDS))
-    if "forecast" in parts:
-        jobs = forecast.QUICK if asked.quick else forecast.JOBS
-        verdicts += _show_figures(forecast.measure(jobs))
-    if "hostile" in parts:
-        verdicts += _show_figures(hostile.measure())
-    if "sockets" in parts:
-        verdicts += _show_figures(sockets.measure())
-    if "streams" in parts:
-        verdicts += _show_figures(streams.measure())
-    if "vendors" in parts:
-        verdicts += _show_figures(vendors.measure(3 if asked.quick else vendors.REPEATS))
-    if "engines" in parts:
-        verdicts += _show_engines(asked.peers)
-    if "atoms" in parts:
-        verdicts += _show_atoms()
-    if "photons" in parts:
-        verdicts += _show_photons(asked.photonic_peers)
-    if "reading" in parts:
-        _show_reading()
-    if "imports" in parts:
-        verdicts += _show_figures(imports.measure())
+    _tables.clear()
+    verdicts: Verdicts = []
+    failed: list[str] = []
+    for name, measure in parts.items():
+        if asked.parts and name not in asked.parts:
+            continue
+        try:
+            verdicts += measure(settings)
+        except Exception:  # the other parts, and what this one has measured, are worth keeping
+            traceback.print_exc()
+            failed.append(name)
     print(_where())
     if asked.keep:
         at = began.isoformat(timespec="seconds")
-        print(f"kept as {write(Run(at, _commit(), machine, _tables))}")
-    return int(False in verdicts)
+        print(f"kept as {write(Run(at, commit, machine, list(_tables), failed))}")
+    if failed:
+        print(f"failed, see the errors above: {', '.join(failed)}")
+    return int(False in verdicts or bool(failed))
 
 
-def _queue(size: queue.Size) -> Iterator[Figure]:
+def _with_places(
+    measure: Callable[[Places, Size], Iterable[Figure]], size: Size
+) -> Iterator[Figure]:
     with places() as made:
-        yield from queue.measure(made, size)
+        yield from measure(made, size)
 
 
-def _show_steps() -> None:
+def _show_steps() -> Verdicts:
     with places() as made:
         for database in DATABASES:
             with made.fresh(database) as place:
@@ -143,108 +164,92 @@ def _show_steps() -> None:
             _print((f"{database}: CPU of one job, by step", "1 connection", many), rows)
             times = [(gap.name, _ms(gap.wall_ms)) for gap in timeline]
             _print((f"{database}: from event to event of one job", "wall time, p50"), times)
+    return []
 
 
-def _batches(rounds: int) -> Iterator[Figure]:
-    with places() as made:
-        yield from batches.measure(made, rounds)
+def _show_figures(figures: Iterable[Figure]) -> Verdicts:
+    """Print a table; each figure goes to standard error at once, because all take minutes.
 
-
-def _dask(rounds: int) -> Iterator[Figure]:
-    with places() as made:
-        yield from dask.measure(made, rounds)
-
-
-def _pilots(rounds: int) -> Iterator[Figure]:
-    with places() as made:
-        yield from pilots.measure(made, rounds)
-
-
-def _scale(rounds: int) -> Iterator[Figure]:
-    with places() as made:
-        yield from scale.measure(made, rounds)
-
-
-def _agents(rounds: int) -> Iterator[Figure]:
-    with places() as made:
-        yield from agents.measure(made, rounds)
-
-
-def _show_figures(figures: Iterable[Figure]) -> list[bool | None]:
-    """Print a table; each figure goes to standard error at once, because all take minutes."""
+    If measuring fails, the table has the figures before the error.
+    """
     found = []
-    for figure in figures:
-        words = (figure.database, figure.name, figure.measured, figure.verdict)
-        print("  ".join(words), file=sys.stderr, flush=True)
-        found.append(figure)
-    rows = [(f.name, f.database, f.measured, f.floor, f.bar, f.verdict) for f in found]
-    _print(("figure", "database", "measured", "floor", "bar", ""), rows)
+    try:
+        for figure in figures:
+            words = (figure.database, figure.name, figure.measured, figure.verdict)
+            print("  ".join(words), file=sys.stderr, flush=True)
+            found.append(figure)
+    finally:
+        rows = [(f.name, f.database, f.measured, f.floor, f.bar, f.verdict) for f in found]
+        _print(("figure", "database", "measured", "floor", "bar", ""), rows)
     return [figure.is_within for figure in found]
 
 
-def _show_engines(interpreter: str) -> list[bool | None]:
-    costs = list(_costs(interpreter, "engines", engines.Cost))
-    rows = [
-        (
+def _show_engines(interpreter: str) -> Verdicts:
+    def row(cost: engines.Cost) -> tuple[str, ...]:
+        return (
             *(cost.name, cost.engine, _ms(cost.ours_ms)),
             *_beside(cost.aer_ms, cost.ours_ms),
             *_beside(cost.qsim_ms, cost.ours_ms),
             *_beside(cost.module_ms, cost.ours_ms),
-            VERDICTS[cost.is_within],
         )
-        for cost in costs
-    ]
+
     head = ("CPU of one job, 1,000 shots", "engine", "ours")
     beside = ("Aer", "ratio", "qsim", "ratio", "qsim's module", "ratio")
-    _print((*head, *beside, ""), rows)
+    verdicts = _show_costs("engines", interpreter, engines.Cost, (*head, *beside), row)
     print(engines.COLUMNS)
-    return [cost.is_within for cost in costs]
+    return verdicts
 
 
-def _show_atoms() -> list[bool | None]:
-    costs = list(_costs(sys.executable, "atoms", atoms.Cost))
-    rows = [
-        (
-            *(cost.name, _ms(cost.ours_ms)),
-            *(("> 60 s", "") if cost.is_cut else _beside(cost.original_ms, cost.ours_ms)),
-            VERDICTS[cost.is_within],
-        )
-        for cost in costs
-    ]
-    _print(("CPU of one gate on cold atoms", "ours", "original", "ratio", ""), rows)
-    return [cost.is_within for cost in costs]
+def _show_atoms() -> Verdicts:
+    def row(cost: atoms.Cost) -> tuple[str, ...]:
+        original = ("> 60 s", "") if cost.is_cut else _beside(cost.original_ms, cost.ours_ms)
+        return cost.name, _ms(cost.ours_ms), *original
+
+    head = ("CPU of one gate on cold atoms", "ours", "original", "ratio")
+    return _show_costs("atoms", sys.executable, atoms.Cost, head, row)
 
 
-def _show_photons(interpreter: str) -> list[bool | None]:
-    costs = list(_costs(interpreter, "photons", photons.Cost))
-    rows = [
-        (
+def _show_photons(interpreter: str) -> Verdicts:
+    def row(cost: photons.Cost) -> tuple[str, ...]:
+        return (
             *(cost.name, _ms(cost.ours_ms), _ms(cost.bar_ms)),
             *_beside(cost.piquasso_ms, cost.ours_ms),
             *_beside(cost.walrus_ms, cost.ours_ms),
-            VERDICTS[cost.is_within],
         )
-        for cost in costs
-    ]
+
     head = ("CPU of one shot of photon counting", "ours", "bar")
-    _print((*head, "piquasso", "ratio", "thewalrus", "ratio", ""), rows)
-    return [cost.is_within for cost in costs]
+    beside = ("piquasso", "ratio", "thewalrus", "ratio")
+    return _show_costs("photons", interpreter, photons.Cost, (*head, *beside), row)
 
 
-def _costs(interpreter: str, part: str, kind: type[T]) -> Iterator[T]:
-    """Run a measurement in a process of its own; yield the costs that it prints."""
+def _show_costs(
+    part: str,
+    interpreter: str,
+    kind: type[Cost],
+    head: Sequence[str],
+    row: Callable[[Cost], Sequence[str]],
+) -> Verdicts:
+    """Run a measurement in a process of its own, and print a table of the costs that it prints.
+
+    Raises:
+        CalledProcessError: The process failed; the table has the costs before that.
+    """
     done = subprocess.run(
         [interpreter, "-m", f"benchmarks.{part}"],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(("src", "."))},
         stdout=subprocess.PIPE,
-        check=True,
+        check=False,
     )
-    yield from (msgspec.json.decode(line, type=kind) for line in done.stdout.splitlines())
+    costs = [msgspec.json.decode(line, type=kind) for line in done.stdout.splitlines()]
+    _print((*head, ""), [(*row(cost), VERDICTS[cost.is_within]) for cost in costs])
+    done.check_returncode()
+    return [cost.is_within for cost in costs]
 
 
-def _show_reading() -> None:
+def _show_reading() -> Verdicts:
     rows = [(r.format, f"{r.size_bytes:,} bytes", f"{r.cpu_ms:.1f} ms") for r in reading.measure()]
     _print((f"format, {reading.N_GATES:,} gates", "text", "CPU to read"), rows)
+    return []
 
 
 def _beside(peer_ms: float | None, ours_ms: float) -> tuple[str, str]:
@@ -257,7 +262,10 @@ def _ms(milliseconds: float) -> str:
 
 
 def _print(head: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print and keep a table, unless it has no rows."""
     table = Table(list(head), [list(row) for row in rows])
+    if not table.rows:
+        return
     _tables.append(table)
     print(f"\n{markdown(table.head, table.rows)}\n", flush=True)
 

@@ -57,12 +57,14 @@ class Run(msgspec.Struct, frozen=True):
         commit: Short name of the commit.
         machine: Machine, Python and load, as printed.
         tables: All tables, as printed.
+        failed: Parts that raised an error. Their tables have what was measured before it.
     """
 
     at: str
     commit: str
     machine: str
     tables: list[Table]
+    failed: list[str] = []
 
 
 class Point(NamedTuple):
@@ -80,9 +82,15 @@ def runs(folder: Path = FOLDER) -> list[Run]:
 
 
 def write(run: Run, folder: Path = FOLDER) -> Path:
-    """Write a run to a file named by its date and commit; return the path."""
+    """Write a run to a file named by its date and commit; return the path.
+
+    A second run of the day at this commit has its time in the name, too: it may have fewer parts,
+    so it does not replace the first.
+    """
     folder.mkdir(exist_ok=True)
     path = folder / f"{run.at[:10]}-{run.commit}.json"
+    if path.exists():
+        path = folder / f"{run.at[:19].replace(':', '')}-{run.commit}.json"
     path.write_bytes(msgspec.json.format(msgspec.json.encode(run), indent=1) + b"\n")
     return path
 

@@ -1,7 +1,7 @@
-"""CPU time of importing each client in fresh processes, and the module that takes most of it.
+"""CPU time of importing each client, and of commands, in fresh processes.
 
 The times are those of `time.process_time` and `-X importtime`; the floor is the time of the HTTP
-library alone, in the same run.
+library alone, in the same run; for commands that of click.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from typing import Final
 
@@ -25,11 +26,24 @@ _WHAT: Final = {
         for name in ("ionq", "qlued", "ibm_qx", "qbraid")
     },
 }
+_COMMANDS: Final = {
+    "--version": 0.075,
+    "env qiskit-ionq": 0.075,
+    "--help": 0.200,
+    "user list --data-dir .": 0.250,
+}
+"""Commands, each with its bar in seconds of processor time."""
+_RUN: Final = "from qwicket.cli import main; main({}, standalone_mode=False)"
 _TIMED: Final = "import time; began = time.process_time(); {}; print(time.process_time() - began)"
 
 
 def measure() -> Iterator[Figure]:
-    """Yield a figure for each client."""
+    """Yield a figure for each client and each command."""
+    yield from _clients()
+    yield from _commands()
+
+
+def _clients() -> Iterator[Figure]:
     found: dict[str, list[float]] = {}
     for code, floor in _WHAT.items():
         found[code] = [_cpu_s(code) for _ in range(_RUNS)]
@@ -45,8 +59,24 @@ def measure() -> Iterator[Figure]:
             )
 
 
+def _commands() -> Iterator[Figure]:
+    floor_s = p50([_cpu_s("import click") for _ in range(_RUNS)])
+    for command, bar_s in _COMMANDS.items():
+        with tempfile.TemporaryDirectory() as folder:
+            code = _RUN.format(command.replace("--data-dir .", f"--data-dir {folder}").split())
+            measured = p50([_cpu_s(code) for _ in range(_RUNS)])
+        yield Figure(
+            f"`qwicket {command}`",
+            "",
+            f"{1000 * measured:.0f} ms",
+            f"{1000 * floor_s:.0f} ms",
+            f"{1000 * bar_s:.0f} ms",
+            measured <= bar_s,
+        )
+
+
 def _cpu_s(code: str) -> float:
-    return float(_fresh(_TIMED.format(code)).stdout)
+    return float(_fresh(_TIMED.format(code)).stdout.split()[-1])
 
 
 def _slowest_module(code: str) -> str:

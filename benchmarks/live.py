@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from benchmarks.places import Place
 from benchmarks.wire import HTTPConnection
+from support.processes import below
 
 WORKERS: Final = 2
 _ANNOUNCEMENT: Final = "Qwicket listens on "
@@ -73,27 +74,22 @@ def server(place: Place, *program: str, options: Sequence[str] = ()) -> Iterator
 
 
 def memory(pid: int) -> Memory:
-    """Return the memory of a server, of its parsers and of its workers (spares included)."""
+    """Return the memory of a server, of its parsers and of its workers, with their fork servers."""
     taken = {"server": _pss(pid), "parsers": 0, "workers": 0}
-    for child in _children(pid):
+    for child in below(pid):
         words = Path(f"/proc/{child}/cmdline").read_bytes()
         taken["parsers" if b"qwicket.programs" in words else "workers"] += _pss(child)
     return Memory(**taken)
 
 
 def cpu(pid: int) -> tuple[float, float]:
-    """Return the CPU seconds that a server has used so far, and those of its children."""
-    return _cpu(pid), sum(_cpu(child) for child in _children(pid))
+    """Return the CPU seconds that a server has used so far, and those of its processes."""
+    return _cpu(pid), sum(_cpu(child) for child in below(pid))
 
 
 def _cpu(pid: int) -> float:
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
-
-
-def _children(pid: int) -> list[int]:
-    tasks = Path(f"/proc/{pid}/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
 
 
 def _pss(pid: int) -> int:

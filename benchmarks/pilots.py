@@ -27,7 +27,7 @@ from qwicket import engines, schema
 from qwicket.circuits.outcomes import Encoded
 from qwicket.gateway.admin import Admin
 from qwicket.pilots import Node, PilotAPI
-from support.processes import children_of
+from support.processes import below
 
 ROUNDS: Final = 200
 QUICK: Final = 40
@@ -50,7 +50,7 @@ def measure(places: Places, rounds: int = ROUNDS) -> Iterator[Figure]:
             connection = HTTPConnection(live.url, secret)
             with pilot(live.url, token) as pid:
                 yield external_workers.idle(_PILOT, connection, rounds)
-                yield external_workers.cancelled(_PILOT, connection, lambda: children_of(pid))
+                yield external_workers.cancelled(_PILOT, connection, lambda: sorted(below(pid)))
                 yield external_workers.drained(_PILOT, connection, place)
     with places.fresh(DATABASE) as place:
         place.add_accounts()
@@ -109,7 +109,7 @@ async def _site(url: str, token: str, server_pid: int) -> list[Figure]:
 
 
 async def _simulated(url: str, token: str, number: int, ended: list[float]) -> None:
-    """Pull one job at a time, wait for a second, and bring a valid result."""
+    """Pull one job at a time, wait for a second, and report a valid result."""
     api = PilotAPI(url, token, f"node{number}", Node(1, 1 << 30))
     part = bell_result()
     try:
@@ -119,7 +119,7 @@ async def _simulated(url: str, token: str, number: int, ended: list[float]) -> N
                 tasks = (await api.pull((), 1, 5.0)).tasks
             ((job,),) = tasks
             await asyncio.sleep(_JOB_S)
-            tasks = (await api.bring([result_of(job, part, _JOB_S)], [], 1, 0)).tasks
+            tasks = (await api.report([result_of(job, part, _JOB_S)], [], 1, 0)).tasks
             ended.append(time.perf_counter())
     finally:
         await api.close()

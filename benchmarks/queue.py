@@ -230,7 +230,7 @@ def _idle_memory(database: str, live: Live) -> Iterator[Figure]:
         found.server <= 80_000_000,
     )
     yield Figure(
-        f"idle memory, server, parsers, {WORKERS} workers and a spare",
+        f"idle memory, server, parsers, {WORKERS} workers and an express process",
         database,
         f"{found.all // _MIB} MiB",
         f"parsers {found.parsers // _MIB}, workers {found.workers // _MIB}",

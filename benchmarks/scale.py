@@ -1,7 +1,7 @@
 """Many workers for one queue: rates by their number, the server's maximum rate, and Slurm.
 
 Workers of this machine share its cores, which limit their rate. The server's maximum is measured
-with pilots that compute nothing: each brings a result that it has already.
+with pilots that compute nothing: each reports a result that it has already.
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ async def _simulated_rate(number: int, live: Live, token: str) -> Figure:
 
 
 async def _simulated(url: str, token: str, number: int, ended: list[int]) -> None:
-    """Bring a result for each job as soon as it comes."""
+    """Report a result for each job as soon as it comes."""
     api = PilotAPI(url, token, f"node{number}", Node(_TASKS, 1 << 30))
     part = bell_result()
     try:
@@ -98,7 +98,7 @@ async def _simulated(url: str, token: str, number: int, ended: list[int]) -> Non
             while not tasks:
                 tasks = (await api.pull((), _TASKS, 5.0)).tasks
             results = [result_of(job, part, 0.0) for task in tasks for job in task]
-            tasks = (await api.bring(results, [], _TASKS, _TASKS)).tasks
+            tasks = (await api.report(results, [], _TASKS, _TASKS)).tasks
             ended[0] += len(results)
     finally:
         await api.close()

@@ -42,7 +42,7 @@ def measure() -> list[Figure]:
             with IBMQXClient(secret, url=f"{live.url}/ibm/api") as client:
                 body = {"backend": {"name": "qwicket_simulator"}, "allowObjectStorage": True}
                 draft = client._send("POST", "/Jobs", object_of, body)["id"]
-                token = client._signed_in()
+                token = client._current_access_token()
 
             def poll() -> bytes:
                 return connection.get(f"/v1/jobs/{job}")

@@ -266,7 +266,7 @@ def device_pages() -> Iterator[str]:
         for family, known in each.shows.items():
             yield f"| `{each.name}` | {family} | {_words(known)} |"
     yield ""
-    parked, calibrated = devices.parked(), devices.calibrations()
+    off_reasons, calibrated = devices.off_reasons(), devices.calibrations()
     for device in devices.built_in(shown_by):
         spec = device.spec
         yield f"## {device.name}\n"
@@ -286,8 +286,8 @@ def device_pages() -> Iterator[str]:
             yield f"| engines | {_words(spec.engines)} |"
         if device.name in calibrated:
             yield "| noise | follows from its calibration |"
-        if device.name in parked:
-            yield f"| off | {_cell(parked[device.name])} |"
+        if device.name in off_reasons:
+            yield f"| off | {_cell(off_reasons[device.name])} |"
         yield ""
 
 

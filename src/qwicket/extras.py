@@ -9,8 +9,16 @@ __all__ = ["EXTRAS", "NotInstalled", "missing", "require"]
 
 EXTRAS: Final = {
     "server": (
-        *("argon2", "httptools", "jinja2", "jwt", "prometheus_client", "re2", "scipy"),
-        *("starlette", "uvicorn", "uvloop"),
+        "argon2",
+        "httptools",
+        "jinja2",
+        "jwt",
+        "prometheus_client",
+        "re2",
+        "scipy",
+        "starlette",
+        "uvicorn",
+        "uvloop",
     ),
     "oidc": ("authlib", "joserfc"),
     "postgres": ("psycopg", "psycopg_pool"),

@@ -1,4 +1,7 @@
-"""The card of a job as HTML: pages and notebooks show the same. All values are escaped."""
+"""The card of a job as HTML: pages and notebooks show the same.
+
+All values are escaped, and cut at 300 characters.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ def job_card(job: JobBody, *, cell: str = "") -> str:
 
     Args:
         job: The job as the API describes it.
-        cell: Attributes of each cell, for notebooks; pages have a style sheet.
+        cell: HTML attributes of each cell, from a space on and not escaped here, such as
+            ' style="…"'. For notebooks; pages have a style sheet.
     """
     shown = ((name, _text(value)) for name, value in _rows(job))
     lines = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 from urllib.parse import quote
 
 import httpx
@@ -12,7 +13,7 @@ from abuse.conftest import Tokens
 from abuse.dialects import ADMIN, DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from qwicket.model.accounts import Scope
 from qwicket.model.ids import new_id, part_id
-from support.pairwise import pairs
+from support.pairwise import by_row, pairs
 
 SIGNED = [way for way in WAYS if not way.is_public]
 OF_A_JOB = [
@@ -47,46 +48,55 @@ def prefix(way: Way) -> str:
     return way.dialect.prefix
 
 
-CLOSED = [
-    pair
-    for dialect in DIALECTS
-    for pair in pairs(
+def closed(dialect: Dialect) -> list[tuple[Way, str]]:
+    return pairs(
         [way for way in SIGNED if way.dialect is dialect],
         # Where there is no scheme, a token alone is right.
         [wrong for wrong in WRONG_HEADERS if dialect.scheme or wrong != "token alone"],
         always={"absent", "revoked"},
     )
-]
 
 
-@pytest.mark.parametrize(("way", "wrong"), CLOSED, ids=str)
+@pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
 def test_without_a_valid_token_every_route_is_closed(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, wrong: str
+    subtests: pytest.Subtests,
+    client: httpx.Client,
+    tokens: Tokens,
+    jobs: dict[str, str],
+    dialect: Dialect,
 ) -> None:
-    form, url = WRONG_HEADERS[wrong], way.url(jobs[way.dialect.prefix])
-    headers: dict[bytes, bytes] = {}
-    if form is not None:
-        other = IONQ if way.dialect is NATIVE else NATIVE
-        value = form.format(scheme=way.dialect.scheme, other=other.scheme, **tokens._asdict())
-        headers[way.dialect.header.encode()] = value.strip().encode("latin-1")
-    if wrong == "in the query":
-        url += f"?token={tokens.good}&access_token={tokens.good}&apiKey={tokens.good}"
-    response = way.send(client, url, headers)
-    way.dialect.refused(response, 401)
-    assert response.headers["www-authenticate"]
+    found = closed(dialect)
+    assert found
+    for way, wrong in found:
+        with subtests.test(f"{way}-{wrong}"):
+            form, url = WRONG_HEADERS[wrong], way.url(jobs[way.dialect.prefix])
+            headers: dict[bytes, bytes] = {}
+            if form is not None:
+                other = IONQ if way.dialect is NATIVE else NATIVE
+                value = form.format(
+                    scheme=way.dialect.scheme, other=other.scheme, **tokens._asdict()
+                )
+                headers[way.dialect.header.encode()] = value.strip().encode("latin-1")
+            if wrong == "in the query":
+                url += f"?token={tokens.good}&access_token={tokens.good}&apiKey={tokens.good}"
+            response = way.send(client, url, headers)
+            way.dialect.refused(response, 401)
+            assert response.headers["www-authenticate"]
 
 
-@pytest.mark.parametrize("way", PUBLIC, ids=repr)
 @pytest.mark.parametrize("wrong", ["absent", "revoked", "unknown token"])
 def test_public_routes_need_no_token_and_mind_no_bad_one(
-    client: httpx.Client, tokens: Tokens, way: Way, wrong: str
+    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, wrong: str
 ) -> None:
-    form = WRONG_HEADERS[wrong]
-    auth = form.format(scheme="apiKey", **tokens._asdict()) if form else ""
-    response = way.send(client, way.url("x"), {"Authorization": auth} if auth else {})
-    harmless(response)
-    # What is sent is a submission, and so no invitation and no ID token.
-    assert response.status_code == (400 if way.holds_credentials else 200)
+    assert PUBLIC
+    for way in PUBLIC:
+        with subtests.test(repr(way)):
+            form = WRONG_HEADERS[wrong]
+            auth = form.format(scheme="apiKey", **tokens._asdict()) if form else ""
+            response = way.send(client, way.url("x"), {"Authorization": auth} if auth else {})
+            harmless(response)
+            # What is sent is a submission, and so no invitation and no ID token.
+            assert response.status_code == (400 if way.holds_credentials else 200)
 
 
 by_dialect = pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
@@ -220,57 +230,80 @@ MALFORMED = {
 }
 
 
+def by_dialect_of(found: list[tuple[Way, str]]) -> list[Any]:
+    return by_row((way.dialect, (way, text)) for way, text in found)
+
+
 @pytest.mark.parametrize(
-    ("way", "text"),
-    # PostgreSQL takes no NUL, so each route must refuse one before it asks.
-    pairs(OF_A_JOB, MALFORMED, per=prefix, always={"NUL within"}),
-    ids=str,
+    ("dialect", "found"),
+    by_dialect_of(
+        # PostgreSQL takes no NUL, so each route must refuse one before it asks.
+        pairs(OF_A_JOB, MALFORMED, per=prefix, always={"NUL within"})
+    ),
 )
 def test_a_text_that_is_no_id_is_an_unknown_id(
-    client: httpx.Client, tokens: Tokens, way: Way, text: str
+    subtests: pytest.Subtests,
+    client: httpx.Client,
+    tokens: Tokens,
+    dialect: Dialect,
+    found: list[tuple[Way, str]],
 ) -> None:
-    response = way.send(client, way.url(MALFORMED[text]), way.dialect.auth(tokens.good))
-    way.dialect.refused(response, 404)
-    assert "x-evil" not in response.headers
+    for way, text in found:
+        with subtests.test(f"{way}-{text}"):
+            response = way.send(client, way.url(MALFORMED[text]), dialect.auth(tokens.good))
+            dialect.refused(response, 404)
+            assert "x-evil" not in response.headers
 
 
 @pytest.mark.parametrize(
-    ("way", "change"),
-    pairs(
-        OF_A_JOB,
-        ["a NUL after it", "a space after it", "its first part"],
-        per=prefix,
-        always={"its first part"},  # an id, but of no job
+    ("dialect", "found"),
+    by_dialect_of(
+        pairs(
+            OF_A_JOB,
+            ["a NUL after it", "a space after it", "its first part"],
+            per=prefix,
+            always={"its first part"},  # an id, but of no job
+        )
     ),
-    ids=str,
 )
 def test_a_text_beside_an_id_is_an_unknown_id(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, change: str
+    subtests: pytest.Subtests,
+    client: httpx.Client,
+    tokens: Tokens,
+    jobs: dict[str, str],
+    dialect: Dialect,
+    found: list[tuple[Way, str]],
 ) -> None:
-    job = jobs[way.dialect.prefix]
-    changed = {
-        "a NUL after it": f"{job}%00",
-        "a space after it": f"{job}%20",
-        "its first part": part_id(job, 0),
-    }[change]
-    way.dialect.refused(way.send(client, way.url(changed), way.dialect.auth(tokens.good)), 404)
+    for way, change in found:
+        with subtests.test(f"{way}-{change}"):
+            job = jobs[dialect.prefix]
+            changed = {
+                "a NUL after it": f"{job}%00",
+                "a space after it": f"{job}%20",
+                "its first part": part_id(job, 0),
+            }[change]
+            dialect.refused(way.send(client, way.url(changed), dialect.auth(tokens.good)), 404)
 
 
 @pytest.mark.parametrize(
-    ("path", "text"),
-    pairs(
-        ["/v1/devices/", "/v0.4/backends/", "/ionq/v0.4/backends/"],
-        MALFORMED,
-        per=lambda path: path.startswith("/v1"),
+    ("path", "texts"),
+    by_row(
+        pairs(
+            ["/v1/devices/", "/v0.4/backends/", "/ionq/v0.4/backends/"],
+            MALFORMED,
+            per=lambda path: path.startswith("/v1"),
+        )
     ),
 )
 def test_an_unknown_device_is_not_found(
-    client: httpx.Client, tokens: Tokens, path: str, text: str
+    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, path: str, texts: list[str]
 ) -> None:
-    dialect = NATIVE if path.startswith("/v1") else IONQ
-    response = client.get(path + MALFORMED[text], headers=dialect.auth(tokens.good))
-    dialect.refused(response, 404)
-    assert len(response.content) < 2_000
+    for text in texts:
+        with subtests.test(text):
+            dialect = NATIVE if path.startswith("/v1") else IONQ
+            response = client.get(path + MALFORMED[text], headers=dialect.auth(tokens.good))
+            dialect.refused(response, 404)
+            assert len(response.content) < 2_000
 
 
 def test_one_key_of_two_accounts_is_two_keys(client: httpx.Client, tokens: Tokens) -> None:

@@ -15,7 +15,7 @@ from abuse.conftest import Tokens
 from abuse.dialects import DIALECTS, IONQ, IONQ_AT_ROOT, NATIVE, WAYS, Dialect, Way, harmless
 from abuse.odd_values import DEEP, LATE, NO_JSON, ODD, matters
 from qwicket.dialects import mounts
-from support.pairwise import by_row, naming, pairs
+from support.pairwise import by_row, pairs
 from support.programs import BELL
 
 
@@ -83,41 +83,45 @@ def token(tokens: Tokens) -> str:
 
 
 @pytest.mark.parametrize(
-    ("field", "text"),
-    pairs(
-        FIELDS,
-        NO_JSON,
-        per=prefix,
-        keep=lambda field, text: field.type is msgspec.Raw and text in LATE,
+    ("field", "texts"),
+    by_row(
+        pairs(
+            FIELDS,
+            NO_JSON,
+            per=prefix,
+            keep=lambda field, text: field.type is msgspec.Raw and text in LATE,
+        )
     ),
-    ids=str,
 )
 def test_a_field_that_is_no_json_is_refused(
-    client: httpx.Client, token: str, field: Field, text: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, field: Field, texts: list[str]
 ) -> None:
-    response = post(client, field.dialect, token, field.in_body(NO_JSON[text]))
-    said = field.dialect.refused(response, 400)
-    is_named = field.dialect.names(response, field.name.partition(".")[0])
-    assert is_named or "JSON" in said or "nested" in said or "UTF-8" in said
+    for text in texts:
+        with subtests.test(text):
+            response = post(client, field.dialect, token, field.in_body(NO_JSON[text]))
+            said = field.dialect.refused(response, 400)
+            is_named = field.dialect.names(response, field.name.partition(".")[0])
+            assert is_named or "JSON" in said or "nested" in said or "UTF-8" in said
 
 
-@pytest.mark.parametrize(("dialect", "text"), pairs(DIALECTS, NO_JSON), ids=str)
+@pytest.mark.parametrize(("dialect", "texts"), by_row(pairs(DIALECTS, NO_JSON)))
 def test_an_unknown_field_that_is_no_json_is_refused(
-    client: httpx.Client, token: str, dialect: Dialect, text: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, dialect: Dialect, texts: list[str]
 ) -> None:
-    dialect.refused(post(client, dialect, token, dialect.text(unheard=NO_JSON[text])), 400)
+    for text in texts:
+        with subtests.test(text):
+            dialect.refused(post(client, dialect, token, dialect.text(unheard=NO_JSON[text])), 400)
 
 
 @pytest.mark.parametrize(
     ("field", "texts"),
     by_row(pairs(FIELDS, ODD, per=prefix, keep=lambda field, text: matters(text, field.type))),
-    ids=lambda given: "" if isinstance(given, list) else str(given),
 )
 def test_a_field_of_an_odd_value_is_taken_or_refused_by_name(
-    client: httpx.Client, token: str, field: Field, texts: list[str]
+    subtests: pytest.Subtests, client: httpx.Client, token: str, field: Field, texts: list[str]
 ) -> None:
     for text in texts:
-        with naming(text):
+        with subtests.test(text):
             check_odd_value(client, token, field, text)
 
 
@@ -162,11 +166,14 @@ def test_an_absent_field_is_refused_by_name(
             assert dialect.names(response, name)
 
 
-@pytest.mark.parametrize("text", ODD)
-def test_an_unknown_field_is_refused_by_name(client: httpx.Client, token: str, text: str) -> None:
-    response = post(client, NATIVE, token, NATIVE.text(unheard=ODD[text]))
-    assert NATIVE.names(response, "unheard")
-    assert response.json()["field"] == "unheard"
+def test_an_unknown_field_is_refused_by_name(
+    subtests: pytest.Subtests, client: httpx.Client, token: str
+) -> None:
+    for text in ODD:
+        with subtests.test(text):
+            response = post(client, NATIVE, token, NATIVE.text(unheard=ODD[text]))
+            assert NATIVE.names(response, "unheard")
+            assert response.json()["field"] == "unheard"
 
 
 @pytest.mark.parametrize("name", ["", ".", "a.b", "`", " - at `$.x`", "\0", "☃", "x" * 100_000])
@@ -178,10 +185,13 @@ def test_an_unknown_field_of_an_odd_name_is_refused(
     assert len(response.content) < 5_000
 
 
-@pytest.mark.parametrize("text", ODD)
-def test_ionq_ignores_an_unknown_field(client: httpx.Client, token: str, text: str) -> None:
-    response = post(client, IONQ, token, IONQ.text(extra_query_params=ODD[text]))
-    assert response.status_code == 201
+def test_ionq_ignores_an_unknown_field(
+    subtests: pytest.Subtests, client: httpx.Client, token: str
+) -> None:
+    for text in ODD:
+        with subtests.test(text):
+            response = post(client, IONQ, token, IONQ.text(extra_query_params=ODD[text]))
+            assert response.status_code == 201
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
@@ -239,18 +249,23 @@ BODIES: dict[str, Callable[[bytes], bytes]] = {
 
 
 @pytest.mark.parametrize(
-    ("dialect", "body"),
-    pairs(
-        DIALECTS, BODIES, keep=lambda dialect, body: dialect != IONQ_AT_ROOT and "15 MB" not in body
+    ("dialect", "bodies"),
+    by_row(
+        pairs(
+            DIALECTS,
+            BODIES,
+            keep=lambda dialect, body: dialect != IONQ_AT_ROOT and "15 MB" not in body,
+        )
     ),
-    ids=str,
 )
 def test_a_body_that_is_no_submission_is_refused(
-    client: httpx.Client, token: str, dialect: Dialect, body: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, dialect: Dialect, bodies: list[str]
 ) -> None:
-    response = post(client, dialect, token, BODIES[body](dialect.text()))
-    dialect.refused(response, 400)
-    assert len(response.content) < 5_000
+    for body in bodies:
+        with subtests.test(body):
+            response = post(client, dialect, token, BODIES[body](dialect.text()))
+            dialect.refused(response, 400)
+            assert len(response.content) < 5_000
 
 
 @pytest.mark.parametrize(
@@ -274,25 +289,26 @@ def test_a_compressed_body_is_refused(client: httpx.Client, token: str, dialect:
     dialect.refused(response, 400)
 
 
-DOCUMENTS = {
-    "65 levels": b'{"a":' * 65 + b"1" + b"}" * 65,
-    "65 levels of lists": b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
-    "65 levels after brackets in text": b'{"t":"}}}}\\"]]]]\\\\","a":'
-    + b"[" * 64
-    + b"]" * 64
-    + b"}",
-    "10 001 keys": keys(10_001),
-    "10 001 keys within": b'{"a":[' + b",".join([b'{"k":1}'] * 10_001) + b"]}",
-    "a million keys": keys(1_000_000),
-    "2 MB of text": b'{"a":"' + b"x" * (2 << 20) + b'"}',
-    "15 MB of text": b'{"a":"' + b"x" * ROOM + b'","b":' + b"[" * 65 + b"]" * 65 + b"}",
-    "15 MB of texts": b'{"a":[' + b'"",' * (ROOM // 3) + b'""],"b":' + b"[" * 65 + b"]" * 65 + b"}",
-    "15 MB of backslashes": b'{"a":"' + b"\\\\" * (ROOM // 2) + b'"}',
-    "15 MB of objects": b'{"a":[' + b"{}," * (ROOM // 3) + b"{}]}",
-    "null in a list": b"[null]",
-    "text": b'"{}"',
-    "number": b"1",
-    "true": b"true",
+DOCUMENTS: dict[str, Callable[[], bytes]] = {
+    "65 levels": lambda: b'{"a":' * 65 + b"1" + b"}" * 65,
+    "65 levels of lists": lambda: b'{"a":' + b"[" * 64 + b"]" * 64 + b"}",
+    "65 levels after brackets in text": lambda: (
+        b'{"t":"}}}}\\"]]]]\\\\","a":' + b"[" * 64 + b"]" * 64 + b"}"
+    ),
+    "10 001 keys": lambda: keys(10_001),
+    "10 001 keys within": lambda: b'{"a":[' + b",".join([b'{"k":1}'] * 10_001) + b"]}",
+    "a million keys": lambda: keys(1_000_000),
+    "2 MB of text": lambda: b'{"a":"' + b"x" * (2 << 20) + b'"}',
+    "15 MB of text": lambda: b'{"a":"' + b"x" * ROOM + b'","b":' + b"[" * 65 + b"]" * 65 + b"}",
+    "15 MB of texts": lambda: (
+        b'{"a":[' + b'"",' * (ROOM // 3) + b'""],"b":' + b"[" * 65 + b"]" * 65 + b"}"
+    ),
+    "15 MB of backslashes": lambda: b'{"a":"' + b"\\\\" * (ROOM // 2) + b'"}',
+    "15 MB of objects": lambda: b'{"a":[' + b"{}," * (ROOM // 3) + b"{}]}",
+    "null in a list": lambda: b"[null]",
+    "text": lambda: b'"{}"',
+    "number": lambda: b"1",
+    "true": lambda: b"true",
 }
 KEPT = {
     "null": (b"null", {}),
@@ -312,26 +328,31 @@ HUGE_DOCUMENTS = {name for name in DOCUMENTS if name.startswith("15 MB")}
 
 
 @pytest.mark.parametrize(
-    ("field", "document"),
-    pairs(["metadata", "settings"], DOCUMENTS, always=set(DOCUMENTS) - HUGE_DOCUMENTS),
+    ("field", "documents"),
+    by_row(
+        pairs(["metadata", "settings"], DOCUMENTS, always=set(DOCUMENTS) - HUGE_DOCUMENTS),
+    ),
 )
 def test_a_document_that_is_none_or_too_much_is_refused_by_name(
-    client: httpx.Client, token: str, field: str, document: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, field: str, documents: list[str]
 ) -> None:
-    response = post(client, IONQ, token, IONQ.text(**{field: DOCUMENTS[document]}))
-    assert IONQ.refused(response, 400).startswith(field)
+    for document in documents:
+        with subtests.test(document):
+            response = post(client, IONQ, token, IONQ.text(**{field: DOCUMENTS[document]()}))
+            assert IONQ.refused(response, 400).startswith(field)
 
 
-@pytest.mark.parametrize("document", KEPT)
 @pytest.mark.parametrize("field", ["metadata", "settings"])
 def test_a_document_within_bounds_comes_back_unchanged(
-    client: httpx.Client, token: str, field: str, document: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, field: str
 ) -> None:
-    text, value = KEPT[document]
-    sent = post(client, IONQ, token, IONQ.text(**{field: text}))
-    assert sent.status_code == 201, sent.text
-    read = client.get(f"{IONQ.jobs}/{sent.json()['id']}", headers=IONQ.auth(token))
-    assert read.json()[field] == (json.loads(text) if value is ... else value)
+    for document in KEPT:
+        with subtests.test(document):
+            text, value = KEPT[document]
+            sent = post(client, IONQ, token, IONQ.text(**{field: text}))
+            assert sent.status_code == 201, sent.text
+            read = client.get(f"{IONQ.jobs}/{sent.json()['id']}", headers=IONQ.auth(token))
+            assert read.json()[field] == (json.loads(text) if value is ... else value)
 
 
 # --- programs -------------------------------------------------------------------------------------
@@ -380,20 +401,24 @@ def _pair(key: str, item: Any, value: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("field", "text"),
-    pairs(IN_PROGRAMS, NO_JSON)
-    + pairs(IN_PROGRAMS, ODD, keep=lambda field, text: matters(text, IN_PROGRAMS[field])),
+    ("field", "texts"),
+    by_row(
+        pairs(IN_PROGRAMS, NO_JSON)
+        + pairs(IN_PROGRAMS, ODD, keep=lambda field, text: matters(text, IN_PROGRAMS[field]))
+    ),
 )
 def test_an_odd_value_in_a_program_is_taken_or_refused(
-    client: httpx.Client, token: str, field: str, text: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, field: str, texts: list[str]
 ) -> None:
-    source = program(field, NO_JSON.get(text, ODD.get(text, b"")))
-    dialect = NATIVE if len(text) % 2 else IONQ  # one reader stands behind both
-    response = post(client, dialect, token, dialect.text(**{dialect.program: source}))
-    harmless(response)
-    if text in NO_JSON or response.status_code != 201:
-        dialect.refused(response, 400)
-        assert len(response.content) < 5_000
+    for text in texts:
+        with subtests.test(text):
+            source = program(field, NO_JSON.get(text, ODD.get(text, b"")))
+            dialect = NATIVE if len(text) % 2 else IONQ  # one reader stands behind both
+            response = post(client, dialect, token, dialect.text(**{dialect.program: source}))
+            harmless(response)
+            if text in NO_JSON or response.status_code != 201:
+                dialect.refused(response, 400)
+                assert len(response.content) < 5_000
 
 
 def test_several_circuits_through_ionq_are_answered_by_their_ids(
@@ -435,16 +460,17 @@ LISTS = {
 }
 
 
-@pytest.mark.parametrize("query", LISTS, ids=lambda query: query[:40])
 def test_an_odd_query_of_a_list_is_taken_or_refused(
-    client: httpx.Client, token: str, query: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str
 ) -> None:
-    response = client.get(f"/v1/jobs?{query}", headers=NATIVE.auth(token))
-    harmless(response)
-    assert response.status_code == LISTS[query], response.text[:200]
-    if response.status_code == 400:
-        assert NATIVE.names(response, httpx.QueryParams(query[:200]).multi_items()[0][0])
-        assert len(response.content) < 5_000
+    for query in LISTS:
+        with subtests.test(query[:40]):
+            response = client.get(f"/v1/jobs?{query}", headers=NATIVE.auth(token))
+            harmless(response)
+            assert response.status_code == LISTS[query], response.text[:200]
+            if response.status_code == 400:
+                assert NATIVE.names(response, httpx.QueryParams(query[:200]).multi_items()[0][0])
+                assert len(response.content) < 5_000
 
 
 @pytest.mark.parametrize(
@@ -490,21 +516,30 @@ STRANGE_HEADERS: dict[str, dict[str, str]] = {
 
 
 @pytest.mark.parametrize(
-    ("way", "strange"),
-    pairs(
-        [way for way in WAYS if not way.is_endless],
-        STRANGE_HEADERS,
-        per=lambda way: way.dialect.prefix,
+    ("dialect", "found"),
+    by_row(
+        (way.dialect, (way, strange))
+        for way, strange in pairs(
+            [way for way in WAYS if not way.is_endless],
+            STRANGE_HEADERS,
+            per=lambda way: way.dialect.prefix,
+        )
     ),
-    ids=str,
 )
 def test_strange_headers_harm_no_route(
-    client: httpx.Client, tokens: Tokens, jobs: dict[str, str], way: Way, strange: str
+    subtests: pytest.Subtests,
+    client: httpx.Client,
+    tokens: Tokens,
+    jobs: dict[str, str],
+    dialect: Dialect,
+    found: list[tuple[Way, str]],
 ) -> None:
-    url, auth = way.url(jobs[way.dialect.prefix]), way.dialect.auth(tokens.good)
-    response = way.send(client, url, {**auth, **STRANGE_HEADERS[strange]})
-    harmless(response)
-    assert response.headers["x-request-id"] != "mine"
+    for way, strange in found:
+        with subtests.test(f"{way}-{strange}"):
+            url, auth = way.url(jobs[dialect.prefix]), dialect.auth(tokens.good)
+            response = way.send(client, url, {**auth, **STRANGE_HEADERS[strange]})
+            harmless(response)
+            assert response.headers["x-request-id"] != "mine"
 
 
 def submit_with_key(client: httpx.Client, token: str, key: bytes, **changes: Any) -> httpx.Response:

@@ -156,3 +156,40 @@ def test_odd_programs_are_refused_with_their_place(client: httpx.Client, who: Si
         content = json.dumps(braket.body(action=braket.action(source)))
         answer = client.post("/braket/quantum-task", content=content, auth=auth(who, "/braket"))
         refused(answer, "/braket", 400)
+
+
+@pytest.mark.parametrize(
+    ("part", "names"),
+    [
+        ("braketSchemaHeader", ["braketSchemaHeader"]),
+        ("setup", ["setup", "register"]),
+        ("hamiltonian", ["hamiltonian", "drivingFields", "NUL"]),
+    ],
+)
+def test_odd_analog_programs_are_refused_with_their_field(
+    client: httpx.Client, who: SignedIn, part: str, names: list[str]
+) -> None:
+    def sent(**changes: Any) -> httpx.Response:
+        content = braket.body(action=braket.analog_action(**changes), deviceArn=braket.RYDBERG)
+        return client.post("/braket/quantum-task", json=content, auth=auth(who, "/braket"))
+
+    assert sent().status_code == 201
+    nested: Any = []
+    for _ in range(900):
+        nested = [nested]
+    wide = {"sites": [["0", "0"]] * 50_000, "filling": [1] * 50_000}
+    odd = [value for value in VALUES if value != "\ud800"]
+    for value in (*odd, nested, {"ahs_register": nested}, {"ahs_register": wide}):
+        text = refused(sent(**{part: value}), "/braket", 400)
+        assert any(name in text for name in names), (value, text)
+
+
+def test_the_missing_part_of_an_analog_program_is_named(
+    client: httpx.Client, who: SignedIn
+) -> None:
+    for part in ("setup", "hamiltonian"):
+        program = json.loads(braket.analog_action())
+        del program[part]
+        content = braket.body(action=json.dumps(program), deviceArn=braket.RYDBERG)
+        answer = client.post("/braket/quantum-task", json=content, auth=auth(who, "/braket"))
+        assert refused(answer, "/braket", 400) == f"action: {part} is missing."

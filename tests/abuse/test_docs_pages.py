@@ -21,18 +21,17 @@ from support.response_memory import response_memory
 URL = "http://gate.example"
 
 
-@pytest.mark.parametrize(
-    ("path", "wrong"), pairs(PAGES, ["good", "revoked", "expired", "disabled"])
-)
 def test_a_page_minds_no_token_good_or_bad(
-    client: httpx.Client, tokens: Tokens, path: str, wrong: str
+    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens
 ) -> None:
-    token = getattr(tokens, wrong)
-    url = str(client.base_url).rstrip("/")
-    response = client.get(f"{path}?token={token}", headers=NATIVE.auth(token))
-    assert response.status_code == 200
-    assert response.content == FILES[path].at(url).content
-    assert token not in f"{response.text}{response.headers}"
+    for path, wrong in pairs(PAGES, ["good", "revoked", "expired", "disabled"]):
+        with subtests.test(f"{path}-{wrong}"):
+            token = getattr(tokens, wrong)
+            url = str(client.base_url).rstrip("/")
+            response = client.get(f"{path}?token={token}", headers=NATIVE.auth(token))
+            assert response.status_code == 200
+            assert response.content == FILES[path].at(url).content
+            assert token not in f"{response.text}{response.headers}"
 
 
 @pytest.mark.parametrize("path", ["/docs", "/docs/errors/not_found", "/docs/nothing"])

@@ -55,7 +55,7 @@ def refusal(http: httpx.Client, program: str) -> str:
 def processor_s(program: str) -> float:
     """Return the processor time of reading a program, which neighbours do not disturb."""
     began = time.thread_time()
-    answer = programs.read_in_worker(
+    answer = programs.read_in_parser(
         programs.guess_format(program.encode()), program.encode(), LIMITS
     )
     assert isinstance(answer, programs.Refusal)

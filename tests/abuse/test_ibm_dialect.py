@@ -15,7 +15,7 @@ from abuse.odd_values import NO_JSON, ODD, matters
 from qwicket.dialects.ibm import wire
 from qwicket.dialects.ibm.routes import ROUTES
 from support.ibm import DIALECT, SIMULATOR, Client, qobj
-from support.pairwise import pairs
+from support.pairwise import by_row, pairs
 from support.server import LiveServer
 
 ABSENT = "0197a0b0-0000-7000-8000-000000000000"
@@ -106,26 +106,31 @@ FIELDS["backend.name"] = str
 
 
 @pytest.mark.parametrize(
-    ("field", "text"), pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))
+    ("field", "texts"),
+    by_row(pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))),
 )
-def test_an_odd_value_of_a_field_is_taken_or_refused(ibm: Client, field: str, text: str) -> None:
-    values = {
-        "backend": b'{"name":"qwicket_simulator"}',
-        "qObject": json.dumps(qobj(shots=1)).encode(),
-    }
-    if field == "allowObjectStorage":
-        del values["qObject"]
-    value = ODD[text]
-    values[field.partition(".")[0]] = b'{"name":' + value + b"}" if "." in field else value
-    pairs = (json.dumps(name).encode() + b":" + value for name, value in values.items())
-    answer = ibm.call("POST", "/jobs", content=b"{" + b",".join(pairs) + b"}")
-    harmless(answer)
-    if answer.status_code != 200:
-        ibm_json(answer)
-        return
-    job = answer.json()["id"]
-    harmless(ibm.call("GET", f"/jobs/{job}"))
-    ibm.call("POST", f"/jobs/{job}/cancel")
+def test_an_odd_value_of_a_field_is_taken_or_refused(
+    subtests: pytest.Subtests, ibm: Client, field: str, texts: list[str]
+) -> None:
+    for text in texts:
+        with subtests.test(text):
+            values = {
+                "backend": b'{"name":"qwicket_simulator"}',
+                "qObject": json.dumps(qobj(shots=1)).encode(),
+            }
+            if field == "allowObjectStorage":
+                del values["qObject"]
+            value = ODD[text]
+            values[field.partition(".")[0]] = b'{"name":' + value + b"}" if "." in field else value
+            pairs = (json.dumps(name).encode() + b":" + value for name, value in values.items())
+            answer = ibm.call("POST", "/jobs", content=b"{" + b",".join(pairs) + b"}")
+            harmless(answer)
+            if answer.status_code != 200:
+                ibm_json(answer)
+                continue
+            job = answer.json()["id"]
+            harmless(ibm.call("GET", f"/jobs/{job}"))
+            ibm.call("POST", f"/jobs/{job}/cancel")
 
 
 IN_PROGRAMS: dict[str, Any] = {
@@ -138,42 +143,50 @@ IN_PROGRAMS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("place", "text"),
-    pairs(IN_PROGRAMS, ODD, keep=lambda place, text: matters(text, IN_PROGRAMS[place])),
+    ("place", "texts"),
+    by_row(pairs(IN_PROGRAMS, ODD, keep=lambda place, text: matters(text, IN_PROGRAMS[place]))),
 )
-def test_an_odd_value_in_a_program_is_taken_or_refused(ibm: Client, place: str, text: str) -> None:
-    mark = "here-it-is"
-    program = qobj(shots=1)
-    if "." in place:
-        program["config"][place.partition(".")[2]] = mark
-    else:
-        program[place] = mark
-    whole = json.dumps(program).encode().replace(f'"{mark}"'.encode(), ODD[text])
-    draft = ibm.draft()
-    sent = ibm.http.put(draft["objectStorageInfo"]["uploadUrl"], content=whole)
-    assert sent.status_code == 200
-    told = ibm.call("POST", f"/jobs/{draft['id']}/jobDataUploaded")
-    harmless(told)
-    assert told.status_code == 200
-    if "error" not in told.json()["job"]:
-        assert ibm.ended(draft["id"])["status"] == "COMPLETED"
-        url = ibm.get(f"/jobs/{draft['id']}/resultDownloadUrl")["url"]
-        assert ibm.http.get(url).status_code == 200
+def test_an_odd_value_in_a_program_is_taken_or_refused(
+    subtests: pytest.Subtests, ibm: Client, place: str, texts: list[str]
+) -> None:
+    for text in texts:
+        with subtests.test(text):
+            mark = "here-it-is"
+            program = qobj(shots=1)
+            if "." in place:
+                program["config"][place.partition(".")[2]] = mark
+            else:
+                program[place] = mark
+            whole = json.dumps(program).encode().replace(f'"{mark}"'.encode(), ODD[text])
+            draft = ibm.draft()
+            sent = ibm.http.put(draft["objectStorageInfo"]["uploadUrl"], content=whole)
+            assert sent.status_code == 200
+            told = ibm.call("POST", f"/jobs/{draft['id']}/jobDataUploaded")
+            harmless(told)
+            assert told.status_code == 200
+            if "error" not in told.json()["job"]:
+                assert ibm.ended(draft["id"])["status"] == "COMPLETED"
+                url = ibm.get(f"/jobs/{draft['id']}/resultDownloadUrl")["url"]
+                assert ibm.http.get(url).status_code == 200
 
 
 @pytest.mark.parametrize(
-    ("field", "text"),
-    pairs(["name", "tags"], ODD, keep=lambda field, text: matters(text, FIELDS[field])),
+    ("field", "texts"),
+    by_row(pairs(["name", "tags"], ODD, keep=lambda field, text: matters(text, FIELDS[field]))),
 )
-def test_an_odd_name_is_taken_or_refused(ibm: Client, field: str, text: str) -> None:
-    job = ibm.draft()["id"]
-    body = b'{"' + field.encode() + b'":' + ODD[text] + b"}"
-    answer = ibm.call("PUT", f"/jobs/{job}", content=body)
-    harmless(answer)
-    if answer.status_code != 200:
-        ibm_json(answer)
-    harmless(ibm.call("GET", f"/jobs/{job}"))
-    ibm.call("POST", f"/jobs/{job}/cancel")
+def test_an_odd_name_is_taken_or_refused(
+    subtests: pytest.Subtests, ibm: Client, field: str, texts: list[str]
+) -> None:
+    for text in texts:
+        with subtests.test(text):
+            job = ibm.draft()["id"]
+            body = b'{"' + field.encode() + b'":' + ODD[text] + b"}"
+            answer = ibm.call("PUT", f"/jobs/{job}", content=body)
+            harmless(answer)
+            if answer.status_code != 200:
+                ibm_json(answer)
+            harmless(ibm.call("GET", f"/jobs/{job}"))
+            ibm.call("POST", f"/jobs/{job}/cancel")
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)

@@ -6,8 +6,6 @@ import statistics
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
-from pathlib import Path
 
 import httpx
 import pytest
@@ -15,7 +13,7 @@ from qiskit import QuantumCircuit
 from qiskit.circuit.library import PauliGate
 
 from support import pubs
-from support.processes import children_of, user_ticks
+from support.processes import parsers_of, user_ticks
 from support.runtime import Client, body
 from support.server import LiveServer
 from support.waiting import until
@@ -32,16 +30,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     live = LiveServer(tmp_path_factory.mktemp("lanes"))
     yield live
     live.kill()  # its parsers are at work
-
-
-def readers_of(live: LiveServer) -> list[int]:
-    """Return the parser processes of a server."""
-    found = []
-    for child in children_of(live.process.pid):
-        with suppress(OSError):
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            found += [child] * (b"qwicket.programs:" in command)
-    return found
 
 
 def slow_circuit() -> QuantumCircuit:
@@ -75,9 +63,9 @@ def test_two_accounts_with_slow_qpy_hold_up_no_other(
             ),
         }
         assert all(kind().is_success for kind in kinds.values())  # Qiskit is loaded once
-        until(lambda: len(readers_of(live)) == 3, "all parsers are there", timeout_s=60)
+        until(lambda: len(parsers_of(live.process.pid)) == 3, "all parsers are there", timeout_s=60)
         idle = {name: seconds(kind) for name, kind in kinds.items()}
-        before = {pid: user_ticks(pid) for pid in readers_of(live)}
+        before = {pid: user_ticks(pid) for pid in parsers_of(live.process.pid)}
         for name in ("alice", "eve"):
             client = live.client(live.token(name))
             account = Client(client, live.token(name))

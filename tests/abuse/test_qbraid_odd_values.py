@@ -14,7 +14,7 @@ from abuse.conftest import Tokens
 from abuse.dialects import FORMER_QBRAID, QBRAID, Dialect, harmless
 from abuse.odd_values import LATE, NO_JSON, ODD, matters
 from qwicket.dialects.qbraid import groups, submissions
-from support.pairwise import by_row, naming, pairs
+from support.pairwise import by_row, pairs
 
 OLD, NEW = FORMER_QBRAID.prefix, QBRAID.prefix
 FIELDS = {
@@ -88,14 +88,17 @@ def is_read(name: str, of: Any) -> bool:
             keep=lambda of, odd: FIELDS[of] is msgspec.Raw and odd in LATE,
         )
     ),
-    ids=lambda given: "" if isinstance(given, list) else str(given),
 )
 def test_an_odd_field_of_a_submission_is_taken_or_refused(
-    client: httpx.Client, tokens: Tokens, of: tuple[str, str], odds: list[str]
+    subtests: pytest.Subtests,
+    client: httpx.Client,
+    tokens: Tokens,
+    of: tuple[str, str],
+    odds: list[str],
 ) -> None:
     dialect = QBRAID if of[0] == NEW else FORMER_QBRAID
     for odd in odds:
-        with naming(odd):
+        with subtests.test(odd):
             content = dialect.text(**{of[1]: {**ODD, **NO_JSON}[odd]})
             auth = dialect.auth(tokens.good)
             answered(dialect, client.post(dialect.jobs, content=content, headers=auth))
@@ -105,23 +108,34 @@ IN_PROGRAMS = [(key, is_batch) for key in ("format", "data") for is_batch in (Fa
 
 
 @pytest.mark.parametrize(
-    ("place", "odd"),
-    pairs(
-        IN_PROGRAMS,
-        ODD,
-        # A text may be either, and any JSON may be data. A batch goes through the same reader.
-        keep=lambda place, odd: not place[1] and matters(odd, str if place[0] == "format" else Any),
+    ("place", "odds"),
+    by_row(
+        pairs(
+            IN_PROGRAMS,
+            ODD,
+            # A text may be either, and any JSON may be data. A batch goes through the same reader.
+            keep=lambda place, odd: (
+                not place[1] and matters(odd, str if place[0] == "format" else Any)
+            ),
+        )
     ),
-    ids=str,
 )
 def test_an_odd_program_is_taken_or_refused(
-    client: httpx.Client, tokens: Tokens, place: tuple[str, bool], odd: str
+    subtests: pytest.Subtests,
+    client: httpx.Client,
+    tokens: Tokens,
+    place: tuple[str, bool],
+    odds: list[str],
 ) -> None:
-    key, is_batch = place
-    other = b'"data":"x"' if key == "format" else b'"format":"qasm3"'
-    program = b'{"%s":%s,%s}' % (key.encode(), ODD[odd], other)
-    content = QBRAID.text(program=b"[%s]" % program if is_batch else program)
-    answered(QBRAID, client.post(QBRAID.jobs, content=content, headers=QBRAID.auth(tokens.good)))
+    for odd in odds:
+        with subtests.test(odd):
+            key, is_batch = place
+            other = b'"data":"x"' if key == "format" else b'"format":"qasm3"'
+            program = b'{"%s":%s,%s}' % (key.encode(), ODD[odd], other)
+            content = QBRAID.text(program=b"[%s]" % program if is_batch else program)
+            answered(
+                QBRAID, client.post(QBRAID.jobs, content=content, headers=QBRAID.auth(tokens.good))
+            )
 
 
 @pytest.mark.parametrize(
@@ -147,61 +161,75 @@ OF_GROUPS = {field.encode_name: field.type for field in msgspec.structs.fields(g
 
 
 @pytest.mark.parametrize(
-    ("field", "odd"),
-    pairs(OF_GROUPS, ODD, keep=lambda field, odd: matters(odd, OF_GROUPS[field]))
-    + pairs(
-        OF_GROUPS, NO_JSON, keep=lambda field, odd: OF_GROUPS[field] is msgspec.Raw and odd in LATE
+    ("field", "odds"),
+    by_row(
+        pairs(OF_GROUPS, ODD, keep=lambda field, odd: matters(odd, OF_GROUPS[field]))
+        + pairs(
+            OF_GROUPS,
+            NO_JSON,
+            keep=lambda field, odd: OF_GROUPS[field] is msgspec.Raw and odd in LATE,
+        )
     ),
 )
 def test_an_odd_field_of_a_group_is_taken_or_refused(
-    client: httpx.Client, tokens: Tokens, field: str, odd: str
+    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, field: str, odds: list[str]
 ) -> None:
-    content = b'{"%s":%s}' % (field.encode(), {**ODD, **NO_JSON}[odd])
-    headers = QBRAID.auth(tokens.good)
-    answered(QBRAID, client.post(f"{NEW}/jobs/group", content=content, headers=headers))
+    for odd in odds:
+        with subtests.test(odd):
+            content = b'{"%s":%s}' % (field.encode(), {**ODD, **NO_JSON}[odd])
+            headers = QBRAID.auth(tokens.good)
+            answered(QBRAID, client.post(f"{NEW}/jobs/group", content=content, headers=headers))
 
 
 NUMBERS = ("page", "limit", "shots", "resultsPerPage", "minutes", "numberQubits")
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
-    pairs(
-        QUERIES,
-        TEXTS,
-        keep=lambda name, text: name in NUMBERS or "NUL" in text or text == "surrogate",
+    ("name", "texts"),
+    by_row(
+        pairs(
+            QUERIES,
+            TEXTS,
+            keep=lambda name, text: name in NUMBERS or "NUL" in text or text == "surrogate",
+        )
     ),
 )
 def test_an_odd_query_is_answered_or_refused(
-    client: httpx.Client, tokens: Tokens, name: str, text: str
+    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, name: str, texts: list[str]
 ) -> None:
-    for path in READS:
-        dialect = QBRAID if path.startswith(NEW) else FORMER_QBRAID
-        url = f"{path}?{quote(name)}={quote(TEXTS[text])}"
-        answered(dialect, client.get(url, headers=dialect.auth(tokens.good)))
-    url = f"{NEW}/jobs?qrns={quote(TEXTS[text])}"
-    QBRAID.refused(client.delete(url, headers=QBRAID.auth(tokens.good)))
+    for text in texts:
+        with subtests.test(text):
+            for path in READS:
+                dialect = QBRAID if path.startswith(NEW) else FORMER_QBRAID
+                url = f"{path}?{quote(name)}={quote(TEXTS[text])}"
+                answered(dialect, client.get(url, headers=dialect.auth(tokens.good)))
+            url = f"{NEW}/jobs?qrns={quote(TEXTS[text])}"
+            QBRAID.refused(client.delete(url, headers=QBRAID.auth(tokens.good)))
 
 
 @pytest.mark.parametrize(
-    ("name", "text"),
-    # The form's fields hold numbers but for texts, in which a NUL or a half of a character counts.
-    pairs(
-        FORM,
-        TEXTS,
-        keep=lambda name, text: (
-            name.startswith(("circuit", "shots")) or "NUL" in text or text == "surrogate"
-        ),
+    ("name", "texts"),
+    by_row(
+        # The form's fields hold numbers but for texts, in which a NUL or half a character counts.
+        pairs(
+            FORM,
+            TEXTS,
+            keep=lambda name, text: (
+                name.startswith(("circuit", "shots")) or "NUL" in text or text == "surrogate"
+            ),
+        )
     ),
 )
 def test_an_odd_field_of_a_form_is_taken_or_refused(
-    client: httpx.Client, tokens: Tokens, name: str, text: str
+    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, name: str, texts: list[str]
 ) -> None:
-    auth = FORMER_QBRAID.auth(tokens.good)
-    fields = {"vendorJobId": "v", "qbraidDeviceId": "d", name: TEXTS[text]}
-    answered(FORMER_QBRAID, client.post(f"{OLD}/init-job", data=fields, headers=auth))
-    update = {"qbraidJobId": TEXTS[text], "status": "x", "qbraidStatus": "QUEUED"}
-    FORMER_QBRAID.refused(client.put(f"{OLD}/update-job", data=update, headers=auth))
+    for text in texts:
+        with subtests.test(text):
+            auth = FORMER_QBRAID.auth(tokens.good)
+            fields = {"vendorJobId": "v", "qbraidDeviceId": "d", name: TEXTS[text]}
+            answered(FORMER_QBRAID, client.post(f"{OLD}/init-job", data=fields, headers=auth))
+            update = {"qbraidJobId": TEXTS[text], "status": "x", "qbraidStatus": "QUEUED"}
+            FORMER_QBRAID.refused(client.put(f"{OLD}/update-job", data=update, headers=auth))
 
 
 @pytest.mark.parametrize(
@@ -215,17 +243,21 @@ def test_a_form_that_is_none_is_refused(
 
 
 @pytest.mark.parametrize(
-    ("path", "odd"),
-    pairs(["/get-user-jobs", "/public/lab/get-devices"], ODD, always=ODD)
-    + pairs(["/get-user-jobs", "/public/lab/get-devices"], NO_JSON),
+    ("path", "odds"),
+    by_row(
+        pairs(["/get-user-jobs", "/public/lab/get-devices"], ODD, always=ODD)
+        + pairs(["/get-user-jobs", "/public/lab/get-devices"], NO_JSON)
+    ),
 )
 def test_an_odd_search_is_answered_or_refused(
-    client: httpx.Client, tokens: Tokens, path: str, odd: str
+    subtests: pytest.Subtests, client: httpx.Client, tokens: Tokens, path: str, odds: list[str]
 ) -> None:
-    auth = FORMER_QBRAID.auth(tokens.good)
-    value = {**ODD, **NO_JSON}[odd]
-    for content in (value, b'{"shots":%s}' % value, b'{"numResults":%s}' % value):
-        answered(FORMER_QBRAID, client.post(OLD + path, content=content, headers=auth))
+    for odd in odds:
+        with subtests.test(odd):
+            auth = FORMER_QBRAID.auth(tokens.good)
+            value = {**ODD, **NO_JSON}[odd]
+            for content in (value, b'{"shots":%s}' % value, b'{"numResults":%s}' % value):
+                answered(FORMER_QBRAID, client.post(OLD + path, content=content, headers=auth))
 
 
 @pytest.mark.parametrize("operator", ["$where", "$function", "$expr", "$or", "$regex"])

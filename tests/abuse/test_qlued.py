@@ -15,7 +15,7 @@ from abuse.dialects import harmless, qlued_json, routes
 from abuse.odd_values import NO_JSON, ODD
 from abuse.test_access import MALFORMED, absent_id
 from abuse.test_bad_input import BODIES
-from support.pairwise import pairs
+from support.pairwise import by_row, pairs
 from support.waiting import until
 
 V2, V3 = "/qlued/api/v2", "/qlued/api/v3"
@@ -127,36 +127,43 @@ def test_anothers_job_looks_exactly_like_an_absent_one(
 # --- ids and names --------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", [*MALFORMED, "path", "4 000 characters"])
-def test_a_text_that_is_no_id_is_an_unknown_id(client: httpx.Client, token: str, text: str) -> None:
-    more = {"path": quote("../.."), "4 000 characters": 4_000 * "x"}
-    id_ = {**MALFORMED, **more}[text]
-    for route in TOKEN_ROUTES:
-        response = client.get(f"{V2}/rydberg/{route}?token={token}&job_id={id_}")
-        harmless(response)
-        assert response.status_code == 406
-        assert "x-evil" not in response.headers
-        assert response.json()["error_message"].startswith("Missing status file for ")
-
-
-@pytest.mark.parametrize("text", ODD)
-def test_an_odd_value_for_json_in_a_query_is_refused(
-    client: httpx.Client, token: str, text: str
+def test_a_text_that_is_no_id_is_an_unknown_id(
+    subtests: pytest.Subtests, client: httpx.Client, token: str
 ) -> None:
-    for value in (ODD[text], b'{"job_id":%s}' % ODD[text]):
-        query = {"json": value[:10_000].decode(errors="ignore"), "token": token}
-        for route in TOKEN_ROUTES:
-            response = client.get(f"{V2}/rydberg/{route}", params=query)
-            harmless(response)
-            assert response.status_code in (406, 422)
+    for text in (*MALFORMED, "path", "4 000 characters"):
+        with subtests.test(text):
+            more = {"path": quote("../.."), "4 000 characters": 4_000 * "x"}
+            id_ = {**MALFORMED, **more}[text]
+            for route in TOKEN_ROUTES:
+                response = client.get(f"{V2}/rydberg/{route}?token={token}&job_id={id_}")
+                harmless(response)
+                assert response.status_code == 406
+                assert "x-evil" not in response.headers
+                assert response.json()["error_message"].startswith("Missing status file for ")
 
 
-@pytest.mark.parametrize("text", MALFORMED)
-def test_an_odd_name_is_an_unknown_device(client: httpx.Client, token: str, text: str) -> None:
-    for route in ("get_config", "get_backend_status"):
-        response = client.get(f"{V2}/{MALFORMED[text]}/{route}")
-        harmless(response)
-        assert response.status_code == 404
+def test_an_odd_value_for_json_in_a_query_is_refused(
+    subtests: pytest.Subtests, client: httpx.Client, token: str
+) -> None:
+    for text in ODD:
+        with subtests.test(text):
+            for value in (ODD[text], b'{"job_id":%s}' % ODD[text]):
+                query = {"json": value[:10_000].decode(errors="ignore"), "token": token}
+                for route in TOKEN_ROUTES:
+                    response = client.get(f"{V2}/rydberg/{route}", params=query)
+                    harmless(response)
+                    assert response.status_code in (406, 422)
+
+
+def test_an_odd_name_is_an_unknown_device(
+    subtests: pytest.Subtests, client: httpx.Client, token: str
+) -> None:
+    for text in MALFORMED:
+        with subtests.test(text):
+            for route in ("get_config", "get_backend_status"):
+                response = client.get(f"{V2}/{MALFORMED[text]}/{route}")
+                harmless(response)
+                assert response.status_code == 404
 
 
 @pytest.mark.parametrize("path", routes("/qlued"))
@@ -186,34 +193,43 @@ def body(secret: str, /, **fields: bytes) -> bytes:
 
 
 @pytest.mark.parametrize(
-    ("version", "text"),
-    pairs([V2, V3], BODIES, always={name for name in BODIES if not name.startswith("15 MB")}),
+    ("version", "texts"),
+    by_row(
+        pairs([V2, V3], BODIES, always={name for name in BODIES if not name.startswith("15 MB")}),
+    ),
 )
 def test_a_body_that_is_no_submission_is_refused(
-    client: httpx.Client, token: str, version: str, text: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, version: str, texts: list[str]
 ) -> None:
-    sent = BODIES[text](body(token, payload=b"{}"))
-    headers = {"Authorization": f"Bearer {token}"}
-    response = client.post(f"{version}/rydberg/post_job", content=sent, headers=headers)
-    refused(response, 422)
+    for text in texts:
+        with subtests.test(text):
+            sent = BODIES[text](body(token, payload=b"{}"))
+            headers = {"Authorization": f"Bearer {token}"}
+            response = client.post(f"{version}/rydberg/post_job", content=sent, headers=headers)
+            refused(response, 422)
 
 
-@pytest.mark.parametrize(("field", "text"), pairs(["job", "token", "password", "unheard"], NO_JSON))
+@pytest.mark.parametrize(
+    ("field", "texts"), by_row(pairs(["job", "token", "password", "unheard"], NO_JSON))
+)
 def test_a_field_that_is_no_json_is_refused(
-    client: httpx.Client, token: str, field: str, text: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, field: str, texts: list[str]
 ) -> None:
-    sent = body(token, **{field: NO_JSON[text]})
-    refused(client.post(f"{V2}/rydberg/post_job", content=sent), 422)
+    for text in texts:
+        with subtests.test(text):
+            sent = body(token, **{field: NO_JSON[text]})
+            refused(client.post(f"{V2}/rydberg/post_job", content=sent), 422)
 
 
-@pytest.mark.parametrize("text", ODD)
 @pytest.mark.parametrize("field", ["job", "token"])
 def test_a_field_of_an_odd_value_is_refused(
-    client: httpx.Client, token: str, field: str, text: str
+    subtests: pytest.Subtests, client: httpx.Client, token: str, field: str
 ) -> None:
-    sent = body(token, **{field: ODD[text]})
-    expected = (422, 406) if field == "job" else (422, 401)
-    refused(client.post(f"{V2}/rydberg/post_job", content=sent), *expected)
+    for text in ODD:
+        with subtests.test(text):
+            sent = body(token, **{field: ODD[text]})
+            expected = (422, 406) if field == "job" else (422, 401)
+            refused(client.post(f"{V2}/rydberg/post_job", content=sent), *expected)
 
 
 @pytest.mark.parametrize("text", ["", "&&&", "json", "json=%ff&password=x", "json=%00&password=x"])

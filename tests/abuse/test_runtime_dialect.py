@@ -16,7 +16,7 @@ from abuse.test_ibm_dialect import ABSENT, IDS
 from qwicket.dialects.ibm.runtime import wire
 from support import pubs
 from support.ibm import SIMULATOR, TWIN
-from support.pairwise import pairs
+from support.pairwise import by_row, pairs
 from support.runtime import DIALECT, Client, body
 from support.server import LiveServer
 
@@ -86,12 +86,15 @@ FIELDS = {field.encode_name: field.type for field in msgspec.structs.fields(wire
 
 
 @pytest.mark.parametrize(
-    ("field", "text"), pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))
+    ("field", "texts"),
+    by_row(pairs(FIELDS, ODD, keep=lambda field, text: matters(text, FIELDS[field]))),
 )
 def test_an_odd_value_of_a_field_is_taken_or_refused(
-    runtime: Client, field: str, text: str
+    subtests: pytest.Subtests, runtime: Client, field: str, texts: list[str]
 ) -> None:
-    taken_or_refused(runtime, {**SOUND, field: ODD[text]})
+    for text in texts:
+        with subtests.test(text):
+            taken_or_refused(runtime, {**SOUND, field: ODD[text]})
 
 
 PLACES: dict[str, Any] = {
@@ -124,14 +127,19 @@ TYPES: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("place", "text"), pairs(PLACES, ODD, keep=lambda place, text: matters(text, TYPES[place]))
+    ("place", "texts"),
+    by_row(pairs(PLACES, ODD, keep=lambda place, text: matters(text, TYPES[place]))),
 )
 def test_an_odd_value_in_a_sampler_is_taken_or_refused(
-    runtime: Client, place: str, text: str
+    subtests: pytest.Subtests, runtime: Client, place: str, texts: list[str]
 ) -> None:
-    mark = "here-it-is"
-    whole = json.dumps(PLACES[place](mark)).encode().replace(f'"{mark}"'.encode(), ODD[text])
-    taken_or_refused(runtime, {**SOUND, "params": whole})
+    for text in texts:
+        with subtests.test(text):
+            mark = "here-it-is"
+            whole = (
+                json.dumps(PLACES[place](mark)).encode().replace(f'"{mark}"'.encode(), ODD[text])
+            )
+            taken_or_refused(runtime, {**SOUND, "params": whole})
 
 
 IN_ESTIMATORS: dict[str, Any] = {
@@ -143,42 +151,46 @@ IN_ESTIMATORS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize(
-    ("place", "text"),
-    pairs(IN_ESTIMATORS, ODD, keep=lambda at, text: matters(text, IN_ESTIMATORS[at])),
+    ("place", "texts"),
+    by_row(pairs(IN_ESTIMATORS, ODD, keep=lambda at, text: matters(text, IN_ESTIMATORS[at]))),
 )
 def test_an_odd_value_in_an_estimator_is_taken_or_refused(
-    runtime: Client, place: str, text: str
+    subtests: pytest.Subtests, runtime: Client, place: str, texts: list[str]
 ) -> None:
-    mark = "here-it-is"
-    entry: list[Any] = [pubs.circuit(pubs.ghz(2)), {"ZZ": 1.0}, None, 0.5]
-    if place == "coefficient":
-        entry[1] = {"ZZ": mark}
-    else:
-        entry[1 if place == "observables" else 3] = mark
-    whole = json.dumps(pubs.params(entry)).encode().replace(f'"{mark}"'.encode(), ODD[text])
-    taken_or_refused(runtime, {**SOUND, "program_id": b'"estimator"', "params": whole})
+    for text in texts:
+        with subtests.test(text):
+            mark = "here-it-is"
+            entry: list[Any] = [pubs.circuit(pubs.ghz(2)), {"ZZ": 1.0}, None, 0.5]
+            if place == "coefficient":
+                entry[1] = {"ZZ": mark}
+            else:
+                entry[1 if place == "observables" else 3] = mark
+            whole = json.dumps(pubs.params(entry)).encode().replace(f'"{mark}"'.encode(), ODD[text])
+            taken_or_refused(runtime, {**SOUND, "program_id": b'"estimator"', "params": whole})
 
 
 OF_SESSIONS = {field.encode_name: field.type for field in msgspec.structs.fields(wire.SessionBody)}
 
 
 @pytest.mark.parametrize(
-    ("field", "text"),
-    pairs(OF_SESSIONS, ODD, keep=lambda field, text: matters(text, OF_SESSIONS[field])),
+    ("field", "texts"),
+    by_row(pairs(OF_SESSIONS, ODD, keep=lambda field, text: matters(text, OF_SESSIONS[field]))),
 )
 def test_an_odd_value_of_a_session_is_taken_or_refused(
-    runtime: Client, field: str, text: str
+    subtests: pytest.Subtests, runtime: Client, field: str, texts: list[str]
 ) -> None:
-    fields = {"backend": json.dumps(TWIN).encode(), field: ODD[text]}
-    pairs = (json.dumps(name).encode() + b":" + value for name, value in fields.items())
-    answer = runtime.call("POST", "/sessions", content=b"{" + b",".join(pairs) + b"}")
-    harmless(answer)
-    if answer.status_code != 200:
-        ibm_json(answer)
-        return
-    at = f"/sessions/{answer.json()['id']}"
-    assert runtime.call("GET", at).status_code == 200
-    assert runtime.call("DELETE", f"{at}/close").status_code == 204
+    for text in texts:
+        with subtests.test(text):
+            fields = {"backend": json.dumps(TWIN).encode(), field: ODD[text]}
+            pairs = (json.dumps(name).encode() + b":" + value for name, value in fields.items())
+            answer = runtime.call("POST", "/sessions", content=b"{" + b",".join(pairs) + b"}")
+            harmless(answer)
+            if answer.status_code != 200:
+                ibm_json(answer)
+                continue
+            at = f"/sessions/{answer.json()['id']}"
+            assert runtime.call("GET", at).status_code == 200
+            assert runtime.call("DELETE", f"{at}/close").status_code == 204
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)

@@ -187,17 +187,18 @@ REFUSALS: dict[str, tuple[str, str, Any, int]] = {
 }
 
 
-@pytest.mark.parametrize("case", REFUSALS)
 @pytest.mark.parametrize("prefix", PREFIXES)
 def test_rule_6_errors_have_a_status_code_and_a_message(
-    client: Client, prefix: str, case: str
+    subtests: pytest.Subtests, client: Client, prefix: str
 ) -> None:
-    method, path, sent, status = REFUSALS[case]
-    content = sent if isinstance(sent, bytes) else None
-    if isinstance(sent, dict) and path == "/jobs":
-        sent = body(prefix, **sent)
-    content = content or (json.dumps(sent).encode() if sent is not None else None)
-    error(client.call(method, prefix + path, content=content), status)
+    for case in REFUSALS:
+        with subtests.test(case):
+            method, path, sent, status = REFUSALS[case]
+            content = sent if isinstance(sent, bytes) else None
+            if isinstance(sent, dict) and path == "/jobs":
+                sent = body(prefix, **sent)
+            content = content or (json.dumps(sent).encode() if sent is not None else None)
+            error(client.call(method, prefix + path, content=content), status)
 
 
 def test_rule_7_bodies_are_json_whatever_the_content_type(client: Client) -> None:

@@ -427,11 +427,11 @@ def test_what_means_harm_is_refused_and_leaves_nothing(
 
 
 def used_s(live: LiveServer) -> float:
-    """Return the processor time that the server and its children took so far."""
-    from support.processes import children_of
+    """Return the processor time that the server and its processes took so far."""
+    from support.processes import below
 
     ticks = 0
-    for process in (live.process.pid, *children_of(live.process.pid)):
+    for process in (live.process.pid, *below(live.process.pid)):
         fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
         ticks += int(fields[11]) + int(fields[12])
     return ticks / 100

@@ -158,6 +158,7 @@ ESTIMATED = json.loads(
 )
 JOBS: tuple[tuple[str, str, str, Any, str], ...] = (
     ("braket", "statevector", "braket.openqasm3", BRAKET, "GateModelQuantumTaskResult"),
+    ("braket-ahs", "rydberg", "ahs", RYDBERG, "'gr': "),
     ("ibm-qobj", "qwicket_simulator", "qobj", ibm.qobj(), "'11': "),
     ("ionq-core", "simulator", "ionq.circuit.v1", IONQ, "{'0': 0.5, '3': 0.5}"),
     ("ionq-core", "simulator", "ionq.circuit.v1", SEVERAL, "{'"),

@@ -25,7 +25,7 @@ from qwicket.model.errors import Unavailable
 from qwicket.model.jobs import Assignment, Job, NewJob
 from qwicket.model.states import JobState
 from qwicket.scheduling import Dispatcher
-from qwicket.store import Changed, Store
+from qwicket.store import JobChange, Store
 from qwicket.store.database import Database, Tx
 from support.history_callers import OpenStores
 from support.history_stores import two_on_postgres, two_on_sqlite
@@ -138,7 +138,7 @@ async def test_lost_answers_make_no_second_job_no_second_end_and_nothing_runs_fo
     caplog.set_level(logging.CRITICAL)  # each lost answer is logged with its traceback
     rng = random.Random(1)
     async with open_stores() as sound:
-        told: list[Changed] = []
+        told: list[JobChange] = []
         for store in sound:
             store.changes.listen(told.append)
         forgetful = [Forgetful(store._database, rng) for store in sound]
@@ -187,7 +187,7 @@ def check_keys(clients: list[Client], jobs: dict[str, Job]) -> None:
     assert sorted(job for ids in answered for job in ids) == sorted(jobs)
 
 
-def check_ends(told: list[Changed], jobs: dict[str, Job]) -> None:
+def check_ends(told: list[JobChange], jobs: dict[str, Job]) -> None:
     """One end of each job was published, and it is the stored one."""
     ends: dict[str, set[tuple[int, JobState]]] = {}
     for each in told:

@@ -82,7 +82,7 @@ async def claim(store: Store, clock: WrongClock) -> Job:
 async def test_times_of_jobs_and_accounts_never_run_backwards(
     store: Store, ada: Token, clock: WrongClock
 ) -> None:
-    group = await store.groups.open(
+    group = await store.job_groups.open(
         NewGroup(
             id=new_id(NOW), account=ada.account, project=ada.project, dialect="native", now=NOW
         )
@@ -111,7 +111,7 @@ async def test_times_of_jobs_and_accounts_never_run_backwards(
         times = [job.created_at, job.queued_at, job.started_at, job.ended_at]
         known = [time for time in times if time is not None]
         assert known == sorted(known)
-    assert (await store.groups.use(group.id)).run_ms >= 0
+    assert (await store.job_groups.use(group.id)).run_ms >= 0
 
 
 async def test_no_jump_takes_a_lease(store: Store, ada: Token, clock: WrongClock) -> None:

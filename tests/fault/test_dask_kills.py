@@ -54,7 +54,7 @@ def test_killed_dask_workers_lose_no_job_and_double_no_result(
             until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
             threading.Event().wait(rng.uniform(0, 0.3))
             victim = until(lambda: with_engines(cluster), "a worker has engines", timeout_s=60)
-            engines = children_of(victim.pid)
+            engines = below(victim.pid)
             cluster.workers.remove(victim)
             victim.kill()
             assert_gone(engines)
@@ -78,7 +78,7 @@ def test_killed_dask_schedulers_lose_no_job_and_double_no_result(
             until(lambda: books.number(RUNNING) >= 1, "a job runs", timeout_s=60)
             threading.Event().wait(rng.uniform(0, 0.3))
             until(lambda: with_engines(cluster), "a worker has engines", timeout_s=60)
-            engines = [pid for each in cluster.workers for pid in children_of(each.pid)]
+            engines = [pid for each in cluster.workers for pid in below(each.pid)]
             cluster.scheduler.kill()
             assert_gone(engines)
             cluster.kill_scheduler()

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from qwicket.compute import Pool
+from qwicket.compute import ForkServer, Pool
 from qwicket.model.limits import Limits
 from support.pools import WORKER_PATH
 from support.repetitions import runs
@@ -27,8 +27,7 @@ def pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[Pool]:
     monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
     made = Pool(
         1,
-        spares=0,
-        warm_up="qwicket.programs:warm_up",
+        fork_server=ForkServer("qwicket.programs:warm_up"),
         memory_bytes=LIMITS.parsing.parse_memory_bytes,
     )
     yield made

@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -35,11 +35,11 @@ from support.pools import eventually
 from qwicket.compute import Pool
 
 task, *paths = sys.argv[1:]
-pool = Pool(len(paths), spares=1)
+pool = Pool(len(paths))
 for path in paths:
     pool.submit(getattr(pool_tasks, task), path, timeout_s=600)
 sys.stdin.readline()
-eventually(lambda: len(pool.pids()) == len(paths) + 1)
+eventually(lambda: len(pool.pids()) == len(paths))
 print(*pool.pids(), flush=True)
 while True:
     time.sleep(0.1)
@@ -71,15 +71,16 @@ def endure(pool: Pool, n_kills: int, rng: random.Random) -> tuple[list[Task[tupl
         if tasks:
             tasks[rng.randrange(len(tasks))].future.exception(SOON_S)
         if pids := pool.pids():
-            os.kill(rng.choice(pids), signal.SIGKILL)
-            kills += 1
+            with suppress(ProcessLookupError):  # it has ended meanwhile
+                os.kill(rng.choice(pids), signal.SIGKILL)
+                kills += 1
     return tasks, kills
 
 
 @pytest.mark.parametrize("seed", [1, 2])
 def test_each_kill_fails_at_most_the_task_in_hand(seed: int) -> None:
     before = holdings()
-    with closing(Pool(2, spares=1)) as pool:
+    with closing(Pool(2)) as pool:
         pool.start()
         tasks, kills = endure(pool, 50, random.Random(seed))
         errors = {
@@ -97,7 +98,7 @@ def test_each_kill_fails_at_most_the_task_in_hand(seed: int) -> None:
 
 def test_every_worker_killed_at_once_many_times_over() -> None:
     before = holdings()
-    with closing(Pool(2, spares=1)) as pool:
+    with closing(Pool(2)) as pool:
         pool.start()
         for value in range(15):
             for pid in pool.pids():
@@ -110,7 +111,7 @@ def test_every_worker_killed_at_once_many_times_over() -> None:
 def test_cancels_at_random_instants_hit_only_their_task() -> None:
     rng = random.Random(3)
     before = holdings()
-    with closing(Pool(2, spares=1)) as pool:
+    with closing(Pool(2)) as pool:
         tasks = [
             pool.submit(pool_tasks.spend, rng.random() * 0.002, k, timeout_s=LIMIT_S)
             for k in range(600)
@@ -128,7 +129,7 @@ def test_cancels_at_random_instants_hit_only_their_task() -> None:
 
 
 def test_time_limits_at_the_very_end_of_the_work_end_each_task_once() -> None:
-    with closing(Pool(2, spares=1)) as pool:
+    with closing(Pool(2)) as pool:
         tasks = [pool.submit(pool_tasks.spend, 0.02, k, timeout_s=0.0205) for k in range(30)]
         for k, task in enumerate(tasks):
             error = task.future.exception(SOON_S)
@@ -140,7 +141,7 @@ def test_time_limits_at_the_very_end_of_the_work_end_each_task_once() -> None:
 def test_close_amid_a_storm_ends_every_task() -> None:
     before = holdings()
     for seed in range(5):
-        pool = Pool(2, spares=1)
+        pool = Pool(2)
         pool.start()
         tasks, _ = endure(pool, 5, random.Random(seed))
         tasks += [pool.submit(pool_tasks.spend, 0.01, 0, timeout_s=LIMIT_S) for _ in range(50)]
@@ -173,7 +174,7 @@ def owner(task: str, *paths: Path) -> Iterator[tuple[subprocess.Popen[str], list
 @pytest.mark.parametrize("task", ["spin", "spin_in_c", "spin_without_kernel_guard"])
 def test_no_worker_outlives_its_killed_owner(task: str, tmp_path: Path) -> None:
     with owner(task, tmp_path / "a", tmp_path / "b") as (process, workers):
-        assert len(workers) == 3
+        assert len(workers) == 2
         process.kill()
         eventually(lambda: all(is_gone(pid) for pid in workers), within_s=1.0)
 
@@ -184,7 +185,7 @@ def test_without_the_kernels_help_workers_look_for_their_owner(
     (tmp_path / "sitecustomize.py").write_text(NO_KERNEL_HELP)
     monkeypatch.setenv("PYTHONPATH", f"{tmp_path}:{WORKER_PATH}")
     with owner("spin", tmp_path / "a") as (process, workers):
-        assert len(workers) == 2
+        assert len(workers) == 1
         process.kill()
         eventually(lambda: all(is_gone(pid) for pid in workers), within_s=2.0)
 

@@ -143,6 +143,60 @@ def test_jobs_whose_ids_the_cloud_mixes_up_are_told_apart(
         assert done.state == "completed", "the cancellation was for the second"
 
 
+class FirstFault:
+    """Puts a fault in the way of the first request whose line has a text."""
+
+    def __init__(self, text: bytes, fault: str) -> None:
+        self.text = text
+        self.fault = fault
+        self.was_used = False
+
+    def __call__(self, line: bytes) -> str:
+        if self.was_used or self.text not in line:
+            return ""
+        self.was_used = True
+        return self.fault
+
+
+@pytest.mark.parametrize(
+    ("text", "fault"),
+    [
+        (b"/api/jobs HTTP", "lost"),
+        (b"/jobUploadUrl ", "lost"),
+        (b"/jobDataUploaded ", "lost"),
+        (b"/jobDataUploaded ", "502"),
+        (b"/jobDataUploaded ", "503"),
+    ],
+)
+def test_a_program_that_is_uploaded_runs_once(
+    behind: LiveServer, tmp_path: Path, text: bytes, fault: str
+) -> None:
+    """Only the request is counted that has the cloud run the job; a draft alone does nothing."""
+    key = behind.token("gate-uploads")
+    with CrookedProxy(behind.url, 1) as proxy:
+        proxy.rule = rule = FirstFault(text, fault)
+        folder = write_device(
+            *(tmp_path / "devices", behind, key),
+            kind="ibm_qx",
+            device=DEVICES["ibm_qx"],
+            url=proxy.url,
+            settle_s=1.0,
+        )
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        try:
+            with qwicket.connect(front.url, front.token()) as client:
+                until(lambda: client.device("far").status == "on", "the other cloud is seen")
+                job = client.submit(BELL.replace("h q[0];", "h q[0];" * 60_001), "far", shots=10)
+                assert set(job.result(60).counts) <= {"00", "11"}
+        finally:
+            front.stop()
+        assert rule.was_used
+    with qwicket.connect(behind.url, key) as there:
+        found = [each.state for each in there.jobs(name=f"qwicket-{job.id}")]
+    assert found.count("completed") == 1
+    assert len(found) == 1, "the draft is used again"
+
+
 def test_a_job_in_doubt_is_not_sent_to_another_account(behind: LiveServer, tmp_path: Path) -> None:
     """The key is replaced by that of another account while a job may be at the first one."""
     keys = [behind.token(f"gate-{name}") for name in ("first", "second")]

@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from support.ledger import Ledger, ledger
-from support.processes import busy_child, children_of, processor_ns, workers_of
+from support.processes import below, busy_child, processor_ns, workers_of
 from support.programs import slow
 from support.repetitions import runs
 from support.server import LiveServer, Serve
@@ -29,6 +29,9 @@ BATCH_S = 0.02
 """Total estimate that fills a batch, of at most 16 jobs."""
 BEGUN_NS = 2_000_000
 RUNNING = "select count(*) from job where state = 'running'"
+QUEUED = "select count(*) from job where state = 'queued'"
+MIN_QUEUED = 5
+"""A killer that found no busy worker would wait for ever."""
 LEASE = ("--lease-s", "2")
 WARM_TICKS = 30
 MAX_ATTEMPTS = 3
@@ -49,8 +52,10 @@ def test_killed_workers_lose_no_job_and_double_no_result(serve: Serve) -> None:
     rng = random.Random(3)
     server = serve("server", None, *LEASE)
     with server.client() as client, ledger(server) as books:
-        jobs = {submit(client, slow(20, runs(100, long=200))) for _ in range(KILLS + 5)}
+        jobs: set[str] = set()
         while releases_and_deaths(books) < KILLS:
+            while books.number(QUEUED) < MIN_QUEUED:
+                jobs.add(submit(client, slow(20, runs(100, long=200))))
             threading.Event().wait(rng.uniform(0, 0.2))
             kill(
                 until(
@@ -60,7 +65,7 @@ def test_killed_workers_lose_no_job_and_double_no_result(serve: Serve) -> None:
                 )
             )
             if rng.random() < 0.2:  # or one that warms up, waits, reads
-                kill(rng.choice(children_of(server.process.pid)))
+                kill(rng.choice(sorted(below(server.process.pid))))
         books.await_end(timeout_s=300)
         books.assert_each_ended_once(jobs)
         assert_blamed_fairly(books)
@@ -141,7 +146,7 @@ def fill_the_queue_of_a_device_that_is_off(
     for pid in workers:
         os.kill(pid, signal.SIGCONT)
     until(lambda: books.number(RUNNING) == 0, "the busy ones are done", timeout_s=60)
-    assert books.number("select count(*) from job where state = 'queued'") == len(mates)
+    assert books.number(QUEUED) == len(mates)
     return blockers, mates
 
 

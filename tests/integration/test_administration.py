@@ -433,7 +433,7 @@ def test_a_device_that_is_on_has_no_reason(server: LiveServer, admin_token: str)
     with server.client(admin_token) as client:
         body = {"is_on": True, "reason": "x"}
         refused = client.patch("/v1/admin/devices/clifford", json=body)
-        assert (refused.status_code, refused.json()["field"]) == (400, "is_on")
+        assert (refused.status_code, refused.json()["field"]) == (400, "reason")
 
 
 def test_commands_on_the_folder_need_no_server_and_no_token(tmp_path: Path) -> None:

@@ -17,7 +17,8 @@ from typing import Any
 import httpx
 import pytest
 
-from support.agents import ATOMS, BELL_QASM, DEVICE, Lab, ended, submit
+from support import pubs, runtime
+from support.agents import ATOMS, BELL_QASM, DEVICE, QUBITS, Lab, ended, submit
 from support.server import LiveServer, run_cli, server_on
 from support.waiting import PROMPT_S, until
 
@@ -383,6 +384,40 @@ def test_what_cannot_be_compiled_to_announced_gates_is_refused_by_name(
         "it is announced",
         timeout_s=PROMPT_S,
     )
+
+
+@pytest.fixture
+def sampled(lone: LiveServer, tmp_path: Path) -> Iterator[Lab]:
+    """A lab whose device Runtime's clients see."""
+    name = f"sampled{next(_numbers)}"
+    kind = {**QUBITS, "formats": '"qiskit.primitives"'}
+    lab = Lab(lone, tmp_path / "sampled", device=name, kind=kind)
+    text = lab.config.read_text().replace("[spec]", 'dialects = ["runtime"]\n[spec]')
+    lab.config.write_text(text + 'gates = ["rz", "sx", "x", "cz"]\n')
+    with lab:
+        yield lab
+
+
+def test_runtimes_sampler_runs_on_a_labs_device(sampled: Lab, http: httpx.Client) -> None:
+    sampled.agent("last_bit_set")
+    client = runtime.Client(http, sampled.server.token())
+    assert sampled.device in client.get("/backends")["devices"]
+    bell = pubs.circuit(pubs.bell())
+    several = runtime.sampler([bell, pubs.array(), 10], [bell, pubs.array(), 25])
+    found = client.results(client.submit(backend=sampled.device, params=several))
+    for pub, shots in zip(found, (10, 25), strict=True):
+        (register,) = pub["data"]["__value__"]["fields"].values()
+        numbers = pubs.unpacked(register["__value__"]["array"])
+        assert numbers.tolist() == [[1]] * shots
+
+
+def test_runtimes_estimator_is_refused_on_a_labs_device(sampled: Lab, http: httpx.Client) -> None:
+    client = runtime.Client(http, sampled.server.token())
+    estimator = pubs.params([pubs.circuit(pubs.ghz(2)), {"ZZ": 1.0}, pubs.array()])
+    asked = runtime.body(program_id="estimator", backend=sampled.device, params=estimator)
+    refused = client.call("POST", "/jobs", json=asked)
+    assert refused.status_code == 400
+    assert f"{sampled.device} is a lab's device: it runs programs" in refused.text
 
 
 def test_simulators_compile_nothing(http: httpx.Client) -> None:

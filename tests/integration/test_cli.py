@@ -142,7 +142,7 @@ def test_password_stdin_takes_one_line_and_leaves_the_rest(folder: Path) -> None
 
 def test_serve_on_the_folder_of_another_server_is_one_line(server: LiveServer) -> None:
     data = str(server.folder / "data")
-    assert "Another server runs on" in refused("serve", "--port", "0", "--data-dir", data)
+    assert "Another server or a restore uses" in refused("serve", "--port", "0", "--data-dir", data)
 
 
 def test_serve_on_a_port_in_use_is_one_line(folder: Path) -> None:

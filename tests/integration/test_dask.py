@@ -116,7 +116,7 @@ def test_results_are_those_of_this_machine(cluster: DaskProcesses) -> None:
     ]
 
     async def use(compute: DaskCompute) -> None:
-        local = LocalCompute(1, memory_bytes=1 << 30, spares=0)
+        local = LocalCompute(1, memory_bytes=1 << 30)
         try:
             here, there = await run(local, *jobs), await run(compute, *jobs)
         finally:
@@ -282,6 +282,8 @@ def test_a_lost_worker_is_blamed_on_a_job_the_second_time(
     with_compute(own_cluster, use, ENDLESS)
 
 
+# Dask leaves the socket of a refused connection to the garbage collector.
+@pytest.mark.filterwarnings("ignore:Exception ignored in. <ssl.SSLSocket")
 def test_a_scheduler_that_is_back_is_used_again(own_cluster: DaskProcesses, tmp_path: Path) -> None:
     sizes: list[int] = []
 
@@ -370,7 +372,7 @@ def submitted(client: httpx.Client, program: object, *, wait_s: int = 0) -> dict
 
 def factory(name: str) -> StartedCluster:
     address = ClusterAddress("factory", f"support.dask:{name}")
-    return StartedCluster(address, least=1, most=2, idle_s=2)
+    return StartedCluster(address, min_workers=1, max_workers=2, idle_s=2)
 
 
 @pytest.fixture
@@ -389,7 +391,7 @@ def test_a_factorys_cluster_follows_what_is_wanted_and_ends_with_the_server() ->
         )
         compute.set_size(5)
         await has_slots(compute, 2)
-        await asyncio.sleep(1.5)  # a round of its adaption, which must not go beyond the most
+        await asyncio.sleep(1.5)  # a round of its adaption, which must not exceed `max_workers`
         assert compute.slots == 2
         compute.set_size(0)
         await asyncio.to_thread(eventually, lambda: compute.slots == 1)
@@ -410,6 +412,14 @@ def test_a_started_scheduler_that_dies_is_replaced() -> None:
         assert await run(compute, JOB)
 
     with_compute(factory("local_cluster"), use)
+
+
+def test_a_cluster_whose_process_cannot_be_started_says_why(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("sys.executable", "/no/such/python")  # as if no process were left
+    with pytest.raises(ClusterUnavailable, match="cannot be started: No such file"):
+        asyncio.run(factory("local_cluster").open())
 
 
 @pytest.mark.usefixtures("_tests_on_path")

@@ -7,6 +7,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -222,7 +223,15 @@ TAKEN: dict[str, dict[str, Any]] = {
                 "keep-days": 0.5,
                 "access-log": True,
                 "limits": {"stored_bytes": 50_000_000_000, "express_s": 1.5, "shots": 5_000},
+                "oidc-issuer": "https://login.example.org/realms/lab",
+                "oidc-client-id": "qwicket",
+                "oidc-client-secret-file": "/run/secrets/qwicket/oidc",
+                "oidc-groups": {
+                    "staff": {"role": "admin", "projects": ["class", "lab"]},
+                    'a "group"': {"projects": ["class"]},
+                },
             },
+            "secret": "sign-in",
             "nodeSelector": {"disk": "fast"},
             "tolerations": [{"key": "quantum", "operator": "Exists"}],
         },
@@ -243,10 +252,23 @@ TAKEN: dict[str, dict[str, Any]] = {
             "tolerations": [{"key": "quantum", "operator": "Exists"}],
             **SECRET,
         },
-        "networkPolicy": {"from": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}]},
+        "networkPolicy": {
+            "from": [{"namespaceSelector": {"matchLabels": {"name": "ingress"}}}],
+            "egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}],
+        },
     },
     "own volume": {"storage": {"size": "2Ti", "className": "fast"}},
     "no policy": {"networkPolicy": {"enabled": False}},
+    "names of digits": {
+        "server": {"settings": {"oidc-groups": {"staff": {"role": "admin"}}}},
+        "database": {"secret": "10", "key": "11"},
+        "storage": {"size": "1Gi", "className": "12"},
+        "ingress": {"enabled": True, "className": "13", "host": "a.example", "tlsSecret": "14"},
+        "worker": {"replicas": 1, "token": {"secret": "15", "key": "16"}},
+    },
+    "egress alone": {
+        "networkPolicy": {"egress": [{"ports": [{"port": 443, "protocol": "TCP"}]}]},
+    },
 }
 REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"serverr": {}}, "serverr"),
@@ -263,6 +285,10 @@ REFUSED: dict[str, tuple[dict[str, Any], str]] = {
     "password in the settings": (
         {"server": {"settings": {"database-url": "postgresql://q:secret@host/q"}}},
         "/server/settings",
+    ),
+    "a group with an unknown role": (
+        {"server": {"settings": {"oidc-groups": {"staff": {"role": "owner"}}}}},
+        "/server/settings/oidc-groups/staff/role",
     ),
     "not a size": ({"storage": {"size": "large"}}, "/storage/size"),
 }
@@ -431,13 +457,63 @@ def test_a_scaler_takes_the_charts_manifest_and_may_do_what_it_does(
     ]
 
 
+def test_groups_of_the_identity_provider_are_those_of_the_values(
+    charts: dict[str, dict[str, Any]],
+) -> None:
+    (settings,) = of(charts["everything"]["documents"], "ConfigMap")
+    found = tomllib.loads(settings["data"]["qwicket.toml"])["oidc-groups"]
+    assert found == TAKEN["everything"]["server"]["settings"]["oidc-groups"]
+
+
+def test_a_group_without_projects_has_a_role_alone(charts: dict[str, dict[str, Any]]) -> None:
+    (settings,) = of(charts["names of digits"]["documents"], "ConfigMap")
+    found = tomllib.loads(settings["data"]["qwicket.toml"])["oidc-groups"]
+    assert found == {"staff": {"role": "admin", "projects": []}}
+
+
+@pytest.mark.parametrize(
+    ("case", "ports"),
+    [
+        ("default", []),
+        ("database", [53, 53, 5432]),
+        ("everything", [53, 53, 5432, 443]),
+        ("egress alone", [53, 53, 443]),
+    ],
+)
+def test_a_server_may_connect_to_its_database_and_where_the_values_say(
+    case: str, ports: list[int], charts: dict[str, dict[str, Any]]
+) -> None:
+    (policy,) = [
+        each["spec"]
+        for each in of(charts[case]["documents"], "NetworkPolicy")
+        if not each["metadata"]["name"].endswith("-worker")
+    ]
+    found = [port["port"] for rule in policy["egress"] for port in rule["ports"]]
+    assert found == ports
+
+
+def test_keys_of_a_secret_are_files_of_the_server(charts: dict[str, dict[str, Any]]) -> None:
+    (pod,) = [
+        each
+        for each in pods(charts["everything"]["documents"])
+        if each["metadata"]["labels"]["app.kubernetes.io/component"] == "server"
+    ]
+    (volume,) = [each for each in pod["spec"]["volumes"] if each["name"] == "secret"]
+    assert volume["secret"]["secretName"] == "sign-in"
+    mounts = {each["name"]: each for each in pod["spec"]["containers"][0]["volumeMounts"]}
+    assert mounts["secret"]["mountPath"] == "/run/secrets/qwicket"
+    assert mounts["secret"]["readOnly"] is True
+
+
 @pytest.mark.parametrize("case", ["default", "everything"])
 def test_a_server_runs_with_the_charts_settings(
     case: str, charts: dict[str, dict[str, Any]], tmp_path: Path
 ) -> None:
     (settings,) = of(charts[case]["documents"], "ConfigMap")  # without a scaler
     file = tmp_path / "qwicket.toml"
-    file.write_text(settings["data"]["qwicket.toml"])
+    text = settings["data"]["qwicket.toml"]
+    file.write_text(text.replace("/run/secrets/qwicket", str(tmp_path)))
+    (tmp_path / "oidc").write_text("secret")
     with running_server(tmp_path, QWICKET_CONFIG=str(file)) as live:
         for path in ("/livez", "/readyz"):
             assert httpx.get(live.url + path).status_code == 200

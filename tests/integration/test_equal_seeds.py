@@ -14,18 +14,18 @@ from qwicket.circuits.options import RunOptions
 from qwicket.circuits.outcomes import Encoded, decode
 from qwicket.circuits.qubit import Gate, Measure, Op, pack
 from qwicket.compute import Pool
-from support import qubit_lab
+from support import qubit_math
 from support.pools import WORKER_PATH
 
 Job = tuple[str, bytes, bytes]
 LIMIT_S = 120.0
-GATES = qubit_lab.scrambling(4)
+GATES = qubit_math.scrambling(4)
 SPLIT: list[Op] = [*GATES, Measure(0, 0), Gate("x", (1,), (), (0,)), Gate("h", (2,))]
 CIRCUITS = (
-    qubit_lab.measured(4, GATES),
-    qubit_lab.measured(4, SPLIT),
-    qubit_lab.measured(12, qubit_lab.scrambling(12)),
-    qubit_lab.measured(14, [Gate("h", (q,)) for q in range(14)]),
+    qubit_math.measured(4, GATES),
+    qubit_math.measured(4, SPLIT),
+    qubit_math.measured(12, qubit_math.scrambling(12)),
+    qubit_math.measured(14, [Gate("h", (q,)) for q in range(14)]),
 )
 PAULIS = GateNoise(depolarizing=0.1, phase_damping=0.1)
 DAMPED = GateNoise(depolarizing=0.1, amplitude_damping=0.1)
@@ -54,7 +54,7 @@ def drawn(parts: list[tuple[bytes, bytes]]) -> list[object]:
 
 def run(slots: int, batches: list[list[Job]]) -> list[list[object]]:
     """Run batches on so many workers and return what each job drew, in their order."""
-    with closing(Pool(slots, spares=0)) as pool:
+    with closing(Pool(slots)) as pool:
         tasks = [
             pool.submit("qwicket.engines:run_jobs", batch, timeout_s=LIMIT_S, returns=_Ran)
             for batch in batches

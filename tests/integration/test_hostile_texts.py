@@ -12,13 +12,12 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
 
 from support.hostile import HOSTILE
-from support.processes import children_of, user_ticks
+from support.processes import below, parsers_of, user_ticks
 from support.programs import BELL
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -45,15 +44,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
 
 def submit(client: httpx.Client, program: object) -> httpx.Response:
     return client.post("/v1/jobs", json={"device": "simulator", "program": program, "shots": 10})
-
-
-def readers_of(live: LiveServer) -> list[int]:
-    """Return the processes that read programs."""
-    return [
-        child
-        for child in children_of(live.process.pid)
-        if b"qwicket.programs:warm_up" in Path(f"/proc/{child}/cmdline").read_bytes()
-    ]
 
 
 class Poller(threading.Thread):
@@ -101,14 +91,14 @@ def test_twenty_hostile_texts_at_once_are_refused_or_read_without_delays_for_oth
     assert sum(answer.status_code == 400 for answer in answers.values()) > len(HOSTILE) // 2
     assert poller.statuses == {200}
     assert max(poller.seconds) < LONGEST_POLL_S
-    assert sorted(children_of(live.process.pid)) == processes, "a process of the server died"
+    assert sorted(below(live.process.pid)) == processes, "a process of the server died"
 
 
 def test_a_reader_that_is_killed_costs_one_request_a_refusal(live: LiveServer) -> None:
     with live.client() as ada, live.client(live.token("bob")) as bob:
         assert submit(ada, SMALL).status_code == 201
-        until(lambda: len(readers_of(live)) == 3, "all parsers are there")
-        before = {reader: user_ticks(reader) for reader in readers_of(live)}
+        until(lambda: len(parsers_of(live.process.pid)) == 3, "all parsers are there")
+        before = {reader: user_ticks(reader) for reader in parsers_of(live.process.pid)}
 
         def busy() -> int | None:
             return next((pid for pid in before if user_ticks(pid) > before[pid] + 5), None)
@@ -122,6 +112,6 @@ def test_a_reader_that_is_killed_costs_one_request_a_refusal(live: LiveServer) -
         assert refused.status_code == 400, refused.text
         assert refused.json()["code"] == "invalid_program"
         assert "could not be read" in refused.json()["detail"]
-        until(lambda: len(readers_of(live)) == 3, "it is replaced", timeout_s=PROMPT_S)
-        assert victim not in readers_of(live)
+        until(lambda: len(parsers_of(live.process.pid)) == 3, "it is replaced", timeout_s=PROMPT_S)
+        assert victim not in parsers_of(live.process.pid)
         assert submit(ada, SMALL).status_code == 201

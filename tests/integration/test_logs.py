@@ -124,7 +124,7 @@ def test_each_line_is_one_object_and_an_answers_line_bears_its_id(tmp_path: Path
 
 def test_a_server_that_cannot_start_says_so_in_the_same_form(tmp_path: Path) -> None:
     live = LiveServer(tmp_path, "--log-format", "json")
-    with pytest.raises(AssertionError, match=r'"level": "error".*Another server runs on'):
+    with pytest.raises(AssertionError, match=r'"level": "error".*Another server or a restore uses'):
         LiveServer(tmp_path, "--log-format", "json")
     assert live.stop() == 0
 

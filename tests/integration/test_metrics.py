@@ -17,6 +17,7 @@ from websockets.sync.client import connect
 
 from qwicket.gateway.signin import new_secret
 from support import ibm
+from support.processes import busy_child
 from support.programs import BELL, slow
 from support.server import LiveServer
 from support.waiting import PROMPT_S, until
@@ -151,7 +152,9 @@ def test_a_worker_that_is_killed_is_counted(live: LiveServer, http: httpx.Client
     before = look(live).value("qwicket_worker_deaths_total", pool="jobs")
     job = submit(http, slow(24, 4000))
     until(lambda: http.get(f"/v1/jobs/{job}").json()["state"] == "running", "it runs")
-    os.kill(computing_child(live.process.pid), signal.SIGKILL)
+    pid = live.process.pid
+    worker = until(lambda: busy_child(pid, above_ticks=20), "a worker computes")
+    os.kill(worker, signal.SIGKILL)
     until(
         lambda: look(live).value("qwicket_worker_deaths_total", pool="jobs") == before + 1,
         "its death is counted",
@@ -159,30 +162,6 @@ def test_a_worker_that_is_killed_is_counted(live: LiveServer, http: httpx.Client
     )
     http.post(f"/v1/jobs/{job}/cancel")
     assert end(http, job) == "cancelled"
-
-
-def computing_child(pid: int) -> int:
-    """Return the one child that computes, once no other warms up any more."""
-
-    def ticks() -> dict[int, int]:
-        children = Path(f"/proc/{pid}/task").glob("*/children")
-        pids = [int(each) for listed in children for each in listed.read_text().split()]
-        stats = {each: Path(f"/proc/{each}/stat").read_text().split(") ")[1] for each in pids}
-        return {each: int(stat.split()[11]) for each, stat in stats.items()}
-
-    before = ticks()
-
-    def found() -> int | None:
-        nonlocal before
-        now = ticks()
-        rises = {each: now[each] - before.get(each, 0) for each in now}
-        if max(rises.values()) < 20:
-            return None
-        before = now
-        risen = [each for each, rise in rises.items() if rise > 1]
-        return risen[0] if len(risen) == 1 else None
-
-    return until(found, "one worker computes", timeout_s=30)
 
 
 def test_requests_are_counted_by_dialect_and_class_of_status(

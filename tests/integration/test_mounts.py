@@ -105,21 +105,22 @@ def test_every_mount_is_in_the_table() -> None:
 # --- 404 ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("prefix", "path"),
-    pairs(
-        [prefix for prefix in SHAPES if prefix],
-        ["/nothing", "/nothing/", "/", "//", "//nothing", "/jobs/x/y/z", "/%2e"],
-        always={"/nothing", "/"},
-    ),
+UNKNOWN = pairs(
+    [prefix for prefix in SHAPES if prefix],
+    ["/nothing", "/nothing/", "/", "//", "//nothing", "/jobs/x/y/z", "/%2e"],
+    always={"/nothing", "/"},
 )
-def test_an_unknown_path_is_not_found(http: httpx.Client, prefix: str, path: str) -> None:
-    if prefix + path in PAGES or prefix + path == "/sts/":
-        return
-    response = http.get(prefix + path)
-    # In S3 every name is one of a bucket, and without a signature nothing is said about it.
-    assert response.status_code == (403 if prefix == "/s3" else 404)
-    SHAPES[prefix](response)
+
+
+def test_an_unknown_path_is_not_found(subtests: pytest.Subtests, http: httpx.Client) -> None:
+    for prefix, path in UNKNOWN:
+        with subtests.test(prefix + path):
+            if prefix + path in PAGES or prefix + path == "/sts/":
+                continue
+            response = http.get(prefix + path)
+            # In S3 every name is one of a bucket, and without a signature nothing is said about it.
+            assert response.status_code == (403 if prefix == "/s3" else 404)
+            SHAPES[prefix](response)
 
 
 @pytest.mark.parametrize(
@@ -138,11 +139,12 @@ BARE = (
 )
 
 
-@pytest.mark.parametrize(("prefix", "method"), pairs(BARE, METHODS, always={"GET", "POST"}))
-def test_a_bare_prefix_is_not_found(http: httpx.Client, prefix: str, method: str) -> None:
-    response = http.request(method, prefix)
-    assert response.status_code == 404
-    (qlued_json if prefix.startswith("/qlued") else SHAPES[prefix])(response)
+def test_a_bare_prefix_is_not_found(subtests: pytest.Subtests, http: httpx.Client) -> None:
+    for prefix, method in pairs(BARE, METHODS, always={"GET", "POST"}):
+        with subtests.test(f"{method} {prefix}"):
+            response = http.request(method, prefix)
+            assert response.status_code == 404
+            (qlued_json if prefix.startswith("/qlued") else SHAPES[prefix])(response)
 
 
 @pytest.mark.parametrize(
@@ -177,32 +179,38 @@ def test_a_stray_slash_is_not_found_and_not_redirected(
 # --- 405 ------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize("dialect", DIALECTS, ids=repr)
-def test_a_405_lists_all_allowed_methods(http: httpx.Client, dialect: Dialect, method: str) -> None:
-    for path, allowed in routes(dialect.prefix).items():
-        if method in allowed:
-            continue
-        url = Way(dialect, method, path).url("x")
-        response = http.request(method, url)
-        assert response.status_code == 405, url
-        assert set(response.headers["allow"].split(", ")) == allowed
-        assert all(right in dialect.said(response) for right in allowed)
+def test_a_405_lists_all_allowed_methods(
+    subtests: pytest.Subtests, http: httpx.Client, dialect: Dialect
+) -> None:
+    for method in METHODS:
+        with subtests.test(method):
+            for path, allowed in routes(dialect.prefix).items():
+                if method in allowed:
+                    continue
+                url = Way(dialect, method, path).url("x")
+                response = http.request(method, url)
+                assert response.status_code == 405, url
+                assert set(response.headers["allow"].split(", ")) == allowed
+                assert all(right in dialect.said(response) for right in allowed)
 
 
-@pytest.mark.parametrize(
-    ("path", "method"),
-    pairs(
-        [*PROBES, *PAGES],
-        [method for method in METHODS if method != "GET"],
-        keep=lambda path, _: path in PROBES,
-    ),
+NOT_TAKEN = pairs(
+    [*PROBES, *PAGES],
+    [method for method in METHODS if method != "GET"],
+    keep=lambda path, _: path in PROBES,
 )
-def test_a_probe_or_page_takes_no_other_method(http: httpx.Client, path: str, method: str) -> None:
-    response = http.request(method, path)
-    assert response.status_code == 405
-    assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
-    SHAPES["/docs" if path in PAGES else path](response)
+
+
+def test_a_probe_or_page_takes_no_other_method(
+    subtests: pytest.Subtests, http: httpx.Client
+) -> None:
+    for path, method in NOT_TAKEN:
+        with subtests.test(f"{method} {path}"):
+            response = http.request(method, path)
+            assert response.status_code == 405
+            assert set(response.headers["allow"].split(", ")) == {"GET", "HEAD"}
+            SHAPES["/docs" if path in PAGES else path](response)
 
 
 @pytest.mark.parametrize("dialect", DIALECTS, ids=repr)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -10,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from support.bad_server import BadServer, Step, answer, cut, drop, raw, reset, silent
+from support.bad_server import BadServer, Connection, Step, answer, cut, drop, raw, reset, silent
 from support.own_addresses import own_url
 from support.pages import Person
 from support.raw import connect
@@ -337,6 +340,108 @@ def test_a_device_that_takes_no_job_now_gets_none(
         until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "it is back")
     assert count(direct) == before
     submit(ada)
+
+
+class Machine:
+    """A machine's own server that takes its time for submissions, or loses its responses."""
+
+    def __init__(self) -> None:
+        self.n_submitted = 0
+        self.loses = False
+
+    def __call__(self, connection: Connection) -> None:
+        if (request := connection.read()) is None:
+            return
+        body: Any = [{"backend": "simulator", "status": "available", "qubits": 5}]
+        if request.method == "POST":
+            self.n_submitted += 1
+            time.sleep(1.0)
+            body = {"id": "theirs", "status": "submitted", "session_id": "only in this response"}
+            if self.loses:
+                return
+        elif "/jobs/" in request.path:
+            body = {"id": "theirs", "status": "running"}
+        elif "/jobs" in request.path:
+            body = {"jobs": [], "next": None}
+        content = json.dumps(body).encode()
+        head = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n"
+        connection.send(head % len(content) + b"Connection: close\r\n\r\n" + content)
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[tuple[Machine, LiveServer]]:
+    machine = Machine()
+    with BadServer(machine) as server:
+        place = (tmp_path / "devices", server, "a-key-of-the-machine")
+        folder = write_device(*place, kind="ionq", name="lab", settle_s=0.5)
+        with (folder / "lab.toml").open("a") as file:
+            file.write("pass_through = true\n")
+        live = LiveServer(
+            tmp_path / "live",
+            *("--device-dir", str(folder), "--listen", "port=0,dialect=ionq,device=lab"),
+            *("--limit", "wait_s=3"),
+        )
+        with live.client() as http:
+            until(lambda: http.get("/v1/devices/lab").json()["status"] == "on", "it is seen")
+        yield machine, live
+        live.stop()
+
+
+KEY = {"Idempotency-Key": "one"}
+
+
+def post(live: LiveServer, token: str) -> httpx.Response | None:
+    """Submit under a key; return the response, or None if the server stopped before."""
+    with at(live, token) as client:
+        try:
+            return client.post("/jobs", json=JOB, headers=KEY)
+        except httpx.HTTPError:
+            return None
+
+
+def test_a_repeat_has_the_response_that_came_while_the_server_stopped(
+    slow: tuple[Machine, LiveServer],
+) -> None:
+    machine, live = slow
+    token = live.token("ada")
+    with ThreadPoolExecutor(1) as threads:
+        first = threads.submit(post, live, token)
+        until(lambda: machine.n_submitted, "it is sent")
+        live.stop()
+        refused = first.result()
+    assert refused is None or refused.status_code == 503
+    live.start()
+    again = post(live, token)
+    assert again is not None
+    assert (again.status_code, again.json()["session_id"]) == (200, "only in this response")
+    assert machine.n_submitted == 1
+
+
+def test_a_repeat_is_told_the_id_if_only_the_response_was_lost(
+    slow: tuple[Machine, LiveServer],
+) -> None:
+    machine, live = slow
+    machine.loses = True
+    token = live.token("ada")
+    refused = post(live, token)
+    assert refused is not None
+    assert refused.status_code == 503
+    assert "unknown whether" in refused.text
+    live.as_admin(lambda admin: admin.add_account("root", "admin", email=None, password=None))
+    root = live.as_admin(lambda admin: admin.create_token("root", scopes=("admin",))).secret
+    with live.client(token) as own, live.client(root) as http:
+        (job,) = own.get("/v1/jobs").json()["jobs"]
+
+        def is_resolved() -> bool:
+            path = f"/v1/admin/jobs/{job['id']}/resolve"
+            return http.post(path, json={"sent_as": "theirs"}).status_code == 200
+
+        until(is_resolved, "it waits for a person")
+    again = post(live, token)
+    assert again is not None
+    assert again.status_code == 400, "clients of this dialect repeat a 409 for ever"
+    assert "has this job as theirs" in again.text
+    assert machine.n_submitted == 1
 
 
 def test_a_bad_server_harms_nobody(tmp_path: Path) -> None:

@@ -290,17 +290,17 @@ def test_a_pull_without_a_free_slot_receives_a_cancellation(
         silent = raw.pull([{**lease, "is_stopping": True}], tasks=0).json()["directives"]
         assert silent == [], "it was told already"
         release = {**lease, "reason": "stopped"}
-        assert raw.bring(releases=[release]).json()["states"] == {job: "cancelled"}
+        assert raw.report(releases=[release]).json()["states"] == {job: "cancelled"}
 
 
 def test_a_lease_that_is_void_is_said_to_be_lost(lone: LiveServer, http: httpx.Client) -> None:
     job = submit(http)
     with RawPilot(lone, "slow") as raw:
         lease = raw.job()["lease"]
-        raw.bring(releases=[{**lease, "reason": "tired"}])
+        raw.report(releases=[{**lease, "reason": "tired"}])
         told = raw.pull([lease], tasks=0).json()["directives"]
         assert told == [{"id": job, "fence": lease["fence"], "directive": "lost"}]
-        assert raw.bring(results=[_result(lease, raw.job())]).json()["states"] == {job: None}
+        assert raw.report(results=[_result(lease, raw.job())]).json()["states"] == {job: None}
 
 
 def _run(job: dict[str, Any]) -> list[dict[str, str]]:
@@ -326,9 +326,9 @@ def test_a_result_is_stored_and_its_response_brings_the_next_job(
     with RawPilot(lone, "exchange") as raw:
         job = raw.job()
         second = submit(http)
-        brought = raw.bring(results=[_result(job["lease"], job)], tasks=1).json()
-        assert brought["states"] == {first: "completed"}
-        assert [[each["lease"]["id"] for each in task] for task in brought["tasks"]] == [[second]]
+        reported = raw.report(results=[_result(job["lease"], job)], tasks=1).json()
+        assert reported["states"] == {first: "completed"}
+        assert [[each["lease"]["id"] for each in task] for task in reported["tasks"]] == [[second]]
         assert (
             sum(http.get(f"/v1/jobs/{first}/result").json()["parts"][0]["counts"].values()) == 100
         )
@@ -348,7 +348,7 @@ def test_a_result_that_was_not_asked_for_counts_as_a_death_of_its_worker(
         ]
         for attempt, changes in enumerate(wrong, start=1):
             given = raw.job()
-            states = raw.bring(results=[{**given["lease"], **changes}]).json()["states"]
+            states = raw.report(results=[{**given["lease"], **changes}]).json()["states"]
             assert states == {job: "queued" if attempt < 3 else "failed"}
             assert read(http, job)["attempts"] == attempt
         assert read(http, job)["error"]["code"] == "worker_died"
@@ -361,8 +361,8 @@ def test_a_result_for_a_job_of_a_lab_is_refused(
         job = lab.submit(http)
         lease = {"id": job, "fence": 1, "nonce": "0" * 32}
         with RawPilot(lone, "stranger") as raw:
-            brought = raw.bring(results=[{**lease, "parts": []}])
-            assert (brought.status_code, brought.json()["states"]) == (200, {job: None})
+            reported = raw.report(results=[{**lease, "parts": []}])
+            assert (reported.status_code, reported.json()["states"]) == (200, {job: None})
         assert read(http, job)["state"] == "queued"
 
 
@@ -407,7 +407,7 @@ def test_only_tokens_with_the_scope_may_pull_and_only_admins_may_have_it(
     lone: LiveServer, http: httpx.Client
 ) -> None:
     with RawPilot(lone, "member", lone.token()) as raw:
-        assert [raw.pull().status_code, raw.bring().status_code] == [403, 403]
+        assert [raw.pull().status_code, raw.report().status_code] == [403, 403]
         assert raw.http.delete(raw.path).status_code == 403
     with pytest.raises(ClickException, match="ada is not an admin"):
         lone.as_admin(lambda admin: admin.create_token("ada", scopes=["compute:serve"]))

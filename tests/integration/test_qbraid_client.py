@@ -120,7 +120,7 @@ def test_the_registry_keeps_what_ran_elsewhere(session: QbraidSession) -> None:
     assert get_job_data(job)["circuitDepth"] == 7
     done = get_job_data(job, {"status": "DONE", "qbraidStatus": "COMPLETED"})
     assert done["qbraidStatus"] == "COMPLETED"
-    with pytest.raises(ApiError, match="no such record"):
+    with pytest.raises(ApiError, match="no such document"):
         get_job_data("aws_sv_sim-ada-qjob-00000000000000000000")
 
 

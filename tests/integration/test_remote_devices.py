@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,7 @@ import qwicket
 from qwicket import devices
 from qwicket.clients.native import ApiError, Client, JobFailed
 from qwicket.devices.files import load_folder
-from support.bad_server import Request
+from support.bad_server import BadServer, Connection, Request
 from support.remotes import (
     ATOMS,
     BELL,
@@ -334,3 +336,56 @@ def test_an_abandoned_job_leaves_its_slot_to_the_next(
         assert first.refresh().state == "failed"
         until(lambda: second.refresh().state == "running", "the second is there")
         live.admin("job", "abandon", second.id)
+
+
+class Picky:
+    """A cloud with IonQ's API that does not take the job of the first submission for a while."""
+
+    def __init__(self) -> None:
+        self.posts: list[str] = []
+        self.n_refusals = 2
+
+    def __call__(self, connection: Connection) -> None:
+        if (request := connection.read()) is None:
+            return
+        status = b"200 OK"
+        body: Any = {"jobs": [], "next": None}
+        if request.method == "POST":
+            marker = request.json["metadata"]["qwicket_job"]
+            self.posts.append(marker)
+            body = {"id": f"id-{marker[-4:]}-{len(self.posts)}", "status": "submitted"}
+            if marker == self.posts[0] and self.posts.count(marker) <= self.n_refusals:
+                status, body = b"429 Too Many Requests", {"message": "later"}
+        elif "/backends" in request.path:
+            body = [{"backend": "simulator", "status": "available", "qubits": 5}]
+        content = json.dumps(body).encode()
+        head = b"HTTP/1.1 %b\r\nContent-Type: application/json\r\nRetry-After: 1\r\n"
+        connection.send(
+            head % status
+            + b"Connection: close\r\nContent-Length: %d\r\n\r\n" % len(content)
+            + content
+        )
+
+
+def test_a_job_that_may_not_be_sent_yet_keeps_no_slot(tmp_path: Path) -> None:
+    cloud = Picky()
+    with BadServer(cloud) as server:
+        folder = write_device(
+            *(tmp_path / "devices", server, "a-key-of-the-account"),
+            kind="ionq",
+            qubits=5,
+            jobs_at_once=1,
+        )
+        front = LiveServer(tmp_path / "front", "--device-dir", str(folder))
+        try:
+            with qwicket.connect(front.url, front.token()) as client:
+                until(lambda: client.device("far").status == "on", "it is seen")
+                first = client.submit(BELL, "far", shots=1)
+                until(lambda: cloud.posts, "it is sent")
+                second = client.submit(BELL, "far", shots=1)
+                markers = [f"qwicket-{each.id}" for each in (first, second)]
+                until(lambda: markers[1] in cloud.posts, "the other one is sent meanwhile")
+                time.sleep(2.0)
+                assert cloud.posts == markers, "the first one waits for a slot: there is only one"
+        finally:
+            front.stop()

@@ -15,7 +15,7 @@ import pytest
 
 from support.cutting_proxy import CuttingProxy, message
 from support.pages import Person
-from support.processes import children_of
+from support.processes import below
 from support.remotes import ATOMS, BELL, PHOTONS, write_copy, write_device
 from support.server import LiveServer
 from support.waiting import until
@@ -116,7 +116,7 @@ def test_no_key_leaves_the_server(behind: LiveServer, tmp_path: Path) -> None:
                 "admin/settings",
             ):
                 shown[page] = root.browser.get(f"/ui/{page}").content
-        children = children_of(live.process.pid)
+        children = below(live.process.pid)
         assert len(children) > 3
         for pid in (live.process.pid, *children):
             shown[f"command of {pid}"] = Path(f"/proc/{pid}/cmdline").read_bytes()

@@ -204,7 +204,7 @@ def test_a_wrong_option_is_named(tmp_path: Path, options: tuple[str, ...], error
         ({}, "is_on"),
         ({"is_on": False, "is_draining": True, "reason": "x"}, "is_draining"),
         ({"is_draining": True, "reason": "x"}, "is_draining"),
-        ({"is_on": True, "is_draining": True, "until": "2099-01-01T00:00:00Z"}, "is_on"),
+        ({"is_on": True, "is_draining": True, "until": "2099-01-01T00:00:00Z"}, "until"),
         ({"message": "a\nb"}, "message"),
     ],
 )

@@ -152,7 +152,7 @@ def test_one_folder_has_one_server(live: LiveServer) -> None:
     folder = str(live.folder / "data")
     second = run_cli("serve", "--port", "0", "--data-dir", folder)
     assert second.returncode == 1
-    assert "Another server runs on" in second.stderr
+    assert "Another server or a restore uses" in second.stderr
     assert "Traceback" not in second.stderr
     with live.client() as http:
         assert http.get("/readyz").status_code == 200

@@ -16,6 +16,7 @@ import qwicket
 from qwicket.clients.ibm_qx import IBMQXClient
 from qwicket.clients.ionq import Circuit, IonQClient
 from qwicket.clients.native import Client as NativeClient
+from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from support import braket, ibm
 from support.ledger import ledger
 from support.programs import BELL, slow
@@ -48,6 +49,7 @@ def admin(live: LiveServer) -> Iterator[httpx.Client]:
 def exam(live: LiveServer, admin: httpx.Client) -> Iterator[Callable[[], None]]:
     """An exam of ada on all devices; yield what ends it."""
     made = [reserve(admin, device) for device in DEVICES]
+    time.sleep(2 * CACHE_TTL_S)  # for so long the server may still remember devices without it
 
     def end() -> None:
         while made:

@@ -16,7 +16,7 @@ from qwicket import testing
 from qwicket.testing import Cloud, TestBedError
 from qwicket.testing.worlds import names
 from support.braket import Signature
-from support.processes import children_of
+from support.processes import parsers_of, workers_of
 
 SHOTS = 20_000
 SIGMAS = 5
@@ -396,9 +396,9 @@ def test_a_test_bed_has_one_worker_and_one_parser_when_it_needs_it() -> None:
             assert client.submit(program, "simulator", shots=5).result(timeout=60).counts == {
                 "1": 5
             }
-        assert len(children_of(server.pid)) == 1
+        assert (len(workers_of(server.pid)), len(parsers_of(server.pid))) == (1, 0)
         assert counts(cloud, RESTING, "simulator") == {"00": SHOTS}
-        assert len(children_of(server.pid)) == 2
+        assert (len(workers_of(server.pid)), len(parsers_of(server.pid))) == (1, 1)
     with pytest.raises(TestBedError, match="does not run"):
         assert server.pid
 

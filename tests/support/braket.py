@@ -20,6 +20,7 @@ import httpx
 DIALECT = "/braket"
 SERVICES = {"/braket": "braket", "/s3": "s3", "/sts": "sts"}
 SV1 = "arn:aws:braket:::device/quantum-simulator/qwicket/sv1"
+RYDBERG = "arn:aws:braket:us-east-1::device/qpu/qwicket/rydberg"
 BUCKET = "amazon-braket-test"
 PREFIX = "tasks"
 
@@ -27,6 +28,23 @@ PREFIX = "tasks"
 def action(source: str, name: str = "braket.ir.openqasm.program") -> str:
     header = {"name": name, "version": "1"}
     return json.dumps({"braketSchemaHeader": header, "source": source, "inputs": {}})
+
+
+def analog_action(**changes: Any) -> str:
+    """Return a program of two atoms, with these parts changed."""
+
+    def constant(value: str) -> dict[str, Any]:
+        series = {"times": ["0", "1e-7"], "values": [value, value]}
+        return {"time_series": series, "pattern": "uniform"}
+
+    fields = {"amplitude": constant("1e7"), "phase": constant("0"), "detuning": constant("0")}
+    program = {
+        "braketSchemaHeader": {"name": "braket.ir.ahs.program", "version": "1"},
+        "setup": {"ahs_register": {"sites": [["0", "0"], ["5e-6", "0"]], "filling": [1, 1]}},
+        "hamiltonian": {"drivingFields": [fields], "localDetuning": []},
+        **changes,
+    }
+    return json.dumps(program)
 
 
 BELL = "OPENQASM 3.0;\nqubit[2] q;\nh q[0];\ncnot q[0], q[1];"

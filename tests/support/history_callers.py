@@ -124,7 +124,7 @@ class Caller:
             known.jobs.append(answer.id)
             if answer.state is JobState.DRAFT:
                 known.drafts.append(answer.id)
-        elif call.name == "groups.open":
+        elif call.name == "job_groups.open":
             known.groups.append(answer.id)
         elif call.name == "leases.claim":
             known.leases += [each.lease for each in answer.taken]
@@ -242,11 +242,11 @@ class Caller:
             jobs_limit=self._rng.choice((None, 1, 2)),
             expires_at=self._rng.choice((None, now + 30)),
         )
-        return Call("groups.open", (new,))
+        return Call("job_groups.open", (new,))
 
     def close_group(self, now: int) -> Call | None:
         group = self._some(self._world.groups, [new_id(now)])
-        return Call("groups.close", (group, now)) if group else None
+        return Call("job_groups.close", (group, now)) if group else None
 
     def cancel_group(self, now: int) -> Call | None:
         group = self._some(self._world.groups, self._world.groups)

@@ -19,7 +19,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.groups import Group, NewGroup
 from qwicket.model.jobs import Assignment, Forward, Job, Lease, NewJob, Runner
 from qwicket.model.states import INITIAL, JobState, allows
-from qwicket.store import Changed, Claim, HeldLease, StaleLease
+from qwicket.store import Claim, HeldLease, JobChange, StaleLease
 
 DAY_MS = 24 * 3600 * 1000
 HALF_LIFE_MS = DAY_MS
@@ -115,10 +115,10 @@ class Model:
         self._times: dict[str, tuple[int, int]] = {}
         self._nonces: set[str] = set()
         self._changed: list[tuple[str, int, JobState]] = []
-        self._published: tuple[Changed, ...] = ()
+        self._published: tuple[JobChange, ...] = ()
 
     def apply(
-        self, name: str, args: tuple[Any, ...], answer: Any, published: Iterable[Changed]
+        self, name: str, args: tuple[Any, ...], answer: Any, published: Iterable[JobChange]
     ) -> None:
         """Apply one operation.
 
@@ -276,13 +276,13 @@ class Model:
 
     # --- groups and devices
 
-    def groups_open(self, answer: Any, new: NewGroup) -> None:
+    def job_groups_open(self, answer: Any, new: NewGroup) -> None:
         group = _given(answer, Group)
         shown = (group.id, group.account, group.device, group.state, group.jobs_limit)
         expect(shown, (new.id, new.account, new.device, "open", new.jobs_limit), "a new group")
         self._groups[new.id] = group
 
-    def groups_close(self, answer: Any, id_: str, now: int) -> None:
+    def job_groups_close(self, answer: Any, id_: str, now: int) -> None:
         if id_ not in self._groups:
             return _refused(answer, NotFound)
         group = self._groups[id_]

@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 
 from qwicket.model.jobs import Assignment
-from qwicket.store import Changed, Store
+from qwicket.store import JobChange, Store
 from qwicket.store.database import Database, Deferred, Tx
 from qwicket.store.postgres import PostgresTx
 from qwicket.store.sqlite import SQLiteTx
@@ -41,7 +41,7 @@ class Call:
     at: int = 0
     since: int = 0
     answer: Any = None
-    published: tuple[Changed, ...] = ()
+    published: tuple[JobChange, ...] = ()
     is_read: bool = False
 
     def has_only_read(self) -> bool:
@@ -115,7 +115,7 @@ class Taped:
         return run
 
 
-def _changes(tx: Tx) -> list[Changed]:
+def _changes(tx: Tx) -> list[JobChange]:
     """Return the changes to publish after the commit."""
     assert isinstance(tx, PostgresTx | SQLiteTx)
     return tx.changes

@@ -55,6 +55,14 @@ def _zeros(program: Program, circuit: Circuit) -> Outcome:
     return Counts({zeros: program.shots})
 
 
+def last_bit_set(program: Program) -> Sequence[Outcome]:
+    """Return 1 for the lowest bit and 0 for the others, in as many shots as each circuit has."""
+    rows = [
+        "1".rjust(each.bits, "0") for each in program.circuits if isinstance(each, QubitCircuit)
+    ]
+    return [Memory([row] * each.shots) for row, each in zip(rows, program.circuits, strict=True)]
+
+
 def ignores_stop(program: Program) -> Sequence[Outcome]:
     """Like `run`, but ignore requests to stop."""
     log(program, "begins")

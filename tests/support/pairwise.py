@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Container, Hashable, Iterable, Iterator
-from contextlib import contextmanager
-from itertools import groupby
-from typing import TypeVar
+from collections.abc import Callable, Container, Hashable, Iterable
+from typing import Any, TypeVar
+
+import pytest
 
 Row = TypeVar("Row")
 Value = TypeVar("Value")
@@ -49,22 +49,9 @@ def pairs(
     return [(every_row[place], every_value[number]) for place, number in sorted(chosen)]
 
 
-def by_row(found: Iterable[tuple[Row, Value]]) -> list[tuple[Row, list[Value]]]:
-    """Return each row with its values, for a test that tries them one after the other.
-
-    Pairs of one row must be neighbours, as those of `pairs` are.
-    """
-    return [
-        (row, [value for _, value in group])
-        for row, group in groupby(found, key=lambda pair: pair[0])
-    ]
-
-
-@contextmanager
-def naming(value: object) -> Iterator[None]:
-    """Add to a failure with which value of several it occurred."""
-    try:
-        yield
-    except BaseException as error:
-        error.add_note(f"with the value {value!r}")
-        raise
+def by_row(found: Iterable[tuple[Row, Value]]) -> list[Any]:
+    """Return each row with the list of its values, as parameters of a test named by the row."""
+    values: dict[str, tuple[Row, list[Value]]] = {}
+    for row, value in found:
+        values.setdefault(str(row), (row, []))[1].append(value)
+    return [pytest.param(*each, id=text) for text, each in values.items()]

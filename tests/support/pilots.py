@@ -16,7 +16,7 @@ import httpx
 from qwicket import __version__
 from qwicket.circuits import packing
 from qwicket.gateway.admin import Admin
-from support.processes import children_of, workers_of
+from support.processes import below, workers_of
 from support.server import LiveServer
 from support.waiting import until
 
@@ -78,7 +78,7 @@ class LivePilot:
         return workers_of(self.process.pid)
 
     def children(self) -> list[int]:
-        return children_of(self.process.pid)
+        return sorted(below(self.process.pid))
 
     def kill(self) -> None:
         self.process.kill()
@@ -151,7 +151,7 @@ class RawPilot:
         }
         return self.http.post(f"{self.path}/pull", params={"wait": wait}, json=body)
 
-    def bring(
+    def report(
         self,
         results: list[dict[str, Any]] | None = None,
         releases: list[dict[str, Any]] | None = None,

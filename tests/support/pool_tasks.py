@@ -82,6 +82,11 @@ def spin_without_kernel_guard(path: str) -> None:
     spin(path)
 
 
+def spin_in_c_without_kernel_guard(path: str) -> None:
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(0))
+    spin_in_c(path)
+
+
 class NoPickle(Exception):
     def __init__(self, one: int, two: int) -> None:
         self.lock = threading.Lock()
@@ -227,6 +232,7 @@ def surroundings() -> dict[str, object]:
     return {
         "threads": (os.environ["OMP_NUM_THREADS"], os.environ["QULACS_NUM_THREADS"]),
         "session": os.getsid(0),
+        "group": os.getpgid(0),
         "core": resource.getrlimit(resource.RLIMIT_CORE),
         "sigterm": signal.getsignal(signal.SIGTERM) is signal.SIG_DFL,
         "blocked": sorted(signal.pthread_sigmask(signal.SIG_BLOCK, [])),
@@ -269,6 +275,15 @@ def warm_badly() -> None:
 
 def warm_for_ever() -> None:
     signal.pause()
+
+
+def warm_without_threads() -> None:
+    """Let every worker fail at its start, as if there were too many threads."""
+
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    setattr(threading.Thread, "start", fail)  # noqa: B010 - in a process of its own
 
 
 Job = tuple[str, bytes, bytes]

@@ -54,6 +54,12 @@ def is_gone(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] in "ZX"
 
 
+def parent_of(pid: int) -> int:
+    """Return the process that started a process, which must be alive."""
+    stat = Path(f"/proc/{pid}/stat").read_text()
+    return int(stat.rpartition(")")[2].split()[1])
+
+
 def children() -> set[int]:
     """Return this process's children, also zombies."""
     lists = (path.read_text() for path in Path("/proc/self/task").glob("*/children"))

@@ -16,10 +16,25 @@ import psycopg
 from psycopg import conninfo
 
 _EMPTY = b"""
-do $$ declare tables text; begin
-    select string_agg(quote_ident(tablename), ', ') into tables
-    from pg_tables where schemaname = 'public' and tablename <> 'schema_version';
-    if tables is not null then execute 'truncate ' || tables || ' restart identity'; end if;
+do $$ declare id regclass; begin
+    set local session_replication_role = replica;  -- no foreign key is checked
+    set local lock_timeout = '30s';  -- a killed server's last transaction may still run
+    for id in select format('public.%I', tablename)::regclass from pg_tables
+        where schemaname = 'public'
+    loop
+        execute 'lock table ' || id || ' in access exclusive mode';
+    end loop;
+    for id in select format('public.%I', tablename)::regclass from pg_tables
+        where schemaname = 'public' and tablename <> 'schema_version'
+    loop
+        if pg_table_size(id) < 200000 then  -- ten times as fast as new files for all tables
+            execute 'delete from ' || id;
+        else
+            execute 'truncate ' || id || ' cascade';
+        end if;
+    end loop;
+    perform setval(oid, 1, false) from pg_class
+    where relkind = 'S' and relnamespace = 'public'::regnamespace;
 end $$
 """
 

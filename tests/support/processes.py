@@ -29,11 +29,21 @@ def below(pid: int) -> set[int]:
 
 def workers_of(pid: int) -> list[int]:
     """Return the processes of a server that run jobs: those of its worker and express slots."""
+    return _forked(pid, b"qwicket.engines")
+
+
+def parsers_of(pid: int) -> list[int]:
+    """Return the processes of a server that parse programs."""
+    return _forked(pid, b"qwicket.programs:")
+
+
+def _forked(pid: int, warm_up: bytes) -> list[int]:
+    """Return the processes that a server's fork server with a certain warm-up has forked."""
     found = []
     for child in children_of(pid):
         with contextlib.suppress(OSError):  # it ended meanwhile
-            command = Path(f"/proc/{child}/cmdline").read_bytes()
-            found += [child] * (b"qwicket.engines" in command)
+            if warm_up in Path(f"/proc/{child}/cmdline").read_bytes():
+                found += children_of(child)
     return found
 
 
@@ -50,14 +60,14 @@ def user_ticks(pid: int) -> int:
 
 
 def busy_child(pid: int, *, above_ticks: int) -> int | None:
-    """Return a child that computes now, and has used more than `above_ticks`, unlike a warm-up."""
+    """Return a process below that computes now, and has used more than `above_ticks`."""
     busy = busy_children(pid, above_ticks=above_ticks)
     return busy[0] if busy else None
 
 
 def busy_children(pid: int, *, above_ticks: int) -> list[int]:
-    """Return the children that compute now, and have used more than `above_ticks`."""
-    before = {child: user_ticks(child) for child in children_of(pid)}
+    """Return the processes below that compute now, and have used more than `above_ticks`."""
+    before = {child: user_ticks(child) for child in below(pid)}
     threading.Event().wait(0.05)
     return [child for child, spent in before.items() if user_ticks(child) > spent > above_ticks]
 

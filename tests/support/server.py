@@ -20,7 +20,7 @@ from qwicket.cli.options import DataLocation, as_admin
 from qwicket.gateway.admin import Admin
 from qwicket.model.accounts import DEFAULT_SCOPES
 from support.postgres import PostgresServer
-from support.processes import children_of
+from support.processes import below, parsers_of, workers_of
 from support.waiting import until
 
 T = TypeVar("T")
@@ -97,15 +97,16 @@ class LiveServer:
         return until(found, "the server listens", timeout_s=30)
 
     def children(self) -> list[int]:
-        """Wait for all child processes, which start once the server listens; return their ids.
+        """Wait for all processes below, which start once the server listens; return their ids.
 
-        Two workers, their spare and the express process, two parsers and the additional one.
+        Two workers and the express process, two parsers and the additional one, and their parents.
         """
-        count = 6 if "--express-slots" in self._options else 7
+        count = 5 if "--express-slots" in self._options else 6
 
         def found() -> list[int] | None:
-            children = children_of(self.process.pid)
-            return children if len(children) == count else None
+            pid = self.process.pid
+            is_whole = len(workers_of(pid)) + len(parsers_of(pid)) == count
+            return sorted(below(pid)) if is_whole else None
 
         return until(found, "all processes have started", timeout_s=60)
 

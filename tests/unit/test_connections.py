@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import uvloop
 
+from qwicket.clients.http import Request
 from qwicket.clients.http.async_client import AsyncHTTPClient
-from qwicket.clients.http.client import Request
 from qwicket.clients.http.failures import NoResponse
 from qwicket.model.webhooks import WebhookKeys
 from qwicket.scheduling.webhook_requests import WebhookClient

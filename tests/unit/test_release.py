@@ -24,14 +24,15 @@ def test_the_version_is_the_same_everywhere() -> None:
     assert qwicket.__version__ == cited == version
 
 
-@pytest.mark.parametrize("fragment", FRAGMENTS, ids=lambda path: path.name)
-def test_a_fragment_is_one_paragraph_that_begins_with_its_kind(fragment: Path) -> None:
-    kind = fragment.name.split(".")[-2]
-    assert kind in KINDS
-    text = fragment.read_text()
-    assert text.startswith(f"{kind.title()}: ")
-    assert text.rstrip().endswith((".", ")"))
-    assert "\n\n" not in text.strip()
+def test_a_fragment_is_one_paragraph_that_begins_with_its_kind(subtests: pytest.Subtests) -> None:
+    for fragment in FRAGMENTS:
+        with subtests.test(fragment.name):
+            kind = fragment.name.split(".")[-2]
+            assert kind in KINDS
+            text = fragment.read_text()
+            assert text.startswith(f"{kind.title()}: ")
+            assert text.rstrip().endswith((".", ")"))
+            assert "\n\n" not in text.strip()
 
 
 def test_the_changelog_gathers_every_fragment() -> None:

@@ -1,7 +1,8 @@
 """The loop of an agent: claim a job, run it with the lab's function, deliver the result.
 
-An agent runs one job at a time; several agents run several. It has one thread, which renews the
-lease and receives directives while the function runs in a separate process.
+An agent runs one job at a time; several agents run several. Its thread renews the lease and
+receives directives while the function runs in a separate process. While the result is sent, a
+second thread renews the lease.
 """
 
 from __future__ import annotations
@@ -28,16 +29,18 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _WAIT_S: Final = 30.0
+"""Longest wait of a claim for a job."""
 _TICK_S: Final = 0.1
+"""Interval at which a waiting agent checks its time limits."""
 _LOST: Final = "lost"
 _STOP: Final = "stop"
-_STOPS: Final = "its agent stops"
+_LEAVING_REASON: Final = "its agent stops"
 
 _log = logging.getLogger(__name__)
 
 
 class LeaveRequested(BaseException):
-    """Raised by a signal handler, only while the agent waits without a job."""
+    """Raised by `leave`, or by the next wait after it, only while the agent has no job."""
 
 
 class Agent:
@@ -119,9 +122,9 @@ class Agent:
         try:
             work.run_to_end(program)
         except ApiError as error:
-            if is_transient(error) or error.status in {401, 403}:
+            if is_transient(error) or error.status in {401, 403}:  # not about this job
                 raise
-            _log.error("the server refused the result of job %s: %s", lease.job, error)
+            _log.error("the server refused a request about job %s: %s", lease.job, error)
             work.refused(error)
 
     def _leave_device(self) -> None:
@@ -157,7 +160,7 @@ class _Work:
         """Run it and deliver the result.
 
         Raises:
-            ApiError: The server refuses the result.
+            ApiError: The server refuses the result, or to renew the lease.
         """
         if not self._begin(program):
             return
@@ -167,6 +170,9 @@ class _Work:
             _log.error("the lab's program died while running job %s: %s", self._lease.job, death)
             self._release(f"the lab's program died: {death}", counts_as_attempt=True)
             return
+        except ApiError:
+            self._supervisor.kill()  # else its outcome would be taken for that of the next job
+            raise
         if message is None:
             self._supervisor.kill()
         if self._is_lost:
@@ -191,7 +197,7 @@ class _Work:
         return False
 
     def refused(self, error: ApiError) -> None:
-        """Fail a job whose result the server refuses."""
+        """Fail a job whose result, or the renewal of whose lease, the server refuses."""
         self._fail(Failed(f"The server refused the outcome: {error.detail}", "outcome_refused"), 0)
 
     def _listen(self) -> tuple[Any, ...] | None:
@@ -234,7 +240,7 @@ class _Work:
         self._stop_by = min(self._stop_by, by)
 
     def _why_stopped(self) -> str:
-        return _STOPS if self._leave_by() is not None else "stopped"
+        return _LEAVING_REASON if self._leave_by() is not None else "stopped"
 
     def _finish(self, parts: Sequence[Part | Failed], seconds: float) -> None:
         what = f"the outcome of job {self._lease.job}"

@@ -33,6 +33,11 @@ T = TypeVar("T")
 
 _TIMEOUT_S: Final = 30.0
 _JOIN_S: Final = 2.0
+"""Longest wait for the thread that renews a lease, which may be waiting for a response."""
+_MESSAGE_CHARS: Final = 1_000
+"""Limit of `RunErrorBody.message`."""
+_REASON_CHARS: Final = 200
+"""Limit of `ReleaseBody.reason`."""
 _SLOWEST_BYTES_PER_S: Final = 32 << 10
 """Slowest rate at which a large result may be sent: the server's limit `body_bytes_per_s`."""
 _NO_RETRY: Final = RetryPolicy(max_attempts=1)
@@ -93,7 +98,7 @@ class AgentAPI:
         url: Address of the server.
         token: One that serves the device.
         device: Name of the device.
-        agent: Name of the agent; by default a random one.
+        agent: Name of the agent, 8 to 32 of a-z and 0-9; by default a random one.
 
     Attributes:
         renew_s: Seconds within which the server expects the next request, from its last response.
@@ -114,17 +119,17 @@ class AgentAPI:
 
     def announce(self, document: Mapping[str, Any]) -> None:
         """Announce the device: `family`, `spec` and optionally `dialects`."""
-        self._send("PUT", self._path, msgspec.to_builtins(document))
+        self._send("PUT", self._device_path, msgspec.to_builtins(document))
 
     def calibrate(self, document: Mapping[str, Any]) -> None:
         """Upload a calibration, with the fields of its file."""
-        self._send("PUT", f"{self._path}/calibration", msgspec.to_builtins(document))
+        self._send("PUT", f"{self._device_path}/calibration", msgspec.to_builtins(document))
 
     def claim(self, held: Sequence[HeldLease], wait_s: float) -> tuple[Lease, Program] | None:
         """Return the next job, or None after `wait_s` seconds.
 
         Args:
-            held: Leases that the agent holds. The server offers a lease again that is missing here.
+            held: Leases that the agent holds. The server queues the jobs of its other leases again.
             wait_s: Seconds for which the server may wait for a job.
 
         Raises:
@@ -136,8 +141,12 @@ class AgentAPI:
         self.renew_s = found.renew_s
         if found.lease is None:
             return None
-        right, max_bytes = found.lease, _given(found.outcome_bytes, None)
-        lease = Lease(right.id, right.fence, right.nonce, max_bytes)
+        lease = Lease(
+            job=found.lease.id,
+            fence=found.lease.fence,
+            nonce=found.lease.nonce,
+            max_bytes=_given(found.outcome_bytes, None),
+        )
         return lease, _program(found, lease)
 
     def renew(self, held: Sequence[HeldLease]) -> dict[str, str]:
@@ -146,7 +155,7 @@ class AgentAPI:
         Raises:
             ClientError: The request failed.
         """
-        path = f"{_path(held[0].lease)}/renew"
+        path = f"{_lease_path(held[0].lease)}/renew"
         body = schema.agents.RenewBody(agent=self.agent, held=_bodies(held))
         found = self._transport.send("POST", path, body, schema.agents.DirectivesBody)
         self.renew_s = found.renew_s
@@ -171,7 +180,7 @@ class AgentAPI:
             seconds=seconds,
             parts=tuple(map(_part, parts)),
         )
-        self._close(lease, "finish", body, hold_s=n_bytes / _SLOWEST_BYTES_PER_S)
+        self._end(lease, "finish", body, hold_s=n_bytes / _SLOWEST_BYTES_PER_S)
 
     def fail(self, lease: Lease, failed: Failed, seconds: float) -> None:
         """Fail a job.
@@ -186,10 +195,10 @@ class AgentAPI:
             seconds=seconds,
             error=_error(failed),
         )
-        self._close(lease, "finish", body)
+        self._end(lease, "finish", body)
 
     def release(self, lease: Lease, reason: str, *, counts_as_attempt: bool = False) -> None:
-        """Release a job, which ends a cancelled one.
+        """Give a job back: it is queued again, or cancelled if that was requested.
 
         Args:
             lease: The lease.
@@ -203,24 +212,24 @@ class AgentAPI:
             agent=self.agent,
             fence=lease.fence,
             nonce=lease.nonce,
-            reason=reason[:200],
+            reason=reason[:_REASON_CHARS],
             counts_as_attempt=counts_as_attempt,
         )
-        self._close(lease, "release", body)
+        self._end(lease, "release", body)
 
     def leave(self) -> None:
         """Sign off, so that the device is offline at once."""
-        self._send("DELETE", f"{self._path}/agents/{self.agent}", None)
+        self._send("DELETE", f"{self._device_path}/agents/{self.agent}", None)
 
     def close(self) -> None:
         self._transport.close()
 
     @property
-    def _path(self) -> str:
+    def _device_path(self) -> str:
         return f"/v1/agent/devices/{quote(self.device, safe='')}"
 
-    def _close(self, lease: Lease, verb: str, body: msgspec.Struct, hold_s: float = 0.0) -> None:
-        self._send("POST", f"{_path(lease)}/{verb}", body, hold_s)
+    def _end(self, lease: Lease, verb: str, body: msgspec.Struct, hold_s: float = 0.0) -> None:
+        self._send("POST", f"{_lease_path(lease)}/{verb}", body, hold_s)
 
     def _send(self, method: str, path: str, body: Any, hold_s: float = 0.0) -> None:
         self._transport.send(method, path, body, dict[str, Any], hold_s=hold_s)
@@ -234,7 +243,7 @@ def is_transient(error: ClientError) -> bool:
 
 
 def is_stale(error: ClientError) -> bool:
-    """Return whether the lease is void, because another runner has the job or it has ended."""
+    """Return whether the lease is void: the job has ended or is another's, or cannot be seen."""
     return isinstance(error, ApiError) and error.status in {404, 409}
 
 
@@ -245,12 +254,12 @@ def pause_s(tried: int, error: ClientError) -> float:
 
 
 def deliver(send: Callable[[], None], pause: Callable[[float], bool], what: str) -> bool:
-    """Send until accepted or refused as stale; return whether it was accepted.
+    """Send a request until the server accepts it; return False if it is stale, or `pause` ends it.
 
     Args:
         send: Sends the request once.
         pause: Waits for some seconds; returns False to stop retrying.
-        what: Name for the log.
+        what: Name of the request for the log.
 
     Raises:
         ApiError: The server refused the request for another reason.
@@ -297,7 +306,7 @@ def renewing(api: AgentAPI, held: HeldLease) -> Iterator[None]:
         thread.join(_JOIN_S)
 
 
-def _path(lease: Lease) -> str:
+def _lease_path(lease: Lease) -> str:
     return f"/v1/leases/{quote(lease.job, safe='')}"
 
 
@@ -312,7 +321,7 @@ def _part(part: Part | Failed) -> schema.agents.PartReportBody:
 
 
 def _error(failed: Failed) -> schema.agents.RunErrorBody:
-    message = failed.message[:1_000].replace("\0", "")
+    message = failed.message[:_MESSAGE_CHARS].replace("\0", "")
     return schema.agents.RunErrorBody(code=failed.code, message=message)
 
 

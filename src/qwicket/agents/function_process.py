@@ -27,6 +27,8 @@ from qwicket.agents.program import Failed, Outcome, Program, Stopped
 
 Run = Callable[[Program], Outcome | Sequence[Outcome]]
 
+# Kinds of messages. The agent sends the first two, the process the others. Before READY, FAILED
+# comes with the reason why the module cannot be loaded, later with a `Failed` and seconds.
 RUN: Final = "run"
 STOP: Final = "stop"
 READY: Final = "ready"
@@ -38,7 +40,7 @@ STOPPED: Final = "stopped"
 _PR_SET_PDEATHSIG: Final = 1
 """Option of prctl (linux/prctl.h): the signal that this process gets when its parent dies."""
 _END_S: Final = 4.0
-"""Seconds for the function to end after the agent closed the socket; a supervisor waits for 5."""
+"""Seconds for the function to end after the agent closed the socket; a supervisor waits for 5 s."""
 
 _log = logging.getLogger("qwicket.agent")
 

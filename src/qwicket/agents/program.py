@@ -84,10 +84,10 @@ class Program:
         family: `qubit`, `atoms` or `photonic`.
         format: The language of `source`.
         source: The program as submitted.
-        inputs: Values of its declared inputs; angles in radians.
         shots: Shots of each circuit; cold-atom experiments have their own.
         seed: Random seed, for simulators.
         outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
+        inputs: Values of the program's declared inputs; angles in radians.
         circuits: The parsed and validated program, see docs/agents.md.
         packed: The same as the server sends it, in msgpack.
         attempts: How often the lab's program died while it ran this job.

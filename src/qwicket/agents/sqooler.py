@@ -42,6 +42,8 @@ class NextJob(NamedTuple):
 
 
 class _Work(NamedTuple):
+    """A claimed job. `ended` stops the thread that renews its lease."""
+
     api: AgentAPI
     lease: Lease
     program: Program
@@ -55,8 +57,9 @@ class Storage:
     Args:
         url: Address of the server.
         token: A token that serves all devices of the spoolers.
-        wait_s: Seconds for which a claim waits for a job. With one spooler some seconds save
-            requests; with several, each waits for the others.
+        wait_s: Seconds for which a claim waits for a job. With one spooler, some seconds save
+            requests. With several, the main loop claims for one after the other, so each claim
+            delays the others.
         shot_s: Time of one shot in seconds, for estimates.
         retry_s: Seconds for which sending a result is repeated while the server is unavailable.
 
@@ -173,7 +176,7 @@ class Storage:
             try:
                 self._deliver(lambda: work.api.finish(work.lease, parts, seconds), job_id, deadline)
             except ApiError as error:
-                if error.status in {401, 403}:
+                if error.status in {401, 403}:  # not about this job
                     raise
                 text = f"The server refused the result: {error.detail}"
                 self._fail(work, text, seconds, deadline)

@@ -17,10 +17,19 @@ if TYPE_CHECKING:
     from qwicket.agents.program import Program
 
 _END_S: Final = 5.0
-"""Seconds for the process to end by itself, a second more than it takes for that."""
+"""Seconds for the process to end by itself: one more than it gives to the lab's function."""
 _FIELDS: Final = (
-    *("job", "device", "family", "format", "source", "shots", "seed", "outputs", "inputs"),
-    *("packed", "attempts"),
+    "job",
+    "device",
+    "family",
+    "format",
+    "source",
+    "shots",
+    "seed",
+    "outputs",
+    "inputs",
+    "packed",
+    "attempts",
 )
 """Fields of a program that are sent; the process decodes its circuits from `packed`."""
 
@@ -58,10 +67,14 @@ class Supervisor:
         self.kill()
         ours, theirs = socket.socketpair()
         with theirs:
-            self._process = subprocess.Popen(  # noqa: S603 - this package, with the lab's own words
+            self._process = subprocess.Popen(  # noqa: S603 - this package, and the lab's function
                 [
-                    *(sys.executable, "-m", "qwicket.agents", str(theirs.fileno())),
-                    *(str(os.getpid()), self._reference),
+                    sys.executable,
+                    "-m",
+                    "qwicket.agents",
+                    str(theirs.fileno()),
+                    str(os.getpid()),
+                    self._reference,
                 ],
                 pass_fds=[theirs.fileno()],
             )

@@ -11,7 +11,7 @@ from math import pi
 from typing import Final
 
 from qwicket.circuits.bonds import bonds
-from qwicket.circuits.estimation import widest
+from qwicket.circuits.estimation import runs_and_upper_bound
 from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit, Reset
 from qwicket.circuits.summary import Summary
 
@@ -28,10 +28,10 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
     native: set[str] = set()
     unmeasured = 0
     for number, circuit in enumerate(circuits, 1):
-        times, run = widest(circuit)
+        times, upper_bound_run = runs_and_upper_bound(circuit)
         runs += times
         used: set[int] = set()
-        for op in run.ops:
+        for op in upper_bound_run.ops:
             # `type(op) is` is safe, because operations have no subclasses. A negative `isinstance`
             # takes five times as long on a struct, which matters for a million operations.
             if type(op) is Gate:
@@ -52,16 +52,20 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
                     native.add(op.name)
             elif type(op) is Branch or type(op) is Jump:
                 branches += times
-        if not unmeasured and circuit.estimation is None and not _has_measurement(run.ops):
+        if (
+            not unmeasured
+            and circuit.estimation is None
+            and not _has_measurement(upper_bound_run.ops)
+        ):
             unmeasured = number
-        is_mixed = circuit.readouts is not None and is_noisy(run.ops)
+        is_mixed = circuit.readouts is not None and is_noisy(upper_bound_run.ops)
         active = max(active, 2 * len(used) if is_mixed else len(used))
-        clbits = max(clbits, run.n_clbits)
-        splits = max(splits, _count_splits(run.ops))
-        bond = bonds(run.ops)
+        clbits = max(clbits, upper_bound_run.n_clbits)
+        splits = max(splits, _count_splits(upper_bound_run.ops))
+        bond = bonds(upper_bound_run.ops)
         bits = max(bits, bond.bits)
         bond_steps += times * bond.steps
-        is_all_clifford = is_all_clifford and is_clifford(run.ops)
+        is_all_clifford = is_all_clifford and is_clifford(upper_bound_run.ops)
         if circuit.estimation is not None:
             terms += sum(map(len, circuit.estimation.observables))
     return Summary(
@@ -85,6 +89,7 @@ def summarise(circuits: tuple[QubitCircuit, ...]) -> Summary:
         is_exact=any(each.estimation.is_exact for each in circuits if each.estimation),
         n_operands=operands,
         unmeasured=unmeasured,
+        is_estimation=any(each.estimation is not None for each in circuits),
     )
 
 

@@ -1,7 +1,8 @@
 """Expectation values by measurement: groups of Paulis, and the circuits that measure them.
 
 Paulis with compatible bases on all qubits are measured together, grouped greedily in their order.
-Basis changes use gates of superconducting machines, so that on a twin they are as noisy as there.
+Basis changes use gates of superconducting machines, so that on a twin they are as noisy as on the
+machine.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ LETTERS: Final[Mapping[str, str]] = {
     **dict.fromkeys("X+-", "X"),
     **dict.fromkeys("Yrl", "Y"),
 }
-"""Measurement basis of each letter."""
+"""Measurement basis of each letter of a `Pauli`: a projector is measured like its operator."""
 
 EXACT_QUBITS: Final = 16
 """Limit on qubits of one exact run, which lists the probabilities of all outcomes."""
 
 _BASES: Final = {"X": (1, 0), "Z": (0, 1), "Y": (1, 1)}
+"""Bits of each basis: whether it contains X, and whether it contains Z (Y is i X Z)."""
 _TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
     "X": (("rz", (pi / 2,)), ("sx", ())),
     "Y": (("sx", ()),),
@@ -36,26 +38,31 @@ _TURNS: Final[Mapping[str, tuple[tuple[str, tuple[float, ...]], ...]]] = {
 def grouped(
     paulis: Sequence[Pauli], maximum: int, *, is_exact: bool = False
 ) -> tuple[tuple[int, ...], ...]:
-    """Return groups of indices into `paulis`, without Paulis on no qubit.
+    """Return groups of indices into `paulis`; the identity, a Pauli on no qubit, is left out.
 
-    Stop after `maximum` + 1 groups, so that the caller sees that there are too many.
+    Args:
+        paulis: Paulis to measure.
+        maximum: Number of groups that the caller accepts. Grouping stops after one more, so that
+            the caller sees that there are too many.
+        is_exact: Whether each group must fit into one exact run, of at most `EXACT_QUBITS` qubits.
     """
     groups: list[list[int]] = []
     masks: list[tuple[int, int]] = []
-    for place, pauli in enumerate(paulis):
+    for index, pauli in enumerate(paulis):
         x, z = _masks(pauli)
         if not x | z:
             continue
         for number, (group_x, group_z) in enumerate(masks):
+            # The bases differ on a qubit that both use, so one run cannot measure both.
             if (x ^ group_x | z ^ group_z) & (x | z) & (group_x | group_z):
                 continue
             if is_exact and (x | z | group_x | group_z).bit_count() > EXACT_QUBITS:
                 continue
-            groups[number].append(place)
+            groups[number].append(index)
             masks[number] = (group_x | x, group_z | z)
             break
         else:
-            groups.append([place])
+            groups.append([index])
             masks.append((x, z))
             if len(groups) > maximum:
                 break
@@ -72,7 +79,7 @@ def _masks(pauli: Pauli) -> tuple[int, int]:
 
 
 def measured(circuit: QubitCircuit, group: Iterable[int]) -> QubitCircuit:
-    """Return the circuit that measures a group; its last register has the bits of `read`."""
+    """Return the circuit that measures a group; its last register has the bits of `qubits_read`."""
     assert circuit.estimation is not None
     bases = _bases(circuit.estimation, group)
     first = circuit.n_clbits
@@ -84,15 +91,15 @@ def measured(circuit: QubitCircuit, group: Iterable[int]) -> QubitCircuit:
     return structs.replace(circuit, ops=tuple(ops), registers=registers, estimation=None)
 
 
-def read(estimation: Estimation, group: Iterable[int]) -> tuple[int, ...]:
+def qubits_read(estimation: Estimation, group: Iterable[int]) -> tuple[int, ...]:
     """Return the qubits that the run of a group reads, in the order of their bits."""
     return tuple(_bases(estimation, group))
 
 
 def _bases(estimation: Estimation, group: Iterable[int]) -> dict[int, str]:
     bases: dict[int, str] = {}
-    for place in group:
-        pauli = estimation.paulis[place]
+    for index in group:
+        pauli = estimation.paulis[index]
         bases.update(
             (qubit, LETTERS[letter])
             for letter, qubit in zip(pauli.letters, pauli.qubits, strict=True)
@@ -100,11 +107,15 @@ def _bases(estimation: Estimation, group: Iterable[int]) -> dict[int, str]:
     return dict(sorted(bases.items()))
 
 
-def widest(circuit: QubitCircuit) -> tuple[int, QubitCircuit]:
-    """Return the number of runs of an estimation, and one representative run."""
+def runs_and_upper_bound(circuit: QubitCircuit) -> tuple[int, QubitCircuit]:
+    """Return the number of runs, and one circuit that costs at least as much as each of them.
+
+    Without an estimation that is one run of the circuit itself. Otherwise the circuit measures all
+    qubits of the estimation in X, the basis with the most gates.
+    """
     if circuit.estimation is None:
         return 1, circuit
     groups = circuit.estimation.groups
     qubits = sorted({q for pauli in circuit.estimation.paulis for q in pauli.qubits})
-    whole = Estimation((Pauli("X" * len(qubits), tuple(qubits)),), ((0,),), ())
-    return len(groups), measured(structs.replace(circuit, estimation=whole), (0,))
+    all_in_x = Estimation((Pauli("X" * len(qubits), tuple(qubits)),), ((0,),), ())
+    return len(groups), measured(structs.replace(circuit, estimation=all_in_x), (0,))

@@ -191,7 +191,7 @@ def _check_readouts(outcome: Outcome, frame: Frame) -> None:
 
 def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
     _need(outcome.registers == frame.registers, "its registers are not those of the circuit")
-    arrays, width = outcome.arrays, key_width(outcome.n_bits)
+    arrays, width, shots = outcome.arrays, key_width(outcome.n_bits), frame.shots or options.shots
     # A machine has no exact probabilities: as in a noisy simulation, counts replace them, with a
     # note.
     asked = {COUNTS if each == PROBABILITIES else each for each in options.outputs}
@@ -202,10 +202,10 @@ def _check_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:
     for name in wanted & {_KEYS, MEMORY}:
         _check_keys(name, arrays[name], width, outcome.n_bits)
     if COUNTS in wanted:
-        _check_counts(arrays[_KEYS], arrays[COUNTS], options.shots)
+        _check_counts(arrays[_KEYS], arrays[COUNTS], shots)
     if MEMORY in wanted:
         rows = arrays[MEMORY].shape[0]
-        _need(rows == options.shots, f"memory has {rows} shots, not {options.shots}")
+        _need(rows == shots, f"memory has {rows} shots, not {shots}")
 
 
 def _check_simulated_bits(outcome: Outcome, frame: Frame, options: RunOptions) -> None:

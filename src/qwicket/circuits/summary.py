@@ -29,6 +29,7 @@ class Summary(msgspec.Struct, frozen=True):
         n_parts: Number of parts of an estimator's job, each of which runs one or more circuits; 0
             for other jobs, in which each circuit is a part.
         n_terms: Terms of all expectation values.
+        is_estimation: Whether a part asks for expectation values.
         shots: Most shots of one circuit, if the program states them; else 0.
         is_exact: Whether a part asks for exact expectation values.
         n_bond_bits: log2 of the bond that a matrix product state of one circuit needs at most.
@@ -64,6 +65,7 @@ class Summary(msgspec.Struct, frozen=True):
     is_exact: bool = False
     n_operands: int = 0
     unmeasured: int = 0
+    is_estimation: bool = False
 
 
 class Checked(msgspec.Struct, frozen=True):

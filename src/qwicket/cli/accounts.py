@@ -18,7 +18,7 @@ from qwicket.cli.listing import (
     second_of,
 )
 from qwicket.model.accounts import DEFAULT_SCOPES, Scope
-from qwicket.schema import accounts as shapes
+from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -268,7 +268,7 @@ def create_token(
     given = {"project": project, "devices": devices, "life_s": expires, "aws": aws}
     body = {name: value for name, value in given.items() if value}
     body["scopes"] = scopes or DEFAULT_SCOPES
-    made = admin.post("accounts", user_name, "tokens", body=body, of=shapes.NewTokenBody)
+    made = admin.post("accounts", user_name, "tokens", body=body, of=account_schema.NewTokenBody)
     if made.aws_key_id is not None:
         click.echo(made.aws_key_id)
     click.echo(made.secret)
@@ -280,11 +280,11 @@ def create_token(
 @options.administration
 def list_tokens(user_name: str, as_json: bool, admin: Administration) -> None:
     """List the tokens of an account by id. Their secrets are not stored."""
-    found = admin.get("accounts", user_name, "tokens", of=shapes.TokenList)
+    found = admin.get("accounts", user_name, "tokens", of=account_schema.TokenList)
     print_rows(map(_token, found.tokens), ("id", "scopes", "devices", "life", "made with"), as_json)
 
 
-def _token(of: shapes.TokenBody) -> Row:
+def _token(of: account_schema.TokenBody) -> Row:
     record: dict[str, Any] = {
         "id": of.id,
         "scopes": of.scopes,
@@ -308,7 +308,7 @@ def revoke_token(token_id: str, admin: Administration) -> None:
         click.echo(f"Also revoked, because created with it: {len(revoked) - 1}.")
 
 
-def _lifetime(token: shapes.TokenBody) -> str:
+def _lifetime(token: account_schema.TokenBody) -> str:
     if token.revoked_at is not None:
         return f"revoked {minute_of(token.revoked_at)}"
     if token.expires_at is not None:

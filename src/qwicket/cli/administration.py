@@ -17,9 +17,7 @@ import click
 from qwicket.cli.options import ServerLocation, with_store
 from qwicket.clients.http import Response, RetryPolicy
 from qwicket.clients.native import ApiError
-from qwicket.clients.native.config import settings
-from qwicket.clients.native.protocol import Download, Pause
-from qwicket.clients.native.transport import Transport
+from qwicket.clients.native.protocol import Api, Download, OperationRunner, Pause
 from qwicket.folders import AWS_MASTER_FILE
 
 if TYPE_CHECKING:
@@ -35,7 +33,7 @@ T = TypeVar("T")
 
 _PATH: Final = "/v1/admin"
 _TIMEOUT_S: Final = 600.0
-"""Required by `Transport`, and unused: requests in this process have no deadline."""
+"""Required by `Api`, and unused: requests in this process have no deadline."""
 
 
 class Administration:
@@ -50,11 +48,16 @@ class Administration:
 
     def __init__(self, location: Location) -> None:
         self.is_remote = isinstance(location, ServerLocation)
+        self._transport: OperationRunner
         if isinstance(location, ServerLocation):
+            # Late: the database needs neither the client's settings nor HTTP.
+            from qwicket.clients.native.config import settings
+            from qwicket.clients.native.transport import Transport
+
             found = settings(location.url, profile=location.profile)
             self._transport = Transport(found.url, found.token, found.timeout_s)
         else:
-            self._transport = _DatabaseTransport(location)
+            self._transport = _DatabaseRunner(location)
 
     def get(self, *path: str, of: type[T], query: Mapping[str, str] | None = None) -> T:
         """Read a path, whose parts may have any characters."""
@@ -100,11 +103,11 @@ def _path(parts: tuple[str, ...], query: Mapping[str, str] | None = None) -> str
     return f"{path}?{urlencode(query)}" if query else path
 
 
-class _DatabaseTransport(Transport):
+class _DatabaseRunner(OperationRunner):
     """Runs the routes in this process, as an administrator, with the database of a location."""
 
     def __init__(self, location: DataLocation) -> None:
-        super().__init__("http://localhost", "-", _TIMEOUT_S, RetryPolicy(max_attempts=1))
+        super().__init__(Api("-", _TIMEOUT_S, RetryPolicy(max_attempts=1)))
         self._location = location
 
     def _do(self, step: Send | Pause) -> StepResult:

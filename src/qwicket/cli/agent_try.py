@@ -30,7 +30,6 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
     from qwicket.model.limits import Limits
 
-_GRACE_S: Final = 5.0
 _TICK_S: Final = 0.5
 _OUTPUTS: Final = {"qubit": ("counts",), "atoms": ("samples",), "photonic": ("samples",)}
 
@@ -99,7 +98,7 @@ def _device(text: str | None, limits: Limits) -> _Device:
     if text is None or not text.endswith(".toml"):
         return _Device(text or "try", None, None)
     from qwicket.cli.agent import read_toml
-    from qwicket.dialects import shown_by
+    from qwicket.dialects import needs_of_dialects
     from qwicket.dialects.native import agent_wire
     from qwicket.gateway.announcements import check_announced
     from qwicket.model.errors import QwicketError
@@ -111,7 +110,8 @@ def _device(text: str | None, limits: Limits) -> _Device:
         raise click.ClickException(f"{text}: name is missing.")
     try:
         body = agent_wire.announcement(msgspec.json.encode(document), limits)
-        check_announced(name, body.family, body.dialects, body.spec, limits, shown_by(body.family))
+        sent = needs_of_dialects(body.family)
+        check_announced(name, body.family, body.dialects, body.spec, limits, sent)
     except QwicketError as error:
         raise click.ClickException(f"{text}: {error.detail}") from None
     return _Device(name, body.family, body.spec)
@@ -145,12 +145,12 @@ def _read(
         )
     if device.family == "qubit" and spec.gates:
         gates = (*spec.gates, *spec.native_gates)
-        answer = programs.compile_to_basis_in_worker(
-            *(checked.circuits, gates, device.name, "", limits)
+        compiled = programs.compile_to_basis_in_parser(
+            checked.circuits, gates, device.name, "", limits
         )
-        if isinstance(answer, programs.Refusal):
-            raise answer.error()
-        checked = answer
+        if isinstance(compiled, programs.Refusal):
+            raise compiled.error()
+        checked = compiled
     return name, source, checked
 
 
@@ -216,7 +216,7 @@ def _failure(message: Sequence[Any]) -> Failed:
 
 
 def _checked(
-    found: Sequence[Part | Failed], program: Program, asked: RunOptions, limits: Limits
+    outcomes: Sequence[Part | Failed], program: Program, asked: RunOptions, limits: Limits
 ) -> list[Encoded | Failure]:
     """Validate outcomes like a server.
 
@@ -233,7 +233,7 @@ def _checked(
         Failure(each.code, each.message)
         if isinstance(each, Failed)
         else Encoded(each.body, bytes.fromhex(each.sha256))
-        for each in found
+        for each in outcomes
     ]
     encoded = [(k, each) for k, each in enumerate(parts) if isinstance(each, Encoded)]
     if encoded:

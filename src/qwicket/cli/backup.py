@@ -19,18 +19,17 @@ if TYPE_CHECKING:
 
     from qwicket.store.backup import Contents
 
-_file = click.argument("file", type=click.Path(path_type=Path))
-
 
 @click.command(short_help="Copy the data into one file, also while servers run.")
-@_file
+@click.argument("file", required=False, type=click.Path(path_type=Path))
 @click.option(
     "--check",
     is_flag=True,
-    help="Write nothing; only check that the data can be read and that its schema is known.",
+    help="Write nothing; only check that the data can be read and that its schema is known. FILE is"
+    " ignored, and may be left out.",
 )
 @options.data_location
-def backup(file: Path, check: bool, location: options.DataLocation) -> None:
+def backup(file: Path | None, check: bool, location: options.DataLocation) -> None:
     """Copy the embedded database into FILE, which must not exist yet.
 
     Servers may run, and do not wait. FILE is checked before it appears under its name. Only you can
@@ -40,16 +39,19 @@ def backup(file: Path, check: bool, location: options.DataLocation) -> None:
     """
     from qwicket.store import backup as store
 
-    if url := location.database_url:
-        if check:
-            _show(_done(lambda: store.read_postgres(url)), "The database")
+    url = location.database_url
+    if check:
+        if url:
+            _show(_or_click_error(lambda: store.read_postgres(url)), "The database")
         else:
-            _print_call("pg_dump", "--format=custom", f"--file={file}", url=url)
-    elif check:
-        database = location.data_dir / store.FILE
-        _show(_done(lambda: store.read(database)), str(database))
+            database = location.data_dir / store.FILE
+            _show(_or_click_error(lambda: store.read(database)), str(database))
+    elif file is None:
+        raise click.UsageError("FILE is missing: name the file to write, or add --check.")
+    elif url:
+        _print_command("pg_dump", ["--format=custom"], url, f"--file={file}")
     else:
-        contents = _done(lambda: store.back_up(location.data_dir, file, _progress()))
+        contents = _or_click_error(lambda: store.back_up(location.data_dir, file, _progress()))
         _show(contents, str(file))
         master_file = location.data_dir / AWS_MASTER_FILE
         if master_file.exists():
@@ -62,7 +64,7 @@ def backup(file: Path, check: bool, location: options.DataLocation) -> None:
 
 
 @click.command(short_help="Put the data of a backup into a folder.")
-@_file
+@click.argument("file", type=click.Path(path_type=Path))
 @click.option(
     "--check",
     is_flag=True,
@@ -71,7 +73,7 @@ def backup(file: Path, check: bool, location: options.DataLocation) -> None:
 @click.option(
     "--replace",
     is_flag=True,
-    help="Replace a database that exists. It is kept beside as qwicket.db.TIME.old.",
+    help="Replace a database that exists. The old one is kept beside it as qwicket.db.TIME.old.",
 )
 @options.data_location
 def restore(file: Path, check: bool, replace: bool, location: options.DataLocation) -> None:
@@ -86,22 +88,25 @@ def restore(file: Path, check: bool, replace: bool, location: options.DataLocati
 
     if url := location.database_url:
         if check:
-            _show(_done(lambda: store.read_postgres(url)), "The database")
+            _show(_or_click_error(lambda: store.read_postgres(url)), "The database")
         else:
-            how = ["--clean", "--if-exists"] if replace else []
-            how += ["--single-transaction", "--no-owner"]
-            _print_call("pg_restore", *how, str(file), url=url)
+            pg_options = ["--clean", "--if-exists"] if replace else []
+            pg_options += ["--single-transaction", "--no-owner"]
+            _print_command("pg_restore", pg_options, url, str(file))
     elif check:
-        _show(_done(lambda: store.verify(file)), str(file))
+        _show(_or_click_error(lambda: store.verify(file)), str(file))
     else:
         folder = location.data_dir
-        done = _done(lambda: store.restore(file, folder, replace=replace, report=_progress()))
+        done = _or_click_error(
+            lambda: store.restore(file, folder, replace=replace, report=_progress())
+        )
         _show(done.contents, str(folder / store.FILE))
         if done.former:
             click.echo(f"The former database is now {done.former}.")
 
 
-def _done(work: Callable[[], options.T]) -> options.T:
+def _or_click_error(work: Callable[[], options.T]) -> options.T:
+    """Return the result of `work`; its errors end the command with their text."""
     from qwicket.model.errors import QwicketError
 
     try:
@@ -126,15 +131,15 @@ def _progress() -> Callable[[float], None]:
     if not can_rewrite(sys.stderr):
         return lambda _: None
     lines = RewrittenLines(sys.stderr)
-    return lambda share: lines.show([f"{100 * share:.0f} % copied"])
+    return lambda fraction: lines.show([f"{100 * fraction:.0f} % copied"])
 
 
-def _print_call(program: str, *words: str, url: str) -> None:
+def _print_command(program: str, pg_options: list[str], url: str, file: str) -> None:
+    """Print a command of PostgreSQL, with `file` last: its tools take arguments after options."""
     from qwicket.store.backup import without_password
 
-    *how, last = words
-    address = _done(lambda: without_password(url))
-    click.echo(shlex.join([program, *how, f"--dbname={address}", last]))
+    address = _or_click_error(lambda: without_password(url))
+    click.echo(shlex.join([program, *pg_options, f"--dbname={address}", file]))
     click.echo(
         "Run this line; PostgreSQL's tools read the password from ~/.pgpass or PGPASSWORD.",
         err=True,

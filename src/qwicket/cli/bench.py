@@ -24,7 +24,8 @@ if TYPE_CHECKING:
     from qwicket.clients.native import Client
 
 _SHOTS: Final = 1000
-_WARM: Final = 5
+_WARM_UP_JOBS: Final = 5
+"""Jobs before the measurement: the first ones also wait for processes and imports."""
 _RESULT_S: Final = 60.0
 
 
@@ -63,7 +64,7 @@ def bench(seconds: float, connections: int, as_json: bool) -> None:
     ):
         token = demo.create_demo_token(Path(folder))
         with connect(url, token) as client:
-            for _ in range(_WARM):
+            for _ in range(_WARM_UP_JOBS):
                 _run(client)
             times = list(_sequential(client, seconds))
         per_s = _concurrent(url, token, seconds, connections)

@@ -11,7 +11,7 @@ import click
 from qwicket.cli import options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, minute_of, print_rows, second_of
-from qwicket.schema import accounts as shapes
+from qwicket.schema import accounts as account_schema
 from qwicket.schema import budgets as schema
 
 if TYPE_CHECKING:
@@ -21,14 +21,13 @@ if TYPE_CHECKING:
 
 _UNITS: Final = ("jobs", "shots", "seconds", "cost")
 _PERIODS: Final = ("total", "day", "week", "month")
-_COLUMNS: Final = ("project", "device")
-_NUMBERS: Final = ("jobs", "shots", "seconds", "cost")
 
 _period = click.option(
     "--per",
     "period",
     type=options.Choice(_PERIODS),
-    help="Period in UTC: a calendar day, an ISO week, a calendar month, or the total.",
+    help="Period in UTC: a calendar day, an ISO week, a calendar month, or the total. By default,"
+    " `set` uses the total, and `clear` every period.",
 )
 _device = click.option(
     "--device", metavar="D", help="Count only jobs on this device; by default all."
@@ -45,7 +44,7 @@ def budget() -> None:
 @click.option("--jobs", type=float, metavar="N", help="Number of jobs.")
 @click.option("--shots", type=float, metavar="N", help="Shots of all circuits.")
 @click.option("--seconds", type=float, metavar="S", help="Run time of the device in seconds.")
-@click.option("--cost", type=float, metavar="C", help="Credits, by the costs of the devices.")
+@click.option("--cost", type=float, metavar="C", help="Credits; each device has its own cost.")
 @_period
 @_device
 @options.administration
@@ -76,7 +75,7 @@ def set_budget(
             "period": period or "total",
             "maximum": maximum,
         }
-        made = admin.put("budgets", body=body, of=shapes.BudgetBody)
+        made = admin.put("budgets", body=body, of=account_schema.BudgetBody)
         click.echo("  ".join(cell for cell in _row(made).cells if cell))
 
 
@@ -116,7 +115,7 @@ def clear_budgets(
     click.echo(f"{len(found)} {'budget' if len(found) == 1 else 'budgets'} removed")
 
 
-def _row(of: shapes.BudgetBody) -> Row:
+def _row(of: account_schema.BudgetBody) -> Row:
     record = {
         "id": of.id,
         "project": of.project,
@@ -151,7 +150,7 @@ def _number(amount: float) -> str:
     default="project,device",
     show_default=True,
     type=options.Choice(["project,device", "device,project", "project", "device"]),
-    help="Whether each line is of a project, of a device, or of both.",
+    help="What the lines are grouped by.",
 )
 @click.option(
     "--from",
@@ -174,9 +173,9 @@ def usage(
     as_json: bool,
     admin: Administration,
 ) -> None:
-    """Show what the jobs of some days have used.
+    """Show what jobs have used, by project and device.
 
-    A job counts on the day of its end. Jobs that were deleted since count, too.
+    A job counts on the day on which it ended, if it ran. Deleted jobs count, too.
     """
     if as_csv and as_json:
         raise click.UsageError("Give --csv or --json, not both.")
@@ -185,9 +184,9 @@ def usage(
         if day is not None:
             query[name] = day.date().isoformat()
     found = admin.get("usage", query=query, of=schema.UseList).usage
-    names = [name for name in by.split(",") if name in _COLUMNS]
-    columns = (*names, *_NUMBERS)
-    rows = [_use_row(each, names) for each in found]
+    names = by.split(",")
+    columns = (*names, *_UNITS)
+    rows = [_usage_row(each, names) for each in found]
     if as_csv:
         lines = csv.writer(sys.stdout, lineterminator="\n")
         lines.writerow(columns)
@@ -196,8 +195,8 @@ def usage(
         print_rows(rows, columns, as_json)
 
 
-def _use_row(of: schema.UseBody, names: list[str]) -> Row:
-    record = {name: getattr(of, name) for name in (*names, *_NUMBERS)}
+def _usage_row(of: schema.UseBody, names: list[str]) -> Row:
+    record = {name: getattr(of, name) for name in (*names, *_UNITS)}
     cells = [cast("str", record[name]) for name in names]
     cells += [
         f"{of.jobs:,} {'job' if of.jobs == 1 else 'jobs'}",

@@ -6,7 +6,6 @@ Errors complete nothing, because a shell would print them into the command line.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import time
@@ -23,20 +22,20 @@ if TYPE_CHECKING:
 
 _TIMEOUT_S: Final = 0.5
 _CACHE_S: Final = 20.0
-_JOBS: Final = 50
+_MAX_JOBS: Final = 50
 
 
-def device(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+def device(context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Complete the server's devices."""
-    return _beginning(begun, _cached(context, "devices", _device_names))
+    return _beginning(incomplete, _cached(context, "devices", _device_names))
 
 
-def job(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+def job(context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Complete the ids of the account's newest jobs."""
-    return _beginning(begun, _cached(context, "jobs", _job_ids))
+    return _beginning(incomplete, _cached(context, "jobs", _job_ids))
 
 
-def noise(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+def noise(context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Complete the noise models of the device in `--device`, or of all devices."""
     wanted = context.params.get("device")
 
@@ -44,10 +43,10 @@ def noise(context: click.Context, _option: click.Parameter, begun: str) -> list[
         found = [device for device in client.devices() if wanted in (None, device.name)]
         return sorted({model for device in found for model in device.info.get("noise_models", ())})
 
-    return _beginning(begun, _cached(context, f"noise {wanted}", models))
+    return _beginning(incomplete, _cached(context, f"noise {wanted}", models))
 
 
-def profile(_context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
+def profile(_context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
     """Complete the profiles in the client's settings file."""
     import tomllib
 
@@ -55,25 +54,25 @@ def profile(_context: click.Context, _option: click.Parameter, begun: str) -> li
 
     with suppress(OSError, ValueError):
         found = tomllib.loads(path_of(None, os.environ).read_text("utf-8")).get("profiles", {})
-        return _beginning(begun, found)
+        return _beginning(incomplete, found)
     return []
 
 
-def stored_device(context: click.Context, _option: click.Parameter, begun: str) -> list[str]:
-    """Complete the devices in the database."""
+def stored_device(context: click.Context, _option: click.Parameter, incomplete: str) -> list[str]:
+    """Complete the devices in the database of `--data-dir` or `--database-url`; needs no server."""
     from qwicket.cli.options import DataLocation, as_admin
 
     folder, url = context.params.get("data_dir"), context.params.get("database_url")
     if not url and (folder is None or not (folder / "qwicket.db").exists()):
         return []
-    with suppress(Exception):
+    with suppress(Exception):  # the database may be of another version
         found = as_admin(DataLocation(folder or Path(), url), lambda admin: admin.devices())
-        return _beginning(begun, (each[0].name for each in found))
+        return _beginning(incomplete, (stored.name for stored, _status, _presence in found))
     return []
 
 
-def _beginning(begun: str, names: Iterable[str]) -> list[str]:
-    return [name for name in names if name.startswith(begun)]
+def _beginning(incomplete: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if name.startswith(incomplete)]
 
 
 def _device_names(client: Client) -> list[str]:
@@ -81,11 +80,13 @@ def _device_names(client: Client) -> list[str]:
 
 
 def _job_ids(client: Client) -> list[str]:
-    return [each.id for each in client.jobs(limit=_JOBS)]
+    return [each.id for each in client.jobs(limit=_MAX_JOBS)]
 
 
 def _cached(context: click.Context, query: str, read: Callable[[Client], list[str]]) -> list[str]:
     """Return names from a server, at most 20 s old."""
+    import hashlib  # late: every command imports this module, and OpenSSL takes 3 ms
+
     from qwicket.clients.native import ClientError, connect
 
     url, name = context.params.get("url"), context.params.get("profile")

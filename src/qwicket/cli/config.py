@@ -18,6 +18,7 @@ _TABLES: Final = frozenset({"oidc_groups"})
 _LISTS: Final = frozenset({"listen"})
 """Settings that are lists of tables in the file, and repeatable elsewhere."""
 _WRONG: Final = "qwicket.wrong_settings"
+"""Key in the context's `meta` of the errors of the file."""
 FILE: Final = "qwicket.settings_file"
 """Key in the context's `meta` of the file's path, if it was read."""
 
@@ -27,7 +28,7 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
     path = Path(value) if value else DEFAULT_FILE
     wrong: list[str] = context.meta.setdefault(_WRONG, [])
     try:
-        found = _read(path, not value)
+        found = _read(path, may_be_absent=not value)
     except click.UsageError as error:
         wrong.append(error.message)
         return
@@ -35,8 +36,7 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
     if not settings:
         return
     context.meta[FILE] = path.resolve()
-    commands = dict(_commands(context))
-    known = set().union(*(_names(each) for each in commands.values()))
+    known = _known_settings(context, {*settings} - {"limits"})
     texts: dict[str, Any] = {}
     for key, item in settings.items():
         try:
@@ -48,12 +48,43 @@ def read_config(context: click.Context, _option: click.Parameter, value: str | N
             wrong.append(error.message)
     if unknown := sorted({*settings} - {*known, "limits"}):
         wrong.append(_unknown(path, unknown, known))
-    context.default_map = {}
-    for names, command in commands.items():
-        table = context.default_map
-        for name in names:
-            table = table.setdefault(name, {})
-        table.update({key: texts[key] for key in _names(command) & set(texts)})
+    context.default_map = _Defaults(context, context.command, texts)
+
+
+class _Defaults(dict[str, Any]):
+    """Defaults of the commands of a group, made for the command that is called.
+
+    Making them for every command would import all of their modules.
+
+    Args:
+        context: Context of the outermost group.
+        group: The group.
+        texts: Values by the names of settings.
+    """
+
+    def __init__(self, context: click.Context, group: click.Command, texts: dict[str, Any]) -> None:
+        super().__init__()
+        self._context = context
+        self._group = group
+        self._texts = texts
+
+    def get(self, name: str, default: Any = None, /) -> Any:
+        """Return the defaults of a command, or of the commands of a group within this one."""
+        command = _command(self._context, self._group, name)
+        if isinstance(command, click.Group):
+            return _Defaults(self._context, command, self._texts)
+        if command is None:
+            return default
+        return {key: self._texts[key] for key in _names(command) & set(self._texts)}
+
+
+def _known_settings(context: click.Context, wanted: set[str]) -> set[str]:
+    """Return the names of settings: those of `qwicket serve` if they are enough, else of all."""
+    serve = _command(context, context.command, "serve")
+    of_serve = set() if serve is None else _names(serve)
+    if wanted <= of_serve:
+        return of_serve
+    return set().union(*map(_names, _commands(context, context.command)))
 
 
 def _unknown(path: Path, keys: list[str], known: set[str]) -> str:
@@ -70,7 +101,7 @@ def wrong_settings(context: click.Context) -> list[str]:
     return found
 
 
-def _read(path: Path, may_be_absent: bool) -> dict[str, Any]:
+def _read(path: Path, *, may_be_absent: bool) -> dict[str, Any]:
     try:
         text = path.read_text("utf-8")
         import tomllib  # imported here, because most installations have no such file
@@ -107,16 +138,19 @@ def _text(path: Path, key: str, item: Any) -> str:
     return str(item)
 
 
-def _commands(
-    context: click.Context, group: click.Command | None = None, names: tuple[str, ...] = ()
-) -> Iterator[tuple[tuple[str, ...], click.Command]]:
-    """Yield all commands that are not groups, with the names that lead to them."""
-    command = group or context.command
+def _command(context: click.Context, group: click.Command, name: str) -> click.Command | None:
+    return group.get_command(context, name) if isinstance(group, click.Group) else None
+
+
+def _commands(context: click.Context, command: click.Command) -> Iterator[click.Command]:
+    """Yield all commands of a group, and of those in it, that are not groups."""
     if not isinstance(command, click.Group):
-        yield names, command
+        yield command
         return
     for name in command.list_commands(context):
-        yield from _commands(context, command.get_command(context, name), (*names, name))
+        found = _command(context, command, name)
+        if found is not None:
+            yield from _commands(context, found)
 
 
 def _names(command: click.Command) -> set[str]:

@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from qwicket.cli.options import DataLocation
     from qwicket.store.consistency import LeaseHolder, Problem
 
-_LOOK_S: Final = 0.25
+_POLL_S: Final = 0.25
+"""Interval at which heartbeats are read."""
 
 
 def findings(
@@ -80,7 +81,7 @@ def _silent(
 
     silent = holders
     while silent and time.monotonic() < deadline:
-        time.sleep(_LOOK_S)
+        time.sleep(_POLL_S)
         with consistency.reading(location.data_dir, location.database_url) as tx:
             beats = {each.id: each.beat for each in consistency.lease_holders(tx)}
         silent = [each for each in silent if beats.get(each.id) == each.beat]

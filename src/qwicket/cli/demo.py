@@ -27,6 +27,7 @@ _ROUTINE: Final = "Qwicket "
 SERVE: Final = (sys.executable, "-m", "qwicket", "serve", "--port", "0", "--log-format", "text")
 _START_S: Final = 60.0
 _STOP_S: Final = 35.0
+"""Longest time for the server to stop. It gives running jobs 20 s (`--stop-grace-s`)."""
 
 BELL: Final[Mapping[str, Any]] = {
     "gateset": "qis",

@@ -42,16 +42,16 @@ def _status_text(device: DeviceBody) -> str:
 
 
 def _cells(device: DeviceBody) -> tuple[str, ...]:
-    width = size_text(device.family, device.qubits) if device.qubits else ""
-    texts = (device.name, device.family, width, _status_text(device), device.description)
+    size = size_text(device.family, device.qubits) if device.qubits else ""
+    texts = (device.name, device.family, size, _status_text(device), device.description)
     return tuple(map(sanitized, texts))
 
 
 def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
     """Yield names and values of a device's properties."""
-    name, family, width, state_text, description = _cells(device)
+    name, family, size, status, description = _cells(device)
     yield "device", name
-    yield "status", f"{state_text}: {sanitized(device.reason)}" if device.reason else state_text
+    yield "status", f"{status}: {sanitized(device.reason)}" if device.reason else status
     if device.message:
         yield "message", sanitized(device.message)
     for window in device.reservations or ():
@@ -60,7 +60,7 @@ def _device_fields(device: DeviceBody) -> Iterator[tuple[str, str]]:
         starts = start_text(queue) if queue.starts_in_s else ""
         begins = f", a job now {starts}" if starts else ""
         yield "queue", f"{queue.length:,} waiting{begins}"
-    yield from (("family", family), ("size", width), ("description", description))
+    yield from (("family", family), ("size", size), ("description", description))
     if device.max_shots:
         yield "shots", f"{device.max_shots:,} at most"
     for name in ("formats", "outputs", "noise_models", "engines", "gates", "native_gates"):

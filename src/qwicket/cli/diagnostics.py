@@ -31,7 +31,7 @@ from qwicket.cli.serve import checked
 from qwicket.extras import EXTRAS, missing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
 
     from qwicket.cli.options import DataLocation
     from qwicket.gateway.admin import Admin
@@ -46,14 +46,19 @@ _IN_MEMORY: Final = ("tmpfs", "ramfs")
 _LOW_BYTES: Final = 1 << 30
 _CRITICAL_BYTES: Final = 100 << 20
 _FLUSHES: Final = 15
+"""Number of flushes of which the median counts."""
 _TOO_QUICK_S: Final = 20e-6
 """Battery-backed memory, the fastest durable medium, flushes a block in 20 µs. A quicker flush did
 not reach any durable medium."""
 _SLOW_S: Final = 0.05
+"""Time above which a flush is called slow."""
 _TRIAL_S: Final = 60.0
+"""Time limit of the trial job, and of the check of SQLite's file."""
 _TIMEOUT_S: Final = 5.0
-_DRIFT_S: Final = 2.0
+_MAX_OFFSET_S: Final = 2.0
+"""Offset between two clocks that is not reported."""
 _SOON_MS: Final = 7 * 86_400_000
+"""Tokens that expire within this time are reported."""
 _BELL: Final = (
     b'OPENQASM 3.0; include "stdgates.inc"; qubit[2] q; bit[2] c;'
     b" h q[0]; cx q[0], q[1]; c = measure q;"
@@ -114,11 +119,12 @@ def all_findings(
 
 
 def _installed(location: DataLocation) -> Iterator[Finding]:
-    has = [_extra(name) for name in EXTRAS if not missing(name)]
+    packages = metadata.packages_distributions()  # once: it reads the files of every package
+    has = [_extra(name, packages) for name in EXTRAS if not missing(name)]
     python = f"Python {platform.python_version()}"
     found = ", ".join(has) or "none"
     yield Finding("installed", "ok", f"qwicket {__version__}, {python}; extras: {found}")
-    if lacks := sorted(_missing()):
+    if lacks := sorted(_missing_packages()):
         remedy = "Install the package again: pip install --force-reinstall qwicket"
         yield Finding("installed", "wrong", f"missing: {', '.join(lacks)}", remedy)
     if not _has_server():
@@ -129,9 +135,12 @@ def _has_server() -> bool:
     return not missing("server")
 
 
-def _extra(name: str) -> str:
+def _extra(name: str, packages: Mapping[str, list[str]]) -> str:
     """Return an extra, with its version where it is one package."""
-    return name if name == "server" else f"{name} {_version(EXTRAS[name][0])}"
+    if name == "server":
+        return name
+    module = EXTRAS[name][0]
+    return f"{name} {metadata.version(packages.get(module, [module])[0])}"
 
 
 def _without_server(location: DataLocation) -> Finding:
@@ -181,12 +190,7 @@ def _is_ours(settings: Settings) -> bool:
     return process is not None and process.is_qwicket
 
 
-def _version(module: str) -> str:
-    names = metadata.packages_distributions().get(module, [module])
-    return metadata.version(names[0])
-
-
-def _missing() -> Iterator[str]:
+def _missing_packages() -> Iterator[str]:
     """Yield the required packages that are not installed.
 
     Packages of the extra `server` count if a server can run here; those of other extras never.
@@ -272,17 +276,18 @@ def _flush_s(folder: Path) -> float:
 
 def _file_system(folder: Path) -> str:
     """Return the kind of file system of a folder, or "" where the system does not report it."""
-    best, kind = "", ""
+    mount_point, kind = "", ""
     try:
         lines = Path("/proc/mounts").read_text().splitlines()
     except OSError:
         return ""
     path = str(folder.resolve()) + "/"
     for line in lines:
-        _, where, this, *_ = line.split(" ")
-        where = where.replace("\\040", " ").rstrip("/") + "/"
-        if path.startswith(where) and len(where) >= len(best):
-            best, kind = where, this
+        _, place, its_kind, *_ = line.split(" ")
+        place = place.replace("\\040", " ").rstrip("/") + "/"
+        # The longest one counts; of equal ones the last, because it hides the others.
+        if path.startswith(place) and len(place) >= len(mount_point):
+            mount_point, kind = place, its_kind
     return kind
 
 
@@ -314,11 +319,12 @@ def _corruption(path: Path) -> str:
     try:
         with closing(
             sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_TIMEOUT_S)
-        ) as found:
+        ) as connection:
             deadline = time.monotonic() + _TRIAL_S
-            found.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
-            (text,) = found.execute("pragma quick_check(1)").fetchone()
+            connection.set_progress_handler(lambda: time.monotonic() > deadline, 100_000)
+            (text,) = connection.execute("pragma quick_check(1)").fetchone()
     except sqlite3.OperationalError as error:
+        # A large database was checked for `_TRIAL_S` without a finding.
         return "" if "interrupted" in str(error) else str(error)
     except sqlite3.DatabaseError as error:
         return str(error)
@@ -347,7 +353,7 @@ async def _accounts_and_tokens(admin: Admin) -> tuple[list[Account], dict[str, l
 
 def _clock(newest_ms: int) -> Finding:
     ahead_s = newest_ms / 1000 - time.time()
-    if ahead_s > _DRIFT_S:
+    if ahead_s > _MAX_OFFSET_S:
         text = f"it is {ahead_s:,.0f} s before the last stored time: it was set back"
         remedy = "Set the clock, and let NTP keep it: timedatectl set-ntp true"
         return Finding("clock", "wrong", text, remedy)
@@ -396,12 +402,12 @@ def _compute(_: DataLocation) -> Iterator[Finding]:
     from qwicket.model.failures import Failure
     from qwicket.model.limits import Limits
 
-    checked = programs.read("openqasm3", _BELL, Limits())
-    how = RunOptions(shots=100, seed=7, outputs=("counts",))
-    job = EngineJob("qubit", checked.circuits, msgspec.msgpack.encode(how))
+    program = programs.read("openqasm3", _BELL, Limits())
+    run_options = RunOptions(shots=100, seed=7, outputs=("counts",))
+    job = EngineJob("qubit", program.circuits, msgspec.msgpack.encode(run_options))
 
     async def run() -> float:
-        compute = LocalCompute(1, memory_bytes=None, spares=0)
+        compute = LocalCompute(1, memory_bytes=None)
         began = time.perf_counter()
         try:
             ((completion, _),) = await compute.run([job], timeout_s=_TRIAL_S)
@@ -436,7 +442,7 @@ def _cluster(context: click.Context) -> Iterator[Finding]:
         address = compute.check(settings)
     except InvalidRequest:  # a finding about the settings already
         return
-    if address is None or address.is_started:
+    if address is None or address.is_ours:
         yield Finding("cluster", "ok", f"qwicket serve starts {settings.compute}")
         return
 
@@ -500,7 +506,7 @@ def _server(location: DataLocation) -> Iterator[Finding]:
         return
     url = named or "http://127.0.0.1:8000"
     try:
-        drift_s = _clock_offset_s(url)
+        offset_s = _clock_offset_s(url)
     except ClientError as error:
         # For an address on this machine the error ends with advice that the remedy repeats.
         text = str(error).partition(" Is the server running?")[0]
@@ -508,8 +514,8 @@ def _server(location: DataLocation) -> Iterator[Finding]:
         yield Finding("server", "wrong" if named else "warning", text, remedy)
         return
     yield Finding("server", "ok", f"{url} is ready")
-    if abs(drift_s) > _DRIFT_S:
-        text = f"the server's clock differs from this machine's by {drift_s:+,.0f} s"
+    if abs(offset_s) > _MAX_OFFSET_S:
+        text = f"the server's clock differs from this machine's by {offset_s:+,.0f} s"
         yield Finding("clock", "warning", text, "Synchronise both with NTP.")
     if not token:
         remedy = "export QWICKET_TOKEN=$(qwicket token create --user NAME)"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 _MAX_JOBS: Final = 100_000
-"""Limit on the own jobs that one command changes."""
+"""Limit on the account's jobs that one command changes."""
 _STATES: Final[dict[JobAction, str]] = {
     "cancel": "draft,queued,running,uncertain",
     "hold": "queued",
@@ -211,8 +211,8 @@ def resolve(job_id: str, sent_as: str | None, not_sent: bool, admin: Administrat
 def abandon(job_id: str, admin: Administration) -> None:
     """End the job ID, which is or may be at another cloud, as failed.
 
-    What becomes of it there is not asked any more: for a cloud that does not come
-    back, or a device whose file is gone. Only administrators can do this.
+    The server no longer asks that cloud about the job. Use this for a cloud that does not come
+    back, or for a device whose file is gone. Only administrators can do this.
     """
     admin.change("POST", "jobs", job_id, "abandon")
 
@@ -228,6 +228,7 @@ def delete(connect: Connect, job_id: str) -> None:
 
 def _change(selection: _Selection, action: JobAction, priority: int | None = None) -> None:
     with selection.connect() as client:
+        # A requeue is for administrators alone, and the server says so.
         everybody = selection.everybody and (
             action == "requeue" or is_admin(client, selection.filters)
         )
@@ -281,13 +282,7 @@ def _change_own(
 
     filters = selection.filters
     filters = {**filters, "state": filters.get("state") or _STATES[action]}
-    held = action == "release"
-    found = [
-        job
-        for job in client.jobs(_MAX_JOBS, **filters)
-        if not job.is_final
-        and (action not in ("hold", "release") or (job.body.held_by is not None) is held)
-    ]
+    found = [job for job in client.jobs(_MAX_JOBS, **filters) if _is_changed_by(action, job)]
     if not _is_wanted(len(found), [job.id for job in found], action, selection):
         return
     ids = []
@@ -302,6 +297,14 @@ def _change_own(
         else:
             ids.append(job.id)
     _print(len(ids), ids, action, selection, _DONE[action])
+
+
+def _is_changed_by(action: JobAction, job: Job) -> bool:
+    """Return whether an action changes a job: no ended one, no held one twice."""
+    is_held = job.body.held_by is not None
+    if job.is_final or (action == "hold" and is_held):
+        return False
+    return action != "release" or is_held
 
 
 def _is_wanted(number: int, ids: list[str], action: JobAction, selection: _Selection) -> bool:

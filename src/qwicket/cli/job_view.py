@@ -36,27 +36,27 @@ def state_text(job: JobBody) -> str:
     return ", ".join(texts)
 
 
-def cells(job: JobBody) -> tuple[str, ...]:
+def row_cells(job: JobBody) -> tuple[str, ...]:
     """Return the cells of a job's row, under `HEADINGS`."""
     created = sanitized(job.created_at)[:19].replace("T", " ")
     return (sanitized(job.id), sanitized(job.device), state_text(job), sanitized(job.name), created)
 
 
-def job_fields(of: Job) -> Iterator[tuple[str, str]]:
+def job_fields(job: Job) -> Iterator[tuple[str, str]]:
     """Yield names and values of a job's properties."""
-    job = of.body
-    yield "job", sanitized(job.id)
-    yield "state", state_text(job)
+    body = job.body
+    yield "job", sanitized(body.id)
+    yield "state", state_text(body)
     for name in ("device", "dialect", "name", "group"):
-        if text := sanitized(getattr(job, name)):
+        if text := sanitized(getattr(body, name)):
             yield name, text
-    if job.tags:
-        yield "tags", ", ".join(map(sanitized, job.tags))
+    if body.tags:
+        yield "tags", ", ".join(map(sanitized, body.tags))
     for name in ("shots", "circuits", "qubits"):
-        if name in of.info:  # a draft has 0 of them, and an older server may not send them
-            yield name, f"{getattr(job, name):,}"
+        if name in job.info:  # a draft has 0 of them; an older server may leave them out
+            yield name, f"{getattr(body, name):,}"
     for name in ("created", "queued", "started", "ended"):
-        if text := sanitized(getattr(job, f"{name}_at")):
+        if text := sanitized(getattr(body, f"{name}_at")):
             yield name, text
-    if job.attempts:
-        yield "failed attempts", f"{job.attempts:,}"
+    if body.attempts:
+        yield "failed attempts", f"{body.attempts:,}"

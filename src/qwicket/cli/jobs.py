@@ -9,7 +9,7 @@ import click
 
 from qwicket.cli import completers, options, results
 from qwicket.cli.job_filters import is_admin, job_filters
-from qwicket.cli.job_view import HEADINGS, cells
+from qwicket.cli.job_view import HEADINGS, row_cells
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
 from qwicket.clients.http import sanitized
 
@@ -42,11 +42,11 @@ def jobs(
     with connect() as client:
         if everybody and is_admin(client, filters):
             found = client.jobs(limit, everybody=True, **filters)
-            rows = [Row(each.info, (_owner(each), *cells(each.body))) for each in found]
+            rows = [Row(each.info, (_owner(each), *row_cells(each.body))) for each in found]
             print_rows(rows, ("account", *HEADINGS), as_json)
             return
         found = client.jobs(limit, **filters)
-    print_rows([Row(each.info, cells(each.body)) for each in found], HEADINGS, as_json)
+    print_rows([Row(each.info, row_cells(each.body)) for each in found], HEADINGS, as_json)
 
 
 def _owner(job: Job) -> str:

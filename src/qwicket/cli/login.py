@@ -11,19 +11,21 @@ from urllib.parse import urlencode, urlsplit
 import click
 
 from qwicket.cli import completers, options
-from qwicket.clients.http import HTTPClient, InvalidResponse, NoResponse, Request, sanitized
+from qwicket.clients.http import InvalidResponse, NoResponse, Request, sanitized
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from qwicket.clients.http import Response
+    from qwicket.clients.http import HTTPClient, Response
 
 _GRANT: Final = "urn:ietf:params:oauth:grant-type:device_code"
 _LIMIT_S: Final = 30.0
 _MAX_BYTES: Final = 1 << 20
 _INTERVAL_S: Final = 5.0
-_LONGEST_S: Final = 1_800.0
+"""Pause between two polls if the provider names none (RFC 8628, 3.2)."""
+_MAX_WAIT_S: Final = 1_800.0
+"""Longest wait for the code to be entered, even if it is valid for longer."""
 _REASONS: Final = {
     "access_denied": "The sign-in was refused at the identity provider.",
     "expired_token": "The code has expired before it was entered. Run the command again.",
@@ -93,16 +95,16 @@ def login(
     The command shows an address and a code. Open the address in any browser, on any machine, and
     enter the code. Other commands find the token in the profile.
     """
-    kept = _profile(profile, url)
-    server = _Server(kept.url)
+    target = _profile(profile, url)
+    server = _Server(target.url)
     flow = server.device_flow()
     tokens = _tokens(flow)
     made = server.exchange(tokens, {"scopes": scopes, "project": project, "life_s": expires})
-    _keep(kept, made["secret"])
+    _store_token(target, made["secret"])
     end = sanitized(made.get("expires_at"))[:16].replace("T", " ") or "never"
     click.echo(
-        f"Signed in at {kept.url}. The token {sanitized(made.get('id'))} is in {kept.token_file};"
-        f" it expires: {end}.",
+        f"Signed in at {target.url}. The token {sanitized(made.get('id'))} is in"
+        f" {target.token_file}; it expires: {end}.",
         err=True,
     )
 
@@ -111,13 +113,11 @@ class _Server:
     """The routes of a server for sign-in, which need no token."""
 
     def __init__(self, url: str) -> None:
-        self._http = HTTPClient(url, click.ClickException, _MAX_BYTES)
+        self._http = _client(url)
 
     def device_flow(self) -> dict[str, Any]:
         """Return the provider's addresses, and the client id of this command there."""
-        flow = _answer(self._http, Request("GET", "/v1/sign-in", limit_s=_LIMIT_S)).get(
-            "device_flow"
-        )
+        flow = _read(self._http, Request("GET", "/v1/sign-in", limit_s=_LIMIT_S)).get("device_flow")
         if not isinstance(flow, dict):
             raise click.ClickException(
                 f"The server {self._http.url} has no single sign-on for commands. Set QWICKET_TOKEN"
@@ -129,20 +129,28 @@ class _Server:
         """Return a token of the server for an ID token."""
         body = {**tokens, **{name: value for name, value in wanted.items() if value}}
         request = Request(
-            *("POST", "/v1/sign-in", {"Content-Type": "application/json"}),
+            "POST",
+            "/v1/sign-in",
+            headers={"Content-Type": "application/json"},
             body=json.dumps(body).encode(),
             limit_s=_LIMIT_S,
             secrets=tuple(tokens.values()),
             can_repeat=False,
         )
-        found = _answer(self._http, request)
+        found = _read(self._http, request)
         if not isinstance(found.get("secret"), str):
             raise click.ClickException(f"{self._http.url} returned no token.")
         return found
 
 
-def _answer(http: HTTPClient, request: Request) -> dict[str, Any]:
-    """Return the JSON of a response of our server."""
+def _client(url: str) -> HTTPClient:
+    from qwicket.clients.http import HTTPClient  # late: the help needs no urllib3
+
+    return HTTPClient(url, click.ClickException, _MAX_BYTES)
+
+
+def _read(http: HTTPClient, request: Request) -> dict[str, Any]:
+    """Send a request to our server; return the JSON of its response."""
     from qwicket.clients.native import ApiError
 
     response = _exchange(http, request)
@@ -182,7 +190,7 @@ def _tokens(flow: Mapping[str, Any]) -> dict[str, str]:
     address = sanitized(begun.get("verification_uri_complete") or begun["verification_uri"])
     click.echo(f"Open {address} and enter {sanitized(begun['user_code'])}", err=True)
     interval_s = _seconds(begun.get("interval"), _INTERVAL_S)
-    deadline = time.monotonic() + min(_seconds(begun.get("expires_in"), _LONGEST_S), _LONGEST_S)
+    deadline = time.monotonic() + min(_seconds(begun.get("expires_in"), _MAX_WAIT_S), _MAX_WAIT_S)
     form = {"grant_type": _GRANT, "device_code": str(begun["device_code"]), "client_id": client}
     while time.monotonic() < deadline:
         time.sleep(interval_s)
@@ -199,10 +207,11 @@ def _tokens(flow: Mapping[str, Any]) -> dict[str, str]:
 
 def _post(url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     parts = urlsplit(url)
-    http = HTTPClient(f"{parts.scheme}://{parts.netloc}", click.ClickException, _MAX_BYTES)
+    http = _client(f"{parts.scheme}://{parts.netloc}")
     request = Request(
-        *("POST", f"{parts.path}?{parts.query}" if parts.query else parts.path),
-        {"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
+        "POST",
+        f"{parts.path}?{parts.query}" if parts.query else parts.path,
+        headers={"Content-Type": "application/x-www-form-urlencoded", "Accept": "application/json"},
         body=urlencode(form).encode(),
         limit_s=_LIMIT_S,
         can_repeat=False,
@@ -212,15 +221,15 @@ def _post(url: str, form: Mapping[str, str]) -> tuple[int, dict[str, Any]]:
     return response.status, _document(response)
 
 
-def _refusal(found: Mapping[str, Any]) -> str:
-    error = sanitized(found.get("error")) or "no valid response"
+def _refusal(document: Mapping[str, Any]) -> str:
+    error = sanitized(document.get("error")) or "no valid response"
     usual = f"The identity provider refused the sign-in: {error}."
     return _REASONS.get(error, usual)
 
 
 def _seconds(value: object, default: float) -> float:
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    return float(value) if is_number and 0 < value <= _LONGEST_S else default  # type: ignore[arg-type, operator]  # is_number
+    return float(value) if is_number and 0 < value <= _MAX_WAIT_S else default  # type: ignore[arg-type, operator]  # is_number
 
 
 # --- the profile ----------------------------------------------------------------------------------
@@ -266,17 +275,17 @@ def _profile(wanted: str | None, url: str | None) -> _Profile:
     return _Profile(name, home, config, token_file, is_new=False)
 
 
-def _keep(kept: _Profile, secret: str) -> None:
+def _store_token(target: _Profile, secret: str) -> None:
     """Write the token, and the profile if it is new. Only the user can read the files."""
     try:
-        kept.token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        _write(kept.token_file, f"{secret}\n", os.O_TRUNC)
-        if kept.is_new:
-            is_first = not kept.config.exists()
-            name, url, file = map(_toml, (kept.name, kept.url, str(kept.token_file)))
+        target.token_file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        _write(target.token_file, f"{secret}\n", os.O_TRUNC)
+        if target.is_new:
+            is_first = not target.config.exists()
+            name, url, file = map(_toml, (target.name, target.url, str(target.token_file)))
             lines = [f"default = {name}", ""] if is_first else [""]
             lines += [f"[profiles.{name}]", f"url = {url}", f"token_file = {file}", ""]
-            _write(kept.config, "\n".join(lines), os.O_APPEND)
+            _write(target.config, "\n".join(lines), os.O_APPEND)
     except OSError as error:
         raise click.ClickException(
             f"The token cannot be stored: {error.filename}: {error.strerror}."

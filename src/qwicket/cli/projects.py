@@ -10,7 +10,7 @@ import click
 from qwicket.cli import options
 from qwicket.cli.commands import Section
 from qwicket.cli.listing import Row, json_flag, print_rows
-from qwicket.schema import accounts as shapes
+from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ _PAGE: Final = 200
 
 @click.group(cls=Section)
 def project() -> None:
-    """Add and list projects, their members and shares."""
+    """Add, change, list and export projects."""
 
 
 @project.command("add")
@@ -39,8 +39,8 @@ def project() -> None:
 def add_project(name: str, shares: int, admin: Administration) -> None:
     """Add the project NAME, without members."""
     body = schema.NewProjectBody(name=name, shares=shares)
-    made = admin.post("projects", body=body, of=shapes.ProjectBody)
-    click.echo(f"{made.name}  {made.shares} shares")
+    made = admin.post("projects", body=body, of=account_schema.ProjectBody)
+    click.echo(f"{made.name}  {_shares(made.shares)}")
 
 
 @project.command("list")
@@ -58,14 +58,18 @@ def list_projects(as_json: bool, admin: Administration) -> None:
             },
             (
                 each.name,
-                f"{each.shares} {'share' if each.shares == 1 else 'shares'}",
+                _shares(each.shares),
                 f"{each.stored_bytes / 1e6:.1f} MB",
                 f"{each.retention_days:,} days" if each.retention_days else "",
             ),
         )
-        for each in admin.get("projects", of=shapes.ProjectList).projects
+        for each in admin.get("projects", of=account_schema.ProjectList).projects
     ]
     print_rows(rows, ("name", "shares", "stored", "kept"), as_json)
+
+
+def _shares(number: int) -> str:
+    return f"{number} {'share' if number == 1 else 'shares'}"
 
 
 @project.command("shares")
@@ -75,7 +79,7 @@ def list_projects(as_json: bool, admin: Administration) -> None:
 def set_shares(name: str, shares: int, admin: Administration) -> None:
     """Set the SHARES of the project NAME. Waiting projects share devices in proportion to them."""
     body = schema.ProjectChangeBody(shares=shares)
-    admin.patch("projects", name, body=body, of=shapes.ProjectBody)
+    admin.patch("projects", name, body=body, of=account_schema.ProjectBody)
 
 
 @project.command("retention")
@@ -83,15 +87,15 @@ def set_shares(name: str, shares: int, admin: Administration) -> None:
 @click.argument("days", metavar="DAYS")
 @options.administration
 def set_retention(name: str, days: str, admin: Administration) -> None:
-    """Delete the ended jobs of the project NAME after DAYS, with their programs and results.
+    """Let the server delete each job of the project NAME DAYS days after its end.
 
-    "off" keeps them for ever. What deleted jobs used stays in "qwicket usage". A server deletes
-    them within some minutes.
+    Its program and result go with it; what it used stays in "qwicket usage". "off" keeps jobs for
+    ever. A running server deletes within minutes after that time.
     """
     if days != "off" and not (days.isascii() and days.isdigit() and 1 <= int(days) <= _MAX_DAYS):
         raise click.BadParameter(f"must be 1 to {_MAX_DAYS:,} days, or off.", param_hint="DAYS")
     body = schema.ProjectChangeBody(retention_days=None if days == "off" else int(days))
-    admin.patch("projects", name, body=body, of=shapes.ProjectBody)
+    admin.patch("projects", name, body=body, of=account_schema.ProjectBody)
 
 
 @project.command("export")
@@ -108,9 +112,7 @@ def export_project(name: str, folder: Path, admin: Administration) -> None:
 
     def fetch(before: int | None, file: IO[bytes]) -> None:
         query = {"limit": str(_PAGE)} | ({} if before is None else {"before": str(before)})
-        admin.download(
-            *("projects", name, "export"), query=query, accept="application/zip", file=file
-        )
+        admin.download("projects", name, "export", query=query, accept="application/zip", file=file)
 
     try:
         jobs = write_export(folder, name, fetch)

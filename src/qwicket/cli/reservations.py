@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 import msgspec
@@ -14,7 +14,7 @@ from qwicket.schema import reservations as schema
 if TYPE_CHECKING:
     from qwicket.cli.administration import Administration
 
-_HEADINGS = ("id", "device", "from", "until", "for", "what", "reason")
+_HEADINGS: Final = ("id", "device", "from", "until", "for", "what", "reason")
 
 
 @click.command(short_help="Reserve a device for projects in a time window.")

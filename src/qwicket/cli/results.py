@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 
 FAILED: Final = 3
-"""Exit status after waiting for a job that failed."""
+"""Exit status for a job that failed."""
 CANCELLED: Final = 4
-"""Exit status after waiting for a job that was cancelled."""
+"""Exit status for a job that was cancelled."""
 _BAR_WIDTH: Final = 40
 _MAX_BARS: Final = 16
 _MAX_SAMPLES: Final = 8

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--min",
-    "least",
+    "min_workers",
     default=0,
     show_default=True,
     type=click.IntRange(0, 10_000),
@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--max",
-    "most",
+    "max_workers",
     default=4,
     show_default=True,
     type=click.IntRange(1, 10_000),
@@ -71,7 +71,7 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.FloatRange(1, 86_400),
     metavar="SECONDS",
-    help="Time without a job after which a worker ends.",
+    help="Time without a job after which a worker beyond --min ends.",
 )
 @click.option(
     "--memory-bytes",
@@ -99,13 +99,16 @@ def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
     """Start workers in a batch system when jobs wait; they end by themselves.
 
     Each second it reads from the server how much work waits, and asks for one more slot for every
-    5 s of it. A worker ends after --idle-s without a job. After SIGTERM or Ctrl-C the workers
-    continue.
+    5 s of it. A worker ends after --idle-s without a job, but --min of them stay. After SIGTERM or
+    Ctrl-C the workers continue.
     """
     check_address(url, is_insecure=insecure)
-    least, most, group = given["least"], given["most"], given["group"]
-    if most < least:
-        raise click.BadParameter(f"{most} is less than --min, {least}.", param_hint="--max")
+    group = given["group"]
+    min_workers, max_workers = given["min_workers"], given["max_workers"]
+    if max_workers < min_workers:
+        raise click.BadParameter(
+            f"{max_workers} is less than --min, {min_workers}.", param_hint="--max"
+        )
     from qwicket.scaling import Scaler, ScalerAPI, SiteError
 
     logging.basicConfig(
@@ -118,10 +121,14 @@ def scale(url: str, token: str | None, *, insecure: bool, **given: Any) -> None:
     except SiteError as error:
         raise click.ClickException(f"{error}.") from None
     api = ScalerAPI(url, token_of(token, given["token_file"]), group, given["memory_bytes"])
-    scaler = Scaler(api, site, least=least, most=most, idle_s=given["idle_s"])
+    scaler = Scaler(
+        api, site, min_workers=min_workers, max_workers=max_workers, idle_s=given["idle_s"]
+    )
     for each in (signal.SIGINT, signal.SIGTERM):
         signal.signal(each, lambda _number, _frame: scaler.leave())
-    click.echo(f"Scaler of {group}: {least} to {most} workers for {api.url}.", err=True)
+    click.echo(
+        f"Scaler of {group}: {min_workers} to {max_workers} workers for {api.url}.", err=True
+    )
     scaler.serve()
 
 

@@ -236,13 +236,13 @@ def _limit(name: str, text: str, types: Mapping[str, Any]) -> float | None:
     "--compute-min",
     type=click.IntRange(0, 10_000),
     metavar="N",
-    help="Fewest workers of a Dask cluster that this server starts; by default 1.",
+    help="Minimum number of workers of a Dask cluster that this server starts; by default 1.",
 )
 @setting(
     "--compute-max",
     type=click.IntRange(1, 10_000),
     metavar="N",
-    help="Most workers of a Dask cluster that this server starts; by default 4.",
+    help="Maximum number of workers of a Dask cluster that this server starts; by default 4.",
 )
 @setting(
     "--compute-tls-ca",

@@ -9,7 +9,6 @@ import click
 from qwicket.cli import completers, options
 from qwicket.cli.listing import Row, json_flag, json_line, print_rows
 from qwicket.clients.http import sanitized
-from qwicket.clients.native.operations import LINK_S
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -49,7 +48,7 @@ def share(
         if account is not None:
             made = job.share_with(account)
         else:
-            made = job.share_link(LINK_S if expires is None else expires)
+            made = job.share_link() if expires is None else job.share_link(expires)
     if as_json:
         click.echo(json_line(made))
     else:

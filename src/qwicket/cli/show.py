@@ -30,8 +30,8 @@ _KINDS: Final = (
 _SHOTS: Final = 1000
 _INDENT: Final = 17
 _LINE_CHARS: Final = 80
-_BYTES: Final = ((1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
-_SECONDS: Final = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, "days"))
+_BYTE_UNITS: Final = ((1e3, "kB"), (1e6, "MB"), (1e9, "GB"), (1e12, "TB"), (1e15, "PB"))
+_TIME_UNITS: Final = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (86400.0, "days"))
 
 
 @click.command(short_help="Draw a program and sum it up.")
@@ -40,7 +40,7 @@ _SECONDS: Final = ((1e-3, "ms"), (1.0, "s"), (60.0, "min"), (3600.0, "h"), (8640
     "--format",
     "format_name",
     metavar="F",
-    help="Format of the program; by default detected from the extension or the text.",
+    help="Format of the program; by default detected from the text, or the extension .json.",
 )
 @options.inputs
 def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, float], ...]) -> None:
@@ -69,13 +69,14 @@ def show(file: IO[bytes], format_name: str | None, inputs: tuple[tuple[str, floa
     for number, circuit in enumerate(circuits, 1):
         title = [f"Circuit {number} of {len(circuits)}", ""] if len(circuits) > 1 else []
         _print(*title, *_drawing(circuit), "", *_facts(circuit), *title[1:])
-    needs = engines.estimate(checked.summary, RunOptions(shots=_SHOTS, seed=0, outputs=("counts",)))
-    estimate = f"{_scaled(needs.bytes, _BYTES)}, {_scaled(needs.seconds, _SECONDS)}"
-    _print(_fact("format", known), _fact("estimate", f"{estimate} for {_SHOTS:,} shots"))
+    shots = checked.summary.shots or _SHOTS  # a program may state its own
+    needs = engines.estimate(checked.summary, RunOptions(shots=shots, seed=0, outputs=("counts",)))
+    estimate = f"{_scaled(needs.bytes, _BYTE_UNITS)}, {_scaled(needs.seconds, _TIME_UNITS)}"
+    _print(_fact("format", known), _fact("estimate", f"{estimate} for {shots:,} shots"))
 
 
 def _format_of(extension: str, guessed: str) -> str:
-    """Return the guessed format, or the first JSON format for a `.json` file of another one."""
+    """Return the guessed format, but IonQ's JSON for a `.json` file whose text looks like none."""
     if extension == ".json" and guessed not in _JSON_FORMATS:
         return _JSON_FORMATS[0]
     return guessed
@@ -143,7 +144,9 @@ def depth(ops: Sequence[Op]) -> int:
     and global phases take no time themselves.
     """
     levels: dict[int, int] = defaultdict(int)
-    waits = [(len(ops) + 1, 0)]  # (place, level): nothing before the place starts below the level
+    # Stack of (end, level): operations before `end` start at `level` or later. The top has the
+    # highest level, so an entry is not needed any more once a new one ends after it.
+    waits = [(len(ops) + 1, 0)]
     for place, op in enumerate(ops):
         while waits[-1][0] <= place:
             waits.pop()
@@ -160,7 +163,7 @@ def depth(ops: Sequence[Op]) -> int:
 
 
 def _operands(op: Op) -> tuple[int, ...]:
-    """Return an operation's operands: qubits by number, classical bits by its complement."""
+    """Return an operation's operands: qubits as their numbers q ≥ 0, classical bits as ~b < 0."""
     match op:
         case Gate():
             return op.controls + op.targets

@@ -8,10 +8,9 @@ from typing import IO, TYPE_CHECKING, Final
 
 import click
 
-from qwicket.cli import completers, results
+from qwicket.cli import completers, options, results
 from qwicket.cli.commands import INTERRUPTED
 from qwicket.cli.listing import json_flag, json_line
-from qwicket.cli.options import inputs, server
 
 if TYPE_CHECKING:
     from qwicket.cli.options import Connect
@@ -45,7 +44,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
     metavar="F",
     help="Format of the program; by default detected from the extension or the text.",
 )
-@inputs
+@options.inputs
 @click.option(
     "--engine",
     default="",
@@ -86,7 +85,7 @@ _BY_EXTENSION: Final = {".xbb": "blackbird"}
 )
 @click.option("--wait", is_flag=True, help="Wait for the end and print the result.")
 @json_flag
-@server
+@options.server
 def submit(
     connect: Connect,
     file: IO[str],
@@ -170,7 +169,7 @@ def _follow(job: Job, as_json: bool) -> int:
             click.echo(json_line(failed))
         click.echo(f"Error: {error}", err=True)
         return results.exit_status(job.state)
-    except WaitTimeout:
+    except WaitTimeout:  # its text has the id, too
         raise
     except ClientError as error:
         raise click.ClickException(f"Job {job.id} is submitted. {error}") from None

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 import click
 
 from qwicket.cli import completers, results
-from qwicket.cli.job_view import HEADINGS, cells, state_text
+from qwicket.cli.job_view import HEADINGS, row_cells, state_text
 from qwicket.cli.listing import json_flag, json_line, stdout_is_terminal
 from qwicket.cli.options import server
 from qwicket.cli.terminal import RewrittenLines, can_rewrite, cut, grid
@@ -34,7 +34,7 @@ _POLL_S: Final = 1.0
 """Seconds between requests for queue positions: the server forecasts once a second."""
 _MAX_JOBS: Final = 500
 _MARGIN: Final = 4
-"""Lines of a terminal that a table needs beside its rows, and the prompt."""
+"""Lines of a terminal that are not for rows: headings, rule, prompt, and one to spare."""
 
 
 @click.command(short_help="Follow a job to its end, or all jobs.")
@@ -120,7 +120,7 @@ def _show_all(client: Client, jobs: dict[str, JobBody], since: int) -> NoReturn:
     while True:
         width, height = shutil.get_terminal_size()
         shown = [*jobs.values()][-max(1, height - _MARGIN) :]
-        lines = grid([cells(job) for job in reversed(shown)], HEADINGS, width)
+        lines = grid([row_cells(job) for job in reversed(shown)], HEADINGS, width)
         table.show([cut(line, width) for line in lines[: height - 1]])
         for change in _received(changes):
             jobs.pop(change.job, None)  # so that the last change is the last item

@@ -102,19 +102,21 @@ def test(connect: Connect, webhook_id: str, as_json: bool) -> None:
     sys.exit(0 if found["delivered"] else 1)
 
 
-def _print_secret(found: dict[str, Any], as_json: bool) -> None:
+def _print_secret(webhook: dict[str, Any], as_json: bool) -> None:
     if as_json:
-        click.echo(json_line(found))
+        click.echo(json_line(webhook))
     else:
-        print_fields([("webhook", sanitized(found["id"])), ("secret", sanitized(found["secret"]))])
+        print_fields(
+            [("webhook", sanitized(webhook["id"])), ("secret", sanitized(webhook["secret"]))]
+        )
 
 
-def _cells(found: dict[str, Any]) -> tuple[str, ...]:
-    events = " ".join(name.removeprefix("job.") for name in found["events"])
+def _cells(webhook: dict[str, Any]) -> tuple[str, ...]:
+    events = " ".join(name.removeprefix("job.") for name in webhook["events"])
     status = "active"
-    if found["disabled_at"]:
-        status = f"disabled: {found['disabled_reason']}"
-    elif found["failing_since"]:
-        status = f"fails: {found['last_error']}"
-    texts = (found["id"], found["url"], events, found["device"] or "", status)
+    if webhook["disabled_at"]:
+        status = f"disabled: {webhook['disabled_reason']}"
+    elif webhook["failing_since"]:
+        status = f"fails: {webhook['last_error']}"
+    texts = (webhook["id"], webhook["url"], events, webhook["device"] or "", status)
     return tuple(map(sanitized, texts))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import signal
 import sys
@@ -16,6 +15,8 @@ from qwicket.cli import options
 from qwicket.cli.agent import token_of
 
 if TYPE_CHECKING:
+    from asyncio import AbstractEventLoop
+
     from qwicket.pilots import Node, Pilot
 
 _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
@@ -33,8 +34,8 @@ _SIGNALS: Final = (signal.SIGINT, signal.SIGTERM)
     "--memory-bytes",
     type=click.IntRange(1 << 20),
     metavar="BYTES",
-    help="Memory of one job; by default this machine's, or what Slurm allocates, divided by the"
-    " slots.",
+    help="Memory of one job; by default 80 % of the free memory, or of what Slurm allocates,"
+    " divided by the slots.",
 )
 @options.setting(
     "--devices",
@@ -91,6 +92,8 @@ def worker(
     grace time. A second signal gives them back at once.
     """
     check_address(url, is_insecure=insecure)
+    import asyncio
+
     from qwicket.compute import WorkFailed
     from qwicket.pilots import PilotAPI, detect_node
     from qwicket.pilots.node import new_name
@@ -111,7 +114,7 @@ def worker(
         api = PilotAPI(url, secret, new_name(name), machine, names)
         compute = LocalCompute(machine.slots, memory_bytes=machine.memory_bytes)
         pilot = Pilot(api, compute, grace_s=grace_s, idle_s=idle_s)
-        _leave_on_signals(pilot)
+        _leave_on_signals(pilot, asyncio.get_running_loop())
         click.echo(_summary(api.name, machine, api.url), err=True)
         try:
             await pilot.serve()
@@ -146,8 +149,7 @@ def check_address(url: str, *, is_insecure: bool) -> None:
         )
 
 
-def _leave_on_signals(pilot: Pilot) -> None:
-    loop = asyncio.get_running_loop()
+def _leave_on_signals(pilot: Pilot, loop: AbstractEventLoop) -> None:
     for each in _SIGNALS:
         # Not `add_signal_handler`: a loop that closes restores the action that kills.
         signal.signal(each, lambda *_: loop.call_soon_threadsafe(pilot.leave))

@@ -15,6 +15,7 @@ from qwicket.compute.failures import (
     WorkError,
     WorkFailed,
 )
+from qwicket.compute.fork_server import ForkServer
 from qwicket.compute.local import Compute, EngineJob, LocalCompute
 from qwicket.compute.parser_pool import ParserPool
 from qwicket.compute.pool import Pool, Task
@@ -23,6 +24,7 @@ __all__ = [
     "ClusterUnavailable",
     "Compute",
     "EngineJob",
+    "ForkServer",
     "InvalidResponse",
     "LocalCompute",
     "MemoryLimitExceeded",

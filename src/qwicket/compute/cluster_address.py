@@ -25,7 +25,8 @@ class ClusterAddress(msgspec.Struct, frozen=True):
 
     Attributes:
         kind: `scheduler` is a cluster that runs; the others are started.
-        place: "host:port" of the scheduler, or "module:function" of the factory.
+        place: "host:port" of the scheduler, or "module:function" of a factory, which returns an
+            instance of one of Dask's cluster classes.
         allows_plain_tcp: Whether its connections may be without TLS.
         options: Options of the class that starts the cluster.
     """
@@ -36,7 +37,7 @@ class ClusterAddress(msgspec.Struct, frozen=True):
     options: Mapping[str, str | int] = msgspec.field(default_factory=dict)
 
     @property
-    def is_started(self) -> bool:
+    def is_ours(self) -> bool:
         """Whether Qwicket starts the cluster, and sets its size."""
         return self.kind != "scheduler"
 
@@ -51,11 +52,13 @@ def parse(text: str) -> ClusterAddress | None:
         return None
     scheme, _, rest = text.partition(":")
     if scheme in ("dask", "dask+tcp", "dask+tls"):
-        return ClusterAddress("scheduler", _host_and_port(text), scheme == "dask+tcp")
+        is_plain = scheme == "dask+tcp"
+        return ClusterAddress("scheduler", _host_and_port(text), allows_plain_tcp=is_plain)
     if scheme in ("dask+slurm", "dask+kubernetes"):
         kind: Kind = "slurm" if scheme == "dask+slurm" else "kubernetes"
-        # The operator of Kubernetes has no certificates for Dask.
-        return ClusterAddress(kind, "", kind == "kubernetes", _options(text, rest))
+        # Dask's operator for Kubernetes makes no certificates for it.
+        is_plain = kind == "kubernetes"
+        return ClusterAddress(kind, allows_plain_tcp=is_plain, options=_options(text, rest))
     if _FACTORY.fullmatch(text) and not scheme.startswith("dask+"):
         return ClusterAddress("factory", text)
     raise ValueError(f"{text[:200]!r} is not one of {_FORMS}.")

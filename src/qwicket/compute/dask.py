@@ -53,9 +53,11 @@ _ENDED_BYTES: Final = 1 << 20
 """Size of ended tasks' responses at which they are released at once."""
 _REFRESH_S: Final = 1.0
 _RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between attempts to connect; the last one repeats."""
 _REFRESH_SOON_S: Final = 0.1
 """Interval while a worker is known that cannot run engines yet."""
 _CALL_S: Final = 10.0
+"""Time limit of a call; a scheduler that takes longer counts as lost."""
 _CLOSE_S: Final = 2.0
 _NO_PLUGIN: Final = "see its log; is the same version of qwicket installed there?"
 _REMEMBERED: Final = 10_000
@@ -85,7 +87,8 @@ class DaskCompute:
         self._workers: dict[str, Capacity] = {}
         self._slots = 0
         self._on_resize: Callable[[], None] = lambda: None
-        self._lost: OrderedDict[bytes, int] = OrderedDict()
+        self._losses: OrderedDict[bytes, int] = OrderedDict()
+        """How often each job lost its worker, by the job's digest; the newest last."""
         self._is_closed = False
         self.busy = 0
         self.worker_deaths = 0
@@ -95,8 +98,8 @@ class DaskCompute:
         self._incapable: set[str] = set()
         self._reported: set[str] = set()
         self._connection: asyncio.Task[None] | None = None
-        # Circuits are part of the task; Dask would warn of large ones. What is lost is reported
-        # here, once, where Dask logs tracebacks.
+        # Circuits are part of the task, and Dask would warn of large ones. This module reports
+        # each loss once, where Dask would log tracebacks.
         config.set(_LARGE_GRAPH)
         for name in ("distributed", "distributed.client"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
@@ -134,14 +137,13 @@ class DaskCompute:
     @property
     def memory_bytes(self) -> int | None:
         """Memory of one task in the smallest worker; None as long as there is no worker."""
-        known = (each.memory_bytes for each in self._workers.values())
-        return min(known, default=None)
+        return min((worker.memory_bytes for worker in self._workers.values()), default=None)
 
     def set_size(self, n_tasks: int) -> None:
         """Set for how many tasks at a time a cluster that Qwicket starts should have workers."""
-        workers = self._workers
-        each = max((worker.slots for worker in workers.values()), default=1)
-        self._loop.call_soon_threadsafe(self._cluster.set_size, math.ceil(n_tasks / each))
+        worker_slots = max((worker.slots for worker in self._workers.values()), default=1)
+        n_workers = math.ceil(n_tasks / worker_slots)
+        self._loop.call_soon_threadsafe(self._cluster.set_size, n_workers)
 
     async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
         if self._is_closed:
@@ -187,6 +189,7 @@ class DaskCompute:
         except Exception as error:
             self._refresh_now.set()
             if isinstance(error, FutureCancelledError) or client.status != "running":
+                # The task may have begun, but with its scheduler it is lost through no fault of it.
                 raise NotStarted(_LOST) from None
             _log.error("a task of Dask failed: %s: %s", type(error).__name__, error)
             raise InvalidResponse(0) from None
@@ -195,9 +198,7 @@ class DaskCompute:
         key = f"qwicket-{uuid4().hex}"
         packed = msgspec.msgpack.encode([tuple(job) for job in jobs])
         task = client.submit(
-            *(dask_worker.run_jobs, self._plugin.name, key, packed, timeout_s),
-            key=key,
-            pure=False,
+            dask_worker.run_jobs, self._plugin.name, key, packed, timeout_s, key=key, pure=False
         )
         try:
             response = cast("bytes", await task)
@@ -230,10 +231,10 @@ class DaskCompute:
         """Record that the worker of these jobs was lost; return the error, with their losses."""
         self.worker_deaths += 1
         digests = [hashlib.sha256(msgspec.msgpack.encode(tuple(job))).digest() for job in jobs]
-        times = 1 + max(self._lost.pop(digest, 0) for digest in digests)
-        self._lost.update(dict.fromkeys(digests, times))  # re-added at the end: forgotten last
-        while len(self._lost) > _REMEMBERED:
-            self._lost.popitem(last=False)
+        times = 1 + max(self._losses.pop(digest, 0) for digest in digests)
+        self._losses.update(dict.fromkeys(digests, times))  # re-added at the end: forgotten last
+        while len(self._losses) > _REMEMBERED:
+            self._losses.popitem(last=False)
         return WorkerLost(times)
 
     # --- connection ------------------------------------------------------------------------------
@@ -260,6 +261,7 @@ class DaskCompute:
             await client.run_on_scheduler(dask_worker.forbid_reruns)
             failure = await self._register(client)
             await self._refresh(client)
+            # One worker that can run engines is enough; `_refresh` reports the others.
             if failure is not None and not self._slots:
                 raise failure
         except BaseException as error:
@@ -270,7 +272,7 @@ class DaskCompute:
         self._client = client
 
     async def _register(self, client: Client) -> Exception | None:
-        """Start pools in all workers, also in later ones; return the error if that failed."""
+        """Start pools in all workers, also in later ones; return the error of one that failed."""
         try:
             await client.register_plugin(self._plugin)
         except OSError:
@@ -326,27 +328,31 @@ class DaskCompute:
     async def _refresh(self, client: Client) -> None:
         """Compare the workers that are known here with those of the scheduler."""
         present = await client.nthreads()
-        known = {each: found for each, found in self._workers.items() if each in present}
+        known = {
+            address: capacity for address, capacity in self._workers.items() if address in present
+        }
         new = sorted(present.keys() - known.keys())
-        found = (
-            await client.run(
-                *(dask_worker.capacity, self._plugin.name), workers=new, on_error="return"
+        # Each new worker's capacity; if it cannot run engines, an error or None.
+        answers: dict[str, Any] = {}
+        if new:
+            answers = await client.run(
+                dask_worker.capacity, self._plugin.name, workers=new, on_error="return"
             )
-            if new
-            else {}
-        )
-        capable = {each: what for each, what in found.items() if isinstance(what, Capacity)}
-        incapable = found.keys() - capable.keys()
+        capable = {
+            address: answer for address, answer in answers.items() if isinstance(answer, Capacity)
+        }
+        incapable = answers.keys() - capable.keys()
         # Reported if a second look finds the same: a new worker may still be starting its pool.
-        for each in incapable & self._incapable - self._reported:
-            _log.error("Dask worker %s cannot run engines: %s", each, found[each] or _NO_PLUGIN)
+        for address in incapable & self._incapable - self._reported:
+            error = answers[address] or _NO_PLUGIN
+            _log.error("Dask worker %s cannot run engines: %s", address, error)
         self._reported |= incapable & self._incapable
         self._incapable = incapable
         self._set_workers(known | capable)
 
     def _set_workers(self, workers: dict[str, Capacity]) -> None:
         self._workers = workers
-        n_slots = sum(each.slots for each in workers.values())
+        n_slots = sum(worker.slots for worker in workers.values())
         if n_slots != self._slots:
             self._slots = n_slots
             self._on_resize()

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from qwicket.compute.cluster_address import ClusterAddress
 
 _START_S: Final = 60.0
+"""Longest time until the report of a started cluster."""
 _END_S: Final = 10.0
+"""Longest time for an orderly end, before the process is killed."""
 _LAUNCHER: Final = "qwicket.compute.dask_launcher"
 _ENVIRONMENT: Final = {
     # Qwicket reports what is lost, once.
     "DASK_LOGGING__DISTRIBUTED": "error",
-    # How long a worker may be away before it is replaced; by default 15 s.
+    # How long a worker may be away before it is replaced; by default 15 s. Jobs may wait for that.
     "DASK_DISTRIBUTED__DEPLOY__LOST_WORKER_TIMEOUT": "2s",
 }
 
@@ -81,54 +83,84 @@ class RunningCluster:
 class StartedCluster:
     """A cluster with a scheduler in a child process, which is started again when it is lost.
 
+    The process is `dask_launcher`, whose docstring describes its input and its report.
+
     Args:
         address: What to start.
-        least: Number of workers that it always has.
-        most: Limit on workers.
-        idle_s: Seconds for which a worker is not needed before it is closed. Starting a new one may
-            take as long.
+        min_workers: Number of workers that it always has.
+        max_workers: Limit on workers.
+        idle_s: Seconds after which a worker that is not needed is closed. A new one may take as
+            long to start.
     """
 
     is_ours = True
     remedy = "It is started again."
 
-    def __init__(self, address: ClusterAddress, *, least: int, most: int, idle_s: int = 60) -> None:
+    def __init__(
+        self, address: ClusterAddress, *, min_workers: int, max_workers: int, idle_s: int = 60
+    ) -> None:
         self._launch = Launch(
-            *(address.kind, address.place, address.allows_plain_tcp, dict(address.options)),
-            *(least, most, idle_s),
+            kind=address.kind,
+            place=address.place,
+            allows_plain_tcp=address.allows_plain_tcp,
+            options=dict(address.options),
+            min_workers=min_workers,
+            max_workers=max_workers,
+            idle_s=idle_s,
         )
         self._process: asyncio.subprocess.Process | None = None
-        self._wanted = 0
+        self._wanted_workers = 0
 
     async def open(self) -> Endpoint:
         await self.close()
-        read, write = os.pipe()
-        own = {name: each for name, each in os.environ.items() if not name.startswith("QWICKET_")}
-        process = self._process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", _LAUNCHER, str(write)),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
-            pass_fds=(write,),
-            start_new_session=True,  # Ctrl-C in the server's terminal is for the server
-            env=_ENVIRONMENT | own,
-        )
-        os.close(write)
+        try:
+            process, report = await self._start()
+        except OSError as error:  # no descriptor, process or memory is left
+            text = f"the cluster's process cannot be started: {error.strerror}"
+            raise ClusterUnavailable(text) from None
+        self._process = process
         self._write(msgspec.json.encode(self._launch))
         try:
-            launched = await asyncio.wait_for(asyncio.to_thread(_read, read), _START_S)
+            launched = await asyncio.wait_for(asyncio.to_thread(_read_report, report), _START_S)
         except TimeoutError:
             process.kill()
             raise ClusterUnavailable(f"the cluster was not started within {_START_S:g} s") from None
         if launched.error:
             raise ClusterUnavailable(f"the cluster cannot be started: {launched.error}")
-        self._write(b"%d" % self._wanted)
+        self._write(b"%d" % self._wanted_workers)
         if launched.ca is None:
             return Endpoint(launched.address, None)
         return Endpoint(launched.address, security(launched.ca, launched.cert, launched.key))
 
+    async def _start(self) -> tuple[asyncio.subprocess.Process, int]:
+        """Start the launcher; return its process, and the file descriptor of its report."""
+        read, write = os.pipe()
+        # The server's own settings may hold secrets, which the cluster does not need.
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith("QWICKET_")
+        }
+        try:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                _LAUNCHER,
+                str(write),
+                stdin=asyncio.subprocess.PIPE,
+                stdout=asyncio.subprocess.DEVNULL,
+                pass_fds=(write,),
+                start_new_session=True,  # Ctrl-C in the server's terminal is for the server
+                env=_ENVIRONMENT | inherited,  # the operator's settings of Dask win
+            )
+        except BaseException:
+            os.close(read)
+            raise
+        finally:
+            os.close(write)
+        return process, read
+
     def set_size(self, n_workers: int) -> None:
-        if n_workers != self._wanted:
-            self._wanted = n_workers
+        if n_workers != self._wanted_workers:
+            self._wanted_workers = n_workers
             self._write(b"%d" % n_workers)
 
     async def close(self) -> None:
@@ -160,14 +192,20 @@ def security(ca: Path | str, cert: Path | str | None, key: Path | str | None) ->
 
 def configured_security() -> Security | None:
     """Return the certificates of Dask's own configuration, if it has them."""
-    found = Security(require_encryption=True)
-    files = found.get_tls_config_for_role("client")
-    return found if files.get("ca_file") and files.get("cert") else None
+    configured = Security(require_encryption=True)
+    files = configured.get_tls_config_for_role("client")
+    return configured if files.get("ca_file") and files.get("cert") else None
 
 
-def _read(descriptor: int) -> Launched:
+def _read_report(descriptor: int) -> Launched:
+    """Wait for the launcher's report and return it.
+
+    A process that ended without one has written the reason to the server's standard error.
+    """
     with os.fdopen(descriptor, "rb") as report:
         text = report.read()
     with contextlib.suppress(msgspec.DecodeError):
         return msgspec.json.decode(text, type=Launched)
-    return Launched(error="its process ended; see the lines above")
+    return Launched(
+        error="its process ended without a report; its output is on the server's standard error"
+    )

@@ -25,7 +25,7 @@ _OWN_FOLDER: Final = "~/.cache/qwicket/dask"
 
 
 class Launch(msgspec.Struct, frozen=True):
-    """A cluster to start: the fields of `ClusterAddress`, and the limits of its size in workers.
+    """A cluster to start: the fields of `ClusterAddress`, and the limits of its size.
 
     A worker that is not needed for `idle_s` seconds is closed.
     """
@@ -34,8 +34,8 @@ class Launch(msgspec.Struct, frozen=True):
     place: str
     allows_plain_tcp: bool
     options: dict[str, str | int]
-    least: int
-    most: int
+    min_workers: int
+    max_workers: int
     idle_s: int
 
 
@@ -88,18 +88,18 @@ def _slurm(options: Mapping[str, str | int]) -> Any:
 
     folder = Path(_OWN_FOLDER).expanduser()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    given = dict(options)
+    arguments = dict(options)
     for name in ("shared_temp_directory", "log_directory"):
         # By default Dask uses the folder in which the server was started.
         if not config.get(f"jobqueue.slurm.{name.replace('_', '-')}", None):
-            given.setdefault(name, str(folder))
+            arguments.setdefault(name, str(folder))
     interface = {"interface": options["interface"]} if "interface" in options else {}
     return SLURMCluster(
         security=Security.temporary(),
         protocol="tls://",
         # Dask's pages about the cluster have no password.
         scheduler_options={"dashboard_address": "127.0.0.1:0", **interface},
-        **given,
+        **arguments,
     )
 
 
@@ -122,7 +122,7 @@ class _Size:
     def __init__(self, cluster: Any, launch: Launch) -> None:
         self._cluster = cluster
         self._launch = launch
-        self._wanted = launch.least
+        self._wanted_workers = launch.min_workers
         # The `adapt` of KubeCluster runs in Kubernetes, where nothing knows the queue.
         self._is_adaptive = launch.kind != "kubernetes"
         self._apply()
@@ -130,19 +130,20 @@ class _Size:
             self._adapt()
 
     def set(self, n_workers: int) -> None:
-        self._wanted = min(max(n_workers, self._launch.least), self._launch.most)
+        at_least = max(n_workers, self._launch.min_workers)
+        self._wanted_workers = min(at_least, self._launch.max_workers)
         if not self._is_adaptive:
             self._apply()
 
     def _apply(self) -> None:
-        self._cluster.scale(self._wanted)
+        self._cluster.scale(self._wanted_workers)
 
     def _adapt(self) -> None:
-        """Let Dask compare the size each second: it also replaces workers that were lost."""
+        """Let Dask compare the size each second. Unlike `scale` alone, it replaces lost workers."""
         from distributed.deploy.adaptive import Adaptive
 
         def wanted() -> int:
-            return self._wanted
+            return self._wanted_workers
 
         class FollowQueue(Adaptive):
             async def target(self) -> int:
@@ -150,8 +151,8 @@ class _Size:
 
         self._cluster.adapt(
             Adaptive=FollowQueue,
-            minimum=self._launch.least,
-            maximum=self._launch.most,
+            minimum=self._launch.min_workers,
+            maximum=self._launch.max_workers,
             interval="1s",
             wait_count=self._launch.idle_s,
         )

@@ -1,7 +1,7 @@
 """What runs inside a Dask worker: its own pool of engine processes, and the task that uses it.
 
-Bytes go in and out, so nothing of a job is unpickled here or on the server. Tasks of Dask itself
-cannot be stopped; those here end with the process that runs them.
+Bytes go in and out, so that Dask unpickles nothing of a job. Tasks of Dask itself cannot be
+stopped; those here end with the process that runs them.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ import msgspec
 from distributed import WorkerPlugin, get_worker
 
 from qwicket.compute import failures
+from qwicket.compute.fork_server import ForkServer
+from qwicket.compute.local import WARM_UP
 from qwicket.compute.memory import available_bytes
 from qwicket.compute.pool import Pool
 from qwicket.compute.responses import JobResponse
@@ -28,6 +30,7 @@ VERSION: Final = metadata.version("qwicket")
 MEMORY_SHARE: Final = 0.8
 """Fraction of a Dask worker's memory limit that its engine processes share."""
 
+_NO_POOL: Final = "the Dask worker has no engine processes; see its log"
 _VALUE: Final = b"v"
 _FAILURE: Final = b"f"
 _FAILURES: Final = {
@@ -56,7 +59,7 @@ class PoolSettings(NamedTuple):
         response_bytes: Maximum size of a task's response in bytes.
         niceness: Difference of the processes' nice level from that of the Dask worker.
         engine: The function to run, as "module:function".
-        warm_up: The function that each new process calls first.
+        warm_up: The function that their fork server calls first.
         version: Version of the server's package, which packs the circuits.
     """
 
@@ -64,7 +67,7 @@ class PoolSettings(NamedTuple):
     response_bytes: int
     niceness: int = 0
     engine: str = "qwicket.engines:run_jobs"
-    warm_up: str | None = "qwicket.engines:warm_up"
+    warm_up: str | None = WARM_UP
     version: str = VERSION
 
 
@@ -104,7 +107,7 @@ class EnginePlugin(WorkerPlugin):
         self._stopped: set[str] = set()
         self._pool = Pool(
             n_slots,
-            warm_up=settings.warm_up,
+            fork_server=ForkServer(settings.warm_up),
             memory_bytes=self.capacity.memory_bytes,
             niceness=settings.niceness,
             response_bytes=settings.response_bytes,
@@ -122,7 +125,8 @@ class EnginePlugin(WorkerPlugin):
         if start in ("executing", "long-running") and finish == "released":
             with self._lock:
                 task = self._tasks.get(key)
-                # Another client's task, or one that has ended or has not been submitted here yet.
+                # Not known here (yet): `run` has not submitted it, it has ended, or it is another
+                # client's.
                 if task is None:
                     self._stopped.add(key)
                     return
@@ -151,20 +155,20 @@ class EnginePlugin(WorkerPlugin):
 
 
 def run_jobs(plugin: str, key: str, jobs: bytes, timeout_s: float) -> bytes:
-    """Run jobs in the pool of this Dask worker. This function is Dask's task."""
-    found = get_worker().plugins.get(plugin)
-    if not isinstance(found, EnginePlugin):
+    """Run jobs in the pool of this Dask worker; return what `EnginePlugin.run` returns.
+
+    This function is Dask's task.
+    """
+    instance = get_worker().plugins.get(plugin)
+    if not isinstance(instance, EnginePlugin):
         return _FAILURE + msgspec.msgpack.encode(_plain(failures.NotStarted(_NO_POOL)))
-    return found.run(key, jobs, timeout_s)
-
-
-_NO_POOL: Final = "the Dask worker has no engine processes; see its log"
+    return instance.run(key, jobs, timeout_s)
 
 
 def capacity(plugin: str, dask_worker: Worker) -> Capacity | None:
     """Return the capacity of this Dask worker; None without a pool."""
-    found = dask_worker.plugins.get(plugin)
-    return getattr(found, "capacity", None)
+    instance = dask_worker.plugins.get(plugin)
+    return getattr(instance, "capacity", None)
 
 
 def forbid_reruns(dask_scheduler: Scheduler) -> None:

@@ -23,7 +23,7 @@ _log = logging.getLogger(__name__)
 
 
 class ErrorLog:
-    """Logs the lines of all workers of a pool, `_LINES` in `_PERIOD_S` at most."""
+    """Logs the lines of a fork server and of all its workers, `_LINES` in `_PERIOD_S` at most."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()

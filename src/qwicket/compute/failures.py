@@ -3,9 +3,9 @@
     WorkFailed
     ├── WorkError    the function raised, or a value could not be pickled
     ├── WorkerDied   its process ended without a response: a crash, or a kill from outside
-    │   └── InvalidResponse  its response is malformed, or not one to the task
+    │   └── InvalidResponse  its response is malformed, or does not fit the task
     ├── TimeLimitExceeded    it reached its time limit and was killed
-    ├── MemoryLimitExceeded  it needs more memory than a worker may use
+    ├── MemoryLimitExceeded  it needs more memory than a worker may use, or than there is
     ├── Stopped      it was cancelled, or the pool closed
     ├── NotStarted   no worker could be started, so the work never began
     └── WorkerLost   the cluster's worker that had the work is gone; the reason is unknown

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Final, NamedTuple, Protocol, cast
 
+from qwicket.compute.fork_server import ForkServer
 from qwicket.compute.pool import Pool
 from qwicket.compute.responses import JobResponse, validated
 
@@ -12,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.circuits.outcomes import RunResult
+
+
+WARM_UP: Final = "qwicket.engines:warm_up"
+"""What a fork server for engines calls first."""
 
 
 class EngineJob(NamedTuple):
@@ -33,7 +38,7 @@ class Compute(Protocol):
 
     @property
     def slots(self) -> int:
-        """Number of jobs that run at the same time; a cluster's changes with its workers."""
+        """Number of tasks that run at the same time; a cluster's changes with its workers."""
 
     async def run(self, jobs: Sequence[EngineJob], *, timeout_s: float) -> list[RunResult]:
         """Run jobs one after the other as one task; return their results in order.
@@ -56,11 +61,10 @@ class LocalCompute:
         slots: Number of tasks that run at the same time.
         memory_bytes: Address space that a task, which may be several jobs, may add to its warm
             process; None sets no limit.
-        spares: Number of idle spare processes, kept to replace killed ones.
         niceness: Difference of the processes' nice level from that of the server.
         response_bytes: Maximum size of a task's response in bytes; 1 GiB by default.
         engine: The function to run, as "module:function".
-        warm_up: The function that each new process calls first.
+        fork_server: What forks the processes; by default one of its own, with all engines.
     """
 
     def __init__(
@@ -68,17 +72,15 @@ class LocalCompute:
         slots: int,
         *,
         memory_bytes: int | None,
-        spares: int = 1,
         niceness: int = 0,
         response_bytes: int = 1 << 30,
         engine: str = "qwicket.engines:run_jobs",
-        warm_up: str | None = "qwicket.engines:warm_up",
+        fork_server: ForkServer | None = None,
     ) -> None:
         self._engine = engine
         self._pool = Pool(
             slots,
-            spares=spares,
-            warm_up=warm_up,
+            fork_server=fork_server or ForkServer(WARM_UP),
             memory_bytes=memory_bytes,
             niceness=niceness,
             response_bytes=response_bytes,

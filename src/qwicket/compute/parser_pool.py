@@ -22,6 +22,7 @@ from qwicket.compute.failures import (
     WorkFailed,
 )
 from qwicket.compute.fair_slots import FairSlots
+from qwicket.compute.fork_server import ForkServer
 from qwicket.compute.pool import Pool
 from qwicket.model.errors import InvalidProgram, LimitExceeded, TooManyRequests, Unavailable
 from qwicket.programs import Refusal
@@ -36,11 +37,13 @@ PARSERS: Final = 2
 _SHORT_BYTES: Final = 64 << 10
 """Programs up to this size are parsed in about 0.1 s, Blackbird being the slowest format."""
 _BAR_S: Final = 60.0
-_READ: Final = "qwicket.programs:read_in_worker"
-_COMPILE: Final = "qwicket.programs:compile_in_worker"
-_CHECK_LAYOUT: Final = "qwicket.programs:check_layout_in_worker"
-_COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_in_worker"
-_WRITE: Final = "qwicket.programs:write_in_worker"
+"""Time for which an account may not use the additional process after one of its programs took too
+long there."""
+_READ: Final = "qwicket.programs:read_in_parser"
+_COMPILE: Final = "qwicket.programs:compile_in_parser"
+_CHECK_LAYOUT: Final = "qwicket.programs:check_layout_in_parser"
+_COMPILE_TO_BASIS: Final = "qwicket.programs:compile_to_basis_in_parser"
+_WRITE: Final = "qwicket.programs:write_in_parser"
 # A malicious program may have taken over its parser, so only these types are decoded.
 _RETURNS: Final = {
     _READ: Checked | Refusal,
@@ -65,14 +68,18 @@ class ParserPool:
     """Parses programs in separate processes, which are replaced when they die.
 
     One program per account is parsed at a time, and accounts take turns. A short program that finds
-    all processes busy goes to an additional process for at most a second. A program
-    that takes longer there is stopped and waits for an ordinary process, and its account cannot use
-    the additional process for a minute.
+    all processes busy goes to an additional process for at most a second (limit `short_parse_s`).
+    A program that takes longer there is stopped and waits for an ordinary process, and its account
+    cannot use the additional process for a minute.
 
     Args:
         limits: Bounds on parsing and programs.
         clock: Monotonic clock; returns seconds.
         processes: Number of processes beside the additional one.
+
+    Attributes:
+        refusals: Number of programs that were refused because too many waited.
+        overruns: Number of programs that were stopped in the additional process.
     """
 
     def __init__(
@@ -89,8 +96,9 @@ class ParserPool:
         self._barred_until: dict[str, float] = {}
         self.refusals = 0
         self.overruns = 0
-        self._pool = self._open(processes, _WARM_UP)
-        self._short_pool = self._open(1, _WARM_UP)
+        fork_server = ForkServer(_WARM_UP)
+        self._pool = self._open(processes, fork_server)
+        self._short_pool = self._open(1, fork_server)
         self._is_prepared_for_qpy = False
         self._closing: list[asyncio.Task[None]] = []
 
@@ -99,9 +107,9 @@ class ParserPool:
         for pool in (self._pool, self._short_pool):
             pool.start()
 
-    def _open(self, n_processes: int, warm_up: str) -> Pool:
+    def _open(self, n_processes: int, fork_server: ForkServer) -> Pool:
         maximum = self._limits.parsing.parse_memory_bytes
-        return Pool(n_processes, spares=0, warm_up=warm_up, memory_bytes=maximum)
+        return Pool(n_processes, fork_server=fork_server, memory_bytes=maximum)
 
     async def read(
         self,
@@ -132,14 +140,14 @@ class ParserPool:
         return cast("Checked | Refusal", await self._perform(call, account))
 
     async def compile(
-        self, circuits: bytes, number: int, entangler: Entangler, *, account: str
+        self, circuits: bytes, index: int, entangler: Entangler, *, account: str
     ) -> bytes | Refusal:
-        """Compile one of an account's packed circuits to native gates, as JSON.
+        """Compile one of an account's packed circuits, by its index, to native gates, as JSON.
 
         Raises:
             QwicketError: As for `read`.
         """
-        call = _Call(_COMPILE, (circuits, number, self._limits, entangler), len(circuits))
+        call = _Call(_COMPILE, (circuits, index, self._limits, entangler), len(circuits))
         return cast("bytes | Refusal", await self._perform(call, account))
 
     async def check_layout(self, layout: str, *, account: str) -> Refusal | None:
@@ -171,13 +179,13 @@ class ParserPool:
         call = _Call(_COMPILE_TO_BASIS, arguments, len(circuits))
         return cast("Checked | Refusal", await self._perform(call, account))
 
-    async def write(self, circuits: bytes, number: int, *, account: str) -> str | Refusal:
-        """Return one of an account's packed circuits as OpenQASM 3.
+    async def write(self, circuits: bytes, index: int, *, account: str) -> str | Refusal:
+        """Return one of an account's packed circuits, by its index, as OpenQASM 3.
 
         Raises:
             QwicketError: As for `read`.
         """
-        call = _Call(_WRITE, (circuits, number), len(circuits))
+        call = _Call(_WRITE, (circuits, index), len(circuits))
         return cast("str | Refusal", await self._perform(call, account))
 
     async def _perform(self, call: _Call, account: str) -> object:
@@ -220,12 +228,12 @@ class ParserPool:
     def _prepare_for_qpy(self) -> bool:
         """At the first QPY program, replace the additional process by one with Qiskit loaded.
 
-        Loading takes longer than that process may run, and memory that servers without QPY can
-        save. Return whether this was done before.
+        Loading Qiskit takes longer than a program may take there, and memory that servers without
+        QPY can save. Return whether this was done before.
         """
         was_prepared, self._is_prepared_for_qpy = self._is_prepared_for_qpy, True
         if not was_prepared:
-            old, self._short_pool = self._short_pool, self._open(1, _WARM_UP_QPY)
+            old, self._short_pool = self._short_pool, self._open(1, ForkServer(_WARM_UP_QPY))
             self._short_pool.start()
             self._closing.append(asyncio.create_task(asyncio.to_thread(old.close)))
         return was_prepared
@@ -261,7 +269,7 @@ class ParserPool:
         try:
             return await asyncio.wrap_future(task.future)
         except (TimeLimitExceeded, Stopped):
-            raise
+            raise  # `_perform` handles them
         except MemoryLimitExceeded:
             raise LimitExceeded(
                 "Parsing the program takes more than"
@@ -277,7 +285,7 @@ class ParserPool:
         except WorkFailed:
             raise Unavailable("The program could not be read now.", retry_after_s=1.0) from None
         finally:
-            # The request may have been cancelled; then its parsing must not hold the process.
+            # If the request was cancelled, its parsing must not occupy the process.
             task.cancel()
 
     @property

@@ -1,7 +1,7 @@
 """Pool of killable processes: one process, one private socket and one thread per slot.
 
 Owns queueing, time limits, cancellation and the handling of dead processes. `worker_spawner.py`
-starts processes; `worker.py` is the code inside one.
+and `fork_server.py` start processes; `worker.py` is the code inside one.
 """
 
 from __future__ import annotations
@@ -26,7 +26,8 @@ from qwicket.compute.failures import (
     WorkError,
     WorkFailed,
 )
-from qwicket.compute.worker_spawner import RequestNotDelivered, Setup, WorkerProcess, WorkerSpawner
+from qwicket.compute.fork_server import ForkServer
+from qwicket.compute.worker_spawner import RequestNotDelivered, WorkerProcess, WorkerSpawner
 
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
@@ -35,7 +36,6 @@ Ts = TypeVarTuple("Ts")
 # before they read a request, that is not by chance, and a fourth would not help.
 _DELIVERIES: Final = 3
 _RESPONSE_BYTES: Final = 256 << 20
-_START_LIMIT_S: Final = 60.0
 _texts: Final = msgspec.msgpack.Decoder(tuple[str, str, str])
 
 _log = logging.getLogger(__name__)
@@ -113,38 +113,33 @@ class Task(Generic[T]):
 class Pool:
     """Processes that run functions, each of which can be killed without the others.
 
-    A task that crashes, hangs or exhausts memory fails alone: its process is replaced by a started
-    spare. A process that died while idle fails no task. Processes start with `start` or the first
-    task, whichever comes first.
+    A task that crashes, hangs or exhausts memory fails alone: its process is replaced within
+    milliseconds. A process that died while idle fails no task. Processes start with `start` or the
+    first task, whichever comes first.
 
     Args:
         slots: Number of tasks that run at the same time.
-        spares: Number of started processes that replace killed ones at once.
-        warm_up: "module:function", called without arguments in each new process.
+        fork_server: What forks the processes; by default one of its own, without a warm-up.
         memory_bytes: Address space that a task may add to its warm process; None sets no limit.
         niceness: Difference of the processes' nice level from that of their owner.
         response_bytes: Maximum size of a response in bytes.
-        start_limit_s: Time in which a process must have started and warmed up.
     """
 
     def __init__(
         self,
         slots: int,
         *,
-        spares: int = 1,
-        warm_up: str | None = None,
+        fork_server: ForkServer | None = None,
         memory_bytes: int | None = None,
         niceness: int = 0,
         response_bytes: int = _RESPONSE_BYTES,
-        start_limit_s: float = _START_LIMIT_S,
     ) -> None:
         self.slots = slots
         self.memory_bytes = memory_bytes
         self._lock = threading.Lock()
         self._is_closed = False
         self._waiting: SimpleQueue[Task[Any] | None] = SimpleQueue()
-        setup = Setup(warm_up, memory_bytes, niceness, start_limit_s)
-        self._spawner = WorkerSpawner(setup, spares=spares)
+        self._spawner = WorkerSpawner(fork_server or ForkServer(), memory_bytes, niceness)
         self._slots = [
             _Slot(self._waiting, self._spawner, memory_bytes, response_bytes) for _ in range(slots)
         ]
@@ -162,8 +157,8 @@ class Pool:
     def _start(self) -> None:
         if self._has_started or self._is_closed:
             return
+        self._spawner.open()
         self._has_started = True
-        self._spawner.start()
         for thread in self._threads:
             thread.start()
 
@@ -215,7 +210,7 @@ class Pool:
         return sum(slot.deaths for slot in self._slots)
 
     def pids(self) -> list[int]:
-        """Return the ids of all living processes, spares included."""
+        """Return the ids of all living workers."""
         return self._spawner.pids()
 
     def close(self) -> None:
@@ -272,7 +267,7 @@ class _Slot:
         """Replace a lost process before the next task; if this fails, the task tries again."""
         if self._child is None:
             try:
-                self._child = self._spawner.acquire(tries=1)
+                self._child = self._spawner.start(tries=1)
             except (NotStarted, Stopped):
                 return
 
@@ -310,14 +305,16 @@ class _Slot:
                 status = self._drop(is_ending=True)
                 task._hold(None)
             if status == worker.NO_MEMORY_STATUS:
-                break
+                break  # the request does not fit into the memory of any other process either
+        if status == worker.FAULT_STATUS:
+            raise NotStarted("no new worker could begin")
         raise self._death(task, status)
 
     def _living_child(self) -> WorkerProcess:
         if self._child is not None and not self._child.is_alive:
             self._drop()
         if self._child is None:
-            self._child = self._spawner.acquire()
+            self._child = self._spawner.start()
         return self._child
 
     def _read(self, response: bytearray, returns: Any) -> Any:

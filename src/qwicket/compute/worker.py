@@ -1,13 +1,17 @@
-"""A worker process: reads one request at a time from its socket, runs it, and responds.
+"""A fork server, and the workers that it forks: each runs one request at a time, and responds.
 
-The owner runs this file by its path, as a script, and not through `multiprocessing.Process`, which
-would import the server's `__main__` again and add a resource tracker process; nor with `-m`, which
-would import the whole package and with it asyncio (8 MB and 30 ms a worker). So it imports the
-standard library and msgspec only.
+The fork server imports the engines once. A worker is a copy of it, which starts in milliseconds and
+shares its memory. The fork server has one thread, because locks that another thread held would stay
+held in the copy; nor does it run requests, so nothing of a user ever reaches it.
 
-A message is 8 bytes of length and then a body. Requests are pickles, because only the owner sends
-them. A response is one byte for its kind, and msgpack, which decodes to plain values only: a
-malicious program may have taken over this process. The socket is not a
+The process that uses the workers, here the owner, runs this file by its path, as a script, and not
+through `multiprocessing`'s own fork server, which would import the owner's `__main__` again and add
+a resource tracker process; nor with `-m`, which would import the whole package and with it asyncio
+(8 MB and 30 ms). So this file imports the standard library and msgspec only.
+
+A message to a worker is 8 bytes of length and then a body. Requests are pickles, because only the
+owner sends them. A response is one byte for its kind, and msgpack, which decodes to plain values
+only: a malicious program may have taken over this process. The socket is not a
 `multiprocessing.Connection`, because a timeout of a plain socket bounds a send or receive as a
 whole: a worker that stops in the middle of a message cannot hold its slot for longer than the time
 limit.
@@ -16,7 +20,9 @@ limit.
 from __future__ import annotations
 
 import ctypes
+import errno
 import functools
+import gc
 import importlib
 import math
 import os
@@ -39,10 +45,22 @@ import msgspec
 VALUE: Final = b"v"
 ERROR: Final = b"e"
 NO_MEMORY: Final = b"m"
-READY: Final = b"r"
 
+READY: Final = b"r"
+"""What the fork server sends when it can take orders, which are one packet each."""
+ORDER: Final = struct.Struct("!iQi")
+"""Process id of an ended worker, to return its exit status; or 0, to fork one, with the memory in
+bytes that its work may add (0: no limit) and how much to lower its priority. Two file descriptors
+come with it: of the worker's channel, and for its standard error."""
+NUMBER: Final = struct.Struct("!i")
+"""The reply to an order: the exit status or the process id, or -errno."""
+
+FAULT_STATUS: Final = 70
+"""Exit status of a worker that could not start (EX_SOFTWARE)."""
 NO_MEMORY_STATUS: Final = 1
 """Exit status with which qulacs ends the process when it cannot allocate; we use it as well."""
+
+_STDERR: Final = 2
 
 _LENGTH: Final = struct.Struct("!Q")
 _JOIN_BYTES: Final = 1 << 16
@@ -142,28 +160,81 @@ def set_deadline(channel: socket.socket, deadline: float) -> None:
 
 
 def main(arguments: list[str]) -> NoReturn:
-    """Serve until the owner closes the channel or dies.
+    """Load what work needs; then fork workers until the owner closes the channel or dies.
 
     Args:
-        arguments: File descriptor of the channel, process id of the owner, memory in bytes that
-            work may add to what the warm worker uses (0: no limit), how much to lower its
-            priority, "module:function" to call before the first request ("": none).
+        arguments: File descriptor of the channel for orders, process id of the owner,
+            "module:function" to call before the first order ("": none).
     """
-    descriptor, owner, memory_bytes, niceness, warm_up = arguments
+    descriptor, owner, warm_up = arguments
     _die_with(int(owner))
-    _set_signals()
+    _ignore_signals()
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    os.nice(int(niceness))
-    channel = socket.socket(fileno=int(descriptor))
-    channel.set_inheritable(False)
-    # A child that outlives this process would hide its end from the owner.
-    os.register_at_fork(after_in_child=channel.close)
+    orders = socket.socket(fileno=int(descriptor))
+    orders.set_inheritable(False)
     if warm_up:
         _resolve(warm_up)()
     _drop_privileges()
-    if int(memory_bytes):
-        _limit_memory(int(memory_bytes))
-    _serve(channel)
+    gc.freeze()  # A collection in a worker would touch, and so copy, all memory that it shares.
+    try:
+        orders.sendall(READY)
+        while True:
+            orders.sendall(NUMBER.pack(_obey(orders)))
+    except (EOFError, ConnectionError):
+        os._exit(0)
+
+
+def _obey(orders: socket.socket) -> int:
+    """Carry out the next order; return a process id, an exit status, or -errno."""
+    order, descriptors, _, _ = socket.recv_fds(orders, ORDER.size, 2, socket.MSG_CMSG_CLOEXEC)
+    if not order:
+        raise EOFError
+    ended_pid, memory_bytes, niceness = ORDER.unpack(order)
+    if ended_pid:
+        _, status = os.waitpid(ended_pid, 0)
+        return os.waitstatus_to_exitcode(status)
+    parent = os.getpid()
+    # SIGTERM to the new process waits until that process no longer ignores it.
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    try:
+        pid = os.fork()
+    except OSError as error:
+        return -(error.errno or errno.EAGAIN)
+    finally:
+        if os.getpid() == parent:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            for descriptor in descriptors:
+                os.close(descriptor)
+    if not pid:
+        orders.close()
+        _be_worker(parent, descriptors[0], descriptors[1], memory_bytes, niceness)
+    return pid
+
+
+def _be_worker(
+    parent: int, channel_fd: int, errors_fd: int, memory_bytes: int, niceness: int
+) -> NoReturn:
+    try:
+        os.setpgid(0, 0)  # in the owner's session: Linux compares niceness only within a session
+        # The fork server ignores both. SIGTERM gets the kernel's default action, because a handler
+        # in Python would wait until C code returns.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        signal.pthread_sigmask(signal.SIG_SETMASK, [])
+        _die_with(parent)
+        threading.Thread(target=_watch, args=(parent,), daemon=True).start()
+        os.dup2(errors_fd, _STDERR)
+        os.close(errors_fd)
+        os.nice(niceness)
+        channel = socket.socket(fileno=channel_fd)
+        # A child that outlives this process would hide its end from the owner.
+        os.register_at_fork(after_in_child=channel.close)
+        if memory_bytes:
+            _limit_memory(memory_bytes)
+        _serve(channel)
+    except BaseException:
+        traceback.print_exc()
+        os._exit(FAULT_STATUS)
 
 
 def _drop_privileges() -> None:
@@ -182,7 +253,6 @@ def _drop_privileges() -> None:
 
 def _serve(channel: socket.socket) -> NoReturn:
     try:
-        send(channel, READY)
         while True:
             send(channel, _response(receive(channel)))
     except (EOFError, ConnectionError):
@@ -207,9 +277,10 @@ def _response(request: bytearray) -> bytes | bytearray:
 
 
 def _limit_cpu(limit_s: float) -> None:
-    """Bound the CPU time of one call beyond its time limit, which the owner enforces by the clock.
+    """Limit the CPU time of one call to its time limit and a margin.
 
-    It ends a process that computes on several threads, and one whose owner no longer watches it.
+    The owner enforces the time limit by the clock. This limit also ends a process that computes on
+    several threads, and one whose owner no longer watches it.
     """
     used = resource.getrusage(resource.RUSAGE_SELF)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -225,8 +296,9 @@ def _describe(error: BaseException) -> tuple[str, str, str]:
         message = ""
     trace = "".join(traceback.format_exception(error))
     texts = type(error).__name__, message[:MAX_MESSAGE_CHARS], trace[-MAX_TRACE_CHARS:]
-    name, said, where = (text.encode("utf-8", "replace").decode() for text in texts)
-    return name, said, where
+    # msgpack refuses lone surrogates.
+    type_name, message, trace = (text.encode("utf-8", "replace").decode() for text in texts)
+    return type_name, message, trace
 
 
 def _resolve(function: str | Callable[..., object]) -> Callable[..., object]:
@@ -240,18 +312,18 @@ def _load(reference: str) -> Callable[..., object]:
     return loaded
 
 
-def _set_signals() -> None:
-    """Discard signals for the owner's group, and let SIGTERM end the process.
+def _ignore_signals() -> None:
+    """Ignore signals for the owner's group, those that are pending too, and unblock all.
 
-    The owner may have ignored or blocked signals, and exec keeps both. The interpreter's own
-    SIGTERM would wait for C code to return; the default action ends it at once.
+    Batch systems send SIGTERM to every process. It must end the workers only, so that the owner
+    learns from their exit status that no work was the cause.
+
+    The owner may have blocked or ignored signals, and exec keeps both. With SIGCHLD ignored, the
+    kernel would forget the exit status of a worker.
     """
-    for number, action in (
-        (signal.SIGINT, signal.default_int_handler),
-        (signal.SIGTERM, signal.SIG_DFL),
-    ):
-        signal.signal(number, signal.SIG_IGN)  # discards one that is pending
-        signal.signal(number, action)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
 
 
@@ -267,29 +339,28 @@ def _limit_memory(memory_bytes: int) -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
-def _die_with(owner: int) -> None:
-    """Arrange that this process ends when its owner does, however that ends.
+def _die_with(parent: int) -> None:
+    """Arrange that this process ends when its parent does, however that ends.
 
-    Two guards: the kernel's also ends C code that never lets go of the interpreter lock, but it
-    fires when the *thread* that started us ends and a library may reset it; the watch has neither
-    fault, but needs the lock.
+    This guard of the kernel also ends C code that never lets go of the interpreter lock, but it
+    fires when the *thread* that started us ends, and a library may reset it.
     """
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, ctypes.c_ulong(signal.SIGKILL))
-    if os.getppid() != owner:  # the owner died before the guard was set
+    if os.getppid() != parent:  # it died before the guard was set
         os._exit(0)
-    threading.Thread(target=_watch, args=(owner,), daemon=True).start()
 
 
-def _watch(owner: int) -> NoReturn:
+def _watch(parent: int) -> NoReturn:
+    """End this process when its parent has ended: a second guard, which needs the interpreter."""
     try:
         poll = select.poll()
-        poll.register(os.pidfd_open(owner), select.POLLIN)
-    except (AttributeError, OSError):  # not Linux, or forbidden by a sandbox
-        while os.getppid() == owner:
+        poll.register(os.pidfd_open(parent), select.POLLIN)
+    except (AttributeError, OSError):  # forbidden by a sandbox
+        while os.getppid() == parent:
             time.sleep(_WATCH_S)
     else:
-        if os.getppid() == owner:  # else the number may be another process's by now
+        if os.getppid() == parent:  # else the number may be another process's by now
             poll.poll()
     os._exit(0)
 

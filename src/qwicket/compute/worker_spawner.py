@@ -1,135 +1,79 @@
-"""Worker processes as their owner sees them, and the one thread that starts them."""
+"""Worker processes as their owner sees them."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
 import os
+import select
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
-from queue import SimpleQueue
-from typing import Final, NamedTuple
+from typing import Final
 
 from qwicket.compute import worker
-from qwicket.compute.error_output import ErrorLog
 from qwicket.compute.failures import NotStarted, Stopped
+from qwicket.compute.fork_server import ForkServer
 
-_ONE_THREAD: Final = {
-    "OMP_NUM_THREADS": "1",
-    "OPENBLAS_NUM_THREADS": "1",
-    "QULACS_NUM_THREADS": "1",
-}
-_PASSED_ON: Final = ("PATH", "HOME", "LANG", "LC_", "TZ", "LD_LIBRARY_PATH", "PYTHON")
-"""Prefixes of the environment variables that a child inherits: none of them holds a secret."""
-_START_PAUSE_S: Final = 0.2
 _START_TRIES: Final = 3
-_MAX_KILLED: Final = 20
-"""Workers that may be found killed, beside the spares, before `acquire` gives up."""
+_START_PAUSE_S: Final = 0.2
 _EXIT_GRACE_S: Final = 0.5
-_EXIT_POLL_S: Final = 0.001
-_WAIT_OPTIONS: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 _log = logging.getLogger(__name__)
-
-
-def _environment() -> dict[str, str]:
-    """Return the environment of a child, without tokens and passwords of databases."""
-    passed = {name: value for name, value in os.environ.items() if name.startswith(_PASSED_ON)}
-    return passed | _ONE_THREAD
 
 
 class RequestNotDelivered(Exception):
     """The worker died before it had read the whole request: the work never began."""
 
 
-class _KilledBeforeUse(Exception):
-    """A worker was killed before its first work, which says nothing about the next one."""
-
-
-class Setup(NamedTuple):
-    """Settings of all processes of a pool.
-
-    Attributes:
-        warm_up: "module:function" that each process calls first, or None.
-        memory_bytes: Address space that a task may add after the warm-up; None sets no limit.
-        niceness: Difference of their nice level from that of the server.
-        start_limit_s: Time in which a process must have started and warmed up.
-    """
-
-    warm_up: str | None
-    memory_bytes: int | None
-    niceness: int
-    start_limit_s: float
-
-
 class WorkerProcess:
-    """One child and the private socket to it. One slot uses it at a time; anyone may kill it.
+    """One worker and the private socket to it. One slot uses it at a time; anyone may kill it.
 
-    The child has a session of its own, so that Ctrl-C in the owner's terminal does not reach it,
-    and inherits no file descriptor but its socket, a pipe for standard error and /dev/null.
+    It has a process group of its own. Its parent is the fork server, which keeps its process id
+    from reuse until `end`.
+
+    Args:
+        fork_server: What forks it.
+        memory_bytes: Address space that its work may add; None sets no limit.
+        niceness: Difference of its nice level from that of this process.
+
+    Raises:
+        NotStarted: It could not be forked.
+        Stopped: The fork server is closed.
     """
 
-    def __init__(self, setup: Setup, errors: ErrorLog) -> None:
-        self._is_ready = False
-        self._start_limit_s = setup.start_limit_s
-        self._channel, theirs = socket.socketpair()
-        pipe, stderr = os.pipe()
-        fd = theirs.fileno()
-        # Without -P the modules of this folder would hide installed ones of the same name.
-        command = [sys.executable, "-P", worker.__file__]
-        command += [str(fd), str(os.getpid()), str(setup.memory_bytes or 0)]
-        command += [str(setup.niceness), setup.warm_up or ""]
+    def __init__(self, fork_server: ForkServer, memory_bytes: int | None, niceness: int) -> None:
+        self._lock = threading.Lock()
+        """Held while the process is looked at, killed or reaped."""
+        self._is_reaped = False
+        self._pidfd: int | None = None
         try:
-            self._process = subprocess.Popen(  # noqa: S603 - our own interpreter and file
-                command,
-                stdin=subprocess.DEVNULL,
-                stdout=subprocess.DEVNULL,
-                stderr=stderr,
-                pass_fds=(fd,),
-                start_new_session=True,
-                env=_environment(),
-            )
-        except BaseException:
-            self._channel.close()
-            os.close(pipe)
-            raise
-        finally:
-            theirs.close()
-            os.close(stderr)
-        self._errors = errors.follow(pipe, self._process.pid)
-
-    @property
-    def pid(self) -> int:
-        return self._process.pid
+            with contextlib.ExitStack() as undo, contextlib.ExitStack() as given_away:
+                self._channel, theirs = socket.socketpair()
+                undo.callback(self._channel.close)
+                given_away.callback(theirs.close)
+                pipe, stderr = os.pipe()
+                undo.callback(os.close, pipe)
+                given_away.callback(os.close, stderr)
+                self._parent, self.pid = fork_server.fork(theirs, stderr, memory_bytes, niceness)
+                undo.callback(lambda: self._parent.reap(self.pid))
+                with contextlib.suppress(AttributeError, OSError):  # forbidden by a sandbox
+                    self._pidfd = os.pidfd_open(self.pid)
+                    undo.callback(os.close, self._pidfd)
+                undo.callback(self.kill)
+                if not self._parent.is_alive:  # so that the number may be another process's by now
+                    raise NotStarted("the fork server ended")
+                self._errors = fork_server.errors.follow(pipe, self.pid)
+                undo.pop_all()
+        except (OSError, RuntimeError) as error:  # no descriptor, or no thread, is left
+            raise NotStarted(type(error).__name__) from None
 
     @property
     def is_alive(self) -> bool:
         """Whether the process runs. An ended one is not reaped yet, so its group can be killed."""
-        if self._process.returncode is not None:
-            return False
-        try:
-            return os.waitid(os.P_PID, self._process.pid, _WAIT_OPTIONS) is None
-        except ChildProcessError:  # another thread has reaped it since
-            return False
-
-    def await_ready(self) -> bool:
-        """Wait until the child has warmed up. Return False if it is dead.
-
-        Raises:
-            TimeoutError: Its warm-up takes too long.
-        """
-        if not self._is_ready:
-            try:
-                deadline = time.monotonic() + self._start_limit_s
-                worker.receive(self._channel, deadline, len(worker.READY))
-            except (EOFError, ConnectionError, worker.BadMessage):
-                return False
-            self._is_ready = True
-        return self.is_alive
+        with self._lock:
+            return not self._is_reaped and not self._has_ended()
 
     def ask(self, request: bytes, limit_s: float, max_bytes: int) -> bytearray:
         """Send a request and return the response, of `max_bytes` at most.
@@ -151,9 +95,18 @@ class WorkerProcess:
 
     def kill(self) -> None:
         """Kill the process and its own children, which are in its process group."""
-        if self._process.returncode is None:  # not reaped, so no other process has its id
+        with self._lock:
+            if self._is_reaped:
+                return
+            is_kept = self._parent.is_alive  # else another process may have its id
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, signal.SIGKILL)
+                if self._pidfd is not None:
+                    signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+                elif is_kept:
+                    os.kill(self.pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # It may have no group of its own yet.
+                if is_kept:
+                    os.killpg(self.pid, signal.SIGKILL)
 
     def end(self, *, is_ending: bool = False) -> int:
         """Kill the process, wait until it is gone, and return its exit status (negative: signal).
@@ -162,40 +115,43 @@ class WorkerProcess:
             is_ending: Whether the process seems to end by itself; it then gets time to do so, so
                 that its own exit status is returned.
         """
-        ends_at = time.monotonic() + _EXIT_GRACE_S
-        while is_ending and self.is_alive and time.monotonic() < ends_at:
-            time.sleep(_EXIT_POLL_S)
+        if is_ending:
+            self._has_ended(_EXIT_GRACE_S)
         self.kill()
-        status = self._process.wait()
+        if self._pidfd is not None:
+            self._has_ended(None)
+        with self._lock:
+            self._is_reaped = True
+            if self._pidfd is not None:
+                os.close(self._pidfd)
+        status = self._parent.reap(self.pid)
         self._channel.close()
         self._errors.join(_EXIT_GRACE_S)  # so that its last output is logged before its death
         return status
 
+    def _has_ended(self, limit_s: float | None = 0.0) -> bool:
+        """Return whether the process has ended, after waiting for that; None waits for ever."""
+        poll = select.poll()
+        if self._pidfd is not None:
+            poll.register(self._pidfd, select.POLLIN)
+        else:
+            poll.register(self._channel, 0)  # reports a hang-up only
+        return bool(poll.poll(None if limit_s is None else limit_s * 1_000))
+
 
 class WorkerSpawner:
-    """Starts workers, and keeps some of them ready.
+    """Starts the workers of a pool, and knows those that are left."""
 
-    The kernel kills a child when the thread that started it ends (`PR_SET_PDEATHSIG`). Therefore
-    one thread, which lives as long as the pool, starts all children, and no error may end it.
-    """
-
-    def __init__(self, setup: Setup, *, spares: int) -> None:
-        self._setup = setup
-        self._errors = ErrorLog()
-        self._max_found_dead = spares + _MAX_KILLED
+    def __init__(self, fork_server: ForkServer, memory_bytes: int | None, niceness: int) -> None:
+        self._fork_server = fork_server
+        self._memory_bytes = memory_bytes
+        self._niceness = niceness
         self._lock = threading.Lock()
         self._workers: set[WorkerProcess] = set()
         self._closing = threading.Event()
-        self._requests: SimpleQueue[bool] = SimpleQueue()
-        self._started: SimpleQueue[WorkerProcess | NotStarted | None] = SimpleQueue()
-        for _ in range(spares):
-            self._requests.put(True)
-        self._thread = threading.Thread(
-            target=self._start_workers, name="worker-spawner", daemon=True
-        )
 
-    def start(self) -> None:
-        self._thread.start()
+    def open(self) -> None:
+        self._fork_server.open()
 
     @property
     def is_closed(self) -> bool:
@@ -205,29 +161,35 @@ class WorkerSpawner:
         with self._lock:
             return [child.pid for child in self._workers if child.is_alive]
 
-    def acquire(self, tries: int = _START_TRIES) -> WorkerProcess:
-        """Return a ready worker, the oldest spare first, and start its replacement.
+    def start(self, tries: int = _START_TRIES) -> WorkerProcess:
+        """Start a worker.
 
         Args:
-            tries: Limit on workers that fail to start. Workers that were killed from outside have
-                a higher limit of their own, because spares may have been killed long ago.
+            tries: Number of attempts, each of which may start the fork server again.
 
         Raises:
-            NotStarted: No worker became ready.
+            NotStarted: No worker started.
             Stopped: The spawner is closed.
         """
-        n_failed = 0
-        for _ in range(self._max_found_dead):
+        for tries_left in reversed(range(tries)):
+            if self.is_closed:
+                raise Stopped
             try:
-                return self._take_ready()
+                child = WorkerProcess(self._fork_server, self._memory_bytes, self._niceness)
             except NotStarted as failure:
-                n_failed += 1
-                if n_failed == tries:
+                if not tries_left:
                     raise
                 _log.error("%s", failure)
-            except _KilledBeforeUse:
-                _log.warning("a worker was killed before its first work")
-        raise NotStarted("every new worker was killed")
+                # Files, memory or processes may be short: an immediate retry would fail again.
+                self._closing.wait(_START_PAUSE_S)
+            else:
+                break
+        with self._lock:
+            self._workers.add(child)
+            # `close` may have killed the others before this child was in the set.
+            if self.is_closed:
+                child.kill()
+        return child
 
     def discard(self, child: WorkerProcess, *, is_ending: bool = False) -> int:
         """End a worker and remove it; return its exit status, as `WorkerProcess.end` does."""
@@ -238,68 +200,16 @@ class WorkerSpawner:
 
     def close(self) -> None:
         """Kill every worker and start no more. Follow with `join` when no slot uses one."""
-        self._closing.set()
-        self._requests.put(False)
         with self._lock:
+            if self._closing.is_set():
+                return
+            self._closing.set()
             for child in self._workers:
                 child.kill()
+        self._fork_server.close()
 
     def join(self) -> None:
-        self._thread.join()
         with self._lock:
-            left = list(self._workers)
-        for child in left:
+            remaining = list(self._workers)
+        for child in remaining:
             self.discard(child)
-
-    def _take_ready(self) -> WorkerProcess:
-        child = self._take()
-        try:
-            if child.await_ready():
-                return child
-        except TimeoutError:
-            self.discard(child)
-            limit_s = self._setup.start_limit_s
-            raise NotStarted(f"a new worker was not ready after {limit_s:g} s") from None
-        status = self.discard(child, is_ending=True)
-        if self.is_closed:
-            raise Stopped
-        # A negative status is a signal, from outside; a positive one is an error in the warm-up.
-        if status < 0:
-            raise _KilledBeforeUse
-        raise NotStarted(f"a new worker ended with status {status}")
-
-    def _take(self) -> WorkerProcess:
-        self._requests.put(True)
-        child = self._started.get()
-        if child is None:
-            self._started.put(None)  # for the other slots that wait
-            raise Stopped
-        if isinstance(child, NotStarted):
-            raise child
-        return child
-
-    def _start_workers(self) -> None:
-        # An interrupt of the terminal reaches new processes until they have their own session. They
-        # inherit this mask and discard what has arrived (worker.py).
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-        while self._requests.get() and not self.is_closed:
-            self._started.put(self._start())
-        self._started.put(None)
-
-    def _start(self) -> WorkerProcess | NotStarted:
-        try:
-            child = WorkerProcess(self._setup, self._errors)
-        except Exception as error:  # If this thread ended, its children would be killed.
-            if isinstance(error, OSError):
-                _log.error("a worker process could not be started: %s", error.strerror)
-            else:
-                _log.exception("a worker process could not be started")
-            # Files, memory or processes are short, so an immediate retry would fail again.
-            self._closing.wait(_START_PAUSE_S)
-            return NotStarted(type(error).__name__)
-        with self._lock:
-            self._workers.add(child)
-            # `close` may have killed the others before this child was in the set.
-            if self.is_closed:
-                child.kill()
-        return child

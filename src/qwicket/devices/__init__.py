@@ -25,7 +25,7 @@ __all__ = [
     "calibrations",
     "load",
     "noise_models",
-    "parked",
+    "off_reasons",
 ]
 
 
@@ -35,6 +35,7 @@ class DeviceFile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         dialects: Dialects that show it, in addition to the native one; by default all that
             support its family and formats.
+        calibration: Its calibration, if any.
         off: Reason why it is off until an administrator turns it on; None if it is on.
 
     The other fields are those of `Device`.
@@ -80,7 +81,7 @@ def calibrations() -> dict[str, Calibration]:
     return {file.name: file.calibration for file in _files() if file.calibration is not None}
 
 
-def parked() -> dict[str, str]:
+def off_reasons() -> dict[str, str]:
     """Return the reasons why built-in devices are off, by device name."""
     return {file.name: file.off for file in _files() if file.off is not None}
 

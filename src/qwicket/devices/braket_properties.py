@@ -23,9 +23,10 @@ from qwicket.devices.figures import (
     time_of,
 )
 
-_UNKNOWN: Final = "2020-01-01T00:00:00Z"
+_TIME_UNKNOWN: Final = "2020-01-01T00:00:00Z"
 """Time of figures for which a document does not say when they were measured."""
 _IONS: Final = ("ionq", "aqt")
+"""Makers of machines with ions."""
 
 
 def braket_snapshot(document: Mapping[str, Any]) -> Snapshot | None:
@@ -42,7 +43,7 @@ def braket_snapshot(document: Mapping[str, Any]) -> Snapshot | None:
         found = msgspec.json.decode(found)
     if not isinstance(found, dict) or "paradigm" not in found:
         return None
-    # braket.device_schema.iqm.iqm_device_capabilities
+    # The third word of a name such as braket.device_schema.iqm.iqm_device_capabilities.
     maker = str(found.get("braketSchemaHeader", {}).get("name", "")).split(".")[2:3]
     machine = str(document.get("deviceName") or "".join(maker) or "a machine")
     standard, provider = found.get("standardized") or {}, found.get("provider") or {}
@@ -60,17 +61,17 @@ def braket_snapshot(document: Mapping[str, Any]) -> Snapshot | None:
         )
     measured_at = standard.get("updatedAt") or found.get("service", {}).get("updatedAt")
     pairs = _pairs(found["paradigm"])
-    last = max((q for pair in pairs or () for q in pair), default=-1)
-    last = max(last, *calibration.qubits, -1)
+    # Numbers of qubits may have gaps, so that the highest one exceeds their count.
+    highest = max([q for pair in pairs or () for q in pair] + [*calibration.qubits], default=-1)
     is_of_ions = any(each in str(maker) for each in _IONS)
     calibration = msgspec.structs.replace(
         calibration,
-        valid_from=time_of(measured_at or _UNKNOWN),
+        valid_from=time_of(measured_at or _TIME_UNKNOWN),
         source=f"Braket's properties of {machine}",
         connectivity=pairs,
         relaxes_to="mixed" if is_of_ions else "zero",
     )
-    return Snapshot(machine, max(int(found["paradigm"]["qubitCount"]), last + 1), calibration)
+    return Snapshot(machine, max(int(found["paradigm"]["qubitCount"]), highest + 1), calibration)
 
 
 def _pairs(paradigm: Mapping[str, Any]) -> tuple[Pair, ...] | None:
@@ -90,7 +91,7 @@ def _detailed(standard: Mapping[str, Any]) -> Calibration:
         best = max(each["fidelity"] for each in row["twoQubitGateFidelity"])
         pairs.append(PairFigures(qubits=(first, second), error=_error(best), duration_s=0.0))
     return Calibration(
-        valid_from=time_of(_UNKNOWN),
+        valid_from=time_of(_TIME_UNKNOWN),
         source="",
         qubit=average_qubit(list(qubits.values())),
         one_qubit=mean_gate([each.gate for each in qubits.values() if each.gate is not None]),
@@ -104,11 +105,16 @@ def _qubit(row: Mapping[str, Any]) -> QubitFigures:
     fidelities = {
         each["fidelityType"]["name"].upper(): each["fidelity"] for each in row["oneQubitFidelity"]
     }
-    read_out = next((f for name, f in fidelities.items() if name.startswith("READOUT")), 1.0)
-    gates = [f for name, f in fidelities.items() if "BENCHMARKING" in name]
+    read_out = next(
+        (fidelity for name, fidelity in fidelities.items() if name.startswith("READOUT")), 1.0
+    )
+    gates = [fidelity for name, fidelity in fidelities.items() if "BENCHMARKING" in name]
     gate = fidelities.get("RANDOMIZED_BENCHMARKING", gates[0] if gates else None)
     found = qubit_figures(
-        *(_seconds(row["T1"]), _seconds(row["T2"])), *(_error(read_out), _error(read_out))
+        t1_s=_seconds(row["T1"]),
+        t2_s=_seconds(row["T2"]),
+        one_for_zero=_error(read_out),
+        zero_for_one=_error(read_out),
     )
     if gate is None:
         return found
@@ -144,17 +150,21 @@ def _of_provider(provider: Mapping[str, Any]) -> dict[str, float | None]:
     }
 
 
-def _uniform(found: Mapping[str, Any]) -> Calibration:
-    """Return the calibration of a machine whose qubits are all alike."""
-    spam = _error(found["spam"])
+def _uniform(figures: Mapping[str, Any]) -> Calibration:
+    """Return the calibration of a machine whose qubits are all alike.
+
+    Args:
+        figures: As from `_of_standard`: fidelities, and times in seconds.
+    """
+    spam = _error(figures["spam"])
     return Calibration(
-        valid_from=time_of(_UNKNOWN),
+        valid_from=time_of(_TIME_UNKNOWN),
         source="",
-        qubit=qubit_figures(found["t1"], found["t2"], spam, spam),
-        one_qubit=GateFigures(error=_error(found["1q"]), duration_s=found["1q_s"]),
-        two_qubit=GateFigures(error=_error(found["2q"]), duration_s=found["2q_s"]),
-        readout_s=found["readout_s"],
-        reset_s=found["reset_s"],
+        qubit=qubit_figures(figures["t1"], figures["t2"], spam, spam),
+        one_qubit=GateFigures(error=_error(figures["1q"]), duration_s=figures["1q_s"]),
+        two_qubit=GateFigures(error=_error(figures["2q"]), duration_s=figures["2q_s"]),
+        readout_s=figures["readout_s"],
+        reset_s=figures["reset_s"],
     )
 
 

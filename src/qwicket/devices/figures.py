@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from qwicket.circuits.calibrations import Calibration, GateFigures, Pair, QubitFigures
 
 LONGEST_S: Final = 1e9
-"""Lifetime of qubits for which a file has none: so long that they do not relax."""
+"""Lifetime in seconds of qubits for which a file has none: so long that they do not relax."""
 UNITS_S: Final = {"s": 1.0, "ms": 1e-3, "us": 1e-6, "µs": 1e-6, "ns": 1e-9}
 NO_GATE: Final = GateFigures(error=0.0, duration_s=0.0)
 
@@ -19,7 +19,7 @@ class Snapshot(NamedTuple):
     """A machine as a vendor's file describes it.
 
     Attributes:
-        machine: Its name there.
+        machine: Its name in the file.
         qubits: Number of its qubits.
         calibration: Its figures.
         native_gates: Its own gates; None for those of superconducting machines.
@@ -52,27 +52,27 @@ def qubit_figures(
     )
 
 
-def average_qubit(found: Sequence[QubitFigures]) -> QubitFigures:
+def average_qubit(qubits: Sequence[QubitFigures]) -> QubitFigures:
     """Return the mean of each figure."""
     return qubit_figures(
-        fmean(each.t1_s for each in found),
-        fmean(each.t2_s for each in found),
-        fmean(each.one_for_zero for each in found),
-        fmean(each.zero_for_one for each in found),
+        fmean(each.t1_s for each in qubits),
+        fmean(each.t2_s for each in qubits),
+        fmean(each.one_for_zero for each in qubits),
+        fmean(each.zero_for_one for each in qubits),
     )
 
 
-def mean_gate(found: Sequence[GateFigures]) -> GateFigures:
+def mean_gate(gates: Sequence[GateFigures]) -> GateFigures:
     """Return the mean of gates; without gates, one that has no error and takes no time."""
-    if not found:
+    if not gates:
         return NO_GATE
-    error = fmean(each.error for each in found)
-    return GateFigures(error=error, duration_s=fmean(each.duration_s for each in found))
+    error = fmean(each.error for each in gates)
+    return GateFigures(error=error, duration_s=fmean(each.duration_s for each in gates))
 
 
-def sorted_pairs(found: Sequence[Sequence[int]]) -> tuple[Pair, ...]:
+def sorted_pairs(pairs: Sequence[Sequence[int]]) -> tuple[Pair, ...]:
     """Return each pair once, the smaller qubit first."""
-    return tuple(sorted({(min(a, b), max(a, b)) for a, b in found}))
+    return tuple(sorted({(min(a, b), max(a, b)) for a, b in pairs}))
 
 
 def time_of(text: str) -> datetime:

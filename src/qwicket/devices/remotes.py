@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal, get_args
 
 import msgspec
 
-from qwicket.model.passing import HTTP_REQUEST
+from qwicket.model.pass_through import HTTP_REQUEST
 
 if TYPE_CHECKING:
     from qwicket.model.devices import Device
@@ -32,9 +32,10 @@ _TAKEN: Final = {
     "qbraid": ("openqasm3", "openqasm2", "batch"),
 }
 """Formats that clouds take as they are; for the other kinds the device file names them."""
-PASSING: Final = ("ionq",)
+PASS_THROUGH_KINDS: Final = ("ionq",)
 """Kinds of clouds to which requests can be passed on as they are."""
 _OTHERS: Final = stat.S_IRWXG | stat.S_IRWXO
+"""Mode bits of a key file that must not be set: those of its group and of others."""
 _MAX_KEY_BYTES: Final = 4096
 
 
@@ -51,15 +52,14 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
         device: Name of the device there.
         key_env: Environment variable with the key of the account there.
         key_file: File with this key, which only its owner can read; instead of `key_env`.
-        jobs_at_once: Maximum number of jobs of one server that are there, waiting or running.
+        jobs_at_once: Maximum number of jobs that one server has there, waiting or running.
         poll_s: Minimum time in seconds between two polls of the states of jobs.
         mirror_s: Time in seconds between two reads of the device's own state.
         timeout_s: Seconds to wait for one response.
         pass_through: Whether the device takes only requests of its own dialect, which are passed on
             as they are; `--listen` gives the address at which it takes them.
         settle_s: Seconds after which a request whose response was lost has certainly been
-            processed: only if a job is not in the cloud's list then, it is sent again or counts as
-            lost.
+            processed. A job that is not in the cloud's list then is sent again, or counts as lost.
     """
 
     kind: RemoteKind
@@ -79,8 +79,10 @@ class Remote(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             raise ValueError("set key_env or key_file, one of them")
         if not self.url.startswith(("http://", "https://")):
             raise ValueError("url must begin with https:// or http://")
-        if self.pass_through and self.kind not in PASSING:
-            raise ValueError(f"pass_through is possible for the kinds {', '.join(PASSING)}")
+        if self.pass_through and self.kind not in PASS_THROUGH_KINDS:
+            raise ValueError(
+                f"pass_through is possible for the kinds {', '.join(PASS_THROUGH_KINDS)}"
+            )
 
     def completed(self, device: Device) -> Device:
         """Return the device with the formats that follow from the kind of its cloud."""

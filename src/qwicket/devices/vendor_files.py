@@ -34,6 +34,8 @@ from qwicket.devices.figures import (
 from qwicket.devices.virtual import device_file
 
 _NOT_IN_NAMES: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_MAX_NAME_CHARS: Final = 63
+"""Limit of `model.devices.check_device_name`."""
 _UNITS_HZ: Final = {"Hz": 1.0, "kHz": 1e3, "MHz": 1e6, "GHz": 1e9}
 _ON_TWO: Final = ("cx", "ecr", "cz", "rzz")
 _ON_ONE: Final = ("sx", "x", "u2", "u3")
@@ -61,11 +63,11 @@ def device_of_vendor_file(name: str, *texts: bytes) -> DeviceFile:
             raise Unreadable(f"The file is no JSON object: {error}") from None
     try:
         found = _snapshot(read)
-        msgspec.convert(msgspec.to_builtins(found.calibration), Calibration)  # its ranges
-        name = name or f"twin_{_NOT_IN_NAMES.sub('_', found.machine)}"[:63]
+        msgspec.convert(msgspec.to_builtins(found.calibration), Calibration)  # checks the ranges
+        name = name or f"twin_{_NOT_IN_NAMES.sub('_', found.machine)}"[:_MAX_NAME_CHARS]
         native = () if found.native_gates is None else (found.native_gates,)
         device = device_file(
-            *(name, found.qubits, f"Twin of {found.machine}", found.calibration), *native
+            name, found.qubits, f"Twin of {found.machine}", found.calibration, *native
         )
     except (KeyError, IndexError) as error:
         raise Unreadable(f"The file has no {error.args[0]!r}.") from None
@@ -122,14 +124,14 @@ def _snapshot(read: Sequence[dict[str, Any]]) -> Snapshot:
     )
 
 
-def _ionq(found: Mapping[str, Any]) -> Snapshot:
-    fidelity, timing = found["fidelity"], found["timing"]
+def _ionq(characterization: Mapping[str, Any]) -> Snapshot:
+    fidelity, timing = characterization["fidelity"], characterization["timing"]
     spam = _error(fidelity["spam"])
-    qubits = int(found["qubits"])
-    made_at = found["date"]
+    qubits = int(characterization["qubits"])
+    made_at = characterization["date"]
     is_number = isinstance(made_at, int | float)
-    pairs = found.get("connectivity")
-    machine = str(found.get("backend") or found.get("target") or "")
+    pairs = characterization.get("connectivity")
+    machine = str(characterization.get("backend") or characterization.get("target") or "")
     family = next((each for each in _IONQ_NATIVE if each in machine), "")
     calibration = Calibration(
         valid_from=datetime.fromtimestamp(made_at, UTC) if is_number else time_of(made_at),
@@ -154,32 +156,32 @@ def _error(fidelity: Any) -> float:
     return round(1 - float(fidelity), 12)
 
 
-def _ibm(found: Mapping[str, Any], configuration: Mapping[str, Any]) -> Snapshot:
-    machine = str(found.get("backend_name") or "a machine")
-    gates: Sequence[Any] = found["gates"]
+def _ibm(properties: Mapping[str, Any], configuration: Mapping[str, Any]) -> Snapshot:
+    machine = str(properties.get("backend_name") or "a machine")
+    gates: Sequence[Any] = properties["gates"]
     ones: dict[int, GateFigures] = {}
     twos: dict[Pair, PairFigures] = {}
     for gate in gates:
         figures = _figures(gate["parameters"])
         if figures.get("gate_error", 1.0) >= 1.0:  # IBM writes 1 where a gate does not work
             continue
-        made = {"error": figures["gate_error"], "duration_s": figures.get("gate_length", 0.0)}
-        where = tuple(gate["qubits"])
-        if gate["gate"] in _ON_TWO and len(where) == 2:
-            pair: Pair = (min(where), max(where))
-            twos.setdefault(pair, PairFigures(qubits=pair, **made))
+        fields = {"error": figures["gate_error"], "duration_s": figures.get("gate_length", 0.0)}
+        acts_on = tuple(gate["qubits"])
+        if gate["gate"] in _ON_TWO and len(acts_on) == 2:
+            pair: Pair = (min(acts_on), max(acts_on))
+            twos.setdefault(pair, PairFigures(qubits=pair, **fields))
         elif gate["gate"] in _ON_ONE:
-            ones.setdefault(where[0], GateFigures(**made))
+            ones.setdefault(acts_on[0], GateFigures(**fields))
     if not ones:
         raise KeyError("gates of one qubit with a gate_error")
-    rows = [_figures(each) for each in found["qubits"]]
+    rows = [_figures(each) for each in properties["qubits"]]
     qubits = {
         q: msgspec.structs.replace(_ibm_qubit(row), gate=ones.get(q)) for q, row in enumerate(rows)
     }
     pairs = sorted_pairs(configuration["coupling_map"] or ()) if configuration else tuple(twos)
     readout_s = [row["readout_length"] for row in rows if "readout_length" in row]
     calibration = Calibration(
-        valid_from=time_of(found["last_update_date"]),
+        valid_from=time_of(properties["last_update_date"]),
         source=f"IBM's properties of {machine}",
         qubit=average_qubit(list(qubits.values())),
         one_qubit=mean_gate(list(ones.values())),
@@ -205,25 +207,28 @@ def _figures(rows: Sequence[Mapping[str, Any]]) -> dict[str, float]:
 def _ibm_qubit(row: Mapping[str, float]) -> QubitFigures:
     both = row.get("readout_error", 0.0)
     return qubit_figures(
-        *(row.get("T1", LONGEST_S), row.get("T2", LONGEST_S)),
-        row.get("prob_meas1_prep0", both),
-        row.get("prob_meas0_prep1", both),
-        row.get("frequency"),
+        t1_s=row.get("T1", LONGEST_S),
+        t2_s=row.get("T2", LONGEST_S),
+        one_for_zero=row.get("prob_meas1_prep0", both),
+        zero_for_one=row.get("prob_meas0_prep1", both),
+        frequency_hz=row.get("frequency"),
     )
 
 
-def _qbraid(found: Mapping[str, Any]) -> Snapshot:
-    rows = {int(q): row for q, row in found["qubits"].items()}
+def _qbraid(document: Mapping[str, Any]) -> Snapshot:
+    rows = {int(q): row for q, row in document["qubits"].items()}
     if not rows:
         raise KeyError("qubits")
-    machine = ", ".join(found.get("deviceQRNs", [])) or "a machine"
-    edges = found["edges"].get("gateError", {}).get("2q", [])
+    machine = ", ".join(document.get("deviceQRNs", [])) or "a machine"
+    edges = document["edges"].get("gateError", {}).get("2q", [])
     qubits = {
         q: msgspec.structs.replace(
             qubit_figures(
-                *(row.get("t1") or LONGEST_S, row.get("t2") or LONGEST_S),
-                *(row.get("readoutError") or 0.0, row.get("readoutError") or 0.0),
-                row.get("frequency"),
+                t1_s=row.get("t1") or LONGEST_S,
+                t2_s=row.get("t2") or LONGEST_S,
+                one_for_zero=row.get("readoutError") or 0.0,
+                zero_for_one=row.get("readoutError") or 0.0,
+                frequency_hz=row.get("frequency"),
             ),
             gate=GateFigures(error=(row.get("gateError") or {}).get("1q") or 0.0, duration_s=0.0),
         )
@@ -236,7 +241,7 @@ def _qbraid(found: Mapping[str, Any]) -> Snapshot:
     }
     twos = [PairFigures(qubits=at, error=error, duration_s=0.0) for at, error in pairs.items()]
     calibration = Calibration(
-        valid_from=time_of(found["lastCalibrated"]),
+        valid_from=time_of(document["lastCalibrated"]),
         source=f"qBraid's calibration of {machine}",
         qubit=average_qubit(list(qubits.values())),
         one_qubit=mean_gate([each.gate for each in qubits.values() if each.gate]),

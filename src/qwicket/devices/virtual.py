@@ -20,13 +20,20 @@ MAX_QUBITS: Final = 1_000
 POSITION: Final = 500
 """Position in lists: after the built-in devices."""
 _FORMATS: Final = (
-    *("openqasm3", "openqasm2", "ionq.circuit.v1", "qobj", "qiskit.primitives"),
-    *("batch", "braket.openqasm3"),
+    "openqasm3",
+    "openqasm2",
+    "ionq.circuit.v1",
+    "qobj",
+    "qiskit.primitives",
+    "batch",
+    "braket.openqasm3",
 )
 _GATES: Final = ("id", "rz", "sx", "x", "cx", "u1", "u2", "u3")
 _NATIVE: Final = ("rz", "sx", "x", "cx")
 _NO_DECAY_S: Final = 1e9
+"""A lifetime so long that qubits do not relax."""
 _SINCE: Final = datetime(2026, 1, 1, tzinfo=UTC)
+"""Time that calibrations show, the same for all, so that equal devices have equal calibrations."""
 
 
 class Noise(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -55,7 +62,9 @@ def virtual_device(
     topology: Topology | Sequence[Pair] = "all",
     noise: Noise | None = None,
 ) -> DeviceFile:
-    """Return a device that is no copy of a machine; with noise or a topology it has a calibration.
+    """Return a device that is no copy of a machine.
+
+    It has a calibration if it has noise or a topology other than `all`.
 
     Args:
         name: Its name.

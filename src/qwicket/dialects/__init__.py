@@ -2,78 +2,33 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final
-
-from qwicket.dialects import braket, ibm, ionq, native, qbraid, qlued, xanadu
-from qwicket.dialects.descriptions import describe
-from qwicket.dialects.on_demand import DialectOnDemand
-from qwicket.dialects.registration import DialectSettings
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from qwicket.dialects.registration import DialectSettings
+    from qwicket.dialects.registrations import (
+        LIMITS,
+        REGISTRATIONS,
+        descriptions,
+        mounts,
+        needs_of_dialects,
+        shown_by,
+    )
 
-    from qwicket.dialects.routing import Dialect
-    from qwicket.gateway import Gateway
-    from qwicket.model.devices import Family
-
-__all__ = ["LIMITS", "REGISTRATIONS", "DialectSettings", "descriptions", "mounts", "shown_by"]
-
-REGISTRATIONS: Final = (
-    ionq.REGISTRATION,
-    *(ibm.REGISTRATION, ibm.runtime.REGISTRATION, ibm.runtime.PLATFORM),
-    braket.REGISTRATION,
-    *(qbraid.REGISTRATION, qlued.REGISTRATION, xanadu.REGISTRATION),
-)
-"""The vendors' dialects. The native one is the server's own, and shows every device."""
-
-LIMITS: Final = tuple([each.limits for each in REGISTRATIONS if each.limits is not None])
-"""Limits that dialects declare in addition to `Limits`."""
-
-
-def mounts(
-    gateway: Gateway, settings: DialectSettings | None = None
-) -> dict[str, Dialect | DialectOnDemand]:
-    """Return all dialects by the beginning of their paths; of several that fit, the longest counts.
-
-    Args:
-        gateway: Does the work.
-        settings: Settings of the dialects.
-    """
-    settings = settings or DialectSettings()
-    found: dict[str, Dialect | DialectOnDemand] = {
-        "/v1": native.dialect(gateway, shown_by, settings.public_url),
-        "/v1/admin": DialectOnDemand(native.ADMIN, gateway, settings),
-    }
-    for each in REGISTRATIONS:
-        for at, made_by in each.mounts.items():
-            found[at] = DialectOnDemand(
-                *(made_by, gateway, settings), supports_websocket=each.supports_websocket
-            )
-        found |= {alias: found[at] for alias, at in each.aliases.items()}
-    return found
+__all__ = [
+    "LIMITS",
+    "REGISTRATIONS",
+    "DialectSettings",
+    "descriptions",
+    "mounts",
+    "needs_of_dialects",
+    "shown_by",
+]
 
 
-def descriptions(dialects: Mapping[str, Dialect | DialectOnDemand]) -> dict[str, dict[str, Any]]:
-    """Return the description of each vendor's dialect in OpenAPI, by the dialect's name.
-
-    Args:
-        dialects: Dialects by address, from `mounts`.
-    """
-    return {
-        each.name: describe(each, {at: dialects[at].routes for at in each.mounts})
-        for each in REGISTRATIONS
-    }
-
-
-def shown_by(family: Family, formats: Sequence[str] | None = None) -> tuple[str, ...]:
-    """Return the names of the dialects that show devices of a family: first the native one.
-
-    Args:
-        family: Family of the devices.
-        formats: If given, only dialects whose clients write one of these, in the order of formats.
-    """
-    of_family = {each.name: each.shows[family] for each in REGISTRATIONS if family in each.shows}
-    if formats is None:
-        return ("native", *of_family)
-    found = (name for read in formats for name, written in of_family.items() if read in written)
-    return tuple(dict.fromkeys(("native", *found)))
+def __getattr__(name: str) -> Any:
+    # Late: administrators' commands need `/v1/admin` alone.
+    if name in __all__:
+        return getattr(import_module("qwicket.dialects.registrations"), name)
+    raise AttributeError(f"module 'qwicket.dialects' has no attribute {name!r}")

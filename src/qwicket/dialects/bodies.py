@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _NUL: Final = b"\\u0000"
-_ROUND: Final = bytes.maketrans(b"[]{}", b"()()")
-_NO_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
+_TO_ROUND_BRACKETS: Final = bytes.maketrans(b"[]{}", b"()()")
+_ALL_BUT_BRACKETS: Final = bytes(byte for byte in range(256) if byte not in b"[]{}")
 _MAX_FORM_FIELDS: Final = 32
 
 
@@ -96,7 +96,7 @@ def small_form(body: bytes, limits: Limits) -> dict[str, str]:
     Raises:
         LimitExceeded: The form is too large or has too many fields.
     """
-    if len(body) > limits.requests.document_bytes or body.count(b"&") > _MAX_FORM_FIELDS:
+    if len(body) > limits.requests.document_bytes or body.count(b"&") >= _MAX_FORM_FIELDS:
         maximum = f"{limits.requests.document_bytes} bytes (limit document_bytes)"
         raise LimitExceeded(f"The form has more than {maximum} or {_MAX_FORM_FIELDS} fields.")
     return dict(parse_qsl(body.decode("latin-1")))
@@ -117,7 +117,7 @@ def check_document(text: bytes | msgspec.Raw, field: str, limits: Limits) -> Non
     brackets = document.count(b"{") + document.count(b"[")
     if brackets <= bounds.json_depth and document.count(b":") <= bounds.json_keys:
         return
-    bare = b"".join(_without_escapes(document).split(b'"')[::2])  # what is outside of texts
+    bare = b"".join(_without_escapes(document).split(b'"')[::2])  # without the texts
     if bare.count(b":") > bounds.json_keys:
         raise LimitExceeded(
             f"{field} has more than {bounds.json_keys} keys (limit json_keys).", field=field
@@ -133,7 +133,7 @@ def _is_deeper(bare: bytes, depth: int) -> bool:
 
     Each round removes the innermost pairs of brackets.
     """
-    left = bare.translate(_ROUND, _NO_BRACKETS)
+    left = bare.translate(_TO_ROUND_BRACKETS, _ALL_BUT_BRACKETS)  # the second are deleted
     for _ in range(depth):
         if b"()" not in left:
             break

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from qwicket.dialects.descriptions import Description
+from qwicket.dialects.openapi import Description
 from qwicket.model.accounts import ACCESS_TOKEN_S, LONG_ACCESS_TOKEN_S
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ class DialectSettings:
     Attributes:
         public_url: The server's public URL, if it differs from that of its sockets.
         access_token_s: Life of an access token for clients that renew it.
-        ibm_access_token_s: Life of an access token for clients that do not.
+        ibm_access_token_s: Life of an access token for clients that do not renew it.
         in_force: Returns all settings of the server by name, without secrets, for administrators.
     """
 
@@ -45,6 +45,9 @@ class Registration(Description):
             description does not name them.
         shows: Formats of its clients' programs by family: the dialect shows the devices that read
             one of them, unless a device's file names other dialects.
+        also_sends: Further formats of its clients' programs by family. A device that reads only
+            these is shown if its file or its lab names the dialect.
+        requests: Outputs that each of its jobs on qubits requests.
         described_at: Further paths of its description, beside those below `/docs`: those that end
             in `/openapi.json` return the description, those that end in `/docs` its page.
         limits: Limits of this dialect alone; no other group of limits has the same names.
@@ -56,6 +59,8 @@ class Registration(Description):
     name: str
     mounts: Mapping[str, str]
     shows: Mapping[Family, Collection[str]]
+    also_sends: Mapping[Family, Collection[str]] = field(default_factory=dict)
+    requests: tuple[str, ...] = ()
     aliases: Mapping[str, str] = field(default_factory=dict)
     described_at: tuple[str, ...] = ()
     limits: type[msgspec.Struct] | None = None

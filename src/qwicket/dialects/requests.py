@@ -19,10 +19,10 @@ B = TypeVar("B")
 REQUEST_ID: Final = "qwicket.request_id"
 PUBLIC_URL: Final = "qwicket.public_url"
 DIALECT_ADDRESS: Final = "qwicket.dialect_address"
-PASSING: Final = "qwicket.passing"
+PASS_THROUGH: Final = "qwicket.pass_through"  # noqa: S105 - not a password
 STREAM_BODY: Final = "qwicket.stream_body"
 BOUND_BODY: Final = "qwicket.bound_body"
-UNSIGNED_BODY: Final = "qwicket.unsigned_body"
+BODY_BEFORE_SIGN_IN: Final = "qwicket.body_before_sign_in"
 REFUSAL: Final = "qwicket.refusal"
 RESPONSE_MEMORY: Final = "qwicket.response_memory"
 DELIVERED: Final = "qwicket.delivered"
@@ -31,10 +31,10 @@ DELIVERED: Final = "qwicket.delivered"
 - `REQUEST_ID`: the request's id.
 - `PUBLIC_URL`: URL of the server in responses, without a path.
 - `DIALECT_ADDRESS`: the same for the dialect; it differs where a dialect has an address of its own.
-- `PASSING`: at such an address, the `PassingOn` that passes requests on; None if this server
+- `PASS_THROUGH`: at such an address, the `PassThrough` that passes requests on; None if this server
   handles them.
 - `STREAM_BODY`, `BOUND_BODY`: functions that stream the body, or bound it by another limit.
-- `UNSIGNED_BODY`: function that counts the body in the memory for requests before sign-in.
+- `BODY_BEFORE_SIGN_IN`: function that counts the body in the memory for requests before sign-in.
 - `REFUSAL`: error with which the dialect responds in place of handling the request.
 - `RESPONSE_MEMORY`: memory of a large response.
 - `DELIVERED`, from server/connection.py: function to call after the response was sent; it returns
@@ -97,9 +97,9 @@ class Request(starlette.requests.Request, Generic[B]):
         given, _, secret = self.headers.get("authorization", "").partition(" ")
         return secret.strip() if given.lower() == scheme else None
 
-    async def unsigned_body(self) -> bytes:
+    async def body_before_sign_in(self) -> bytes:
         """Return the body before sign-in, counted in the memory budget for such bodies alone."""
-        self.scope[UNSIGNED_BODY]()
+        self.scope[BODY_BEFORE_SIGN_IN]()
         return await self.body()
 
     async def bounded_body(self, limit: str) -> bytes:

@@ -20,7 +20,7 @@ from starlette.responses import Response
 from starlette.routing import compile_path
 
 from qwicket.dialects.bodies import decode
-from qwicket.dialects.requests import PASSING, REFUSAL, REQUEST_ID, Request
+from qwicket.dialects.requests import PASS_THROUGH, REFUSAL, REQUEST_ID, Request
 from qwicket.dialects.streaming import ChunkedResponse
 from qwicket.dialects.validation import SMALL_BODY_BYTES, clipped
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Message, Receive, Send
     from starlette.types import Scope as ASGIScope
 
-    from qwicket.dialects.passing import Passes, PassingOn
+    from qwicket.dialects.pass_through import PassThrough, PassThroughRule
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import Limits
 
@@ -129,16 +129,16 @@ class Route:
             request; returns the response.
         access: Credentials that the client needs.
         body: Body of the request, if it has one.
-        query: Names of query parameters and headers that the handler reads, for the documentation;
-            a `!` marks a parameter that must be given.
+        query: Names of query parameters and headers that the handler reads, for the documentation.
+            Headers begin with a capital; a `!` at the end marks a parameter that must be given.
         responses: Types of the body of a successful response.
         status: Status of a successful response.
         media_type: Content type of a successful response, if it may be other than JSON.
         is_listed: Whether documentation shows it.
-        on_error: Returns the response to an error for which clients of this route need another one
-            than the dialect's, else None.
-        passes: Which ids it has, where requests are passed on to a device's own server; None if
-            requests of this route are refused there.
+        on_error: Returns this route's own response to an error, or None for the dialect's usual
+            response.
+        pass_through: Where a request and its response have ids, at addresses whose requests are
+            passed on to a device's own server; None if requests of this route are refused there.
     """
 
     method: str
@@ -152,7 +152,7 @@ class Route:
     media_type: str | None = None
     is_listed: bool = True
     on_error: Callable[[QwicketError, Request[Any]], Response | None] | None = None
-    passes: Passes | None = None
+    pass_through: PassThroughRule | None = None
 
     @property
     def name(self) -> str:
@@ -219,7 +219,7 @@ class Dialect:
     @functools.cached_property
     def _table(self) -> list[tuple[re.Pattern[str], dict[str, Route]]]:
         # Late: compiling the patterns of all dialects would take 5 % of the server's start.
-        return _table(self.routes)
+        return _routes_by_pattern(self.routes)
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         has_begun = False
@@ -324,15 +324,15 @@ async def _response(handlers: Handlers, route: Route, request: Request[Any]) -> 
 async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGIApp:
     """Sign in, check the scope, decode the body, and only then call the handler."""
     body, access = route.body, route.access
-    passing = request.scope.get(PASSING)
-    if passing is not None and passing.concerns(route):
-        return await _passed_on(passing, handlers, route, request)
+    pass_through = request.scope.get(PASS_THROUGH)
+    if pass_through is not None and pass_through.concerns(route):
+        return await _passed_on(pass_through, handlers, route, request)
     if isinstance(access, Open):
         if body is not None:
-            request.payload = await _payload(body, await request.unsigned_body(), handlers)
+            request.payload = await _payload(body, await request.body_before_sign_in(), handlers)
         return await route.handler(handlers, request)
     if body is not None and body.holds_token:
-        request.payload = await _payload(body, await request.unsigned_body(), handlers)
+        request.payload = await _payload(body, await request.body_before_sign_in(), handlers)
     actor = await handlers.sign_in(request)
     if isinstance(access, Scope):
         actor.require(access)
@@ -344,7 +344,7 @@ async def _call(handlers: Handlers, route: Route, request: Request[Any]) -> ASGI
 
 
 async def _passed_on(
-    passing: PassingOn, handlers: Handlers, route: Route, request: Request[Any]
+    pass_through: PassThrough, handlers: Handlers, route: Route, request: Request[Any]
 ) -> Response:
     """Sign in, check the scope, and pass a request on.
 
@@ -353,7 +353,7 @@ async def _passed_on(
     actor = await handlers.sign_in(request)
     actor.require(route.access if isinstance(route.access, Scope) else Scope.DEVICES_READ)
     request.response_memory.actor = actor
-    return await passing.respond(actor, route, request)
+    return await pass_through.respond(actor, route, request)
 
 
 async def _payload(body: Body[B], content: bytes, handlers: Handlers) -> B:
@@ -363,7 +363,9 @@ async def _payload(body: Body[B], content: bytes, handlers: Handlers) -> B:
     return await asyncio.to_thread(body.parse, content, handlers.limits)
 
 
-def _table(routes: Sequence[Route]) -> list[tuple[re.Pattern[str], dict[str, Route]]]:
+def _routes_by_pattern(
+    routes: Sequence[Route],
+) -> list[tuple[re.Pattern[str], dict[str, Route]]]:
     """Return the pattern of each path with its routes by method, GET serving HEAD as well."""
     by_path: dict[str, dict[str, Route]] = {}
     for route in routes:

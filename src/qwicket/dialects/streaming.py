@@ -199,6 +199,7 @@ class ChunkedResponse(Response):
         )
         for chunk in self._chunks():
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
+            # Bytes stay in memory as a whole until the end.
             if memory is not None and not isinstance(self._body, bytes):
                 memory.release(len(chunk))
             await asyncio.sleep(0)  # other requests run, however fast the client reads

@@ -54,7 +54,9 @@ def malformed(error: msgspec.DecodeError | UnicodeDecodeError) -> InvalidRequest
     if isinstance(error, UnicodeDecodeError):
         return InvalidRequest(f"The body is not UTF-8 at byte {error.start}.")
     if found := _MALFORMED.fullmatch(str(error)):
-        return InvalidRequest(f"The body is not valid JSON at byte {found['byte']}: {found[1]}.")
+        return InvalidRequest(
+            f"The body is not valid JSON at byte {found['byte']}: {found['reason']}."
+        )
     if "truncated" in str(error):
         return InvalidRequest("The body is not valid JSON: it ends too early.")
     return InvalidRequest("The body is not valid JSON.")
@@ -165,11 +167,11 @@ def _type_at(root: Any, where: str) -> Any:
     return found
 
 
-def _without_none(found: Any) -> Any:
-    if isinstance(found, msgspec.inspect.UnionType):
-        kinds = [each for each in found.types if not isinstance(each, msgspec.inspect.NoneType)]
+def _without_none(kind: Any) -> Any:
+    if isinstance(kind, msgspec.inspect.UnionType):
+        kinds = [each for each in kind.types if not isinstance(each, msgspec.inspect.NoneType)]
         return kinds[0] if len(kinds) == 1 else None
-    return found
+    return kind
 
 
 def _shown_at(body: bytes, where: str) -> str:

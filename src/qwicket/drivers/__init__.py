@@ -74,8 +74,13 @@ class ForwardLog(Protocol):
             sent_to: Short hash of the address and key with which it is sent.
         """
 
-    async def record_sent(self, vendor_job_id: str) -> None:
+    async def record_sent(self, vendor_job_id: str, response: bytes | None = None) -> None:
         """Record the job's id at its vendor.
+
+        Args:
+            vendor_job_id: The id.
+            response: Response of the device's own server to a request that was passed on. It is
+                stored together with the id, so that no crash loses it.
 
         Raises:
             Conflict: Another job of the device has this id.
@@ -85,13 +90,26 @@ class ForwardLog(Protocol):
         """Forget the job's id at its vendor, which is another job's; return the rest."""
 
     async def record_response(self, response: bytes) -> None:
-        """Record the response of the device's own server to a request that was passed on."""
+        """Record that the device's own server refused a request that was passed on."""
 
     async def withdraw(self) -> None:
         """Delete the recorded intent, because nothing was sent."""
 
     async def is_held(self) -> bool:
         """Return whether this run still has the job."""
+
+    async def pause_without_slot(self, seconds: float) -> None:
+        """Pause while another job may use this job's slot, and wait for a free slot.
+
+        The pause ends at once when the user cancels the job, and the wait also when the driver has
+        no slots.
+        """
+
+    async def wait_turn(self) -> None:
+        """Wait while more jobs run than the driver has slots, as adopted ones may.
+
+        The wait ends at once when the user cancels the job.
+        """
 
 
 class Driver(Protocol):

@@ -2,250 +2,27 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from functools import cached_property
-from typing import TYPE_CHECKING
-
-from qwicket.gateway.access_tokens import AccessTokens, SignedURL
-from qwicket.gateway.accounts import Accounts
-from qwicket.gateway.admission import Admission
-from qwicket.gateway.agents import Agents
-from qwicket.gateway.devices import Devices
-from qwicket.gateway.first_polls import MAX_DELAY_MS, FirstPolls
-from qwicket.gateway.groups import Groups, Records
-from qwicket.gateway.jobs import Jobs
-from qwicket.gateway.pilots import Pilots
-from qwicket.gateway.queue import Queue
-from qwicket.gateway.results import Results
-from qwicket.gateway.signin import SignIn
-from qwicket.gateway.tokens import Tokens
-from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
-from qwicket.model.accounts import SignInSettings
-from qwicket.model.errors import Forbidden
-from qwicket.scheduling import Forecaster, WebhookClient
-from qwicket.store import Program
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
-
-    from qwicket.compute import ParserPool
-    from qwicket.gateway.admin import Admin
-    from qwicket.gateway.archives import Archives
-    from qwicket.gateway.budgets import Budgets
-    from qwicket.gateway.bulk import Bulk
-    from qwicket.gateway.compilation import Compilation
-    from qwicket.gateway.estimates import Estimates
-    from qwicket.gateway.invitations import Invitations
-    from qwicket.gateway.job_shares import JobShares
-    from qwicket.gateway.key_pairs import KeyPairs
-    from qwicket.gateway.passing import Passing
-    from qwicket.gateway.repeats import Repeats
-    from qwicket.gateway.scalers import Scalers
-    from qwicket.gateway.sessions import Sessions
-    from qwicket.gateway.single_sign_on import SingleSignOn
-    from qwicket.gateway.uploads import Uploads
-    from qwicket.gateway.webhooks import Webhooks
-    from qwicket.model.limits import Limits
-    from qwicket.store import Store
+    from qwicket.gateway.access_tokens import SignedURL
+    from qwicket.gateway.services import Gateway
+    from qwicket.gateway.views import DeviceView, JobPart, JobResults, WaitResult
+    from qwicket.store import Program
 
 __all__ = ["DeviceView", "Gateway", "JobPart", "JobResults", "Program", "SignedURL", "WaitResult"]
 
+_LAZY = {
+    "Gateway": "qwicket.gateway.services",
+    "Program": "qwicket.store",
+    "SignedURL": "qwicket.gateway.access_tokens",
+    **dict.fromkeys(("DeviceView", "JobPart", "JobResults", "WaitResult"), "qwicket.gateway.views"),
+}
+"""Modules that are imported at first use: administrators' commands need few of the services."""
 
-class Gateway:
-    """All services of a server, with shared caches and counters.
 
-    Args:
-        store: The database.
-        parsers: Parse larger programs in separate processes.
-        limits: Bounds on all requests; `memory_bytes` must be set.
-        now_ms: Clock; returns Unix milliseconds.
-        lease_s: Lease time of runners, in seconds.
-        first_poll_ms: Longest delay of a young job's first status read, in milliseconds; 0 is off.
-        memory_grows: Whether pilots with more memory raise the limit `memory_bytes`.
-        webhook_client: Sends test events; by default to public addresses alone.
-        sign_in: How people sign in.
-        aws_master_file: File of the master keys of AWS's key pairs.
-
-    Attributes:
-        limits: Bounds on all requests.
-        sign_in: How people sign in.
-        auth: Signs in with tokens and passwords.
-        access_tokens: Signs short-lived tokens and URLs, and verifies them.
-        accounts: Accounts and their projects.
-        tokens: An account's tokens.
-        devices: Devices and their calibrations.
-        jobs: Submits, reads, waits for, cancels and deletes jobs.
-        results: Programs and results of jobs.
-        queue: Positions and forecasts.
-        first_polls: Delays the first status read of a young job.
-        groups: Groups of jobs.
-        records: Documents that clients register.
-        agents: Labs' agents.
-        pilots: Workers on other machines.
-    """
-
-    def __init__(
-        self,
-        store: Store,
-        parsers: ParserPool,
-        limits: Limits,
-        now_ms: Callable[[], int],
-        *,
-        lease_s: float = 45.0,
-        first_poll_ms: int = MAX_DELAY_MS,
-        memory_grows: bool = False,
-        webhook_client: WebhookClient | None = None,
-        sign_in: SignInSettings | None = None,
-        aws_master_file: Path | None = None,
-    ) -> None:
-        admission = Admission(store, parsers, limits, now_ms, memory_grows=memory_grows)
-        self._store = store
-        self._parsers = parsers
-        self._admission = admission
-        self._now_ms = now_ms
-        self.limits = limits
-        self.open_streams: Counter[str] = Counter()
-        """Number of open streams by account, in all dialects and pages."""
-        self.sign_in = sign_in or SignInSettings()
-        self.auth = SignIn(
-            store, limits.sign_in, now_ms, are_passwords_on=self.sign_in.are_passwords_on
-        )
-        self.access_tokens = AccessTokens(store, self.auth, now_ms)
-        self.accounts = Accounts(store)
-        self.tokens = Tokens(store, self.auth, limits, now_ms)
-        self.devices = Devices(store, admission, now_ms)
-        self.groups = Groups(store, limits, now_ms)
-        self.records = Records(store, limits, now_ms)
-        self.jobs = Jobs(store, admission, self.groups, limits, now_ms)
-        self.results = Results(store)
-        forecaster = Forecaster(store, now_ms)
-        self.queue = Queue(store, admission, forecaster, now_ms)
-        self.first_polls = FirstPolls(
-            self.jobs.waiter, forecaster, self.auth.confirm, now_ms, first_poll_ms
-        )
-        self.agents = Agents(store, parsers, limits, now_ms, lease_s=lease_s)
-        self.pilots = Pilots(store, limits, now_ms, lease_s=lease_s)
-        self._webhook_client = webhook_client or WebhookClient()
-        self._aws_master_file = aws_master_file
-
-    # Few servers need these services, and a server starts faster without importing them.
-
-    @cached_property
-    def bulk(self) -> Bulk:
-        """Return the service that cancels and deletes many jobs at once."""
-        from qwicket.gateway.bulk import Bulk
-
-        return Bulk(self._store, self.limits, self._now_ms, self.jobs.waiter)
-
-    @cached_property
-    def archives(self) -> Archives:
-        """Return the service that reads the contents of jobs' archives."""
-        from qwicket.gateway.archives import Archives
-
-        return Archives(self._store)
-
-    @cached_property
-    def repeats(self) -> Repeats:
-        """Return the service that submits stored jobs once more."""
-        from qwicket.gateway.repeats import Repeats
-
-        return Repeats(self.jobs, self.archives)
-
-    @cached_property
-    def compilation(self) -> Compilation:
-        """Return the service that compiles and draws circuits of jobs."""
-        from qwicket.gateway.compilation import Compilation
-
-        return Compilation(self._store, self._parsers)
-
-    @cached_property
-    def estimates(self) -> Estimates:
-        """Return the service that estimates jobs before they are submitted."""
-        from qwicket.gateway.estimates import Estimates
-
-        return Estimates(self._store, self._admission, self.groups, self.queue, self._now_ms)
-
-    @cached_property
-    def job_shares(self) -> JobShares:
-        """Return the service for jobs that others may read."""
-        from qwicket.gateway.job_shares import JobShares
-
-        return JobShares(self._store, self.jobs, self.auth, self.limits, self._now_ms)
-
-    @cached_property
-    def uploads(self) -> Uploads:
-        """Return the service for jobs whose programs are uploaded."""
-        from qwicket.gateway.uploads import Uploads
-
-        return Uploads(self._store, self._admission, self.limits, self._now_ms)
-
-    @cached_property
-    def scalers(self) -> Scalers:
-        """Return the service for the processes that start pilots."""
-        from qwicket.gateway.scalers import Scalers
-
-        return Scalers(self._store, self._now_ms)
-
-    @cached_property
-    def passing(self) -> Passing:
-        """Return the service that passes requests on to devices' own servers."""
-        from qwicket.gateway.passing import Passing
-
-        return Passing(self._store, self.jobs, self.limits.requests.wait_s)
-
-    @cached_property
-    def webhooks(self) -> Webhooks:
-        """Return the service for addresses that receive an event when jobs change."""
-        from qwicket.gateway.webhooks import Webhooks
-
-        return Webhooks(self._store, self._webhook_client, self.limits, self._now_ms)
-
-    @cached_property
-    def sessions(self) -> Sessions:
-        """Return the service for people who are signed in at the pages."""
-        from qwicket.gateway.sessions import Sessions
-
-        return Sessions(self._store, self.auth, self.limits, self.sign_in, self._now_ms)
-
-    @cached_property
-    def invitations(self) -> Invitations:
-        """Return the service for people who create an account with an invitation."""
-        from qwicket.gateway.invitations import Invitations
-
-        are_passwords_on = self.sign_in.are_passwords_on
-        return Invitations(self._store, self.auth, self._now_ms, are_passwords_on=are_passwords_on)
-
-    @cached_property
-    def single_sign_on(self) -> SingleSignOn:
-        """Return the service for people who sign in at an identity provider.
-
-        Raises:
-            Forbidden: The server has no identity provider.
-        """
-        if self.sign_in.provider is None:
-            raise Forbidden("This server has no identity provider.")
-        from qwicket.gateway.single_sign_on import SingleSignOn
-
-        return SingleSignOn(self._store, self.auth, self.sign_in.provider, self._now_ms)
-
-    @cached_property
-    def budgets(self) -> Budgets:
-        """Return the service for what the jobs of a project may use."""
-        from qwicket.gateway.budgets import Budgets
-
-        return Budgets(self._store, self._now_ms)
-
-    @cached_property
-    def admin(self) -> Admin:
-        """Return the administration over HTTP, which few servers use."""
-        from qwicket.gateway.admin import Admin
-
-        return Admin(self._store, self._now_ms, self._aws_master_file)
-
-    @cached_property
-    def key_pairs(self) -> KeyPairs:
-        """Return the service for key pairs, with which AWS's clients sign requests."""
-        from qwicket.gateway.key_pairs import KeyPairs
-
-        return KeyPairs(self._store, self._aws_master_file, self._now_ms)
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        return getattr(import_module(_LAZY[name]), name)
+    raise AttributeError(f"module 'qwicket.gateway' has no attribute {name!r}")

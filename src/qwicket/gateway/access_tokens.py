@@ -73,8 +73,8 @@ class AccessTokens:
     async def issue(self, actor: Actor, dialect: str, life_s: float) -> str:
         """Return an access token with the rights of the token that `actor` signed in with.
 
-        It signs in at one dialect for `life_s` seconds, or until that token or the account is
-        revoked.
+        It signs in at one dialect for `life_s` seconds, or until that token is revoked or expires,
+        or the account is disabled.
         """
         return await self._sign(actor, f"access {dialect}", life_s)
 

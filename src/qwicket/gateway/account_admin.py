@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Final
 
-from qwicket.gateway.passwords import hash_password
 from qwicket.gateway.signin import digest, new_secret
 from qwicket.gateway.tokens import NewToken
 from qwicket.model.accounts import (
@@ -93,9 +92,9 @@ class AccountAdmin:
 
         Raises:
             InvalidRequest: A name, address or scope is invalid; the text says whose.
-            Conflict: A name or address is taken, or there twice.
+            Conflict: A name or address is in use, or occurs twice.
             NotFound: There is no such project.
-            LimitExceeded: There are too many.
+            LimitExceeded: There are more than `MAX_PEOPLE`.
         """
         if len(people) > MAX_PEOPLE:
             raise LimitExceeded(
@@ -104,12 +103,14 @@ class AccountAdmin:
             )
         now = self._now_ms()
         granted = _member_scopes(scopes)
+        checked = [_checked(number, each) for number, each in enumerate(people, start=1)]
         secrets = [new_secret() for _ in people]
         members = [
             NewMember(
-                *_checked(number, each),
-                project,
-                Token(
+                name=person.name,
+                email=person.email,
+                project=project,
+                token=Token(
                     id=new_id(now),
                     account="",
                     project="",
@@ -118,9 +119,9 @@ class AccountAdmin:
                     created_at=now,
                     expires_at=None if life_s is None else now + 1000 * life_s,
                 ),
-                digest(secret),
+                digest=digest(secret),
             )
-            for number, (each, secret) in enumerate(zip(people, secrets, strict=True), start=1)
+            for person, secret in zip(checked, secrets, strict=True)
         ]
         tokens = await self._store.accounts.add_with_tokens(members, now)
         return [
@@ -207,9 +208,10 @@ class AccountAdmin:
         return await self._store.accounts.restore(name.lower())
 
 
-def _checked(number: int, person: Person) -> tuple[str, str | None]:
+def _checked(number: int, person: Person) -> Person:
+    """Validate one of several people, counted from 1; return the person with the stored address."""
     try:
-        return check_name(person.name), checked_email(person.email)
+        return Person(check_name(person.name), checked_email(person.email))
     except InvalidRequest as error:
         field = f"accounts[{number - 1}].{error.field}"
         raise InvalidRequest(f"Account {number}: {error.detail}", field=field) from None
@@ -253,4 +255,6 @@ def password_hash(password: str) -> str:
             f"A password has {_MIN_PASSWORD_CHARS} to {_MAX_PASSWORD_CHARS} characters.",
             field="password",
         )
+    from qwicket.gateway.passwords import hash_password  # late: few commands set a password
+
     return hash_password(password)

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import JobQuery, Runner
     from qwicket.store.audit import AuditEntry, Verification
 
-_MAX_REASON_CHARS: Final = 200
+_MAX_LINE_CHARS: Final = 200
 _MAX_SHARES: Final = 1_000_000
 
 
@@ -159,11 +159,11 @@ class Admin(AccountAdmin, JobAdmin):
         Args:
             device: Name of the device.
             reason: A short reason for users.
-            until_at: Unix milliseconds when it turns on again; None is never.
+            until_at: Unix milliseconds when it turns on again; None leaves it off until `turn_on`.
 
         Raises:
             NotFound: There is no such device.
-            InvalidRequest: The reason is too long, or the time has passed.
+            InvalidRequest: The reason is not one short line, or the time has passed.
         """
         _check_line("reason", reason)
         now = self._now_ms()
@@ -177,7 +177,7 @@ class Admin(AccountAdmin, JobAdmin):
 
         Raises:
             NotFound: There is no such device.
-            InvalidRequest: The reason is too long.
+            InvalidRequest: The reason is not one short line.
         """
         _check_line("reason", reason)
         status = DeviceStatus(is_draining=True, reason=reason)
@@ -188,7 +188,7 @@ class Admin(AccountAdmin, JobAdmin):
 
         Raises:
             NotFound: There is no such device.
-            InvalidRequest: The message is too long.
+            InvalidRequest: The message is not one short line.
         """
         _check_line("message", message)
         await self._store.devices.set_message(device, message, self._now_ms())
@@ -297,13 +297,16 @@ class Admin(AccountAdmin, JobAdmin):
         """
         return await self._store.accounts.revoke(token, self._now_ms())
 
-    async def acts(self, before: int, number: int) -> list[AuditEntry]:
-        """Return the newest acts of administrators with numbers below `before`, newest first."""
-        return await self._store.audit.page(before, number)
+    async def acts(self, before: int, limit: int) -> list[AuditEntry]:
+        """Return up to `limit` acts of administrators with numbers below `before`, newest first."""
+        return await self._store.audit.page(before, limit)
 
-    async def refusals(self, before: int, number: int) -> list[tuple[int, str, int]]:
-        """Return refused sign-ins by minute (Unix ms) and address before a time, newest first."""
-        return await self._store.maintenance.refusals(before, number)
+    async def refusals(self, before: int, limit: int) -> list[tuple[int, str, int]]:
+        """Return up to `limit` rows of refused sign-ins before a time, newest first.
+
+        Each row has a minute (Unix ms), an address and the number of its refusals.
+        """
+        return await self._store.maintenance.refusals(before, limit)
 
     async def verify_audit(self, known: bytes) -> Verification:
         """Check the chain of all acts, and look for an act with the hash `known`, if one is given.
@@ -333,9 +336,9 @@ def check_serving_token(scopes: Sequence[str], devices: Sequence[str]) -> None:
 
 
 def _check_line(field: str, text: str) -> None:
-    if len(text) > _MAX_REASON_CHARS or not text.isprintable():
+    if len(text) > _MAX_LINE_CHARS or not text.isprintable():
         raise InvalidRequest(
-            f"{field} must be one line of at most {_MAX_REASON_CHARS} characters.", field=field
+            f"{field} must be one line of at most {_MAX_LINE_CHARS} characters.", field=field
         )
 
 

@@ -46,10 +46,12 @@ _ROW_BYTES: Final = 24
 """Bytes of a row of a result in JSON, without its bits."""
 
 _QUADRATURE_BYTES: Final = 44
-"""Bytes of two measured quadratures of a mode in JSON; a photon count takes fewer."""
+"""Bytes of two measured quadratures of a mode in JSON."""
+_COUNT_BYTES: Final = 8
+"""Bytes of the photon count of a mode in JSON."""
 
 _VARIANTS: Final = 20
-"""Variants of a symmetrised run, an even number. With `debias_shots`, each has 25 shots."""
+"""Variants of a symmetrised run, an even number. At the limit `debias_shots`, each has 25 shots."""
 
 _NO_PROGRAM: Final = Checked(Summary("", 0, 0, 0, 0), b"")
 """Stored in place of a refused program."""
@@ -112,6 +114,7 @@ class Admission:
             try:
                 new = await self._checked(actor, submission, device, calibration)
             except LimitExceeded:
+                # A pilot with more memory may have connected since the memory was read.
                 if not await self.update_memory():
                     raise
                 new = await self._checked(actor, submission, device, calibration)
@@ -128,8 +131,8 @@ class Admission:
         self._memory_read_again_at = time.monotonic() + _PILOT_MEMORY_TTL_S
         before = self._memory_bytes
         runners = await self._store.leases.runners()
-        found = [each.memory_bytes or 0 for each in runners if each.kind == "pilot"]
-        self._memory_bytes = max(self._own_memory_bytes, *found, 0)
+        of_pilots = [each.memory_bytes or 0 for each in runners if each.kind == "pilot"]
+        self._memory_bytes = max([self._own_memory_bytes, *of_pilots])
         return self._memory_bytes > before
 
     async def _checked(
@@ -266,13 +269,21 @@ class Admission:
         gates: tuple[int, int],
         shots: int,
     ) -> float:
-        """Estimate the run time of a job in seconds from its numbers alone."""
+        """Estimate the run time of a job in seconds from its numbers alone.
+
+        Args:
+            device: The device.
+            calibration: Its calibration, if any.
+            n_qubits: Qubits of the circuit.
+            gates: Gates on one qubit, and on two.
+            shots: Number of shots.
+        """
         summary = Summary(device.family, 1, n_qubits, *gates)
         if not device.is_simulated:
             return device.spec.shot_s * shots
-        asked = Submission(dialect="", device=device.name, format="", source=b"", shots=shots)
-        noise = self._noise(asked, device, calibration)
-        options = RunOptions(shots=shots, seed=0, outputs=asked.outputs, noise=noise)
+        submission = Submission(dialect="", device=device.name, format="", source=b"", shots=shots)
+        noise = self._noise(submission, device, calibration)
+        options = RunOptions(shots=shots, seed=0, outputs=submission.outputs, noise=noise)
         return engines.estimate(summary, options).seconds
 
     async def _device(
@@ -373,6 +384,9 @@ class Admission:
             raise InvalidRequest("outputs must name at least one output.", field="outputs")
         for output in submission.outputs:
             if output not in OUTPUTS or output not in device.spec.outputs:
+                if not submission.is_passed_on:
+                    # A program of another kind explains the output better.
+                    check_format(submission, device)
                 known = ", ".join(device.spec.outputs)
                 raise InvalidRequest(
                     f"outputs: {device.name} gives {known}, not {output!r}.", field="outputs"
@@ -449,7 +463,10 @@ class Admission:
         return estimate
 
     def _check_width(self, summary: Summary, device: Device, engine: str) -> None:
-        """Refuse more qubits than a device has. `_check_cost` bounds memory and time of fewer."""
+        """Refuse more qubits than the device or the engine takes.
+
+        `_check_cost` bounds the memory and time of narrower circuits.
+        """
         unit = "modes" if device.family == "photonic" else "qubits"
         is_mps = engine == _MPS_ENGINE
         maximum = self._limits.jobs.mps_qubits if is_mps else self._max_qubits(device)
@@ -512,6 +529,7 @@ class Admission:
         """
         if summary.n_terms:
             return  # two numbers for each expectation value, which `pauli_terms` bounds
+        # Shifts of thousands of bits would make large integers; `outcomes` is far below 2^62.
         maximum = min(self._limits.jobs.outcomes, 1 << min(summary.n_clbits, 62))
         drawn = min(submission.shots, maximum)
         rows = submission.shots if MEMORY in submission.outputs else 0
@@ -520,10 +538,9 @@ class Admission:
             rows += maximum if is_exact else drawn
         size = summary.n_circuits * rows * (summary.n_clbits + _ROW_BYTES)
         if summary.family == "photonic":  # `n_splits` modes are measured, `n_clbits` by counting
-            a_shot = 8 * summary.n_clbits + _QUADRATURE_BYTES * (
-                summary.n_splits - summary.n_clbits
-            )
-            size = summary.n_circuits * submission.shots * a_shot
+            n_quadratures = summary.n_splits - summary.n_clbits
+            shot_bytes = _COUNT_BYTES * summary.n_clbits + _QUADRATURE_BYTES * n_quadratures
+            size = summary.n_circuits * submission.shots * shot_bytes
         max_bytes = self._limits.jobs.result_bytes
         if size > max_bytes:
             raise LimitExceeded(
@@ -593,7 +610,7 @@ def _new_job(
     now: int,
 ) -> NewJob:
     summary = checked.summary
-    known = programs.FORMATS.get(submission.format)
+    program_format = programs.FORMATS.get(submission.format)
     return NewJob(
         id=new_id(now),
         account=actor.account,
@@ -616,7 +633,7 @@ def _new_job(
         inputs=submission.inputs,
         circuits=checked.circuits,
         options=_encode(options),
-        reader_version=known.version if known else 0,
+        reader_version=program_format.version if program_format else 0,
         vendor_fields=submission.vendor_fields,
         now=now,
         idempotency_key=submission.idempotency_key,

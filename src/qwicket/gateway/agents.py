@@ -7,6 +7,7 @@ accepted or refused as a whole.
 from __future__ import annotations
 
 import asyncio
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import msgspec
@@ -24,12 +25,12 @@ from qwicket.model.jobs import Lease, Runner
 from qwicket.scheduling import AgentScheduler
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from qwicket.circuits.calibrations import Calibration
     from qwicket.compute import ParserPool
     from qwicket.model.accounts import Actor
-    from qwicket.model.devices import DeviceSpec, Family
+    from qwicket.model.devices import DeviceSpec, DialectNeeds, Family
     from qwicket.model.jobs import Assignment, Directive, Job, Progress
     from qwicket.model.limits import Limits
     from qwicket.store import FullProgram, Store
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 _POSITION: Final = 1_000
 """Labs' devices are listed after the server's own."""
 _CHECKS_AT_ONCE: Final = 1
-"""Results validated at the same time, each of which may take `result_bytes` of memory."""
+"""Results that are validated at the same time, each of which may take `result_bytes` of memory."""
 
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 
@@ -105,7 +106,7 @@ class Agents:
         dialects: Sequence[str],
         spec: DeviceSpec,
         *,
-        shown_by: Collection[str] = (),
+        needs_of_dialects: Mapping[str, DialectNeeds] = MappingProxyType({}),
     ) -> Device:
         """Store a lab's device; its provider is the account.
 
@@ -115,7 +116,7 @@ class Agents:
             family: Family of its programs, which cannot change later.
             dialects: Dialects that show it, in addition to the native one.
             spec: Specification of the device.
-            shown_by: The dialects that show devices of its family.
+            needs_of_dialects: What each dialect needs of the devices of this family.
 
         Raises:
             Forbidden: The token does not serve this device.
@@ -124,7 +125,7 @@ class Agents:
             LimitExceeded: A number is out of range; the detail names the limit.
         """
         _require(actor, name)
-        check_announced(name, family, dialects, spec, self._limits, shown_by)
+        check_announced(name, family, dialects, spec, self._limits, needs_of_dialects)
         if spec.photonic is not None:
             await self._check_layout(actor, spec.photonic.layout)
         device = Device(
@@ -181,7 +182,7 @@ class Agents:
             actor: Its token names the device.
             device: Name of the device.
             agent: Name of the agent, unique within the account.
-            known: Leases that it reports to hold; others are released.
+            known: Leases that it reports to hold; its other jobs are queued again.
             wait_s: Seconds to wait for a job.
             is_gone: Returns whether the client has disconnected.
 
@@ -191,7 +192,7 @@ class Agents:
             Unavailable: The server is stopping.
         """
         served = await self._served(actor, device)
-        runner = Runner(_runner_id(actor, device, agent), "agent", 0, 1, device)
+        runner = _runner(actor, device, agent)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         assignment = await self._scheduler.claim(runner, held, wait_s, is_gone)
         if assignment is None:
@@ -224,7 +225,7 @@ class Agents:
         job = await self._job(actor, id_text)
         if job.id not in {each.job for each in known}:
             raise InvalidRequest(f"held: the lease {job.id} is not among them.", field="held")
-        runner = Runner(_runner_id(actor, job.device, agent), "agent", 0, 1, job.device)
+        runner = _runner(actor, job.device, agent)
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         return await self._scheduler.renew(runner, held, progress)
 
@@ -340,6 +341,11 @@ def _require(actor: Actor, device: str) -> None:
     actor.require(Scope.DEVICES_SERVE)
     if device not in actor.devices:
         raise Forbidden(f"This token does not serve the device {device}.", field="device")
+
+
+def _runner(actor: Actor, device: str, agent: str) -> Runner:
+    """Return an agent's runner, which runs one job at a time."""
+    return Runner(id=_runner_id(actor, device, agent), kind="agent", beat=0, slots=1, device=device)
 
 
 def _runner_id(actor: Actor, device: str, agent: str) -> str:

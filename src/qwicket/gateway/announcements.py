@@ -11,9 +11,9 @@ from qwicket.model.devices import check_device_name
 from qwicket.model.errors import InvalidRequest, LimitExceeded
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from qwicket.model.devices import DeviceSpec, Family, PhotonicSpec
+    from qwicket.model.devices import DeviceSpec, DialectNeeds, Family, PhotonicSpec
     from qwicket.model.limits import Limits
 
 _OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
@@ -22,7 +22,7 @@ _OUTPUTS: Final[Mapping[Family, frozenset[str]]] = {
     "photonic": frozenset({SAMPLES}),
 }
 _FORMATS: Final[Mapping[Family, tuple[str, ...]]] = {
-    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1"),
+    "qubit": ("openqasm3", "openqasm2", "qobj", "ionq.circuit.v1", "qiskit.primitives"),
     "atoms": tuple(name for name in programs.FORMATS if name.startswith("qlued.")),
     "photonic": ("blackbird",),
 }
@@ -34,7 +34,7 @@ def check_announced(
     dialects: Sequence[str],
     spec: DeviceSpec,
     limits: Limits,
-    shown_by: Collection[str],
+    needs_of_dialects: Mapping[str, DialectNeeds],
 ) -> None:
     """Validate a device, except a photonic layout.
 
@@ -44,7 +44,7 @@ def check_announced(
         dialects: The dialects that are to show it.
         spec: Specification of the device.
         limits: Bounds on its numbers.
-        shown_by: The dialects that show devices of its family.
+        needs_of_dialects: What each dialect needs of the devices of this family.
 
     Raises:
         InvalidRequest: A field is invalid; the detail names it.
@@ -52,14 +52,41 @@ def check_announced(
     """
     check_device_name(name)
     _check_spec(family, spec, limits)
-    foreign = sorted(set(dialects).difference(shown_by))
-    if foreign:
-        known = ", ".join(sorted(shown_by))
-        raise InvalidRequest(
-            f"dialects: a device of the family {family} may have {known}, not"
-            f" {foreign[0][:100]!r}.",
-            field="dialects",
-        )
+    _check_dialects(family, dialects, spec, needs_of_dialects)
+
+
+def _check_dialects(
+    family: Family,
+    dialects: Sequence[str],
+    spec: DeviceSpec,
+    needs_of_dialects: Mapping[str, DialectNeeds],
+) -> None:
+    """Refuse a dialect whose clients could see the device, but not submit to it."""
+    readable = {
+        name: [each for each in _FORMATS[family] if each in needs.formats]
+        for name, needs in needs_of_dialects.items()
+    }
+    known = sorted(("native", *(name for name, formats in readable.items() if formats)))
+    for name in sorted(set(dialects) - {"native"}):
+        if name not in known:
+            raise InvalidRequest(
+                f"dialects: a lab's device of the family {family} may have {', '.join(known)}, not"
+                f" {name[:100]!r}.",
+                field="dialects",
+            )
+        if not set(readable[name]).intersection(spec.formats):
+            raise InvalidRequest(
+                f"dialects: clients of {name!r} send {' or '.join(readable[name])}, which the"
+                f" device does not read: add it to formats, or leave {name!r} out.",
+                field="dialects",
+            )
+        missing = [each for each in needs_of_dialects[name].outputs if each not in spec.outputs]
+        if missing:
+            raise InvalidRequest(
+                f"dialects: clients of {name!r} request {' and '.join(missing)}, which the device"
+                f" does not return: add it to outputs, or leave {name!r} out.",
+                field="dialects",
+            )
 
 
 def _check_spec(family: Family, spec: DeviceSpec, limits: Limits) -> None:
@@ -133,8 +160,8 @@ def _check_texts(spec: DeviceSpec, limits: Limits) -> None:
 def _check_names(field: str, names: Sequence[str], known: Sequence[str]) -> None:
     if not names:
         raise InvalidRequest(f"{field} must not be empty.", field=field)
-    for name, times in Counter(names).items():
-        if name not in known or times > 1:
+    for name, count in Counter(names).items():
+        if name not in known or count > 1:
             raise InvalidRequest(
                 f"{field}: each may be one of {', '.join(known)}, once; not {name[:100]!r}.",
                 field=field,

@@ -74,12 +74,20 @@ class Budgets:
 
     async def credits_left(self, actor: Actor) -> float:
         """Return the credits left in the cost budget of the token's project; 0 without one."""
-        found = self.least(await self.of(actor), actor.project, "cost")
+        found = self.with_least_left(await self.of(actor), actor.project, "cost")
         return found.left if found is not None else 0.0
 
     @staticmethod
-    def least(states: Iterable[BudgetState], project: str, unit: BudgetUnit) -> BudgetState | None:
-        """Return the budget of a project for all devices with the least left, if there is one."""
+    def with_least_left(
+        states: Iterable[BudgetState], project: str, unit: BudgetUnit
+    ) -> BudgetState | None:
+        """Return the budget of which the least is left; None without one.
+
+        Args:
+            states: Budgets to choose from.
+            project: Id of the project; budgets for single devices are left out.
+            unit: The unit.
+        """
         applying = [
             each
             for each in states
@@ -115,7 +123,8 @@ class Budgets:
 
         Raises:
             NotFound: There is no such project or device.
-            InvalidRequest: The maximum is negative or no number, or must be whole and is not.
+            InvalidRequest: The maximum is negative or not finite, or not a whole number of jobs or
+                shots.
             LimitExceeded: The maximum is too large, or the project has too many budgets.
         """
         if not math.isfinite(maximum) or maximum < 0:
@@ -193,9 +202,9 @@ class Budgets:
             near = did_you_mean(device, names)
             raise NotFound(f"There is no device {device[:100]}.{near}", field="device")
 
-    def _states(self, found: list[NamedBudget]) -> list[BudgetState]:
+    def _states(self, budgets: list[NamedBudget]) -> list[BudgetState]:
         now = self._now_ms()
-        return [_state(budget, project, now) for budget, project in found]
+        return [_state(budget, project, now) for budget, project in budgets]
 
 
 def _state(budget: Budget, project: str, now: int) -> BudgetState:

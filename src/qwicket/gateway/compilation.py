@@ -1,4 +1,4 @@
-"""Circuits of jobs: in IonQ's native gates, as a lab's device received them, or drawn."""
+"""Compiles circuits of jobs to IonQ's native gates or a lab's gates, and draws them."""
 
 from __future__ import annotations
 
@@ -41,7 +41,10 @@ async def in_gates_of(
     if not spec.gates and not spec.rewritten_as:
         return checked
     found = await parsers.compile_to_basis(
-        *(checked.circuits, (*spec.gates, *spec.native_gates), device.name, spec.rewritten_as),
+        checked.circuits,
+        gates=(*spec.gates, *spec.native_gates),
+        device=device.name,
+        language=spec.rewritten_as,
         account=account,
     )
     if isinstance(found, Refusal):
@@ -83,7 +86,7 @@ class Compilation:
             memory: Memory for the response; a large circuit waits until it is granted.
 
         Raises:
-            NotFound: The device is no lab's, or the job has been deleted meanwhile.
+            NotFound: No lab serves the device, or the job has been deleted meanwhile.
             InvalidProgram: OpenQASM 3 cannot express the circuit.
             TooManyRequests: The account has too many large responses.
             Unavailable: All accounts together have too many.

@@ -90,7 +90,7 @@ class Devices:
         return found
 
     async def changes(self, name: str, dialect: str) -> DeviceChanges:
-        """Return what changed whether a device takes jobs, as far as it is kept.
+        """Return the kept changes of whether a device takes jobs.
 
         Raises:
             NotFound: The dialect shows no such device.
@@ -111,15 +111,16 @@ class Devices:
         calibration = await self._store.calibrations.at(device.name, now)
         is_twin = calibration is not None and device.is_simulated
         presence = None if device.is_simulated else await self._store.devices.presence(device)
+        # While a device is on, the reason why the other cloud does not run its jobs is shown.
         if presence is not None and status.is_on and presence.reason:
             status = msgspec.structs.replace(status, reason=presence.reason)
         return DeviceView(
-            device,
-            status,
-            admission.qubits_limit(device, is_twin),
-            admission.shots_limit(device),
-            admission.circuits_limit(device),
-            calibration,
-            admission.installed_engines(device),
-            presence,
+            device=device,
+            status=status,
+            qubits=admission.qubits_limit(device, is_twin),
+            max_shots=admission.shots_limit(device),
+            max_circuits=admission.circuits_limit(device),
+            calibration=calibration,
+            engines=admission.installed_engines(device),
+            presence=presence,
         )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from qwicket.gateway.admission import Admission
-    from qwicket.gateway.groups import Groups
+    from qwicket.gateway.job_groups import JobGroups
     from qwicket.gateway.queue import Queue
     from qwicket.model.accounts import Actor
     from qwicket.model.budgets import NamedBudget, Use
@@ -59,7 +59,7 @@ class Estimates:
     Args:
         store: The database.
         admission: Checks the submission and estimates its run time.
-        groups: Finds the group that the job would join.
+        job_groups: Finds the group that the job would join.
         queue: Forecasts the start.
         now_ms: Clock; returns Unix milliseconds.
     """
@@ -68,13 +68,13 @@ class Estimates:
         self,
         store: Store,
         admission: Admission,
-        groups: Groups,
+        job_groups: JobGroups,
         queue: Queue,
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store
         self._admission = admission
-        self._groups = groups
+        self._job_groups = job_groups
         self._queue = queue
         self._now_ms = now_ms
 
@@ -88,7 +88,7 @@ class Estimates:
         actor.require(Scope.JOBS_WRITE)
         submission = self._admission.complete(submission)
         if submission.group is not None:
-            await self._groups.get(actor, submission.group)
+            await self._job_groups.get(actor, submission.group)
         job = await self._admission.admit(actor, submission)
         needed = use(1, job.shots * job.n_circuits, job.est_seconds, job.cost)
         budgets = [
@@ -103,17 +103,17 @@ class Estimates:
             budgets,
         )
 
-    def _need(self, found: NamedBudget, needed: Use) -> BudgetNeed:
-        budget, now = found.budget, self._now_ms()
+    def _need(self, named_budget: NamedBudget, needed: Use) -> BudgetNeed:
+        budget, now = named_budget.budget, self._now_ms()
         amount: int = getattr(needed, budget.unit)
         refusal = ""
         try:
-            budget.take(needed, found.project, now)
+            budget.take(needed, named_budget.project, now)
         except BudgetSpent as spent:
             refusal = spent.detail
         left = max(0, budget.maximum - budget.used_at(now))
         return BudgetNeed(
-            found,
+            named_budget,
             from_stored_amount(budget.unit, left),
             from_stored_amount(budget.unit, amount),
             refusal,

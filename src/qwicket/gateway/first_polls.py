@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from qwicket.scheduling import Forecaster
 
 MAX_DELAY_MS: Final = 250
+"""Default of the longest delay."""
 _YOUNG_MS: Final = 1_000
 """Age below which a job is young, from when it was queued."""
 _DELAYED_EACH: Final = 32

@@ -38,22 +38,32 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import IdentityProvider
 
 _ALGORITHMS: Final = (
-    *("RS256", "RS384", "RS512", "PS256", "PS384", "PS512"),
-    *("ES256", "ES384", "ES512", "EdDSA", "Ed25519"),
+    "RS256",
+    "RS384",
+    "RS512",
+    "PS256",
+    "PS384",
+    "PS512",
+    "ES256",
+    "ES384",
+    "ES512",
+    "EdDSA",
+    "Ed25519",
 )
 """Signatures with a private key. With algorithms of a shared secret (HS256), a forger could use the
 provider's public key as that secret."""
 _TIMEOUT_S: Final = 10.0
 _LIFE_S: Final = 3_600.0
-"""Time for which the provider's addresses and keys are kept."""
+"""Time in seconds for which the provider's addresses and keys are kept."""
 _SILENT_S: Final = 5.0
-"""Time for which no request is sent to a provider that did not respond."""
+"""Time in seconds for which no request is sent to a provider that did not respond."""
 _MIN_PAUSE_S: Final = 10.0
-"""Least time between two downloads of the keys for ID tokens that name an unknown key. Anybody can
-send such tokens."""
+"""Minimum time in seconds between two downloads of the keys for ID tokens that name an unknown key.
+Anybody can send such tokens."""
 _LEEWAY_S: Final = 60
+"""Difference in seconds that the clocks of the provider and of this server may have."""
 _MAX_AGE_S: Final = 600
-"""Greatest age of an ID token. A person who has just signed in has a new one."""
+"""Maximum age of an ID token in seconds. A person who has just signed in has a new one."""
 _MAX_CHARS: Final = 32_768
 _MAX_SUBJECT_CHARS: Final = 255
 
@@ -351,17 +361,20 @@ def _derived(purpose: str, secret: str) -> str:
     return hashlib.sha256(f"{purpose} {secret}".encode()).hexdigest()
 
 
-def _check_nonce(found: object, wanted: str | None, error: Unauthenticated) -> None:
+def _check_nonce(nonce: object, wanted: str | None, error: Unauthenticated) -> None:
     if wanted is None:
-        if found is not None:
+        if nonce is not None:
             raise error
-    elif not isinstance(found, str) or not hmac.compare_digest(found.encode(), wanted.encode()):
+    elif not isinstance(nonce, str) or not hmac.compare_digest(nonce.encode(), wanted.encode()):
         raise error
 
 
 def _addresses(metadata: Metadata) -> list[str]:
     values = [
-        *(metadata.authorization_endpoint, metadata.token_endpoint, metadata.jwks_uri),
-        *(metadata.userinfo_endpoint, metadata.device_authorization_endpoint),
+        metadata.authorization_endpoint,
+        metadata.token_endpoint,
+        metadata.jwks_uri,
+        metadata.userinfo_endpoint,
+        metadata.device_authorization_endpoint,
     ]
     return [each for each in values if each is not None]

@@ -62,7 +62,7 @@ class InvitationAdmin:
 
         Args:
             project: Name of the project that the accounts become members of.
-            uses: Number of accounts that it can create.
+            uses: How many accounts it can create, or let join the project.
             life_s: Seconds until it ends.
 
         Raises:
@@ -75,7 +75,14 @@ class InvitationAdmin:
                     f"{name} must be from 1 to {maximum}; not {value}.", field=name
                 )
         code, now = new_secret(), self._now_ms()
-        new = Invitation(new_id(now), project, uses, 0, now, now + 1000 * life_s)
+        new = Invitation(
+            id=new_id(now),
+            project=project,
+            maximum=uses,
+            used=0,
+            created_at=now,
+            expires_at=now + 1000 * life_s,
+        )
         return NewInvitation(await self._store.add(new, digest(code)), code)
 
     async def all(self) -> list[Invitation]:
@@ -140,7 +147,7 @@ class Invitations:
             code: Code of the invitation.
             name: Name of the account and of its own project.
             address: Address of the client.
-            email: E-mail address, with which it can sign in, too.
+            email: E-mail address, which also serves as a name at sign-in.
             password: Password, for the pages and for clients that sign in with one.
             has_token: Whether a token is made, too. Its jobs count to the invitation's project, or
                 to the account's own if the invitation has none.

@@ -22,7 +22,7 @@ _BATCH: Final = 200
 _ACTOR: Final = "admin"
 """Who changed a job, in its events."""
 _UNFINISHED: Final = (JobState.DRAFT, JobState.QUEUED, JobState.RUNNING, JobState.UNCERTAIN)
-
+"""Without `cancelling`: no action changes such a job."""
 
 _STATES: Final[dict[JobAction, tuple[JobState, ...]]] = {
     "cancel": _UNFINISHED,
@@ -40,7 +40,7 @@ class ChangedJobs(NamedTuple):
 
     Attributes:
         number: Their number.
-        ids: The first 1,000 of them, newest first.
+        ids: Ids of the first 1,000 of them, newest first.
     """
 
     number: int

@@ -38,7 +38,7 @@ class JobShares:
     Args:
         store: The database.
         jobs: Finds the jobs that an actor may share.
-        auth: Counts guessed secrets.
+        sign_in: Counts guessed secrets.
         limits: Bounds on shares.
         now_ms: Clock; returns Unix milliseconds.
     """
@@ -47,13 +47,13 @@ class JobShares:
         self,
         store: Store,
         jobs: Jobs,
-        auth: SignIn,
+        sign_in: SignIn,
         limits: Limits,
         now_ms: Callable[[], int],
     ) -> None:
         self._store = store
         self._jobs = jobs
-        self._auth = auth
+        self._sign_in = sign_in
         self._limits = limits
         self._now_ms = now_ms
 
@@ -144,7 +144,7 @@ class JobShares:
         if is_secret(secret):
             job = await self._store.job_shares.job_of_link(digest(secret), self._now_ms())
             if job is None:
-                self._auth.count_wrong(address)
+                self._sign_in.count_wrong(address)
         if job is None:
             raise NotFound("There is no such link, or it has expired.")
         owner = Actor(
@@ -177,11 +177,14 @@ class JobShares:
         digest: bytes | None = None,
         expires_at: int | None = None,
     ) -> JobShare:
-        now, shares = self._now_ms(), self._store.job_shares
+        now = self._now_ms()
         share = new_id(now)
         add = partial(
-            shares.add,
-            *(share, job.id, job.account, now),
+            self._store.job_shares.add,
+            share,
+            job=job.id,
+            owner=job.account,
+            now=now,
             account=account,
             digest=digest,
             expires_at=expires_at,

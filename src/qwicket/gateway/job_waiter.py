@@ -59,7 +59,7 @@ class JobWaiter:
     async def wait_for_end(
         self, actor: Actor, id_text: str, timeout_s: float, dialect: str | None
     ) -> WaitResult:
-        """Return the job when it has ended, or as it is after `timeout_s` seconds.
+        """Return the job when it has ended, after `timeout_s` seconds, or when the server stops.
 
         Raises:
             NotFound: The actor may read no such job.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
     from qwicket.gateway.admission import Admission
-    from qwicket.gateway.groups import Groups
+    from qwicket.gateway.job_groups import JobGroups
     from qwicket.model.accounts import Actor
     from qwicket.model.jobs import Job, JobQuery, Submission
     from qwicket.model.limits import Limits
@@ -40,9 +40,9 @@ class Jobs:
     Args:
         store: Stores jobs.
         admission: Checks submissions.
-        groups: Checks whether a job may join its group.
+        job_groups: Checks whether a job may join its group.
         limits: Bounds on jobs.
-        now_ms: The clock, Unix milliseconds.
+        now_ms: Clock; returns Unix milliseconds.
 
     Attributes:
         admission: Checks submissions.
@@ -53,7 +53,7 @@ class Jobs:
         self,
         store: Store,
         admission: Admission,
-        groups: Groups,
+        job_groups: JobGroups,
         limits: Limits,
         now_ms: Callable[[], int],
     ) -> None:
@@ -61,7 +61,7 @@ class Jobs:
         self._queue_control: Callable[[], QueueControl] = lambda: store.queue_control
         self._changes = store.changes
         self.admission = admission
-        self._groups = groups
+        self._job_groups = job_groups
         self._limits = limits
         self._now_ms = now_ms
         self._long_polls = LongPolls(limits.requests.polls_each)
@@ -83,9 +83,9 @@ class Jobs:
             submission: Submission of the job.
             keep_refused: Whether an invalid program is stored as a failed job, because the dialect
                 requires a 2xx response for it.
-            is_once: Whether clients of this dialect repeat a failed POST without a key, and fail
-                on 429. If so, this waits for parser capacity, and an unknown outcome is always
-                reported as a Conflict.
+            is_once: Whether clients of this dialect repeat a failed POST without an idempotency
+                key, and fail on 429. If so, this waits for parser capacity, and an outcome that
+                stays unknown is reported as a Conflict.
             unfinished_limit: Limit on the project's unfinished jobs on this device.
 
         Raises:
@@ -99,7 +99,7 @@ class Jobs:
         if earlier is not None:
             actor.require_device(earlier.device)
             return earlier
-        await self._groups.check_joins(actor, submission.group)
+        await self._job_groups.check_joins(actor, submission.group)
         admit = partial(self.admission.admit, actor, submission, keep_refused=keep_refused)
         new = await (wait_for_capacity(admit) if is_once else admit())
         add = partial(
@@ -122,7 +122,8 @@ class Jobs:
             dialect: Restricts a vendor's dialect to its own jobs; None allows any.
 
         Raises:
-            NotFound: Unknown, another account's or another dialect's, without distinction.
+            NotFound: It does not exist, the actor may not read it, or it is another dialect's;
+                without distinction.
         """
         actor.require(Scope.JOBS_READ)
         return await self._find(actor, id_text, dialect)
@@ -182,7 +183,7 @@ class Jobs:
     async def wait(
         self, actor: Actor, id_text: str, timeout_s: float, *, dialect: str | None = None
     ) -> WaitResult:
-        """Return the job when it has ended, or as it is after `timeout_s` seconds.
+        """Return the job when it has ended, after `timeout_s` seconds, or when the server stops.
 
         An account with `polls_each` waiting requests gets the job at once.
 
@@ -228,6 +229,12 @@ class Jobs:
         """Return the actor's own jobs, newest first."""
         return await self._store.page(_own_of(actor, query))
 
+    async def page_with_vendor_fields(
+        self, actor: Actor, query: JobQuery
+    ) -> list[tuple[Job, bytes]]:
+        """Return the actor's own jobs of a dialect with their vendor fields, newest first."""
+        return await self._store.page_with_vendor_fields(_own_of(actor, query))
+
     async def tally(self, actor: Actor, query: JobQuery) -> dict[JobState, int]:
         """Return the number of the actor's own jobs by state that a search finds."""
         return await self._store.tally(_own_of(actor, query))
@@ -241,11 +248,14 @@ class Jobs:
         return await self._store.tally_up_to_limit(_own_of(actor, query))
 
     async def recent_labels(self, actor: Actor, limit: int) -> tuple[Counter[str], Counter[str]]:
-        """Return how many of the actor's newest jobs have a name, and a tag.
+        """Count the names and the tags of the actor's newest jobs.
 
         Args:
             actor: The reader.
             limit: Number of jobs that are read.
+
+        Returns:
+            Number of jobs by name, and number of jobs by tag.
         """
         return await self._store.recent_labels(actor.account, limit, actor.devices)
 
@@ -305,7 +315,7 @@ class Jobs:
         Raises:
             NotFound: As for `get`.
             Forbidden: The job is readable, but belongs to another account.
-            LimitExceeded: The name, a tag or their number is too long.
+            LimitExceeded: The name or a tag is too long, or there are too many tags.
         """
         actor.require(Scope.JOBS_WRITE)
         job = await self.own(actor, id_text, dialect, "change")
@@ -385,7 +395,7 @@ class Jobs:
     async def events(
         self, actor: Actor, id_text: str, *, dialect: str | None = None
     ) -> list[JobEvent]:
-        """Return the events of a job: releases, cancellations, failures.
+        """Return the events of a job, such as releases, cancellations and failures.
 
         Raises:
             NotFound: As for `get`.

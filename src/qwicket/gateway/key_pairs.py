@@ -128,8 +128,8 @@ def _server_key_name(version: int) -> str:
 
 
 def _secret(master: bytes, key_id: str) -> str:
-    found = hmac.digest(master, _PURPOSE + key_id.encode(), "sha256")
-    return base64.urlsafe_b64encode(found).rstrip(b"=").decode()
+    derived = hmac.digest(master, _PURPOSE + key_id.encode(), "sha256")
+    return base64.urlsafe_b64encode(derived).rstrip(b"=").decode()
 
 
 def _fingerprint(master: bytes) -> bytes:
@@ -163,15 +163,17 @@ def _read(path: Path) -> dict[int, bytes]:
 def _create(path: Path) -> None:
     """Create the file with a first master key, unless another process has just done so."""
     # Under another name first, so that no reader sees half a line.
-    made = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(8)}")
     try:
-        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        with os.fdopen(
+            os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w"
+        ) as file:
             file.write(f"1 {secrets.token_hex(_KEY_BYTES)}\n")
             file.flush()
             os.fsync(file.fileno())
         with contextlib.suppress(FileExistsError):
-            os.link(made, path)
+            os.link(temporary, path)
     except OSError as error:
         raise Unavailable(f"--aws-master-file: cannot be written: {error.strerror}.") from None
     finally:
-        made.unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)

@@ -135,7 +135,7 @@ class Passwords:
     @asynccontextmanager
     async def _counted(self, where: str) -> AsyncIterator[None]:
         maximum = self._limits.passwords_waiting
-        if self._waiting[where] > maximum:
+        if self._waiting[where] > maximum:  # one of those counted does not wait: it is compared
             raise TooManyRequests(
                 f"Over {maximum} passwords from one address wait (limit passwords_waiting).",
                 retry_after_s=1.0,

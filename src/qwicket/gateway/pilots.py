@@ -38,7 +38,7 @@ _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,62}")
 _CHECKS_AT_ONCE: Final = 2
 """Requests whose results are checked at the same time."""
 _DEVICES_S: Final = 10.0
-"""Age limit of the list of built-in devices, which only a newer server changes."""
+"""Age limit in seconds of the list of simulated devices, which only a newer server changes."""
 
 _options: Final = msgspec.msgpack.Decoder(RunOptions)
 _log = logging.getLogger(__name__)
@@ -121,7 +121,7 @@ class Pilots:
         wait_s: float,
         is_gone: Callable[[], Awaitable[bool]],
     ) -> PulledTasks:
-        """Return tasks and directives for a pilot; neither after `wait_s`.
+        """Return tasks and directives for a pilot, or none of either after `wait_s`.
 
         Args:
             actor: Its token serves pilots.
@@ -129,7 +129,7 @@ class Pilots:
             offer: What the pilot can take.
             known: Leases that it reports to hold.
             stopping: Ids of the jobs that it is stopping already.
-            settled: Number up to which none of its requests is pending.
+            settled: Number of a request; the pilot awaits no response to it or to an earlier one.
             wait_s: Seconds to wait.
             is_gone: Returns whether the client has disconnected.
 
@@ -143,13 +143,17 @@ class Pilots:
         held = [msgspec.structs.replace(each, runner=runner.id) for each in known]
         families = await self._families_of(actor, offer)
         pulled = await self._scheduler.pull(
-            *(runner, _scheduler_offer(offer, families), held, stopping, settled),
-            min(wait_s, self.pull_s),
-            is_gone,
+            runner,
+            _scheduler_offer(offer, families),
+            known=held,
+            stopping=stopping,
+            settled=settled,
+            wait_s=min(wait_s, self.pull_s),
+            is_gone=is_gone,
         )
         return PulledTasks(_tasks(pulled.tasks, families), pulled.directives)
 
-    async def bring(
+    async def report(
         self,
         actor: Actor,
         name: str,
@@ -175,12 +179,12 @@ class Pilots:
         runner = self._runner(actor, name, offer)
         families = await self._families_of(actor, offer)
         valid, refused = await self._checked(results)
-        states, tasks = await self._scheduler.bring(
+        states, tasks = await self._scheduler.report(
             runner.id,
             [(_with_runner(lease, runner), result) for lease, result in valid],
             [
-                (_with_runner(lease, runner), why, counts_as_attempt)
-                for lease, why, counts_as_attempt in (*releases, *refused)
+                (_with_runner(lease, runner), reason, counts_as_attempt)
+                for lease, reason, counts_as_attempt in (*releases, *refused)
             ],
             _scheduler_offer(offer, families),
         )
@@ -205,7 +209,10 @@ class Pilots:
                 field="packing",
             )
         return Runner(
-            *(_runner_id(actor, name), "pilot", 0, offer.slots),
+            id=_runner_id(actor, name),
+            kind="pilot",
+            beat=0,
+            slots=offer.slots,
             # A pilot that serves only some devices must not raise the limit of all.
             memory_bytes=None if offer.devices or actor.devices else offer.capacity.memory_bytes,
         )
@@ -260,15 +267,15 @@ class Pilots:
         from qwicket.circuits import outcome_checks  # late: it imports NumPy
 
         family = self._families.get(program.device) if program else None
-        # A deleted job, or one of a lab's device, has no lease of a pilot.
+        # Without these no pilot has a lease: the job was deleted, or is one of a lab's device.
         if isinstance(result.result, Failure) or program is None or family is None:
             return
-        known = frames(family, program.circuits)
-        if len(result.result) != len(known):
-            raise InvalidRequest(f"parts: there are {len(result.result)}, not {len(known)}")
+        expected = frames(family, program.circuits)
+        if len(result.result) != len(expected):
+            raise InvalidRequest(f"parts: there are {len(result.result)}, not {len(expected)}")
         parts = [(k, each) for k, each in enumerate(result.result) if isinstance(each, Encoded)]
         options = _options.decode(program.options)
-        outcome_checks.check(parts, known, options, self._limits, is_simulated=True)
+        outcome_checks.check(parts, expected, options, self._limits, is_simulated=True)
 
 
 def _runner_id(actor: Actor, name: str) -> str:
@@ -293,7 +300,13 @@ def _with_runner(lease: Lease, runner: Runner) -> Lease:
 
 
 def _scheduler_offer(offer: PilotOffer, families: Collection[str]) -> Offer:
-    return Offer(offer.request, offer.tasks, offer.tiny_tasks, offer.capacity, families)
+    return Offer(
+        request=offer.request,
+        tasks=offer.tasks,
+        tiny_tasks=offer.tiny_tasks,
+        capacity=offer.capacity,
+        devices=families,
+    )
 
 
 def _tasks(

@@ -56,12 +56,19 @@ def check_program(
     """Refuse a program with unsupported gates or too many experiments, or without measurements.
 
     Raises:
-        InvalidProgram: The program has native gates of other machines, or measures nothing.
+        InvalidProgram: The program has native gates of other machines, measures nothing, or asks
+            a lab's device for expectation values.
         LimitExceeded: The program has more experiments on atoms than the device allows in one job.
     """
     _check_gates(summary, device)
     _check_experiments(summary, device, circuits_limit)
     _check_measured(summary, submission.format)
+    if summary.is_estimation and device.driver == "agent":
+        raise InvalidProgram(
+            f"{device.name} is a lab's device: it runs programs of Qiskit's Sampler and computes no"
+            " expectation values; run the Estimator on a simulator",
+            field="program",
+        )
 
 
 def _check_gates(summary: Summary, device: Device) -> None:

@@ -23,10 +23,10 @@ class Ahead(NamedTuple):
     """Whose jobs start before a job.
 
     Attributes:
-        same: Number of those of its own project.
-        known: Numbers of those of other projects of the actor, by project name.
-        others: Number of those of projects that the actor is not a member of.
-        n_projects: Number of the latter projects.
+        same: Number of jobs of its own project.
+        known: Numbers of jobs of other projects of which the actor is a member, by project name.
+        others: Number of jobs of projects of which the actor is not a member.
+        n_projects: Number of the projects that `others` counts.
     """
 
     same: int
@@ -58,9 +58,9 @@ class Queue:
         self._forecaster = forecaster
 
     async def position(self, job: Job) -> QueuePosition | None:
-        """Return the position of a waiting job, and what keeps it.
+        """Return the position of a waiting job, and what keeps the job from starting.
 
-        It is None if the job does not wait, or is held.
+        Return None if the job does not wait, is held, or has no forecast.
         """
         if job.state is not JobState.QUEUED or job.is_held:
             return None
@@ -76,7 +76,7 @@ class Queue:
     async def ahead(self, actor: Actor, job: Job) -> Ahead | None:
         """Return whose jobs start before a waiting job, as an actor may know it.
 
-        It is None if the job does not wait, is held, or has no forecast.
+        Return None if the job does not wait, is held, or has no forecast.
         """
         if job.state is not JobState.QUEUED or job.is_held:
             return None
@@ -103,10 +103,7 @@ class Queue:
         return await self._store.leases.progress(job.id)
 
     async def windows(self, actor: Actor, forecast: Forecast) -> list[Window]:
-        """Return the reservations and maintenance windows of the next days, as an actor sees them.
-
-        They are those of a forecast of the device.
-        """
+        """Return the reservations and maintenance windows of a forecast, as an actor sees them."""
         if not forecast.windows:
             return []
         from qwicket.gateway.reservations import visible

@@ -95,11 +95,12 @@ class ReservationAdmin:
         Args:
             device: Name of the device.
             projects: Names of the projects.
-            from_at: Begin in Unix milliseconds; None is now.
+            from_at: Beginning in Unix milliseconds; None is now.
             until_at: End in Unix milliseconds.
             slots: Number of slots; None is all.
             is_exclusive: Whether it includes the other devices that use the same workers.
-            drain_s: Seconds before the begin in which no job of another project starts.
+            drain_s: Seconds before the beginning in which no job of another project starts; None is
+                `DRAIN_S`, or `AGENT_DRAIN_S` on devices of agents and other clouds.
             waiting_limit: Limit on waiting jobs of each account, which makes it an exam.
             withholds_results: Whether results of the exam's jobs are shown only after its end.
             reason: Text for all users.
@@ -150,12 +151,12 @@ class ReservationAdmin:
 
         Args:
             device: Name of the device.
-            from_at: Begin in Unix milliseconds; None is now.
+            from_at: Beginning in Unix milliseconds; None is now.
             until_at: End in Unix milliseconds.
             reason: Text for all users.
             weeks: Number of weeks in which it is repeated, at the same local time.
             timezone: IANA name of the time zone of this local time.
-            drain_s: Seconds before the begin in which no job starts.
+            drain_s: As for `reserve`, for all jobs.
 
         Raises:
             NotFound: There is no such device.
@@ -182,7 +183,7 @@ class ReservationAdmin:
         return [Window(each, ()) for each in await self._store.reservations.add(new, ())]
 
     async def all(self) -> list[Window]:
-        """Return the windows that have not ended, by their begin."""
+        """Return the windows that have not ended, the earliest first."""
         reservations = self._store.reservations
         return [
             Window(each, tuple(await reservations.project_names(each.id)))
@@ -197,7 +198,7 @@ class ReservationAdmin:
         """
         now = self._now_ms()
         await self._store.reservations.remove(reservation, now, with_series=with_series)
-        while await self._store.maintenance.release_results(now):
+        while await self._store.maintenance.release_results(now):  # in batches
             pass
 
     async def _device(self, name: str) -> Device:
@@ -244,18 +245,19 @@ class ReservationAdmin:
         )
 
 
-async def visible(store: Store, found: Iterable[Reservation], account: str) -> list[Window]:
+async def visible(store: Store, reservations: Iterable[Reservation], account: str) -> list[Window]:
     """Return windows, each with the names of those of its projects that the account is in."""
-    reservations = store.reservations
     return [
-        Window(each, tuple(await reservations.project_names_for(each.id, account)))
-        for each in found
+        Window(each, tuple(await store.reservations.project_names_for(each.id, account)))
+        for each in reservations
     ]
 
 
-async def waiting_reason(store: Store, found: Iterable[Reservation], job: Job, now: int) -> str:
+async def waiting_reason(
+    store: Store, reservations: Iterable[Reservation], job: Job, now: int
+) -> str:
     """Return which window keeps a waiting job from starting now; empty if none does."""
-    others = [each for each in found if not each.permits(job.project)]
+    others = [each for each in reservations if not each.permits(job.project)]
     for window in await visible(store, others, job.account):
         if reason := window.waiting_reason(job.est_seconds, now):
             return reason
@@ -299,10 +301,12 @@ def _zone(name: str) -> ZoneInfo:
 
 
 def _check_number(
-    name: str, value: int | None, least: int, most: int, *, field: str | None = None
+    name: str, value: int | None, minimum: int, maximum: int, *, field: str | None = None
 ) -> None:
-    if value is not None and not least <= value <= most:
-        raise InvalidRequest(f"{name} must be {least} to {most}, not {value}.", field=field or name)
+    if value is not None and not minimum <= value <= maximum:
+        raise InvalidRequest(
+            f"{name} must be {minimum} to {maximum}, not {value}.", field=field or name
+        )
 
 
 def _invalid(field: str, rule: str) -> InvalidRequest:

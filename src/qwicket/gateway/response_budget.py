@@ -10,15 +10,16 @@ import asyncio
 import time
 from collections import Counter
 from contextlib import AsyncExitStack
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from qwicket.compute.fair_slots import FairSlots
 from qwicket.gateway.ttl_cache import CACHE_TTL_S
 from qwicket.model.errors import QwicketError, TooManyRequests, Unavailable
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
+    from qwicket.compute.fair_slots import FairSlots
     from qwicket.model.accounts import Actor
     from qwicket.model.limits import ResponseLimits
 
@@ -47,11 +48,17 @@ class ResponseBudget:
     ) -> None:
         self._limits = limits
         self.confirm = confirm
-        self._slots = FairSlots(_AT_ONCE)
         self._n_waiting: Counter[str] = Counter()
         self._held: Counter[str] = Counter()
         self.held_bytes = 0
         self.refusals = 0
+
+    @cached_property
+    def _slots(self) -> FairSlots:
+        # Late: administrators' commands prepare no large response, so they need no slots.
+        from qwicket.compute.fair_slots import FairSlots
+
+        return FairSlots(_AT_ONCE)
 
     async def enter(self, account: str, slot: AsyncExitStack) -> None:
         """Wait for free memory and a slot, which is held until the stack `slot` is closed.

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 
     from qwicket.gateway.response_budget import ResponseMemory
     from qwicket.model.jobs import Job
-    from qwicket.store import Program, Sizes, Store
+    from qwicket.store import JobSizes, Program, Store
 
 _FEW_CIRCUITS: Final = 100
-"""Measuring the size of this many results takes microseconds."""
+"""Summing the sizes of so many results takes microseconds. A job of more circuits counts as large
+without it."""
 _SENT_WITH_JOB_BYTES: Final = 1 << 20
 """Larger results are not sent with their job."""
 
@@ -133,7 +134,7 @@ class Results:
             await memory.begin()
         return await self._store.program(job.id)
 
-    async def sizes(self, job: Job) -> Sizes:
+    async def sizes(self, job: Job) -> JobSizes:
         """Return the bytes of a job's program and of its results."""
         return await self._store.sizes(job.id)
 

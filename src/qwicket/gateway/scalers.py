@@ -61,7 +61,7 @@ class Scalers:
             actor: Its token has the scope `compute:serve`.
             name: Name of the scaler, unique within the account.
             group: Name of its group, with which the names of its workers begin.
-            memory_bytes: Memory of one job in its workers; None counts all waiting jobs.
+            memory_bytes: Memory in bytes of one job in its workers; None counts all waiting jobs.
 
         Raises:
             InvalidRequest: A name is invalid.
@@ -69,7 +69,7 @@ class Scalers:
         scaler = _runner_id(actor, name)
         _check_name(group, "group")
         leases, now = self._store.leases, self._now_ms()
-        runner = Runner(scaler, "scaler", 0, 0)
+        runner = Runner(id=scaler, kind="scaler", beat=0, slots=0)
         await asyncio.wrap_future(leases.record_heartbeat(runner, now))
         duty = f"scaler {actor.account}/{group}"
         is_active = await self._store.maintenance.take_duty(duty, scaler)

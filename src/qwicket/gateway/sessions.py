@@ -53,15 +53,16 @@ class Sessions:
 
         Args:
             actor: Who has signed in.
-            replaced: The session that the browser had before. It ends, so that it signs in nobody
-                else who knew it.
+            replaced: Secret of the session that the browser had before, if any. That session ends,
+                so that it signs in nobody else who knew the secret.
 
         Raises:
             Unauthenticated: The account is disabled.
         """
         secret, now = secrets.token_urlsafe(_SECRET_BYTES), self._now_ms()
         await self._store.sessions.start(
-            *(actor.account, digest(secret)),
+            actor.account,
+            digest=digest(secret),
             now=now,
             expires_at=now + round(1000 * self.session_s),
             ended=digest(replaced) if replaced else None,
@@ -82,7 +83,7 @@ class Sessions:
         actor = await self._sign_in.by_subject(f"account {account}")
         if actor.role != "admin":
             return actor
-        # An administrator may make a token with this scope here, so the pages have it as well.
+        # Administrators may make tokens with this scope here, so the pages have it as well.
         return structs.replace(actor, scopes=actor.scopes | {Scope.ADMIN})
 
     async def end(self, secret: str) -> None:
@@ -106,7 +107,8 @@ class Sessions:
             life_s: Seconds until it expires; by default never.
 
         Raises:
-            InvalidRequest: There is no such scope, or the life is out of its range.
+            InvalidRequest: There is no such scope, the project's name is invalid, or the life is
+                out of its range.
             Forbidden: The account may not have a token with such a scope.
             NotFound: The account has no such project.
             LimitExceeded: The account has its maximum of tokens.

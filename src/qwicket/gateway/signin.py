@@ -8,9 +8,9 @@ import re
 import secrets
 import string
 from contextlib import suppress
+from functools import cached_property
 from typing import TYPE_CHECKING, Final
 
-from qwicket.gateway.passwords import Passwords
 from qwicket.gateway.throttle import Refusals, WrongTokens
 from qwicket.gateway.ttl_cache import TTLCache
 from qwicket.model.accounts import ADMIN_SCOPES, DEFAULT_SCOPES, Actor
@@ -19,6 +19,7 @@ from qwicket.model.errors import QwicketError, TooManyRequests, Unauthenticated
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from qwicket.gateway.passwords import Passwords
     from qwicket.model.accounts import Account, Token
     from qwicket.model.limits import SignInLimits
     from qwicket.store import Store, TokenOwner
@@ -71,12 +72,19 @@ class SignIn:
         self._are_passwords_on = are_passwords_on
         self._now_ms = now_ms
         self._owners = TTLCache(store.accounts.token_owner)
-        self._passwords = Passwords(limits)
+        self._limits = limits
         self._wrong_tokens = WrongTokens(limits.wrong_tokens)
         self._uses: set[asyncio.Task[None]] = set()
         self._noted: dict[str, int] = {}
         self.refusals = Refusals(now_ms)
         self.wrong_tokens = 0
+
+    @cached_property
+    def _passwords(self) -> Passwords:
+        # Late: many servers never verify a password, and commands import this module for tokens.
+        from qwicket.gateway.passwords import Passwords
+
+        return Passwords(self._limits)
 
     @property
     def wrong_passwords(self) -> int:

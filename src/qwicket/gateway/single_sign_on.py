@@ -30,6 +30,7 @@ _MAX_CODE_CHARS: Final = 4_096
 _MAX_GROUPS: Final = 10_000
 
 _THREADS: Final = 4
+"""Calls to the provider at the same time."""
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -41,8 +42,8 @@ class DeviceFlow(NamedTuple):
 
     Attributes:
         issuer: Address of the provider.
-        client_id: The client id of commands there.
-        scopes: The scopes to ask for.
+        client_id: The client id that commands have at the provider.
+        scopes: The scopes to request.
         device_endpoint: Where the flow begins.
         token_endpoint: Where the ID token is fetched.
     """
@@ -100,7 +101,7 @@ class SingleSignOn:
         Args:
             query: The parameters that came with the browser.
             secret: The secret that the browser kept.
-            redirect_uri: The same as at the begin.
+            redirect_uri: The same as for `begin`.
             address: Address of the client.
 
         Raises:
@@ -131,8 +132,11 @@ class SingleSignOn:
         if found.device_authorization_endpoint is None:
             return None
         return DeviceFlow(
-            *(self._settings.issuer, self._device_client, self._settings.scopes),
-            *(found.device_authorization_endpoint, found.token_endpoint),
+            issuer=self._settings.issuer,
+            client_id=self._device_client,
+            scopes=self._settings.scopes,
+            device_endpoint=found.device_authorization_endpoint,
+            token_endpoint=found.token_endpoint,
         )
 
     async def by_id_token(self, text: str, access_token: str | None, address: str) -> Actor:

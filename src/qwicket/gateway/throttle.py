@@ -18,7 +18,7 @@ from qwicket.model.errors import QwicketError, TooManyRequests
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-_TRY_WINDOW_S: Final = 60.0
+_ATTEMPT_WINDOW_S: Final = 60.0
 _REFILL_PER_S: Final = 1.0
 _MAX_TRACKED: Final = 10_000
 _MAX_ADDRESS_CHARS: Final = 64
@@ -63,10 +63,11 @@ class AttemptCounter:
         key = network(address), login
         recent = self._recent.setdefault(key, deque())
         self._recent.move_to_end(key)
-        while recent and recent[0] <= now - _TRY_WINDOW_S:
+        while recent and recent[0] <= now - _ATTEMPT_WINDOW_S:
             recent.popleft()
         if len(recent) >= self._limit:
-            return recent[0] + _TRY_WINDOW_S - now if recent else _TRY_WINDOW_S
+            # With a limit of 0 there is no attempt to wait for.
+            return recent[0] + _ATTEMPT_WINDOW_S - now if recent else _ATTEMPT_WINDOW_S
         recent.append(now)
         if len(self._recent) > _MAX_TRACKED:
             self._recent.popitem(last=False)
@@ -119,7 +120,7 @@ class WrongTokens:
         """Count a wrong token.
 
         Raises:
-            TooManyRequests: The address has reached its limit for this minute.
+            TooManyRequests: The address had reached its limit in the last minute.
         """
         wait_s = self._tries.take(address, "")
         if wait_s:

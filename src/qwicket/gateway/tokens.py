@@ -85,11 +85,12 @@ class Tokens:
 
         Args:
             actor: The creator.
-            scopes: A subset of the actor's.
-            devices: Names; a subset of those of the actor's token, if it is restricted. Empty means
-                the devices of the actor's token, or all if it is not restricted.
-            project: Name of the actor's project; admin tokens may name any project of the account.
-            life_s: Seconds until it expires, at most until the actor's token does.
+            scopes: Scopes, all of which the actor's token has.
+            devices: Names of the only devices, all of which the actor's token may use. Empty means
+                those of the actor's token.
+            project: Name of the project of the actor's token; tokens with the scope `admin` may
+                name any project of the account.
+            life_s: Seconds until it expires, which must not be after the actor's token does.
 
         Raises:
             Unauthenticated: The actor is not signed in with a valid token.
@@ -169,7 +170,7 @@ class Tokens:
 
 
 def _require_within(other: Token, current: Token) -> None:
-    """Refuse to create or revoke a token with more rights: scopes, devices or time.
+    """Refuse to create or revoke a token with more rights: scopes, devices or life.
 
     Raises:
         Forbidden: `other` has a right that `current` lacks.

@@ -14,8 +14,9 @@ K = TypeVar("K")
 V = TypeVar("V")
 
 CACHE_TTL_S: Final = 0.1
-"""Age limit of cached values, and so the delay until a revocation or a device's status counts. No
-refusal is repeated from the cache: callers invalidate the value at once, or read it again first."""
+"""Age limit of cached values in seconds, and so the delay until a revocation or a device's status
+counts. No refusal is repeated from the cache: callers invalidate the value at once, or read it
+again first."""
 _MAX_ENTRIES: Final = 4_096
 
 
@@ -44,8 +45,10 @@ class TTLCache(Generic[K, V]):
         while True:
             now = time.monotonic()
             found = self._known.get(key)
-            if found is not None and now - found[0] < CACHE_TTL_S:
-                return found[1]
+            if found is not None:
+                read_at, value = found
+                if now - read_at < CACHE_TTL_S:
+                    return value
             read = self._reads.get(key)
             if read is None:
                 return await self._read_for_all(key, now)

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from qwicket.store import Store
 
 _CHUNK_BYTES: Final = 1 << 20
-_AT_ONCE: Final = 2
-"""Uploads validated at the same time, one per account. Each is in memory several times."""
+_MAX_CONCURRENT_VALIDATIONS: Final = 2
+"""Uploads that are validated at the same time, one per account. Each is in memory several times."""
 
 
 class Uploads:
@@ -59,7 +59,7 @@ class Uploads:
         self._admission = admission
         self._limits = limits
         self._now_ms = now_ms
-        self._slots = FairSlots(_AT_ONCE)
+        self._slots = FairSlots(_MAX_CONCURRENT_VALIDATIONS)
 
     async def draft(
         self, actor: Actor, submission: Submission, *, unfinished_limit: int | None = None
@@ -82,10 +82,12 @@ class Uploads:
         return await retry_until_known(add, partial(self._store.jobs.get, new.id))
 
     async def receive(self, actor: Actor, job: Job, chunks: AsyncIterator[bytes]) -> int:
-        """Store a program as it arrives, and return its size. An incomplete program is never read.
+        """Store a program as it arrives, and return its size in bytes.
+
+        An incomplete program is never read.
 
         Raises:
-            Forbidden: The job belongs to another account.
+            Forbidden: The job belongs to another account, or the token may not submit jobs.
             Conflict: The job no longer accepts uploads, or another upload of it has begun.
             LimitExceeded: The program exceeds the limit of one upload, or of all uploads together.
         """
@@ -140,20 +142,20 @@ class Uploads:
                 "Only the account that submitted a job may submit its uploaded program."
             )
         async with self._slots.slot(actor.account):
-            now = await self._present(job)
-            if now.state is not JobState.DRAFT:
-                return now
+            current = await self._read_again(job)
+            if current.state is not JobState.DRAFT:
+                return current
             source = await self._store.uploads.read(job.id)
             if source is None:
                 raise Conflict(
                     "The program of this job was not uploaded completely. Upload it again."
                 )
             try:
-                return await self._admitted(actor, now, source, to_submission)
+                return await self._admit_or_fail(actor, current, source, to_submission)
             except Conflict:  # a concurrent request has validated it
-                return await self._present(job)
+                return await self._read_again(job)
 
-    async def _admitted(
+    async def _admit_or_fail(
         self, actor: Actor, job: Job, source: bytes, to_submission: Callable[[bytes], Submission]
     ) -> Job:
         try:
@@ -170,7 +172,7 @@ class Uploads:
             failure = Failure(error.code, error.detail)
             return await self._store.jobs.refuse(job.id, failure, self._now_ms())
 
-    async def _present(self, job: Job) -> Job:
+    async def _read_again(self, job: Job) -> Job:
         found = await self._store.jobs.get(job.id)
         if found is None:
             raise NotFound("There is no such job.")
@@ -179,12 +181,12 @@ class Uploads:
 
 async def _equal_chunks(chunks: AsyncIterator[bytes]) -> AsyncIterator[tuple[int, bytes]]:
     """Yield the incoming bytes as numbered chunks of equal size except the last."""
-    held, number = bytearray(), 0
+    buffer, number = bytearray(), 0
     async for chunk in chunks:
-        held += chunk
-        while len(held) >= _CHUNK_BYTES:
-            yield number, bytes(held[:_CHUNK_BYTES])
-            del held[:_CHUNK_BYTES]
+        buffer += chunk
+        while len(buffer) >= _CHUNK_BYTES:
+            yield number, bytes(buffer[:_CHUNK_BYTES])
+            del buffer[:_CHUNK_BYTES]
             number += 1
-    if held:
-        yield number, bytes(held)
+    if buffer:
+        yield number, bytes(buffer)

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 _SMALL_QUBITS: Final = 8
 _SMALL_SHOTS: Final = 2_000
+"""Shots of all circuits together."""
 _SMALL_BYTES: Final = 32 << 10
 _SHORT_BYTES: Final = 16 << 10
 
@@ -33,7 +34,7 @@ class DeviceView(NamedTuple):
         max_circuits: Limit on circuits, or experiments on atoms, of one job.
         calibration: The calibration in force, if any.
         engines: Its engines that are installed on this machine.
-        presence: Agents that serve it; None if no agents do.
+        presence: Presence of its agents or of the other cloud; None for a simulated device.
     """
 
     device: Device

@@ -24,7 +24,7 @@ from qwicket.model.errors import (
 from qwicket.model.ids import new_id
 from qwicket.model.webhooks import SECRET_BYTES, TEST_EVENT, Webhook
 from qwicket.scheduling.webhook_requests import is_public, literal_address
-from qwicket.schema.webhooks import EventBody
+from qwicket.schema.webhooks import WebhookEventBody
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -150,7 +150,7 @@ class Webhooks:
         found = await self._own(actor, webhook)
         now = self._now_ms()
         keys = await self._store.webhooks.keys(found.id, actor.account, now)
-        body = EventBody(type=TEST_EVENT, timestamp=_time(now), data=None)
+        body = WebhookEventBody(type=TEST_EVENT, timestamp=_time(now), data=None)
         with self._testing(found.id):
             response = await self._client.send(
                 keys, f"msg_{new_id(now)}", msgspec.json.encode(body), with_body=True

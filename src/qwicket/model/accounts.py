@@ -19,9 +19,9 @@ NAME_PATTERN: Final = re.compile(rf"[a-z0-9][a-z0-9._-]{{0,{MAX_NAME_CHARS - 1}}
 RESERVED_NAMES: Final = frozenset({"v", "devices", "bookings"})
 """Words that follow names in the paths of IBM's API, such as `/devices/…/bookings/v/1`."""
 ACCESS_TOKEN_S: Final = 300.0
-"""Life of an access token for clients that renew it."""
+"""Life in seconds of an access token for clients that renew it."""
 LONG_ACCESS_TOKEN_S: Final = 14 * 86_400.0
-"""Life of an access token for clients that sign in only once."""
+"""Life in seconds of an access token for clients that sign in only once."""
 
 
 class Scope(StrEnum):
@@ -50,21 +50,18 @@ class Scope(StrEnum):
 ADMIN_SCOPES: Final = frozenset({Scope.ADMIN, Scope.COMPUTE_SERVE})
 """Scopes for accounts of the role `admin` alone."""
 DEFAULT_SCOPES: Final = (Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ)
-
-
+"""Scopes of a token for which none are named: those that reading and submitting need."""
 SELF_SERVICE_SCOPES: Final = (*DEFAULT_SCOPES, Scope.TOKENS_WRITE)
 """Scopes of the tokens that members make for themselves once they are signed in."""
 LOGIN_TOKEN_S: Final = 30 * 86_400
-"""Life of a token by `qwicket login`, unless another one is asked for."""
+"""Life in seconds of a token by `qwicket login`, unless another life is requested."""
 SESSION_S: Final = 12 * 3_600.0
-"""Life of a session at the pages."""
-
-
+"""Life in seconds of a session at the pages."""
 JobsOfDeleted = Literal["keep", "remove"]
 """What happens to the jobs of an account when its deletion becomes final: they stay without its
 name, or are deleted."""
 RESTORABLE_S: Final = 30 * 86_400
-"""Time for which a deleted account can be restored."""
+"""Time in seconds for which a deleted account can be restored."""
 
 
 class Account(msgspec.Struct, frozen=True, kw_only=True):
@@ -137,16 +134,17 @@ class IdentityProvider(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         issuer: Its address, exactly as it calls itself.
-        client_id: The id of this server there.
+        client_id: The client id that this server has at the provider.
         client_secret_file: File with the secret of this server; None if it has none.
-        device_client_id: The id of commands there; "" if it is the server's.
+        device_client_id: The client id that commands have at the provider; "" if they have the
+            server's.
         audiences: Further audiences of ID tokens that are accepted.
-        scopes: The scopes to ask for.
+        scopes: The scopes to request.
         name_claim: The claim with a person's name.
         groups_claim: The claim with a person's groups.
-        groups: What groups give, by their names.
+        groups: Rights that membership in a group gives, by the group's name.
         creates_accounts: Whether a first sign-in creates an account.
-        links_emails: Whether a first sign-in takes the account with the same e-mail address, if the
+        links_emails: Whether a first sign-in is to the account with the same e-mail address, if the
             provider has verified the address.
     """
 
@@ -178,7 +176,17 @@ class SignInSettings(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Actor(msgspec.Struct, frozen=True, kw_only=True):
-    """The caller and its rights, as returned by every sign-in."""
+    """The caller and its rights, as returned by every sign-in.
+
+    Attributes:
+        account: Id of the account.
+        account_name: Name of the account.
+        role: Role of the account.
+        project: Id of the project to which its jobs count.
+        token: Id of its token; empty for a sign-in without one.
+        scopes: Scopes of its token.
+        devices: Names of the only devices that it may use; empty allows all.
+    """
 
     account: str
     account_name: str
@@ -211,18 +219,22 @@ class Actor(msgspec.Struct, frozen=True, kw_only=True):
             raise Forbidden(f"This token is not for the device {name}.", field="device")
 
 
-def check_name(name: str, what: str = "name") -> str:
+def check_name(name: str, field: str = "name") -> str:
     """Validate the name of an account, project or provider, and return it.
+
+    Args:
+        name: The name.
+        field: Field of the request that has it.
 
     Raises:
         InvalidRequest: The name is invalid.
     """
     if not NAME_PATTERN.fullmatch(name):
         raise InvalidRequest(
-            f"{what} must be 1 to 39 of a-z, 0-9, '.', '_' and '-', and begin with a letter or"
-            f" digit; not {name[:100]!r}.",
-            field=what,
+            f"{field} must be 1 to {MAX_NAME_CHARS} of a-z, 0-9, '.', '_' and '-', and begin with a"
+            f" letter or digit; not {name[:100]!r}.",
+            field=field,
         )
     if name in RESERVED_NAMES:
-        raise InvalidRequest(f"{what} '{name}' is reserved.", field=what)
+        raise InvalidRequest(f"{field} '{name}' is reserved.", field=field)
     return name

@@ -23,6 +23,7 @@ DAY_MS: Final = 86_400_000
 _MONDAY: Final = 3
 """1970-01-01 was a Thursday, three days after a Monday."""
 _NAMES: Final[dict[str, str]] = {"seconds": "device-seconds", "cost": "credits"}
+"""Names in texts of the units that are stored in millionths."""
 
 
 class Use(NamedTuple):
@@ -32,7 +33,7 @@ class Use(NamedTuple):
         jobs: 1, or 0 if it did not run.
         shots: Shots of all its circuits.
         seconds: Device-seconds, in microseconds.
-        cost: By the formula of its device, in millionths of a credit.
+        cost: Cost by the formula of its device, in millionths of a credit.
     """
 
     jobs: int
@@ -114,6 +115,11 @@ class Budget(msgspec.Struct, frozen=True):
     def take(self, needed: Use, project: str, now: int) -> Budget:
         """Return the budget after a job has reserved what it needs.
 
+        Args:
+            needed: What the job needs.
+            project: Name of the project, for the error.
+            now: Unix milliseconds.
+
         Raises:
             BudgetSpent: The rest of the budget is less than the job needs.
         """
@@ -129,7 +135,11 @@ class Budget(msgspec.Struct, frozen=True):
         return max(self.begun_at, period_start(self.period, now))
 
     def title(self, project: str) -> str:
-        """Return how texts for people name a budget."""
+        """Return the name of a budget in texts for people.
+
+        Args:
+            project: Name of its project.
+        """
         each = "in total" if self.period == "total" else f"a {self.period}"
         where = f" on {self.device}" if self.device else ""
         return f"{self._text(self.maximum)} {each} for the project {project}{where}"

@@ -93,6 +93,18 @@ class PhotonicSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 _Price = Annotated[float, msgspec.Meta(ge=0, le=1e6)]
 
 
+class DialectNeeds(NamedTuple):
+    """What a dialect needs of a device, so that its clients can submit to it.
+
+    Attributes:
+        formats: Formats that its clients send, of which the device must read one.
+        outputs: Outputs that its clients always request.
+    """
+
+    formats: frozenset[str]
+    outputs: tuple[str, ...]
+
+
 class DeviceCost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Cost of a job on a device, in credits; the sum of three parts, each from 0 to a million.
 
@@ -116,17 +128,17 @@ class DeviceSpec(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
     Attributes:
         description: One sentence for people.
-        qubits: Limit on qubits of a circuit, or on modes or wires. The engine `aer-mps` has the
-            limit `mps_qubits` instead. An ideal state vector simulator takes more if the server's
-            limit `qubits` is higher.
+        qubits: Limit on qubits of a circuit, or on modes or wires. With the engine `aer-mps` the
+            server's limit `mps_qubits` counts instead. An ideal state vector simulator takes more
+            if the server's limit `qubits` is higher.
         formats: Accepted formats (keys of `programs.FORMATS`), the preferred one first.
         gates: Names of the accepted gates, as the format spells them.
         native_gates: Native gates of its machine, as IonQ's JSON spells them; empty accepts those
             of any machine.
         max_shots: Limit on shots of one job.
-        outputs: Available outputs: `counts`, `memory`, `probabilities`.
-        noise_models: Names of the noise models that a job may ask for.
-        engines: Names of the engines that a job may ask for, where they are installed.
+        outputs: Available outputs: `counts`, `memory`, `probabilities`, `samples`.
+        noise_models: Names of the noise models that a job may request.
+        engines: Names of the engines that a job may request, where they are installed.
         clifford_only: Whether it runs only Clifford circuits.
         exact: Whether probabilities are exact (an ideal simulator) rather than frequencies.
         shot_s: Time of one shot in seconds, for estimates on devices of agents and other clouds.
@@ -191,8 +203,8 @@ class Presence(NamedTuple):
 
     Attributes:
         agents: Number of live agents; for another cloud 1 while it runs jobs, else 0.
-        seen_at: Time of its last request, or of the last read of the other cloud's device, in Unix
-            milliseconds; None means never.
+        seen_at: Time of an agent's last request, or of the last read of the device at the other
+            cloud, in Unix milliseconds; None means never.
         reason: Reason why another cloud does not run jobs.
         n_waiting: Jobs that wait at another cloud.
     """

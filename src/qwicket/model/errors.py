@@ -20,7 +20,7 @@
     ├── InternalError       500  unexpected; logged under an id
     ├── NotOffered          501  known, but not implemented here
     ├── Unavailable         503  queue full, server stopping
-    │   └── DeviceOff       503  an administrator or the lab turned the device off
+    │   └── DeviceOff       503  the device is off, or takes no new jobs
     └── StorageFull         507  the disk of the server or its database is full
 
 Each class has an HTTP status, a stable code, and sentences for meaning, usual cause and remedy.
@@ -194,8 +194,8 @@ class StaleLease(Conflict):
     code = "stale_lease"
     title = "This lease is no longer valid."
     cause = (
-        "The agent sent nothing for longer than the lease time, or the job was cancelled, ended or"
-        " queued again."
+        "The agent or worker sent nothing for longer than the lease time, or the job was cancelled,"
+        " ended or queued again."
     )
     remedy = "Stop working on the job: another runner has it, or it has ended."
 
@@ -278,7 +278,10 @@ class Unavailable(QwicketError):
 class DeviceOff(Unavailable):
     code = "device_off"
     title = "The device is off."
-    cause = "An administrator or the lab turned the device off; the detail has their reason."
+    cause = (
+        "An administrator turned the device off or lets it take no new jobs, or it is in"
+        " maintenance; the detail has the reason."
+    )
     remedy = (
         "An administrator must turn the device on, unless the detail names a time. Use another"
         " device until then."

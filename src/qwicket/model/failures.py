@@ -144,8 +144,8 @@ FAILURES: Final[Mapping[str, FailureKind]] = MappingProxyType(
         ),
         "worker_died": FailureKind(
             "The process that ran the job died three times.",
-            "A crash of a simulator, or a kill from outside, such as by a system that is out of"
-            " memory. Only deaths that the job can be blamed for count.",
+            "A simulator crashed, or something else killed the process, such as a system without"
+            " free memory. Only deaths that the job may have caused count.",
             "Submit a smaller job; give the administrator the job's id.",
         ),
     }

@@ -7,7 +7,7 @@ Times are Unix milliseconds in UTC.
 
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from typing import Final, Literal, NamedTuple
 
 import msgspec
 
@@ -58,10 +58,11 @@ class NewGroup(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class GroupUse(NamedTuple):
-    """Totals of a group's jobs: their number, the number of unfinished ones, their run time.
+    """Totals of a group's jobs: their number, the number of unfinished ones, their run time in ms.
 
     `started_at` is the earliest start of a job, `last_started_at` the latest start and
-    `last_ended_at` the latest end; None if there is none yet.
+    `last_ended_at` the latest end; None if there is none yet. `cost` is the sum of the costs of
+    ended jobs, `estimated_cost` that of the others, in millionths of a credit.
     """
 
     jobs: int
@@ -70,3 +71,9 @@ class GroupUse(NamedTuple):
     started_at: int | None = None
     last_started_at: int | None = None
     last_ended_at: int | None = None
+    cost: int = 0
+    estimated_cost: int = 0
+
+
+UNUSED: Final = GroupUse(0, 0, 0)
+"""Totals of a group without jobs."""

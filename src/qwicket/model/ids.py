@@ -12,8 +12,8 @@ from qwicket.model.random_bits import random_bits
 
 PART_BITS: Final = 16
 MAX_PARTS: Final = (1 << PART_BITS) - 1
+"""Number of parts that can have ids; as a mask it selects the bits of a part."""
 
-_PART_MASK: Final = (1 << PART_BITS) - 1
 _LOW_BITS: Final = 62 - PART_BITS
 _TEXT_LENGTH: Final = 36
 
@@ -59,6 +59,6 @@ def parse_id(text: str) -> JobRef | None:
         return None
     if value.version != 7 or str(value) != text.lower():
         return None
-    part = value.int & _PART_MASK
+    part = value.int & MAX_PARTS
     job = str(uuid.UUID(int=value.int - part))
     return JobRef(job, part - 1 if part else None)

@@ -65,11 +65,13 @@ JobAction = Literal["cancel", "hold", "release", "priority", "requeue"]
 class Job(msgspec.Struct, frozen=True):
     """The row of a job: all that status reads, claims and lists need.
 
-    `bill` is JSON (see `budgets.Bill`), and only there if the job has reserved something or its
-    device has a cost. `cost` is in millionths of a credit, and estimated until the job ends.
-    `held_by` says who keeps a waiting job from starting, if anyone does. `started_at` is its first
-    start, also after it was queued again. Results are not shown while `withheld_until` is set: the
-    end of an exam, in Unix ms, which is removed after that time.
+    `seq` counts the jobs of the database, `version` the changes of this job, and `change` the
+    changes of all jobs: it is the number of this job's last change. `bill` is JSON (see
+    `budgets.Bill`), and None unless the job has reserved something or its device has a cost. `cost`
+    is in millionths of a credit, and estimated until the job ends. `held_by` says who keeps a
+    waiting job from starting, if anyone does. `started_at` is its first start, also after it was
+    queued again. Results are not shown while `withheld_until` is set: the end of an exam, in Unix
+    ms, which is removed after that time.
     """
 
     id: str
@@ -109,17 +111,17 @@ class Job(msgspec.Struct, frozen=True):
 
     @property
     def is_withheld(self) -> bool:
-        """Return whether the job has completed and is shown as running until an exam ends."""
+        """Whether the job has completed and is shown as running until an exam ends."""
         return self.withheld_until is not None and self.state is JobState.COMPLETED
 
     @property
     def is_held(self) -> bool:
-        """Return whether the job waits and does not start until it is released."""
+        """Whether the job waits and does not start until it is released."""
         return self.held_by is not None and self.state is JobState.QUEUED
 
     @property
     def credits(self) -> float | None:
-        """Return the cost in credits; None if the device has none."""
+        """The cost in credits; None if the device costs nothing."""
         return None if self.cost is None else self.cost / 1_000_000
 
 
@@ -259,9 +261,9 @@ class Runner(msgspec.Struct, frozen=True):
     It is alive while its heartbeat `beat` rises.
 
     An agent serves one `device`, as does the runner that a server has for each device at another
-    cloud; a server's other runner, and a pilot on another machine, serve all devices
-    without agents. A server has `express_slots` for short jobs in addition to its `slots`. A pilot
-    has `memory_bytes` for each job.
+    cloud; a server's other runner, and a pilot on another machine, serve all simulated devices. A
+    server has `express_slots` for short jobs in addition to its `slots`. A pilot has `memory_bytes`
+    for each job.
     """
 
     id: str

@@ -34,9 +34,9 @@ class BodyLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Bytes of all bodies over 64 KiB in memory, as far as they have arrived."""
     bodies_bytes_each: int = 128 << 20
     """The same of one account."""
-    unsigned_bodies_bytes: int = 64 << 20
+    bodies_before_sign_in_bytes: int = 64 << 20
     """The same for routes with the token in the body, so that strangers cannot block users."""
-    unsigned_bodies_bytes_each: int = 32 << 20
+    bodies_before_sign_in_bytes_each: int = 32 << 20
     """The same of one address."""
 
 
@@ -143,7 +143,7 @@ class QuotaLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Groups of one account in one dialect; above it, the oldest closed group is deleted."""
     group_life_s: float = 30 * 86_400.0
     """Longest time for which a group with a time limit may be open."""
-    records: int = 10_000
+    client_documents: int = 10_000
     """Registered documents of one account in one dialect; above it, the oldest is deleted."""
     webhooks: int = 10
     """Webhooks of one project."""

@@ -10,6 +10,7 @@ import os
 from typing import Final
 
 _PIECE_BYTES: Final = 16
+"""128 bits, the most that one call may request."""
 _PIECES: Final = 256
 _pieces: list[bytes] = []
 # A child process must not draw the same bits as its parent.

@@ -9,7 +9,8 @@ import msgspec
 WindowKind = Literal["reservation", "maintenance"]
 
 DRAIN_S: Final = 10
-"""Default time before a window in which no job of others starts on a simulator, however short."""
+"""Default time in seconds before a window in which no job of another project starts on a simulator,
+however short."""
 AGENT_DRAIN_S: Final = 60
 """The same on devices of agents and other clouds, whose estimates are less certain."""
 MAX_DRAIN_S: Final = 86_400

@@ -42,7 +42,7 @@ NOT_COMPLETED: Final = (JobState.FAILED, JobState.CANCELLED)
 """Final states without a complete result."""
 
 INITIAL: Final = frozenset({JobState.DRAFT, JobState.QUEUED, JobState.FAILED})
-"""Initial states; failed if a dialect requires a 2xx for an invalid program."""
+"""Initial states: `failed` if a dialect requires a 2xx for an invalid program."""
 
 _S = JobState
 STEPS: Final = (
@@ -52,7 +52,7 @@ STEPS: Final = (
     Step("claim", (_S.QUEUED,), _S.RUNNING, "claimed by a runner"),
     Step("release", (_S.RUNNING,), _S.QUEUED, "lease lost or given back"),
     Step("complete", (_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN), _S.COMPLETED, "all parts done"),
-    Step("fail", (_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN), _S.FAILED, "a part failed"),
+    Step("fail", (_S.RUNNING, _S.CANCELLING, _S.UNCERTAIN), _S.FAILED, "failed or given up"),
     Step("ask_cancel", (_S.RUNNING, _S.UNCERTAIN), _S.CANCELLING, "cancel requested"),
     Step("cancel", (_S.CANCELLING, _S.UNCERTAIN), _S.CANCELLED, "stopped"),
     Step(
@@ -61,7 +61,7 @@ STEPS: Final = (
         _S.UNCERTAIN,
         "forwarded: lease lost before the vendor's id was known",
     ),
-    Step("adopt", (_S.UNCERTAIN,), _S.RUNNING, "found at the vendor"),
+    Step("adopt", (_S.UNCERTAIN,), _S.RUNNING, "found at the vendor, or sent again"),
 )
 
 STEP: Final = {step.verb: step for step in STEPS}

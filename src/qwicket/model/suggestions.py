@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 _MAX_CHARS: Final = 64
 """Bound on lengths, because the time to compare grows with their product."""
 _MAX_NAMES: Final = 1_000
+"""Bound on names, for the same reason."""
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 import msgspec
+from msgspec import structs
 from starlette.responses import Response
 
 from qwicket.dialects.native.admin.access import TokenAccess
@@ -32,11 +33,12 @@ if TYPE_CHECKING:
 
     _Actions = list[tuple[int, Action]]
 
-_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES}
+_ROUTE_BY_HANDLER: Final[dict[str, Route]] = {each.name: each for each in ROUTES}
 _ACTIVE: Final = "running,cancelling,uncertain"
 _MAX_CELL_CHARS: Final = 200
 _PAGE_ROWS: Final = 25
 _MAX_DIGITS: Final = 9
+"""A longer `before` is not the position of a row, and the first page is shown."""
 _DAY_S: Final = 86_400
 _TIME: Final = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|\+00:00)")
 """A time in UTC as the API writes it; cells show it without fractions of a second."""
@@ -61,7 +63,7 @@ async def read_overview(pages: Handlers, actor: Actor, request: Request[None]) -
         labs=[each for each in devices["devices"] if each["agents"] is not None],
         jobs=running["jobs"],
         settings=pages.renderer.settings(),
-        limits=_flat(msgspec.to_builtins(pages.gateway.limits)),
+        limits=_limit_rows(pages.gateway.limits),
         **frame(actor, request),
     )
 
@@ -103,13 +105,13 @@ async def _rows(
         query |= {"limit": str(_PAGE_ROWS)} | ({"before": before} if before else {})
     found = await _call(pages, actor, request, section.handler, path=path, query=query)
     rows = [path | (row if isinstance(row, dict) else {"name": row}) for row in found[section.key]]
-    for row in rows:
+    for row in rows:  # `Action.if_column` refers to a state by such a column
         row[f"is_{row.get('state')}"] = True
     if _is_paged(section):
         return rows, found["next"]
     if wanted:
         rows = [row for row in rows if wanted in str(row.get(section.searched)).lower()]
-    first = int(before) if before.isdecimal() and len(before) < _MAX_DIGITS else 0
+    first = int(before) if before.isdecimal() and len(before) <= _MAX_DIGITS else 0
     end = first + _PAGE_ROWS
     return rows[first:end], end if len(rows) > end else None
 
@@ -120,7 +122,9 @@ def _is_paged(section: Section) -> bool:
     `_rows` divides the rows of other handlers into pages.
     """
     # `list_refusals` has `before`, too, but its response has no `next`.
-    return "before" in _BY_HANDLER[section.handler].query and section.handler != "list_refusals"
+    return (
+        "before" in _ROUTE_BY_HANDLER[section.handler].query and section.handler != "list_refusals"
+    )
 
 
 def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
@@ -130,15 +134,20 @@ def _filters(request: Request[Any]) -> tuple[str, dict[str, str]]:
     return before, {key: value.strip() for key, value in given.items() if value.strip()}
 
 
-async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
     """Execute an action of a section, and show what it returns."""
     check_form(request, SESSION)
     name, section = _section(request)
     form = request.payload
     action = _action(section, form.get("act", ""))
     filters = urlencode(_filters(request)[1])
-    place = f"/admin/{name}{filters and '?'}{filters}"
-    shown = {"sections": SECTIONS, "name": name, "place": place, **frame(actor, request)}
+    section_path = f"/admin/{name}{filters and '?'}{filters}"
+    shown = {
+        "sections": SECTIONS,
+        "name": name,
+        "section_path": section_path,
+        **frame(actor, request),
+    }
     path = {parameter: form.get(f"path.{parameter}", "") for parameter, _ in action.path}
     if action.warning and form.get("confirmed") != "yes":
         title = f"{action.label} {', '.join(path.values())}".rstrip() + "?"
@@ -148,28 +157,37 @@ async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response
     body = dict(action.fixed)
     for field in action.fields:
         value: Any = form.get(field.name, "").strip()
-        if field.name.startswith("/"):
+        if field.name.startswith("/"):  # "/account" fills the parameter of the path
             path[field.name[1:]] = value
         elif field.choices == YES:
             body[field.name] = value == "yes"
         elif field.is_nullable and not value:
             body[field.name] = None
-        elif value or field.column:
+        elif value or field.column:  # an emptied field that had a value is sent, too
             body[field.name] = _value(field.kind, value)
-    answer = await _call(
+    response = await _call(
         pages, actor, request, action.handler, path=path, query=dict(action.query), body=body
     )
-    if not answer or action in section.of_row:  # the row shows what has changed
-        return pages.redirect(place)
-    text = msgspec.json.format(msgspec.json.encode(answer), indent=2).decode()
-    return pages.renderer.page("admin-done", title=f"Done: {action.label}", answer=text, **shown)
+    if not response or action in section.of_row:  # the row shows what has changed
+        return pages.redirect(section_path)
+    text = msgspec.json.format(msgspec.json.encode(response), indent=2).decode()
+    return pages.renderer.page("admin-done", title=f"Done: {action.label}", response=text, **shown)
 
 
-def _flat(values: dict[str, Any], begin: str = "") -> list[tuple[str, Any]]:
-    """Return the names and values of limits, those of groups with the group's name before."""
+def _limit_rows(group: msgspec.Struct, prefix: str = "") -> list[tuple[str, Any]]:
+    """Return the names and values of limits, with the name of their group as a prefix.
+
+    The groups of single formats and dialects have no names, so their limits have no prefix.
+    """
     found: list[tuple[str, Any]] = []
-    for name, value in values.items():
-        found += _flat(value, f"{name}.") if isinstance(value, dict) else [(begin + name, value)]
+    for name, value in structs.asdict(group).items():
+        if isinstance(value, msgspec.Struct):
+            found += _limit_rows(value, f"{name}.")
+        elif isinstance(value, tuple):
+            for each in value:
+                found += _limit_rows(each)
+        else:
+            found.append((prefix + name, value))
     return found
 
 
@@ -187,8 +205,8 @@ def _action(section: Section, number: str) -> Action:
         InvalidRequest: There is none.
     """
     actions = (*section.of_row, *section.of_page)
-    for place, each in enumerate(actions):
-        if number == str(place):
+    for index, each in enumerate(actions):
+        if number == str(index):
             return each
     raise InvalidRequest("act: there is no such action.", field="act")
 
@@ -212,21 +230,21 @@ def _value(kind: str, text: str) -> Any:
         number = float(text) * (_DAY_S if kind == "days" else 1)
     except ValueError:
         number = nan
-    if not isfinite(number):  # JSON would have null for it, which may mean "no limit"
+    if not isfinite(number):  # encoded as null, which may mean "no limit"
         raise InvalidRequest(f"{text[:100]!r} is not a number.")
     return int(number) if number.is_integer() else number
 
 
 def _actions(section: Section, row: dict[str, Any]) -> tuple[_Actions, _Actions]:
-    """Return the actions that a row has, with their places: those without fields, and others."""
-    plain: _Actions = []
-    filled: _Actions = []
+    """Return a row's actions with their numbers: those without fields, then those with fields."""
+    without_fields: _Actions = []
+    with_fields: _Actions = []
     for number, each in enumerate(section.of_row):
         column = each.if_column.removeprefix("!")
-        has_value = bool(row.get(column)) != each.if_column.startswith("!")
-        if not column or has_value:
-            (filled if each.fields else plain).append((number, each))
-    return plain, filled
+        is_shown = not column or bool(row.get(column)) != each.if_column.startswith("!")
+        if is_shown:
+            (with_fields if each.fields else without_fields).append((number, each))
+    return without_fields, with_fields
 
 
 def _cells(section: Section, row: dict[str, Any]) -> list[str]:
@@ -265,7 +283,7 @@ async def _call(
         QwicketError: As from the route.
     """
     actor.require(Scope.ADMIN)
-    route, gateway = _BY_HANDLER[handler], pages.gateway
+    route, gateway = _ROUTE_BY_HANDLER[handler], pages.gateway
     scope = {
         **request.scope,
         "path_params": path or {},

@@ -19,7 +19,16 @@ if TYPE_CHECKING:
 
 _PAGES: Final = "qwicket.pages.admin"
 _FILTERS: Final = (
-    *("account", "project", "device", "state", "tag", "name", "from", "to", "by", "before"),
+    "account",
+    "project",
+    "device",
+    "state",
+    "tag",
+    "name",
+    "from",
+    "to",
+    "by",
+    "before",
 )
 
 
@@ -29,7 +38,7 @@ def routes(made: Handlers) -> tuple[Route, ...]:
     return (
         Route("GET", "/admin", read_overview, admin, on_error=back),
         Route("GET", "/admin/{section}", read_section, admin, query=_FILTERS, on_error=back),
-        Route("POST", "/admin/{section}", act, admin, FORM_BODY, query=_FILTERS),
+        Route("POST", "/admin/{section}", execute_action, admin, FORM_BODY, query=_FILTERS),
     )
 
 
@@ -43,9 +52,9 @@ async def read_section(pages: Handlers, actor: Actor, request: Request[None]) ->
     return await _call("read_section", pages, actor, request)
 
 
-async def act(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
+async def execute_action(pages: Handlers, actor: Actor, request: Request[Form]) -> Response:
     """Execute an action of a section."""
-    return await _call("act", pages, actor, request)
+    return await _call("execute_action", pages, actor, request)
 
 
 async def _call(name: str, pages: Handlers, actor: Actor, request: Request[Any]) -> Response:

@@ -11,12 +11,12 @@ class Field(NamedTuple):
     """A field of a form.
 
     Attributes:
-        name: Its name in the body of the request.
+        name: Its name in the body of the request; with a `/` before it, a parameter of the path.
         label: Its label.
         kind: How it is written: the items of a `list` and the names of `people` are separated by
             commas, a `time` is in UTC, and `days` are sent as seconds.
         choices: Values of a choice.
-        column: Column of the row with its first value.
+        column: Column of the row with the value that the field shows at first.
         is_nullable: Whether an empty field is sent as null.
     """
 
@@ -29,17 +29,17 @@ class Field(NamedTuple):
 
 
 class Action(NamedTuple):
-    """A request that changes something.
+    """A request that a button of the page sends.
 
     Attributes:
         handler: Name of the handler.
         label: Text of its button.
-        path: Parameters of the path, by the column of the row that has them.
+        path: Each parameter of the path, with the column of the row that has its value.
         fields: Fields that a person fills in.
         fixed: Fields of the body that are the same for each row.
         query: Parameters of the query, which are the same for each row.
-        if_column: Column that must have a value, or with a `!` before it must have none. A row in
-            a state has a column `is_STATE`, too.
+        if_column: Column that must have a value, or with a `!` before it must have none, so that
+            the row shows the action. A row with a state also has a column `is_STATE`.
         warning: Text to confirm first; empty if the action needs no confirmation.
     """
 
@@ -85,7 +85,12 @@ _ROLES: Final = ("member", "admin")
 _JOB_FILTERS: Final = ("account", "project", "device", "state", "tag", "name")
 _ID: Final = (("id", "id"),)
 _BULK: Final = (
-    Field(*("action", "Action", "choice"), ("cancel", "hold", "release", "priority", "requeue")),
+    Field(
+        "action",
+        "Action",
+        "choice",
+        choices=("cancel", "hold", "release", "priority", "requeue"),
+    ),
     Field("priority", "New priority, with that action alone", "number"),
     Field("account", "Account"),
     Field("project", "Project"),
@@ -133,13 +138,13 @@ SECTIONS: Final[dict[str, Section]] = {
                 "change_account",
                 "Set the role",
                 _ACCOUNT,
-                (Field("role", "Role", "choice", _ROLES, "role"),),
+                (Field("role", "Role", "choice", choices=_ROLES, column="role"),),
             ),
             Action(
                 "change_account",
                 "Set the e-mail",
                 _ACCOUNT,
-                (Field("email", "E-mail; empty removes it", "text", (), "email", True),),
+                (Field("email", "E-mail; empty removes it", column="email", is_nullable=True),),
             ),
             Action(
                 "reset_account",
@@ -162,7 +167,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 "Add an account",
                 fields=(
                     Field("name", "Name"),
-                    Field("role", "Role", "choice", _ROLES),
+                    Field("role", "Role", "choice", choices=_ROLES),
                     Field("email", "E-mail; may be empty"),
                     Field("password", "Password; may be empty", "password"),
                 ),
@@ -217,7 +222,7 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("scopes", "Rights; empty to read and submit", "list"),
                     Field("devices", "Devices; empty for all", "list"),
                     Field("life_s", "Days until it ends; empty for never", "days"),
-                    Field("aws", "A key pair for AWS's clients", "choice", YES),
+                    Field("aws", "A key pair for AWS's clients", "choice", choices=YES),
                 ),
             ),
             Action(
@@ -267,7 +272,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 "change_any_job",
                 "Set the priority",
                 _ID,
-                (Field("priority", "Priority", "number", (), "priority"),),
+                (Field("priority", "Priority", "number", column="priority"),),
                 if_column="is_queued",
             ),
             Action(
@@ -306,7 +311,7 @@ SECTIONS: Final[dict[str, Section]] = {
                 "change_project",
                 "Set the shares",
                 (("project", "name"),),
-                (Field("shares", "Shares", "number", (), "shares"),),
+                (Field("shares", "Shares", "number", column="shares"),),
             ),
             Action(
                 "change_project",
@@ -388,21 +393,21 @@ SECTIONS: Final[dict[str, Section]] = {
                 "change_device",
                 "Turn off",
                 (("name", "name"),),
-                (Field("reason", "Reason"),),
-                (("is_on", False),),
+                fields=(Field("reason", "Reason"),),
+                fixed=(("is_on", False),),
             ),
             Action(
                 "change_device",
                 "Drain",
                 (("name", "name"),),
-                (Field("reason", "Reason"),),
-                (("is_on", True), ("is_draining", True)),
+                fields=(Field("reason", "Reason"),),
+                fixed=(("is_on", True), ("is_draining", True)),
             ),
             Action(
                 "change_device",
                 "Set the message",
                 (("name", "name"),),
-                (Field("message", "Message", "text", (), "message"),),
+                (Field("message", "Message", column="message"),),
             ),
         ),
         filters=("name",),
@@ -415,13 +420,17 @@ SECTIONS: Final[dict[str, Section]] = {
         (("name", "Name"), ("is_active", "Active")),
         of_row=(
             Action(
-                *("change_provider", "Deactivate", (("provider", "name"),)),
+                "change_provider",
+                "Deactivate",
+                (("provider", "name"),),
                 fixed=(("is_active", False),),
                 if_column="is_active",
                 warning="Its devices are hidden and take no jobs.",
             ),
             Action(
-                *("change_provider", "Activate", (("provider", "name"),)),
+                "change_provider",
+                "Activate",
+                (("provider", "name"),),
                 fixed=(("is_active", True),),
                 if_column="!is_active",
             ),
@@ -449,8 +458,13 @@ SECTIONS: Final[dict[str, Section]] = {
                 fields=(
                     Field("project", "Project"),
                     Field("device", "Device; empty for all"),
-                    Field("unit", "Unit", "choice", ("jobs", "shots", "seconds", "cost")),
-                    Field("period", "Period", "choice", ("total", "day", "week", "month")),
+                    Field("unit", "Unit", "choice", choices=("jobs", "shots", "seconds", "cost")),
+                    Field(
+                        "period",
+                        "Period",
+                        "choice",
+                        choices=("total", "day", "week", "month"),
+                    ),
                     Field("maximum", "Maximum", "number"),
                 ),
             ),
@@ -497,7 +511,12 @@ SECTIONS: Final[dict[str, Section]] = {
                     Field("until", "End (UTC)", "time"),
                     Field("slots", "Slots; empty for all", "number"),
                     Field("exam_waiting", "An exam: waiting jobs of each account", "number"),
-                    Field("withhold_results", "Withhold the exam's results", "choice", YES),
+                    Field(
+                        "withhold_results",
+                        "Withhold the exam's results",
+                        "choice",
+                        choices=YES,
+                    ),
                     Field("reason", "Reason"),
                 ),
             ),
@@ -536,4 +555,4 @@ SECTIONS: Final[dict[str, Section]] = {
         (("minute", "Minute"), ("address", "Address"), ("number", "Number")),
     ),
 }
-"""By the last part of their address."""
+"""Sections by the last part of their address."""

@@ -12,13 +12,14 @@ if TYPE_CHECKING:
 
 DAYS: Final = 30
 WIDTH: Final = 600.0
+"""Width of the drawing, in units of the SVG image."""
 _MAX_ROWS: Final = 50
 _DAY_MS: Final = 86_400_000
 _UNKNOWN: Final = ""
 
 
 class Span(NamedTuple):
-    """A time in which a device had one status: `on`, `draining`, `away` or `off`.
+    """An interval in which a device had one status: `on`, `draining`, `away` or `off`.
 
     Attributes:
         begin: Unix milliseconds.
@@ -34,7 +35,7 @@ class Span(NamedTuple):
 
     @property
     def seconds(self) -> float:
-        """Return its length."""
+        """Its length in seconds."""
         return (self.end - self.begin) / 1000
 
 
@@ -60,14 +61,14 @@ class Availability(NamedTuple):
     share: float | None
 
 
-def availability(found: DeviceChanges) -> Availability:
+def availability(recorded_changes: DeviceChanges) -> Availability:
     """Return when a device took jobs in the last `DAYS`."""
-    now = found.at
+    now = recorded_changes.at
     since = now - DAYS * _DAY_MS
-    spans = list(_spans(found, since, now))
+    spans = list(_spans(recorded_changes, since, now))
     known = [each for each in spans if each.status]
-    recorded = sum(each.seconds for each in known)
-    on = sum(each.seconds for each in known if each.status == "on")
+    recorded_s = sum(each.seconds for each in known)
+    on_s = sum(each.seconds for each in known if each.status == "on")
     scale = WIDTH / (now - since)
     return Availability(
         known[: -_MAX_ROWS - 1 : -1],
@@ -79,20 +80,20 @@ def availability(found: DeviceChanges) -> Availability:
             )
             for each in known
         ],
-        on / recorded if recorded else None,
+        on_s / recorded_s if recorded_s else None,
     )
 
 
-def _spans(found: DeviceChanges, since: int, now: int) -> Iterator[Span]:
+def _spans(recorded_changes: DeviceChanges, since: int, now: int) -> Iterator[Span]:
     """Yield the spans between two times, the oldest first; join neighbours that are equal."""
-    changes = sorted(found.changes, key=lambda each: each.at)
+    changes = sorted(recorded_changes.changes, key=lambda each: each.at)
     marks = {since, now}
-    for each in (*changes, *found.maintenance):
+    for each in (*changes, *recorded_changes.maintenance):
         marks.update(at for at in (each.at, each.until_at) if at and since < at < now)
     last: Span | None = None
     times = sorted(marks)
     for begin, end in pairwise(times):
-        status, reason = _at(changes, found.maintenance, begin)
+        status, reason = _at(changes, recorded_changes.maintenance, begin)
         if last is not None and (last.status, last.reason) == (status, reason):
             last = last._replace(end=end)
             continue
@@ -104,10 +105,10 @@ def _spans(found: DeviceChanges, since: int, now: int) -> Iterator[Span]:
 
 
 def _at(
-    changes: Iterable[DeviceChange], closed: Iterable[DeviceChange], at: int
+    changes: Iterable[DeviceChange], maintenance: Iterable[DeviceChange], at: int
 ) -> tuple[str, str]:
     """Return the status of a device at a time, and its reason."""
-    for window in closed:
+    for window in maintenance:
         if window.at <= at < (window.until_at or 0):
             return "off", window.reason or "maintenance"
     power, reason, is_away, is_known = "on", "", False, False

@@ -30,8 +30,9 @@ that has begun at the identity provider."""
 _MAX_FIELDS: Final = 64
 _MAX_COOKIE_CHARS: Final = 64
 _FIELD: Final = "csrf"
-_SAME: Final = (None, "same-origin", "none")
-"""Accepted values of Sec-Fetch-Site; old browsers do not send it, "none" is a typed address."""
+_OWN_SITES: Final = (None, "same-origin", "none")
+"""Accepted values of Sec-Fetch-Site. Old browsers do not send it; "none" is a request without a
+page before it, as after a typed address."""
 
 
 class Form(dict[str, str]):
@@ -97,7 +98,7 @@ def check_form(request: Request[Form], cookie_name: str) -> None:
     cookie = request.cookies.get(cookie_name, "")
     given = request.payload.get(_FIELD, "")
     is_ours = bool(cookie) and hmac.compare_digest(csrf(cookie).encode(), given.encode())
-    if not is_ours or request.headers.get("sec-fetch-site") not in _SAME:
+    if not is_ours or request.headers.get("sec-fetch-site") not in _OWN_SITES:
         raise Forbidden("This form has expired, or is not from this site. Load the page again.")
 
 

@@ -33,9 +33,12 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 FORM_S: Final = 3_600.0
+"""Life in seconds of the cookie of a browser's forms."""
 _SIGN_IN_S: Final = 600.0
+"""Time in seconds for a sign-in at the identity provider."""
 _GATHER_S: Final = 0.5
-"""Minimum time between two events of the list of jobs: the page reads the list after each."""
+"""Minimum time in seconds between two events of the list of jobs: the page reads the list after
+each."""
 _DAY_S: Final = 86_400
 _TITLES: Final = {
     401: "You are not signed in",

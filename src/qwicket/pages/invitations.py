@@ -31,15 +31,17 @@ class InvitationHandlers(Handlers):
         form = request.payload
         invitations, code = self._gateway.invitations, form.get("code", "")
         try:
-            made = await invitations.accept(
-                *(code, form.get("name", ""), request.client_address),
+            created = await invitations.accept(
+                code,
+                name=form.get("name", ""),
+                address=request.client_address,
                 email=form.get("email") or None,
                 password=form.get("password"),
                 has_token=False,
             )
         except (InvalidRequest, Conflict) as error:
             return await self._invitation_page(request, code, form, error)
-        return await self.start_session(request, await invitations.actor(made.account))
+        return await self.start_session(request, await invitations.actor(created.account))
 
     async def join_project(self, actor: Actor, request: Request[Form]) -> Response:
         """Join the project of an invitation with the account that is signed in."""

@@ -40,8 +40,11 @@ if TYPE_CHECKING:
 
 _MAX_PROGRAM_CHARS: Final = 6_000
 _MAX_MARKS: Final = 150
+"""Marks of the drawing of a circuit."""
 _MAX_BARS: Final = 32
 _MAX_ROWS: Final = 20
+_MAX_SAMPLE_CHARS: Final = 200
+_MAX_TITLE_CHARS: Final = 120
 _MAX_RESULT_BYTES: Final = 4 << 20
 """Stored results of more bytes are not drawn."""
 _SORTS: Final = ("value", "label")
@@ -59,9 +62,9 @@ class Drawn(NamedTuple):
     """The result of one circuit as the page shows it.
 
     Attributes:
-        plot: The outcomes of most weight.
+        plot: Histogram of the most frequent outcomes.
         n_more: Number of outcomes without a bar.
-        is_exact: Whether the values are probabilities.
+        is_exact: Whether the values are probabilities or shares rather than counts.
         total: Sum of all values, including those without a bar.
         values: Expectation values with their standard errors.
         samples: The first shots, where outcomes are not bits.
@@ -137,7 +140,9 @@ async def change_job(pages: Handlers, actor: Actor, request: Request[Form]) -> R
         case "repeat" | "repeat-seed" as action:
             job = await gateway.jobs.get(actor, id_text)
             repeated = await gateway.repeats.repeat(
-                *(actor, job, request.response_memory),
+                actor,
+                job,
+                memory=request.response_memory,
                 has_same_seed=action == "repeat-seed",
                 key=form.get("key") or None,
             )
@@ -188,7 +193,9 @@ async def read_archive(pages: Handlers, actor: Actor, request: Request[None]) ->
     job = await pages.gateway.jobs.get(actor, request.path_params["id"])
     contents = await pages.gateway.archives.contents(job, request.response_memory)
     return await archives.response(
-        *(pages.gateway.archives, contents, request.response_memory),
+        pages.gateway.archives,
+        contents,
+        memory=request.response_memory,
         is_head=request.method == "HEAD",
     )
 
@@ -254,7 +261,7 @@ async def _page(pages: Handlers, actor: Actor, request: Request[None], job: Job)
         "job",
         is_live=not job.state.is_final,
         scripts=OWN_SCRIPT,
-        title=formats.clipped(job.name, 120) or f"Job {job.id}",
+        title=formats.clipped(job.name, _MAX_TITLE_CHARS) or f"Job {job.id}",
         job=job,
         device=device,
         shown=shown,
@@ -319,8 +326,8 @@ def _before(ahead: Ahead) -> str:
         found.append(f"{ahead.same:,} of its own project, submitted earlier or more urgent")
     found += [f"{number:,} of your project {name}" for name, number in ahead.known.items()]
     if ahead.others:
-        of = "project" if ahead.n_projects == 1 else "projects"
-        found.append(f"{ahead.others:,} of {ahead.n_projects:,} other {of}")
+        noun = "project" if ahead.n_projects == 1 else "projects"
+        found.append(f"{ahead.others:,} of {ahead.n_projects:,} other {noun}")
     return "; ".join(found)
 
 
@@ -360,10 +367,10 @@ async def _calibrations(
     """Return the calibration that was stored with a job, and today's if it differs."""
     if job.calibration is None or device is None:
         return []
-    frozen: Calibrated | None = await _none_if_absent(
+    stored: Calibrated | None = await _none_if_absent(
         pages.gateway.devices.calibration_by_id(job.device, "native", job.calibration)
     )
-    found = [("With this job", frozen)] if frozen else []
+    found = [("With this job", stored)] if stored else []
     if device.calibration and device.calibration.id != job.calibration:
         found.append(("Today", device.calibration))
     return found
@@ -416,10 +423,10 @@ def _rows(part: Outcome) -> list[tuple[int, float]]:
 def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
     rows = _rows(part)
     total = sum(value for _, value in rows)
-    most = nlargest(_MAX_BARS, rows, key=lambda row: row[1])
+    largest = nlargest(_MAX_BARS, rows, key=lambda row: row[1])
     if view.sort == "label":
-        most.sort()
-    labelled = [(_bits(key, part.n_bits), value) for key, value in most]
+        largest.sort()
+    labelled = [(_bits(key, part.n_bits), value) for key, value in largest]
     if others is not None:
         labelled = [(label, value / (total or 1.0)) for label, value in labelled]
         others = {label: others.get(label, 0.0) for label, _ in labelled}
@@ -438,7 +445,7 @@ def _drawn(part: Outcome, others: dict[str, float] | None, view: View) -> Drawn:
         samples = tuple(_first(part.each_shot(), lambda key: _bits(key, part.n_bits)))
     return Drawn(
         plots.histogram(labelled, others, is_log=view.scale == "log"),
-        len(rows) - len(most),
+        len(rows) - len(largest),
         is_exact=others is not None or "counts" not in part.arrays,
         total=total,
         values=values[:_MAX_BARS],
@@ -457,7 +464,7 @@ def _first(rows: Iterator[Any], render: Callable[[Any], str]) -> Iterator[str]:
     for number, row in enumerate(rows):
         if number == _MAX_ROWS:
             return
-        yield render(row)[:200]
+        yield render(row)[:_MAX_SAMPLE_CHARS]
 
 
 def _bits(key: int, width: int) -> str:

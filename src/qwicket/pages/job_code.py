@@ -29,7 +29,7 @@ def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, 
     file = f"{job.id}.txt"
     found = {
         "qwicket": job_codes.for_own_client(
-            *(url,),
+            url,
             device=job.device,
             program=program,
             file=file,
@@ -44,14 +44,15 @@ def codes(contents: Contents, device: DeviceView | None, url: str) -> dict[str, 
 
     for name in names:
         found[job_codes.JOB_CODES[name].client] = job_codes.of_job(
-            *(name, url),
+            name,
+            url,
             device=device.device.name,
             is_simulated=device.device.driver == "simulated",
             program=program,
             format_name=contents.format,
             file=file,
             shots=options.shots,
-            arn=arn_of(device.device, program) if name == "braket" else "",
+            arn=arn_of(device.device, program),
         )
     return found
 

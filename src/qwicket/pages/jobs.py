@@ -46,19 +46,30 @@ _ACTIONS: Final = {
     "tag": "Tag",
 }
 _AT_ONCE: Final = {"cancel": 500, "delete": 500, "repeat": 20, "tag": 50}
-"""Jobs that one step changes."""
-_LONGEST_S: Final = 5.0
-"""Time after which the rest of a change waits for another click."""
+"""Jobs that one step of an action changes."""
+_MAX_CHANGE_S: Final = 5.0
+"""Time in seconds after which the rest of a change waits for another click."""
 _MAX_SHOWN: Final = 10
 _RECENT_JOBS: Final = 2_000
 """Number of the newest jobs whose names and tags the filters suggest."""
 _MAX_CHOICES: Final = 50
 _MAX_CHOICE_CHARS: Final = 60
-MOST_COUNTED: Final = 10_000
+MAX_COUNTED: Final = 10_000
 """Limit of the count that a person confirms before a change; the change itself has no limit."""
 _COLUMNS: Final = (
-    *("id", "name", "device", "state", "dialect", "tags", "shots", "circuits", "qubits"),
-    *("created (UTC)", "started (UTC)", "ended (UTC)", "error"),
+    "id",
+    "name",
+    "device",
+    "state",
+    "dialect",
+    "tags",
+    "shots",
+    "circuits",
+    "qubits",
+    "created (UTC)",
+    "started (UTC)",
+    "ended (UTC)",
+    "error",
 )
 
 
@@ -70,7 +81,7 @@ class Search(NamedTuple):
 
     @property
     def text(self) -> str:
-        """Return the filters as they stand in an address."""
+        """The filters as they stand in an address."""
         return urlencode(self.fields)
 
 
@@ -84,12 +95,19 @@ class Asked(NamedTuple):
 
     @property
     def label(self) -> str:
-        """Return the name of the action."""
+        """The name of the action, for people."""
         return _ACTIONS[self.action]
 
 
 class Changed(NamedTuple):
-    """What a change of many jobs has done; `before` is where it continues, None if complete."""
+    """What a change of many jobs has done.
+
+    Attributes:
+        n_done: Number of changed jobs.
+        skipped: Ids of some jobs that were not changed, each with the reason.
+        n_skipped: Number of all jobs that were not changed.
+        before: Where the change continues, as in `JobQuery`; None if it is complete.
+    """
 
     n_done: int
     skipped: list[tuple[str, str]]
@@ -180,8 +198,8 @@ async def confirm_change(pages: Handlers, actor: Actor, request: Request[Form]) 
 
 def counted(number: int) -> str:
     """Return a number of jobs that were counted up to the limit, in words."""
-    if number > MOST_COUNTED:
-        return f"more than {MOST_COUNTED:,} jobs"
+    if number > MAX_COUNTED:
+        return f"more than {MAX_COUNTED:,} jobs"
     return f"{number:,} {'job' if number == 1 else 'jobs'}"
 
 
@@ -194,7 +212,7 @@ async def _number(pages: Handlers, actor: Actor, asked: Asked) -> int:
         return 0
     if states != tuple(JobState):
         query = structs.replace(query, states=states)
-    query = structs.replace(query, limit=MOST_COUNTED + 1)
+    query = structs.replace(query, limit=MAX_COUNTED + 1)
     found = await pages.gateway.jobs.tally_up_to_limit(actor, query)
     return sum(found.values())
 
@@ -263,7 +281,7 @@ class _Change:
 
     async def of_all(self, query: JobQuery) -> Changed:
         """Change all jobs of a search, newest first, until it takes too long."""
-        end = time.monotonic() + _LONGEST_S
+        end = time.monotonic() + _MAX_CHANGE_S
         limit = _AT_ONCE[self._action]
         while True:
             jobs = await self._gateway.jobs.page(self._actor, structs.replace(query, limit=limit))
@@ -405,8 +423,15 @@ async def _csv(
 
 def _row(job: Job) -> tuple[str, ...]:
     return (
-        *(job.id, job.name, job.device, job.state, job.dialect, " ".join(job.tags)),
-        *(str(job.shots), str(job.n_circuits), str(job.n_qubits)),
+        job.id,
+        job.name,
+        job.device,
+        job.state,
+        job.dialect,
+        " ".join(job.tags),
+        str(job.shots),
+        str(job.n_circuits),
+        str(job.n_qubits),
         *(formats.time(at) if at else "" for at in (job.created_at, job.started_at, job.ended_at)),
         job.error_text or "",
     )

@@ -55,7 +55,7 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         (formats.day(day), [from_stored_amount(each, getattr(use, each)) for each in _UNITS])
         for day, use in days
     ]
-    number = _UNITS.index(unit)
+    column = _UNITS.index(unit)
     return pages.renderer.page(
         "project",
         title=project.name,
@@ -67,6 +67,6 @@ async def read_project(pages: Handlers, actor: Actor, request: Request[None]) ->
         units=_UNITS,
         unit=unit,
         rows=rows,
-        plot=plots.histogram([(day, row[number]) for day, row in rows], None, is_log=False),
+        plot=plots.histogram([(day, row[column]) for day, row in rows], None, is_log=False),
         **frame(actor, request),
     )

@@ -40,28 +40,31 @@ def application(gateway: Gateway, settings: DialectSettings) -> Dialect:
     )
 
 
-def _routes(made: Handlers) -> tuple[Route, ...]:
-    on = Handlers
+def _routes(handlers: Handlers) -> tuple[Route, ...]:
+    on = Handlers  # the most derived class: it has the handlers of all pages
     return (
         *(
-            Route("GET", path, on.read_account, ANY_TOKEN, on_error=made.to_sign_in)
+            Route("GET", path, on.read_account, ANY_TOKEN, on_error=handlers.to_sign_in)
             for path in ("", "/")
         ),
         Route("GET", "/style.css", on.read_style, _OPEN),
         Route("GET", "/icon.svg", on.read_icon, _OPEN),
         Route("GET", "/scripts/{name}", on.read_script, _OPEN),
-        *jobs.routes(made),
-        *job.routes(made),
-        *devices.routes(made),
-        *projects.routes(made),
-        *try_it.routes(made),
-        *clients.routes(made),
-        *admin_routes.routes(made),
+        *jobs.routes(handlers),
+        *job.routes(handlers),
+        *devices.routes(handlers),
+        *projects.routes(handlers),
+        *try_it.routes(handlers),
+        *clients.routes(handlers),
+        *admin_routes.routes(handlers),
         Route("GET", "/sign-in", on.read_sign_in, _OPEN),
         Route("POST", "/sign-in", on.sign_in_with_password, _OPEN, FORM_BODY),
         Route("GET", "/provider", on.sign_in_at_provider, _OPEN),
         Route(
-            *("GET", "/callback", on.read_callback, _OPEN),
+            "GET",
+            "/callback",
+            on.read_callback,
+            _OPEN,
             query=("code", "state", "iss", "error"),
         ),
         Route("GET", "/invitation", on.read_invitation, _INVITED, query=("code",)),

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _MAX_CHARS: Final = 100_000
 _MAX_LINK_CHARS: Final = 8_000
-"""Characters of a link: many proxies and browsers refuse much longer addresses."""
+"""Characters of a link's query: many proxies and browsers refuse much longer addresses."""
 _FIELDS: Final = ("device", "program", "shots", "seed", "format", "output")
 
 
@@ -157,8 +157,9 @@ def _submission(fields: dict[str, str]) -> Submission:
 
     Raises:
         InvalidRequest: A number is malformed, or the program is empty.
+        LimitExceeded: The program is too long.
     """
-    program = fields["program"]
+    program = fields["program"].replace("\r\n", "\n")  # as a browser ends lines
     if not program.strip():
         raise InvalidRequest("program: write a program.", field="program")
     if len(program) > _MAX_CHARS:
@@ -168,8 +169,7 @@ def _submission(fields: dict[str, str]) -> Submission:
         dialect="native",
         device=fields["device"],
         format=fields["format"],
-        # A browser sends lines that end with CR LF.
-        source=program.replace("\r\n", "\n").encode(),
+        source=program.encode(),
         shots=_number(fields["shots"] or "1000", "shots"),
         seed=seed,
         outputs=(fields["output"] or "counts",),

@@ -83,7 +83,7 @@ class PilotAPI:
         finally:
             self._pending.discard(number)
 
-    async def bring(
+    async def report(
         self,
         results: Sequence[schema.pilots.PilotResultBody],
         releases: Sequence[schema.pilots.PilotReleaseBody],

@@ -25,7 +25,7 @@ class Node(NamedTuple):
 
     Attributes:
         slots: Number of tasks at the same time.
-        memory_bytes: Memory for each, in bytes.
+        memory_bytes: Memory for each task, in bytes.
         ends_at: Time on the monotonic clock by which it must have ended; None is never.
     """
 
@@ -47,7 +47,7 @@ def detect_node(
 
     Args:
         slots: Number of tasks at the same time.
-        memory_bytes: Memory for each, in bytes.
+        memory_bytes: Memory for each task, in bytes.
         walltime_s: Seconds until the pilot must have ended.
         environment: Environment variables, with those of a Slurm job if it is one.
     """
@@ -67,19 +67,19 @@ def new_name(given: str | None = None, environment: Mapping[str, str] = os.envir
     """
     host = socket.gethostname().partition(".")[0] or "worker"
     batch_job = environment.get("SLURM_JOB_ID", "")
-    known = [given] if given else [host[:24], batch_job[:12]]
-    return "-".join(filter(None, [*known, os.urandom(4).hex()]))
+    # Cut, because the server takes names of at most 63 characters.
+    parts = [given] if given else [host[:24], batch_job[:12]]
+    return "-".join(filter(None, [*parts, os.urandom(4).hex()]))
 
 
 def _memory(environment: Mapping[str, str]) -> int:
     """Return the bytes that the batch system allows, or else those that are available."""
-    of_node = _number(environment, "SLURM_MEM_PER_NODE")
-    if of_node:
-        return of_node * _MIB
-    each, cpus = (
-        _number(environment, name) for name in ("SLURM_MEM_PER_CPU", "SLURM_CPUS_ON_NODE")
-    )
-    return each * cpus * _MIB if each and cpus else available_bytes()
+    node_mib = _number(environment, "SLURM_MEM_PER_NODE")
+    if node_mib:
+        return node_mib * _MIB
+    cpu_mib = _number(environment, "SLURM_MEM_PER_CPU")
+    cpus = _number(environment, "SLURM_CPUS_ON_NODE")
+    return cpu_mib * cpus * _MIB if cpu_mib and cpus else available_bytes()
 
 
 def _number(environment: Mapping[str, str], name: str) -> int | None:

@@ -1,8 +1,9 @@
 """The loop of a pilot: pull tasks, run them in worker processes, send the results.
 
 One loop keeps a pull open. Its responses contain tasks only while slots are free, and directives at
-any time, so that a cancellation reaches a running job at once. Another loop sends all finished
-reports in one request, whose response contains new tasks.
+any time, so that a cancellation reaches a running job within one round trip. When the last slot has
+become busy, the next pull is sent after a short time (`_LISTEN_AFTER_S`). Another loop sends all
+finished reports in one request, whose response contains new tasks.
 """
 
 from __future__ import annotations
@@ -37,26 +38,44 @@ _PULL_S: Final = 5.0
 _LISTEN_AFTER_S: Final = 0.05
 """Time for which all slots are busy before a pull is sent that waits for directives alone."""
 _LISTEN_TO_TINY_AFTER_S: Final = 1.0
-"""The same while all tasks are tiny: they end sooner, and their reports bring the next ones."""
+"""The same while the tasks are shorter than `_AHEAD_S`: they end soon, and the response to each
+report brings the next ones."""
 _AHEAD_S: Final = 0.1
-"""Estimate of one slot's tasks up to which further tiny ones are taken in advance, so that the
-processes do not wait for the network."""
+"""Estimated work per slot, in seconds. While less is present, tiny tasks are requested in advance,
+so that the processes do not wait for the network."""
 _TINY_TASK_S: Final = 0.02
 """Assumed estimate of a task of several tiny jobs."""
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _BASE64: Final = 4 / 3
 _REQUEST_OVERHEAD_BYTES: Final = 64 << 10
 """Bytes that a request with reports needs beside their outcomes, at most."""
-_STOPS: Final = "its worker stops"
+_REPORT_FIELDS_BYTES: Final = 1_000
+"""Assumed bytes of one report beside its outcomes."""
+_LEAVING_REASON: Final = "its worker stops"
 _LEAVE_S: Final = 5.0
+"""Longest time for the last reports, and then for the request to leave."""
 _WARM_UP_S: Final = 60.0
+"""Time limit of the first process, which imports the engines."""
+_REFUSES_PILOT: Final = frozenset({401, 403, 404, 409})
+"""Statuses about the pilot, not about a report: its token, its version, a server without pilots."""
+_OUTCOME_REFUSED: Final = "outcome_refused"
+_MESSAGE_CHARS: Final = 1_000
+"""Limit of `RunErrorBody.message`."""
+_REASON_CHARS: Final = 200
+"""Limit of `PilotReleaseBody.reason`."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(eq=False)
 class _Job:
-    """A job that the pilot holds."""
+    """A job that the pilot holds.
+
+    Attributes:
+        lease: Right to run the job.
+        is_stopping: Whether the server has asked to stop it.
+        is_lost: Whether the lease is void, so that nothing is reported.
+    """
 
     lease: schema.agents.LeaseBody
     is_stopping: bool = False
@@ -121,6 +140,7 @@ class Pilot:
 
         Raises:
             ApiError: The server refuses this pilot: its token, its version or its name.
+            WorkFailed: No worker process could be started.
         """
         try:
             # No job is claimed before a process is warm.
@@ -149,29 +169,29 @@ class Pilot:
     async def _serve(self) -> None:
         self._idle_since = time.monotonic()
         pulling = asyncio.create_task(self._pull_always())
-        bringing = asyncio.create_task(self._bring_always())
+        sending = asyncio.create_task(self._send_reports_always())
         leaving = asyncio.create_task(self._until_leaving())
-        loops: set[asyncio.Task[Any]] = {pulling, bringing, leaving}
+        running: set[asyncio.Task[Any]] = {pulling, sending, leaving}
         try:
-            done, _ = await asyncio.wait(loops, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(running, return_when=asyncio.FIRST_COMPLETED)
             for each in done:
-                await each  # a loop ends only with an error
+                await each  # raises the error with which pulling or sending has ended
             await _cancel(pulling)
             await self._drain()
         finally:
-            await _cancel(*loops)
+            await _cancel(*running)
 
     async def _until_leaving(self) -> None:
         """Wait for `leave`, or until there has been no job for the idle time."""
         while not self._leaving.is_set():
-            pause_s = self._idle_s
+            wait_s = self._idle_s  # while a job runs, the idle time ends no sooner than this
             if self._idle_s is not None and self._is_idle.is_set():
-                pause_s = self._idle_since + self._idle_s - time.monotonic()
-                if pause_s <= 0:
+                wait_s = self._idle_since + self._idle_s - time.monotonic()
+                if wait_s <= 0:
                     _log.info("there was no job for %g s", self._idle_s)
                     self._leaving.set()
             with suppress(TimeoutError):
-                async with asyncio.timeout(pause_s):
+                async with asyncio.timeout(wait_s):
                     await self._leaving.wait()
 
     async def _drain(self) -> None:
@@ -191,7 +211,8 @@ class Pilot:
     def _take(self, tasks: Sequence[Sequence[schema.pilots.TaskJobBody]]) -> None:
         for bodies in tasks:
             self._is_idle.clear()
-            task = _Task([_Job(each.lease) for each in bodies], sum(e.est_seconds for e in bodies))
+            est_seconds = sum(body.est_seconds for body in bodies)
+            task = _Task([_Job(body.lease) for body in bodies], est_seconds)
             for job in task.jobs:
                 self._jobs[job.lease.id, job.lease.fence] = job
             self._tasks.add(task)
@@ -203,7 +224,7 @@ class Pilot:
         except asyncio.CancelledError:
             are_all_stopping = all(job.is_stopping for job in task.jobs)
             reason = "stopped" if are_all_stopping else "stopped together with another job"
-            reason = _STOPS if self._leaving.is_set() else reason
+            reason = _LEAVING_REASON if self._leaving.is_set() else reason
             reports = [_release(job, reason) for job in task.jobs]
         self._tasks.discard(task)
         for job, report in zip(task.jobs, reports, strict=True):
@@ -211,7 +232,7 @@ class Pilot:
                 self._forget(job.lease)
             else:
                 self._reports.append(report)
-        # A report's response wakes the pull. Without a report, nothing else would.
+        # The response to a report wakes the pull. Without a report, the free slot must wake it.
         (self._has_reports if self._reports else self._has_free_slot).set()
 
     async def _reports_of(
@@ -274,12 +295,12 @@ class Pilot:
             if task.run is not None:
                 task.run.cancel()
 
-    def _free_tasks(self) -> int:
+    def _tasks_to_request(self) -> int:
         """Return the number of tasks that can be requested."""
         free = self._compute.slots - len(self._tasks) - self._requested
         return 0 if self._leaving.is_set() else max(0, free)
 
-    def _tiny_ahead(self) -> int:
+    def _tiny_tasks_to_request(self) -> int:
         """Return the number of tasks of tiny jobs that can be requested in advance."""
         if self._leaving.is_set() or not self._tasks:
             return 0
@@ -294,7 +315,7 @@ class Pilot:
     async def _pull_always(self) -> None:
         tries = 0
         while True:
-            if not self._free_tasks():
+            if not self._tasks_to_request():
                 self._has_free_slot.clear()
                 is_tiny = self._ahead_s() > 0
                 with suppress(TimeoutError):
@@ -314,7 +335,7 @@ class Pilot:
 
     async def _pull(self) -> None:
         """Pull once. A pull that asks for no task ends as soon as a slot is free."""
-        tasks = self._free_tasks()
+        tasks = self._tasks_to_request()
         held = [
             schema.pilots.PilotLeaseBody(
                 id=job.lease.id,
@@ -356,20 +377,20 @@ class Pilot:
         elif job.is_lost:
             self._forget(job.lease)
 
-    async def _bring_always(self) -> None:
+    async def _send_reports_always(self) -> None:
         while True:
             await self._has_reports.wait()
             self._has_reports.clear()
             reports, self._reports = self._reports, []
-            for some in self._split(reports):
-                await self._bring(some)
+            for batch in self._split(reports):
+                await self._send_reports(batch)
 
     def _split(self, reports: Sequence[Report]) -> list[list[Report]]:
         """Return reports in lists that each fit into one request."""
         lists: list[list[Report]] = []
         left = 0.0
         for report in reports:
-            size = _BASE64 * _size(report) + 1_000
+            size = _BASE64 * _size(report) + _REPORT_FIELDS_BYTES
             if not lists or size > left:
                 lists.append([])
                 left = self._result_bytes - _REQUEST_OVERHEAD_BYTES
@@ -377,12 +398,12 @@ class Pilot:
             left -= size
         return lists
 
-    async def _bring(self, reports: list[Report]) -> None:
+    async def _send_reports(self, reports: list[Report]) -> None:
         """Send reports until the server has accepted or refused them."""
         tries = 0
         while True:
             try:
-                await self._bring_once(reports)
+                await self._send_reports_once(reports)
                 return
             except ClientError as error:
                 if is_transient(error):
@@ -390,33 +411,35 @@ class Pilot:
                     _log.warning("results were not delivered: %s", error)
                     await asyncio.sleep(pause_s(tries, error))
                     continue
-                if not isinstance(error, ApiError) or error.status in {401, 403, 404, 409}:
+                if not isinstance(error, ApiError) or error.status in _REFUSES_PILOT:
                     raise
                 _log.error("the server refused reports: %s", error)
                 if len(reports) > 1:  # find the one that is refused
                     for each in reports:
-                        await self._bring([each])
+                        await self._send_reports([each])
                     return
-                if isinstance(reports[0], schema.pilots.PilotReleaseBody):
+                substitute = _substitute(reports[0], error)
+                if substitute is None:
                     self._forget(reports[0])
                     return
-                reports = [_refused(reports[0], error)]
+                reports = [substitute]
 
-    async def _bring_once(self, reports: Sequence[Report]) -> None:
-        tasks = self._free_tasks()
+    async def _send_reports_once(self, reports: Sequence[Report]) -> None:
+        tasks = self._tasks_to_request()
         self._requested += tasks
         try:
-            brought = await self._api.bring(
+            response = await self._api.report(
                 [each for each in reports if isinstance(each, schema.pilots.PilotResultBody)],
                 [each for each in reports if isinstance(each, schema.pilots.PilotReleaseBody)],
-                *(tasks, self._tiny_ahead()),
+                tasks=tasks,
+                tiny_tasks=self._tiny_tasks_to_request(),
             )
         finally:
             self._requested -= tasks
         for report in reports:
             self._forget(report)
-        self._take(brought.tasks)
-        if self._free_tasks():
+        self._take(response.tasks)
+        if self._tasks_to_request():
             self._has_free_slot.set()
 
 
@@ -428,6 +451,7 @@ async def _cancel(*tasks: asyncio.Future[Any]) -> None:
 
 def _assignment(of: schema.pilots.TaskJobBody) -> Assignment:
     lease = of.lease
+    # The driver of simulated devices needs neither the runner nor the attempts.
     return Assignment(
         lease=Lease(job=lease.id, fence=lease.fence, nonce=lease.nonce, runner=""),
         device=of.device,
@@ -447,7 +471,7 @@ def _part(of: Encoded | Failure) -> schema.agents.PartReportBody:
 
 
 def _error(of: Failure) -> schema.agents.RunErrorBody:
-    return schema.agents.RunErrorBody(code=of.code, message=of.message[:1_000])
+    return schema.agents.RunErrorBody(code=of.code, message=of.message[:_MESSAGE_CHARS])
 
 
 def _release(
@@ -458,22 +482,34 @@ def _release(
         id=lease.id,
         fence=lease.fence,
         nonce=lease.nonce,
-        reason=reason[:200],
+        reason=reason[:_REASON_CHARS],
         counts_as_attempt=counts_as_attempt,
     )
 
 
-def _refused(
-    report: schema.pilots.PilotResultBody, error: ApiError
-) -> schema.pilots.PilotResultBody:
-    """Return the failure of a job whose result the server refuses."""
-    text = f"The server refused the result: {error.detail}"[:1_000]
+def _substitute(report: Report, error: ApiError) -> Report | None:
+    """Return what is reported in place of a refused report; None if nothing is left to try.
+
+    A failure takes the place of a result, and a release that of a refused failure. The release
+    counts as an attempt, so that a job whose reports are refused does not run for ever.
+    """
+    if isinstance(report, schema.pilots.PilotReleaseBody):
+        return None
+    if report.error is not None and report.error.code == _OUTCOME_REFUSED:
+        return schema.pilots.PilotReleaseBody(
+            id=report.id,
+            fence=report.fence,
+            nonce=report.nonce,
+            reason="the server refused its result",
+            counts_as_attempt=True,
+        )
+    text = f"The server refused the result: {error.detail}"[:_MESSAGE_CHARS]
     return schema.pilots.PilotResultBody(
         id=report.id,
         fence=report.fence,
         nonce=report.nonce,
         seconds=report.seconds,
-        error=schema.agents.RunErrorBody(code="outcome_refused", message=text),
+        error=schema.agents.RunErrorBody(code=_OUTCOME_REFUSED, message=text),
     )
 
 

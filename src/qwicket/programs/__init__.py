@@ -1,4 +1,7 @@
-"""Formats of programs: from text to checked circuits. Independent of jobs, devices and engines."""
+"""Formats of programs: from text to checked circuits. Independent of jobs and engines.
+
+The functions `*_in_parser` run in parser processes, and return errors as values.
+"""
 
 from __future__ import annotations
 
@@ -48,20 +51,20 @@ __all__ = [
     "Format",
     "Layout",
     "Refusal",
-    "check_layout_in_worker",
-    "compile_in_worker",
-    "compile_to_basis_in_worker",
+    "check_layout_in_parser",
+    "compile_in_parser",
+    "compile_to_basis_in_parser",
     "format_title",
     "guess_format",
     "may_be_meant",
     "preload_qiskit",
     "read",
-    "read_in_worker",
+    "read_in_parser",
     "read_small",
     "recognise_format",
     "requires_measurement",
     "warm_up",
-    "write_in_worker",
+    "write_in_parser",
 ]
 
 
@@ -85,8 +88,8 @@ class Format(NamedTuple):
         name: Name of the format in submissions.
         version: Increased when the reader returns other circuits for the same source.
         read: Reads a source with the values of its inputs. Raises only `QwicketError`.
-        inline_bytes: Size of the largest source that the server reads without a worker process,
-            under small limits; 0 for none.
+        inline_bytes: Size of the largest source that the server reads itself, without a parser
+            process, under small limits; 0 for none.
         to_checked: Packs circuits and summarises them.
         description: Description in one sentence.
     """
@@ -113,10 +116,13 @@ def _without_inputs(
 
 
 def _read_braket(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
-    from qwicket.programs import braket  # late: it runs in parser processes alone
+    from qwicket.programs import braket  # late: only parser processes need it
 
     return braket.read(source, limits)
 
+
+_INLINE_BYTES: Final = 4 << 10
+"""Under the limits of `_SMALL`, texts up to this size are read within milliseconds."""
 
 _read_ionq: Final = _without_inputs("ionq.circuit.v1", ionq_json.read)
 _BATCH_READERS: Final[Mapping[str, batch.Reader]] = MappingProxyType(
@@ -132,97 +138,113 @@ def _cold_atoms(machine: str) -> Format:
     name = f"qlued.{machine}"
     read = _without_inputs(name, partial(cold_atoms.read, machine=machine))
     description = f"Experiments on cold atoms in qlued's JSON, for the machine `{machine}`."
-    return Format(name, cold_atoms.VERSION, read, 4 << 10, _atoms_to_checked, description)
+    return Format(
+        name=name,
+        version=cold_atoms.VERSION,
+        read=read,
+        inline_bytes=_INLINE_BYTES,
+        to_checked=_atoms_to_checked,
+        description=description,
+    )
 
 
 _FORMATS: Final = (
     Format(
-        "ionq.circuit.v1",
-        ionq_json.VERSION,
-        _read_ionq,
-        4 << 10,
-        _qubits_to_checked,
-        "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several.",
+        name="ionq.circuit.v1",
+        version=ionq_json.VERSION,
+        read=_read_ionq,
+        inline_bytes=_INLINE_BYTES,
+        to_checked=_qubits_to_checked,
+        description=(
+            "IonQ's JSON `input` object, gatesets `qis` and `native`, one circuit or several."
+        ),
     ),
     Format(
-        "openqasm2",
-        openqasm.VERSION,
-        openqasm.read_openqasm2,
-        0,
-        _qubits_to_checked,
-        "OpenQASM 2, the whole language.",
+        name="openqasm2",
+        version=openqasm.VERSION,
+        read=openqasm.read_openqasm2,
+        inline_bytes=0,
+        to_checked=_qubits_to_checked,
+        description="OpenQASM 2, the whole language.",
     ),
     Format(
-        "openqasm3",
-        openqasm.VERSION,
-        openqasm.read_openqasm3,
-        0,
-        _qubits_to_checked,
-        "OpenQASM 3 without run-time arithmetic, time and pulses.",
+        name="openqasm3",
+        version=openqasm.VERSION,
+        read=openqasm.read_openqasm3,
+        inline_bytes=0,
+        to_checked=_qubits_to_checked,
+        description="OpenQASM 3 without run-time arithmetic, time and pulses.",
     ),
     Format(
-        "qobj",
-        qobj.VERSION,
-        _without_inputs("qobj", qobj.read),
-        4 << 10,
-        _qubits_to_checked,
-        "Qiskit's Qobj of type QASM, one experiment or several.",
+        name="qobj",
+        version=qobj.VERSION,
+        read=_without_inputs("qobj", qobj.read),
+        inline_bytes=_INLINE_BYTES,
+        to_checked=_qubits_to_checked,
+        description="Qiskit's Qobj of type QASM, one experiment or several.",
     ),
     Format(
-        "qiskit.primitives",
-        primitives.VERSION,
-        _without_inputs("qiskit.primitives", primitives.read),
-        0,
-        _qubits_to_checked,
-        "Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
+        name="qiskit.primitives",
+        version=primitives.VERSION,
+        read=_without_inputs("qiskit.primitives", primitives.read),
+        inline_bytes=0,
+        to_checked=_qubits_to_checked,
+        description="Jobs of Qiskit's Sampler and Estimator: circuits in QPY, values, observables.",
     ),
     Format(
-        "braket.openqasm3",
-        openqasm.VERSION,
-        _without_inputs("braket.openqasm3", _read_braket),
-        0,
-        _qubits_to_checked,
-        "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots.",
+        name="braket.openqasm3",
+        version=openqasm.VERSION,
+        read=_without_inputs("braket.openqasm3", _read_braket),
+        inline_bytes=0,
+        to_checked=_qubits_to_checked,
+        description=(
+            "OpenQASM 3 as Amazon Braket writes it, with pragmas, in JSON with inputs and shots."
+        ),
     ),
     Format(
-        "batch",
-        batch.VERSION,
-        _without_inputs("batch", partial(batch.read, readers=_BATCH_READERS)),
-        0,
-        _qubits_to_checked,
-        "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`.",
+        name="batch",
+        version=batch.VERSION,
+        read=_without_inputs("batch", partial(batch.read, readers=_BATCH_READERS)),
+        inline_bytes=0,
+        to_checked=_qubits_to_checked,
+        description=(
+            "Several programs in one job, each in `openqasm3`, `openqasm2` or `ionq.circuit.v1`."
+        ),
     ),
     *map(_cold_atoms, MACHINES),
     Format(
-        "qlued.lab",
-        lab_atoms.VERSION,
-        _without_inputs("qlued.lab", lab_atoms.read),
-        4 << 10,
-        lab_atoms.to_checked,
-        "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread.",
+        name="qlued.lab",
+        version=lab_atoms.VERSION,
+        read=_without_inputs("qlued.lab", lab_atoms.read),
+        inline_bytes=_INLINE_BYTES,
+        to_checked=lab_atoms.to_checked,
+        description=(
+            "Experiments on cold atoms in qlued's JSON, for a lab's own machine; gates pass unread."
+        ),
     ),
     Format(
-        "ahs",
-        ahs.VERSION,
-        _without_inputs("ahs", ahs.read),
-        4 << 10,
-        _atoms_to_checked,
-        "Analog programs of Rydberg atoms, as Amazon Braket writes them.",
+        name="ahs",
+        version=ahs.VERSION,
+        read=_without_inputs("ahs", ahs.read),
+        inline_bytes=_INLINE_BYTES,
+        to_checked=_atoms_to_checked,
+        description="Analog programs of Rydberg atoms, as Amazon Braket writes them.",
     ),
     Format(
-        "blackbird",
-        blackbird.VERSION,
-        blackbird.read,
-        0,
-        photonic.to_checked,
-        "Blackbird 1.x for photons, `tdm` programs included.",
+        name="blackbird",
+        version=blackbird.VERSION,
+        read=blackbird.read,
+        inline_bytes=0,
+        to_checked=photonic.to_checked,
+        description="Blackbird 1.x for photons, `tdm` programs included.",
     ),
 )
 
 _SMALL: Final[Mapping[str, int]] = MappingProxyType(
     {"circuits": 20, "clbits": 100, "clifford_qubits": 100, "operations": 1_000}
 )
-"""Limits under which every text of `inline_bytes` is read within milliseconds."""
+"""Limits for programs that the server reads itself: 4 kB of text may expand to a million
+operations."""
 
 _HEAD_BYTES: Final = 64 << 10
 _QOBJ_KEYS: Final = (b'"qobj_id"', b'"experiments"')
@@ -282,7 +304,7 @@ def guess_format(source: bytes) -> str:
 
 
 class Refusal(NamedTuple):
-    """Error of a program, in a form that a worker process can return."""
+    """Error of a program, in a form that a parser process can return."""
 
     code: str
     detail: str
@@ -317,7 +339,7 @@ class Layout(NamedTuple):
         if layout is None:
             return
         try:
-            # Counted in the summary first, so that no far longer program is unpacked.
+            # Counted in the summary first, so that a far longer program is not unpacked.
             n_gates = checked.summary.n_ops_1q + checked.summary.n_ops_2q
             if n_gates > len(layout.ops):
                 raise InvalidProgram(f"the program has {n_gates} gates, too many")
@@ -331,14 +353,14 @@ class Layout(NamedTuple):
             ) from None
 
 
-def read_in_worker(
+def read_in_parser(
     format_name: str,
     source: bytes,
     limits: Limits,
     inputs: Inputs = _NO_INPUTS,
     layout: Layout | None = None,
 ) -> Checked | Refusal:
-    """Read a program in a worker process: as `read`, but return an error as a value."""
+    """Read a program in a parser process: as `read`, but return an error as a value."""
     try:
         checked = read(format_name, source, limits, inputs)
         if layout is not None:
@@ -351,10 +373,9 @@ def read_in_worker(
 def read_small(
     format_name: str, source: bytes, limits: Limits, inputs: Inputs = _NO_INPUTS
 ) -> Checked | None:
-    """Read a program within a few milliseconds; return None if it needs a worker process.
+    """Read a program within a few milliseconds; return None if it needs a parser process.
 
-    A short text may expand: 4 kB of IonQ's JSON to a million operations. So it is read under small
-    limits, and a program that exceeds them or is invalid is left to `read_in_worker`.
+    A program that is invalid or exceeds the limits of `_SMALL` is left to `read_in_parser`.
     """
     if len(source) > FORMATS[format_name].inline_bytes:
         return None
@@ -367,8 +388,8 @@ def read_small(
         return None
 
 
-def check_layout_in_worker(text: str) -> Refusal | None:
-    """Return the error of a photonic device's layout, or None. Runs in a worker process."""
+def check_layout_in_parser(text: str) -> Refusal | None:
+    """Return the error of a photonic device's layout, or None if it is valid."""
     try:
         blackbird.read_layout(text)
     except (InvalidRequest, LimitExceeded) as error:
@@ -376,18 +397,18 @@ def check_layout_in_worker(text: str) -> Refusal | None:
     return None
 
 
-def compile_in_worker(
+def compile_in_parser(
     circuits: bytes, number: int, limits: Limits, entangler: Entangler
 ) -> bytes | Refusal:
     """Return one of a job's packed circuits in native gates as JSON, or an error."""
     try:
-        found = ionq_native.compile_circuit(unpack(circuits)[number], entangler, limits)
+        native = ionq_native.compile_circuit(unpack(circuits)[number], entangler, limits)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
-    return msgspec.json.encode(found)
+    return msgspec.json.encode(native)
 
 
-def compile_to_basis_in_worker(
+def compile_to_basis_in_parser(
     circuits: bytes, gates: Sequence[str], device: str, language: Any, limits: Limits
 ) -> Checked | Refusal:
     """Return a program's packed circuits in the gates of a remote device, or an error.
@@ -401,19 +422,19 @@ def compile_to_basis_in_worker(
         limits: Limits on the compiled circuits.
     """
     try:
-        found = unpack(circuits)
+        compiled = unpack(circuits)
         if gates:
-            found = basis.compile_circuits(found, gates, device, limits)
+            compiled = basis.compile_circuits(compiled, gates, device, limits)
         if language:
             from qwicket.programs.rewriting import rewrite  # late: few devices need it
 
-            rewrite(found, language)
-        return _qubits_to_checked(found)
+            rewrite(compiled, language)  # for its errors: the driver writes the program again
+        return _qubits_to_checked(compiled)
     except (InvalidRequest, LimitExceeded) as error:
         return Refusal(error.code, error.detail, error.field)
 
 
-def write_in_worker(circuits: bytes, number: int) -> str | Refusal:
+def write_in_parser(circuits: bytes, number: int) -> str | Refusal:
     """Return one of a job's packed circuits as OpenQASM 3, or an error."""
     try:
         return openqasm.write(unpack(circuits)[number])

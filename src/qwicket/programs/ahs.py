@@ -8,9 +8,12 @@ and radians per second. Amplitude Ω and detuning Δ run linearly from one time 
 
     H = Σ (Ω Lx + Δ Lz) + Σ_{i<j} C₆ / r_ij⁶ n_i n_j
 
-up to a constant. A time with constant fields becomes one exact gate. A ramp becomes several gates,
-each with the fields at its middle. The engine simulates a chain of equal distances, so programs
-with other positions are refused.
+up to a constant. Lx = σx/2 and Lz = σz/2 act on one atom, and n = 1/2 - Lz is 1 if it is excited.
+So Δ Lz is -Δ n up to a constant: a positive detuning lowers the energy of excited atoms.
+
+An interval with constant fields becomes one exact gate. A ramp becomes several gates, each with the
+fields at its middle. The engine simulates a chain of equal distances, so programs with other
+positions are refused.
 """
 
 from __future__ import annotations
@@ -30,20 +33,22 @@ from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit
 
 VERSION: Final = 1
+"""Increased when the reader returns other circuits for the same text."""
 
 C6: Final = 5.42e-24
 """C₆ of rubidium in 70S½, in rad m⁶/s. Amazon Braket, "Hello AHS"; Wurtz et al.,
 arXiv:2306.11727."""
 
 _MAX_ATOMS: Final = 5
+"""Atoms of the machine `rydberg` in qlued's formats, which has the same gates."""
 _STEP_ERROR: Final = 0.02
 """Bound on the error of the state by all steps together. The real error is far smaller, because
 contributions of different steps partly cancel (tests compare with an integrator)."""
-_MAX_TURN: Final = 5e6 * pi
-"""Energy times time of one gate, as on the other machines of cold atoms."""
-_EVENLY: Final = 1e-6
-"""Deviation of a site from its place in the chain, relative to the distance of neighbours."""
-_FAR: Final = 2.04
+_MAX_PHASE: Final = 5e6 * pi
+"""Energy times time of one gate in radians, as on the other machines of cold atoms."""
+_SITE_TOLERANCE: Final = 1e-6
+"""Deviation of a site from its position in the chain, relative to the distance of neighbours."""
+_MAX_INTERACTION_SUM: Final = 2.04
 """Bound of Σ_j 1/|i - j|⁶ for an atom amid a chain: 2 ζ(6) = 2.0347."""
 
 _Number = float | str
@@ -68,6 +73,7 @@ class _Drive(msgspec.Struct):
 class _Hamiltonian(msgspec.Struct, rename="camel"):
     driving_fields: tuple[_Drive, ...]
     local_detuning: tuple[msgspec.Raw, ...] = ()
+    shifting_fields: tuple[msgspec.Raw, ...] = ()  # its name in older SDKs of Braket
 
 
 class _Register(msgspec.Struct):
@@ -94,7 +100,7 @@ class _Curve(NamedTuple):
 
 
 class _LinearSegment(NamedTuple):
-    """A time in which amplitude and detuning are linear; each has its values at both ends."""
+    """An interval in which amplitude and detuning are linear; each has its values at both ends."""
 
     seconds: float
     amplitude: tuple[float, float]
@@ -103,15 +109,21 @@ class _LinearSegment(NamedTuple):
     def steps(self, blockade: float, n_atoms: int, error: float) -> int:
         """Return the number of steps that keeps the error below a bound.
 
-        The exponential midpoint rule is off by τ³/12 ‖[H, dH/dt]‖ over one segment of τ, by N² less
-        in N steps (Magnus, second order).
+        The error of the exponential midpoint rule over one segment of τ is τ³/12 ‖[H, dH/dt]‖, and
+        N² times smaller with N steps (Magnus, second order).
         """
-        (a, b), (c, d), tau = self.amplitude, self.detuning, self.seconds
-        rise, turn = (b - a) / tau, (d - c) / tau
-        if not (rise or turn):
+        (amplitude_0, amplitude_1), (detuning_0, detuning_1) = self.amplitude, self.detuning
+        tau = self.seconds
+        amplitude_slope = (amplitude_1 - amplitude_0) / tau
+        detuning_slope = (detuning_1 - detuning_0) / tau
+        if not (amplitude_slope or detuning_slope):
             return 1
-        turning = abs((a + b) / 2 * turn - (c + d) / 2 * rise) + _FAR * blockade * abs(rise)
-        return max(1, ceil(sqrt(tau**3 / 12 * n_atoms / 2 * turning / error)))
+        amplitude, detuning = (amplitude_0 + amplitude_1) / 2, (detuning_0 + detuning_1) / 2
+        of_fields = abs(amplitude * detuning_slope - detuning * amplitude_slope)
+        of_interaction = _MAX_INTERACTION_SUM * blockade * abs(amplitude_slope)
+        # [Lx, Lz] and [Lx, n] are Ly of one atom up to a phase, and its norm is 1/2.
+        commutator = n_atoms / 2 * (of_fields + of_interaction)
+        return max(1, ceil(sqrt(tau**3 / 12 * commutator / error)))
 
 
 _decoder: Final = msgspec.json.Decoder(_Program)
@@ -135,37 +147,45 @@ def read(source: bytes, limits: Limits) -> tuple[AtomCircuit, ...]:
     blockade = C6 / spacing**6 if n_atoms > 1 else 0.0
     segments = _segments(program.hamiltonian)
     gates = tuple(_gates(segments, n_atoms, blockade, limits))
-    everyone = tuple(range(n_atoms))
-    return (AtomCircuit("spins", (1,) * n_atoms, gates, everyone, 0),)
+    circuit = AtomCircuit(
+        kind="spins",
+        atoms=(1,) * n_atoms,
+        gates=gates,
+        measured=tuple(range(n_atoms)),
+        shots=0,  # those of the job
+    )
+    return (circuit,)
 
 
 def _chain(register: _Register) -> tuple[int, float]:
     """Return the number of atoms and the distance of neighbours in metres."""
-    places = [
+    positions = [
         tuple([_real(x, f"register.sites[{k}]") for x in site])
         for k, site in enumerate(register.sites)
     ]
-    if not 1 <= len(places) <= _MAX_ATOMS or any(len(place) != 2 for place in places):
+    if not 1 <= len(positions) <= _MAX_ATOMS or any(len(each) != 2 for each in positions):
         raise _refusal("register.sites", f"must be 1 to {_MAX_ATOMS} places in the plane")
-    if register.filling is not None and register.filling != (1,) * len(places):
+    if register.filling is not None and register.filling != (1,) * len(positions):
         raise _refusal("register.filling", "must be 1 for every site: each holds an atom here")
     # One atom has no neighbour, so its spacing is never used.
-    if len(places) == 1:
+    if len(positions) == 1:
         return 1, 1.0
-    spacing = dist(places[0], places[1])
-    step = (places[1][0] - places[0][0], places[1][1] - places[0][1])
-    for k, place in enumerate(places):
+    (x0, y0), (x1, y1) = positions[:2]
+    spacing = dist(positions[0], positions[1])
+    for k, position in enumerate(positions):
         # From the first site, not from the last one, so that deviations cannot add up.
-        meant = (places[0][0] + k * step[0], places[0][1] + k * step[1])
-        if not spacing > 0 or dist(place, meant) > _EVENLY * spacing:
+        expected = (x0 + k * (x1 - x0), y0 + k * (y1 - y0))
+        if not spacing > 0 or dist(position, expected) > _SITE_TOLERANCE * spacing:
             text = "must be a straight chain of equal distances, in its order"
             raise _refusal("register.sites", text)
-    return len(places), spacing
+    return len(positions), spacing
 
 
 def _segments(hamiltonian: _Hamiltonian) -> list[_LinearSegment]:
     if hamiltonian.local_detuning:
         raise _refusal("hamiltonian.localDetuning", "is not simulated: leave it empty")
+    if hamiltonian.shifting_fields:
+        raise _refusal("hamiltonian.shiftingFields", "is not simulated: leave it empty")
     if len(hamiltonian.driving_fields) != 1:
         raise _refusal("hamiltonian.drivingFields", "must be one field")
     drive = hamiltonian.driving_fields[0]
@@ -191,7 +211,10 @@ def _curve(field: _Field, name: str) -> _Curve:
     times, values = field.time_series.times, field.time_series.values
     if len(times) != len(values) or len(times) < 2:
         raise _refusal(f"{at}.time_series", "must have as many values as times, two at least")
-    curve = _Curve(_reals(times, f"{at}.time_series.times"), _reals(values, f"{at}.time_series"))
+    curve = _Curve(
+        times=_reals(times, f"{at}.time_series.times"),
+        values=_reals(values, f"{at}.time_series.values"),
+    )
     if curve.times[0] != 0 or any(b <= a for a, b in pairwise(curve.times)):
         raise _refusal(f"{at}.time_series.times", "must rise from 0")
     return curve
@@ -208,11 +231,14 @@ def _gates(
         n_gates += n_steps
         # Checked before the steps are made: a fast pulse on close atoms needs very many.
         check_limit("operations", n_gates, limits.programs.operations, " or more")
-        (a, b), (c, d), dt = segment.amplitude, segment.detuning, segment.seconds / n_steps
+        (amplitude_0, amplitude_1), (detuning_0, detuning_1) = segment.amplitude, segment.detuning
+        dt = segment.seconds / n_steps
         for k in range(n_steps):
             middle = (k + 0.5) / n_steps
-            params = ((a + (b - a) * middle) * dt, (c + (d - c) * middle) * dt, blockade * dt)
-            if max(map(abs, params)) > _MAX_TURN:
+            amplitude = amplitude_0 + (amplitude_1 - amplitude_0) * middle
+            detuning = detuning_0 + (detuning_1 - detuning_0) * middle
+            params = (amplitude * dt, detuning * dt, blockade * dt)
+            if max(map(abs, params)) > _MAX_PHASE:
                 text = "has energies times time above 5,000,000 pi"
                 raise _refusal("hamiltonian.drivingFields[0]", text)
             yield AtomGate("rydberg_full", wires, params)
@@ -230,7 +256,7 @@ def _real(number: _Number, field: str) -> float:
         raise _refusal(field, "must be numbers") from None
     # Within these bounds sixth powers of distances are finite and not zero.
     if not isfinite(value) or 0 < abs(value) < 1e-30 or abs(value) > 1e30:
-        raise _refusal(field, "must be numbers between 1e-30 and 1e30")
+        raise _refusal(field, "must be numbers: 0, or from 1e-30 to 1e30 in absolute value")
     return value
 
 

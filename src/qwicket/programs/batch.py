@@ -19,6 +19,7 @@ from qwicket.programs import json_text
 from qwicket.programs.json_text import check_limit, quoted
 
 VERSION: Final = 1
+"""Increased when the reader returns other circuits for the same text."""
 
 Reader = Callable[[bytes, Limits, Mapping[str, float]], tuple[QubitCircuit, ...]]
 

@@ -1,7 +1,7 @@
 """Instructions of the four cold-atom machines: their wires, parameters and ranges.
 
-Ranges are inclusive and in radians. They are those of sqooler-example, the simulators behind qlued,
-but wider where qiskit-cold-atom can send more than these accept.
+Angles are in radians, and their ranges include both ends. The ranges are those of sqooler-example,
+the simulators behind qlued, but wider where qiskit-cold-atom can send more than these accept.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from qwicket.model.limits import INT64_MAX
 from qwicket.programs.json_text import FieldError, quoted
 
 MAX_ATOMS: Final = 500
+"""Largest number of atoms on one wire."""
 
 _TURN: Final = 2 * pi
-_TWIST: Final = 20 * pi
-_STRONG: Final = 5e6 * pi
+_TEN_TURNS: Final = 20 * pi
+_MAX_FULL: Final = 5e6 * pi
+"""Upper bound of the parameters of the gates `*_full`."""
 
 _Wires = tuple[int, ...]
 
@@ -44,9 +46,9 @@ class Machine(NamedTuple):
 
     Attributes:
         name: Its short name.
-        n_wires: Most wires of an experiment.
+        n_wires: Largest number of wires of an experiment.
         rules: Rules of its instructions, by name.
-        gate_names: Names of the rules that change a state.
+        gate_names: Names of all instructions but `load`, `measure` and `barrier`.
     """
 
     name: str
@@ -63,7 +65,7 @@ class Machine(NamedTuple):
 
 
 class Gates:
-    """Checks the instructions of one experiment; the wires of equal instructions are checked once.
+    """Checks the instructions of one experiment, and a name with the same wires only once.
 
     Args:
         machine: The machine that they are for.
@@ -89,10 +91,10 @@ class Gates:
             raise FieldError(f"{name}: {count}", "params")
         if name == "load" and params:
             _check_atoms(params[0])
-        for place, maximum in enumerate(action.maxima):
-            if not 0 <= params[place] <= maximum:
-                asked = f"{action.params[place]} must be 0 to {maximum:.10g}, not {params[place]:g}"
-                raise FieldError(f"{name}: {asked}", "params")
+        for param, value, maximum in zip(action.params, params, action.maxima, strict=True):
+            if not 0 <= value <= maximum:
+                text = f"{name}: {param} must be 0 to {maximum:.10g}, not {value:g}"
+                raise FieldError(text, "params")
         return AtomGate(action.name, action.wires, params)
 
 
@@ -117,10 +119,10 @@ def _action(name: str, wires: tuple[float, ...], machine: Machine, n_wires: int)
     except FieldError as fault:
         raise FieldError(f"{name}: {fault}", fault.field) from None
     bounds = rule.params
-    if rule.is_repeated:
+    if rule.is_repeated:  # a `mu` for each site, a `J` for each bond between two
         n_sites = len(named) // 2
         bounds *= n_sites if bounds[0][0] == "mu" else n_sites - 1
-    params, maxima = tuple([each for each, _ in bounds]), tuple([maximum for _, maximum in bounds])
+    params, maxima = tuple([param for param, _ in bounds]), tuple([bound for _, bound in bounds])
     return _Action(_ALIASES.get(name, name), meant, params, maxima)
 
 
@@ -169,7 +171,7 @@ def _single_wire(wires: _Wires, n_wires: int) -> _Wires:
 
 
 def _single_qudit_wire(wires: _Wires, n_wires: int) -> _Wires:
-    """Return the single qudit's wire, which need not be named."""
+    """Return the wire of the machine `singlequdit`, which need not be named."""
     return _single_wire(wires or (0,), n_wires)
 
 
@@ -186,8 +188,9 @@ def _pair_or_all(wires: _Wires, n_wires: int) -> _Wires:
 
 def _rydberg_all(wires: _Wires, n_wires: int) -> _Wires:
     """Return all wires of the experiment, even if all five of the machine are named."""
-    everything = tuple(range(n_wires))
-    return everything if wires == tuple(range(5)) else _all(_several(wires), n_wires)
+    if wires == tuple(range(_RYDBERG_WIRES)):
+        return tuple(range(n_wires))
+    return _all(_several(wires), n_wires)
 
 
 def _several(wires: _Wires) -> _Wires:
@@ -201,7 +204,7 @@ def _any(wires: _Wires, _n_wires: int) -> _Wires:
 
 
 def _mode(wires: _Wires, _n_wires: int) -> _Wires:
-    """Return one of the eight wires of the fermions, whatever `num_wires` is."""
+    """Return one wire of the machine `fermions`: it has eight, whatever `num_wires` is."""
     return _single_wire(wires, FERMION_WIRES)
 
 
@@ -226,22 +229,23 @@ def _bonds(wires: _Wires, n_wires: int) -> _Wires:
 # --- machines -------------------------------------------------------------------------------------
 
 _LOADED: Final = (("N", float(MAX_ATOMS)),)
+_RYDBERG_WIRES: Final = 5
 _OMEGA: Final = ("omega", _TURN)
 _DELTA: Final = ("delta", _TURN)
-_CHI: Final = ("chi", _TWIST)
-_J: Final = ("J", _TWIST)
+_CHI: Final = ("chi", _TEN_TURNS)
+_J: Final = ("J", _TEN_TURNS)
 _ALIASES: Final = {"rydberg_blockade": "rydberg_block"}
 
 
-def _strong(*names: str) -> tuple[tuple[str, float], ...]:
-    return tuple([(name, _STRONG) for name in names])
+def _full(*names: str) -> tuple[tuple[str, float], ...]:
+    return tuple([(name, _MAX_FULL) for name in names])
 
 
 _SINGLE: Final = {
     "rlx": _Rule(_single_wire, (_OMEGA,)),
     "rlz": _Rule(_single_wire, (_DELTA,)),
     "rlz2": _Rule(_single_wire, (_CHI,)),
-    "sq_full": _Rule(_single_wire, _strong("omega", "delta", "chi")),
+    "sq_full": _Rule(_single_wire, _full("omega", "delta", "chi")),
     "load": _Rule(_single_qudit_wire, _LOADED),
     "barrier": _Rule(_any),
     "measure": _Rule(_single_qudit_wire),
@@ -252,7 +256,7 @@ _MULTI: Final = {
     "rlz2": _Rule(_single_wire, (_CHI,)),
     "rlxly": _Rule(_pair_or_all, (_J,)),
     "rlzlz": _Rule(_pair_or_all, (_J,)),
-    "multiqudit_full": _Rule(_all, _strong("omega", "delta", "chi", "Jxy", "Jzz")),
+    "multiqudit_full": _Rule(_all, _full("omega", "delta", "chi", "Jxy", "Jzz")),
     "load": _Rule(_single_wire, _LOADED),
     "barrier": _Rule(_any),
     "measure": _Rule(_single_wire),
@@ -262,7 +266,7 @@ _RYDBERG: Final = {
     "rlz": _Rule(_single_wire, (_DELTA,)),
     "rydberg_block": _Rule(_rydberg_all, (("phi", _TURN),)),
     "rydberg_blockade": _Rule(_rydberg_all, (("phi", _TURN),)),
-    "rydberg_full": _Rule(_rydberg_all, _strong("omega", "delta", "phi")),
+    "rydberg_full": _Rule(_rydberg_all, _full("omega", "delta", "phi")),
     "barrier": _Rule(_any),
     "measure": _Rule(_single_wire),
 }
@@ -277,9 +281,11 @@ _FERMIONS: Final = {
 _MACHINES: Final = (
     Machine("singlequdit", 1, _SINGLE),
     Machine("multiqudit", 5, _MULTI),
-    Machine("rydberg", 5, _RYDBERG),
+    Machine("rydberg", _RYDBERG_WIRES, _RYDBERG),
     Machine("fermions", FERMION_WIRES, _FERMIONS),
 )
 
-MACHINES: Final[Mapping[str, Machine]] = MappingProxyType({each.name: each for each in _MACHINES})
+MACHINES: Final[Mapping[str, Machine]] = MappingProxyType(
+    {machine.name: machine for machine in _MACHINES}
+)
 """The four machines by their short names."""

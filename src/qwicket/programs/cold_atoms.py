@@ -25,6 +25,7 @@ from qwicket.programs.cold_atom_gates import MACHINES, Gates, Machine, whole_num
 from qwicket.programs.json_text import FieldError, Int64, check_limit, quoted
 
 VERSION: Final = 1
+"""Increased when the reader returns other circuits for the same text."""
 
 _LAST_EXPERIMENT: Final = 1_000
 _KEY: Final = re.compile(r"experiment_0{0,9}([0-9]{1,4})")

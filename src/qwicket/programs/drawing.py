@@ -19,10 +19,12 @@ from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit
 _MAX_QUBITS: Final = 40
 _MAX_COLUMNS: Final = 200
 _WIDE: Final = 10_000
+"""Width in characters of a page for SVG, which has no lines to fit into."""
 
 _LABEL_CHARS: Final = 32
 _MAX_PARAMETERS: Final = 3
 _NO_QUBIT: Final = -1
+"""Target of a gate on no qubit, for the first row."""
 _SYMBOLS: Final = {"id": "I", "sdg": "S†", "tdg": "T†", "sx": "√X", "sxdg": "√X†", "swap": "✕"}
 _ALIKE: Final = frozenset(("swap", "rxx", "ryy", "rzz", "zz"))
 """Gates that are symmetric in their targets."""
@@ -74,7 +76,10 @@ class _Page:
         self._words = str.maketrans(_ASCII_WORDS if is_ascii else {})
         self._width = max(12, width - len(self._names[0]) - 2)
         self.columns: list[_Column] = []
+        # First free column of each row, and of each classical bit under a negative key, so that
+        # measurements into one bit keep their order.
         self._free: dict[int, int] = defaultdict(int)
+        # Rows with columns left. Once there is none, nothing more is placed.
         self._open = set(range(1, self._others)) or {0}
 
     def add(self, op: Op | str) -> bool:
@@ -95,16 +100,19 @@ class _Page:
         return self._put(marks, range(min(marks), max(marks) + 1), "│┼", *clbits)
 
     def _put(self, marks: Mapping[int, str], rows: range, bars: str, *clbits: int) -> bool:
-        """Draw marks, joined across rows, in the first column that is free."""
-        place = max(self._free[key] for key in (*rows, *clbits))
-        self._free.update(dict.fromkeys((*rows, *clbits), place + 1))
-        if place >= self._max_columns:
+        """Draw marks in the first column that is free; return whether there is one.
+
+        `bars` has the character that joins rows, and the one that crosses a row without a mark.
+        """
+        index = max(self._free[key] for key in (*rows, *clbits))
+        self._free.update(dict.fromkeys((*rows, *clbits), index + 1))
+        if index >= self._max_columns:
             self._open.difference_update(rows)
             return False
-        self.columns += [_Column() for _ in range(place + 1 - len(self.columns))]
+        self.columns += [_Column() for _ in range(index + 1 - len(self.columns))]
         for row in rows:
-            self.columns[place].put(row, self._short(marks.get(row, bars[1])))
-        self.columns[place].bars.update(dict.fromkeys(rows[:-1], bars[0]))
+            self.columns[index].put(row, self._short(marks.get(row, bars[1])))
+        self.columns[index].bars.update(dict.fromkeys(rows[:-1], bars[0]))
         return True
 
     def _short(self, text: str) -> str:
@@ -142,7 +150,7 @@ def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> l
     Args:
         circuit: Circuit to draw.
         width: Longest line in characters; a wider circuit continues in further blocks.
-        is_ascii: Whether to use ASCII only: no line-drawing characters and Greek letters.
+        is_ascii: Whether to use ASCII only: no line-drawing characters or Greek letters.
 
     Returns:
         Lines. Those of one block are equally long; an empty line separates two blocks.
@@ -153,7 +161,7 @@ def draw(circuit: QubitCircuit, width: int = 80, *, is_ascii: bool = False) -> l
     return [*lines, "", left_out] if left_out else lines
 
 
-class Layout(NamedTuple):
+class DrawingColumns(NamedTuple):
     """The columns of a drawing, from which an SVG is made.
 
     Attributes:
@@ -170,7 +178,7 @@ class Layout(NamedTuple):
     left_out: str
 
 
-def layout(circuit: QubitCircuit, max_columns: int = _MAX_COLUMNS) -> Layout:
+def columns_of(circuit: QubitCircuit, max_columns: int = _MAX_COLUMNS) -> DrawingColumns:
     """Return the columns of a circuit's drawing; bounds are those of `draw`.
 
     A bar is `│` of an operation or `║` of a control-flow label; `┼` and `╫` are crossings.
@@ -178,7 +186,7 @@ def layout(circuit: QubitCircuit, max_columns: int = _MAX_COLUMNS) -> Layout:
     page = _Page(circuit, _WIDE, is_ascii=False, max_columns=max_columns)
     left_out = _fill(page, circuit)
     columns = tuple((column.marks, column.bars) for column in page.columns)
-    return Layout(tuple(page.names), len(page.wires), columns, left_out)
+    return DrawingColumns(tuple(page.names), len(page.wires), columns, left_out)
 
 
 def _fill(page: _Page, circuit: QubitCircuit) -> str:

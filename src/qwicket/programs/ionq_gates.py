@@ -26,6 +26,8 @@ class IonQLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class WireGate(msgspec.Struct, gc=False):
+    """One gate as it is written; its rule says which fields it needs."""
+
     gate: str
     target: Int64 | None = None
     targets: tuple[Int64, ...] | None = None
@@ -40,14 +42,14 @@ class WireGate(msgspec.Struct, gc=False):
     terms: tuple[str, ...] | None = None
 
 
-class Rule(NamedTuple):
+class GateRule(NamedTuple):
     """Rule that turns a gate of a gateset into a gate of the flat form.
 
     Attributes:
         name: Name of the flat gate.
         params: Function that reads the parameters, in radians.
-        n_targets: Number of targets; None for any number. A gate on one target may name several
-            and then acts on each.
+        n_targets: Number of targets; None for any number. If it is 1, a gate without controls may
+            name several and then acts on each.
         n_controls: Minimum number of controls.
         takes_controls: Whether controls are allowed.
     """
@@ -59,13 +61,17 @@ class Rule(NamedTuple):
     takes_controls: bool = True
 
 
-def add_gate(flat: list[Gate], gate: WireGate, rules: Mapping[str, Rule], width: int) -> int:
-    """Append one gate in flat form; return how many operations it counts as."""
+def add_gate(flat: list[Gate], gate: WireGate, rules: Mapping[str, GateRule], width: int) -> int:
+    """Append one gate in flat form; return how many operations it counts as.
+
+    Raises:
+        FieldError: The gate is unknown or invalid.
+    """
     rule = rules.get(gate.gate)
     if rule is None:
         raise _unknown(gate.gate, rules)
     targets, controls = _operands(gate, rule, width)
-    if rule is _NOP:
+    if rule is _NOP:  # not before `_operands`: also the qubits of a `nop` must exist
         return 0
     if rule is _Z and gate.rotation is not None:
         rule = _P
@@ -90,7 +96,9 @@ def _add_pauliexp(flat: list[Gate], gate: Gate) -> int:
     return max(1, len(gate.terms))
 
 
-def _operands(gate: WireGate, rule: Rule, width: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
+def _operands(
+    gate: WireGate, rule: GateRule, width: int
+) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Return targets and controls; check that each qubit exists and occurs once."""
     targets = _operand_list(gate.target, gate.targets, "target")
     controls = _operand_list(gate.control, gate.controls, "control")
@@ -117,8 +125,8 @@ def _operand_list(
     return (single,)
 
 
-def _check_shape(n_targets: int, n_controls: int, rule: Rule) -> None:
-    """Refuse a wrong number of targets or controls."""
+def _check_shape(n_targets: int, n_controls: int, rule: GateRule) -> None:
+    """Check the numbers of targets and controls."""
     if n_controls and not rule.takes_controls:
         raise FieldError("takes no controls", "controls")
     if n_controls < rule.n_controls:
@@ -131,7 +139,7 @@ def _check_shape(n_targets: int, n_controls: int, rule: Rule) -> None:
         raise FieldError(f"takes 1 target when it has controls, not {n_targets}", "targets")
 
 
-def _unknown(name: str, rules: Mapping[str, Rule]) -> FieldError:
+def _unknown(name: str, rules: Mapping[str, GateRule]) -> FieldError:
     this, other = ("native", "qis") if rules is _NATIVE else ("qis", "native")
     if name in GATESETS[other]:
         return FieldError(f"is a gate of the {other} gateset, not of {this}", "gate")
@@ -141,7 +149,7 @@ def _unknown(name: str, rules: Mapping[str, Rule]) -> FieldError:
 # --- parameters -----------------------------------------------------------------------------------
 
 
-def _none(_: WireGate) -> tuple[float, ...]:
+def _no_params(_: WireGate) -> tuple[float, ...]:
     return ()
 
 
@@ -162,7 +170,7 @@ def _phases_and_angle(gate: WireGate) -> tuple[float, ...]:
         raise FieldError("phases is missing", "phases")
     if len(gate.phases) != 2:
         raise FieldError(f"phases must be 2 numbers, not {len(gate.phases)}", "phases")
-    angle = 0.25 if gate.angle is None else gate.angle
+    angle = 0.25 if gate.angle is None else gate.angle  # the API's default: maximally entangling
     return (_radians(gate.phases[0]), _radians(gate.phases[1]), _radians(angle))
 
 
@@ -173,7 +181,7 @@ def _angle(gate: WireGate) -> tuple[float, ...]:
     return (_radians(turns),)
 
 
-def _times(gate: WireGate) -> tuple[float, ...]:
+def _time_coefficients(gate: WireGate) -> tuple[float, ...]:
     if gate.terms is None:
         raise FieldError("terms is missing", "terms")
     if gate.coefficients is None:
@@ -190,44 +198,48 @@ def _times(gate: WireGate) -> tuple[float, ...]:
 
 
 def _radians(turns: float) -> float:
-    """Return the angle without whole turns, which change at most a global phase."""
+    """Return an angle in radians without whole turns, which change at most a global phase.
+
+    The turns are removed first, because `fmod` is exact and a product with `tau` is rounded.
+    """
     return tau * fmod(turns, 1.0)
 
 
-_X: Final = Rule("x", _none)
-_Z: Final = Rule("z", _none)
-_P: Final = Rule("p", _rotation)
-"""Rule of `z` with a rotation."""
-_PAULIEXP: Final = Rule("pauliexp", _times, n_targets=None)
-_NOP: Final = Rule("id", _none)
+_X: Final = GateRule("x", _no_params)
+_Z: Final = GateRule("z", _no_params)
+_P: Final = GateRule("p", _rotation)
+"""Rule of `z` with a `rotation`: the API's phase gate."""
+_PAULIEXP: Final = GateRule("pauliexp", _time_coefficients, n_targets=None)
+_NOP: Final = GateRule("id", _no_params)
+"""Rule of `nop`. It may have controls and any targets, because it does nothing to them."""
 
-_QIS: Final[Mapping[str, Rule]] = {
+_QIS: Final[Mapping[str, GateRule]] = {
     "x": _X,
     "not": _X,
-    "cnot": Rule("x", _none, n_controls=1),
-    "y": Rule("y", _none),
+    "cnot": GateRule("x", _no_params, n_controls=1),
+    "y": GateRule("y", _no_params),
     "z": _Z,
-    "h": Rule("h", _none),
-    "s": Rule("s", _none),
-    "si": Rule("sdg", _none),
-    "t": Rule("t", _none),
-    "ti": Rule("tdg", _none),
-    "v": Rule("sx", _none),
-    "vi": Rule("sxdg", _none),
-    "rx": Rule("rx", _rotation),
-    "ry": Rule("ry", _rotation),
-    "rz": Rule("rz", _rotation),
-    "swap": Rule("swap", _none, n_targets=2),
-    "xx": Rule("rxx", _rotation, n_targets=2),
-    "yy": Rule("ryy", _rotation, n_targets=2),
-    "zz": Rule("rzz", _rotation, n_targets=2),
+    "h": GateRule("h", _no_params),
+    "s": GateRule("s", _no_params),
+    "si": GateRule("sdg", _no_params),
+    "t": GateRule("t", _no_params),
+    "ti": GateRule("tdg", _no_params),
+    "v": GateRule("sx", _no_params),
+    "vi": GateRule("sxdg", _no_params),
+    "rx": GateRule("rx", _rotation),
+    "ry": GateRule("ry", _rotation),
+    "rz": GateRule("rz", _rotation),
+    "swap": GateRule("swap", _no_params, n_targets=2),
+    "xx": GateRule("rxx", _rotation, n_targets=2),
+    "yy": GateRule("ryy", _rotation, n_targets=2),
+    "zz": GateRule("rzz", _rotation, n_targets=2),
     "pauliexp": _PAULIEXP,
 }
-_NATIVE: Final[Mapping[str, Rule]] = {
-    "gpi": Rule("gpi", _phase, takes_controls=False),
-    "gpi2": Rule("gpi2", _phase, takes_controls=False),
-    "ms": Rule("ms", _phases_and_angle, n_targets=2, takes_controls=False),
-    "zz": Rule("zz", _angle, n_targets=2, takes_controls=False),
+_NATIVE: Final[Mapping[str, GateRule]] = {
+    "gpi": GateRule("gpi", _phase, takes_controls=False),
+    "gpi2": GateRule("gpi2", _phase, takes_controls=False),
+    "ms": GateRule("ms", _phases_and_angle, n_targets=2, takes_controls=False),
+    "zz": GateRule("zz", _angle, n_targets=2, takes_controls=False),
     "nop": _NOP,
 }
 GATESETS: Final = MappingProxyType({"qis": _QIS, "native": _NATIVE})

@@ -16,10 +16,11 @@ from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
 from qwicket.programs import json_text
-from qwicket.programs.ionq_gates import GATESETS, IonQLimits, Rule, WireGate, add_gate
-from qwicket.programs.json_text import FieldError, Int64, check_limit, quoted
+from qwicket.programs.ionq_gates import GATESETS, GateRule, IonQLimits, WireGate, add_gate
+from qwicket.programs.json_text import SHOWN_CHARS, FieldError, Int64, check_limit, quoted
 
 VERSION: Final = 2
+"""Increased when the reader returns other circuits for the same text."""
 
 REGISTER: Final = "c"
 """Name of the one register; IonQ's JSON names none."""
@@ -40,8 +41,9 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
 
     Args:
         source: JSON text: `{"qubits", "gateset"?, "circuit"}` or `{…, "circuits": […]}`.
-        limits: Bounds on bytes, circuits, gates as written, and operations. Of these a gate on k
-            targets counts as k, a `pauliexp` as one per term, and a measurement as one.
+        limits: Bounds on bytes, circuits, qubits, gates as written, and operations. As operations,
+            a gate on one qubit with k targets counts as k, a `pauliexp` as one per term, and a
+            measurement as one.
 
     Returns:
         One circuit per member, all padded to the same width.
@@ -64,12 +66,12 @@ def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
     registers = (Register(REGISTER, width),)
     circuits = []
     n_ops = n_measures
-    for part, member in enumerate(members):
-        number = None if program.circuits is None else part
-        rules = _rules(member.gateset or program.gateset or "qis", number)
+    for index, member in enumerate(members):
+        part = None if program.circuits is None else index
+        rules = _rules(member.gateset or program.gateset or "qis", part)
         gates: list[Gate] = []
         # Checked after each circuit: `pauliexp` counts once for each term.
-        n_ops += _add_gates(gates, member, number, rules, width, limits.programs.operations - n_ops)
+        n_ops += _add_gates(gates, member, part, rules, width, limits.programs.operations - n_ops)
         check_limit("operations", n_ops, limits.programs.operations, " or more")
         circuits.append(QubitCircuit(width, (*gates, *measures), registers))
     return tuple(circuits)
@@ -79,7 +81,7 @@ def _members(program: _Input) -> tuple[_Circuit, ...]:
     if program.circuits is None:
         if program.circuit is None:
             raise InvalidProgram("circuit is missing", field="circuit")
-        return (program,)
+        return (program,)  # one circuit: the program is its own member
     if program.circuit is not None:
         raise InvalidProgram("circuit and circuits are both given", field="circuits")
     if not program.circuits:
@@ -103,7 +105,7 @@ def _width(program: _Input, members: tuple[_Circuit, ...], limits: Limits) -> in
     _check_width(program.qubits, None, limits)
     for part, qubits in own:
         if qubits is not None and qubits > program.qubits:
-            text = f"qubits is {qubits}, but {program.qubits} for all circuits"
+            text = f"qubits is {qubits}, above the {program.qubits} of the whole program"
             raise _refusal(part, text, "qubits")
     return program.qubits
 
@@ -113,10 +115,11 @@ def _check_width(qubits: int | None, part: int | None, limits: Limits) -> None:
         return
     if qubits < 1:
         raise _refusal(part, f"qubits must be at least 1, not {qubits}", "qubits")
+    # The limit for programs of any kind; the width of the device is checked elsewhere.
     check_limit("clifford_qubits", qubits, limits.programs.clifford_qubits)
 
 
-def _rules(gateset: str, part: int | None) -> Mapping[str, Rule]:
+def _rules(gateset: str, part: int | None) -> Mapping[str, GateRule]:
     rules = GATESETS.get(gateset)
     if rules is None:
         known = ", ".join(GATESETS)
@@ -129,11 +132,14 @@ def _add_gates(
     flat: list[Gate],
     member: _Circuit,
     part: int | None,
-    rules: Mapping[str, Rule],
+    rules: Mapping[str, GateRule],
     width: int,
     budget: int,
 ) -> int:
-    """Append a member's gates in flat form; return their number, or one just above `budget`."""
+    """Append a member's gates to `flat`; return the operations that they count as.
+
+    Stops once these exceed `budget`.
+    """
     # Padding adds qubits that the member itself does not have, so its gates cannot name them.
     width = member.qubits or width
     n_ops = 0
@@ -143,7 +149,7 @@ def _add_gates(
         except FieldError as fault:
             place = _place(None, index, gate.gate)
             raise _refusal(part, f"{place}{fault}", f"circuit[{index}].{fault.field}") from None
-        # Stops early: a `pauliexp` of thousands of terms is one gate in the text.
+        # Checked here, too: a `pauliexp` of thousands of terms is one gate in the text.
         if n_ops > budget:
             break
     return n_ops
@@ -176,17 +182,17 @@ def _refusal(part: int | None, text: str, field: str) -> InvalidProgram:
 
 
 def _place(part: int | None, index: int | None, name: str) -> str:
-    """Return words such as `"circuit 1: gate 3 (rx): "`."""
-    words = "" if part is None else f"circuit {part}: "
+    """Return a place such as `"circuit 1: gate 3 (rx): "`."""
+    circuit = "" if part is None else f"circuit {part}: "
     if index is None:
-        return words
+        return circuit
     # The name is the client's text, so only a short plain one is shown as it is.
-    shown = name if name.isidentifier() and len(name) <= 32 else quoted(name)
-    return f"{words}gate {index} ({shown}): " if name else f"{words}gate {index}: "
+    shown = name if name.isidentifier() and len(name) <= SHOWN_CHARS else quoted(name)
+    return f"{circuit}gate {index} ({shown}): " if name else f"{circuit}gate {index}: "
 
 
 def _place_of_path(source: bytes, path: str) -> str:
-    """Return the same words for a path such as `circuits[1].circuit[3].rotation`."""
+    """Return `_place` for a path such as `circuits[1].circuit[3].rotation`."""
     found = _PATH.match(path)
     assert found is not None  # every part of the pattern is optional
     part, index = (None if text is None else int(text) for text in found.groups())
@@ -194,7 +200,7 @@ def _place_of_path(source: bytes, path: str) -> str:
 
 
 def _name(source: bytes, part: int | None, index: int) -> str:
-    """Return the name of one gate in a text of another shape, or "" if it has none."""
+    """Return the name of one gate in a text that is no `_Input`, or "" if it has none."""
     try:
         names = _names_decoder.decode(source)
         return (names if part is None else names.circuits[part]).circuit[index].gate

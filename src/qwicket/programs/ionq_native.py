@@ -127,6 +127,8 @@ class _Emitter(Synthesis):
         self._emit(NativeGate("zz", targets=(qubit_a, qubit_b), angle=theta / tau))
 
     def _ms(self, theta: float, qubit_a: int, qubit_b: int) -> None:
+        # exp(-iθ/2 ZZ) = V† exp(-iθ/2 XX) V with V = `X_FROM_Z` on both qubits. The Z rotations
+        # that are left before XX are not emitted: they shift the phases of `ms`.
         z_angles = []
         for qubit in (qubit_a, qubit_b):
             self.do(X_FROM_Z, qubit)

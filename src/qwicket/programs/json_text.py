@@ -1,7 +1,7 @@
 """Decodes JSON text into typed structs, for every program format that is JSON.
 
-Raises the errors that all these formats share: bytes that are not UTF-8 or not JSON, NUL
-characters, nesting that is too deep, values of the wrong type.
+Has the errors that all these formats share: bytes that are not UTF-8 or not JSON, NUL characters,
+nesting that is too deep, values of the wrong type.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ T = TypeVar("T")
 
 Int64 = Annotated[int, msgspec.Meta(ge=-INT64_MAX - 1, le=INT64_MAX)]
 """Bounded, because Python's integers may have any number of digits, and errors quote them."""
+
+SHOWN_CHARS: Final = 32
+"""Characters of untrusted text that an error message shows."""
 
 _EXPECTED: Final = re.compile(r"Expected `([\w |]+)`, got `(\w+)`")
 _MISSING: Final = re.compile(r"Object missing required field `(\w+)`")
@@ -113,6 +116,6 @@ def _type_error(reason: str, path: str, locate: Callable[[str], str]) -> Invalid
 
 
 def quoted(text: str) -> str:
-    """Return untrusted text for an error message: printable, in quotes, at most 32 characters."""
-    shown = text if len(text) <= 32 else text[:31] + "…"
+    """Return untrusted text for an error message: escaped, in quotes, cut to `SHOWN_CHARS`."""
+    shown = text if len(text) <= SHOWN_CHARS else text[: SHOWN_CHARS - 1] + "…"
     return repr(shown)

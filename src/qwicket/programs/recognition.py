@@ -61,12 +61,12 @@ def format_title(format_name: str) -> str:
     return TITLES.get(format_name, TITLES.get(_family(format_name), repr(format_name[:64])))
 
 
-def may_be_meant(found: str, format_name: str) -> bool:
-    """Return whether a text in the format `found` may have been sent on purpose as another format.
+def may_be_meant(detected_format: str, format_name: str) -> bool:
+    """Return whether a text in one format may have been sent on purpose as another format.
 
     This is so within a family, such as OpenQASM 2 and 3.
     """
-    return _family(found) == _family(format_name)
+    return _family(detected_format) == _family(format_name)
 
 
 def _family(format_name: str) -> str:

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 from qwicket.circuits import atoms, photonic, qubit
 from qwicket.circuits.qubit import QubitCircuit
-from qwicket.programs.drawing import layout
+from qwicket.programs.drawing import columns_of
 
 if TYPE_CHECKING:
-    from qwicket.programs.drawing import Layout
+    from qwicket.programs.drawing import DrawingColumns
 
+# Sizes in pixels.
 _ROW: Final = 36
 _CHAR: Final = 8
 _PADDING: Final = 7
@@ -28,16 +29,16 @@ def draw_packed(family: str, circuits: bytes, number: int, max_marks: int) -> tu
         family: Family of its device.
         circuits: The job's circuits, packed.
         number: Index of the circuit.
-        max_marks: Limit on marks; columns that exceed it are left out.
+        max_marks: Limit on marks; the column that exceeds it and all later ones are left out.
 
     Returns:
         The drawing as SVG, and a sentence on what was left out; empty if nothing was.
     """
     circuit: Any
     if family == "photonic":
-        circuit = _of_modes(photonic.unpack(circuits)[number])
+        circuit = _photons_as_qubits(photonic.unpack(circuits)[number])
     elif family == "atoms":
-        circuit = _of_atoms(atoms.unpack(circuits)[number])
+        circuit = _atoms_as_qubits(atoms.unpack(circuits)[number])
     else:
         circuit = qubit.unpack(circuits)[number]
     return draw(circuit, max_marks)
@@ -45,27 +46,27 @@ def draw_packed(family: str, circuits: bytes, number: int, max_marks: int) -> tu
 
 def draw(circuit: QubitCircuit, max_marks: int) -> tuple[str, str]:
     """Draw a circuit; return its SVG and what was left out."""
-    found = layout(circuit)
+    drawing = columns_of(circuit)
     columns, n_marks = [], 0
-    for marks, bars in found.columns:
+    for marks, bars in drawing.columns:
         n_more = sum(mark not in _CROSSINGS for mark in marks.values())
         if n_marks + n_more > max_marks:
             break
         n_marks += n_more
         columns.append((marks, bars))
-    left_out = found.left_out
-    if len(columns) < len(found.columns):
+    left_out = drawing.left_out
+    if len(columns) < len(drawing.columns):
         left_out = left_out or f"Left out: all after the first {n_marks:,} marks."
-    return _svg(found._replace(columns=tuple(columns))), left_out
+    return _svg(drawing._replace(columns=tuple(columns))), left_out
 
 
-def _svg(of: Layout) -> str:
-    has_labels = any(0 in marks for marks, _ in of.columns)
+def _svg(drawing: DrawingColumns) -> str:
+    has_labels = any(0 in marks for marks, _ in drawing.columns)
     top = 0 if has_labels else 1
-    rows = range(top, len(of.names))
-    begin = _CHAR * max(map(len, of.names)) + _PADDING
+    rows = range(top, len(drawing.names))
+    begin = _CHAR * max(map(len, drawing.names)) + _PADDING
     shapes, bars, x = [], [], begin + _GAP
-    for marks, joined in of.columns:
+    for marks, joined in drawing.columns:
         width = max(
             (_width(mark) for mark in marks.values() if mark not in _CROSSINGS), default=_BOX
         )
@@ -78,10 +79,10 @@ def _svg(of: Layout) -> str:
         ]
         x += width + _GAP
     names = [
-        f'<text class="name" x="0" y="{_y(row, top) + 4}">{escape(of.names[row])}</text>'
+        f'<text class="name" x="0" y="{_y(row, top) + 4}">{escape(drawing.names[row])}</text>'
         for row in rows
     ]
-    wires = "".join(f"M{begin} {_y(row, top)}H{x:g}" for row in range(1, of.n_wires + 1))
+    wires = "".join(f"M{begin} {_y(row, top)}H{x:g}" for row in range(1, drawing.n_wires + 1))
     height = _ROW * len(rows)
     return (
         f'<svg class="circuit" width="{x:g}" height="{height}" viewBox="0 0 {x:g} {height}"'
@@ -120,19 +121,19 @@ def _mark(mark: str, x: float, y: int) -> str:
 # Operations of the other families are drawn as gates on qubits with their names.
 
 
-def _of_modes(circuit: photonic.PhotonicCircuit) -> QubitCircuit:
+def _photons_as_qubits(circuit: photonic.PhotonicCircuit) -> QubitCircuit:
     ops: list[qubit.Op] = []
     for op in circuit.ops:
         if isinstance(op, photonic.Measure):
             ops += [qubit.Gate(f"measure {op.kind}", (mode,)) for mode in op.modes]
             continue
-        numbers = tuple(each for each in op.params if isinstance(each, float | int))
+        numbers = tuple(param for param in op.params if isinstance(param, float | int))
         name = op.name.removesuffix("gate") + ("(…)" if len(numbers) < len(op.params) else "")
         ops.append(qubit.Gate(name, op.modes, numbers))
     return QubitCircuit(circuit.n_modes, tuple(ops), ())
 
 
-def _of_atoms(circuit: atoms.AtomCircuit) -> QubitCircuit:
-    ops: list[qubit.Op] = [qubit.Gate(each.name, each.wires, each.params) for each in circuit.gates]
+def _atoms_as_qubits(circuit: atoms.AtomCircuit) -> QubitCircuit:
+    ops: list[qubit.Op] = [qubit.Gate(gate.name, gate.wires, gate.params) for gate in circuit.gates]
     ops += [qubit.Gate("measure", (wire,)) for wire in circuit.measured]
     return QubitCircuit(len(circuit.shape), tuple(ops), ())

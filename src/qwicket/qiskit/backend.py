@@ -91,10 +91,14 @@ class QwicketBackend(BackendV2):  # type: ignore[misc]  # Qiskit is untyped
                 first job.
 
         Raises:
-            ClientError: The circuits cannot be sent, or the request failed.
+            ClientError: A circuit cannot be sent, or the request failed.
+            TypeError: `run_input` is neither a circuit nor a list of circuits.
         """
         is_one = isinstance(run_input, QuantumCircuit)
         circuits: list[QuantumCircuit] = [run_input] if is_one else list(run_input)
+        for circuit in circuits:
+            if not isinstance(circuit, QuantumCircuit):
+                raise TypeError(f"run_input: {type(circuit).__name__} is no QuantumCircuit.")
         options = self.options
         keeps_memory = options.memory if memory is None else memory
         job = self.device.run(

@@ -28,8 +28,12 @@ if TYPE_CHECKING:
 
 _SHOTS: Final = 1024
 _ORDER: Final = (
-    *(JobStatus.ERROR, JobStatus.CANCELLED, JobStatus.INITIALIZING),
-    *(JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE),
+    JobStatus.ERROR,
+    JobStatus.CANCELLED,
+    JobStatus.INITIALIZING,
+    JobStatus.QUEUED,
+    JobStatus.RUNNING,
+    JobStatus.DONE,
 )
 """Precedence of statuses: a `SamplerJob` has the first of these that one of its jobs has."""
 

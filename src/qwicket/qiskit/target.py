@@ -31,7 +31,7 @@ _FREE: Final = frozenset({"id", "z", "s", "sdg", "t", "tdg", "rz", "p"})
 """Gates that twins run as changes of phase, without error and in no time."""
 
 _NOT_GATES: Final = frozenset({"delay", "measure", "reset", "global_phase"})
-"""Names in Qiskit's table of gates that are none for the server, or are added separately."""
+"""Names in Qiskit's table that are not gates for the server, or are added separately."""
 
 
 def target(device: Mapping[str, Any], calibration: Mapping[str, Any] | None) -> Target:
@@ -82,15 +82,15 @@ def _calibrated(device: Mapping[str, Any], figures: Mapping[str, Any]) -> Target
             for q in own
         ],
     )
-    ones = {(q,): _properties(own[q].get("gate") or figures["one_qubit"]) for q in qubits}
+    one_qubit = {(q,): _properties(own[q].get("gate") or figures["one_qubit"]) for q in qubits}
     free = {(q,): InstructionProperties(error=0.0, duration=0.0) for q in qubits}
-    twos = _twos(figures, len(qubits))
+    two_qubit = _two_qubit_properties(figures, len(qubits))
     known = get_standard_gate_name_mapping()
     for name in gates(device):
         width = known[name].num_qubits
         if width <= 2:
-            on_one = free if name in _FREE else ones
-            made.add_instruction(known[name], on_one if width == 1 else twos, name=name)
+            on_one = free if name in _FREE else one_qubit
+            made.add_instruction(known[name], on_one if width == 1 else two_qubit, name=name)
     read = {(q,): _readout(own[q], figures.get("readout_s")) for q in qubits}
     resets = {(q,): InstructionProperties(duration=figures.get("reset_s")) for q in qubits}
     made.add_instruction(Measure(), read)
@@ -99,7 +99,7 @@ def _calibrated(device: Mapping[str, Any], figures: Mapping[str, Any]) -> Target
     return made
 
 
-def _twos(figures: Mapping[str, Any], n_qubits: int) -> dict[tuple[int, int], Any]:
+def _two_qubit_properties(figures: Mapping[str, Any], n_qubits: int) -> dict[tuple[int, int], Any]:
     """Return errors and durations of two-qubit gates, for each pair in both directions."""
     own = {frozenset(pair["qubits"]): pair for pair in figures.get("pairs", ())}
     pairs: Iterable[tuple[int, int]] | None = figures.get("connectivity")

@@ -56,12 +56,12 @@ class KubernetesSite:
         self._idle_s = idle_s
         self._session = requests.Session()
         self._session.trust_env = False  # proxy settings must not apply inside the cluster
-        own = manifest.get("metadata", {}).get("namespace")
         if url is None:
-            url, namespace = _use_pod_account(self._session)
+            url, default_namespace = _use_pod_account(self._session)
         else:
-            namespace = "default"
-        self._path = f"{url.rstrip('/')}/apis/batch/v1/namespaces/{own or namespace}/jobs"
+            default_namespace = "default"
+        namespace = manifest.get("metadata", {}).get("namespace") or default_namespace
+        self._path = f"{url.rstrip('/')}/apis/batch/v1/namespaces/{namespace}/jobs"
 
     def __repr__(self) -> str:
         return f"<KubernetesSite of {self._group} at {self._path}>"
@@ -90,16 +90,17 @@ class KubernetesSite:
         labels = metadata.setdefault("labels", {})
         labels |= {_GROUP: self._group, _KIND: "kept" if is_kept else "spare"}
         spec = job["spec"]
+        # Kubernetes repeats no failed worker, because the scaler starts a new one after a pause.
         spec.setdefault("backoffLimit", 0)
         spec.setdefault("ttlSecondsAfterFinished", 300)
         pod = spec["template"]["spec"]
         pod.setdefault("restartPolicy", "Never")
-        own = {"QWICKET_NAME": self._group, "QWICKET_SLOTS": str(self.slots)}
+        variables = {"QWICKET_NAME": self._group, "QWICKET_SLOTS": str(self.slots)}
         if not is_kept:
-            own["QWICKET_IDLE_S"] = f"{self._idle_s:g}"
+            variables["QWICKET_IDLE_S"] = f"{self._idle_s:g}"
         container = pod["containers"][0]
-        given = [each for each in container.get("env", []) if each.get("name") not in own]
-        container["env"] = [*given, *({"name": k, "value": v} for k, v in own.items())]
+        others = [each for each in container.get("env", []) if each.get("name") not in variables]
+        container["env"] = [*others, *({"name": k, "value": v} for k, v in variables.items())]
         return job
 
     def _jobs(self) -> list[dict[str, Any]]:
@@ -108,7 +109,9 @@ class KubernetesSite:
         return items
 
     def _call(self, method: str, path: str, **options: Any) -> dict[str, Any]:
-        if self._session.verify is not True:  # in a pod: its token is replaced while it runs
+        # In a pod `verify` is the path of a certificate. Kubernetes replaces the pod's token while
+        # it runs, so each request reads it.
+        if self._session.verify is not True:
             token = (_POD_FILES / "token").read_text().strip()
             options["headers"] = {"Authorization": f"Bearer {token}"}
         try:
@@ -157,6 +160,6 @@ def _has_ended(job: Mapping[str, Any]) -> bool:
 
 
 def _is_waiting(job: Mapping[str, Any]) -> bool:
-    """Return whether a spare worker has no pod that is ready."""
+    """Return whether a Job is a spare worker without a ready pod."""
     is_spare = job["metadata"]["labels"].get(_KIND) == "spare"
     return is_spare and not job.get("status", {}).get("ready")

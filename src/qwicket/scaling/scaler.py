@@ -26,8 +26,8 @@ _NO_RETRY: Final = RetryPolicy(max_attempts=1)
 _STEP_S: Final = 1.0
 _FIRST_PAUSE_S: Final = 2.0
 _LONGEST_PAUSE_S: Final = 60.0
-_AT_ONCE: Final = 16
-"""Workers that are started in one step; the next step follows after a second."""
+_MAX_PER_STEP: Final = 16
+"""Limit on the workers of each kind, kept and spare, that are started in one step."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,7 +38,7 @@ class ScalerAPI:
     Args:
         url: Address of the server.
         token: One with the scope `compute:serve`.
-        group: Name of the group; of its scalers, one is active.
+        group: Name of the group. Only one of its scalers is active at a time.
         memory_bytes: Memory of one job in its workers; None counts all waiting jobs.
 
     Raises:
@@ -76,37 +76,40 @@ class ScalerAPI:
 
 
 class Scaler:
-    """Keeps the number of workers between two bounds, by the work that waits.
+    """Starts workers for the work that waits. Idle workers end by themselves, except `min_workers`.
 
     Args:
         api: The server.
         site: Starts workers.
-        least: Number of workers that stay even without work.
-        most: Greatest number of workers.
+        min_workers: Number of workers that stay even without work.
+        max_workers: Number of workers from which no more are started for waiting work.
         idle_s: Seconds without waiting work after which workers that wait to start are cancelled.
     """
 
-    def __init__(self, api: ScalerAPI, site: Site, *, least: int, most: int, idle_s: float) -> None:
+    def __init__(
+        self, api: ScalerAPI, site: Site, *, min_workers: int, max_workers: int, idle_s: float
+    ) -> None:
         self._api = api
         self._site = site
-        self._least = least
-        self._most = most
+        self._min_workers = min_workers
+        self._max_workers = max_workers
         self._idle_s = idle_s
         self._leaving = threading.Event()
         self._had_work_at = time.monotonic()
-        self._expected = 0
+        self._n_expected = 0  # workers at the site after the last step
+        self._n_met = 0  # of these, workers that have been connected
         self._pause_s = 0.0
-        self._start_at = 0.0
+        self._start_at = 0.0  # no worker is started before
 
     def leave(self) -> None:
-        """Return from `serve`; workers continue, and end when they are idle."""
+        """Make `serve` return. Workers continue; spare ones end when they are idle."""
         self._leaving.set()
 
     def serve(self) -> None:
         """Start workers when they are needed, until `leave`.
 
         Raises:
-            ApiError: The server refuses this scaler: its token or its names.
+            ApiError: The server refuses this scaler: its token, or the name of its group.
         """
         n_failed = 0
         try:
@@ -145,30 +148,45 @@ class Scaler:
             return
         if now < self._start_at:
             return
-        kept, spare = to_start(demand, workers, self._site.slots, self._least, self._most)
+        kept, spare = to_start(
+            demand,
+            workers,
+            self._site.slots,
+            min_workers=self._min_workers,
+            max_workers=self._max_workers,
+        )
         for number, is_kept in ((kept, True), (spare, False)):
             if number:
                 _log.info("%d jobs wait; %d workers are started", demand.jobs, number)
                 self._site.start(number, is_kept=is_kept)
-        self._expected = workers.number + kept + spare
+        self._n_expected = workers.number + kept + spare
 
     def _pause_after_failures(self, workers: Workers, connected: int) -> None:
-        """Pause if workers ended before they connected, because the next ones would do the same."""
+        """Pause if workers ended that were never connected: the next ones would do the same."""
+        n_failed = self._n_expected - workers.number - self._n_met
         if connected:
             self._pause_s = 0.0
-        elif workers.number < self._expected:
+            self._n_met = connected
+        else:
+            self._n_met = min(self._n_met, workers.number)
+        if not connected and n_failed > 0:
             self._pause_s = min(_LONGEST_PAUSE_S, 2 * self._pause_s or _FIRST_PAUSE_S)
             self._start_at = time.monotonic() + self._pause_s
             _log.error(
                 "%d workers ended and none is connected; their output says why. Next try in %g s",
-                self._expected - workers.number,
+                n_failed,
                 self._pause_s,
             )
-        self._expected = workers.number
+        self._n_expected = workers.number
 
 
 def to_start(
-    demand: schema.pilots.DemandBody, workers: Workers, slots: int, least: int, most: int
+    demand: schema.pilots.DemandBody,
+    workers: Workers,
+    slots: int,
+    *,
+    min_workers: int,
+    max_workers: int,
 ) -> tuple[int, int]:
     """Return how many workers to start that stay when they are idle, and how many that end.
 
@@ -176,11 +194,13 @@ def to_start(
         demand: The waiting work, and the workers that are connected.
         workers: The workers at the site.
         slots: Slots of each worker.
-        least: Number of workers that stay; they are started even if there are `most` already.
-        most: Number of workers from which no more are started for waiting work.
+        min_workers: Number of workers that stay; they are started even if there are `max_workers`
+            already.
+        max_workers: Number of workers from which no more are started for waiting work.
     """
-    kept = max(0, least - workers.kept)
+    kept = max(0, min_workers - workers.kept)
+    # Spare ones: as many as the work needs, less those that start already, up to `max_workers`.
     starting = max(0, workers.number - demand.workers) + kept
     missing = math.ceil(demand.slots / slots) - starting
-    free = most - workers.number - kept
-    return min(kept, _AT_ONCE), max(0, min(missing, free, _AT_ONCE))
+    free = max_workers - workers.number - kept
+    return min(kept, _MAX_PER_STEP), max(0, min(missing, free, _MAX_PER_STEP))

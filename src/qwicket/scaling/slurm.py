@@ -67,8 +67,11 @@ class SlurmSite:
 
     def workers(self) -> Workers:
         found = _run(
-            *("squeue", f"--user={os.getuid()}", "--noheader"),
-            *(f"--name={self._kept},{self._spare}", "--format=%t %j"),
+            "squeue",
+            f"--user={os.getuid()}",
+            "--noheader",
+            f"--name={self._kept},{self._spare}",
+            "--format=%t %j",
         )
         states = [line.split(maxsplit=1) for line in found.splitlines() if line.strip()]
         n_kept = sum(name == self._kept for _, name in states)
@@ -86,12 +89,16 @@ class SlurmSite:
         for _ in range(n):
             # Slurm sends SIGTERM a minute before the time limit, and the worker releases its jobs.
             _run(
-                *("sbatch", "--parsable", f"--job-name={name}", "--signal=B:TERM@60", *options),
+                "sbatch",
+                "--parsable",
+                f"--job-name={name}",
+                "--signal=B:TERM@60",
+                *options,
                 stdin=script,
             )
 
     def withdraw(self) -> None:
-        _run(*("scancel", f"--user={os.getuid()}"), *(f"--name={self._spare}", "--state=PENDING"))
+        _run("scancel", f"--user={os.getuid()}", f"--name={self._spare}", "--state=PENDING")
 
 
 def _run(*command: str, stdin: str = "") -> str:

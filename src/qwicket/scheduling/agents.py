@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import RunResult
     from qwicket.model.jobs import Assignment, Job, Lease, Progress, Runner
-    from qwicket.store import Changed, HeldLease, Store, Watch
+    from qwicket.store import HeldLease, JobChange, Store, Watch
 
 _LONGEST_PAUSE_S: Final = 2.0
 """Longest pause between renewals, and so the longest delay of a cancellation."""
@@ -47,6 +47,7 @@ class AgentScheduler:
         self._now_ms = now_ms
         self._maximum = maximum
         self._newest: dict[str, object] = {}
+        """A marker of each agent's newest claim that is open."""
         self.renew_s = min(lease_s / 4, _LONGEST_PAUSE_S)
         self.stale_results = 0
 
@@ -91,7 +92,7 @@ class AgentScheduler:
         watch: Watch,
         is_abandoned: Callable[[], Awaitable[bool]],
     ) -> Assignment | None:
-        def on_change(change: Changed) -> None:
+        def on_change(change: JobChange) -> None:
             if change.state is JobState.QUEUED and change.device == device:
                 watch.wake()
 
@@ -103,10 +104,10 @@ class AgentScheduler:
                 if changes.is_closed:
                     raise Unavailable("The server is stopping.", retry_after_s=1.0)
                 await self._store.leases.renew(agent, known, self._now_ms(), maximum=self._maximum)
-                found = await self._take(agent, device, is_abandoned)
+                assignment = await self._take(agent, device, is_abandoned)
                 left_s = deadline - time.monotonic()
-                if found is not None or left_s <= 0:
-                    return found
+                if assignment is not None or left_s <= 0:
+                    return assignment
                 await watch.changed(min(left_s, self.renew_s))
         finally:
             stop_listening()
@@ -119,15 +120,15 @@ class AgentScheduler:
             self._store.leases.claim(device, agent.id, self._now_ms(), durable=True)
         )
         try:
-            found = (await asyncio.shield(claim)).taken
+            taken = (await asyncio.shield(claim)).taken
         except asyncio.CancelledError:
             # The claim may have been committed, but nobody receives it.
             await self._give_back((await claim).taken)
             raise
-        if found and await is_abandoned():
-            await self._give_back(found)
+        if taken and await is_abandoned():
+            await self._give_back(taken)
             return None
-        return found[0] if found else None
+        return taken[0] if taken else None
 
     async def _give_back(self, claimed: Sequence[Assignment]) -> None:
         for each in claimed:
@@ -135,7 +136,7 @@ class AgentScheduler:
                 await self._store.leases.release(
                     each.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
                 )
-            except QwicketError as error:  # the next renewal finds it
+            except QwicketError as error:  # the next renewal releases it
                 _log.warning("an undelivered claim was not released: %s", error)
 
     async def renew(
@@ -174,7 +175,7 @@ class AgentScheduler:
             StaleLease: The lease is stale.
         """
         if not await self._store.leases.holds(lease):
-            self._count()
+            self._count_stale()
             raise StaleLease
 
     async def leave(self, agent: str) -> list[Job]:
@@ -185,10 +186,10 @@ class AgentScheduler:
         try:
             return await write
         except StaleLease:
-            self._count()
+            self._count_stale()
             raise
 
-    def _count(self) -> None:
+    def _count_stale(self) -> None:
         self.stale_results += 1
         _log.info("a result under a stale lease was refused")
 

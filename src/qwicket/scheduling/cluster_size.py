@@ -23,7 +23,7 @@ _MAX_JOBS: Final = 5_000
 _log = logging.getLogger(__name__)
 
 
-class Cluster(Protocol):
+class ScalableCluster(Protocol):
     """A cluster whose size can be set."""
 
     @property
@@ -34,7 +34,7 @@ class Cluster(Protocol):
         """Set for how many tasks at the same time it should have workers."""
 
 
-async def follow_queue(store: Store, devices: Collection[str], cluster: Cluster) -> None:
+async def follow_queue(store: Store, devices: Collection[str], cluster: ScalableCluster) -> None:
     """Set the size of a cluster by the work that waits for its devices, every second for ever."""
     while True:
         try:

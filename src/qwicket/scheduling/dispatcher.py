@@ -36,17 +36,18 @@ if TYPE_CHECKING:
 
     from qwicket.drivers import Driver
     from qwicket.model.jobs import Assignment, Forward, Job, Lease
-    from qwicket.store import Changed, FullProgram, Store
+    from qwicket.store import FullProgram, JobChange, Store
 
 T = TypeVar("T")
 
-_STOPS: Final = "the server stops"
+_STOPPING_REASON: Final = "the server stops"
 _NO_LIMIT: Final = Capacity()
 _NOT_STARTED_PAUSE_S: Final = 1.0
 _CLAIM_PAUSE_S: Final = 0.2
 _RETRY_S: Final = (0.05, 0.2, 0.5, 1.0, 2.0)
+"""Pauses between attempts to write; the last one repeats."""
 EXPRESS_DELAY_S: Final = 0.02
-"""Seconds for which no worker slot became free before a short job goes to an express slot.
+"""Seconds without a free worker slot after which a short job goes to an express slot.
 
 A task of several tiny jobs takes about as long. While such tasks follow each other, a short job is
 better claimed for a worker slot, together with others in one commit."""
@@ -58,9 +59,17 @@ Key = tuple[str, int]
 
 
 class _ForwardLog:
-    """Records, under a lease, how far the forwarding of a job to another cloud has progressed."""
+    """Records, under a lease, how far the forwarding of a job to another cloud has progressed.
 
-    def __init__(self, store: Store, lease: Lease, now_ms: Callable[[], int]) -> None:
+    Args:
+        store: Where it is recorded.
+        lease: The lease.
+        now_ms: Clock; returns Unix milliseconds.
+        slots: Slots, of which the job has one.
+    """
+
+    def __init__(self, store: Store, lease: Lease, now_ms: Callable[[], int], slots: Slots) -> None:
+        self._slots = slots
         self._store = store
         self._lease = lease
         self._now_ms = now_ms
@@ -75,9 +84,11 @@ class _ForwardLog:
             lambda: forwards.record_intent(lease, marker, self._now_ms(), sent_to)
         )
 
-    async def record_sent(self, vendor_job_id: str) -> None:
+    async def record_sent(self, vendor_job_id: str, response: bytes | None = None) -> None:
         forwards, lease = self._store.forwards, self._lease
-        await self._retried(lambda: forwards.record_sent(lease, vendor_job_id, self._now_ms()))
+        await self._retried(
+            lambda: forwards.record_sent(lease, vendor_job_id, self._now_ms(), response)
+        )
 
     async def forget_sent(self) -> Forward:
         forwards, lease = self._store.forwards, self._lease
@@ -92,6 +103,12 @@ class _ForwardLog:
 
     async def is_held(self) -> bool:
         return await self._retried(lambda: self._store.leases.holds(self._lease))
+
+    async def pause_without_slot(self, seconds: float) -> None:
+        await self._slots.lend(seconds, self.cancel_asked)
+
+    async def wait_turn(self) -> None:
+        await self._slots.wait_turn(self.cancel_asked)
 
     async def _retried(self, call: Callable[[], Awaitable[T]]) -> T:
         """Call until the database responds: a failure here must not end a job that may be sent."""
@@ -255,7 +272,7 @@ class Dispatcher:
         for stop in self._stop_listening:
             stop()
 
-    def _on_change(self, change: Changed) -> None:
+    def _on_change(self, change: JobChange) -> None:
         if change.state is JobState.QUEUED and change.device in self._wakes:
             self._wakes[change.device].set()
             if self._may_be_short(change):
@@ -269,7 +286,7 @@ class Dispatcher:
                 if job == change.job:
                     run.stop()
 
-    def _may_be_short(self, change: Changed) -> bool:
+    def _may_be_short(self, change: JobChange) -> bool:
         """Return whether a queued job may be short enough for an express slot."""
         express, job = self._express, change.row
         return express is not None and (job is None or job.est_seconds < express.max_estimate_s)
@@ -305,25 +322,37 @@ class Dispatcher:
         """
         while True:
             try:
-                found = await self._claimable()
+                if self._driver.forwards:
+                    await self._adopt_unattended()
+                claimable = await self._store.leases.claimable(self._now_ms())
             except QwicketError as error:
                 _log_failure("the queue could not be read", error)
-                found = Claimable(set(), None)
-            for device in found.devices & self._wakes.keys():
+                claimable = Claimable(set(), None)
+            for device in claimable.devices & self._wakes.keys():
                 self._wakes[device].set()
                 self._express_wake.set()
-            self._reserves_slots = found.reserves_slots
-            await asyncio.sleep(found.pause_s(self._now_ms(), self._slow_poll_s))
+            self._reserves_slots = claimable.reserves_slots
+            await asyncio.sleep(claimable.pause_s(self._now_ms(), self._slow_poll_s))
             if self._held:  # a lost lease is not always announced
                 self._compare_wake.set()
 
-    async def _claimable(self) -> Claimable:
-        leases = self._store.leases
-        found = await leases.claimable(self._now_ms())
-        if not self._driver.forwards:
-            return found
-        unattended = await self._store.forwards.unattended_devices()
-        return found._replace(devices=found.devices | unattended)
+    async def _adopt_unattended(self) -> None:
+        """Adopt the jobs at other clouds whose runners are dead, also while no slot is free.
+
+        Those that are at their cloud end there whether or not it takes new jobs. Each one takes a
+        slot, so new jobs wait until fewer than the driver's slots are in use. One that turns out to
+        be absent there waits its turn as well, before its driver sends it.
+        """
+        for device in await self._store.forwards.unattended_devices() & self._wakes.keys():
+            while True:
+                claim = await self._claim(
+                    self._claim_unattended(device), device, self._wakes[device]
+                )
+                if not claim.taken:
+                    break
+                self._slots.take()
+                self._n_busy += 1
+                self._begin(claim.taken, self._driver)
 
     async def _claim_for_express(self, express: Express) -> None:
         """Claim short jobs while all worker slots are busy with longer ones."""
@@ -358,7 +387,7 @@ class Dispatcher:
     async def _claim(
         self, claiming: Coroutine[Any, Any, Claim], claimant: str, wake: asyncio.Event
     ) -> Claim:
-        """Await a claim; after an error return none, and set `wake` for another attempt.
+        """Await a claim; after an error return one without jobs, and set `wake` for another try.
 
         Args:
             claiming: Call of the store that claims.
@@ -374,7 +403,7 @@ class Dispatcher:
         except asyncio.CancelledError:
             # The claim may have been committed. Its jobs must not stay with a runner that stops.
             for each in (await claim).taken:
-                await self._release(each, _STOPS, counts_as_attempt=False)
+                await self._release(each, _STOPPING_REASON, counts_as_attempt=False)
             raise
         except Exception as error:
             # This task must survive any error, because without it nothing claims for the device. If
@@ -386,21 +415,22 @@ class Dispatcher:
             return Claim([], is_last=True)
 
     async def _claim_next(self, device: str) -> Claim:
-        leases, driver = self._store.leases, self._driver
-        if driver.forwards:
-            found = await self._store.forwards.claim_unattended(device, self._runner)
-            if found is not None:
-                return Claim([found], is_last=False)
-        return await leases.claim(
-            *(device, self._runner, self._now_ms()),
-            maximum=driver.jobs_per_task,
+        return await self._store.leases.claim(
+            device,
+            self._runner,
+            self._now_ms(),
+            maximum=self._driver.jobs_per_task,
             capacity=self._capacity,
         )
+
+    async def _claim_unattended(self, device: str) -> Claim:
+        adopted = await self._store.forwards.claim_unattended(device, self._runner)
+        return Claim([] if adopted is None else [adopted], is_last=adopted is None)
 
     def _begin(
         self, assignments: list[Assignment], driver: Driver, *, is_express: bool = False
     ) -> None:
-        forward_log = _ForwardLog(self._store, assignments[0].lease, self._now_ms)
+        forward_log = _ForwardLog(self._store, assignments[0].lease, self._now_ms, self._slots)
         task = asyncio.ensure_future(driver.run(assignments, forward_log))
         run = _Run(task, forward_log, driver.forwards, is_express)
         self._runs.update((_key(each), run) for each in assignments)
@@ -425,7 +455,7 @@ class Dispatcher:
                 self._slots.release()
         try:
             await asyncio.gather(
-                *(self._close(each, run, number) for number, each in enumerate(assignments))
+                *(self._close(each, run, index) for index, each in enumerate(assignments))
             )
         finally:
             if run.is_express:  # only now, after the account of an overrun job is barred
@@ -434,18 +464,18 @@ class Dispatcher:
                 for wake in self._wakes.values():
                     wake.set()
 
-    async def _close(self, assignment: Assignment, run: _Run, number: int) -> None:
+    async def _close(self, assignment: Assignment, run: _Run, index: int) -> None:
         try:
-            await self._end_or_release(assignment, run, number)
+            await self._end_or_release(assignment, run, index)
         finally:
             self._held.discard(_key(assignment))
 
-    async def _end_or_release(self, assignment: Assignment, run: _Run, number: int) -> None:
+    async def _end_or_release(self, assignment: Assignment, run: _Run, index: int) -> None:
         task, lease = run.task, assignment.lease
         if task.cancelled():
             # Cancelling one job of a task cancels all. The store ends the job whose state is
             # `cancelling` and queues the others again.
-            reason = _STOPS if self._is_stopping else "stopped together with another job"
+            reason = _STOPPING_REASON if self._is_stopping else "stopped together with another job"
             await self._release(assignment, reason, counts_as_attempt=False)
         elif run.raised(StoppedRemotely):
             await self._retry_write(
@@ -465,7 +495,7 @@ class Dispatcher:
             text = "The driver reported an error; see the server's log under the job's id."
             await self._end(assignment, RunResult(Failure("driver_error", text), 0.0))
         else:
-            await self._end(assignment, task.result()[number])
+            await self._end(assignment, task.result()[index])
 
     async def _end(self, assignment: Assignment, result: RunResult) -> None:
         lease, leases = assignment.lease, self._store.leases
@@ -536,20 +566,20 @@ class Dispatcher:
 
     async def _compare_leases(self) -> None:
         """Stop cancelled and lost runs; release leases in the store that are unknown here."""
-        was_quiet, claims = self._claims.is_quiet, self._claims.number
+        was_quiet, n_begun = self._claims.is_quiet, self._claims.n_begun
         runs, known = tuple(self._runs.items()), set(self._held)
         stored = await self._store.leases.held(self._runner)
-        found = {(each.lease.job, each.lease.fence): each for each in stored}
+        leases = {(each.lease.job, each.lease.fence): each for each in stored}
         for key, run in runs:
-            present = found.get(key)
-            if present is None:
+            held = leases.get(key)
+            if held is None:
                 run.task.cancel()  # lease lost, so the store would refuse the result
-            elif present.state is JobState.CANCELLING:
+            elif held.state is JobState.CANCELLING:
                 run.stop()
         # A claim that began meanwhile has leases in the store that are not yet known here.
-        if was_quiet and claims == self._claims.number:
-            for key in found.keys() - known:
-                await self._release_unknown_claim(found[key].lease)
+        if was_quiet and n_begun == self._claims.n_begun:
+            for key in leases.keys() - known:
+                await self._release_unknown_claim(leases[key].lease)
 
     async def _release_unknown_claim(self, lease: Lease) -> None:
         reason = "its claim was committed, but the response was lost"
@@ -561,27 +591,26 @@ class Dispatcher:
 
 
 class _Claims:
-    """Counts claims in flight, whose jobs are in the store before they are known here."""
+    """Counts claims in flight, whose jobs are in the store before they are known here.
+
+    Attributes:
+        n_begun: Number of claims begun so far.
+    """
 
     def __init__(self) -> None:
-        self._pending = 0
-        self._begun = 0
+        self._n_pending = 0
+        self.n_begun = 0
 
     def __enter__(self) -> None:
-        self._pending += 1
-        self._begun += 1
+        self._n_pending += 1
+        self.n_begun += 1
 
     def __exit__(self, *_: object) -> None:
-        self._pending -= 1
+        self._n_pending -= 1
 
     @property
     def is_quiet(self) -> bool:
-        return not self._pending
-
-    @property
-    def number(self) -> int:
-        """Number of claims begun so far."""
-        return self._begun
+        return not self._n_pending
 
 
 def _log_failure(failure: str, error: Exception) -> None:

@@ -1,8 +1,8 @@
 """Forecasts of start times, from waiting and running jobs and measured run times.
 
-A forecast simulates fair share and the express slots from one snapshot of the queue, at most once a
-second per device. The expected start ignores future submissions; its interval includes them. Both
-ignore the load of other devices on the same workers.
+A forecast simulates fair share and the express slots from one snapshot of the queue. It is used for
+a second; for a job that is newer, for 50 ms. The expected start ignores future submissions; its
+interval includes them. Both ignore the load of other devices on the same workers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,9 @@ if TYPE_CHECKING:
     from qwicket.store import QueueState, Store, WaitingJob
 
 _FRESH_S: Final = 1.0
+"""Age up to which a forecast is used again."""
 _FRESHER_S: Final = 0.05
+"""The same for a job that is newer than the forecast."""
 _MAX_JOBS: Final = 5_000
 """Jobs beyond this position have no forecast."""
 _NONE: Final[Mapping[str, float]] = MappingProxyType({})
@@ -162,15 +164,15 @@ class Forecaster:
     async def _compute(self, device: str) -> Forecast:
         now = self._now_ms()
         state = await self._store.jobs.queue_state(device, now, limit=_MAX_JOBS)
-        slots, express, n_elsewhere = await self._serving(device)
+        slots, express_slots, n_elsewhere = await self._serving(device)
         status = await self._store.devices.status(device, now)
         off_s = 0.0
         if not status.is_on:
             off_s = (status.until_at - now) / 1000 if status.until_at else 0.0
             slots = slots if status.until_at else 0
-        found = await asyncio.to_thread(simulate_queue, state, slots, now, express, off_s)
+        forecast = await asyncio.to_thread(simulate_queue, state, slots, now, express_slots, off_s)
         projects = {job.id: job.project for job in state.waiting}
-        return found._replace(projects=projects, n_elsewhere=n_elsewhere)
+        return forecast._replace(projects=projects, n_elsewhere=n_elsewhere)
 
     async def _serving(self, name: str) -> tuple[int, int, int]:
         """Return the slots and express slots that serve a device, and the jobs that wait elsewhere.
@@ -207,65 +209,67 @@ def simulate_queue(
     # The store lets a job start before a window by its estimate, so that is kept as well.
     estimated, state = state, run_times.correct(state)
     second_weight = weight(now_ms, state.epoch)
-    busy = [
+    remaining_s = [
         # max: after the clock was set back, a job must not seem longer than expected.
         max(0.0, job.est_seconds - max(0, now_ms - job.started_at) / 1000)
         for job in state.running
     ]
-    in_turn = _in_turn(state, second_weight)
+    jobs_in_turn = _in_turn(state, second_weight)
     if not slots:
-        positions = {job.id: QueuePosition(k, None) for k, job in enumerate(in_turn)}
+        positions = {job.id: QueuePosition(k, None) for k, job in enumerate(jobs_in_turn)}
         return Forecast(positions, None, run_times, windows=state.windows)
-    busy.sort()
-    free_in = _free_in(busy[-slots:], slots, off_s)
+    remaining_s.sort()
+    free_in = _free_in(remaining_s[-slots:], slots, off_s)
     # Express slots run the shortest jobs, so what does not fit into worker slots is in them.
-    express_in = _free_in(
-        busy[:-slots][-express_slots:] if express_slots else [], express_slots, off_s
+    express_free_in = _free_in(
+        remaining_s[:-slots][-express_slots:] if express_slots else [], express_slots, off_s
     )
-    in_express = _in_express(state)
+    short_jobs = _in_express(state)
     positions = {}
-    express: list[str] = []
+    express_jobs: list[str] = []
     barred_free_in = 0.0
     fallback_in_s: dict[str, float] = {}
     # Both iterators yield short jobs. Each skips those that the other one has started.
     while True:
-        is_express = bool(express_in) and express_in[0] < free_in[0]
-        for job in in_express if is_express else in_turn:
+        is_express = bool(express_free_in) and express_free_in[0] < free_in[0]
+        for job in short_jobs if is_express else jobs_in_turn:
             if job.id not in positions:
                 break
         else:
             if is_express:
-                express_in = []
+                express_free_in = []
                 continue
             break
         slot_in = free_in
-        # The job of a barred account goes to an express slot after the bar, unless a worker slot
-        # is free before.
+        # The job of a barred account goes to an express slot after its bar has ended, unless a
+        # worker slot is free before.
         if job.barred_until is not None and express_slots:
             barred_s = max((job.barred_until - now_ms) / 1000, barred_free_in, off_s)
             if barred_s < free_in[0]:
-                express.append(job.id)
+                express_jobs.append(job.id)
                 positions[job.id] = QueuePosition(len(positions), barred_s)
                 fallback_in_s[job.id] = free_in[0]
                 barred_free_in = barred_s + job.est_seconds
                 continue
         if is_express:
-            slot_in = express_in
-            express.append(job.id)
+            slot_in = express_free_in
+            express_jobs.append(job.id)
         start_in_s = slot_in[0]
         positions[job.id] = QueuePosition(len(positions), start_in_s)
         heapq.heapreplace(slot_in, start_in_s + job.est_seconds)
-    served = [(job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express]
-    intervals = StartIntervals(state, slots, now_ms, second_weight, served, off_s)
+    express_starts = [
+        (job, positions[job].ahead, fallback_in_s.get(job, 0.0)) for job in express_jobs
+    ]
+    intervals = StartIntervals(state, slots, now_ms, second_weight, express_starts, off_s)
     forecast = Forecast(positions, free_in[0], run_times, intervals, state.windows)
     if not _is_delayed(forecast, estimated, now_ms):
         return forecast
-    from qwicket.scheduling import reserved_queue  # late: few servers have reservations
+    from qwicket.scheduling import reserved_queue  # not at start: few servers have reservations
 
     starts = reserved_queue.simulate(
         state,
         {job.id: job.est_seconds for job in estimated.waiting},
-        _free_in(busy[-slots:], slots, off_s),
+        _free_in(remaining_s[-slots:], slots, off_s),
         now_ms,
         second_weight,
     )
@@ -280,9 +284,9 @@ def simulate_queue(
 def _is_delayed(forecast: Forecast, state: QueueState, now_ms: int) -> bool:
     """Return whether a window delays a start that was forecast without windows."""
     return any(
-        _is_kept(window, now_ms + 1000 * (forecast.start_in_s or 0.0), 0.0)
+        _delays(window, now_ms + 1000 * (forecast.start_in_s or 0.0), 0.0)
         or any(
-            _is_kept(window, now_ms + 1000 * start_in_s, job.est_seconds)
+            _delays(window, now_ms + 1000 * start_in_s, job.est_seconds)
             for job in state.waiting
             if not window.permits(job.project)
             and (start_in_s := forecast.positions[job.id].start_in_s) is not None
@@ -291,7 +295,8 @@ def _is_delayed(forecast: Forecast, state: QueueState, now_ms: int) -> bool:
     )
 
 
-def _is_kept(window: Reservation, at_ms: float, run_s: float) -> bool:
+def _delays(window: Reservation, at_ms: float, run_s: float) -> bool:
+    """Return whether a window keeps a job of `run_s` seconds, which it does not permit, waiting."""
     return window.last_start(run_s) <= at_ms < window.until_at
 
 

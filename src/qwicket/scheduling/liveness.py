@@ -49,6 +49,7 @@ class LivenessMonitor:
         self._monotonic = monotonic
         self._lease_s = lease_s
         self._seen: dict[str, tuple[int, float]] = {}
+        """By runner: its last heartbeat, and the monotonic time at which that was first seen."""
         self._checked_at = monotonic()
         self.leases_lost = 0
 
@@ -63,21 +64,23 @@ class LivenessMonitor:
 
     async def check(self) -> list[str]:
         """Void the runners without a heartbeat for the lease time; return their ids."""
-        runners = [each for each in await self._store.leases.runners() if each.id != self._runner]
+        stored = await self._store.leases.runners()
+        beats = {runner.id: runner.beat for runner in stored if runner.id != self._runner}
         now = self._monotonic()
         if now - self._checked_at > self._lease_s / 2:
             # This server slept or lost the database, so it missed heartbeats and must start over.
             self._seen.clear()
         self._checked_at = now
-        present = {each.id: each.beat for each in runners}
         self._seen = {
-            name: self._seen[name] if self._seen.get(name, (None,))[0] == beat else (beat, now)
-            for name, beat in present.items()
+            runner: self._seen[runner]
+            if self._seen.get(runner, (None,))[0] == beat
+            else (beat, now)
+            for runner, beat in beats.items()
         }
-        gone = [name for name, (_, since) in self._seen.items() if now - since >= self._lease_s]
-        for name in gone:
-            jobs = await self._store.leases.void_runner(name, self._now_ms())
+        dead = [runner for runner, (_, since) in self._seen.items() if now - since >= self._lease_s]
+        for runner in dead:
+            jobs = await self._store.leases.void_runner(runner, self._now_ms())
             self.leases_lost += len(jobs)
-            _log.warning("runner %s is dead; its %d jobs were queued again", name, len(jobs))
-            del self._seen[name]
-        return gone
+            _log.warning("runner %s is dead; its %d jobs were queued again", runner, len(jobs))
+            del self._seen[runner]
+        return dead

@@ -49,7 +49,7 @@ class MaintenanceLoop:
         self._keep_days = keep_days
         self._every_s = every_s
         self._has_swept = False
-        self._deleted_before: dict[str, int] = {}
+        self._cleared_until: dict[str, int] = {}
         """Time by project before which no ended job is left. The next search begins there."""
 
     async def run(self) -> None:
@@ -81,26 +81,25 @@ class MaintenanceLoop:
             await _until_done(lambda: maintenance.delete_ended(before))
         await self._delete_by_project()
         await self._store.leases.void_orphaned_leases(self._now_ms())
-        if not self._has_swept:  # only a crash leaves orphans
+        if not self._has_swept:  # once after the start, because only a crash leaves orphans
             await maintenance.delete_orphaned_results()
             # Set before the count: one that times out must not be retried every minute.
             self._has_swept = True
-            if wrong := await maintenance.repair_stored_bytes():
-                _log.warning("corrected the stored bytes of %d projects", wrong)
-        mended = await maintenance.repair_fair_share(self._now_ms())
-        if mended:
-            _log.warning("corrected the fair share of %d projects", mended)
+            if n_projects := await maintenance.repair_stored_bytes():
+                _log.warning("corrected the stored bytes of %d projects", n_projects)
+        if n_projects := await maintenance.repair_fair_share(self._now_ms()):
+            _log.warning("corrected the fair share of %d projects", n_projects)
         return True
 
     async def _delete_by_project(self) -> None:
         """Delete the ended jobs of projects that keep theirs only for some days."""
         maintenance = self._store.maintenance
         for project, days in await maintenance.retentions():
-            after = self._deleted_before.get(project, 0)
+            after = self._cleared_until.get(project, 0)
             before = self._now_ms() - days * _DAY_MS
             if before > after:
                 await _until_done(partial(maintenance.delete_ended_of, project, after, before))
-                self._deleted_before[project] = before
+                self._cleared_until[project] = before
 
 
 async def _until_done(work: Callable[[], Awaitable[int]]) -> None:

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import RunResult
     from qwicket.model.jobs import Assignment, Job, Lease, Runner
-    from qwicket.store import Changed, HeldLease, Store, Watch
+    from qwicket.store import HeldLease, JobChange, Store, Watch
 
 _MAX_TASK_JOBS: Final = 16
 """Limit on tiny jobs in one task; if their process dies, all of them run again."""
@@ -41,8 +41,8 @@ _UNDELIVERED: Final = "its worker disconnected before it received the claim"
 
 _log = logging.getLogger(__name__)
 
-
 Directives = dict[tuple[str, int], Directive]
+"""Directives by job id and fencing token."""
 
 
 class Offer(NamedTuple):
@@ -70,7 +70,7 @@ class Offer(NamedTuple):
 
 
 class Pulled(NamedTuple):
-    """Tasks to run, each a list of jobs, and directives by job and fence."""
+    """Tasks to run, each a list of jobs, and directives."""
 
     tasks: list[list[Assignment]]
     directives: Directives
@@ -113,6 +113,10 @@ class PilotScheduler:
         now_ms: Clock; returns Unix milliseconds.
         lease_s: Lease time of runners.
         maximum: Limit on pilots.
+
+    Attributes:
+        pull_s: Longest wait of a pull in seconds, and time within which the next one is due.
+        stale_results: Number of results that were refused because their lease was stale.
     """
 
     def __init__(
@@ -147,7 +151,7 @@ class PilotScheduler:
             offer: What it can take.
             known: Leases that it reports to hold.
             stopping: Ids of the jobs that it is stopping already.
-            settled: Number up to which none of its requests is pending.
+            settled: Request number up to which it awaits no response.
             wait_s: Seconds to wait for jobs or directives.
             is_gone: Returns whether the client has disconnected.
 
@@ -181,8 +185,8 @@ class PilotScheduler:
             left_s = deadline - time.monotonic()
             if tasks or pull.directives or left_s <= 0:
                 return Pulled(tasks, pull.directives)
-            # A pull that takes no tasks does not poll. The due time of an old poll may have passed,
-            # so with it this loop would not pause.
+            # A pull that takes no tasks does not poll, so `_last_poll` stays old. Its time for the
+            # next poll may have passed, and this loop would then not pause.
             takes_tasks = pull.offer.tasks > 0
             poll_s = self._last_poll.pause_s(self._now_ms(), _POLL_S) if takes_tasks else _POLL_S
             is_woken = await pull.watch.changed(min(left_s, poll_s))
@@ -194,7 +198,7 @@ class PilotScheduler:
         if (pull := self._pulls.pop(pilot, None)) is not None:
             pull.watch.wake()
 
-    async def bring(
+    async def report(
         self,
         pilot: str,
         results: Sequence[tuple[Lease, RunResult]],
@@ -262,7 +266,9 @@ class PilotScheduler:
         while turns and len(tasks) < maximum and n_bytes < _RESPONSE_BYTES:
             device = turns.popleft()
             claim = await leases.claim(
-                *(device, pilot, now),
+                device,
+                pilot,
+                now,
                 maximum=_MAX_TASK_JOBS,
                 capacity=offer.capacity,
                 is_tiny=len(tasks) >= offer.tasks,
@@ -289,10 +295,10 @@ class PilotScheduler:
                 await self._store.leases.release(
                     each.lease, _UNDELIVERED, self._now_ms(), counts_as_attempt=False
                 )
-            except QwicketError as error:  # the next pull finds it
+            except QwicketError as error:  # the next pull releases it
                 _log.warning("an undelivered claim was not released: %s", error)
 
-    def _on_change(self, change: Changed) -> None:
+    def _on_change(self, change: JobChange) -> None:
         if not self._pulls:
             return
         if change.state is JobState.QUEUED:

@@ -120,13 +120,13 @@ class _Simulation:
         while self._turns:
             vtime, project = heapq.heappop(self._turns)
             jobs = self._waiting[project]
-            until_s = self._kept_until(project, 0.0, at_s)
+            until_s = self._delayed_until(project, 0.0, at_s)
             if until_s is not None:
                 self._set_aside(until_s, project, None)
                 continue
             while jobs:
                 job = jobs.popleft()
-                until_s = self._kept_until(project, self._estimates[job.id], at_s)
+                until_s = self._delayed_until(project, self._estimates[job.id], at_s)
                 if until_s is not None:
                     self._set_aside(until_s, project, job)
                     continue
@@ -155,7 +155,7 @@ class _Simulation:
             if job is not None:
                 waiting.appendleft(job)
 
-    def _kept_until(self, project: str, run_s: float, at_s: float) -> float | None:
+    def _delayed_until(self, project: str, run_s: float, at_s: float) -> float | None:
         """Return the earliest time (s) at which windows may let a job start; None without delay."""
         at_ms = self._now_ms + 1000 * at_s
         for window in self._state.windows:
@@ -175,6 +175,6 @@ class _Simulation:
 
     def _first_start(self, at_s: float) -> float:
         """Return when a job of a project without a reservation starts, once a slot is free."""
-        while (until_s := self._kept_until("", 0.0, at_s)) is not None:
+        while (until_s := self._delayed_until("", 0.0, at_s)) is not None:
             at_s = until_s
         return at_s

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections import deque
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -23,7 +24,9 @@ class Slots:
     def __init__(self, count: Callable[[], int]) -> None:
         self._count = count
         self._n_taken = 0
+        self._n_lent = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
+        self._lenders: set[asyncio.Future[None]] = set()
 
     async def acquire(self) -> None:
         """Wait for a slot and take it."""
@@ -37,14 +40,75 @@ class Slots:
                 self.release()
             raise
 
+    def take(self) -> None:
+        """Take a slot at once, also if none is free."""
+        self._n_taken += 1
+
     def release(self) -> None:
         self._n_taken -= 1
         self.resize()
 
+    async def lend(self, seconds: float, stop: asyncio.Event) -> None:
+        """Lend a taken slot to others for `seconds`, then wait until one is free again.
+
+        At most as many slots as there are can be lent at a time; a further caller keeps its slot.
+        The slot is taken back at once, also if none is free, when `stop` is set, the caller is
+        cancelled, or there are no slots at all once the time is over.
+        """
+        if self._n_lent >= self._count():
+            await _wait(stop, seconds)
+            return
+        self._n_lent += 1
+        try:
+            await self._do_without(seconds, stop, self._lenders)
+        finally:
+            self._n_lent -= 1
+
+    async def wait_turn(self, stop: asyncio.Event) -> None:
+        """If more slots are taken than there are, give back one, and wait until one is free.
+
+        Once `stop` is set, or if the caller is cancelled, the slot is taken back at once.
+        """
+        if self._n_taken > self._count():
+            await self._do_without(0.0, stop, set())
+
+    async def _do_without(
+        self, seconds: float, stop: asyncio.Event, group: set[asyncio.Future[Any]]
+    ) -> None:
+        """Give back a slot for `seconds`, then wait for one. While waiting, be in `group`."""
+        self.release()
+        place: asyncio.Future[Any] = asyncio.get_running_loop().create_future()
+        try:
+            await _wait(stop, seconds)
+            stopping: asyncio.Future[Any] = asyncio.ensure_future(stop.wait())
+            try:
+                self._waiting.append(place)
+                group.add(place)
+                self.resize()
+                await asyncio.wait([place, stopping], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stopping.cancel()
+        finally:
+            group.discard(place)
+            if not place.done():
+                place.cancel()
+                self.take()
+
     def resize(self) -> None:
         """Give out the slots that are free now. Call this after the number has changed."""
         while self._waiting and self._n_taken < self._count():
-            place = self._waiting.popleft()
-            if not place.done():  # else the request was cancelled while it waited
-                self._n_taken += 1
-                place.set_result(None)
+            self._give(self._waiting.popleft())
+        if not self._count():
+            for place in self._lenders:
+                self._give(place)  # its job can be given back, which is better than to wait
+
+    def _give(self, place: asyncio.Future[None]) -> None:
+        if not place.done():  # else it was cancelled while it waited, or has its slot
+            self._n_taken += 1
+            place.set_result(None)
+
+
+async def _wait(event: asyncio.Event, seconds: float) -> None:
+    """Wait for an event, for `seconds` at most."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(event.wait(), seconds)

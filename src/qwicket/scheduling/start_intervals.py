@@ -25,7 +25,7 @@ _Z: Final = 1.2816
 _ASSUMED_SPREAD: Final = math.log(2.0)
 """Spread of logarithms of run times before any job has completed: a factor of two either way."""
 _ASSUMED_JOBS: Final = 2.0
-"""Completed jobs that outweigh the assumed spread."""
+"""Weight of the assumed spread, in completed jobs."""
 _MAX_VARIANCE: Final = 2.0
 _TAIL: Final = 1e-12
 """Probability below which a run time is taken from the asymptote of its distribution."""
@@ -35,6 +35,7 @@ _SAME_SUBMISSION_MS: Final = 1_000
 _STEPS: Final = 8
 """Steps of the iteration that finds how long a job waits for jobs that arrive meanwhile."""
 _MAX_LOAD: Final = 0.95
+"""At a load of 1, the variance of the wait would be infinite."""
 _BISECTIONS: Final = 16
 
 
@@ -94,13 +95,13 @@ class _Overtaking(NamedTuple):
 
     Attributes:
         rate: Seconds of work that arrive per second.
-        most_s: Limit on this work: then the project's use has reached that of the waiting job.
+        max_work_s: Limit on this work: then the project's use has reached that of the waiting job.
         square_rate: Sum of the squared work of submissions per second, in s.
         seconds: The observed time.
     """
 
     rate: float
-    most_s: float
+    max_work_s: float
     square_rate: float
     seconds: float
 
@@ -327,18 +328,19 @@ class StartIntervals:
     def _without_arrivals(self, start: _Start, turn: int, expected_s: float) -> tuple[float, float]:
         """Return mean and variance of the wait if no job arrives."""
         slots, runs = self._slots, self._runs
-        part = min(1.0, turn / slots)
+        # How far jobs of the queue fill the slots before this job starts.
+        filled = min(1.0, turn / slots)
         mean, variance = expected_s, 0.0
         if runs and not self._off_s:
-            mean += part * sum(run.mean - run.expected for run in runs) / slots
-            variance += part * sum(run.variance for run in runs) / slots**2
+            mean += filled * sum(run.mean - run.expected for run in runs) / slots
+            variance += filled * sum(run.variance for run in runs) / slots**2
             if len(runs) == slots:
                 first_mean, first_variance = self._first_end
-                mean += (1 - part) * (first_mean - min(run.expected for run in runs))
-                variance += (1 - part) * first_variance
+                mean += (1 - filled) * (first_mean - min(run.expected for run in runs))
+                variance += (1 - filled) * first_variance
         variance += self._variance_of_work(start) / slots**2
         # While the job waits for the last release, the other slots are anywhere in their jobs.
-        variance += part * (slots - 1) / slots**2 * self._mean_square / 12
+        variance += filled * (slots - 1) / slots**2 * self._mean_square / 12
         waited_s = max(0.0, expected_s - self._off_s)
         return max(mean, _MIN_S), variance + self._fit_error * waited_s**2
 
@@ -354,11 +356,13 @@ class StartIntervals:
             return mean, variance
         slots, wait_s = self._slots, mean
         for _ in range(_STEPS):
-            wait_s = mean + sum(min(each.rate * wait_s, each.most_s) for each in sources) / slots
-        load = sum(each.rate for each in sources if each.rate * wait_s < each.most_s) / slots
+            wait_s = (
+                mean + sum(min(each.rate * wait_s, each.max_work_s) for each in sources) / slots
+            )
+        load = sum(each.rate for each in sources if each.rate * wait_s < each.max_work_s) / slots
         variance /= (1 - min(load, _MAX_LOAD)) ** 2
         for each in sources:
-            if each.rate * wait_s < each.most_s:
+            if each.rate * wait_s < each.max_work_s:
                 # In the observed seconds, the variance of the rate is square_rate / seconds.
                 added = each.square_rate * (wait_s + wait_s**2 / each.seconds) / slots**2
                 variance += added / (1 - min(load, _MAX_LOAD)) ** 2
@@ -369,18 +373,27 @@ class StartIntervals:
         credit = MAX_ADVANTAGE_S * self._second_weight
         for project, arrivals in self._arrivals.items():
             if project == start.project:
-                higher = sum(part for each, part in arrivals.jobs if each > start.priority)
+                higher = sum(part for priority, part in arrivals.jobs if priority > start.priority)
                 if higher:
-                    rate, squares = arrivals.rate * higher, arrivals.square_rate * higher
-                    yield _Overtaking(rate, math.inf, squares, arrivals.seconds)
+                    yield _Overtaking(
+                        rate=arrivals.rate * higher,
+                        max_work_s=math.inf,
+                        square_rate=arrivals.square_rate * higher,
+                        seconds=arrivals.seconds,
+                    )
                 continue
             share = self._shares.get(project)
             vtime = self._final_vtimes.get(project)
             if vtime is None:
                 vtime = max(share.vtime if share else 0.0, self._min_vtime - credit)
             if vtime < start.vtime:
-                most = (start.vtime - vtime) * (share.shares if share else 1) / self._second_weight
-                yield _Overtaking(arrivals.rate, most, arrivals.square_rate, arrivals.seconds)
+                per_share = (start.vtime - vtime) / self._second_weight
+                yield _Overtaking(
+                    rate=arrivals.rate,
+                    max_work_s=per_share * (share.shares if share else 1),
+                    square_rate=arrivals.square_rate,
+                    seconds=arrivals.seconds,
+                )
 
     @cached_property
     def _arrivals(self) -> dict[str, _Arrivals]:
@@ -394,14 +407,16 @@ class StartIntervals:
             return {}
         since = min(job.ended_at for job in state.recent)
         seconds = max((self._now_ms - since) / 1000, _MIN_S)
-        found: dict[str, list[WaitingJob | RunningJob | EndedJob]] = {}
+        arrived: dict[str, list[WaitingJob | RunningJob | EndedJob]] = {}
         for jobs in (state.waiting, state.running, state.recent):
             for job in jobs:
                 if job.queued_at > since and job.project:
-                    found.setdefault(job.project, []).append(job)
-        return {project: self._arrived(jobs, seconds) for project, jobs in found.items()}
+                    arrived.setdefault(job.project, []).append(job)
+        return {project: self._arrivals_of(jobs, seconds) for project, jobs in arrived.items()}
 
-    def _arrived(self, jobs: list[WaitingJob | RunningJob | EndedJob], seconds: float) -> _Arrivals:
+    def _arrivals_of(
+        self, jobs: list[WaitingJob | RunningJob | EndedJob], seconds: float
+    ) -> _Arrivals:
         jobs.sort(key=lambda job: job.queued_at)
         total = sum(job.est_seconds for job in jobs) or _MIN_S
         squares, work, last = 0.0, 0.0, -math.inf
@@ -516,17 +531,21 @@ def _variances(recent: list[EndedJob]) -> tuple[float, float]:
     for job in recent:
         ran_s = charge_s((job.ended_at - job.started_at) / 1000)
         logs.setdefault(job.project, []).append(math.log(ran_s / charge_s(job.est_seconds)))
-    number, mean = len(recent), sum(map(sum, logs.values())) / max(1, len(recent))
-    within = sum((each - sum(of) / len(of)) ** 2 for of in logs.values() for each in of)
-    between = sum(len(of) * (sum(of) / len(of) - mean) ** 2 for of in logs.values())
+    groups = [(len(of_project), sum(of_project) / len(of_project)) for of_project in logs.values()]
+    n_jobs, mean = len(recent), sum(map(sum, logs.values())) / max(1, len(recent))
+    within = sum(
+        (each - project_mean) ** 2
+        for of_project, (_, project_mean) in zip(logs.values(), groups, strict=True)
+        for each in of_project
+    )
+    between = sum(size * (project_mean - mean) ** 2 for size, project_mean in groups)
     assumed = _ASSUMED_SPREAD**2 / 2
-    of_jobs = (_ASSUMED_JOBS * assumed + within) / (_ASSUMED_JOBS + max(0, number - len(logs)))
+    of_jobs = (_ASSUMED_JOBS * assumed + within) / (_ASSUMED_JOBS + max(0, n_jobs - len(groups)))
     of_projects = assumed
-    if len(logs) > 1:
-        typical = (number - sum(len(of) ** 2 for of in logs.values()) / number) / (len(logs) - 1)
-        found = max(0.0, (between / (len(logs) - 1) - of_jobs) / typical)
-        known = len(logs) - 1
-        of_projects = (_ASSUMED_JOBS * assumed + known * found) / (_ASSUMED_JOBS + known)
+    if (degrees := len(groups) - 1) > 0:  # of freedom
+        typical_size = (n_jobs - sum(size**2 for size, _ in groups) / n_jobs) / degrees
+        measured = max(0.0, (between / degrees - of_jobs) / typical_size)
+        of_projects = (_ASSUMED_JOBS * assumed + degrees * measured) / (_ASSUMED_JOBS + degrees)
     return min(_MAX_VARIANCE, of_jobs), min(_MAX_VARIANCE, of_projects)
 
 

@@ -161,10 +161,10 @@ class WebhookClient:
             socket.gaierror: The name cannot be resolved.
         """
         loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
+        entries = await loop.run_in_executor(
             self._resolvers, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
-        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        addresses = list(dict.fromkeys(str(address[0]) for *_, address in entries))
         if not self.is_private_allowed and not all(map(is_public, addresses)):
             raise AddressNotAllowed
         return addresses[:_MAX_ADDRESSES]
@@ -190,7 +190,7 @@ def is_public(text: str) -> bool:
 def literal_address(host: str) -> str | None:
     """Return the address that a host in a URL is written as, or None for a name.
 
-    The system takes also `127.1`, `0x7f000001` and `2130706433` for IPv4 addresses.
+    The system also takes `127.1`, `0x7f000001` and `2130706433` for IPv4 addresses.
     """
     with suppress(ValueError):
         return str(ipaddress.ip_address(host))

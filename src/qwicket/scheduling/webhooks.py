@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from qwicket.model.webhooks import OutgoingEvent
     from qwicket.scheduling.webhook_requests import WebhookClient, WebhookResponse
-    from qwicket.store import Changed, Store
+    from qwicket.store import JobChange, Store
 
 RETRY_S: Final = (5, 30, 120, 600, 3_600, 21_600)
 """Pauses after failed attempts; after the last attempt an event is deleted."""
@@ -87,7 +87,7 @@ class WebhookSender:
         finally:
             stop()
 
-    def _on_change(self, change: Changed) -> None:
+    def _on_change(self, change: JobChange) -> None:
         if self._store.webhooks.exist and not change.is_renamed:
             self._woken.set()
 

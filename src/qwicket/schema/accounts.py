@@ -16,12 +16,13 @@ class TokenBody(ResponsePart, frozen=True, kw_only=True):
 
     Attributes:
         id: Id of the token, which is not secret.
-        project: Name of the project that its jobs count against.
+        project: Name of the project to which its jobs count.
         scopes: Rights of the token.
         devices: The only devices that it may use; empty allows all.
         created_at: Time of its creation.
         expires_at: Time of its expiry; null if it never expires.
-        parent: Id of the token that created it; null if an administrator did.
+        parent: Id of the token that created it, and with which it is revoked; null if an
+            administrator, an invitation or a person at the pages created it.
         revoked_at: Time of its revocation; null if it was not revoked.
     """
 
@@ -39,9 +40,8 @@ class NewTokenBody(TokenBody, RedactedRepr, frozen=True, kw_only=True):
     """A new token with its secret.
 
     Attributes:
-        parent: Id of the token that created it.
         secret: The token itself, or the secret of a key pair; no other response contains it.
-        aws_key_id: The key id of a key pair for AWS's clients.
+        aws_key_id: The key id of a key pair for AWS's clients; null for a token.
     """
 
     secret: str
@@ -59,14 +59,14 @@ class TokenList(ResponseBody, frozen=True, kw_only=True):
 
 
 class ProjectBody(ResponsePart, frozen=True, kw_only=True):
-    """A project of the account. Each job counts against one project.
+    """A project of the account. Each job counts to one project.
 
     Attributes:
         id: Id of the project.
         name: Name that tokens and submissions use.
         shares: Its weight in the queue of each device.
         created_at: Time of its creation.
-        stored_bytes: Size of its jobs' programs and results; limit `stored_bytes`.
+        stored_bytes: Bytes of its jobs' programs and results; the limit `stored_bytes` bounds them.
         retention_days: Days after which its ended jobs are deleted; null if they are kept.
     """
 
@@ -95,12 +95,12 @@ class BudgetBody(ResponsePart, frozen=True, kw_only=True):
         id: Id of the budget.
         project: Name of the project.
         device: The only device whose jobs count; null for all.
-        unit: What is counted: `jobs`, `shots`, `seconds` of the device, or `cost` in credits.
+        unit: What is counted: `jobs`, `shots`, `seconds` of run time, or `cost` in credits.
         period: `total`, `day`, `week` or `month`.
         maximum: What may be used in a period.
-        used: What was used in this period, or is reserved for jobs that have not ended.
+        used: What was used in the present period, or is reserved for jobs that have not ended.
         left: What further jobs may use.
-        ends_at: End of this period in UTC; null without one.
+        ends_at: End of the present period in UTC; null for the period `total`.
     """
 
     id: str
@@ -123,8 +123,8 @@ class AccountBody(ResponsePart, frozen=True, kw_only=True):
         role: `admin` or `member`.
         email: E-mail address; `NAME@localhost` if the account has none.
         created_at: Time of its creation.
-        change: Number of the last change of its jobs; a stream with this `Last-Event-ID` starts
-            there.
+        change: Number of the last change of its jobs. A stream of events with this number as its
+            `Last-Event-ID` begins after that change.
         token: The token of the request.
         budgets: What the jobs of its projects may use; empty if nothing limits them.
     """
@@ -145,8 +145,8 @@ class AcceptInvitationBody(RedactedRepr, frozen=True, kw_only=True, forbid_unkno
     Attributes:
         invitation: Code of the invitation.
         name: Name of the account and of its own project.
-        email: E-mail address, with which it can sign in, too; null if it has none.
-        password: Password, at least 8 characters; null for an account that signs in with tokens.
+        email: E-mail address, which also serves as a name at sign-in; null if it has none.
+        password: Password, 8 to 1,024 characters; null for an account that signs in with tokens.
     """
 
     invitation: Annotated[str, msgspec.Meta(max_length=64)]
@@ -174,8 +174,8 @@ class DeviceFlowPart(ResponsePart, frozen=True, kw_only=True):
 
     Attributes:
         issuer: Address of the provider.
-        client_id: Id of commands at the provider.
-        scopes: The scopes to ask for.
+        client_id: Client id that commands have at the provider.
+        scopes: The scopes to request.
         device_endpoint: Address at which the flow begins.
         token_endpoint: Address that returns the ID token.
     """

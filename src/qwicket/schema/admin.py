@@ -24,8 +24,8 @@ class NewAccountBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fie
     Attributes:
         name: Name of the account and of its own project.
         role: `admin` or `member`.
-        email: E-mail address, with which it can sign in, too; null if it has none.
-        password: Password for clients that sign in with one; null if it has none.
+        email: E-mail address, which also serves as a name at sign-in; null if it has none.
+        password: Password for the pages, and for clients that sign in with one; null for none.
     """
 
     name: Name
@@ -35,10 +35,11 @@ class NewAccountBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fie
 
 
 class AccountChangeBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PATCH /v1/admin/accounts/{account}`: what is absent stays as it is.
+    """`PATCH /v1/admin/accounts/{account}`: absent fields change nothing.
 
     Attributes:
-        role: `admin` or `member`. A member loses its tokens with scopes of administrators.
+        role: `admin` or `member`. An account that becomes a member loses its tokens with scopes of
+            administrators.
         email: E-mail address; null removes it.
         is_enabled: Whether its tokens and its password sign in.
     """
@@ -49,7 +50,7 @@ class AccountChangeBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_
 
 
 class ResetBody(RedactedRepr, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`POST /v1/admin/accounts/{account}/reset`: all its tokens are revoked.
+    """`POST /v1/admin/accounts/{account}/reset`: revokes all tokens, and sets the password.
 
     Attributes:
         password: New password; null removes the old one.
@@ -165,7 +166,7 @@ class NewProjectBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
 
 
 class ProjectChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PATCH /v1/admin/projects/{project}`: what is absent stays as it is.
+    """`PATCH /v1/admin/projects/{project}`: absent fields change nothing.
 
     Attributes:
         shares: Its weight in the queue of each device.
@@ -198,7 +199,7 @@ class AdminDeviceBody(ResponsePart, frozen=True, kw_only=True):
         is_on: Whether it is on.
         is_draining: Whether it takes no new jobs although it is on.
         reason: Why it is off or drains, as users see it.
-        until: Time at which it turns on again; null without one.
+        until: Time at which it turns on again; null if it is on, or if no time is known.
         message: Message to all its users.
         agents: Number of agents that serve it; for a device at another cloud 1 while that cloud
             runs its jobs, else 0. Null if the server itself runs its jobs.
@@ -236,9 +237,10 @@ class DeviceChangeBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown
     Attributes:
         is_on: Whether the device runs the jobs that wait, and takes new ones unless it drains;
             absent leaves its state as it is.
-        is_draining: Whether a device that is on takes no new jobs.
-        reason: Why it is off or drains: one line for users.
-        until: Time at which it turns on again, with its zone; null without one.
+        is_draining: Whether it takes no new jobs; only if `is_on` is true.
+        reason: Why it is off or drains: one line for users. Only for a device that then is.
+        until: Time at which it turns on again, with its zone; only if `is_on` is false. Null
+            leaves it off until an administrator turns it on.
         message: Message to all its users, whatever its state; empty removes it, and absent leaves
             it as it is.
     """
@@ -306,7 +308,7 @@ class ActBody(ResponsePart, frozen=True, kw_only=True):
         details: Values of the request, without secrets.
         before: Recorded fields of the subject before the act; null if it did not exist.
         after: The same after the act; null if it was deleted.
-        hash: SHA-256 of the act and the hash before it.
+        hash: SHA-256 of this act and of the hash of the act before it.
     """
 
     number: int
@@ -337,10 +339,10 @@ class VerificationBody(ResponseBody, frozen=True, kw_only=True):
     """Result of a check of the audit.
 
     Attributes:
-        acts: Number of acts that fit, from the first one on.
-        hash: Hash of the last one of them; empty without one.
+        acts: Number of unchanged acts, from the first one on.
+        hash: Hash of the last unchanged act; empty without one.
         broken_at: Number of the first act that was changed or is missing; null if all fit.
-        has_known: Whether one of them has the known hash that the request names.
+        has_known: Whether an act that fits has the hash that the request names.
     """
 
     acts: int
@@ -353,7 +355,7 @@ class AdminJobBody(JobBody, frozen=True, kw_only=True):
     """A job, as administrators see it.
 
     Attributes:
-        account: Name of its account; empty once that was deleted for good.
+        account: Name of its account; empty after the account can no longer be restored.
         project: Name of its project.
     """
 
@@ -377,7 +379,8 @@ class ResolveJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """`POST /v1/admin/jobs/{id}/resolve`: a person's statement whether another cloud has a job.
 
     Attributes:
-        sent_as: Its id there; null if the other cloud does not have it, so that it is sent again.
+        sent_as: The job's id at the other cloud; null if that cloud does not have the job, which is
+            then sent again.
     """
 
     sent_as: Annotated[str, msgspec.Meta(min_length=1, max_length=200)] | None
@@ -398,9 +401,9 @@ class ChangeJobsBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
         group: Id of its group.
         created_from: Earliest time of its submission, with its zone.
         created_to: Latest time of its submission, with its zone.
-        states: States; by default all of jobs that have not ended.
-        tags: Tags, all of which the job has.
-        dry_run: Whether the jobs are only counted.
+        states: States of the jobs; by default all in which a job has not ended.
+        tags: Tags; a job must have all of them.
+        dry_run: Whether the jobs are only counted and listed, not changed.
     """
 
     action: Literal["cancel", "hold", "release", "priority", "requeue"]
@@ -423,7 +426,7 @@ class ChangedJobsBody(ResponseBody, frozen=True, kw_only=True):
 
     Attributes:
         number: Number of the jobs.
-        ids: The first 1,000 of them, newest first.
+        ids: Ids of the first 1,000 of them, newest first.
     """
 
     number: int
@@ -431,11 +434,11 @@ class ChangedJobsBody(ResponseBody, frozen=True, kw_only=True):
 
 
 class RefusalBody(ResponsePart, frozen=True, kw_only=True):
-    """Refused sign-ins of a minute.
+    """Refused sign-ins from one address in one minute.
 
     Attributes:
-        minute: Its beginning.
-        address: Network address of the client; `others` for all that are not named.
+        minute: Beginning of the minute.
+        address: Network address of the client; `others` for all that have no count of their own.
         number: Number of refusals.
     """
 

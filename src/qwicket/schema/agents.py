@@ -46,7 +46,7 @@ class ClaimBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         agent: Name of the agent: random, and new at each start.
-        held: Leases that the agent holds, as far as it knows.
+        held: Leases that the agent believes it holds; its other jobs are queued again.
     """
 
     agent: AgentName
@@ -58,7 +58,7 @@ class RenewBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     Attributes:
         agent: Name of the agent.
-        held: Leases that the agent holds, as far as it knows.
+        held: Leases that the agent believes it holds; its other jobs are queued again.
     """
 
     agent: AgentName
@@ -69,7 +69,7 @@ class RunErrorBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Reason why a circuit or a job has no outcome.
 
     Attributes:
-        code: Stable code, chosen by the lab.
+        code: Stable code, chosen by the lab or the worker.
         message: Text for users.
     """
 
@@ -159,11 +159,11 @@ class ClaimedBody(ResponseBody, frozen=True, kw_only=True):
         source: The program as it was submitted.
         inputs: Values of its inputs; angles in radians.
         shots: Shots per circuit.
-        seed: Seed of random numbers, if the device takes one.
+        seed: Seed of random numbers, for devices that take one.
         outputs: Requested outputs.
         circuits: The parsed and checked program: base64 of msgpack (docs/agents.md).
         attempts: Number of attempts to run it that have failed before.
-        outcome_bytes: Size limit of the body that reports its results.
+        outcome_bytes: Limit in bytes on the body that reports its results.
     """
 
     lease: LeaseBody | None = None

@@ -24,7 +24,7 @@ OPTIONS: Final = "options.json"
 CALIBRATION: Final = "calibration.json"
 RESULT: Final = "result.json"
 PAGE: Final = "page.json"
-"""Member of a ZIP file of archives, with the jobs themselves."""
+"""Member of a ZIP file of several archives: the page of the list that has their jobs."""
 
 
 def arrays_of(part: int) -> str:
@@ -37,7 +37,7 @@ class MemberBody(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         name: Name of the member.
-        bytes: Its size.
+        bytes: Its size in bytes.
         sha256: Digest of its bytes, in hexadecimal digits.
     """
 

@@ -19,8 +19,8 @@ class NewBudgetBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
         project: Name of the project.
         device: The only device whose jobs count; null for all.
         unit: What is counted.
-        period: When the use starts again from zero: `total` is never, `day` is a calendar day,
-            `week` an ISO week and `month` a calendar month in UTC.
+        period: When the use starts again from zero: with `total` never, else with each calendar
+            `day`, ISO `week` or calendar `month` in UTC.
         maximum: What may be used in a period.
     """
 
@@ -45,8 +45,8 @@ class UseBody(ResponsePart, frozen=True, kw_only=True):
     """What the jobs of a project have used on a device.
 
     Attributes:
-        project: Name of the project; null if the numbers are of all.
-        device: Name of the device; null if the numbers are of all.
+        project: Name of the project; null if the numbers are those of all projects.
+        device: Name of the device; null if the numbers are those of all devices.
         jobs: Number of jobs that ran.
         shots: Shots of all their circuits.
         seconds: Sum of their run times.

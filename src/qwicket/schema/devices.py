@@ -11,11 +11,13 @@ class DeviceQueue(ResponseBody, frozen=True, kw_only=True):
     """Estimated length of a device's queue, renewed at most once a second.
 
     Attributes:
-        length: Number of waiting jobs.
+        length: Number of waiting jobs; at most 5,000 on this server are counted.
         starts_in_s: Seconds until a job submitted now would start; null while the device is `away`,
             and while it is off without a known end.
-        starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
-        starts_before_s: End of this interval.
+        starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
+            would start between the two bounds.
+        starts_before_s: Upper bound of this time in seconds. Both bounds are null where
+            `starts_in_s` is, and while a reservation delays jobs.
     """
 
     length: int = 0
@@ -45,7 +47,7 @@ class ReservationPart(ResponsePart, frozen=True, kw_only=True):
         kind: `reservation`, or `maintenance`, in which the device is off.
         from: Beginning.
         until: End.
-        projects: Names of those of its projects of which the account is a member.
+        projects: Names of its projects, but only of those of which the account is a member.
         slots: Number of slots that are reserved; null for all.
         reason: Text of administrators.
     """
@@ -64,14 +66,14 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         name: Name of the device in submissions.
         family: Family of the programs that it runs.
-        provider: Owner of the device.
+        provider: Name of the device's owner.
         description: Description in one sentence.
         status: Whether it runs jobs: `on` or `off`; `away` while no agent serves it, or the other
             cloud does not run its jobs; `draining` while it runs the jobs that wait and takes no
             new ones.
         reason: Reason why it is off or drains.
-        until: Time when it will be on again.
-        qubits: Limit on the qubits of a circuit.
+        until: Time when it will be on again; null if it is on, or if no time is known.
+        qubits: Limit on the qubits of a circuit; on a photonic device, on its modes.
         max_shots: Limit on the shots of a job.
         formats: Accepted formats, the preferred one first.
         gates: Accepted gates; empty accepts all gates of the format.
@@ -80,7 +82,7 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
         noise_models: Names of noise models that a job may request.
         engines: Names of engines that a job may request.
         exact: Whether probabilities are exact rather than frequencies.
-        calibration: Id of the calibration in force.
+        calibration: Id of the calibration in force; null without one.
         cost: Cost of its jobs; null if they cost nothing.
         agents: Number of agents that serve it; for a device at another cloud 1 while that cloud
             runs its jobs, else 0. Absent for simulators.
@@ -117,7 +119,7 @@ class DeviceBody(ResponseBody, frozen=True, kw_only=True):
 
 
 class DeviceList(ResponseBody, frozen=True, kw_only=True):
-    """The devices of this server, in their order.
+    """The devices of this server, in listing order.
 
     Attributes:
         devices: All devices.

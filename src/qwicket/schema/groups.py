@@ -14,9 +14,9 @@ class OpenGroupBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
     Attributes:
         name: Name for users.
-        device: The only device that its jobs may use, if given.
-        jobs_limit: Limit on the number of its jobs.
-        life_s: Time in seconds after which it accepts no more jobs.
+        device: The only device that its jobs may use; null for any.
+        jobs_limit: Limit on the number of its jobs; null without one.
+        life_s: Time in seconds after which it accepts no more jobs; null without one.
     """
 
     name: str = ""
@@ -31,12 +31,12 @@ class GroupBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         id: Id of the group, for submissions.
         name: Name for users.
-        state: Whether it accepts jobs.
-        device: The only device that its jobs may use, if there is one.
-        jobs_limit: Limit on the number of its jobs.
+        state: `open` until it is closed, then `closed`.
+        device: The only device that its jobs may use; null for any.
+        jobs_limit: Limit on the number of its jobs; null without one.
         created_at: Time of its creation.
-        expires_at: Time after which it accepts no more jobs.
-        closed_at: Time when it was closed.
+        expires_at: Time after which it accepts no more jobs; null without one.
+        closed_at: Time when it was closed; null until then.
         jobs: Number of its jobs; absent in lists.
         unfinished: Number of its jobs that have not ended; absent in lists.
         run_seconds: Total run time of its jobs in seconds; absent in lists.

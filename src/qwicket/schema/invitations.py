@@ -16,7 +16,7 @@ class NewInvitationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknow
 
     Attributes:
         project: Name of the project that the accounts become members of; null for none.
-        uses: Number of accounts that it can create.
+        uses: How many accounts it can create, or let join the project.
         life_s: Seconds until it ends.
     """
 
@@ -31,8 +31,8 @@ class InvitationBody(ResponsePart, frozen=True, kw_only=True):
     Attributes:
         id: Its id.
         project: Name of the project that the accounts become members of; null for none.
-        uses: Number of accounts that it can create.
-        used: How often it was used.
+        uses: How many accounts it can create, or let join the project.
+        used: How many accounts it has created, or let join the project.
         created_at: Time of its creation.
         expires_at: Time of its end.
     """

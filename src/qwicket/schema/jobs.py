@@ -22,10 +22,11 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         device: Name of the device.
         program: Text of the program; for JSON formats the object itself.
-        format: Format of the program; by default detected from it.
+        format: Format of the program; by default detected from the program.
         shots: Shots per circuit.
         seed: Seed of the random numbers: equal seeds give equal results. By default drawn.
-        noise: Name of one of the device's noise models.
+        noise: Name of one of the device's noise models; by default none. A device with a
+            calibration always has the noise of its calibration.
         engine: Name of the engine; by default the server chooses one.
         inputs: Values of the inputs that the program declares; angles in radians.
         outputs: Requested outputs: `counts`, `memory`, `probabilities`, `samples`.
@@ -51,7 +52,7 @@ class SubmitBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
 
 
 class ChangeJobBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """`PATCH /v1/jobs/{id}`: changes a waiting job; what is absent or null stays as it is.
+    """`PATCH /v1/jobs/{id}`: changes a waiting job; fields that are absent or null change nothing.
 
     Attributes:
         held: Whether the job is kept from starting until it is released.
@@ -79,10 +80,12 @@ class QueueBody(ResponsePart, frozen=True):
 
     Attributes:
         position: Position in the queue, from 1.
-        starts_in_s: Time in seconds until it starts; null while no agent serves the device, and
-            while it is off without a known end.
-        starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
-        starts_before_s: End of this interval. Both are null while a reservation delays jobs.
+        starts_in_s: Time in seconds until the job starts; null while no agent serves the device,
+            and while the device is off without a known end.
+        starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
+            starts between the two bounds.
+        starts_before_s: Upper bound of this time in seconds. Both bounds are null where
+            `starts_in_s` is, and while a reservation delays jobs.
         reason: What keeps the job from starting: a reservation or a maintenance window.
     """
 
@@ -94,7 +97,7 @@ class QueueBody(ResponsePart, frozen=True):
 
 
 class ProgressBody(ResponsePart, frozen=True):
-    """Progress of a running job, as the agent of its lab reports it.
+    """Progress of a running job, as its lab's agent reports it.
 
     Attributes:
         done: Progress from 0 to 1.
@@ -114,28 +117,29 @@ class JobBody(ResponsePart, frozen=True, kw_only=True):
         version: Number that rises with each change.
         device: Name of the device.
         dialect: Dialect of the submission.
-        group: Id of the group.
+        group: Id of its group; null without one.
         name: Name as submitted.
         tags: Tags as submitted.
         shots: Shots per circuit.
         circuits: Number of circuits.
         qubits: Number of qubits of the widest circuit.
         priority: Priority among the jobs of its project.
-        held_by: Who keeps it from starting until it is released: `owner` or `admin`; null if it is
-            not held.
+        held_by: Who holds it, so that it does not start until it is released: `owner` or `admin`;
+            null if it is not held.
         attempts: Number of attempts to run it that failed, mostly because its worker died; the
             third one fails the job.
-        calibration: Id of the calibration under which it was submitted.
-        cost: Cost in credits, estimated until it ends; null if its device has none.
+        calibration: Id of the device's calibration at its submission; null if there was none.
+        cost: Cost in credits, estimated until the job ends; null if its device costs nothing.
         created_at: Time of the submission.
         queued_at: Time when it first entered the queue.
         started_at: Time of its first start.
         ended_at: Time of its end.
-        results_at: End of the exam until which the job is shown as running and its results are
-            withheld; null for other jobs.
-        error: Reason of its failure.
-        queue: Position in the queue, while it waits and is not held.
-        progress: Progress that a lab's agent reports, while it runs.
+        results_at: End of the exam, a kind of reservation, until which the job is shown as running
+            and its results are withheld; null for other jobs.
+        error: Reason of its failure; null if it has not failed.
+        queue: Position in the queue while it waits and is not held; null beyond the first 5,000
+            waiting jobs.
+        progress: Progress that a lab's agent has reported for a running job; null without a report.
         runner: Name of the server, worker or agent that ran it last; null before its first start.
     """
 
@@ -184,8 +188,8 @@ class EventBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         version: Version of the job after the event.
         at: Time of the event.
-        from: State before.
-        to: State after; the same if the event changed something else.
+        from: State before the event; in Python `before`.
+        to: State after the event; the same if the event changed something else.
         reason: What happened, and why.
     """
 
@@ -208,6 +212,8 @@ class EventList(ResponseBody, frozen=True, kw_only=True):
 
 class NewShareBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`POST /v1/jobs/{id}/shares`: share a job with an account, or by a link that expires.
+
+    Exactly one of `account` and `life_s` is required.
 
     Attributes:
         account: Name or e-mail address of the account that may read the job.
@@ -271,10 +277,10 @@ class BudgetNeedBody(ResponsePart, frozen=True, kw_only=True):
     Attributes:
         id: Id of the budget.
         device: The only device whose jobs count; null for all.
-        unit: `jobs`, `shots`, `seconds` of the device, or `cost` in credits.
+        unit: `jobs`, `shots`, `seconds` of run time, or `cost` in credits.
         period: `total`, `day`, `week` or `month`.
         maximum: What may be used in a period.
-        left: What is left in this period.
+        left: What is left in the present period.
         needed: What the job would reserve.
         refusal: Why the budget would refuse the job; empty if it would not.
     """
@@ -299,12 +305,15 @@ class EstimateBody(ResponseBody, frozen=True, kw_only=True):
         circuits: Number of circuits.
         qubits: Number of qubits of the widest circuit.
         run_s: Run time in seconds.
-        waiting: Number of jobs that wait for the device.
-        starts_in_s: Time in seconds until it starts; null if unknown.
-        starts_after_s: Start of the interval that holds the true start with a probability of 80 %.
-        starts_before_s: End of this interval.
-        cost: Cost in credits; null if the device has none.
-        budgets: Budgets of the token's project that would count it.
+        waiting: Number of jobs that wait for the device; at most 5,000 on this server are counted.
+        starts_in_s: Time in seconds until the job would start; null while no agent serves the
+            device, and while the device is off without a known end.
+        starts_after_s: Lower bound of this time in seconds. With a probability of 80 % the job
+            would start between the two bounds.
+        starts_before_s: Upper bound of this time in seconds. Both bounds are null where
+            `starts_in_s` is, and while a reservation delays jobs.
+        cost: Cost in credits; null if the device costs nothing.
+        budgets: Budgets of the token's project that would count the job.
     """
 
     device: str

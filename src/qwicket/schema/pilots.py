@@ -35,7 +35,7 @@ class OfferBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
         request: Number of this request, from 1; each request of a pilot has a higher one.
         slots: Number of tasks that it can run at the same time.
         tasks: Number of tasks that it can start now.
-        tiny_tasks: Number of tasks of tiny jobs that it takes beside them, to run next.
+        tiny_tasks: Number of further tasks, of tiny jobs only, that it takes in advance.
         memory_bytes: Memory for each task, in bytes.
         seconds_left: Seconds until it must end, from now; null if it has no end.
         devices: Names of the devices whose jobs it takes; empty means all.
@@ -73,8 +73,9 @@ class PullBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
 
     Attributes:
         offer: What the pilot can take.
-        settled: Number of the last request up to which none waits for a response any more.
-        held: Leases that it holds.
+        settled: Number of the newest request of which this is true: the pilot awaits no response
+            to it, nor to any earlier one.
+        held: Leases that the pilot holds.
     """
 
     offer: OfferBody
@@ -176,9 +177,9 @@ class PulledBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         tasks: Tasks, each a list of jobs to run one after the other in one process.
         directives: What to do about jobs that the pilot holds.
-        pull_s: Longest wait of a pull in seconds, and time within which the next one is due.
+        pull_s: Longest wait of a pull in seconds. The next pull is due within this time, too.
         run_time_s: Time in seconds that one task may run.
-        result_bytes: Size limit of a body that brings results.
+        result_bytes: Limit in bytes on the body of a request that reports results.
     """
 
     tasks: tuple[tuple[TaskJobBody, ...], ...] = ()
@@ -206,7 +207,7 @@ class ScalerBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     Attributes:
         group: Name of a group of scalers, of which one is active. The names of their workers begin
             with it.
-        memory_bytes: Memory of one job in its workers; null counts all waiting jobs.
+        memory_bytes: Memory in bytes of one job in its workers; null counts all waiting jobs.
     """
 
     group: ShortText
@@ -219,7 +220,7 @@ class DemandBody(ResponseBody, frozen=True, kw_only=True):
     Attributes:
         is_active: Whether this scaler is the one of its group that starts workers.
         jobs: Number of waiting jobs that fit into a worker's memory.
-        slots: Number of further slots that this work is worth.
+        slots: Number of further slots that this work needs.
         workers: Number of workers of the group that are connected.
     """
 

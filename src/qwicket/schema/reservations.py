@@ -24,12 +24,12 @@ class NewReservationBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unkno
         projects: Names of the projects.
         from: Beginning, with its zone; null for now.
         until: End, with its zone.
-        slots: Number of slots that are reserved, so that others use the rest; null for all.
+        slots: Number of slots that are reserved; other projects use the rest. Null for all.
         exclusive: Whether it includes the other devices that use the same workers.
         drain_s: Seconds before the beginning in which no job of another project starts, however
             short; null for 10 s, or 60 s on devices of labs and other clouds.
-        exam_waiting: Makes it an exam, in which only the projects' tokens may submit: limit on the
-            waiting jobs of each account.
+        exam_waiting: Limit on the waiting jobs of each account. It makes the reservation an exam,
+            in which only tokens of the projects may submit.
         withhold_results: Whether jobs that are submitted in the exam are shown as running until it
             ends, and their results only then.
         reason: Text for all users.
@@ -83,7 +83,8 @@ class ReservationBody(ResponsePart, frozen=True, kw_only=True):
         until: End.
         slots: Number of slots that are reserved; null for all.
         exclusive: Whether it includes the other devices that use the same workers.
-        drain_s: Seconds before the beginning in which no job of others starts, however short.
+        drain_s: Seconds before the beginning in which no job of another project starts, however
+            short.
         exam_waiting: Limit on the waiting jobs of each account in an exam; null if it is no exam.
         withhold_results: Whether results of an exam's jobs are shown only after its end.
         reason: Text for all users.

@@ -17,9 +17,6 @@ Samples = list[list[Sample]]
 class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
     """Outcome of one circuit. Keys are bit strings, the highest classical bit first.
 
-    `samples` are numbers, for devices whose outcomes are not bits: a list per shot, a column per
-    measurement, a complex number as its real and imaginary part.
-
     Attributes:
         part: Index of the circuit, from 0.
         error: Reason why there is no outcome.
@@ -27,14 +24,16 @@ class OutcomeBody(ResponsePart, frozen=True, kw_only=True, omit_defaults=True):
         counts: Number of shots by key.
         probabilities: Probability by key: exact for exact devices, else a frequency.
         memory: Key of each shot, in their order.
-        samples: Numbers of each shot.
+        samples: Results of devices whose outcomes are not bits: for each shot a list with a number
+            for each measurement; a complex number is a list of its real and imaginary part.
         evs: Expectation values, if the program requests them.
         stds: Standard errors of the expectation values.
         engine: Name of the engine that ran it.
         engine_version: Version of the engine.
         seed: Seed of its random numbers.
         seconds: Run time in seconds.
-        notes: Remarks such as `sampled_only`.
+        notes: Codes of remarks: `sampled_only` if exact probabilities were requested and are not
+            available, `nothing_measured` if the circuit measures no qubit.
     """
 
     always: ClassVar[tuple[str, ...]] = ("part",)
@@ -75,17 +74,18 @@ class SubmittedBody(JobBody, frozen=True, kw_only=True):
     """A submitted job, with its result if it was requested and the job has ended.
 
     Attributes:
-        result: The result. Absent if it is larger than 1 MB.
+        result: The result. Absent if the response would exceed 1 MB, or if too many other large
+            responses are being sent.
     """
 
     result: ResultBody | UnsetType = UNSET
 
 
 class PartResultBody(OutcomeBody, frozen=True, kw_only=True):
-    """Outcome of one circuit. Keys are bit strings, the highest classical bit first.
+    """Outcome of one circuit of a job. Keys are bit strings, the highest classical bit first.
 
     Attributes:
-        id: Id of the part.
+        id: Id of the part, which is this circuit of the job.
         job: Id of the job.
         shots: Shots per circuit of the job.
     """
@@ -100,7 +100,7 @@ class SharedBody(ResponseBody, frozen=True, kw_only=True):
 
     Attributes:
         job: The job.
-        result: Its result; null without one.
+        result: The result of the job; null if it has none.
     """
 
     job: JobBody

@@ -18,12 +18,14 @@ class AddWebhookBody(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     Attributes:
         url: Address that receives the events; `https://…`.
         events: Events to send; by default those of ended jobs.
-        device: Send only events of this device's jobs.
+        device: The only device whose jobs the events are about; null for all.
     """
 
     url: str
     events: Annotated[tuple[Event, ...], msgspec.Meta(min_length=1, max_length=5)] = (
-        *("job.completed", "job.failed", "job.cancelled"),
+        "job.completed",
+        "job.failed",
+        "job.cancelled",
     )
     device: ShortText | None = None
 
@@ -87,7 +89,7 @@ class WebhookTestBody(ResponseBody, frozen=True, kw_only=True):
         status: Status of the response; null if there was none.
         body: The first 1,024 bytes of the response's body, as text.
         error: Why the delivery failed; empty if it succeeded.
-        seconds: Time that it took.
+        seconds: Time in seconds until the response or the failure.
     """
 
     delivered: bool
@@ -105,13 +107,13 @@ class EventJob(msgspec.Struct, frozen=True, kw_only=True):
         state: State of the job.
         version: Number that rises with each change of the job.
         device: Name of the device.
-        group: Id of the group.
+        group: Id of its group; null without one.
         name: Name as submitted.
         tags: Tags as submitted.
         created_at: Time of the submission.
         started_at: Time of its first start.
         ended_at: Time of its end.
-        error: Reason of its failure.
+        error: Reason of its failure; null if it has not failed.
     """
 
     id: Id
@@ -127,13 +129,13 @@ class EventJob(msgspec.Struct, frozen=True, kw_only=True):
     error: ErrorBody | None
 
 
-class EventBody(msgspec.Struct, frozen=True, kw_only=True):
+class WebhookEventBody(msgspec.Struct, frozen=True, kw_only=True):
     """Body of an event that is sent to a webhook.
 
     Attributes:
-        type: Name of the event, such as `job.completed`.
+        type: Name of the event, such as `job.completed`; of a test `webhook.test`.
         timestamp: Time of the change.
-        data: The job.
+        data: The job after the change; null in a test.
     """
 
     type: str

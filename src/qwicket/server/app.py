@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar, Final
 from msgspec import structs
 
 from qwicket import devices
-from qwicket.compute import ClusterUnavailable, LocalCompute, ParserPool
+from qwicket.compute import ClusterUnavailable, ForkServer, LocalCompute, ParserPool
+from qwicket.compute.local import WARM_UP
 from qwicket.compute.memory import available_bytes
 from qwicket.compute.parser_pool import PARSERS
 from qwicket.dialects import REGISTRATIONS, DialectSettings, mounts, shown_by
@@ -49,7 +50,7 @@ if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
     from qwicket.compute.dask import DaskCompute
-    from qwicket.dialects.passing import PassingOn
+    from qwicket.dialects.pass_through import PassThrough
     from qwicket.drivers import Driver
     from qwicket.model.limits import Limits
     from qwicket.server.device_files import RemoteDevice
@@ -76,15 +77,13 @@ class App:
     Attributes:
         summary: One sentence for the operator; empty before `start`.
         parsers: Number of parser processes, without the additional one for short programs.
-        spares: Number of idle worker processes that replace killed ones.
-        warm_up: The function that each worker process calls first.
+        warm_up: The function that loads engines, before workers are forked.
         starts_parsers: Whether parsers start with the server; else the first program that needs
             one starts them.
     """
 
     parsers: ClassVar = PARSERS
-    spares: ClassVar = 1
-    warm_up: ClassVar = "qwicket.engines:warm_up"
+    warm_up: ClassVar = WARM_UP
     starts_parsers: ClassVar = True
 
     def __init__(self, settings: Settings) -> None:
@@ -99,7 +98,7 @@ class App:
         self._access: AccessLog | None = None
         self._tasks: list[asyncio.Task[None]] = []
         self._remotes: list[RemoteDevice] = []
-        self._passing: dict[str, PassingOn] = {}
+        self._pass_through: dict[str, PassThrough] = {}
         self._is_ready = False
         self.summary = ""
 
@@ -116,9 +115,9 @@ class App:
         """
         return self._router is not None and self._router.supports_websocket(path, own)
 
-    def passing_on(self, device: str | None) -> PassingOn | None:
+    def pass_through(self, device: str | None) -> PassThrough | None:
         """Return the application that passes requests on to a device's server, if it has one."""
-        return None if device is None else self._passing.get(device)
+        return None if device is None else self._pass_through.get(device)
 
     def begin_stop(self) -> None:
         """Become unready, stop claiming jobs, and end every long poll now."""
@@ -150,22 +149,22 @@ class App:
         if cluster is not None:
             await self._connect(cluster)
             limits = self._limits.jobs
+        fork_server = ForkServer(self.warm_up)
         self._compute = cluster or compute.local(
             self._workers,
             memory_bytes=limits.memory_bytes,
             response_bytes=response_bytes,
-            spares=self.spares,
-            warm_up=self.warm_up,
+            fork_server=fork_server,
         )
         self._express = LocalCompute(
             self._express_slots,
             memory_bytes=min(limits.express_bytes, limits.memory_bytes or INT64_MAX),
-            spares=0,
             response_bytes=response_bytes,
+            fork_server=fork_server,
         )
         self._parsers = ParserPool(self._limits, processes=self.parsers)
         await store.devices.seed(devices.built_in(shown_by), "builtin")
-        await store.devices.park(devices.parked(), now_ms())
+        await store.devices.turn_off_new(devices.off_reasons(), now_ms())
         await store.calibrations.seed(devices.calibrations(), now_ms())
         if settings.device_dir is not None:
             await self._open_device_files(store, settings.device_dir)
@@ -187,11 +186,16 @@ class App:
             barred_s=limits.express_bar_s,
         )
         runner = self._runner = Runner(
-            *(_runner_id(), "server", 0, driver.slots),
+            id=_runner_id(),
+            kind="server",
+            beat=0,
+            slots=driver.slots,
             express_slots=self._express_slots,
         )
         await store.leases.add_runner(
-            *(runner.id, runner.kind, now_ms()),
+            runner.id,
+            runner.kind,
+            now_ms(),
             slots=runner.slots,
             express_slots=runner.express_slots,
         )
@@ -204,7 +208,9 @@ class App:
             store, runner.id, now_ms, time.monotonic, lease_s=settings.lease_s
         )
         maintenance = MaintenanceLoop(
-            *(store, runner.id, now_ms),
+            store,
+            runner.id,
+            now_ms,
             keep_days=settings.keep_days,
             every_s=settings.maintenance_interval_s,
         )
@@ -214,7 +220,10 @@ class App:
         if master_file is None and settings.database_url is None:
             master_file = settings.data_dir / AWS_MASTER_FILE
         gateway = self._gateway = Gateway(
-            *(store, self._parsers, self._limits, now_ms),
+            store,
+            self._parsers,
+            self._limits,
+            now_ms,
             lease_s=settings.lease_s,
             first_poll_ms=settings.first_poll_ms,
             memory_grows=settings.limits.jobs.memory_bytes is None,
@@ -227,19 +236,30 @@ class App:
         if any(each.device is not None for each in settings.listen):
             from qwicket.server import device_files  # late: few servers have any
 
-            self._passing = device_files.passing_on(gateway, settings)
+            self._pass_through = device_files.open_pass_through(gateway, settings)
         access = self._access = AccessLog() if settings.access_log else None
         metrics = Metrics()
         store.on_commit(metrics.committed)
         store.changes.listen(metrics.changed)
         response_budget = ResponseBudget(self._limits.responses, gateway.auth.confirm)
         sources = MetricSources(
-            *(store, gateway, response_budget, self._dispatcher, liveness),
-            *(self._compute, self._express, self._parsers, access, webhooks),
+            store=store,
+            gateway=gateway,
+            response_budget=response_budget,
+            dispatcher=self._dispatcher,
+            liveness=liveness,
+            compute=self._compute,
+            express=self._express,
+            parsers=self._parsers,
+            access=access,
+            webhooks=webhooks,
         )
         public_url = (settings.public_url or "").rstrip("/")
         dialect_settings = DialectSettings(
-            *(public_url, settings.access_token_s, settings.ibm_access_token_s, settings.in_force)
+            public_url=public_url,
+            access_token_s=settings.access_token_s,
+            ibm_access_token_s=settings.ibm_access_token_s,
+            in_force=settings.in_force,
         )
         dialects = mounts(gateway, dialect_settings)
         apps: dict[str, ASGIApp] = {
@@ -254,7 +274,9 @@ class App:
             ),
         }
         self._router = Router(
-            *(apps, self._limits, public_url),
+            apps,
+            self._limits,
+            public_url,
             response_budget=response_budget,
             metrics=metrics,
             access=access,
@@ -297,7 +319,12 @@ class App:
         files = await device_files.store_devices(store, folder, now_ms())
         self._remotes = [
             device_files.RemoteDevice(
-                *(store, file, path, self._limits, now_ms, _server_name()),
+                store,
+                file,
+                path,
+                self._limits,
+                now_ms,
+                _server_name(),
                 lease_s=self._settings.lease_s,
             )
             for path, file in files.items()
@@ -322,7 +349,7 @@ class App:
     def start_processes(self) -> None:
         """Start workers and parsers, and import modules that the first requests do not need.
 
-        Called when the server already listens: on two cores, seven new processes would make the
+        Called when the server already listens: on two cores, new processes would make the
         start take half as long again. A job that is submitted before they are warm waits for them.
         """
         if isinstance(self._compute, LocalCompute):
@@ -342,12 +369,11 @@ class App:
             self._dispatcher.stop(self._settings.stop_grace_s),
             *(remote.stop(self._settings.stop_grace_s) for remote in self._remotes),
         )
-        for each in self._passing.values():
+        for each in self._pass_through.values():
             each.close()
         self._heartbeat.stop()
-        await self._compute.close()
-        await self._express.close()
-        await self._parsers.close()
+        # They share a fork server, which ends at once when all its pools close.
+        await asyncio.gather(self._compute.close(), self._express.close(), self._parsers.close())
         if self._store is not None:
             # If this fails, other servers notice that the heartbeat has stopped.
             with contextlib.suppress(QwicketError):

@@ -18,8 +18,9 @@ if TYPE_CHECKING:
 _KEPT_BYTES: Final = 64 << 10
 """Longest unread rest of a body for which the connection is reused."""
 _SKIPPED_BYTES: Final = 4 << 20
-"""Most bytes read of a refused body: many clients read no response before they have sent it."""
+"""Limit on bytes read of a refused body: many clients read no response before they have sent it."""
 _LINGER_S: Final = 1.0
+"""Time for a client to read the response before its connection is closed with unread bytes."""
 _SMALL_BYTES: Final = 64 << 10
 """Bodies up to this size take no memory budget, because every connection may hold one."""
 _SLOW_S: Final = 2.0
@@ -238,9 +239,7 @@ class Body:
             while not self.is_complete:
                 skipped += len((await self._next()).get("body", b""))
                 if skipped > _SKIPPED_BYTES:
-                    # The client has the response by now. It gets a moment to read it before the
-                    # connection is closed with unread bytes.
-                    await asyncio.sleep(_LINGER_S)
+                    await asyncio.sleep(_LINGER_S)  # the response was sent before
                     return
 
     def release(self) -> None:

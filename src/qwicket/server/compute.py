@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.compute import LocalCompute, cluster_address
+from qwicket.compute import ForkServer, LocalCompute, cluster_address
 from qwicket.extras import NotInstalled, require
 from qwicket.model.errors import InvalidRequest
 
@@ -15,24 +15,23 @@ if TYPE_CHECKING:
     from qwicket.compute.dask import DaskCompute
     from qwicket.server.settings import Settings
 
-_NICENESS: Final = 5
+_NICENESS: Final = 10
 """Workers compute for minutes on every core; the server and short jobs need one for milliseconds.
-Beside workers of niceness 5, the server gets three quarters of a core whenever it needs one."""
-_LEAST: Final = 1
-_MOST: Final = 4
+Beside a worker of niceness 10, the server gets nine tenths of a core whenever it needs one."""
+_MIN_WORKERS: Final = 1
+_MAX_WORKERS: Final = 4
 
 
 def local(
-    workers: int, *, memory_bytes: int | None, response_bytes: int, spares: int, warm_up: str
+    workers: int, *, memory_bytes: int | None, response_bytes: int, fork_server: ForkServer
 ) -> LocalCompute:
     """Return the workers of this machine, which may be none."""
     return LocalCompute(
         workers,
         memory_bytes=memory_bytes,
-        spares=min(spares, workers),
         niceness=_NICENESS,
         response_bytes=response_bytes,
-        warm_up=warm_up,
+        fork_server=fork_server,
     )
 
 
@@ -49,14 +48,18 @@ def dask(settings: Settings, response_bytes: int) -> DaskCompute | None:
     from qwicket.compute.dask_cluster import Cluster, Endpoint, RunningCluster, StartedCluster
     from qwicket.compute.dask_worker import PoolSettings
 
-    if address.is_started:
-        least, most = _size(settings)
-        cluster: Cluster = StartedCluster(address, least=least, most=most)
+    if address.is_ours:
+        min_workers, max_workers = _size(settings)
+        cluster: Cluster = StartedCluster(address, min_workers=min_workers, max_workers=max_workers)
     else:
         scheme = "tcp" if address.allows_plain_tcp else "tls"
         security = None if address.allows_plain_tcp else _certificates(settings)
         cluster = RunningCluster(Endpoint(f"{scheme}://{address.place}", security))
-    pool = PoolSettings(settings.limits.jobs.memory_bytes, response_bytes, _NICENESS)
+    pool = PoolSettings(
+        memory_bytes=settings.limits.jobs.memory_bytes,
+        response_bytes=response_bytes,
+        niceness=_NICENESS,
+    )
     return DaskCompute(cluster, pool)
 
 
@@ -84,7 +87,7 @@ def check(settings: Settings) -> ClusterAddress | None:
             " where all jobs run in the cluster and short ones in the express slot. Leave it out,"
             " or set it to 0 for no express slot."
         )
-    if address.is_started:
+    if address.is_ours:
         _size(settings)
     else:
         _refuse_size(settings, f"Qwicket does not start {settings.compute}")
@@ -94,12 +97,13 @@ def check(settings: Settings) -> ClusterAddress | None:
 
 
 def _size(settings: Settings) -> tuple[int, int]:
-    """Return the least and the greatest number of workers."""
-    least = _LEAST if settings.compute_min is None else settings.compute_min
-    most = max(_MOST, least) if settings.compute_max is None else settings.compute_max
-    if most < least:
-        raise InvalidRequest(f"--compute-max: {most} is less than --compute-min, {least}.")
-    return least, most
+    """Return the lowest and the highest number of workers."""
+    minimum = _MIN_WORKERS if settings.compute_min is None else settings.compute_min
+    default_maximum = max(_MAX_WORKERS, minimum)
+    maximum = default_maximum if settings.compute_max is None else settings.compute_max
+    if maximum < minimum:
+        raise InvalidRequest(f"--compute-max: {maximum} is less than --compute-min, {minimum}.")
+    return minimum, maximum
 
 
 def _refuse_size(settings: Settings, reason: str) -> None:
@@ -118,15 +122,15 @@ def _certificates(settings: Settings) -> Security:
     options = {"--compute-tls-ca": ca, "--compute-tls-cert": cert, "--compute-tls-key": key}
     given = {option: path for option, path in options.items() if path is not None}
     if not given:
-        found = configured_security()
-        if found is None:
+        configured = configured_security()
+        if configured is None:
             raise InvalidRequest(
                 "--compute: dask:// uses TLS. Set --compute-tls-ca, --compute-tls-cert and"
                 " --compute-tls-key, or Dask's own distributed.comm.tls. Without certificates,"
                 " write dask+tcp://: everyone who reaches the scheduler can then run code in the"
                 " cluster."
             )
-        return found
+        return configured
     if ca is None or len(given) < len(options):
         absent = ", ".join(option for option in options if option not in given)
         raise InvalidRequest(f"{absent}: the three files for TLS come together.")

@@ -151,7 +151,8 @@ class Connection(HttpToolsProtocol):
         self._running = cycle
         self._connections.begin_request(self)
         cycle.transport = self._write_buffer  # type: ignore[assignment]  # has all that a cycle calls
-        cycle.scope[DELIVERED] = self._is_delivered  # type: ignore[typeddict-unknown-key]
+        # Not a method: the scope outlives its request, and would keep the connection in memory.
+        cycle.scope[DELIVERED] = partial(_is_delivered, self.transport)  # type: ignore[typeddict-unknown-key]
         super()._start_asgi_task(cycle, self._bound(app))
 
     def _bound(self, app: ASGI3Application) -> ASGI3Application:
@@ -278,11 +279,13 @@ class Connection(HttpToolsProtocol):
         self._ignores_input = True
         self._cancel_deadline()
         self._connections.begin_request(self)
-        made: Any = self.ws_protocol_class
+        protocol: Any = self.ws_protocol_class
         self.ws_protocol_class = partial(  # type: ignore[assignment]  # uvicorn only calls it
-            made, limits=self._limits, on_lost=partial(self._connections.remove, self)
+            protocol, limits=self._limits, on_lost=partial(self._connections.remove, self)
         )
         self.handle_websocket_upgrade()
+        # Both refer to this object, which is freed with the websocket if nothing else does.
+        self.ws_protocol_class = self.parser = None  # type: ignore[assignment]
 
     def _should_upgrade(self) -> bool:
         """Return whether to accept the upgrade to a websocket that the current head asks for.
@@ -384,9 +387,9 @@ class Connection(HttpToolsProtocol):
     def _check_progress(self) -> None:
         """Abort if, since the last check, the client read neither all pending bytes nor enough."""
         self._stall = None
-        enough = self._limits.response_bytes_per_s * self._limits.response_timeout_s
+        required = self._limits.response_bytes_per_s * self._limits.response_timeout_s
         if self._acknowledged_bytes() - self._acknowledged_at_check < min(
-            self._pending_at_check, enough
+            self._pending_at_check, required
         ):
             with self._socket() as borrowed:
                 borrowed.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_ON_CLOSE)
@@ -400,32 +403,10 @@ class Connection(HttpToolsProtocol):
             queued = fcntl.ioctl(borrowed, termios.TIOCOUTQ, bytes(4))
         return self.transport.get_write_buffer_size() + int(_INT.unpack(queued)[0])
 
-    def _is_delivered(self) -> Awaitable[bool]:
-        """Return, once known, whether the client's machine has acknowledged everything written.
-
-        A write without an error proves nothing: the machine of a client that is gone resets the
-        connection only when the response arrives.
-        """
-        own = self.transport.get_extra_info("socket").fileno()
-        # Duplicated now, because the connection may be closed after its last response.
-        return self._acknowledged(socket.socket(fileno=os.dup(own)) if own >= 0 else None)
-
-    async def _acknowledged(self, held: socket.socket | None) -> bool:
-        if held is None:
-            return False
-        with held:
-            for pause_s in _DELIVERY_PAUSES_S:
-                await asyncio.sleep(pause_s)
-                if held.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] not in _CONNECTED:
-                    return False
-                queued = fcntl.ioctl(held, termios.TIOCOUTQ, bytes(4))
-                if not self.transport.get_write_buffer_size() and not _INT.unpack(queued)[0]:
-                    return True
-        return False
-
     def _acknowledged_bytes(self) -> int:
         with self._socket() as borrowed:
-            information = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 128)
+            size = _ACKNOWLEDGED_AT + _ACKNOWLEDGED.size
+            information = borrowed.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, size)
         return int(_ACKNOWLEDGED.unpack_from(information, _ACKNOWLEDGED_AT)[0])
 
     @contextmanager
@@ -436,6 +417,35 @@ class Connection(HttpToolsProtocol):
             yield borrowed
         finally:
             borrowed.detach()
+
+
+def _is_delivered(transport: asyncio.Transport) -> Awaitable[bool]:
+    """Return, once known, whether the client's machine has acknowledged everything written.
+
+    A write without an error proves nothing: the machine of a client that is gone resets the
+    connection only when the response arrives.
+    """
+    descriptor = transport.get_extra_info("socket").fileno()
+    if descriptor < 0:  # closed
+        return _is_acknowledged(transport, None)
+    # Duplicated now, because the connection may be closed after its last response.
+    return _is_acknowledged(transport, socket.socket(fileno=os.dup(descriptor)))
+
+
+async def _is_acknowledged(transport: asyncio.Transport, duplicate: socket.socket | None) -> bool:
+    if duplicate is None:
+        return False
+    with duplicate:
+        for pause_s in _DELIVERY_PAUSES_S:
+            await asyncio.sleep(pause_s)
+            # The first byte of tcp_info is the state.
+            state = duplicate.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0]
+            if state not in _CONNECTED:
+                return False
+            queued = fcntl.ioctl(duplicate, termios.TIOCOUTQ, bytes(4))
+            if not transport.get_write_buffer_size() and not _INT.unpack(queued)[0]:
+                return True
+    return False
 
 
 def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> tuple[int, str] | None:

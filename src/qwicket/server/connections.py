@@ -47,7 +47,7 @@ class Connections:
         """Count a connection, or return status and text of its refusal.
 
         At a limit, close an idle connection first: of the same address for the limit per address,
-        of the address with most connections for the total.
+        of the address with the most connections for the total.
         """
         address = self._addresses.get(network(host)) or _Address(network(host))
         is_over = address.n_open >= self._max_per_address and not self._is_proxy(host)
@@ -95,7 +95,7 @@ class Connections:
         return any(address in proxy for proxy in self._proxies)
 
     def _fullest(self) -> _Address | None:
-        """Return the address with most connections among those with an idle one."""
+        """Return the address with the most connections among those with an idle one."""
         with_idle = (each for each in self._addresses.values() if each.has_idle)
         return max(with_idle, key=lambda each: each.n_open, default=None)
 

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Final
 from qwicket.devices.files import OwnDeviceFile, load_folder
 from qwicket.devices.remotes import NoKey
 from qwicket.dialects import shown_by
-from qwicket.dialects.passing import PassingOn
+from qwicket.dialects.pass_through import PassThrough
 from qwicket.drivers.remote import RemoteDriver
 from qwicket.drivers.remote.clouds import CloudError
-from qwicket.drivers.remote.passing import Sender
+from qwicket.drivers.remote.pass_through import Sender
 from qwicket.model.errors import InvalidRequest, QwicketError, Unavailable
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Runner
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from qwicket.gateway import Gateway
     from qwicket.model.limits import Limits
-    from qwicket.model.passing import VendorRequest, VendorResponse
+    from qwicket.model.pass_through import VendorRequest, VendorResponse
     from qwicket.server.settings import OwnAddress, Settings
     from qwicket.store import Store
 
@@ -71,12 +71,15 @@ class RemoteDevice:
             self._driver = RemoteDriver(device, self._remote, self._remote.key(), limits)
         except (NoKey, ValueError) as error:
             raise InvalidRequest(f"--device-dir: {path}: {error}.") from None
-        slots = self._remote.jobs_at_once
-        self._runner = Runner(f"{new_id(now_ms())}/{host}", "server", 0, slots, device.name)
-        self._heartbeat = Heartbeat(store.leases, self._runner, now_ms, lease_s=lease_s)
-        self._dispatcher = Dispatcher(
-            *(store, self._driver, [device.name], self._runner.id, now_ms)
+        self._runner = Runner(
+            id=f"{new_id(now_ms())}/{host}",
+            kind="server",
+            beat=0,
+            slots=self._remote.jobs_at_once,
+            device=device.name,
         )
+        self._heartbeat = Heartbeat(store.leases, self._runner, now_ms, lease_s=lease_s)
+        self._dispatcher = Dispatcher(store, self._driver, [device.name], self._runner.id, now_ms)
         self._mirroring: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -124,40 +127,41 @@ class RemoteDevice:
 
     async def _mirror(self) -> None:
         slots = self._driver.slots
-        found = await self._driver.mirror()
+        mirror = await self._driver.mirror()
         if self._driver.slots != slots:
             self._dispatcher.resize()
             self._heartbeat.resize(self._driver.slots)
-            where = "runs jobs" if found.is_online else f"runs no jobs: {found.reason}"
-            _log.info("%s at %s %s", self._name, self._remote.url, where)
+            state = "runs jobs" if mirror.is_online else f"runs no jobs: {mirror.reason}"
+            _log.info("%s at %s %s", self._name, self._remote.url, state)
         await self._store.forwards.put_mirror(
-            *(self._name, self._now_ms()),
-            is_online=found.is_online,
-            reason=found.reason,
-            n_waiting=found.n_waiting or 0,
+            self._name,
+            self._now_ms(),
+            is_online=mirror.is_online,
+            reason=mirror.reason,
+            n_waiting=mirror.n_waiting or 0,
         )
-        if found.calibration is not None:
-            await self._store.calibrations.seed({self._name: found.calibration}, self._now_ms())
+        if mirror.calibration is not None:
+            await self._store.calibrations.seed({self._name: mirror.calibration}, self._now_ms())
 
 
-def passing_on(gateway: Gateway, settings: Settings) -> dict[str, PassingOn]:
+def open_pass_through(gateway: Gateway, settings: Settings) -> dict[str, PassThrough]:
     """Return the applications that pass requests on to devices' servers, by device name.
 
     Raises:
         InvalidRequest: An address names a device to which nothing can be passed on.
     """
-    found = {}
-    for each in settings.listen:
-        if each.device is not None:
-            file = passing_file(settings, each)
+    applications = {}
+    for address in settings.listen:
+        if address.device is not None:
+            file = pass_through_file(settings, address)
             assert file.remote is not None
             try:
                 sender = Sender(file.remote, file.remote.key())
             except (NoKey, ValueError) as error:
                 raise InvalidRequest(f"--device-dir: {file.name}: {error}.") from None
             send = partial(_send, sender, file.name)
-            found[file.name] = PassingOn(gateway, send, file.name, file.remote.device)
-    return found
+            applications[file.name] = PassThrough(gateway, send, file.name, file.remote.device)
+    return applications
 
 
 def _send(sender: Sender, device: str, request: VendorRequest) -> VendorResponse:
@@ -167,7 +171,7 @@ def _send(sender: Sender, device: str, request: VendorRequest) -> VendorResponse
         raise Unavailable(f"The server of {device} does not respond: {error}") from None
 
 
-def passing_file(settings: Settings, address: OwnAddress) -> OwnDeviceFile:
+def pass_through_file(settings: Settings, address: OwnAddress) -> OwnDeviceFile:
     """Return the file of the device to which the requests of an address are passed on.
 
     Raises:
@@ -196,15 +200,15 @@ async def store_devices(store: Store, folder: Path, now_ms: int) -> dict[Path, O
         InvalidRequest: A file is invalid, or its device's name belongs to a lab.
     """
     files = load_folder(folder)
-    found = {path: file.device(shown_by) for path, file in files.items()}
-    await store.devices.seed(found.values(), ORIGIN)
-    for path, device in found.items():
+    devices = {path: file.device(shown_by) for path, file in files.items()}
+    await store.devices.seed(devices.values(), ORIGIN)
+    for path, device in devices.items():
         if await store.devices.get(device.name) != device:
             raise InvalidRequest(
                 f"--device-dir: {path}: the name {device.name} belongs to a device of a lab."
             )
-    parked = {file.name: file.off for file in files.values() if file.off is not None}
-    await store.devices.park(parked, now_ms)
+    off_reasons = {file.name: file.off for file in files.values() if file.off is not None}
+    await store.devices.turn_off_new(off_reasons, now_ms)
     calibrations = {f.name: f.calibration for f in files.values() if f.calibration is not None}
     await store.calibrations.seed(calibrations, now_ms)
     return files

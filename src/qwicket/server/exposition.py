@@ -49,7 +49,8 @@ def _of_events(metrics: Metrics) -> Iterator[Metric]:
     )
     yield _gauge("qwicket_websockets_open", "Websockets that are open", metrics.websockets)
     ended = CounterMetricFamily(
-        *("qwicket_jobs_ended", "Jobs whose end this server has written"),
+        "qwicket_jobs_ended",
+        "Jobs whose end this server has written",
         labels=("device", "state"),
     )
     for labels, count in list(metrics.ended.items()):

@@ -40,25 +40,25 @@ def holder(port: int) -> Holder | None:
 
 
 def _inodes(port: int) -> set[str]:
-    found = set()
+    inodes = set()
     for table in ("tcp", "tcp6"):
         try:
             lines = (_PROC / "net" / table).read_text().splitlines()[1:]
         except OSError:
             continue
         for line in lines:
-            words = line.split()
-            if words[3] == _LISTENS and int(words[1].rpartition(":")[2], 16) == port:
-                found.add(words[9])
-    return found
+            _slot, local, _remote, state, *_others = words = line.split()
+            if state == _LISTENS and int(local.rpartition(":")[2], 16) == port:
+                inodes.add(words[9])  # the inode (proc(5), /proc/net/tcp)
+    return inodes
 
 
 def is_served(folder: Path) -> bool:
     """Return whether a server holds the lock of a folder, without taking it."""
     try:
-        found = (folder / "serve.lock").stat()
+        lock = (folder / "serve.lock").stat()
         locks = (_PROC / "locks").read_text()
     except OSError:
         return False
-    device = f"{os.major(found.st_dev):02x}:{os.minor(found.st_dev):02x}"
-    return f" {device}:{found.st_ino} " in locks
+    device = f"{os.major(lock.st_dev):02x}:{os.minor(lock.st_dev):02x}"
+    return f" {device}:{lock.st_ino} " in locks

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from qwicket.gateway.response_budget import ResponseBudget
     from qwicket.scheduling import Dispatcher, LivenessMonitor, WebhookSender
     from qwicket.server.logs import AccessLog
-    from qwicket.store import Changed, Store
+    from qwicket.store import JobChange, Store
 
 _REQUEST_S: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
 _COMMIT_S: Final = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5)
@@ -99,7 +99,7 @@ class Metrics:
     def websocket_closed(self) -> None:
         self.websockets -= 1
 
-    def changed(self, change: Changed) -> None:
+    def changed(self, change: JobChange) -> None:
         """Count the end of a job that this server wrote; others count theirs."""
         job = change.row
         if job is None or change.is_renamed or job.state not in FINAL or job.ended_at is None:

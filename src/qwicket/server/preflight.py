@@ -19,8 +19,8 @@ from qwicket.compute.memory import available_bytes
 from qwicket.model.errors import InvalidRequest
 from qwicket.model.limits import Limits
 from qwicket.server import compute
+from qwicket.server.addresses import Address, addresses, listen_failure
 from qwicket.server.listeners import holder, is_served
-from qwicket.server.run import Address, addresses, listen_failure
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -138,14 +138,14 @@ def _device_files(settings: Settings) -> Iterator[Problem]:
         return
     from qwicket.devices.files import load_folder
     from qwicket.devices.remotes import NoKey
-    from qwicket.server.device_files import passing_file
+    from qwicket.server.device_files import pass_through_file
 
     remedy = "See docs/howto/remote-devices.md."
     try:
         files = load_folder(settings.device_dir) if settings.device_dir is not None else {}
         for each in settings.listen:
             if each.device is not None:
-                passing_file(settings, each)
+                pass_through_file(settings, each)
     except InvalidRequest as error:
         option, _, detail = error.detail.partition(": ")
         yield Problem(option, detail, remedy)

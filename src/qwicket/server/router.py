@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 from starlette.responses import PlainTextResponse
 
 from qwicket.dialects.requests import (
+    BODY_BEFORE_SIGN_IN,
     BOUND_BODY,
     DIALECT_ADDRESS,
-    PASSING,
+    PASS_THROUGH,
     PUBLIC_URL,
     REFUSAL,
     REQUEST_ID,
     RESPONSE_MEMORY,
     STREAM_BODY,
-    UNSIGNED_BODY,
 )
 from qwicket.gateway.response_budget import ResponseBudget, ResponseMemory
 from qwicket.gateway.throttle import network
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-    from qwicket.dialects.passing import PassingOn
+    from qwicket.dialects.pass_through import PassThrough
     from qwicket.model.limits import Limits
     from qwicket.server.logs import AccessLog
     from qwicket.server.metrics import Metrics
@@ -97,8 +97,8 @@ class Router:
             self._mounts[dialect] = _longest_first(found)
         self._limits = limits
         self._bodies = BodyBudget("bodies_bytes", "bodies_bytes_each", limits.bodies)
-        self._unsigned_bodies = BodyBudget(
-            "unsigned_bodies_bytes", "unsigned_bodies_bytes_each", limits.bodies
+        self._bodies_before_sign_in = BodyBudget(
+            "bodies_before_sign_in_bytes", "bodies_before_sign_in_bytes_each", limits.bodies
         )
         self._response_budget = (
             ResponseBudget(limits.responses) if response_budget is None else response_budget
@@ -186,7 +186,7 @@ class Router:
             await send(message)
 
         inner[STREAM_BODY], inner[BOUND_BODY] = body.stream, body.bound
-        inner[UNSIGNED_BODY] = lambda: body.move(self._unsigned_bodies)
+        inner[BODY_BEFORE_SIGN_IN] = lambda: body.move(self._bodies_before_sign_in)
         try:
             await mount.app(inner, body.receive, send_on)
         finally:
@@ -227,7 +227,7 @@ class OwnAddressApp:
             websockets.
         address: The address.
         main_url: Returns the address of the server itself, by that of a connection's host.
-        passing: Returns the application that passes requests on; None if this server answers them.
+        pass_through: Returns what passes requests on; None if this server handles them.
     """
 
     def __init__(
@@ -236,14 +236,14 @@ class OwnAddressApp:
         supports_websocket: Callable[[str, str], bool],
         address: OwnAddress,
         main_url: Callable[[str], str],
-        passing: Callable[[], PassingOn | None],
+        pass_through: Callable[[], PassThrough | None],
     ) -> None:
         self._app = app
         self._supports_websocket = supports_websocket
         self._dialect = address.dialect
         self._url = (address.public_url or "").rstrip("/")
         self._main_url = main_url
-        self._passing = passing
+        self._pass_through = pass_through
 
     def supports_websocket(self, path: str) -> bool:
         """Return whether the app of a path has websockets."""
@@ -255,7 +255,7 @@ class OwnAddressApp:
             _OWN: self._dialect,
             PUBLIC_URL: self._main_url(_host(scope)),
             DIALECT_ADDRESS: self._url or _url(scope),
-            PASSING: self._passing(),
+            PASS_THROUGH: self._pass_through(),
         }
         await self._app(own, receive, send)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import faulthandler
 import resource
 import signal
@@ -13,13 +12,14 @@ import time
 from email.utils import formatdate
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import TYPE_CHECKING, Any, Final
 
 import uvicorn
 from uvicorn.server import ServerState
 
 from qwicket.model.errors import InvalidRequest, QwicketError
-from qwicket.server import loop_cpu, memory, tls
+from qwicket.server import loop_cpu, memory
+from qwicket.server.addresses import addresses, listen_failure
 from qwicket.server.app import App
 from qwicket.server.connection import Connection
 from qwicket.server.connections import Connections
@@ -28,9 +28,9 @@ from qwicket.server.router import OwnAddressApp
 from qwicket.server.settings import passwords
 
 if TYPE_CHECKING:
-    import ssl
     from collections.abc import Callable, Iterator
 
+    from qwicket.server.addresses import Address
     from qwicket.server.settings import Settings
     from qwicket.server.websocket import WebSocket
 
@@ -78,55 +78,6 @@ def run(settings: Settings, hint: str = "", make: Callable[[Settings], App] = Ap
         signal.signal(each, lambda _number, _frame: server.interrupt())
     server.run()
     return 0 if server.started else 1
-
-
-class Address(NamedTuple):
-    """Where the server listens, or one dialect for itself.
-
-    Attributes:
-        host: Address or name of this machine.
-        port: Port; 0 takes any free one.
-        cert: Certificate chain in PEM; None means no TLS.
-        key: Its private key.
-        dialect: The dialect; empty for the server's main address.
-    """
-
-    host: str
-    port: int
-    cert: Path | None
-    key: Path | None
-    dialect: str = ""
-
-    def option(self, name: str) -> str:
-        """Return the option to name in an error: `name`, or --listen for a dialect's address."""
-        return "--listen" if self.dialect else name
-
-    def tls(self) -> ssl.SSLContext | None:
-        """Return its TLS context, or None without TLS.
-
-        Raises:
-            InvalidRequest: A file cannot be read or is invalid; the text names it.
-        """
-        options = self.option("--tls-cert"), self.option("--tls-key")
-        return tls.context(self.cert, self.key, options)
-
-
-def addresses(settings: Settings) -> list[Address]:
-    """Return where a server listens, its main address first."""
-    main = Address(settings.host, settings.port, settings.tls_cert, settings.tls_key)
-    files = main.cert, main.key
-    return [
-        main,
-        *(
-            Address(
-                main.host if each.host is None else each.host,
-                each.port,
-                *(files if each.tls_cert is None else (each.tls_cert, each.tls_key)),
-                each.dialect,
-            )
-            for each in settings.listen
-        ),
-    ]
 
 
 class _Server(uvicorn.Server):
@@ -192,8 +143,8 @@ class _Server(uvicorn.Server):
         apps: list[App | OwnAddressApp] = [self._app]
         for own in settings.listen:
             supports = self._app.supports_websocket
-            passing = partial(self._app.passing_on, own.device)
-            apps.append(OwnAddressApp(self._app, supports, own, self._main_url, passing))
+            pass_through = partial(self._app.pass_through, own.device)
+            apps.append(OwnAddressApp(self._app, supports, own, self._main_url, pass_through))
         maximum = _raise_file_limit(limits.connections)
         connections = Connections(maximum, limits.connections_each, settings.trusted_proxy)
         half_closed: dict[Connection, None] = {}
@@ -322,23 +273,6 @@ class _SharedState(ServerState):
     @default_headers.setter
     def default_headers(self, _headers: list[tuple[bytes, bytes]]) -> None:
         """Ignore what uvicorn sets: no response has a header from its configuration."""
-
-
-def listen_failure(error: OSError, address: Address) -> str:
-    """Return why the server cannot listen, starting with the option to change."""
-    host, port = address.host, address.port
-    at_port, at_host = address.option("--port"), address.option("--host")
-    if error.errno == errno.EADDRINUSE:
-        return (
-            f"{at_port}: another program listens on {host}:{port} (address already in use)."
-            f" Choose another port, or end that program; `ss -ltnp sport = :{port}` names it."
-        )
-    if error.errno in (errno.EACCES, errno.EPERM):
-        return f"{at_port}: {port} is for the system's own programs; choose one above 1023."
-    if error.errno == errno.EADDRNOTAVAIL or isinstance(error, socket.gaierror):
-        return f"{at_host}: {host} is not an address of this machine."
-    options = ", ".join(dict.fromkeys((at_host, at_port)))
-    return f"{options}: {host}:{port}: {error.strerror}."
 
 
 def _raise_file_limit(connections: int) -> int:

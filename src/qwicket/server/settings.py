@@ -117,7 +117,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         oidc_groups_claim: Claim with a person's groups.
         oidc_groups: Projects and role that each group gives, by its name.
         oidc_create: Whether a first sign-in creates an account.
-        oidc_link_email: Whether a first sign-in takes the account with the same verified address.
+        oidc_link_email: Whether a first sign-in is to the account with the same verified address.
         allow_private_webhooks: Whether webhooks may have addresses that are not public, and no TLS.
         keep_days: Days after which ended jobs are deleted; None keeps them for ever.
         log_format: Format of the log's lines.

@@ -69,6 +69,7 @@ class WebSocket(WebSocketsSansIOProtocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         super().connection_made(transport)
+        self._wrapped = self.transport
         self.transport = cast("asyncio.Transport", _Transport(self.transport, self._await_close))
         self._deadline = self.loop.call_later(self._limits.head_timeout_s, self._check_handshake)
 
@@ -77,6 +78,9 @@ class WebSocket(WebSocketsSansIOProtocol):
             self._deadline.cancel()
         self._on_lost()
         super().connection_lost(exc)
+        # These refer to this object and to each other. Without them it is freed at once.
+        self.transport = self._wrapped
+        self.conn.parser.close()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)

@@ -34,13 +34,18 @@ def _code(snippet: str, dialect: str, *formats: str) -> JobCode:
 
 
 _QLUED: Final = (
-    *("qlued.singlequdit", "qlued.multiqudit", "qlued.rydberg", "qlued.fermions", "qlued.lab"),
+    "qlued.singlequdit",
+    "qlued.multiqudit",
+    "qlued.rydberg",
+    "qlued.fermions",
+    "qlued.lab",
 )
 _QBRAID_FORMATS: Final = {"ionq.circuit.v1": "ionq.circuit.v0", "ahs": "analog"}
 """Formats in JSON, and what qBraid calls them."""
 
 JOB_CODES: Final[dict[str, JobCode]] = {
     "braket": _code("braket", "braket", "braket.openqasm3"),
+    "braket-ahs": _code("braket", "braket", "ahs"),
     "ibm-qobj": _code("ibm", "ibm", "qobj"),
     "ionq-core": _code("ionq-core", "ionq", "ionq.circuit.v1"),
     "ionq-core-openqasm3": _code("ionq-core", "ionq", "openqasm3"),

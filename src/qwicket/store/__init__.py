@@ -13,11 +13,12 @@ from qwicket.model.errors import StaleLease, Unavailable
 from qwicket.store.accounts import Accounts, NewMember, TokenOwner
 from qwicket.store.agents import Agents, FullProgram
 from qwicket.store.calibrations import Calibrations
-from qwicket.store.changes import Changed, Changes, Watch
+from qwicket.store.changes import Changes, JobChange, Watch
+from qwicket.store.client_documents import ClientDocuments
 from qwicket.store.database import Database
 from qwicket.store.devices import Devices, DeviceSnapshot
-from qwicket.store.groups import Groups
-from qwicket.store.jobs import JobEvent, Jobs, PackedProgram, Program, Sizes
+from qwicket.store.job_groups import JobGroups
+from qwicket.store.jobs import JobEvent, Jobs, JobSizes, PackedProgram, Program
 from qwicket.store.leases import Claim, HeldLease, Leases
 from qwicket.store.maintenance import Maintenance
 from qwicket.store.queue_state import (
@@ -29,7 +30,6 @@ from qwicket.store.queue_state import (
     RunningJob,
     WaitingJob,
 )
-from qwicket.store.records import Records
 from qwicket.store.sqlite import SQLite
 from qwicket.store.uploads import Uploads
 from qwicket.store.webhooks import Webhooks
@@ -48,7 +48,6 @@ if TYPE_CHECKING:
     from qwicket.store.sessions import Sessions
 
 __all__ = [
-    "Changed",
     "Changes",
     "Claim",
     "Claimable",
@@ -56,7 +55,9 @@ __all__ = [
     "EndedJob",
     "FullProgram",
     "HeldLease",
+    "JobChange",
     "JobEvent",
+    "JobSizes",
     "Leases",
     "NewMember",
     "PackedProgram",
@@ -65,7 +66,6 @@ __all__ = [
     "QueueDepth",
     "QueueState",
     "RunningJob",
-    "Sizes",
     "StaleLease",
     "Store",
     "TokenOwner",
@@ -80,8 +80,8 @@ __all__ = [
 class Store:
     """All operations over one database, grouped by subject.
 
-    Operations that few servers use soon after the start are imported at their first use, so that
-    servers start faster.
+    Operations that most servers do not need soon after the start are imported at their first use,
+    so that servers start faster.
     """
 
     def __init__(self, database: Database, changes: Changes) -> None:
@@ -91,10 +91,10 @@ class Store:
         self.agents = Agents(database)
         self.calibrations = Calibrations(database)
         self.devices = Devices(database)
-        self.groups = Groups(database)
+        self.job_groups = JobGroups(database)
         self.jobs = Jobs(database)
         self.leases = Leases(database)
-        self.records = Records(database)
+        self.client_documents = ClientDocuments(database)
         self.maintenance = Maintenance(database)
         self.uploads = Uploads(database)
         self.webhooks = Webhooks(database)
@@ -170,7 +170,11 @@ class Store:
 
 
 def open_sqlite(folder: Path) -> Store:
-    """Open or create the embedded store in `folder`; only its owner can read the database."""
+    """Open the SQLite database in `folder`, or create both; only their owner may read them.
+
+    Raises:
+        Unavailable: The database cannot be opened, or is of an unsupported version.
+    """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = folder / "qwicket.db"
     path.touch(mode=0o600)
@@ -181,9 +185,9 @@ def open_sqlite(folder: Path) -> Store:
 
 
 def open_postgres(url: str) -> Store:
-    """Open the store on a PostgreSQL server, creating its tables if there are none.
+    """Open the store on a PostgreSQL server; its tables are created if there are none.
 
-    Call it on the event loop to receive the changes of other servers.
+    The store receives the changes of other servers only if this is called on an event loop.
 
     Raises:
         Unavailable: The address is invalid, the database does not respond or has an unsupported
@@ -198,15 +202,15 @@ def open_postgres(url: str) -> Store:
 
 
 def lock_folder(folder: Path) -> int:
-    """Take the lock that allows one server per folder.
+    """Lock a folder, which is created if it does not exist, for one server or one restore.
 
-    The kernel releases it when the process ends.
+    The kernel releases the lock when the process ends.
 
     Returns:
-        The file descriptor; closing it releases the lock.
+        The descriptor of the lock's file. Closing it releases the lock.
 
     Raises:
-        Unavailable: Another server or a restore holds it.
+        Unavailable: Another server or a restore holds the lock.
     """
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -215,6 +219,6 @@ def lock_folder(folder: Path) -> int:
     except BlockingIOError:
         os.close(lock)
         raise Unavailable(
-            f"Another server runs on {folder}: stop it, or choose another --data-dir."
+            f"Another server or a restore uses {folder}: stop it, or choose another --data-dir."
         ) from None
     return lock

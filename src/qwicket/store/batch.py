@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from concurrent.futures import Future
 
-    from qwicket.store.changes import Changed
+    from qwicket.store.changes import JobChange
     from qwicket.store.database import Row
     from qwicket.store.writer import Writer
 
@@ -42,7 +42,7 @@ class Session(Tx):
     """A transaction on one connection: the `Tx` that operations see, plus its control."""
 
     def __init__(self) -> None:
-        self.changes: list[Changed] = []
+        self.changes: list[JobChange] = []
         self.memo: dict[str, Any] = {}
         self.reads_late = False
         self.has_webhooks = False
@@ -64,7 +64,7 @@ class Session(Tx):
             raise refusal()
         return lambda: row
 
-    def changed(self, change: Changed) -> None:
+    def changed(self, change: JobChange) -> None:
         self.changes.append(change)
 
     @property
@@ -157,7 +157,7 @@ class Batch:
     def is_optimistic(self) -> bool:
         return self.mode is Mode.OPTIMISTIC
 
-    def commit(self) -> list[Changed]:
+    def commit(self) -> list[JobChange]:
         """Set a result or an error in each request; return the changes."""
         database = self._database
         # Each retry uses a stricter mode, so the loop ends after three attempts.

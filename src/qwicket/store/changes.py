@@ -25,7 +25,7 @@ _REMEMBERED_S: Final = 0.1
 """Long enough for clients that read a job directly after its submission."""
 
 
-class Changed(NamedTuple):
+class JobChange(NamedTuple):
     """A written row of a job; published after the commit."""
 
     job: str
@@ -55,12 +55,12 @@ class Changes:
         self._remembered_s = remembered_s
         self._watches: defaultdict[str, set[Watch]] = defaultdict(set)
         self._account_watches: defaultdict[str, set[Watch]] = defaultdict(set)
-        self._listeners: set[Callable[[Changed], None]] = set()
+        self._listeners: set[Callable[[JobChange], None]] = set()
         self._resync_listeners: set[Callable[[], None]] = set()
-        self._remembered: dict[str, tuple[float, Changed]] = {}
+        self._remembered: dict[str, tuple[float, JobChange]] = {}
         self._is_closed = False
 
-    def publish(self, changes: Iterable[Changed]) -> None:
+    def publish(self, changes: Iterable[JobChange]) -> None:
         """Wake all watches and listeners that these changes concern."""
         for change in changes:
             self._remember(change)
@@ -71,7 +71,7 @@ class Changes:
             for listener in tuple(self._listeners):
                 listener(change)
 
-    def _remember(self, change: Changed) -> None:
+    def _remember(self, change: JobChange) -> None:
         """Remember an unfinished job as written, for requests about to wait for its end."""
         if change.row is None or change.state.is_final:
             self._remembered.pop(change.job, None)
@@ -80,17 +80,17 @@ class Changes:
             self._remembered.clear()
         self._remembered[change.job] = time.monotonic(), change
 
-    def _recall(self, job: str) -> Changed | None:
+    def _recall(self, job: str) -> JobChange | None:
         at, change = self._remembered.get(job, (0.0, None))
         return change if time.monotonic() - at < self._remembered_s else None
 
-    def _concerned(self, change: Changed) -> Iterable[Watch]:
+    def _concerned(self, change: JobChange) -> Iterable[Watch]:
         """Return the watches of the account of a change; all watches if the account is unknown."""
         if change.row is not None:
             return self._account_watches.get(change.row.account, ())
         return chain.from_iterable(self._account_watches.values())
 
-    def listen(self, listener: Callable[[Changed], None]) -> Callable[[], None]:
+    def listen(self, listener: Callable[[JobChange], None]) -> Callable[[], None]:
         """Call `listener` (quick, on the loop) for every change; return a function to stop."""
         self._listeners.add(listener)
         return lambda: self._listeners.discard(listener)
@@ -161,9 +161,9 @@ class Watch:
     def __init__(self, hub: Changes) -> None:
         self._hub = hub
         self._event = asyncio.Event()
-        self.latest: Changed | None = None
+        self.latest: JobChange | None = None
 
-    def wake(self, change: Changed | None = None) -> None:
+    def wake(self, change: JobChange | None = None) -> None:
         self.latest = change if change is not None and change.row is not None else None
         self._event.set()
 

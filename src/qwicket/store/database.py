@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
     from concurrent.futures import Future
 
-    from qwicket.store.changes import Changed
+    from qwicket.store.changes import JobChange
 
     Committed = Callable[[int, int, float], None]
     """Called after each batch: number of operations, number of failures, seconds."""
@@ -80,7 +80,7 @@ class Tx(Protocol):
     webhooks_were_removed: bool
     """Whether webhooks were removed, so that perhaps none is left."""
 
-    def changed(self, change: Changed) -> None:
+    def changed(self, change: JobChange) -> None:
         """Publish this change after the commit."""
 
 

@@ -92,12 +92,12 @@ class Devices(Operations):
         return Presence(0, None, "it has not been reached yet" if is_remote else "")
 
     @write
-    def park(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
+    def turn_off_new(tx: Tx, reasons: Mapping[str, str], now: int) -> None:
         """Turn devices off, each for its reason, unless a status of them is stored already."""
         for device, reason in reasons.items():
             if tx.one("device_state_of", device=device) is None:
                 _record_change(tx, device, DeviceStatus(is_on=False, reason=reason), now)
-            tx.run("device_park", device=device, reason=reason, now=now)
+            tx.run("device_turn_off_new", device=device, reason=reason, now=now)
 
     @write
     def set_status(tx: Tx, name: str, status: DeviceStatus, now: int) -> None:

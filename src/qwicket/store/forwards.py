@@ -6,7 +6,7 @@ runners, and a person resolves jobs of which it is uncertain whether they were s
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from qwicket.model.errors import Conflict, NotFound
 from qwicket.model.failures import Failure
@@ -26,6 +26,18 @@ if TYPE_CHECKING:
 
 _ABANDONED: Final = "remote_abandoned"
 _MAY_BE_ELSEWHERE: Final = (JobState.RUNNING, JobState.CANCELLING, JobState.UNCERTAIN)
+
+
+class SubmissionResponse(NamedTuple):
+    """What is known of the response to a submission that was passed on.
+
+    Attributes:
+        vendor_job_id: Id of the job at its vendor.
+        content: The response. It is missing beside an id that a person has named.
+    """
+
+    vendor_job_id: str | None
+    content: bytes | None
 
 
 class Forwards(Operations):
@@ -58,8 +70,18 @@ class Forwards(Operations):
         return forward
 
     @write
-    def record_sent(tx: Tx, lease: Lease, vendor_job_id: str, now: int) -> Job:
+    def record_sent(
+        tx: Tx, lease: Lease, vendor_job_id: str, now: int, response: bytes | None = None
+    ) -> Job:
         """Record the job's id at its vendor. An uncertain job is running again.
+
+        Args:
+            tx: The transaction.
+            lease: The lease.
+            vendor_job_id: The id.
+            now: Unix milliseconds.
+            response: Response of the device's own server to a submission that was passed on, which
+                has this id.
 
         Raises:
             StaleLease: As for `record_intent`.
@@ -68,11 +90,10 @@ class Forwards(Operations):
         job = held_job(tx, lease)
         _check_unused(tx, job, vendor_job_id)
         tx.run("forward_sent", job=lease.job, vendor_job_id=vendor_job_id, now=now)
-        if job.state is not JobState.UNCERTAIN:
-            return job
-        job = step(tx, "job_adopt", lease, now)
-        note(tx, job, before=JobState.UNCERTAIN, actor=lease.runner, reason="adopted", now=now)
-        return job
+        if job.state is JobState.UNCERTAIN:
+            job = step(tx, "job_adopt", lease, now)
+            note(tx, job, before=JobState.UNCERTAIN, actor=lease.runner, reason="adopted", now=now)
+        return job if response is None else _store_response(tx, lease, job, response, now)
 
     @write
     def forget_sent(tx: Tx, lease: Lease) -> Forward:
@@ -94,22 +115,20 @@ class Forwards(Operations):
 
     @write
     def record_response(tx: Tx, lease: Lease, response: bytes, now: int) -> Job:
-        """Record the response of the device's own server to a submission that was passed on.
+        """Record that the device's own server refused a submission that was passed on.
 
         Raises:
             StaleLease: As for `record_intent`.
         """
-        job = held_job(tx, lease)
-        tx.run("forward_respond", job=lease.job, response=response)
-        return _add_event(
-            tx, job, actor=lease.runner, reason="the device's server responded", now=now
-        )
+        return _store_response(tx, lease, held_job(tx, lease), response, now)
 
     @read
-    def response(tx: Tx, job: str) -> bytes | None:
-        """Return the response that `record_response` has stored, if there is one."""
+    def response(tx: Tx, job: str) -> SubmissionResponse:
+        """Return what is known of the response to a submission that was passed on."""
         row = tx.one("forward_response", job=job)
-        return None if row is None or row[0] is None else bytes(row[0])
+        if row is None:
+            return SubmissionResponse(None, None)
+        return SubmissionResponse(row[0], None if row[1] is None else bytes(row[1]))
 
     @read
     def of_vendor_job(tx: Tx, device: str, vendor_job_id: str, account: str) -> Job | None:
@@ -271,6 +290,11 @@ def release(tx: Tx, lease: Lease, job: Job, reason: str, now: int) -> Job:
 def _forward(tx: Tx, job: str) -> Forward | None:
     row = tx.one("forward_get", job=job)
     return Forward(row[0], row[1], bool(row[2]), row[3]) if row else None
+
+
+def _store_response(tx: Tx, lease: Lease, job: Job, response: bytes, now: int) -> Job:
+    tx.run("forward_respond", job=job.id, response=response)
+    return _add_event(tx, job, actor=lease.runner, reason="the device's server responded", now=now)
 
 
 def _add_event(tx: Tx, job: Job, *, actor: str, reason: str, now: int) -> Job:

@@ -12,9 +12,9 @@ from qwicket.model.errors import Conflict, KeyReused, LimitExceeded, TooManyRequ
 from qwicket.model.jobs import KEY_LIFE_MS, Job, JobQuery, NewJob
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
-from qwicket.store import fair_share, groups, outcomes, rows, search
+from qwicket.store import fair_share, job_groups, outcomes, rows, search
 from qwicket.store.batch import NeedsSavepoints
-from qwicket.store.changes import Changed
+from qwicket.store.changes import JobChange
 from qwicket.store.database import Deferred
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.queue_state import (
@@ -81,7 +81,7 @@ class PackedProgram(NamedTuple):
     options: bytes
 
 
-class Sizes(NamedTuple):
+class JobSizes(NamedTuple):
     """Bytes of a job's program and of its stored results."""
 
     program: int
@@ -131,7 +131,7 @@ class Jobs(Operations):
         if new.exam_waiting is not None and new.error is None:
             _check_exam(tx, new, new.exam_waiting)
         if new.group is not None:
-            groups.check_accepts_job(tx, new.group, new.account, new.device, new.now)
+            job_groups.check_accepts_job(tx, new.group, new.account, new.device, new.now)
         state = JobState.FAILED if new.error else new.state
         columns = _columns(new, new.id) | {"state": state}
         added = _insert(tx, columns, waiting_limit)
@@ -299,6 +299,12 @@ class Jobs(Operations):
         return search.page(tx, query)
 
     @scan
+    def page_with_vendor_fields(tx: Tx, query: JobQuery) -> list[tuple[Job, bytes]]:
+        """Return jobs of a dialect with their vendor fields (`{}` by default), newest first."""
+        found = search.page_with_vendor_fields(tx, query)
+        return [(job, fields or _NO_VENDOR_FIELDS) for job, fields in found]
+
+    @scan
     def page_of_all(tx: Tx, query: JobQuery) -> list[Job]:
         """Return jobs of all accounts, or of the one that the query names, newest first."""
         return search.page_of_all(tx, query)
@@ -434,9 +440,9 @@ class Jobs(Operations):
         return {job: PackedProgram(*row) for job, row in rows.items() if row is not None}
 
     @read
-    def sizes(tx: Tx, job: str) -> Sizes:
+    def sizes(tx: Tx, job: str) -> JobSizes:
         row = tx.one("job_sizes", id=job)
-        return Sizes(*map(int, row)) if row else Sizes(0, 0)
+        return JobSizes(*map(int, row)) if row else JobSizes(0, 0)
 
     @scan
     def count_unfinished(tx: Tx, project: str, device: str, limit: int = INT64_MAX) -> int:
@@ -532,9 +538,9 @@ def record(
     """
     job = rows.job(row)
     if job.is_withheld:
-        tx.changed(Changed(job.id, job.version, JobState.RUNNING, job.device))
+        tx.changed(JobChange(job.id, job.version, JobState.RUNNING, job.device))
     else:
-        tx.changed(Changed(job.id, job.version, job.state, job.device, job, is_renamed, results))
+        tx.changed(JobChange(job.id, job.version, job.state, job.device, job, is_renamed, results))
     return job
 
 

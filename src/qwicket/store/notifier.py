@@ -21,7 +21,7 @@ import msgspec
 import psycopg
 
 from qwicket.model.states import JobState
-from qwicket.store.changes import Changed
+from qwicket.store.changes import JobChange
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -64,7 +64,7 @@ class Notifier:
         self._changes = changes
         self._sender = secrets.token_hex(8)
         self._loop = _running_loop()
-        self._outbox: queue.SimpleQueue[list[Changed] | None] = queue.SimpleQueue()
+        self._outbox: queue.SimpleQueue[list[JobChange] | None] = queue.SimpleQueue()
         self._is_closed = threading.Event()
         self._waking, self._woken = socket.socketpair()
         works = [self._send_all] if self._loop is None else [self._send_all, self._listen]
@@ -74,7 +74,7 @@ class Notifier:
         for thread in self._threads:
             thread.start()
 
-    def send(self, changes: list[Changed]) -> None:
+    def send(self, changes: list[JobChange]) -> None:
         """Send changes to the other servers; returns at once."""
         if changes:
             self._outbox.put(changes)
@@ -105,11 +105,11 @@ class Notifier:
         if connection is not None:
             connection.close()
 
-    def _bundles(self) -> Iterator[list[Changed]]:
+    def _bundles(self) -> Iterator[list[JobChange]]:
         """Yield queued changes, as many at once as fit into one notification."""
         is_open = True
         while is_open:
-            waiting: list[Changed] = []
+            waiting: list[JobChange] = []
             changes = self._outbox.get()
             while changes is not None:
                 waiting += changes
@@ -148,7 +148,9 @@ class Notifier:
             _log.warning("a notification on %s is not of this format", _CHANNEL)
             return
         if notification.sender != self._sender:
-            self._on_loop(self._changes.publish, [Changed(*each) for each in notification.changes])
+            self._on_loop(
+                self._changes.publish, [JobChange(*each) for each in notification.changes]
+            )
 
     def _on_loop(self, call: Callable[..., None], *arguments: object) -> None:
         if self._loop is not None:

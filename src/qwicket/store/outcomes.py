@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _CHUNK_BYTES: Final = 1 << 20
 _PUBLISHED_BYTES: Final = 32 << 10
-"""Size of results up to which a `Changed` contains them."""
+"""Size of results up to which a `JobChange` contains them."""
 
 
 def chunks(result: PartResult) -> list[bytes]:
@@ -71,6 +71,6 @@ def _result(tx: Tx, row: Row) -> PartResult:
 
 
 def if_small(results: Sequence[PartResult]) -> Sequence[PartResult] | None:
-    """Return results that are small enough to be part of a `Changed`, else None."""
+    """Return results that are small enough to be part of a `JobChange`, else None."""
     size = sum(len(each.body) for each in results if isinstance(each, Encoded))
     return results if size <= _PUBLISHED_BYTES else None

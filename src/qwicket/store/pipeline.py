@@ -55,8 +55,8 @@ def statement(text: str, *, is_planned_each_time: bool = False) -> Statement:
     """Convert SQL with parameters `:name` to numbered ones, each name to one number."""
     numbers: dict[str, int] = {}
 
-    def numbered(found: re.Match[str]) -> str:
-        return f"${numbers.setdefault(found[1], len(numbers) + 1)}"
+    def numbered(match: re.Match[str]) -> str:
+        return f"${numbers.setdefault(match[1], len(numbers) + 1)}"
 
     numbered_text = _PARAMETER.sub(numbered, text).encode()
     return Statement(numbered_text, tuple(numbers), is_planned_each_time)

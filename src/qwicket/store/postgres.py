@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from qwicket.store.batch import Batch
-    from qwicket.store.changes import Changed, Changes
+    from qwicket.store.changes import Changes, JobChange
     from qwicket.store.database import Row, Tx
 
 T = TypeVar("T")
@@ -322,7 +322,7 @@ class Postgres(Writer):
 
         return self._read(of_one_moment)
 
-    def attempt(self, batch: Batch) -> list[Changed]:
+    def attempt(self, batch: Batch) -> list[JobChange]:
         try:
             session = self._begin(batch)
             batch.run(session)
@@ -467,7 +467,11 @@ def _check_durability(connection: _Connection) -> None:
 
 
 def _migrate(connection: _Connection) -> None:
-    """Apply missing migrations. A lock serialises servers that start together."""
+    """Apply missing migrations, in one transaction. A lock serialises servers that start together.
+
+    Raises:
+        Unavailable: The database is newer, or a migration failed.
+    """
     migrations = statements.migrations(SQL_FRAGMENTS)
     with connection.transaction():
         # The lock of writers, so that servers of this version do not write meanwhile either.
@@ -479,7 +483,16 @@ def _migrate(connection: _Connection) -> None:
             raise Unavailable("The database was written by a newer version of Qwicket.")
         for number, text in migrations:
             if number > present:
-                connection.execute(text.encode())
+                try:
+                    connection.execute(text.encode())
+                except psycopg.DatabaseError as error:
+                    if connection.broken or isinstance(error, errors.InsufficientPrivilege):
+                        raise
+                    reason = str(error).partition("\n")[0]
+                    raise Unavailable(
+                        f"Migration {number} of the database failed, and nothing was changed:"
+                        f" {reason or type(error).__name__}."
+                    ) from error
                 connection.execute("insert into schema_version values (%s)", (number,))
 
 

@@ -1,4 +1,7 @@
-"""Conversion between rows and values, where several modules need it."""
+"""Conversion between rows and values, where several modules need it.
+
+The columns of a row come in the order of the struct's fields.
+"""
 
 from __future__ import annotations
 
@@ -30,6 +33,7 @@ def existing(row: Row | None, detail: str) -> Row:
 
 
 def job(row: Row) -> Job:
+    """Return a job. Built by position, because lists read thousands."""
     values = list(row)
     values[_STATE] = JobState(row[_STATE])
     values[_TAGS] = texts(row[_TAGS])
@@ -37,6 +41,7 @@ def job(row: Row) -> Job:
 
 
 def account(row: Row) -> Account:
+    """Return an account; one without an e-mail address gets NAME@localhost."""
     columns = _columns(Account, row)
     return Account(**columns | {"email": columns["email"] or f"{columns['name']}@localhost"})
 
@@ -57,15 +62,17 @@ def _columns(struct: type[msgspec.Struct], row: Row) -> dict[str, Any]:
 
 
 def texts(column: str) -> tuple[str, ...]:
+    """Return the texts of a column that holds a JSON array."""
     return () if column == "[]" else _texts.decode(column)
 
 
 def from_texts(values: tuple[str, ...]) -> str:
+    """Return texts as a JSON array."""
     return msgspec.json.encode(values).decode() if values else "[]"
 
 
 def filter_text(names: Collection[str]) -> str | None:
-    """Return a parameter that limits a list to some devices or states; None sets no limit."""
+    """Return "|a|b|" for some devices or states, in which SQL looks for "|name|"; None for all."""
     return "|" + "|".join(sorted(names)) + "|" if names else None
 
 

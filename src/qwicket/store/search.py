@@ -50,6 +50,13 @@ def page(tx: Tx, query: JobQuery) -> list[Job]:
     return _newest(tx, _statements(query), query, **_bounds(tx, query))
 
 
+def page_with_vendor_fields(tx: Tx, query: JobQuery) -> list[tuple[Job, bytes | None]]:
+    """Return jobs of a dialect with their vendor fields, newest first."""
+    given = parameters(query) | _bounds(tx, query)
+    found = tx.all("job_list_of_dialect_with_vendor_fields", **given)
+    return [(rows.job(row[:-1]), row[-1]) for row in found]
+
+
 def tally(tx: Tx, query: JobQuery) -> Counter[JobState]:
     """Return the number of the newest jobs of an account by state, up to the limit of a query.
 

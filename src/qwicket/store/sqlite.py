@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from qwicket.store.batch import Batch
-    from qwicket.store.changes import Changed
+    from qwicket.store.changes import JobChange
     from qwicket.store.database import Row, Tx
     from qwicket.store.writer import Publish
 
@@ -186,7 +186,7 @@ class SQLite(Writer):
             tx = self._local.tx = SQLiteTx(connection, self._sql)
         return tx
 
-    def attempt(self, batch: Batch) -> list[Changed]:
+    def attempt(self, batch: Batch) -> list[JobChange]:
         session = self._writing
         self._flush_if(batch.is_durable)
         session.command("begin immediate")
@@ -264,7 +264,11 @@ def _statements(text: str) -> Iterator[str]:
 
 
 def _migrate(connection: sqlite3.Connection) -> None:
-    """Apply missing migrations, one transaction each, numbered in `user_version`."""
+    """Apply missing migrations, one transaction each, numbered in `user_version`.
+
+    Raises:
+        Unavailable: The database is newer, or a migration failed.
+    """
     migrations = statements.migrations(SQL_FRAGMENTS)
     # After a power cut, the next start applies again what the disk does not have.
     connection.execute("pragma synchronous = normal")
@@ -277,7 +281,12 @@ def _migrate(connection: sqlite3.Connection) -> None:
         if present >= number:
             connection.execute("rollback")
             continue
-        for statement in _statements(text):
-            connection.execute(statement)
-        connection.execute(f"pragma user_version = {number}")
-        connection.execute("commit")
+        try:
+            for statement in _statements(text):
+                connection.execute(statement)
+            connection.execute(f"pragma user_version = {number}")
+            connection.execute("commit")
+        except sqlite3.Error as error:
+            raise Unavailable(
+                f"Migration {number} of the database failed, and was undone: {error}."
+            ) from error

@@ -11,9 +11,9 @@ from importlib import resources
 from typing import TYPE_CHECKING, Final
 
 from qwicket.model.accounts import Account, Project, Token
+from qwicket.model.client_documents import ClientDocument
 from qwicket.model.groups import Group
 from qwicket.model.jobs import Job
-from qwicket.model.records import Record
 from qwicket.model.states import NOT_COMPLETED, NOT_ENDED, STEPS, JobState
 from qwicket.model.webhooks import Webhook
 
@@ -93,7 +93,7 @@ def _fills(fragments: Mapping[str, str]) -> dict[str, str]:
         " budget.used, budget.begun_at, budget.created_at"
     )
     fills["group"] = columns('"group"', Group)
-    fills["record"] = columns("record", Record)
+    fills["record"] = columns("record", ClientDocument)
     fills["webhook"] = columns("webhook", Webhook)
     # Its struct is imported only where jobs are shared.
     fills["job_share"] = (

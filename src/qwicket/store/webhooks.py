@@ -15,7 +15,7 @@ from qwicket.model.errors import LimitExceeded
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.webhooks import EVENTS, OutgoingEvent, Webhook, WebhookKeys
 from qwicket.schema.jobs import ErrorBody
-from qwicket.schema.webhooks import EventBody, EventJob
+from qwicket.schema.webhooks import EventJob, WebhookEventBody
 from qwicket.store.operations import Operations, read, scan, write, write_unflushed
 from qwicket.store.rows import existing
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from qwicket.model.jobs import Job
-    from qwicket.store.changes import Changed
+    from qwicket.store.changes import JobChange
     from qwicket.store.database import Row, Tx
 
 _UNKNOWN: Final = "There is no such webhook."
@@ -173,7 +173,7 @@ class Webhooks(Operations):
         return int(row[0]) if row else 0
 
 
-def record_events(tx: Tx, changes: Iterable[Changed]) -> None:
+def record_events(tx: Tx, changes: Iterable[JobChange]) -> None:
     """Store the events of a commit's changes for the webhooks that ask for them."""
     for change in changes:
         job = change.row
@@ -209,7 +209,9 @@ def _body(event: str, job: Job) -> str:
         error=error,
     )
     timestamp = _time(job.change // 1000) or ""
-    return msgspec.json.encode(EventBody(type=event, timestamp=timestamp, data=data)).decode()
+    return msgspec.json.encode(
+        WebhookEventBody(type=event, timestamp=timestamp, data=data)
+    ).decode()
 
 
 def _time(at_ms: int | None) -> str | None:

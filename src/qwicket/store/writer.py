@@ -17,10 +17,10 @@ from qwicket.store.batch import Batch, Mode, Request
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from qwicket.store.changes import Changed
+    from qwicket.store.changes import JobChange
     from qwicket.store.database import Committed, Deferred, Tx
 
-    Publish = Callable[[Sequence[Changed]], None]
+    Publish = Callable[[Sequence[JobChange]], None]
 
 T = TypeVar("T")
 _DATABASE_ERRORS: Final = (StorageFull, Unavailable)
@@ -52,7 +52,7 @@ class Writer(ABC):
         self._thread.start()
 
     @abstractmethod
-    def attempt(self, batch: Batch) -> list[Changed]:
+    def attempt(self, batch: Batch) -> list[JobChange]:
         """Run and commit a batch in its mode; return the changes.
 
         Raises:
@@ -144,7 +144,7 @@ class Writer(ABC):
             if requests:
                 self._settle(requests, self._commit(requests))
 
-    def _commit(self, requests: list[Request[Any]]) -> list[Changed]:
+    def _commit(self, requests: list[Request[Any]]) -> list[JobChange]:
         began = time.perf_counter()
         # A flood is detected by the mode that the last batches ended in, see `_SAVEPOINTS_S`.
         is_flood = time.monotonic() < self._savepoints_until
@@ -157,7 +157,7 @@ class Writer(ABC):
             self._committed(len(requests), n_failed, time.perf_counter() - began)
         return changes
 
-    def _settle(self, requests: list[Request[Any]], changes: list[Changed]) -> None:
+    def _settle(self, requests: list[Request[Any]], changes: list[JobChange]) -> None:
         # Futures of threads first: a heartbeat must not depend on a stalled event loop.
         for request in requests:
             if isinstance(request.future, Future):
@@ -166,7 +166,7 @@ class Writer(ABC):
             with contextlib.suppress(RuntimeError):  # the loop has closed, and with it all waiters
                 self._loop.call_soon_threadsafe(self._deliver, requests, changes)
 
-    def _deliver(self, requests: list[Request[Any]], changes: list[Changed]) -> None:
+    def _deliver(self, requests: list[Request[Any]], changes: list[JobChange]) -> None:
         for request in requests:
             request.settle()
         # After the results, so that a submitter sees its own job before others are notified.

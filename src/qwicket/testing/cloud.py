@@ -43,6 +43,7 @@ V = TypeVar("V", Fault, Scenario)
 
 _TIMEOUT_S: Final = 30.0
 _SHOWN: Final = 40
+"""Entries of the journal in the text of a failure."""
 _CACHE_S: Final = 0.11
 """Longer than the 0.1 s for which a server caches the state of devices and tokens."""
 # Bound at import, so that tests that replace classes of `http.client` do not affect this client.
@@ -181,8 +182,8 @@ class Cloud:
                 - `noise`: Error of gates on two qubits, with a tenth of it on one; or the fields of
                   `qwicket.devices.virtual.Noise`.
                 - `queue`: Number of jobs of others that wait there for ever.
-                - `calibration`: A file or JSON of IonQ, IBM or qBraid, or IBM's properties and
-                  configuration, in place of `qubits`, `topology` and `noise`.
+                - `calibration`: A file or JSON of IonQ, IBM, Braket or qBraid, or IBM's properties
+                  and configuration, in place of `qubits`, `topology` and `noise`.
 
         Raises:
             TestBedError: An option has the wrong name or value.
@@ -261,7 +262,7 @@ class Cloud:
         self._control("clear", {})
 
     def reset(self) -> None:
-        """Forget faults, scenarios and the journal, delete all jobs, and restore all devices."""
+        """Forget faults, scenarios, budgets and journal; delete jobs; restore devices and clock."""
         self._control("reset", {})
         self._accounts.clear()  # tokens may have been revoked; `account` then returns new ones
 
@@ -398,7 +399,7 @@ class Cloud:
                     raise JournalError(text, self.dump())
 
     def assert_quiet_after_end(self) -> None:
-        """Check that no path of a job was read twice after the job had ended.
+        """Check that no job was read twice by the same path after it had ended.
 
         Raises:
             JournalError: A client continued to poll.
@@ -456,9 +457,9 @@ class Cloud:
         return self._exchange(method, path, content, headers)
 
 
-def _check_kind(what: str, kind: str, known: tuple[str, ...]) -> None:
+def _check_kind(method: str, kind: str, known: tuple[str, ...]) -> None:
     if kind not in known:
-        raise TestBedError(f"{what}: there is no {kind!r}; there are {', '.join(known)}.")
+        raise TestBedError(f"{method}: there is no {kind!r}; there are {', '.join(known)}.")
 
 
 def _checked(kind: type[V], options: Mapping[str, Any]) -> V:

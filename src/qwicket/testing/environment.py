@@ -43,13 +43,13 @@ def variables_of(client: str, url: str, credentials: Credentials) -> dict[str, s
 
 
 def set_variables(
-    found: Mapping[str, str | None], monkeypatch: pytest.MonkeyPatch | None
+    variables: Mapping[str, str | None], monkeypatch: pytest.MonkeyPatch | None
 ) -> dict[str, str]:
     """Return the variables with a value; with `monkeypatch`, set these and remove the others."""
     if monkeypatch is not None:
-        for name, value in found.items():
+        for name, value in variables.items():
             if value is None:
                 monkeypatch.delenv(name, raising=False)
             else:
                 monkeypatch.setenv(name, value)
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in variables.items() if value is not None}

@@ -28,6 +28,7 @@ _SECRET: Final = "QWICKET_TESTING_SECRET"  # noqa: S105 - a name
 _START_S: Final = 60.0
 _STOP_S: Final = 20.0
 _LINES: Final = 200
+"""Lines of the server's log that are kept."""
 
 
 def server(

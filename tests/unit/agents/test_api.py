@@ -26,7 +26,7 @@ def api(status: int) -> ApiError:
     return ApiError(status, {"code": "x", "detail": "y"})
 
 
-PASSING = [
+TRANSIENT = [
     ServerBusy(503, {}, 0.0),
     Unreachable("away"),
     UnexpectedResponse("a page"),
@@ -35,7 +35,7 @@ PASSING = [
 ]
 
 
-@pytest.mark.parametrize("error", PASSING, ids=repr)
+@pytest.mark.parametrize("error", TRANSIENT, ids=repr)
 def test_transient_errors_are_retried_until_success(error: ClientError) -> None:
     answers: list[ClientError | None] = [error, error, None]
     pauses: list[float] = []

@@ -8,13 +8,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 
-from qwicket.agents import Program, function_process
+from qwicket.agents import function_process
 from qwicket.agents.outcomes import Part
 from qwicket.agents.supervisor import CannotStart, ProcessDied, Supervisor
 from support.lab_machine import entries
+from support.lab_programs import program
 from support.processes import is_alive
 from support.waiting import PROMPT_S, until
 
@@ -42,21 +42,6 @@ def start(supervisors: list[Supervisor], run: str) -> Supervisor:
     supervisors.append(made)
     made.start()
     return made
-
-
-def program(shots: int = 1) -> Program:
-    circuits = msgspec.msgpack.encode([[1, [], [["c", 1]]]])
-    return Program(
-        job="j",
-        device="lab5",
-        family="qubit",
-        format="openqasm3",
-        source="",
-        shots=shots,
-        seed=1,
-        outputs=("counts",),
-        packed=circuits,
-    )
 
 
 def received(supervisor: Supervisor, *kinds: str) -> tuple[Any, ...]:

@@ -11,7 +11,7 @@ from qwicket.circuits.bonds import MAX_OPERANDS, bonds, neighbourly
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import states
 from qwicket.engines.qubit.numpy_engine import NumpySimulator, NumpyState
-from support import qubit_lab
+from support import qubit_math
 
 
 def largest_bond(state: NumpyState) -> int:
@@ -43,7 +43,7 @@ def random_gate(n_qubits: int, rng: Generator) -> Gate:
         Gate("swap", (a, b)),
         Gate("ms", (a, b), (0.4, -1.3, angle)),
         Gate("zz", (a, b), (angle,)),
-        qubit_lab.dense(unitary_group.rvs(8, random_state=rng), (a, b, c)),
+        qubit_math.dense(unitary_group.rvs(8, random_state=rng), (a, b, c)),
         Gate("x", (c,), (), (a, b)),
         Gate("swap", (b, c), (), (a,)),
         Gate("gphase", (), (angle,), (a, b, c)),
@@ -52,19 +52,20 @@ def random_gate(n_qubits: int, rng: Generator) -> Gate:
     return choices[int(rng.integers(len(choices)))]
 
 
-@pytest.mark.parametrize("seed", range(60))
-def test_no_bond_on_the_way_is_larger_than_the_bound(seed: int) -> None:
-    rng = default_rng(seed)
-    n = 8
-    gates = [random_gate(n, rng) for _ in range(int(rng.integers(2, 12)))]
-    bound = 1 << bonds(gates).bits
-    state, plain = NumpySimulator().zero(n), NumpySimulator().zero(n)
-    for gate in gates:
-        for step in neighbourly(gate):
-            evolve(state, step)
-            assert largest_bond(state) <= bound
-        evolve(plain, gate)
-    assert state.amplitudes() == pytest.approx(plain.amplitudes())
+def test_no_bond_on_the_way_is_larger_than_the_bound(subtests: pytest.Subtests) -> None:
+    for seed in range(60):
+        with subtests.test(seed=seed):
+            rng = default_rng(seed)
+            n = 8
+            gates = [random_gate(n, rng) for _ in range(int(rng.integers(2, 12)))]
+            bound = 1 << bonds(gates).bits
+            state, plain = NumpySimulator().zero_state(n), NumpySimulator().zero_state(n)
+            for gate in gates:
+                for step in neighbourly(gate):
+                    evolve(state, step)
+                    assert largest_bond(state) <= bound
+                evolve(plain, gate)
+            assert state.amplitudes() == pytest.approx(plain.amplitudes())
 
 
 @pytest.mark.parametrize("gate", [Gate("swap", (1, 6)), Gate("x", (4,), (), (7, 0, 2)), cx(5, 1)])
@@ -113,4 +114,4 @@ def test_wide_gates_have_no_bound() -> None:
 
 def test_gates_without_neighbours_cost_nothing() -> None:
     assert bonds([Gate("gphase", (), (0.3,)), Gate("h", (3,))]) == (0, 0)
-    assert bonds(qubit_lab.measured(3, []).ops) == (0, 0)
+    assert bonds(qubit_math.measured(3, []).ops) == (0, 0)

@@ -16,7 +16,7 @@ from qwicket.circuits import twins
 from qwicket.circuits.calibrations import Calibration, GateFigures, PairFigures, QubitFigures
 from qwicket.circuits.noise import GateNoise, NoiseModel, Relaxation
 from qwicket.circuits.qubit import Gate
-from support import qubit_lab
+from support import qubit_math
 
 IONS = {device.name: device.spec for device in devices.built_in()}
 MS = Gate("ms", (0, 1), (0.1, 0.2, 0.3))
@@ -49,7 +49,7 @@ def model(of: Calibration, *native: str, n_qubits: int = 3) -> NoiseModel:
 def fidelity(gate: Gate, noise: NoiseModel) -> float:
     """Average fidelity (d f + 1)/(d + 1) of what follows a gate on qubits 0 to k - 1."""
     dimension = 2 ** len(gate.targets + gate.controls)
-    return float((dimension * qubit_lab.process_fidelity(gate, noise) + 1) / (dimension + 1))
+    return float((dimension * qubit_math.process_fidelity(gate, noise) + 1) / (dimension + 1))
 
 
 @pytest.mark.parametrize("name", ["qpu.aria-1", "qpu.forte-1"])
@@ -115,8 +115,8 @@ def test_decays_through_gates_follow_t1_and_t2(relaxes_to: Any, n_gates: int) ->
     )
     one, plus = np.diag([0j, 1]), np.full((2, 2), 0.5 + 0j)
     for _ in range(n_gates):
-        one = qubit_lab._disturbed(1, Gate("id", (0,)), one, noise)
-        plus = qubit_lab._disturbed(1, Gate("id", (0,)), plus, noise)
+        one = qubit_math._disturbed(1, Gate("id", (0,)), one, noise)
+        plus = qubit_math._disturbed(1, Gate("id", (0,)), plus, noise)
     time = n_gates * 20e-6
     kept = exp(-time / 80e-6)
     expected = kept if relaxes_to == "zero" else (1 + kept) / 2
@@ -176,14 +176,14 @@ def test_gates_cost_what_the_table_says(
         one_qubit=figures(0.002), two_qubit=figures(0.01), pairs=(pair,) if own else ()
     )
     expected = kept(0.03 if own else 0.01, 4) ** pairs * kept(0.002, 2) ** ones
-    found = qubit_lab.process_fidelity(gate, model(of, *native))
+    found = qubit_math.process_fidelity(gate, model(of, *native))
     assert found == pytest.approx(expected, abs=1e-12)
 
 
 def test_a_toffoli_costs_six_two_qubit_gates() -> None:
     """Two on each of its three pairs (Nielsen and Chuang, figure 4.9)."""
     noise = model(calibration(two_qubit=figures(0.0, 1.0), qubit=qubit(1e3, 1e3)), "cx")
-    found = qubit_lab.process_fidelity(Gate("x", (0,), (), (1, 2)), noise)
+    found = qubit_math.process_fidelity(Gate("x", (0,), (), (1, 2)), noise)
     lasting = 4.0  # each qubit is in two pairs, for two gates a pair
     assert found == pytest.approx(((1 + 3 * exp(-lasting / 1e3)) / 4) ** 3, abs=1e-12)
 

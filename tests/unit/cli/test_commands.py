@@ -309,11 +309,12 @@ def test_help_explains_every_command_option_and_argument() -> None:
                 assert parameter.human_readable_name in command.help, name
 
 
-@pytest.mark.parametrize(("name", "width"), pairs(["", *GROUPS, *CONTRACT], [80, 120]))
-def test_help_wraps_to_the_terminal(name: str, width: int) -> None:
-    status, out, err = run(*name.split(), "--help", env={"COLUMNS": str(width)})
-    assert (status, err) == (0, "")
-    assert max(map(len, out.splitlines())) <= min(width, 100)
+def test_help_wraps_to_the_terminal(subtests: pytest.Subtests) -> None:
+    for name, width in pairs(["", *GROUPS, *CONTRACT], [80, 120]):
+        with subtests.test(name or "qwicket", width=width):
+            status, out, err = run(*name.split(), "--help", env={"COLUMNS": str(width)})
+            assert (status, err) == (0, "")
+            assert max(map(len, out.splitlines())) <= min(width, 100)
 
 
 def test_help_lists_every_command_under_what_it_is_for() -> None:
@@ -341,17 +342,20 @@ def test_every_command_and_no_other_has_an_example() -> None:
     assert set(EXAMPLES) == set(CONTRACT)
 
 
-@pytest.mark.parametrize("name", CONTRACT)
-def test_help_ends_with_examples_that_can_be_typed(name: str) -> None:
-    _, out, _ = run(*name.split(), "--help")
-    assert "Example" in out
-    for line in EXAMPLES[name]:
-        assert f"    {line}\n" in out
-        (program, *words), *_ = [shlex.split(each.partition(">")[0]) for each in line.split(" | ")]
-        assert program == "qwicket"
-        assert words[: len(name.split())] == name.split()
-        given = {word for word in words if word.startswith("--") and word != "--"}
-        assert given <= CONTRACT[name]
+def test_help_ends_with_examples_that_can_be_typed(subtests: pytest.Subtests) -> None:
+    for name in CONTRACT:
+        with subtests.test(name):
+            _, out, _ = run(*name.split(), "--help")
+            assert "Example" in out
+            for line in EXAMPLES[name]:
+                assert f"    {line}\n" in out
+                (program, *words), *_ = [
+                    shlex.split(each.partition(">")[0]) for each in line.split(" | ")
+                ]
+                assert program == "qwicket"
+                assert words[: len(name.split())] == name.split()
+                given = {word for word in words if word.startswith("--") and word != "--"}
+                assert given <= CONTRACT[name]
 
 
 def test_every_option_that_the_environment_sets_is_named_after_its_variable() -> None:
@@ -501,3 +505,11 @@ def test_a_snippet_in_python_says_how_its_file_may_be_called() -> None:
     first, *_ = CliRunner().invoke(main, ["snippet", "xcc"]).stdout.splitlines()
     assert first.startswith("# Save it as run_bell.py")
     assert not CliRunner().invoke(main, ["snippet", "curl"]).stdout.startswith("# Save")
+
+
+def test_a_backup_needs_a_file_unless_it_only_checks(tmp_path: Path) -> None:
+    location = ("--data-dir", str(tmp_path))
+    code, _, error = run("backup", *location)
+    assert (code, "FILE is missing" in error) == (2, True)
+    code, _, error = run("backup", "--check", *location)
+    assert (code, str(tmp_path) in error) == (1, True), error

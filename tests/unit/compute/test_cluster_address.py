@@ -30,7 +30,7 @@ def test_address_has_one_of_the_forms(text: str, address: ClusterAddress | None)
 
 def test_only_a_running_scheduler_is_not_started_by_us() -> None:
     texts = ("dask://lab:1", "dask+slurm:", "dask+kubernetes:", "a:b")
-    assert [found.is_started for text in texts if (found := parse(text))] == [
+    assert [found.is_ours for text in texts if (found := parse(text))] == [
         *(False, True, True, True)
     ]
 

@@ -16,6 +16,7 @@ from qwicket.circuits.outcomes import Encoded, RunResult
 from qwicket.compute import (
     Compute,
     EngineJob,
+    ForkServer,
     InvalidResponse,
     LocalCompute,
     Stopped,
@@ -36,7 +37,7 @@ def with_compute(
     use: Callable[[LocalCompute], Awaitable[None]], engine: str = "support.pool_tasks:engine"
 ) -> None:
     async def main() -> None:
-        compute = LocalCompute(1, memory_bytes=None, spares=0, engine=engine, warm_up=None)
+        compute = LocalCompute(1, memory_bytes=None, engine=engine, fork_server=ForkServer())
         try:
             await use(compute)
         finally:
@@ -134,7 +135,7 @@ def test_engine_that_is_missing_fails_the_work() -> None:
 
 def test_engines_are_reached_unless_another_function_is_named() -> None:
     async def main() -> None:
-        compute = LocalCompute(1, memory_bytes=1 << 30, spares=0)
+        compute = LocalCompute(1, memory_bytes=1 << 30)
         try:
             with pytest.raises(WorkError, match="KeyError: 'no such family'"):
                 await run(compute, EngineJob("no such family", b"", b""))
@@ -146,7 +147,7 @@ def test_engines_are_reached_unless_another_function_is_named() -> None:
 
 def test_compute_says_its_slots_and_memory() -> None:
     async def main() -> None:
-        compute = LocalCompute(2, memory_bytes=1 << 30, warm_up=None)
+        compute = LocalCompute(2, memory_bytes=1 << 30, fork_server=ForkServer())
         assert (compute.slots, compute.memory_bytes) == (2, 1 << 30)
         await compute.close()
 

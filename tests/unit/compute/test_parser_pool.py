@@ -22,7 +22,7 @@ from qwicket.model.errors import (
     Unavailable,
 )
 from qwicket.model.limits import Limits
-from qwicket.programs import Refusal, compile_in_worker, read
+from qwicket.programs import Refusal, compile_in_parser, read
 from qwicket.programs.ionq_gates import IonQLimits
 from support import pubs
 from support.processes import user_ticks
@@ -63,7 +63,7 @@ async def test_a_reader_reads_as_the_server_would(parsers: ParserPool) -> None:
 async def test_a_circuit_is_compiled_as_the_server_would(parsers: ParserPool) -> None:
     circuits = read(FORMAT, SOURCE, LIMITS).circuits
     found = await parsers.compile(circuits, 0, "zz", account=ADA)
-    assert found == compile_in_worker(circuits, 0, LIMITS, "zz")
+    assert found == compile_in_parser(circuits, 0, LIMITS, "zz")
     assert isinstance(found, bytes)
     assert [gate["gate"] for gate in json.loads(found)["circuit"]].count("zz") == 1
 

@@ -22,6 +22,7 @@ from typing import TypedDict, Unpack
 import pytest
 
 from qwicket.compute import (
+    ForkServer,
     InvalidResponse,
     MemoryLimitExceeded,
     NotStarted,
@@ -32,8 +33,19 @@ from qwicket.compute import (
     WorkError,
     worker,
 )
+from qwicket.compute.worker_spawner import WorkerSpawner
 from support import pool_tasks
-from support.pools import WORKER_PATH, announced, eventually, failure, holdings, is_gone, result
+from support.pools import (
+    WORKER_PATH,
+    announced,
+    children,
+    eventually,
+    failure,
+    holdings,
+    is_gone,
+    parent_of,
+    result,
+)
 
 MIB = 1 << 20
 LIMIT_S = 30.0
@@ -42,20 +54,18 @@ OpenPool = Callable[..., Pool]
 
 
 class Options(TypedDict, total=False):
-    spares: int
-    warm_up: str
+    fork_server: ForkServer
     memory_bytes: int
     response_bytes: int
 
 
 @pytest.fixture
 def open_pool(monkeypatch: pytest.MonkeyPatch) -> Iterator[OpenPool]:
-    """Make pools without spares, unless asked, that close with the test."""
+    """Make pools that close with the test."""
     monkeypatch.setenv("PYTHONPATH", WORKER_PATH)
     pools: list[Pool] = []
 
     def open_pool(slots: int = 1, **options: Unpack[Options]) -> Pool:
-        options.setdefault("spares", 0)
         pools.append(Pool(slots, **options))
         pools[-1].start()
         return pools[-1]
@@ -73,7 +83,7 @@ def pool(open_pool: OpenPool) -> Pool:
 @pytest.mark.parametrize("begin", [Pool.start, lambda pool: call(pool, "os:getpid")])
 def test_processes_start_with_the_pool_or_its_first_task(begin: Callable[[Pool], object]) -> None:
     threads = threading.active_count()
-    with closing(Pool(1, spares=1)) as pool:
+    with closing(Pool(2)) as pool:
         assert pool.pids() == []
         assert threading.active_count() == threads
         begin(pool)
@@ -143,10 +153,16 @@ def test_messages_of_every_size_class_arrive_whole(pool: Pool, size: int) -> Non
     assert call(pool, pool_tasks.echo, b"z" * size) == b"z" * size
 
 
-def test_warm_up_is_called_once_in_each_process(open_pool: OpenPool) -> None:
-    pool = open_pool(warm_up="support.pool_tasks:warm_up")
-    first, second = call(pool, pool_tasks.warmed), call(pool, pool_tasks.warmed)
-    assert first == second == [call(pool, pool_tasks.pid)]
+def test_warm_up_is_called_once_for_all_workers(open_pool: OpenPool) -> None:
+    shared = ForkServer("support.pool_tasks:warm_up")
+    pools = [open_pool(2, fork_server=shared), open_pool(fork_server=shared)]
+    found = [call(pool, pool_tasks.warmed) for pool in pools]
+    pools[1].close()
+    assert isinstance(fault(pools[0], pool_tasks.vanish, 3), WorkerDied)
+    found += [call(pools[0], pool_tasks.warmed)]
+    (once,) = {tuple(each) for each in found if isinstance(each, list)}
+    assert len(once) == 1
+    assert once[0] not in pools[0].pids()
 
 
 def test_pool_keeps_no_result_and_no_arguments(pool: Pool) -> None:
@@ -448,49 +464,181 @@ def test_task_too_large_to_send_at_once_survives_the_death_of_an_idle_worker(poo
     assert result(task) == 4 * MIB
 
 
-def test_all_idle_workers_and_spares_may_die_at_once(open_pool: OpenPool) -> None:
-    pool = open_pool(2, spares=2)
-    eventually(lambda: len(pool.pids()) == 4)
-    assert call(pool, operator.neg, 1) == -1
-    for pid in pool.pids():
+def test_all_idle_workers_and_their_fork_server_may_die_at_once(open_pool: OpenPool) -> None:
+    pool = open_pool(2)
+    eventually(lambda: len(pool.pids()) == 2)
+    before = {parent_of(pid) for pid in pool.pids()}
+    for pid in (*before, *pool.pids()):
         os.kill(pid, signal.SIGKILL)
-    assert call(pool, operator.neg, 2) == -2
-    eventually(lambda: len(pool.pids()) >= 3)
+    assert [call(pool, operator.neg, k) for k in range(5)] == [0, -1, -2, -3, -4]
+    assert {parent_of(pid) for pid in pool.pids()}.isdisjoint(before)
 
 
-def test_spare_takes_over_at_once(
+def test_work_of_a_killed_fork_server_fails_and_its_pool_recovers(
+    pool: Pool, tmp_path: Path
+) -> None:
+    task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
+    os.kill(parent_of(announced(tmp_path / "spin")), signal.SIGKILL)
+    assert isinstance(failure(task), WorkerDied)
+    assert call(pool, operator.neg, 1) == -1
+
+
+@pytest.mark.parametrize("is_fork_server_first", [False, True])
+def test_sigterm_for_every_process_is_seen_in_the_workers_status(
+    open_pool: OpenPool, tmp_path: Path, is_fork_server_first: bool
+) -> None:
+    """As batch systems send it; a job is not blamed for -15 (drivers/simulated.py)."""
+    pool = open_pool(2)
+    paths = [str(tmp_path / name) for name in "ab"]
+    tasks = [pool.submit(pool_tasks.spin, path, timeout_s=LIMIT_S) for path in paths]
+    workers = [announced(Path(path)) for path in paths]
+    fork_server = parent_of(workers[0])
+    everyone = [fork_server, *workers] if is_fork_server_first else [*workers, fork_server]
+    for pid in everyone:
+        os.kill(pid, signal.SIGTERM)
+    for task in tasks:
+        error = failure(task)
+        assert isinstance(error, WorkerDied)
+        assert error.exitcode == -signal.SIGTERM
+    assert not is_gone(fork_server)
+
+
+def test_a_death_is_seen_although_the_owner_ignores_those_of_its_children(
+    open_pool: OpenPool, tmp_path: Path
+) -> None:
+    before = signal.signal(signal.SIGCHLD, signal.SIG_IGN)
+    try:
+        pool = open_pool(2)
+        neighbour = pool.submit(
+            pool_tasks.hold, str(tmp_path / "hold"), str(tmp_path / "end"), timeout_s=LIMIT_S
+        )
+        announced(tmp_path / "hold")
+        error = fault(pool, pool_tasks.vanish, 3)
+        assert isinstance(error, WorkerDied)
+        assert error.exitcode == 3
+        (tmp_path / "end").touch()
+        assert isinstance(result(neighbour), int)
+        pool.close()
+    finally:
+        signal.signal(signal.SIGCHLD, before)
+
+
+@pytest.mark.parametrize(
+    ("function", "error"),
+    [
+        ("socket.socketpair", OSError(24, "Too many open files")),
+        ("qwicket.compute.error_output.ErrorLog.follow", RuntimeError("can't start new thread")),
+    ],
+)
+def test_without_descriptors_or_threads_tasks_fail_and_the_pool_recovers(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, function: str, error: Exception
+) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    assert call(pool, operator.neg, 1) == -1
+    before = holdings()
+    with monkeypatch.context() as broken:
+        broken.setattr(function, fail)
+        assert isinstance(fault(pool, pool_tasks.vanish, 3), WorkerDied)
+        assert isinstance(fault(pool, operator.neg, 2), NotStarted)
+    assert call(pool, operator.neg, 3) == -3
+    assert holdings() == before
+
+
+def test_a_fork_server_without_a_thread_is_not_started_and_starts_one_process_later(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    before = holdings()
+    fork_server = ForkServer()
+    fork_server.open()
+    with monkeypatch.context() as broken:
+        broken.setattr("threading.Thread.start", fail)
+        with pytest.raises(NotStarted):
+            WorkerSpawner(fork_server, None, 0).start(tries=1)
+    with closing(Pool(1, fork_server=fork_server)) as pool:
+        assert call(pool, operator.neg, 1) == -1
+        assert len(children()) == before[2] + 1
+    fork_server.close()
+    assert holdings() == before
+
+
+def test_a_worker_that_cannot_begin_blames_no_work(open_pool: OpenPool) -> None:
+    pool = open_pool(fork_server=ForkServer("support.pool_tasks:warm_without_threads"))
+    error = fault(pool, operator.neg, 1)
+    assert isinstance(error, NotStarted)
+    assert "no new worker could begin" in str(error)
+
+
+def test_a_pool_that_closes_leaves_another_with_its_fork_server(open_pool: OpenPool) -> None:
+    shared = ForkServer()
+    first, second = open_pool(fork_server=shared), open_pool(fork_server=shared)
+    assert call(first, operator.neg, 1) == call(second, operator.neg, 1)
+    first.close()
+    first.close()
+    assert call(second, operator.neg, 2) == -2
+    second.close()
+    third = Pool(1, fork_server=shared)
+    with pytest.raises(Stopped):
+        third.submit(operator.neg, 3, timeout_s=LIMIT_S)
+    third.close()
+
+
+def test_work_that_outlives_its_fork_server_ends_at_its_limit(pool: Pool, tmp_path: Path) -> None:
+    task = pool.submit(
+        pool_tasks.spin_in_c_without_kernel_guard, str(tmp_path / "spin"), timeout_s=2.0
+    )
+    worker = announced(tmp_path / "spin")
+    os.kill(parent_of(worker), signal.SIGKILL)
+    assert isinstance(failure(task), TimeLimitExceeded)
+    eventually(lambda: is_gone(worker))
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_a_stopped_fork_server_holds_nobody_up_for_long(open_pool: OpenPool) -> None:
+    pool = open_pool(fork_server=ForkServer(start_limit_s=0.5))
+    worker = call(pool, pool_tasks.pid)
+    assert isinstance(worker, int)
+    os.kill(parent_of(worker), signal.SIGSTOP)
+    os.kill(worker, signal.SIGKILL)
+    assert call(pool, operator.neg, 1) == -1
+
+
+def test_a_killed_worker_is_replaced_without_another_warm_up(
     open_pool: OpenPool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     warm_up = tmp_path / "warm"
     warm_up.mkdir()
     monkeypatch.setenv(pool_tasks.WARM_FOLDER, str(warm_up))
-    pool = open_pool(spares=1, warm_up="support.pool_tasks:warm_slowly")
-    eventually(lambda: len(list(warm_up.iterdir())) == 2)
-    (spare,) = set(pool.pids()) - {call(pool, pool_tasks.pid)}
+    pool = open_pool(fork_server=ForkServer("support.pool_tasks:warm_slowly"))
     task = pool.submit(pool_tasks.spin, str(tmp_path / "spin"), timeout_s=LIMIT_S)
     announced(tmp_path / "spin")
     killed_at = time.monotonic()
     task.cancel()
-    assert call(pool, pool_tasks.pid) == spare
+    assert call(pool, operator.neg, 1) == -1
     assert time.monotonic() - killed_at < pool_tasks.WARM_S / 2
+    assert len(list(warm_up.iterdir())) == 1
 
 
 def test_lost_worker_is_replaced_before_there_is_work(open_pool: OpenPool) -> None:
-    pool = open_pool(2, spares=1)
-    eventually(lambda: len(pool.pids()) == 3)
+    pool = open_pool(2)
+    eventually(lambda: len(pool.pids()) == 2)
     assert isinstance(fault(pool, pool_tasks.vanish, 3), WorkerDied)
-    eventually(lambda: len(pool.pids()) == 3)
+    eventually(lambda: len(pool.pids()) == 2)
 
 
 def test_warm_up_that_fails_fails_tasks_instead_of_holding_them(open_pool: OpenPool) -> None:
-    pool = open_pool(warm_up="support.pool_tasks:warm_badly")
+    pool = open_pool(fork_server=ForkServer("support.pool_tasks:warm_badly"))
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)
     assert "status 1" in str(error)
 
 
 def test_warm_up_that_hangs_fails_tasks_instead_of_holding_them(open_pool: OpenPool) -> None:
-    pool = open_pool(warm_up="support.pool_tasks:warm_for_ever", start_limit_s=0.2)
+    pool = open_pool(fork_server=ForkServer("support.pool_tasks:warm_for_ever", start_limit_s=0.2))
     error = fault(pool, operator.neg, 1)
     assert isinstance(error, NotStarted)
     assert "not ready after 0.2 s" in str(error)
@@ -508,11 +656,11 @@ def test_process_that_cannot_start_fails_tasks_and_the_pool_recovers(
 
 def test_workers_outlive_the_thread_that_opened_the_pool(open_pool: OpenPool) -> None:
     pools: list[Pool] = []
-    opener = threading.Thread(target=lambda: pools.append(open_pool(2, spares=1)))
+    opener = threading.Thread(target=lambda: pools.append(open_pool(2)))
     opener.start()
     opener.join()
     (pool,) = pools
-    eventually(lambda: len(pool.pids()) == 3)
+    eventually(lambda: len(pool.pids()) == 2)
     before = call(pool, pool_tasks.pid)
     assert before in pool.pids()
     assert {call(pool, pool_tasks.pid) for _ in range(5)} <= set(pool.pids())
@@ -632,16 +780,17 @@ def test_task_cancelled_while_its_dead_worker_is_being_replaced_never_runs(
     gate = tmp_path / "gate"
     monkeypatch.setenv(pool_tasks.GATE, str(gate))
     gate.touch()
-    pool = open_pool(warm_up="support.pool_tasks:warm_when_let")
+    pool = open_pool(fork_server=ForkServer("support.pool_tasks:warm_when_let"))
     idle = call(pool, pool_tasks.pid)
     assert isinstance(idle, int)
     gate.unlink()
-    os.kill(idle, signal.SIGKILL)
+    os.kill(parent_of(idle), signal.SIGKILL)
+    eventually(lambda: is_gone(idle))
     task = pool.submit(pool_tasks.announce, str(tmp_path / "never"), timeout_s=LIMIT_S)
-    eventually(lambda: pool.pids() and pool.pids() != [idle])
+    eventually(lambda: children() and pool.pids() == [])
     task.cancel()
-    assert isinstance(failure(task), Stopped)
     gate.touch()
+    assert isinstance(failure(task), Stopped)
     assert call(pool, operator.neg, 1) == -1
     assert not (tmp_path / "never").is_symlink()
 
@@ -689,7 +838,7 @@ def test_close_stops_running_and_waiting_work_and_leaves_nothing(
     open_pool: OpenPool, tmp_path: Path
 ) -> None:
     before = holdings()
-    pool = open_pool(2, spares=1)
+    pool = open_pool(2)
     tasks = [
         pool.submit(pool_tasks.spin, str(tmp_path / f"{k}"), timeout_s=LIMIT_S) for k in range(5)
     ]
@@ -704,7 +853,7 @@ def test_close_stops_running_and_waiting_work_and_leaves_nothing(
 
 def test_pool_may_close_before_its_workers_are_up(open_pool: OpenPool) -> None:
     before = holdings()
-    pool = open_pool(2, spares=1)
+    pool = open_pool(2)
     task = pool.submit(operator.neg, 1, timeout_s=LIMIT_S)
     pool.close()
     pool.close()
@@ -738,12 +887,29 @@ def test_worker_is_set_apart_and_light(pool: Pool) -> None:
     worker = call(pool, pool_tasks.pid)
     assert call(pool, pool_tasks.surroundings) == {
         "threads": ["1", "1"],
-        "session": worker,
+        "session": os.getsid(0),
+        "group": worker,
         "core": [0, 0],
         "sigterm": True,
         "blocked": [],
         "imported": [],
     }
+
+
+@pytest.mark.parametrize(
+    "warm_up",
+    [
+        "qwicket.engines:warm_up",
+        "qwicket.engines:prepare",
+        "qwicket.programs:warm_up",
+        "qwicket.programs:preload_qiskit",
+    ],
+)
+def test_a_fork_server_has_one_thread(open_pool: OpenPool, warm_up: str) -> None:
+    """A lock that another thread holds would stay locked in each fork."""
+    worker = call(open_pool(fork_server=ForkServer(warm_up)), pool_tasks.pid)
+    assert isinstance(worker, int)
+    assert len(list(Path(f"/proc/{parent_of(worker)}/task").iterdir())) == 1
 
 
 def test_worker_ends_on_sigterm_though_its_owner_ignores_and_blocks_it(
@@ -766,7 +932,7 @@ def test_worker_ends_on_sigterm_though_its_owner_ignores_and_blocks_it(
 def test_worker_whose_owner_ended_while_it_started_ends_silently() -> None:
     ours, theirs = socket.socketpair()
     ours.close()
-    arguments = [str(theirs.fileno()), str(os.getpid()), "0", "0", ""]
+    arguments = [str(theirs.fileno()), str(os.getpid()), ""]
     done = subprocess.run(
         [sys.executable, "-P", worker.__file__, *arguments],
         pass_fds=(theirs.fileno(),),

@@ -82,8 +82,8 @@ def test_the_pages_example_is_a_twin(tmp_path: Path) -> None:
 
 
 def test_one_device_ships_off_and_says_why() -> None:
-    assert devices.parked().keys() == {"parked"}
-    assert "off" in devices.parked()["parked"]
+    assert devices.off_reasons().keys() == {"parked"}
+    assert "off" in devices.off_reasons()["parked"]
 
 
 def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
@@ -97,7 +97,7 @@ def test_a_file_narrows_the_dialects_that_its_family_and_formats_give() -> None:
         **dict.fromkeys(("qwicket_simulator", "qwicket_heavyhex27"), ibm),
         "qwicket_line5": (*ibm, "braket"),
         **dict.fromkeys(("singlequdit", "multiqudit", "fermions"), atoms),
-        "rydberg": (*atoms, "qbraid"),
+        "rydberg": (*atoms, "braket", "qbraid"),
         "statevector": (*qbraid, "braket"),
         "parked": qbraid,
         **dict.fromkeys(("X8_01", "simulon_gaussian", "tdm_small"), photonic),
@@ -132,7 +132,7 @@ def test_a_device_is_shown_by_the_dialects_that_write_its_formats(
     ("family", "names"),
     [
         ("qubit", {"native", "ionq", "ibm", "runtime", "qbraid", "braket"}),
-        ("atoms", {"native", "qlued", "qbraid"}),
+        ("atoms", {"native", "qlued", "qbraid", "braket"}),
         ("photonic", {"native", "xanadu"}),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qwicket.dialects.bodies import check_document, decode, decode_field
+from qwicket.dialects.bodies import check_document, decode, decode_field, small_form
 from qwicket.model.errors import InvalidRequest, LimitExceeded, QwicketError
 from qwicket.model.limits import Limits
 
@@ -63,6 +63,13 @@ def test_a_document_is_refused_by_its_size() -> None:
     check_document(b'"' + b"x" * 9_998 + b'"', "metadata", LIMITS)
     with pytest.raises(LimitExceeded, match="document_bytes"):
         check_document(b'"' + b"x" * 9_999 + b'"', "metadata", LIMITS)
+
+
+def test_a_form_has_at_most_32_fields() -> None:
+    fields = [f"f{number}=x" for number in range(33)]
+    assert len(small_form("&".join(fields[:32]).encode(), LIMITS)) == 32
+    with pytest.raises(LimitExceeded, match="32 fields"):
+        small_form("&".join(fields).encode(), LIMITS)
 
 
 class Body(msgspec.Struct):

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import threading
+import time
 from collections.abc import Callable, Sequence
 from math import inf, nan
 from typing import Any
@@ -25,13 +27,16 @@ from qwicket.drivers.remote.clouds import (
     NoSuchJob,
     RemoteProgram,
     RemoteStatus,
+    RequireLease,
     Statuses,
+    TryLater,
 )
+from qwicket.drivers.remote.submission import FRESH_S
 from qwicket.model.devices import Device, DeviceSpec
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Forward, Lease
 from qwicket.model.limits import Limits
-from qwicket.model.passing import HTTP_REQUEST
+from qwicket.model.pass_through import HTTP_REQUEST
 from qwicket.model.states import JobState
 from qwicket.store import FullProgram
 
@@ -75,12 +80,14 @@ class Cloud:
         self.cancelled: list[str] = []
         self.is_online = True
         self.n_waiting: int | None = None
+        self.before_request: Callable[[RequireLease], None] = lambda _: None
         self.submit_id: Callable[[], str] = lambda: "theirs"
         self.found: Callable[[], str | None] = lambda: None
         self.status: Callable[[], RemoteStatus | NoSuchJob] = lambda: RemoteStatus("completed")
         self.result: Callable[[], tuple[list[Outcome | Failure], float]] = lambda: ([outcome()], 1)
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
+        self.before_request(require_lease)
         self.n_sent += 1
         return self.submit_id()
 
@@ -110,6 +117,12 @@ class Log:
     def __init__(self, full_program: FullProgram, forward: Forward | None) -> None:
         self.cancel_asked = asyncio.Event()
         self.forward = forward
+        self.responses: list[bytes | None] = []
+        self.pauses: list[tuple[float, Forward | None]] = []
+        self.waits: list[Forward | None] = []
+        self.has_turn = asyncio.Event()
+        self.has_turn.set()
+        self.held: Callable[[], bool] = lambda: True
         self._full_program = full_program
 
     async def full_program(self) -> FullProgram:
@@ -120,8 +133,9 @@ class Log:
         self.forward = found._replace(is_absent=False, sent_to=sent_to)
         return self.forward
 
-    async def record_sent(self, vendor_job_id: str) -> None:
+    async def record_sent(self, vendor_job_id: str, response: bytes | None = None) -> None:
         assert self.forward is not None
+        self.responses.append(response)
         self.forward = self.forward._replace(vendor_job_id=vendor_job_id, is_absent=False)
 
     async def forget_sent(self) -> Forward:
@@ -136,7 +150,14 @@ class Log:
         self.forward = None
 
     async def is_held(self) -> bool:
-        return True
+        return self.held()
+
+    async def pause_without_slot(self, seconds: float) -> None:
+        self.pauses.append((seconds, self.forward))
+
+    async def wait_turn(self) -> None:
+        self.waits.append(self.forward)
+        await self.has_turn.wait()
 
 
 @pytest.fixture
@@ -201,6 +222,50 @@ class Case:
 
 
 # --- never sent twice ----------------------------------------------------------------------------
+
+
+async def test_a_submission_of_several_requests_stops_when_another_server_has_the_job(
+    cloud: Cloud,
+) -> None:
+    case = Case()
+    case.log = log = Log(case.full_program, None)
+
+    def before_request(require_lease: RequireLease) -> None:
+        require_lease()  # this server has the job
+        log.held = lambda: False
+        require_lease()
+
+    cloud.before_request = before_request
+    with pytest.raises(JobNotStarted, match="another server has the job"):
+        await case.run()
+    assert cloud.n_sent == 0
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_a_server_that_is_paused_while_it_checks_its_lease_sends_nothing_then(
+    cloud: Cloud, is_first: bool
+) -> None:
+    """The lease may be lost between the check in the database and the request."""
+    case = Case()
+    case.log = log = Log(case.full_program, None)
+    checked: list[float] = []
+    sent: list[int] = []
+
+    def held() -> bool:
+        checked.append(time.monotonic())
+        if len(checked) == (1 if is_first else 2):
+            time.sleep(FRESH_S + 0.1)  # blocks the event loop, as a pause of the process does
+        return True
+
+    def before_request(require_lease: RequireLease) -> None:
+        require_lease()
+        sent.append(len(checked))
+
+    log.held, cloud.before_request = held, before_request
+    result = await case.run()
+    assert not isinstance(result.result, Failure)
+    assert sent == [3 if is_first else 4], "a check that was too slow is repeated"
+    assert cloud.n_sent == 1
 
 
 async def test_a_job_that_was_renamed_there_is_left_to_a_person(cloud: Cloud) -> None:
@@ -313,6 +378,102 @@ async def test_a_job_that_alone_is_forbidden_holds_no_slot_for_good(
     cloud.submit_id = submit_id
     result = await Case(forward, retry_for_s=0.3).run()
     assert result.result == Failure("remote_refused", "far: not for you")
+
+
+async def test_a_job_that_may_not_be_sent_yet_lends_its_slot_within_bounds(cloud: Cloud) -> None:
+    errors = [TryLater("later", seconds) for seconds in (7.0, 3600.0, 0.0)]
+
+    def submit_id() -> str:
+        if errors:
+            raise errors.pop(0)
+        return "theirs"
+
+    cloud.submit_id = submit_id
+    case = Case()
+    assert not isinstance((await case.run()).result, Failure)
+    assert case.log is not None
+    assert case.log.pauses == [(7.0, None), (60.0, None), (60.0, None)]
+    assert case.log.forward is not None
+
+
+@pytest.mark.parametrize("is_absent", [False, True])
+async def test_an_adopted_job_that_is_absent_there_is_sent_when_it_has_a_slot(
+    cloud: Cloud, is_absent: bool
+) -> None:
+    case = Case(forward := Forward(MARKER, None, is_absent=is_absent))
+    case.log = log = Log(case.full_program, forward)
+    log.has_turn.clear()
+    running = asyncio.create_task(case.run())
+    await asyncio.sleep(0.5)
+    assert log.waits == [forward], "what a person said is kept while it waits"
+    assert cloud.n_sent == 0
+    log.has_turn.set()
+    assert not isinstance((await running).result, Failure)
+    assert cloud.n_sent == 1
+
+
+async def test_an_adopted_job_waits_for_a_slot_before_each_attempt(cloud: Cloud) -> None:
+    errors: list[CloudError] = [TryLater("later"), KeyRefused("who?")]
+
+    def submit_id() -> str:
+        if errors:
+            raise errors.pop(0)
+        return "theirs"
+
+    cloud.submit_id = submit_id
+    case = Case(Forward(MARKER, None))
+    await case.run()
+    assert case.log is not None
+    assert len(case.log.waits) == cloud.n_sent == 3
+
+
+async def test_an_adopted_job_that_is_sent_waits_for_no_slot(cloud: Cloud) -> None:
+    cloud.found = lambda: "theirs"
+    case = Case(Forward(MARKER, None))
+    await case.run()
+    assert case.log is not None
+    assert case.log.waits == []
+
+
+@pytest.mark.parametrize("is_in_doubt", [False, True])
+async def test_no_job_is_sent_to_a_device_that_is_offline(cloud: Cloud, is_in_doubt: bool) -> None:
+    case, sends = Case(), iter([CloudError("lost")] if is_in_doubt else [])
+
+    def submit_id() -> str:
+        case.driver._is_online = False
+        raise next(sends)
+
+    cloud.submit_id = submit_id
+    case.driver._is_online = is_in_doubt
+    with pytest.raises(JobNotStarted, match="runs no jobs"):
+        await case.run()
+    assert cloud.n_sent == is_in_doubt
+    assert case.log is not None
+    assert case.log.forward is None
+
+
+@pytest.mark.parametrize("error", [TryLater("later"), CloudError("lost")])
+async def test_a_stop_during_a_submission_leaves_doubt_only_if_there_is_any(
+    cloud: Cloud, error: CloudError
+) -> None:
+    is_sending, may_answer = threading.Event(), threading.Event()
+
+    def submit_id() -> str:
+        is_sending.set()
+        may_answer.wait(10)
+        raise error
+
+    cloud.submit_id = submit_id
+    case = Case()
+    running = asyncio.create_task(case.run())
+    await asyncio.to_thread(is_sending.wait, 10)
+    running.cancel()
+    await asyncio.sleep(0.05)
+    may_answer.set()
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert case.log is not None
+    assert (case.log.forward is None) == isinstance(error, TryLater)
 
 
 @pytest.mark.parametrize(("error", "is_online"), [(KeyRefused, True), (Forbidden, False)])
@@ -432,6 +593,16 @@ async def test_no_text_of_a_result_has_the_key(cloud: Cloud) -> None:
     found = decode(encoded)
     assert found.engine == found.engine_version == "with …"
     assert failure == Failure("remote_failed", "it is …")
+
+
+async def test_a_long_name_of_a_device_is_a_valid_engine(cloud: Cloud) -> None:
+    """A result with a longer engine would be refused, so no job of such a device could end."""
+    cloud.result = lambda: ([outcome("provider:" + 64 * "d")], 1.0)
+    result = (await Case().run()).result
+    assert not isinstance(result, Failure)
+    (encoded,) = result
+    assert isinstance(encoded, Encoded)
+    assert decode(encoded).engine == 64 * "d"
 
 
 async def test_an_answer_that_is_not_understood_is_not_in_the_log(

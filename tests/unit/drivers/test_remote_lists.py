@@ -24,11 +24,15 @@ from qwicket.drivers.remote.clouds import (
     NoSuchJob,
     NothingSent,
     OutcomeUnknown,
+    Refused,
     RemoteProgram,
     RemoteStatus,
+    RequireLease,
+    TryLater,
 )
 from qwicket.drivers.remote.ionq import IonQCloud
-from support.bad_server import BadServer, Request, Step, answer
+from qwicket.model.errors import KeyReused
+from support.bad_server import BadServer, Connection, Request, Step, answer, response
 
 MARKER = "qwicket-01a1fc34-7a5e-7cc3-98c4-dc0c0c07398f"
 NOW = datetime.now(UTC)
@@ -111,6 +115,132 @@ def test_a_job_of_another_qwicket_keeps_its_marker_beside_other_tags() -> None:
         assert cloud.statuses(["theirs"]) == {"theirs": RemoteStatus("running", marker=MARKER)}
     with pytest.raises(NoProof, match="not asked for"):
         found("qwicket", native("best", "qwicket-forwarded"))
+
+
+# --- IBM: drafts ---------------------------------------------------------------------------------
+
+
+def drafted(status: str, name: str = MARKER) -> list[dict[str, Any]]:
+    """Return the list of a cloud with one job whose program is uploaded."""
+    kind = "q-object-external-storage"
+    return [{"id": "theirs", "name": name, "status": status, "kind": kind}]
+
+
+@pytest.mark.parametrize(
+    ("status", "id"),
+    [
+        ("CREATING", None),
+        ("ERROR_CREATING_JOB", None),
+        ("ERROR_VALIDATING_JOB", "theirs"),
+        ("QUEUED", "theirs"),
+    ],
+)
+def test_a_draft_is_no_job_also_once_it_has_expired(status: str, id: str | None) -> None:
+    assert found("ibm_qx", drafted(status)) == id
+    direct = {"id": "direct", "name": MARKER, "status": status, "kind": "q-object"}
+    assert found("ibm_qx", [*drafted(status), direct]) == (id or "direct")
+
+
+@pytest.mark.parametrize("status", ["CREATING", "ERROR_CREATING_JOB"])
+def test_drafts_that_were_not_asked_for_prove_nothing(status: str) -> None:
+    with pytest.raises(NoProof, match="not asked for"):
+        found("ibm_qx", drafted(status, "another"))
+
+
+LARGE = RemoteProgram(
+    "qobj",
+    b'{"header": "%b"}' % (b"a" * (1 << 20)),
+    {},
+    b"",
+    "qubit",
+    (),
+    RunOptions(shots=4, seed=1, outputs=("counts",)),
+)
+
+
+class Drafts:
+    """A cloud that takes an upload, or refuses it, and then shows the draft in a status."""
+
+    def __init__(self) -> None:
+        self.listed: list[dict[str, Any]] = []
+        self.refused = ""
+        self.status = 200
+        self.draft: dict[str, Any] = {}
+        self.url = ""
+
+    def body(self, request: Request) -> Any:
+        if "login" in request.path:
+            return {"id": "access-token"}
+        if self.refused and self.refused in request.path:
+            return {"error": {"message": "not now"}}
+        if "jobUploadUrl" in request.path:
+            return {"url": f"{self.url}/storage"}
+        if "jobDataUploaded" in request.path:
+            return {"job": {"id": "theirs", "status": "QUEUED"}}
+        if request.method == "GET":
+            return self.draft if request.path.endswith("/theirs") else self.listed
+        return {"id": "theirs"}
+
+    def __call__(self, connection: Connection) -> None:
+        request = connection.read()
+        if request is not None:
+            is_refused = self.refused and self.refused in request.path
+            is_draft = request.path.endswith("/theirs")
+            status = 400 if is_refused else self.status if is_draft else 200
+            connection.send(response(status, self.body(request), CLOSE))
+
+    def submit(self, require_lease: RequireLease = lambda: None) -> tuple[str, list[str]]:
+        """Submit; return the id, and the last parts of the paths of changes."""
+        with at("ibm_qx", self) as (cloud, server):
+            self.url = server.url
+            try:
+                id = cloud.submit(LARGE, MARKER, require_lease)
+            except NothingSent:
+                id = ""
+        sent = [each for each in server.requests if each.method != "GET"]
+        return id, [each.path.split("?")[0].rpartition("/")[2] for each in sent][1:]
+
+
+@pytest.mark.parametrize("n_checks", [0, 1, 2, 3])
+def test_the_lease_is_checked_before_each_request_of_an_upload(n_checks: int) -> None:
+    """Else a server that is paused between them adds a draft to that of the next server."""
+    checks = iter(range(n_checks))
+
+    def require_lease() -> None:
+        if next(checks, None) is None:
+            raise NothingSent("another server has the job")
+
+    requests = ["jobs", "storage", "jobDataUploaded"]
+    assert Drafts().submit(require_lease) == (
+        "theirs" if n_checks == 3 else "",
+        requests[:n_checks],
+    )
+
+
+@pytest.mark.parametrize("refused", ["jobUploadUrl", "storage", "jobDataUploaded"])
+def test_a_draft_that_runs_already_is_not_refused(refused: str) -> None:
+    there = Drafts()
+    there.listed, there.refused = drafted("CREATING"), refused
+    there.draft = {"id": "theirs", "status": "RUNNING"}
+    assert there.submit()[0] == "theirs"
+    for status in ("CREATING", "ERROR_CREATING_JOB"):
+        there.draft = {"id": "theirs", "status": status}
+        with pytest.raises(Refused, match="not now"):
+            there.submit()
+
+
+@pytest.mark.parametrize(
+    ("status", "draft"),
+    [(500, {}), (404, {"error": {"message": "no job"}}), (200, {"id": "mine", "status": "?"})],
+)
+def test_a_refused_draft_that_cannot_be_read_leaves_doubt(
+    status: int, draft: dict[str, Any]
+) -> None:
+    there = Drafts()
+    there.listed, there.refused = drafted("CREATING"), "jobDataUploaded"
+    there.status, there.draft = status, draft
+    with pytest.raises(OutcomeUnknown):
+        there.submit()
 
 
 # --- IonQ: pages ---------------------------------------------------------------------------------
@@ -244,11 +374,11 @@ def test_photons_that_are_gone_are_gone() -> None:
 # --- what a submission is answered ---------------------------------------------------------------
 
 
-def submit(kind: RemoteKind, *steps: Step) -> str:
+def submit(kind: RemoteKind, *steps: Step, source: bytes = b"{}") -> str:
     options = RunOptions(shots=4, seed=1, outputs=("counts",))
-    program = RemoteProgram("openqasm3", b"{}", {}, b"", "qubit", (), options)
+    program = RemoteProgram("openqasm3", source, {}, b"", "qubit", (), options)
     with at(kind, *steps) as (cloud, _):
-        return cloud.submit(program, MARKER)
+        return cloud.submit(program, MARKER, lambda: None)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
@@ -267,7 +397,23 @@ def test_a_limit_on_jobs_there_refuses_no_job(status: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "code"), [(409, "conflict"), (422, "key_reused"), (408, "request_timeout")]
+    ("status", "kind"),
+    [(429, TryLater), (404, NothingSent), (500, NothingSent), (503, NothingSent)],
+)
+def test_a_list_that_fails_before_an_upload_leaves_no_doubt(
+    status: int, kind: type[NothingSent]
+) -> None:
+    large = b'{"header": "%b"}' % (b"a" * (1 << 20))
+    signed_in = answer(200, {"id": "access-token"}, CLOSE)
+    failed = answer(status, {"error": {"message": "no list"}}, {"Retry-After": "7"})
+    with pytest.raises(NothingSent, match="no list") as raised:
+        submit("ibm_qx", signed_in, failed, source=large)
+    assert type(raised.value) is kind
+    assert raised.value.retry_after_s == pytest.approx(7, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("status", "code"), [(409, "conflict"), (422, KeyReused.code), (408, "request_timeout")]
 )
 def test_a_key_that_is_known_there_may_be_of_this_job(status: int, code: str) -> None:
     with pytest.raises(OutcomeUnknown):

@@ -19,12 +19,12 @@ from qwicket.circuits.qubit import Gate, QubitCircuit, pack
 from qwicket.circuits.summary import Summary
 from qwicket.engines.qubit import engine
 from qwicket.model.failures import Failure
-from support import qubit_lab
+from support import qubit_math
 
 ALL = ("counts", "memory", "probabilities")
-BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
+BELL = qubit_math.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
 COUNTED = RunOptions(shots=1_000, seed=0, outputs=("counts",))
-IMPOSSIBLE = qubit_lab.measured(1, [Gate("warp", (0,))])
+IMPOSSIBLE = qubit_math.measured(1, [Gate("warp", (0,))])
 
 
 def options(shots: int = 200, seed: int = 7, outputs: tuple[str, ...] = ALL) -> bytes:
@@ -53,7 +53,7 @@ def test_bell_pair_gives_zeros_and_ones() -> None:
 
 
 def test_parts_come_in_the_order_of_the_circuits() -> None:
-    flips = [qubit_lab.measured(3, [Gate("x", (qubit,))]) for qubit in range(3)]
+    flips = [qubit_math.measured(3, [Gate("x", (qubit,))]) for qubit in range(3)]
     found = [outcome(result).counts() for result in run(*flips, shots=5)]
     assert found == [{1: 5}, {2: 5}, {4: 5}]
 
@@ -74,7 +74,7 @@ def test_same_circuit_twice_draws_other_shots() -> None:
 
 def test_part_does_not_depend_on_what_ran_before_it() -> None:
     """Seeds are those of the part's place, so that batching changes nothing."""
-    other = qubit_lab.measured(4, qubit_lab.scrambling(4))
+    other = qubit_math.measured(4, qubit_math.scrambling(4))
     assert arrays(run(BELL, BELL)[1]) == arrays(run(other, BELL)[1])
 
 
@@ -88,7 +88,7 @@ def test_part_that_cannot_run_leaves_the_others() -> None:
 
 
 def test_part_without_memory_leaves_the_others() -> None:
-    wide = qubit_lab.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
+    wide = qubit_math.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
     good, bad, also_good = run(BELL, wide, BELL)
     assert isinstance(good, Encoded)
     assert isinstance(also_good, Encoded)
@@ -99,14 +99,14 @@ def test_memory_limit_of_the_worker_fails_one_part_and_not_the_process() -> None
     """Qulacs ends the process when it cannot allocate: the engine must ask before it does."""
     script = """
         import resource, msgspec
-        from support import qubit_lab
+        from support import qubit_math
         from qwicket import engines
         from qwicket.circuits.qubit import Gate, pack
         from qwicket.circuits.options import RunOptions
         engines.warm_up()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
         circuits = tuple(
-            qubit_lab.measured(n, [Gate("t", (q,)) for q in range(n)]) for n in (2, 27, 2)
+            qubit_math.measured(n, [Gate("t", (q,)) for q in range(n)]) for n in (2, 27, 2)
         )
         options = RunOptions(shots=1, seed=0, outputs=("counts",))
         for part in engines.run("qubit", pack(circuits), msgspec.msgpack.encode(options)):
@@ -172,7 +172,7 @@ def test_noise_travels_with_the_options() -> None:
     """An X that is always followed by a wrong readout."""
     noise = NoiseModel(name="", source="", readout=ReadoutError(zero_for_one=1.0))
     chosen = RunOptions(shots=5, seed=1, outputs=("counts",), noise=noise)
-    flip = qubit_lab.measured(1, [Gate("x", (0,))])
+    flip = qubit_math.measured(1, [Gate("x", (0,))])
     (result,) = engines.run("qubit", pack((flip,)), msgspec.msgpack.encode(chosen))
     assert outcome(result).counts() == {0: 5}
 
@@ -187,19 +187,19 @@ def test_equal_seeds_give_equal_bytes_in_every_process() -> None:
     """Every plan: one sample, split shots, patterns of noise, damping, stabilizers."""
     script = """
         import msgspec
-        from support import qubit_lab
+        from support import qubit_math
         from qwicket import engines
         from qwicket.circuits.qubit import Gate, Measure, pack
         from qwicket.circuits.options import RunOptions
         from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError
         from qwicket.circuits.outcomes import decode
-        gates = qubit_lab.scrambling(3)
+        gates = qubit_math.scrambling(3)
         split = [*gates, Measure(0, 0), Gate("x", (1,), (), (0,)), Gate("h", (2,))]
         cliffords = [Gate("h", (q,)) for q in range(13)]
         circuits = pack((
-            qubit_lab.measured(3, gates),
-            qubit_lab.measured(3, split),
-            qubit_lab.measured(13, cliffords),
+            qubit_math.measured(3, gates),
+            qubit_math.measured(3, split),
+            qubit_math.measured(13, cliffords),
         ))
         paulis = GateNoise(depolarizing=0.1, phase_damping=0.1)
         damped = GateNoise(depolarizing=0.1, amplitude_damping=0.1)

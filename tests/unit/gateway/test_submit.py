@@ -36,7 +36,7 @@ from qwicket.model.ids import new_id, part_id
 from qwicket.model.jobs import JobQuery, Submission
 from qwicket.model.limits import Limits
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Store, open_sqlite
+from qwicket.store import JobChange, Store, open_sqlite
 from support.programs import BELL
 from support.response_memory import response_memory
 from support.stores import NOW
@@ -465,7 +465,7 @@ async def test_a_wait_that_times_out_returns_the_stored_state(
     command = open_sqlite(tmp_path)  # of what is written beside the server it hears nothing
     await command.jobs.cancel(job.id, actor=ada.account, now=NOW)
     await command.close()
-    store.changes.publish([Changed(job.id, job.version, job.state, job.device, job)])
+    store.changes.publish([JobChange(job.id, job.version, job.state, job.device, job)])
     assert (await gateway.jobs.wait(ada, job.id, 0.05)).job.state is JobState.CANCELLED
 
 
@@ -479,7 +479,7 @@ async def test_news_that_comes_late_takes_nothing_back(
     waiting = asyncio.create_task(gateway.jobs.wait(ada, job.id, 0.3))
     while not store.changes._watches:
         await asyncio.sleep(0)
-    store.changes.publish([Changed(job.id, job.version, job.state, job.device, job)])
+    store.changes.publish([JobChange(job.id, job.version, job.state, job.device, job)])
     assert (await waiting).job.state is JobState.RUNNING
 
 

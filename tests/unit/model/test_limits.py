@@ -13,14 +13,9 @@ from qwicket.dialects.ibm.limits import IBMLimits
 from qwicket.model.limits import SHARED, Limits, PhotonicLimits
 from qwicket.server.settings import own_limits
 
-SOURCES = [
-    ast.parse(path.read_text("utf-8"))
-    for path in Path(qwicket.__file__).parent.rglob("*.py")
-    if path.name != "limits.py"
-]
 BY_NAME = {
     *("bodies_bytes", "bodies_bytes_each"),
-    *("unsigned_bodies_bytes", "unsigned_bodies_bytes_each"),
+    *("bodies_before_sign_in_bytes", "bodies_before_sign_in_bytes_each"),
 }
 """Read with `getattr`."""
 NAMES = [name for each in (*SHARED.values(), *own_limits()) for name in each.__struct_fields__]
@@ -28,8 +23,10 @@ NAMES = [name for each in (*SHARED.values(), *own_limits()) for name in each.__s
 
 def limits_read() -> Iterator[str]:
     """Yield what the sources read: `limits.jobs.NAME`, `limits.of(…).NAME`, `self._own.NAME`."""
-    for tree in SOURCES:
-        for node in ast.walk(tree):
+    for path in Path(qwicket.__file__).parent.rglob("*.py"):
+        if path.name == "limits.py":
+            continue
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
             if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Load):
                 of = node.value.func if isinstance(node.value, ast.Call) else node.value
                 owner = getattr(of, "attr", getattr(of, "id", ""))

@@ -18,7 +18,7 @@ from qwicket.circuits.qubit import Branch, Gate, Jump, Measure, Op, QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.basis import NAMES, compile_circuits, label
-from support import qubit_lab
+from support import qubit_math
 
 Matrix = NDArray[np.complex128]
 
@@ -45,7 +45,7 @@ CLIFFORD = [("h", "s", "cx"), ("sx", "s", "cz"), ("h", "sdg", "cy")]
 IONS = ("gpi", "gpi2", "ms", "zz")
 EXAMPLES = [
     (name, size, params)
-    for name, size, params in qubit_lab.EXAMPLES
+    for name, size, params in qubit_math.EXAMPLES
     if name not in (*IONS, "gphase")
 ]
 ANGLES = (-3.0, -pi / 2, -1e-13, 0.3, pi, 7.5)
@@ -66,7 +66,7 @@ def whole(gates: Sequence[Op], n_qubits: int) -> Matrix:
     made_of: Matrix = np.eye(1 << n_qubits, dtype=complex)
     for gate in gates:
         assert isinstance(gate, Gate)
-        made_of = qubit_lab.embedded(qubit_lab.gate_unitary(gate), gate, n_qubits) @ made_of
+        made_of = qubit_math.embedded(qubit_math.gate_unitary(gate), gate, n_qubits) @ made_of
     return made_of
 
 
@@ -85,14 +85,15 @@ def names(found: QubitCircuit) -> Counter[str]:
     return Counter(label(op) for op in found.ops if isinstance(op, Gate))
 
 
-@pytest.mark.parametrize("n_controls", [0, 1, 2])
 @pytest.mark.parametrize("gates", UNIVERSAL, ids=" ".join)
-def test_every_gate_keeps_its_matrix(gates: tuple[str, ...], n_controls: int) -> None:
-    for name, size, params in EXAMPLES:
-        if size + n_controls <= 3:
-            qubits = (2, 0, 1)[: size + n_controls]
-            gate = Gate(name, qubits[n_controls:], params, qubits[:n_controls])
-            assert_same([*qubit_lab.scrambling(3)[:3], gate], 3, gates)
+def test_every_gate_keeps_its_matrix(subtests: pytest.Subtests, gates: tuple[str, ...]) -> None:
+    for n_controls in [0, 1, 2]:
+        with subtests.test(n_controls=n_controls):
+            for name, size, params in EXAMPLES:
+                if size + n_controls <= 3:
+                    qubits = (2, 0, 1)[: size + n_controls]
+                    gate = Gate(name, qubits[n_controls:], params, qubits[:n_controls])
+                    assert_same([*qubit_math.scrambling(3)[:3], gate], 3, gates)
 
 
 ANY_ON_ONE = st.sampled_from([each for each in EXAMPLES if each[1] == 1])
@@ -130,11 +131,13 @@ def test_any_circuit_gives_the_same_probabilities_on_the_engine(
     drawn: tuple[list[Gate], int], gates: tuple[str, ...], seed: int
 ) -> None:
     ops, n_qubits = drawn
-    start = qubit_lab.scrambling(n_qubits)
-    wanted = qubit_lab.run(qubit_lab.measured(n_qubits, [*start, *ops]), outputs=["probabilities"])
+    start = qubit_math.scrambling(n_qubits)
+    wanted = qubit_math.run(
+        qubit_math.measured(n_qubits, [*start, *ops]), outputs=["probabilities"]
+    )
     found = made([*start, *ops], n_qubits, gates)
-    given_back = qubit_lab.run(
-        qubit_lab.measured(n_qubits, found.ops), seed=seed, outputs=["probabilities"]
+    given_back = qubit_math.run(
+        qubit_math.measured(n_qubits, found.ops), seed=seed, outputs=["probabilities"]
     )
     ours, theirs = given_back.probabilities(), wanted.probabilities()
     for key in ours.keys() | theirs.keys():
@@ -145,7 +148,9 @@ def test_any_circuit_gives_the_same_probabilities_on_the_engine(
 def test_a_matrix_on_one_qubit_is_made(gates: tuple[str, ...]) -> None:
     for seed in range(5):
         matrix = unitary_group.rvs(2, random_state=seed)
-        assert_same([qubit_lab.dense(matrix, (0,)), qubit_lab.dense(matrix, (1,), (0,))], 2, gates)
+        assert_same(
+            [qubit_math.dense(matrix, (0,)), qubit_math.dense(matrix, (1,), (0,))], 2, gates
+        )
 
 
 @pytest.mark.parametrize("gates", UNIVERSAL[:3], ids=" ".join)
@@ -249,7 +254,7 @@ def test_a_native_gate_of_ions_is_not_rewritten(name: str) -> None:
         (("pulse",), [Gate("x", (0,))], "'x'"),
         (("rz", "sx", "cz"), [Reset(0)], "'reset'"),
         (("rz", "sx", "cz"), [Measure(0, 0), Branch((0,), "==", "1", 0)], "'if'"),
-        (("rz", "sx", "cz"), [qubit_lab.dense(np.eye(4, dtype=complex), (0, 1))], "'unitary'"),
+        (("rz", "sx", "cz"), [qubit_math.dense(np.eye(4, dtype=complex), (0, 1))], "'unitary'"),
         (
             ("rz", "sx", "cz"),
             [Gate("pauliexp", (0,), (0.5, 0.5), (), ("X", "Z"))],
@@ -314,7 +319,7 @@ def test_conditions_hold_for_what_their_gates_become(gates: tuple[str, ...]) -> 
     program = circuit(CONDITIONAL, 3, 3)
     (found,) = compile_circuits((program,), gates, "fridge7", LIMITS)
     ours, theirs = (
-        qubit_lab.run(each, shots=20_000, seed=7, outputs=["counts"]).counts()
+        qubit_math.run(each, shots=20_000, seed=7, outputs=["counts"]).counts()
         for each in (found, program)
     )
     assert set(ours) == set(theirs)
@@ -330,7 +335,7 @@ def test_a_jump_to_the_end_stays_one() -> None:
 
 
 def test_every_name_of_a_gate_is_one_that_readers_make() -> None:
-    known = {name for name, _, _ in qubit_lab.EXAMPLES} | {"gphase"}
+    known = {name for name, _, _ in qubit_math.EXAMPLES} | {"gphase"}
     assert {flat for flat, _ in NAMES.values()} <= known
     sizes = reduce(lambda maximum, name: max(maximum, name[1]), NAMES.values(), 0)
     assert sizes == 4

@@ -16,7 +16,7 @@ def demand(slots: int, workers: int = 0, *, is_active: bool = True) -> schema.pi
 
 
 @pytest.mark.parametrize(
-    ("asked", "workers", "slots", "least", "most", "expected"),
+    ("asked", "workers", "slots", "min_workers", "max_workers", "expected"),
     [
         (demand(0), NONE, 1, 0, 4, (0, 0)),
         (demand(3), NONE, 1, 0, 4, (0, 3)),
@@ -35,11 +35,14 @@ def test_as_many_are_started_as_the_work_is_worth_within_the_bounds(
     asked: schema.pilots.DemandBody,
     workers: Workers,
     slots: int,
-    least: int,
-    most: int,
+    min_workers: int,
+    max_workers: int,
     expected: tuple[int, int],
 ) -> None:
-    assert to_start(asked, workers, slots, least, most) == expected
+    assert (
+        to_start(asked, workers, slots, min_workers=min_workers, max_workers=max_workers)
+        == expected
+    )
 
 
 class Place:
@@ -86,7 +89,7 @@ class Answers(ScalerAPI):
 
 def serve(place: Place, *answers: schema.pilots.DemandBody, idle_s: float = 60.0) -> Answers:
     api = Answers(*answers)
-    api.scaler = Scaler(api, place, least=0, most=4, idle_s=idle_s)
+    api.scaler = Scaler(api, place, min_workers=0, max_workers=4, idle_s=idle_s)
     api.scaler.serve()
     return api
 
@@ -102,6 +105,26 @@ def test_after_workers_that_ended_unconnected_it_pauses(caplog: pytest.LogCaptur
     serve(place, demand(3), demand(3))
     assert place.started == [(3, False)], "the second step started no more"
     assert "3 workers ended and none is connected" in caplog.text
+
+
+class Sequence(Place):
+    """A site that has other workers at each look."""
+
+    def __init__(self, *present: Workers) -> None:
+        super().__init__()
+        self.all_present = [*present]
+
+    def workers(self) -> Workers:
+        return self.all_present.pop(0)
+
+
+def test_an_idle_worker_that_ends_is_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    one = Workers(0, 1, 0)
+    # It leaves the server first; the site knows it for a second longer.
+    place = Sequence(NONE, one, one, NONE, NONE)
+    serve(place, demand(1), demand(0, workers=1), demand(0), demand(0), demand(1))
+    assert place.started == [(1, False), (1, False)]
+    assert "none is connected" not in caplog.text
 
 
 def test_workers_that_wait_are_withdrawn_when_no_job_waits() -> None:
@@ -123,7 +146,7 @@ def test_pauses_after_failures_of_the_site_grow_from_2_s_to_60_s(
     place = Place()
     place.failure = SiteError("squeue failed: slurmctld is down")
     api = Answers(*[demand(1)] * 1_100)
-    scaler = api.scaler = Scaler(api, place, least=0, most=4, idle_s=60.0)
+    scaler = api.scaler = Scaler(api, place, min_workers=0, max_workers=4, idle_s=60.0)
     pauses: list[float] = []
     # The pauses are recorded, because they take too long for a test.
     monkeypatch.setattr(scaler._leaving, "wait", pauses.append)

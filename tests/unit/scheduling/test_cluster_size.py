@@ -27,7 +27,7 @@ def test_size_follows_the_work_that_waits(jobs: int, seconds: float, tasks: int)
     assert tasks_for(jobs, seconds) == tasks
 
 
-class Cluster:
+class FakeCluster:
     busy = 2
 
     def __init__(self) -> None:
@@ -38,7 +38,7 @@ class Cluster:
 
 
 async def test_running_tasks_count_beside_those_that_wait(tmp_path: Path) -> None:
-    store, cluster = open_sqlite(tmp_path), Cluster()
+    store, cluster = open_sqlite(tmp_path), FakeCluster()
     ada = await make_token(store)
     await add_job(store, ada)
     following = asyncio.create_task(follow_queue(store, ["simulator"], cluster))

@@ -645,7 +645,7 @@ async def test_an_idle_server_does_not_write(
     driver.forwards = forwards
     await add_job(store, ada, device="clifford")
     await store.devices.seed(devices.built_in(), "builtin")
-    await store.devices.park({"clifford": "it is being repaired"}, NOW)
+    await store.devices.turn_off_new({"clifford": "it is being repaired"}, NOW)
     await store.leases.add_runner("server", "server", NOW)
     express = Express(quick, max_estimate_s=2.0, barred_s=60.0)
     dispatcher = Dispatcher(
@@ -678,6 +678,34 @@ async def test_a_job_in_another_cloud_whose_runner_is_gone_is_adopted(
     assert driver.begun.empty(), "its runner lives"
     await store.leases.void_runner("former", NOW)
     assert await begun(driver) == job.id
+    await dispatcher.stop(0)
+
+
+@pytest.mark.parametrize("slots", [0, 1])
+async def test_jobs_in_another_cloud_are_adopted_without_a_free_slot_but_new_ones_wait(
+    store: Store, ada: Token, driver: HandDriver, slots: int
+) -> None:
+    """While the other cloud takes no new jobs, the driver has no slots."""
+    driver.forwards, driver.slots = True, slots
+    for runner in ("former", "server"):
+        await store.leases.add_runner(runner, "server", NOW)
+    sent = [(await add_job(store, ada)).id for _ in range(3)]
+    for _ in sent:
+        (claimed,) = (await store.leases.claim("simulator", "former", NOW)).taken
+        await store.forwards.record_intent(claimed.lease, "mark", NOW)
+        await store.forwards.record_sent(claimed.lease, claimed.lease.job, NOW)
+    await store.leases.void_runner("former", NOW)
+    new = await add_job(store, ada)
+    dispatcher = Dispatcher(store, driver, ["simulator"], "server", lambda: NOW, slow_poll_s=0.01)
+    dispatcher.start()
+    assert [await begun(driver) for _ in sent] == sent
+    for id in sent[: 3 - slots]:
+        driver.ends[id].set_result(DONE)
+    await asyncio.sleep(0.1)
+    assert driver.begun.empty(), "the slots are still in use, or there are none"
+    if slots:
+        driver.ends[sent[2]].set_result(DONE)
+        assert await begun(driver) == new.id
     await dispatcher.stop(0)
 
 

@@ -153,10 +153,10 @@ async def test_a_result_ends_a_job_and_its_response_has_the_next(
     await add_job(store, ada)
     ((claimed,),) = (await pull(pilots)).tasks
     following = await add_job(store, ada)
-    states, tasks = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(2))
+    states, tasks = await pilots.report(FIRST.id, [(claimed.lease, FAILED)], [], offer(2))
     assert states == {claimed.lease.job: JobState.FAILED}
     assert [each.lease.job for task in tasks for each in task] == [following.id]
-    states, tasks = await pilots.bring(FIRST.id, [(claimed.lease, FAILED)], [], offer(3, tasks=0))
+    states, tasks = await pilots.report(FIRST.id, [(claimed.lease, FAILED)], [], offer(3, tasks=0))
     assert (states, tasks) == ({claimed.lease.job: None}, [])
     assert pilots.stale_results == 1
 

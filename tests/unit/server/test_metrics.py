@@ -9,7 +9,7 @@ from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
 from qwicket.server import exposition
 from qwicket.server.metrics import Metrics
-from qwicket.store import Changed
+from qwicket.store import JobChange
 
 JOB = msgspec.convert(
     dict.fromkeys(Job.__struct_fields__)
@@ -32,8 +32,8 @@ def text(metrics: Metrics) -> str:
     return exposition.text([], metrics).decode()
 
 
-def changed(row: Job | None, **fields: Any) -> Changed:
-    return Changed("j", 1, row.state if row else JobState.COMPLETED, "simulator", row, **fields)
+def changed(row: Job | None, **fields: Any) -> JobChange:
+    return JobChange("j", 1, row.state if row else JobState.COMPLETED, "simulator", row, **fields)
 
 
 def test_an_ended_job_is_timed_by_its_own_times(metrics: Metrics) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from qwicket.model.accounts import Token
-from qwicket.store import Changed, Store, open_postgres, open_sqlite
+from qwicket.store import JobChange, Store, open_postgres, open_sqlite
 from support.postgres import PostgresServer
 from support.stores import NOW, make_token
 
@@ -45,8 +45,8 @@ async def runner(store: Store) -> str:
 
 
 @pytest.fixture
-def told(store: Store) -> list[Changed]:
+def told(store: Store) -> list[JobChange]:
     """All changes that the store has published."""
-    heard: list[Changed] = []
+    heard: list[JobChange] = []
     store.changes.listen(heard.append)
     return heard

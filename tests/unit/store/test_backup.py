@@ -232,7 +232,7 @@ async def test_a_folder_that_a_server_uses_is_left_alone(folder: Path, tmp_path:
     backup.back_up(folder, tmp_path / "backup.db")
     lock = lock_folder(folder)
     try:
-        with pytest.raises(Unavailable, match="Another server runs on"):
+        with pytest.raises(Unavailable, match="Another server or a restore uses"):
             backup.restore(tmp_path / "backup.db", folder, replace=True)
     finally:
         os.close(lock)

@@ -8,16 +8,16 @@ import pytest
 from qwicket.model.accounts import Token
 from qwicket.model.jobs import Job
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Changes, Store
+from qwicket.store import Changes, JobChange, Store
 from support.stores import NOW, add_job
 
 pytestmark = pytest.mark.anyio
 
-CHANGE = Changed("job", 2, JobState.RUNNING, "simulator")
+CHANGE = JobChange("job", 2, JobState.RUNNING, "simulator")
 
 
-def written(job: Job) -> Changed:
-    return Changed(job.id, job.version, job.state, job.device, job)
+def written(job: Job) -> JobChange:
+    return JobChange(job.id, job.version, job.state, job.device, job)
 
 
 async def test_a_watch_wakes_for_its_job_alone() -> None:
@@ -64,7 +64,7 @@ async def test_closing_ends_every_wait_at_once() -> None:
 
 async def test_a_listener_receives_all_changes_until_it_stops() -> None:
     hub = Changes()
-    heard: list[Changed] = []
+    heard: list[JobChange] = []
     stop = hub.listen(heard.append)
     hub.publish([CHANGE])
     stop()
@@ -81,7 +81,7 @@ async def test_the_watch_of_an_account_wakes_for_its_jobs_and_for_jobs_of_unknow
         hub.publish([written(job)])
         assert await mine.changed(5)
         assert not await other.changed(0.01)
-        hub.publish([Changed(job.id, 1, job.state, job.device)])  # as of another server
+        hub.publish([JobChange(job.id, 1, job.state, job.device)])  # as of another server
         assert await mine.changed(5)
         assert await other.changed(5)
     assert not hub._account_watches
@@ -114,7 +114,7 @@ async def test_what_may_have_changed_elsewhere_is_not_remembered(
     hub = Changes(remembered_s=0.0 if what == "time" else 60.0)
     hub.publish([written(job)])
     if what == "another server's word":
-        hub.publish([Changed(job.id, 2, JobState.RUNNING, job.device)])
+        hub.publish([JobChange(job.id, 2, JobState.RUNNING, job.device)])
     elif what == "a resync":
         hub.resync()
     with hub.watch(job.id) as watch:

@@ -76,11 +76,11 @@ async def test_providers_are_added_once_and_listed_by_name(store: Store) -> None
 
 async def test_a_device_that_ships_off_stays_as_it_was_turned_later(store: Store) -> None:
     await store.devices.seed(built_in(), "builtin")
-    await store.devices.park({"simulator": "out of use"}, NOW)
+    await store.devices.turn_off_new({"simulator": "out of use"}, NOW)
     status = await store.devices.status("simulator", NOW)
     assert (status.is_on, status.reason) == (False, "out of use")
     await store.devices.set_status("simulator", DeviceStatus(), NOW)
-    await store.devices.park({"simulator": "out of use"}, NOW)
+    await store.devices.turn_off_new({"simulator": "out of use"}, NOW)
     assert (await store.devices.status("simulator", NOW)).is_on
 
 
@@ -129,6 +129,6 @@ async def test_a_device_keeps_its_newest_changes(store: Store) -> None:
 async def test_a_device_that_is_parked_has_a_change_once(store: Store) -> None:
     await store.devices.seed(built_in(), "builtin")
     for number in range(2):
-        await store.devices.park({"simulator": "no engine"}, NOW + number)
+        await store.devices.turn_off_new({"simulator": "no engine"}, NOW + number)
     found = (await store.devices.changes("simulator", NOW)).changes
     assert found == [DeviceChange(NOW, "off", "no engine")]

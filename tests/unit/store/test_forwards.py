@@ -241,18 +241,30 @@ async def test_a_response_is_stored_under_the_lease_alone(
     store: Store, claimed: Assignment
 ) -> None:
     lease, forwards = claimed.lease, store.forwards
-    assert await forwards.response(lease.job) is None
+    assert await forwards.response(lease.job) == (None, None)
     await forwards.record_intent(lease, "mark", NOW)
-    assert await forwards.response(lease.job) is None
+    assert await forwards.response(lease.job) == (None, None)
     before = await store.jobs.get(lease.job)
     assert before is not None
     after = await forwards.record_response(lease, b"said", NOW)
     assert (after.state, after.version) == (before.state, before.version + 1)
-    assert await forwards.response(lease.job) == b"said"
+    assert await forwards.response(lease.job) == (None, b"said")
     await store.leases.void_runner(lease.runner, NOW)
     with pytest.raises(StaleLease):
         await forwards.record_response(lease, b"other", NOW)
-    assert await forwards.response(lease.job) == b"said"
+    assert await forwards.response(lease.job) == (None, b"said")
+
+
+async def test_a_response_is_stored_together_with_the_id_in_it(
+    store: Store, claimed: Assignment
+) -> None:
+    lease, forwards = claimed.lease, store.forwards
+    await forwards.record_intent(lease, "mark", NOW)
+    before = await store.jobs.get(lease.job)
+    assert before is not None
+    after = await forwards.record_sent(lease, "vendor-1", NOW, b"said")
+    assert after.version == before.version + 1, "whoever waits for the response is woken"
+    assert await forwards.response(lease.job) == ("vendor-1", b"said")
 
 
 async def test_ids_at_the_vendor_are_found_by_their_owner_alone(

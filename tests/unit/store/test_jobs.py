@@ -16,7 +16,7 @@ from qwicket.model.failures import Failure
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Store
+from qwicket.store import JobChange, Store
 from qwicket.store.database import Tx
 from support.stores import NOW, add_job, execute, make_token, new_job
 
@@ -131,11 +131,11 @@ async def test_a_list_shows_one_moment(store: Store, ada: Token) -> None:
 
 
 async def test_a_submit_is_published_after_its_commit(
-    store: Store, ada: Token, told: list[Changed]
+    store: Store, ada: Token, told: list[JobChange]
 ) -> None:
     job = await add_job(store, ada)
     await asyncio.sleep(0)
-    assert told == [Changed(job.id, 1, JobState.QUEUED, "simulator", job)]
+    assert told == [JobChange(job.id, 1, JobState.QUEUED, "simulator", job)]
 
 
 async def test_the_same_key_and_content_is_the_same_job(store: Store, ada: Token) -> None:
@@ -527,7 +527,7 @@ async def test_waiting_work_is_added_up_to_a_number_of_jobs(store: Store, ada: T
 
 
 async def test_only_a_new_name_is_published_as_a_rename(store: Store, ada: Token) -> None:
-    heard: list[Changed] = []
+    heard: list[JobChange] = []
     store.changes.listen(heard.append)
     job = await add_job(store, ada)
     await store.jobs.cancel(job.id, actor="ada", now=NOW)

@@ -15,7 +15,7 @@ from qwicket.model.devices import DeviceStatus
 from qwicket.model.failures import Failure
 from qwicket.model.jobs import Assignment, Job, JobQuery, Lease, Runner
 from qwicket.model.states import STEP, JobState
-from qwicket.store import Changed, HeldLease, StaleLease, Store
+from qwicket.store import HeldLease, JobChange, StaleLease, Store
 from support.stores import NOW, add_job, execute
 
 pytestmark = pytest.mark.anyio
@@ -69,7 +69,7 @@ async def test_many_claims_at_once_take_each_job_once(
 
 
 async def test_finishing_stores_state_and_results_in_one(
-    store: Store, ada: Token, runner: str, told: list[Changed]
+    store: Store, ada: Token, runner: str, told: list[JobChange]
 ) -> None:
     await add_job(store, ada)
     assignment = await claim(store, runner)
@@ -160,7 +160,7 @@ async def test_a_guessed_nonce_is_worthless(store: Store, ada: Token, runner: st
 
 
 async def test_a_released_job_is_offered_again_and_published(
-    store: Store, ada: Token, runner: str, told: list[Changed]
+    store: Store, ada: Token, runner: str, told: list[JobChange]
 ) -> None:
     await add_job(store, ada)
     assignment = await claim(store, runner)
@@ -398,7 +398,7 @@ async def put_into(store: Store, job: str, state: JobState) -> None:
 
 
 async def test_small_results_are_published_with_the_end_of_a_job(
-    store: Store, ada: Token, runner: str, told: list[Changed]
+    store: Store, ada: Token, runner: str, told: list[JobChange]
 ) -> None:
     small, large = Encoded(b"body", b"sha"), Encoded(b"0" * 40_000, b"large")
     failure = Failure("code", "text")

@@ -7,11 +7,19 @@ beside such an addition is tested with a live server in tests/fault/test_rolling
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from unittest.mock import MagicMock
 
+import psycopg
 import pytest
+from psycopg.conninfo import make_conninfo
 
 import qwicket.store
+from qwicket.model.errors import Unavailable
+from qwicket.store import Store, open_postgres, open_sqlite, postgres, statements
+from support.postgres import PostgresServer
+from support.stores import make_token
 
 FOLDER = Path(qwicket.store.__file__).parent / "sql" / "migrations"
 RELEASED = 34
@@ -68,3 +76,50 @@ def test_the_rule_begins_where_the_release_ends() -> None:
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) >= RELEASED
     assert any(breaks(each.read_text()) for each in FOLDER.glob("*.sql")), "it can fail"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def open_new(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Store]]:
+    """Opens a database that no other test uses again."""
+    if request.param == "sqlite":
+        yield lambda: open_sqlite(tmp_path)
+        return
+    server: PostgresServer = request.getfixturevalue("postgres")
+    server.run("create database migrated")
+    yield lambda: open_postgres(make_conninfo(server.url, dbname="migrated"))
+    server.run("drop database migrated with (force)")
+
+
+@pytest.mark.anyio
+async def test_a_migration_that_fails_leaves_the_database_as_it_was(
+    open_new: Callable[[], Store], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store = open_new()
+    await make_token(store)
+    await store.close()
+    known = statements.migrations
+
+    def add(text: str) -> None:
+        number = RELEASED + 1
+        monkeypatch.setattr(statements, "migrations", lambda sql: [*known(sql), (number, text)])
+
+    column = "alter table account add column half integer;"
+    add(f"{column} select no_such_column from account;")
+    with pytest.raises(Unavailable, match=f"Migration {RELEASED + 1} .* failed.*no_such_column"):
+        open_new()
+    add(column)  # which would be refused if the first had been kept in part
+    store = open_new()
+    assert [account.name for account in await store.accounts.all()] == ["ada"]
+    await store.close()
+
+
+@pytest.mark.parametrize(("text", "reason"), [("", "DatabaseError"), ("no\nDETAIL: half", "no")])
+def test_a_migration_that_fails_without_a_text_is_reported_all_the_same(
+    text: str, reason: str
+) -> None:
+    number = statements.migrations(postgres.SQL_FRAGMENTS)[-1][0]
+    connection = MagicMock(broken=False)
+    former = MagicMock(**{"fetchone.return_value": (number - 1,)})
+    connection.execute.side_effect = [None, None, former, psycopg.DatabaseError(text)]
+    with pytest.raises(Unavailable, match=rf"Migration {number} .* was changed: {reason}\.$"):
+        postgres._migrate(connection)

@@ -19,7 +19,7 @@ import pytest
 from qwicket.model.errors import InvalidRequest, TooManyRequests, Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Store, open_postgres
+from qwicket.store import JobChange, Store, open_postgres
 from qwicket.store.database import Tx
 from support.postgres import PostgresServer
 from support.stores import NOW, PLENTY, add_job, execute, make_token, new_job
@@ -118,7 +118,7 @@ class BreakingWay:
                 each.shutdown(socket.SHUT_RDWR)
 
 
-async def heard(store: Store, wanted: Callable[[Changed], bool]) -> None:
+async def heard(store: Store, wanted: Callable[[JobChange], bool]) -> None:
     """Wait until the store publishes a change."""
     event = asyncio.Event()
     stop = store.changes.listen(lambda change: event.set() if wanted(change) else None)
@@ -166,7 +166,7 @@ async def test_a_long_burst_of_changes_reaches_the_others_whole(url: str) -> Non
 async def test_a_server_does_not_receive_its_own_changes_twice(url: str) -> None:
     async with opened(url) as store, opened(url) as other:
         await listens(store)
-        told: list[Changed] = []
+        told: list[JobChange] = []
         store.changes.listen(told.append)
         job = await add_job(store, await make_token(store))
         await other.jobs.cancel(job.id, actor="ada", now=NOW)  # comes after the echo would
@@ -395,7 +395,7 @@ async def test_changes_of_one_batch_are_published_in_the_order_of_their_versions
     store: Store,
 ) -> None:
     ada = await make_token(store)
-    told: list[Changed] = []
+    told: list[JobChange] = []
     store.changes.listen(told.append)
     new = new_job(ada)
     await in_one_group(

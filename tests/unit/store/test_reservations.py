@@ -12,7 +12,7 @@ from qwicket.model.accounts import Token
 from qwicket.model.errors import Conflict, NotFound, TooManyRequests
 from qwicket.model.jobs import Lease, Runner
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Store
+from qwicket.store import JobChange, Store
 from qwicket.store.sqlite import SQLite
 from support.reservations import BEGIN, END, HOUR, reserve, window
 from support.stores import NOW, add_job, execute, make_token, new_job, stored
@@ -292,7 +292,7 @@ async def test_a_withheld_job_runs_for_its_readers_until_maintenance_releases_it
 ) -> None:
     job = await add_job(store, ada, withheld_until=END)
     (assignment,) = (await store.leases.claim("simulator", runner, NOW)).taken
-    published: list[Changed] = []
+    published: list[JobChange] = []
     stop = store.changes.listen(published.append)
     result = RunResult((Encoded(b"body", b"sha"),), 0.1)
     ended = await store.leases.finish(assignment.lease, result, NOW + 5)

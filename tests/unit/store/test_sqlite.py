@@ -14,7 +14,7 @@ from qwicket.model.accounts import Token
 from qwicket.model.errors import StorageFull, Unavailable
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
-from qwicket.store import Changed, Store, lock_folder, open_sqlite
+from qwicket.store import JobChange, Store, lock_folder, open_sqlite
 from qwicket.store.database import Tx
 from qwicket.store.sqlite import SQLite
 from support.stores import add_job, make_token, sqlite
@@ -152,7 +152,7 @@ async def test_a_rolled_back_operation_publishes_no_change(store: Store, ada: To
     store.changes.listen(told.append)
 
     def change_and_fail(tx: Any) -> None:
-        tx.changed(Changed("job", 1, JobState.QUEUED, "simulator"))
+        tx.changed(JobChange("job", 1, JobState.QUEUED, "simulator"))
         raise StorageFull
 
     results = await asyncio.gather(

@@ -148,6 +148,10 @@ def test_waiting_jobs_are_found_by_the_indexes_without_held_jobs(
         ("job_list", "job_by_account (account=? AND seq>? AND seq<?)"),
         ("job_list_of_group", "job_by_group (group=? AND seq>? AND seq<?)"),
         ("job_list_of_dialect", "job_by_dialect (account=? AND dialect=? AND seq>? AND seq<?)"),
+        (
+            "job_list_of_dialect_with_vendor_fields",
+            "job_by_dialect (account=? AND dialect=? AND seq>? AND seq<?)",
+        ),
     ],
 )
 def test_lists_read_the_index_that_has_the_fewest_other_jobs(

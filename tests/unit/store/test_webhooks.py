@@ -11,7 +11,7 @@ from qwicket.model.errors import LimitExceeded, NotFound
 from qwicket.model.ids import new_id
 from qwicket.model.jobs import Job
 from qwicket.model.webhooks import DEFAULT_EVENTS, OutgoingEvent, Webhook, WebhookKeys
-from qwicket.schema.webhooks import EventBody
+from qwicket.schema.webhooks import WebhookEventBody
 from qwicket.store import Store, open_postgres
 from qwicket.store.database import Tx
 from qwicket.store.postgres import PostgresTx
@@ -59,7 +59,7 @@ async def sent(store: Store, of: Webhook) -> list[tuple[str, str]]:
     """Deliver all events of a webhook; return their jobs and names."""
     found = []
     while (event := await store.webhooks.next_event(of.id, LATER)) is not None:
-        body = msgspec.json.decode(event.body, type=EventBody)
+        body = msgspec.json.decode(event.body, type=WebhookEventBody)
         assert body.data is not None
         assert (event.job, event.version) == (body.data.id, body.data.version)
         found.append((event.job, body.type))
@@ -73,7 +73,7 @@ async def test_the_end_of_a_job_is_in_the_outbox_once_it_is_committed(
     hook = await added(store, ada)
     job = await ended(store, ada, name="bell", tags=("a",))
     event = await next_event(store, hook)
-    body = msgspec.json.decode(event.body, type=EventBody)
+    body = msgspec.json.decode(event.body, type=WebhookEventBody)
     assert body.type == "job.cancelled"
     assert body.data is not None
     assert (body.data.id, body.data.state, body.data.name) == (job.id, "cancelled", "bell")

@@ -73,8 +73,8 @@ tolerations: {{- toYaml . | nindent 2 }}
 {{- define "qwicket.tokenVolume" -}}
 - name: token
   secret:
-    secretName: {{ .Values.worker.token.secret }}
-    items: [{key: {{ .Values.worker.token.key }}, path: token}]
+    secretName: {{ .Values.worker.token.secret | quote }}
+    items: [{key: {{ .Values.worker.token.key | quote }}, path: token}]
     defaultMode: 0440
 {{- end }}
 
@@ -139,7 +139,7 @@ spec:
 {{- end }}
 
 {{- define "qwicket.toml" -}}
-{{- range $name, $value := omit .Values.server.settings "limits" }}
+{{- range $name, $value := omit .Values.server.settings "limits" "oidc-groups" }}
 {{ $name }} = {{ include "qwicket.setting" $value }}
 {{- end }}
 {{- with .Values.server.settings.limits }}
@@ -147,6 +147,13 @@ spec:
 [limits]
 {{- range $name, $value := . }}
 {{ $name }} = {{ include "qwicket.setting" $value }}
+{{- end }}
+{{- end }}
+{{- with index .Values.server.settings "oidc-groups" }}
+
+[oidc-groups]
+{{- range $name, $gives := . }}
+{{ $name | quote }} = {projects = {{ $gives.projects | default list | toJson }}{{ with $gives.role }}, role = {{ . | quote }}{{ end }}}
 {{- end }}
 {{- end }}
 {{- end }}

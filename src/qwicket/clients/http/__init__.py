@@ -1,11 +1,18 @@
 """HTTP for all clients: deadlines, bounded retries, and errors without secrets."""
 
-from qwicket.clients.http.client import HTTPClient, Request, Response
-from qwicket.clients.http.deadlines import ends_by
-from qwicket.clients.http.failures import InvalidResponse, NoResponse
-from qwicket.clients.http.polling import Polling
-from qwicket.clients.http.retries import Attempts, RetryPolicy, retry, retry_after_s
-from qwicket.clients.http.text import redacted, sanitized, validated_header
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from qwicket.clients.http.client import HTTPClient
+    from qwicket.clients.http.deadlines import ends_by
+    from qwicket.clients.http.failures import InvalidResponse, NoResponse
+    from qwicket.clients.http.messages import Request, Response
+    from qwicket.clients.http.polling import Polling
+    from qwicket.clients.http.retries import Attempts, RetryPolicy, retry, retry_after_s
+    from qwicket.clients.http.text import redacted, sanitized, validated_header
 
 __all__ = [
     "Attempts",
@@ -23,3 +30,20 @@ __all__ = [
     "sanitized",
     "validated_header",
 ]
+
+_MODULES = {
+    "HTTPClient": "client",
+    "ends_by": "deadlines",
+    **dict.fromkeys(("InvalidResponse", "NoResponse"), "failures"),
+    **dict.fromkeys(("Request", "Response"), "messages"),
+    "Polling": "polling",
+    **dict.fromkeys(("Attempts", "RetryPolicy", "retry", "retry_after_s"), "retries"),
+    **dict.fromkeys(("redacted", "sanitized", "validated_header"), "text"),
+}
+"""Modules that are imported at first use: most commands need `text` alone, and no urllib3."""
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(f"qwicket.clients.http.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'qwicket.clients.http' has no attribute {name!r}")

@@ -17,15 +17,10 @@ import httpcore
 import urllib3
 
 from qwicket.clients.http import deadlines, failures
-from qwicket.clients.http.client import (
-    CONNECT_S,
-    MAX_BYTES,
-    Request,
-    Response,
-    validated,
-)
+from qwicket.clients.http.client import CONNECT_S, MAX_BYTES, validated
 from qwicket.clients.http.deadline_connections import MIN_BYTES_PER_S, proxy_of
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
+from qwicket.clients.http.messages import Request, Response
 from qwicket.clients.http.text import validated_address
 from qwicket.connections import Connections
 
@@ -59,7 +54,8 @@ class AsyncHTTPClient:
     Args:
         url: Address of the server.
         error_class: Class of the error for an invalid address or proxy.
-        connections: Most connections; further requests wait for one until their timeout.
+        connections: Maximum number of connections; further requests wait for one until their
+            timeout.
         max_bytes: Size of the largest response in bytes; by default 512 MiB.
         url_source: Where the address comes from, for the error where no server runs.
     """
@@ -97,10 +93,10 @@ class AsyncHTTPClient:
         """
         limit_s = deadlines.within(request.limit_s)
         try:
-            async with asyncio.timeout(limit_s) as clock:
+            async with asyncio.timeout(limit_s) as timeout:
                 async with self._open(request, limit_s) as response:
                     self._has_answered = True
-                    received = await self._received(response, clock)
+                    received = await self._received(response, timeout)
         except _TRANSPORT_ERRORS as error:
             failure = self._failed(error)
         else:
@@ -119,8 +115,8 @@ class AsyncHTTPClient:
         try:
             async with self._open(request, request.limit_s) as response:
                 if response.status != 200:
-                    async with asyncio.timeout_at(deadline) as clock:
-                        received = await self._received(response, clock)
+                    async with asyncio.timeout_at(deadline) as timeout:
+                        received = await self._received(response, timeout)
                     yield validated(received, self.url, request)
                     return
                 chunks = response.aiter_stream()
@@ -151,7 +147,7 @@ class AsyncHTTPClient:
             extensions={"timeout": {**times, "read": limit_s}},
         )
 
-    async def _received(self, response: httpcore.Response, clock: asyncio.Timeout) -> Response:
+    async def _received(self, response: httpcore.Response, timeout: asyncio.Timeout) -> Response:
         """Read a whole response; without a deadline each received byte extends the timeout."""
         s_per_byte = 1 / MIN_BYTES_PER_S if deadlines.current() is None else 0.0
         content = bytearray()
@@ -159,7 +155,7 @@ class AsyncHTTPClient:
             content += chunk
             if len(content) > self._max_bytes:
                 raise InvalidResponse(f"{self.url} sends more than {self._max_bytes} bytes.")
-            clock.reschedule((clock.when() or 0.0) + len(chunk) * s_per_byte)
+            timeout.reschedule((timeout.when() or 0.0) + len(chunk) * s_per_byte)
         headers = (
             (name.decode("latin-1"), text.decode("latin-1")) for name, text in response.headers
         )

@@ -7,7 +7,6 @@ a status from 400, contain no secrets.
 from __future__ import annotations
 
 from contextlib import closing, nullcontext
-from dataclasses import dataclass, field
 from http import HTTPStatus
 from http.client import HTTPException
 from typing import TYPE_CHECKING, Final
@@ -17,13 +16,16 @@ from urllib3 import exceptions as urllib3_errors
 
 from qwicket.clients.http import deadline_connections, deadlines, failures
 from qwicket.clients.http.failures import InvalidResponse, NoResponse
+from qwicket.clients.http.messages import Request, Response
 from qwicket.clients.http.text import redacted, scheme_and_host, validated_address
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterator
 
 CONNECT_S: Final = 10.0
+"""Time limit of a connection attempt."""
 MAX_BYTES: Final = 512 << 20
+"""Default size limit of a response."""
 _CHUNK_BYTES: Final = 64 << 10
 
 _KINDS: Final = failures.ExceptionKinds(
@@ -34,52 +36,6 @@ _KINDS: Final = failures.ExceptionKinds(
     ),
     timeouts=(urllib3_errors.TimeoutError, TimeoutError),
 )
-
-
-@dataclass(frozen=True)
-class Request:
-    """HTTP request. Its repr omits path, headers and body, which may contain secrets.
-
-    Attributes:
-        method: HTTP method.
-        path: Quoted path and query below the server's address.
-        headers: HTTP headers.
-        body: Bytes to send.
-        limit_s: Seconds for the whole response. Each 16 KiB received extend them by a second,
-            unless `ends_by` sets a deadline.
-        secrets: Texts that are redacted from responses with a status from 400, and from errors.
-        can_repeat: Whether the request is idempotent.
-        can_be_empty: Whether the response may have no body.
-        also_read: HTTP status from 400 whose response counts as successful.
-    """
-
-    method: str
-    path: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes | None = field(default=None, repr=False)
-    limit_s: float = 0.0
-    secrets: Sequence[str] = field(default=(), repr=False)
-    can_repeat: bool = True
-    can_be_empty: bool = False
-    also_read: int | None = None
-
-
-@dataclass(frozen=True)
-class Response:
-    """HTTP response, never a redirect. `validated` has checked that no body is missing."""
-
-    status: int
-    headers: Mapping[str, str]
-    content: bytes
-
-    @property
-    def text(self) -> str:
-        return self.content.decode("utf-8", "replace")
-
-    @property
-    def status_code(self) -> int:
-        """HTTP status, under its name in `requests` and `httpx`."""
-        return self.status
 
 
 def validated(response: Response, url: str, request: Request) -> Response:

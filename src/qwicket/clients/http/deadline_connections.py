@@ -2,8 +2,8 @@
 
 A timeout of urllib3 bounds each read, so a server that sends one byte now and then blocks its
 client for ever. Here the timeout bounds the whole response, and each received byte extends it by
-1 / `MIN_BYTES_PER_S`: large responses over slow networks arrive, dripped ones fail. A deadline of
-`ends_by` is not extended.
+1 / `MIN_BYTES_PER_S` seconds. So a large response over a slow network arrives, and one that is sent
+byte by byte fails. A deadline of `ends_by` is not extended.
 """
 
 from __future__ import annotations

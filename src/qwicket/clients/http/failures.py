@@ -81,7 +81,7 @@ def described(
     if is_refused(error) and is_this_machine(url):
         text = not_connected(url, is_absent=not has_answered, url_source=url_source)
         return NoResponse(text, was_sent=False, is_absent=not has_answered)
-    # Only the exception itself tells what was sent: its causes may be of an earlier attempt.
+    # Only the exception itself shows what was sent: its causes may be of an earlier attempt.
     for kind, why in kinds.never_sent:
         if isinstance(error, kind):
             if why is NO_CONNECTION and any(isinstance(each, socket.gaierror) for each in causes):

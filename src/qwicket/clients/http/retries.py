@@ -6,7 +6,6 @@ import random
 import time
 from dataclasses import dataclass
 from datetime import UTC
-from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from qwicket.clients.http import deadlines
@@ -26,7 +25,7 @@ class RetryPolicy:
     """Bounds of retries.
 
     Attributes:
-        max_attempts: Most attempts.
+        max_attempts: Maximum number of attempts, the first one included.
         total_s: Seconds after the first attempt within which the last one must begin.
         first_pause_s: Longest pause before the second attempt; it doubles with each attempt.
         max_pause_s: Longest pause, even if the server requests a longer one.
@@ -130,6 +129,8 @@ def retry_after_s(headers: Mapping[str, str], now_s: float) -> float:
 
 
 def _unix_s(text: str) -> float | None:
+    from email.utils import parsedate_to_datetime  # late: few servers send a date
+
     try:
         at = parsedate_to_datetime(text)
     except (ValueError, TypeError, IndexError, OverflowError):

@@ -23,7 +23,7 @@ from qwicket.clients.http.retries import GRACE_S, RetryPolicy, retry, retry_afte
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from qwicket.clients.http.client import Request, Response
+    from qwicket.clients.http.messages import Request, Response
 
 T = TypeVar("T")
 

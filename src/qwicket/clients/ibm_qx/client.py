@@ -1,4 +1,4 @@
-"""`IBMQXClient`: one method for each route of the API.
+"""`IBMQXClient`: methods for the routes of the API, and for tasks of several requests.
 
 Paths are spelt as in the document of January 2020 that describes this API, misprints included.
 """
@@ -64,7 +64,7 @@ _DIRECT_BYTES: Final = 1 << 20
 _FIRST_PAUSE_S: Final = 0.5
 _SIGN_IN_S: Final = 120.0
 """Longest wait for another thread's sign-in, which has a deadline of its own."""
-_DIRECT: Final = "q-object"
+_DIRECT_KIND: Final = "q-object"
 """Kind of a job whose program came in the body of its submission."""
 _COMPLETED: Final = "COMPLETED"
 _CANCELLED: Final = "CANCELLED"
@@ -74,23 +74,25 @@ _QUERY_KEYS: Final = ("limit", "skip", "order", "fields", "where")
 class IBMQXClient(ServiceClient):
     """Client of the IBM Quantum Experience API of 2020. It is thread-safe.
 
-    It sends no request when it is created; the first request signs in.
+    It sends no request when it is created, and signs in before the first request that needs it.
 
     Args:
-        token: API token; by default `QE_TOKEN`, then `QWICKET_TOKEN`, which precedes `QE_TOKEN` at
-            an address on the server in `QWICKET_URL`.
+        token: API token; by default that in `QE_TOKEN`. If the address is on the server in
+            `QWICKET_URL`, `QWICKET_TOKEN` comes before it; if there is no address but
+            `QWICKET_URL`, after it. No other server is sent `QWICKET_TOKEN`.
         email: E-mail address, to sign in with a password instead of a token.
         password: Password of the e-mail address.
         url: Address of the API, such as `http://127.0.0.1:8000/ibm/api`; by default `QE_URL`, then
             the server in `QWICKET_URL` unless a password or another service's token is given, then
             IBM's address of 2020.
-        hub: Hub; with `group` and `project` it limits submissions and lists to that project.
-        group: See `hub`.
-        project: See `hub`.
+        hub: Hub of a project. With `hub`, `group` and `project`, the client submits to this project
+            and lists only its jobs and devices. Pass all three or none.
+        group: Group of the project.
+        project: Name of the project.
 
     Attributes:
         retry_policy: Bounds of retries.
-        timeout_s: Seconds for one response; large programs and results may take longer.
+        timeout_s: Seconds for one response; uploads and downloads may take at least 600 s.
 
     Raises:
         IBMQXClientError: The address is invalid, or the arguments do not name exactly one way to
@@ -198,7 +200,7 @@ class IBMQXClient(ServiceClient):
     # --- jobs -------------------------------------------------------------------------------------
 
     def run_qobj(self, qobj: Mapping[str, Any], device: str, **options: Any) -> Job:
-        """Submit a Qobj; upload it separately if it is large.
+        """Submit a Qobj, in the submission itself up to 1 MiB, else as an upload.
 
         A submission is only repeated if the first one certainly had no effect: after status 429
         or 401 (with a new access token), or if no connection was made.
@@ -219,29 +221,69 @@ class IBMQXClient(ServiceClient):
             IBMQXRetriableError: The outcome is unknown: the job may exist, unless
                 `was_surely_not_done` is true.
         """
-        program = _json(dict(qobj))
-        body = {**options, "backend": {"name": device}}
-        if len(program) <= _DIRECT_BYTES:
-            direct = {**body, "qObject": dict(qobj)}
-            return self._post_job(direct)
-        return self._upload(program, {**body, "allowObjectStorage": True})
-
-    def _upload(self, program: bytes, body: Mapping[str, Any]) -> Job:
-        draft = self._post_job(body)
+        if not self.is_large(qobj):
+            return self._post_job({**options, "backend": {"name": device}, "qObject": dict(qobj)})
+        draft = self.create_job(device, **options)
         try:
-            self._transfer("PUT", self.job_upload_url(draft.id), _unchanged, program)
-            job = self.job_data_uploaded(draft.id)
+            self.upload_program(draft.id, qobj)
+            return self.run_uploaded(draft.id)
         except IBMQXError:
             with contextlib.suppress(IBMQXError):  # the first error is the one to raise
                 self.cancel(draft.id)
             raise
+
+    def is_large(self, qobj: Mapping[str, Any]) -> bool:
+        """Return whether a program is too large for the body of a submission.
+
+        Raises:
+            IBMQXClientError: The program cannot be encoded as JSON.
+        """
+        return len(_json(dict(qobj))) > _DIRECT_BYTES
+
+    def create_job(self, device: str, **options: Any) -> Job:
+        """Create a job without a program; `upload_program` and `run_uploaded` complete it.
+
+        Args:
+            device: Name of the device.
+            **options: As for `run_qobj`.
+        """
+        return self._post_job({**options, "backend": {"name": device}, "allowObjectStorage": True})
+
+    def upload_program(self, id: str, qobj: Mapping[str, Any]) -> None:
+        """Upload the program of a job that was created without one; `run_uploaded` then runs it.
+
+        Args:
+            id: Id of the job.
+            qobj: Program as a dict.
+
+        Raises:
+            IBMQXClientError: The program cannot be encoded as JSON; no request was sent.
+            IBMQXAPIError: The server refused a request, or its response is missing or invalid.
+        """
+        program = _json(dict(qobj))
+        self._transfer("PUT", self.job_upload_url(id), _unchanged, program)
+
+    def run_uploaded(self, id: str) -> Job:
+        """Run a job whose program was uploaded.
+
+        Args:
+            id: Id of the job.
+
+        Returns:
+            The job. After an error it may run, or wait for another call.
+
+        Raises:
+            IBMQXJobError: The server refused the program.
+            IBMQXAPIError: The server refused the request, or its response is missing or invalid.
+        """
+        job = self.job_data_uploaded(id)
         if job.status.startswith("ERROR"):
             raise IBMQXJobError(job.error_message or "The job was refused.", job.status)
         return job
 
     def job_upload_url(self, id: str) -> str:
         """Return the signed URL for uploading a job's program with PUT."""
-        return self._send("GET", f"{self._job_path(id)}/jobUploadUrl", _address)
+        return self._send("GET", f"{self._job_path(id)}/jobUploadUrl", _signed_url)
 
     def job_data_uploaded(self, id: str) -> Job:
         """Report that a job's program was uploaded, so that the server runs it."""
@@ -251,7 +293,9 @@ class IBMQXClient(ServiceClient):
 
     def job_download_url(self, id: str) -> str:
         """Return the signed URL of a job's program."""
-        return self._send("GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", _address)
+        return self._send(
+            "GET", f"{self._scope}{_path('job', f'{id}s')}/jobDownloadUrl", _signed_url
+        )
 
     def program(self, id: str) -> dict[str, Any]:
         """Return a job's program as a Qobj."""
@@ -296,7 +340,8 @@ class IBMQXClient(ServiceClient):
             IBMQXAPIError: The job does not exist, or the request failed.
         """
         polling = Polling(timeout, _FIRST_PAUSE_S)
-        first = self._poll(id, polling)  # signs in, and raises if the job does not exist
+        # Signs in, which the websocket cannot, and raises if the job does not exist.
+        first = self._poll(id, polling)
         found: Status | None = None
         url = f"{self._http.url}{_path('jobs', id)}/status/v/1"
         try:
@@ -346,6 +391,7 @@ class IBMQXClient(ServiceClient):
                 server.
             IBMQXAPIError: The job does not exist, or the request failed.
         """
+        # Begun before `states`, so that reading the job is within the timeout, too.
         polling = Polling(timeout, _FIRST_PAUSE_S)
         for _ in self.states(id, timeout):
             pass
@@ -355,10 +401,10 @@ class IBMQXClient(ServiceClient):
         return job
 
     def cancel(self, id: str) -> bool:
-        """Cancel a job; return whether the server accepted that."""
+        """Cancel a job; return whether the server accepted this. The job may end later."""
         path = f"{self._job_path(id)}/cancel"
         found = self._send("POST", path, _object_or_none, {}, can_be_empty=True)
-        if found is None:
+        if found is None:  # an empty response does not say whether it was accepted
             status = self.job_status(id)
             return status.status == _CANCELLED or not status.is_final
         return found.get("cancelled") is True and "error" not in found
@@ -377,8 +423,9 @@ class IBMQXClient(ServiceClient):
         job = self.job(id)
         found = job.get("qObjectResult")
         if not isinstance(found, dict):
-            # The result of a large job is not in its document, but at a signed URL.
-            may_be_stored = job.is_final and (job.status == _COMPLETED or job.kind != _DIRECT)
+            # The result of a large job is not in its document, but at a signed URL. A job whose
+            # program was in its submission has one there only if it completed.
+            may_be_stored = job.is_final and (job.status == _COMPLETED or job.kind != _DIRECT_KIND)
             found = self._download(job) if may_be_stored else None
         if not isinstance(found, dict):
             reason = job.error_message or f"The job is {job.status}."
@@ -387,7 +434,7 @@ class IBMQXClient(ServiceClient):
 
     def result_download_url(self, id: str) -> str:
         """Return the signed URL of a job's result."""
-        return self._send("GET", f"{self._job_path(id)}/resultDownloadUrl", _address)
+        return self._send("GET", f"{self._job_path(id)}/resultDownloadUrl", _signed_url)
 
     def result_downloaded(self, id: str) -> None:
         """Report that a job's result was downloaded. The result remains available."""
@@ -431,7 +478,7 @@ class IBMQXClient(ServiceClient):
         because a proxy may drop the body of a GET request.
         """
         for is_last in (False, True):
-            access = self._signed_in()
+            access = self._current_access_token()
             headers = {**_HEADERS, "X-Access-Token": access}
             content = _json({**(body or {}), "access_token": access})
             request = Request(
@@ -448,7 +495,7 @@ class IBMQXClient(ServiceClient):
             except IBMQXAPIError as error:
                 if error.status_code != 401 or is_last:
                     raise
-            with self._signing_in():
+            with self._sign_in_lock():  # another thread may have signed in again already
                 self._access_token = None if self._access_token == access else self._access_token
         raise AssertionError("the last attempt returns or raises")
 
@@ -463,7 +510,7 @@ class IBMQXClient(ServiceClient):
         return send(self._http, request, read, failure, retry_policy or self.retry_policy)
 
     @contextlib.contextmanager
-    def _signing_in(self) -> Iterator[None]:
+    def _sign_in_lock(self) -> Iterator[None]:
         """Let one thread sign in while the others wait until their deadlines."""
         if not self._lock.acquire(timeout=within(_SIGN_IN_S)):
             text = "The sign-in of another thread has received no response yet."
@@ -473,15 +520,15 @@ class IBMQXClient(ServiceClient):
         finally:
             self._lock.release()
 
-    def _signed_in(self) -> str:
+    def _current_access_token(self) -> str:
         """Return the access token; sign in if there is none."""
-        with self._signing_in():
+        with self._sign_in_lock():
             if self._access_token is None:
                 self._sign_in()
             return self._access_token or ""
 
     def _sign_in_with(self, credentials: dict[str, str]) -> Record:
-        with self._signing_in():
+        with self._sign_in_lock():
             before, self._credentials = self._credentials, credentials
             try:
                 return self._sign_in()
@@ -490,8 +537,11 @@ class IBMQXClient(ServiceClient):
                 raise
 
     def _sign_in(self) -> Record:
+        """Sign in with the client's credentials; the caller holds the lock."""
         path = "/users/loginWithToken" if "apiToken" in self._credentials else "/users/login"
-        found = self._exchange(Request("POST", path, _HEADERS, _json(self._credentials)), _grant)
+        found = self._exchange(
+            Request("POST", path, _HEADERS, _json(self._credentials)), _sign_in_response
+        )
         self._access_token = validated_header(found["id"], "access token", IBMQXClientError)
         return Record(found)
 
@@ -509,7 +559,7 @@ class IBMQXClient(ServiceClient):
 
 
 _TRANSFER_S: Final = 600.0
-"""Least time for an upload or a download: a program or result may have hundreds of megabytes."""
+"""Shortest time limit of an upload or a download, which may have hundreds of megabytes."""
 _HEADERS: Final = {
     "Content-Type": "application/json",
     "User-Agent": f"qwicket/{__version__} python/{platform.python_version()}",
@@ -557,14 +607,14 @@ def _job(response: Response) -> Job:
     return Job(found)
 
 
-def _address(response: Response) -> str:
+def _signed_url(response: Response) -> str:
     found = object_of(response).get("url")
     if not isinstance(found, str):
         raise invalid_response(response, "has no url")
     return found
 
 
-def _grant(response: Response) -> dict[str, Any]:
+def _sign_in_response(response: Response) -> dict[str, Any]:
     found = object_of(response)
     if not isinstance(found.get("id"), str):
         raise invalid_response(response, "has no access token")

@@ -1,11 +1,11 @@
 """Errors of the client, and which of them are temporary. Their texts never contain a secret.
 
 IBMQXError
-├── IBMQXClientError         invalid arguments; no request was sent
-├── IBMQXTimeoutError        the job has not ended in time (also a TimeoutError)
+├── IBMQXClientError         invalid arguments, or an address of the server that cannot be used
+├── IBMQXTimeoutError        the job was not seen to end in time (also a TimeoutError)
 ├── IBMQXJobError            the job has no result, or its upload was refused; see its status
 └── IBMQXAPIError            the server refused, or its response is missing or invalid
-    ├── IBMQXJobLimitError   the project has too many unfinished jobs
+    ├── IBMQXJobLimitError   the project has too many unfinished jobs on this device
     └── IBMQXRetriableError  temporary error, after the last retry if the request is repeated
 """
 
@@ -29,6 +29,7 @@ NOT_CONNECTED: Final = "NOT_CONNECTED"
 NO_RESPONSE: Final = "NO_RESPONSE"
 INVALID_RESPONSE: Final = "INVALID_RESPONSE"
 _JOB_LIMIT: Final = 3458
+"""IBM's number of the error for too many unfinished jobs."""
 
 
 class IBMQXError(ServiceError):
@@ -40,11 +41,11 @@ class IBMQXError(ServiceError):
 
 
 class IBMQXClientError(IBMQXError):
-    """Invalid arguments; no request was sent."""
+    """Invalid arguments; or the server gave an access token or address that cannot be used."""
 
 
 class IBMQXTimeoutError(IBMQXError, TimeoutError):
-    """The job has not ended in time; it continues on the server."""
+    """The job has not ended in time, or could not be read; it continues on the server."""
 
 
 class IBMQXJobError(IBMQXError):
@@ -65,7 +66,8 @@ class IBMQXAPIError(APIError, IBMQXError):
     Attributes:
         status_code: HTTP status; None without a response.
         code: The server's number of the error; None without one.
-        name: The server's name of the error; without a response one of this client's.
+        name: The server's name of the error, "ERROR" if it gives none; NO_RESPONSE or
+            NOT_CONNECTED without a response, INVALID_RESPONSE with one that cannot be read.
         headers: Headers of the response.
     """
 
@@ -95,19 +97,21 @@ class IBMQXRetriableError(IBMQXAPIError, RetriableError):
     """Temporary error: the same request may succeed later."""
 
 
-def failure(found: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
+def failure(response: Response | NoResponse | InvalidResponse) -> IBMQXAPIError:
     """Return the error for a refusal, or for a missing or invalid response."""
-    if isinstance(found, InvalidResponse):
-        return IBMQXAPIError(str(found), found.status, None, INVALID_RESPONSE, {})
-    if isinstance(found, NoResponse):
-        kind = IBMQXAPIError if found.is_absent else IBMQXRetriableError
-        return kind(str(found), None, None, NO_RESPONSE if found.was_sent else NOT_CONNECTED, {})
-    error = error_body(found.text).get("error")
+    if isinstance(response, InvalidResponse):
+        return IBMQXAPIError(str(response), response.status, None, INVALID_RESPONSE, {})
+    if isinstance(response, NoResponse):
+        kind = IBMQXAPIError if response.is_absent else IBMQXRetriableError
+        return kind(
+            str(response), None, None, NO_RESPONSE if response.was_sent else NOT_CONNECTED, {}
+        )
+    error = error_body(response.text).get("error")
     error = error if isinstance(error, dict) else {}
     code, name = error.get("code"), sanitized(error.get("name")) or "ERROR"
     number = code if isinstance(code, int) else None
-    kind = IBMQXRetriableError if found.status in RETRIABLE else IBMQXAPIError
+    kind = IBMQXRetriableError if response.status in RETRIABLE else IBMQXAPIError
     if number == _JOB_LIMIT:
         kind = IBMQXJobLimitError
-    message = sanitized(error.get("message")) or f"The server answered {found.status}."
-    return kind(message, found.status, number, name, found.headers)
+    message = sanitized(error.get("message")) or f"The server answered {response.status}."
+    return kind(message, response.status, number, name, response.headers)

@@ -52,8 +52,9 @@ class IonQClient(ServiceClient):
     """Client of IonQ's API. It is thread-safe, and sends no request when it is created.
 
     Args:
-        token: API key; by default `IONQ_API_KEY`, then `QWICKET_TOKEN`, which precedes
-            `IONQ_API_KEY` at an address on the server in `QWICKET_URL`.
+        token: API key; by default that in `IONQ_API_KEY`. If the address is on the server in
+            `QWICKET_URL`, `QWICKET_TOKEN` comes before it; if there is no address but
+            `QWICKET_URL`, after it. No other server is sent `QWICKET_TOKEN`.
         url: Address with the version, such as `https://api.ionq.co/v0.4`; by default
             `IONQ_API_URL`, then the server in `QWICKET_URL` unless the key is IonQ's, then IonQ's
             own service. An address that ends in `/v0.3` selects the older API.
@@ -307,7 +308,7 @@ class IonQClient(ServiceClient):
 
         Args:
             backend_name: Name, such as `qpu.aria-1`; a leading `ionq_` is ignored.
-            limit: Most entries to return, from 1 to 10.
+            limit: Maximum number of entries, from 1 to 10.
 
         Raises:
             IonQClientError: The address selects v0.3, which has no such list.

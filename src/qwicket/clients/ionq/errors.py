@@ -125,16 +125,18 @@ class IonQRetriableError(IonQAPIError, RetriableError):
     """Temporary error: the same request may succeed later."""
 
 
-def failure(method: str, found: Response | NoResponse | InvalidResponse) -> IonQAPIError:
+def failure(method: str, response: Response | NoResponse | InvalidResponse) -> IonQAPIError:
     """Return the error for a refusal, or for a missing or invalid response."""
-    if isinstance(found, InvalidResponse):
-        return IonQAPIError(str(found), found.status, {}, "", INVALID_RESPONSE)
-    if isinstance(found, NoResponse):
-        kind = IonQAPIError if found.is_absent else IonQRetriableError
-        return kind(str(found), None, {}, "", NO_RESPONSE if found.was_sent else NOT_CONNECTED)
-    is_conflicting_read = method == "GET" and found.status in RETRIABLE_FOR_GETS
-    is_temporary = found.status in RETRIABLE or is_conflicting_read
-    return (IonQRetriableError if is_temporary else IonQAPIError).from_response(found)
+    if isinstance(response, InvalidResponse):
+        return IonQAPIError(str(response), response.status, {}, "", INVALID_RESPONSE)
+    if isinstance(response, NoResponse):
+        kind = IonQAPIError if response.is_absent else IonQRetriableError
+        return kind(
+            str(response), None, {}, "", NO_RESPONSE if response.was_sent else NOT_CONNECTED
+        )
+    is_conflicting_read = method == "GET" and response.status in RETRIABLE_FOR_GETS
+    is_temporary = response.status in RETRIABLE or is_conflicting_read
+    return (IonQRetriableError if is_temporary else IonQAPIError).from_response(response)
 
 
 def _message_and_type(document: Mapping[str, Any]) -> tuple[object, object]:

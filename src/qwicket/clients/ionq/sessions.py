@@ -20,7 +20,7 @@ class Session:
         backend: Name of the backend, such as `qpu.aria-1`.
         max_time: Longest duration in minutes.
         max_cost: Highest cost in US dollars.
-        max_jobs: Most jobs.
+        max_jobs: Maximum number of jobs.
         session_id: Id of an existing session, in place of a new one.
 
     Attributes:

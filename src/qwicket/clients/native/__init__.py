@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from qwicket.clients.native.client import Client, Device, aconnect, connect
 from qwicket.clients.native.errors import (
     ApiError,
     ClientError,
@@ -16,13 +15,14 @@ from qwicket.clients.native.errors import (
     Unreachable,
     WaitTimeout,
 )
-from qwicket.clients.native.jobs import Job
 
 if TYPE_CHECKING:
     from qwicket.clients.native.aio import AsyncClient, AsyncDevice, AsyncJob
     from qwicket.clients.native.archives import Archive, read_archive
+    from qwicket.clients.native.client import Client, Device, aconnect, connect
     from qwicket.clients.native.events import Change, Event
     from qwicket.clients.native.exports import Export, read_export
+    from qwicket.clients.native.jobs import Job
     from qwicket.clients.native.results import Part, Result
 
 __all__ = [
@@ -55,12 +55,14 @@ __all__ = [
 _LAZY = {
     **dict.fromkeys(("AsyncClient", "AsyncDevice", "AsyncJob"), "aio"),
     **dict.fromkeys(("Archive", "read_archive"), "archives"),
+    **dict.fromkeys(("Client", "Device", "aconnect", "connect"), "client"),
     **dict.fromkeys(("Change", "Event"), "events"),
     **dict.fromkeys(("Export", "read_export"), "exports"),
+    "Job": "jobs",
     "Part": "results",
     "Result": "results",
 }
-"""Modules that are imported at first use, because connecting does not need them."""
+"""Modules that are imported at first use: administrators' commands need the errors alone."""
 
 
 def __getattr__(name: str) -> Any:

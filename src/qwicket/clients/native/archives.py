@@ -42,6 +42,7 @@ _JSON_BYTES: Final = 256 << 20
 _MANIFEST_BYTES: Final = 64 << 20
 _CHUNK_BYTES: Final = 1 << 20
 _ENCRYPTED: Final = 0x1
+"""Flag of an encrypted member (ZIP's APPNOTE.TXT, 4.4.4)."""
 _MAGIC: Final = b"\x93NUMPY"
 _DTYPES: Final = frozenset({"|u1", "<i2", "<i8", "<f8", "<c16"})
 _ARRAY: Final = re.compile(
@@ -49,7 +50,7 @@ _ARRAY: Final = re.compile(
     r"|measurements|labels|readouts|value[0-9]{1,9}"
 )
 """Names of the arrays that outcomes have."""
-_DIMENSIONS: Final = 3
+_MAX_DIMENSIONS: Final = 3
 
 
 @dataclass(frozen=True)
@@ -306,8 +307,8 @@ def directory(
 ) -> dict[str, zipfile.ZipInfo]:
     """Return the entries of a ZIP file by name.
 
-    It is no ZIP bomb: no member is compressed, and all together are not larger than the file, so
-    none overlap.
+    A file that passes is no ZIP bomb: no member is compressed, and all together are not larger than
+    the file, so none overlap.
 
     Args:
         archive: The ZIP file.
@@ -336,8 +337,12 @@ def directory(
 
 def _is_member(name: str) -> bool:
     known = (
-        *(shapes.MANIFEST, shapes.JOB, shapes.PROGRAM, shapes.OPTIONS),
-        *(shapes.CALIBRATION, shapes.RESULT),
+        shapes.MANIFEST,
+        shapes.JOB,
+        shapes.PROGRAM,
+        shapes.OPTIONS,
+        shapes.CALIBRATION,
+        shapes.RESULT,
     )
     number = name.removeprefix("parts/").removesuffix(".npz")
     is_number = number.isascii() and number.isdigit() and len(number) < 10
@@ -354,7 +359,7 @@ def _array(content: bytes, name: str) -> NDArray[Any]:
     if content[:6] != _MAGIC or np.lib.format.read_magic(file) != (1, 0):
         raise ValueError(f"{name} is not an array of version 1.0 of NumPy's format")
     shape, is_fortran, dtype = np.lib.format.read_array_header_1_0(file)
-    if dtype.str not in _DTYPES or is_fortran or len(shape) > _DIMENSIONS:
+    if dtype.str not in _DTYPES or is_fortran or len(shape) > _MAX_DIMENSIONS:
         raise ValueError(f"{name} is an array of a type that no result has")
     size = math.prod(shape) * dtype.itemsize
     if min(shape, default=0) < 0 or size != len(content) - file.tell():

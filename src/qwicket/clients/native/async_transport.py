@@ -33,9 +33,10 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MAX_LONG_POLLS: Final = 64
-"""Most long polls at once; further waits take turns."""
-_OTHERS: Final = 32
+"""Maximum number of long polls at once; further waits take turns."""
+_OTHER_CONNECTIONS: Final = 32
 _MIN_HOLD_S: Final = 1.0
+"""Shortest long poll, however many waits take turns."""
 
 
 class AsyncTransport:
@@ -68,7 +69,7 @@ class AsyncTransport:
         stream_policy: StreamPolicy = STREAM_POLICY,
         url_source: str = URL_SOURCE,
     ) -> None:
-        connections = MAX_LONG_POLLS + _OTHERS
+        connections = MAX_LONG_POLLS + _OTHER_CONNECTIONS
         self._http = AsyncHTTPClient(url, ClientError, connections, url_source=url_source)
         self.url = self._http.url
         self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)

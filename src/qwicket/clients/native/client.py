@@ -106,15 +106,11 @@ def connect(
     return client_from(settings(url, token, profile, config, timeout, deadline))
 
 
-def client_from(settings: Settings) -> Client:
+def client_from(chosen: Settings) -> Client:
     """Return a client with these settings."""
-    retry_policy = RetryPolicy(total_s=settings.deadline_s)
+    retry_policy = RetryPolicy(total_s=chosen.deadline_s)
     transport = Transport(
-        settings.url,
-        settings.token,
-        settings.timeout_s,
-        retry_policy,
-        url_source=settings.url_source,
+        chosen.url, chosen.token, chosen.timeout_s, retry_policy, url_source=chosen.url_source
     )
     return Client(transport)
 
@@ -140,10 +136,10 @@ def aconnect(
     from qwicket.clients.native.aio import AsyncClient
     from qwicket.clients.native.async_transport import AsyncTransport
 
-    found = settings(url, token, profile, config, timeout, deadline)
-    retry_policy = RetryPolicy(total_s=found.deadline_s)
+    chosen = settings(url, token, profile, config, timeout, deadline)
+    retry_policy = RetryPolicy(total_s=chosen.deadline_s)
     transport = AsyncTransport(
-        found.url, found.token, found.timeout_s, retry_policy, url_source=found.url_source
+        chosen.url, chosen.token, chosen.timeout_s, retry_policy, url_source=chosen.url_source
     )
     return AsyncClient(transport)
 
@@ -286,7 +282,7 @@ class Client:
         """Return the account's newest jobs, the newest first.
 
         Args:
-            limit: Most jobs to return.
+            limit: Maximum number of jobs.
             everybody: Return jobs of all accounts, which needs a token of the scope `admin`; then
                 `account` and `project` are filters, too, and `info` has both.
             filters: `state` (one or several, separated by commas), `device`, `name`, `tag` (one or

@@ -2,7 +2,7 @@
 
 export.json        project, and how far the export is
 jobs.jsonl         a job per line, newest first
-jobs/01a1f/ID.zip  archive of the job ID, in a folder of the first digits of its id
+jobs/01a1f/ID.zip  archive of the job ID, in a folder of the first five digits of its id
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _PAGE_BYTES: Final = 256 << 20
 
 
 class ExportState(msgspec.Struct, frozen=True, kw_only=True):
-    """How far an export is.
+    """Progress of an export.
 
     Attributes:
         format: `qwicket-project`.

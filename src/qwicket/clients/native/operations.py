@@ -44,21 +44,21 @@ LINK_S: Final = 7 * 86_400
 _ZIP_TYPE: Final = "application/zip"
 _NPZ_TYPE: Final = "application/x-npz"
 _SPACING_S: Final = 1.0
-"""Least time in seconds between the beginnings of two polls."""
+"""Shortest time in seconds between the beginnings of two polls."""
 _WATCHED_HOLD_S: Final = 1.0
 """Longest long poll with a progress display: the position in the queue changes between events."""
 _PAGE: Final = 500
 _ANY: Final = dict[str, Any]
 
 
-def job_path(job: str) -> str:
+def job_path(job_id: str) -> str:
     """Return the path of a job."""
-    return f"/v1/jobs/{quote(job, safe='')}"
+    return f"/v1/jobs/{quote(job_id, safe='')}"
 
 
-def _management_path(job: str, *, everybody: bool) -> str:
+def _management_path(job_id: str, *, everybody: bool) -> str:
     """Return the path at which a job is read and changed: of its owner, or of administrators."""
-    return f"/v1/admin/jobs/{quote(job, safe='')}" if everybody else job_path(job)
+    return f"/v1/admin/jobs/{quote(job_id, safe='')}" if everybody else job_path(job_id)
 
 
 def device_path(name: str) -> str:
@@ -88,8 +88,8 @@ def calibration(api: Api, name: str, at: str | None) -> Operation[dict[str, Any]
     return (yield from api.get(f"{device_path(name)}/calibration{query}", _ANY))
 
 
-def job(api: Api, name: str, *, everybody: bool = False) -> Operation[dict[str, Any]]:
-    return (yield from api.get(_management_path(name, everybody=everybody), _ANY))
+def job(api: Api, job_id: str, *, everybody: bool = False) -> Operation[dict[str, Any]]:
+    return (yield from api.get(_management_path(job_id, everybody=everybody), _ANY))
 
 
 def jobs(
@@ -349,15 +349,15 @@ def result(api: Api, job: JobView, *, with_arrays: bool) -> Operation[Result]:
     raise JobFailed(f"Job {job.id}: {detail}")
 
 
-def compiled(api: Api, job: str, part: int) -> Operation[str]:
+def compiled(api: Api, job_id: str, part: int) -> Operation[str]:
     """Return one circuit, compiled for its lab's device, as OpenQASM 3."""
-    content = yield from api.get_raw(f"{job_path(job)}/parts/{part}/compiled", "text/plain")
+    content = yield from api.get_raw(f"{job_path(job_id)}/parts/{part}/compiled", "text/plain")
     return content.decode("utf-8", "replace")
 
 
-def part_arrays(api: Api, job: str, part: int) -> Operation[bytes]:
+def part_arrays(api: Api, job_id: str, part: int) -> Operation[bytes]:
     """Return one circuit's arrays as an npz file."""
-    content = yield from api.get_raw(f"{job_path(job)}/parts/{part}?format=npz", _NPZ_TYPE)
+    content = yield from api.get_raw(f"{job_path(job_id)}/parts/{part}?format=npz", _NPZ_TYPE)
     if not content.startswith(b"PK"):
         raise UnexpectedResponse(
             "The response is not an archive of NumPy arrays. Is the address right?"
@@ -365,22 +365,22 @@ def part_arrays(api: Api, job: str, part: int) -> Operation[bytes]:
     return content
 
 
-def job_archive(api: Api, job: str, file: IO[bytes]) -> Operation[None]:
+def job_archive(api: Api, job_id: str, file: IO[bytes]) -> Operation[None]:
     """Write the archive of a job to a file."""
-    yield from api.download(f"{job_path(job)}/archive", _ZIP_TYPE, file)
+    yield from api.download(f"{job_path(job_id)}/archive", _ZIP_TYPE, file)
 
 
 def share(
-    api: Api, job: str, *, account: str | None = None, life_s: int | None = None
+    api: Api, job_id: str, *, account: str | None = None, life_s: int | None = None
 ) -> Operation[dict[str, Any]]:
     """Share a job with an account, or by a link that expires."""
     body = {"account": account} if life_s is None else {"life_s": life_s}
     send = api.post if life_s is None else api.post_once  # a repetition would make a second link
-    return (yield from send(f"{job_path(job)}/shares", body, _ANY))
+    return (yield from send(f"{job_path(job_id)}/shares", body, _ANY))
 
 
-def shares(api: Api, job: str | None = None) -> Operation[list[dict[str, Any]]]:
-    path = "/v1/shares" if job is None else f"{job_path(job)}/shares"
+def shares(api: Api, job_id: str | None = None) -> Operation[list[dict[str, Any]]]:
+    path = "/v1/shares" if job_id is None else f"{job_path(job_id)}/shares"
     return (yield from api.get(path, wire.SharesBody)).shares
 
 

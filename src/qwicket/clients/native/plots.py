@@ -15,6 +15,8 @@ Sort = Literal["key", "height"]
 _COLOUR: Final = "#4c72b0"
 _WIDTH: Final = 40
 _BINS: Final = 16
+_LABEL_CHARS: Final = 60
+"""Characters of all labels together that fit side by side; longer ones are turned."""
 _FULL: Final = "█"
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉"
 
@@ -33,7 +35,7 @@ def highest(
 
     Args:
         of: Heights by label.
-        maximum: Most entries to return.
+        maximum: Maximum number of entries.
         sort: `key` keeps the order of the labels, `height` puts the highest first.
 
     Raises:
@@ -41,12 +43,12 @@ def highest(
     """
     if sort not in ("key", "height"):
         raise ValueError(f"sort must be 'key' or 'height', not {str(sort)[:100]!r}.")
-    there = [(label, height) for label, height in of.items() if height]
-    falling = sorted(there, key=lambda entry: -entry[1])[:maximum]
+    present = [(label, height) for label, height in of.items() if height]
+    tallest = sorted(present, key=lambda entry: -entry[1])[:maximum]
     if sort == "height":
-        return falling, len(there) - len(falling)
-    chosen = {label for label, _ in falling}
-    return [entry for entry in there if entry[0] in chosen], len(there) - len(chosen)
+        return tallest, len(present) - len(tallest)
+    chosen = {label for label, _ in tallest}
+    return [entry for entry in present if entry[0] in chosen], len(present) - len(chosen)
 
 
 def text(rows: Iterable[tuple[str, float]], left_out: int) -> str:
@@ -69,7 +71,7 @@ def draw(rows: list[tuple[str, float]], left_out: int, label: str, title: str, a
         return None
     labels = [label for label, _ in rows]
     axes.bar(range(len(rows)), [height for _, height in rows], color=_COLOUR)
-    is_tight = sum(map(len, labels)) > 60
+    is_tight = sum(map(len, labels)) > _LABEL_CHARS
     turned = {"rotation": 60, "ha": "right", "rotation_mode": "anchor"} if is_tight else {}
     axes.set_xticks(range(len(rows)), labels, **turned)
     axes.set_xlabel("outcome")

@@ -22,6 +22,7 @@ _SUFFIXES: Final = {
     ".xbb": "blackbird",
 }
 _MAX_PATH_CHARS: Final = 4096
+"""Linux's limit (PATH_MAX)."""
 
 
 def read(program: Program, stated: str | None = None) -> tuple[Any, str | None]:

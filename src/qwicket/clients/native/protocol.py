@@ -9,6 +9,7 @@ contain the token.
 from __future__ import annotations
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
@@ -43,8 +44,9 @@ T = TypeVar("T")
 NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
 RETRY_POLICY: Final = RetryPolicy()
 HOLD_S: Final = 30.0
-"""Longest long poll that the client requests."""
+"""Longest long poll that the client requests, in seconds."""
 _RETRIED_STATUSES: Final = frozenset({408, 429, 502, 503, 504})
+"""Statuses of a server, or of a proxy before it, that cannot take the request now."""
 _PROXY_STATUSES: Final = frozenset({502, 503, 504})
 """Without one of Qwicket's error documents, these come from a proxy."""
 
@@ -286,3 +288,29 @@ def _json(body: Any) -> bytes | None:
     if isinstance(body, msgspec.Struct):
         body = msgspec.to_builtins(body)  # msgspec's own encoder would send NaN as null
     return json_bytes(body, "The program", ClientError)
+
+
+class OperationRunner(ABC):
+    """Runs operations in the calling thread.
+
+    Args:
+        api: The operations.
+    """
+
+    def __init__(self, api: Api) -> None:
+        self.api = api
+
+    def run(self, operation: Operation[T]) -> T:
+        """Run an operation and return its value."""
+        result: StepResult = None
+        while True:
+            try:
+                step = operation.send(result)
+            except StopIteration as end:
+                value: T = end.value
+                return value
+            result = self._do(step)
+
+    @abstractmethod
+    def _do(self, step: Send | Pause) -> StepResult:
+        """Return the result of a step."""

@@ -26,8 +26,16 @@ if TYPE_CHECKING:
 _PACKED: Final = ("keys", "memory")
 _MAX_BARS: Final = 16
 _SHOWN: Final = (
-    *("counts", "probabilities", "memory", "samples", "evs", "stds"),
-    *("engine", "seed", "notes", "error"),
+    "counts",
+    "probabilities",
+    "memory",
+    "samples",
+    "evs",
+    "stds",
+    "engine",
+    "seed",
+    "notes",
+    "error",
 )
 _short: Final = Repr()
 """Shortens reprs: a result may have a million numbers, which would block a terminal."""
@@ -136,7 +144,7 @@ class Part:
 
         Args:
             axes: Matplotlib axes to draw into; by default new ones.
-            top: Most bars.
+            top: Number of bars at most.
             title: Title; by default the number of shots.
             sort: `key` sorts by outcome, `height` puts the most frequent first.
 

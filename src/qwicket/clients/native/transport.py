@@ -15,7 +15,7 @@ from qwicket.clients.native.protocol import (
     STREAM_POLICY,
     Api,
     Download,
-    Operation,
+    OperationRunner,
     Pause,
     Send,
     StepResult,
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
-class Transport:
+class Transport(OperationRunner):
     """Requests to one server with one token, for any number of threads.
 
     Args:
@@ -61,21 +61,10 @@ class Transport:
     ) -> None:
         self._http = HTTPClient(url, ClientError, max_bytes, url_source=url_source)
         self.url = self._http.url
-        self.api = Api(token, timeout_s, retry_policy, outage, self.url, stream_policy)
+        super().__init__(Api(token, timeout_s, retry_policy, outage, self.url, stream_policy))
 
     def __repr__(self) -> str:
         return f"<Transport {self.url}>"
-
-    def run(self, operation: Operation[T]) -> T:
-        """Run an operation and return its value."""
-        result: StepResult = None
-        while True:
-            try:
-                step = operation.send(result)
-            except StopIteration as end:
-                value: T = end.value
-                return value
-            result = self._do(step)
 
     def get(self, path: str, of: type[T]) -> T:
         """Run `Api.get`."""

@@ -1,7 +1,6 @@
 """`QbraidSession`: a session of `requests` for one server, with its user's credentials.
 
-It differs from the class in the original package's documentation in two points: it verifies
-certificates, and its methods return responses instead of their JSON.
+`docs/clients/qbraid.md` lists how it differs from the class in the original package.
 """
 
 from __future__ import annotations
@@ -50,7 +49,8 @@ class QbraidSession(JobsSession):
 
     Args:
         user_email: E-mail address of the user; file `email`, variable `JUPYTERHUB_USER`.
-        api_key: API key; file `api-key`, variable `QBRAID_API_KEY`.
+        api_key: API key; file `api-key`, variable `QBRAID_API_KEY`. Without any credentials it is
+            `QWICKET_TOKEN`, if the address is on the server in `QWICKET_URL`.
         refresh_token: Refresh token; file `refresh-token`, variable `REFRESH`, then
             `QBRAID_REFRESH_TOKEN`.
         id_token: Id token; file `id-token`, variable `QBRAID_ID_TOKEN`. It is only sent without a
@@ -58,8 +58,8 @@ class QbraidSession(JobsSession):
         base_url: Address of the API; file `url`, variable `QBRAID_API_URL`. By default the server
             in `QWICKET_URL` if there are no credentials or a Qwicket token, else the public
             service.
-        retries_total: Most retries of a request.
-        retries_connect: Most retries after failed attempts to connect.
+        retries_total: Maximum number of retries of a request.
+        retries_connect: Maximum number of retries after failed attempts to connect.
         backoff_factor: Factor of the pauses in seconds: 0, then this times 2, 4, 8, …, at most 120.
 
     Raises:

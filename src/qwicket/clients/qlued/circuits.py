@@ -2,9 +2,9 @@
 
     SingleQudit(shots=500).load(10).rlx(pi / 2).measure()
 
-Each gate is exp(-iH), with energies times time in radians; the server refuses too large ones. A
-measurement returns the level of a wire, from 0 to its number of atoms; for fermions, the number of
-atoms on it.
+Each gate is exp(-iH). Its parameters are energies times time, in radians; the server refuses too
+large values. A measurement returns the level of a wire, from 0 to its number of atoms; for
+fermions, the number of atoms on it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 _SITES: Final = 4
+"""Sites of qlued's device for fermions."""
 
 
 class Circuit:
@@ -182,7 +183,7 @@ class Fermions(Circuit):
             site: First site.
             coupling: One coupling for each pair of neighbours, from `site` on.
         """
-        return self.instruction("fhop", self._from(site, len(coupling) + 1), *coupling)
+        return self.instruction("fhop", self._wires(site, len(coupling) + 1), *coupling)
 
     def fint(self, energy: float) -> Self:
         """Add exp(-i·energy·Σ n↑n↓): an interaction of two atoms on one site, on all sites."""
@@ -190,12 +191,12 @@ class Fermions(Circuit):
 
     def fphase(self, site: int, *energy: float) -> Self:
         """Add exp(-i·energy·(n↑ + n↓)) on successive sites, from `site` on, one energy each."""
-        return self.instruction("fphase", self._from(site, len(energy)), *energy)
+        return self.instruction("fphase", self._wires(site, len(energy)), *energy)
 
-    def _from(self, site: int, sites: int) -> range:
+    def _wires(self, site: int, n_sites: int) -> range:
         if not _is_whole(site):
             raise QluedClientError(f"a site is a whole number, not {site!r}.")
-        return range(2 * site, 2 * (site + sites))
+        return range(2 * site, 2 * (site + n_sites))
 
 
 def _is_whole(value: object) -> bool:

@@ -52,8 +52,10 @@ class QluedClient(ServiceClient):
     Args:
         url: Address with the version, such as `http://127.0.0.1:8000/qlued/api/v2`; by default
             `QLUED_URL`, then the server in `QWICKET_URL`.
-        token: Token; by default `QLUED_TOKEN`, then `QWICKET_TOKEN`, which precedes `QLUED_TOKEN`
-            at an address on the server in `QWICKET_URL`. Jobs need a token, devices do not.
+        token: Token; by default that in `QLUED_TOKEN`. If the address is on the server in
+            `QWICKET_URL`, `QWICKET_TOKEN` comes before it; if there is no address but
+            `QWICKET_URL`, after it. No other server is sent `QWICKET_TOKEN`. Jobs need a token,
+            devices do not.
 
     Attributes:
         retry_policy: Bounds of retries.
@@ -190,10 +192,10 @@ class QluedClient(ServiceClient):
         self._raise_if_failed(found)
         raise QluedNotFinishedError(f"Job {job_id} has not ended.")
 
-    def _raise_if_failed(self, found: Mapping[str, Any]) -> None:
+    def _raise_if_failed(self, document: Mapping[str, Any]) -> None:
         """Raise the error of a job that ended in one, or does not exist."""
-        if found.get("status") in _ERROR:
-            message = sanitized(found.get("error_message")) or sanitized(found.get("detail"))
+        if document.get("status") in _ERROR:
+            message = sanitized(document.get("error_message")) or sanitized(document.get("detail"))
             raise QluedJobError(redacted(message, self._secrets()) or "The job failed.")
 
     def _read_job(

@@ -66,16 +66,18 @@ class QluedRetriableError(QluedAPIError, RetriableError):
     """Temporary error: the same request may succeed later."""
 
 
-def failure(found: Response | NoResponse | InvalidResponse) -> QluedAPIError:
+def failure(response: Response | NoResponse | InvalidResponse) -> QluedAPIError:
     """Return the error for a refusal, or for a missing or invalid response."""
-    if isinstance(found, InvalidResponse):
-        return QluedAPIError(str(found), found.status)
-    if isinstance(found, NoResponse):
-        kind = QluedAPIError if found.is_absent else QluedRetriableError
-        return kind(str(found), was_sent=found.was_sent)
-    refusal = error_body(found.text)
+    if isinstance(response, InvalidResponse):
+        return QluedAPIError(str(response), response.status)
+    if isinstance(response, NoResponse):
+        kind = QluedAPIError if response.is_absent else QluedRetriableError
+        return kind(str(response), was_sent=response.was_sent)
+    refusal = error_body(response.text)
     detail = refusal.get("detail")
     text = detail if isinstance(detail, str) or "detail" not in refusal else json.dumps(detail)
     message = sanitized(refusal.get("error_message")) or sanitized(text)
-    kind = QluedRetriableError if found.status in RETRIABLE else QluedAPIError
-    return kind(message or f"The server answered {found.status}.", found.status, found.headers)
+    kind = QluedRetriableError if response.status in RETRIABLE else QluedAPIError
+    return kind(
+        message or f"The server answered {response.status}.", response.status, response.headers
+    )

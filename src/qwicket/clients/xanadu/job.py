@@ -1,4 +1,8 @@
-"""Jobs of the server. Their documents are fetched at first use."""
+"""Jobs of the server.
+
+Their documents are fetched at first use and cached until `clear`. Each poll of `wait` reads the
+status again.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +49,7 @@ class Job:
 
         Args:
             connection: Connection to the server.
-            limit: Most jobs to return; ignored with `ids`.
+            limit: Maximum number of jobs; ignored with `ids`.
             ids: Ids of the jobs to return.
             status: Status of the jobs to return.
 
@@ -185,7 +189,11 @@ class Job:
         return results.arrays(response, widen=integer_overflow_protection)
 
     def cancel(self) -> None:
-        """Cancel the job unless it has ended, and clear the cached documents."""
+        """Cancel the job and clear the cached documents, unless the cached status is final.
+
+        Raises:
+            requests.exceptions.RequestException: A request failed.
+        """
         if not self.finished:
             self._connection.request("PATCH", self._path, json={"status": "cancelled"})
             self.clear()

@@ -21,10 +21,10 @@ def content(response: requests.Response) -> dict[str, Any]:
     found = _document(response)
     if isinstance(found, dict):
         return found
-    text = f"{response.url} did not return a JSON object."
+    problem = f"{response.url} did not return a JSON object."
     if found is _NO_JSON:
-        raise JSONDecodeError(text, "", 0)  # a ValueError too, as users of xcc expect
-    raise RequestException(text)
+        raise JSONDecodeError(problem, "", 0)  # a ValueError too, as users of xcc expect
+    raise RequestException(problem)
 
 
 def text(response: requests.Response, key: str) -> str:

@@ -62,13 +62,13 @@ def _load(body: io.BytesIO) -> dict[str, NDArray[Any]]:
         return {name: np.asarray(archive[name]) for name in archive.files}
 
 
-def _named(found: dict[str, NDArray[Any]], widen: bool) -> Result:
-    """Return the arrays by name, and the unnamed ones as the list `output`."""
+def _named(loaded: dict[str, NDArray[Any]], widen: bool) -> Result:
+    """Return the arrays by name, and those that NumPy numbered (`arr_0`) as the list `output`."""
     if widen:
-        found = {
+        loaded = {
             name: array.astype(np.int64) if np.issubdtype(array.dtype, np.integer) else array
-            for name, array in found.items()
+            for name, array in loaded.items()
         }
-    numbers = [int(name[4:]) for name in found if name.startswith("arr_") and name[4:].isdigit()]
-    output = [found.pop(f"arr_{number}") for number in sorted(numbers)]
-    return {"output": output, **found}
+    numbers = [int(name[4:]) for name in loaded if name.startswith("arr_") and name[4:].isdigit()]
+    output = [loaded.pop(f"arr_{number}") for number in sorted(numbers)]
+    return {"output": output, **loaded}

@@ -19,7 +19,7 @@ HOST_ARGUMENTS: Final = "the arguments host and port"
 DEFAULT_HOST: Final = "platform.strawberryfields.ai"
 _PREFIX: Final = "XANADU_CLOUD_"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_.-]*")
-_QUOTE: Final = re.compile(r"['\"\r\n]")
+_QUOTE_OR_LINE_END: Final = re.compile(r"['\"\r\n]")
 _LINE: Final = re.compile(r"\s*(?:export\s+)?(\w+)\s*=\s*(.*?)\s*")
 _BOOLEANS: Final = {
     **dict.fromkeys(("1", "true", "t", "yes", "y", "on"), True),
@@ -123,7 +123,7 @@ class Settings:
         lines = [
             f"{_PREFIX}{name}='{value}'\n" for name, value in values.items() if value is not None
         ]
-        if any(_QUOTE.search(str(value)) for value in values.values()):
+        if any(_QUOTE_OR_LINE_END.search(str(value)) for value in values.values()):
             raise ValueError("A setting must not contain a quote or a line end.")
         file = path()
         file.parent.mkdir(parents=True, exist_ok=True)

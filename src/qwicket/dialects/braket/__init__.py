@@ -36,7 +36,8 @@ REGISTRATION: Final = Registration(
     },
     described_at=("/braket/openapi.json",),
     root="/braket",
-    shows={"qubit": ("braket.openqasm3",)},
+    shows={"qubit": ("braket.openqasm3",), "atoms": ("ahs",)},
+    requests=("memory",),
     title="Amazon Braket's API",
     lead=(
         "AWS's clients work against this server when the addresses of Braket, S3 and STS are set to"

@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 
+from qwicket.dialects.braket import analog
 from qwicket.dialects.braket.names import QPU_REGION, device_arn
+from qwicket.model.devices import DeviceCost
 from qwicket.programs.braket.channels import CHANNELS
 from qwicket.programs.braket.gates import GATES
 from qwicket.programs.openqasm.bounds import BraketLimits
@@ -21,14 +23,16 @@ if TYPE_CHECKING:
 
 _SIMULATOR: Final = "statevector"
 _NAMES: Final[Mapping[str, str]] = {"sv1": _SIMULATOR, "dm1": _SIMULATOR}
-"""Our device by AWS's names: `sv1` has no noise, `dm1` is for programs with noise."""
+"""This server's device by AWS's names: `sv1` has no noise, `dm1` is for programs with noise."""
 _NOISY: Final = "dm1"
 _NOISE: Final = re.compile(r"pragma[ \t]+braket[ \t]+noise\b")
+"""Anywhere in a text, because in JSON that contains a program no line begins."""
 _PROVIDER: Final = "Qwicket"
 _POLL_MS: Final = 100
 _OBSERVABLES: Final = ("x", "y", "z", "h", "i", "hermitian")
 _SCHEMA: Final = "braket.device_schema"
-_NATIVE: Final = {"sx": "v", "cx": "cnot", "id": "i", "p": "phaseshift"}
+_BRAKET_GATES: Final = {"sx": "v", "cx": "cnot", "id": "i", "p": "phaseshift"}
+"""Braket's names of native gates that have another name here."""
 
 
 class NamedDevice(NamedTuple):
@@ -47,6 +51,10 @@ class NamedDevice(NamedTuple):
     @property
     def is_simulator(self) -> bool:
         return self.view.device.spec.exact
+
+    @property
+    def is_analog(self) -> bool:
+        return self.view.device.family == "atoms"
 
     @property
     def takes_noise(self) -> bool:
@@ -136,13 +144,16 @@ def _capabilities(device: NamedDevice) -> dict[str, Any]:
             ),
             "qubitCount": device.qubits,
         }
+    elif device.is_analog:
+        header = f"{_SCHEMA}.quera.quera_device_capabilities"
+        paradigm = analog.paradigm(device.qubits)
     else:
         header = f"{_SCHEMA}.iqm.iqm_device_capabilities"
         paradigm = _machine(device)
     return {
         "braketSchemaHeader": _header(header),
         "service": _service(device),
-        "action": {"braket.ir.openqasm.program": _action(device)},
+        "action": _actions(device),
         "paradigm": paradigm,
         "deviceParameters": {},
     }
@@ -163,10 +174,20 @@ def _service(device: NamedDevice) -> dict[str, Any]:
             }
         ],
         "shotsRange": [0 if device.is_simulator else 1, device.view.max_shots],
-        "deviceCost": {"price": 0.0, "unit": "task"},
+        "deviceCost": _cost(device.view.device),
         "deviceDocumentation": {"summary": device.view.device.spec.description},
         "getTaskPollIntervalMillis": _POLL_MS,
     }
+
+
+def _cost(device: Device) -> dict[str, Any]:
+    """Return the cost of a device in credits: the first part that it has, because AWS has one."""
+    cost = device.spec.cost or DeviceCost()
+    if cost.per_shot:
+        return {"price": cost.per_shot, "unit": "shot"}
+    if cost.per_second:
+        return {"price": 60 * cost.per_second, "unit": "minute"}
+    return {"price": cost.per_job, "unit": "task"}
 
 
 def _machine(device: NamedDevice) -> dict[str, Any]:
@@ -181,11 +202,17 @@ def _machine(device: NamedDevice) -> dict[str, Any]:
         "braketSchemaHeader": _header(f"{_SCHEMA}.gate_model_qpu_paradigm_properties"),
         "connectivity": {"fullyConnected": pairs is None, "connectivityGraph": graph},
         "qubitCount": device.qubits,
-        "nativeGateSet": [_NATIVE.get(gate, gate) for gate in spec.native_gates],
+        "nativeGateSet": [_BRAKET_GATES.get(gate, gate) for gate in spec.native_gates],
     }
 
 
-def _action(device: NamedDevice) -> dict[str, Any]:
+def _actions(device: NamedDevice) -> dict[str, Any]:
+    if device.is_analog:
+        return {analog.ACTION: {"actionType": analog.ACTION, "version": ["1"]}}
+    return {"braket.ir.openqasm.program": _openqasm(device)}
+
+
+def _openqasm(device: NamedDevice) -> dict[str, Any]:
     pragmas = ["braket_unitary_matrix", "verbatim"]
     if device.takes_noise:
         pragmas += [f"braket_noise_{name}" for name in CHANNELS] + ["braket_noise_kraus"]
@@ -212,12 +239,18 @@ def _action(device: NamedDevice) -> dict[str, Any]:
 
 
 def _result_types(device: NamedDevice) -> list[dict[str, Any]]:
-    least, most = (0 if device.is_simulator else 1), device.view.max_shots
+    # Without shots, a simulator returns exact values.
+    minimum, maximum = (0 if device.is_simulator else 1), device.view.max_shots
     found: list[dict[str, Any]] = [
-        {"name": "Sample", "observables": _OBSERVABLES, "minShots": 1, "maxShots": most},
-        {"name": "Expectation", "observables": _OBSERVABLES, "minShots": least, "maxShots": most},
-        {"name": "Variance", "observables": _OBSERVABLES, "minShots": least, "maxShots": most},
-        {"name": "Probability", "minShots": least, "maxShots": most},
+        {"name": "Sample", "observables": _OBSERVABLES, "minShots": 1, "maxShots": maximum},
+        {
+            "name": "Expectation",
+            "observables": _OBSERVABLES,
+            "minShots": minimum,
+            "maxShots": maximum,
+        },
+        {"name": "Variance", "observables": _OBSERVABLES, "minShots": minimum, "maxShots": maximum},
+        {"name": "Probability", "minShots": minimum, "maxShots": maximum},
     ]
     if device.is_simulator:
         names = ["DensityMatrix"]

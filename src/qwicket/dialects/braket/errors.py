@@ -9,7 +9,6 @@ from xml.sax.saxutils import escape
 import msgspec
 
 from qwicket.model.errors import (
-    BodyTooLarge,
     Conflict,
     DeviceOff,
     Forbidden,
@@ -32,9 +31,9 @@ if TYPE_CHECKING:
 
     from qwicket.dialects.braket.sigv4 import Service
 
-Refusal = Literal["missing", "incomplete", "unknown", "wrong", "late"]
+Refusal = Literal["missing", "incomplete", "unknown", "wrong", "skewed"]
 """Why a signature is refused: it is absent, it is malformed, its key id is unknown, it does not
-match the request or the secret, or its date is too far from now.
+match the request or the secret, or its date is too long ago or ahead.
 """
 _CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
 _SIGNATURE_CODES: Final[Mapping[Service, Mapping[Refusal, str]]] = {
@@ -43,25 +42,26 @@ _SIGNATURE_CODES: Final[Mapping[Service, Mapping[Refusal, str]]] = {
         "incomplete": "IncompleteSignatureException",
         "unknown": "UnrecognizedClientException",
         "wrong": "InvalidSignatureException",
-        "late": "InvalidSignatureException",
+        "skewed": "InvalidSignatureException",
     },
     "sts": {
         "missing": "MissingAuthenticationToken",
         "incomplete": "IncompleteSignature",
         "unknown": "InvalidClientTokenId",
         "wrong": "SignatureDoesNotMatch",
-        "late": "SignatureDoesNotMatch",
+        "skewed": "SignatureDoesNotMatch",
     },
     "s3": {
         "missing": "AccessDenied",
         "incomplete": "AuthorizationHeaderMalformed",
         "unknown": "InvalidAccessKeyId",
         "wrong": "SignatureDoesNotMatch",
-        "late": "RequestTimeTooSkewed",
+        "skewed": "RequestTimeTooSkewed",
     },
 }
-_BRAKET: Final[tuple[tuple[type[QwicketError], str], ...]] = (
-    (BodyTooLarge, "ValidationException"),
+_Codes = tuple[tuple[type[QwicketError], str], ...]
+"""Codes of a service. The first class that fits an error counts, so subclasses stand first."""
+_BRAKET_CODES: Final[_Codes] = (
     (Forbidden, "AccessDeniedException"),
     (NotFound, "ResourceNotFoundException"),
     (MethodNotAllowed, "UnknownOperationException"),
@@ -74,10 +74,10 @@ _BRAKET: Final[tuple[tuple[type[QwicketError], str], ...]] = (
     (StorageFull, "ServiceQuotaExceededException"),
     (InternalError, "InternalServiceException"),
 )
-_XML: Final[tuple[tuple[type[QwicketError], str], ...]] = (
+_STS_CODES: Final[_Codes] = (
     (Forbidden, "AccessDenied"),
+    (NotFound, "InvalidAction"),  # of an unknown path
     (MethodNotAllowed, "MethodNotAllowed"),
-    (Conflict, "OperationAborted"),
     (TooManyRequests, "Throttling"),
     (NotOffered, "NotImplemented"),
     (Unavailable, "ServiceUnavailable"),
@@ -87,7 +87,10 @@ _XML: Final[tuple[tuple[type[QwicketError], str], ...]] = (
 
 
 class SignatureRefused(Unauthenticated):
-    """AWS refuses a signature with 403 and a code; that of this class is for an unknown key id."""
+    """The signature is refused: AWS responds with 403 and a code for each `Refusal`.
+
+    This class itself is for an unknown key id; its subclasses are for the other reasons.
+    """
 
     status = 403
     refusal: ClassVar[Refusal] = "unknown"
@@ -105,24 +108,24 @@ class WrongSignature(SignatureRefused):
     refusal = "wrong"
 
 
-class LateSignature(SignatureRefused):
-    refusal = "late"
+class SkewedSignature(SignatureRefused):
+    refusal = "skewed"
 
 
 class _Offline(DeviceOff):
-    status = 424
+    status = 424  # of DeviceOfflineException at AWS
 
 
-class _Misused(InvalidRequest):
-    """An error that is of another kind here and an invalid request at AWS."""
+class _InvalidAtAWS(InvalidRequest):
+    """An error that Qwicket classifies otherwise, and AWS as an invalid request."""
 
 
 class _NoBucket(NotFound):
     """The bucket does not exist; S3 has a code of its own for that."""
 
 
-class _NoKey(NotFound):
-    """The object does not exist."""
+class _InvalidArgument(InvalidRequest):
+    """A parameter of a request is malformed; S3 has a code of its own for that."""
 
 
 class RangeRefused(InvalidRequest):
@@ -131,12 +134,32 @@ class RangeRefused(InvalidRequest):
     status = 416
 
 
+_S3_CODES: Final[_Codes] = (
+    (Forbidden, "AccessDenied"),
+    (_NoBucket, "NoSuchBucket"),
+    (NotFound, "NoSuchKey"),
+    (MethodNotAllowed, "MethodNotAllowed"),
+    (Conflict, "OperationAborted"),
+    (RangeRefused, "InvalidRange"),
+    (_InvalidArgument, "InvalidArgument"),
+    (TooManyRequests, "SlowDown"),
+    (NotOffered, "NotImplemented"),
+    (Unavailable, "SlowDown"),
+    (RequestTimeout, "RequestTimeout"),
+    (InternalError, "InternalError"),
+)
+
+
 def no_bucket() -> NotFound:
     return _NoBucket("The specified bucket does not exist.")
 
 
 def no_key() -> NotFound:
-    return _NoKey("The specified key does not exist.")
+    return NotFound("The specified key does not exist.")
+
+
+def invalid_argument(detail: str) -> InvalidRequest:
+    return _InvalidArgument(detail)
 
 
 def recast(error: QwicketError) -> QwicketError:
@@ -151,59 +174,52 @@ def recast(error: QwicketError) -> QwicketError:
     if isinstance(error, DeviceOff):
         return _Offline(error.detail, field=error.field)
     if isinstance(error, KeyReused):
-        return _Misused(
+        return _InvalidAtAWS(
             "clientToken: another request has used it with other content.", field="clientToken"
         )
     if isinstance(error, NotFound) and error.field:
-        return _Misused(error.detail, field=error.field)
+        return _InvalidAtAWS(error.detail, field=error.field)
     return error
 
 
 def braket_body(error: QwicketError) -> bytes:
     """Return the body of an error of Braket."""
-    code = _code("braket", error, _BRAKET, "ValidationException")
+    code = _code("braket", error, _BRAKET_CODES, "ValidationException")
     body = {"__type": code, "message": error.detail}
     if code == "ValidationException":
+        # AWS gives one of a few reasons with this code; the others are about its own checks.
         body["reason"] = "Other"
     return msgspec.json.encode(body)
 
 
 def sts_body(error: QwicketError) -> bytes:
     """Return the body of an error of STS."""
-    default = "InvalidAction" if isinstance(error, NotFound) else "ValidationError"
-    code = _code("sts", error, _XML, default)
+    code = _code("sts", error, _STS_CODES, "ValidationError")
     return (
         '<ErrorResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><Error>'
         f"<Type>{'Sender' if error.status < 500 else 'Receiver'}</Type><Code>{code}</Code>"
-        f"<Message>{_text(error.detail)}</Message></Error></ErrorResponse>"
+        f"<Message>{xml_text(error.detail)}</Message></Error></ErrorResponse>"
     ).encode()
 
 
 def s3_body(error: QwicketError) -> bytes:
     """Return the body of an error of S3."""
-    default = "InvalidRequest"
-    if isinstance(error, NotFound):
-        default = "NoSuchBucket" if isinstance(error, _NoBucket) else "NoSuchKey"
-    elif isinstance(error, RangeRefused):
-        default = "InvalidRange"
-    elif isinstance(error, TooManyRequests | Unavailable):
-        default = "SlowDown"
-    code = _code("s3", error, _XML, default)
+    code = _code("s3", error, _S3_CODES, "InvalidRequest")
     return (
         '<?xml version="1.0" encoding="UTF-8"?>\n'
-        f"<Error><Code>{code}</Code><Message>{_text(error.detail)}</Message></Error>"
+        f"<Error><Code>{code}</Code><Message>{xml_text(error.detail)}</Message></Error>"
     ).encode()
 
 
-def _text(detail: str) -> str:
+def xml_text(text: str) -> str:
     """Return a text escaped for XML, in which control characters are not allowed."""
-    return escape(_CONTROL.sub("\ufffd", detail))
+    return escape(_CONTROL.sub("\ufffd", text))
 
 
 def _code(
     service: Service,
     error: QwicketError,
-    codes: tuple[tuple[type[QwicketError], str], ...],
+    codes: _Codes,
     default: str,
 ) -> str:
     if isinstance(error, SignatureRefused):

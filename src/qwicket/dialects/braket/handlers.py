@@ -108,17 +108,17 @@ class Handlers:
     async def search_tasks(self, actor: Actor, request: Request[wire.SearchBody]) -> Response:
         """Search for quantum tasks, newest first."""
         body = request.payload
-        most = self.limits.of(BraketDialectLimits).search_filters
+        max_filters = self.limits.of(BraketDialectLimits).search_filters
         limit = min(body.max_results, self.limits.requests.list_page)
-        asked = tasks.search(body, limit, most)
-        found = [] if asked.finds_nothing else await self._gateway.jobs.page(actor, asked.query)
+        search = tasks.search(body, limit, max_filters)
+        found = [] if search.finds_nothing else await self._gateway.jobs.page(actor, search.query)
         shown = []
         for job in found:
             try:
                 fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
             except NotFound:  # it was deleted meanwhile
                 continue
-            if asked.finds(job, fields):
+            if search.finds(job, fields):
                 shown.append(tasks.summary(job, fields))
         page: dict[str, Any] = {"quantumTasks": shown}
         if len(found) == limit:

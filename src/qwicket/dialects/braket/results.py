@@ -8,7 +8,7 @@ import msgspec
 
 from qwicket.circuits.outcomes import LABELS, MEASUREMENTS, READOUTS, Outcome, value_name
 from qwicket.circuits.qubit import Readout
-from qwicket.dialects.braket import tasks
+from qwicket.dialects.braket import analog, tasks, wire
 from qwicket.dialects.times import format_time
 
 if TYPE_CHECKING:
@@ -16,36 +16,56 @@ if TYPE_CHECKING:
     from qwicket.circuits.qubit import Factor
     from qwicket.dialects.braket.wire import VendorFields
     from qwicket.model.jobs import Job
-    from qwicket.programs.braket import BraketSource
 
 _NAMES: Final = {"state_vector": "statevector", "density_matrix": "densitymatrix"}
+"""Braket's names of kinds of results that have another name here."""
 _readouts = msgspec.json.Decoder(list[Readout])
 
 
-def document(job: Job, fields: VendorFields, program: BraketSource, outcome: Outcome) -> bytes:
-    """Return `results.json` of a completed task."""
-    return msgspec.json.encode(_body(job, fields, program, outcome))
+def document(job: Job, fields: VendorFields, source: bytes, outcome: Outcome) -> bytes:
+    """Return `results.json` of a completed task.
+
+    Args:
+        job: The task.
+        fields: Its vendor fields.
+        source: Its program, as it is stored.
+        outcome: Its result.
+    """
+    parts = _analog(source, outcome) if fields.is_analog else _gate_model(source, outcome)
+    metadata = {
+        "braketSchemaHeader": _header("braket.task_result.task_metadata"),
+        "id": tasks.arn(job, fields),
+        "shots": fields.shots,
+        "deviceId": fields.device_arn,
+        "createdAt": format_time(job.created_at),
+        "endedAt": format_time(job.ended_at),
+        "status": tasks.status(job),
+    }
+    return msgspec.json.encode({"taskMetadata": metadata, **parts})
 
 
-def _body(
-    job: Job, fields: VendorFields, program: BraketSource, outcome: Outcome
-) -> dict[str, Any]:
-    arrays = outcome.arrays
+def _header(name: str) -> dict[str, str]:
+    return {"name": name, "version": "1"}
+
+
+def _analog(source: bytes, outcome: Outcome) -> dict[str, Any]:
+    return {
+        "braketSchemaHeader": _header(
+            "braket.task_result.analog_hamiltonian_simulation_task_result"
+        ),
+        "measurements": analog.measurements(outcome),
+        "additionalMetadata": {"action": analog.action(source)},
+    }
+
+
+def _gate_model(source: bytes, outcome: Outcome) -> dict[str, Any]:
+    program, arrays = wire.source_of(source), outcome.arrays
     body: dict[str, Any] = {
-        "braketSchemaHeader": {"name": "braket.task_result.gate_model_task_result", "version": "1"},
+        "braketSchemaHeader": _header("braket.task_result.gate_model_task_result"),
         "resultTypes": _result_types(arrays),
-        "taskMetadata": {
-            "braketSchemaHeader": {"name": "braket.task_result.task_metadata", "version": "1"},
-            "id": tasks.arn(job, fields),
-            "shots": fields.shots,
-            "deviceId": fields.device_arn,
-            "createdAt": format_time(job.created_at),
-            "endedAt": format_time(job.ended_at),
-            "status": tasks.status(job),
-        },
         "additionalMetadata": {
             "action": {
-                "braketSchemaHeader": {"name": "braket.ir.openqasm.program", "version": "1"},
+                "braketSchemaHeader": _header(wire.PROGRAM),
                 "source": program.source,
                 "inputs": program.inputs,
             },
@@ -61,8 +81,8 @@ def _body(
 def _result_types(arrays: dict[str, Array]) -> list[dict[str, Any]]:
     readouts = _readouts.decode(arrays[READOUTS].data)
     return [
-        {"type": _type(readout), "value": _value(readout, arrays[value_name(place)])}
-        for place, readout in enumerate(readouts)
+        {"type": _type(readout), "value": _value(readout, arrays[value_name(index)])}
+        for index, readout in enumerate(readouts)
     ]
 
 

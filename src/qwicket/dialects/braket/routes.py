@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.braket import errors, handlers, identity, storage, wire
+from qwicket.dialects.braket import errors, handlers, identity, listings, storage, wire
 from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
 
@@ -24,11 +24,17 @@ BRAKET: Final[tuple[Route, ...]] = (
     Route("GET", "/device/{arn:path}", _DO.read_device, _D),
     Route("POST", "/quantum-task", _DO.create_task, _W, _CREATE, status=201),
     Route(
-        *("PUT", "/quantum-task/{arn:path}/cancel", _DO.cancel_task, _W),
+        "PUT",
+        "/quantum-task/{arn:path}/cancel",
+        _DO.cancel_task,
+        _W,
         json_body(wire.CancelBody),
     ),
     Route(
-        *("GET", "/quantum-task/{arn:path}", _DO.read_task, _R),
+        "GET",
+        "/quantum-task/{arn:path}",
+        _DO.read_task,
+        _R,
         query=("additionalAttributeNames",),
     ),
     Route("POST", "/quantum-tasks", _DO.search_tasks, _R, _SEARCH),
@@ -38,16 +44,22 @@ BRAKET: Final[tuple[Route, ...]] = (
     *(
         Route(method, path, _DO.refuse, _R if method == "GET" else _W, is_listed=False)
         for path in (
-            *("/job", "/jobs", "/job/{rest:path}"),
-            *("/spending-limit{rest:path}", "/spending-limits"),
+            "/job",
+            "/jobs",
+            "/job/{rest:path}",
+            "/spending-limit{rest:path}",
+            "/spending-limits",
         )
         for method in ("GET", "POST", "PUT", "PATCH", "DELETE")
     ),
 )
 S3: Final[tuple[Route, ...]] = (
     Route(
-        *("GET", "/{bucket}", _S3.list_objects, _R),
-        query=("list-type", "prefix"),
+        "GET",
+        "/{bucket}",
+        _S3.list_objects,
+        _R,
+        query=listings.PARAMETERS,
         media_type=_XML,
     ),
     Route("PUT", "/{bucket}", _S3.create_bucket, _R, media_type=_XML),
@@ -59,7 +71,11 @@ S3: Final[tuple[Route, ...]] = (
 )
 STS: Final = (
     Route(
-        *("POST", "/", identity.Handlers.act, ANY_TOKEN, Body(identity.action)),
+        "POST",
+        "/",
+        identity.Handlers.act,
+        ANY_TOKEN,
+        Body(identity.action),
         media_type="text/xml",
     ),
 )
@@ -67,13 +83,15 @@ STS: Final = (
 
 def braket(gateway: Gateway, _settings: DialectSettings) -> Dialect:
     """Return the application of Braket."""
-    return Dialect(*(handlers.Handlers(gateway), BRAKET, errors.braket_body), recast=errors.recast)
+    return Dialect(handlers.Handlers(gateway), BRAKET, errors.braket_body, recast=errors.recast)
 
 
 def s3(gateway: Gateway, _settings: DialectSettings) -> Dialect:
     """Return the application of S3: a view of results."""
     return Dialect(
-        *(storage.Handlers(gateway), S3, errors.s3_body),
+        storage.Handlers(gateway),
+        S3,
+        errors.s3_body,
         error_type=_XML,
         recast=errors.recast,
         hides=("/",),
@@ -83,7 +101,9 @@ def s3(gateway: Gateway, _settings: DialectSettings) -> Dialect:
 def sts(gateway: Gateway, _settings: DialectSettings) -> Dialect:
     """Return the application of STS."""
     return Dialect(
-        *(identity.Handlers(gateway), STS, errors.sts_body),
+        identity.Handlers(gateway),
+        STS,
+        errors.sts_body,
         error_type="text/xml",
         recast=errors.recast,
         canonical=lambda path: path or "/",  # clients leave out the slash below a prefix

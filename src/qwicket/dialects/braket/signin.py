@@ -13,9 +13,9 @@ from urllib.parse import quote
 from qwicket.dialects.braket import sigv4
 from qwicket.dialects.braket.errors import (
     IncompleteSignature,
-    LateSignature,
     NoSignature,
     SignatureRefused,
+    SkewedSignature,
     WrongSignature,
 )
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 _SKEW_S: Final = 900
 _MAX_LIFE_S: Final = 7 * 86_400
-_EMPTY: Final = hashlib.sha256(b"").hexdigest()
 _REGION: Final = "qwicket.braket.region"
 
 
@@ -51,90 +50,111 @@ class SignatureSignIn:
             Unauthenticated: There is no signature, or it does not match the request.
             TooManyRequests: The signature is wrong, and so were many others from this address.
         """
-        found = self._signature(request)
-        _check_date(found)
-        actor = await self._gateway.auth.by_key_id(found.key_id, request.client_address)
-        secret = await self._gateway.key_pairs.secret(found.key_id)
+        signature = self._signature(request)
+        _check_date(signature)
+        actor = await self._gateway.auth.by_key_id(signature.key_id, request.client_address)
+        secret = await self._gateway.key_pairs.secret(signature.key_id)
         if secret is None:
             raise SignatureRefused("This server does not have the master key of this key id.")
-        payload_hash = await self._payload_hash(found, request)
-        if not hmac.compare_digest(_expected(found, secret, request, payload_hash), found.value):
+        payload_hash = await self._payload_hash(signature, request)
+        expected = _expected(signature, secret, request, payload_hash)
+        if not hmac.compare_digest(expected, signature.value):
             self._gateway.auth.count_wrong(request.client_address)
             raise WrongSignature(
                 "The signature does not match the request. Check the secret access key, and that"
                 " a proxy in front of the server keeps the path and the header Host.",
             )
-        request.scope[_REGION] = found.region
+        request.scope[_REGION] = signature.region
         return actor
 
     def _signature(self, request: Request[Any]) -> Signature:
         """Return the signature of a request, whose form and service are checked."""
         header = request.headers.get("authorization")
         if header is not None:
-            found = sigv4.of_header(header, request.headers.get("x-amz-date", ""))
+            signature = sigv4.of_header(header, request.headers.get("x-amz-date", ""))
+            requirement = (
+                "The header Authorization must be a signature of AWS4-HMAC-SHA256, and X-Amz-Date"
+                " its date, as 20261231T235959Z."
+            )
         elif self._service == "s3" and "X-Amz-Signature" in request.query_params:
-            found = sigv4.of_query(request.query_params)
+            signature = sigv4.of_query(request.query_params)
+            requirement = (
+                "A presigned URL must have all parameters of AWS4-HMAC-SHA256: X-Amz-Algorithm,"
+                " X-Amz-Credential, X-Amz-Date, X-Amz-Expires, X-Amz-SignedHeaders and"
+                " X-Amz-Signature."
+            )
         else:
             raise NoSignature("The request has no signature.")
-        if found is None:
-            raise IncompleteSignature("Authorization is not a signature of AWS4-HMAC-SHA256.")
-        if found.service != self._service:
-            raise WrongSignature(f"The signature is for {found.service}, not for {self._service}.")
-        if "host" not in found.headers:
+        if signature is None:
+            raise IncompleteSignature(requirement)
+        if signature.service != self._service:
+            raise WrongSignature(
+                f"The signature is for {signature.service}, not for {self._service}."
+            )
+        if "host" not in signature.headers:
             raise IncompleteSignature("The header 'host' must be signed.")
-        if not sigv4.is_key_id(found.key_id):
+        if not sigv4.is_key_id(signature.key_id):
             raise SignatureRefused("There is no such key id.")
-        return found
+        return signature
 
-    async def _payload_hash(self, found: Signature, request: Request[Any]) -> str:
+    async def _payload_hash(self, signature: Signature, request: Request[Any]) -> str:
         """Return the hash of the body as it is signed, or `UNSIGNED-PAYLOAD`.
 
         Raises:
             SignatureRefused: The stated hash is not that of the body.
         """
-        if found.life_s is not None:
+        # The signer of a presigned URL does not know the body, so its hash is never signed.
+        if signature.life_s is not None:
             return sigv4.UNSIGNED
-        body = b"" if request.method in ("GET", "HEAD") else await request.unsigned_body()
-        own = hashlib.sha256(body).hexdigest() if body else _EMPTY
+        body = b"" if request.method in ("GET", "HEAD") else await request.body_before_sign_in()
+        computed = hashlib.sha256(body).hexdigest()
         if self._service != "s3":
-            return own
-        given = request.headers.get("x-amz-content-sha256", "")
-        if given not in (own, sigv4.UNSIGNED):
+            return computed
+        stated = request.headers.get("x-amz-content-sha256", "")
+        if stated not in (computed, sigv4.UNSIGNED):
             raise WrongSignature("x-amz-content-sha256 is not the hash of the body.")
-        return given
+        return stated
 
 
 def region(request: Request[Any]) -> str:
     """Return the region of a request that has signed in."""
-    found: str = request.scope[_REGION]
-    return found
+    name: str = request.scope[_REGION]
+    return name
 
 
-def _check_date(found: Signature) -> None:
+def _check_date(signature: Signature) -> None:
     """Check the date of a signature: at most 15 minutes from now, as at AWS.
 
     A presigned URL is valid for as long as it states, at most 7 days.
 
     Raises:
-        SignatureRefused: The date is malformed, too far from now, or not on the day of the scope.
+        SignatureRefused: The date is malformed, too far from now, or not on the day of the
+            credential scope.
     """
-    if found.date[:8] != found.day:
-        raise WrongSignature("The date of the request is not on the day of the scope.")
+    if signature.date[:8] != signature.day:
+        raise WrongSignature("The date of the request is not on the day of the credential scope.")
     try:
-        signed_at = datetime.strptime(found.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).timestamp()
+        date = datetime.strptime(signature.date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     except ValueError:
         raise IncompleteSignature("X-Amz-Date is not a date.") from None
-    life_s = _SKEW_S if found.life_s is None else min(found.life_s, _MAX_LIFE_S)
-    if not -_SKEW_S <= time.time() - signed_at <= life_s:
-        raise LateSignature(f"The signature is of {found.date}, too far from the server's time.")
+    life_s = _SKEW_S if signature.life_s is None else min(signature.life_s, _MAX_LIFE_S)
+    if not -_SKEW_S <= time.time() - date.timestamp() <= life_s:
+        raise SkewedSignature(
+            f"The signature is of {signature.date}, too far from the server's time."
+        )
 
 
-def _expected(found: Signature, secret: str, request: Request[Any], payload_hash: str) -> str:
+def _expected(signature: Signature, secret: str, request: Request[Any], payload_hash: str) -> str:
     headers: dict[str, list[str]] = defaultdict(list)
     for name, value in request.headers.items():
         headers[name].append(value)
     path = request.scope.get("raw_path") or quote(request.scope["path"]).encode()
     return sigv4.sign(
-        *(found, secret, request.method, path.decode("latin-1")),
-        *(request.scope["query_string"].decode("latin-1"), headers, payload_hash),
+        signature,
+        secret,
+        method=request.method,
+        path=path.decode("latin-1"),
+        query=request.scope["query_string"].decode("latin-1"),
+        headers=headers,
+        payload_hash=payload_hash,
     )

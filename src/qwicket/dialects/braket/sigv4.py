@@ -20,12 +20,14 @@ Service = Literal["braket", "s3", "sts"]
 
 ALGORITHM: Final = "AWS4-HMAC-SHA256"
 UNSIGNED: Final = "UNSIGNED-PAYLOAD"
-_SCOPE: Final = r"([A-Za-z0-9_]{1,128})/([0-9]{8})/([a-z0-9-]{1,32})/([a-z0-9-]{1,32})/aws4_request"
+_CREDENTIAL_FORM: Final = (
+    r"([A-Za-z0-9_]{1,128})/([0-9]{8})/([a-z0-9-]{1,32})/([a-z0-9-]{1,32})/aws4_request"
+)
 _HEADER: Final = re.compile(
-    rf"{ALGORITHM} +Credential={_SCOPE}, *"
+    rf"{ALGORITHM} +Credential={_CREDENTIAL_FORM}, *"
     r"SignedHeaders=([a-z0-9;_-]{1,2048}), *Signature=([0-9a-f]{64})"
 )
-_CREDENTIAL: Final = re.compile(_SCOPE)
+_CREDENTIAL: Final = re.compile(_CREDENTIAL_FORM)
 _DATE: Final = re.compile(r"[0-9]{8}T[0-9]{6}Z")
 _SIGNED_NAMES: Final = re.compile(r"[a-z0-9;_-]{1,2048}")
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
@@ -36,9 +38,9 @@ class Signature(NamedTuple):
 
     Attributes:
         key_id: Id of the key pair.
-        day: Day in the scope, `yyyymmdd`.
-        region: Region in the scope, and so of the request: nothing else names it.
-        service: Service in the scope.
+        day: Day in the credential scope, `yyyymmdd`.
+        region: Region in the credential scope, and so of the request: nothing else names it.
+        service: Service in the credential scope.
         date: When the request was signed, `yyyymmddThhmmssZ`.
         headers: Names of the signed headers.
         value: The signature in hexadecimal digits.
@@ -55,7 +57,7 @@ class Signature(NamedTuple):
     life_s: int | None = None
 
     @property
-    def scope(self) -> str:
+    def credential_scope(self) -> str:
         return f"{self.day}/{self.region}/{self.service}/aws4_request"
 
 
@@ -73,7 +75,7 @@ def of_query(query: Mapping[str, str]) -> Signature | None:
     match = _CREDENTIAL.fullmatch(query.get("X-Amz-Credential", ""))
     date, names = query.get("X-Amz-Date", ""), query.get("X-Amz-SignedHeaders", "")
     value, life = query.get("X-Amz-Signature", ""), query.get("X-Amz-Expires", "")
-    is_whole = (
+    is_complete = (
         match is not None
         and query.get("X-Amz-Algorithm") == ALGORITHM
         and _DATE.fullmatch(date)
@@ -81,7 +83,7 @@ def of_query(query: Mapping[str, str]) -> Signature | None:
         and _SIGNATURE.fullmatch(value)
         and re.fullmatch("[0-9]{1,6}", life)
     )
-    if match is None or not is_whole:
+    if match is None or not is_complete:
         return None
     key_id, day, region, service = match.groups()
     return Signature(key_id, day, region, service, date, tuple(names.split(";")), value, int(life))
@@ -93,7 +95,7 @@ def is_key_id(text: str) -> bool:
 
 
 def sign(
-    found: Signature,
+    signature: Signature,
     secret: str,
     method: str,
     path: str,
@@ -104,7 +106,7 @@ def sign(
     """Return the signature that a request must have, in hexadecimal digits.
 
     Args:
-        found: Scope, date and names of signed headers, as the request states them.
+        signature: Credential scope, date and names of signed headers, as the request states them.
         secret: Secret of the key pair.
         method: HTTP method.
         path: Path as it is on the request line, still percent-encoded.
@@ -113,18 +115,23 @@ def sign(
         payload_hash: SHA-256 of the body in hexadecimal digits, or `UNSIGNED-PAYLOAD`.
     """
     # For S3 the path is signed as it is; for the other services it is encoded once more.
-    encoded = path if found.service == "s3" else quote(path, safe="/~")
-    lines = [f"{name}:{_value(headers.get(name, ()))}" for name in found.headers]
+    encoded = path if signature.service == "s3" else quote(path, safe="/~")
+    lines = [f"{name}:{_value(headers.get(name, ()))}" for name in signature.headers]
     canonical = "\n".join(
         [
-            *(method, encoded or "/", _canonical_query(query), *lines, ""),
-            *(";".join(found.headers), payload_hash),
+            method,
+            encoded or "/",
+            _canonical_query(query),
+            *lines,
+            "",
+            ";".join(signature.headers),
+            payload_hash,
         ]
     )
     digest = hashlib.sha256(canonical.encode()).hexdigest()
-    text = "\n".join((ALGORITHM, found.date, found.scope, digest))
+    text = "\n".join((ALGORITHM, signature.date, signature.credential_scope, digest))
     key = f"AWS4{secret}".encode()
-    for part in (found.day, found.region, found.service, "aws4_request"):
+    for part in (signature.day, signature.region, signature.service, "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     return hmac.digest(key, text.encode(), "sha256").hex()
 

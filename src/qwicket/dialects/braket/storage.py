@@ -10,17 +10,18 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import re
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import format_datetime
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
-from xml.sax.saxutils import escape
 
 from starlette.responses import Response
 
 from qwicket.circuits.outcomes import Outcome
-from qwicket.dialects.braket import results, wire
+from qwicket.dialects.braket import listings, results, wire
 from qwicket.dialects.braket.errors import RangeRefused, no_bucket, no_key
-from qwicket.dialects.braket.names import DIALECT
+from qwicket.dialects.braket.listings import ListedObject
+from qwicket.dialects.braket.names import DIALECT, account_number
 from qwicket.dialects.braket.signin import SignatureSignIn
 from qwicket.dialects.times import format_time
 from qwicket.model.errors import NoResult, NotFound, NotOffered
@@ -29,6 +30,7 @@ from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
+    from qwicket.dialects.braket.listings import Listing, ListQuery
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
@@ -39,8 +41,8 @@ _FILE: Final = "results.json"
 _BUCKET: Final = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
 _RANGE: Final = re.compile(r"bytes=([0-9]{0,15})-([0-9]{0,15})")
 _ID: Final = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}")
-_LISTS: Final = frozenset({"list-type", "prefix", "max-keys", "delimiter", "encoding-type"})
-_NAMESPACE: Final = "http://s3.amazonaws.com/doc/2006-03-01/"
+_TASKS_AT_ONCE: Final = 100
+"""Tasks that are read at once for a list: vendor fields may have 50 kB each."""
 
 
 class _Object(NamedTuple):
@@ -52,6 +54,10 @@ class _Object(NamedTuple):
     @property
     def key(self) -> str:
         return f"{self.fields.directory(self.job.id)}/{_FILE}"
+
+    @property
+    def is_stored(self) -> bool:
+        return self.job.state is JobState.COMPLETED
 
 
 class Handlers:
@@ -78,48 +84,51 @@ class Handlers:
         return Response(headers={"Location": f"/{bucket}"}, media_type="application/xml")
 
     async def list_objects(self, actor: Actor, request: Request[None]) -> Response:
-        """List the results in a bucket: of the newest tasks, at most `list_page` (a limit)."""
-        bucket, query = _bucket(request), request.query_params
-        if query.keys() - _LISTS - {"x-id"}:
-            raise NotOffered("Of a bucket, only its objects can be listed here.")
-        prefix = query.get("prefix", "")
-        found = await self._with_prefix(actor, bucket, prefix)
-        contents = "".join(
-            f"<Contents><Key>{escape(each.key)}</Key>"
-            f"<LastModified>{format_time(each.job.ended_at)}</LastModified>"
-            "<StorageClass>STANDARD</StorageClass></Contents>"
-            for each in found
-        )
-        return Response(
-            f'<?xml version="1.0" encoding="UTF-8"?>\n<ListBucketResult xmlns="{_NAMESPACE}">'
-            f"<Name>{bucket}</Name><Prefix>{escape(prefix)}</Prefix>"
-            f"<KeyCount>{len(found)}</KeyCount><MaxKeys>1000</MaxKeys>"
-            f"<IsTruncated>false</IsTruncated>{contents}</ListBucketResult>",
-            media_type="application/xml",
-        )
+        """List the results in a bucket, in the order of their keys, in pages."""
+        maximum = self.limits.requests.list_page
+        query = listings.parse(_bucket(request), request.query_params, maximum)
+        listing = listings.Listing(query)
+        named = await self._named(actor, query)
+        if named is not None:
+            listing.add(_listed(named))
+        elif query.max_keys:
+            await self._add_all(actor, query.bucket, listing, request)
+        return Response(listing.xml(), media_type="application/xml")
 
-    async def _with_prefix(self, actor: Actor, bucket: str, prefix: str) -> list[_Object]:
-        named = _ID.findall(prefix)
-        if named:
-            try:
-                jobs = [await self._gateway.jobs.get(actor, named[-1], dialect=DIALECT)]
-            except NotFound:
-                jobs = []
-        else:
+    async def _named(self, actor: Actor, query: ListQuery) -> _Object | None:
+        """Return the result of the task whose id the prefix contains, to find it without a scan."""
+        for job in _ID.findall(query.prefix)[-1:]:
+            with suppress(NotFound):
+                found = _Object(*await self._task(actor, job))
+                is_here = found.fields.bucket == query.bucket
+                if is_here and found.key.startswith(query.prefix) and found.is_stored:
+                    return found
+        return None
+
+    async def _add_all(
+        self, actor: Actor, bucket: str, listing: Listing, request: Request[None]
+    ) -> None:
+        """Add the results of all tasks: keys are not in the database, and so have no index."""
+        before: int | None = None
+        while True:
             query = JobQuery(
-                dialect=DIALECT,
-                states=(JobState.COMPLETED,),
-                limit=self.limits.requests.list_page,
+                dialect=DIALECT, states=(JobState.COMPLETED,), before=before, limit=_TASKS_AT_ONCE
             )
-            jobs = await self._gateway.jobs.page(actor, query)
-        found = []
-        for job in jobs:
-            if job.state is JobState.COMPLETED:
-                fields = wire.vendor_fields(await self._gateway.jobs.vendor_fields(job))
-                each = _Object(job, fields)
-                if fields.bucket == bucket and each.key.startswith(prefix):
-                    found.append(each)
-        return found
+            page = await self._gateway.jobs.page_with_vendor_fields(actor, query)
+            for job, document in page:
+                found = _Object(job, wire.vendor_fields(document))
+                if found.fields.bucket == bucket:
+                    listing.add(_listed(found))
+            if len(page) < _TASKS_AT_ONCE:
+                return
+            before = page[-1][0].seq
+            await request.response_memory.begin()  # one long list of an account at a time
+
+    async def _task(self, actor: Actor, job: str) -> tuple[Job, wire.VendorFields]:
+        found, document = await self._gateway.jobs.get_with_vendor_fields(
+            actor, job, dialect=DIALECT
+        )
+        return found, wire.vendor_fields(document)
 
     async def read_object(self, actor: Actor, request: Request[None]) -> Response:
         """Read the result of a task."""
@@ -135,8 +144,7 @@ class Handlers:
         (outcome,) = outcomes.parts
         if not isinstance(outcome, Outcome):
             raise no_key()
-        source = wire.source_of(program.source)
-        render = (found.job, found.fields, source, outcome)
+        render = (found.job, found.fields, program.source, outcome)
         if outcomes.is_small:
             body = results.document(*render)
         else:
@@ -149,19 +157,21 @@ class Handlers:
         if ref is None or ref.part is not None:
             raise no_key()
         try:
-            job, document = await self._gateway.jobs.get_with_vendor_fields(
-                actor, ref.job, dialect=DIALECT
-            )
+            found = _Object(*await self._task(actor, ref.job))
         except NotFound:
             raise no_key() from None
-        found = _Object(job, wire.vendor_fields(document))
-        if found.fields.bucket != bucket or found.key != key or not job.state.is_final:
+        if found.fields.bucket != bucket or found.key != key or not found.job.state.is_final:
             raise no_key()
         return found
 
     async def refuse(self, actor: Actor, request: Request[None]) -> Response:
         """Refuse to store or delete an object."""
         raise NotOffered("Results can only be read here: nothing is stored through S3.")
+
+
+def _listed(stored: _Object) -> ListedObject:
+    owner = account_number(stored.job.project)
+    return ListedObject(stored.key, format_time(stored.job.ended_at) or "", owner)
 
 
 def _bucket(request: Request[Any]) -> str:

@@ -62,7 +62,7 @@ def details(job: Job, fields: VendorFields, position: QueuePosition | None) -> d
         **summary(job, fields),
         "deviceParameters": fields.parameters,
         "queueInfo": _queue_info(job, position),
-        "actionMetadata": {"actionType": "braket.ir.openqasm.program"},
+        "actionMetadata": {"actionType": fields.action},
     }
     if job.state is JobState.FAILED:
         found["failureReason"] = (job.error_text or "The task failed.")[:1024]
@@ -105,24 +105,24 @@ class Search(NamedTuple):
         )
 
 
-def search(body: SearchBody, limit: int, most: int) -> Search:
+def search(body: SearchBody, limit: int, maximum: int) -> Search:
     """Return the search that a request asks for.
 
     Args:
         body: The request.
         limit: Greatest number of tasks of one page.
-        most: Greatest number of filters, and of values of each.
+        maximum: Greatest number of filters, and of values of each.
 
     Raises:
         InvalidRequest: A filter is unknown, or its operator or a value is malformed.
         LimitExceeded: There are too many filters or values.
     """
-    if len(body.filters) > most or any(len(each.values) > most for each in body.filters):
+    if len(body.filters) > maximum or any(len(each.values) > maximum for each in body.filters):
         raise LimitExceeded(
-            f"filters: at most {most}, with {most} values each (limit search_filters).",
+            f"filters: at most {maximum}, with {maximum} values each (limit search_filters).",
             field="filters",
         )
-    sets: dict[str, set[str]] = {}
+    allowed: dict[str, set[str]] = {}  # values by the name of the filter
     begin, end = 0, INT64_MAX
     finds_nothing = False
     for each in body.filters:
@@ -133,16 +133,18 @@ def search(body: SearchBody, limit: int, most: int) -> Search:
         if each.name not in ("quantumTaskArn", "deviceArn", "status", "jobArn"):
             raise invalid(
                 "filters: name must be quantumTaskArn, deviceArn, status, createdAt or jobArn",
-                *(each.name, "filters"),
+                each.name,
+                "filters",
             )
         if each.operator != "EQUAL":
             raise InvalidRequest(
                 f"filters: {each.name} takes only the operator EQUAL.", field="filters"
             )
         values = set(each.values)
-        sets[each.name] = sets[each.name] & values if each.name in sets else values
-        finds_nothing = finds_nothing or each.name == "jobArn" or not sets[each.name]
-    states = _states(sets.get("status"))
+        allowed[each.name] = allowed.get(each.name, values) & values
+        # There are no hybrid jobs here, so no task belongs to one.
+        finds_nothing = finds_nothing or each.name == "jobArn" or not allowed[each.name]
+    states = _states(allowed.get("status"))
     query = JobQuery(
         dialect=DIALECT,
         states=states or (),
@@ -153,8 +155,8 @@ def search(body: SearchBody, limit: int, most: int) -> Search:
     )
     return Search(
         query,
-        frozenset(sets.get("quantumTaskArn", ())),
-        frozenset(sets.get("deviceArn", ())),
+        frozenset(allowed.get("quantumTaskArn", ())),
+        frozenset(allowed.get("deviceArn", ())),
         finds_nothing or begin > end or (states is not None and not states),
     )
 
@@ -194,4 +196,4 @@ def _time(text: str) -> int:
     found = parse_time(text)
     if found is None:
         raise invalid("filters: createdAt must be a time in ISO 8601", text, "filters")
-    return min(max(found, 0), INT64_MAX - 1)
+    return found

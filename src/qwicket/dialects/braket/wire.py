@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 import msgspec
 
 from qwicket.dialects.bodies import check_document, decode, invalid
+from qwicket.dialects.braket import analog
 from qwicket.dialects.braket.catalogue import device_named, takes_noise
 from qwicket.dialects.braket.names import DIALECT, check_arn, device_of
 from qwicket.dialects.validation import invalid_field, malformed
@@ -21,11 +22,10 @@ if TYPE_CHECKING:
     from qwicket.model.limits import Limits
 
 FORMAT: Final = "braket.openqasm3"
-_PROGRAM: Final = "braket.ir.openqasm.program"
+PROGRAM: Final = "braket.ir.openqasm.program"
 _NOISE: Final = re.compile(r"^[ \t]*+#?pragma[ \t]++braket[ \t]++noise\b", re.MULTILINE)
-_KINDS: Final = {
+_REFUSED_ACTIONS: Final = {
     "braket.ir.openqasm.program_set": "program sets",
-    "braket.ir.ahs.program": "analog Hamiltonian simulation",
     "braket.ir.jaqcd.program": "JAQCD",
     "braket.ir.blackbird.program": "Blackbird",
     "braket.ir.annealing.problem": "annealing",
@@ -95,6 +95,12 @@ class _Action(msgspec.Struct, frozen=True):
     header: _Header = msgspec.field(name="braketSchemaHeader")
     source: str = ""
     inputs: dict[str, Any] | None = None
+    setup: analog.Setup | None = None
+    hamiltonian: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def is_analog(self) -> bool:
+        return self.header.name == analog.ACTION
 
 
 class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -107,6 +113,11 @@ class VendorFields(msgspec.Struct, frozen=True, omit_defaults=True):
     shots: int = 0
     parameters: str = "{}"
     associations: tuple[dict[str, str], ...] = ()
+    action: str = PROGRAM
+
+    @property
+    def is_analog(self) -> bool:
+        return self.action == analog.ACTION
 
     def directory(self, job: str) -> str:
         """Return the folder of the results, without a slash at its end."""
@@ -144,12 +155,11 @@ def submission(body: CreateBody, region: str) -> Submission:
         raise InvalidRequest("jobToken: there are no hybrid jobs here.", field="jobToken")
     if body.shots == 0 and ":device/qpu/" in body.device_arn:
         raise InvalidRequest("shots: this device needs at least 1 shot.", field="shots")
-    program = _read_action(body.action)
-    if not takes_noise(name) and _NOISE.search(program.source):
+    action = _read_action(body.action)
+    if not takes_noise(name) and _NOISE.search(action.source):
         raise InvalidRequest(
             f"action: the device {name} takes no noise; the device dm1 does.", field="action"
         )
-    source = BraketSource(program.source, body.shots, program.inputs or {})
     vendor_fields = VendorFields(
         device_arn=body.device_arn,
         region=region,
@@ -158,15 +168,16 @@ def submission(body: CreateBody, region: str) -> Submission:
         shots=body.shots,
         parameters=body.device_parameters,
         associations=body.associations,
+        action=action.header.name,
     )
     return Submission(
         dialect=DIALECT,
         device=device_named(name),
-        format=FORMAT,
-        source=_encode(source),
+        format=analog.FORMAT if action.is_analog else FORMAT,
+        source=_source(action, body.shots),
         # A task of 0 shots is exact. The gateway needs at least 1; the source has the true number.
         shots=max(1, body.shots),
-        outputs=("memory",),
+        outputs=("samples" if action.is_analog else "memory",),
         tags=tuple(tag_texts(body.tags)),
         idempotency_key=f"braket {body.client_token}",
         vendor_fields=_encode(vendor_fields),
@@ -183,14 +194,25 @@ def _read_action(text: str) -> _Action:
     except RecursionError:
         raise InvalidRequest("action is nested too deeply.", field="action") from None
     name = action.header.name
-    if name != _PROGRAM:
-        kind = _KINDS.get(name, "another kind of action")
+    if name not in (PROGRAM, analog.ACTION):
+        kind = _REFUSED_ACTIONS.get(name, "another kind of action")
         raise InvalidRequest(
-            f"action: must be {_PROGRAM}; {kind} is not supported here.", field="action"
+            f"action: must be {PROGRAM} or {analog.ACTION}; {kind} is not supported here.",
+            field="action",
         )
-    if not action.source:
-        raise InvalidRequest("action: source is missing.", field="action")
     return action
+
+
+def _source(action: _Action, shots: int) -> bytes:
+    if not action.is_analog:
+        if not action.source:
+            raise InvalidRequest("action: source is missing.", field="action")
+        return _encode(BraketSource(action.source, shots, action.inputs or {}))
+    if action.setup is None:
+        raise InvalidRequest("action: setup is missing.", field="action")
+    if not bytes(action.hamiltonian):
+        raise InvalidRequest("action: hamiltonian is missing.", field="action")
+    return analog.source(action.setup, action.hamiltonian)
 
 
 def vendor_fields(document: bytes) -> VendorFields:

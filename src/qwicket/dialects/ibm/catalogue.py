@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from qwicket.circuits.twins import FRAME_CHANGES
 from qwicket.dialects.ibm.names import GROUP, HUB
 from qwicket.dialects.times import format_time
+from qwicket.programs.basis import NAMES as GATE_NAMES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -21,7 +22,8 @@ _SINCE_MS: Final = 1_767_225_600_000
 
 _FREE: Final = frozenset({*FRAME_CHANGES, "u1"})
 """Gates without time and error: a machine does them by shifting the phase of later pulses."""
-_ON_TWO: Final = "cx"
+_ON_TWO: Final = ("swap", "rxx", "ryy", "rzz", "zz", "ms", "ecr", "rzx", "iswap", "dcx")
+"""Gates on two qubits, neither of which is a control."""
 _FRACTIONAL: Final = ("rx", "rzz")
 _DEFINITIONS: Final = {
     "id": ((), "gate id q { U(0,0,0) q; }"),
@@ -72,9 +74,9 @@ def configuration(view: DeviceView) -> dict[str, Any]:
         shown |= {
             "meas_map": [list(range(view.qubits))],
             "multi_meas_enabled": True,  # pytket-qiskit reads it
-            "dt": 2 / 9,
+            "dt": 2 / 9,  # ns
             "dtm": 2 / 9,
-            "rep_times": [1000.0],
+            "rep_times": [1000.0],  # µs
         }
     return shown
 
@@ -95,9 +97,15 @@ def with_fractional_gates(shown: dict[str, Any]) -> dict[str, Any]:
 def _gate(name: str, qubits: int, pairs: list[list[int]] | None) -> dict[str, Any]:
     parameters, definition = _DEFINITIONS.get(name, ((), ""))
     shown: dict[str, Any] = {"name": name, "parameters": parameters, "qasm_def": definition}
-    if pairs is not None:
-        shown["coupling_map"] = pairs if name == _ON_TWO else [[q] for q in range(qubits)]
+    if pairs is not None and _n_qubits(name) <= 2:
+        shown["coupling_map"] = pairs if _n_qubits(name) == 2 else [[q] for q in range(qubits)]
     return shown
+
+
+def _n_qubits(name: str) -> int:
+    """Return the number of qubits of a gate, controls included; a lab names its own gates."""
+    flat, n_controls = GATE_NAMES.get(name, (name, 0))
+    return n_controls + (2 if flat in _ON_TWO else 1)
 
 
 def _directed(calibration: Calibration) -> list[list[int]] | None:
@@ -107,9 +115,9 @@ def _directed(calibration: Calibration) -> list[list[int]] | None:
     return sorted([a, b] for pair in calibration.connectivity for a, b in (pair, pair[::-1]))
 
 
-def properties(view: DeviceView, found: Calibrated) -> dict[str, Any]:
+def properties(view: DeviceView, calibrated: Calibrated) -> dict[str, Any]:
     """Return a calibration: T1 and T2 in µs, other times in ns, frequencies in GHz."""
-    calibration, date = found.body, format_time(found.valid_from)
+    calibration, date = calibrated.body, format_time(calibrated.valid_from)
     qubits = range(view.device.spec.qubits)
     figures = [calibration.qubits.get(q, calibration.qubit) for q in qubits]
     return {
@@ -139,7 +147,9 @@ def _gates(
 ) -> Iterator[dict[str, Any]]:
     pairs = {frozenset(pair.qubits): pair for pair in calibration.pairs}
     for name in view.device.spec.gates:
-        if name == _ON_TWO:
+        if _n_qubits(name) > 2:  # no calibration has figures of it
+            continue
+        if _n_qubits(name) == 2:
             for a, b in _directed(calibration) or ():
                 two = pairs.get(frozenset((a, b)), calibration.two_qubit)
                 yield _measured(name, [a, b], two.error, two.duration_s, date)
@@ -168,6 +178,7 @@ def _measured(
 
 
 def _entry(date: str | None, name: str, unit: str, value: float) -> dict[str, Any]:
+    # Rounded, because the conversion of units adds digits.
     return {"date": date, "name": name, "unit": unit, "value": float(f"{value:.12g}")}
 
 

@@ -29,10 +29,10 @@ if TYPE_CHECKING:
     from qwicket.model.jobs import JobQuery
     from qwicket.model.limits import Limits
 
-_DEPTH: Final = 16
+_MAX_DEPTH: Final = 16
 _PATTERN_BYTES: Final = 1 << 20
 """Memory of a compiled pattern; the library rejects larger ones."""
-_CHARS: Final = 16 << 10
+_MAX_CHARS: Final = 16 << 10
 _RANGES: Final[Mapping[str, Callable[[Any, Any], bool]]] = {
     "gt": operator.gt,
     "gte": operator.ge,
@@ -241,8 +241,8 @@ def parse(text: str | None, limits: Limits) -> Filter:
     """
     if not text:
         return Filter()
-    if len(text) > _CHARS:
-        raise LimitExceeded(f"filter: is over {_CHARS} characters.", field="filter")
+    if len(text) > _MAX_CHARS:
+        raise LimitExceeded(f"filter: is over {_MAX_CHARS} characters.", field="filter")
     try:
         asked = msgspec.json.decode(text)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
@@ -273,7 +273,7 @@ def parse_before(text: str | None) -> int | None:
     if not text:
         return None
     try:
-        asked = _properties_decoder.decode(text[:_CHARS])
+        asked = _properties_decoder.decode(text[:_MAX_CHARS])
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         raise _wrong("filter: must name where.last_update_date.lt.") from None
     at = parse_time(asked.where.last_update_date.lt)
@@ -308,8 +308,8 @@ class _Reader:
     def where(self, asked: Any, depth: int) -> All:
         if not isinstance(asked, dict):
             raise _wrong("filter: where must be an object.")
-        if depth > _DEPTH:
-            raise _wrong(f"filter: is nested deeper than {_DEPTH}.")
+        if depth > _MAX_DEPTH:
+            raise _wrong(f"filter: is nested deeper than {_MAX_DEPTH}.")
         clauses: list[Clause] = []
         for key, value in asked.items():
             if key in ("and", "or"):
@@ -409,7 +409,10 @@ def _fits(kind: str, value: Any) -> bool:
 
 
 def _span(comparison: Comparison) -> tuple[int, int]:
-    """Return the first and last time of creation that a comparison allows, in Unix milliseconds."""
+    """Return the first and last time of creation that a comparison allows, in Unix milliseconds.
+
+    The query may find other jobs too, so the times themselves need not be left out.
+    """
     at = comparison.operand
     if at is None:
         return 0, INT64_MAX
@@ -428,8 +431,8 @@ def _span(comparison: Comparison) -> tuple[int, int]:
 
 def _states(comparison: Comparison) -> frozenset[JobState]:
     """Return the states of all jobs whose status a comparison allows."""
-    held = [word for word in statuses.STATUSES if comparison.holds_of(word)]
-    return frozenset(state for word in held for state in statuses.states(word))
+    allowed = [word for word in statuses.STATUSES if comparison.holds_of(word)]
+    return frozenset(state for word in allowed for state in statuses.states(word))
 
 
 def _count(asked: Mapping[str, Any], name: str) -> int:

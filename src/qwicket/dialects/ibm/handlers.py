@@ -58,6 +58,8 @@ _QASM_BYTES: Final = 1 << 20
 """Larger programs are not written as OpenQASM, which would take seconds."""
 _LIST_BYTES: Final = 4 << 20
 """Size of programs and counts in one list; the jobs after it are listed without theirs."""
+_ROW_BYTES: Final = 200
+"""Size of a circuit's row in a list, without program and counts."""
 
 
 class Handlers:
@@ -72,7 +74,7 @@ class Handlers:
         self._gateway = gateway
         self._access_token_s = access_token_s
         self._sockets = Sockets(gateway)
-        self._devices: set[str] = set()
+        self._known_devices: set[str] = set()
 
     @property
     def limits(self) -> Limits:
@@ -147,8 +149,8 @@ class Handlers:
     async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
         """Read the defaults of a device: always an empty object."""
         name = request.path_params["device"]
-        if name not in self._devices:  # clients ask twice for each transpilation
-            self._devices.add((await self._gateway.devices.get(name, DIALECT)).device.name)
+        if name not in self._known_devices:  # clients ask twice for each transpilation
+            self._known_devices.add((await self._gateway.devices.get(name, DIALECT)).device.name)
         return json({})
 
     async def read_queue(self, request: Request[None]) -> Response:
@@ -250,7 +252,7 @@ class Handlers:
         """Return the filter of a list, and the jobs that it selects."""
         asked = filters.parse(request.query_params.get("filter"), self.limits)
         project = await self._project(actor, request)
-        return asked, await search.found(self._gateway, actor, asked, project)
+        return asked, await search.find_jobs(self._gateway, actor, asked, project)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first, with programs and counts up to 4 MiB in all."""
@@ -269,7 +271,7 @@ class Handlers:
                 body["qasms"] = rows
                 shown = sum(len(row.get("qasm", "")) + len(row.get("result", b"")) for row in rows)
                 left -= max(shown, len(source))
-            left -= 200 * each.job.n_circuits  # the size of a row without program and counts
+            left -= _ROW_BYTES * each.job.n_circuits
             if left <= 0:
                 del body["qasms"]
             bodies.append(asked.select(body))
@@ -476,11 +478,11 @@ class Handlers:
         """Return the queue position of a waiting job; one without a position yet is last."""
         if statuses.status(job) != statuses.QUEUED:
             return None
-        place = await self._gateway.queue.position(job)
-        if place is None:
+        in_queue = await self._gateway.queue.position(job)
+        if in_queue is None:
             forecast = await self._gateway.queue.forecast(job.device)
-            place = QueuePosition(forecast.n_waiting, forecast.start_in_s)
-        return Position(place, time.time_ns() // 1_000_000)
+            in_queue = QueuePosition(forecast.n_waiting, forecast.start_in_s)
+        return Position(in_queue, time.time_ns() // 1_000_000)
 
     async def _position_of_new(self, job: Job) -> Position | None:
         """Return the queue position of a job just stored; None if it cannot be read now."""
@@ -513,14 +515,14 @@ def _is_small(shown: dict[str, Any]) -> bool:
     return 0 < size.get("input", 0) <= _QASM_BYTES and size["output"] <= _LIST_BYTES
 
 
-def _qasms(job: Job, source: bytes, found: JobResults | None) -> list[dict[str, Any]]:
+def _qasms(job: Job, source: bytes, job_results: JobResults | None) -> list[dict[str, Any]]:
     """Return a row for each circuit, with its program and its counts."""
     rows = jobs.entries(job)
     texts = qobj.to_openqasm2(source) if len(source) <= _QASM_BYTES else []
     for row, text in zip(rows, texts, strict=False):
         if text is not None:
             row["qasm"] = text
-    for row, part in zip(rows, found.parts if found else (), strict=False):
+    for row, part in zip(rows, job_results.parts if job_results else (), strict=False):
         if isinstance(part, Outcome):
             row |= {"status": "DONE", "result": {"counts": results.counts(part)}}
         else:
@@ -533,7 +535,7 @@ async def _token(request: Request[Any]) -> str | None:
     text = request.headers.get("x-access-token") or request.query_params.get("access_token")
     if text:
         return text
-    body = await request.unsigned_body()
+    body = await request.body_before_sign_in()
     if len(body) <= SMALL_BODY_BYTES:
         return wire.token_of(body)
     return await asyncio.to_thread(wire.token_of, body)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from qwicket.dialects.ibm.wire import VendorFields
     from qwicket.model.jobs import Job
     from qwicket.scheduling import QueuePosition
-    from qwicket.store import Sizes
+    from qwicket.store import JobSizes
 
 _PRIORITY: Final = 1
 _RUN_MODE: Final = "fairshare"
@@ -41,7 +41,7 @@ class JobRow(NamedTuple):
 class Position(NamedTuple):
     """Queue position of a waiting job, and the time at which it was read."""
 
-    place: QueuePosition
+    in_queue: QueuePosition
     now_ms: int
 
 
@@ -79,7 +79,7 @@ def status(
 def body(
     shown: JobRow,
     position: Position | None = None,
-    sizes: Sizes | None = None,
+    sizes: JobSizes | None = None,
     root: str = "",
     *,
     is_for_old: bool = False,
@@ -152,7 +152,7 @@ def _hub(project: str) -> dict[str, Any]:
 def _queue(job: Job, position: Position) -> dict[str, Any]:
     return {
         "status": "PENDING_IN_QUEUE",
-        "position": position.place.ahead + 1,
+        "position": position.in_queue.ahead + 1,
         **_expected(job, position),
         "hubPriority": float(_PRIORITY),
         "groupPriority": float(_PRIORITY),
@@ -162,9 +162,9 @@ def _queue(job: Job, position: Position) -> dict[str, Any]:
 
 def _expected(job: Job, position: Position) -> dict[str, str | None]:
     """Return the expected start and end of a waiting job; empty if unknown."""
-    if position.place.start_in_s is None:
+    if position.in_queue.start_in_s is None:
         return {}
-    start_ms = position.now_ms + round(1000 * position.place.start_in_s)
+    start_ms = position.now_ms + round(1000 * position.in_queue.start_in_s)
     return {
         "estimatedStartTime": format_time(start_ms),
         "estimatedCompleteTime": format_time(start_ms + round(1000 * job.est_seconds)),
@@ -182,7 +182,7 @@ def _steps(job: Job) -> dict[str, str | None]:
     return {word: format_time(at) for word, at in steps.items() if at is not None}
 
 
-def _summary(shown: JobRow, sizes: Sizes) -> dict[str, Any]:
+def _summary(shown: JobRow, sizes: JobSizes) -> dict[str, Any]:
     job, vendor_fields = shown.job, shown.vendor_fields
     return {
         "size": {"input": sizes.program, "output": sizes.results},

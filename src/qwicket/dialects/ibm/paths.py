@@ -49,8 +49,9 @@ def canonical(path: str) -> tuple[str, Spelling]:
     head = segments[0].lower()
     if head in (*_DEVICES, *_JOBS):
         segments = segments[:-2] if has_version else segments
-        head, thing = ("devices", segments[1:2]) if head in _DEVICES else ("jobs", _job(segments))
-        segments = [head, *thing, *map(str.lower, segments[2:])]
+        is_device = head in _DEVICES
+        head, name = ("devices", segments[1:2]) if is_device else ("jobs", _job(segments))
+        segments = [head, *name, *map(str.lower, segments[2:])]
     elif place is not None:
         return path, Spelling()  # a project has no other paths
     elif head == "network" and [segment.lower() for segment in segments[1:2]] == ["devices"]:

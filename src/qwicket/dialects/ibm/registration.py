@@ -34,6 +34,7 @@ REGISTRATION: Final = Registration(
     described_at=("/ibm/api/openapi.json",),
     root="/ibm",
     shows={"qubit": ("qobj",)},
+    requests=("counts",),
     title="The IBM Quantum Experience API of 2020",
     lead=(
         "Clients of that API work against this server when their address is changed. They sign in"

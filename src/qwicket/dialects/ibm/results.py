@@ -20,14 +20,14 @@ if TYPE_CHECKING:
     from qwicket.model.failures import Failure
 
 
-def result(found: JobResults, source: bytes) -> dict[str, Any]:
+def result(job_results: JobResults, source: bytes) -> dict[str, Any]:
     """Return the result of a job that has ended.
 
     Args:
-        found: Results of its circuits.
+        job_results: Results of its circuits.
         source: The Qobj, whose headers are returned unchanged.
     """
-    job, settings = found.job, qobj.settings(source)
+    job, settings = job_results.job, qobj.settings(source)
     is_done = job.state is JobState.COMPLETED
     return {
         "backend_name": job.device,
@@ -38,13 +38,13 @@ def result(found: JobResults, source: bytes) -> dict[str, Any]:
         "status": "COMPLETED" if is_done else f"ERROR: {job.error_text or 'the job failed'}",
         "date": format_time(job.ended_at),
         "header": settings.header,
-        "results": raw_list(_results(found, settings)),
+        "results": raw_list(_results(job_results, settings)),
     }
 
 
-def _results(found: JobResults, settings: qobj.Settings) -> Iterator[dict[str, Any]]:
-    for part, experiment in zip(found.parts, settings.experiments, strict=True):
-        yield _one(part, experiment, found.job.shots)
+def _results(job_results: JobResults, settings: qobj.Settings) -> Iterator[dict[str, Any]]:
+    for part, experiment in zip(job_results.parts, settings.experiments, strict=True):
+        yield _one(part, experiment, job_results.job.shots)
 
 
 def _one(

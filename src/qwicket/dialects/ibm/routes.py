@@ -44,7 +44,9 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/devices/{device}/properties", _DO.read_properties, _D, query=_FILTER),
     Route("GET", "/devices/{device}/defaults", _DO.read_defaults, _D),
     Route(
-        *("GET", "/devices/{device}/queue/status", _DO.read_queue),
+        "GET",
+        "/devices/{device}/queue/status",
+        _DO.read_queue,
         Open("Clients read this without a token; if a request has one, it is checked."),
     ),
     Route("GET", "/devices/{device}/jobslimit", _DO.read_jobs_limit, _D),

@@ -28,7 +28,9 @@ _SCAN: Final = 200
 _NOTHING: Final = wire.VendorFields(kind="")
 
 
-async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | None) -> list[JobRow]:
+async def find_jobs(
+    gateway: Gateway, actor: Actor, asked: Filter, project: str | None
+) -> list[JobRow]:
     """Return the jobs of a list with their vendor fields.
 
     Raises:
@@ -39,23 +41,24 @@ async def found(gateway: Gateway, actor: Actor, asked: Filter, project: str | No
     query = asked.narrow(JobQuery(dialect=DIALECT, project=project))
     wanted = min(asked.limit or limits.requests.list_page, limits.requests.list_page)
     found: list[JobRow] = []
-    left, size, n_looked = asked.skip, max(_SCAN, wanted + asked.skip), 0
+    n_to_skip, size, n_read = asked.skip, max(_SCAN, wanted + asked.skip), 0
     while len(found) < wanted:
-        if n_looked >= limits.of(IBMLimits).filter_jobs:
+        if n_read >= limits.of(IBMLimits).filter_jobs:
             raise LimitExceeded(
-                f"filter: it was applied to {n_looked} jobs (limit filter_jobs); narrow it by"
+                f"filter: it was applied to {n_read} jobs (limit filter_jobs); narrow it by"
                 " creationDate, status, name, tags or backend.name.",
                 field="filter",
             )
-        size = min(limits.requests.list_page, 2 * size if n_looked else size)
+        # Pages grow: the fewer jobs match, the more are read at once.
+        size = min(limits.requests.list_page, 2 * size if n_read else size)
         page = await gateway.jobs.page(actor, structs.replace(query, limit=size))
-        n_looked += len(page)
+        n_read += len(page)
         rows = [JobRow(job, _NOTHING, names.get(job.project, job.project)) for job in page]
         if asked.needs_vendor_fields:
             rows = await _with_vendor_fields(gateway, rows)
         matching = await _matching(asked, rows)
-        found += matching[left : left + wanted - len(found)]
-        left = max(0, left - len(matching))
+        found += matching[n_to_skip : n_to_skip + wanted - len(found)]
+        n_to_skip = max(0, n_to_skip - len(matching))
         if len(page) < size:
             break
         query = structs.replace(query, before=page[-1].seq, after=page[-1].seq)

@@ -41,6 +41,7 @@ UNKNOWN: Final = 4003
 
 _POLICY: Final = 1008
 _RESTART: Final = 1012
+"""Close codes of WebSocket: the request is refused, or the server restarts (RFC 6455, IANA)."""
 _REASON_CHARS: Final = 120  # of a close frame, which has 125 bytes
 _RECHECK_S: Final = 3.0
 """Interval at which the token and the queue position are read."""

@@ -18,8 +18,14 @@ NOT_CREATED: Final = "ERROR_CREATING_JOB"
 NOT_VALID: Final = "ERROR_VALIDATING_JOB"
 NOT_RUN: Final = "ERROR_RUNNING_JOB"
 STATUSES: Final = (
-    *(CREATING, QUEUED, RUNNING, COMPLETED, CANCELLED),
-    *(NOT_CREATED, NOT_VALID, NOT_RUN),
+    CREATING,
+    QUEUED,
+    RUNNING,
+    COMPLETED,
+    CANCELLED,
+    NOT_CREATED,
+    NOT_VALID,
+    NOT_RUN,
 )
 """The status names that this server returns; clients know more."""
 

@@ -50,38 +50,41 @@ def page(query: Mapping[str, str]) -> tuple[int, int]:
     Raises:
         InvalidRequest: One of them is out of range.
     """
-    return integer(query, "page", 1, 1, _MAX_NUMBER), integer(query, "limit", _PAGE, 1, _PAGE)
+    number = integer(query, "page", default=1, minimum=1, maximum=_MAX_NUMBER)
+    return number, integer(query, "limit", default=_PAGE, minimum=1, maximum=_PAGE)
 
 
 def characterizations(
-    version: Version, device: Device, found: Sequence[Calibrated], page: int, limit: int
+    version: Version, device: Device, calibrated: Sequence[Calibrated], page: int, limit: int
 ) -> dict[str, Any]:
     """Return one page of characterizations, newest first."""
-    shown = found[(page - 1) * limit : page * limit]
+    shown = calibrated[(page - 1) * limit : page * limit]
     return {
         "characterizations": [characterization(version, device, each) for each in shown],
-        "pages": max(1, -(-len(found) // limit)),
+        "pages": max(1, -(-len(calibrated) // limit)),
     }
 
 
 def calibrations(
-    version: Version, device: Device, found: Sequence[Calibrated], start: int
+    version: Version, device: Device, calibrated: Sequence[Calibrated], start: int
 ) -> dict[str, Any]:
     """Return a page of characterizations, from number `start` on, as cirq-ionq reads them."""
-    shown = found[start : start + _PAGE]
+    shown = calibrated[start : start + _PAGE]
     rows = [characterization(version, device, each) for each in shown]
-    more = start + _PAGE < len(found)
-    return {"calibrations": rows, **({"next": str(start + _PAGE)} if more else {})}
+    has_more = start + _PAGE < len(calibrated)
+    return {"calibrations": rows, **({"next": str(start + _PAGE)} if has_more else {})}
 
 
-def characterization(version: Version, device: Device, found: Calibrated) -> dict[str, Any]:
+def characterization(version: Version, device: Device, calibrated: Calibrated) -> dict[str, Any]:
     """Return a calibration in IonQ's JSON: fidelities, and times in seconds."""
-    body = found.body
+    body = calibrated.body
     return {
-        "id": found.id,
+        "id": calibrated.id,
         "backend": device.name,
         "target": device.name,  # cirq-ionq reads this
-        "date": found.valid_from / 1000 if version is V03 else format_time(found.valid_from),
+        "date": calibrated.valid_from / 1000
+        if version is V03
+        else format_time(calibrated.valid_from),
         "qubits": device.spec.qubits,
         "connectivity": body.connected(device.spec.qubits),
         "fidelity": {
@@ -117,10 +120,10 @@ def estimate_parameters(query: Mapping[str, str], shots_limit: int) -> dict[str,
     return {
         "backend": query["backend"],
         "type": query.get("type", CIRCUIT)[:64],
-        "qubits": integer(query, "qubits", 25, 1, 5_000),
-        "shots": integer(query, "shots", 1_000, 1, shots_limit),
-        "1q_gates": integer(query, "1q_gates", 0, 0, _MAX_NUMBER),
-        "2q_gates": integer(query, "2q_gates", 0, 0, _MAX_NUMBER),
+        "qubits": integer(query, "qubits", default=25, minimum=1, maximum=5_000),
+        "shots": integer(query, "shots", default=1_000, minimum=1, maximum=shots_limit),
+        "1q_gates": integer(query, "1q_gates", default=0, minimum=0, maximum=_MAX_NUMBER),
+        "2q_gates": integer(query, "2q_gates", default=0, minimum=0, maximum=_MAX_NUMBER),
         "error_mitigation": boolean(query, "error_mitigation"),
         "session": boolean(query, "session"),
     }

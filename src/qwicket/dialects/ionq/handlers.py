@@ -18,12 +18,13 @@ from qwicket.gateway import JobPart
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.gateway.views import is_quick
 from qwicket.model.errors import NotFound
+from qwicket.model.groups import UNUSED
 from qwicket.model.jobs import JobQuery
 from qwicket.model.limits import INT64_MAX
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from starlette.responses import Response
 
@@ -169,10 +170,9 @@ class Handlers:
         """
         if job.state is not JobState.QUEUED:
             return None
-        place = await self._gateway.queue.position(job) or await self._gateway.queue.forecast(
-            job.device
-        )
-        return None if place.start_in_s is None else round(1000 * place.start_in_s)
+        queue = self._gateway.queue
+        expected = await queue.position(job) or await queue.forecast(job.device)
+        return None if expected.start_in_s is None else round(1000 * expected.start_in_s)
 
     async def list_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List jobs, newest first."""
@@ -186,13 +186,13 @@ class Handlers:
             return _page_response(request, (), None)
         session = query.get("session_id")
         if session is not None:
-            session = (await self._gateway.groups.get(actor, session, dialect=wire.DIALECT)).id
+            session = (await self._gateway.job_groups.get(actor, session, dialect=wire.DIALECT)).id
         return await self._list(request, actor, session)
 
     async def list_session_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List the jobs of a session, newest first."""
         id_text = request.path_params["id"]
-        session = await self._gateway.groups.get(actor, id_text, dialect=wire.DIALECT)
+        session = await self._gateway.job_groups.get(actor, id_text, dialect=wire.DIALECT)
         return await self._list(request, actor, session.id)
 
     async def _list(self, request: Request[Any], actor: Actor, session: str | None) -> Response:
@@ -205,7 +205,7 @@ class Handlers:
             group=session,
             states=states(word),
             before=cursor(query),
-            limit=integer(query, "limit", _PAGE, 1, self.limits.requests.list_page),
+            limit=self._page_limit(query, _PAGE),
         )
         found = await self._gateway.jobs.page(actor, asked)
         page, last = _Page(request.response_memory), None
@@ -223,6 +223,10 @@ class Handlers:
         is_last = len(found) < asked.limit and last is (found[-1] if found else None)
         following = None if is_last or last is None else str(last.seq)
         return _page_response(request, page.rows, following)
+
+    def _page_limit(self, query: Mapping[str, str], default: int) -> int:
+        maximum = self.limits.requests.list_page
+        return integer(query, "limit", default=default, minimum=1, maximum=maximum)
 
     async def _children(self, request: Request[Any], actor: Actor, id_text: str) -> Response:
         part, vendor_fields = await self._find(actor, id_text)
@@ -250,9 +254,9 @@ class Handlers:
         read_body: Callable[[int], Awaitable[dict[str, Any] | None]],
     ) -> Response:
         """Return a page of jobs, whose bodies `read_body` returns by their numbers."""
-        query, maximum = request.query_params, self.limits.requests.list_page
+        query = request.query_params
         start = cursor(query) or 0
-        end = min(length, start + integer(query, "limit", maximum, 1, maximum))
+        end = min(length, start + self._page_limit(query, self.limits.requests.list_page))
         page, at = _Page(request.response_memory), start
         while at < end and not page.is_full:
             body = await read_body(at)
@@ -396,7 +400,7 @@ class Handlers:
         body = request.payload
         settings = body.settings or sessions.Settings()
         minutes = settings.duration_limit_min
-        group = await self._gateway.groups.open(
+        group = await self._gateway.job_groups.open(
             actor,
             wire.DIALECT,
             device=wire.device_name(body.backend),
@@ -404,19 +408,19 @@ class Handlers:
             life_s=None if minutes is None else 60 * minutes,
             body=sessions.encoded_settings(settings),
         )
-        return json(sessions.session(group, sessions.UNUSED, _now()), 201)
+        return json(sessions.session(group, UNUSED, _now()), 201)
 
     async def list_sessions(self, actor: Actor, request: Request[None]) -> Response:
         """List sessions, newest first."""
         query = request.query_params
-        found = await self._gateway.groups.page(
+        found = await self._gateway.job_groups.page(
             actor,
             wire.DIALECT,
             before=cursor(query),
-            limit=integer(query, "limit", _PAGE, 1, self.limits.requests.list_page),
+            limit=self._page_limit(query, _PAGE),
         )
         shown = [
-            sessions.session(group, await self._gateway.groups.use(actor, group), _now())
+            sessions.session(group, await self._gateway.job_groups.use(actor, group), _now())
             for group in found
         ]
         return json({"organization_id": sessions.ORGANIZATION, "sessions": shown})
@@ -424,15 +428,15 @@ class Handlers:
     async def read_session(self, actor: Actor, request: Request[None]) -> Response:
         """Read a session."""
         id_text = request.path_params["id"]
-        group = await self._gateway.groups.get(actor, id_text, dialect=wire.DIALECT)
-        use = await self._gateway.groups.use(actor, group)
+        group = await self._gateway.job_groups.get(actor, id_text, dialect=wire.DIALECT)
+        use = await self._gateway.job_groups.use(actor, group)
         return json(sessions.session(group, use, _now()))
 
     async def end_session(self, actor: Actor, request: Request[None]) -> Response:
         """End a session."""
         id_text = request.path_params["id"]
-        group = await self._gateway.groups.close(actor, id_text, dialect=wire.DIALECT)
-        use = await self._gateway.groups.use(actor, group)
+        group = await self._gateway.job_groups.close(actor, id_text, dialect=wire.DIALECT)
+        use = await self._gateway.job_groups.use(actor, group)
         return json(sessions.session(group, use, _now()))
 
     async def whoami(self, actor: Actor, request: Request[None]) -> Response:
@@ -470,7 +474,7 @@ class V03Handlers(Handlers):
     async def read_report(self, actor: Actor, request: Request[None]) -> Response:
         """Read the budget of cost of the token's project and its balance; 0 without a budget."""
         budgets = self._gateway.budgets
-        found = budgets.least(await budgets.of(actor), actor.project, "cost")
+        found = budgets.with_least_left(await budgets.of(actor), actor.project, "cost")
         return json(catalogue.report(actor, found))
 
     def _is_nested(self, part: JobPart, vendor_fields: wire.VendorFields) -> bool:
@@ -521,9 +525,9 @@ def _page_response(
     return json(body)
 
 
-async def _rendered(found: JobResults, render: Callable[[], Any]) -> Response:
+async def _rendered(job_results: JobResults, render: Callable[[], Any]) -> Response:
     """Return a rendered result; a large one is rendered in a thread."""
-    return await json_in_thread(render, is_small=found.is_small)
+    return await json_in_thread(render, is_small=job_results.is_small)
 
 
 def _now() -> int:

@@ -30,8 +30,14 @@ SHOTS_V2: Final = "ionq.result.shots.json.v2"
 AGGREGATE_V1: Final = "ionq.result.probabilities-aggregate.json.v1"
 NATIVE_V1: Final = "ionq.native.v1"
 ARTIFACTS: Final = (
-    *(PROBABILITIES_V1, PROBABILITIES_V2, HISTOGRAM_V1, HISTOGRAM_V2),
-    *(SHOTS_V1, SHOTS_V2, AGGREGATE_V1, NATIVE_V1),
+    PROBABILITIES_V1,
+    PROBABILITIES_V2,
+    HISTOGRAM_V1,
+    HISTOGRAM_V2,
+    SHOTS_V1,
+    SHOTS_V2,
+    AGGREGATE_V1,
+    NATIVE_V1,
 )
 
 _JSON: Final = "application/json"
@@ -100,7 +106,7 @@ def v04_body(part: JobPart, vendor_fields: VendorFields, wait_ms: int | None) ->
         "completed_at": format_time(job.ended_at),
         "predicted_wait_time_ms": wait_ms,
         "predicted_execution_duration_ms": round(1000 * job.est_seconds),
-        "execution_duration_ms": _duration(job) if is_completed else None,
+        "execution_duration_ms": _duration_ms(job) if is_completed else None,
         "output": _output(part, vendor_fields),
         "results": None,
     }
@@ -152,7 +158,7 @@ def v03_body(part: JobPart, vendor_fields: VendorFields) -> dict[str, Any]:
     if part.failure is not None:
         shown["failure"] = _failure(part.failure)
     if is_completed:
-        shown["execution_time"] = _duration(job)
+        shown["execution_time"] = _duration_ms(job)
         if not vendor_fields.is_dry:
             shown["results_url"] = f"/v0.3/jobs/{id_of(part)}/results"
     if messages := warnings(job, vendor_fields):
@@ -224,12 +230,12 @@ def _results(job: str, type_: str) -> dict[str, Any]:
         url = f"{at}/probabilities/aggregated"
         aggregate = _descriptor(job, AGGREGATE_V1)
         return {"probabilities": {"url": url, **aggregate}, AGGREGATE_V1: aggregate}
-    first = {**_descriptor(job, PROBABILITIES_V1), "id": "probabilities"}
+    probabilities = {**_descriptor(job, PROBABILITIES_V1), "id": "probabilities"}
     shown = {
-        "probabilities": {"url": f"{at}/probabilities", **first},
+        "probabilities": {"url": f"{at}/probabilities", **probabilities},
         "histogram": {"url": f"{at}/histogram", **_descriptor(job, HISTOGRAM_V1)},
         "shots": {"url": f"{at}/shots", **_descriptor(job, SHOTS_V1)},
-        PROBABILITIES_V1: first,
+        PROBABILITIES_V1: probabilities,
         SHOTS_V2: _descriptor(job, SHOTS_V2),
     }
     if type_ == QASM3:
@@ -242,5 +248,5 @@ def _descriptor(job: str, form: str) -> dict[str, str]:
     return {"id": artifact_id(job, form), "format": form, "media_type": _JSON}
 
 
-def _duration(job: Job) -> int:
+def _duration_ms(job: Job) -> int:
     return max(0, (job.ended_at or 0) - (job.started_at or 0))

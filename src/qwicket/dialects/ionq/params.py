@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 
-def integer(query: Mapping[str, str], name: str, default: int, minimum: int, maximum: int) -> int:
-    """Return a whole number of a query.
+def integer(
+    query: Mapping[str, str], name: str, *, default: int, minimum: int, maximum: int
+) -> int:
+    """Return a whole number of a query; `default` if it is absent.
 
     Raises:
         InvalidRequest: The text is not a number, or out of range.
@@ -64,4 +66,6 @@ def cursor(query: Mapping[str, str]) -> int | None:
     Raises:
         InvalidRequest: The cursor is malformed.
     """
-    return integer(query, "next", 0, 1, INT64_MAX) if "next" in query else None
+    if "next" not in query:
+        return None
+    return integer(query, "next", default=1, minimum=1, maximum=INT64_MAX)

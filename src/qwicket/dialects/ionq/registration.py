@@ -28,6 +28,8 @@ REGISTRATION: Final = Registration(
     described_at=("/ionq/v0.4/openapi.json", "/ionq/v0.3/openapi.json"),
     root="/ionq",
     shows={"qubit": ("ionq.circuit.v1",)},
+    also_sends={"qubit": ("openqasm3",)},
+    requests=("counts", "probabilities"),
     title="IonQ's API, versions 0.3 and 0.4",
     lead=(
         "Clients of IonQ work against this server when their address is changed. A token goes into"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 from qwicket.dialects.ionq import sessions, wire
 from qwicket.dialects.ionq.handlers import Handlers, V03Handlers
-from qwicket.dialects.passing import (
+from qwicket.dialects.pass_through import (
     HANDLED_HERE,
     ListsDevices,
     ListsJobs,
@@ -32,15 +32,21 @@ _LIST: Final = (*_PAGE, "status", "target")
 _SEARCH: Final = (*_LIST, "ids", "parent_job_id", "session_id", "submitter_id")
 _PERIOD: Final = ("start", "end")
 _ESTIMATE: Final = (
-    *("backend!", "type", "qubits", "shots", "1q_gates", "2q_gates"),
-    *("error_mitigation", "session"),
+    "backend!",
+    "type",
+    "qubits",
+    "shots",
+    "1q_gates",
+    "2q_gates",
+    "error_mitigation",
+    "session",
 )
 _SHARPEN: Final = ("sharpen", "aggregation")
 _DO: Final = Handlers
 _SUBMITS: Final = Submits(
     ("backend", "target"), "shots", default_shots=100, circuits=("input", "circuits")
 )
-_LISTS: Final = ListsJobs(items="jobs", ids="ids", limit="limit", most=100, next="next")
+_LISTS: Final = ListsJobs(items="jobs", ids="ids", limit="limit", max_jobs=100, next="next")
 _JOB: Final = OfJob("/jobs/{id}", "parent_job_id")
 _CANCELS: Final = OfJob("/jobs/{id}", "parent_job_id", cancels=True)
 _DEVICE: Final = OfDevice("backend")
@@ -54,61 +60,76 @@ def _routes(submission: Body[Submission], status: int) -> tuple[Route, ...]:
         status: Status of the response to it.
     """
     return (
-        Route("GET", "/backends", _DO.list_backends, _OPEN, passes=ListsDevices("backend")),
-        Route("GET", "/backends/{backend}", _DO.read_backend, _OPEN, passes=_DEVICE),
+        Route("GET", "/backends", _DO.list_backends, _OPEN, pass_through=ListsDevices("backend")),
+        Route("GET", "/backends/{backend}", _DO.read_backend, _OPEN, pass_through=_DEVICE),
         Route(
-            *("GET", "/backends/{backend}/characterizations", _DO.list_characterizations, _OPEN),
+            "GET",
+            "/backends/{backend}/characterizations",
+            _DO.list_characterizations,
+            _OPEN,
             query=("page", "limit", *_PERIOD),
-            passes=_DEVICE,
+            pass_through=_DEVICE,
         ),
         Route(
-            *("GET", "/backends/{backend}/characterizations/{uuid}"),
-            *(_DO.read_characterization, _D),
-            passes=_DEVICE,
+            "GET",
+            "/backends/{backend}/characterizations/{uuid}",
+            _DO.read_characterization,
+            _D,
+            pass_through=_DEVICE,
         ),
         Route(
-            *("GET", "/characterizations/backends/{backend}/current"),
-            *(_DO.current_characterization, _D),
-            passes=_DEVICE,
+            "GET",
+            "/characterizations/backends/{backend}/current",
+            _DO.current_characterization,
+            _D,
+            pass_through=_DEVICE,
         ),
         Route(
-            *("GET", "/calibrations", _DO.list_calibrations, _D),
+            "GET",
+            "/calibrations",
+            _DO.list_calibrations,
+            _D,
             query=("next", *_PERIOD),
         ),
         Route("GET", "/calibrations/current", _DO.current_calibration, _D),
-        Route("POST", "/jobs", _DO.submit_job, _W, submission, status=status, passes=_SUBMITS),
-        Route("GET", "/jobs", _DO.list_jobs, _R, query=_SEARCH, passes=_LISTS),
+        Route(
+            "POST", "/jobs", _DO.submit_job, _W, submission, status=status, pass_through=_SUBMITS
+        ),
+        Route("GET", "/jobs", _DO.list_jobs, _R, query=_SEARCH, pass_through=_LISTS),
         Route("DELETE", "/jobs", _DO.delete_jobs, _W, _IDS),
         Route("GET", "/jobs/estimate", _DO.estimate_job, _R, query=_ESTIMATE),
         Route("PUT", "/jobs/status/cancel", _DO.cancel_jobs, _W, _IDS),
-        Route("GET", "/jobs/{id}", _DO.read_job, _R, passes=_JOB),
-        Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, passes=_JOB),
+        Route("GET", "/jobs/{id}", _DO.read_job, _R, pass_through=_JOB),
+        Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, pass_through=_JOB),
         Route(
             "PUT",
             "/jobs/{id}/status/cancel",
             _DO.cancel_job,
             _W,
-            passes=_CANCELS,
+            pass_through=_CANCELS,
         ),
         Route("POST", "/jobs/{id}/clone", _DO.clone_job, _W, _CLONE, status=status),
-        Route("GET", "/jobs/{id}/cost", _DO.read_cost, _R, passes=_JOB),
+        Route("GET", "/jobs/{id}/cost", _DO.read_cost, _R, pass_through=_JOB),
         *(
             Route(
-                *("GET", f"/jobs/{{id}}/results{path}", _DO.read_probabilities, _R),
+                "GET",
+                f"/jobs/{{id}}/results{path}",
+                _DO.read_probabilities,
+                _R,
                 query=_SHARPEN,
-                passes=_JOB,
+                pass_through=_JOB,
             )
             for path in ("", "/probabilities", "/probabilities/aggregated")
         ),
-        Route("GET", "/jobs/{id}/results/histogram", _DO.read_histogram, _R, passes=_JOB),
-        Route("GET", "/jobs/{id}/results/shots", _DO.read_shots, _R, passes=_JOB),
-        Route("GET", "/jobs/{id}/artifacts/{uuid}", _DO.read_artifact, _R, passes=_JOB),
+        Route("GET", "/jobs/{id}/results/histogram", _DO.read_histogram, _R, pass_through=_JOB),
+        Route("GET", "/jobs/{id}/results/shots", _DO.read_shots, _R, pass_through=_JOB),
+        Route("GET", "/jobs/{id}/artifacts/{uuid}", _DO.read_artifact, _R, pass_through=_JOB),
         Route("POST", "/sessions", _DO.open_session, _W, _SESSION, status=201),
         Route("GET", "/sessions", _DO.list_sessions, _R, query=_PAGE),
         Route("GET", "/sessions/{id}", _DO.read_session, _R),
         Route("POST", "/sessions/{id}/end", _DO.end_session, _W),
         Route("GET", "/sessions/{id}/jobs", _DO.list_session_jobs, _R, query=_LIST),
-        Route("GET", "/whoami", _DO.whoami, _R, passes=HANDLED_HERE),
+        Route("GET", "/whoami", _DO.whoami, _R, pass_through=HANDLED_HERE),
     )
 
 

@@ -8,15 +8,12 @@ import msgspec
 
 from qwicket.dialects.bodies import decode
 from qwicket.dialects.times import format_time
-from qwicket.model.groups import GroupUse
 
 if TYPE_CHECKING:
-    from qwicket.model.groups import Group
+    from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
 
 ORGANIZATION: Final = "qwicket"
-UNUSED: Final = GroupUse(0, 0, 0, None)
-"""Usage of a session without jobs."""
 
 
 class CostLimit(msgspec.Struct, frozen=True):

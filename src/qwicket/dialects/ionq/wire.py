@@ -400,7 +400,7 @@ _FIELD_NAMES: Final = {"device": "backend", "noise": "noise.model", "group": "se
 
 
 def recast(error: QwicketError) -> QwicketError:
-    """Return an error with a status after which clients do not retry forever, as after 409 and 503.
+    """Return an error with a status after which clients stop: after 409 and 503 they retry forever.
 
     A missing result becomes a 404. A conflict with the job's state and a device that is off become
     400, because a retry does not help. An unknown device or session in a body becomes a 400 too,

@@ -87,15 +87,15 @@ def token_request(text: bytes, limits: Limits) -> TokenRequest:
         InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: The body is too large.
     """
-    return _within(text, _token_decoder, limits)
+    return _decode_token_request(text, _token_decoder, limits)
 
 
 def any_token_request(text: bytes, limits: Limits) -> AnyTokenRequest:
     """Return the properties of a new token or key pair, as `token_request` does."""
-    return _within(text, _any_token_decoder, limits)
+    return _decode_token_request(text, _any_token_decoder, limits)
 
 
-def _within(text: bytes, decoder: msgspec.json.Decoder[R], limits: Limits) -> R:
+def _decode_token_request(text: bytes, decoder: msgspec.json.Decoder[R], limits: Limits) -> R:
     check_document(text, "body", limits)
     body = decode(text, decoder)
     maximum = limits.quotas.token_devices

@@ -85,7 +85,7 @@ _claim: Final = msgspec.json.Decoder(schema.agents.ClaimBody)
 _renew: Final = msgspec.json.Decoder(schema.agents.RenewBody)
 _release: Final = msgspec.json.Decoder(schema.agents.ReleaseBody)
 _finish: Final = msgspec.json.Decoder(schema.agents.FinishBody)
-_AGENT: Final = msgspec.json.Decoder(schema.agents.AgentName)
+_agent_name: Final = msgspec.json.Decoder(schema.agents.AgentName)
 
 
 def announcement(text: bytes, limits: Limits) -> AnnounceBody:
@@ -136,7 +136,7 @@ def agent_name(text: str) -> str:
     Raises:
         InvalidRequest: The name is malformed.
     """
-    return decode(msgspec.json.encode(text), _AGENT)
+    return decode(msgspec.json.encode(text), _agent_name)
 
 
 def result(body: schema.agents.FinishBody, limits: Limits) -> list[Encoded | Failure] | Failure:

@@ -12,7 +12,7 @@ from qwicket.model.accounts import Scope
 from qwicket.model.errors import Forbidden, Unauthenticated
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
+    from collections.abc import Callable, Mapping
 
     from starlette.responses import Response
 
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
-    from qwicket.model.devices import Family
+    from qwicket.model.devices import DialectNeeds, Family
     from qwicket.model.limits import Limits
+
+    NeedsOfDialects = Callable[[Family], Mapping[str, DialectNeeds]]
 
 
 class AgentHandlers:
@@ -30,12 +32,12 @@ class AgentHandlers:
 
     Args:
         gateway: Does the work.
-        shown_by: Returns the dialects that show devices of a family.
+        needs_of_dialects: Returns what each dialect needs of the devices of a family.
     """
 
-    def __init__(self, gateway: Gateway, shown_by: Callable[[Family], Collection[str]]) -> None:
+    def __init__(self, gateway: Gateway, needs_of_dialects: NeedsOfDialects) -> None:
         self._gateway = gateway
-        self._shown_by = shown_by
+        self._needs_of_dialects = needs_of_dialects
 
     @property
     def limits(self) -> Limits:
@@ -48,8 +50,12 @@ class AgentHandlers:
         """Announce a device."""
         body, name = request.payload, request.path_params["name"]
         device = await self._gateway.agents.announce(
-            *(actor, name, body.family, body.dialects, body.spec),
-            shown_by=self._shown_by(body.family),
+            actor,
+            name,
+            body.family,
+            body.dialects,
+            body.spec,
+            needs_of_dialects=self._needs_of_dialects(body.family),
         )
         return json(wire.device(device))
 

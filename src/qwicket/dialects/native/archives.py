@@ -40,10 +40,12 @@ if TYPE_CHECKING:
 _WHOLE_BYTES: Final = 1 << 20
 """Archives up to this size are made before the response begins, so their length is known."""
 _STEP_BYTES: Final = 1 << 20
-_EPOCH: Final = (1980, 1, 1, 0, 0, 0)
+"""Size from which what was written is sent."""
+_TIME: Final = (1980, 1, 1, 0, 0, 0)
 """Time of all members: the earliest that ZIP can store."""
 _UNIX: Final = 3
 _READABLE: Final = 0o100644 << 16
+"""System and mode of a member in ZIP: a file of Unix that all may read."""
 
 _encoder: Final = msgspec.json.Encoder()
 
@@ -100,7 +102,7 @@ async def _archive(
 ) -> AsyncGenerator[bytes, None]:
     """Yield the bytes of an archive, in chunks of a megabyte or of one circuit's arrays."""
     sink = _Sink()
-    async for _ in _written(sink, archives, contents, memory):
+    async for _ in _write_in_steps(sink, archives, contents, memory):
         yield sink.take()
 
 
@@ -117,7 +119,7 @@ async def _page(
         except NotFound:
             continue
         with _Member(outer, f"{each.job.id}.zip", []) as member:
-            async for _ in _written(member, archives, contents, memory):
+            async for _ in _write_in_steps(member, archives, contents, memory):
                 if sink.size >= _STEP_BYTES:
                     yield sink.take()
         shown.append(job_with_names(each))
@@ -128,7 +130,7 @@ async def _page(
     yield sink.take()
 
 
-async def _written(
+async def _write_in_steps(
     sink: Any, archives: Archives, contents: Contents, memory: ResponseMemory
 ) -> AsyncGenerator[None, None]:
     """Write an archive, and yield after each step, so that what was written can be sent."""
@@ -196,8 +198,8 @@ class _Writer:
             error = schema.jobs.ErrorBody(part.code, part.message)
             self._parts.append(schema.results.OutcomeBody(part=number, error=error))
             return
-        without = structs.replace(part, arrays={})
-        self._parts.append(wire.outcome(number, without))
+        without_arrays = structs.replace(part, arrays={})
+        self._parts.append(wire.outcome(number, without_arrays))
         with _Member(self._zip, shapes.arrays_of(number), self._members) as member:
             np.savez(member, **_arrays(part))
 
@@ -253,7 +255,7 @@ class _Member:
     def __init__(
         self, archive: zipfile.ZipFile, name: str, members: list[shapes.MemberBody]
     ) -> None:
-        entry = zipfile.ZipInfo(name, _EPOCH)
+        entry = zipfile.ZipInfo(name, _TIME)
         entry.create_system, entry.external_attr = _UNIX, _READABLE
         self._name, self._members = name, members
         self._handle = archive.open(entry, "w")
@@ -286,13 +288,13 @@ class _Stream:
 
     def __init__(
         self,
-        begin: Iterable[bytes],
+        first: Iterable[bytes],
         rest: AsyncGenerator[bytes, None],
         headers: dict[str, str],
         *,
         is_head: bool,
     ) -> None:
-        self._begin = deque(begin)
+        self._first = deque(first)
         self._rest = rest
         self._head = Response(headers=headers, media_type=shapes.ZIP_TYPE).raw_headers
         self._is_head = is_head
@@ -311,7 +313,7 @@ class _Stream:
             await send({"type": "http.response.body", "body": b""})
 
     async def _all(self) -> AsyncGenerator[bytes, None]:
-        while self._begin:
-            yield self._begin.popleft()
+        while self._first:
+            yield self._first.popleft()
         async for chunk in self._rest:
             yield chunk

@@ -18,19 +18,18 @@ from qwicket.dialects.responses import json, json_in_thread, with_etag
 from qwicket.model.errors import QwicketError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
     from starlette.types import ASGIApp
 
+    from qwicket.dialects.native.agents import NeedsOfDialects
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway, WaitResult
     from qwicket.model.accounts import Actor
-    from qwicket.model.devices import Family
     from qwicket.model.jobs import Job, Progress, Submission
     from qwicket.scheduling import QueuePosition
 
 _FEW_JOBS: Final = 100
 _TAG_CHARS: Final = 64 << 10
+"""Bounds of a list that is rendered on the event loop: jobs, and characters of their tags."""
 _WITH_RESULT_BYTES: Final = 1_000_000
 """Largest size of a submission's response with a result; a larger one has only the job."""
 
@@ -38,8 +37,8 @@ _WITH_RESULT_BYTES: Final = 1_000_000
 class Handlers(WebhookHandlers):
     """Handlers for users."""
 
-    def __init__(self, gateway: Gateway, shown_by: Callable[[Family], Collection[str]]) -> None:
-        super().__init__(gateway, shown_by)
+    def __init__(self, gateway: Gateway, needs_of_dialects: NeedsOfDialects) -> None:
+        super().__init__(gateway, needs_of_dialects)
         self._streams = Streams(gateway)
 
     async def read_sign_in(self, request: Request[None]) -> Response:
@@ -83,7 +82,9 @@ class Handlers(WebhookHandlers):
         """Create an account, and its first token, with the code of an invitation."""
         body = request.payload
         made = await self._gateway.invitations.accept(
-            *(body.invitation, body.name, request.client_address),
+            body.invitation,
+            body.name,
+            request.client_address,
             email=body.email,
             password=body.password,
             has_token=True,
@@ -185,9 +186,9 @@ class Handlers(WebhookHandlers):
     async def read_job(self, actor: Actor, request: Request[None]) -> Response:
         """Read a job; with `?wait=` respond when it has ended, or after so many seconds."""
         job, _ = await self._wait(actor, request)
-        place, progress = await self._position_and_progress(job)
-        shown = json(wire.job(job, place, progress))
-        return with_etag(request, shown, wire.poll_after_s(job, place))
+        position, progress = await self._position_and_progress(job)
+        shown = json(wire.job(job, position, progress))
+        return with_etag(request, shown, wire.poll_after_s(job, position))
 
     async def _position_and_progress(
         self, job: Job
@@ -316,7 +317,7 @@ class Handlers(WebhookHandlers):
     ) -> Response:
         """Open a group."""
         body = request.payload
-        group = await self._gateway.groups.open(
+        group = await self._gateway.job_groups.open(
             actor,
             wire.DIALECT,
             device=body.device,
@@ -330,21 +331,25 @@ class Handlers(WebhookHandlers):
     async def list_groups(self, actor: Actor, request: Request[None]) -> Response:
         """List groups, newest first."""
         before, limit = params.page(request.query_params, self.limits.requests.list_page)
-        groups = await self._gateway.groups.page(actor, wire.DIALECT, before=before, limit=limit)
+        groups = await self._gateway.job_groups.page(
+            actor, wire.DIALECT, before=before, limit=limit
+        )
         return json(wire.group_list(groups, limit))
 
     async def read_group(self, actor: Actor, request: Request[None]) -> Response:
         """Read a group."""
-        group = await self._gateway.groups.get(actor, request.path_params["id"])
-        return json(wire.group(group, await self._gateway.groups.use(actor, group)))
+        group = await self._gateway.job_groups.get(actor, request.path_params["id"])
+        return json(wire.group(group, await self._gateway.job_groups.use(actor, group)))
 
     async def close_group(self, actor: Actor, request: Request[None]) -> Response:
         """Close a group: it takes no more jobs, and its jobs still run."""
-        return json(wire.group(await self._gateway.groups.close(actor, request.path_params["id"])))
+        return json(
+            wire.group(await self._gateway.job_groups.close(actor, request.path_params["id"]))
+        )
 
     async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
         """Cancel the jobs of a group that have not ended."""
-        cancelled = await self._gateway.groups.cancel_all(actor, request.path_params["id"])
+        cancelled = await self._gateway.job_groups.cancel_all(actor, request.path_params["id"])
         return json(schema.groups.CancelledBody(cancelled=tuple(cancelled)))
 
 

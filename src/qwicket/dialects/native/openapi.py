@@ -6,8 +6,8 @@ import re
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 from qwicket import schema
-from qwicket.dialects.descriptions import Description, describe, first_word
 from qwicket.dialects.native import wire
+from qwicket.dialects.openapi import Description, describe, first_word
 from qwicket.model.accounts import Role, Scope
 from qwicket.model.devices import Family
 from qwicket.model.limits import INT64_MAX, Limits
@@ -49,7 +49,7 @@ _PARAMETERS: Final[dict[str, tuple[str, dict[str, Any]]]] = {
     "include": ("Return the result with the job if it has ended.", {"enum": ["result"]}),
     "jobs": ("What happens to the jobs of the account.", {"enum": ["keep", "remove"]}),
     "limit": (
-        "Greatest number of entries.",
+        "Greatest number of entries; by default 50.",
         {"type": "integer", "minimum": 1, "maximum": Limits().requests.list_page},
     ),
     "name": ("Name of the jobs.", _TEXT),

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 _SECONDS: Final = re.compile(r"[0-9]{1,310}(\.[0-9]{1,310})?([eE][+-]?[0-9]{1,3})?", re.ASCII)
 """A number that is not negative, as JSON has it."""
+_DEFAULT_PAGE: Final = 50
 
 SEARCH: Final = (
     "created_from",
@@ -95,17 +96,15 @@ def states(text: str | None) -> tuple[JobState, ...]:
         raise invalid(f"state must be one of {known}", text, "state") from None
 
 
-def integer(
-    params: Mapping[str, str], name: str, minimum: int, maximum: int, default: int | None
-) -> int | None:
-    """Return a query parameter as an integer.
+def integer(params: Mapping[str, str], name: str, *, minimum: int, maximum: int) -> int | None:
+    """Return a query parameter as an integer; None if it is absent.
 
     Raises:
         InvalidRequest: The text is not an integer, or out of range.
     """
     text = params.get(name)
     if text is None:
-        return default
+        return None
     if not (
         text.isascii() and text.isdigit() and len(text) < 20 and minimum <= int(text) <= maximum
     ):
@@ -126,7 +125,7 @@ def seconds(params: Mapping[str, str], name: str, maximum: float) -> float:
     return min(asked, maximum)
 
 
-def wait_s(request: Request[Any], most: float) -> tuple[float, bool]:
+def wait_s(request: Request[Any], maximum: float) -> tuple[float, bool]:
     """Return the seconds that a request may wait, and whether they are from its header `Prefer`.
 
     The parameter `wait` takes precedence. As RFC 7240 requires, other preferences are ignored.
@@ -135,12 +134,12 @@ def wait_s(request: Request[Any], most: float) -> tuple[float, bool]:
         InvalidRequest: The parameter is not a number.
     """
     if "wait" in request.query_params:
-        return seconds(request.query_params, "wait", most), False
+        return seconds(request.query_params, "wait", maximum), False
     for preference in ",".join(request.headers.getlist("prefer")).split(","):
         name, _, value = preference.partition(";")[0].partition("=")
         value = value.strip().strip('"')
         if name.strip().lower() == "wait" and _SECONDS.fullmatch(value):
-            return min(float(value), most), True
+            return min(float(value), maximum), True
     return 0.0, False
 
 
@@ -208,5 +207,6 @@ def page(params: Mapping[str, str], maximum: int) -> tuple[int | None, int]:
     Raises:
         InvalidRequest: A parameter is malformed.
     """
-    before = integer(params, "before", 1, INT64_MAX, None)
-    return before, integer(params, "limit", 1, maximum, min(50, maximum)) or 1
+    before = integer(params, "before", minimum=1, maximum=INT64_MAX)
+    limit = integer(params, "limit", minimum=1, maximum=maximum)
+    return before, min(_DEFAULT_PAGE, maximum) if limit is None else limit

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from qwicket.gateway.pilots import PulledTasks, Reports, TaskJob
     from qwicket.model.limits import Limits
 
-_pull: Final = msgspec.json.Decoder(schema.pilots.PullBody)
-_bring: Final = msgspec.json.Decoder(schema.pilots.PilotReportBody)
+_PULL_DECODER: Final = msgspec.json.Decoder(schema.pilots.PullBody)
+_REPORT_DECODER: Final = msgspec.json.Decoder(schema.pilots.PilotReportBody)
 
 
 def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
@@ -33,19 +33,19 @@ def pull(text: bytes, limits: Limits) -> schema.pilots.PullBody:
         InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: It reports too many leases.
     """
-    body = decode(text, _pull)
+    body = decode(text, _PULL_DECODER)
     _check_number(len(body.held), "held", limits)
     return body
 
 
-def bring(text: bytes, limits: Limits) -> schema.pilots.PilotReportBody:
+def report(text: bytes, limits: Limits) -> schema.pilots.PilotReportBody:
     """Return the results that a pilot reports.
 
     Raises:
         InvalidRequest: The body is malformed; `field` names the field.
         LimitExceeded: It has too many results or releases.
     """
-    body = decode(text, _bring)
+    body = decode(text, _REPORT_DECODER)
     _check_number(len(body.results), "results", limits)
     _check_number(len(body.releases), "releases", limits)
     return body
@@ -119,7 +119,7 @@ def pulled(of: PulledTasks, pull_s: float, limits: Limits) -> schema.pilots.Pull
     )
 
 
-def brought(of: Reports) -> schema.pilots.PilotReportedBody:
+def report_response(of: Reports) -> schema.pilots.PilotReportedBody:
     return schema.pilots.PilotReportedBody(states={**of.states}, tasks=_tasks(of.tasks))
 
 

@@ -30,8 +30,12 @@ class PilotHandlers(AgentHandlers):
         body = request.payload
         stopping = {each.id for each in body.held if each.is_stopping}
         pulled = await self._gateway.pilots.pull(
-            *(actor, request.path_params["name"], wire.offer(body.offer)),
-            *(wire.leases(body.held), stopping, body.settled),
+            actor,
+            request.path_params["name"],
+            wire.offer(body.offer),
+            wire.leases(body.held),
+            stopping,
+            body.settled,
             seconds(request.query_params, "wait", self.limits.requests.wait_s),
             lambda: self._is_pilot_gone(request),
         )
@@ -41,17 +45,21 @@ class PilotHandlers(AgentHandlers):
             is_small=wire.size(pulled.tasks) <= _INLINE_BYTES,
         )
 
-    async def bring_results(
+    async def report_results(
         self, actor: Actor, request: Request[schema.pilots.PilotReportBody]
     ) -> ASGIApp:
         """Report results of jobs, release other jobs, and claim new ones."""
         body = request.payload
-        reports = await self._gateway.pilots.bring(
-            *(actor, request.path_params["name"], wire.offer(body.offer)),
-            *(wire.results(body, self.limits), wire.releases(body)),
+        reports = await self._gateway.pilots.report(
+            actor,
+            request.path_params["name"],
+            wire.offer(body.offer),
+            wire.results(body, self.limits),
+            wire.releases(body),
         )
         return await json_in_thread(
-            lambda: wire.brought(reports), is_small=wire.size(reports.tasks) <= _INLINE_BYTES
+            lambda: wire.report_response(reports),
+            is_small=wire.size(reports.tasks) <= _INLINE_BYTES,
         )
 
     async def leave_pilots(self, actor: Actor, request: Request[None]) -> ASGIApp:

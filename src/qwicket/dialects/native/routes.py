@@ -21,11 +21,9 @@ from qwicket.dialects.routing import ANY_TOKEN, Body, Dialect, Open, Route, json
 from qwicket.model.accounts import Scope
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection
-
+    from qwicket.dialects.native.agents import NeedsOfDialects
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
-    from qwicket.model.devices import Family
 
 _R, _W, _D = Scope.JOBS_READ, Scope.JOBS_WRITE, Scope.DEVICES_READ
 _T, _S, _C = Scope.TOKENS_WRITE, Scope.DEVICES_SERVE, Scope.COMPUTE_SERVE
@@ -45,7 +43,7 @@ _RENEWAL: Final = Body(agent_wire.renewal, schema.agents.RenewBody)
 _FINISH: Final = Body(agent_wire.finish, schema.agents.FinishBody, limit="outcome_bytes")
 _RELEASE: Final = Body(agent_wire.release, schema.agents.ReleaseBody)
 _PULL: Final = Body(pilot_wire.pull, schema.pilots.PullBody)
-_BRING: Final = Body(pilot_wire.bring, schema.pilots.PilotReportBody, limit="outcome_bytes")
+_PILOT_REPORT: Final = Body(pilot_wire.report, schema.pilots.PilotReportBody, limit="outcome_bytes")
 _WEBHOOK: Final = json_body(schema.webhooks.AddWebhookBody)
 _SHARE: Final = json_body(schema.jobs.NewShareBody)
 _SCALER: Final = json_body(schema.pilots.ScalerBody)
@@ -60,12 +58,19 @@ async def describe(_: Handlers, request: Request[None]) -> Response:  # noqa: AR
 
 ROUTES: Final[tuple[Route, ...]] = (
     Route(
-        *("GET", "/openapi.json", describe, Open("It is the same on every server.")),
+        "GET",
+        "/openapi.json",
+        describe,
+        Open("It is the same on every server."),
         responses=(dict[str, Any],),
     ),
     Route("GET", "/sign-in", _DO.read_sign_in, _SIGN_IN, responses=(schema.accounts.SignInBody,)),
     Route(
-        *("POST", "/sign-in", _DO.sign_in_with_id_token, _SIGN_IN, _ID_TOKEN),
+        "POST",
+        "/sign-in",
+        _DO.sign_in_with_id_token,
+        _SIGN_IN,
+        _ID_TOKEN,
         responses=(schema.accounts.NewTokenBody,),
         status=201,
     ),
@@ -75,72 +80,113 @@ ROUTES: Final[tuple[Route, ...]] = (
     ),
     Route("GET", "/tokens", _DO.list_tokens, ANY_TOKEN, responses=(schema.accounts.TokenList,)),
     Route(
-        *("POST", "/tokens", _DO.make_token, _T, _TOKEN),
+        "POST",
+        "/tokens",
+        _DO.make_token,
+        _T,
+        _TOKEN,
         responses=(schema.accounts.NewTokenBody,),
         status=201,
     ),
     # A token may always revoke itself.
     Route("DELETE", "/tokens/{id}", _DO.revoke_token, ANY_TOKEN, status=204),
     Route(
-        *("POST", "/accounts", _DO.accept_invitation, _INVITED, _ACCEPTANCE),
+        "POST",
+        "/accounts",
+        _DO.accept_invitation,
+        _INVITED,
+        _ACCEPTANCE,
         responses=(schema.accounts.AcceptedInvitationBody,),
         status=201,
     ),
     Route("GET", "/devices", _DO.list_devices, _D, responses=(schema.devices.DeviceList,)),
     Route("GET", "/devices/{name}", _DO.read_device, _D, responses=(schema.devices.DeviceBody,)),
     Route(
-        *("GET", "/devices/{name}/calibration", _DO.read_calibration, _D),
+        "GET",
+        "/devices/{name}/calibration",
+        _DO.read_calibration,
+        _D,
         query=("at",),
         responses=(agent_wire.CalibrationBody,),
     ),
     Route(
-        *("GET", "/jobs", _DO.list_jobs, _R),
+        "GET",
+        "/jobs",
+        _DO.list_jobs,
+        _R,
         query=(*_PAGE, *SEARCH),
         responses=(schema.jobs.JobList,),
     ),
     Route(
-        *("POST", "/jobs", _DO.submit_job, _W, _SUBMISSION),
+        "POST",
+        "/jobs",
+        _DO.submit_job,
+        _W,
+        _SUBMISSION,
         query=("wait", "include", "Prefer", "Idempotency-Key"),
         responses=(schema.results.SubmittedBody,),
         status=201,
     ),
     Route(
-        *("GET", "/jobs/{id}", _DO.read_job, _R),
+        "GET",
+        "/jobs/{id}",
+        _DO.read_job,
+        _R,
         query=("wait", "If-None-Match"),
         responses=(schema.jobs.JobBody,),
     ),
     Route(
-        *("PATCH", "/jobs/{id}", _DO.change_job, _W, _CHANGE),
+        "PATCH",
+        "/jobs/{id}",
+        _DO.change_job,
+        _W,
+        _CHANGE,
         responses=(schema.jobs.JobBody,),
     ),
     Route("DELETE", "/jobs/{id}", _DO.delete_job, _W, status=204),
     Route("POST", "/jobs/{id}/cancel", _DO.cancel_job, _W, responses=(schema.jobs.JobBody,)),
     Route("GET", "/jobs/{id}/events", _DO.list_events, _R, responses=(schema.jobs.EventList,)),
     Route(
-        *("GET", "/jobs/{id}/stream", _DO.stream_job, _R),
+        "GET",
+        "/jobs/{id}/stream",
+        _DO.stream_job,
+        _R,
         query=("Last-Event-ID",),
         media_type=_STREAM,
     ),
     Route("GET", "/events", _DO.stream_account, _R, query=("Last-Event-ID",), media_type=_STREAM),
     Route(
-        *("GET", "/jobs/{id}/result", _DO.read_result, _R),
+        "GET",
+        "/jobs/{id}/result",
+        _DO.read_result,
+        _R,
         query=("wait",),
         responses=(schema.results.ResultBody,),
     ),
     Route(
-        *("GET", "/jobs/{id}/parts/{part}", _DO.read_part, _R),
+        "GET",
+        "/jobs/{id}/parts/{part}",
+        _DO.read_part,
+        _R,
         query=("wait", "format"),
         responses=(schema.results.PartResultBody,),
         media_type=NPZ_TYPE,
     ),
     Route(
-        *("GET", "/jobs/{id}/parts/{part}/compiled", _DO.read_compiled, _R),
+        "GET",
+        "/jobs/{id}/parts/{part}/compiled",
+        _DO.read_compiled,
+        _R,
         media_type="text/plain",
     ),
     Route("GET", "/jobs/{id}/archive", _DO.read_archive, _R, media_type="application/zip"),
     Route("GET", "/groups", _DO.list_groups, _R, query=_PAGE, responses=(schema.groups.GroupList,)),
     Route(
-        *("POST", "/groups", _DO.open_group, _W, _GROUP),
+        "POST",
+        "/groups",
+        _DO.open_group,
+        _W,
+        _GROUP,
         responses=(schema.groups.GroupBody,),
         status=201,
     ),
@@ -154,86 +200,150 @@ ROUTES: Final[tuple[Route, ...]] = (
         responses=(schema.groups.CancelledBody,),
     ),
     Route(
-        *("POST", "/estimates", _DO.estimate_job, _W, _SUBMISSION),
+        "POST",
+        "/estimates",
+        _DO.estimate_job,
+        _W,
+        _SUBMISSION,
         responses=(schema.jobs.EstimateBody,),
     ),
+    Route("GET", "/jobs/{id}/shares", _DO.list_shares_of, _R, responses=(schema.jobs.ShareList,)),
     Route(
-        *("GET", "/jobs/{id}/shares", _DO.list_shares_of, _R), responses=(schema.jobs.ShareList,)
-    ),
-    Route(
-        *("POST", "/jobs/{id}/shares", _DO.share_job, _W, _SHARE),
+        "POST",
+        "/jobs/{id}/shares",
+        _DO.share_job,
+        _W,
+        _SHARE,
         responses=(schema.jobs.CreatedShareBody,),
         status=201,
     ),
     Route("GET", "/shares", _DO.list_shares, _R, responses=(schema.jobs.ShareList,)),
     Route("DELETE", "/shares/{share}", _DO.remove_share, _W, status=204),
     Route(
-        *("GET", "/shared/{secret}", _DO.read_shared, Open("The path holds the secret of a link.")),
+        "GET",
+        "/shared/{secret}",
+        _DO.read_shared,
+        Open("The path holds the secret of a link."),
         responses=(schema.results.SharedBody,),
     ),
     Route("GET", "/webhooks", _DO.list_webhooks, _R, responses=(schema.webhooks.WebhookList,)),
     Route(
-        *("POST", "/webhooks", _DO.add_webhook, _W, _WEBHOOK),
+        "POST",
+        "/webhooks",
+        _DO.add_webhook,
+        _W,
+        _WEBHOOK,
         responses=(schema.webhooks.NewWebhookBody,),
         status=201,
     ),
     Route("DELETE", "/webhooks/{id}", _DO.remove_webhook, _W, status=204),
     Route(
-        *("POST", "/webhooks/{id}/rotate", _DO.rotate_webhook, _W),
+        "POST",
+        "/webhooks/{id}/rotate",
+        _DO.rotate_webhook,
+        _W,
         responses=(schema.webhooks.NewWebhookBody,),
     ),
     Route(
-        *("POST", "/webhooks/{id}/test", _DO.test_webhook, _W),
+        "POST",
+        "/webhooks/{id}/test",
+        _DO.test_webhook,
+        _W,
         responses=(schema.webhooks.WebhookTestBody,),
     ),
     Route(
-        *("PUT", "/agent/devices/{name}", _DO.announce_device, _S, _ANNOUNCEMENT),
+        "PUT",
+        "/agent/devices/{name}",
+        _DO.announce_device,
+        _S,
+        _ANNOUNCEMENT,
         responses=(agent_wire.AnnouncedBody,),
     ),
     Route(
-        *("PUT", "/agent/devices/{name}/calibration", _DO.put_calibration, _S, _CALIBRATION),
+        "PUT",
+        "/agent/devices/{name}/calibration",
+        _DO.put_calibration,
+        _S,
+        _CALIBRATION,
         responses=(agent_wire.CalibratedBody,),
     ),
     Route(
-        *("DELETE", "/agent/devices/{name}/agents/{agent}", _DO.leave_device, _S),
+        "DELETE",
+        "/agent/devices/{name}/agents/{agent}",
+        _DO.leave_device,
+        _S,
         responses=(schema.base.ResponseBody,),
     ),
     Route(
-        *("POST", "/devices/{name}/leases", _DO.claim_job, _S, _CLAIM),
+        "POST",
+        "/devices/{name}/leases",
+        _DO.claim_job,
+        _S,
+        _CLAIM,
         query=("wait",),
         responses=(schema.agents.ClaimedBody,),
     ),
     Route(
-        *("POST", "/leases/{id}/renew", _DO.renew_lease, _S, _RENEWAL),
+        "POST",
+        "/leases/{id}/renew",
+        _DO.renew_lease,
+        _S,
+        _RENEWAL,
         responses=(schema.agents.DirectivesBody,),
     ),
     Route(
-        *("POST", "/leases/{id}/finish", _DO.finish_job, _S, _FINISH),
+        "POST",
+        "/leases/{id}/finish",
+        _DO.finish_job,
+        _S,
+        _FINISH,
         responses=(schema.agents.JobStateBody,),
     ),
     Route(
-        *("POST", "/leases/{id}/release", _DO.release_job, _S, _RELEASE),
+        "POST",
+        "/leases/{id}/release",
+        _DO.release_job,
+        _S,
+        _RELEASE,
         responses=(schema.agents.JobStateBody,),
     ),
     Route(
-        *("POST", "/pilots/{name}/pull", _DO.pull_tasks, _C, _PULL),
+        "POST",
+        "/pilots/{name}/pull",
+        _DO.pull_tasks,
+        _C,
+        _PULL,
         query=("wait",),
         responses=(schema.pilots.PulledBody,),
     ),
     Route(
-        *("POST", "/pilots/{name}/results", _DO.bring_results, _C, _BRING),
+        "POST",
+        "/pilots/{name}/results",
+        _DO.report_results,
+        _C,
+        _PILOT_REPORT,
         responses=(schema.pilots.PilotReportedBody,),
     ),
     Route(
-        *("DELETE", "/pilots/{name}", _DO.leave_pilots, _C),
+        "DELETE",
+        "/pilots/{name}",
+        _DO.leave_pilots,
+        _C,
         responses=(schema.base.ResponseBody,),
     ),
     Route(
-        *("POST", "/scalers/{name}/demand", _DO.read_demand, _C, _SCALER),
+        "POST",
+        "/scalers/{name}/demand",
+        _DO.read_demand,
+        _C,
+        _SCALER,
         responses=(schema.pilots.DemandBody,),
     ),
     Route(
-        *("DELETE", "/scalers/{name}", _DO.leave_scalers, _C),
+        "DELETE",
+        "/scalers/{name}",
+        _DO.leave_scalers,
+        _C,
         responses=(schema.base.ResponseBody,),
     ),
 )
@@ -252,18 +362,16 @@ def description() -> dict[str, Any]:
     return document([*ROUTES, *below])
 
 
-def dialect(
-    gateway: Gateway, shown_by: Callable[[Family], Collection[str]], public_url: str = ""
-) -> Dialect:
+def dialect(gateway: Gateway, needs_of_dialects: NeedsOfDialects, public_url: str = "") -> Dialect:
     """Return the native dialect.
 
     Args:
         gateway: Does the work.
-        shown_by: Returns the dialects that show devices of a family.
+        needs_of_dialects: Returns what each dialect needs of the devices of a family.
         public_url: The server's public URL, if it differs from that of its sockets.
     """
     return Dialect(
-        Handlers(gateway, shown_by),
+        Handlers(gateway, needs_of_dialects),
         ROUTES,
         functools.partial(wire.problem, public_url=public_url),
         error_type=wire.PROBLEM_TYPE,

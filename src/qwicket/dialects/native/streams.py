@@ -16,14 +16,15 @@ import msgspec
 from starlette.responses import Response
 
 from qwicket.dialects.native import params, wire
-from qwicket.model.accounts import Scope as Right
+from qwicket.model.accounts import Scope
 from qwicket.model.errors import InvalidRequest, QwicketError, TooManyRequests, Unavailable
 from qwicket.model.limits import INT64_MAX
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
-    from starlette.types import ASGIApp, Receive, Scope, Send
+    from starlette.types import ASGIApp, Receive, Send
+    from starlette.types import Scope as ASGIScope
 
     from qwicket.dialects.requests import Request
     from qwicket.gateway import Gateway
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
     SignIn = Callable[[Request[Any]], Awaitable[Actor]]
     Check = Callable[[], Awaitable[None]]
 
-_LOOK_S: Final = 3.0
+_CHECK_S: Final = 3.0
 """Longest time between two checks of the token."""
 _HEARTBEAT_S: Final = 15.0
 _POLL_S: Final = 15.0
@@ -43,6 +44,7 @@ _GATHER_S: Final = 0.1
 _PAGE: Final = 50
 _LAST: Final = "Last-Event-ID"
 _BEGIN: Final = b"retry: 2000\n\n"
+"""Clients reconnect 2 s after a stream breaks."""
 _HEARTBEAT: Final = b": still here\n\n"
 _HEADERS: Final = [
     (b"content-type", b"text/event-stream; charset=utf-8"),
@@ -138,7 +140,7 @@ class Streams:
                 yield _event(version, job)
             if job.state.is_final:
                 return
-            job = await self._gateway.jobs.wait_for_change(actor, job, _LOOK_S)
+            job = await self._gateway.jobs.wait_for_change(actor, job, _CHECK_S)
             await check()
             yield b""
 
@@ -150,11 +152,11 @@ class Streams:
             # The number may be from another database, which has more changes.
             change = newest if last is None else min(last, newest)
             yield b"id: %d\n\n" % change
-            look_at = 0.0
+            read_at = 0.0
             while not self._gateway.jobs.is_stopping:
                 found: list[tuple[int, bytes]] = []
-                if time.monotonic() >= look_at:
-                    look_at = time.monotonic() + _POLL_S
+                if time.monotonic() >= read_at:
+                    read_at = time.monotonic() + _POLL_S
                     found = await self._changed(actor, change)
                 for number, text in found:
                     await check()  # the token may have been revoked while the client was slow
@@ -163,11 +165,11 @@ class Streams:
                 await check()
                 yield b""
                 if len(found) == _PAGE:
-                    look_at = 0.0
+                    read_at = 0.0
                     continue
                 await asyncio.sleep(self._gather_s)
-                if await watch.changed(_LOOK_S):
-                    look_at = 0.0
+                if await watch.changed(_CHECK_S):
+                    read_at = 0.0
 
     async def _changed(self, actor: Actor, change: int) -> list[tuple[int, bytes]]:
         """Return the events after a change; streams that ask at the same time share one read."""
@@ -195,7 +197,7 @@ class Stream:
         self._actor = actor
         self._events = events
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         with self._streams.counted(self._actor):
             await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
             if not self._is_head:
@@ -241,8 +243,9 @@ def _last(request: Request[None], since: str = "") -> int | None:
     for name in query:
         raise InvalidRequest(f"There is no parameter {name!r}.", field=name)
     if _LAST in request.headers:
-        return params.integer({_LAST: request.headers[_LAST]}, _LAST, 0, INT64_MAX, None)
-    return params.integer(first, since, 0, INT64_MAX, None)
+        given = {_LAST: request.headers[_LAST]}
+        return params.integer(given, _LAST, minimum=0, maximum=INT64_MAX)
+    return params.integer(first, since, minimum=0, maximum=INT64_MAX)
 
 
 async def _check(request: Request[None], sign_in: SignIn) -> None:
@@ -251,7 +254,7 @@ async def _check(request: Request[None], sign_in: SignIn) -> None:
     Raises:
         QwicketError: It is not.
     """
-    (await sign_in(request)).require(Right.JOBS_READ)
+    (await sign_in(request)).require(Scope.JOBS_READ)
 
 
 async def _disconnected(receive: Receive) -> None:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 
 DIALECT: Final = "native"
 _MAX_PAUSE_S: Final = 30.0
+"""Longest time between two polls of a job that the server advises."""
 PROBLEM_TYPE: Final = "application/problem+json"
 
 _Outputs = Annotated[tuple[str, ...], msgspec.Meta(max_length=len(OUTPUTS))]
@@ -89,20 +90,20 @@ def _source(program: msgspec.Raw) -> bytes:
 
 
 def job(
-    job: Job, place: QueuePosition | None = None, progress: Progress | None = None
+    job: Job, position: QueuePosition | None = None, progress: Progress | None = None
 ) -> schema.jobs.JobBody:
     """Return a job, with its queue position and its progress if they are given."""
     error, queue = None, None
     if job.error_code:
         error = schema.jobs.ErrorBody(job.error_code, job.error_text or "")
-    if place:
-        earliest_s, latest_s = place.interval or (None, None)
+    if position:
+        earliest_s, latest_s = position.interval or (None, None)
         queue = schema.jobs.QueueBody(
-            position=place.ahead + 1,
-            starts_in_s=_rounded(place.start_in_s),
+            position=position.ahead + 1,
+            starts_in_s=_rounded(position.start_in_s),
             starts_after_s=_rounded(earliest_s),
             starts_before_s=_rounded(latest_s),
-            reason=place.reason,
+            reason=position.reason,
         )
     return schema.jobs.JobBody(
         id=job.id,
@@ -133,11 +134,11 @@ def job(
     )
 
 
-def poll_after_s(of: Job, place: QueuePosition | None) -> int | None:
+def poll_after_s(of: Job, position: QueuePosition | None) -> int | None:
     """Return the seconds until the next useful poll of a job; None when it has ended."""
     if of.state.is_final:
         return None
-    wait_s = place.start_in_s if place and place.start_in_s else 1.0
+    wait_s = position.start_in_s if position and position.start_in_s else 1.0
     return round(min(max(wait_s, 1.0), _MAX_PAUSE_S))
 
 
@@ -253,9 +254,13 @@ def _status(view: DeviceView) -> str:
     return "away" if view.status.is_on else "off"
 
 
-def calibration(found: Calibrated) -> dict[str, Any]:
+def calibration(calibrated: Calibrated) -> dict[str, Any]:
     """Return a calibration with its id and its device."""
-    return {"id": found.id, "device": found.device, **msgspec.to_builtins(found.body)}
+    return {
+        "id": calibrated.id,
+        "device": calibrated.device,
+        **msgspec.to_builtins(calibrated.body),
+    }
 
 
 def result(of: Job, parts: list[Outcome | Failure]) -> schema.results.ResultBody:

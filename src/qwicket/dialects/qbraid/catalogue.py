@@ -8,12 +8,14 @@ from qwicket.dialects.qbraid import ids
 from qwicket.dialects.qbraid.ids import object_id_of, v0_device_id
 from qwicket.dialects.qbraid.jobs import PROVIDER_ID
 from qwicket.dialects.times import format_time
+from qwicket.model.devices import DeviceCost
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from qwicket.circuits.calibrations import Calibrated
     from qwicket.gateway import DeviceView
+    from qwicket.model.devices import Device
 
 _INPUTS: Final = {
     "openqasm2": "qasm2",
@@ -22,7 +24,8 @@ _INPUTS: Final = {
     "ahs": "braket_ahs",
 }
 """Program types of qBraid's clients by this server's formats, in the order of listing."""
-_FREE: Final = {"perTask": 0, "perShot": 0, "perMinute": 0}
+_CREDITS_PER_DOLLAR: Final = 100
+"""Rate at which qBraid's clients convert prices of v0, which they read as US dollars."""
 
 
 def _is_analog(view: DeviceView) -> bool:
@@ -43,6 +46,16 @@ def _inputs(view: DeviceView) -> list[str]:
 
 def _title(view: DeviceView) -> str:
     return f"Qwicket {view.device.name}"
+
+
+def _pricing(device: Device) -> dict[str, float]:
+    """Return the parts of a device's cost in credits; each is 0 if it has none."""
+    cost = device.spec.cost or DeviceCost()
+    return {
+        "perTask": cost.per_job,
+        "perShot": cost.per_shot,
+        "perMinute": 60 * cost.per_second,
+    }
 
 
 def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]:
@@ -70,7 +83,7 @@ def v1_device(view: DeviceView, n_waiting: int, wait_s: float) -> dict[str, Any]
         "minShots": 1,
         "maxShots": view.max_shots,
         "pricingModel": "fixed",
-        "pricing": _FREE,
+        "pricing": _pricing(device),
         "directAccess": True,
         "batchJobSupport": "batch" in device.spec.formats,
         "visibility": "public",
@@ -106,7 +119,7 @@ def v0_device(view: DeviceView, n_waiting: int, now: int) -> dict[str, Any]:
         "noiseModels": list(device.spec.noise_models) or None,
         "visibility": "public",
         "description": device.spec.description,
-        "pricing": _FREE,
+        "pricing": {part: price / _CREDITS_PER_DOLLAR for part, price in _pricing(device).items()},
     }
 
 
@@ -124,13 +137,13 @@ def provider(views: Sequence[DeviceView]) -> dict[str, Any]:
     }
 
 
-def calibration(view: DeviceView, found: Calibrated, now: int) -> dict[str, Any]:
+def calibration(view: DeviceView, calibrated: Calibrated, now: int) -> dict[str, Any]:
     """Return a calibration: T1 and T2 in seconds, errors as probabilities.
 
     `calibrated` is false for a figure that is the device's average, because the calibration has
     none for the qubit or pair.
     """
-    body, n_qubits = found.body, view.device.spec.qubits
+    body, n_qubits = calibrated.body, view.device.spec.qubits
     qubits, edges = {}, []
     for number in range(n_qubits):
         own = body.qubits.get(number)
@@ -154,7 +167,7 @@ def calibration(view: DeviceView, found: Calibrated, now: int) -> dict[str, Any]
     return {
         "deviceQRNs": [ids.qrn(view.device)],
         "provider": "qbraid",
-        "lastCalibrated": format_time(found.valid_from),
+        "lastCalibrated": format_time(calibrated.valid_from),
         "fetchedAt": format_time(now),
         "qubits": qubits,
         "edges": {"gateError": {"2q": edges}} if edges else {},

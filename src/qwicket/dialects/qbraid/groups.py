@@ -11,12 +11,13 @@ from qwicket.dialects.qbraid import ids
 from qwicket.dialects.qbraid.submissions import document
 from qwicket.dialects.qbraid.wire import EMPTY
 from qwicket.dialects.times import format_time
+from qwicket.model.budgets import MICRO
 from qwicket.model.states import JobState
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from qwicket.model.groups import Group
+    from qwicket.model.groups import Group, GroupUse
     from qwicket.model.limits import Limits
 
 STATUSES: Final = ("OPEN", "CLOSED", "COMPLETED", "FAILED", "CANCELLED")
@@ -88,8 +89,15 @@ def status(group: Group, tally: Mapping[JobState, int], now: int) -> str:
     return "CANCELLED" if JobState.CANCELLED in tally else "COMPLETED"
 
 
-def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, Any]:
-    """Return a group's document."""
+def shown(group: Group, tally: Mapping[JobState, int], use: GroupUse, now: int) -> dict[str, Any]:
+    """Return a group's document.
+
+    Args:
+        group: The group.
+        tally: Number of its jobs in each state.
+        use: Totals of its jobs.
+        now: Unix milliseconds.
+    """
     fields = _group_fields(group)
     return {
         "groupJobQrn": ids.group_qrn(group.id),
@@ -99,8 +107,8 @@ def shown(group: Group, tally: Mapping[JobState, int], now: int) -> dict[str, An
         "completedCount": tally.get(JobState.COMPLETED, 0),
         "failedCount": tally.get(JobState.FAILED, 0),
         "cancelledCount": tally.get(JobState.CANCELLED, 0),
-        "totalEstimatedCost": 0,
-        "totalCost": 0,
+        "totalEstimatedCost": (use.cost + use.estimated_cost) / MICRO,
+        "totalCost": use.cost / MICRO,
         "timeStamps": {
             "createdAt": format_time(group.created_at),
             "endedAt": format_time(_closed_at(group, now)),

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
 _CREDENTIALS: Final = ("api-key", "x-api-key", "x-access-token", "refresh-token", "id-token")
 """Headers that may hold a token, in the order of precedence: some clients send two."""
 _PAGE_BYTES: Final = 16 << 20
-"""A list ends with the job whose tags and options exceed this; a hundred jobs never do."""
+"""A list ends when the tags and options of its jobs exceed this. With the default `options_bytes`,
+a hundred jobs never do."""
 _ROWS_PER_TURN: Final = 20
 
 
@@ -111,7 +112,7 @@ class CommonHandlers:
     async def _group(self, actor: Actor, name: str | None) -> str | None:
         if name is None:
             return None
-        group = await self._gateway.groups.get(actor, ids.id_of(name), dialect=DIALECT)
+        group = await self._gateway.job_groups.get(actor, ids.id_of(name), dialect=DIALECT)
         return group.id
 
     async def _find(self, actor: Actor, name: str) -> Job:
@@ -125,9 +126,9 @@ class CommonHandlers:
         return await self._gateway.jobs.get(actor, ids.id_of(name) or name, dialect=DIALECT)
 
     async def _show(self, job: Job) -> JobRow:
-        place = await self._gateway.queue.position(job)
+        position = await self._gateway.queue.position(job)
         found = vendor_fields(await self._gateway.jobs.vendor_fields(job))
-        return JobRow(job, found, place.ahead if place else None)
+        return JobRow(job, found, position.ahead if position else None)
 
     async def _search(
         self,
@@ -200,7 +201,10 @@ def not_offered(*names: str) -> tuple[Route, ...]:
     return tuple(
         [
             Route(
-                *(method, f"/{name}{{rest:path}}", CommonHandlers.refuse, Scope.DEVICES_READ),
+                method,
+                f"/{name}{{rest:path}}",
+                CommonHandlers.refuse,
+                Scope.DEVICES_READ,
                 is_listed=False,
             )
             for name in names

@@ -51,8 +51,8 @@ def v1_document(shown: JobRow) -> dict[str, Any]:
         "runtimeOptions": vendor_fields.options,
         "metadata": {},
         "groupJobQrn": ids.group_qrn(job.group) if job.group else None,
-        "estimatedCost": 0,
-        "cost": 0 if is_final else None,
+        "estimatedCost": _cost(job),
+        "cost": _cost(job) if is_final else None,
         "timeStamps": time_stamps(job),
         "organizationUserId": object_id(job.account),
         "deviceId": object_id_of(job.device),
@@ -64,6 +64,7 @@ def v1_document(shown: JobRow) -> dict[str, Any]:
 def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
     """Return a job for v0. It has no `metadata`, because clients then lose the counts."""
     job, vendor_fields = shown.job, shown.vendor_fields
+    is_final = job.state.is_final
     return {
         "_id": object_id(job.id),
         "qbraidJobId": ids.v0_job_id(job, owner),
@@ -84,17 +85,22 @@ def v0_document(shown: JobRow, owner: str, email: str) -> dict[str, Any]:
         "circuitDepth": vendor_fields.depth,
         "tags": vendor_fields.tags,
         "preflight": False,
-        "cost": 0 if job.state.is_final else None,
-        "escrow": 0,
+        "cost": _cost(job) if is_final else None,
+        "escrow": 0 if is_final else _cost(job),
         "email": email,
         "createdAt": format_time(job.created_at),
         "timeStamps": time_stamps(job),
     }
 
 
-def openqasm_field(found: Program) -> dict[str, str]:
+def _cost(job: Job) -> float:
+    """Return the cost of a job in credits: an estimate until it ends, 0 if its device has none."""
+    return job.credits or 0
+
+
+def openqasm_field(submitted: Program) -> dict[str, str]:
     """Return the field with a job's OpenQASM; {} for text that clients could not parse."""
-    text = found.source.decode()
+    text = submitted.source.decode()
     return {"openQasm": text} if _WITH_VERSION.match(text) else {}
 
 
@@ -109,11 +115,11 @@ def time_stamps(job: Job) -> dict[str, Any]:
     }
 
 
-def program(found: Program, vendor_fields: VendorFields) -> Any:
+def program(submitted: Program, vendor_fields: VendorFields) -> Any:
     """Return the program as it was submitted; for a batch a list of programs."""
-    sources = [found.source.decode()]
+    sources = [submitted.source.decode()]
     if vendor_fields.is_batch:
-        sources = [member.source for member in batch.members(found.source)]
+        sources = [member.source for member in batch.members(submitted.source)]
     programs = [
         {"format": name, "data": raw(text.encode()) if number in vendor_fields.objects else text}
         for number, (name, text) in enumerate(zip(vendor_fields.formats, sources, strict=True))
@@ -143,20 +149,24 @@ def _position(shown: JobRow) -> int | None:
 # --- results --------------------------------------------------------------------------------------
 
 
-def v1_result(found: JobResults, vendor_fields: VendorFields) -> dict[str, Any]:
-    """Return a result for v1; the result of a batch has one entry per program."""
-    job, parts = found.job, found.parts
-    frame = {"cost": 0, "timeStamps": time_stamps(job)}
+def v1_result(job_results: JobResults, vendor_fields: VendorFields) -> dict[str, Any]:
+    """Return a result for v1; the result of a batch has one entry per program.
+
+    Each entry has an equal share of the cost, so that the costs of all add up to that of the job.
+    """
+    job, parts = job_results.job, job_results.parts
+    frame = {"cost": _cost(job), "timeStamps": time_stamps(job)}
     if not vendor_fields.is_batch and job.n_circuits == 1:
         return {"status": statuses.status(job), **frame, "resultData": _data(parts[0])}
-    results = [{"status": _status(part), **frame, "resultData": _data(part)} for part in parts]
+    share = {**frame, "cost": _cost(job) / len(parts)}
+    results = [{"status": _status(part), **share, "resultData": _data(part)} for part in parts]
     return {"status": statuses.status(job), **frame, "results": results}
 
 
-def v0_result(found: JobResults) -> dict[str, Any]:
+def v0_result(job_results: JobResults) -> dict[str, Any]:
     """Return a result for v0. It has no counts if the job is a batch, because v0 has no batches."""
-    part = found.parts[0]
-    if len(found.parts) > 1 or not isinstance(part, Outcome):
+    part = job_results.parts[0]
+    if len(job_results.parts) > 1 or not isinstance(part, Outcome):
         return {"runnerVersion": "", "runnerSeed": None}
     return {**_data(part), "runnerVersion": part.engine_version, "runnerSeed": part.seed}
 

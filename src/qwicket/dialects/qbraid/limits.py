@@ -9,5 +9,5 @@ class QBraidLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Limits of the qBraid dialect."""
 
     options_bytes: int = 64 << 10
-    """Tags, options or metadata of a qBraid job or group, because a page shows those of a hundred.
-    Also a registered document."""
+    """Bytes of the tags, the options or the metadata of a qBraid job or group, because a page shows
+    those of a hundred; also of a registered document."""

@@ -11,9 +11,9 @@ if TYPE_CHECKING:
 
 
 def integer(
-    query: Mapping[str, str], name: str, default: int, maximum: int, *, minimum: int = 1
+    query: Mapping[str, str], name: str, *, default: int, maximum: int, minimum: int = 1
 ) -> int:
-    """Return a whole number of a query, within bounds.
+    """Return a whole number of a query, within bounds; `default` if it is absent.
 
     Raises:
         InvalidRequest: The text is not a number, or out of range.

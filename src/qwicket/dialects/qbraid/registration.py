@@ -35,6 +35,7 @@ REGISTRATION: Final = Registration(
     },
     described_at=("/qbraid/api/v1/openapi.json", "/qbraid/api/openapi.json"),
     root="/qbraid",
+    requests=("counts",),
     shows={"qubit": ("openqasm2", "openqasm3", "ionq.circuit.v1"), "atoms": ("ahs",)},
     title="qBraid's API, three generations",
     lead=(

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from qwicket.dialects.qbraid.query import Query
     from qwicket.gateway import Gateway
     from qwicket.model.accounts import Actor
+    from qwicket.model.client_documents import ClientDocument
     from qwicket.model.limits import Limits
-    from qwicket.model.records import Record
 
 _NUMBERS: Final = ("shots", "circuitNumQubits", "circuitDepth")
 _LISTS: Final = ("circuitBatchNumQubits", "circuitBatchDepth")
@@ -35,6 +35,7 @@ _BITS: Final = 103
 """Bits of a number that fits into 20 letters and digits."""
 
 Form = dict[str, list[str]]
+"""Fields of a form, each with all of its values."""
 _decoder: Final = msgspec.json.Decoder(dict[str, Any])
 
 
@@ -70,7 +71,7 @@ class Registry:
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
 
-    async def register(self, actor: Actor, fields: dict[str, list[str]]) -> str:
+    async def register(self, actor: Actor, fields: Form) -> str:
         """Register a job. A job that is registered already is not changed.
 
         Returns:
@@ -107,13 +108,11 @@ class Registry:
         if len(body) > maximum:
             detail = f"The document has {len(body)} bytes, {maximum} are allowed"
             raise LimitExceeded(f"{detail} (limit options_bytes).")
-        record = await self._gateway.records.register(actor, DIALECT, key, body)
-        job_id: str = _decoder.decode(record.body)["qbraidJobId"]
+        stored = await self._gateway.client_documents.register(actor, DIALECT, key, body)
+        job_id: str = _decoder.decode(stored.body)["qbraidJobId"]
         return job_id
 
-    async def update(
-        self, actor: Actor, email: str, fields: dict[str, list[str]]
-    ) -> dict[str, Any]:
+    async def update(self, actor: Actor, email: str, fields: Form) -> dict[str, Any]:
         """Return a document. Its status is changed if `status` and `qbraidStatus` are both given.
 
         Raises:
@@ -124,19 +123,19 @@ class Registry:
         texts = {name: values[-1] for name, values in fields.items()}
         changes = bool(texts.get("status") and texts.get("qbraidStatus"))
         if changes:
-            # Checked before the read, so that the error does not reveal which records exist.
+            # Checked before the read, so that the error does not reveal which documents exist.
             actor.require(Scope.JOBS_WRITE)
         key = texts.get("qbraidJobId", "").rpartition("-")[2]
-        record = await self._gateway.records.get(actor, DIALECT, key)
-        document = _decoder.decode(record.body)
+        stored = await self._gateway.client_documents.get(actor, DIALECT, key)
+        document = _decoder.decode(stored.body)
         if document["qbraidJobId"] != texts["qbraidJobId"] or not _sees(actor, document):
             raise NotFound("There is no such job.")
         if changes:
             document["status"] = texts["status"]
             document["qbraidStatus"] = _checked(texts["qbraidStatus"])
             body = msgspec.json.encode(document)
-            record = await self._gateway.records.update(actor, DIALECT, key, body)
-        return _shown(record, actor, email)
+            stored = await self._gateway.client_documents.update(actor, DIALECT, key, body)
+        return _shown(stored, actor, email)
 
     async def search(
         self, actor: Actor, email: str, query: Query, maximum: int
@@ -146,7 +145,9 @@ class Registry:
         before: int | None = None
         left = _MAX_BYTES
         while len(found) < maximum and left > 0:
-            page = await self._gateway.records.page(actor, DIALECT, before=before, limit=_PAGE)
+            page = await self._gateway.client_documents.page(
+                actor, DIALECT, before=before, limit=_PAGE
+            )
             matching, size = await asyncio.to_thread(
                 _found, page, actor, email, query, maximum - len(found), left
             )
@@ -159,16 +160,16 @@ class Registry:
 
 
 def _found(
-    page: list[Record], actor: Actor, email: str, query: Query, maximum: int, max_bytes: int
+    page: list[ClientDocument], actor: Actor, email: str, query: Query, maximum: int, max_bytes: int
 ) -> tuple[list[dict[str, Any]], int]:
     """Return the matching documents of a page and their size, until a limit is reached."""
     found: list[dict[str, Any]] = []
     size = 0
-    for record in page:
-        document = _shown(record, actor, email)
+    for stored in page:
+        document = _shown(stored, actor, email)
         if _sees(actor, document) and query.finds(document):
             found.append(document)
-            size += len(record.body)
+            size += len(stored.body)
             if len(found) == maximum or size >= max_bytes:
                 break
     return found, size
@@ -188,13 +189,13 @@ def _key(device: str, vendor_job: str) -> str:
     return ids.spelled(int.from_bytes(digest) >> (256 - _BITS))
 
 
-def _shown(record: Record, actor: Actor, email: str) -> dict[str, Any]:
-    created = format_time(record.created_at)
+def _shown(stored: ClientDocument, actor: Actor, email: str) -> dict[str, Any]:
+    created = format_time(stored.created_at)
     return {
-        "_id": ids.object_id(record.id),
+        "_id": ids.object_id(stored.id),
         "user": ids.object_id(actor.account),
         "email": email,
-        **_decoder.decode(record.body),
+        **_decoder.decode(stored.body),
         "createdAt": created,
         "timeStamps": {"jobStarted": created, "createdAt": created},
     }

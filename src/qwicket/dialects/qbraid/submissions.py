@@ -28,7 +28,9 @@ _FORMATS: Final = {
     "ionq.circuit.v0": "ionq.circuit.v1",
     "analog": "ahs",
 }
+"""This server's formats by their names in v1."""
 _NOT_OFFERED: Final = ("qir.bc", "qir.ll", "pulser.sequence", "quil", "problem", "gst")
+"""Formats of v1 that no device here runs."""
 _NULL: Final = msgspec.Raw(b"null")
 _NOTHING: Final = (b"null", b"false", b'""', b"{}", b'"{}"', b'"null"')
 """Values that clients send for an option that their user did not set."""

@@ -12,7 +12,8 @@ REGISTRATION: Final = Registration(
     name="qlued",
     mounts={"/qlued": "qwicket.dialects.qlued.routes:dialect"},
     described_at=(
-        *("/qlued/api/v2/openapi.json", "/qlued/api/v3/openapi.json"),
+        "/qlued/api/v2/openapi.json",
+        "/qlued/api/v3/openapi.json",
         "/qlued/api/v2/docs",
     ),
     root="/qlued",

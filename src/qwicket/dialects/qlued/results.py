@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from qwicket.model.devices import Device
 
 _MAX_CODES: Final = 1 << 62
+"""Largest number of codes for shots: codes are 64-bit numbers."""
 
 
 class _Echo(msgspec.Struct, frozen=True):
@@ -101,12 +102,12 @@ def render_shots(shots: NDArray[np.int16]) -> RenderedShots:
     """Return each shot as numbers separated by spaces; equal shots are rendered once."""
     if not shots.size:
         return RenderedShots(msgspec.Raw(b"[]"), {})
-    _, first, place, counts = np.unique(
+    _, first, inverse, counts = np.unique(
         _codes(shots), return_index=True, return_inverse=True, return_counts=True
     )
     texts = [" ".join(map(str, row)) for row in shots[first].tolist()]
     quoted = np.array([f'"{text}"' for text in texts], dtype=object)
-    memory = ",".join(quoted[place]).encode()
+    memory = ",".join(quoted[inverse]).encode()
     return RenderedShots(
         msgspec.Raw(b"[" + memory + b"]"), dict(zip(texts, counts.tolist(), strict=True))
     )
@@ -119,6 +120,7 @@ def _codes(shots: NDArray[np.int16]) -> NDArray[np.int64]:
         minimum = int(column.min())
         size = int(column.max()) - minimum + 1
         if n_codes * size > _MAX_CODES:
+            # Number the codes that occur anew: there are at most as many as shots.
             known, codes = np.unique(codes, return_inverse=True)
             n_codes = len(known)
         codes, n_codes = codes * size + (column.astype(np.int64) - minimum), n_codes * size

@@ -20,34 +20,50 @@ _STATUS: Final = (description.StatusMsgDict,)
 _DO: Final = Handlers
 
 
-def _routes(at: str, submission: Body[wire.Posted], query: tuple[str, ...]) -> tuple[Route, ...]:
+def _routes(
+    prefix: str, submission: Body[wire.Posted], query: tuple[str, ...]
+) -> tuple[Route, ...]:
     """Return the routes of a version.
 
     Args:
-        at: Prefix of its paths.
+        prefix: Beginning of its paths.
         submission: Body of a request that submits a job.
         query: Query parameters of requests about a job.
     """
-    of = f"{at}/{{backend_name}}"
-    listed, shown = (list[description.BackendConfigSchemaOut],), description.BackendConfigSchemaOut
+    device = f"{prefix}/{{backend_name}}"
+    shown = (description.BackendConfigSchemaOut,)
+    listed = (list[description.BackendConfigSchemaOut],)
     return (
-        Route("GET", f"{at}/backends", _DO.list_backends, _OPEN, responses=listed),
-        Route("GET", f"{of}/get_config", _DO.get_config, _OPEN, responses=(shown,)),
+        Route("GET", f"{prefix}/backends", _DO.list_backends, _OPEN, responses=listed),
+        Route("GET", f"{device}/get_config", _DO.get_config, _OPEN, responses=shown),
         Route(
-            *("GET", f"{of}/get_backend_status", _DO.get_backend_status, _OPEN),
+            "GET",
+            f"{device}/get_backend_status",
+            _DO.get_backend_status,
+            _OPEN,
             responses=(description.BackendStatusSchemaOut,),
         ),
         Route(
-            *("POST", f"{of}/post_job", _DO.post_job, Scope.JOBS_WRITE, submission),
+            "POST",
+            f"{device}/post_job",
+            _DO.post_job,
+            Scope.JOBS_WRITE,
+            submission,
             responses=_STATUS,
         ),
         Route(
-            *("GET", f"{of}/get_job_status", _DO.get_job_status, Scope.JOBS_READ),
+            "GET",
+            f"{device}/get_job_status",
+            _DO.get_job_status,
+            Scope.JOBS_READ,
             query=query,
             responses=_STATUS,
         ),
         Route(
-            *("GET", f"{of}/get_job_result", _DO.get_job_result, Scope.JOBS_READ),
+            "GET",
+            f"{device}/get_job_result",
+            _DO.get_job_result,
+            Scope.JOBS_READ,
             query=query,
             responses=(*_STATUS, description.ResultDict),
             on_error=old_refusal,

@@ -18,22 +18,22 @@ NPY_TYPE: Final = "application/x-numpy"
 """Media type that clients before `xcc` request: one array, not an npz file."""
 
 
-def npz(found: JobResults) -> bytes:
+def npz(job_results: JobResults) -> bytes:
     """Return an npz file with one array, under the name by which clients find the output."""
     buffer = io.BytesIO()
-    np.savez(buffer, arr_0=_samples(found))
+    np.savez(buffer, arr_0=_samples(job_results))
     return buffer.getvalue()
 
 
-def npy(found: JobResults) -> bytes:
+def npy(job_results: JobResults) -> bytes:
     """Return the array as an npy file."""
     buffer = io.BytesIO()
-    np.save(buffer, _samples(found), allow_pickle=False)
+    np.save(buffer, _samples(job_results), allow_pickle=False)
     return buffer.getvalue()
 
 
-def _samples(found: JobResults) -> NDArray[Any]:
-    (part,) = found.parts
+def _samples(job_results: JobResults) -> NDArray[Any]:
+    (part,) = job_results.parts
     if not isinstance(part, Outcome):
         raise NoResult(part.message)
     array = part.arrays[SAMPLES]

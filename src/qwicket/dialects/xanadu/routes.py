@@ -41,7 +41,11 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("POST", "/jobs", _DO.submit_job, _W, _SUBMISSION, status=201),
     Route("GET", "/jobs/{id}", _DO.read_job, _R),
     Route(
-        *("PATCH", "/jobs/{id}", _DO.cancel_job, _W, Body(wire.check_cancel, wire.PatchBody)),
+        "PATCH",
+        "/jobs/{id}",
+        _DO.cancel_job,
+        _W,
+        Body(wire.check_cancel, wire.PatchBody),
         status=204,
     ),
     Route("GET", "/jobs/{id}/circuit", _DO.read_circuit, _R),

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, Literal, NamedTuple, Protocol, TypeAlias
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from qwicket.circuits.calibrations import Calibration
     from qwicket.circuits.frames import Frame
@@ -16,12 +16,15 @@ if TYPE_CHECKING:
     from qwicket.circuits.outcomes import Outcome
     from qwicket.model.devices import Family
     from qwicket.model.failures import Failure
-    from qwicket.model.passing import VendorResponse
+    from qwicket.model.pass_through import VendorResponse
     from qwicket.programs.rewriting import Language
 
 
 MARKER_PREFIX: Final = "qwicket-"
 """Beginning of the markers of all Qwicket servers."""
+
+RequireLease: TypeAlias = "Callable[[], None]"
+"""Checks that this server has the job's lease; raises `NothingSent` if not, or if unknown."""
 
 
 class CloudError(Exception):
@@ -38,6 +41,10 @@ class CloudError(Exception):
 
 class NothingSent(CloudError):
     """A submission has certainly not been accepted, and may be repeated."""
+
+
+class TryLater(NothingSent):
+    """The cloud does not take this submission now, but may take another job's (status 429)."""
 
 
 class OutcomeUnknown(CloudError):
@@ -102,7 +109,7 @@ class RemoteStatus(NamedTuple):
     """State of a job at another cloud.
 
     Attributes:
-        state: Its state; the first two are not final.
+        state: Its state; `waiting` and `running` are not final.
         failure: Reason of a failure, in the cloud's words.
         marker: Marker that the cloud shows with the job; None if it does not show any.
     """
@@ -173,8 +180,14 @@ class Cloud(Protocol):
     def is_simulated(self) -> bool:
         """Whether results may have what only simulators give, such as exact probabilities."""
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         """Submit a job under a marker; return its id there.
+
+        Args:
+            program: The job.
+            marker: Its marker.
+            require_lease: Was called just before. A submission of several requests calls it again
+                before each request that changes something there.
 
         Raises:
             Refused: No job exists, and none will for this program.

@@ -19,6 +19,7 @@ from qwicket.drivers.remote.clouds import (
     NothingSent,
     OutcomeUnknown,
     Refused,
+    TryLater,
 )
 
 if TYPE_CHECKING:
@@ -120,17 +121,17 @@ def read_one_by_one(ids: Iterable[str], read: Callable[[str], RemoteStatus]) -> 
     return found
 
 
-def id_with_marker(marker: str, found: Iterable[tuple[str | None, str]]) -> str | None:
+def id_with_marker(marker: str, jobs: Iterable[tuple[str | None, str]]) -> str | None:
     """Return the id of the job with a marker in a list that was filtered by this marker.
 
     Args:
         marker: The marker.
-        found: Marker and id of each listed job.
+        jobs: Marker and id of each listed job.
 
     Raises:
         NoProof: The list contains other jobs: the cloud ignores the filter.
     """
-    listed = list(found)
+    listed = list(jobs)
     for theirs, id in listed:
         if theirs == marker:
             return id
@@ -158,7 +159,8 @@ def submission_error(error: ServiceError) -> Exception:
     if not isinstance(error, APIError):
         return Refused(error.message)
     if isinstance(error, RetriableError) and error.was_surely_not_done:
-        return NothingSent(str(error), retry_after_s(error.headers, time.time()))
+        kind = TryLater if error.status_code == 429 else NothingSent
+        return kind(str(error), retry_after_s(error.headers, time.time()))
     if not error.was_sent:
         return NothingSent(str(error))
     found = submission_error_of_status(error.status_code, error.message)
@@ -170,5 +172,5 @@ def submission_error_of_status(status: int | None, text: str) -> Exception:
     if refusal := key_refusal(status, text):
         return refusal
     if status is not None and 400 <= status < 500 and status not in UNSURE:
-        return NothingSent(text) if status == 429 else Refused(text)
+        return TryLater(text) if status == 429 else Refused(text)
     return OutcomeUnknown(text)

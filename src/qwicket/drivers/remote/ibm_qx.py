@@ -1,4 +1,11 @@
-"""A device of the IBM Quantum Experience API of 2020. Jobs carry the marker as their name."""
+"""A device of the IBM Quantum Experience API of 2020. Jobs carry the marker as their name.
+
+A program above 1 MiB takes three requests: one creates a draft, one uploads the program, and one
+submits the draft. A draft never runs without the last one, and runs once however often it is
+submitted. So drafts do not count as jobs that the cloud has, and a repetition uses them again. A
+draft that is not submitted in time expires, and counts as nothing. Two drafts of one job would run
+twice, so the lease is checked before each of these requests.
+"""
 
 from __future__ import annotations
 
@@ -9,14 +16,21 @@ import msgspec
 from qwicket.circuits.outcomes import MEMORY
 from qwicket.clients.http.retries import RetryPolicy
 from qwicket.clients.ibm_qx.client import IBMQXClient
-from qwicket.clients.ibm_qx.errors import IBMQXError, IBMQXJobError, IBMQXJobLimitError
+from qwicket.clients.ibm_qx.errors import (
+    IBMQXAPIError,
+    IBMQXError,
+    IBMQXJobError,
+    IBMQXJobLimitError,
+)
 from qwicket.drivers.remote import results
 from qwicket.drivers.remote.clouds import (
     CloudError,
     InvalidResult,
     Mirror,
+    NoProof,
     NothingSent,
     Offer,
+    OutcomeUnknown,
     Refused,
     RemoteProgram,
     RemoteStatus,
@@ -30,16 +44,23 @@ from qwicket.drivers.remote.failures import (
 from qwicket.model.failures import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import Statuses
+    from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.programs.rewriting import Language
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _WAITING: Final = ("CREATING", "CREATED", "TRANSPILING", "VALIDATING", "VALIDATED", "QUEUED")
 _MAX_LISTED: Final = 10
+"""Jobs of one name that are read. There is one, and perhaps drafts of former attempts."""
+_UPLOADED: Final = "q-object-external-storage"
+"""Kind of drafts, and of the jobs that they become."""
+_DRAFT: Final = "CREATING"
+"""Status of a draft. IBM showed new jobs of other kinds as `CREATING`, too, for a moment."""
+_EXPIRED: Final = "ERROR_CREATING_JOB"
+"""Status of a draft that was not submitted in time; a refused program has another one."""
 
 
 class IBMQXCloud:
@@ -60,7 +81,7 @@ class IBMQXCloud:
         self._client.retry_policy = _ONCE
         self._client.timeout_s = remote.timeout_s
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         qobj = msgspec.json.decode(program.source)
         options = program.options
         config = {
@@ -68,8 +89,11 @@ class IBMQXCloud:
             "shots": options.shots,
             "memory": MEMORY in options.outputs,
         }
+        qobj = {**qobj, "config": config}
         try:
-            return self._client.run_qobj({**qobj, "config": config}, self._device, name=marker).id
+            if self._client.is_large(qobj):
+                return self._upload(qobj, marker, require_lease)
+            return self._client.run_qobj(qobj, self._device, name=marker).id
         except IBMQXJobError as error:
             raise Refused(error.message) from None
         except IBMQXJobLimitError as error:  # temporary: other jobs will end
@@ -77,11 +101,68 @@ class IBMQXCloud:
         except IBMQXError as error:
             raise submission_error(error) from None
 
+    def _upload(self, qobj: Mapping[str, Any], marker: str, require_lease: RequireLease) -> str:
+        try:
+            drafts, jobs = self._listed(marker)
+            id, draft = id_with_marker(marker, jobs), id_with_marker(marker, drafts)
+        except NoProof as error:
+            raise OutcomeUnknown(str(error)) from None
+        except IBMQXError as error:  # only a list was asked for, so nothing is in doubt
+            meaning = submission_error(error)
+            if isinstance(meaning, NothingSent):
+                raise meaning from None
+            raise NothingSent(str(error), SERVICE_ERRORS.retry_after_s(error)) from None
+        if id is not None:
+            return id
+        # Each request may take long, and this process may be paused before the next one. Another
+        # server then adopts the job: with a second draft, the job would run twice.
+        if draft is None:
+            require_lease()
+            draft = self._client.create_job(self._device, name=marker).id
+        try:
+            require_lease()
+            self._client.upload_program(draft, qobj)
+            require_lease()
+            self._client.run_uploaded(draft)
+        except IBMQXAPIError as error:
+            meaning = submission_error(error)
+            if isinstance(meaning, Refused) and self._was_started(draft):
+                return draft
+            raise
+        return draft
+
+    def _was_started(self, draft: str) -> bool:
+        """Return whether a draft was submitted before, so that its program is refused now.
+
+        Raises:
+            OutcomeUnknown: It could not be read.
+        """
+        try:
+            job = self._client.job(draft)
+        except IBMQXError as error:
+            raise OutcomeUnknown(str(error)) from None
+        if job.id != draft:
+            raise OutcomeUnknown(f"the response is about another job than {draft}")
+        return job.status not in (_DRAFT, _EXPIRED)
+
     def find(self, marker: str, since_ms: int) -> str | None:
         del since_ms  # the API finds jobs by name
         with SERVICE_ERRORS.reading(CloudError):
-            found = self._client.jobs(name=marker, limit=_MAX_LISTED)
-        return id_with_marker(marker, [(job.name, job.id) for job in found])
+            _, jobs = self._listed(marker)
+        return id_with_marker(marker, jobs)
+
+    def _listed(self, marker: str) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+        """Return name and id of the drafts and of the other jobs that are listed for a marker.
+
+        Drafts of other names are among the jobs: they show that the cloud ignores the filter.
+        """
+        drafts: list[tuple[str, str]] = []
+        jobs: list[tuple[str, str]] = []
+        for job in self._client.jobs(name=marker, limit=_MAX_LISTED):
+            status = job.status if (job.name, job.kind) == (marker, _UPLOADED) else ""
+            if status != _EXPIRED:
+                (drafts if status == _DRAFT else jobs).append((job.name, job.id))
+        return drafts, jobs
 
     def statuses(self, ids: Sequence[str]) -> Statuses:
         return read_one_by_one(ids, self._status)

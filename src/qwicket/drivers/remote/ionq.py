@@ -32,18 +32,36 @@ if TYPE_CHECKING:
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import Statuses
+    from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
 _MARKER: Final = "qwicket_job"
+"""Key of the marker in a job's metadata."""
 _PAGE: Final = 100
 _SKEW_S: Final = 86_400.0
 """Seconds by which the clocks may differ; also covers times without a zone, which may be half a day
 off."""
 _GATES: Final = (
-    *("x", "y", "z", "h", "not", "cnot", "s", "si", "t", "ti", "v", "vi", "rx", "ry", "rz"),
-    *("swap", "xx", "yy", "zz"),
+    "x",
+    "y",
+    "z",
+    "h",
+    "not",
+    "cnot",
+    "s",
+    "si",
+    "t",
+    "ti",
+    "v",
+    "vi",
+    "rx",
+    "ry",
+    "rz",
+    "swap",
+    "xx",
+    "yy",
+    "zz",
 )
 _STATES: Final = {
     "submitted": "waiting",
@@ -77,7 +95,7 @@ class IonQCloud:
         self._client.retry_policy = _ONCE
         self._client.timeout_s = remote.timeout_s
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         content = msgspec.json.decode(program.source)
         n_circuits = len(content.get("circuits") or ()) or 1
         body = {
@@ -95,40 +113,40 @@ class IonQCloud:
             raise submission_error(error) from None
 
     def find(self, marker: str, since_ms: int) -> str | None:
-        oldest, former, n_older = since_ms / 1000 - _SKEW_S, inf, 0
+        earliest, last_submitted, n_older = since_ms / 1000 - _SKEW_S, inf, 0
         for document in self._listed():
             if marker in (_marker(document), document.get("name")):
                 return str(document["id"])
             submitted = _seconds(document.get("submitted_at"))
             # The end of the search: a whole page of ever older jobs, submitted before this one. It
             # shows that the list is sorted, so that all further jobs are older still.
-            is_older = submitted is not None and submitted <= min(oldest, former)
+            is_older = submitted is not None and submitted <= min(earliest, last_submitted)
             n_older = n_older + 1 if is_older else 0
             if n_older == _PAGE:
                 break
-            former = former if submitted is None else submitted
+            last_submitted = last_submitted if submitted is None else submitted
         return None
 
     def _listed(self) -> Iterator[dict[str, Any]]:
         """Yield all jobs, page by page.
 
         Raises:
-            CloudError: A page could not be read, or refers to a former one.
+            CloudError: A page could not be read, or its `next` is that of an earlier page.
             NoProof: The list has more than `max_pages` pages.
         """
         query: dict[str, Any] = {"limit": _PAGE}
-        places: set[Any] = {None}
+        cursors: set[Any] = set()
         for _ in range(self._max_pages):
             with SERVICE_ERRORS.reading(CloudError):
                 page = self._client.list_page(**query)
-            jobs, place = page.get("jobs"), page.get("next") or None
-            if not isinstance(jobs, list) or (place and (not jobs or place in places)):
+            jobs, cursor = page.get("jobs"), page.get("next") or None
+            if not isinstance(jobs, list) or (cursor and (not jobs or cursor in cursors)):
                 raise CloudError("its list of jobs is not whole")
             yield from jobs
-            if place is None:
+            if cursor is None:
                 return
-            places.add(place)
-            query["next"] = place
+            cursors.add(cursor)
+            query["next"] = cursor
         raise NoProof(f"its list of jobs has more than {self._max_pages} pages")
 
     def statuses(self, ids: Sequence[str]) -> Statuses:

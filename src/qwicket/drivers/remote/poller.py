@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from qwicket.drivers.remote.clouds import Statuses
 
 _MAX_PAUSE_S: Final = 60.0
+"""Longest pause between two polls, also if the cloud asks for a longer one."""
 _FIRST_S: Final = 0.2
 """Seconds from the submission of a job to its first poll, so that other new jobs share it."""
 _ALONE_S: Final = 0.05

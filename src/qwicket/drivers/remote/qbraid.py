@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import Statuses
+    from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
     from qwicket.programs.rewriting import Language
 
@@ -75,7 +75,7 @@ class QbraidCloud:
             api_key=key, base_url=remote.url, retries_total=0, retries_connect=0
         )
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         if program.format == "batch":
             sent: Any = [
                 {"format": FORMATS[each.format], "data": each.source}
@@ -140,7 +140,7 @@ class QbraidCloud:
                 results.of_bits(
                     frame,
                     program.options,
-                    engine=self._device[-64:],
+                    engine=self._device,
                     seconds=took_s,
                     counts=_counts(part),
                 )

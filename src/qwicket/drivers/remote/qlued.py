@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import Statuses
+    from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
@@ -63,7 +63,7 @@ class QluedCloud:
         self._client.retry_policy = _ONCE
         self._client.timeout_s = remote.timeout_s
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         del marker  # jobs there have no field for it
         try:
             return self._client.post(self._device, msgspec.json.decode(program.source))

@@ -35,6 +35,7 @@ from qwicket.drivers.remote.clouds import (
     Refused,
     RemoteProgram,
     RemoteStatus,
+    TryLater,
 )
 from qwicket.drivers.remote.failures import (
     UNSURE,
@@ -43,6 +44,7 @@ from qwicket.drivers.remote.failures import (
     key_refusal,
     read_one_by_one,
 )
+from qwicket.model.errors import KeyReused
 from qwicket.model.failures import Failure
 from qwicket.schema.base import ResponseBody
 from qwicket.schema.devices import DeviceBody
@@ -55,7 +57,7 @@ if TYPE_CHECKING:
     from qwicket.circuits.frames import Frame
     from qwicket.circuits.outcomes import Array
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import Statuses
+    from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.programs.rewriting import Language
 
 _ONCE: Final = RetryPolicy(max_attempts=1)
@@ -96,7 +98,7 @@ class QwicketCloud:
         self.formats = formats
         self._transport = Transport(remote.url, key, remote.timeout_s, _ONCE, _ONCE)
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         options = program.options
         body: dict[str, Any] = {
             "device": self._device,
@@ -273,10 +275,13 @@ def _of_submission(error: ClientError) -> Exception:
             return NothingSent(error.detail)
         if refusal := key_refusal(error.status, error.detail):
             return refusal
+        # Without a code, the response is a proxy's: the server behind it may have the job.
         is_device_off = error.status == 503 and error.field == "device"
         if is_device_off or (error.status in (429, 503) and error.code != "error"):
-            return NothingSent(error.detail, getattr(error, "retry_after_s", 0.0))
-        is_unsure = error.status in UNSURE or error.code == "key_reused"
+            kind = TryLater if error.status == 429 else NothingSent
+            return kind(error.detail, getattr(error, "retry_after_s", 0.0))
+        # The job may be there, sent as another text: its key is its marker.
+        is_unsure = error.status in UNSURE or error.code == KeyReused.code
         if 400 <= error.status < 500 and not is_unsure and not isinstance(error, ServerBusy):
             return Refused(error.detail)
         return OutcomeUnknown(str(error))

@@ -34,11 +34,13 @@ if TYPE_CHECKING:
 
     from qwicket.circuits.outcomes import Outcome
     from qwicket.devices.remotes import Remote
-    from qwicket.drivers.remote.clouds import Statuses
+    from qwicket.drivers.remote.clouds import RequireLease, Statuses
     from qwicket.model.failures import Failure
 
 _LIST: Final = 1000
+"""Jobs that a list asks for when a job is looked for."""
 _SKEW_S: Final = 3600.0
+"""Seconds by which the clocks may differ."""
 _FEW: Final = 5
 """A list with fewer jobs than this is complete: no server has such short pages."""
 _MAX_IDS: Final = 50
@@ -83,7 +85,7 @@ class XanaduCloud:
             timeout_s=remote.timeout_s,
         )
 
-    def submit(self, program: RemoteProgram, marker: str) -> str:
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
         try:
             return Job.submit(self._connection, marker, self._device, program.source.decode()).id
         except HTTPError as error:

@@ -56,7 +56,15 @@ def draw(
     counts = np.zeros((shots, n), np.int64)
     with np.errstate(over="ignore", invalid="ignore"):
         for shot in range(shots):
-            counts[shot, order] = _counts(b, linear[shot], beta[shot].conj(), rng, maximum)
+            try:
+                counts[shot, order] = _counts(b, linear[shot], beta[shot].conj(), rng, maximum)
+            except _TooManyPhotons as reason:
+                # Samples without such shots would have too few photons on average.
+                raise CannotRun(
+                    "unsupported",
+                    f"Shot {shot + 1:,} of {shots:,} has too many photons: {reason}. A job with"
+                    " fewer shots or less squeezing may run.",
+                ) from None
     return counts
 
 
@@ -87,6 +95,10 @@ def _counts(
     return counts
 
 
+class _TooManyPhotons(Exception):
+    """One shot needs more memory or a greater range than there is; the text says which."""
+
+
 class _Lattice:
     """Amplitudes of all patterns below the counts so far; modes without photons need no axis."""
 
@@ -110,7 +122,7 @@ class _Lattice:
             weights.append(next(steps))
             total += weights[-1]
         if not isfinite(total):
-            raise CannotRun("unsupported", "too many photons: amplitudes leave the range of floats")
+            raise _TooManyPhotons("its amplitudes leave the range of floats")
         sums = list(accumulate(weights))
         drawn = min(bisect_right(sums, threshold * sums[-1]), len(weights) - 1)
         if drawn:
@@ -176,5 +188,7 @@ class _Lattice:
 
     def _check(self, layers: int) -> None:
         if self._size * layers > self._maximum:
-            text = f"too many photons: {self._size * layers:,} amplitudes"
-            raise CannotRun("unsupported", f"{text}; the limit 'amplitudes' is {self._maximum:,}")
+            raise _TooManyPhotons(
+                f"it needs {self._size * layers:,} amplitudes; the limit 'amplitudes' is"
+                f" {self._maximum:,}"
+            )

@@ -92,8 +92,9 @@ def _second_half_counts(
         return np.full((shots, 1), total)
     size = (total + 1) ** (n - 1)
     if size > maximum:
-        text = f"{total} photons in {n} modes need {size:,} amplitudes; the limit 'amplitudes' is "
-        raise CannotRun("unsupported", f"{text}{maximum:,}")
+        text = f"A shot with {total} photons in {n} modes needs {size:,} amplitudes; the limit"
+        advice = "A job with fewer shots or less squeezing may run."
+        raise CannotRun("unsupported", f"{text} 'amplitudes' is {maximum:,}. {advice}")
     logs = np.array([lgamma(k + 1) for k in range(total + 1)])
     # The last exponent is what the others leave of the total.
     factorials, others = np.zeros(()), np.zeros((), np.int64)

@@ -23,7 +23,7 @@ from qwicket.engines.qubit.patterns import SampledError
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import SMALLEST_PROBABILITY
-from qwicket.engines.qubit.states import Simulator, State, evolve
+from qwicket.engines.qubit.states import Simulator, StateVector, evolve
 from qwicket.engines.qubit.steps import (
     AmplitudeDamping,
     GateRange,
@@ -42,7 +42,7 @@ class Leaf(NamedTuple):
 
     bits: int
     amount: float
-    state: State
+    state: StateVector
 
 
 class _Checkpoint(NamedTuple):
@@ -51,7 +51,7 @@ class _Checkpoint(NamedTuple):
     step: int
     n_choices: int
     bits: int
-    state: State
+    state: StateVector
 
 
 @dataclass(slots=True)
@@ -123,7 +123,7 @@ class BranchTraversal:
         self,
         amount: float,
         errors: Sequence[SampledError] = (),
-        begun: State | None = None,
+        begun: StateVector | None = None,
         done: int = 0,
     ) -> Iterator[Leaf]:
         """Yield the ends of all branches.
@@ -148,8 +148,8 @@ class BranchTraversal:
             self._resume(self._pending.pop())
             yield self._to_the_end()
 
-    def _start(self, state: State | None = None, done: int = 0) -> None:
-        self._state = self._simulator.zero(self._program.n_qubits) if state is None else state
+    def _start(self, state: StateVector | None = None, done: int = 0) -> None:
+        self._state = self._simulator.zero_state(self._program.n_qubits) if state is None else state
         self._done = done
         self._step = self._n_choices = self._bits = 0
 

@@ -32,15 +32,15 @@ def channels(gates: Sequence[Gate], noise: Noise) -> Iterator[tuple[tuple[int, .
     gates = [gate for gate in gates if gate.targets or gate.controls]
     found = [dense(gate) for gate in gates]
     by_width: defaultdict[int, list[int]] = defaultdict(list)
-    for place, (_, qubits) in enumerate(found):
-        by_width[len(qubits)].append(place)
+    for index, (_, qubits) in enumerate(found):
+        by_width[len(qubits)].append(index)
     made: dict[int, Floats] = {}
-    for places in by_width.values():
-        after = np.array([_what_follows(gates[place], noise) for place in places])
-        turned = transfers(np.array([found[place][0] for place in places]))
-        made.update(zip(places, after @ turned, strict=True))
-    for place, (_, qubits) in enumerate(found):
-        yield qubits, made[place]
+    for indices in by_width.values():
+        after = np.array([_what_follows(gates[index], noise) for index in indices])
+        turned = transfers(np.array([found[index][0] for index in indices]))
+        made.update(zip(indices, after @ turned, strict=True))
+    for index, (_, qubits) in enumerate(found):
+        yield qubits, made[index]
 
 
 def transfers(unitaries: Matrix) -> Floats:

@@ -58,10 +58,10 @@ class _Writer:
 
     def write(self) -> Stabilizers:
         ops = self._program.ops
-        place = 0
-        while place < len(ops):
-            op = ops[place]
-            place += 1
+        index = 0
+        while index < len(ops):
+            op = ops[index]
+            index += 1
             if isinstance(op, Gate):
                 self._add_gate(op)
             elif isinstance(op, Measure):
@@ -70,8 +70,8 @@ class _Writer:
                 if op.qubit >= 0:
                     self._lines.append(f"R {op.qubit}")
             elif isinstance(op, Branch):
-                self._add_feedback(op, ops[place : place + op.skip])
-                place += op.skip
+                self._add_feedback(op, ops[index : index + op.skip])
+                index += op.skip
             else:
                 raise NotClifford("it has a jump")
         for bit, qubit in sorted(self._program.written.items()):
@@ -94,10 +94,10 @@ class _Writer:
         if self._noise is not None:
             self._add_noise(self._noise.after(gate))
 
-    def _add_noise(self, found: GateErrors) -> None:
-        if found.damping:
+    def _add_noise(self, errors: GateErrors) -> None:
+        if errors.damping:
             raise NotClifford("its noise has amplitude damping")
-        for error in found.pauli_errors:
+        for error in errors.pauli_errors:
             p, operands = error.probability, " ".join(map(str, error.qubits))
             if error.is_depolarizing:
                 self._lines.append(f"DEPOLARIZE{len(error.qubits)}({p!r}) {operands}")

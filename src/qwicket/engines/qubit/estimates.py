@@ -70,7 +70,7 @@ def _constants(asked: Estimation) -> Floats:
     """Return the identity's contribution to each observable."""
     return np.array(
         [
-            sum(factor for place, factor in terms if not asked.paulis[place].qubits)
+            sum(factor for index, factor in terms if not asked.paulis[index].qubits)
             for terms in asked.observables
         ],
         dtype=np.float64,
@@ -89,8 +89,8 @@ def _moments(
     rows = np.frombuffer(keys.data, np.uint8).reshape(keys.shape)
     weights, whole = _weights(arrays)
     terms = _terms(asked, group)
-    bit_of = {qubit: first + bit for bit, qubit in enumerate(estimations.read(asked, group))}
-    paulis = [asked.paulis[place] for place in group]
+    bit_of = {qubit: first + bit for bit, qubit in enumerate(estimations.qubits_read(asked, group))}
+    paulis = [asked.paulis[index] for index in group]
     mean, square = np.zeros((2, len(asked.observables)))
     step = max(1, max_values // (len(terms.factors) + len(paulis) + 1))
     for start in range(0, len(rows), step):
@@ -108,7 +108,7 @@ class _Terms(NamedTuple):
     Attributes:
         rows: Indices of these observables.
         starts: Index of the first term of each.
-        columns: The Pauli of each term, by its place in the group.
+        columns: The Pauli of each term, by its index in the group.
         factors: The coefficient of each term, a column.
     """
 
@@ -119,20 +119,20 @@ class _Terms(NamedTuple):
 
 
 def _terms(asked: Estimation, group: Sequence[int]) -> _Terms:
-    column = {place: number for number, place in enumerate(group)}
+    column = {index: number for number, index in enumerate(group)}
     rows: list[int] = []
     starts: list[int] = []
     columns: list[int] = []
     factors: list[float] = []
     for row, observable in enumerate(asked.observables):
-        own = [(column[place], factor) for place, factor in observable if place in column]
+        own = [(column[index], factor) for index, factor in observable if index in column]
         if own:
             rows.append(row)
             starts.append(len(columns))
-            columns += [place for place, _ in own]
+            columns += [index for index, _ in own]
             factors += [factor for _, factor in own]
-    places = [np.array(each, np.int64) for each in (rows, starts, columns)]
-    return _Terms(places[0], places[1], places[2], np.array(factors)[:, np.newaxis])
+    arrays = [np.array(each, np.int64) for each in (rows, starts, columns)]
+    return _Terms(arrays[0], arrays[1], arrays[2], np.array(factors)[:, np.newaxis])
 
 
 def _weights(arrays: dict[str, Array]) -> tuple[Floats, int]:

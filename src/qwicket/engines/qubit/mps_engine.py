@@ -114,5 +114,5 @@ def _add(gate: Gate, circuit: Any) -> None:
 
 def _key(value: int, reads: MeasuredBits) -> bytes:
     if not reads.is_plain:
-        value = sum((value >> place & 1) << bit for bit, place in reads.bits)
+        value = sum((value >> index & 1) << bit for bit, index in reads.bits)
     return value.to_bytes(key_width(reads.n_bits), "little")

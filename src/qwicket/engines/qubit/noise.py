@@ -75,11 +75,11 @@ class GateErrors(NamedTuple):
     def on(self, operands: Sequence[int]) -> GateErrors:
         """Return the same errors on other qubits: qubit k becomes operands[k]."""
         pauli_errors = [
-            error._replace(qubits=tuple([operands[place] for place in error.qubits]))
+            error._replace(qubits=tuple([operands[index] for index in error.qubits]))
             for error in self.pauli_errors
         ]
         return GateErrors(
-            tuple(pauli_errors), tuple([(operands[place], g) for place, g in self.damping])
+            tuple(pauli_errors), tuple([(operands[index], g) for index, g in self.damping])
         )
 
 
@@ -119,32 +119,32 @@ class Noise:
         return self._model.readout_of.get(qubit, self._model.readout)
 
     def _following(self, name: str, operands: tuple[int, ...]) -> GateErrors:
-        places = range(len(operands))
-        pairs: list[tuple[int, ...]] = list(combinations(places, 2))
-        groups = pairs or [(place,) for place in places]
+        indices = range(len(operands))
+        pairs: list[tuple[int, ...]] = list(combinations(indices, 2))
+        groups = pairs or [(index,) for index in indices]
         pauli_errors, flips = [], []
         amplitude: defaultdict[int, float] = defaultdict(float)
         coherence: defaultdict[int, float] = defaultdict(float)
         for group in groups:
-            on = [operands[place] for place in group]
+            on = [operands[index] for index in group]
             found = self._found(name, on, is_on_more_than_two=len(groups) > 1)
             if found.depolarizing:
                 pauli_errors.append(PauliError(group, found.depolarizing, _ANY, 4 ** len(group)))
-            for place in group:
-                decay = self._decay(operands[place], found.duration_s)
+            for index in group:
+                decay = self._decay(operands[index], found.duration_s)
                 if decay.bit_flip:
-                    flips.append(PauliError((place,), decay.bit_flip, *_FLIPS))
-                coherence[place] += log_coherence(found.phase_damping) + decay.log_coherence
+                    flips.append(PauliError((index,), decay.bit_flip, *_FLIPS))
+                coherence[index] += log_coherence(found.phase_damping) + decay.log_coherence
                 for part in (found.amplitude_damping, decay.amplitude_damping):
-                    amplitude[place] += part - amplitude[place] * part
+                    amplitude[index] += part - amplitude[index] * part
         pauli_errors += flips
         pauli_errors += [
-            PauliError((place,), flip_probability(coherence[place]), *_Z)
-            for place in places
-            if coherence[place]
+            PauliError((index,), flip_probability(coherence[index]), *_Z)
+            for index in indices
+            if coherence[index]
         ]
         return GateErrors(
-            tuple(pauli_errors), tuple((p, amplitude[p]) for p in places if amplitude[p])
+            tuple(pauli_errors), tuple((p, amplitude[p]) for p in indices if amplitude[p])
         )
 
     def _found(self, name: str, group: Sequence[int], is_on_more_than_two: bool) -> GateNoise:

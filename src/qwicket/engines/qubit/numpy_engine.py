@@ -15,7 +15,7 @@ from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import pauli
 from qwicket.engines.qubit.gates import matrix
 from qwicket.engines.qubit.sampling import Floats, Integers, search
-from qwicket.engines.qubit.states import Prepared
+from qwicket.engines.qubit.states import PreparedGates
 
 Tensor = NDArray[np.complex128]
 """A state of n qubits, shape (2,) * n; qubit q is axis n - 1 - q."""
@@ -27,10 +27,10 @@ class NumpySimulator:
     name: Final = "numpy"
     version: Final = f"2 (numpy {np.__version__})"
 
-    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
+    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> PreparedGates:
         return partial(_apply_row, gates)
 
-    def zero(self, n_qubits: int) -> NumpyState:
+    def zero_state(self, n_qubits: int) -> NumpyState:
         tensor = np.zeros((2,) * n_qubits, dtype=np.complex128)
         tensor[(0,) * n_qubits] = 1
         return NumpyState(tensor)
@@ -50,7 +50,7 @@ class NumpyState:
     def n_qubits(self) -> int:
         return self._tensor.ndim
 
-    def apply(self, prepared: Prepared, start: int, stop: int) -> None:
+    def apply(self, prepared: PreparedGates, start: int, stop: int) -> None:
         prepared(self._tensor, start, stop)
 
     def copy(self) -> NumpyState:

@@ -25,14 +25,14 @@ _CODE_BITS: Final = 4
 
 
 class SampledError(NamedTuple):
-    """Pauli errors after operation `place`."""
+    """Pauli errors after operation `op_index`."""
 
-    place: int
+    op_index: int
     gates: tuple[Gate, ...]
 
 
 class ErrorPattern(NamedTuple):
-    """Shots with the same errors, which are ordered by place."""
+    """Shots with the same errors, in the order of their operations."""
 
     errors: tuple[SampledError, ...]
     shots: int
@@ -50,9 +50,9 @@ class ErrorSites:
         self._sites: list[tuple[int, tuple[int, ...]]] = []
         self._alike: dict[tuple[float, int, int], list[int]] = {}
         self._errors: dict[int, SampledError] = {}
-        for place, op in enumerate(program.ops):
+        for op_index, op in enumerate(program.ops):
             if isinstance(op, Gate):
-                self._add_gate(place, op, noise)
+                self._add_gate(op_index, op, noise)
 
     def patterns(self, shots: int, rng: Generator) -> Iterator[ErrorPattern]:
         """Draw the errors of all shots; patterns are ordered by the first error, none last."""
@@ -64,10 +64,10 @@ class ErrorSites:
         if undisturbed:
             yield ErrorPattern((), undisturbed)
 
-    def _add_gate(self, place: int, gate: Gate, noise: Noise) -> None:
+    def _add_gate(self, op_index: int, gate: Gate, noise: Noise) -> None:
         for error in noise.after(gate).pauli_errors:
             self._alike.setdefault(error.kind, []).append(len(self._sites))
-            self._sites.append((place, error.qubits))
+            self._sites.append((op_index, error.qubits))
 
     def _draw(self, shots: int, rng: Generator) -> Counter[bytes]:
         """Count the shots of each pattern except the empty one; keys are big-endian events."""
@@ -89,14 +89,14 @@ class ErrorSites:
 
     def _error(self, event: int) -> SampledError:
         if event not in self._errors:
-            place, qubits = self._sites[event >> _CODE_BITS]
+            op_index, qubits = self._sites[event >> _CODE_BITS]
             letters = (event & 3, event >> 2 & 3)
             gates = [
                 Gate(_PAULIS[letter], (qubit,))
                 for letter, qubit in zip(letters, qubits, strict=False)
                 if letter
             ]
-            self._errors[event] = SampledError(place, tuple(gates))
+            self._errors[event] = SampledError(op_index, tuple(gates))
         return self._errors[event]
 
 

@@ -65,13 +65,13 @@ def read(circuit: QubitCircuit) -> Program:
     written: dict[int, int] = {}
     fresh: dict[int, int] = {}
     is_straight = True
-    for place, op in enumerate(circuit.ops):
+    for index, op in enumerate(circuit.ops):
         if type(op) is Gate:
             operands = op.targets
             if op.controls or len(operands) > 1:
                 operands += op.controls
                 if len(set(operands)) < len(operands):
-                    raise _invalid(f"operation {place} names a qubit twice")
+                    raise _invalid(f"operation {index} names a qubit twice")
             if measured and not measured.isdisjoint(operands):
                 is_straight = False
             used.update(operands)
@@ -83,9 +83,9 @@ def read(circuit: QubitCircuit) -> Program:
             if op.qubit in used:
                 is_straight = False
             else:
-                fresh[place] = op.qubit
+                fresh[index] = op.qubit
         else:
-            _check_jump(place, op, circuit)
+            _check_jump(index, op, circuit)
             is_straight = False
     _check_range("qubit", used.union(measured, fresh.values()), circuit.n_qubits)
     _check_range("classical bit", written.keys(), circuit.n_clbits)
@@ -101,8 +101,8 @@ def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], 
     """Set apart what is measured at the end; resets of fresh qubits become resets of idle ones."""
     start = final_part_start(ops)
     head: list[Op] = [
-        Reset(~op.qubit) if type(op) is Reset and place in fresh else op
-        for place, op in enumerate(ops[:start])
+        Reset(~op.qubit) if type(op) is Reset and index in fresh else op
+        for index, op in enumerate(ops[:start])
     ]
     tail = ops[start:]
     gates = [op for op in tail if type(op) is Gate]
@@ -112,40 +112,40 @@ def _without_tail(ops: Sequence[Op], fresh: Collection[int]) -> tuple[list[Op], 
 def _renumbered(program: Program, used: Sequence[int]) -> Program:
     if len(used) == program.n_qubits:
         return program._replace(origin=used)
-    place_of = {qubit: place for place, qubit in enumerate(used)}
+    index_of = {qubit: index for index, qubit in enumerate(used)}
     return program._replace(
         n_qubits=max(1, len(used)),
-        ops=[_moved(op, place_of) for op in program.ops],
-        written={bit: place_of.get(qubit, ~qubit) for bit, qubit in program.written.items()},
+        ops=[_moved(op, index_of) for op in program.ops],
+        written={bit: index_of.get(qubit, ~qubit) for bit, qubit in program.written.items()},
         origin=used,
     )
 
 
-def _moved(op: Op, place_of: Mapping[int, int]) -> Op:
+def _moved(op: Op, index_of: Mapping[int, int]) -> Op:
     if type(op) is Gate:
-        targets = tuple([place_of[qubit] for qubit in op.targets])
-        controls = tuple([place_of[qubit] for qubit in op.controls])
+        targets = tuple([index_of[qubit] for qubit in op.targets])
+        controls = tuple([index_of[qubit] for qubit in op.controls])
         return Gate(op.name, targets, op.params, controls, op.terms)
     if type(op) is Measure:
-        return Measure(place_of.get(op.qubit, ~op.qubit), op.clbit)
+        return Measure(index_of.get(op.qubit, ~op.qubit), op.clbit)
     if type(op) is Reset and op.qubit >= 0:
-        return Reset(place_of.get(op.qubit, ~op.qubit))
+        return Reset(index_of.get(op.qubit, ~op.qubit))
     return op
 
 
-def _check_jump(place: int, op: Branch | Jump, circuit: QubitCircuit) -> None:
-    if not 0 <= op.skip < len(circuit.ops) - place:
-        raise _invalid(f"operation {place} leads out of the circuit")
+def _check_jump(index: int, op: Branch | Jump, circuit: QubitCircuit) -> None:
+    if not 0 <= op.skip < len(circuit.ops) - index:
+        raise _invalid(f"operation {index} leads out of the circuit")
     if type(op) is Branch:
         _check_range("classical bit", op.clbits, circuit.n_clbits)
         if not (
             op.value.isascii() and op.value.isdigit() and len(op.value) <= circuit.n_clbits + 9
         ):
-            raise _invalid(f"operation {place} compares with a value that is not a number")
+            raise _invalid(f"operation {index} compares with a value that is not a number")
 
 
-def _check_range(kind: str, found: Collection[int], number: int) -> None:
-    if found and not (min(found) >= 0 and max(found) < number):
+def _check_range(kind: str, indices: Collection[int], number: int) -> None:
+    if indices and not (min(indices) >= 0 and max(indices) < number):
         raise _invalid(f"a {kind} is named that is outside 0..{number - 1}")
 
 

@@ -33,7 +33,7 @@ from qwicket.engines.qubit.gates import dense, matrix
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.sampling import Integers, arrays_of
-from qwicket.engines.qubit.states import evolve, reserve
+from qwicket.engines.qubit.states import check_memory, evolve
 from qwicket.engines.qubit.tasks import EngineResult, Task, UnreliableResult
 
 _log = logging.getLogger(__name__)
@@ -123,7 +123,7 @@ class QsimEngine:
             UnreliableResult: The shots do not follow it.
         """
         program = Program(4, _TEST_GATES, True, {}, 0, ())
-        state = NumpySimulator().zero(4)
+        state = NumpySimulator().zero_state(4)
         evolve(NumpySimulator(), state, _TEST_GATES)
         p = state.probabilities()
         found = np.bincount(self._samples(program, _TEST_SHOTS, SeedSequence(1)), minlength=16)
@@ -136,7 +136,7 @@ class QsimEngine:
         if program.n_qubits > MAX_QUBITS:
             raise MemoryError
         circuit = self._circuit(program)
-        reserve(program.n_qubits, _STATE_BYTES)
+        check_memory(program.n_qubits, _STATE_BYTES)
         drawn = self._qsim.qsim_sample_final(_options(circuit, program.n_qubits, seed), shots)
         samples = np.fromiter(drawn, dtype=np.int64, count=len(drawn))
         if samples.size != shots or samples.max() >> program.n_qubits:
@@ -148,17 +148,17 @@ class QsimEngine:
         circuit.num_qubits = program.n_qubits
         add, kinds, controlled = self._qsim.add_gate, self._kinds, self._controlled_kinds
         # qsim needs each gate at a later time than the one before.
-        for place, gate in enumerate(program.gates()):
+        for index, gate in enumerate(program.gates()):
             controls, params = gate.controls, gate.params
             if not controls and (kind := kinds.get(gate.name)) is not None:
-                add(kind, place, gate.targets, {"phi": params[0]} if params else {}, circuit)
+                add(kind, index, gate.targets, {"phi": params[0]} if params else {}, circuit)
             elif len(controls) == 1 and (kind := controlled.get(gate.name)) is not None:
-                add(kind, place, controls + gate.targets, {}, circuit)
+                add(kind, index, controls + gate.targets, {}, circuit)
             else:
-                self._add_other(gate, place, circuit)
+                self._add_other(gate, index, circuit)
         return circuit
 
-    def _add_other(self, gate: Gate, place: int, circuit: Any) -> None:
+    def _add_other(self, gate: Gate, index: int, circuit: Any) -> None:
         maximum = _max_targets(gate)
         if len(gate.targets) > maximum:
             kind = f"{gate.name} under controls" if gate.controls else gate.name
@@ -166,12 +166,12 @@ class QsimEngine:
         if gate.name in ("gphase", "id") and not (gate.controls and gate.params):
             return
         if gate.controls and len(gate.targets + gate.controls) > _DENSE_QUBITS:
-            self._add_controlled(gate, place, circuit)
+            self._add_controlled(gate, index, circuit)
         else:
             unitary, qubits = dense(gate)
-            self._qsim.add_matrix_gate(place, list(qubits), _flat(unitary), circuit)
+            self._qsim.add_matrix_gate(index, list(qubits), _flat(unitary), circuit)
 
-    def _add_controlled(self, gate: Gate, place: int, circuit: Any) -> None:
+    def _add_controlled(self, gate: Gate, index: int, circuit: Any) -> None:
         if gate.name == "gphase":
             controls, target = gate.controls[1:], gate.controls[:1]
             unitary, qubits = matrix("p", gate.params), target
@@ -179,7 +179,7 @@ class QsimEngine:
             controls = gate.controls
             bare = Gate(gate.name, gate.targets, gate.params, (), gate.terms)
             unitary, qubits = dense(bare)
-        self._qsim.add_matrix_gate(place, list(qubits), _flat(unitary), circuit)
+        self._qsim.add_matrix_gate(index, list(qubits), _flat(unitary), circuit)
         self._qsim.control_last_gate(list(controls), [1] * len(controls), circuit)
 
     @cached_property

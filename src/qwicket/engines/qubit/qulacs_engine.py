@@ -1,7 +1,7 @@
 """State vectors with Qulacs, the fast simulator.
 
 Danger: Qulacs writes out of bounds when a gate names a qubit that the state does not have, and ends
-the process when it cannot allocate memory. `program.read` checks operands; `reserve` allocates
+the process when it cannot allocate memory. `program.read` checks operands; `check_memory` allocates
 first.
 
 On narrow states gates are applied as one Qulacs circuit, which saves two calls for each gate. On
@@ -27,7 +27,7 @@ from qwicket.engines.qubit import pauli
 from qwicket.engines.qubit.gates import matrix
 from qwicket.engines.qubit.numpy_engine import squared
 from qwicket.engines.qubit.sampling import Floats, Integers
-from qwicket.engines.qubit.states import Prepared, reserve
+from qwicket.engines.qubit.states import PreparedGates, check_memory
 
 _PAULI_IDS: Final = {(0, 0): 0, (1, 0): 1, (1, 1): 2, (0, 1): 3}
 """Qulacs' numbers of I, X, Y and Z, by the x and z bits of `pauli.Term`."""
@@ -54,7 +54,7 @@ class QulacsSimulator:
     def __init__(self) -> None:
         self._idle: dict[int, list[Any]] = {}
 
-    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
+    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> PreparedGates:
         circuit = qulacs.QuantumCircuit(n_qubits)
         for gate in gates:
             controls = gate.controls
@@ -66,21 +66,21 @@ class QulacsSimulator:
                 circuit.add_gate(_made(gate))
             else:
                 return partial(_apply_each, [self._prepare_alone(n_qubits, each) for each in gates])
-        prepared: Prepared = circuit.update_quantum_state
+        prepared: PreparedGates = circuit.update_quantum_state
         return prepared if n_qubits <= _NARROW_QUBITS else partial(_apply_slowly, prepared)
 
-    def _prepare_alone(self, n_qubits: int, gate: Gate) -> Prepared:
+    def _prepare_alone(self, n_qubits: int, gate: Gate) -> PreparedGates:
         if gate.name == "pauliexp":
             return partial(_apply_pauliexp, gate)
         return self.prepare(n_qubits, (gate,))
 
-    def zero(self, n_qubits: int) -> QulacsState:
+    def zero_state(self, n_qubits: int) -> QulacsState:
         idle = self._idle.setdefault(n_qubits, [])
         if idle:
             state = idle.pop()
             state.set_zero_state()
         else:
-            reserve(n_qubits, _SAMPLED_BYTES)
+            check_memory(n_qubits, _SAMPLED_BYTES)
             state = qulacs.QuantumState(n_qubits)
         return QulacsState(state, n_qubits, idle)
 
@@ -107,7 +107,7 @@ class QulacsState:
     def n_qubits(self) -> int:
         return self._n_qubits
 
-    def apply(self, prepared: Prepared, start: int, stop: int) -> None:
+    def apply(self, prepared: PreparedGates, start: int, stop: int) -> None:
         prepared(self._state, start, stop)
 
     def copy(self) -> QulacsState:
@@ -115,7 +115,7 @@ class QulacsState:
             state = self._idle.pop()
             state.load(self._state)
         else:
-            reserve(self._n_qubits, _STATE_BYTES)
+            check_memory(self._n_qubits, _STATE_BYTES)
             state = self._state.copy()
         return QulacsState(state, self._n_qubits, self._idle)
 
@@ -209,12 +209,12 @@ _ADDED_CONTROLLED: Final[Mapping[str, Callable[..., None]]] = {
 """Gates with one control, which precedes the target; none has a parameter."""
 
 
-def _apply_slowly(prepared: Prepared, state: Any, start: int, stop: int) -> None:
-    for place in range(start, stop):
-        prepared(state, place, place + 1)
+def _apply_slowly(prepared: PreparedGates, state: Any, start: int, stop: int) -> None:
+    for index in range(start, stop):
+        prepared(state, index, index + 1)
 
 
-def _apply_each(alone: Sequence[Prepared], state: Any, start: int, stop: int) -> None:
+def _apply_each(alone: Sequence[PreparedGates], state: Any, start: int, stop: int) -> None:
     for prepared in alone[start:stop]:
         prepared(state, 0, 1)
 

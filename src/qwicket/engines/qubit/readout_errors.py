@@ -35,9 +35,9 @@ def flips(program: Program, written: Mapping[int, int], noise: Noise) -> list[Fl
     return found
 
 
-def flip(rows: Rows, found: Sequence[Flip], rng: Generator) -> None:
+def flip(rows: Rows, flips: Sequence[Flip], rng: Generator) -> None:
     """Flip bits of packed keys in place, one key a shot."""
-    for bit, one_for_zero, zero_for_one in found:
+    for bit, one_for_zero, zero_for_one in flips:
         column, mask = rows[:, bit >> 3], np.uint8(1 << (bit & 7))
         wrong = rng.random(len(rows)) < np.where(column & mask, zero_for_one, one_for_zero)
         column ^= wrong * mask
@@ -45,7 +45,7 @@ def flip(rows: Rows, found: Sequence[Flip], rng: Generator) -> None:
 
 def misread(
     counts: Mapping[bytes, int],
-    found: Sequence[Flip],
+    flips: Sequence[Flip],
     n_bits: int,
     rng: Generator,
     *,
@@ -55,7 +55,7 @@ def misread(
 
     Args:
         counts: Shots by key.
-        found: Readout errors of classical bits.
+        flips: Readout errors of classical bits.
         n_bits: Classical bits.
         rng: Draws the errors.
         chunk_shots: Number of shots in memory at once.
@@ -67,6 +67,6 @@ def misread(
     for start in range(0, int(ends[-1]), chunk_shots):
         shots = np.arange(start, min(start + chunk_shots, int(ends[-1])))
         chunk = rows[np.searchsorted(ends, shots, side="right")]
-        flip(chunk, found, rng)
+        flip(chunk, flips, rng)
         recorded.update(split(chunk))
     return recorded

@@ -102,7 +102,7 @@ def run(
         arrays = {}
     text = msgspec.json.encode([_labelled(each, asked.labels) for each in asked.values])
     arrays[READOUTS] = Array("|u1", (len(text),), text)
-    arrays |= {value_name(place): _array(value) for place, value in enumerate(values)}
+    arrays |= {value_name(index): _array(value) for index, value in enumerate(values)}
     return EngineResult(arrays)
 
 

@@ -84,8 +84,8 @@ def measured_bits(written: Mapping[int, int], n_bits: int) -> MeasuredBits:
     for bit in sorted(written):
         highest[written[bit]] = bit
     qubits = tuple(sorted(highest, key=highest.__getitem__))
-    place = {qubit: i for i, qubit in enumerate(qubits)}
-    bits = tuple([(bit, place[qubit]) for bit, qubit in written.items()])
+    index_of = {qubit: i for i, qubit in enumerate(qubits)}
+    bits = tuple([(bit, index_of[qubit]) for bit, qubit in written.items()])
     return MeasuredBits(qubits, bits, n_bits, len(qubits) == len(written) == n_bits)
 
 
@@ -219,8 +219,8 @@ def _gather(samples: Integers, qubits: tuple[int, ...]) -> Integers:
     if qubits == tuple(range(len(qubits))):
         return samples & (1 << len(qubits)) - 1
     gathered = np.zeros_like(samples)
-    for place, qubit in enumerate(qubits):
-        gathered |= ((samples >> qubit) & 1) << place
+    for index, qubit in enumerate(qubits):
+        gathered |= ((samples >> qubit) & 1) << index
     return gathered
 
 
@@ -263,8 +263,8 @@ def packed(indices: Integers, reads: MeasuredBits) -> NDArray[np.uint8]:
     if reads.is_plain:
         return indices.astype("<u8").view(np.uint8).reshape(-1, 8)[:, :width]
     rows = np.zeros((indices.size, width), dtype=np.uint8)
-    for bit, place in reads.bits:
-        rows[:, bit >> 3] |= (((indices >> place) & 1) << (bit & 7)).astype(np.uint8)
+    for bit, index in reads.bits:
+        rows[:, bit >> 3] |= (((indices >> index) & 1) << (bit & 7)).astype(np.uint8)
     return rows
 
 

@@ -31,7 +31,7 @@ from qwicket.engines.qubit.program import Program
 from qwicket.engines.qubit.readout_errors import flips, misread
 from qwicket.engines.qubit.rows import Row
 from qwicket.engines.qubit.sampling import Integers
-from qwicket.engines.qubit.states import Simulator, State, evolve
+from qwicket.engines.qubit.states import Simulator, StateVector, evolve
 from qwicket.engines.qubit.steps import GateRange, Step, has_no_choices, steps
 from qwicket.engines.qubit.tally import Tally, counted, found_of
 from qwicket.engines.qubit.tasks import EngineResult, Task
@@ -84,13 +84,13 @@ class StateVectorEngine:
             phase += angle if gate.name == "gphase" else angle / 2
             if gate.name == "p":
                 exact.append(Gate("rz", gate.targets, gate.params))
-        state = self._simulator.zero(n_qubits)
+        state = self._simulator.zero_state(n_qubits)
         evolve(self._simulator, state, exact)
         turned: Amplitudes = state.amplitudes() * np.exp(1j * phase)
         return turned
 
-    def _evolved(self, program: Program) -> State:
-        state = self._simulator.zero(program.n_qubits)
+    def _evolved(self, program: Program) -> StateVector:
+        state = self._simulator.zero_state(program.n_qubits)
         evolve(self._simulator, state, program.gates())
         return state
 
@@ -133,11 +133,11 @@ class StateVectorEngine:
         """Sample what each pattern of Paulis makes of gates in a row."""
         program, reads = task.program, task.program.reads()
         row, stop = Row(self._simulator, program), len(program.ops)
-        shared, done = self._simulator.zero(program.n_qubits), 0
+        shared, done = self._simulator.zero_state(program.n_qubits), 0
         for errors, shots in ErrorSites(program, noise).patterns(task.shots, rng):
             state = shared
             if errors:
-                reached = errors[0].place
+                reached = errors[0].op_index
                 row.apply(shared, done, reached)
                 state, done = shared.copy(), reached
             row.apply(state, done, stop, errors)
@@ -158,12 +158,12 @@ class StateVectorEngine:
         if noise is None:
             yield from traversal.leaves(task.shots)
             return
-        shared = self._simulator.zero(program.n_qubits)
+        shared = self._simulator.zero_state(program.n_qubits)
         done = 0
         last = made[0].stop if made and isinstance(made[0], GateRange) else 0
         for errors, shots in ErrorSites(program, noise).patterns(task.shots, rng):
             if errors:
-                reached = min(errors[0].place, last)
+                reached = min(errors[0].op_index, last)
                 traversal.row.apply(shared, done, reached)
                 done = reached
                 yield from traversal.leaves(shots, errors, shared.copy(), done)

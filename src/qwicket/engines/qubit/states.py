@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from qwicket.circuits.qubit import Gate
 from qwicket.engines.qubit import sampling
 
-LARGE_QUBITS: Final = 20
+MAX_UNCHECKED_QUBITS: Final = 20
 """States up to this width fit into any worker's memory."""
 
-Prepared = Callable[[Any, int, int], object]
+PreparedGates = Callable[[Any, int, int], object]
 """Sequence of gates that a simulator has prepared for its own states. A call with a state, `start`
 and `stop` applies gates `start` to `stop` - 1. Gates are prepared once and applied many times."""
 
@@ -25,7 +25,7 @@ MAX_PREPARED: Final = 20_000
 """Longer sequences are prepared in parts, because a prepared gate takes some hundred bytes."""
 
 
-def reserve(n_qubits: int, amplitude_bytes: int) -> None:
+def check_memory(n_qubits: int, amplitude_bytes: int) -> None:
     """Check that the memory of a state is available, by allocating and freeing it.
 
     Libraries such as Qulacs end the process if their own allocation fails.
@@ -33,18 +33,19 @@ def reserve(n_qubits: int, amplitude_bytes: int) -> None:
     Raises:
         MemoryError: The memory is not available.
     """
-    if n_qubits > LARGE_QUBITS:
-        # Untouched pages count, too: workers have a limit on address space.
+    if n_qubits > MAX_UNCHECKED_QUBITS:
+        # `np.empty` touches no page, which is enough: a worker's limit is on address space
+        # (RLIMIT_AS), which counts untouched pages, too.
         np.empty(amplitude_bytes << n_qubits, dtype=np.uint8)
 
 
-class State(sampling.State, Protocol):
+class StateVector(sampling.State, Protocol):
     """State vector that gates change.
 
     Callers choose the factors of `scale` so that it stays normalised.
     """
 
-    def apply(self, prepared: Prepared, start: int, stop: int) -> None:
+    def apply(self, prepared: PreparedGates, start: int, stop: int) -> None:
         """Apply the prepared gates `start` to `stop` - 1."""
 
     def copy(self) -> Self:
@@ -80,14 +81,14 @@ class Simulator(Protocol):
         With the same version, equal seeds give equal results.
         """
 
-    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> Prepared:
+    def prepare(self, n_qubits: int, gates: Sequence[Gate]) -> PreparedGates:
         """Prepare gates for states of this many qubits.
 
         Raises:
             CannotRun: No such gate.
         """
 
-    def zero(self, n_qubits: int) -> State:
+    def zero_state(self, n_qubits: int) -> StateVector:
         """Return |0…0⟩.
 
         Raises:
@@ -95,8 +96,8 @@ class Simulator(Protocol):
         """
 
 
-def evolve(simulator: Simulator, state: State, gates: Sequence[Gate]) -> None:
-    """Apply gates once."""
+def evolve(simulator: Simulator, state: StateVector, gates: Sequence[Gate]) -> None:
+    """Apply gates to a state, which is changed. Each gate is prepared for this call only."""
     for start in range(0, len(gates), MAX_PREPARED):
-        piece = gates[start : start + MAX_PREPARED]
-        state.apply(simulator.prepare(state.n_qubits, piece), 0, len(piece))
+        part = gates[start : start + MAX_PREPARED]
+        state.apply(simulator.prepare(state.n_qubits, part), 0, len(part))

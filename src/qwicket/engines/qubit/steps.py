@@ -63,8 +63,8 @@ RELATIONS: Final[Mapping[Relation, Callable[[int, int], bool]]] = {
 def steps(program: Program, noise: Noise | None = None) -> list[Step]:
     """Return the steps of a program, without steps that change nothing."""
     writer = _Writer(program, noise)
-    for place in range(len(program.ops)):
-        writer.add(place)
+    for index in range(len(program.ops)):
+        writer.add(index)
     return writer.finished()
 
 
@@ -80,31 +80,31 @@ class _Writer:
         self._program = program
         self._noise = noise
         self._entries = {
-            place + 1 + op.skip
-            for place, op in enumerate(program.ops)
+            index + 1 + op.skip
+            for index, op in enumerate(program.ops)
             if isinstance(op, Branch | Jump)
         }
         self._made: list[Step] = []
         self._step_at: dict[int, int] = {}
         self._start: int | None = None
 
-    def add(self, place: int) -> None:
-        op = self._program.ops[place]
-        if place in self._entries:
-            self._end_run(place)
-            self._step_at[place] = len(self._made)
+    def add(self, index: int) -> None:
+        op = self._program.ops[index]
+        if index in self._entries:
+            self._end_run(index)
+            self._step_at[index] = len(self._made)
         if isinstance(op, Gate):
-            self._add_gate(place, op)
+            self._add_gate(index, op)
             return
-        self._end_run(place)
+        self._end_run(index)
         if isinstance(op, Measure):
             self._made += [op, *_readout_flips(op, self._program, self._noise)]
         elif isinstance(op, Branch):
-            target = place + 1 + op.skip
+            target = index + 1 + op.skip
             holds = RELATIONS[op.relation]
             self._made.append(JumpUnless(_number(op.clbits), holds, int(op.value), target))
         elif isinstance(op, Jump):
-            self._made.append(JumpTo(place + 1 + op.skip))
+            self._made.append(JumpTo(index + 1 + op.skip))
         elif op.qubit >= 0:
             self._made.append(op)
 
@@ -120,17 +120,17 @@ class _Writer:
             for step in self._made
         ]
 
-    def _add_gate(self, place: int, gate: Gate) -> None:
+    def _add_gate(self, index: int, gate: Gate) -> None:
         if self._start is None:
-            self._start = place
+            self._start = index
         damping = self._noise.after(gate).damping if self._noise else ()
         if damping:
-            self._end_run(place + 1)
+            self._end_run(index + 1)
             self._made += [AmplitudeDamping(qubit, gamma) for qubit, gamma in damping]
 
-    def _end_run(self, place: int) -> None:
+    def _end_run(self, index: int) -> None:
         if self._start is not None:
-            self._made.append(GateRange(self._start, place))
+            self._made.append(GateRange(self._start, index))
             self._start = None
 
 

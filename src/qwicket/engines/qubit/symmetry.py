@@ -80,10 +80,10 @@ def variants(
         if number % 2 == 0:
             exchanged = rng.integers(0, 2, n_qubits).astype(bool)
             qubits = max(n_qubits, options.alike)
-            places = rng.permutation(qubits) if options.alike else np.arange(qubits)
+            device_qubits = rng.permutation(qubits) if options.alike else np.arange(qubits)
         else:
             exchanged = ~exchanged
-        yield _exchanged(_moved(model, places.tolist()), exchanged.tolist())
+        yield _exchanged(_moved(model, device_qubits.tolist()), exchanged.tolist())
 
 
 def _exchanged(model: NoiseModel, exchanged: Sequence[bool]) -> NoiseModel:
@@ -98,9 +98,9 @@ def _exchanged(model: NoiseModel, exchanged: Sequence[bool]) -> NoiseModel:
     return msgspec.structs.replace(model, readout_of=readout_of)
 
 
-def _moved(model: NoiseModel, places: Sequence[int]) -> NoiseModel:
-    """Return the noise for a circuit whose qubit q is the device's qubit places[q]."""
-    own = {place: qubit for qubit, place in enumerate(places)}
+def _moved(model: NoiseModel, device_qubits: Sequence[int]) -> NoiseModel:
+    """Return the noise for a circuit whose qubit q is the device's qubit device_qubits[q]."""
+    own = {device_qubit: qubit for qubit, device_qubit in enumerate(device_qubits)}
     return msgspec.structs.replace(
         model,
         sites=tuple(
@@ -116,9 +116,9 @@ def _split(shots: int, parts: int) -> list[int]:
     return [shots // parts + (part < shots % parts) for part in range(parts)]
 
 
-def _counts(found: EngineResult, width: int) -> dict[bytes, int]:
-    rows = tally.split(np.frombuffer(found.arrays["keys"].data, np.uint8).reshape(-1, width))
-    numbers = np.frombuffer(found.arrays[COUNTS].data, dtype="<i8").tolist()
+def _counts(result: EngineResult, width: int) -> dict[bytes, int]:
+    rows = tally.split(np.frombuffer(result.arrays["keys"].data, np.uint8).reshape(-1, width))
+    numbers = np.frombuffer(result.arrays[COUNTS].data, dtype="<i8").tolist()
     return {key: n for key, n in zip(rows, numbers, strict=True) if n}
 
 

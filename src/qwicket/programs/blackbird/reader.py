@@ -56,12 +56,12 @@ class Reader:
     """Reader of one program.
 
     Args:
-        found: Lines of the program, or of its header alone.
+        lines: Lines of the program, or of its header alone.
         limits: Limits on the program.
     """
 
-    def __init__(self, found: Iterable[Line], limits: Limits) -> None:
-        self._lines = list(found)
+    def __init__(self, lines: Iterable[Line], limits: Limits) -> None:
+        self._lines = list(lines)
         self._limits, self._own = limits, limits.of(bounds.BlackbirdLimits)
         self._at = 0
         self._names: dict[str, Value] = {}

@@ -10,7 +10,7 @@ from math import pi
 from typing import Final
 
 from qwicket.circuits.qubit import Gate
-from qwicket.programs.openqasm.gates import Standard, Template
+from qwicket.programs.openqasm.gates import StandardGate, Template
 
 
 def _of(n_qubits: int, *ops: Gate) -> Template:
@@ -63,39 +63,39 @@ def _phase_of(state: str) -> Callable[[float], Template]:
     return lambda phi: _of(2, *flips, Gate("p", (1,), (phi,), (0,)), *flips)
 
 
-_SAME: Final = {name: Standard(0, 1, name) for name in ("x", "y", "z", "h", "s", "t")}
+_SAME: Final = {name: StandardGate(0, 1, name) for name in ("x", "y", "z", "h", "s", "t")}
 
-GATES: Final[Mapping[str, Standard]] = {
+GATES: Final[Mapping[str, StandardGate]] = {
     **_SAME,
-    "i": Standard(0, 1, "id"),
-    "si": Standard(0, 1, "sdg"),
-    "ti": Standard(0, 1, "tdg"),
-    "v": Standard(0, 1, "sx"),
-    "vi": Standard(0, 1, "sxdg"),
-    **{name: Standard(1, 1, name) for name in ("rx", "ry", "rz")},
-    "U": Standard(3, 1, "u"),  # without the phase that OpenQASM 3 gives it
-    "phaseshift": Standard(1, 1, "p"),
-    "prx": Standard(2, 1, compose=_prx),
-    "gpi": Standard(1, 1, compose=_gpi),
-    "gpi2": Standard(1, 1, compose=_gpi2),
-    "cnot": Standard(0, 2, "x", 1),
-    "cy": Standard(0, 2, "y", 1),
-    "cz": Standard(0, 2, "z", 1),
-    "cv": Standard(0, 2, "sx", 1),
-    "cphaseshift": Standard(1, 2, "p", 1),
+    "i": StandardGate(0, 1, "id"),
+    "si": StandardGate(0, 1, "sdg"),
+    "ti": StandardGate(0, 1, "tdg"),
+    "v": StandardGate(0, 1, "sx"),
+    "vi": StandardGate(0, 1, "sxdg"),
+    **{name: StandardGate(1, 1, name) for name in ("rx", "ry", "rz")},
+    "U": StandardGate(3, 1, "u"),  # without the phase that OpenQASM 3 gives it
+    "phaseshift": StandardGate(1, 1, "p"),
+    "prx": StandardGate(2, 1, compose=_prx),
+    "gpi": StandardGate(1, 1, compose=_gpi),
+    "gpi2": StandardGate(1, 1, compose=_gpi2),
+    "cnot": StandardGate(0, 2, "x", 1),
+    "cy": StandardGate(0, 2, "y", 1),
+    "cz": StandardGate(0, 2, "z", 1),
+    "cv": StandardGate(0, 2, "sx", 1),
+    "cphaseshift": StandardGate(1, 2, "p", 1),
     **{
-        f"cphaseshift{state}": Standard(1, 2, compose=_phase_of(state))
+        f"cphaseshift{state}": StandardGate(1, 2, compose=_phase_of(state))
         for state in ("00", "01", "10")
     },
-    "swap": Standard(0, 2, "swap"),
-    "iswap": Standard(0, 2, compose=lambda: _xy(pi)),
-    "pswap": Standard(1, 2, compose=_pswap),
-    "xy": Standard(1, 2, compose=_xy),
-    "ecr": Standard(0, 2, compose=_ecr),
-    "xx": Standard(1, 2, "rxx"),
-    "yy": Standard(1, 2, "ryy"),
-    "zz": Standard(1, 2, "rzz"),
-    "ms": Standard(3, 2, compose=_ms),
-    "ccnot": Standard(0, 3, "x", 2),
-    "cswap": Standard(0, 3, "swap", 1),
+    "swap": StandardGate(0, 2, "swap"),
+    "iswap": StandardGate(0, 2, compose=lambda: _xy(pi)),
+    "pswap": StandardGate(1, 2, compose=_pswap),
+    "xy": StandardGate(1, 2, compose=_xy),
+    "ecr": StandardGate(0, 2, compose=_ecr),
+    "xx": StandardGate(1, 2, "rxx"),
+    "yy": StandardGate(1, 2, "ryy"),
+    "zz": StandardGate(1, 2, "rzz"),
+    "ms": StandardGate(3, 2, compose=_ms),
+    "ccnot": StandardGate(0, 3, "x", 2),
+    "cswap": StandardGate(0, 3, "swap", 1),
 }

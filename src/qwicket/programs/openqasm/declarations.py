@@ -11,7 +11,7 @@ from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import syntax
 from qwicket.programs.openqasm.bounds import MAX_CLBITS, MAX_QUBITS
 from qwicket.programs.openqasm.gate_table import GateTable
-from qwicket.programs.openqasm.gates import Standard
+from qwicket.programs.openqasm.gates import StandardGate
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Bits, Evaluator, MeasuredInteger, Qubits, Variable
@@ -43,7 +43,7 @@ class Declarations:
         version: int,
         limits: Limits,
         inputs: Mapping[str, float],
-        gates: Mapping[str, Standard],
+        gates: Mapping[str, StandardGate],
     ) -> None:
         self.evaluator = Evaluator(tokens, self._physical_qubit)
         self.gate_table = GateTable(

@@ -16,7 +16,7 @@ from qwicket.programs.openqasm.gates import (
     BUILT_IN_2,
     BUILT_IN_3,
     LIBRARIES,
-    Standard,
+    StandardGate,
     Template,
 )
 from qwicket.programs.openqasm.syntax import (
@@ -38,7 +38,7 @@ from qwicket.programs.openqasm.values import Evaluator
 
 _STEPS_OF_MODIFIER: Final = 10
 """Cost of a modifier in steps, beside one for each gate that it changes."""
-_HUGE: Final = 1 << 40
+_MAX_WEIGHT: Final = 1 << 40
 """Largest weight, far above every limit."""
 
 
@@ -50,14 +50,14 @@ class UserGate(Node, frozen=True):
         definition: Its parsed definition.
         callees: Gates that the names in its body meant when it was defined: a later definition or
             `include` does not change them.
-        weight: Estimate of the operations that it expands to, at least 1; a loop counts once, a
-            condition not at all.
+        weight: Estimate of the operations that it expands to, at least 1. The body of a loop counts
+            once, also if the loop never runs; the branches of a condition do not count.
         depth: Nesting depth of user gates, itself included.
         templates: Cached expansions, by angles.
     """
 
     definition: GateDefinition
-    callees: dict[str, Standard | UserGate]
+    callees: dict[str, StandardGate | UserGate]
     weight: int
     depth: int
     templates: dict[tuple[float, ...], Template]
@@ -79,11 +79,11 @@ class GateTable:
         version: 2 or 3.
         evaluator: Computes the arguments of modifiers.
         max_operations: Operations that one gate may expand to.
-        more: Gates that are known without a library, in addition to the language's.
+        extra_gates: Gates that are known without a library, in addition to the language's.
 
     Attributes:
-        plain: Gates that are one flat gate, except those that the program redefines. The fast
-            path of `reader` reads only these.
+        single_op_gates: Gates that are one flat gate, except those that the program redefines. The
+            fast path of `reader` reads only these.
     """
 
     def __init__(
@@ -92,16 +92,17 @@ class GateTable:
         version: int,
         evaluator: Evaluator,
         max_operations: int,
-        more: Mapping[str, Standard],
+        extra_gates: Mapping[str, StandardGate],
     ) -> None:
         self._tokens = tokens
         self._libraries = LIBRARIES[version]
         self._evaluator = evaluator
         self._max_operations = max_operations
-        self._gates: dict[str, Standard | UserGate] = {}
+        self._gates: dict[str, StandardGate | UserGate] = {}
         self._opaque: set[str] = set()
-        self.plain: dict[str, Standard] = {}
-        for name, gate in {**(BUILT_IN_2 if version == 2 else BUILT_IN_3), **more}.items():
+        self.single_op_gates: dict[str, StandardGate] = {}
+        built_in = BUILT_IN_2 if version == 2 else BUILT_IN_3
+        for name, gate in {**built_in, **extra_gates}.items():
             self._add_standard(name, gate)
 
     def include(self, at: int) -> None:
@@ -124,7 +125,7 @@ class GateTable:
         """Declare a gate without a definition. A call of it is refused."""
         self._check_new(name, at)
         self._opaque.add(name)
-        self.plain.pop(name, None)
+        self.single_op_gates.pop(name, None)
 
     def define(self, definition: GateDefinition) -> None:
         """Add a definition, which replaces a gate of a library."""
@@ -132,17 +133,17 @@ class GateTable:
         self._check_new(name, definition.at)
         # The gate itself is added last, so a body can call only gates that are known already:
         # definitions cannot be recursive.
-        callees: dict[str, Standard | UserGate] = {}
+        callees: dict[str, StandardGate | UserGate] = {}
         weight = self._weigh(definition, definition.body, callees)
         user_gates = [gate for gate in callees.values() if isinstance(gate, UserGate)]
         depth = 1 + max((gate.depth for gate in user_gates), default=0)
         if depth > MAX_GATE_DEPTH:
-            reason = f"gate definitions are nested deeper than {MAX_GATE_DEPTH}"
+            reason = f"gate definitions are nested deeper than {MAX_GATE_DEPTH} levels"
             raise self._tokens.limit_error(definition.at, reason)
         self._gates[name] = UserGate(definition, callees, max(1, weight), depth, {})
-        self.plain.pop(name, None)
+        self.single_op_gates.pop(name, None)
 
-    def find(self, name: str, at: int) -> Standard | UserGate:
+    def find(self, name: str, at: int) -> StandardGate | UserGate:
         """Return a gate."""
         gate = self._gates.get(name)
         if gate is not None and name not in self._opaque:
@@ -156,13 +157,13 @@ class GateTable:
                 break
         raise self._tokens.error(at, reason)
 
-    def check(self, call: GateCall, gate: Standard | UserGate) -> None:
+    def check(self, call: GateCall, gate: StandardGate | UserGate) -> None:
         """Refuse a wrong number of angles or operands."""
         self._check_parameters(call, gate)
         if call.modifiers or len(call.operands) != gate.n_qubits:
             self._check_operands(call, gate)
 
-    def _check_parameters(self, call: GateCall, gate: Standard | UserGate) -> None:
+    def _check_parameters(self, call: GateCall, gate: StandardGate | UserGate) -> None:
         if len(call.arguments) != gate.n_parameters:
             reason = (
                 f"gate {quoted(call.name)} takes {_count(gate.n_parameters, 'parameter')}, "
@@ -170,7 +171,7 @@ class GateTable:
             )
             raise self._tokens.error(call.at, reason)
 
-    def _check_operands(self, call: GateCall, gate: Standard | UserGate) -> None:
+    def _check_operands(self, call: GateCall, gate: StandardGate | UserGate) -> None:
         n_controls = sum([self._n_controls(modifier) for modifier in call.modifiers])
         wanted = gate.n_qubits + n_controls
         if len(call.operands) == wanted:
@@ -196,10 +197,10 @@ class GateTable:
                 template = modifiers.control(template, n_controls, negative=is_negative)
         return template
 
-    def _add_standard(self, name: str, gate: Standard) -> None:
+    def _add_standard(self, name: str, gate: StandardGate) -> None:
         self._gates[name] = gate
         if gate.compose is None:  # it is one flat gate
-            self.plain[name] = gate
+            self.single_op_gates[name] = gate
 
     def _check_new(self, name: str, at: int) -> None:
         if self.is_user_gate(name):
@@ -228,12 +229,13 @@ class GateTable:
         try:
             template = modifiers.power(template, exponent)
         except modifiers.NoSimplePower:
-            reason = f"'pow' of {quoted(name)} needs an integer, as the gate is made of several"
+            reason = f"'pow' of {quoted(name)}, which consists of several gates, needs an integer"
             raise self._tokens.error(modifier.at, reason) from None
         # Only a power of a single gate multiplies angles; powers of several repeat their gates.
         first = template.ops[0].params if template.ops else ()
         if any(abs(angle) > MAX_ANGLE for angle in (template.phase, *first)):
-            raise self._tokens.error(modifier.at, "the power has too large an angle")
+            reason = f"'pow' gives an angle larger than {MAX_ANGLE:g}"
+            raise self._tokens.error(modifier.at, reason)
         return template
 
     def operations_limit_error(self, at: int) -> LimitExceeded:
@@ -247,9 +249,9 @@ class GateTable:
         self,
         definition: GateDefinition,
         body: Sequence[Statement],
-        callees: dict[str, Standard | UserGate],
+        callees: dict[str, StandardGate | UserGate],
     ) -> int:
-        """Check a body, add its calls to `callees`, and return its weight."""
+        """Check a body, add the gates that it calls to `callees`, and return its weight."""
         weight = 0
         for statement in body:
             match statement:
@@ -261,18 +263,21 @@ class GateTable:
                     weight += self._weigh(definition, statement.body, callees)
                 case If():
                     bodies = [*(body for _, body in statement.branches), statement.otherwise]
-                    # Which branch runs is unknown, and the weight is a minimum: branches are
-                    # checked but add nothing.
+                    # Which branch runs is unknown, and a gate must not be refused for operations
+                    # that it does not have: branches are checked but add nothing.
                     for branch in bodies:
                         self._weigh(definition, branch, callees)
                 case _:
                     pass
             # Clipped, because a weight that doubles at each level of nesting has no bound.
-            weight = min(weight, _HUGE)
+            weight = min(weight, _MAX_WEIGHT)
         return weight
 
     def _weigh_call(
-        self, definition: GateDefinition, call: GateCall, callees: dict[str, Standard | UserGate]
+        self,
+        definition: GateDefinition,
+        call: GateCall,
+        callees: dict[str, StandardGate | UserGate],
     ) -> int:
         if call.name == definition.name:
             raise self._tokens.error(call.at, f"gate {quoted(call.name)} calls itself")

@@ -30,7 +30,7 @@ class Template(Node, frozen=True):
 
 
 @final
-class Standard(msgspec.Struct, frozen=True):
+class StandardGate(msgspec.Struct, frozen=True):
     """A gate of a language: one flat gate whose first qubits are controls, or a composition.
 
     Attributes:
@@ -104,64 +104,64 @@ _rc3x = _circuit(4, "h3 t3 cx23 tdg3 h3 cx03 t3 cx13 tdg3 cx03 t3 cx13 tdg3 h3 t
 _PLAIN: Final = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx")
 _ROTATIONS: Final = ("rx", "ry", "rz", "p")
 
-_SHARED: Final[Mapping[str, Standard]] = {
-    **{name: Standard(0, 1, name) for name in _PLAIN},
-    **{name: Standard(1, 1, name) for name in _ROTATIONS},
-    **{f"c{name}": Standard(0, 2, name, 1) for name in ("x", "y", "z", "h")},
-    **{f"c{name}": Standard(1, 2, name, 1) for name in _ROTATIONS},
-    "swap": Standard(0, 2, "swap"),
-    "ccx": Standard(0, 3, "x", 2),
-    "cswap": Standard(0, 3, "swap", 1),
-    "u1": Standard(1, 1, "p"),
-    "cu": Standard(4, 2, compose=_cu),
+_SHARED: Final[Mapping[str, StandardGate]] = {
+    **{name: StandardGate(0, 1, name) for name in _PLAIN},
+    **{name: StandardGate(1, 1, name) for name in _ROTATIONS},
+    **{f"c{name}": StandardGate(0, 2, name, 1) for name in ("x", "y", "z", "h")},
+    **{f"c{name}": StandardGate(1, 2, name, 1) for name in _ROTATIONS},
+    "swap": StandardGate(0, 2, "swap"),
+    "ccx": StandardGate(0, 3, "x", 2),
+    "cswap": StandardGate(0, 3, "swap", 1),
+    "u1": StandardGate(1, 1, "p"),
+    "cu": StandardGate(4, 2, compose=_cu),
 }
 
-BUILT_IN_2: Final[Mapping[str, Standard]] = {
-    "U": Standard(3, 1, "u"),
-    "CX": Standard(0, 2, "x", 1),
+BUILT_IN_2: Final[Mapping[str, StandardGate]] = {
+    "U": StandardGate(3, 1, "u"),
+    "CX": StandardGate(0, 2, "x", 1),
     # Not in the language, but PennyLane 0.45 writes it, with a qubit, for the phase of an SX.
-    "gphase": Standard(1, 1, compose=_phase_alone),
+    "gphase": StandardGate(1, 1, compose=_phase_alone),
 }
 """Gates of OpenQASM 2 itself."""
 
-QELIB1: Final[Mapping[str, Standard]] = {
+QELIB1: Final[Mapping[str, StandardGate]] = {
     **_SHARED,
-    "sxdg": Standard(0, 1, "sxdg"),
-    "u0": Standard(1, 1, compose=_u0),
-    "u2": Standard(2, 1, compose=_u2),
-    "u3": Standard(3, 1, "u"),
-    "u": Standard(3, 1, "u"),
-    "cu1": Standard(1, 2, "p", 1),
-    "cu3": Standard(3, 2, "u", 1),
-    "csx": Standard(0, 2, "sx", 1),
-    "rxx": Standard(1, 2, "rxx"),
-    "rzz": Standard(1, 2, "rzz"),
-    "rccx": Standard(0, 3, compose=_rccx),
-    "rc3x": Standard(0, 4, compose=_rc3x),
-    "c3x": Standard(0, 4, "x", 3),
-    "c3sqrtx": Standard(0, 4, "sx", 3),
-    "c4x": Standard(0, 5, "x", 4),
+    "sxdg": StandardGate(0, 1, "sxdg"),
+    "u0": StandardGate(1, 1, compose=_u0),
+    "u2": StandardGate(2, 1, compose=_u2),
+    "u3": StandardGate(3, 1, "u"),
+    "u": StandardGate(3, 1, "u"),
+    "cu1": StandardGate(1, 2, "p", 1),
+    "cu3": StandardGate(3, 2, "u", 1),
+    "csx": StandardGate(0, 2, "sx", 1),
+    "rxx": StandardGate(1, 2, "rxx"),
+    "rzz": StandardGate(1, 2, "rzz"),
+    "rccx": StandardGate(0, 3, compose=_rccx),
+    "rc3x": StandardGate(0, 4, compose=_rc3x),
+    "c3x": StandardGate(0, 4, "x", 3),
+    "c3sqrtx": StandardGate(0, 4, "sx", 3),
+    "c4x": StandardGate(0, 5, "x", 4),
 }
 """`qelib1.inc`: the list of 2017 and all later additions."""
 
-BUILT_IN_3: Final[Mapping[str, Standard]] = {
-    "U": Standard(3, 1, "u", phase=lambda theta, _phi, _lam: theta / 2),
-    "CX": Standard(0, 2, "x", 1),
-    "gphase": Standard(1, 0, compose=_gphase),
+BUILT_IN_3: Final[Mapping[str, StandardGate]] = {
+    "U": StandardGate(3, 1, "u", phase=lambda theta, _phi, _lam: theta / 2),
+    "CX": StandardGate(0, 2, "x", 1),
+    "gphase": StandardGate(1, 0, compose=_gphase),
 }
 """Gates of OpenQASM 3 itself, and `CX`, which moved to `stdgates.inc`."""
 
-STDGATES: Final[Mapping[str, Standard]] = {
+STDGATES: Final[Mapping[str, StandardGate]] = {
     **_SHARED,
-    "sxdg": Standard(0, 1, "sxdg"),  # not in the file either, but Cirq 1.7 writes it
-    "phase": Standard(1, 1, "p"),
-    "cphase": Standard(1, 2, "p", 1),
-    "u2": Standard(2, 1, compose=_u2_special),
-    "u3": Standard(3, 1, "u", phase=lambda _theta, phi, lam: -(phi + lam) / 2),
+    "sxdg": StandardGate(0, 1, "sxdg"),  # not in the file either, but Cirq 1.7 writes it
+    "phase": StandardGate(1, 1, "p"),
+    "cphase": StandardGate(1, 2, "p", 1),
+    "u2": StandardGate(2, 1, compose=_u2_special),
+    "u3": StandardGate(3, 1, "u", phase=lambda _theta, phi, lam: -(phi + lam) / 2),
 }
 """`stdgates.inc`."""
 
-LIBRARIES: Final[Mapping[int, Mapping[str, Mapping[str, Standard]]]] = {
+LIBRARIES: Final[Mapping[int, Mapping[str, Mapping[str, StandardGate]]]] = {
     2: {"qelib1.inc": QELIB1},
     3: {"stdgates.inc": STDGATES, "qelib1.inc": QELIB1},
 }

@@ -21,7 +21,7 @@ from qwicket.programs.openqasm.bounds import MAX_ANGLE
 from qwicket.programs.openqasm.conditions import Flow, Label
 from qwicket.programs.openqasm.declarations import Declarations
 from qwicket.programs.openqasm.gate_table import UserGate
-from qwicket.programs.openqasm.gates import Standard, Template
+from qwicket.programs.openqasm.gates import StandardGate, Template
 from qwicket.programs.openqasm.syntax import Constant, Expression, Statement, Word
 from qwicket.programs.openqasm.tokens import Tokens, quoted
 from qwicket.programs.openqasm.values import Bits, MeasuredInteger, Qubits, Scopes, Variable
@@ -56,7 +56,7 @@ class Extension(NamedTuple):
             for errors.
     """
 
-    gates: Mapping[str, Standard]
+    gates: Mapping[str, StandardGate]
     pragma: Callable[[Interpreter, str, int], None]
 
 
@@ -81,7 +81,9 @@ class _Frame:
     `guard` is the number of run-time branches that are open.
     """
 
-    def __init__(self, ops: list[Op], callees: Mapping[str, Standard | UserGate] | None) -> None:
+    def __init__(
+        self, ops: list[Op], callees: Mapping[str, StandardGate | UserGate] | None
+    ) -> None:
         self.ops = ops
         self.flow = Flow(ops)
         self.callees = callees
@@ -103,7 +105,7 @@ class Interpreter:
     Attributes:
         ops: The operations so far.
         elements: Index of each qubit by its spelling, such as `q[3]`, for those of the top level.
-        plain: Gates that are one flat gate, by name.
+        single_op_gates: Gates that are one flat gate, by name.
         dropped: Qubits that were measured into nothing, so that no gate may follow on them.
     """
 
@@ -122,7 +124,7 @@ class Interpreter:
         self._gate_table = self._declarations.gate_table
         self.ops: list[Op] = []
         self.elements = self._declarations.elements
-        self.plain = self._gate_table.plain
+        self.single_op_gates = self._gate_table.single_op_gates
         self._tokens = tokens
         self._max_operations = limits.programs.operations
         self._main = self._frame = _Frame(self.ops, None)
@@ -212,7 +214,7 @@ class Interpreter:
         if self.dropped and frame is self._main:
             self._check_dropped(operands, call.at)
         n_copies = self._n_copies(operands, call.at)
-        if type(gate) is Standard and gate.flat and not call.modifiers:
+        if type(gate) is StandardGate and gate.flat and not call.modifiers:
             self._place_flat(gate, parameters, operands, n_copies, call)
             return
         if type(gate) is UserGate:
@@ -284,7 +286,7 @@ class Interpreter:
 
     def _place_flat(
         self,
-        gate: Standard,
+        gate: StandardGate,
         params: tuple[float, ...],
         operands: Sequence[Qubits],
         n_copies: int,

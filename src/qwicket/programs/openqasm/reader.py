@@ -98,7 +98,10 @@ class Reader:
         scope. Whatever is unusual, errors included, is left to the parser.
         """
         texts, ops, maximum = self._tokens.texts, self._interpreter.ops, self._max_operations
-        find_gate, find_qubit = self._interpreter.plain.get, self._interpreter.elements.get
+        find_gate, find_qubit = (
+            self._interpreter.single_op_gates.get,
+            self._interpreter.elements.get,
+        )
         params: tuple[float, ...]
         while len(ops) < maximum and (gate := find_gate(texts[at])) is not None:
             place, params = at + 1, ()

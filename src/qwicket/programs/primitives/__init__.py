@@ -9,8 +9,8 @@ Nothing here unpickles data or imports a module that a program names.
 
 from __future__ import annotations
 
+from qwicket.programs.primitives.broadcasting import ExpectationOrder, broadcast
 from qwicket.programs.primitives.circuits import UNASSIGNED_REGISTER
-from qwicket.programs.primitives.layout import Layout, broadcast
 from qwicket.programs.primitives.reader import VERSION, read
 from qwicket.programs.primitives.wire import (
     Settings,
@@ -24,7 +24,7 @@ from qwicket.programs.primitives.wire import (
 __all__ = [
     "UNASSIGNED_REGISTER",
     "VERSION",
-    "Layout",
+    "ExpectationOrder",
     "Settings",
     "Shape",
     "broadcast",

@@ -308,18 +308,18 @@ class _Reader:
         # Before descending, so that deep definitions cannot exhaust the stack.
         if depth > _DEPTH:
             raise InvalidProgram(f"gates are defined by one another more than {_DEPTH} deep")
-        places = {bit: scope.qubits[k] for k, bit in enumerate(circuit.qubits)}
+        qubit_of = {bit: scope.qubits[k] for k, bit in enumerate(circuit.qubits)}
         # Counted while it is unrolled: a few nested definitions can stand for billions of gates.
-        for place, instruction in enumerate(circuit.data):
+        for index, instruction in enumerate(circuit.data):
             self._n_ops += 1
             check_limit("operations", self._n_ops, self._limits.programs.operations, " or more")
-            qubits = tuple([places[bit] for bit in instruction.qubits])
+            qubits = tuple([qubit_of[bit] for bit in instruction.qubits])
             clbits = tuple([scope.clbits[bit] for bit in instruction.clbits])
             operation = instruction.operation
             try:
                 yield from self._item(operation, qubits, clbits, scope, depth)
             except FieldError as fault:
-                where = f"instruction {place} ({quoted(operation.name)})"
+                where = f"instruction {index} ({quoted(operation.name)})"
                 raise InvalidProgram(f"{where}: {fault}") from None
 
     def _item(
@@ -485,7 +485,7 @@ def _case_condition(
     return conditions.any_of([conditions.compare(bits, "==", int(label)) for label in labels])
 
 
-def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Condition | bool:
+def _condition(expression: Any, clbits: Mapping[Any, int], depth: int = 0) -> Condition | bool:
     """Return a condition on bits.
 
     Raises:
@@ -495,26 +495,26 @@ def _condition(found: Any, clbits: Mapping[Any, int], depth: int = 0) -> Conditi
 
     if depth > _DEPTH:
         raise FieldError("its condition is nested too deeply", "condition")
-    match found:
+    match expression:
         # A register or bit with a number is the older form, which `if_test` still takes.
         case (bits, value):
             return conditions.compare(_bits(bits, clbits), "==", int(value))
         case expr.Var():
-            return conditions.compare(_bits(found.var, clbits), "!=", 0)
+            return conditions.compare(_bits(expression.var, clbits), "!=", 0)
         case expr.Value():
-            return bool(found.value)
+            return bool(expression.value)
         case expr.Cast():
-            return _condition(found.operand, clbits, depth + 1)
+            return _condition(expression.operand, clbits, depth + 1)
         case expr.Unary(op=expr.Unary.Op.LOGIC_NOT):
-            return conditions.negate(_condition(found.operand, clbits, depth + 1))
-        case expr.Unary(op=expr.Unary.Op.BIT_NOT) if _is_bool(found):
-            return conditions.negate(_condition(found.operand, clbits, depth + 1))
+            return conditions.negate(_condition(expression.operand, clbits, depth + 1))
+        case expr.Unary(op=expr.Unary.Op.BIT_NOT) if _is_bool(expression):
+            return conditions.negate(_condition(expression.operand, clbits, depth + 1))
         case expr.Binary():
-            return _binary(found, clbits, depth)
+            return _binary(expression, clbits, depth)
     raise FieldError("its condition computes with bits: that cannot be run", "condition")
 
 
-def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bool:
+def _binary(expression: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bool:
     from qiskit.circuit.classical import expr
 
     kind = expr.Binary.Op
@@ -525,9 +525,11 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
         kind.BIT_OR: conditions.any_of,
         kind.BIT_XOR: conditions.odd_parity,
     }
-    if found.op in joins and _is_bool(found):
-        sides = [_condition(each, clbits, depth + 1) for each in (found.left, found.right)]
-        return joins[found.op](sides)
+    if expression.op in joins and _is_bool(expression):
+        sides = [
+            _condition(each, clbits, depth + 1) for each in (expression.left, expression.right)
+        ]
+        return joins[expression.op](sides)
     relations: dict[Any, Any] = {
         kind.EQUAL: ("==", "=="),
         kind.NOT_EQUAL: ("!=", "!="),
@@ -536,10 +538,10 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
         kind.GREATER: (">", "<"),
         kind.GREATER_EQUAL: (">=", "<="),
     }
-    left, right = _uncast(found.left), _uncast(found.right)
-    if found.op in relations:
+    left, right = _uncast(expression.left), _uncast(expression.right)
+    if expression.op in relations:
         # A branch has its constant on the right, so `3 < c` becomes `c > 3`.
-        usual, turned = relations[found.op]
+        usual, turned = relations[expression.op]
         if isinstance(left, expr.Var) and isinstance(right, expr.Value):
             return conditions.compare(_bits(left.var, clbits), usual, int(right.value))
         if isinstance(left, expr.Value) and isinstance(right, expr.Var):
@@ -547,17 +549,21 @@ def _binary(found: Any, clbits: Mapping[Any, int], depth: int) -> Condition | bo
     raise FieldError("its condition computes with bits: that cannot be run", "condition")
 
 
-def _uncast(found: Any) -> Any:
+def _uncast(expression: Any) -> Any:
     """Return the operand of a cast to a wider number."""
     from qiskit.circuit.classical import expr
 
-    return found.operand if isinstance(found, expr.Cast) and found.implicit else found
+    return (
+        expression.operand
+        if isinstance(expression, expr.Cast) and expression.implicit
+        else expression
+    )
 
 
-def _is_bool(found: Any) -> bool:
+def _is_bool(expression: Any) -> bool:
     from qiskit.circuit.classical import types
 
-    return isinstance(found.type, types.Bool)
+    return isinstance(expression.type, types.Bool)
 
 
 def _bits(of: Any, clbits: Mapping[Any, int]) -> tuple[int, ...]:

@@ -16,11 +16,12 @@ from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.json_text import FieldError, check_limit
 from qwicket.programs.primitives import circuits, wire
+from qwicket.programs.primitives.broadcasting import broadcast
 from qwicket.programs.primitives.circuits import Template
-from qwicket.programs.primitives.layout import broadcast
 from qwicket.programs.primitives.wire import Observable, PrimitiveLimits, Pub, Shape
 
 VERSION: Final = 1
+"""Increased when the reader returns other circuits for the same text."""
 
 
 def read(source: bytes, limits: Limits) -> tuple[QubitCircuit, ...]:
@@ -94,18 +95,18 @@ class _Reader:
 
     def _estimations(self, pub: Pub, n_qubits: int) -> list[Estimation]:
         """Return the estimation for each set of values."""
-        layout = broadcast(pub.shape, self._limits)
+        order = broadcast(pub.shape, self._limits)
         n_terms = [len(each) for each in pub.observables]
         # Counted after broadcasting, which makes a million places of two arrays of a thousand.
-        self._n_terms += sum(n_terms[place] for place in layout.observables)
+        self._n_terms += sum(n_terms[index] for index in order.observables)
         maximum = self._limits.of(PrimitiveLimits).pauli_terms
         check_limit("pauli_terms", self._n_terms, maximum)
         for observable in pub.observables:
             if any(pauli.qubits[-1:] >= (n_qubits,) for pauli, _ in observable):
                 raise InvalidProgram(f"an observable is not on the {n_qubits} qubits there are")
         asked: list[list[Observable]] = [[] for _ in range(pub.shape.n_parts)]
-        for part, place in zip(layout.parts, layout.observables, strict=True):
-            asked[part].append(pub.observables[place])
+        for part, index in zip(order.parts, order.observables, strict=True):
+            asked[part].append(pub.observables[index])
         known: dict[tuple[int, ...], Estimation] = {}
         found = []
         for each in asked:
@@ -118,14 +119,16 @@ class _Reader:
         return found
 
     def _estimation(self, observables: list[Observable], *, is_exact: bool) -> Estimation:
-        places: dict[Pauli, int] = {}
+        index_of: dict[Pauli, int] = {}
         sums = tuple(
             [
-                tuple([(places.setdefault(pauli, len(places)), factor) for pauli, factor in terms])
+                tuple(
+                    [(index_of.setdefault(pauli, len(index_of)), factor) for pauli, factor in terms]
+                )
                 for terms in observables
             ]
         )
-        paulis = tuple(places)
+        paulis = tuple(index_of)
         groups = grouped(paulis, self._max_sets, is_exact=is_exact)
         check_limit("parameter_sets", len(groups), self._max_sets, " or more")
         return Estimation(paulis, groups, sums, is_exact)

@@ -375,21 +375,21 @@ class Unpacker:
         flat = tuple([self._observable(each, place) for each in _flat(found, shape, place)])
         return tuple(shape), flat
 
-    def _observable(self, found: object, place: str) -> Observable:
-        if not isinstance(found, dict) or not found:
+    def _observable(self, element: object, place: str) -> Observable:
+        if not isinstance(element, dict) or not element:
             raise InvalidProgram(f"{place}: must be objects of Paulis and numbers", field=place)
-        self._n_terms += len(found)
+        self._n_terms += len(element)
         check_limit("pauli_terms", self._n_terms, self._own.pauli_terms)
-        return tuple([_term(letters, factor, place) for letters, factor in found.items()])
+        return tuple([_term(letters, factor, place) for letters, factor in element.items()])
 
 
-def _flat(found: object, shape: list[int], place: str) -> Iterator[object]:
+def _flat(nested: object, shape: list[int], place: str) -> Iterator[object]:
     if not shape:
-        yield found
+        yield nested
         return
-    if not isinstance(found, list) or len(found) != shape[0]:
+    if not isinstance(nested, list) or len(nested) != shape[0]:
         raise InvalidProgram(f"{place}: lists differ in length", field=place)
-    for each in found:
+    for each in nested:
         yield from _flat(each, shape[1:], place)
 
 

@@ -1,6 +1,6 @@
 """Format `qobj`: the JSON in which Qiskit sent circuits before it sent OpenQASM and QPY.
 
-`read` returns the circuits; `settings` returns the settings of the job around them. Only type QASM
+`read` returns the circuits; `settings` returns shots, seed, memory and headers. Only type QASM
 is read, pulses are refused.
 """
 

@@ -13,7 +13,7 @@ from typing import Final
 from qwicket.circuits.qubit import Gate, Op
 from qwicket.programs.json_text import FieldError
 from qwicket.programs.openqasm.bounds import MAX_ANGLE
-from qwicket.programs.openqasm.gates import BUILT_IN_2, QELIB1, Standard, Template
+from qwicket.programs.openqasm.gates import BUILT_IN_2, QELIB1, StandardGate, Template
 from qwicket.programs.qobj.wire import Instruction
 
 
@@ -53,22 +53,22 @@ def _angles(instruction: Instruction, n_parameters: int) -> tuple[float, ...]:
     return tuple(angles)
 
 
-def _many(name: str, n_qubits: int) -> Standard:
+def _many(name: str, n_qubits: int) -> StandardGate:
     """Return a gate whose last qubit is its target and all others are controls."""
     if name not in _MANY_CONTROLS:
         raise FieldError("is not a known instruction", "name")
     flat, n_parameters = _MANY_CONTROLS[name]
     # With fewer than a control and a target, the caller's check of the number fails.
     n_qubits = max(2, n_qubits)
-    return Standard(n_parameters, n_qubits, flat, n_qubits - 1)
+    return StandardGate(n_parameters, n_qubits, flat, n_qubits - 1)
 
 
 def _count(number: int, noun: str) -> str:
     return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
-def _on(n_parameters: int, n_qubits: int, make: Callable[..., tuple[Gate, ...]]) -> Standard:
-    return Standard(n_parameters, n_qubits, compose=lambda *a: Template(n_qubits, make(*a)))
+def _on(n_parameters: int, n_qubits: int, make: Callable[..., tuple[Gate, ...]]) -> StandardGate:
+    return StandardGate(n_parameters, n_qubits, compose=lambda *a: Template(n_qubits, make(*a)))
 
 
 def _r(theta: float, phi: float) -> tuple[Gate, ...]:
@@ -107,15 +107,15 @@ def _xx_minus_yy(theta: float, beta: float) -> tuple[Gate, ...]:
     return (Gate("rz", (1,), (-beta,)), *turn, Gate("rz", (1,), (beta,)))
 
 
-_GATES: Final[Mapping[str, Standard]] = {
+_GATES: Final[Mapping[str, StandardGate]] = {
     **BUILT_IN_2,
     **QELIB1,
-    "cs": Standard(0, 2, "s", 1),
-    "csdg": Standard(0, 2, "sdg", 1),
-    "ccz": Standard(0, 3, "z", 2),
-    "c3sx": Standard(0, 4, "sx", 3),
+    "cs": StandardGate(0, 2, "s", 1),
+    "csdg": StandardGate(0, 2, "sdg", 1),
+    "ccz": StandardGate(0, 3, "z", 2),
+    "c3sx": StandardGate(0, 4, "sx", 3),
     "rcccx": QELIB1["rc3x"],
-    "ryy": Standard(1, 2, "ryy"),
+    "ryy": StandardGate(1, 2, "ryy"),
     "r": _on(2, 1, _r),
     "rzx": _on(1, 2, _rzx),
     "ecr": _on(0, 2, _ecr),

@@ -7,7 +7,7 @@ from typing import Final
 
 import msgspec
 
-from qwicket.programs.json_text import Int64, quoted
+from qwicket.programs.json_text import SHOWN_CHARS, Int64, quoted
 
 Complex = float | tuple[float, ...]
 """A real number, or a real and an imaginary part."""
@@ -83,14 +83,14 @@ _PATH: Final = re.compile(r"experiments\[(\d+)\](?:\.instructions\[(\d+)\])?")
 
 
 def place(experiment: int, instruction: int, name: str) -> str:
-    """Return words such as `experiments[0].instructions[3] (cx): `."""
-    shown = name if name.isidentifier() and len(name) <= 32 else quoted(name)
+    """Return a place such as `experiments[0].instructions[3] (cx): `."""
+    shown = name if name.isidentifier() and len(name) <= SHOWN_CHARS else quoted(name)
     words = f"experiments[{experiment}].instructions[{instruction}]"
     return f"{words} ({shown}): " if name else f"{words}: "
 
 
 def place_of_path(source: bytes, path: str) -> str:
-    """Return the same words for a path such as `experiments[0].instructions[3].params[1]`."""
+    """Return `place` for a path such as `experiments[0].instructions[3].params[1]`."""
     found = _PATH.match(path)
     if found is None:
         return ""

@@ -6,7 +6,7 @@ import re
 from html import escape
 from typing import TYPE_CHECKING, Final
 
-from qwicket.dialects.descriptions import SERVER
+from qwicket.dialects.openapi import SERVER
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -70,7 +70,7 @@ update provider set is_active = :is_active where name = :name;
 -- name: device_state_of
 select since_at from device_state where device = :device;
 
--- name: device_park
+-- name: device_turn_off_new
 insert into device_state (device, is_on, reason, until_at, since_at)
 values (:device, 0, :reason, null, :now)
 on conflict (device) do nothing;

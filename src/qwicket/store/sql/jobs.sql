@@ -239,6 +239,15 @@ where account = :account and dialect = :dialect and seq > :after and seq < :befo
 order by seq desc
 limit :limit;
 
+-- name: job_list_of_dialect_with_vendor_fields
+-- Like job_list_of_dialect, with the vendor fields; index job_by_dialect.
+select {shown_job}, (select body from job_vendor_fields where job_vendor_fields.job = job.id) from job
+{only_sqlite}indexed by job_by_dialect
+where account = :account and dialect = :dialect and seq > :after and seq < :before
+    and {list_filter} and created_at >= :since and created_at <= :until
+order by seq desc
+limit :limit;
+
 -- name: job_list_of_dialect_rising
 -- Like job_list_of_dialect, oldest first above a `seq`; index job_by_dialect.
 select {shown_job} from job

@@ -181,7 +181,7 @@ limit 1;
 update forward set response = :response where job = :job;
 
 -- name: forward_response
-select response from forward where job = :job;
+select vendor_job_id, response from forward where job = :job;
 
 -- name: job_of_vendor_job
 -- A job of an account, by its id at the server of its device.

@@ -55,6 +55,7 @@ _DIALECTS: Final = {
 }
 """Name of the dialect by the path of its application."""
 _NO_LIMIT: Final = 1_000_000
+"""Limit that no test reaches."""
 _MAX_STRICT_BYTES: Final = 64 << 20
 _CREATED_AT: Final = 1_577_836_800.0
 """2020-01-01 in Unix seconds: the time at which a test bed with a seed creates its accounts."""
@@ -73,7 +74,6 @@ class Bed(App):
 
     # Tests seldom have two jobs at the same time, so few processes suffice and save memory.
     parsers = 1
-    spares = 0
     warm_up = "qwicket.engines:prepare"  # a simulator is imported by the first job that needs it
     starts_parsers = False  # the server itself parses short programs
 
@@ -122,8 +122,13 @@ class Bed(App):
         )
         self._bed_store.jobs.scenario_events = self.events
         self._past = Past(
-            *(self._gateway, self._bed_store, self.scenarios, self._families),
-            *(self._dispatcher, self._actor, now_ms),
+            self._gateway,
+            self._bed_store,
+            scenarios=self.scenarios,
+            families=self._families,
+            dispatcher=self._dispatcher,
+            actor=self._actor,
+            now_ms=now_ms,
         )
         await self._bed_store.cleaning.remember_devices()
         await self.credentials(ACCOUNT)
@@ -147,11 +152,11 @@ class Bed(App):
     # --- commands of the control interface --------------------------------------------------------
 
     async def credentials(self, name: str, *, life_s: int | None = None) -> Credentials:
-        """Return the credentials of an account; create both if they do not exist.
+        """Return the credentials of an account; create the account if it does not exist.
 
         Args:
             name: Name of the account.
-            life_s: Seconds until new credentials expire; None for never.
+            life_s: Seconds until new credentials expire; None means never.
         """
         if name not in self._credentials:
             service = self._gateway.admin
@@ -209,7 +214,7 @@ class Bed(App):
 
     async def budget(self, name: str, maximum: float, unit: BudgetUnit, device: str | None) -> None:
         """Limit the total that the jobs of an account may use; see `Cloud.budget`."""
-        actor = await self._gateway.auth.by_token((await self.credentials(name)).token, "")
+        actor = await self._actor(name)
         projects = await self._bed_store.accounts.projects_of(actor.account)
         project = next(each.name for each in projects if each.id == actor.project)
         await self.events.budget(project, maximum, unit, device)
@@ -219,7 +224,7 @@ class Bed(App):
         await asyncio.to_thread(_save, self._folder, path)
 
     async def reset(self) -> None:
-        """Forget faults, scenarios and the journal, delete all jobs, and restore all devices."""
+        """Forget faults, scenarios, budgets and journal; delete jobs; restore devices and clock."""
         self.faults.clear()
         self.scenarios.clear()
         self.clock.restore()
@@ -284,7 +289,7 @@ class Bed(App):
     async def _read_strictly(self, record: Record, route: Route, receive: Receive) -> Receive:
         """Note unknown names in a request; return a `receive` that repeats its body.
 
-        The route's own limit of the size is checked later, so the body is read up to 64 MiB here.
+        The route's own limit on the size is checked later, so at most 64 MiB are read here.
         """
         messages: deque[Message] = deque()
         size = 0

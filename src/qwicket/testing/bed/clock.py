@@ -13,7 +13,7 @@ from typing import Final
 
 _real_ns: Final = time.time_ns
 _monotonic_ns: Final = time.monotonic_ns
-_S: Final = 1_000_000_000
+_NS_PER_S: Final = 1_000_000_000
 
 
 class Clock:
@@ -34,7 +34,7 @@ class Clock:
 
     def time(self) -> float:
         """Return the Unix time in seconds."""
-        return self.time_ns() / _S
+        return self.time_ns() / _NS_PER_S
 
     def move(
         self, *, at: float | None = None, by: float | None = None, rate: float | None = None
@@ -46,8 +46,8 @@ class Clock:
             by: Seconds to advance.
             rate: Seconds of this clock per real second; 0 stops it.
         """
-        now = self.time_ns() if at is None else int(at * _S)
-        self._set(now + int((by or 0.0) * _S), self._rate if rate is None else rate)
+        now = self.time_ns() if at is None else int(at * _NS_PER_S)
+        self._set(now + int((by or 0.0) * _NS_PER_S), self._rate if rate is None else rate)
 
     def restore(self) -> None:
         """Show the real time again."""
@@ -55,13 +55,13 @@ class Clock:
 
     async def sleep(self, seconds: float) -> None:
         """Return after a time in seconds on this clock."""
-        deadline = self.time_ns() + int(seconds * _S)
+        deadline = self.time_ns() + int(seconds * _NS_PER_S)
         changed = asyncio.Event()
         self._waiters.add(changed)
         try:
             while (left := deadline - self.time_ns()) > 0:
                 changed.clear()
-                real_s = left / _S / self._rate if self._rate else None
+                real_s = left / _NS_PER_S / self._rate if self._rate else None
                 try:
                     await asyncio.wait_for(changed.wait(), real_s)
                 except TimeoutError:

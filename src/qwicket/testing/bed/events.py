@@ -113,7 +113,7 @@ class Events:
                 self._forget(job.account)
             case "close_session":
                 if job.group is not None:
-                    await self._store.groups.close(job.group, self._now_ms())
+                    await self._store.job_groups.close(job.group, self._now_ms())
             case "spend_budget":
                 await self._writes.set_budget(job.project, self._now_ms())
             case "change_limits":
@@ -199,12 +199,12 @@ def _text(text: str) -> str:
 
 
 def worsened(calibration: Calibration, factor: float, now: int) -> Calibration:
-    """Return a calibration with errors `factor` times as large, and lifetimes as much shorter.
+    """Return a calibration with larger errors and shorter lifetimes.
 
     Args:
         calibration: The calibration.
-        factor: Factor of all errors, which stay at most 1.
-        now: Begin of its validity in Unix milliseconds.
+        factor: Factor of all errors, which stay at most 1, and divisor of all lifetimes.
+        now: Beginning of its validity in Unix milliseconds.
     """
 
     def gate(figures: GateFigures) -> GateFigures:

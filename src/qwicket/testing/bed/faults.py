@@ -56,6 +56,7 @@ _PIECE_S: Final = 0.05
 _HALF_OPEN_S: Final = 30.0
 """Longest time in seconds for which a half-closed connection waits for its client."""
 _POLL_S: Final = 0.001
+"""Pause in seconds between two looks whether uvicorn has noticed a disconnection."""
 _HTML: Final = (
     "<!DOCTYPE html>\n<html><head><title>{0}</title></head>\n"
     "<body><center><h1>{0}</h1></center><hr><center>proxy</center></body></html>\n"
@@ -220,10 +221,10 @@ class Injection:
             case "duplicate_header":
                 name = fault.header.lower().encode("latin-1")
                 headers = _sized(answer)
-                twice = [each for each in headers if each[0].lower() == name]
-                if not twice:
-                    twice = [(name, b"1"), (name, b"2")]
-                await _send_raw(send, status, [*headers, *twice], body)
+                added = [each for each in headers if each[0].lower() == name]
+                if not added:
+                    added = [(name, b"1"), (name, b"2")]
+                await _send_raw(send, status, [*headers, *added], body)
             case "throttle":
                 await self._trickle(answer, send)
             case "cut" | "half_close":

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 OTHERS: Final = "others"
 """Account of the jobs in the option `queue` of a device."""
 _ORIGIN: Final = "file"
+"""Origin of new devices in the database: as if they came from files of the operator."""
 _ENDED: Final[Mapping[str, ScenarioKind]] = {
     "completed": "counts",
     "failed": "fail",
@@ -100,8 +101,8 @@ class Past:
         if file is not None:
             if before is not None and before.position != file.position:
                 raise Conflict(f"name: every server has a device {name!r}.", field="name")
-            made = file.device(shown_by)
-            await self._store.devices.seed([made], _ORIGIN)
+            added = file.device(shown_by)
+            await self._store.devices.seed([added], _ORIGIN)
             if file.calibration is not None:
                 valid_from = min(
                     file.calibration.valid_from, datetime.fromtimestamp(now / 1000, UTC)
@@ -110,7 +111,7 @@ class Past:
                 await self._store.calibrations.seed({name: calibration}, now)
             else:
                 await self._copies.forget_calibrations(name)
-            self._families[name] = made.family
+            self._families[name] = added.family
             self._dispatcher.serve(name)
         if device.queue:
             jobs = PastJobs(
@@ -131,51 +132,51 @@ class Past:
         if device.message:
             await self._store.devices.set_message(name, device.message, now)
 
-    async def add_jobs(self, groups: Sequence[PastJobs]) -> None:
-        """Add groups of jobs. One job of each group really runs; all jobs of it are its copies.
+    async def add_jobs(self, entries: Sequence[PastJobs]) -> None:
+        """Add the jobs of some entries. One job of each entry really runs and is copied.
 
         Raises:
             QwicketError: A program is invalid, or a device does not exist.
         """
-        if not groups:
+        if not entries:
             return
-        made = [await self._run_one(group) for group in groups]
+        originals = [await self._run_one(entry) for entry in entries]
         self._n_loads += 1
-        jobs = {job.id: group for job, group in zip(made, groups, strict=True)}
+        jobs = {job.id: entry for job, entry in zip(originals, entries, strict=True)}
         await self._copies.multiply(jobs, self._now_ms(), self._n_loads)
 
-    async def _run_one(self, group: PastJobs) -> Job:
-        """Submit one job of a group; return it in the group's state."""
+    async def _run_one(self, entry: PastJobs) -> Job:
+        """Submit one job of an entry; return it in the entry's state."""
         submission = Submission(
-            dialect=group.dialect,
-            device=group.device,
+            dialect=entry.dialect,
+            device=entry.device,
             format="openqasm3",
-            source=(group.program or _BELL).encode(),
-            shots=group.shots,
-            name=group.name,
-            tags=group.tags,
+            source=(entry.program or _BELL).encode(),
+            shots=entry.shots,
+            name=entry.name,
+            tags=entry.tags,
         )
-        new = await self._gateway.jobs.admission.admit(await self._actor(group.account), submission)
+        new = await self._gateway.jobs.admission.admit(await self._actor(entry.account), submission)
         self._scenarios.give(new.id, None)
-        if group.state == "queued":
+        if entry.state == "queued":
             new = structs.replace(new, est_bytes=_TOO_LARGE)
-        elif group.state != "completed" or group.counts:
+        elif entry.state != "completed" or entry.counts:
             scenario = Scenario(
-                kind=_ENDED[group.state],
-                counts=group.counts,
-                code=group.code,
-                message=group.message,
+                kind=_ENDED[entry.state],
+                counts=entry.counts,
+                code=entry.code,
+                message=entry.message,
             )
             self._scenarios.give(new.id, scenario)
         job: Job | None = await self._store.jobs.add(new, waiting_limit=INT64_MAX)
         async with asyncio.timeout(_END_S):
-            while job is not None and group.state != "queued" and not job.state.is_final:
+            while job is not None and entry.state != "queued" and not job.state.is_final:
                 await asyncio.sleep(_POLL_S)
                 job = await self._store.jobs.get(new.id)
-        if job is None or job.state.value != group.state:
+        if job is None or job.state.value != entry.state:
             state = "gone" if job is None else job.state
             raise InvalidRequest(
-                f"jobs: a job on {group.device} is {state}, not {group.state}.", field="jobs"
+                f"jobs: a job on {entry.device} is {state}, not {entry.state}.", field="jobs"
             )
         return job
 
@@ -202,21 +203,21 @@ class Copies(Operations):
         session.command(
             "drop table if exists temp.bed_time",
             "create temp table bed_time (job text, at integer)",
-            *(_times(job, group, now) for job, group in jobs.items()),
+            *(_times(job, entry, now) for job, entry in jobs.items()),
         )
         session.command(*_PREPARE_COPIES)
         session.command(*(text.replace(":load", str(load)) for text in _INSERT_COPIES))
 
 
-def _times(job: str, group: PastJobs, now: int) -> str:
+def _times(job: str, entry: PastJobs, now: int) -> str:
     """Return a statement that lists the times of a job's copies."""
-    first = now - round(group.hours_ago * _HOUR_MS)
-    over = group.hours_ago if group.over_hours is None else group.over_hours
-    last = min(now, first + round(over * _HOUR_MS))
-    step = (last - first) / max(1, group.number - 1)
+    first = now - round(entry.hours_ago * _HOUR_MS)
+    over_hours = entry.hours_ago if entry.over_hours is None else entry.over_hours
+    last = min(now, first + round(over_hours * _HOUR_MS))
+    step = (last - first) / max(1, entry.number - 1)
     return (
         "insert into temp.bed_time with recursive copy (n) as ("  # noqa: S608 - numbers and an id
-        f"select 0 union all select n + 1 from copy where n + 1 < {group.number}"
+        f"select 0 union all select n + 1 from copy where n + 1 < {entry.number}"
         f") select '{job}', {first} + cast(n * {step!r} as integer) from copy"
     )
 

@@ -143,7 +143,7 @@ class ScenarioAdmission:
 def refusal(scenario: Scenario) -> QwicketError:
     """Return the error with which a scenario refuses a job."""
     kind = codes().get(scenario.code or "unavailable", Unavailable)
-    error = kind.__new__(kind)
+    error = kind.__new__(kind)  # without the constructor, whose parameters differ by class
     field = "device" if isinstance(error, DeviceOff) else None
     QwicketError.__init__(error, scenario.message or kind.title, field=field)
     for name, default in (("limit", ""), ("quota", None), ("allowed", ())):
@@ -240,8 +240,8 @@ def _with_counts(part: PartResult, counts: Mapping[str, int]) -> PartResult:
     if PROBABILITIES in arrays:
         arrays[PROBABILITIES] = float64_array(_floats([n / shots for _, n in pairs]))
     if MEMORY in arrays:
-        each = (key * n for key, (_, n) in zip(keys, pairs, strict=True))
-        arrays[MEMORY] = key_array(b"".join(each), n_bits)
+        repeated = (key * n for key, (_, n) in zip(keys, pairs, strict=True))
+        arrays[MEMORY] = key_array(b"".join(repeated), n_bits)
     return encode(structs.replace(outcome, arrays=arrays))
 
 

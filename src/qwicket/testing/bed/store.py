@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from qwicket.model.jobs import Job, NewJob
     from qwicket.store.batch import Session
-    from qwicket.store.changes import Changed, Changes
+    from qwicket.store.changes import Changes, JobChange
     from qwicket.store.database import Database, Deferred, Tx
     from qwicket.testing.bed.events import Events
     from qwicket.testing.bed.journal import JournalKeeper
@@ -71,7 +71,7 @@ class BedStore(Store):
         """Return a test bed's store on the database of a server's store."""
         return cls(store._database, store.changes, scenarios, journal, now_ms, sleep)
 
-    def _on_change(self, change: Changed) -> None:
+    def _on_change(self, change: JobChange) -> None:
         if change.state.is_final:
             self._journal.job_ended(change.job)
 
@@ -207,7 +207,7 @@ class BedJobs(Jobs):
         await self._release(job)
 
     async def _count_poll(self, job: str) -> None:
-        """Count the current request as a read of a job, once; release it after its last one."""
+        """Count the current request, once, as a read of a job; release a job that had enough."""
         record = RECORD.get()
         if record is None or job in record.jobs:
             return

@@ -25,12 +25,14 @@ _SIGN_IN: Final = frozenset({"access_token", "apitoken", "token"})
 """Parameters with credentials, which routes do not declare."""
 _AWS_PREFIXES: Final = ("x-amz-", "x-id")
 """Prefixes of parameters that AWS's clients add to any request."""
-_JOB: Final = ("log_level", "runtime", "calibration_id", "start_session", "session_time")
+_JOB_FIELDS: Final = ("log_level", "runtime", "calibration_id", "start_session", "session_time")
 _ACCEPTED: Final = {
     "ionq": frozenset({"/lang"}),
-    "ibm-platform": frozenset({"include_mocks", "exclude_params", *(f"/{each}" for each in _JOB)}),
+    "ibm-platform": frozenset(
+        {"include_mocks", "exclude_params", *(f"/{each}" for each in _JOB_FIELDS)}
+    ),
     "runtime": frozenset(
-        {"exclude_params", *(f"/{each}" for each in (*_JOB, "hub", "group", "project"))}
+        {"exclude_params", *(f"/{each}" for each in (*_JOB_FIELDS, "hub", "group", "project"))}
     ),
     "qlued": frozenset({"/username"}),
 }

@@ -25,7 +25,7 @@ class BedWaiter(JobWaiter):
         changes: Publisher of changes.
         find: Function that reads a job.
         sleep: Function that waits for seconds on the test bed's clock.
-        is_counted: Whether a job waits for a number of reads.
+        is_counted: Function that returns whether a job waits for a number of reads.
     """
 
     def __init__(

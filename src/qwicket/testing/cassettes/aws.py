@@ -93,7 +93,7 @@ def signed(
     values = {name: [value] for name, value in signing.items()}
     value = sign(found, keys.secret, method, path, query, values, payload)
     signing["authorization"] = (
-        f"{ALGORITHM} Credential={keys.key_id}/{found.scope},"
+        f"{ALGORITHM} Credential={keys.key_id}/{found.credential_scope},"
         f" SignedHeaders={';'.join(names)}, Signature={value}"
     )
     return signing

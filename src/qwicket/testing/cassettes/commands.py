@@ -24,12 +24,15 @@ _KEY_ENV: Final = "QWICKET_CASSETTE_KEY"
 _AWS_SECRETS: Final = ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN")
 
 
-def _pairs(_: click.Context, parameter: click.Parameter, given: tuple[str, ...]) -> dict[str, str]:
+def _pairs(
+    context: click.Context, parameter: click.Parameter, given: tuple[str, ...]
+) -> dict[str, str]:
+    """Return the values of a repeatable option NAME=VALUE by their names."""
     found = {}
     for each in given:
         name, mark, value = each.partition("=")
         if not name or not mark or not value:
-            raise click.BadParameter(f"{each!r} is not {parameter.make_metavar(_)}")
+            raise click.BadParameter(f"{each!r} is not {parameter.make_metavar(context)}")
         found[name] = value
     return found
 

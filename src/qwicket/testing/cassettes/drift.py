@@ -211,8 +211,10 @@ class Checker:
 
     def _translated(self, value: Any, fill: Callable[[str], str]) -> Any:
         if isinstance(value, dict):
-            items = value.items()
-            return {self._translate(name, fill): self._translated(e, fill) for name, e in items}
+            return {
+                self._translate(name, fill): self._translated(each, fill)
+                for name, each in value.items()
+            }
         if isinstance(value, list):
             return [self._translated(each, fill) for each in value]
         return self._translate(value, fill) if isinstance(value, str) else value

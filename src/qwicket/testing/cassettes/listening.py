@@ -37,7 +37,7 @@ class Listener:
         except OSError as error:
             raise CassetteError(f"port: {port} cannot be listened on: {error.strerror}.") from None
         config = uvicorn.Config(
-            *(app,),
+            app,
             http="httptools",
             loop="asyncio",
             ws="none",

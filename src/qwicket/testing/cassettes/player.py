@@ -108,7 +108,8 @@ class Player:
         return self._exchanges[number].answer
 
     def _calls(self) -> list[str]:
-        return [*dict.fromkeys(f"{e.request.method} {e.request.path}" for e in self._exchanges)]
+        calls = (f"{each.request.method} {each.request.path}" for each in self._exchanges)
+        return [*dict.fromkeys(calls)]
 
 
 async def _replay(answer: Received, url: str, send: Send) -> None:

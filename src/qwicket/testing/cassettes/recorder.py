@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from qwicket.testing.cassettes.aws import Credential
     from qwicket.testing.values import AwsKeys
 
-_HOP: Final = frozenset(
+_NOT_FORWARDED: Final = frozenset(
     {
         *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te"),
         *("trailer", "transfer-encoding", "upgrade", "host", "content-length"),
@@ -57,6 +57,8 @@ _KEPT: Final = frozenset(
 _LONG_CHARS: Final = 16
 _REGION: Final = "{region}"
 """Placeholder in an address: the region for which a request is signed."""
+_GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
+"""Value of `wbits` that accepts both headers."""
 _TIMEOUTS: Final = {"connect": 30.0, "read": 600.0, "write": 60.0, "pool": 60.0}
 
 
@@ -193,7 +195,7 @@ class Recorder:
         headers = [
             (name, self._header_with_key(value))
             for name, value in scope["headers"]
-            if name.decode("latin-1").lower() not in _HOP
+            if name.decode("latin-1").lower() not in _NOT_FORWARDED
         ]
         headers += [(b"host", parts.netloc.encode()), (b"accept-encoding", b"identity")]
         is_form = "form" in given.get("content-type", "")
@@ -212,7 +214,8 @@ class Recorder:
             async with (
                 httpcore.AsyncConnectionPool() as pool,
                 pool.stream(
-                    *(scope["method"], url),
+                    scope["method"],
+                    url,
                     headers=headers,
                     content=content,
                     extensions={"timeout": _TIMEOUTS},
@@ -294,7 +297,7 @@ class Recorder:
         headers = [
             (name.encode(), self._localised(value, url).encode("latin-1"))
             for name, value in answer.headers
-            if name not in _HOP
+            if name not in _NOT_FORWARDED
         ]
         length = len(body) + answer.is_cut  # more than is sent, so that the client notices the cut
         if answer.status not in (204, 304):
@@ -384,7 +387,7 @@ def _plain(content: bytes, headers: Mapping[str, str]) -> bytes:
     if encoding not in ("gzip", "deflate"):
         raise CassetteError(f"content-encoding: {encoding!r} cannot be recorded; use gzip.")
     try:
-        return zlib.decompress(content, wbits=47)
+        return zlib.decompress(content, wbits=_GZIP_OR_ZLIB)
     except zlib.error:
         raise CassetteError(f"content-encoding: the body is not {encoding}.") from None
 
@@ -404,7 +407,7 @@ def _shortened(headers: Mapping[str, str]) -> dict[str, str]:
     return {
         name: value if name in _KEPT or len(value) < _LONG_CHARS else OTHER
         for name, value in headers.items()
-        if name not in _HOP and name not in ("date", "server")
+        if name not in _NOT_FORWARDED and name not in ("date", "server")
     }
 
 
@@ -417,7 +420,7 @@ def _path(at: str) -> str:
 def _address(url: str) -> str:
     try:
         parts = urlsplit(url)
-        _ = parts.port
+        _ = parts.port  # raises if it is not a number
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in ("http", "https") or not parts.hostname or parts.query:

@@ -85,6 +85,9 @@ _ENCODED: Final = (_WRAPPED, _RUN, _HEX)
 _DEPTH: Final = 3
 """Encodings within each other that are searched."""
 _UNPACKED_BYTES: Final = 16 << 20
+"""Bytes of one compressed content that are searched."""
+_GZIP_OR_ZLIB: Final = 32 + zlib.MAX_WBITS
+"""Value of `wbits` that accepts both headers."""
 
 
 class Scrubber:
@@ -330,7 +333,7 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
     """Yield the content of compressed bytes: gzip, zlib, bzip2, members of a ZIP archive."""
     if content[:2] == b"\x1f\x8b" or content[:1] == b"\x78":
         with contextlib.suppress(zlib.error):
-            yield zlib.decompressobj(wbits=47).decompress(content, _UNPACKED_BYTES)
+            yield zlib.decompressobj(wbits=_GZIP_OR_ZLIB).decompress(content, _UNPACKED_BYTES)
     if content[:3] == b"BZh":
         with contextlib.suppress(OSError):
             yield bz2.BZ2Decompressor().decompress(content, _UNPACKED_BYTES)

@@ -1,7 +1,7 @@
 """The unmodified Amazon Braket SDK, configured by environment variables alone.
 
-Expected values follow from the circuits: Bell pairs, rotations, and channels as sums of Kraus
-matrices (Nielsen and Chuang, section 8.3).
+Expected values follow from the programs: Bell pairs, rotations, channels as sums of Kraus matrices
+(Nielsen and Chuang, section 8.3), and atoms by Rabi's formula.
 """
 
 import os
@@ -13,15 +13,18 @@ import numpy as np
 import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from braket.ahs import AnalogHamiltonianSimulation, AtomArrangement, DrivingField
 from braket.aws import AwsDevice, AwsQuantumTask, AwsSession
 from braket.circuits import Circuit, FreeParameter, Observable
 from braket.ir.openqasm import Program
 from braket.tasks import GateModelQuantumTaskResult
+from braket.timings import TimeSeries
 
 URL = os.environ["QWICKET_URL"]
 SV1 = "arn:aws:braket:::device/quantum-simulator/qwicket/sv1"
 DM1 = "arn:aws:braket:::device/quantum-simulator/qwicket/dm1"
 TWIN = "arn:aws:braket:us-east-1::device/qpu/qwicket/qwicket_line5"
+RYDBERG = "arn:aws:braket:us-east-1::device/qpu/qwicket/rydberg"
 REGION = "us-east-1"
 
 
@@ -83,7 +86,7 @@ def complexes(pairs):
 
 def test_devices_are_found_by_name():
     names = {device.name for device in AwsDevice.get_devices()}
-    assert {"sv1", "dm1", "qwicket_line5"} <= names
+    assert {"sv1", "dm1", "qwicket_line5", "rydberg"} <= names
 
 
 def test_the_account_has_twelve_digits():
@@ -260,6 +263,86 @@ def test_a_bell_pair_on_a_twin_has_its_noise():
     counts = run(bell(), 2000, TWIN).measurement_counts
     assert 0.8 < (counts["00"] + counts["11"]) / 2000 < 1
     assert len(counts) == 4
+
+
+# --- atoms ----------------------------------------------------------------------------------------
+
+OMEGA = 1.5e7
+"""Rabi frequency in radians per second."""
+
+
+def atoms(number, seconds, *, spacing=5e-6, detuning=0.0):
+    """A program of a chain under constant fields."""
+    chain = AtomArrangement()
+    for k in range(number):
+        chain.add((k * spacing, 0))
+
+    def constant(value):
+        return TimeSeries().put(0, value).put(seconds, value)
+
+    drive = DrivingField(amplitude=constant(OMEGA), phase=constant(0), detuning=constant(detuning))
+    return AnalogHamiltonianSimulation(register=chain, hamiltonian=drive)
+
+
+@pytest.mark.filterwarnings("error")
+def test_the_capabilities_of_atoms_fit_their_schema():
+    device = AwsDevice(RYDBERG)
+    assert device.type == "QPU"
+    assert device.properties.paradigm.qubitCount == 5
+    assert float(device.properties.paradigm.rydberg.c6Coefficient) == 5.42e-24
+    assert set(device.properties.action) == {"braket.ir.ahs.program"}
+    assert device.queue_depth().jobs == "0"
+
+
+@pytest.mark.parametrize("detuning", [0.0, 0.7 * OMEGA])
+def test_one_atom_follows_rabis_formula(detuning):
+    """p = Ω²/(Ω² + Δ²) sin²(√(Ω² + Δ²) t/2): Rabi, Phys. Rev. 51, 652 (1937)."""
+    seconds, shots = 1.3e-7, 4000
+    program = atoms(1, seconds, detuning=detuning).discretize(AwsDevice(RYDBERG))
+    whole = sqrt(OMEGA**2 + detuning**2)
+    expected = (OMEGA / whole * sin(whole * seconds / 2)) ** 2
+    excited = run(program, shots, RYDBERG).get_counts()["r"] / shots
+    assert excited == pytest.approx(expected, abs=5 * sqrt(0.25 / shots))
+
+
+def test_neighbours_block_each_other():
+    """A blockaded pair oscillates √2 times faster between gg and (rg + gr)/√2.
+
+    Both are excited with a probability of about (Ω/V)²/2, which is 6e-5 for V = C₆/r⁶.
+    """
+    counts = run(atoms(2, pi / (sqrt(2) * OMEGA), spacing=4e-6), 1000, RYDBERG).get_counts()
+    assert counts["rg"] + counts["gr"] > 980
+    assert abs(counts["rg"] - counts["gr"]) < 160
+    assert counts.get("rr", 0) <= 5
+
+
+def test_atoms_that_are_far_apart_do_not():
+    counts = run(atoms(2, pi / OMEGA, spacing=5e-5), 200, RYDBERG).get_counts()
+    assert counts["rr"] > 190
+
+
+def test_a_task_of_atoms_is_found_again():
+    task = AwsDevice(RYDBERG).run(atoms(3, 1e-7), shots=10, poll_interval_seconds=0.05)
+    again = AwsQuantumTask(task.id)
+    result = again.result()
+    assert result.task_metadata.shots == 10
+    assert [list(each.pre_sequence) for each in result.measurements] == [[1, 1, 1]] * 10
+    assert again.metadata()["actionMetadata"]["actionType"] == "braket.ir.ahs.program"
+
+
+@pytest.mark.parametrize(
+    ("program", "shots", "device", "said"),
+    [
+        (atoms(6, 1e-7), 10, RYDBERG, "register.sites must be 1 to 5 places"),
+        (atoms(1, 1e-7), 0, RYDBERG, "at least 1 shot"),
+        (atoms(1, 1e-7), 10, SV1, "ahs"),
+        (bell(), 10, RYDBERG, "ahs"),
+    ],
+)
+def test_what_the_atoms_cannot_do_is_refused(program, shots, device, said):
+    with pytest.raises(ClientError, match=said) as error:
+        AwsDevice(device).run(program, shots=shots)
+    assert code(error) == "ValidationException"
 
 
 # --- tasks ----------------------------------------------------------------------------------------
@@ -441,6 +524,54 @@ def test_results_are_read_through_s3(stored):
     listed = s3.list_objects_v2(Bucket=bucket, Prefix=key.rpartition("/")[0])
     assert [each["Key"] for each in listed["Contents"]] == [key]
     assert key in AwsSession().list_keys(bucket, "tasks/")
+
+
+@pytest.fixture(scope="module")
+def folders():
+    """A bucket of its own, with the keys of five results in two folders, one with a blank."""
+    bucket = f"amazon-braket-{time.time_ns()}"
+    tasks = [
+        AwsDevice(SV1).run(bell(), shots=10, s3_destination_folder=(bucket, folder))
+        for folder in ("two b", "one", "two b", "one", "two b")
+    ]
+    for task in tasks:
+        assert task.result() is not None
+    found = [f"{task.metadata()['outputS3Directory']}/results.json" for task in tasks]
+    return bucket, sorted(found)
+
+
+@pytest.mark.parametrize("call", ["list_objects", "list_objects_v2"])
+def test_objects_are_listed_in_pages(folders, call):
+    bucket, keys = folders
+    paginator = client("s3").get_paginator(call)
+    pages = list(paginator.paginate(Bucket=bucket, PaginationConfig={"PageSize": 2}))
+    assert [len(page["Contents"]) for page in pages] == [2, 2, 1]
+    assert [each["Key"] for page in pages for each in page["Contents"]] == keys
+    pages = list(paginator.paginate(Bucket=bucket, Delimiter="/", PaginationConfig={"PageSize": 1}))
+    assert [page["IsTruncated"] for page in pages] == [True, False]
+    assert [each["Prefix"] for page in pages for each in page["CommonPrefixes"]] == [
+        "one/",
+        "two b/",
+    ]
+    pages = list(paginator.paginate(Bucket=bucket, Prefix="two", PaginationConfig={"MaxItems": 2}))
+    assert [each["Key"] for page in pages for each in page["Contents"]] == keys[2:4]
+
+
+def test_a_list_begins_after_a_key_and_has_at_most_1000(folders):
+    bucket, keys = folders
+    s3 = client("s3")
+    found = s3.list_objects_v2(Bucket=bucket, StartAfter=keys[1], MaxKeys=5000)
+    assert [each["Key"] for each in found["Contents"]] == keys[2:]
+    assert (found["MaxKeys"], found["KeyCount"], found["StartAfter"]) == (1000, 3, keys[1])
+    assert [each["Key"] for each in s3.list_objects(Bucket=bucket, Marker=keys[3])["Contents"]] == [
+        keys[4]
+    ]
+    nothing = s3.list_objects_v2(Bucket=bucket, MaxKeys=0)
+    assert (nothing["KeyCount"], nothing["IsTruncated"]) == (0, False)
+    with pytest.raises(ClientError) as refused:
+        s3.list_objects_v2(Bucket=bucket, ContinuationToken="no token")
+    assert (status(refused), code(refused)) == (400, "InvalidArgument")
+    assert AwsSession().list_keys(bucket, "one/") == keys[:2]
 
 
 def test_a_presigned_address_reads_a_result(stored):

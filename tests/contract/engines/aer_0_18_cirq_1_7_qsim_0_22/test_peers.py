@@ -16,7 +16,7 @@ from benchmarks import engines, peers
 from benchmarks.circuits import ansatz, ghz, turning
 
 from qwicket.circuits.qubit import QubitCircuit
-from support import qubit_lab
+from support import qubit_math
 
 SHOTS = 20_000
 
@@ -51,8 +51,8 @@ def test_each_peer_draws_the_shots_of_our_circuits(
 ) -> None:
     circuits = [ansatz(5, 1), ansatz(5, 2), ghz(5), turning(5, 60)]
     for circuit, counts in zip(circuits, peer(circuits), strict=True):
-        outcome = qubit_lab.run(circuit, 1, outputs=("probabilities",))
-        qubit_lab.assert_follows(counts, outcome.probabilities(), SHOTS)
+        outcome = qubit_math.run(circuit, 1, outputs=("probabilities",))
+        qubit_math.assert_follows(counts, outcome.probabilities(), SHOTS)
 
 
 def test_a_case_has_the_cost_of_each_peer_and_no_bar_of_the_bare_module() -> None:

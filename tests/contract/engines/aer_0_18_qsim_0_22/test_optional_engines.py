@@ -27,8 +27,8 @@ from qwicket.engines.qubit import engine, names, qsim_engine
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qsim_engine import QsimEngine
 from qwicket.engines.qubit.tasks import UnreliableResult
-from support import qubit_lab
-from support.qubit_lab import EXAMPLES, assert_follows, measured
+from support import qubit_math
+from support.qubit_math import EXAMPLES, assert_follows, measured
 
 SHOTS = 20_000
 COUNTS = ("counts",)
@@ -44,13 +44,13 @@ def ghz(n_qubits: int) -> list[Gate]:
 
 
 def counts(name: str, circuit: QubitCircuit, shots: int = SHOTS, seed: int = 1) -> dict[int, int]:
-    outcome = qubit_lab.run(circuit, shots, seed, COUNTS, engine=name)
+    outcome = qubit_math.run(circuit, shots, seed, COUNTS, engine=name)
     assert outcome.engine == name
     return outcome.counts()
 
 
 def exact(n_qubits: int, gates: Sequence[Gate]) -> dict[int, float]:
-    state = qubit_lab.evolved(NumpySimulator(), n_qubits, gates)
+    state = qubit_math.evolved(NumpySimulator(), n_qubits, gates)
     return {key: p for key, p in enumerate(state.probabilities().tolist()) if p > 1e-12}
 
 
@@ -141,7 +141,7 @@ NOISY = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1))
 @both
 def test_reference_d_noise_is_refused(name: str) -> None:
     with pytest.raises(CannotRun, match="ideal circuits, measured at the end"):
-        qubit_lab.run(measured(2, ghz(2)), 10, outputs=COUNTS, noise=NOISY, engine=name)
+        qubit_math.run(measured(2, ghz(2)), 10, outputs=COUNTS, noise=NOISY, engine=name)
 
 
 # --- gates ----------------------------------------------------------------------------------------
@@ -157,7 +157,7 @@ def test_every_gate_is_the_one_it_is_called(
     qubits = [4, 1, 5, 0, 3][: n_targets + n_controls]
     last = Gate(gate, tuple(qubits[:n_targets]), params, tuple(qubits[n_targets:]))
     mixing = [Gate("h", (q,)) for q in range(n_qubits)]
-    gates = [*qubit_lab.scrambling(n_qubits), last, *mixing]
+    gates = [*qubit_math.scrambling(n_qubits), last, *mixing]
     assert_follows(counts(name, measured(n_qubits, gates)), exact(n_qubits, gates), SHOTS)
 
 
@@ -165,7 +165,7 @@ def test_every_gate_is_the_one_it_is_called(
 @pytest.mark.parametrize("controls", [(), (2,)])
 def test_exponentials_of_paulis(name: str, controls: tuple[int, ...]) -> None:
     sums = Gate("pauliexp", (4, 0, 3), (0.7, 0.4), controls, ("XYZ", "ZZX"))
-    gates = [*qubit_lab.scrambling(5), sums, *(Gate("h", (q,)) for q in range(5))]
+    gates = [*qubit_math.scrambling(5), sums, *(Gate("h", (q,)) for q in range(5))]
     assert_follows(counts(name, measured(5, gates)), exact(5, gates), SHOTS)
 
 
@@ -174,26 +174,26 @@ def test_exponentials_of_paulis(name: str, controls: tuple[int, ...]) -> None:
 def test_gates_that_are_given_as_a_matrix(name: str, n_targets: int, n_controls: int) -> None:
     qubits = (4, 1, 5, 0, 3)
     matrix = unitary_group.rvs(1 << n_targets, random_state=n_targets)
-    given = qubit_lab.dense(matrix, qubits[:n_targets], qubits[n_targets:][:n_controls])
-    gates = [*qubit_lab.scrambling(6), given, *(Gate("h", (q,)) for q in range(6))]
+    given = qubit_math.dense(matrix, qubits[:n_targets], qubits[n_targets:][:n_controls])
+    gates = [*qubit_math.scrambling(6), given, *(Gate("h", (q,)) for q in range(6))]
     assert_follows(counts(name, measured(6, gates)), exact(6, gates), SHOTS)
 
 
 def test_qsim_refuses_what_it_would_pass_over_in_silence() -> None:
     """Under controls it runs matrices on four qubits at most, and says nothing of wider ones."""
-    wide_x = qubit_lab.dense(qubit_lab.string("XXXXX"), (0, 1, 2, 3, 4), (5,))
+    wide_x = qubit_math.dense(qubit_math.string("XXXXX"), (0, 1, 2, 3, 4), (5,))
     found = engine.qsim()
     assert found is not None
-    assert not found.takes(qubit_lab.task(measured(6, [wide_x])).program)
+    assert not found.takes(qubit_math.task(measured(6, [wide_x])).program)
     with pytest.raises(CannotRun, match="unitary under controls on at most 4 qubits"):
-        qubit_lab.run(measured(6, [wide_x]), 10, outputs=COUNTS, engine="qsim")
+        qubit_math.run(measured(6, [wide_x]), 10, outputs=COUNTS, engine="qsim")
 
 
 @both
 def test_wide_exponentials_are_refused(name: str) -> None:
     wide = Gate("pauliexp", tuple(range(6)), (0.7,), (), ("ZZZZZZ",))
     with pytest.raises(CannotRun):
-        qubit_lab.run(measured(6, [wide]), 10, outputs=COUNTS, engine=name)
+        qubit_math.run(measured(6, [wide]), 10, outputs=COUNTS, engine=name)
 
 
 @both
@@ -223,9 +223,9 @@ def test_measured_qubits_end_in_their_bits(name: str) -> None:
 
 @both
 def test_memory_has_the_same_shots_in_no_order(name: str) -> None:
-    outcome = qubit_lab.run(measured(12, ghz(12)), 1_000, 3, ("counts", "memory"), engine=name)
+    outcome = qubit_math.run(measured(12, ghz(12)), 1_000, 3, ("counts", "memory"), engine=name)
     memory = outcome.memory()
-    assert qubit_lab.counted(memory) == outcome.counts()
+    assert qubit_math.counted(memory) == outcome.counts()
     assert memory != sorted(memory)
     changes = sum(one != other for one, other in pairwise(memory))
     assert abs(changes - 500) < 100  # six deviations of 1,000 fair coins
@@ -236,16 +236,16 @@ def test_what_measures_on_its_way_is_refused(name: str) -> None:
     for op in (Measure(0, 0), Reset(0)):
         circuit = measured(2, [Gate("h", (0,)), op, Gate("h", (0,))])
         with pytest.raises(CannotRun, match="measured at the end"):
-            qubit_lab.run(circuit, 10, outputs=COUNTS, engine=name)
+            qubit_math.run(circuit, 10, outputs=COUNTS, engine=name)
 
 
 def test_probabilities_are_not_qsims_and_only_sampled_by_aer() -> None:
-    circuit = measured(3, qubit_lab.scrambling(3))
+    circuit = measured(3, qubit_math.scrambling(3))
     with pytest.raises(CannotRun, match="single precision"):
-        qubit_lab.run(circuit, 10, engine="qsim")
-    outcome = qubit_lab.run(circuit, SHOTS, outputs=("probabilities",), engine="aer-mps")
+        qubit_math.run(circuit, 10, engine="qsim")
+    outcome = qubit_math.run(circuit, SHOTS, outputs=("probabilities",), engine="aer-mps")
     assert (outcome.notes, outcome.probabilities()) == (("sampled_only",), {})
-    assert_follows(outcome.counts(), exact(3, qubit_lab.scrambling(3)), SHOTS)
+    assert_follows(outcome.counts(), exact(3, qubit_math.scrambling(3)), SHOTS)
 
 
 @both
@@ -257,12 +257,12 @@ def test_nothing_measured_is_nothing_read(name: str) -> None:
 @both
 def test_equal_seeds_give_equal_shots_in_every_process(name: str) -> None:
     script = f"""
-        from support import qubit_lab
+        from support import qubit_math
         from qwicket.circuits.qubit import Gate
-        gates = [*qubit_lab.scrambling(6), *(Gate("x", (q + 1,), (), (q,)) for q in range(5))]
+        gates = [*qubit_math.scrambling(6), *(Gate("x", (q + 1,), (), (q,)) for q in range(5))]
         for seed in (1, 1, 2):
-            print(qubit_lab.run(
-                qubit_lab.measured(6, gates), 500, seed, ("memory",), engine="{name}"
+            print(qubit_math.run(
+                qubit_math.measured(6, gates), 500, seed, ("memory",), engine="{name}"
             ).memory())
     """
     first, second = spawn(script), spawn(script)
@@ -271,9 +271,10 @@ def test_equal_seeds_give_equal_shots_in_every_process(name: str) -> None:
 
 
 def test_two_parts_of_a_job_draw_different_shots() -> None:
-    circuit = measured(6, qubit_lab.scrambling(6))
+    circuit = measured(6, qubit_math.scrambling(6))
     one, other = (
-        qubit_lab.run(circuit, 500, 1, COUNTS, part=part, engine="qsim").counts() for part in (0, 1)
+        qubit_math.run(circuit, 500, 1, COUNTS, part=part, engine="qsim").counts()
+        for part in (0, 1)
     )
     assert one != other
 
@@ -282,7 +283,7 @@ def test_two_parts_of_a_job_draw_different_shots() -> None:
 
 
 def test_a_ghz_state_of_sixty_qubits() -> None:
-    outcome = qubit_lab.run(measured(60, ghz(60)), SHOTS, outputs=COUNTS, engine="aer-mps")
+    outcome = qubit_math.run(measured(60, ghz(60)), SHOTS, outputs=COUNTS, engine="aer-mps")
     assert_follows(outcome.counts(), {0: 0.5, (1 << 60) - 1: 0.5}, SHOTS)
     assert "qiskit-aer 0.18.2" in outcome.engine_version
 
@@ -302,14 +303,14 @@ def test_a_wide_circuit_that_is_no_clifford_circuit() -> None:
 def test_outcomes_wider_than_a_machine_word() -> None:
     flips = [Gate("x", (q,)) for q in range(0, 130, 7)]
     expected = sum(1 << q for q in range(0, 130, 7))
-    outcome = qubit_lab.run(measured(130, flips), 5, outputs=("memory",), engine="aer-mps")
+    outcome = qubit_math.run(measured(130, flips), 5, outputs=("memory",), engine="aer-mps")
     assert outcome.memory() == [expected] * 5
 
 
 def test_circuits_that_may_entangle_too_much_are_refused() -> None:
     crossing = [Gate("swap", (q, 59 - q)) for q in range(30)]
     with pytest.raises(CannotRun, match="more than a bond of 1024"):
-        qubit_lab.run(measured(60, crossing), 5, outputs=COUNTS, engine="aer-mps")
+        qubit_math.run(measured(60, crossing), 5, outputs=COUNTS, engine="aer-mps")
 
 
 def test_what_was_estimated_is_enough_and_less_is_a_memory_error() -> None:
@@ -320,7 +321,7 @@ def test_what_was_estimated_is_enough_and_less_is_a_memory_error() -> None:
         from qwicket.circuits.analysis import summarise
         from qwicket.circuits.qubit import Gate
         from qwicket.circuits.options import RunOptions
-        from support import qubit_lab
+        from support import qubit_math
 
         def brickwork(n_qubits, depth):
             gates = []
@@ -328,7 +329,7 @@ def test_what_was_estimated_is_enough_and_less_is_a_memory_error() -> None:
                 gates += [Gate("u", (q,), (0.3 + q + layer, 0.7 * q, 1.1)) for q in range(n_qubits)]
                 pairs = range(layer % 2, n_qubits - 1, 2)
                 gates += [Gate("x", (q + 1,), (), (q,)) for q in pairs]
-            return qubit_lab.measured(n_qubits, gates)
+            return qubit_math.measured(n_qubits, gates)
 
         small, large = brickwork(60, 6), brickwork(60, 18)
         options = RunOptions(shots=100, seed=1, outputs=("counts",), engine="aer-mps")
@@ -339,7 +340,7 @@ def test_what_was_estimated_is_enough_and_less_is_a_memory_error() -> None:
         resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
         for circuit in (small, large, small):
             try:
-                print(qubit_lab.run(circuit, 100, outputs=("counts",), engine="aer-mps").engine)
+                print(qubit_math.run(circuit, 100, outputs=("counts",), engine="aer-mps").engine)
             except MemoryError:
                 print("no memory")
     """
@@ -350,11 +351,11 @@ def test_optional_engines_are_imported_only_when_selected() -> None:
     script = """
         import sys
         from qwicket import engines
-        from support import qubit_lab
+        from support import qubit_math
         from qwicket.circuits.qubit import Gate
         engines.warm_up()
         print(engines.installed("qubit"))
-        qubit_lab.run(qubit_lab.measured(14, qubit_lab.scrambling(14)), 5, outputs=("counts",))
+        qubit_math.run(qubit_math.measured(14, qubit_math.scrambling(14)), 5, outputs=("counts",))
         print(sorted({"qiskit", "qiskit_aer", "qsimcirq", "cirq"} & set(sys.modules)))
     """
     assert spawn(script)[-1] == "[]"
@@ -371,23 +372,23 @@ def fresh_choice() -> Iterator[None]:
 
 
 def wide(n_qubits: int = 12) -> QubitCircuit:
-    return measured(n_qubits, qubit_lab.scrambling(n_qubits))
+    return measured(n_qubits, qubit_math.scrambling(n_qubits))
 
 
 def test_qsim_draws_the_shots_of_wide_states_unasked() -> None:
-    outcome = qubit_lab.run(wide(), outputs=COUNTS)
+    outcome = qubit_math.run(wide(), outputs=COUNTS)
     assert outcome.engine == "qsim"
     assert "0.22.1" in outcome.engine_version
-    assert qubit_lab.run(wide(), outputs=("probabilities",)).engine == "qulacs"
-    assert qubit_lab.run(wide(9), outputs=COUNTS).engine == "qulacs"
-    assert qubit_lab.run(measured(12, ghz(12)), outputs=COUNTS, noise=NOISY).engine == "stim"
-    assert qubit_lab.run(wide(), 1_000_000, outputs=COUNTS).engine == "qulacs"
+    assert qubit_math.run(wide(), outputs=("probabilities",)).engine == "qulacs"
+    assert qubit_math.run(wide(9), outputs=COUNTS).engine == "qulacs"
+    assert qubit_math.run(measured(12, ghz(12)), outputs=COUNTS, noise=NOISY).engine == "stim"
+    assert qubit_math.run(wide(), 1_000_000, outputs=COUNTS).engine == "qulacs"
     sums = Gate("pauliexp", tuple(range(6)), (0.7,), (), ("ZZXXZZ",))
-    unusual = measured(12, [*qubit_lab.scrambling(12), sums])
-    assert qubit_lab.run(unusual, outputs=COUNTS).engine == "qulacs"
-    turned = measured(12, [*qubit_lab.scrambling(12), cx(0, 1)])
-    assert qubit_lab.run(turned, outputs=COUNTS, noise=NOISY).engine == "qulacs"
-    assert qubit_lab.run(wide(), outputs=COUNTS, engine="statevector").engine == "qulacs"
+    unusual = measured(12, [*qubit_math.scrambling(12), sums])
+    assert qubit_math.run(unusual, outputs=COUNTS).engine == "qulacs"
+    turned = measured(12, [*qubit_math.scrambling(12), cx(0, 1)])
+    assert qubit_math.run(turned, outputs=COUNTS, noise=NOISY).engine == "qulacs"
+    assert qubit_math.run(wide(), outputs=COUNTS, engine="statevector").engine == "qulacs"
 
 
 def test_wide_states_follow_their_distribution() -> None:
@@ -399,7 +400,7 @@ def test_wide_states_follow_their_distribution() -> None:
         gates += [Gate("u", (a,), tuple(rng.uniform(-3, 3, 3).tolist())), cx(a, b)]
     ops: tuple[Op, ...] = (*gates, *(Measure(q, q - 5) for q in range(5, 13)))
     circuit = QubitCircuit(18, ops, (Register("c", 8),))
-    p = qubit_lab.run(circuit, 1, outputs=("probabilities",)).probabilities()
+    p = qubit_math.run(circuit, 1, outputs=("probabilities",)).probabilities()
     assert_follows(counts("qsim", circuit), p, SHOTS)
 
 
@@ -428,12 +429,12 @@ def test_what_is_not_to_be_trusted_is_left_aside_and_logged(
         finder = SimpleNamespace(find_spec=lambda *_: None)
         monkeypatch.setattr(qsim_engine, "PathFinder", finder)
     with caplog.at_level(logging.WARNING, "qwicket.engines"):
-        assert qubit_lab.run(wide(), outputs=COUNTS).engine == "qulacs"
-        assert qubit_lab.run(wide(), outputs=COUNTS).engine == "qulacs"
+        assert qubit_math.run(wide(), outputs=COUNTS).engine == "qulacs"
+        assert qubit_math.run(wide(), outputs=COUNTS).engine == "qulacs"
     assert len(caplog.records) == 1
     assert "qsim is installed and not used" in caplog.text
     with pytest.raises(CannotRun, match="the engine qsim"):
-        qubit_lab.run(wide(), outputs=COUNTS, engine="qsim")
+        qubit_math.run(wide(), outputs=COUNTS, engine="qsim")
 
 
 @pytest.mark.usefixtures("fresh_choice")
@@ -451,12 +452,12 @@ def test_no_answer_of_qsim_becomes_one_of_qulacs(
 
     monkeypatch.setattr(qsim_engine, "_options", without_one)
     with caplog.at_level(logging.WARNING, "qwicket.engines"):
-        outcome = qubit_lab.run(wide(), 500, outputs=COUNTS)
+        outcome = qubit_math.run(wide(), 500, outputs=COUNTS)
     assert outcome.engine == "qulacs"
     assert sum(outcome.counts().values()) == 500
     assert "0 of 500 shots came back" in caplog.text
     with pytest.raises(CannotRun, match="failed on this circuit"):
-        qubit_lab.run(wide(), 500, outputs=COUNTS, engine="qsim")
+        qubit_math.run(wide(), 500, outputs=COUNTS, engine="qsim")
 
 
 @pytest.mark.usefixtures("fresh_choice")
@@ -464,7 +465,7 @@ def test_a_gate_out_of_range_is_no_result() -> None:
     """The program's own check comes first; this is what would happen without it."""
     found = engine.qsim()
     assert found is not None
-    task = qubit_lab.task(wide(3), outputs=COUNTS)
+    task = qubit_math.task(wide(3), outputs=COUNTS)
     wrong = task.program._replace(ops=[Gate("x", (7,))])
     with pytest.raises(UnreliableResult):
         found.run(task._replace(program=wrong))
@@ -475,24 +476,24 @@ def test_a_state_that_does_not_fit_is_a_memory_error() -> None:
     script = """
         import resource
         from qwicket import engines
-        from support import qubit_lab
+        from support import qubit_math
         from qwicket.circuits.qubit import Gate
         engines.warm_up()
         resource.setrlimit(resource.RLIMIT_AS, (1 << 30, 1 << 30))
-        wide = qubit_lab.measured(28, [Gate("t", (q,)) for q in range(28)])
+        wide = qubit_math.measured(28, [Gate("t", (q,)) for q in range(28)])
         try:
-            qubit_lab.run(wide, 1, outputs=("counts",))
+            qubit_math.run(wide, 1, outputs=("counts",))
         except MemoryError:
             print("no memory")
-        small = qubit_lab.measured(12, [Gate("t", (q,)) for q in range(12)])
-        print(qubit_lab.run(small, 5, outputs=("counts",)).counts())
+        small = qubit_math.measured(12, [Gate("t", (q,)) for q in range(12)])
+        print(qubit_math.run(small, 5, outputs=("counts",)).counts())
     """
     assert spawn(script) == ["no memory", "{0: 5}"]
 
 
 def test_a_register_wider_than_any_memory_is_a_memory_error() -> None:
     with pytest.raises(MemoryError):
-        qubit_lab.run(wide(49), 1, outputs=COUNTS, engine="qsim")
+        qubit_math.run(wide(49), 1, outputs=COUNTS, engine="qsim")
 
 
 def spawn(script: str) -> list[str]:

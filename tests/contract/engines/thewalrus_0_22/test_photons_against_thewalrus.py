@@ -17,11 +17,11 @@ from qwicket.circuits.photonic import Gate, Measure
 from qwicket.engines.photonic import lattice, pair_states
 from qwicket.engines.photonic.engine import _Simulation
 from qwicket.model.limits import PhotonicLimits
-from support import photonic_lab as lab
+from support import photonic_math as photons
 
 SHOTS = 10_000
 MAX_AMPLITUDES = PhotonicLimits().amplitudes
-DISPLACED = lab.entangled(3, np.random.default_rng(21))
+DISPLACED = photons.entangled(3, np.random.default_rng(21))
 PURE = [op for op in DISPLACED if isinstance(op, Gate) and op.name != "Dgate"]
 LOSSES = [
     Gate("LossChannel", (0,), (0.6,)),
@@ -66,7 +66,7 @@ def p_value(drawn, probability, levels):
 def test_the_probabilities_of_our_tests_are_those_of_thewalrus(ops):
     cov, means = state(ops, 3)
     for pattern in [(0, 0, 0), (1, 0, 0), (0, 2, 1), (1, 1, 1), (2, 0, 2), (3, 1, 0)]:
-        assert lab.probability(cov, means, pattern) == pytest.approx(
+        assert photons.probability(cov, means, pattern) == pytest.approx(
             exact(cov, means, pattern), abs=1e-12, rel=1e-9
         )
 
@@ -82,8 +82,8 @@ def test_counts_of_the_lattice_follow_hafnians(ops):
 
 def test_counts_by_halves_follow_hafnians():
     ops = [Gate("S2gate", (i, i + 2), (r, 0.4)) for i, r in enumerate((0.6, 0.4))]
-    unitary = lab.unitary(2, np.random.default_rng(22))
-    ops += [lab.interferometer(unitary, modes) for modes in ((0, 1), (2, 3))]
+    unitary = photons.unitary(2, np.random.default_rng(22))
+    ops += [photons.interferometer(unitary, modes) for modes in ((0, 1), (2, 3))]
     cov, means = state(ops, 4)
     found = pair_states.split(cov)
     assert found is not None
@@ -94,7 +94,7 @@ def test_counts_by_halves_follow_hafnians():
 @states
 def test_clicks_follow_torontonians(ops):
     cov, means = state(ops, 3)
-    drawn = lab.run([*ops, Measure("threshold", (0, 1, 2))], 3, SHOTS, 33)
+    drawn = photons.run([*ops, Measure("threshold", (0, 1, 2))], 3, SHOTS, 33)
 
     def probability(pattern):
         return threshold_detection_prob(means, cov, list(pattern), hbar=2).real

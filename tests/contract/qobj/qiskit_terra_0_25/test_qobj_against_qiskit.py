@@ -23,7 +23,7 @@ from qwicket.circuits.qubit import QubitCircuit
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj import read, settings
-from support import qubit_lab
+from support import qubit_math
 
 pytestmark = pytest.mark.filterwarnings("ignore")
 
@@ -40,7 +40,7 @@ def document(*circuits: QuantumCircuit, **options: Any) -> bytes:
 
 
 def ours(circuit: QubitCircuit) -> dict[int, float]:
-    outcome = qubit_lab.run_on(NumpySimulator(), circuit, 1, 0, ("probabilities",))
+    outcome = qubit_math.run_on(NumpySimulator(), circuit, 1, 0, ("probabilities",))
     return {key: p for key, p in outcome.each_probability() if p > 1e-11}
 
 

@@ -32,7 +32,6 @@ SETTINGS = {
 }
 CLOSE = {"Connection": "close"}
 IDENTITY = answer(200, {"email": "ada@example.org"}, CLOSE)
-COMBINATIONS = list(itertools.product(SETTINGS, (True, False), (True, False), (True, False)))
 
 
 def text(name: str, source: str) -> str:
@@ -53,29 +52,26 @@ def signed_in(name: str, value: str) -> QbraidSession:
     return QbraidSession(base_url=value)
 
 
-@pytest.mark.parametrize(("name", "is_given", "is_in_file", "is_in_environment"), COMBINATIONS)
+@pytest.mark.parametrize("name", SETTINGS)
 def test_precedence_is_argument_file_environment_default(
-    settings: Write,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    is_given: bool,
-    is_in_file: bool,
-    is_in_environment: bool,
+    subtests: pytest.Subtests, settings: Write, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     key, variable, default = SETTINGS[name]
-    settings(f"[default]\n{key} = {text(name, 'file') if is_in_file else ''}\n")
-    monkeypatch.setenv(variable, text(name, "environment") if is_in_environment else "")
-    session = signed_in(name, text(name, "argument") if is_given else "")
-    sources = (("argument", is_given), ("file", is_in_file), ("environment", is_in_environment))
-    expected = next((text(name, source) for source, is_there in sources if is_there), default)
-    assert getattr(session, name) == expected
-    if name != "base_url":
-        assert session.headers.get(key) == expected
-    setattr(session, name, text(name, "later"))
-    assert getattr(session, name) == text(name, "later")
-    setattr(session, name, None)
-    fallback = next((text(name, source) for source, is_there in sources[1:] if is_there), default)
-    assert getattr(session, name) == fallback
+    for is_given, is_in_file, is_in_environment in itertools.product((True, False), repeat=3):
+        sources = (("argument", is_given), ("file", is_in_file), ("environment", is_in_environment))
+        with subtests.test(str(sources)):
+            settings(f"[default]\n{key} = {text(name, 'file') if is_in_file else ''}\n")
+            monkeypatch.setenv(variable, text(name, "environment") if is_in_environment else "")
+            session = signed_in(name, text(name, "argument") if is_given else "")
+            values = [text(name, source) for source, is_there in sources if is_there]
+            expected = next(iter(values), default)
+            assert getattr(session, name) == expected
+            if name != "base_url":
+                assert session.headers.get(key) == expected
+            setattr(session, name, text(name, "later"))
+            assert getattr(session, name) == text(name, "later")
+            setattr(session, name, None)
+            assert getattr(session, name) == next(iter(values[is_given:]), default)
 
 
 def test_the_older_variable_of_the_refresh_token_comes_first(

@@ -10,7 +10,10 @@ from qwicket.devices import built_in
 from qwicket.dialects import shown_by
 from qwicket.dialects.braket import catalogue
 
-(STATEVECTOR,) = (device for device in built_in(shown_by) if device.name == "statevector")
+STATEVECTOR, RYDBERG = (
+    next(device for device in built_in(shown_by) if device.name == name)
+    for name in ("statevector", "rydberg")
+)
 
 
 @pytest.mark.parametrize(
@@ -27,3 +30,7 @@ def test_a_program_with_noise_is_for_the_device_that_takes_noise(source: str) ->
 
 def test_a_program_without_noise_is_for_the_device_without_it() -> None:
     assert catalogue.arn_of(STATEVECTOR, "OPENQASM 3.0;\nqubit q;\nh q;\n").endswith("/sv1")
+
+
+def test_the_machine_of_atoms_is_in_one_region() -> None:
+    assert catalogue.arn_of(RYDBERG, "{}").split(":", 3)[3].startswith("us-east-1::device/qpu/")

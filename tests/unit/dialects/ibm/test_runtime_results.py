@@ -28,13 +28,16 @@ def outcome() -> tuple[Outcome, np.ndarray]:
     ), bits
 
 
-@pytest.mark.parametrize("start", [0, 1, 7, 8, 13, 16, 30])
-@pytest.mark.parametrize("size", [1, 3, 7, 8, 9, 16, 37])
-def test_a_register_has_its_bits_the_last_of_all_being_the_lowest(start: int, size: int) -> None:
-    part, bits = outcome()
-    size = min(size, N_BITS - start)
-    found = shots(part, start, size)
-    assert found.shape == (N_SHOTS, (size + 7) // 8)
-    as_bits = np.unpackbits(found, axis=1)[:, ::-1]
-    assert (as_bits[:, :size] == bits[:, start : start + size]).all()
-    assert not as_bits[:, size:].any()
+def test_a_register_has_its_bits_the_last_of_all_being_the_lowest(
+    subtests: pytest.Subtests,
+) -> None:
+    for size in [1, 3, 7, 8, 9, 16, 37]:
+        for start in [0, 1, 7, 8, 13, 16, 30]:
+            with subtests.test(size=size, start=start):
+                part, bits = outcome()
+                width = min(size, N_BITS - start)
+                found = shots(part, start, width)
+                assert found.shape == (N_SHOTS, (width + 7) // 8)
+                as_bits = np.unpackbits(found, axis=1)[:, ::-1]
+                assert (as_bits[:, :width] == bits[:, start : start + width]).all()
+                assert not as_bits[:, width:].any()

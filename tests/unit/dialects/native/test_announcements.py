@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from qwicket.dialects import shown_by
+from qwicket.dialects import needs_of_dialects
 from qwicket.dialects.native import agent_wire
 from qwicket.gateway.announcements import check_announced
 from qwicket.model.errors import InvalidRequest, LimitExceeded
@@ -19,7 +19,8 @@ SPEC: dict[str, Any] = {"description": "A bench", "qubits": 5, "formats": ["open
 
 def announce(document: object, name: str = "lab5") -> None:
     body = agent_wire.announcement(msgspec.json.encode(document), LIMITS)
-    check_announced(name, body.family, body.dialects, body.spec, LIMITS, shown_by(body.family))
+    sent = needs_of_dialects(body.family)
+    check_announced(name, body.family, body.dialects, body.spec, LIMITS, sent)
 
 
 def of(family: str = "qubit", dialects: object = (), **spec: object) -> dict[str, object]:
@@ -70,8 +71,49 @@ ATOMS = {"version": "1", "kind": "spin", "gates": []}
         (
             of(dialects=["xanadu"]),
             "dialects",
-            "dialects: a device of the family qubit may have braket, ibm, ionq, native, qbraid,"
+            "dialects: a lab's device of the family qubit may have ibm, ionq, native, qbraid,"
             " runtime, not 'xanadu'.",
+        ),
+        (
+            of(dialects=["native", "qbraid", "braket"]),
+            "dialects",
+            "dialects: a lab's device of the family qubit may have ibm, ionq, native, qbraid,"
+            " runtime, not 'braket'.",
+        ),
+        (
+            of(dialects=["native", "qbraid", "ibm"]),
+            "dialects",
+            "dialects: clients of 'ibm' send qobj, which the device does not read: add it to"
+            " formats, or leave 'ibm' out.",
+        ),
+        (
+            of(dialects=["ionq"], formats=["openqasm2"]),
+            "dialects",
+            "dialects: clients of 'ionq' send openqasm3 or ionq.circuit.v1, which the device does"
+            " not read: add it to formats, or leave 'ionq' out.",
+        ),
+        (
+            of(dialects=["runtime"]),
+            "dialects",
+            "dialects: clients of 'runtime' send qiskit.primitives, which the device does not read:"
+            " add it to formats, or leave 'runtime' out.",
+        ),
+        (
+            of(dialects=["runtime"], formats=["qiskit.primitives"]),
+            "dialects",
+            "dialects: clients of 'runtime' request memory, which the device does not return: add"
+            " it to outputs, or leave 'runtime' out.",
+        ),
+        (
+            of(dialects=["ionq"]),
+            "dialects",
+            "dialects: clients of 'ionq' request probabilities, which the device does not return:"
+            " add it to outputs, or leave 'ionq' out.",
+        ),
+        (
+            of("atoms", ["qbraid"], formats=["qlued.lab"], outputs=["samples"]),
+            "dialects",
+            "dialects: a lab's device of the family atoms may have native, qlued, not 'qbraid'.",
         ),
         (of(exact=True), "exact", "exact is only for simulators; leave it out."),
         (
@@ -93,6 +135,20 @@ def test_a_wrong_field_is_named_with_its_value_and_what_it_may_be(
     with pytest.raises((InvalidRequest, LimitExceeded)) as refused:
         announce(document)
     assert (refused.value.detail, refused.value.field) == (said, field)
+
+
+@pytest.mark.parametrize(
+    ("dialects", "formats"),
+    [
+        (["native"], ["openqasm3"]),
+        (["qbraid", "ionq"], ["openqasm3"]),
+        (["ionq", "ibm", "qbraid"], ["ionq.circuit.v1", "qobj"]),
+    ],
+)
+def test_a_dialect_whose_clients_can_submit_to_the_device_is_taken(
+    dialects: list[str], formats: list[str]
+) -> None:
+    announce(of(dialects=dialects, formats=formats, outputs=["counts", "probabilities"]))
 
 
 def test_a_name_that_cannot_be_one_is_shown() -> None:

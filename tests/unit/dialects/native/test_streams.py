@@ -97,7 +97,7 @@ async def test_a_quiet_stream_says_now_and_then_that_it_is_there() -> None:
 
 async def test_a_heartbeat_comes_before_the_shortest_timeout_of_proxies() -> None:
     """nginx waits 60 s for the next byte by default (proxy_read_timeout)."""
-    assert streams._HEARTBEAT_S + streams._LOOK_S < 60
+    assert streams._HEARTBEAT_S + streams._CHECK_S < 60
 
 
 async def test_a_stream_ends_whole_when_its_token_counts_no_more() -> None:

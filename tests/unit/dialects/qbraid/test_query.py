@@ -20,53 +20,54 @@ JOB = {
 }
 
 
-@pytest.mark.parametrize(
-    ("asked", "is_found"),
-    [
-        ({}, True),
-        ({"shots": 10}, True),
-        ({"shots": 10, "status": "FAILED"}, False),
-        ({"shots": {"$eq": 10}}, True),
-        ({"shots": {"$ne": 10}}, False),
-        ({"shots": {"$gt": 9, "$lt": 11}}, True),
-        ({"shots": {"$gte": 11}}, False),
-        ({"shots": {"$lte": 10}}, True),
-        ({"shots": {"$gt": "9"}}, False),
-        ({"status": {"$gt": 1}}, False),
-        ({"shots": {"$in": [1, 10]}}, True),
-        ({"shots": {"$nin": [1, 10]}}, False),
-        ({"absent": {"$nin": [1]}}, True),
-        ({"absent": {"$in": [None]}}, True),
-        ({"ok": {"$in": [1]}}, False),
-        ({"ok": {"$in": [True]}}, True),
-        ({"shots": {"$in": [10.0]}}, True),
-        ({"timeStamps": {"$in": [1]}}, False),
-        ({"shots.a.b.c": {"$exists": False}}, True),
-        ({"absent": {"$exists": False}}, True),
-        ({"shots": {"$exists": True}}, True),
-        ({"absent": None}, True),
-        ({"statusText": None}, True),
-        ({"shots": None}, False),
-        ({"ok": 1}, False),
-        ({"shots": True}, False),
-        ({"timeStamps.createdAt": {"$gt": "2026-01-01"}}, True),
-        ({"timeStamps.createdAt.more": 1}, False),
-        ({"timeStamps": {"createdAt": "2026-01-31T12:00:00.000Z"}}, True),
-        ({"name": {"$regex": "vector"}}, True),
-        ({"name": {"$regex": "^State"}}, True),
-        ({"name": {"$regex": "^vector"}}, False),
-        ({"name": {"$regex": "simulator$"}}, True),
-        ({"name": {"$regex": "State$"}}, False),
-        ({"name": {"$regex": "^State.*simulator$"}}, True),
-        ({"name": {"$regex": "vector.*State"}}, False),
-        ({"name": {"$regex": "^State vector simulator$"}}, True),
-        ({"name": {"$regex": "^tate vector simulator$"}}, False),
-        ({"name": {"$regex": ""}}, True),
-        ({"shots": {"$regex": "1"}}, False),
-    ],
-)
-def test_conditions_hold_or_do_not(asked: dict[str, Any], is_found: bool) -> None:
-    assert query.parse(asked).finds(JOB) is is_found
+CONDITIONS: list[tuple[dict[str, Any], bool]] = [
+    ({}, True),
+    ({"shots": 10}, True),
+    ({"shots": 10, "status": "FAILED"}, False),
+    ({"shots": {"$eq": 10}}, True),
+    ({"shots": {"$ne": 10}}, False),
+    ({"shots": {"$gt": 9, "$lt": 11}}, True),
+    ({"shots": {"$gte": 11}}, False),
+    ({"shots": {"$lte": 10}}, True),
+    ({"shots": {"$gt": "9"}}, False),
+    ({"status": {"$gt": 1}}, False),
+    ({"shots": {"$in": [1, 10]}}, True),
+    ({"shots": {"$nin": [1, 10]}}, False),
+    ({"absent": {"$nin": [1]}}, True),
+    ({"absent": {"$in": [None]}}, True),
+    ({"ok": {"$in": [1]}}, False),
+    ({"ok": {"$in": [True]}}, True),
+    ({"shots": {"$in": [10.0]}}, True),
+    ({"timeStamps": {"$in": [1]}}, False),
+    ({"shots.a.b.c": {"$exists": False}}, True),
+    ({"absent": {"$exists": False}}, True),
+    ({"shots": {"$exists": True}}, True),
+    ({"absent": None}, True),
+    ({"statusText": None}, True),
+    ({"shots": None}, False),
+    ({"ok": 1}, False),
+    ({"shots": True}, False),
+    ({"timeStamps.createdAt": {"$gt": "2026-01-01"}}, True),
+    ({"timeStamps.createdAt.more": 1}, False),
+    ({"timeStamps": {"createdAt": "2026-01-31T12:00:00.000Z"}}, True),
+    ({"name": {"$regex": "vector"}}, True),
+    ({"name": {"$regex": "^State"}}, True),
+    ({"name": {"$regex": "^vector"}}, False),
+    ({"name": {"$regex": "simulator$"}}, True),
+    ({"name": {"$regex": "State$"}}, False),
+    ({"name": {"$regex": "^State.*simulator$"}}, True),
+    ({"name": {"$regex": "vector.*State"}}, False),
+    ({"name": {"$regex": "^State vector simulator$"}}, True),
+    ({"name": {"$regex": "^tate vector simulator$"}}, False),
+    ({"name": {"$regex": ""}}, True),
+    ({"shots": {"$regex": "1"}}, False),
+]
+
+
+def test_conditions_hold_or_do_not(subtests: pytest.Subtests) -> None:
+    for asked, is_found in CONDITIONS:
+        with subtests.test(str(asked)):
+            assert query.parse(asked).finds(JOB) is is_found
 
 
 @pytest.mark.parametrize(

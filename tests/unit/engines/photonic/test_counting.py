@@ -12,7 +12,7 @@ from qwicket.engines.photonic import counting, lattice, pair_states
 from qwicket.engines.photonic.engine import _Simulation
 from qwicket.engines.photonic.moments import is_classical
 from qwicket.model.limits import PhotonicLimits
-from support import photonic_lab as lab
+from support import photonic_math as photons
 
 SHOTS = 6_000
 MAX_AMPLITUDES = PhotonicLimits().amplitudes
@@ -31,10 +31,10 @@ def pairs(r: tuple[float, ...], seed: int) -> list[Op]:
     rng = np.random.default_rng(seed)
     ops: list[Op] = [Gate("S2gate", (i, i + n), (each, 0.3)) for i, each in enumerate(r)]
     halves_of = (range(n), range(n, 2 * n))
-    return ops + [lab.interferometer(lab.unitary(n, rng), modes) for modes in halves_of]
+    return ops + [photons.interferometer(photons.unitary(n, rng), modes) for modes in halves_of]
 
 
-PURE = lab.entangled(3, np.random.default_rng(1))
+PURE = photons.entangled(3, np.random.default_rng(1))
 LOSSY: list[Op] = [
     *PURE,
     Gate("LossChannel", (0,), (0.7,)),
@@ -43,7 +43,7 @@ LOSSY: list[Op] = [
 CLASSICAL: list[Op] = [
     Gate("Thermal", (0,), (0.6,)),
     Gate("Coherent", (1,), (0.7, 0.4)),
-    lab.interferometer(lab.unitary(2, np.random.default_rng(4)), (0, 1)),
+    photons.interferometer(photons.unitary(2, np.random.default_rng(4)), (0, 1)),
 ]
 
 
@@ -51,16 +51,16 @@ CLASSICAL: list[Op] = [
 def test_lattice_counts_follow_exact_probabilities(ops: list[Op]) -> None:
     cov, means = made(ops, 3)
     drawn = lattice.draw(cov, means, [1, 0, 2], SHOTS, np.random.default_rng(11), MAX_AMPLITUDES)
-    assert lab.p_value(drawn, cov, means[0], 5) > 1e-3
+    assert photons.p_value(drawn, cov, means[0], 5) > 1e-3
 
 
 def test_classical_counts_follow_exact_probabilities() -> None:
     cov, means = made(CLASSICAL, 2)
     assert is_classical(cov)
     drawn = counting.draw(cov, means, SHOTS, np.random.default_rng(12), PhotonicLimits())
-    assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
+    assert photons.p_value(drawn, cov, means[0], 6) > 1e-3
     by_lattice = lattice.draw(cov, means, [0, 1], SHOTS, np.random.default_rng(13), MAX_AMPLITUDES)
-    assert lab.p_value(by_lattice, cov, means[0], 6) > 1e-3
+    assert photons.p_value(by_lattice, cov, means[0], 6) > 1e-3
 
 
 @pytest.mark.parametrize("r", [(0.6,), (0.5, 0.3)])
@@ -69,7 +69,7 @@ def test_counts_by_halves_follow_exact_probabilities(r: tuple[float, ...]) -> No
     found = pair_states.split(cov)
     assert found is not None
     drawn = pair_states.draw(cov, found, SHOTS, np.random.default_rng(14), MAX_AMPLITUDES)
-    assert lab.p_value(drawn, cov, means[0], 6) > 1e-3
+    assert photons.p_value(drawn, cov, means[0], 6) > 1e-3
 
 
 def test_both_methods_draw_pairs_alike() -> None:
@@ -95,10 +95,10 @@ def test_both_methods_draw_pairs_alike() -> None:
 def test_x8_counts_have_the_moments_of_its_unitary() -> None:
     """Mean_i = Σ_k |U_ik|² sinh² r_k, Cov(n_i, m_j) = |(U diag(sinh r cosh r) Uᵀ)_ij|²."""
     r = np.array([1.0, 0.8, 0.6, 0.4])
-    u = lab.unitary(4, np.random.default_rng(7))
+    u = photons.unitary(4, np.random.default_rng(7))
     ops: list[Op] = [Gate("S2gate", (i, i + 4), (float(r[i]), 0.0)) for i in range(4)]
-    ops += [lab.interferometer(u, range(4)), lab.interferometer(u, range(4, 8))]
-    drawn = lab.counts_of(ops, 8, 20_000, 17).astype(float)
+    ops += [photons.interferometer(u, range(4)), photons.interferometer(u, range(4, 8))]
+    drawn = photons.counts_of(ops, 8, 20_000, 17).astype(float)
     assert np.array_equal(drawn[:, :4].sum(axis=1), drawn[:, 4:].sum(axis=1))
     mean = np.tile(np.abs(u) ** 2 @ np.sinh(r) ** 2, 2)
     error = drawn.std(axis=0) / len(drawn) ** 0.5
@@ -148,12 +148,14 @@ def test_what_would_explode_is_refused_with_its_number(
     ops: list[Op], n: int, shots: int, text: str
 ) -> None:
     with pytest.raises(CannotRun, match=text):
-        lab.counts_of(ops, n, shots, 0)
+        photons.counts_of(ops, n, shots, 0)
 
 
 def test_amplitudes_are_bounded_in_number() -> None:
     few = PhotonicLimits(amplitudes=8)
-    with pytest.raises(CannotRun, match="the limit 'amplitudes' is 8"):
-        lab.counts_of(PURE, 3, 100, 0, few)
-    with pytest.raises(CannotRun, match="the limit 'amplitudes' is 8"):
-        lab.counts_of(pairs((1.0, 1.0, 1.0), 1), 6, 100, 0, few)
+    with pytest.raises(CannotRun, match=r"Shot \d+ of 100 .* the limit 'amplitudes' is 8\. A job"):
+        photons.counts_of(PURE, 3, 100, 0, few)
+    with pytest.raises(
+        CannotRun, match=r"A shot with .* 'amplitudes' is 8\. A job with fewer shots"
+    ):
+        photons.counts_of(pairs((1.0, 1.0, 1.0), 1), 6, 100, 0, few)

@@ -15,7 +15,7 @@ from qwicket.engines import photonic
 from qwicket.engines.failures import CannotRun
 from qwicket.model.limits import Limits
 from qwicket.programs import blackbird
-from support import photonic_lab as lab
+from support import photonic_math as photons
 
 SHOTS = 20_000
 
@@ -37,7 +37,7 @@ def squeezed_pair(r: float) -> list[Op]:
 
 def test_two_mode_squeezed_vacuum_has_equal_counts_of_a_geometric_law() -> None:
     q = tanh(1) ** 2
-    drawn = lab.counts_of(squeezed_pair(1.0), 2, SHOTS, 1)
+    drawn = photons.counts_of(squeezed_pair(1.0), 2, SHOTS, 1)
     assert np.array_equal(drawn[:, 0], drawn[:, 1])
     assert close(drawn[:, 0], sinh(1) ** 2)
     for n in range(5):
@@ -46,13 +46,13 @@ def test_two_mode_squeezed_vacuum_has_equal_counts_of_a_geometric_law() -> None:
 
 def test_two_squeezers_on_a_beam_splitter_make_the_same() -> None:
     ops = [Gate("Sgate", (0,), (1.0, 0.0)), Gate("Sgate", (1,), (-1.0, 0.0))]
-    drawn = lab.counts_of([*ops, Gate("BSgate", (0, 1), (pi / 4, 0.0))], 2, SHOTS, 2)
+    drawn = photons.counts_of([*ops, Gate("BSgate", (0, 1), (pi / 4, 0.0))], 2, SHOTS, 2)
     assert np.array_equal(drawn[:, 0], drawn[:, 1])
     assert close(drawn[:, 0], sinh(1) ** 2)
 
 
 def test_threshold_detectors_click_where_there_are_photons() -> None:
-    drawn = lab.run([*squeezed_pair(1.0), Measure("threshold", (0, 1))], 2, SHOTS, 3)
+    drawn = photons.run([*squeezed_pair(1.0), Measure("threshold", (0, 1))], 2, SHOTS, 3)
     assert set(drawn.ravel().tolist()) == {0, 1}
     assert close(drawn[:, 0], tanh(1) ** 2)
 
@@ -60,7 +60,7 @@ def test_threshold_detectors_click_where_there_are_photons() -> None:
 def test_squeezed_vacuum_has_even_counts() -> None:
     """P(2k) = C(2k, k) (tanh r / 2)^2k / cosh r; the fourth moment gives the variance's error."""
     shots, mean = 4_000, sinh(0.8) ** 2
-    drawn = lab.counts_of([Gate("Sgate", (0,), (0.8, 0.4))], 1, shots, 4)[:, 0]
+    drawn = photons.counts_of([Gate("Sgate", (0,), (0.8, 0.4))], 1, shots, 4)[:, 0]
     law = np.array([comb(2 * k, k) * (tanh(0.8) / 2) ** (2 * k) / cosh(0.8) for k in range(99)])
     squares = (2 * np.arange(99) - mean) ** 2
     variance = 2 * mean * (mean + 1)
@@ -74,27 +74,27 @@ def test_squeezed_vacuum_has_even_counts() -> None:
 
 def test_equal_coherent_beams_leave_by_the_second_port() -> None:
     ops = [Gate("Coherent", (i,), (1.2, 0.0)) for i in (0, 1)]
-    drawn = lab.counts_of([*ops, Gate("BSgate", (0, 1), (pi / 4, 0.0))], 2, SHOTS, 5)
+    drawn = photons.counts_of([*ops, Gate("BSgate", (0, 1), (pi / 4, 0.0))], 2, SHOTS, 5)
     assert not drawn[:, 0].any()
     assert close(drawn[:, 1], 2.88)
     assert close(drawn[:, 1] == 0, exp(-2.88))
 
 
 def test_loss_takes_photons_of_one_half_alone() -> None:
-    drawn = lab.counts_of([*squeezed_pair(0.8), Gate("LossChannel", (1,), (0.6,))], 2, 3_000, 6)
+    drawn = photons.counts_of([*squeezed_pair(0.8), Gate("LossChannel", (1,), (0.6,))], 2, 3_000, 6)
     assert (drawn[:, 1] <= drawn[:, 0]).all()
     assert close(drawn[:, 1], 0.6 * sinh(0.8) ** 2)
 
 
 def test_mach_zehnder_at_pi_does_not_mix() -> None:
     ops = [Gate("Coherent", (0,), (1.0, 0.0)), Gate("MZgate", (0, 1), (pi, 0.0))]
-    drawn = lab.counts_of(ops, 2, 2_000, 7)
+    drawn = photons.counts_of(ops, 2, 2_000, 7)
     assert not drawn[:, 1].any()
     assert drawn[:, 0].any()
 
 
 def test_dark_counts_are_added() -> None:
-    drawn = lab.run([Measure("fock", (0, 1), dark_counts=(0.5, 0.0))], 2, SHOTS, 8)
+    drawn = photons.run([Measure("fock", (0, 1), dark_counts=(0.5, 0.0))], 2, SHOTS, 8)
     assert close(drawn[:, 0], 0.5)
     assert not drawn[:, 1].any()
 
@@ -102,20 +102,22 @@ def test_dark_counts_are_added() -> None:
 @pytest.mark.parametrize(("angle", "variance"), [(0.0, exp(-1.2)), (pi / 2, exp(1.2))])
 def test_homodyne_sees_the_quadrature_of_its_angle(angle: float, variance: float) -> None:
     ops: list[Op] = [Gate("Sgate", (0,), (0.6, 0.0)), Measure("homodyne", (0,), angle)]
-    drawn = lab.run(ops, 1, SHOTS, 9)
+    drawn = photons.run(ops, 1, SHOTS, 9)
     assert drawn.dtype == np.float64
     assert has_variance(drawn[:, 0], variance)
 
 
 def test_heterodyne_adds_a_unit_of_vacuum() -> None:
-    drawn = lab.run([Gate("Coherent", (0,), (1.5, 0.0)), Measure("heterodyne", (0,))], 1, SHOTS, 10)
+    drawn = photons.run(
+        [Gate("Coherent", (0,), (1.5, 0.0)), Measure("heterodyne", (0,))], 1, SHOTS, 10
+    )
     assert drawn.dtype == np.complex128
     assert has_variance(drawn[:, 0].real - 1.5, 0.5)
     assert has_variance(drawn[:, 0].imag, 0.5)
 
 
 def test_homodyne_of_a_pair_is_correlated_as_its_covariance() -> None:
-    drawn = lab.quadratures_of([*squeezed_pair(0.7), Measure("homodyne", (0, 1))], 2, SHOTS, 11)
+    drawn = photons.quadratures_of([*squeezed_pair(0.7), Measure("homodyne", (0, 1))], 2, SHOTS, 11)
     assert close(drawn[:, 0] * drawn[:, 1], sinh(1.4))
     assert has_variance(drawn[:, 0] - drawn[:, 1], 2 * exp(-1.4))
 
@@ -127,7 +129,7 @@ def fed(gain: float) -> Gate:
 def test_a_measured_quadrature_moves_another_mode_in_its_own_shot() -> None:
     """The twin's variance given the outcome is 1/cosh 2r, its mean tanh 2r times the outcome."""
     ops: list[Op] = [*squeezed_pair(0.7), Measure("homodyne", (0,)), fed(-tanh(1.4))]
-    drawn = lab.quadratures_of([*ops, Measure("homodyne", (1,))], 2, SHOTS, 12)
+    drawn = photons.quadratures_of([*ops, Measure("homodyne", (1,))], 2, SHOTS, 12)
     assert has_variance(drawn[:, 0], cosh(1.4))
     assert has_variance(drawn[:, 1], 1 / cosh(1.4))
     assert close(drawn[:, 0] * drawn[:, 1], 0.0)
@@ -136,10 +138,10 @@ def test_a_measured_quadrature_moves_another_mode_in_its_own_shot() -> None:
 def test_photons_are_counted_given_what_was_measured_before() -> None:
     """Brought back to the origin, the twin is squeezed vacuum: its counts are even."""
     ops: list[Op] = [*squeezed_pair(0.7), Measure("homodyne", (0,)), fed(-tanh(1.4))]
-    drawn = lab.run([*ops, Measure("fock", (1,))], 2, 2_000, 13)
+    drawn = photons.run([*ops, Measure("fock", (1,))], 2, 2_000, 13)
     assert not (drawn[:, 1] % 2).any()
     assert close(drawn[:, 1], (cosh(1.4) + 1 / cosh(1.4)) / 4 - 0.5)
-    astray = lab.run([*ops[:-1], Measure("fock", (1,))], 2, 2_000, 14)
+    astray = photons.run([*ops[:-1], Measure("fock", (1,))], 2, 2_000, 14)
     assert (astray[:, 1] % 2).any()
     assert close(astray[:, 1], sinh(0.7) ** 2)
 
@@ -147,7 +149,7 @@ def test_photons_are_counted_given_what_was_measured_before() -> None:
 def test_heterodyne_leaves_its_twin_in_a_coherent_state() -> None:
     """The twin's amplitude is tanh r · β*, so its mean count is sinh² r and its law a mixture."""
     ops = [*squeezed_pair(0.7), Measure("heterodyne", (0,)), Measure("fock", (1,))]
-    drawn = lab.run(ops, 2, SHOTS, 15)
+    drawn = photons.run(ops, 2, SHOTS, 15)
     light = tanh(0.7) ** 2 * np.abs(drawn[:, 0]) ** 2
     counts = drawn[:, 1].real
     assert close(counts - light, 0.0)
@@ -157,26 +159,26 @@ def test_heterodyne_leaves_its_twin_in_a_coherent_state() -> None:
 def test_a_formula_without_a_finite_value_is_refused() -> None:
     gate = Gate("Xgate", (1,), (Formula(("q0", "log")),))
     with pytest.raises(CannotRun, match="not a finite real number"):
-        lab.run([Measure("homodyne", (0,)), gate, Measure("homodyne", (1,))], 2, 100, 0)
+        photons.run([Measure("homodyne", (0,)), gate, Measure("homodyne", (1,))], 2, 100, 0)
 
 
 def test_a_measured_value_displaces_only_so_far() -> None:
     gate = Gate("Xgate", (1,), (Formula(("q0", "cosh", (1e9, 0.0), "*")),))
     with pytest.raises(CannotRun, match=r"the limit 'displacement' is 1e\+06"):
-        lab.run([Measure("homodyne", (0,)), gate, Measure("fock", (1,))], 2, 100, 0)
+        photons.run([Measure("homodyne", (0,)), gate, Measure("fock", (1,))], 2, 100, 0)
 
 
 @pytest.mark.parametrize("name", ["sin", "arctan", "cosh", "arcsinh", "exp"])
 def test_functions_of_measured_values_are_numpys(name: str) -> None:
     gate = Gate("Xgate", (1,), (Formula(("q0", name, (2.0, 0.0), "**")),))
     ops: list[Op] = [Measure("homodyne", (0,)), gate, Measure("homodyne", (1,))]
-    drawn = lab.run(ops, 2, 4_000, 16)
+    drawn = photons.run(ops, 2, 4_000, 16)
     assert has_variance(drawn[:, 1] - getattr(np, name)(drawn[:, 0]) ** 2, 1.0)
 
 
 def test_columns_are_modes_in_ascending_order() -> None:
     ops: list[Op] = [Gate("Coherent", (2,), (5.0, 0.0))]
-    drawn = lab.run([*ops, Measure("fock", (2,)), Measure("fock", (0,))], 3, 10, 17)
+    drawn = photons.run([*ops, Measure("fock", (2,)), Measure("fock", (0,))], 3, 10, 17)
     assert not drawn[:, 0].any()
     assert drawn[:, 1].all()
 
@@ -258,7 +260,7 @@ def test_random_programs_end_in_finite_samples_or_a_refusal() -> None:
                 ops.append(Gate(name, modes, params[: 1 if name == "Pgate" else 2]))
         ops.append(Measure(rng.choice(["fock", "threshold", "heterodyne"]), (0, 1, 2)))
         try:
-            drawn = lab.run(ops, 4, 10, 1)
+            drawn = photons.run(ops, 4, 10, 1)
         except CannotRun:
             n_refused += 1
         else:

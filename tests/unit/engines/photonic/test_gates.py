@@ -13,7 +13,7 @@ from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic.engine import _Simulation
 from qwicket.engines.photonic.gaussian import Gaussian
 from qwicket.model.limits import PhotonicLimits
-from support import photonic_lab as lab
+from support import photonic_math as photons
 
 N = 3
 E = np.exp
@@ -28,7 +28,7 @@ def state(ops: Sequence[Op]) -> Gaussian:
     return machine._state
 
 
-START = lab.entangled(N, np.random.default_rng(3))
+START = photons.entangled(N, np.random.default_rng(3))
 
 
 def annihilators() -> Operators:
@@ -83,7 +83,7 @@ def controlled_z(a: np.ndarray, b: np.ndarray, s: float) -> Operators:
     return [(x1 + 1j * (p1 + s * x2)) / 2, (x2 + 1j * (p2 + s * x1)) / 2]
 
 
-U = lab.unitary(2, np.random.default_rng(8))
+U = photons.unitary(2, np.random.default_rng(8))
 DEFINITIONS: dict[str, tuple[tuple[float, ...], Callable[..., Operators]]] = {
     "Sgate": ((0.4, 0.7), lambda a, r, f: [a * cosh(r) - E(1j * f) * H(a) * sinh(r)]),
     "S2gate": (

@@ -31,9 +31,9 @@ from qwicket.circuits.qubit import (
 from qwicket.engines.qubit import program
 from qwicket.engines.qubit.clifford import NotClifford, Stabilizers, stabilizers, words
 from qwicket.engines.qubit.noise import noise_of
-from support import qubit_lab
+from support import qubit_math
 
-N_TARGETS = {name: n_targets for name, n_targets, _ in qubit_lab.EXAMPLES}
+N_TARGETS = {name: n_targets for name, n_targets, _ in qubit_math.EXAMPLES}
 
 
 def every_clifford() -> list[Gate]:
@@ -71,7 +71,7 @@ def test_words_have_the_matrix_of_the_gate(name: str) -> None:
     """Stim's matrices are single precision."""
     for gate in every_clifford():
         if gate.name == name:
-            matrix = qubit_lab.embedded(qubit_lab.gate_unitary(gate), gate, 3)
+            matrix = qubit_math.embedded(qubit_math.gate_unitary(gate), gate, 3)
             assert agree(in_stim([gate]), matrix), gate
 
 
@@ -137,10 +137,10 @@ def test_paulis_are_those_that_flip_signs_alone() -> None:
     """P Z P† and P X P† are ±Z and ±X."""
     for gate in every_clifford():
         if len(gate.targets) == 1 and not gate.controls and gate.name not in ("u", "gpi2", "h"):
-            u = qubit_lab.gate_unitary(gate)
+            u = qubit_math.gate_unitary(gate)
             keeps = all(
                 abs(abs(np.trace(u @ p @ u.conj().T @ p)) - 2) < 1e-9
-                for p in (qubit_lab.X, qubit_lab.Z)
+                for p in (qubit_math.X, qubit_math.Z)
             )
             assert is_pauli(gate) == keeps, gate
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from qwicket.circuits.noise import GateNoise, NoiseModel, ReadoutError, Relaxation
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit import density
-from support import qubit_lab
-from support.noise_lab import GATES, MODELS, cx, model, models
+from support import qubit_math
+from support.noise_examples import GATES, MODELS, cx, model, models
 
 WIDE = (
     *GATES,
@@ -32,7 +32,7 @@ def well_read(noise: NoiseModel) -> NoiseModel:
 
 def probabilities(circuit: QubitCircuit, noise: NoiseModel, **options: int) -> dict[int, float]:
     """By key, each bit of which shows its own qubit."""
-    task = qubit_lab.task(circuit, noise=noise)
+    task = qubit_math.task(circuit, noise=noise)
     assert task.noise is not None
     reads = task.program.reads()
     assert reads.is_plain
@@ -42,20 +42,20 @@ def probabilities(circuit: QubitCircuit, noise: NoiseModel, **options: int) -> d
 
 
 def assert_exact(circuit: QubitCircuit, noise: NoiseModel, **options: int) -> None:
-    found, expected = probabilities(circuit, noise, **options), qubit_lab.exact(circuit, noise)
+    found, expected = probabilities(circuit, noise, **options), qubit_math.exact(circuit, noise)
     # the expected ones leave out what is below 1e-12
     assert max(abs(p - expected.get(key, 0)) for key, p in found.items()) < 1.1e-12
 
 
 @pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
 def test_any_gates_are_exact_under_every_kind_of_noise(noise: NoiseModel) -> None:
-    assert_exact(qubit_lab.measured(3, WIDE), well_read(noise))
+    assert_exact(qubit_math.measured(3, WIDE), well_read(noise))
 
 
 @pytest.mark.parametrize("max_gates", [1, 2, 3, 7])
 @pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
 def test_chunks_of_any_length_have_the_same_result(noise: NoiseModel, max_gates: int) -> None:
-    assert_exact(qubit_lab.measured(3, WIDE), well_read(noise), max_gates=max_gates)
+    assert_exact(qubit_math.measured(3, WIDE), well_read(noise), max_gates=max_gates)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_chunks_of_any_length_have_the_same_result(noise: NoiseModel, max_gates:
     ids=["none on several", "nothing before", "one left alone"],
 )
 def test_qubits_that_meet_late_or_never_are_exact(gates: tuple[Gate, ...]) -> None:
-    assert_exact(qubit_lab.measured(3, gates), PAULIS)
+    assert_exact(qubit_math.measured(3, gates), PAULIS)
 
 
 @pytest.mark.parametrize(
@@ -90,18 +90,18 @@ def test_each_qubit_relaxes_in_its_own_way_in_whatever_order_a_gate_names_it(gat
             2: Relaxation(t1_s=5.0, t2_s=0.9, relaxes_to="mixed"),
         },
     )
-    turns = qubit_lab.scrambling(3)
-    assert_exact(qubit_lab.measured(3, [*turns, gate, *turns]), noise)
+    turns = qubit_math.scrambling(3)
+    assert_exact(qubit_math.measured(3, [*turns, gate, *turns]), noise)
 
 
 @pytest.mark.parametrize("order", [(0, 1, 2), (2, 0, 1), (1, 2), (2, 0), (1,), ()])
 def test_qubits_are_read_in_any_order_and_others_left_unread(order: tuple[int, ...]) -> None:
     measures = [Measure(qubit, bit) for bit, qubit in enumerate(order)]
     circuit = QubitCircuit(3, (*WIDE, *measures), (Register("c", len(order)),))
-    task = qubit_lab.task(circuit, noise=PAULIS)
+    task = qubit_math.task(circuit, noise=PAULIS)
     assert task.noise is not None
     found = density.probabilities(task.program, task.noise, order).tolist()
-    expected = qubit_lab.exact(circuit, PAULIS)
+    expected = qubit_math.exact(circuit, PAULIS)
     assert found == pytest.approx([expected.get(key, 0) for key in range(len(found))], abs=1.1e-12)
     assert len(found) == 2 ** len(order)
 
@@ -110,7 +110,7 @@ def test_entire_depolarizing_on_a_chain_of_nine() -> None:
     """At p = 15/16 a pair is mixed entirely, and all outcomes are as likely."""
     gates = [Gate("ry", (0,), (0.4,)), *(cx(q, q + 1) for q in range(8))]
     noise = model(two_qubit=GateNoise(depolarizing=15 / 16))
-    found = probabilities(qubit_lab.measured(9, gates), noise)
+    found = probabilities(qubit_math.measured(9, gates), noise)
     assert list(found.values()) == pytest.approx([2**-9] * 512, abs=1e-15)
 
 
@@ -118,8 +118,8 @@ def test_entire_depolarizing_on_a_chain_of_nine() -> None:
 @settings(max_examples=60, deadline=None)
 def test_any_noise_is_exact(noise: NoiseModel, gates: list[Gate]) -> None:
     noise = well_read(noise)
-    circuit = qubit_lab.measured(3, [*gates, *(Gate("t", (q,)) for q in range(3))])
-    if qubit_lab.task(circuit, noise=noise).noise is not None:
+    circuit = qubit_math.measured(3, [*gates, *(Gate("t", (q,)) for q in range(3))])
+    if qubit_math.task(circuit, noise=noise).noise is not None:
         assert_exact(circuit, noise)
 
 
@@ -128,4 +128,4 @@ def test_coherence_that_is_nearly_gone_is_exact() -> None:
     noise = model(two_qubit=GateNoise(duration_s=1.0), relaxation=Relaxation(t1_s=1.0, t2_s=1 / 16))
     turn = Gate("ry", (0,), (0.5,))
     gates = (turn, cx(2, 0), turn, *(Gate("t", (qubit,)) for qubit in range(3)))
-    assert_exact(qubit_lab.measured(3, gates), well_read(noise))
+    assert_exact(qubit_math.measured(3, gates), well_read(noise))

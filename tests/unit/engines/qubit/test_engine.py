@@ -15,10 +15,10 @@ from qwicket.engines.qubit import engine
 from qwicket.engines.qubit.cost import suits_qsim
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from support import qubit_lab
-from support.qubit_lab import ALL
+from support import qubit_math
+from support.qubit_math import ALL
 
-BELL = qubit_lab.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
+BELL = qubit_math.measured(2, [Gate("h", (0,)), Gate("x", (1,), (), (0,))])
 COUNTS = ("counts",)
 DEPOLARIZING = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.1))
 
@@ -26,12 +26,12 @@ DEPOLARIZING = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0
 def chosen(
     circuit: QubitCircuit, outputs: tuple[str, ...] = COUNTS, noise: NoiseModel | None = None
 ) -> str:
-    return engine.choose(qubit_lab.task(circuit, outputs=outputs, noise=noise)).name
+    return engine.choose(qubit_math.task(circuit, outputs=outputs, noise=noise)).name
 
 
 def ghz(n_qubits: int) -> QubitCircuit:
     chain = [Gate("x", (qubit + 1,), (), (qubit,)) for qubit in range(n_qubits - 1)]
-    return qubit_lab.measured(n_qubits, [Gate("h", (0,)), *chain])
+    return qubit_math.measured(n_qubits, [Gate("h", (0,)), *chain])
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def fresh_choice() -> Iterator[None]:
 
 @pytest.mark.usefixtures("fresh_choice")
 def test_qulacs_runs_where_it_is_installed() -> None:
-    found = engine.choose(qubit_lab.task(BELL))
+    found = engine.choose(qubit_math.task(BELL))
     assert found.name == "qulacs"
     assert f"qulacs {version('qulacs')}" in found.version
 
@@ -52,15 +52,15 @@ def test_qulacs_runs_where_it_is_installed() -> None:
 def test_numpy_runs_where_qulacs_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delitem(sys.modules, "qwicket.engines.qubit.qulacs_engine", raising=False)
     monkeypatch.setitem(sys.modules, "qulacs", None)
-    outcome = qubit_lab.run(BELL)
+    outcome = qubit_math.run(BELL)
     assert outcome.engine == "numpy"
     assert f"numpy {version('numpy')}" in outcome.engine_version
     assert outcome.probabilities() == pytest.approx({0: 0.5, 3: 0.5})
 
 
 def test_outcome_says_how_it_was_made() -> None:
-    outcome = qubit_lab.run(BELL, 100, 7, ALL, part=3)
-    runner = engine.choose(qubit_lab.task(BELL))
+    outcome = qubit_math.run(BELL, 100, 7, ALL, part=3)
+    runner = engine.choose(qubit_math.task(BELL))
     assert outcome.registers == (Register("c", 2),)
     assert (outcome.engine, outcome.engine_version) == (runner.name, runner.version)
     assert outcome.seed == 7
@@ -69,16 +69,16 @@ def test_outcome_says_how_it_was_made() -> None:
 
 
 def test_stim_says_its_name_and_version() -> None:
-    outcome = qubit_lab.run(ghz(40))
+    outcome = qubit_math.run(ghz(40))
     assert outcome.engine == "stim"
     assert f"stim {version('stim')}" in outcome.engine_version
 
 
 def test_both_state_vectors_draw_the_same_shots() -> None:
     """Below the wide sampler both draw from the same exact probabilities."""
-    circuit = qubit_lab.measured(3, qubit_lab.scrambling(3))
+    circuit = qubit_math.measured(3, qubit_math.scrambling(3))
     one, other = (
-        qubit_lab.run_on(simulator, circuit, 500, 7, ("memory",)).memory()
+        qubit_math.run_on(simulator, circuit, 500, 7, ("memory",)).memory()
         for simulator in (QulacsSimulator(), NumpySimulator())
     )
     assert one == other
@@ -86,8 +86,8 @@ def test_both_state_vectors_draw_the_same_shots() -> None:
 
 def test_idle_qubits_of_a_wide_circuit_read_zero() -> None:
     """60 qubits are more than any memory; two of them are touched."""
-    circuit = qubit_lab.measured(60, [Gate("x", (41,)), Gate("x", (59,), (), (41,))])
-    outcome = qubit_lab.run(circuit, 5)
+    circuit = qubit_math.measured(60, [Gate("x", (41,)), Gate("x", (59,), (), (41,))])
+    outcome = qubit_math.run(circuit, 5)
     assert outcome.counts() == {1 << 41 | 1 << 59: 5}
     assert outcome.memory() == [1 << 41 | 1 << 59] * 5
     assert outcome.probabilities() == {1 << 41 | 1 << 59: 1.0}
@@ -96,7 +96,7 @@ def test_idle_qubits_of_a_wide_circuit_read_zero() -> None:
 def test_bits_never_written_are_zero() -> None:
     ops = (Gate("x", (0,)), Gate("x", (1,)), Measure(1, 2))
     circuit = QubitCircuit(2, ops, (Register("a", 1), Register("b", 3)))
-    assert qubit_lab.run(circuit, 4).counts() == {0b100: 4}
+    assert qubit_math.run(circuit, 4).counts() == {0b100: 4}
 
 
 # --- the choice -----------------------------------------------------------------------------------
@@ -112,7 +112,7 @@ def test_bits_never_written_are_zero() -> None:
         (ghz(21), ALL, None, "stim"),
         (BELL, COUNTS, DEPOLARIZING, "stim"),
         (BELL, ALL, DEPOLARIZING, "stim"),
-        (qubit_lab.measured(13, [Gate("t", (q,)) for q in range(13)]), COUNTS, None, "qulacs"),
+        (qubit_math.measured(13, [Gate("t", (q,)) for q in range(13)]), COUNTS, None, "qulacs"),
     ],
     ids=["12", "13", "13 exact", "20 exact", "21 exact", "noisy", "noisy exact", "t"],
 )
@@ -123,8 +123,8 @@ def test_clifford_circuits_go_to_stim_when_it_is_the_better(
 
 
 def test_long_clifford_circuits_go_to_stim() -> None:
-    assert chosen(qubit_lab.measured(2, [Gate("h", (0,))] * 1_000)) == "qulacs"
-    assert chosen(qubit_lab.measured(2, [Gate("h", (0,))] * 1_001)) == "stim"
+    assert chosen(qubit_math.measured(2, [Gate("h", (0,))] * 1_000)) == "qulacs"
+    assert chosen(qubit_math.measured(2, [Gate("h", (0,))] * 1_001)) == "stim"
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_long_clifford_circuits_go_to_stim() -> None:
     ids=["measure", "reset", "feedback", "if h", "if two bits", "jump", "t"],
 )
 def test_what_stim_cannot_do_goes_to_state_vectors(ops: tuple[Op, ...], name: str) -> None:
-    circuit = qubit_lab.measured(2, [Gate("h", (0,)), *ops])
+    circuit = qubit_math.measured(2, [Gate("h", (0,)), *ops])
     assert chosen(circuit) == name
     assert chosen(circuit, ALL) == "qulacs"
 
@@ -168,9 +168,9 @@ def test_noise_that_a_condition_decides_on_goes_to_state_vectors(
 
 def test_noise_without_effect_is_no_noise() -> None:
     silent = NoiseModel(name="", source="", two_qubit=GateNoise(depolarizing=0.5))
-    circuit = qubit_lab.measured(3, qubit_lab.scrambling(3))
-    assert qubit_lab.task(circuit, noise=silent).noise is None
-    ideal, noisy = (qubit_lab.run(circuit, noise=noise) for noise in (None, silent))
+    circuit = qubit_math.measured(3, qubit_math.scrambling(3))
+    assert qubit_math.task(circuit, noise=silent).noise is None
+    ideal, noisy = (qubit_math.run(circuit, noise=noise) for noise in (None, silent))
     assert noisy.arrays == ideal.arrays
     assert noisy.notes == ()
 
@@ -180,23 +180,23 @@ def test_without_stim_state_vectors_run_what_they_can(monkeypatch: pytest.Monkey
     for name in ("stim_engine", "support"):
         monkeypatch.delitem(sys.modules, f"qwicket.engines.qubit.{name}", raising=False)
     monkeypatch.setitem(sys.modules, "stim", None)
-    assert qubit_lab.run(ghz(14), outputs=COUNTS).engine == "qulacs"
+    assert qubit_math.run(ghz(14), outputs=COUNTS).engine == "qulacs"
     with pytest.raises(CannotRun, match="Stim, which is not installed"):
-        qubit_lab.run(ghz(60))
+        qubit_math.run(ghz(60))
 
 
 # --- the choice of a user -------------------------------------------------------------------------
 
 
 def test_the_engine_that_was_named_runs() -> None:
-    assert qubit_lab.run(ghz(30), engine="clifford").engine == "stim"
-    assert qubit_lab.run(ghz(3), engine="clifford").engine == "stim"
-    assert qubit_lab.run(ghz(14), outputs=COUNTS, engine="statevector").engine == "qulacs"
+    assert qubit_math.run(ghz(30), engine="clifford").engine == "stim"
+    assert qubit_math.run(ghz(3), engine="clifford").engine == "stim"
+    assert qubit_math.run(ghz(14), outputs=COUNTS, engine="statevector").engine == "qulacs"
 
 
 def test_an_engine_that_cannot_run_a_circuit_says_why() -> None:
     with pytest.raises(CannotRun, match=r"the engine clifford was named; rz.* is not a Clifford"):
-        qubit_lab.run(qubit_lab.measured(1, [Gate("rz", (0,), (0.3,))]), engine="clifford")
+        qubit_math.run(qubit_math.measured(1, [Gate("rz", (0,), (0.3,))]), engine="clifford")
 
 
 @pytest.mark.parametrize("name", ["qsim", "aer-mps", "abacus"])
@@ -205,7 +205,7 @@ def test_an_engine_that_is_not_here_cannot_run(name: str, monkeypatch: pytest.Mo
     monkeypatch.setitem(sys.modules, "qiskit_aer", None)
     monkeypatch.setattr(engine, "qsim", lambda: None)
     with pytest.raises(CannotRun, match=f"the engine {name} is not installed"):
-        qubit_lab.run(BELL, engine=name)
+        qubit_math.run(BELL, engine=name)
 
 
 @pytest.mark.parametrize(
@@ -231,16 +231,16 @@ def test_qsim_suits_shots_of_wide_states_unless_they_are_many(
 
 
 def test_circuit_too_wide_for_any_memory_is_a_memory_error() -> None:
-    wide = qubit_lab.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
+    wide = qubit_math.measured(48, [Gate("t", (qubit,)) for qubit in range(48)])
     with pytest.raises(MemoryError):
-        qubit_lab.run(wide)
+        qubit_math.run(wide)
 
 
 def test_wide_circuit_that_is_not_clifford_is_refused_with_the_reason() -> None:
     gates = [Gate("h", (qubit,)) for qubit in range(49)]
-    wide = qubit_lab.measured(49, [*gates, Gate("rz", (7,), (0.25,))])
+    wide = qubit_math.measured(49, [*gates, Gate("rz", (7,), (0.25,))])
     with pytest.raises(CannotRun) as caught:
-        qubit_lab.run(wide)
+        qubit_math.run(wide)
     assert caught.value.code == "unsupported"
     assert caught.value.message == (
         "49 qubits are in use; only Clifford circuits can have so many, and rz(0.25) is not a"
@@ -250,7 +250,7 @@ def test_wide_circuit_that_is_not_clifford_is_refused_with_the_reason() -> None:
 
 def test_matrix_is_no_clifford_gate_even_if_it_could_be() -> None:
     ops = [Gate("h", (qubit,)) for qubit in range(13)]
-    swap = qubit_lab.dense(qubit_lab.unitary("swap", ()), (3, 7))
-    assert qubit_lab.run(qubit_lab.measured(13, ops), outputs=("counts",)).engine == "stim"
-    found = qubit_lab.run(qubit_lab.measured(13, [*ops, swap]), outputs=("counts",))
+    swap = qubit_math.dense(qubit_math.unitary("swap", ()), (3, 7))
+    assert qubit_math.run(qubit_math.measured(13, ops), outputs=("counts",)).engine == "stim"
+    found = qubit_math.run(qubit_math.measured(13, [*ops, swap]), outputs=("counts",))
     assert found.engine == "qulacs"

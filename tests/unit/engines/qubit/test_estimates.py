@@ -30,7 +30,7 @@ from qwicket.engines.qubit import estimates
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.tasks import EngineResult
-from support import qubit_lab
+from support import qubit_math
 
 
 def asked(*sums: dict[str, float], is_exact: bool = False) -> Estimation:
@@ -103,13 +103,13 @@ def test_many_outcomes_are_averaged_some_at_a_time() -> None:
     """H on each of 5 qubits, then RY: ⟨Z⟩ = -sin θ of each, and products of these."""
 
     def run_once(circuit: QubitCircuit, outputs: tuple[str, ...], _: int) -> EngineResult:
-        return StateVectorEngine(NumpySimulator()).run(qubit_lab.task(circuit, outputs=outputs))
+        return StateVectorEngine(NumpySimulator()).run(qubit_math.task(circuit, outputs=outputs))
 
     ops = [gate for q in range(5) for gate in (Gate("h", (q,)), Gate("ry", (q,), (0.2 * q,)))]
     words = [{"IIIIZ": 1.0}, {"ZIIII": 1.0}, {"ZZIII": 2.0, "IIZII": 1.0}]
     z = [-sin(0.2 * q) for q in range(5)]
     circuit = of(5, list(ops), *words, is_exact=True)
-    found = qubit_lab.outcome(circuit, estimates.run(circuit, 1, run_once, max_values=16))
+    found = qubit_math.outcome(circuit, estimates.run(circuit, 1, run_once, max_values=16))
     assert found.evs() == pytest.approx([z[0], z[4], 2 * z[4] * z[3] + z[2]], abs=1e-12)
 
 

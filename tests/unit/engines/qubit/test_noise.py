@@ -17,9 +17,9 @@ from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.state_vectors import StateVectorEngine
 from qwicket.engines.qubit.tasks import Engine
-from support import qubit_lab
-from support.noise_lab import GATES, MIXED, MODELS, PAULIS, cx, model, models, x
-from support.qubit_lab import assert_follows
+from support import qubit_math
+from support.noise_examples import GATES, MIXED, MODELS, PAULIS, cx, model, models, x
+from support.qubit_math import assert_follows
 
 ON_NUMPY, ON_QULACS = StateVectorEngine(NumpySimulator()), StateVectorEngine(QulacsSimulator())
 ENGINES: tuple[Engine, ...] = (ON_NUMPY, ON_QULACS, DensityEngine())
@@ -30,12 +30,12 @@ SHOTS = 100_000
 def counts(
     engine: Engine, circuit: QubitCircuit, noise: NoiseModel, shots: int = SHOTS
 ) -> dict[int, int]:
-    return qubit_lab.run_with(engine, circuit, shots, 3, ("counts",), noise).counts()
+    return qubit_math.run_with(engine, circuit, shots, 3, ("counts",), noise).counts()
 
 
 # --- reference numbers from formulas --------------------------------------------------------------
 
-BELL = qubit_lab.measured(2, [Gate("h", (0,)), cx(0, 1)])
+BELL = qubit_math.measured(2, [Gate("h", (0,)), cx(0, 1)])
 
 
 @on_each
@@ -61,7 +61,7 @@ def test_reference_e_ghz_depolarized_at_the_end(engine: Engine, n_qubits: int, p
     """P(0…0) = ½[(1 - 2p/3)^n + (2p/3)^n]; an `id` on each qubit carries the noise."""
     ghz = [Gate("h", (0,)), *(cx(q, q + 1) for q in range(n_qubits - 1))]
     last = [Gate("id", (q,)) for q in range(n_qubits)]
-    circuit = qubit_lab.measured(n_qubits, [*ghz, *last])
+    circuit = qubit_math.measured(n_qubits, [*ghz, *last])
     found = counts(engine, circuit, model(gates={"id": GateNoise(depolarizing=p)}))
     f = 2 * p / 3
     expected = {}
@@ -81,12 +81,12 @@ def test_ionqs_rates_as_total_probabilities(r: float, n_qubits: int) -> None:
     """ρ → (1-r)ρ + r·1/d is the depolarizing channel with p = r (d² - 1)/d²."""
     d = 2**n_qubits
     p = r * (d * d - 1) / (d * d)
-    gates = qubit_lab.scrambling(n_qubits)
-    state = qubit_lab.amplitudes(n_qubits, gates)
+    gates = qubit_math.scrambling(n_qubits)
+    state = qubit_math.amplitudes(n_qubits, gates)
     rho = state[:, None] * state.conj()[None, :]
-    kraus = qubit_lab.depolarizing(p, n_qubits)
+    kraus = qubit_math.depolarizing(p, n_qubits)
     found = sum(each @ rho @ each.conj().T for each in kraus)
-    assert abs(found - ((1 - r) * rho + r * qubit_lab.string("I" * n_qubits) / d)).max() < 1e-15
+    assert abs(found - ((1 - r) * rho + r * qubit_math.string("I" * n_qubits) / d)).max() < 1e-15
     weights = [abs(each[0]).max() ** 2 for each in kraus]
     if n_qubits == 1:
         assert weights == pytest.approx([1 - 3 * r / 4] + [r / 4] * 3)
@@ -103,8 +103,8 @@ def test_aria_on_a_chain_of_native_gates(engine: Engine) -> None:
     r = 0.0133
     noise = model(two_qubit=GateNoise(depolarizing=15 * r / 16))
     turns = [Gate("ms", (0, 1), (0.0, 0.0, 0.2))] * 12
-    circuit = qubit_lab.measured(2, [Gate("ry", (0,), (0.4,)), *turns])
-    ideal = qubit_lab.exact(circuit)
+    circuit = qubit_math.measured(2, [Gate("ry", (0,), (0.4,)), *turns])
+    ideal = qubit_math.exact(circuit)
     kept = (1 - r) ** 12
     expected = {key: kept * ideal.get(key, 0) + (1 - kept) / 4 for key in range(4)}
     assert_follows(counts(engine, circuit, noise), expected, SHOTS)
@@ -116,7 +116,7 @@ def test_aria_on_a_chain_of_native_gates(engine: Engine) -> None:
 @on_each
 def test_depolarizing_strikes_with_its_total_probability(engine: Engine) -> None:
     """X and Y flip a bit, Z does not: two thirds of p."""
-    circuit = qubit_lab.measured(1, [x(0)])
+    circuit = qubit_math.measured(1, [x(0)])
     found = counts(engine, circuit, model(GateNoise(depolarizing=0.3)))
     assert_follows(found, {0: 0.2, 1: 0.8}, SHOTS)
 
@@ -124,7 +124,7 @@ def test_depolarizing_strikes_with_its_total_probability(engine: Engine) -> None
 @on_each
 def test_certain_depolarizing_leaves_the_identity_out(engine: Engine) -> None:
     """p = 1 is allowed: every Pauli but the identity, one of three each."""
-    circuit = qubit_lab.measured(1, [x(0)])
+    circuit = qubit_math.measured(1, [x(0)])
     found = counts(engine, circuit, model(GateNoise(depolarizing=1.0)))
     assert_follows(found, {0: 2 / 3, 1: 1 / 3}, SHOTS)
 
@@ -133,7 +133,7 @@ def test_certain_depolarizing_leaves_the_identity_out(engine: Engine) -> None:
 def test_amplitude_damping_lets_one_decay(engine: Engine) -> None:
     """γ after each of five gates: 1 is left with probability (1-γ)^5; 0 stays."""
     gates = [x(0), *[Gate("id", (0,))] * 4, Gate("id", (1,))]
-    found = counts(engine, qubit_lab.measured(2, gates), model(GateNoise(amplitude_damping=0.2)))
+    found = counts(engine, qubit_math.measured(2, gates), model(GateNoise(amplitude_damping=0.2)))
     assert_follows(found, {1: 0.8**5, 0: 1 - 0.8**5}, SHOTS)
 
 
@@ -142,7 +142,7 @@ def test_amplitude_damping_shrinks_what_is_off_the_diagonal(engine: Engine) -> N
     """√(1-γ) on ⟨X⟩: H, damping, H again without noise."""
     gates = [Gate("h", (0,)), Gate("id", (0,)), Gate("h", (0,))]
     noise = model(gates={"id": GateNoise(amplitude_damping=0.36)})
-    found = counts(engine, qubit_lab.measured(1, gates), noise)
+    found = counts(engine, qubit_math.measured(1, gates), noise)
     assert_follows(found, {0: (1 + 0.8) / 2, 1: (1 - 0.8) / 2}, SHOTS)
 
 
@@ -151,7 +151,7 @@ def test_phase_damping_shrinks_what_is_off_the_diagonal(engine: Engine) -> None:
     """√(1-λ) on ⟨X⟩."""
     gates = [Gate("h", (0,)), Gate("id", (0,)), Gate("h", (0,))]
     noise = model(gates={"id": GateNoise(phase_damping=0.36)})
-    found = counts(engine, qubit_lab.measured(1, gates), noise)
+    found = counts(engine, qubit_math.measured(1, gates), noise)
     assert_follows(found, {0: 0.9, 1: 0.1}, SHOTS)
 
 
@@ -161,7 +161,7 @@ def test_read_out_errors_are_each_qubits_own(engine: Engine) -> None:
         readout=ReadoutError(one_for_zero=0.1, zero_for_one=0.3),
         readout_of={2: ReadoutError(one_for_zero=0.5), 9: ReadoutError(zero_for_one=1.0)},
     )
-    circuit = qubit_lab.measured(3, [x(0), Gate("t", (1,)), Gate("t", (2,))])
+    circuit = qubit_math.measured(3, [x(0), Gate("t", (1,)), Gate("t", (2,))])
     found = counts(engine, circuit, noise)
     expected = {
         key: (0.7 if key & 1 else 0.3) * (0.1 if key & 2 else 0.9) * 0.5 for key in range(8)
@@ -172,8 +172,8 @@ def test_read_out_errors_are_each_qubits_own(engine: Engine) -> None:
 def test_idle_qubits_are_read_wrong_too() -> None:
     """Qubit 40 is touched by nothing; its number counts."""
     noise = model(readout_of={40: ReadoutError(one_for_zero=0.25)})
-    circuit = qubit_lab.measured(50, [Gate("t", (3,))])
-    found = qubit_lab.run(circuit, SHOTS, noise=noise).counts()
+    circuit = qubit_math.measured(50, [Gate("t", (3,))])
+    found = qubit_math.run(circuit, SHOTS, noise=noise).counts()
     assert_follows(found, {0: 0.75, 1 << 40: 0.25}, SHOTS)
 
 
@@ -183,8 +183,8 @@ def test_exceptions_go_by_name_and_controls() -> None:
         GateNoise(depolarizing=0.9),
         gates={"x": GateNoise(), "cx": GateNoise(phase_damping=0.1), "rz": GateNoise()},
     )
-    assert qubit_lab.task(qubit_lab.measured(1, [x(0)]), noise=noise).noise is None
-    controlled = qubit_lab.task(qubit_lab.measured(2, [cx(0, 1)]), noise=noise)
+    assert qubit_math.task(qubit_math.measured(1, [x(0)]), noise=noise).noise is None
+    controlled = qubit_math.task(qubit_math.measured(2, [cx(0, 1)]), noise=noise)
     assert controlled.noise is not None
     flip = (1 - 0.9**0.5) / 2
     flips = [
@@ -199,11 +199,11 @@ def test_exceptions_go_by_name_and_controls() -> None:
 def test_global_phase_touches_no_qubit() -> None:
     noise = model(GateNoise(depolarizing=0.9), GateNoise(depolarizing=0.9))
     assert (
-        qubit_lab.task(qubit_lab.measured(1, [Gate("gphase", (), (1.0,))]), noise=noise).noise
+        qubit_math.task(qubit_math.measured(1, [Gate("gphase", (), (1.0,))]), noise=noise).noise
         is None
     )
     phase = Gate("gphase", (), (1.0,), (0,))
-    assert qubit_lab.task(qubit_lab.measured(1, [phase]), noise=noise).noise is not None
+    assert qubit_math.task(qubit_math.measured(1, [phase]), noise=noise).noise is not None
 
 
 # --- any circuit ----------------------------------------------------------------------------------
@@ -224,14 +224,14 @@ MIDWAY = QubitCircuit(
 @pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
 def test_noisy_circuit_follows_its_density_matrix(engine: Engine, noise: NoiseModel) -> None:
     """Three qubits, a gate on three of them, every kind of noise."""
-    circuit = qubit_lab.measured(3, GATES)
-    assert_follows(counts(engine, circuit, noise, 10_000), qubit_lab.exact(circuit, noise), 10_000)
+    circuit = qubit_math.measured(3, GATES)
+    assert_follows(counts(engine, circuit, noise, 10_000), qubit_math.exact(circuit, noise), 10_000)
 
 
 @pytest.mark.parametrize("engine", [ON_NUMPY, ON_QULACS], ids=lambda engine: engine.name)
 @pytest.mark.parametrize("noise", MODELS.values(), ids=MODELS)
 def test_noise_on_the_way_follows_its_density_matrix(engine: Engine, noise: NoiseModel) -> None:
-    assert_follows(counts(engine, MIDWAY, noise, 10_000), qubit_lab.exact(MIDWAY, noise), 10_000)
+    assert_follows(counts(engine, MIDWAY, noise, 10_000), qubit_math.exact(MIDWAY, noise), 10_000)
 
 
 @given(
@@ -239,14 +239,14 @@ def test_noise_on_the_way_follows_its_density_matrix(engine: Engine, noise: Nois
 )
 @settings(max_examples=60, deadline=None)
 def test_any_noise_follows_its_density_matrix(noise: NoiseModel, ops: list[Op], seed: int) -> None:
-    circuit = qubit_lab.measured(3, ops)
-    expected = qubit_lab.exact(circuit, noise)
-    task = qubit_lab.task(circuit, 2_000, seed, ("counts", "memory"), noise)
+    circuit = qubit_math.measured(3, ops)
+    expected = qubit_math.exact(circuit, noise)
+    task = qubit_math.task(circuit, 2_000, seed, ("counts", "memory"), noise)
     suited: list[Engine] = [engines.choose(task), ON_QULACS]
     if task.noise and task.program.is_straight:
         suited.append(DensityEngine())
     for engine in suited:
-        outcome = qubit_lab.outcome(circuit, engine.run(task))
+        outcome = qubit_math.outcome(circuit, engine.run(task))
         assert_follows(outcome.counts(), expected, 2_000)
         assert Counter(outcome.memory()) == outcome.counts()
 
@@ -257,8 +257,8 @@ def test_a_model_knows_qubits_by_their_numbers_in_the_circuit() -> None:
         qubits=(41, 40), default=GateNoise(), gates={"cx": GateNoise(depolarizing=1.0)}
     )
     far = SiteNoise(qubits=(0, 1), default=GateNoise(amplitude_damping=1.0))
-    circuit = qubit_lab.measured(50, [x(40), cx(40, 41)])
-    found = qubit_lab.run(circuit, SHOTS, noise=model(sites=(pair, far))).counts()
+    circuit = qubit_math.measured(50, [x(40), cx(40, 41)])
+    found = qubit_math.run(circuit, SHOTS, noise=model(sites=(pair, far))).counts()
     both_ones = 3 << 40
     expected = {both_ones ^ (flips << 40): 4 / 15 for flips in (1, 2, 3)}
     assert_follows(found, {both_ones: 3 / 15, **expected}, SHOTS)
@@ -270,8 +270,8 @@ def test_idle_time_of_a_gate_flips_bits_as_t1_says() -> None:
         gates={"id": GateNoise(duration_s=0.01)},
         relaxation=Relaxation(t1_s=1.0, relaxes_to="mixed"),
     )
-    circuit = qubit_lab.measured(1, [x(0), *[Gate("id", (0,))] * 100])
-    outcome = qubit_lab.run(circuit, SHOTS, noise=noise)
+    circuit = qubit_math.measured(1, [x(0), *[Gate("id", (0,))] * 100])
+    outcome = qubit_math.run(circuit, SHOTS, noise=noise)
     left = (1 + exp(-1)) / 2
     assert outcome.engine == "stim"
     assert_follows(outcome.counts(), {1: left, 0: 1 - left}, SHOTS)
@@ -282,8 +282,8 @@ def test_idle_time_of_a_gate_flips_bits_as_t1_says() -> None:
 
 @on_each
 def test_noise_has_no_exact_probabilities(engine: Engine) -> None:
-    circuit = qubit_lab.measured(3, GATES)
-    outcome = qubit_lab.run_with(engine, circuit, 100, 1, ("probabilities",), PAULIS)
+    circuit = qubit_math.measured(3, GATES)
+    outcome = qubit_math.run_with(engine, circuit, 100, 1, ("probabilities",), PAULIS)
     assert outcome.notes == ("sampled_only",)
     assert outcome.probabilities() == {}
     assert sum(outcome.counts().values()) == 100
@@ -291,12 +291,14 @@ def test_noise_has_no_exact_probabilities(engine: Engine) -> None:
 
 @pytest.mark.parametrize("noise", [MIXED, PAULIS], ids=["damped", "Paulis"])
 def test_equal_seeds_repeat_bit_for_bit_and_others_differ(noise: NoiseModel) -> None:
-    one, again, other = (qubit_lab.run(MIDWAY, 300, seed, noise=noise).arrays for seed in (1, 1, 2))
+    one, again, other = (
+        qubit_math.run(MIDWAY, 300, seed, noise=noise).arrays for seed in (1, 1, 2)
+    )
     assert one == again
     assert one["memory"] != other["memory"]
 
 
 def test_walking_again_gives_what_a_copy_gives() -> None:
     engine = StateVectorEngine(QulacsSimulator(), saved_bytes=0)
-    expected = qubit_lab.run(MIDWAY, 300, noise=MIXED).arrays
-    assert qubit_lab.run_with(engine, MIDWAY, 300, noise=MIXED).arrays == expected
+    expected = qubit_math.run(MIDWAY, 300, noise=MIXED).arrays
+    assert qubit_math.run_with(engine, MIDWAY, 300, noise=MIXED).arrays == expected

@@ -90,11 +90,11 @@ def test_patterns_are_distinct_and_hold_all_shots() -> None:
 def test_patterns_come_by_their_first_strike_and_the_undisturbed_last() -> None:
     noise = GateNoise(depolarizing=0.05)
     found = patterns(*[Gate("h", (0,)), CX] * 6, shots=500, one_qubit=noise, two_qubit=noise)
-    firsts = [errors[0].place for errors, _ in found[:-1]]
+    firsts = [errors[0].op_index for errors, _ in found[:-1]]
     assert firsts == sorted(firsts)
     assert found[-1].errors == ()
     for errors, _ in found:
-        places = [error.place for error in errors]
+        places = [error.op_index for error in errors]
         assert places == sorted(places)
 
 

@@ -17,7 +17,7 @@ from qwicket.engines.qubit import pauli
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import Simulator
-from support import qubit_lab
+from support import qubit_math
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
 both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
@@ -25,7 +25,7 @@ both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: si
 
 def exact(terms: tuple[str, ...], params: tuple[float, ...]) -> np.ndarray:
     """exp(-i Σ params·terms) with the leftmost letter most significant."""
-    generator = sum(p * qubit_lab.string(t) for t, p in zip(terms, params, strict=True))
+    generator = sum(p * qubit_math.string(t) for t, p in zip(terms, params, strict=True))
     found: np.ndarray = expm(-1j * generator)
     return found
 
@@ -69,7 +69,7 @@ def test_sum_of_terms_that_do_not_commute_is_exact(
 def test_long_evolution_stays_exact() -> None:
     """X and Z at right angles: exp(-it(X+Z)/√2) = cos t - i sin t (X+Z)/√2."""
     t = 400.0
-    axis = (qubit_lab.X + qubit_lab.Z) / np.sqrt(2)
+    axis = (qubit_math.X + qubit_math.Z) / np.sqrt(2)
     expected = np.cos(t) * np.eye(2) - 1j * np.sin(t) * axis
     params = (t / np.sqrt(2), t / np.sqrt(2))
     assert np.abs(applied(("X", "Z"), params) - expected).max() < 1e-12
@@ -94,8 +94,8 @@ def test_equal_terms_add_up() -> None:
 
 
 def test_empty_sum_changes_nothing() -> None:
-    state = qubit_lab.evolved(NumpySimulator(), 1, [Gate("h", (0,)), Gate("pauliexp", (0,))])
-    assert np.abs(qubit_lab.vector(state) - 0.5**0.5).max() < 1e-15
+    state = qubit_math.evolved(NumpySimulator(), 1, [Gate("h", (0,)), Gate("pauliexp", (0,))])
+    assert np.abs(qubit_math.vector(state) - 0.5**0.5).max() < 1e-15
 
 
 words = st.text(alphabet="IXYZ", min_size=3, max_size=3)
@@ -137,9 +137,9 @@ def test_gate_acts_on_scattered_targets(
     simulator: Simulator, terms: tuple[str, ...], controls: tuple[int, ...]
 ) -> None:
     params = (0.4, -1.3, 0.8)[: len(terms)]
-    gates = [*qubit_lab.scrambling(5), Gate("pauliexp", (4, 1, 2), params, controls, terms)]
-    found = qubit_lab.vector(qubit_lab.evolved(simulator, 5, gates))
-    expected = qubit_lab.amplitudes(5, gates)
+    gates = [*qubit_math.scrambling(5), Gate("pauliexp", (4, 1, 2), params, controls, terms)]
+    found = qubit_math.vector(qubit_math.evolved(simulator, 5, gates))
+    expected = qubit_math.amplitudes(5, gates)
     assert abs(abs(np.vdot(found, expected)) - 1) < 1e-13
 
 
@@ -150,5 +150,5 @@ def test_rightmost_letter_acts_on_the_first_target(simulator: Simulator) -> None
         if first == second:
             continue
         gate = Gate("pauliexp", (first, second), (np.pi / 2,), (), ("IX",))
-        flipped = qubit_lab.evolved(simulator, 2, [gate]).probabilities()
+        flipped = qubit_math.evolved(simulator, 2, [gate]).probabilities()
         assert flipped[1 << first] == pytest.approx(1)

@@ -9,7 +9,7 @@ import pytest
 from numpy.random import default_rng
 
 from qwicket.engines.qubit.readout_errors import Flip, flip, misread
-from support.qubit_lab import assert_follows
+from support.qubit_math import assert_follows
 
 SHOTS = 100_000
 

@@ -19,7 +19,7 @@ from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit import sampling
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
-from support import qubit_lab
+from support import qubit_math
 
 ALL = ("counts", "memory", "probabilities")
 
@@ -95,7 +95,7 @@ def test_sampler_of_wide_states_follows_the_probabilities() -> None:
     gates = [Gate("ry", (q,), (angle,)) for q, angle in enumerate(angles)]
     shots = 20_000
     for simulator in (QulacsSimulator(), NumpySimulator()):
-        state = qubit_lab.evolved(simulator, 21, gates)
+        state = qubit_math.evolved(simulator, 21, gates)
         outcome = drawn(state, straight(21), 21, shots, ("counts", "memory"))
         found = outcome.counts()
         assert Counter(outcome.memory()) == found
@@ -247,7 +247,7 @@ def test_one_qubit_shows_in_every_bit_it_fills() -> None:
 
 def test_wide_state_reads_the_bits_that_were_asked_for() -> None:
     """22 qubits, 3 and 20 turned on; bit 0 shows qubit 20, bit 9 qubit 3, bit 10 qubit 5."""
-    state = qubit_lab.evolved(QulacsSimulator(), 22, [Gate("x", (3,)), Gate("x", (20,))])
+    state = qubit_math.evolved(QulacsSimulator(), 22, [Gate("x", (3,)), Gate("x", (20,))])
     outcome = drawn(state, {0: 20, 9: 3, 10: 5}, 12, 7, ("counts", "memory"))
     assert outcome.counts() == {0b01000000001: 7}
     assert outcome.memory() == [0b01000000001] * 7

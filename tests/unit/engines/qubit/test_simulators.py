@@ -16,7 +16,7 @@ from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.qulacs_engine import QulacsSimulator
 from qwicket.engines.qubit.states import MAX_PREPARED, Simulator, evolve
-from support import qubit_lab
+from support import qubit_math
 
 SIMULATORS = (NumpySimulator(), QulacsSimulator())
 both = pytest.mark.parametrize("simulator", SIMULATORS, ids=lambda simulator: simulator.name)
@@ -29,23 +29,24 @@ def infidelity(one: np.ndarray, other: np.ndarray) -> float:
 
 def probabilities(simulator: Simulator, n_qubits: int, gates: list[Gate]) -> list[float]:
     """Exact probabilities by the whole engine, one per key, in key order."""
-    circuit = qubit_lab.measured(n_qubits, gates)
-    outcome = qubit_lab.run_on(simulator, circuit, 1, 0, ("probabilities",))
+    circuit = qubit_math.measured(n_qubits, gates)
+    outcome = qubit_math.run_on(simulator, circuit, 1, 0, ("probabilities",))
     found = outcome.probabilities()
     return [found.get(key, 0.0) for key in range(1 << n_qubits)]
 
 
 @both
-@pytest.mark.parametrize(("name", "n_targets", "params"), qubit_lab.EXAMPLES)
 def test_gate_acts_as_its_matrix_wherever_its_qubits_are(
-    simulator: Simulator, name: str, n_targets: int, params: tuple[float, ...]
+    subtests: pytest.Subtests, simulator: Simulator
 ) -> None:
-    places = ((3, 0, 4, 1), (1, 4, 2, 0), (0, 1, 2, 3))
-    for n_controls, qubits in product(range(3), places):
-        targets, controls = qubits[:n_targets], qubits[n_targets : n_targets + n_controls]
-        gates = [*qubit_lab.scrambling(5), Gate(name, targets, params, controls)]
-        state = qubit_lab.evolved(simulator, 5, gates)
-        assert infidelity(qubit_lab.vector(state), qubit_lab.amplitudes(5, gates)) < 1e-13
+    for name, n_targets, params in qubit_math.EXAMPLES:
+        with subtests.test(name):
+            places = ((3, 0, 4, 1), (1, 4, 2, 0), (0, 1, 2, 3))
+            for n_controls, qubits in product(range(3), places):
+                targets, controls = qubits[:n_targets], qubits[n_targets : n_targets + n_controls]
+                gates = [*qubit_math.scrambling(5), Gate(name, targets, params, controls)]
+                state = qubit_math.evolved(simulator, 5, gates)
+                assert infidelity(qubit_math.vector(state), qubit_math.amplitudes(5, gates)) < 1e-13
 
 
 @both
@@ -57,16 +58,16 @@ def test_matrix_acts_on_its_targets_the_first_of_which_is_most_significant(
     matrix = unitary_group.rvs(1 << n_targets, random_state=n_targets)
     for qubits in ((3, 0, 4, 1, 2), (1, 4, 2, 0, 3), (0, 1, 2, 3, 4)):
         targets, controls = qubits[:n_targets], qubits[n_targets : n_targets + n_controls]
-        gates = [*qubit_lab.scrambling(5), qubit_lab.dense(matrix, targets, controls)]
-        state = qubit_lab.evolved(simulator, 5, gates)
-        assert infidelity(qubit_lab.vector(state), qubit_lab.amplitudes(5, gates)) < 1e-13
+        gates = [*qubit_math.scrambling(5), qubit_math.dense(matrix, targets, controls)]
+        state = qubit_math.evolved(simulator, 5, gates)
+        assert infidelity(qubit_math.vector(state), qubit_math.amplitudes(5, gates)) < 1e-13
 
 
 def test_numpy_keeps_even_the_global_phase() -> None:
-    for name, n_targets, params in qubit_lab.EXAMPLES:
-        gates = [*qubit_lab.scrambling(3), Gate(name, (2, 0)[:n_targets], params)]
-        state = qubit_lab.vector(qubit_lab.evolved(NumpySimulator(), 3, gates))
-        assert np.abs(state - qubit_lab.amplitudes(3, gates)).max() < 1e-14, name
+    for name, n_targets, params in qubit_math.EXAMPLES:
+        gates = [*qubit_math.scrambling(3), Gate(name, (2, 0)[:n_targets], params)]
+        state = qubit_math.vector(qubit_math.evolved(NumpySimulator(), 3, gates))
+        assert np.abs(state - qubit_math.amplitudes(3, gates)).max() < 1e-14, name
 
 
 @both
@@ -171,7 +172,7 @@ angles = st.floats(-7, 7, allow_nan=False).map(lambda angle: round(angle, 3))
 
 @st.composite
 def gates_on(draw: st.DrawFn, n_qubits: int) -> Gate:
-    name, n_targets, params = draw(st.sampled_from(qubit_lab.EXAMPLES))
+    name, n_targets, params = draw(st.sampled_from(qubit_math.EXAMPLES))
     qubits = draw(st.permutations(range(n_qubits)))
     if n_targets > n_qubits:
         name, n_targets, params = "h", 1, ()
@@ -198,9 +199,9 @@ def test_qulacs_and_numpy_agree_in_every_basis(
     n_qubits, gates = circuit
     turns = [Gate("u", (q,), tuple(data.draw(angles) for _ in "abc")) for q in range(n_qubits)]
     expected, found = (
-        qubit_lab.evolved(simulator, n_qubits, [*gates, *turns]) for simulator in SIMULATORS
+        qubit_math.evolved(simulator, n_qubits, [*gates, *turns]) for simulator in SIMULATORS
     )
-    assert infidelity(qubit_lab.vector(expected), qubit_lab.vector(found)) < 1e-12
+    assert infidelity(qubit_math.vector(expected), qubit_math.vector(found)) < 1e-12
     assert np.abs(expected.probabilities() - found.probabilities()).max() < 1e-13
 
 
@@ -209,8 +210,8 @@ def test_qulacs_and_numpy_agree_in_every_basis(
 
 def test_qulacs_state_is_not_shared_between_results() -> None:
     simulator = QulacsSimulator()
-    one = qubit_lab.evolved(simulator, 1, [])
-    other = qubit_lab.evolved(simulator, 1, [Gate("x", (0,))])
+    one = qubit_math.evolved(simulator, 1, [])
+    other = qubit_math.evolved(simulator, 1, [Gate("x", (0,))])
     assert one.probabilities().tolist() == [1, 0]
     assert other.probabilities().tolist() == [0, 1]
 
@@ -218,18 +219,21 @@ def test_qulacs_state_is_not_shared_between_results() -> None:
 def test_qulacs_state_used_again_starts_from_zero() -> None:
     simulator = QulacsSimulator()
     for _ in range(2):
-        assert qubit_lab.evolved(simulator, 1, [Gate("x", (0,))]).probabilities().tolist() == [0, 1]
+        assert qubit_math.evolved(simulator, 1, [Gate("x", (0,))]).probabilities().tolist() == [
+            0,
+            1,
+        ]
 
 
 def test_state_that_does_not_fit_is_a_memory_error() -> None:
     with pytest.raises(MemoryError):
-        qubit_lab.evolved(QulacsSimulator(), 48, [])
+        qubit_math.evolved(QulacsSimulator(), 48, [])
 
 
 @both
 def test_copy_of_a_state_goes_its_own_way(simulator: Simulator) -> None:
     for n_qubits in (1, 14):
-        state = simulator.zero(n_qubits)
+        state = simulator.zero_state(n_qubits)
         copy = state.copy()
         evolve(simulator, copy, (Gate("x", (0,)),))
         assert (state.p_one(0), copy.p_one(0)) == (0, 1)
@@ -241,37 +245,37 @@ def test_copy_of_a_state_goes_its_own_way(simulator: Simulator) -> None:
 def test_row_of_gates_is_applied_from_a_place_before_another(
     simulator: Simulator, n_qubits: int, is_odd: bool
 ) -> None:
-    gates = [*qubit_lab.scrambling(5), Gate("x", (1,), (), (0,)), Gate("id", (2,))]
+    gates = [*qubit_math.scrambling(5), Gate("x", (1,), (), (0,)), Gate("id", (2,))]
     gates += [Gate("gphase", (), (0.3,), (4,)), Gate("ms", (3, 1), (0.1, 0.2, 0.3))]
     if is_odd:
         gates.insert(7, Gate("pauliexp", (0, 2), (0.4, 0.5), (), ("XY", "ZI")))
     prepared = simulator.prepare(n_qubits, gates)
     for start, stop in ((0, 3), (3, 3), (3, 9), (9, len(gates))):
-        state = qubit_lab.evolved(simulator, n_qubits, gates[:start])
+        state = qubit_math.evolved(simulator, n_qubits, gates[:start])
         state.apply(prepared, start, stop)
-        expected = qubit_lab.amplitudes(5, gates[:stop])
-        assert infidelity(qubit_lab.vector(state)[:32], expected) < 1e-13
+        expected = qubit_math.amplitudes(5, gates[:stop])
+        assert infidelity(qubit_math.vector(state)[:32], expected) < 1e-13
 
 
 @both
 def test_long_rows_are_prepared_in_chunks(simulator: Simulator) -> None:
     """Pairs of X change nothing. The first chunk ends within the gates after them."""
-    gates = qubit_lab.scrambling(3)
+    gates = qubit_math.scrambling(3)
     pairs = [Gate("x", (0,))] * (MAX_PREPARED - 4)
-    state = qubit_lab.evolved(simulator, 3, [*pairs, *gates])
-    assert infidelity(qubit_lab.vector(state), qubit_lab.amplitudes(3, gates)) < 1e-13
+    state = qubit_math.evolved(simulator, 3, [*pairs, *gates])
+    assert infidelity(qubit_math.vector(state), qubit_math.amplitudes(3, gates)) < 1e-13
 
 
 @both
 @pytest.mark.parametrize("qubit", [0, 1, 2])
 def test_scaling_is_a_diagonal_on_one_qubit(simulator: Simulator, qubit: int) -> None:
-    gates = qubit_lab.scrambling(3)
-    state = qubit_lab.evolved(simulator, 3, gates)
+    gates = qubit_math.scrambling(3)
+    state = qubit_math.evolved(simulator, 3, gates)
     state.scale(qubit, 0.5, 2.0)
-    expected = qubit_lab.amplitudes(3, gates)
+    expected = qubit_math.amplitudes(3, gates)
     ones = np.arange(8) >> qubit & 1
     expected *= np.where(ones, 2.0, 0.5)
-    overlap = abs(np.vdot(qubit_lab.vector(state), expected))
+    overlap = abs(np.vdot(qubit_math.vector(state), expected))
     assert overlap == pytest.approx(np.linalg.norm(expected) ** 2)
 
 
@@ -280,14 +284,14 @@ def test_probability_of_one_is_that_of_its_qubit(simulator: Simulator) -> None:
     """RY(θ)|0⟩ reads 1 with probability sin²(θ/2)."""
     angles = (0.3, 1.2, 2.9)
     gates = [Gate("ry", (qubit,), (angle,)) for qubit, angle in enumerate(angles)]
-    state = qubit_lab.evolved(simulator, 3, gates)
+    state = qubit_math.evolved(simulator, 3, gates)
     for qubit, angle in enumerate(angles):
         assert state.p_one(qubit) == pytest.approx(sin(angle / 2) ** 2, abs=1e-14)
 
 
 def test_copy_that_does_not_fit_is_a_memory_error(monkeypatch: pytest.MonkeyPatch) -> None:
     """Qulacs would end the process."""
-    state = QulacsSimulator().zero(21)
+    state = QulacsSimulator().zero_state(21)
     asked = []
 
     def no_room(size: int, dtype: type) -> None:
@@ -303,4 +307,4 @@ def test_copy_that_does_not_fit_is_a_memory_error(monkeypatch: pytest.MonkeyPatc
 @both
 def test_unknown_gate_cannot_run(simulator: Simulator) -> None:
     with pytest.raises(CannotRun, match="warp"):
-        qubit_lab.evolved(simulator, 1, [Gate("warp", (0,))])
+        qubit_math.evolved(simulator, 1, [Gate("warp", (0,))])

@@ -16,21 +16,21 @@ from qwicket.circuits.qubit import Branch, Gate, Measure, Op, QubitCircuit, Regi
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.stim_engine import StimEngine
-from support import qubit_lab
-from support.qubit_lab import assert_follows
+from support import qubit_math
+from support.qubit_math import assert_follows
 
 
 def run(
     circuit: QubitCircuit,
     shots: int = 1_000,
     seed: int = 1,
-    outputs: tuple[str, ...] = qubit_lab.ALL,
+    outputs: tuple[str, ...] = qubit_math.ALL,
     noise: NoiseModel | None = None,
     **limits: int,
 ) -> Outcome:
-    task = qubit_lab.task(circuit, shots, seed, outputs, noise)
+    task = qubit_math.task(circuit, shots, seed, outputs, noise)
     found = StimEngine(stabilizers(task.program, task.noise), **limits).run(task)
-    return qubit_lab.outcome(circuit, found)
+    return qubit_math.outcome(circuit, found)
 
 
 def cx(control: int, target: int) -> Gate:
@@ -39,7 +39,7 @@ def cx(control: int, target: int) -> Gate:
 
 def ghz(n_qubits: int) -> QubitCircuit:
     chain = [cx(qubit, qubit + 1) for qubit in range(n_qubits - 1)]
-    return qubit_lab.measured(n_qubits, [Gate("h", (0,)), *chain])
+    return qubit_math.measured(n_qubits, [Gate("h", (0,)), *chain])
 
 
 @pytest.mark.parametrize("n_qubits", [3, 8, 9, 64, 65, 500, 2_000])
@@ -52,7 +52,7 @@ def test_ghz_gives_all_zeros_or_all_ones(n_qubits: int) -> None:
 
 
 def test_five_thousand_qubits() -> None:
-    outcome = qubit_lab.run(ghz(5_000), 200, outputs=("counts",))
+    outcome = qubit_math.run(ghz(5_000), 200, outputs=("counts",))
     assert outcome.engine == "stim"
     assert_follows(outcome.counts(), {0: 0.5, (1 << 5_000) - 1: 0.5}, 200)
 
@@ -76,7 +76,7 @@ def cliffords(draw: st.DrawFn) -> QubitCircuit:
             case "reset":
                 ops.append(Reset(one))
             case "feedback":
-                relation = draw(st.sampled_from(sorted(qubit_lab.RELATIONS)))
+                relation = draw(st.sampled_from(sorted(qubit_math.RELATIONS)))
                 ops.append(Branch((bit,), relation, str(draw(st.integers(0, 2))), 1))
                 ops.append(Gate(draw(st.sampled_from("xyz")), (one,)))
             case "cx" | "cy" | "cz":
@@ -93,7 +93,7 @@ def test_any_clifford_circuit_follows_its_density_matrices(
     circuit: QubitCircuit, seed: int
 ) -> None:
     outcome = run(circuit, 2_000, seed, ("counts", "memory"))
-    assert_follows(outcome.counts(), qubit_lab.exact(circuit), 2_000)
+    assert_follows(outcome.counts(), qubit_math.exact(circuit), 2_000)
     assert Counter(outcome.memory()) == outcome.counts()
 
 
@@ -113,8 +113,8 @@ def test_any_noisy_clifford_circuit_follows_its_density_matrices(
     circuit: QubitCircuit, seed: int
 ) -> None:
     """Whatever engine it goes to: conditions on qubit 1 are not for Stim."""
-    outcome = qubit_lab.run(circuit, 2_000, seed, ("counts", "memory"), NOISE)
-    assert_follows(outcome.counts(), qubit_lab.exact(circuit, NOISE), 2_000)
+    outcome = qubit_math.run(circuit, 2_000, seed, ("counts", "memory"), NOISE)
+    assert_follows(outcome.counts(), qubit_math.exact(circuit, NOISE), 2_000)
     assert Counter(outcome.memory()) == outcome.counts()
 
 
@@ -126,8 +126,8 @@ def test_random_layers_on_ten_qubits_follow_the_state_vector() -> None:
         gates += [Gate(str(name), (qubit,)) for qubit, name in enumerate(names)]
         order = [int(qubit) for qubit in rng.permutation(10)]
         gates += [cx(one, other) for one, other in zip(order[::2], order[1::2], strict=True)]
-    circuit = qubit_lab.measured(10, gates)
-    exact = qubit_lab.run(circuit, outputs=("probabilities",))
+    circuit = qubit_math.measured(10, gates)
+    exact = qubit_math.run(circuit, outputs=("probabilities",))
     assert exact.engine == "qulacs"
     found = run(circuit, 50_000)
     assert found.probabilities() == pytest.approx(exact.probabilities(), abs=1e-12)
@@ -149,7 +149,7 @@ def test_reference_e_ghz_depolarized_at_the_end(n_qubits: int, p: float) -> None
     noise = NoiseModel(name="", source="", gates={"id": GateNoise(depolarizing=p)})
     gates = [op for op in ghz(n_qubits).ops if isinstance(op, Gate)]
     last = [Gate("id", (qubit,)) for qubit in range(n_qubits)]
-    found = run(qubit_lab.measured(n_qubits, [*gates, *last]), 100_000, 5, ("counts",), noise)
+    found = run(qubit_math.measured(n_qubits, [*gates, *last]), 100_000, 5, ("counts",), noise)
     p_zeros = ((1 - 2 * p / 3) ** n_qubits + (2 * p / 3) ** n_qubits) / 2
     zeros = found.counts()[0]
     assert_follows({0: zeros, 1: 100_000 - zeros}, {0: p_zeros, 1: 1 - p_zeros}, 100_000)
@@ -209,7 +209,7 @@ def test_reading_nothing_gives_zero() -> None:
 
 def test_memory_is_in_random_order() -> None:
     """Half of the neighbours of N fair bits differ: N/2 ± 6·√N/2."""
-    memory = run(qubit_lab.measured(1, [Gate("h", (0,))]), 10_000).memory()
+    memory = run(qubit_math.measured(1, [Gate("h", (0,))]), 10_000).memory()
     assert abs(sum(a != b for a, b in pairwise(memory)) - 5_000) < 300
 
 
@@ -218,7 +218,7 @@ def test_only_what_was_asked_for_comes_out() -> None:
         (("counts",), {"keys", "counts"}),
         (("memory",), {"memory"}),
         (("probabilities",), {"keys", "probabilities"}),
-        (qubit_lab.ALL, {"keys", "counts", "memory", "probabilities"}),
+        (qubit_math.ALL, {"keys", "counts", "memory", "probabilities"}),
     ):
         assert run(ghz(4), 10, outputs=wanted).arrays.keys() == names
 
@@ -236,7 +236,7 @@ def test_what_is_asked_for_changes_no_count() -> None:
 
 
 def test_shots_in_chunks_are_all_there() -> None:
-    outcome = run(qubit_lab.measured(1, [Gate("h", (0,))]), 5_000, chunk_bytes=1)
+    outcome = run(qubit_math.measured(1, [Gate("h", (0,))]), 5_000, chunk_bytes=1)
     assert_follows(outcome.counts(), {0: 0.5, 1: 0.5}, 5_000)
     assert len(outcome.memory()) == 5_000
 
@@ -244,7 +244,7 @@ def test_shots_in_chunks_are_all_there() -> None:
 @pytest.mark.parametrize("noise", [None, NOISE], ids=["midway", "noisy"])
 def test_probabilities_that_are_not_known_are_left_out(noise: NoiseModel | None) -> None:
     ops = () if noise else (Measure(0, 0), Gate("h", (0,)))
-    circuit = qubit_lab.measured(2, [Gate("h", (0,)), *ops])
+    circuit = qubit_math.measured(2, [Gate("h", (0,)), *ops])
     outcome = run(circuit, 50, outputs=("probabilities",), noise=noise)
     assert outcome.notes == ("sampled_only",)
     assert outcome.probabilities() == {}
@@ -252,16 +252,16 @@ def test_probabilities_that_are_not_known_are_left_out(noise: NoiseModel | None)
 
 
 def test_too_many_outcomes_are_sampled_only() -> None:
-    circuit = qubit_lab.measured(3, [Gate("h", (qubit,)) for qubit in range(3)])
+    circuit = qubit_math.measured(3, [Gate("h", (qubit,)) for qubit in range(3)])
     for maximum, notes in ((7, ("sampled_only",)), (8, ())):
-        found = qubit_lab.run(circuit, engine="clifford", max_outcomes=maximum)
+        found = qubit_math.run(circuit, engine="clifford", max_outcomes=maximum)
         assert (found.engine, found.notes) == ("stim", notes)
 
 
 @pytest.mark.parametrize("output", ["counts", "memory"])
 def test_more_than_an_outcome_holds_cannot_run(output: str) -> None:
     max_bytes = 4 * 20 * 99
-    wide = qubit_lab.measured(160, [Gate("h", (qubit,)) for qubit in range(160)])
+    wide = qubit_math.measured(160, [Gate("h", (qubit,)) for qubit in range(160)])
     found = run(wide, 99, outputs=("counts",), max_outcome_bytes=max_bytes)
     assert sum(found.counts().values()) == 99
     with pytest.raises(CannotRun, match="100 outcomes of 160 bits") as caught:

@@ -13,11 +13,11 @@ from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register
 from qwicket.engines.qubit.clifford import stabilizers
 from qwicket.engines.qubit.cost import max_listed
 from qwicket.engines.qubit.support import reduced, span, support
-from support import qubit_lab
+from support import qubit_math
 
 
 def outcomes(circuit: QubitCircuit, maximum: int = 1 << 20) -> list[int] | None:
-    task = qubit_lab.task(circuit)
+    task = qubit_math.task(circuit)
     return support(stabilizers(task.program, None), circuit.n_clbits, maximum)
 
 
@@ -59,7 +59,7 @@ def test_outcomes_are_those_of_the_state(n_qubits: int, n_gates: int, seed: int)
     gates = random_cliffords(n_qubits, n_gates, rng)
     written = [Measure(int(qubit), bit) for bit, qubit in enumerate(rng.integers(0, n_qubits, 4))]
     circuit = QubitCircuit(n_qubits, (*gates, *written), (Register("c", 6),))
-    expected = qubit_lab.exact(circuit)
+    expected = qubit_math.exact(circuit)
     found = outcomes(circuit)
     assert found == sorted(expected)
     assert all(p == pytest.approx(1 / len(found)) for p in expected.values())
@@ -68,11 +68,11 @@ def test_outcomes_are_those_of_the_state(n_qubits: int, n_gates: int, seed: int)
 def test_wide_ghz_has_two_outcomes() -> None:
     n = 300
     gates = [Gate("h", (0,)), *(Gate("x", (q + 1,), (), (q,)) for q in range(n - 1))]
-    assert outcomes(qubit_lab.measured(n, gates)) == [0, (1 << n) - 1]
+    assert outcomes(qubit_math.measured(n, gates)) == [0, (1 << n) - 1]
 
 
 def test_too_many_outcomes_are_none() -> None:
-    circuit = qubit_lab.measured(5, [Gate("h", (qubit,)) for qubit in range(5)])
+    circuit = qubit_math.measured(5, [Gate("h", (qubit,)) for qubit in range(5)])
     assert outcomes(circuit, 1 << 4) is None
     assert outcomes(circuit, 1 << 5) == list(range(32))
 
@@ -84,12 +84,12 @@ def test_wide_outcomes_are_fewer() -> None:
     assert max_listed(5_000, 1 << 20) * 625 <= 64 << 20
     assert max_listed(5_000, 1 << 20) >= 1 << 16
     gates = [Gate("h", (qubit,)) for qubit in range(18)]
-    assert outcomes(qubit_lab.measured(5_000, gates)) is None
-    assert outcomes(qubit_lab.measured(18, gates)) == list(range(1 << 18))
+    assert outcomes(qubit_math.measured(5_000, gates)) is None
+    assert outcomes(qubit_math.measured(18, gates)) == list(range(1 << 18))
 
 
 def test_gates_without_letters_leave_qubits_out() -> None:
     """Qubit 3 is touched by an `id` alone: Stim never hears of it."""
     gates = [Gate("x", (0,)), Gate("id", (3,))]
-    assert outcomes(qubit_lab.measured(4, gates)) == [1]
-    assert outcomes(qubit_lab.measured(1, [Gate("id", (0,))])) == [0]
+    assert outcomes(qubit_math.measured(4, gates)) == [1]
+    assert outcomes(qubit_math.measured(1, [Gate("id", (0,))])) == [0]

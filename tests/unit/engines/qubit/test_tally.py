@@ -16,14 +16,14 @@ from qwicket.engines.qubit.branching import Leaf
 from qwicket.engines.qubit.numpy_engine import NumpySimulator
 from qwicket.engines.qubit.sampling import check_size
 from qwicket.engines.qubit.tally import Tally, arrays, counted, joined, memory, split
-from support import qubit_lab
+from support import qubit_math
 
 X1 = Gate("x", (1,))
 
 
 def leaf(bits: int, amount: float) -> Leaf:
     """Qubit 0 is fair, qubit 1 is on."""
-    state = qubit_lab.evolved(NumpySimulator(), 2, [Gate("h", (0,)), X1])
+    state = qubit_math.evolved(NumpySimulator(), 2, [Gate("h", (0,)), X1])
     return Leaf(bits, amount, state)
 
 
@@ -69,7 +69,7 @@ def test_rows_become_keys_and_keys_rows() -> None:
 
 
 def test_arrays_are_aligned_and_ascend_as_numbers() -> None:
-    made = arrays({b"\0\1": 3, b"\2\0": 1}, {b"\0\1": 0.75, b"\1\0": 0.25}, 9, qubit_lab.ALL)
+    made = arrays({b"\0\1": 3, b"\2\0": 1}, {b"\0\1": 0.75, b"\1\0": 0.25}, 9, qubit_math.ALL)
     assert made["keys"].data == b"\1\0\2\0\0\1"
     assert np.frombuffer(made["counts"].data, dtype="<i8").tolist() == [0, 1, 3]
     assert np.frombuffer(made["probabilities"].data, dtype="<f8").tolist() == [0.25, 0, 0.75]

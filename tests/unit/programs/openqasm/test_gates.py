@@ -120,32 +120,38 @@ def call(name: str, n_angles: int, n_qubits: int) -> str:
     return f"{name}{angles} {', '.join(f'q[{k}]' for k in range(n_qubits))};"
 
 
-@pytest.mark.parametrize("name", MATRICES_2)
-def test_gate_of_version_2_has_its_matrix(name: str) -> None:
-    gate = {**BUILT_IN_2, **QELIB1}[name]
-    text = f"{HEAD_2}qreg q[{gate.n_qubits}]; {call(name, gate.n_parameters, gate.n_qubits)}"
-    expected = MATRICES_2[name](*ANGLES[: gate.n_parameters])
-    np.testing.assert_allclose(unitary(read2(text)), expected, atol=1e-12)
+def test_gate_of_version_2_has_its_matrix(subtests: pytest.Subtests) -> None:
+    for name in MATRICES_2:
+        with subtests.test(name):
+            gate = {**BUILT_IN_2, **QELIB1}[name]
+            text = (
+                f"{HEAD_2}qreg q[{gate.n_qubits}]; {call(name, gate.n_parameters, gate.n_qubits)}"
+            )
+            expected = MATRICES_2[name](*ANGLES[: gate.n_parameters])
+            np.testing.assert_allclose(unitary(read2(text)), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", MATRICES_3)
-def test_gate_of_version_3_has_its_matrix_and_phase(name: str) -> None:
-    gate = {**BUILT_IN_3, **STDGATES}[name]
-    n_qubits = max(1, gate.n_qubits)
-    text = f"{HEAD_3}qubit[{n_qubits}] q; {call(name, gate.n_parameters, gate.n_qubits)}"
-    expected = MATRICES_3[name](*ANGLES[: gate.n_parameters])
-    if name == "gphase":
-        expected = expected[0, 0] * I2
-    np.testing.assert_allclose(unitary(read3(text)), expected, atol=1e-12)
+def test_gate_of_version_3_has_its_matrix_and_phase(subtests: pytest.Subtests) -> None:
+    for name in MATRICES_3:
+        with subtests.test(name):
+            gate = {**BUILT_IN_3, **STDGATES}[name]
+            n_qubits = max(1, gate.n_qubits)
+            text = f"{HEAD_3}qubit[{n_qubits}] q; {call(name, gate.n_parameters, gate.n_qubits)}"
+            expected = MATRICES_3[name](*ANGLES[: gate.n_parameters])
+            if name == "gphase":
+                expected = expected[0, 0] * I2
+            np.testing.assert_allclose(unitary(read3(text)), expected, atol=1e-12)
 
 
-@pytest.mark.parametrize("name", MATRICES_3)
-def test_controlled_gate_of_version_3_keeps_its_phase(name: str) -> None:
-    gate = {**BUILT_IN_3, **STDGATES}[name]
-    n_qubits = gate.n_qubits + 1
-    text = f"{HEAD_3}qubit[{n_qubits}] q; ctrl @ {call(name, gate.n_parameters, gate.n_qubits + 1)}"
-    expected = controlled(MATRICES_3[name](*ANGLES[: gate.n_parameters]))
-    np.testing.assert_allclose(unitary(read3(text)), expected, atol=1e-12)
+def test_controlled_gate_of_version_3_keeps_its_phase(subtests: pytest.Subtests) -> None:
+    for name in MATRICES_3:
+        with subtests.test(name):
+            gate = {**BUILT_IN_3, **STDGATES}[name]
+            n_qubits = gate.n_qubits + 1
+            called = call(name, gate.n_parameters, n_qubits)
+            text = f"{HEAD_3}qubit[{n_qubits}] q; ctrl @ {called}"
+            expected = controlled(MATRICES_3[name](*ANGLES[: gate.n_parameters]))
+            np.testing.assert_allclose(unitary(read3(text)), expected, atol=1e-12)
 
 
 def margolus(n_qubits: int, words: str) -> Matrix:

@@ -22,7 +22,7 @@ from qwicket.circuits.qubit import (
 )
 from qwicket.model.limits import Limits
 from qwicket.programs.openqasm import NotWritable, read_openqasm3, write
-from support import qubit_lab
+from support import qubit_math
 
 LIMITS = Limits()
 REGISTERS = (Register("c", 2), Register("d", 1))
@@ -42,33 +42,35 @@ def circuit(
 PLAIN = ("id", "x", "y", "z", "h", "s", "sdg", "t", "tdg", "sx", "rx", "ry", "rz", "p", "swap")
 
 
-@pytest.mark.parametrize("n_controls", [0, 1, 2])
-@pytest.mark.parametrize("name", PLAIN)
-def test_gates_of_the_library_come_back_as_they_were(name: str, n_controls: int) -> None:
-    (size,) = {size for each, size, _ in qubit_lab.EXAMPLES if each == name}
-    (params,) = {params for each, _, params in qubit_lab.EXAMPLES if each == name}
-    if size + n_controls > 3 or (name == "id" and n_controls):
-        return  # the reader leaves out what does nothing
-    gate = Gate(name, (2, 0, 1)[n_controls : n_controls + size], params, (2, 0, 1)[:n_controls])
-    assert read_back(circuit([gate])) == circuit([gate])
+def test_gates_of_the_library_come_back_as_they_were(subtests: pytest.Subtests) -> None:
+    for name in PLAIN:
+        for n_controls in [0, 1, 2]:
+            with subtests.test(name, n_controls=n_controls):
+                (size,) = {size for each, size, _ in qubit_math.EXAMPLES if each == name}
+                (params,) = {params for each, _, params in qubit_math.EXAMPLES if each == name}
+                if size + n_controls > 3 or (name == "id" and n_controls):
+                    continue  # the reader leaves out what does nothing
+                gate = Gate(
+                    name, (2, 0, 1)[n_controls : n_controls + size], params, (2, 0, 1)[:n_controls]
+                )
+                assert read_back(circuit([gate])) == circuit([gate])
 
 
-@pytest.mark.parametrize("n_controls", [0, 1])
-@pytest.mark.parametrize(
-    ("name", "size", "params"), [each for each in qubit_lab.EXAMPLES if each[1]]
-)
-def test_every_gate_has_its_matrix_with_its_phase(
-    name: str, size: int, params: tuple[float, ...], n_controls: int
-) -> None:
-    gate = Gate(name, (2, 0, 1)[n_controls : n_controls + size], params, (2, 0, 1)[:n_controls])
-    ours = [op for op in read_back(circuit([gate])).ops if isinstance(op, Gate)]
-    whole = np.eye(8, dtype=complex)
-    for each in ours:
-        whole = qubit_lab.embedded(qubit_lab.gate_unitary(each), each, 3) @ whole
-    wanted = qubit_lab.embedded(qubit_lab.gate_unitary(gate), gate, 3)
-    if not n_controls:  # the reader drops a global phase
-        whole = whole * (np.trace(whole.conj().T @ wanted) / 8)
-    assert np.abs(whole - wanted).max() < 1e-12
+def test_every_gate_has_its_matrix_with_its_phase(subtests: pytest.Subtests) -> None:
+    for name, size, params in [each for each in qubit_math.EXAMPLES if each[1]]:
+        for n_controls in [0, 1]:
+            with subtests.test(name, n_controls=n_controls):
+                gate = Gate(
+                    name, (2, 0, 1)[n_controls : n_controls + size], params, (2, 0, 1)[:n_controls]
+                )
+                ours = [op for op in read_back(circuit([gate])).ops if isinstance(op, Gate)]
+                whole = np.eye(8, dtype=complex)
+                for each in ours:
+                    whole = qubit_math.embedded(qubit_math.gate_unitary(each), each, 3) @ whole
+                wanted = qubit_math.embedded(qubit_math.gate_unitary(gate), gate, 3)
+                if not n_controls:  # the reader drops a global phase
+                    whole = whole * (np.trace(whole.conj().T @ wanted) / 8)
+                assert np.abs(whole - wanted).max() < 1e-12
 
 
 @settings(max_examples=50)
@@ -107,14 +109,14 @@ def test_bits_of_several_registers_are_compared_one_by_one(
         ops += [Measure(0, 0), Measure(1, 1), Measure(2, 2)]
         ops += [Branch((0, 1, 2), relation, "5", 1), Gate("x", (3,)), Measure(3, 3)]
         program = circuit(ops, 4, (Register("c", 1), Register("d", 1), Register("e", 2)))
-        counts = qubit_lab.run(read_back(program), shots=1, outputs=["counts"]).counts()
+        counts = qubit_math.run(read_back(program), shots=1, outputs=["counts"]).counts()
         assert counts == {number | (number in holds) << 3: 1}
 
 
 @pytest.mark.parametrize(
     ("ops", "why"),
     [
-        ([qubit_lab.dense(np.eye(2, dtype=complex), (0,))], "it has a unitary"),
+        ([qubit_math.dense(np.eye(2, dtype=complex), (0,))], "it has a unitary"),
         ([Gate("pauliexp", (0,), (0.5,), (), ("X",))], "it has a pauliexp"),
         ([Branch((0, 2), "<", "2", 0)], "it compares bits that are not a register"),
         ([Jump(1), Gate("x", (0,))], "its conditions are not nested"),

@@ -109,9 +109,10 @@ def unitary_gates() -> dict[str, Any]:
 GATES = unitary_gates()
 
 
-@pytest.mark.parametrize("name", GATES)
-def test_every_standard_gate_does_what_qiskit_says(name: str) -> None:
-    agrees(scrambled(GATES[name]))
+def test_every_standard_gate_does_what_qiskit_says(subtests: pytest.Subtests) -> None:
+    for name in GATES:
+        with subtests.test(name):
+            agrees(scrambled(GATES[name]))
 
 
 @pytest.mark.parametrize("name", ["x", "rx", "h", "u", "swap", "sx", "ry"])

@@ -17,7 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from qwicket.circuits.summary import Checked
-from qwicket.compute import MemoryLimitExceeded, Pool, WorkerDied
+from qwicket.compute import ForkServer, MemoryLimitExceeded, Pool, WorkerDied
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs import Refusal, primitives
@@ -154,9 +154,9 @@ def test_bombs_count_together() -> None:
 @pytest.fixture(scope="module")
 def parser() -> Iterator[Pool]:
     """A parser process: some files make Qiskit's Rust code abort the process that reads them."""
-    with closing(
-        Pool(1, warm_up="qwicket.programs:warm_up", memory_bytes=LIMITS.parsing.parse_memory_bytes)
-    ) as it:
+    fork_server = ForkServer("qwicket.programs:warm_up")
+    maximum = LIMITS.parsing.parse_memory_bytes
+    with closing(Pool(1, fork_server=fork_server, memory_bytes=maximum)) as it:
         yield it
 
 
@@ -166,7 +166,7 @@ def test_broken_qpy_raises_nothing_else(parser: Pool, noise: bytes, at: int, is_
     data = GOOD[:at] + noise + (b"" if is_cut else GOOD[at + len(noise) :])
     source = pubs.source("sampler", [pubs.typed("QuantumCircuit", pubs.packed(data)), None, 1])
     bases: dict[str, float] = {}
-    call = ("qwicket.programs:read_in_worker", "qiskit.primitives", source, LIMITS, bases)
+    call = ("qwicket.programs:read_in_parser", "qiskit.primitives", source, LIMITS, bases)
     task = parser.submit(*call, timeout_s=30, returns=Checked | Refusal)
     try:
         answer = task.future.result()

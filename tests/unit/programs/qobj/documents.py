@@ -11,7 +11,7 @@ from qwicket.circuits.qubit import QubitCircuit
 from qwicket.model.errors import InvalidProgram, LimitExceeded
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj import read
-from support import qubit_lab
+from support import qubit_math
 
 LIMITS = Limits()
 
@@ -47,7 +47,7 @@ def circuit(*instructions: object, n_qubits: int = 3, slots: int = 3) -> QubitCi
 
 def outcomes(*instructions: object, n_qubits: int = 3, slots: int = 3) -> dict[int, float]:
     """Exact probabilities of the memory, by density matrices."""
-    return qubit_lab.exact(circuit(*instructions, n_qubits=n_qubits, slots=slots))
+    return qubit_math.exact(circuit(*instructions, n_qubits=n_qubits, slots=slots))
 
 
 def refusal(text: bytes, limits: Limits = LIMITS) -> tuple[str, str | None]:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qwicket.circuits.qubit import Gate
-from support import qubit_lab
+from support import qubit_math
 from unit.programs.qobj.documents import Json, circuit, fault
 
 
@@ -103,15 +103,15 @@ def test_composed_gates_have_their_matrix(
 ) -> None:
     made = np.eye(4, dtype=complex)
     for gate in gates(name, [0, 1], *params):
-        made = qubit_lab.embedded(qubit_lab.gate_unitary(gate), gate, 2) @ made
+        made = qubit_math.embedded(qubit_math.gate_unitary(gate), gate, 2) @ made
     assert abs(np.trace(made.conj().T @ np.array(matrix))) / 4 == pytest.approx(1, abs=1e-14)
 
 
 def test_r_turns_about_an_axis_on_the_equator() -> None:
     (gate,) = gates("r", [0], 0.7, 0.4)
-    axis = cos(0.4) * qubit_lab.X + sin(0.4) * qubit_lab.Y
+    axis = cos(0.4) * qubit_math.X + sin(0.4) * qubit_math.Y
     expected = cos(0.35) * np.eye(2) - 1j * sin(0.35) * axis
-    assert np.allclose(qubit_lab.gate_unitary(gate), expected, atol=1e-15)
+    assert np.allclose(qubit_math.gate_unitary(gate), expected, atol=1e-15)
 
 
 @pytest.mark.parametrize(

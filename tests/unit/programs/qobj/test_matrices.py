@@ -14,7 +14,7 @@ from scipy.stats import unitary_group
 from qwicket.circuits.qubit import Gate, Measure, QubitCircuit, Register, Reset
 from qwicket.model.limits import Limits
 from qwicket.programs.qobj.matrices import prepared
-from support import qubit_lab
+from support import qubit_math
 from unit.programs.qobj.documents import (
     Json,
     circuit,
@@ -38,7 +38,7 @@ def initialize(params: object, *qubits: int) -> Json:
 
 def amplitudes_of(*instructions: Json, n_qubits: int) -> np.ndarray:
     gates = [op for op in circuit(*instructions, n_qubits=n_qubits).ops if isinstance(op, Gate)]
-    return qubit_lab.amplitudes(n_qubits, gates)
+    return qubit_math.amplitudes(n_qubits, gates)
 
 
 # --- unitary --------------------------------------------------------------------------------------
@@ -56,7 +56,7 @@ def test_a_matrix_acts_with_its_first_qubit_least_significant() -> None:
 def test_a_matrix_keeps_every_digit(n_qubits: int) -> None:
     matrix = unitary_group.rvs(1 << n_qubits, random_state=n_qubits)
     (gate,) = circuit(unitary(matrix, *range(n_qubits)), n_qubits=n_qubits).ops
-    assert gate == qubit_lab.dense(matrix, tuple(reversed(range(n_qubits))))
+    assert gate == qubit_math.dense(matrix, tuple(reversed(range(n_qubits))))
 
 
 def test_a_matrix_may_have_plain_real_numbers() -> None:
@@ -112,7 +112,7 @@ def test_entries_of_a_matrix_count_as_operations() -> None:
 def test_a_state_is_prepared_on_qubits_that_were_reset() -> None:
     ops = circuit(initialize([[0.6, 0], [0, 0.8]], 1)).ops
     assert ops[0] == Reset(1)
-    state = qubit_lab.amplitudes(2, [op for op in ops if isinstance(op, Gate)])
+    state = qubit_math.amplitudes(2, [op for op in ops if isinstance(op, Gate)])
     assert abs(np.vdot(state, [0.6, 0, 0.8j, 0])) == pytest.approx(1, abs=1e-15)
 
 
@@ -143,7 +143,7 @@ def test_any_state_is_prepared_exactly_whatever_the_order_of_its_qubits(
     qubits = list(range(n_qubits))
     rng.shuffle(qubits)
     gates = list(prepared(vector.tolist(), qubits))
-    found = qubit_lab.amplitudes(n_qubits, gates)
+    found = qubit_math.amplitudes(n_qubits, gates)
     index = [sum((k >> i & 1) << q for i, q in enumerate(qubits)) for k in range(len(vector))]
     assert abs(np.vdot(found[index], vector)) == pytest.approx(1, abs=1e-13)
     assert len(gates) <= 3 * len(vector)
@@ -203,4 +203,4 @@ def test_a_prepared_state_runs_as_any_circuit() -> None:
     assert isinstance(made, QubitCircuit)
     assert made.registers == (Register("c", 3),)
     assert made.ops[-1] == Measure(2, 0)
-    assert qubit_lab.exact(made) == pytest.approx({0: 0.36, 1: 0.64})
+    assert qubit_math.exact(made) == pytest.approx({0: 0.36, 1: 0.64})

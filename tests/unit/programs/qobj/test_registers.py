@@ -11,7 +11,7 @@ import pytest
 from qwicket.circuits.qubit import Branch, Gate, Measure
 from qwicket.model.errors import InvalidProgram
 from qwicket.model.limits import Limits
-from support import qubit_lab
+from support import qubit_math
 from unit.programs.qobj.documents import (
     Json,
     bfunc,
@@ -181,7 +181,7 @@ def followers(
     (qubit,) = each["qubits"]
     if each["name"] != "measure":
         gate = Gate(each["name"], (qubit,))
-        matrix = qubit_lab.embedded(qubit_lab.gate_unitary(gate), gate, 3)
+        matrix = qubit_math.embedded(qubit_math.gate_unitary(gate), gate, 3)
         return [(memory, register, matrix @ state)]
     (slot,) = each["memory"]
     after = []

@@ -56,7 +56,9 @@ class Handlers(RuntimeHandlers):
                 {
                     "instance": f"{HUB}/{GROUP}/{project.name}",
                     "usage": await self._used_s(actor, project.id, month.began),
-                    **wire.quota(self._gateway.budgets.least(budgets, project.id, "seconds")),
+                    **wire.quota(
+                        self._gateway.budgets.with_least_left(budgets, project.id, "seconds")
+                    ),
                     "pendingJobs": sum((await self._gateway.jobs.tally(actor, pending)).values()),
                     "maxPendingJobs": self.limits.quotas.waiting_jobs,
                 }

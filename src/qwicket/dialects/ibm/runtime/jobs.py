@@ -69,7 +69,7 @@ def reason(job: Job) -> str:
     return job.error_text or "The job failed."
 
 
-def metrics(job: Job, place: QueuePosition | None) -> dict[str, Any]:
+def metrics(job: Job, position: QueuePosition | None) -> dict[str, Any]:
     """Return the times and the usage of a job, and its queue position if it has one."""
     seconds = run_s(job)
     shown: dict[str, Any] = {
@@ -89,8 +89,8 @@ def metrics(job: Job, place: QueuePosition | None) -> dict[str, Any]:
         "num_circuits": job.n_circuits,
         "num_qubits": [job.n_qubits],
     }
-    if place is not None:
-        shown["position_in_queue"] = place.ahead + 1
+    if position is not None:
+        shown["position_in_queue"] = position.ahead + 1
     return shown
 
 

@@ -41,6 +41,7 @@ _READ_BYTES: Final = 2 << 20
 _HELD_BYTES: Final = 4 * _READ_BYTES
 """What one response counts against the memory budget for large responses."""
 _LEVEL: Final = 1
+"""zlib's fastest."""
 _GZIP: Final = 31
 """Window of zlib with the header of gzip."""
 _MARK: Final = secrets.token_hex(16)
@@ -53,7 +54,7 @@ class Plan(NamedTuple):
 
     Attributes:
         job: The job, which has completed.
-        shapes: Layout of its pubs.
+        shapes: Shapes of its pubs.
         metadata: Metadata of the result.
         bytes_each: Average stored size of one circuit's result.
     """

@@ -16,6 +16,7 @@ REGISTRATION: Final = Registration(
     described_at=(f"{RUNTIME_PREFIX}/openapi.json",),
     root=RUNTIME_PREFIX,
     shows={"qubit": ("qiskit.primitives",)},
+    requests=("memory",),
     title="The classic channel of IBM's Runtime API",
     lead=(
         'qiskit-ibm-runtime up to 0.40 works against this server with `channel="ibm_quantum"`. It'

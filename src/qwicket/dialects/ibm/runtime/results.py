@@ -28,21 +28,22 @@ if TYPE_CHECKING:
     from qwicket.programs.primitives import Shape
 
 _LEVEL: Final = 1
+"""zlib's fastest."""
 _RUN_TIME: Final = "the server's limit run_time_s applies"
 
 
 def result(
-    found: JobResults, source: bytes, limits: Limits, vendor_fields: VendorFields
+    job_results: JobResults, source: bytes, limits: Limits, vendor_fields: VendorFields
 ) -> dict[str, Any]:
     """Return the result of a completed job.
 
     Args:
-        found: Results of its parts.
-        source: The program with its pubs, which decide the layout of the parts.
+        job_results: Results of its parts.
+        source: The program with its pubs, which decide the order of the parts.
         limits: Limits of the server.
         vendor_fields: The job's vendor fields.
     """
-    parts = [part for part in found.parts if isinstance(part, Outcome)]
+    parts = [part for part in job_results.parts if isinstance(part, Outcome)]
     if vendor_fields.program == EXECUTOR:
         return _executed(parts, source, limits)
     is_sampler = primitives.settings(source).program == SAMPLER
@@ -140,19 +141,19 @@ def shots(part: Outcome, start: int, size: int) -> NDArray[np.uint8]:
 
 def _estimated(parts: Sequence[Outcome], shape: Shape, limits: Limits) -> dict[str, Any]:
     """Return expectation values and their standard errors."""
-    layout = primitives.broadcast(shape, limits)
-    order = np.argsort(np.array(layout.parts, np.int64), kind="stable")
+    whole = primitives.broadcast(shape, limits)
+    order = np.argsort(np.array(whole.parts, np.int64), kind="stable")
     fields = {}
     for name in ("evs", "stds"):
         values = np.empty(len(order))
         values[order] = [value for part in parts for value in getattr(part, name)()]
-        fields[name] = _array(values.reshape(layout.shape))
+        fields[name] = _array(values.reshape(whole.shape))
     metadata: dict[str, Any] = {
         "target_precision": shape.precision,
         "shots": shape.shots,
         "circuit_metadata": {},
     }
-    return _pub("PubResult", fields, layout.shape, metadata)
+    return _pub("PubResult", fields, whole.shape, metadata)
 
 
 def _pub(

@@ -21,14 +21,25 @@ _TAGS: Final = json_body(wire.TagsBody)
 _SESSION: Final = json_body(wire.SessionBody)
 _SESSION_CHANGE: Final = json_body(wire.SessionChange)
 FILTERS: Final = (
-    *("limit", "offset", "pending", "sort", "backend", "program", "tags", "session_id"),
-    *("created_after", "created_before"),
+    "limit",
+    "offset",
+    "pending",
+    "sort",
+    "backend",
+    "program",
+    "tags",
+    "session_id",
+    "created_after",
+    "created_before",
 )
 
 SHARED_ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/backends/{device}/configuration", Shared.read_configuration, _D),
     Route(
-        *("GET", "/backends/{device}/properties", Shared.read_properties, _D),
+        "GET",
+        "/backends/{device}/properties",
+        Shared.read_properties,
+        _D,
         query=("updated_before",),
     ),
     Route("GET", "/backends/{device}/defaults", Shared.read_defaults, _D),

@@ -61,7 +61,7 @@ class RuntimeHandlers:
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
-        self._devices: set[str] = set()
+        self._known_devices: set[str] = set()
 
     @property
     def limits(self) -> Limits:
@@ -106,8 +106,8 @@ class RuntimeHandlers:
     async def read_defaults(self, actor: Actor, request: Request[None]) -> Response:
         """Read the defaults of a device: always an empty object."""
         name = request.path_params["device"]
-        if name not in self._devices:  # clients ask up to 19 times for each transpilation
-            self._devices.add((await self._gateway.devices.get(name, RUNTIME)).device.name)
+        if name not in self._known_devices:  # clients ask up to 19 times for each transpilation
+            self._known_devices.add((await self._gateway.devices.get(name, RUNTIME)).device.name)
         return json({})
 
     async def read_status(self, actor: Actor, request: Request[None]) -> Response:
@@ -135,7 +135,8 @@ class RuntimeHandlers:
         maximum = self.limits.of(IBMLimits).ibm_jobs
         submit = partial(
             self._gateway.jobs.submit,
-            *(actor, submission),
+            actor,
+            submission,
             is_once=True,
             unfinished_limit=None if maximum < 0 else maximum,
         )
@@ -243,7 +244,7 @@ class RuntimeHandlers:
         body = request.payload
         actor = await self._acting(actor, body.instance)
         life_s = body.max_ttl or body.max_session_ttl
-        group = await self._gateway.groups.open(
+        group = await self._gateway.job_groups.open(
             actor,
             RUNTIME,
             device=body.backend,
@@ -260,13 +261,15 @@ class RuntimeHandlers:
         """Close a session: it takes no more jobs, and its jobs still run."""
         if request.payload.accepting_jobs:
             raise InvalidRequest("accepting_jobs: a closed session cannot be opened again.")
-        await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
+        await self._gateway.job_groups.close(actor, request.path_params["id"], dialect=RUNTIME)
         return Response(status_code=204)
 
     async def end_session(self, actor: Actor, request: Request[None]) -> Response:
         """Close a session, and cancel its jobs that have not ended."""
-        group = await self._gateway.groups.close(actor, request.path_params["id"], dialect=RUNTIME)
-        await self._gateway.groups.cancel_all(actor, group.id, dialect=RUNTIME)
+        group = await self._gateway.job_groups.close(
+            actor, request.path_params["id"], dialect=RUNTIME
+        )
+        await self._gateway.job_groups.cancel_all(actor, group.id, dialect=RUNTIME)
         return Response(status_code=204)
 
     async def _check_session(self, actor: Actor, id_text: str) -> None:
@@ -276,13 +279,13 @@ class RuntimeHandlers:
             NotFound: The session does not exist, or is not visible to the actor.
         """
         try:
-            await self._gateway.groups.get(actor, id_text, dialect=RUNTIME)
+            await self._gateway.job_groups.get(actor, id_text, dialect=RUNTIME)
         except NotFound:
             raise NotFound("There is no such session.", field="group") from None
 
     async def _shown_session(self, actor: Actor, id_text: str) -> dict[str, Any]:
-        group = await self._gateway.groups.get(actor, id_text, dialect=RUNTIME)
-        use = await self._gateway.groups.use(actor, group)
+        group = await self._gateway.job_groups.get(actor, id_text, dialect=RUNTIME)
+        use = await self._gateway.job_groups.use(actor, group)
         return jobs.session(group, use, time.time_ns() // 1_000_000)
 
     # --- what several need ------------------------------------------------------------------------

@@ -37,8 +37,11 @@ _PAGE: Final = 20
 _ANSWER_MS: Final = 60_000
 """Time within which the same content is the same job, if its answer was lost."""
 PENDING: Final = (
-    *(JobState.DRAFT, JobState.QUEUED, JobState.RUNNING),
-    *(JobState.CANCELLING, JobState.UNCERTAIN),
+    JobState.DRAFT,
+    JobState.QUEUED,
+    JobState.RUNNING,
+    JobState.CANCELLING,
+    JobState.UNCERTAIN,
 )
 _ENDED: Final = (JobState.COMPLETED, JobState.FAILED, JobState.CANCELLED)
 _TRUTHS: Final = {"true": True, "false": False}

@@ -61,6 +61,7 @@ async def list_refusals(access: Access, actor: Actor, request: Request[None]) ->
 def recorded(route: Route) -> Callable[..., Awaitable[ASGIApp]]:
     """Return the handler of a route, with its requests recorded in the audit log."""
     handler = route.handler
+    # The kind of object is in the path: `/accounts/{account}`, `/bulk/accounts`.
     words = [word for word in route.path.split("/") if word and "{" not in word]
     default = (words[-1] if words[0] == "bulk" else words[0]).removesuffix("s")
 

@@ -28,10 +28,11 @@ async def change_device(
 ) -> Response:
     """Turn a device on or off, drain it, or set its message."""
     body, name = request.payload, request.path_params["name"]
-    _check(body)
+    _check_device_change(body)
     if body.is_on is False:
         until_at = None if body.until is None else int(1000 * body.until.timestamp())
         await access.admin.turn_off(name, body.reason, until_at=until_at)
+    # An absent `is_on` is UNSET, which is falsy: then the device stays on or off as it is.
     elif body.is_on and body.is_draining:
         await access.admin.drain(name, body.reason)
     elif body.is_on:
@@ -41,12 +42,12 @@ async def change_device(
     return Response(status_code=204)
 
 
-def _check(body: schema.DeviceChangeBody) -> None:
+def _check_device_change(body: schema.DeviceChangeBody) -> None:
     if body.is_on is not False and body.until is not None:
-        raise InvalidRequest("until is allowed only with `is_on` false.", field="is_on")
+        raise InvalidRequest("until is allowed only with `is_on` false.", field="until")
     if body.reason and not body.is_draining and body.is_on is not False:
         raise InvalidRequest(
-            "reason is allowed only with `is_on` false or `is_draining` true.", field="is_on"
+            "reason is allowed only with `is_on` false or `is_draining` true.", field="reason"
         )
     if body.is_draining and body.is_on is not True:
         raise InvalidRequest("is_draining is allowed only with `is_on` true.", field="is_draining")

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from qwicket.model.accounts import Actor
     from qwicket.schema.jobs import ChangeJobBody
 
-_FEW: Final = 100
+_FEW_JOBS: Final = 100
+"""Jobs up to which a list is rendered on the event loop."""
 
 
 async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) -> ASGIApp:
@@ -33,7 +34,7 @@ async def list_all_jobs(access: Access, actor: Actor, request: Request[None]) ->
         query, account=given.get("account"), project=given.get("project")
     )
     return await json_in_thread(
-        lambda: wire.job_list(jobs, query.limit), is_small=len(jobs) <= _FEW
+        lambda: wire.job_list(jobs, query.limit), is_small=len(jobs) <= _FEW_JOBS
     )
 
 

@@ -23,11 +23,11 @@ from qwicket.dialects.native.params import SEARCH
 from qwicket.dialects.native.wire import PROBLEM_TYPE, problem
 from qwicket.dialects.routing import Body, Dialect, Route, json_body
 from qwicket.model.accounts import Scope
-from qwicket.schema import accounts as shapes
+from qwicket.schema import accounts as account_schema
 from qwicket.schema import admin as schema
-from qwicket.schema import budgets as of_budgets
-from qwicket.schema import invitations as inviting
-from qwicket.schema import reservations as windows
+from qwicket.schema import budgets as budget_schema
+from qwicket.schema import invitations as invitation_schema
+from qwicket.schema import reservations as reservation_schema
 from qwicket.schema.jobs import ChangeJobBody
 
 if TYPE_CHECKING:
@@ -39,113 +39,188 @@ _A: Final = Scope.ADMIN
 _TOKEN: Final = Body(account_wire.any_token_request, account_wire.AnyTokenRequest)
 _ACCOUNT: Final = json_body(schema.NewAccountBody)
 _PEOPLE: Final = json_body(schema.PeopleBody)
-_CHANGE: Final = json_body(schema.AccountChangeBody)
+_ACCOUNT_CHANGE: Final = json_body(schema.AccountChangeBody)
 _RESET: Final = json_body(schema.ResetBody)
 _PROJECT: Final = json_body(schema.NewProjectBody)
-_SHARES: Final = json_body(schema.ProjectChangeBody)
+_PROJECT_CHANGE: Final = json_body(schema.ProjectChangeBody)
 _DEVICE: Final = json_body(schema.DeviceChangeBody)
-_RESERVATION: Final = json_body(windows.NewReservationBody)
-_MAINTENANCE: Final = json_body(windows.NewMaintenanceBody)
+_RESERVATION: Final = json_body(reservation_schema.NewReservationBody)
+_MAINTENANCE: Final = json_body(reservation_schema.NewMaintenanceBody)
 _PROVIDER: Final = json_body(schema.NewProviderBody)
-_INVITATION: Final = json_body(inviting.NewInvitationBody)
+_INVITATION: Final = json_body(invitation_schema.NewInvitationBody)
 _JOB: Final = json_body(ChangeJobBody)
-_RESOLVED: Final = json_body(schema.ResolveJobBody)
+_JOB_OUTCOME: Final = json_body(schema.ResolveJobBody)
 _JOBS: Final = json_body(schema.ChangeJobsBody)
-_ACTIVITY: Final = json_body(schema.ProviderChangeBody)
-_BUDGET: Final = json_body(of_budgets.NewBudgetBody)
+_PROVIDER_CHANGE: Final = json_body(schema.ProviderChangeBody)
+_BUDGET: Final = json_body(budget_schema.NewBudgetBody)
 
 _ROUTES: Final[tuple[Route, ...]] = (
     Route(
-        *("GET", "/accounts", accounts.list_accounts, _A),
+        "GET",
+        "/accounts",
+        accounts.list_accounts,
+        _A,
         query=("deleted",),
         responses=(schema.AdminAccountList,),
     ),
     Route(
-        *("POST", "/accounts", accounts.create_account, _A, _ACCOUNT),
+        "POST",
+        "/accounts",
+        accounts.create_account,
+        _A,
+        _ACCOUNT,
         responses=(schema.AdminAccountBody,),
         status=201,
     ),
     Route(
-        *("POST", "/bulk/accounts", accounts.create_accounts, _A, _PEOPLE),
+        "POST",
+        "/bulk/accounts",
+        accounts.create_accounts,
+        _A,
+        _PEOPLE,
         responses=(schema.SecretList,),
         status=201,
     ),
     Route(
-        *("GET", "/accounts/{account}", accounts.read_any_account, _A),
+        "GET",
+        "/accounts/{account}",
+        accounts.read_any_account,
+        _A,
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("PATCH", "/accounts/{account}", accounts.change_account, _A, _CHANGE),
+        "PATCH",
+        "/accounts/{account}",
+        accounts.change_account,
+        _A,
+        _ACCOUNT_CHANGE,
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("DELETE", "/accounts/{account}", accounts.delete_account, _A),
+        "DELETE",
+        "/accounts/{account}",
+        accounts.delete_account,
+        _A,
         query=("jobs",),
         status=204,
     ),
     Route(
-        *("POST", "/accounts/{account}/reset", accounts.reset_account, _A, _RESET),
+        "POST",
+        "/accounts/{account}/reset",
+        accounts.reset_account,
+        _A,
+        _RESET,
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("POST", "/accounts/{account}/restore", accounts.restore_account, _A),
+        "POST",
+        "/accounts/{account}/restore",
+        accounts.restore_account,
+        _A,
         responses=(schema.AdminAccountBody,),
     ),
     Route(
-        *("GET", "/accounts/{account}/tokens", accounts.list_tokens_of, _A),
-        responses=(shapes.TokenList,),
+        "GET",
+        "/accounts/{account}/tokens",
+        accounts.list_tokens_of,
+        _A,
+        responses=(account_schema.TokenList,),
     ),
     Route(
-        *("POST", "/accounts/{account}/tokens", accounts.create_token_for, _A, _TOKEN),
-        responses=(shapes.NewTokenBody,),
+        "POST",
+        "/accounts/{account}/tokens",
+        accounts.create_token_for,
+        _A,
+        _TOKEN,
+        responses=(account_schema.NewTokenBody,),
         status=201,
     ),
     Route(
-        *("DELETE", "/tokens/{token}", accounts.revoke_any_token, _A),
+        "DELETE",
+        "/tokens/{token}",
+        accounts.revoke_any_token,
+        _A,
         responses=(schema.RevokedBody,),
     ),
-    Route(*("GET", "/projects", projects.list_all_projects, _A), responses=(shapes.ProjectList,)),
     Route(
-        *("POST", "/projects", projects.create_project, _A, _PROJECT),
-        responses=(shapes.ProjectBody,),
+        "GET",
+        "/projects",
+        projects.list_all_projects,
+        _A,
+        responses=(account_schema.ProjectList,),
+    ),
+    Route(
+        "POST",
+        "/projects",
+        projects.create_project,
+        _A,
+        _PROJECT,
+        responses=(account_schema.ProjectBody,),
         status=201,
     ),
     Route(
-        *("PATCH", "/projects/{project}", projects.change_project, _A, _SHARES),
-        responses=(shapes.ProjectBody,),
+        "PATCH",
+        "/projects/{project}",
+        projects.change_project,
+        _A,
+        _PROJECT_CHANGE,
+        responses=(account_schema.ProjectBody,),
     ),
     Route(
-        *("GET", "/projects/{project}/export", exports.export_jobs, _A),
+        "GET",
+        "/projects/{project}/export",
+        exports.export_jobs,
+        _A,
         query=("limit", "before"),
         media_type="application/zip",
     ),
     Route(
-        *("GET", "/projects/{project}/members", projects.list_members, _A),
+        "GET",
+        "/projects/{project}/members",
+        projects.list_members,
+        _A,
         responses=(schema.MemberList,),
     ),
-    Route(*("PUT", "/projects/{project}/members/{account}", projects.add_member, _A), status=204),
+    Route("PUT", "/projects/{project}/members/{account}", projects.add_member, _A, status=204),
     Route(
-        *("DELETE", "/projects/{project}/members/{account}", projects.remove_member, _A),
+        "DELETE",
+        "/projects/{project}/members/{account}",
+        projects.remove_member,
+        _A,
         status=204,
     ),
-    Route(*("GET", "/devices", devices.list_all_devices, _A), responses=(schema.AdminDeviceList,)),
+    Route("GET", "/devices", devices.list_all_devices, _A, responses=(schema.AdminDeviceList,)),
     Route("PATCH", "/devices/{name}", devices.change_device, _A, _DEVICE, status=204),
     Route(
-        *("GET", "/reservations", reservations.list_reservations, _A),
-        responses=(windows.ReservationList,),
+        "GET",
+        "/reservations",
+        reservations.list_reservations,
+        _A,
+        responses=(reservation_schema.ReservationList,),
     ),
     Route(
-        *("POST", "/reservations", reservations.create_reservation, _A, _RESERVATION),
-        responses=(windows.ReservationBody,),
+        "POST",
+        "/reservations",
+        reservations.create_reservation,
+        _A,
+        _RESERVATION,
+        responses=(reservation_schema.ReservationBody,),
         status=201,
     ),
     Route(
-        *("POST", "/maintenance", reservations.create_maintenance, _A, _MAINTENANCE),
-        responses=(windows.ReservationList,),
+        "POST",
+        "/maintenance",
+        reservations.create_maintenance,
+        _A,
+        _MAINTENANCE,
+        responses=(reservation_schema.ReservationList,),
         status=201,
     ),
     Route(
-        *("DELETE", "/reservations/{reservation}", reservations.remove_reservation, _A),
+        "DELETE",
+        "/reservations/{reservation}",
+        reservations.remove_reservation,
+        _A,
         query=("series",),
         status=204,
     ),
@@ -154,65 +229,96 @@ _ROUTES: Final[tuple[Route, ...]] = (
         "/invitations",
         invitations.list_invitations,
         _A,
-        responses=(inviting.InvitationList,),
+        responses=(invitation_schema.InvitationList,),
     ),
     Route(
-        *("POST", "/invitations", invitations.create_invitation, _A, _INVITATION),
-        responses=(inviting.CreatedInvitationBody,),
+        "POST",
+        "/invitations",
+        invitations.create_invitation,
+        _A,
+        _INVITATION,
+        responses=(invitation_schema.CreatedInvitationBody,),
         status=201,
     ),
     Route("DELETE", "/invitations/{invitation}", invitations.delete_invitation, _A, status=204),
     Route("GET", "/providers", devices.list_providers, _A, responses=(schema.ProviderList,)),
     Route(
-        *("POST", "/providers", devices.create_provider, _A, _PROVIDER),
+        "POST",
+        "/providers",
+        devices.create_provider,
+        _A,
+        _PROVIDER,
         responses=(schema.ProviderBody,),
         status=201,
     ),
-    Route("PATCH", "/providers/{provider}", devices.change_provider, _A, _ACTIVITY, status=204),
+    Route(
+        "PATCH", "/providers/{provider}", devices.change_provider, _A, _PROVIDER_CHANGE, status=204
+    ),
     Route("POST", "/keys/rotate", devices.rotate_keys, _A, status=204),
     Route(
-        *("GET", "/jobs", jobs.list_all_jobs, _A),
+        "GET",
+        "/jobs",
+        jobs.list_all_jobs,
+        _A,
         query=("limit", "before", "account", "project", *SEARCH),
         responses=(schema.AdminJobList,),
     ),
     Route("GET", "/jobs/{id}", jobs.read_any_job, _A, responses=(schema.AdminJobBody,)),
+    Route("POST", "/jobs/{id}/cancel", jobs.cancel_any_job, _A, responses=(schema.AdminJobBody,)),
+    Route("PATCH", "/jobs/{id}", jobs.change_any_job, _A, _JOB, responses=(schema.AdminJobBody,)),
+    Route("POST", "/jobs/{id}/requeue", jobs.requeue_job, _A, responses=(schema.AdminJobBody,)),
+    Route("POST", "/jobs/{id}/abandon", jobs.abandon_job, _A, responses=(schema.AdminJobBody,)),
     Route(
-        *("POST", "/jobs/{id}/cancel", jobs.cancel_any_job, _A), responses=(schema.AdminJobBody,)
-    ),
-    Route(
-        *("PATCH", "/jobs/{id}", jobs.change_any_job, _A, _JOB), responses=(schema.AdminJobBody,)
-    ),
-    Route(*("POST", "/jobs/{id}/requeue", jobs.requeue_job, _A), responses=(schema.AdminJobBody,)),
-    Route(*("POST", "/jobs/{id}/abandon", jobs.abandon_job, _A), responses=(schema.AdminJobBody,)),
-    Route(
-        *("POST", "/jobs/{id}/resolve", jobs.resolve_job, _A, _RESOLVED),
+        "POST",
+        "/jobs/{id}/resolve",
+        jobs.resolve_job,
+        _A,
+        _JOB_OUTCOME,
         responses=(schema.AdminJobBody,),
     ),
     Route(
-        *("POST", "/bulk/jobs", jobs.change_jobs, _A, _JOBS),
+        "POST",
+        "/bulk/jobs",
+        jobs.change_jobs,
+        _A,
+        _JOBS,
         responses=(schema.ChangedJobsBody,),
     ),
     Route(
-        *("GET", "/audit", audit.list_acts, _A),
+        "GET",
+        "/audit",
+        audit.list_acts,
+        _A,
         query=("limit", "before"),
         responses=(schema.ActList,),
     ),
     Route(
-        *("GET", "/audit/refusals", audit.list_refusals, _A),
+        "GET",
+        "/audit/refusals",
+        audit.list_refusals,
+        _A,
         query=("limit", "before"),
         responses=(schema.RefusalList,),
     ),
     Route(
-        *("GET", "/audit/verification", audit.verify_audit, _A),
+        "GET",
+        "/audit/verification",
+        audit.verify_audit,
+        _A,
         query=("hash",),
         responses=(schema.VerificationBody,),
     ),
-    Route("GET", "/budgets", budgets.list_budgets, _A, responses=(of_budgets.BudgetList,)),
-    Route("PUT", "/budgets", budgets.set_budget, _A, _BUDGET, responses=(shapes.BudgetBody,)),
+    Route("GET", "/budgets", budgets.list_budgets, _A, responses=(budget_schema.BudgetList,)),
     Route(
-        *("GET", "/usage", budgets.read_usage, _A),
+        "PUT", "/budgets", budgets.set_budget, _A, _BUDGET, responses=(account_schema.BudgetBody,)
+    ),
+    Route(
+        "GET",
+        "/usage",
+        budgets.read_usage,
+        _A,
         query=("from", "to", "by"),
-        responses=(of_budgets.UseList,),
+        responses=(budget_schema.UseList,),
     ),
     Route("DELETE", "/budgets/{budget}", budgets.delete_budget, _A, status=204),
 )

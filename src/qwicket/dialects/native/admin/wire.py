@@ -33,8 +33,8 @@ def admin_account(of: Account) -> schema.AdminAccountBody:
     )
 
 
-def account_list(found: Iterable[Account]) -> schema.AdminAccountList:
-    return schema.AdminAccountList(accounts=tuple(map(admin_account, found)))
+def account_list(accounts: Iterable[Account]) -> schema.AdminAccountList:
+    return schema.AdminAccountList(accounts=tuple(map(admin_account, accounts)))
 
 
 def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
@@ -47,7 +47,7 @@ def secret_list(made: Iterable[tuple[str, NewToken]]) -> schema.SecretList:
 
 
 def device_list(
-    found: Iterable[tuple[Device, DeviceStatus, Presence | None]],
+    devices: Iterable[tuple[Device, DeviceStatus, Presence | None]],
 ) -> schema.AdminDeviceList:
     """Return devices. Only those that agents or another cloud serve have a presence."""
     return schema.AdminDeviceList(
@@ -66,12 +66,12 @@ def device_list(
                 agents=None if presence is None else presence.agents,
                 last_seen_at=None if presence is None else iso_time(presence.seen_at),
             )
-            for device, status, presence in found
+            for device, status, presence in devices
         )
     )
 
 
-def act_list(found: Sequence[AuditEntry], limit: int) -> schema.ActList:
+def act_list(entries: Sequence[AuditEntry], limit: int) -> schema.ActList:
     """Return a page of the audit log."""
     return schema.ActList(
         acts=tuple(
@@ -87,9 +87,9 @@ def act_list(found: Sequence[AuditEntry], limit: int) -> schema.ActList:
                 after=msgspec.json.decode(each.after),
                 hash=each.hash.hex(),
             )
-            for each in found
+            for each in entries
         ),
-        next=found[-1].seq if len(found) == limit else None,
+        next=entries[-1].seq if len(entries) == limit else None,
     )
 
 
@@ -106,18 +106,18 @@ def job_with_names(of: JobWithNames) -> schema.AdminJobBody:
     return schema.AdminJobBody(**fields, account=of.account, project=of.project)
 
 
-def job_list(found: Sequence[JobWithNames], limit: int) -> schema.AdminJobList:
+def job_list(jobs: Sequence[JobWithNames], limit: int) -> schema.AdminJobList:
     return schema.AdminJobList(
-        jobs=tuple(map(job_with_names, found)),
-        next=found[-1].job.seq if len(found) == limit else None,
+        jobs=tuple(map(job_with_names, jobs)),
+        next=jobs[-1].job.seq if len(jobs) == limit else None,
     )
 
 
-def refusal_list(found: Sequence[tuple[int, str, int]]) -> schema.RefusalList:
+def refusal_list(refusals: Sequence[tuple[int, str, int]]) -> schema.RefusalList:
     """Return refused sign-ins: minute (Unix milliseconds), network address and number of each."""
     return schema.RefusalList(
         refusals=tuple(
             schema.RefusalBody(minute=iso_time(minute) or "", address=address, number=number)
-            for minute, address, number in found
+            for minute, address, number in refusals
         ),
     )

@@ -150,10 +150,13 @@ class Handlers(CommonHandlers):
         if not states:
             return json([])
         found, _ = await self._search(
-            *(actor, request.response_memory),
+            actor,
+            request.response_memory,
             states=states,
-            page=params.integer(asked, "page", 1, _MAX_PAGES),
-            limit=params.integer(asked, "resultsPerPage", _PAGE, self.limits.requests.list_page),
+            page=params.integer(asked, "page", default=1, maximum=_MAX_PAGES),
+            limit=params.integer(
+                asked, "resultsPerPage", default=_PAGE, maximum=self.limits.requests.list_page
+            ),
             tags=_tags(asked),
             device=_bare(asked.get("qbraidDeviceId")),
         )
@@ -223,8 +226,10 @@ class Handlers(CommonHandlers):
         """Estimate the cost of a job in credits; 0 if the device has no cost."""
         asked = request.query_params
         view = await self._device(asked.get("qbraidDeviceId", ""))
-        shots = params.integer(asked, "shots", submissions.DEFAULT_SHOTS, self.limits.jobs.shots)
-        minutes = params.integer(asked, "minutes", 0, _MAX_MINUTES, minimum=0)
+        shots = params.integer(
+            asked, "shots", default=submissions.DEFAULT_SHOTS, maximum=self.limits.jobs.shots
+        )
+        minutes = params.integer(asked, "minutes", default=0, maximum=_MAX_MINUTES, minimum=0)
         price = view.device.spec.cost
         credits_ = 0 if price is None else price.of(1, shots, 60.0 * minutes)
         return json({"estimatedCredits": credits_})

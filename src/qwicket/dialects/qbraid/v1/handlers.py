@@ -25,6 +25,7 @@ from qwicket.dialects.responses import json, json_in_thread
 from qwicket.dialects.streaming import raw_list
 from qwicket.gateway.response_budget import SMALL_RESPONSE_BYTES
 from qwicket.model.errors import Conflict, Forbidden, InvalidRequest, LimitExceeded, NotFound
+from qwicket.model.groups import UNUSED
 from qwicket.model.jobs import JobQuery
 from qwicket.model.states import JobState
 from qwicket.programs import Entangler
@@ -42,6 +43,7 @@ _LONGEST_PAGE: Final = 100
 _MAX_PAGES: Final = 1_000_000_000
 _MAX_SEARCH_CHARS: Final = 255
 _NAMES_AT_ONCE: Final = 20
+"""Jobs that are looked up before other requests may run."""
 _MAX_COMPILED: Final = 100
 """Programs of a batch that are compiled for one response."""
 _ENTANGLERS: Final[tuple[Entangler, ...]] = ("zz", "ms")
@@ -134,7 +136,8 @@ class Handlers(CommonHandlers):
         if not states or not is_ours:
             return json(_page_of([], page, limit, 0))
         found, total = await self._search(
-            *(actor, request.response_memory),
+            actor,
+            request.response_memory,
             states=states,
             page=page,
             limit=limit,
@@ -160,7 +163,9 @@ class Handlers(CommonHandlers):
         """Estimate the cost of a job in credits, without the cost of its run time."""
         asked = request.query_params
         view = await self._device(asked.get("deviceQrn", ""))
-        shots = params.integer(asked, "shots", submissions.DEFAULT_SHOTS, self.limits.jobs.shots)
+        shots = params.integer(
+            asked, "shots", default=submissions.DEFAULT_SHOTS, maximum=self.limits.jobs.shots
+        )
         price = view.device.spec.cost
         return _success(
             {
@@ -263,10 +268,10 @@ class Handlers(CommonHandlers):
     async def open_group(self, actor: Actor, request: Request[groups.Opening]) -> Response:
         """Open a group."""
         asked = request.payload
-        group = await self._gateway.groups.open(
+        group = await self._gateway.job_groups.open(
             actor, wire.DIALECT, name=asked.name, life_s=asked.life_s, body=asked.body
         )
-        return _success(groups.shown(group, {}, _now()), 201)
+        return _success(groups.shown(group, {}, UNUSED, _now()), 201)
 
     async def read_group(self, actor: Actor, request: Request[None]) -> Response:
         """Read a group."""
@@ -281,46 +286,46 @@ class Handlers(CommonHandlers):
             raise InvalidRequest(detail, field="status")
         page, limit = self._page(request)
         maximum = self.limits.requests.list_page
-        await (
-            request.response_memory.begin()
-        )  # a thousand groups are read, even if few are returned
-        found = await self._gateway.groups.page(actor, wire.DIALECT, limit=maximum)
+        # A thousand groups are read, even if few are returned.
+        await request.response_memory.begin()
+        found = await self._gateway.job_groups.page(actor, wire.DIALECT, limit=maximum)
         if word is not None:
             found = [each for each in found if await self._group_status(actor, each) == word]
         shown = [
-            groups.shown(group, await self._gateway.groups.tally(actor, group), _now())
+            await self._group_document(actor, group)
             for group in found[(page - 1) * limit :][:limit]
         ]
         return json(_page_of(shown, page, limit, len(found)))
 
     async def _group_status(self, actor: Actor, group: Group) -> str:
-        return groups.status(group, await self._gateway.groups.tally(actor, group), _now())
+        return groups.status(group, await self._gateway.job_groups.tally(actor, group), _now())
 
     async def close_group(self, actor: Actor, request: Request[None]) -> Response:
         """Close a group: it takes no more jobs, and its jobs still run."""
         group = await self._group_named(actor, request)
-        closed = await self._gateway.groups.close(actor, group.id, dialect=wire.DIALECT)
+        closed = await self._gateway.job_groups.close(actor, group.id, dialect=wire.DIALECT)
         return await self._group_shown(actor, closed)
 
     async def cancel_group(self, actor: Actor, request: Request[None]) -> Response:
         """Close a group, and cancel its jobs that have not ended."""
         group = await self._group_named(actor, request)
-        await self._gateway.groups.close(actor, group.id, dialect=wire.DIALECT)
-        await self._gateway.groups.cancel_all(actor, group.id, dialect=wire.DIALECT)
-        group = await self._gateway.groups.annotate(actor, group, groups.cancelled(group))
+        await self._gateway.job_groups.close(actor, group.id, dialect=wire.DIALECT)
+        await self._gateway.job_groups.cancel_all(actor, group.id, dialect=wire.DIALECT)
+        group = await self._gateway.job_groups.annotate(actor, group, groups.cancelled(group))
         return await self._group_shown(actor, group)
 
     async def delete_group(self, actor: Actor, request: Request[None]) -> Response:
         """Delete a group."""
         group = await self._group_named(actor, request)
-        await self._gateway.groups.delete(actor, group.id, dialect=wire.DIALECT)
+        await self._gateway.job_groups.delete(actor, group.id, dialect=wire.DIALECT)
         return _success({"message": "Group deleted"})
 
     async def list_group_jobs(self, actor: Actor, request: Request[None]) -> Response:
         """List the jobs of a group, newest first, without pages."""
         group = await self._group_named(actor, request)
         found, _ = await self._search(
-            *(actor, request.response_memory),
+            actor,
+            request.response_memory,
             states=tuple(JobState),
             page=1,
             limit=self.limits.requests.list_page,
@@ -333,17 +338,21 @@ class Handlers(CommonHandlers):
     async def _group_named(self, actor: Actor, request: Request[None]) -> Group:
         """Return the group that the path names."""
         id_text = ids.id_of(request.path_params["group"])
-        return await self._gateway.groups.get(actor, id_text, dialect=wire.DIALECT)
+        return await self._gateway.job_groups.get(actor, id_text, dialect=wire.DIALECT)
 
     async def _group_shown(self, actor: Actor, group: Group) -> Response:
-        return _success(groups.shown(group, await self._gateway.groups.tally(actor, group), _now()))
+        return _success(await self._group_document(actor, group))
+
+    async def _group_document(self, actor: Actor, group: Group) -> dict[str, Any]:
+        tally = await self._gateway.job_groups.tally(actor, group)
+        return groups.shown(group, tally, await self._gateway.job_groups.use(actor, group), _now())
 
     def _page(self, request: Request[None]) -> tuple[int, int]:
         """Return the number and the length of the requested page."""
         asked = request.query_params
         return (
-            params.integer(asked, "page", 1, _MAX_PAGES),
-            params.integer(asked, "limit", _PAGE, _LONGEST_PAGE),
+            params.integer(asked, "page", default=1, maximum=_MAX_PAGES),
+            params.integer(asked, "limit", default=_PAGE, maximum=_LONGEST_PAGE),
         )
 
 

@@ -30,7 +30,10 @@ ROUTES: Final[tuple[Route, ...]] = (
     Route("GET", "/providers", _DO.list_providers, _D),
     Route("POST", "/jobs", _DO.submit_job, _W, _SUBMISSION, status=201),
     Route(
-        *("GET", "/jobs", _DO.list_jobs, _R),
+        "GET",
+        "/jobs",
+        _DO.list_jobs,
+        _R,
         query=(*_PAGE, "status", "statusGroup", "search", "tags", "vendor", "provider"),
     ),
     Route("DELETE", "/jobs", _DO.delete_jobs, _W, query=("qrns!",)),

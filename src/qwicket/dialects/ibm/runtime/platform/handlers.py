@@ -143,7 +143,7 @@ class Handlers(RuntimeHandlers):
             lambda: self._used_s(actor, actor.project, month.began),
         )
         budgets = self._gateway.budgets
-        budget = budgets.least(await budgets.of(actor), actor.project, "seconds")
+        budget = budgets.with_least_left(await budgets.of(actor), actor.project, "seconds")
         began = month.began
         if budget is not None:
             began = budget.begins_at or budget.budget.created_at

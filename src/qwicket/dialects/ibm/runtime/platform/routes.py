@@ -24,17 +24,23 @@ _OF_ACCOUNT: Final = AccountHandlers
 
 ACCOUNT_ROUTES: Final[tuple[Route, ...]] = (
     Route(
-        *("POST", "/iam/identity/token", _OF_ACCOUNT.issue_access_token),
+        "POST",
+        "/iam/identity/token",
+        _OF_ACCOUNT.issue_access_token,
         Open("The form holds the token."),
         Body(wire.grant),
         on_error=wire.refused_key,
     ),
     Route(
-        *("GET", "/iam/identity/keys", _OF_ACCOUNT.list_keys),
+        "GET",
+        "/iam/identity/keys",
+        _OF_ACCOUNT.list_keys,
         Open("Public keys are not secret; this server has none."),
     ),
     Route(
-        *("POST", "/search/v3/resources/search", _OF_ACCOUNT.search_instances),
+        "POST",
+        "/search/v3/resources/search",
+        _OF_ACCOUNT.search_instances,
         _D,
         json_body(wire.SearchBody),
     ),

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Hashable
 
 _SHARE: Final = 0.01
+"""Largest part of the time in which one sum is being read."""
 _MAX_AGE_S: Final = 60.0
 _MAX_ENTRIES: Final = 4_096
 

@@ -1,0 +1,71 @@
+"""Calls of one cloud in threads; checks and scrubs what it says before that is stored or shown."""
+
+from __future__ import annotations
+
+import asyncio
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+
+from qwicket.clients.http.text import MIN_SECRET_CHARS
+from qwicket.drivers.remote.clouds import (
+    CloudError,
+    InvalidResult,
+    NoProof,
+    NoSuchJob,
+    Refused,
+)
+from qwicket.drivers.remote.failures import not_understood
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["CloudCalls"]
+
+T = TypeVar("T")
+
+_MAX_ID_CHARS: Final = 200
+_DOTS: Final = (".", "..")
+"""Ids that would change the path of a request."""
+
+
+class CloudCalls:
+    """Threads for the calls of one cloud.
+
+    Args:
+        key: Key of the account there.
+        n_threads: Number of threads.
+    """
+
+    def __init__(self, key: str, n_threads: int) -> None:
+        self._key = key
+        self._threads = ThreadPoolExecutor(n_threads, thread_name_prefix="remote")
+
+    async def call(self, call: Callable[..., T], *args: Any) -> T:
+        """Call the cloud in a thread.
+
+        Raises:
+            CloudError: The call failed, or its response was not understood.
+        """
+        loop = asyncio.get_running_loop()
+        try:
+            return await loop.run_in_executor(self._threads, partial(call, *args))
+        except (CloudError, Refused, NoSuchJob, NoProof, InvalidResult):
+            raise
+        except Exception as error:
+            raise not_understood(error) from None
+
+    def is_id(self, text: str) -> bool:
+        """Return whether a text can be an id: it is stored, shown, and a part of paths."""
+        is_short = 1 <= len(text) <= _MAX_ID_CHARS
+        has_key = len(self._key) >= MIN_SECRET_CHARS and self._key in text
+        return is_short and text.isprintable() and text not in _DOTS and not has_key
+
+    def scrubbed(self, text: str) -> str:
+        """Return a text of the cloud without the key, printable, and cut to 500 characters."""
+        without = text.replace(self._key, "…")[:500]
+        return "".join(each if each.isprintable() else " " for each in without)
+
+    def close(self) -> None:
+        """Start no further calls."""
+        self._threads.shutdown(wait=False, cancel_futures=True)

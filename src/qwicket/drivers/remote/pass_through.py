@@ -1,0 +1,185 @@
+"""A device whose own server gets the requests of users unchanged, but with the account's key."""
+
+from __future__ import annotations
+
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING, Final
+
+import msgspec
+
+from qwicket.circuits.outcomes import Outcome
+from qwicket.clients.http import HTTPClient, Request
+from qwicket.clients.http.failures import InvalidResponse, NoResponse
+from qwicket.clients.http.retries import retry_after_s
+from qwicket.drivers.remote.clouds import (
+    NoProof,
+    NothingSent,
+    OutcomeUnknown,
+    Refused,
+    RemoteStatus,
+    TryLater,
+)
+from qwicket.drivers.remote.failures import UNSURE, key_refusal
+from qwicket.model.pass_through import HTTP_REQUEST, VendorRequest, VendorResponse, from_program
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from qwicket.devices.remotes import Remote
+    from qwicket.drivers.remote.clouds import (
+        Cloud,
+        Mirror,
+        Offer,
+        RemoteProgram,
+        RequireLease,
+        Statuses,
+    )
+    from qwicket.model.failures import Failure
+
+_MAX_BYTES: Final = 64 << 20
+"""Longest response of a device's own server."""
+_VERSIONS: Final = {"ionq": ("/v0.4", "/v0.3")}
+"""Versions at the end of a cloud's address; each request's path contains them already."""
+_CREDENTIALS: Final = {"ionq": ("Authorization", "apiKey {}")}
+"""Header with the key, by the kind of the cloud."""
+
+
+class Sender:
+    """Sends requests to a device's own server, without retries. Its calls block.
+
+    Args:
+        remote: Where the server is.
+        key: Key of the account there.
+    """
+
+    def __init__(self, remote: Remote, key: str) -> None:
+        url = remote.url.rstrip("/")
+        for version in _VERSIONS.get(remote.kind, ()):
+            url = url.removesuffix(version)
+        name, text = _CREDENTIALS[remote.kind]
+        self._headers = {name: text.format(key)}
+        self._key = key
+        self._timeout_s = remote.timeout_s
+        self._http = HTTPClient(url, ValueError, _MAX_BYTES)
+
+    def send(self, request: VendorRequest) -> VendorResponse:
+        """Return the response, whatever its status, without the key.
+
+        Raises:
+            NothingSent: The request did not arrive.
+            OutcomeUnknown: There was no valid response.
+            KeyRefused: The server does not accept the key.
+        """
+        headers = dict(self._headers)
+        if request.content_type:
+            headers["Content-Type"] = request.content_type
+        has_body = bool(request.body) or request.method not in ("GET", "HEAD", "DELETE")
+        sent = Request(
+            request.method,
+            request.path,
+            headers,
+            request.body if has_body else None,
+            limit_s=self._timeout_s,
+            secrets=[self._key],
+            can_repeat=request.method in ("GET", "HEAD"),
+            can_be_empty=True,
+        )
+        try:
+            found = self._http.exchange(sent)
+        except NoResponse as error:
+            kind = OutcomeUnknown if error.was_sent else NothingSent
+            raise kind(str(error)) from None
+        except InvalidResponse as error:
+            raise OutcomeUnknown(str(error)) from None
+        text = f"the server does not accept the key: status {found.status}"
+        if refusal := key_refusal(found.status, text):
+            raise refusal
+        return VendorResponse(
+            status=found.status,
+            content_type=found.headers.get("Content-Type", ""),
+            retry_after=found.headers.get("Retry-After", ""),
+            body=found.content.replace(self._key.encode(), b"..."),
+        )
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+
+class PassThroughCloud:
+    """A cloud whose jobs are requests that are passed on.
+
+    Args:
+        cloud: Reads the states of jobs and of the device, and cancels jobs.
+        sender: Sends the requests.
+        device: Name of the device there.
+        responses: Where responses to submissions are put, by marker.
+    """
+
+    formats = (HTTP_REQUEST,)
+    language = None
+    is_simulated = False
+
+    def __init__(
+        self, cloud: Cloud, sender: Sender, device: str, responses: dict[str, VendorResponse]
+    ) -> None:
+        self._cloud = cloud
+        self._sender = sender
+        self._device = device
+        self._responses = responses
+
+    def submit(self, program: RemoteProgram, marker: str, require_lease: RequireLease) -> str:
+        request, id_field = from_program(program.source)
+        response = self._sender.send(request)
+        if response.status == HTTPStatus.TOO_MANY_REQUESTS:
+            after_s = retry_after_s({"Retry-After": response.retry_after}, time.time())
+            raise TryLater(f"it responds with status {response.status}", after_s)
+        if 400 <= response.status < 500 and response.status not in UNSURE:
+            text = response.body.decode("utf-8", "replace")
+            raise Refused(f"status {response.status}: {text[:300]}", response)
+        try:
+            id = msgspec.json.decode(response.body)[id_field]
+        except (msgspec.MsgspecError, UnicodeDecodeError, KeyError, TypeError):
+            id = None
+        if response.status >= 300 or not isinstance(id, str) or not id:
+            raise OutcomeUnknown(f"status {response.status} without the id of a job")
+        self._responses[marker] = response
+        return id
+
+    def find(self, marker: str, since_ms: int) -> str | None:
+        del marker, since_ms
+        raise NoProof("requests are passed on unchanged, so they have no marker to look for")
+
+    def statuses(self, ids: Sequence[str]) -> Statuses:
+        return {
+            id: found._replace(marker=None) if isinstance(found, RemoteStatus) else found
+            for id, found in self._cloud.statuses(ids).items()
+        }
+
+    def outcomes(self, id: str, program: RemoteProgram) -> tuple[list[Outcome | Failure], float]:
+        """Return an empty result: the true one is at the device's own server."""
+        del id
+        return [
+            Outcome(
+                registers=(),
+                arrays={},
+                engine=self._device,
+                engine_version="",
+                seed=program.options.seed,
+                seconds=0.0,
+            )
+        ], 0.0
+
+    def cancel(self, id: str) -> None:
+        self._cloud.cancel(id)
+
+    def mirror(self) -> Mirror:
+        return self._cloud.mirror()
+
+    def offers(self) -> list[Offer]:
+        return self._cloud.offers()
+
+    def close(self) -> None:
+        self._cloud.close()
+        self._sender.close()

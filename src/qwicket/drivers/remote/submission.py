@@ -1,0 +1,422 @@
+"""Submits each job exactly once, whatever becomes of the requests, the responses and this server.
+
+The states of a job here, and what follows each of them:
+
+    new ── the intent is stored ──> intended
+    intended ── a request is sent ──> in doubt
+    in doubt ─┬─ the response has an id ──────────> sent: it is never submitted again
+              ├─ the response refuses the job ────> failed
+              ├─ certainly not accepted ──────────> intended, or new if the job gives its slot back
+              ├─ no valid response ─┬─ found ─────> sent
+              │  (also a crash)     ├─ absent ────> intended
+              │                     └─ no proof ──> unresolved
+    unresolved ─┬─ a person knows the id ─────────> sent
+                └─ a person calls it absent ──────> in doubt, but no proof counts as absent
+
+A job is found by its marker, which is stored with the intent and travels with the request. It is
+absent if the cloud's list does not have it `settle_s` after the doubt arose, and the list is
+complete and that of the account to which the job was sent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from hashlib import blake2s
+from typing import TYPE_CHECKING, Final
+
+from qwicket.circuits import qubit
+from qwicket.drivers import JobNotStarted, StoppedRemotely, Unresolved
+from qwicket.drivers.remote.clouds import (
+    MARKER_PREFIX,
+    CloudError,
+    Forbidden,
+    NoProof,
+    NothingSent,
+    Refused,
+    TryLater,
+)
+from qwicket.model.errors import Conflict, StaleLease
+from qwicket.model.ids import created_ms
+from qwicket.model.pass_through import pack_response
+from qwicket.model.states import JobState
+from qwicket.programs.rewriting import rewrite
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from qwicket.devices.remotes import Remote
+    from qwicket.drivers import ForwardLog
+    from qwicket.drivers.remote.calls import CloudCalls
+    from qwicket.drivers.remote.clouds import Cloud, RemoteProgram, RequireLease
+    from qwicket.model.jobs import Assignment, Forward
+    from qwicket.model.pass_through import VendorResponse
+
+__all__ = [
+    "FRESH_S",
+    "MAX_PAUSE_S",
+    "MAX_SENDS",
+    "Submitter",
+    "account_hash",
+    "marker_of",
+    "unresolved",
+]
+
+MAX_SENDS: Final = 5
+"""Limit on submissions of a job, each after the list has proved that the former one is absent."""
+_MAX_UNPROVEN: Final = 3
+"""Lists in a row that prove nothing, after `settle_s`, before a person must decide."""
+MAX_PAUSE_S: Final = 60.0
+"""Maximum pause between two calls that are repeated."""
+FRESH_S: Final = 2.0
+"""Seconds after a check that this server has the job's lease in which it certainly still has it:
+less than the lease time, unless `--lease-s` is below 2."""
+_TOO_SLOW: Final = "this server was too slow"
+_LAST_CALL_S: Final = 5.0
+"""Seconds for which a stopping server waits for the response to a submission."""
+
+_log = logging.getLogger(__name__)
+
+
+class Submitter:
+    """Submits the jobs of one device.
+
+    Args:
+        remote: Where the device is.
+        cloud: Its cloud.
+        calls: Threads for the calls of the cloud.
+        account: Hash of the address and key of today; see `account_hash`.
+        is_online: Returns whether the cloud runs jobs of the device now.
+        retry_for_s: Seconds for which a call that the cloud does not accept is repeated.
+        responses: Responses to submissions that were passed on, by marker.
+    """
+
+    def __init__(
+        self,
+        remote: Remote,
+        cloud: Cloud,
+        calls: CloudCalls,
+        account: str,
+        is_online: Callable[[], bool],
+        retry_for_s: float,
+        responses: Mapping[str, VendorResponse],
+    ) -> None:
+        self._remote = remote
+        self._cloud = cloud
+        self._calls = calls
+        self._account_hash = account
+        self._is_online = is_online
+        self._retry_for_s = retry_for_s
+        self._responses = responses
+
+    async def send_once(
+        self,
+        assignment: Assignment,
+        forward: Forward | None,
+        program: RemoteProgram,
+        log: ForwardLog,
+    ) -> str:
+        """Return the job's id at the cloud. Send the job if it is certain that it is not there."""
+        may_send = forward is None or forward.is_absent
+        if forward is not None and forward.is_absent:
+            id = await self._find_now(forward, assignment.lease.job)  # a person may be wrong
+            if id is not None and self._calls.is_id(id):
+                await self._record_found(id, forward, log)
+                return id
+        if may_send:
+            await self._wait_turn(log, assignment.state)
+            marker = marker_of(assignment.lease.job)
+            forward = await log.record_intent(marker, self._account_hash)
+        assert forward is not None
+        for _ in range(MAX_SENDS):
+            if may_send:
+                if log.cancel_asked.is_set():
+                    raise StoppedRemotely
+                id = await self._submit_until_accepted(program, forward, log, assignment.state)
+                self._check_id(id, forward)
+                if id is not None and await self._record_sent(id, forward, log):
+                    return id
+            id = await self._find_or_prove_absent(forward, assignment.lease.job)
+            self._check_id(id, forward)
+            if id is not None:
+                await self._record_found(id, forward, log)
+                return id
+            may_send = True
+            await self._wait_turn(log, assignment.state)
+        raise unresolved(
+            f"{self._remote.url} took the job {MAX_SENDS} times without a valid response and does"
+            " not list it",
+            forward.marker,
+        )
+
+    async def _wait_turn(self, log: ForwardLog, state: JobState) -> None:
+        """Wait for a slot of an online device; without one, a job may be followed but not sent.
+
+        Raises:
+            JobNotStarted: The device is offline, and the job was given back.
+            StoppedRemotely: The user cancelled the job.
+        """
+        if state is not JobState.RUNNING:  # it was adopted, so it cannot be given back
+            await log.wait_turn()
+        elif not self._is_online():
+            await log.withdraw()
+            raise JobNotStarted(f"{self._remote.url} runs no jobs of the device now")
+        if log.cancel_asked.is_set():
+            raise StoppedRemotely
+
+    def _check_id(self, id: str | None, forward: Forward) -> None:
+        """Check that an id of the cloud can be stored.
+
+        Raises:
+            Unresolved: It cannot, so a person must decide about the job.
+        """
+        if id is not None and not self._calls.is_id(id):
+            shown = self._calls.scrubbed(id)[:100]
+            raise unresolved(
+                f"{self._remote.url} gave the job an invalid id: {shown!r}", forward.marker
+            )
+
+    async def _submit_until_accepted(
+        self, program: RemoteProgram, forward: Forward, log: ForwardLog, state: JobState
+    ) -> str | None:
+        """Submit until the cloud has, or may have, accepted the job.
+
+        Returns:
+            The job's id there; None if it is unknown whether the cloud has the job.
+        """
+        pause_s, until = self._remote.poll_s, time.monotonic() + self._retry_for_s
+        program = await self._rewrite(program)
+        require_lease = _lease_check(log)
+        while True:
+            # The time is taken first: this process may be paused before it learns the response.
+            checked_at = time.monotonic()
+            if not await log.is_held():
+                raise JobNotStarted("another server has the job")
+            sending = asyncio.ensure_future(
+                self._calls.call(
+                    self._submit_if_fresh, program, forward.marker, checked_at, require_lease
+                )
+            )
+            sending.add_done_callback(lambda done: done.cancelled() or done.exception())
+            try:
+                return await asyncio.shield(sending)
+            except asyncio.CancelledError:
+                # With the id, the next server need not search for the job.
+                await asyncio.wait([sending], timeout=_LAST_CALL_S)
+                if sending.done() and not sending.cancelled():
+                    if (failure := sending.exception()) is None:
+                        await self._record_sent(sending.result(), forward, log)
+                    elif isinstance(failure, NothingSent) and state is JobState.RUNNING:
+                        with contextlib.suppress(StaleLease):
+                            await log.withdraw()  # else the job would be in doubt
+                raise
+            except NothingSent as error:
+                reason = self._calls.scrubbed(str(error))
+                is_forbidden = isinstance(error, Forbidden)
+                lends_slot = isinstance(error, TryLater)
+                pause_s = min(max(2 * pause_s, error.retry_after_s), MAX_PAUSE_S)
+            except CloudError as error:
+                _log.warning(
+                    "no valid response to a submission: %s", self._calls.scrubbed(str(error))
+                )
+                return None
+            # A job that was adopted cannot be given back, so it stays until it is sent.
+            can_withdraw = state is JobState.RUNNING
+            if lends_slot:
+                # The wait may be long. If this server dies meanwhile, the job is not in doubt.
+                if can_withdraw:
+                    await log.withdraw()
+                began = time.monotonic()
+                await log.pause_without_slot(pause_s)
+                until += max(0.0, time.monotonic() - began - pause_s)  # it waited for a slot
+            else:
+                with contextlib.suppress(TimeoutError):
+                    await asyncio.wait_for(log.cancel_asked.wait(), pause_s)
+            if log.cancel_asked.is_set():
+                raise StoppedRemotely
+            may_retry = self._is_online() and time.monotonic() < until
+            if is_forbidden and not may_retry and await self._is_key_accepted():
+                raise Refused(reason)
+            if can_withdraw and not may_retry:
+                await log.withdraw()
+                raise JobNotStarted(f"{self._remote.url} did not take it: {reason}")
+            if not can_withdraw:
+                await self._wait_turn(log, state)
+            elif lends_slot:
+                await log.record_intent(forward.marker, self._account_hash)
+
+    async def _is_key_accepted(self) -> bool:
+        """Return whether the key can read the device's state, and the device is online."""
+        try:
+            return (await self._calls.call(self._cloud.mirror)).is_online
+        except (CloudError, Refused):
+            return False
+
+    def _submit_if_fresh(
+        self, program: RemoteProgram, marker: str, checked_at: float, require_lease: RequireLease
+    ) -> str:
+        """Submit, unless this process was paused since it checked that it has the job's lease."""
+        _require_fresh(checked_at)
+        return self._cloud.submit(program, marker, require_lease)
+
+    async def _record_sent(self, id: str, forward: Forward, log: ForwardLog) -> bool:
+        """Store the id; return False if it is the id of another job, or invalid."""
+        if not self._calls.is_id(id):
+            return False
+        response = self._responses.get(forward.marker)
+        try:
+            await log.record_sent(id, None if response is None else pack_response(response))
+        except StaleLease:
+            raise
+        except Conflict:
+            _log.error("the cloud gave a new job the id of another one: %s", id[:100])
+            return False
+        return True
+
+    async def _record_found(self, id: str, forward: Forward, log: ForwardLog) -> None:
+        """Store the id of a job that was found by its marker.
+
+        If another job has this id by mistake of the cloud, the call waits until that job's state
+        has been read, because the job then forgets the id.
+
+        Raises:
+            Unresolved: The other job keeps the id.
+        """
+        until = time.monotonic() + self._retry_for_s
+        while True:
+            try:
+                return await log.record_sent(id)
+            except StaleLease:
+                raise
+            except Conflict as conflict:
+                if time.monotonic() > until:
+                    raise unresolved(
+                        f"{id} at {self._remote.url} has the marker {forward.marker} of this job,"
+                        f" but {conflict.detail.rstrip('.')}",
+                        "both",
+                    ) from None
+            await asyncio.sleep(self._remote.poll_s)
+
+    async def _find_now(self, forward: Forward, job: str) -> str | None:
+        """Return the id of a job if the list contains it now."""
+        try:
+            return await self._calls.call(self._cloud.find, forward.marker, created_ms(job))
+        except (CloudError, NoProof):
+            return None
+
+    async def _find_or_prove_absent(self, forward: Forward, job: str) -> str | None:
+        """Look for a job until it is found or, after `settle_s`, certainly absent (None).
+
+        Raises:
+            Unresolved: No list proves the absence, or the job was sent to another account.
+        """
+        since_ms = created_ms(job)
+        certain_at = time.monotonic() + self._remote.settle_s
+        pause_s, n_unproven = self._remote.poll_s, 0
+        while True:
+            began = time.monotonic()
+            id: str | None = None
+            try:
+                id = await self._calls.call(self._cloud.find, forward.marker, since_ms)
+                n_unproven = 0
+            except NoProof as reason:
+                n_unproven += 1
+                if began >= certain_at and n_unproven >= _MAX_UNPROVEN:
+                    raise unresolved(
+                        f"It is unknown whether {self._remote.url} has the job:"
+                        f" {self._calls.scrubbed(str(reason))}",
+                        f"{forward.marker}, or for a job with this program and of this time",
+                    ) from None
+            except CloudError as error:
+                why = self._calls.scrubbed(str(error))
+                _log.warning("a job could not be looked for: %s", why)
+                if self._is_online() and began > certain_at + self._retry_for_s:
+                    why = f"{self._remote.url} cannot be asked whether it has the job: {why}"
+                    raise unresolved(why, forward.marker) from None
+                pause_s = min(max(2 * pause_s, error.retry_after_s), MAX_PAUSE_S)
+                await asyncio.sleep(pause_s)
+                continue
+            if id is not None:
+                return id
+            if began >= certain_at and not n_unproven:
+                if self.was_sent_elsewhere(forward):
+                    raise self.unresolved_elsewhere(forward.marker)
+                return None
+            left_s = certain_at - time.monotonic()
+            await asyncio.sleep(min(pause_s, left_s) if left_s > 0 else self._remote.poll_s)
+            pause_s = min(2 * pause_s, MAX_PAUSE_S)
+
+    def was_sent_elsewhere(self, forward: Forward | None) -> bool:
+        """Return whether a job was sent with another address or key than those of today."""
+        return forward is not None and forward.sent_to not in ("", self._account_hash)
+
+    def unresolved_elsewhere(self, what: str) -> Unresolved:
+        return Unresolved(
+            f"{self._remote.url} does not have the job, but it was sent before the device's file"
+            f" got another address or key. Look at the former account for {what}; then"
+            " `qwicket job resolve`."
+        )
+
+    async def _rewrite(self, program: RemoteProgram) -> RemoteProgram:
+        """Return a program in a format or the language of the cloud.
+
+        Raises:
+            InvalidProgram: The language cannot express it; the device's file may have changed.
+        """
+        language = self._cloud.language
+        if program.format in self._cloud.formats or language is None:
+            return program
+        format, source = await asyncio.to_thread(
+            lambda: rewrite(qubit.unpack(program.circuits), language)
+        )
+        return program._replace(format=format, source=source, inputs={})
+
+
+def _lease_check(log: ForwardLog) -> RequireLease:
+    """Return a function that checks, in a thread, that this server has the job's lease."""
+    loop = asyncio.get_running_loop()
+
+    def require_lease() -> None:
+        checked_at = time.monotonic()
+        reading = log.is_held()
+        try:
+            is_held = asyncio.run_coroutine_threadsafe(reading, loop).result(FRESH_S)
+        except TimeoutError:
+            raise NothingSent(_TOO_SLOW) from None
+        except RuntimeError:  # the loop is closed
+            reading.close()
+            raise NothingSent("this server stops") from None
+        if not is_held:
+            raise NothingSent("another server has the job")
+        _require_fresh(checked_at)
+
+    return require_lease
+
+
+def _require_fresh(checked_at: float) -> None:
+    """Check that a lease that was held at a monotonic time is certainly held now."""
+    if time.monotonic() - checked_at > FRESH_S:
+        raise NothingSent(_TOO_SLOW)
+
+
+def unresolved(why: str, what: str) -> Unresolved:
+    """Return the error of a job about which a person must decide.
+
+    Args:
+        why: Reason.
+        what: What the person looks for at the cloud.
+    """
+    return Unresolved(f"{why}. Look there for {what}; then `qwicket job resolve`.")
+
+
+def marker_of(job: str) -> str:
+    """Return the marker of a job."""
+    return f"{MARKER_PREFIX}{job}"
+
+
+def account_hash(remote: Remote, key: str) -> str:
+    """Return a hash that distinguishes accounts, of only 16 bits, so that it reveals no key."""
+    text = f"{remote.kind}\n{remote.url.rstrip('/')}\n{key}"
+    return blake2s(text.encode(), digest_size=2).hexdigest()

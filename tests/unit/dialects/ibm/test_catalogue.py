@@ -1,0 +1,41 @@
+"""Configurations and properties of machines, from which clients make transpilation targets."""
+
+from __future__ import annotations
+
+import msgspec
+import pytest
+
+from qwicket.circuits.calibrations import Calibrated
+from qwicket.devices import built_in, calibrations
+from qwicket.dialects.ibm import catalogue
+from qwicket.gateway import DeviceView
+from qwicket.model.devices import DeviceStatus
+
+(LINE,) = (device for device in built_in() if device.name == "qwicket_line5")
+CALIBRATED = Calibrated("c", LINE.name, 0, calibrations()[LINE.name])
+PAIRS = [[0, 1], [1, 0], [1, 2], [2, 1], [2, 3], [3, 2], [3, 4], [4, 3]]
+
+
+def view(gate: str) -> DeviceView:
+    """Return a machine whose gates are `rz` and this one."""
+    spec = msgspec.structs.replace(LINE.spec, gates=("rz", gate))
+    device = msgspec.structs.replace(LINE, spec=spec)
+    return DeviceView(device, DeviceStatus(), 5, 1_000, 10, CALIBRATED, ())
+
+
+@pytest.mark.parametrize("gate", ["cx", "cz", "cnot", "ecr", "rzz", "swap"])
+def test_a_gate_on_two_qubits_is_on_the_pairs(gate: str) -> None:
+    """Labs announce their machines' own gates, such as `cz`."""
+    shown = catalogue.configuration(view(gate))
+    by_name = {each["name"]: each["coupling_map"] for each in shown["gates"]}
+    assert by_name == {"rz": [[0], [1], [2], [3], [4]], gate: PAIRS}
+    figures = catalogue.properties(view(gate), CALIBRATED)["gates"]
+    assert [each["qubits"] for each in figures if each["gate"] == gate] == PAIRS
+
+
+def test_a_gate_on_three_qubits_is_on_no_pair() -> None:
+    (_, shown) = catalogue.configuration(view("ccx"))["gates"]
+    assert "coupling_map" not in shown
+    assert {each["gate"] for each in catalogue.properties(view("ccx"), CALIBRATED)["gates"]} == {
+        "rz"
+    }

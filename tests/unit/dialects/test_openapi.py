@@ -1,0 +1,23 @@
+"""Descriptions of dialects: where a request has its parameters."""
+
+from __future__ import annotations
+
+from qwicket.dialects.braket import REGISTRATION
+from qwicket.dialects.braket.routes import S3
+from qwicket.dialects.openapi import describe
+
+
+def places(path: str) -> dict[str, str]:
+    operation = describe(REGISTRATION, {"/s3": S3})["paths"][path]["get"]
+    return {each["name"]: each["in"] for each in operation["parameters"]}
+
+
+def test_a_hyphen_makes_no_header() -> None:
+    found = places("/s3/{bucket}")
+    assert found.pop("bucket") == "path"
+    assert {"list-type", "max-keys", "prefix"} <= found.keys()
+    assert {*found.values()} == {"query"}
+
+
+def test_a_header_needs_no_hyphen() -> None:
+    assert places("/s3/{bucket}/{key}") == {"bucket": "path", "key": "path", "Range": "header"}
