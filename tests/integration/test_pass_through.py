@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -348,6 +349,8 @@ class Machine:
     def __init__(self) -> None:
         self.n_submitted = 0
         self.loses = False
+        self.may_respond = threading.Event()
+        self.may_respond.set()
 
     def __call__(self, connection: Connection) -> None:
         if (request := connection.read()) is None:
@@ -356,6 +359,7 @@ class Machine:
         if request.method == "POST":
             self.n_submitted += 1
             time.sleep(1.0)
+            self.may_respond.wait(20)
             body = {"id": "theirs", "status": "submitted", "session_id": "only in this response"}
             if self.loses:
                 return
@@ -404,11 +408,14 @@ def test_a_repeat_has_the_response_that_came_while_the_server_stopped(
 ) -> None:
     machine, live = slow
     token = live.token("ada")
-    with ThreadPoolExecutor(1) as threads:
+    machine.may_respond.clear()
+    with ThreadPoolExecutor(2) as threads:
         first = threads.submit(post, live, token)
         until(lambda: machine.n_submitted, "it is sent")
-        live.stop()
+        stop = threads.submit(live.stop)
         refused = first.result()
+        machine.may_respond.set()
+        stop.result()
     assert refused is None or refused.status_code == 503
     live.start()
     again = post(live, token)

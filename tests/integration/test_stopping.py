@@ -141,6 +141,8 @@ def test_long_polls_are_answered_when_the_server_stops(live: LiveServer) -> None
 
         polling = threading.Thread(target=poll)
         polling.start()
+        # A request that arrives after the signal would find its connection closed.
+        threading.Event().wait(1.0)
         until(lambda: "running" in http.get(f"/v1/jobs/{blockers[0]}").text, "workers are busy")
         live.process.send_signal(signal.SIGTERM)
         polling.join(10)
