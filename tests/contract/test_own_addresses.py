@@ -44,8 +44,8 @@ def test_a_client_needs_nothing_but_the_address(
     program = program.replace(live.url + root, own)
     program = program.replace(f"port={urlsplit(live.url).port}", f"port={urlsplit(own).port}")
     assert f":{urlsplit(live.url).port}" not in program
+    folder, token = tmp_path_factory.mktemp("home"), live.token("ada")
     pair = pair_of(live, "ada") if snippet.needs_pair else {}
-    folder, token = tmp_path_factory.mktemp("home"), live.token()
     done = run_program([str(interpreter(snippet.suite)), "-"], program, token, folder, pair=pair)
     assert done.returncode == 0, done.stdout + done.stderr
     for part in (ANSWERS[name],) if name in ANSWERS else ("'00': ", "'11': "):
