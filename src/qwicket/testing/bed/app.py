@@ -190,13 +190,15 @@ class Bed(App):
 
     async def load(self, world: World) -> None:
         """Add the accounts, devices and jobs of a fixture file."""
+        now = None
         if world.clock is not None:
             self.clock.move(at=world.clock.timestamp(), rate=1.0)
+            now = round(1000 * world.clock.timestamp())  # the clock runs on while jobs are made
         for account in world.accounts:
             await self.credentials(account.name)
         for device in world.devices:
             await self._past.set_device(device)
-        await self._past.add_jobs(world.jobs)
+        await self._past.add_jobs(world.jobs, now)
         self._bed_store.changes.resync()
 
     async def revoke(self, name: str) -> None:

@@ -132,8 +132,12 @@ class Past:
         if device.message:
             await self._store.devices.set_message(name, device.message, now)
 
-    async def add_jobs(self, entries: Sequence[PastJobs]) -> None:
+    async def add_jobs(self, entries: Sequence[PastJobs], now: int | None = None) -> None:
         """Add the jobs of some entries. One job of each entry really runs and is copied.
+
+        Args:
+            entries: The entries.
+            now: Unix milliseconds from which times count back; by default those of the clock.
 
         Raises:
             QwicketError: A program is invalid, or a device does not exist.
@@ -143,7 +147,8 @@ class Past:
         originals = [await self._run_one(entry) for entry in entries]
         self._n_loads += 1
         jobs = {job.id: entry for job, entry in zip(originals, entries, strict=True)}
-        await self._copies.multiply(jobs, self._now_ms(), self._n_loads)
+        now = self._now_ms() if now is None else now
+        await self._copies.multiply(jobs, now, self._n_loads)
 
     async def _run_one(self, entry: PastJobs) -> Job:
         """Submit one job of an entry; return it in the entry's state."""
