@@ -62,7 +62,7 @@ class _Writer:
         while index < len(ops):
             op = ops[index]
             index += 1
-            if isinstance(op, Gate):
+            if type(op) is Gate:
                 self._add_gate(op)
             elif isinstance(op, Measure):
                 self._measure(op.qubit, op.clbit)
@@ -89,8 +89,15 @@ class _Writer:
         self._n_records += 1
 
     def _add_gate(self, gate: Gate) -> None:
-        for name, qubits in words(gate):
-            self._lines.append(f"{name} {' '.join(map(str, qubits))}")
+        controls, targets = gate.controls, gate.targets
+        if len(targets) == 1 and not controls and (name := _ALONE.get(gate.name)):
+            # Most gates are in the table; a line at once takes half the time.
+            self._lines.append(f"{name} {targets[0]}")
+        elif len(targets) == len(controls) == 1 and (name := _CONTROLLED.get(gate.name)):
+            self._lines.append(f"{name} {controls[0]} {targets[0]}")
+        else:
+            for name, qubits in words(gate):
+                self._lines.append(f"{name} {' '.join(map(str, qubits))}")
         if self._noise is not None:
             self._add_noise(self._noise.after(gate))
 
@@ -165,6 +172,9 @@ _NAMES: Final[Mapping[tuple[str, int], str]] = {
     ("y", 1): "CY",
     ("z", 1): "CZ",
 }
+
+_ALONE: Final = {name: named for (name, n_controls), named in _NAMES.items() if not n_controls}
+_CONTROLLED: Final = {name: named for (name, n_controls), named in _NAMES.items() if n_controls}
 
 _Build = Callable[..., Words]
 

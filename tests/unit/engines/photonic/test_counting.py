@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import chi2_contingency
 
 from qwicket.circuits.photonic import Gate, Op
 from qwicket.engines.failures import CannotRun
 from qwicket.engines.photonic import counting, lattice, pair_states
 from qwicket.engines.photonic.engine import _Simulation
-from qwicket.engines.photonic.moments import is_classical
+from qwicket.engines.photonic.moments import is_classical, pure_amplitudes
 from qwicket.model.limits import PhotonicLimits
 from support import photonic_math as photons
 
@@ -115,6 +116,49 @@ def test_a_state_is_split_into_halves_only_where_that_is_exact() -> None:
     lossy = [*pairs((0.5, 0.3), 5), Gate("LossChannel", (0,), (0.9,))]
     assert pair_states.split(made(lossy, 4)[0]) is None
     assert pair_states.split(made([Gate("Sgate", (0,), (0.3, 0.0))], 2)[0]) is None
+
+
+def _lattice(n: int, rng: np.random.Generator) -> tuple[lattice._Lattice, NDArray[np.complex128]]:
+    """Return a lattice of a random state with a few counts drawn, and its γ."""
+    ops: list[Op] = [Gate("Sgate", (mode,), (0.8, 0.3 * mode)) for mode in range(n)]
+    ops.append(photons.interferometer(photons.unitary(n, rng), tuple(range(n))))
+    b = pure_amplitudes(made(ops, n)[0])
+    gamma = rng.standard_normal(n) + 1j * rng.standard_normal(n)
+    drawn = lattice._Lattice(b, MAX_AMPLITUDES)
+    for mode in range(n - 1):
+        drawn._keep(mode, int(rng.integers(1, 4)))
+    return drawn, gamma
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_polynomials_and_layers_give_the_same_weights(seed: int) -> None:
+    drawn, gamma = _lattice(4, np.random.default_rng(seed))
+    own = complex(drawn._b[3, 3])
+    found = lattice._weights_of(drawn._polynomial(3, gamma), complex(gamma[3]), own)
+    assert found is not None
+    layers = drawn._layers(3, gamma)
+    wanted = [next(layers) for _ in found]
+    np.testing.assert_allclose(found, wanted, rtol=1e-9, atol=1e-12 * sum(wanted))
+    assert wanted[-1] < 1e-9 * sum(wanted)
+
+
+def test_weights_behind_a_gap_are_found() -> None:
+    """z¹² has all its weight at 12 and beyond; a trace of the vacuum must not hide it."""
+    polynomial = np.zeros(13, complex)
+    polynomial[0], polynomial[12] = 1e-9, 1
+    found = lattice._weights_of(polynomial, 0.1 + 0j, 0j)
+    assert found is not None
+    assert np.argmax(found) == 12
+
+
+def test_terms_that_cancel_are_left_to_layers() -> None:
+    """Of (z - 4)²⁰ exp(4z) the terms are far larger than their sums."""
+    polynomial = np.array(np.polynomial.polynomial.polyfromroots([4.0] * 20), complex)
+    assert lattice._weights_of(polynomial, 4 + 0j, 0j) is None
+
+
+def test_counts_beyond_the_factorials_are_left_to_layers() -> None:
+    assert lattice._weights_of(np.ones(2, complex), 11 + 0j, 0j) is None
 
 
 def test_a_pure_state_lies_below_every_state() -> None:
