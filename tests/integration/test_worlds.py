@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -294,9 +294,12 @@ def test_a_fixture_file_makes_accounts_devices_and_jobs(
         assert [job.result().counts for job in scans] == [{"01": 4, "11": 6}] * 3
         noon = datetime(2030, 1, 1, 12, tzinfo=UTC)
         times = [datetime.fromisoformat(job.info["created_at"]) for job in scans]
-        # A millisecond more for each, so that their times differ.
-        hours = [round((noon - at).total_seconds() / 3600, 4) for at in times]
-        assert hours == [1, 1.5, 2]
+        # The n-th gets n milliseconds more, so that their times differ.
+        assert [noon - at for at in times] == [
+            timedelta(hours=1, milliseconds=-3),
+            timedelta(hours=1.5, milliseconds=-2),
+            timedelta(hours=2, milliseconds=-1),
+        ]
         assert {(job.info["name"], *job.info["tags"]) for job in scans} == {("scan", "thesis")}
         job = client.submit(BELL, "copy", shots=10)
         assert job.result(timeout=30).counts
