@@ -486,7 +486,7 @@ def _claim(
 ) -> Claim | Deferred[Claim]:
     taken: list[Callable[[], Assignment]] = []
     seconds, operations = 0.0, 0
-    asked = {
+    filters = {
         "device": device,
         "runner": runner,
         "now": now,
@@ -496,7 +496,7 @@ def _claim(
     }
     fair_share.prefetch(tx)
     while len(taken) < maximum and seconds < _BATCH_S and operations < _BATCH_OPERATIONS:
-        row = tx.one("job_claim", **asked, longest=_TINY_S if taken or is_tiny else None)
+        row = tx.one("job_claim", **filters, longest=_TINY_S if taken or is_tiny else None)
         if row is None:
             break
         *columns, n_leases = row
