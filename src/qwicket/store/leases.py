@@ -241,13 +241,13 @@ class Leases(Operations):
             _add_runner(tx, agent, now)
         tx.run("device_seen", name=agent.device, now=now)
         held = []
-        for each in Leases.held(tx, agent.id):
-            lease = each.lease
+        for held_lease in Leases.held(tx, agent.id):
+            lease = held_lease.lease
             if lease not in known:
                 reason = "its claim was made, but its agent did not receive it"
                 Leases.release(tx, lease, reason, now, counts_as_attempt=False)
                 continue
-            held.append(each)
+            held.append(held_lease)
             if lease.job in progress:
                 text = msgspec.json.encode(progress[lease.job]).decode()
                 tx.run("lease_progress", **lease_key(lease), progress=text)
@@ -293,12 +293,16 @@ class Leases(Operations):
                 )
             _add_runner(tx, pilot, now)
         held = []
-        for each in Leases.held(tx, pilot.id):
-            if each.lease in known or each.request is None or each.request > requests:
-                held.append(each)
+        for held_lease in Leases.held(tx, pilot.id):
+            if (
+                held_lease.lease in known
+                or held_lease.request is None
+                or held_lease.request > requests
+            ):
+                held.append(held_lease)
             else:
                 reason = "its claim was made, but its worker did not receive it"
-                Leases.release(tx, each.lease, reason, now, counts_as_attempt=False)
+                Leases.release(tx, held_lease.lease, reason, now, counts_as_attempt=False)
         return held
 
     @read

@@ -40,7 +40,7 @@ class Maintenance(Operations):
         return Maintenance._duty_holder(tx, name)
 
     async def expire_drafts(self, now: int) -> int:
-        """Fail drafts whose program did not arrive; return their number, at most `_JOBS_AT_ONCE`."""
+        """Fail drafts whose program did not arrive; return how many, at most `_JOBS_AT_ONCE`."""
         is_due = await self._is_due("draft_expired", now=now, limit=1)
         return await self._expire_drafts(now) if is_due else 0
 

@@ -60,8 +60,8 @@ LISTS: Final = ("job_list", "job_search", "job_tally", "job_run_ms")
 """Beginnings of the names of statements with optional filters. One plan for all filters would read
 the jobs of all accounts (`Statement.is_planned_each_time`)."""
 _MAX_OPERATIONS: Final = 48
-"""Limit on the operations of one batch, each with a savepoint. PostgreSQL caches 64 subtransactions of a
-transaction; with more of them every snapshot takes longer."""
+"""Limit on the operations of one batch, each with a savepoint. PostgreSQL caches 64 subtransactions
+of a transaction; with more of them every snapshot takes longer."""
 _ROWS_AT_ONCE: Final = (32, 8, 1)
 _WRITE_LOCK: Final = 0x71776B74
 """Number of the advisory lock: "qwkt" in ASCII."""

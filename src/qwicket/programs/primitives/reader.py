@@ -109,12 +109,12 @@ class _Reader:
             observables[part].append(pub.observables[index])
         known: dict[tuple[int, ...], Estimation] = {}
         found = []
-        for each in observables:
+        for group in observables:
             # Grouping takes quadratic time, and many sets of values share their observables. Object
             # identities are valid keys while the pub holds the observables.
-            key = tuple(map(id, each))
+            key = tuple(map(id, group))
             if key not in known:
-                known[key] = self._estimation(each, is_exact=pub.shape.shots == 0)
+                known[key] = self._estimation(group, is_exact=pub.shape.shots == 0)
             found.append(known[key])
         return found
 
