@@ -88,6 +88,7 @@ TERMS = [
 
 GONE = {
     "GatewaySession": "JobsSession",
+    "product_bytes": "mps_bytes",
     "unsigned_bodies_bytes": "bodies_before_sign_in_bytes",
     "unsigned_bodies_bytes_each": "bodies_before_sign_in_bytes_each",
     "read_memory_bytes": "parse_memory_bytes",
